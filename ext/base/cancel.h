@@ -1,0 +1,19 @@
+/*
+ * cancel.h: how long work learns that the user has had enough.
+ *
+ * Work that can last longer than 100 ms polls the token it was handed, from the thread that received it.
+ */
+#ifndef BASE_CANCEL_H
+#define BASE_CANCEL_H
+
+#include "base/error.h"
+
+struct cancel {
+    int (*requested)(void *context); /* true once the work should stop */
+    void *context;
+};
+
+/* 0, or ERROR_INTERRUPTED with the text "interrupted". A NULL token never cancels. */
+int cancel_check(const struct cancel *cancel, struct error *err);
+
+#endif

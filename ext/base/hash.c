@@ -1,0 +1,56 @@
+#include "base/hash.h"
+
+#define PRIME_1 0x9E3779B185EBCA87u
+#define PRIME_2 0xC2B2AE3D27D4EB4Fu
+#define PRIME_3 0x165667B19E3779F9u
+#define PRIME_4 0x85EBCA77C2B2AE63u
+#define PRIME_5 0x27D4EB2F165667C5u
+
+static uint64_t rotate_left(uint64_t value, int bits)
+{
+    return (value << bits) | (value >> (64 - bits));
+}
+
+static uint64_t read_little_endian(const unsigned char *p, int bytes)
+{
+    uint64_t value = 0;
+    for (int i = bytes - 1; i >= 0; i--) value = (value << 8) | p[i];
+    return value;
+}
+
+static uint64_t mix_lane(uint64_t lane, uint64_t input)
+{
+    return rotate_left(lane + input * PRIME_2, 31) * PRIME_1;
+}
+
+static uint64_t merge_lane(uint64_t hash, uint64_t lane)
+{
+    return (hash ^ mix_lane(0, lane)) * PRIME_1 + PRIME_4;
+}
+
+uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
+{
+    const unsigned char *p = data;
+    size_t left = size;
+    uint64_t hash = seed + PRIME_5;
+    if (size >= 32) {
+        uint64_t lane[4] = {seed + PRIME_1 + PRIME_2, seed + PRIME_2, seed, seed - PRIME_1};
+        for (; left >= 32; left -= 32, p += 32)
+            for (int i = 0; i < 4; i++) lane[i] = mix_lane(lane[i], read_little_endian(p + 8 * i, 8));
+        hash = rotate_left(lane[0], 1) + rotate_left(lane[1], 7) + rotate_left(lane[2], 12) +
+               rotate_left(lane[3], 18);
+        for (int i = 0; i < 4; i++) hash = merge_lane(hash, lane[i]);
+    }
+    hash += size;
+    for (; left >= 8; left -= 8, p += 8)
+        hash = rotate_left(hash ^ mix_lane(0, read_little_endian(p, 8)), 27) * PRIME_1 + PRIME_4;
+    if (left >= 4) {
+        hash = rotate_left(hash ^ (read_little_endian(p, 4) * PRIME_1), 23) * PRIME_2 + PRIME_3;
+        left -= 4;
+        p += 4;
+    }
+    for (; left > 0; left--, p++) hash = rotate_left(hash ^ (*p * PRIME_5), 11) * PRIME_1;
+    hash = (hash ^ (hash >> 33)) * PRIME_2;
+    hash = (hash ^ (hash >> 29)) * PRIME_3;
+    return hash ^ (hash >> 32);
+}

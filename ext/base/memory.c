@@ -1,0 +1,64 @@
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *system_alloc(uint64_t size)
+{
+    return size <= SIZE_MAX ? malloc((size_t)size) : NULL;
+}
+
+static void *system_realloc(void *block, uint64_t size)
+{
+    return size <= SIZE_MAX ? realloc(block, (size_t)size) : NULL;
+}
+
+static struct memory_methods methods = {system_alloc, system_realloc, free};
+
+void memory_bind(const struct memory_methods *bound)
+{
+    methods = *bound;
+}
+
+/* The product in *total, never 0 (an allocator may answer NULL for 0 bytes); false on overflow. */
+static int checked_size(size_t n, size_t size, uint64_t *total)
+{
+    if (size != 0 && n > (SIZE_MAX >> 1) / size) return 0;
+    *total = (uint64_t)n * size;
+    if (*total == 0) *total = 1;
+    return 1;
+}
+
+void *memory_alloc(size_t n, size_t size)
+{
+    uint64_t total;
+    return checked_size(n, size, &total) ? methods.alloc(total) : NULL;
+}
+
+void *memory_zalloc(size_t n, size_t size)
+{
+    void *block = memory_alloc(n, size);
+    if (block != NULL) memset(block, 0, n * size);
+    return block;
+}
+
+void *memory_realloc(void *block, size_t n, size_t size)
+{
+    uint64_t total;
+    return checked_size(n, size, &total) ? methods.realloc(block, total) : NULL;
+}
+
+char *memory_copy(const char *data, size_t size)
+{
+    if (size == SIZE_MAX) return NULL;
+    char *copy = memory_alloc(size + 1, 1);
+    if (copy == NULL) return NULL;
+    if (size != 0) memcpy(copy, data, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+void memory_free(void *block)
+{
+    if (block != NULL) methods.free(block);
+}

@@ -1,0 +1,38 @@
+/*
+ * memory.h: the one allocator of the project.
+ *
+ * Every byte the extension owns comes from here. Programs that use the rooms without SQLite (the unit
+ * tests) get malloc; the SQL face binds sqlite3_malloc64 and friends, so that SQLite's memory limits,
+ * statistics and fault injection see us too.
+ */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct memory_methods {
+    void *(*alloc)(uint64_t size);
+    void *(*realloc)(void *block, uint64_t size);
+    void (*free)(void *block);
+};
+
+/* Replaces the allocator. Call once, before the first allocation. */
+void memory_bind(const struct memory_methods *methods);
+
+/* n elements of `size` bytes, not cleared / all zero. NULL when out of memory or when n * size
+ * overflows; a request for 0 bytes gives a block that can be freed. */
+void *memory_alloc(size_t n, size_t size);
+void *memory_zalloc(size_t n, size_t size);
+
+/* `block` (may be NULL) grown or shrunk to n elements of `size` bytes. On failure NULL, and the old block
+ * is still there. */
+void *memory_realloc(void *block, size_t n, size_t size);
+
+/* A copy of size bytes followed by one NUL byte; NULL when out of memory. */
+char *memory_copy(const char *data, size_t size);
+
+/* Accepts NULL. */
+void memory_free(void *block);
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * search.h: the k nearest of a stored collection, exactly, or by codes and then exactly.
+ *
+ * Knows vectors, codes and ids; not where they are stored (callbacks), nor where they come from. A flat scan reads every
+ * vector. With codes (quantised vectors, see vector/quantize.h) the scan reads those, keeps several times k candidates and
+ * ranks them again by their exact vectors. With a set of ids only these are read, exactly.
+ *
+ * Similarity rises, distance falls, for every metric:
+ *   cosine  similarity = cos(a, b)             distance = 1 - cos(a, b)
+ *   dot     similarity = a . b                 distance = -(a . b)
+ *   l2      similarity = 1 / (1 + |a - b|)     distance = |a - b|
+ */
+#ifndef INDEX_SEARCH_H
+#define INDEX_SEARCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "vector/top_k.h"
+
+enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
+enum index_quantize { INDEX_EXACT, INDEX_INT8, INDEX_BIT };
+
+/* How the storage is read. Each returns 0 or an error code; bytes live until the next call of the same function. */
+struct index_storage {
+    /* Begins a scan, in any order, of all vectors or (codes true) of all codes. */
+    int (*rewind)(void *context, int codes, struct error *err);
+    /* The next one; *done = 1 after the last. */
+    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done, struct error *err);
+    /* The vector of one id; *found = 0 if there is none. */
+    int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found, struct error *err);
+    void *context;
+};
+
+struct index_query {
+    const float *vector; /* [dimensions], finite; not zero for the cosine metric */
+    size_t dimensions;
+    enum index_metric metric;
+    enum index_quantize quantize;
+    size_t k;              /* SIZE_MAX: all of them, ranked */
+    double min_similarity; /* less similar ones do not count; -INFINITY for none */
+    const int64_t *only;   /* [n_only] ids to look at, each once; NULL: all */
+    size_t n_only;
+    const struct cancel *cancel;
+};
+
+/* Offers every hit to `hits`, which the caller initialised with the query's k. A stored vector of another size or with a
+ * component that is not finite is ERROR_CORRUPT and names its row. */
+int index_search(const struct index_storage *storage, const struct index_query *query, struct top_k *hits,
+                 struct error *err);
+
+/* The distance that goes with a similarity of that metric. */
+double index_distance(enum index_metric metric, double similarity);
+
+/* Bytes of a code for vectors of that many dimensions; 0 for INDEX_EXACT. */
+size_t index_code_size(enum index_quantize quantize, size_t dimensions);
+
+/* Writes the code of a vector: `code` has index_code_size bytes. */
+void index_encode(enum index_quantize quantize, const float *vector, size_t dimensions, void *code);
+
+#endif

@@ -1,0 +1,510 @@
+#include "sqlite/semantic_cursor.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "sqlite/semantic_content.h"
+#include "sqlite/semantic_embed.h"
+#include "sqlite/semantic_pending.h"
+#include "sqlite/semantic_plan.h"
+#include "sqlite/semantic_store.h"
+#include "sqlite/semantic_write.h"
+
+/* A hit of a search; `rank` is its place by similarity, from 1. */
+struct hit {
+    int64_t id;
+    float similarity;
+    int64_t rank;
+    float relevance;
+};
+
+struct semantic_cursor {
+    sqlite3_vtab_cursor base;
+    int plan;
+    int eof;
+    int64_t id; /* of the current row */
+
+    /* A search. When the statement reads relevance all hits are in `hits`, in the order of the plan; else they are taken
+     * from `ranked` one by one, so that nobody sorts a million for LIMIT 5. */
+    sqlite3_value *query, *k;      /* as given, to read back; owned */
+    struct argument_vector vector; /* a query given as a vector */
+    struct top_k ranked;
+    struct hit hit;   /* the current one */
+    struct hit *hits; /* [n_hits] */
+    size_t n_hits, position;
+    int scored; /* the hits have their relevance */
+
+    sqlite3_stmt *listing; /* a listing */
+
+    sqlite3_stmt *content; /* the content row; stands on row content_id while content_read */
+    int content_read, content_found;
+    struct store_reader reader; /* fetches the embedding of the current row */
+    struct index_storage storage;
+};
+
+static struct semantic_table *table_of(const sqlite3_vtab_cursor *base)
+{
+    return (struct semantic_table *)base->pVtab;
+}
+
+int semantic_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
+{
+    struct semantic_cursor *cursor = memory_zalloc(1, sizeof *cursor);
+    if (cursor == NULL) return SQLITE_NOMEM;
+    store_reader_open((struct semantic_table *)base, &cursor->reader, &cursor->storage);
+    *opened = &cursor->base;
+    return SQLITE_OK;
+}
+
+/* Back to the state after xOpen; the content statement is kept. */
+static void reset(struct semantic_cursor *cursor)
+{
+    sqlite3_value_free(cursor->query);
+    sqlite3_value_free(cursor->k);
+    cursor->query = cursor->k = NULL;
+    top_k_deinit(&cursor->ranked);
+    memory_free(cursor->hits);
+    cursor->hits = NULL;
+    cursor->n_hits = cursor->position = 0;
+    cursor->scored = 0;
+    argument_vector_deinit(&cursor->vector);
+    cursor->vector = (struct argument_vector){0};
+    sqlite3_finalize(cursor->listing);
+    cursor->listing = NULL;
+    if (cursor->content != NULL) sqlite3_reset(cursor->content);
+    cursor->content_read = 0;
+    store_reader_close(&cursor->reader);
+    cursor->eof = 1;
+}
+
+int semantic_close(sqlite3_vtab_cursor *base)
+{
+    struct semantic_cursor *cursor = (struct semantic_cursor *)base;
+    reset(cursor);
+    sqlite3_finalize(cursor->content);
+    memory_free(cursor);
+    return SQLITE_OK;
+}
+
+/* Steps the content statement to the current row, once. Without such a row all its columns are NULL. */
+static int read_content(struct semantic_cursor *cursor, int64_t id, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    int rc = cursor->content == NULL ? content_row_open(table, &cursor->content, err) : 0;
+    if (rc != 0) return rc;
+    sqlite3_reset(cursor->content);
+    sqlite3_bind_int64(cursor->content, 1, id);
+    rc = store_step(table->db, cursor->content, &cursor->content_found, err);
+    cursor->content_read = rc == 0;
+    return rc;
+}
+
+/* All hits, from `ranked` into `hits`. */
+static int take_all(struct semantic_cursor *cursor, struct error *err)
+{
+    struct top_k_hit hit;
+    size_t n = cursor->ranked.n_hits;
+    cursor->hits = memory_alloc(n, sizeof *cursor->hits);
+    if (cursor->hits == NULL) return error_nomem(err);
+    cursor->n_hits = 0;
+    while (top_k_pop(&cursor->ranked, &hit)) {
+        struct hit *to = &cursor->hits[cursor->n_hits];
+        *to = (struct hit){hit.id, hit.similarity, (int64_t)cursor->n_hits + 1, 0.0f};
+        cursor->n_hits++;
+    }
+    return 0;
+}
+
+/* The documents of all hits, one after the other in `all`; `documents` points into it. */
+static int read_documents(struct semantic_cursor *cursor, struct buffer *all, struct span *documents, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
+        size_t start = all->size;
+        rc = read_content(cursor, cursor->hits[i].id, err);
+        if (rc == 0 && cursor->content_found) rc = content_document(table, cursor->content, all, err);
+        documents[i].size = all->size - start;
+        if (rc == 0) rc = model_check_text((struct span){all->data + start, documents[i].size}, 0, err);
+        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)cursor->hits[i].id);
+    }
+    size_t at = 0;
+    for (size_t i = 0; rc == 0 && i < cursor->n_hits; at += documents[i++].size) documents[i].data = all->data + at;
+    cursor->content_read = 0;
+    return rc;
+}
+
+static int compare_relevance(const void *a, const void *b)
+{
+    const struct hit *x = a, *y = b;
+    if (x->relevance != y->relevance) return x->relevance > y->relevance ? -1 : 1;
+    return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+static int score_hits(struct semantic_cursor *cursor, const struct model_candidates *candidates, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    struct semantic_state state;
+    struct catalog_entry *entry;
+    struct model *fitted;
+    float *scores = memory_alloc(candidates->n_documents, sizeof *scores);
+    int rc = scores == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    if (rc == 0) rc = semantic_reranker(table, &state, &entry, &fitted, err);
+    if (rc == 0) rc = catalog_rerank(table->connection->catalog, entry, fitted, candidates, scores, err);
+    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++) cursor->hits[i].relevance = scores[i];
+    memory_free(scores);
+    return rc;
+}
+
+/* One call of the reranker for all hits; they keep the order of similarity. */
+static int rerank(struct semantic_cursor *cursor, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    if (cursor->vector.data != NULL)
+        return error_set(err, ERROR_INVALID, "relevance needs a query that is text: the reranker cannot read a vector");
+    struct buffer all;
+    buffer_init(&all, (size_t)1 << 30);
+    struct span *documents = NULL;
+    float *similarities = NULL;
+    int rc = 0;
+    if (cursor->n_hits > 0) {
+        documents = memory_zalloc(cursor->n_hits, sizeof *documents);
+        similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
+        if (documents == NULL || similarities == NULL) rc = error_nomem(err);
+        if (rc == 0) rc = read_documents(cursor, &all, documents, err);
+        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) similarities[i] = cursor->hits[i].similarity;
+        struct model_candidates candidates = {{NULL, 0}, documents, cursor->n_hits,
+                                              table->config.metric == INDEX_DOT ? NULL : similarities,
+                                              &table->connection->cancel};
+        if (rc == 0) rc = argument_text(cursor->query, &candidates.query, err);
+        if (rc == 0) rc = score_hits(cursor, &candidates, err);
+    }
+    memory_free(documents);
+    memory_free(similarities);
+    buffer_deinit(&all);
+    cursor->scored = rc == 0;
+    return rc;
+}
+
+int semantic_next(sqlite3_vtab_cursor *base)
+{
+    struct semantic_cursor *cursor = (struct semantic_cursor *)base;
+    cursor->content_read = 0;
+    if (cursor->listing != NULL) {
+        int row;
+        struct error err;
+        if (store_step(table_of(base)->db, cursor->listing, &row, &err) != 0)
+            return argument_table_error(base->pVtab, table_of(base)->name, &err);
+        cursor->eof = !row;
+        if (row) cursor->id = sqlite3_column_int64(cursor->listing, 0);
+    } else if (cursor->hits != NULL) {
+        cursor->eof = cursor->position == cursor->n_hits;
+        if (!cursor->eof) cursor->hit = cursor->hits[cursor->position++];
+        cursor->id = cursor->hit.id;
+    } else if (cursor->plan & PLAN_QUERY) {
+        struct top_k_hit hit;
+        cursor->eof = !top_k_pop(&cursor->ranked, &hit);
+        if (!cursor->eof) cursor->hit = (struct hit){hit.id, hit.similarity, cursor->hit.rank + 1, 0.0f};
+        cursor->id = cursor->hit.id;
+    } else {
+        cursor->eof = 1; /* a lookup has one row */
+    }
+    return SQLITE_OK;
+}
+
+/* What a search was asked for, read from its arguments. */
+struct request {
+    size_t k;
+    double min_similarity;
+    int64_t *ids; /* owned; NULL: all rows */
+    size_t n_ids;
+    int none; /* nothing can qualify */
+};
+
+static int read_k(sqlite3_value *value, size_t *k, struct error *err)
+{
+    int type = sqlite3_value_numeric_type(value);
+    double real = sqlite3_value_double(value);
+    if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 1) {
+        const char *text = type == SQLITE_NULL ? "NULL" : (const char *)sqlite3_value_text(value);
+        return error_set(err, ERROR_INVALID, "k must be an integer of 1 or more, not %.40s", text == NULL ? "?" : text);
+    }
+    *k = real >= 9.0e18 ? SIZE_MAX : (size_t)sqlite3_value_int64(value);
+    return 0;
+}
+
+/* similarity >= x, as SQLite compares: NULL and what is no number let nothing pass. */
+static void read_similarity(sqlite3_value *value, int above, struct request *request)
+{
+    int type = sqlite3_value_type(value);
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
+        request->none = 1;
+        return;
+    }
+    request->min_similarity = sqlite3_value_double(value);
+    if (above) request->min_similarity = nextafter(request->min_similarity, INFINITY);
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *value, struct error *err)
+{
+    int type = sqlite3_value_numeric_type(value);
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return 0;
+    int64_t id = sqlite3_value_int64(value);
+    if (type == SQLITE_FLOAT && (double)id != sqlite3_value_double(value)) return 0;
+    if (request->n_ids == *capacity) {
+        int64_t *ids = memory_realloc(request->ids, *capacity * 2, sizeof *ids);
+        if (ids == NULL) return error_nomem(err);
+        request->ids = ids;
+        *capacity *= 2;
+    }
+    request->ids[request->n_ids++] = id;
+    return 0;
+}
+
+/* The members of rowid IN (...), each once. */
+static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *request, struct error *err)
+{
+    size_t capacity = 64, n = 0;
+    sqlite3_value *value = NULL;
+    request->ids = memory_alloc(capacity, sizeof *request->ids);
+    if (request->ids == NULL) return error_nomem(err);
+    int step = sqlite3_vtab_in_first(list, &value);
+    for (; step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value)) {
+        int rc = add_rowid(request, &capacity, value, err);
+        if (rc != 0) return rc;
+    }
+    if (step != SQLITE_DONE) return argument_storage_error(((struct semantic_table *)base)->db, step, err);
+    qsort(request->ids, request->n_ids, sizeof *request->ids, compare_ids);
+    for (size_t i = 0; i < request->n_ids; i++)
+        if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
+    request->n_ids = n;
+    return 0;
+}
+
+/* Reads the arguments after the query, in the order of the plan's flags. */
+static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, struct request *request, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    int n = 1, rc = 0;
+    *request = (struct request){.k = SIZE_MAX, .min_similarity = -INFINITY};
+    if (cursor->plan & PLAN_RELEVANCE) request->k = table->config.candidates;
+    if (cursor->plan & PLAN_K) {
+        cursor->k = sqlite3_value_dup(argv[n]);
+        rc = cursor->k == NULL ? error_nomem(err) : read_k(argv[n++], &request->k, err);
+    }
+    if (rc == 0 && cursor->plan & PLAN_SIMILARITY)
+        read_similarity(argv[n++], (cursor->plan & PLAN_SIMILARITY_ABOVE) != 0, request);
+    if (rc == 0 && cursor->plan & PLAN_ROWIDS) rc = read_rowids(cursor->base.pVtab, argv[n], request, err);
+    return rc;
+}
+
+/* Embeds a query text; *embedding is owned by the caller. */
+static int embed_query(struct semantic_table *table, const struct semantic_state *state, sqlite3_value *query,
+                       float **embedding, size_t *dimensions, struct error *err)
+{
+    struct catalog_entry *entry;
+    struct model *fitted;
+    struct span text;
+    int rc = argument_text(query, &text, err);
+    if (rc == 0) rc = semantic_embedder(table, state, &entry, &fitted, err);
+    if (rc != 0) return rc;
+    struct model *model = fitted != NULL ? fitted : catalog_entry_model(entry);
+    rc = semantic_check_dimensions(state, model->name, model->dimensions, err);
+    if (rc != 0) return rc;
+    *dimensions = model->dimensions;
+    *embedding = memory_alloc(model->dimensions, sizeof **embedding);
+    if (*embedding == NULL) return error_nomem(err);
+    struct model_texts request = {&text, 1, MODEL_QUERY, &table->connection->cancel};
+    return catalog_embed(table->connection->catalog, entry, fitted, &request, *embedding, err);
+}
+
+/* The query as a vector: the one given, or the embedding of the text. */
+static int query_vector(struct semantic_cursor *cursor, const struct semantic_state *state, sqlite3_value *query,
+                        float **embedding, struct index_query *search, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    int rc;
+    if (sqlite3_value_type(query) != SQLITE_BLOB && !argument_is_json_array(query)) {
+        rc = embed_query(table, state, query, embedding, &search->dimensions, err);
+        search->vector = *embedding;
+        return rc;
+    }
+    rc = argument_vector(cursor->query, &cursor->vector, err);
+    if (rc == 0) rc = semantic_check_dimensions(state, "the query", cursor->vector.dimensions, err);
+    if (rc == 0) rc = semantic_check_direction(table, cursor->vector.data, cursor->vector.dimensions, err);
+    search->vector = cursor->vector.data;
+    search->dimensions = cursor->vector.dimensions;
+    return rc;
+}
+
+static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    struct semantic_state state;
+    struct request request = {0};
+    float *embedding = NULL;
+    cursor->query = sqlite3_value_dup(argv[0]);
+    if (cursor->query == NULL) return error_nomem(err);
+    int rc = read_request(cursor, argv, &request, err);
+    if (rc == 0) top_k_init(&cursor->ranked, request.k);
+    if (rc == 0) rc = store_read_state(table, &state, err);
+    if (rc == 0 && sqlite3_value_type(argv[0]) != SQLITE_NULL && !request.none) {
+        struct index_query query = {.metric = table->config.metric,
+                                    .quantize = table->config.quantize,
+                                    .k = request.k,
+                                    .min_similarity = request.min_similarity,
+                                    .only = request.ids,
+                                    .n_only = request.n_ids,
+                                    .cancel = &table->connection->cancel};
+        rc = query_vector(cursor, &state, argv[0], &embedding, &query, err);
+        if (rc == 0 && state.dimensions != 0) rc = index_search(&cursor->storage, &query, &cursor->ranked, err);
+    }
+    memory_free(embedding);
+    memory_free(request.ids);
+    if (rc == 0 && cursor->plan & PLAN_RELEVANCE) rc = take_all(cursor, err);
+    if (rc == 0 && cursor->plan & PLAN_BY_RELEVANCE) {
+        rc = rerank(cursor, err);
+        if (rc == 0) qsort(cursor->hits, cursor->n_hits, sizeof *cursor->hits, compare_relevance);
+    }
+    return rc;
+}
+
+/* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a row trigger stay in one
+ * batch; only a statement that reads the vector needs it. */
+static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    int found, own;
+    uint64_t hash;
+    int type = sqlite3_value_numeric_type(rowid);
+    cursor->id = sqlite3_value_int64(rowid);
+    if (type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && sqlite3_value_double(rowid) == (double)cursor->id)) return 0;
+    const struct pending_row *waiting = pending_find(&table->pending, cursor->id);
+    int rc = waiting == NULL ? store_get_hash(table, cursor->id, &found, &hash, &own, err) : 0;
+    if (waiting != NULL) found = waiting->kind != PENDING_DELETE;
+    cursor->eof = rc != 0 || !found;
+    return rc;
+}
+
+static int list(struct semantic_cursor *cursor, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    return store_prepare(table->db, &cursor->listing, err, "SELECT id FROM \"%w\".\"%w_vectors\" ORDER BY id", table->schema,
+                         table->name);
+}
+
+/* May this plan leave the pending rows where they are? */
+static int reads_pending(const struct semantic_table *table, int plan)
+{
+    return (plan & PLAN_ROWID) && !(plan & PLAN_READS_VECTOR) && table->config.content != NULL;
+}
+
+int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+{
+    (void)unused;
+    (void)argc;
+    struct semantic_cursor *cursor = (struct semantic_cursor *)base;
+    struct semantic_table *table = table_of(base);
+    struct error err = table->broken;
+    reset(cursor);
+    cursor->plan = plan;
+    cursor->hit = (struct hit){0};
+    int rc = err.code;
+    if (rc == 0 && !reads_pending(table, plan)) rc = semantic_flush(table, &err);
+    if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, argv, &err);
+    else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);
+    else if (rc == 0) rc = list(cursor, &err);
+    if (rc != 0) return argument_table_error(base->pVtab, table->name, &err);
+    return plan & PLAN_ROWID ? SQLITE_OK : semantic_next(base);
+}
+
+int semantic_eof(sqlite3_vtab_cursor *base)
+{
+    return ((struct semantic_cursor *)base)->eof;
+}
+
+int semantic_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
+{
+    *rowid = ((struct semantic_cursor *)base)->id;
+    return SQLITE_OK;
+}
+
+/* The scores are made when the first one is read. */
+static int current_relevance(struct semantic_cursor *cursor, struct error *err)
+{
+    int rc = cursor->scored ? 0 : rerank(cursor, err);
+    if (rc == 0) cursor->hit = cursor->hits[cursor->position - 1];
+    return rc;
+}
+
+static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *context, struct error *err)
+{
+    const void *bytes;
+    size_t size;
+    int found;
+    int rc = cursor->storage.fetch(cursor->storage.context, cursor->id, &bytes, &size, &found, err);
+    if (rc == 0 && found) sqlite3_result_blob64(context, bytes, size, SQLITE_TRANSIENT);
+    return rc;
+}
+
+static int result_content(struct semantic_cursor *cursor, sqlite3_context *context, int column, struct error *err)
+{
+    int rc = cursor->content_read ? 0 : read_content(cursor, cursor->id, err);
+    if (rc == 0 && cursor->content_found)
+        sqlite3_result_value(context, sqlite3_column_value(cursor->content, 1 + column - COLUMN_CONTENT));
+    return rc;
+}
+
+/* The columns of a search. In a listing they are NULL; but whoever reads `query` there waits for a query that never came. */
+static int result_search(struct semantic_cursor *cursor, sqlite3_context *context, int column, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    int rc = 0;
+    if (!(cursor->plan & PLAN_QUERY)) {
+        if (column == COLUMN_QUERY || column == COLUMN_TABLE)
+            return error_set(err, ERROR_INVALID,
+                             "the query did not reach the index: SQLite cannot push it through a view with a window "
+                             "function without PARTITION BY query, or with LIMIT");
+        return 0;
+    }
+    switch (column) {
+    case COLUMN_QUERY:
+    case COLUMN_TABLE: sqlite3_result_value(context, cursor->query); break;
+    case COLUMN_K:
+        if (cursor->k != NULL) sqlite3_result_value(context, cursor->k);
+        break;
+    case COLUMN_SIMILARITY: sqlite3_result_double(context, cursor->hit.similarity); break;
+    case COLUMN_DISTANCE:
+        sqlite3_result_double(context, index_distance(table->config.metric, cursor->hit.similarity));
+        break;
+    case COLUMN_RANK: sqlite3_result_int64(context, cursor->hit.rank); break;
+    default:
+        rc = current_relevance(cursor, err);
+        if (rc == 0) sqlite3_result_double(context, cursor->hit.relevance);
+    }
+    return rc;
+}
+
+int semantic_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+{
+    struct semantic_cursor *cursor = (struct semantic_cursor *)base;
+    struct semantic_table *table = table_of(base);
+    struct error err;
+    int rc;
+    /* In an UPDATE the columns that stay are not ours to read, but for the text that we keep ourselves. */
+    if (sqlite3_vtab_nochange(context) && (column < COLUMN_CONTENT || table->config.content != NULL)) return SQLITE_OK;
+    if (column == COLUMN_EMBEDDING) rc = result_embedding(cursor, context, &err);
+    else if (column >= COLUMN_CONTENT) rc = result_content(cursor, context, column, &err);
+    else rc = result_search(cursor, context, column, &err);
+    if (rc != 0) argument_result_error(context, table->name, &err);
+    return SQLITE_OK;
+}

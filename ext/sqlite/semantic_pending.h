@@ -1,0 +1,36 @@
+/*
+ * semantic_pending.h: rows written in the open transaction, kept until they can be embedded together.
+ *
+ * Embedding one row at a time would be one request a row. So xUpdate only notes what to do; a flush embeds all noted texts in
+ * batches and writes the shadow tables. It comes before a read, at COMMIT, and when much is waiting. What a flush
+ * writes belongs to the savepoint that is innermost THEN, so rolling that back undoes rows that were noted before it. Therefore the buffer
+ * keeps a mark (length, flushed) for each savepoint, and keeps rows, with the vectors that were paid for, as long as some mark could
+ * make them unflushed again: row i, while a mark has n_flushed <= i < n_rows.
+ *
+ * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to flush.
+ */
+#ifndef SQLITE_SEMANTIC_PENDING_H
+#define SQLITE_SEMANTIC_PENDING_H
+
+#include "sqlite/semantic_table.h"
+
+/* Rows or bytes of text that wait at most, before xUpdate flushes. */
+#define PENDING_MAX_ROWS 1024
+#define PENDING_MAX_BYTES ((size_t)16 << 20)
+
+/* Notes a row; takes over row->text and row->vector, also on failure. */
+int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err);
+
+/* What is waiting for this id, the latest; NULL if nothing is. */
+const struct pending_row *pending_find(const struct semantic_pending *pending, int64_t id);
+
+/* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
+void pending_flushed(struct semantic_pending *pending);
+
+/* xSavepoint, xRelease, xRollbackTo; and the end of the transaction. */
+int pending_savepoint(struct semantic_pending *pending, int number, struct error *err);
+void pending_release(struct semantic_pending *pending, int number);
+void pending_rollback_to(struct semantic_pending *pending, int number);
+void pending_clear(struct semantic_pending *pending);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * semantic_plan.h: xBestIndex, and what it tells xFilter.
+ */
+#ifndef SQLITE_SEMANTIC_PLAN_H
+#define SQLITE_SEMANTIC_PLAN_H
+
+#include "sqlite/semantic_table.h"
+
+/* idxNum: which arguments xFilter gets, in this order, and what the statement wants. */
+enum semantic_plan_flag {
+    PLAN_QUERY = 1,            /* the query: a search. Without it: a listing */
+    PLAN_K = 2,                /* k */
+    PLAN_SIMILARITY = 4,       /* similarity >= x */
+    PLAN_SIMILARITY_ABOVE = 8, /* with PLAN_SIMILARITY: > x */
+    PLAN_ROWIDS = 16,          /* rowid IN (...), all at once */
+    PLAN_ROWID = 32,           /* rowid = x (listing) */
+    PLAN_RELEVANCE = 64,       /* the statement reads relevance */
+    PLAN_BY_RELEVANCE = 128,   /* rows in order of relevance, else of similarity (listing: of rowid) */
+    PLAN_READS_VECTOR = 256    /* the statement reads embedding */
+};
+
+int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info);
+
+#endif

@@ -1,0 +1,515 @@
+#include "sqlite/semantic_store.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/argument.h"
+
+#define STORE_FORMAT 1
+#define MODEL_PIECE ((size_t)1 << 20)
+
+static const char *const shadow_suffixes[] = {"config", "vectors", "codes", "text", "model"};
+#define N_SHADOWS (sizeof shadow_suffixes / sizeof *shadow_suffixes)
+
+static int prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags, struct error *err, char *sql)
+{
+    *statement = NULL;
+    if (sql == NULL) return error_nomem(err);
+    int rc = sqlite3_prepare_v3(db, sql, -1, flags, statement, NULL);
+    sqlite3_free(sql);
+    return rc == SQLITE_OK ? 0 : argument_storage_error(db, rc, err);
+}
+
+int store_prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *sql = sqlite3_vmprintf(format, arguments);
+    va_end(arguments);
+    return prepare_text(db, statement, 0, err, sql);
+}
+
+int store_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error *err)
+{
+    int rc = sqlite3_step(statement);
+    *row = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW) return 0;
+    if (rc == SQLITE_DONE) {
+        sqlite3_reset(statement);
+        return 0;
+    }
+    rc = argument_storage_error(db, rc, err);
+    sqlite3_reset(statement);
+    return rc;
+}
+
+/* Steps a statement that gives no rows; the bindings are dropped, as they may point to what the caller frees. */
+static int run(sqlite3 *db, sqlite3_stmt *statement, struct error *err)
+{
+    int row;
+    int rc = store_step(db, statement, &row, err);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return rc;
+}
+
+int store_execute(sqlite3 *db, struct error *err, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *sql = sqlite3_vmprintf(format, arguments);
+    va_end(arguments);
+    sqlite3_stmt *statement;
+    int rc = prepare_text(db, &statement, 0, err, sql);
+    if (rc == 0) rc = run(db, statement, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+/* The SQL of the kept statements; the schema and the name go in. STATEMENT_CONTENT_TEXT is made by semantic_content. */
+static const char *const statement_formats[N_STATEMENTS] = {
+    [STATEMENT_STATE] = "SELECT key, value FROM \"%w\".\"%w_config\" "
+                        "WHERE key IN ('dimensions', 'fit', 'format', 'model')",
+    [STATEMENT_SET_STATE] = "REPLACE INTO \"%w\".\"%w_config\"(key, value) VALUES (?1, ?2)",
+    [STATEMENT_PUT_VECTOR] =
+        "REPLACE INTO \"%w\".\"%w_vectors\"(id, hash, own, vector) VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_GET_VECTOR] = "SELECT hash, own FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
+    [STATEMENT_DELETE_VECTOR] = "DELETE FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
+    [STATEMENT_PUT_CODE] = "REPLACE INTO \"%w\".\"%w_codes\"(id, code) VALUES (?1, ?2)",
+    [STATEMENT_DELETE_CODE] = "DELETE FROM \"%w\".\"%w_codes\" WHERE id = ?1",
+    [STATEMENT_PUT_TEXT] = "REPLACE INTO \"%w\".\"%w_text\"(id, text) VALUES (?1, ?2)",
+    [STATEMENT_GET_TEXT] = "SELECT text FROM \"%w\".\"%w_text\" WHERE id = ?1",
+    [STATEMENT_DELETE_TEXT] = "DELETE FROM \"%w\".\"%w_text\" WHERE id = ?1",
+    [STATEMENT_LAST_ID] = "SELECT max(id) FROM \"%w\".\"%w_text\"",
+};
+
+int store_statement(struct semantic_table *table, enum semantic_statement which, sqlite3_stmt **statement,
+                    struct error *err)
+{
+    *statement = table->statements[which];
+    if (*statement != NULL) {
+        sqlite3_reset(*statement);
+        return 0;
+    }
+    int rc = prepare_text(table->db, statement, SQLITE_PREPARE_PERSISTENT, err,
+                          sqlite3_mprintf(statement_formats[which], table->schema, table->name));
+    table->statements[which] = *statement;
+    return rc;
+}
+
+void store_finalize(struct semantic_table *table)
+{
+    for (int i = 0; i < N_STATEMENTS; i++) {
+        sqlite3_finalize(table->statements[i]);
+        table->statements[i] = NULL;
+    }
+}
+
+int store_is_shadow(const char *suffix)
+{
+    for (size_t i = 0; i < N_SHADOWS; i++)
+        if (sqlite3_stricmp(suffix, shadow_suffixes[i]) == 0) return 1;
+    return 0;
+}
+
+static int has_shadow(const struct semantic_table *table, const char *suffix)
+{
+    if (strcmp(suffix, "codes") == 0) return table->config.quantize != INDEX_EXACT;
+    if (strcmp(suffix, "text") == 0) return table->config.content == NULL;
+    return 1;
+}
+
+static int write_columns(struct semantic_table *table, struct error *err)
+{
+    int rc = store_set_text(table, "columns", "[]", err);
+    for (size_t i = 0; rc == 0 && i < table->n_columns; i++)
+        rc = store_execute(table->db, err,
+                           "UPDATE \"%w\".\"%w_config\" SET value = json_insert(value, '$[#]', json_array(%Q, %Q)) "
+                           "WHERE key = 'columns'",
+                           table->schema, table->name, table->columns[i].name, table->columns[i].affinity);
+    return rc;
+}
+
+int store_create(struct semantic_table *table, const char *model_name, struct error *err)
+{
+    static const char *const definitions[N_SHADOWS] = {
+        "key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+        "id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, own INTEGER NOT NULL, vector BLOB NOT NULL)",
+        "id INTEGER PRIMARY KEY, code BLOB NOT NULL)",
+        "id INTEGER PRIMARY KEY, text TEXT)",
+        "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        if (has_shadow(table, shadow_suffixes[i]))
+            rc = store_execute(table->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", table->schema, table->name,
+                               shadow_suffixes[i], definitions[i]);
+    if (rc == 0) rc = store_set(table, "format", STORE_FORMAT, err);
+    if (rc == 0) rc = store_set_text(table, "model", model_name, err);
+    if (rc == 0) rc = store_set_text(table, "reranker", table->reranker_name, err);
+    if (rc == 0) rc = store_set(table, "dimensions", (int64_t)table->config.dimensions, err);
+    if (rc == 0) rc = store_set(table, "metric", table->config.metric, err);
+    if (rc == 0) rc = store_set(table, "quantize", table->config.quantize, err);
+    if (rc == 0) rc = store_set(table, "fit", 0, err);
+    if (rc == 0) rc = write_columns(table, err);
+    return rc;
+}
+
+int store_drop(struct semantic_table *table, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        rc = store_execute(table->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema, table->name,
+                           shadow_suffixes[i]);
+    return rc;
+}
+
+int store_rename(struct semantic_table *table, const char *name, struct error *err)
+{
+    int rc = 0;
+    store_finalize(table);
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        if (has_shadow(table, shadow_suffixes[i]))
+            rc = store_execute(table->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", table->schema,
+                               table->name, shadow_suffixes[i], name, shadow_suffixes[i]);
+    return rc;
+}
+
+static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct error *err)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    int size = sqlite3_column_bytes(statement, column);
+    memory_free(*copy);
+    *copy = text == NULL ? NULL : memory_copy(text, (size_t)size);
+    return *copy == NULL ? error_nomem(err) : 0;
+}
+
+static int corrupt_config(const struct semantic_table *table, const char *what, struct error *err)
+{
+    return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)", table->name, what);
+}
+
+static int read_columns(struct semantic_table *table, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = store_prepare(table->db, &statement, err,
+                           "SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]') "
+                           "FROM \"%w\".\"%w_config\" AS c, json_each(c.value) AS j WHERE c.key = 'columns'",
+                           table->schema, table->name);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
+        const char *affinity = (const char *)sqlite3_column_text(statement, 1);
+        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL || semantic_affinity(affinity) == NULL) {
+            rc = corrupt_config(table, "the column list is damaged", err);
+            break;
+        }
+        struct semantic_column *columns = memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
+        if (columns == NULL) {
+            rc = error_nomem(err);
+            break;
+        }
+        table->columns = columns;
+        columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
+        rc = copy_text(statement, 0, &columns[table->n_columns].name, err);
+        if (rc == 0) table->n_columns++;
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int store_read_config(struct semantic_table *table, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int64_t format = 0, metric = -1, quantize = -1;
+    int row = 0;
+    int rc = store_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"", table->schema,
+                           table->name);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        if (key == NULL) continue;
+        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &table->reranker_name, err);
+    }
+    sqlite3_finalize(statement);
+    if (rc != 0) return rc;
+    if (format != STORE_FORMAT)
+        return error_set(err, ERROR_CORRUPT, "%s has format version %lld, and this version of rerank reads %d", table->name,
+                         (long long)format, STORE_FORMAT);
+    if (metric != (int64_t)table->config.metric || quantize != (int64_t)table->config.quantize)
+        return corrupt_config(table, "metric or quantize is not what CREATE VIRTUAL TABLE says", err);
+    if (table->reranker_name == NULL)
+        return corrupt_config(table, "the reranker's name is missing", err);
+    return read_columns(table, err);
+}
+
+int store_read_state(struct semantic_table *table, struct semantic_state *state, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int64_t dimensions = -1, format = 0;
+    *state = (struct semantic_state){0};
+    int rc = store_statement(table, STATEMENT_STATE, &statement, err);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        int64_t value = sqlite3_column_int64(statement, 1);
+        if (key == NULL) continue;
+        if (strcmp(key, "dimensions") == 0) dimensions = value;
+        if (strcmp(key, "fit") == 0) state->fit = value;
+        if (strcmp(key, "format") == 0) format = value;
+        if (strcmp(key, "model") != 0) continue;
+        const char *model = (const char *)sqlite3_column_text(statement, 1);
+        sqlite3_snprintf((int)sizeof state->model, state->model, "%s", model == NULL ? "" : model);
+    }
+    if (rc != 0) return rc;
+    if (format != STORE_FORMAT || dimensions < 0 || dimensions > 65536)
+        return corrupt_config(table, "format or dimensions is damaged", err);
+    state->dimensions = (size_t)dimensions;
+    return 0;
+}
+
+int store_set(struct semantic_table *table, const char *key, int64_t value, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, value);
+    return run(table->db, statement, err);
+}
+
+int store_set_text(struct semantic_table *table, const char *key, const char *value, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+    return run(table->db, statement, err);
+}
+
+static int put_code(struct semantic_table *table, int64_t id, const float *vector, size_t dimensions, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, STATEMENT_PUT_CODE, &statement, err);
+    if (rc != 0) return rc;
+    size_t size = index_code_size(table->config.quantize, dimensions);
+    void *code = memory_alloc(size, 1);
+    if (code == NULL) return error_nomem(err);
+    index_encode(table->config.quantize, vector, dimensions, code);
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_blob64(statement, 2, code, size, SQLITE_STATIC);
+    rc = run(table->db, statement, err);
+    memory_free(code);
+    return rc;
+}
+
+static int put_text(struct semantic_table *table, const struct pending_row *row, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, STATEMENT_PUT_TEXT, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, row->id);
+    if (row->text != NULL) sqlite3_bind_text64(statement, 2, row->text, row->text_size, SQLITE_STATIC, SQLITE_UTF8);
+    return run(table->db, statement, err);
+}
+
+int store_put(struct semantic_table *table, const struct pending_row *row, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, STATEMENT_PUT_VECTOR, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, row->id);
+    sqlite3_bind_int64(statement, 2, (int64_t)row->hash);
+    sqlite3_bind_int(statement, 3, row->kind == PENDING_VECTOR);
+    sqlite3_bind_blob64(statement, 4, row->vector, row->dimensions * sizeof(float), SQLITE_STATIC);
+    rc = run(table->db, statement, err);
+    if (rc == 0 && table->config.quantize != INDEX_EXACT)
+        rc = put_code(table, row->id, row->vector, row->dimensions, err);
+    if (rc == 0 && table->config.content == NULL) rc = put_text(table, row, err);
+    return rc;
+}
+
+static int delete_with(struct semantic_table *table, enum semantic_statement which, int64_t id, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, which, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, id);
+    return run(table->db, statement, err);
+}
+
+int store_delete(struct semantic_table *table, int64_t id, struct error *err)
+{
+    int rc = delete_with(table, STATEMENT_DELETE_VECTOR, id, err);
+    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = delete_with(table, STATEMENT_DELETE_CODE, id, err);
+    if (rc == 0 && table->config.content == NULL) rc = delete_with(table, STATEMENT_DELETE_TEXT, id, err);
+    return rc;
+}
+
+int store_delete_all_vectors(struct semantic_table *table, struct error *err)
+{
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_vectors\" WHERE own = 0", table->schema, table->name);
+    if (rc == 0 && table->config.quantize != INDEX_EXACT)
+        rc = store_execute(table->db, err,
+                           "DELETE FROM \"%w\".\"%w_codes\" WHERE id NOT IN (SELECT id FROM \"%w\".\"%w_vectors\")",
+                           table->schema, table->name, table->schema, table->name);
+    return rc;
+}
+
+int store_any_vector(struct semantic_table *table, int *any, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_prepare(table->db, &statement, err, "SELECT 1 FROM \"%w\".\"%w_vectors\" LIMIT 1", table->schema,
+                           table->name);
+    if (rc == 0) rc = store_step(table->db, statement, any, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own, struct error *err)
+{
+    sqlite3_stmt *statement;
+    *found = 0;
+    int rc = store_statement(table, STATEMENT_GET_VECTOR, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, id);
+    if ((rc = store_step(table->db, statement, found, err)) != 0 || !*found) return rc;
+    *hash = (uint64_t)sqlite3_column_int64(statement, 0);
+    *own = sqlite3_column_int(statement, 1);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int store_last_id(struct semantic_table *table, int64_t *id, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    *id = 0;
+    int rc = store_statement(table, STATEMENT_LAST_ID, &statement, err);
+    if (rc == 0) rc = store_step(table->db, statement, &row, err);
+    if (rc != 0 || !row) return rc;
+    *id = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+int store_read_model(struct semantic_table *table, struct buffer *bytes, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = store_prepare(table->db, &statement, err, "SELECT bytes FROM \"%w\".\"%w_model\" ORDER BY id", table->schema,
+                           table->name);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
+        const void *piece = sqlite3_column_blob(statement, 0);
+        size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+        rc = piece == NULL && sqlite3_column_type(statement, 0) == SQLITE_BLOB && size > 0
+                 ? error_nomem(err)
+                 : buffer_append(bytes, piece, size, err);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int store_write_model(struct semantic_table *table, struct span bytes, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_model\"", table->schema, table->name);
+    if (rc == 0)
+        rc = store_prepare(table->db, &statement, err, "INSERT INTO \"%w\".\"%w_model\"(bytes) VALUES (?1)", table->schema,
+                           table->name);
+    for (size_t at = 0; rc == 0 && at < bytes.size; at += MODEL_PIECE) {
+        size_t left = bytes.size - at;
+        sqlite3_bind_blob64(statement, 1, bytes.data + at, left < MODEL_PIECE ? left : MODEL_PIECE, SQLITE_STATIC);
+        rc = run(table->db, statement, err);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct error *err)
+{
+    if (table->config.quantize == INDEX_EXACT) return 0;
+    sqlite3_stmt *statement = NULL;
+    int row = 0;
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_codes\"", table->schema, table->name);
+    if (rc == 0)
+        rc = store_prepare(table->db, &statement, err, "SELECT id, vector FROM \"%w\".\"%w_vectors\"", table->schema,
+                           table->name);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
+        size_t size = (size_t)sqlite3_column_bytes(statement, 1);
+        const void *bytes = sqlite3_column_blob(statement, 1);
+        float *vector = size == dimensions * sizeof(float) && bytes != NULL ? memory_alloc(dimensions, sizeof *vector) : NULL;
+        if (vector == NULL) {
+            rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
+                           (long long)sqlite3_column_int64(statement, 0), dimensions * sizeof(float), size);
+            break;
+        }
+        memcpy(vector, bytes, size);
+        rc = put_code(table, sqlite3_column_int64(statement, 0), vector, dimensions, err);
+        memory_free(vector);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static int reader_rewind(void *context, int codes, struct error *err)
+{
+    struct store_reader *reader = context;
+    struct semantic_table *table = reader->table;
+    sqlite3_finalize(reader->scan);
+    return store_prepare(table->db, &reader->scan, err,
+                         codes ? "SELECT id, code FROM \"%w\".\"%w_codes\"" : "SELECT id, vector FROM \"%w\".\"%w_vectors\"",
+                         table->schema, table->name);
+}
+
+/* The blob of a column, or out of memory. SQLite gives NULL for an empty blob, whose size the search refuses. */
+static int column_bytes(sqlite3 *db, sqlite3_stmt *statement, int column, const void **bytes, size_t *size,
+                        struct error *err)
+{
+    *bytes = sqlite3_column_blob(statement, column);
+    *size = (size_t)sqlite3_column_bytes(statement, column);
+    return *bytes == NULL && sqlite3_errcode(db) == SQLITE_NOMEM ? error_nomem(err) : 0;
+}
+
+static int reader_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done, struct error *err)
+{
+    struct store_reader *reader = context;
+    int row;
+    int rc = store_step(reader->table->db, reader->scan, &row, err);
+    *done = !row;
+    if (rc != 0 || !row) return rc;
+    *id = sqlite3_column_int64(reader->scan, 0);
+    return column_bytes(reader->table->db, reader->scan, 1, bytes, size, err);
+}
+
+static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found, struct error *err)
+{
+    struct store_reader *reader = context;
+    struct semantic_table *table = reader->table;
+    int rc = 0;
+    if (reader->lookup == NULL)
+        rc = store_prepare(table->db, &reader->lookup, err, "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
+                           table->schema, table->name);
+    if (rc != 0) return rc;
+    sqlite3_reset(reader->lookup);
+    sqlite3_bind_int64(reader->lookup, 1, id);
+    rc = store_step(table->db, reader->lookup, found, err);
+    if (rc != 0 || !*found) return rc;
+    return column_bytes(table->db, reader->lookup, 0, bytes, size, err);
+}
+
+void store_reader_open(struct semantic_table *table, struct store_reader *reader, struct index_storage *storage)
+{
+    *reader = (struct store_reader){.table = table};
+    *storage = (struct index_storage){reader_rewind, reader_next, reader_fetch, reader};
+}
+
+void store_reader_close(struct store_reader *reader)
+{
+    sqlite3_finalize(reader->scan);
+    sqlite3_finalize(reader->lookup);
+    reader->scan = reader->lookup = NULL;
+}

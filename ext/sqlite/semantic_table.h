@@ -1,0 +1,124 @@
+/*
+ * semantic_table.h: one connected semantic_index, as its files share it.
+ *
+ *   semantic_config   the options            semantic_pending  rows written but not embedded yet
+ *   semantic_store    the shadow tables      semantic_write    xUpdate, commands, transactions
+ *   semantic_content  the content table      semantic_sync     bringing the index in step, in batches
+ *   semantic_embed    the index's model      semantic_progress the table function semantic_sync
+ *   semantic_plan     xBestIndex             semantic_cursor   xFilter ... xColumn
+ *   semantic_module   create, connect, destroy, registration
+ *
+ * On disk, for an index named X (all are ours alone; read as hostile input):
+ *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID    'format' (1), 'model', 'reranker', 'dimensions' (0: none yet), 'metric',
+ *       'quantize', 'columns' (JSON [[name, affinity], ...]), 'fit' (id of the fitted model in X_model; 0: none)
+ *   X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, vector BLOB)    hash: XXH64 of the row's text; own: 1 if
+ *       the vector was given by the user; vector: 4 * dimensions bytes
+ *   X_codes(id INTEGER PRIMARY KEY, code BLOB)    with quantize
+ *   X_text(id INTEGER PRIMARY KEY, text TEXT)     without content
+ *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)   the fitted model, cut in pieces
+ *
+ * A row whose text is empty is not in X_vectors: there is nothing to embed.
+ */
+#ifndef SQLITE_SEMANTIC_TABLE_H
+#define SQLITE_SEMANTIC_TABLE_H
+
+#include "sqlite/connection.h"
+#include "sqlite/semantic_config.h"
+
+/* Columns of the virtual table. The hidden ones come first: sqlite3_index_info.colUsed has one bit for all
+ * columns from 63 on. The column with the table's own name takes MATCH and commands. */
+enum semantic_column_number {
+    COLUMN_QUERY,
+    COLUMN_K,
+    COLUMN_SIMILARITY,
+    COLUMN_DISTANCE,
+    COLUMN_RELEVANCE,
+    COLUMN_RANK,
+    COLUMN_EMBEDDING,
+    COLUMN_TABLE,
+    COLUMN_CONTENT /* the first content column */
+};
+
+/* What X_config says now. Read anew for each search and each write: another connection may have changed it. */
+struct semantic_state {
+    size_t dimensions; /* 0: no vector yet */
+    int64_t fit;       /* 0: the model has not been fitted */
+    char model[256];   /* the full name of the model that made the vectors */
+};
+
+/* Statements that a table keeps prepared. */
+enum semantic_statement {
+    STATEMENT_STATE,
+    STATEMENT_SET_STATE,
+    STATEMENT_PUT_VECTOR,
+    STATEMENT_GET_VECTOR,
+    STATEMENT_DELETE_VECTOR,
+    STATEMENT_PUT_CODE,
+    STATEMENT_DELETE_CODE,
+    STATEMENT_PUT_TEXT,
+    STATEMENT_GET_TEXT,
+    STATEMENT_DELETE_TEXT,
+    STATEMENT_CONTENT_TEXT,
+    STATEMENT_LAST_ID,
+    N_STATEMENTS
+};
+
+/* A row written in this transaction. */
+enum pending_kind { PENDING_TEXT, PENDING_VECTOR, PENDING_DELETE };
+
+struct pending_row {
+    enum pending_kind kind;
+    int64_t id;
+    uint64_t hash;
+    char *text; /* owned; PENDING_TEXT: what to embed; without content also with PENDING_VECTOR, or NULL */
+    size_t text_size;
+    float *vector; /* owned; [dimensions]; NULL until embedded */
+    size_t dimensions;
+    int64_t fit; /* the fit that made the vector of a PENDING_TEXT */
+};
+
+/* Where the buffer stood when a savepoint began. */
+struct pending_mark {
+    size_t n_rows, n_flushed;
+};
+
+struct semantic_pending {
+    struct pending_row *rows; /* [n_rows]; the first n_flushed of them are in the shadow tables */
+    size_t n_rows, n_flushed, capacity;
+    size_t text_bytes; /* of the rows not flushed */
+    struct pending_mark *marks;
+    size_t n_marks, marks_capacity;
+    int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
+};
+
+struct semantic_sync;
+struct semantic_table;
+
+/* Module data: the connection, the tables connected now, and the batch that the command 'store-batch' is to write (set
+ * by semantic_sync around its nested statement; NULL otherwise). */
+struct semantic_module {
+    struct connection *connection;
+    struct semantic_table *tables;
+    struct semantic_sync *storing;
+};
+
+struct semantic_table {
+    sqlite3_vtab base; /* first: SQLite's view of us */
+    struct semantic_module *module;
+    struct connection *connection;
+    struct semantic_table *next, **previous; /* in the module's list of connected tables */
+    sqlite3 *db;
+    char *schema, *name; /* owned */
+    struct semantic_config config;
+    struct semantic_column *columns;
+    size_t n_columns;
+    char *reranker_name;              /* as stored; owned */
+    struct error broken;              /* set when X_config cannot be read: every use but DROP reports it */
+    sqlite3_stmt *statements[N_STATEMENTS];
+    struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
+    int64_t fitted_id;
+    struct semantic_pending pending;
+};
+
+
+#endif

@@ -1,0 +1,303 @@
+#include "sqlite/semantic_write.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "sqlite/semantic_command.h"
+#include "sqlite/semantic_content.h"
+#include "sqlite/semantic_embed.h"
+#include "sqlite/semantic_pending.h"
+#include "sqlite/semantic_store.h"
+
+/* True if a later pending row has the same id: only the last one counts. */
+static int is_superseded(const struct semantic_pending *pending, size_t i)
+{
+    for (size_t j = i + 1; j < pending->n_rows; j++)
+        if (pending->rows[j].id == pending->rows[i].id) return 1;
+    return 0;
+}
+
+/* A text row needs embedding unless the index holds, or the row already got, a vector of that text by that model. */
+static int needs_embedding(struct semantic_table *table, const struct semantic_state *state, struct pending_row *row,
+                           int *unchanged, int *needed, struct error *err)
+{
+    int found, own;
+    uint64_t hash;
+    *unchanged = *needed = 0;
+    if (row->kind != PENDING_TEXT) return 0;
+    int rc = store_get_hash(table, row->id, &found, &hash, &own, err);
+    if (rc != 0) return rc;
+    *unchanged = found && !own && hash == row->hash;
+    *needed = !*unchanged && (row->vector == NULL || row->fit != state->fit);
+    return 0;
+}
+
+static int write_rows(struct semantic_table *table, struct semantic_state *state, const unsigned char *skip,
+                      struct error *err)
+{
+    struct semantic_pending *pending = &table->pending;
+    int rc = 0;
+    for (size_t i = pending->n_flushed; rc == 0 && i < pending->n_rows; i++) {
+        struct pending_row *row = &pending->rows[i];
+        if (skip[i - pending->n_flushed]) continue;
+        if (row->kind == PENDING_DELETE) {
+            rc = store_delete(table, row->id, err);
+            continue;
+        }
+        rc = semantic_learn_dimensions(table, state, row, 1, err);
+        if (rc == 0) rc = store_put(table, row, err);
+    }
+    return rc;
+}
+
+int semantic_flush(struct semantic_table *table, struct error *err)
+{
+    struct semantic_pending *pending = &table->pending;
+    size_t n = pending->n_rows - pending->n_flushed, n_texts = 0;
+    struct semantic_state state;
+    struct catalog_entry *entry;
+    struct model *fitted;
+    if (n == 0) return 0;
+    unsigned char *skip = memory_zalloc(n, 1);
+    struct pending_row **texts = memory_alloc(n, sizeof *texts);
+    int rc = skip == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct pending_row *row = &pending->rows[pending->n_flushed + i];
+        int unchanged, needed;
+        skip[i] = (unsigned char)is_superseded(pending, pending->n_flushed + i);
+        if (skip[i]) continue;
+        rc = needs_embedding(table, &state, row, &unchanged, &needed, err);
+        skip[i] = (unsigned char)unchanged;
+        if (needed) texts[n_texts++] = row;
+    }
+    if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
+    if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, err);
+    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
+    if (rc == 0) rc = write_rows(table, &state, skip, err);
+    memory_free(skip);
+    memory_free(texts);
+    if (rc == 0) pending_flushed(pending);
+    return rc;
+}
+
+static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
+{
+    struct semantic_pending *pending = &table->pending;
+    int rc = pending_add(pending, row, err);
+    if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS || pending->text_bytes >= PENDING_MAX_BYTES))
+        rc = semantic_flush(table, err);
+    return rc;
+}
+
+static int delete_row(struct semantic_table *table, int64_t id, struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_DELETE, .id = id};
+    return add_pending(table, &row, err);
+}
+
+/* The dimensions that a given vector must have: the index's, or those of one that waits already. */
+static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector, struct error *err)
+{
+    struct semantic_state state;
+    int rc = store_read_state(table, &state, err);
+    for (size_t i = table->pending.n_flushed; rc == 0 && state.dimensions == 0 && i < table->pending.n_rows; i++)
+        state.dimensions = table->pending.rows[i].dimensions;
+    if (rc == 0) rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
+    if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
+    return rc;
+}
+
+static int copy_vector(sqlite3_value *value, struct semantic_table *table, struct pending_row *row, struct error *err)
+{
+    struct argument_vector vector = {0};
+    int rc = argument_vector(value, &vector, err);
+    if (rc == 0) rc = check_given_vector(table, &vector, err);
+    if (rc == 0) {
+        row->vector = memory_alloc(vector.dimensions, sizeof *row->vector);
+        if (row->vector == NULL) rc = error_nomem(err);
+        else memcpy(row->vector, vector.data, vector.dimensions * sizeof *row->vector);
+        row->dimensions = vector.dimensions;
+    }
+    argument_vector_deinit(&vector);
+    if (rc == ERROR_INVALID) error_context(err, "embedding");
+    return rc;
+}
+
+/* The row's text from the content table. *indexable = 0 when there is nothing to embed. */
+static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable, struct error *err)
+{
+    struct buffer text;
+    int exists;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, row->id, &text, &exists, indexable, err);
+    if (rc == 0 && !exists && row->kind == PENDING_TEXT)
+        rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content, (long long)row->id);
+    if (rc == 0) row->hash = hash_bytes(text.data, text.size, 0);
+    if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
+        row->text = memory_copy(text.data, text.size);
+        row->text_size = text.size;
+        if (row->text == NULL) rc = error_nomem(err);
+    }
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* The row's text from the statement: `value` is NULL for a row that has only a vector. */
+static int take_text(struct pending_row *row, sqlite3_value *value, struct error *err)
+{
+    struct span text = {NULL, 0};
+    if (sqlite3_value_type(value) == SQLITE_NULL && row->kind == PENDING_VECTOR) return 0;
+    int rc = sqlite3_value_type(value) == SQLITE_NULL ? 0 : argument_text(value, &text, err);
+    if (rc == 0) rc = model_check_text(text, row->kind == PENDING_TEXT, err);
+    if (rc == 0) {
+        row->hash = hash_bytes(text.data, text.size, 0);
+        row->text = memory_copy(text.data, text.size);
+        row->text_size = text.size;
+        if (row->text == NULL) rc = error_nomem(err);
+    }
+    if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)row->id);
+    return rc;
+}
+
+static int is_given(sqlite3_value *value)
+{
+    return !sqlite3_value_nochange(value) && sqlite3_value_type(value) != SQLITE_NULL;
+}
+
+/* Only embedding, the commands and (without content) text can be written. */
+static int check_columns(struct semantic_table *table, sqlite3_value **columns, struct error *err)
+{
+    static const char *const names[COLUMN_CONTENT] = {"query",     "k",    "similarity", "distance",
+                                                      "relevance", "rank", NULL,         NULL};
+    for (int i = 0; i < COLUMN_CONTENT; i++)
+        if (names[i] != NULL && is_given(columns[i]))
+            return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
+    for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
+        if (is_given(columns[COLUMN_CONTENT + i]))
+            return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there", table->columns[i].name,
+                             table->config.content);
+    return 0;
+}
+
+static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
+{
+    if (table->config.content != NULL)
+        return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s", table->config.content);
+    int rc = store_last_id(table, id, err);
+    for (size_t i = table->pending.n_flushed; i < table->pending.n_rows; i++)
+        if (table->pending.rows[i].id > *id) *id = table->pending.rows[i].id;
+    if (rc == 0 && *id == INT64_MAX) rc = error_set(err, ERROR_INVALID, "no rowid is left: %lld is in use", (long long)*id);
+    ++*id;
+    return rc;
+}
+
+/* One row written: new, or again. */
+static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **columns, struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    int indexable = 1, rc = 0;
+    if (is_given(columns[COLUMN_EMBEDDING])) {
+        row.kind = PENDING_VECTOR;
+        rc = copy_vector(columns[COLUMN_EMBEDDING], table, &row, err);
+    }
+    if (rc == 0 && table->config.content != NULL) rc = read_content_text(table, &row, &indexable, err);
+    if (rc == 0 && table->config.content == NULL) rc = take_text(&row, columns[COLUMN_CONTENT], err);
+    if (rc != 0) {
+        memory_free(row.text);
+        memory_free(row.vector);
+        return rc;
+    }
+    if (row.kind == PENDING_TEXT && !indexable) return delete_row(table, id, err);
+    return add_pending(table, &row, err);
+}
+
+static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid, struct error *err)
+{
+    sqlite3_value **columns = argv + 2;
+    sqlite3_value *command = columns[COLUMN_TABLE];
+    if (sqlite3_value_type(command) != SQLITE_NULL) {
+        const char *text = (const char *)sqlite3_value_text(command);
+        return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
+    }
+    int64_t id = 0;
+    int rc = check_columns(table, columns, err);
+    if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);
+    else if (rc == 0) id = sqlite3_value_int64(argv[1]);
+    if (rc == 0) rc = put_row(table, id, columns, err);
+    *rowid = id;
+    return rc;
+}
+
+/* UPDATE: of the text or of the vector; a column that did not change says so. */
+static int change(struct semantic_table *table, sqlite3_value **argv, struct error *err)
+{
+    sqlite3_value **columns = argv + 2;
+    int64_t before = sqlite3_value_int64(argv[0]), id = sqlite3_value_int64(argv[1]);
+    int rc = check_columns(table, columns, err);
+    if (rc == 0 && is_given(columns[COLUMN_TABLE]))
+        rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)", table->name, table->name);
+    if (rc == 0 && id != before)
+        rc = error_set(err, ERROR_INVALID, "a rowid cannot be changed: delete the row and insert it again");
+    return rc == 0 ? put_row(table, id, columns, err) : rc;
+}
+
+int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
+{
+    struct semantic_table *table = (struct semantic_table *)base;
+    struct error err = table->broken;
+    int rc = err.code;
+    if (rc == 0 && argc == 1) rc = delete_row(table, sqlite3_value_int64(argv[0]), &err);
+    else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL) rc = insert(table, argv, rowid, &err);
+    else if (rc == 0) rc = change(table, argv, &err);
+    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
+}
+
+int semantic_begin(sqlite3_vtab *base)
+{
+    struct semantic_table *table = (struct semantic_table *)base;
+    table->pending.explicit_transaction = !sqlite3_get_autocommit(table->db);
+    return SQLITE_OK;
+}
+
+int semantic_sync_transaction(sqlite3_vtab *base)
+{
+    struct semantic_table *table = (struct semantic_table *)base;
+    struct error err;
+    if (semantic_flush(table, &err) == 0) return SQLITE_OK;
+    int rc = argument_table_error(base, table->name, &err);
+    /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction stays open, to be
+     * committed again or rolled back. */
+    return table->pending.explicit_transaction ? SQLITE_BUSY : rc;
+}
+
+int semantic_commit(sqlite3_vtab *base)
+{
+    pending_clear(&((struct semantic_table *)base)->pending);
+    return SQLITE_OK;
+}
+
+int semantic_rollback(sqlite3_vtab *base)
+{
+    return semantic_commit(base);
+}
+
+int semantic_savepoint(sqlite3_vtab *base, int number)
+{
+    struct error err;
+    int rc = pending_savepoint(&((struct semantic_table *)base)->pending, number, &err);
+    return rc == 0 ? SQLITE_OK : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
+}
+
+int semantic_release(sqlite3_vtab *base, int number)
+{
+    pending_release(&((struct semantic_table *)base)->pending, number);
+    return SQLITE_OK;
+}
+
+int semantic_rollback_to(sqlite3_vtab *base, int number)
+{
+    pending_rollback_to(&((struct semantic_table *)base)->pending, number);
+    return SQLITE_OK;
+}
