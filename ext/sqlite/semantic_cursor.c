@@ -106,7 +106,7 @@ static int read_content(struct semantic_cursor *cursor, int64_t id, struct error
 static int take_all(struct semantic_cursor *cursor, struct error *err)
 {
     struct top_k_hit hit;
-    size_t n = cursor->ranked.n_hits;
+    size_t n = cursor->ranked.n;
     cursor->hits = memory_alloc(n, sizeof *cursor->hits);
     if (cursor->hits == NULL) return error_nomem(err);
     cursor->n_hits = 0;

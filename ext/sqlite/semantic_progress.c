@@ -1,8 +1,8 @@
 #include "sqlite/semantic_progress.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "sqlite/semantic_module.h"
@@ -31,7 +31,7 @@ struct progress_cursor {
     sqlite3_vtab_cursor base;
     char *schema, *name; /* owned; of the index */
     struct semantic_sync *sync;
-    struct timespec start;
+    double start; /* clock_seconds */
     int eof;
     int64_t row;
     sqlite3_value *index_argument, *schema_argument; /* as given, to read back; owned */
@@ -154,13 +154,6 @@ static int pin_index(struct progress_cursor *cursor, sqlite3_stmt **pin, struct 
     return 0;
 }
 
-static double now_minus(const struct timespec *start)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
-}
-
 static int busy_timeout(sqlite3 *db, int *milliseconds, struct error *err)
 {
     sqlite3_stmt *statement;
@@ -177,8 +170,7 @@ static int write_batch(struct progress_cursor *cursor, struct error *err)
 {
     struct progress_table *table = table_of(cursor);
     int timeout;
-    struct timespec start;
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    double start = clock_seconds();
     int rc = busy_timeout(table->db, &timeout, err);
     if (rc != 0) return rc;
     for (int pause = 1;; pause = pause < 25 ? pause * 2 : pause) {
@@ -188,7 +180,7 @@ static int write_batch(struct progress_cursor *cursor, struct error *err)
         table->module->storing = NULL;
         if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_BUSY) break;
         int stale = sqlite3_extended_errcode(table->db) == SQLITE_BUSY_SNAPSHOT;
-        if (stale || now_minus(&start) * 1000 >= timeout)
+        if (stale || (clock_seconds() - start) * 1000 >= timeout)
             return error_context(err, "%s; the %zu rows embedded before are kept, call again for the rest",
                                  stale ? "another connection wrote meanwhile" : "another connection is writing",
                                  cursor->sync->n_embedded);
@@ -220,7 +212,7 @@ static int begin(struct progress_cursor *cursor, int argc, sqlite3_value **argv,
     cursor->index_argument = sqlite3_value_dup(argv[0]);
     if (argc > 1) cursor->schema_argument = sqlite3_value_dup(argv[1]);
     if (name == NULL || cursor->index_argument == NULL) return error_nomem(err);
-    clock_gettime(CLOCK_MONOTONIC, &cursor->start);
+    cursor->start = clock_seconds();
     int rc = resolve_name(cursor, name, schema, err);
     if (rc == 0) rc = pin_index(cursor, &pin, &index, err);
     if (rc == 0) rc = semantic_flush(index, err);
@@ -272,7 +264,7 @@ static int progress_column(sqlite3_vtab_cursor *base, sqlite3_context *context, 
     case COLUMN_PENDING: sqlite3_result_int64(context, (int64_t)(sync->n_ids - sync->n_collected)); break;
     case COLUMN_TOTAL: sqlite3_result_int64(context, sync->n_total); break;
     case COLUMN_REQUESTS: sqlite3_result_int64(context, (int64_t)sync->n_requests); break;
-    case COLUMN_SECONDS: sqlite3_result_double(context, now_minus(&cursor->start)); break;
+    case COLUMN_SECONDS: sqlite3_result_double(context, clock_seconds() - cursor->start); break;
     case COLUMN_INDEX: sqlite3_result_value(context, cursor->index_argument); break;
     default:
         if (cursor->schema_argument != NULL) sqlite3_result_value(context, cursor->schema_argument);

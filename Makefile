@@ -1,0 +1,192 @@
+# sqlite-rerank: builds build/rerank.so (.dylib on macOS). `make help` lists the targets.
+#
+# Settings:  CC=clang      another compiler          WERROR=1      warnings are errors (CI)
+#            BUILD=folder  where objects go          SQLITE3=...   another sqlite3 shell
+#            V=1           whole commands
+#            PREFIX=/usr/local, DESTDIR=             where `make install` puts the library
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+SQLITE3 ?= sqlite3
+SYSTEM  := $(shell uname -s)
+
+# ---- flags -------------------------------------------------------------------------------------
+
+OPTIMISE ?= -O2
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion $(if $(WERROR),-Werror)
+# No fused multiply-add: the embedded model promises the same bytes on every platform.
+CFLAGS_ALL := -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
+              $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
+# Assertions are for the sanitized builds: the library never aborts a user's program.
+CPPFLAGS_ALL := -Iext -D_POSIX_C_SOURCE=200809L -MMD -MP $(if $(SANITIZE),,-DNDEBUG)
+LDFLAGS_ALL  := $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+
+ifeq ($(SYSTEM),Darwin)
+    # Apple's SQLite cannot load extensions: Homebrew's can.
+    BREW_SQLITE := $(shell brew --prefix sqlite 2>/dev/null)
+    ifneq ($(BREW_SQLITE),)
+        SQLITE3 := $(BREW_SQLITE)/bin/sqlite3
+        CPPFLAGS += -I$(BREW_SQLITE)/include -I$(shell brew --prefix)/include
+        LDFLAGS  += -L$(BREW_SQLITE)/lib -L$(shell brew --prefix)/lib
+    endif
+    CPPFLAGS_ALL += -D_DARWIN_C_SOURCE
+    SUFFIX := dylib
+    SHARED := -dynamiclib
+else
+    SUFFIX := so
+    SHARED := -shared $(if $(SANITIZE),,-Wl,-z,defs)
+endif
+
+# Commands are printed in short; V=1 prints them whole.
+SHORT = $(if $(V),,@echo '  $(1) $@';)
+COMPILE = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(CPPFLAGS_ALL) $(CPPFLAGS)
+LINK    = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(LDFLAGS_ALL) $(LDFLAGS)
+LIBS    := -lm -lpthread
+
+# ---- what is built -----------------------------------------------------------------------------
+
+LIBRARY := $(BUILD)/rerank.$(SUFFIX)
+STATIC  := $(BUILD)/librerank.a
+
+SOURCES := $(wildcard ext/*/*.c)
+OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
+# For a program that links SQLite itself: the SQL face calls it directly (-DSQLITE_CORE).
+CORE_OBJECTS := $(patsubst $(BUILD)/obj/sqlite/%,$(BUILD)/core/sqlite/%,$(OBJECTS))
+
+# A unit test links the objects of its own room and of the rooms below, never of a sister room.
+ROOMS_base    := base
+ROOMS_text    := base text
+ROOMS_vector  := base vector
+ROOMS_http    := base text vector http
+ROOMS_model   := $(ROOMS_http) model
+ROOMS_lexical := $(ROOMS_model) lexical
+ROOMS_bert    := $(ROOMS_model) bert
+ROOMS_api     := $(ROOMS_model) api
+ROOMS_catalog := $(ROOMS_model) lexical bert api catalog
+ROOMS_index   := $(ROOMS_model) lexical bert api index
+room_objects = $(foreach room,$(ROOMS_$(1)),$(filter $(BUILD)/obj/$(room)/%,$(OBJECTS)))
+
+UNIT_SOURCES  := $(wildcard tests/unit/*/test_*.c)
+UNIT_PROGRAMS := $(UNIT_SOURCES:tests/%.c=$(BUILD)/tests/%)
+HOST_PROGRAMS := $(BUILD)/tests/static_host $(BUILD)/tests/fault
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: all static demo test check asan fault fuzz bench install dataset format clean help
+.PHONY: programs install-runtime install-test
+
+all: $(LIBRARY) ## build the extension (build/rerank.so)
+
+static: $(STATIC) ## build build/librerank.a, for programs that link SQLite themselves
+
+$(LIBRARY): $(OBJECTS)
+	$(call SHORT,link)$(LINK) $(SHARED) -o $@ $^ $(LIBS)
+
+$(STATIC): $(CORE_OBJECTS)
+	$(call SHORT,ar  )rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/obj/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(call SHORT,cc  )$(COMPILE) -c -o $@ $<
+
+$(BUILD)/core/%.o: ext/%.c
+	@mkdir -p $(@D)
+	$(call SHORT,cc  )$(COMPILE) -DSQLITE_CORE -c -o $@ $<
+
+# ---- for people --------------------------------------------------------------------------------
+
+demo: install-runtime ## install what is missing, build, and show retrieve-then-rerank on movies
+	@$(MAKE) --no-print-directory -s all
+	@$(SQLITE3) -batch :memory: '.read sql/demo.sql'
+
+install: all ## copy the extension to $(PREFIX)/lib/sqlite3
+	install -d $(DESTDIR)$(PREFIX)/lib/sqlite3
+	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/sqlite3/
+
+MOVIES_URL ?= https://raw.githubusercontent.com/togethercomputer/together-cookbook/refs/heads/main/datasets/movies.json
+dataset: ## download the published 1000 movies (462 kB) for the demo
+	sh tests/tools/dataset.sh '$(MOVIES_URL)' datasets/movies-1000.json
+
+format: ## let clang-format rewrite the C files
+	clang-format -i $(wildcard ext/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+
+clean: ## remove everything that was built
+	rm -rf $(BUILD)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+
+# ---- tests -------------------------------------------------------------------------------------
+
+PYTHON_RUN = $$(sh tests/tools/python.sh)
+
+test: install-test ## install what is missing, build, and run every test
+	@$(MAKE) --no-print-directory programs
+	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)
+
+check: install-test all ## look for broken house rules: floors, headers, banned functions, format
+	@$(PYTHON_RUN) tests/check.py --library $(LIBRARY)
+
+ASAN := BUILD=$(BUILD)/asan OPTIMISE=-O1 SANITIZE=address,undefined
+asan: install-test ## run the tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory programs $(ASAN)
+	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
+
+fault: install-test ## run every SQL script with each allocation failing in turn
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/fault
+	@$(PYTHON_RUN) tests/run.py --build $(BUILD) --only fault
+
+FUZZ_SECONDS ?= 20
+fuzz: ## run each fuzzer for FUZZ_SECONDS (20), with clang's libFuzzer
+	@sh tests/tools/install.sh clang
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzing CC=clang OPTIMISE=-O1 \
+	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
+	@for name in $(notdir $(FUZZ_PROGRAMS)); do \
+	    $(BUILD)/fuzzing/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=1 \
+	        -artifact_prefix=$(BUILD)/fuzzing/ >$(BUILD)/fuzzing/$$name.log 2>&1 \
+	        || { cat $(BUILD)/fuzzing/$$name.log; exit 1; }; \
+	    echo "$$name: $$(grep '^Done' $(BUILD)/fuzzing/$$name.log)"; \
+	done
+
+bench: install-test ## measure load, sync, query and rerank, and the kernels
+	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
+	@$(PYTHON_RUN) tests/bench/bench.py $(LIBRARY)
+	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
+
+install-runtime:
+	@SQLITE3='$(SQLITE3)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
+	    sh tests/tools/install.sh runtime
+
+install-test:
+	@SQLITE3='$(SQLITE3)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
+	    sh tests/tools/install.sh runtime test
+
+programs: $(LIBRARY) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
+
+.SECONDEXPANSION:
+$(UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $$(call room_objects,$$(lastword $$(subst /, ,$$(dir $$*))))
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(COMPILE) -Itests/unit $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(LDFLAGS) -lcmocka $(LIBS)
+
+$(BUILD)/tests/static_host: tests/drivers/static.c $(STATIC)
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(COMPILE) -DSQLITE_CORE $(LDFLAGS_ALL) -o $@ $^ $(LDFLAGS) -lsqlite3 $(LIBS)
+
+$(BUILD)/tests/fault: tests/fault/fault.c
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(COMPILE) $(LDFLAGS_ALL) -o $@ $< $(LDFLAGS) -lsqlite3 $(LIBS)
+
+$(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $$(call room_objects,index)
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(COMPILE) -o $@ $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
+
+.PHONY: fuzz-programs
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+$(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: tests/fuzz/%.c $$(call room_objects,index)
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
+
+-include $(BENCH_PROGRAMS:%=%.d) $(FUZZ_PROGRAMS:%=%.d)
+-include $(OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(UNIT_PROGRAMS:%=%.d) $(HOST_PROGRAMS:%=%.d)

@@ -1,0 +1,60 @@
+#include "text/utf8.h"
+
+#define REPLACEMENT 0xFFFDu
+
+/* Decodes one character; its length, or 0 if the bytes are not valid. */
+static size_t decode(const unsigned char *p, size_t left, uint32_t *character)
+{
+    unsigned char lead = p[0];
+    if (lead < 0x80) {
+        *character = lead;
+        return 1;
+    }
+    size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    if (lead < 0xC2 || lead > 0xF4 || length > left) return 0;
+    uint32_t value = lead & (0x7Fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((p[i] & 0xC0) != 0x80) return 0;
+        value = (value << 6) | (p[i] & 0x3Fu);
+    }
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    if (value < least[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return 0;
+    *character = value;
+    return length;
+}
+
+int utf8_check(struct span text, size_t *offset)
+{
+    const unsigned char *data = (const unsigned char *)text.data;
+    for (size_t i = 0; i < text.size;) {
+        uint32_t character;
+        size_t length = data[i] < 0x80 ? 1 : decode(data + i, text.size - i, &character);
+        if (length == 0) {
+            if (offset != NULL) *offset = i;
+            return 0;
+        }
+        i += length;
+    }
+    return 1;
+}
+
+uint32_t utf8_next(const char **at, const char *end)
+{
+    uint32_t character = REPLACEMENT;
+    size_t length = decode((const unsigned char *)*at, (size_t)(end - *at), &character);
+    *at += length == 0 ? 1 : length;
+    return character;
+}
+
+size_t utf8_put(uint32_t character, char *out)
+{
+    unsigned char *p = (unsigned char *)out;
+    if (character < 0x80) {
+        p[0] = (unsigned char)character;
+        return 1;
+    }
+    size_t length = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, character >>= 6) p[i] = (unsigned char)(0x80 | (character & 0x3F));
+    p[0] = (unsigned char)((0xF00u >> length) | character);
+    return length;
+}

@@ -1,0 +1,21 @@
+/*
+ * utf8.h: UTF-8 as RFC 3629 defines it: no surrogates, nothing past U+10FFFF, no overlong forms.
+ */
+#ifndef TEXT_UTF8_H
+#define TEXT_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+
+/* True if the text is valid; else *offset (may be NULL) is the byte at which the first bad character begins. */
+int utf8_check(struct span text, size_t *offset);
+
+/* The character at *at, which is moved past it. A byte that begins no valid character counts as U+FFFD. *at < end. */
+uint32_t utf8_next(const char **at, const char *end);
+
+/* Writes a character, 1 to 4 bytes; returns how many. */
+size_t utf8_put(uint32_t character, char *out);
+
+#endif

@@ -1,0 +1,54 @@
+#include "vector/distance.h"
+
+#include <math.h>
+
+#include "vector/kernels.h"
+
+/* Products below the least float32, 2^-149, vanish. 65536 of them weigh less than 2^-53 of a sum of
+ * this size. */
+#define SMALLEST_SAFE_SUM 0x1p-80
+
+static int is_safe(double sum)
+{
+    return isfinite(sum) && fabs(sum) >= SMALLEST_SAFE_SUM;
+}
+
+double vector_dot(const void *a, const void *b, size_t dimensions)
+{
+    double sum = vector_kernels_chosen()->dot(a, b, dimensions);
+    return is_safe(sum) ? sum : vector_kernels_scalar.dot(a, b, dimensions);
+}
+
+double vector_squared_l2(const void *a, const void *b, size_t dimensions)
+{
+    double sum = vector_kernels_chosen()->squared_l2(a, b, dimensions);
+    return is_safe(sum) ? sum : vector_kernels_scalar.squared_l2(a, b, dimensions);
+}
+
+double vector_cosine(const void *a, const void *b, size_t dimensions)
+{
+    struct vector_sums sums = vector_kernels_chosen()->sums(a, b, dimensions);
+    if (!isfinite(sums.ab) || !is_safe(sums.aa) || !is_safe(sums.bb))
+        sums = vector_kernels_scalar.sums(a, b, dimensions);
+    if (sums.aa == 0.0 || sums.bb == 0.0) return NAN;
+    double cosine = sums.ab / sqrt(sums.aa * sums.bb); /* of sums up to 2^272: far from overflow */
+    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
+}
+
+double vector_norm(const void *a, size_t dimensions)
+{
+    return sqrt(vector_kernels_scalar.dot(a, a, dimensions));
+}
+
+int vector_normalize(const void *a, size_t dimensions, float *unit)
+{
+    double norm = vector_norm(a, dimensions);
+    if (norm == 0.0) return 0;
+    for (size_t i = 0; i < dimensions; i++) unit[i] = (float)(vector_component(a, i) / norm);
+    return 1;
+}
+
+const char *vector_simd_name(void)
+{
+    return vector_kernels_chosen()->name;
+}

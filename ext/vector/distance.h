@@ -1,0 +1,40 @@
+/*
+ * distance.h: how near two vectors are.
+ *
+ * Vectors are float32, 1 to 65536 of them, at any address, and finite (codec.h checks that). A
+ * component that is not makes the result infinite or NaN: a scan may leave the check until it sees
+ * one.
+ *
+ * A processor's wide registers add in float32, at least 16 sums side by side (Higham, "Accuracy and
+ * Stability of Numerical Algorithms", 3.1). With n = dimensions and u = 2^-24:
+ *   dot         |error| <= (n / 16 + 8) u sum |a_i b_i|
+ *   squared_l2  |error| <= (n / 16 + 10) u sum (a_i - b_i)^2
+ *   cosine      |error| <= 2 (n / 16 + 8) u
+ * Sums that overflow float32, or are so small that products fell under its least number, are taken
+ * again in double. The last bits differ between processors, never between two calls on one.
+ */
+#ifndef VECTOR_DISTANCE_H
+#define VECTOR_DISTANCE_H
+
+#include <stddef.h>
+
+/* a . b */
+double vector_dot(const void *a, const void *b, size_t dimensions);
+
+/* |a - b|^2 */
+double vector_squared_l2(const void *a, const void *b, size_t dimensions);
+
+/* a . b / (|a| |b|), in [-1, 1], exactly 1 for equal vectors; NaN if either is the zero vector. */
+double vector_cosine(const void *a, const void *b, size_t dimensions);
+
+/* |a|, summed in double. */
+double vector_norm(const void *a, size_t dimensions);
+
+/* a / |a| into unit: [dimensions], may be a itself. 0 for the zero vector, which has none (unit is
+ * then unwritten), else 1. */
+int vector_normalize(const void *a, size_t dimensions, float *unit);
+
+/* "scalar", "avx2", "avx512" or "neon": what computes here (see kernels.h). */
+const char *vector_simd_name(void);
+
+#endif

@@ -1,0 +1,79 @@
+"""bench.py LIBRARY: seconds for load, sync, query and rerank, best of several runs."""
+import json
+import os
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+QUERIES = [
+    "super hero mystery action movie about bats", "toys that come to life", "lost in space",
+    "a heist goes wrong", "young wizard at school", "a detective follows a killer",
+]
+
+
+def movies_file():
+    for path in (os.path.join(ROOT, "datasets", "movies-1000.json"),
+                 os.path.join(os.environ.get("RERANK_SHARED", ""), "movies.json"),
+                 os.path.join(ROOT, "datasets", "movies.json")):
+        if os.path.isfile(path):
+            return path
+    sys.exit("no movies")
+
+
+def seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def build(db, movies, options=""):
+    db.execute("CREATE TABLE movies(id INTEGER PRIMARY KEY, title, overview, tagline)")
+    db.executemany("INSERT INTO movies(title, overview, tagline) VALUES (?, ?, ?)",
+                   [(m["title"], m["overview"], m["tagline"]) for m in movies])
+    db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'movies', "
+               f"text = 'title, overview, tagline', document = 'title'{options})")
+
+
+def median_ms(db, sql, repeat=20):
+    times = [seconds(lambda q=q: db.execute(sql, (q,)).fetchall())
+             for _ in range(repeat) for q in QUERIES]
+    return statistics.median(times) * 1000
+
+
+def measure(library, movies, options, folder):
+    path = os.path.join(folder, "bench.db")
+    if os.path.exists(path):
+        os.remove(path)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.enable_load_extension(True)
+    db.load_extension(library)
+    build(db, movies, options)
+    sync = seconds(lambda: db.execute("SELECT * FROM semantic_sync('ix')").fetchall())
+    again = seconds(lambda: db.execute("SELECT * FROM semantic_sync('ix')").fetchall())
+    retrieve = median_ms(db, "SELECT rowid, similarity FROM ix(?, 25)")
+    flow = median_ms(db, "SELECT rowid, relevance FROM ix(?) ORDER BY relevance DESC LIMIT 5")
+    size = os.path.getsize(path) / 1e6
+    db.close()
+    return sync, again, retrieve, flow, size
+
+
+def main():
+    library = os.path.abspath(sys.argv[1])
+    path = movies_file()
+    with open(path, encoding="utf-8") as file:
+        movies = json.load(file)
+    print(f"{len(movies)} movies from {path}")
+    print(f"{'quantize':<10}{'sync s':>10}{'again s':>10}{'25 nearest ms':>15}"
+          f"{'rerank to 5 ms':>16}{'file MB':>10}")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("none", "int8", "bit"):
+            figures = measure(library, movies, f", quantize = '{name}'", folder)
+            print(f"{name:<10}{figures[0]:>10.3f}{figures[1]:>10.3f}{figures[2]:>15.3f}"
+                  f"{figures[3]:>16.3f}{figures[4]:>10.2f}")
+
+
+if __name__ == "__main__":
+    main()

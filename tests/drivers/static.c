@@ -1,0 +1,46 @@
+/*
+ * static.c: a program that has SQLite and the extension built in. It registers the entry point with
+ * sqlite3_auto_extension, so that every connection it opens has the functions, and asks for one.
+ */
+#include <sqlite3ext.h>
+#include <stdio.h>
+
+/* The extension's only exported name; a program that builds it in declares it like this. */
+int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
+
+static int print_row(void *context, int n, char **values, char **names)
+{
+    (void)context;
+    (void)names;
+    for (int i = 0; i < n; i++) printf("%s%s", i > 0 ? "|" : "", values[i] ? values[i] : "NULL");
+    printf("\n");
+    return 0;
+}
+
+/* Opens a connection, asks, and closes it again. */
+static int ask(const char *sql)
+{
+    sqlite3 *db = NULL;
+    char *message = NULL;
+    int rc = sqlite3_open(":memory:", &db);
+    if (rc == SQLITE_OK) rc = sqlite3_exec(db, sql, print_row, NULL, &message);
+    if (rc != SQLITE_OK) printf("error %d: %s\n", rc, message ? message : sqlite3_errmsg(db));
+    sqlite3_free(message);
+    int closed = sqlite3_close(db);
+    return rc != SQLITE_OK ? rc : closed;
+}
+
+int main(void)
+{
+    int rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
+    if (rc == SQLITE_OK) rc = ask("SELECT vector_dims('[1, 2, 3]')");
+    if (rc == SQLITE_OK) rc = ask("SELECT cosine_sim('[1, 0]', '[1, 0]')");
+    if (rc == SQLITE_OK) rc = ask("SELECT key, rank FROM rerank('bats', '[\"cats\", \"bats\"]', 1)");
+    sqlite3_reset_auto_extension();
+    sqlite3_shutdown();
+    if (sqlite3_memory_used() != 0) {
+        printf("%lld bytes were never freed\n", (long long)sqlite3_memory_used());
+        rc = 1;
+    }
+    return rc;
+}

@@ -1,0 +1,880 @@
+"""semantic_index as a program sees it: transactions, savepoints, several connections, interrupts.
+
+Run by Debian's python3 (sqlite3 with enable_load_extension); RERANK_EXTENSION names the library,
+build/rerank.so otherwise.
+"""
+import json
+import os
+import sqlite3
+import struct
+import tempfile
+import threading
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+EXTENSION = os.environ.get("RERANK_EXTENSION", os.path.join(ROOT, "build", "rerank"))
+
+FILMS = [
+    (1, "Batman Begins", "A masked hero fights crime in a dark city."),
+    (2, "The Penguin Island", "Birds on the ice look for their egg."),
+    (3, "Night Train", "A detective follows a murder mystery on a train."),
+    (4, "Cooking School", "A young chef learns to make soup."),
+    (5, "Bat Cave", "Bats live in a cave under the old house."),
+]
+
+
+def connect(path=":memory:", **options):
+    db = sqlite3.connect(path, isolation_level=None, **options)
+    db.enable_load_extension(True)
+    db.load_extension(EXTENSION)
+    return db
+
+
+def blob(*components):
+    return struct.pack("<%df" % len(components), *components)
+
+
+def add_films(db, schema="main", films=FILMS):
+    db.execute(f"CREATE TABLE {schema}.films(id INTEGER PRIMARY KEY, title TEXT, overview TEXT)")
+    db.executemany(f"INSERT INTO {schema}.films VALUES (?, ?, ?)", films)
+
+
+def add_index(db, schema="main", options=""):
+    db.execute(
+        f"CREATE VIRTUAL TABLE {schema}.ix USING semantic_index(content='films', "
+        f"text='title, overview', document='title'{options})"
+    )
+
+
+def model_calls(db, task):
+    row = db.execute("SELECT sum(requests) FROM rerank_stats WHERE task = ?", (task,)).fetchone()
+    return row[0] or 0
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "films.db")
+        self.db = connect(self.path)
+        self.addCleanup(self.db.close)
+
+    def rows(self, sql, *arguments):
+        return self.db.execute(sql, arguments).fetchall()
+
+    def one(self, sql, *arguments):
+        return self.db.execute(sql, arguments).fetchone()[0]
+
+    def fails(self, pattern, sql, *arguments, error=sqlite3.Error):
+        with self.assertRaisesRegex(error, pattern):
+            self.db.execute(sql, arguments).fetchall()
+
+    def ids(self):
+        return [row[0] for row in self.rows("SELECT rowid FROM ix")]
+
+    def check(self):
+        self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
+        self.assertEqual(self.one("PRAGMA integrity_check"), "ok")
+
+
+class Search(Base):
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+        add_index(self.db)
+        self.progress = self.rows("SELECT * FROM semantic_sync('ix')")
+
+    def test_sync_reports_what_it_did(self):
+        embedded, deleted, pending, total, requests, seconds = self.progress[-1]
+        self.assertEqual((embedded, deleted, pending, total), (5, 0, 0, 5))
+        self.assertGreaterEqual(requests, 1)
+        self.assertGreaterEqual(seconds, 0)
+
+    def test_second_sync_embeds_nothing(self):
+        before = model_calls(self.db, "embed")
+        last = self.rows("SELECT * FROM semantic_sync('ix')")[-1]
+        self.assertEqual(last[:5], (0, 0, 0, 5, 0))
+        self.assertEqual(model_calls(self.db, "embed"), before)
+
+    def test_three_forms_of_a_query_agree(self):
+        forms = [
+            "SELECT rowid, similarity FROM ix('bats in a cave') WHERE k = 3",
+            "SELECT rowid, similarity FROM ix WHERE ix MATCH 'bats in a cave' AND k = 3",
+            "SELECT rowid, similarity FROM ix WHERE query = 'bats in a cave' AND k = 3",
+            "SELECT rowid, similarity FROM ix('bats in a cave', 3)",
+        ]
+        answers = [self.rows(sql) for sql in forms]
+        self.assertEqual(len(answers[0]), 3)
+        self.assertEqual(answers[0][0][0], 5)
+        for answer in answers[1:]:
+            self.assertEqual(answer, answers[0])
+
+    def test_vector_query_equals_text_query(self):
+        vector = self.one("SELECT embedding FROM ix WHERE rowid = 5")
+        by_blob = self.rows("SELECT rowid, similarity FROM ix(?)", vector)
+        self.assertEqual(by_blob[0][0], 5)
+        self.assertAlmostEqual(by_blob[0][1], 1.0, places=5)
+        text = self.one("SELECT vector_to_json(?)", vector)
+        self.assertEqual(self.rows("SELECT rowid, similarity FROM ix(?)", text), by_blob)
+
+    def test_streams_without_k(self):
+        rows = self.rows("SELECT similarity FROM ix('bats')")
+        self.assertEqual(len(rows), 5)
+        self.assertEqual(rows, sorted(rows, reverse=True))
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats') LIMIT 2")), 2)
+
+    def test_similarity_is_cosine_sim(self):
+        query = self.one("SELECT embedding FROM ix WHERE rowid = 3")
+        for id, similarity, exact, distance in self.rows(
+            "SELECT rowid, similarity, cosine_sim(embedding, ?1), distance FROM ix(?1)", query
+        ):
+            self.assertAlmostEqual(similarity, exact, places=5)
+            self.assertAlmostEqual(distance, 1 - similarity, places=6)
+
+    def test_filters_apply_before_k(self):
+        everything = [row[0] for row in self.rows("SELECT rowid FROM ix('bats')")]
+        worst = everything[-2:]
+        rows = self.rows(
+            "SELECT rowid FROM ix WHERE query = 'bats' AND k = 2 AND rowid IN (SELECT value FROM json_each(?))",
+            json.dumps(worst),
+        )
+        self.assertEqual([row[0] for row in rows], worst)
+        similarities = [row[0] for row in self.rows("SELECT similarity FROM ix('bats')")]
+        floor = similarities[1]
+        self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity >= ?", floor), 2)
+        self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity > ?", floor), 1)
+        self.assertEqual(self.one("SELECT count(*) FROM ix('bats', 5) WHERE similarity >= 2"), 0)
+        self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity >= NULL"), 0)
+
+    def test_rowid_equality_does_not_change_the_answer(self):
+        best = self.one("SELECT rowid FROM ix('bats', 1)")
+        for id, *_ in FILMS:
+            found = self.one("SELECT count(*) FROM ix('bats', 1) AS s JOIN films f ON f.id = s.rowid WHERE f.id = ?", id)
+            self.assertEqual(found, int(id == best))
+
+    def test_relevance_is_computed_when_read_and_once(self):
+        self.rows("SELECT title, similarity FROM ix('bats')")
+        self.assertEqual(model_calls(self.db, "rerank"), 0)
+        rows = self.rows("SELECT title, relevance, rank FROM ix('bats') ORDER BY relevance DESC LIMIT 2")
+        self.assertEqual(model_calls(self.db, "rerank"), 1)
+        self.assertGreaterEqual(rows[0][1], rows[1][1])
+        self.rows("SELECT relevance FROM ix('bats') ORDER BY similarity DESC")
+        self.assertEqual(model_calls(self.db, "rerank"), 2)
+
+    def test_relevance_is_the_same_in_any_order(self):
+        by_relevance = self.rows("SELECT rowid, relevance, rank FROM ix('bats') ORDER BY relevance DESC")
+        by_similarity = self.rows("SELECT rowid, relevance, rank FROM ix('bats') ORDER BY similarity DESC")
+        self.assertEqual(sorted(by_relevance), sorted(by_similarity))
+        self.assertEqual([row[2] for row in by_similarity], [1, 2, 3, 4, 5])
+
+    def test_candidates_bound_relevance_without_k(self):
+        self.db.execute("DROP TABLE ix")
+        add_index(self.db, options=", candidates=3")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('bats')")), 3)
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('bats', 4)")), 4)
+        self.assertEqual(len(self.rows("SELECT similarity FROM ix('bats')")), 5)
+
+    def test_order_is_consumed(self):
+        for order in ("relevance DESC", "similarity DESC", "distance", "rank"):
+            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY {order}")
+            self.assertNotIn("TEMP B-TREE", str(plan), order)
+        for order in ("relevance", "similarity", "distance DESC", "title"):
+            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY {order}")
+            self.assertIn("TEMP B-TREE", str(plan), order)
+
+    def test_order_over_many_queries_is_sorted(self):
+        rows = self.rows(
+            "SELECT similarity FROM (SELECT 'bats' q UNION ALL SELECT 'soup' UNION ALL SELECT 'train') "
+            "JOIN ix ON ix.query = q AND ix.k = 2 ORDER BY similarity DESC"
+        )
+        self.assertEqual(len(rows), 6)
+        self.assertEqual(rows, sorted(rows, reverse=True))
+
+    def test_query_and_k_read_back(self):
+        self.assertEqual(
+            self.rows("SELECT DISTINCT query, k, ix FROM ix WHERE query = 'bats' AND k = 2"), [("bats", 2, "bats")]
+        )
+        self.db.execute(
+            "CREATE VIEW search AS SELECT s.query, s.k, f.id, f.title, s.similarity, s.relevance, s.rank "
+            "FROM ix s JOIN films f ON f.id = s.rowid"
+        )
+        direct = self.rows("SELECT title FROM search WHERE query = 'bats' AND k = 3 ORDER BY similarity DESC")
+        self.assertEqual(len(direct), 3)
+        for sql in (
+            "SELECT count(*) FROM (SELECT 1) LEFT JOIN search ON query = 'bats' AND k = 3",
+            "SELECT count(*) FROM (SELECT DISTINCT title, query FROM search WHERE query = 'bats' AND k = 3)",
+            "SELECT count(*) FROM (SELECT title FROM search WHERE query = 'bats' AND k = 3 GROUP BY title)",
+            "SELECT sum(n) FROM (SELECT count(*) AS n FROM search WHERE query = 'bats' AND k = 3 UNION ALL SELECT 0)",
+        ):
+            self.assertEqual(self.one(sql), 3, sql)
+
+    def test_window_over_the_view(self):
+        self.db.execute(
+            "CREATE VIEW ranked AS SELECT query, k, title, row_number() OVER (PARTITION BY query ORDER BY similarity "
+            "DESC) AS place FROM ix"
+        )
+        rows = self.rows("SELECT title, place FROM ranked WHERE query = 'bats'")
+        self.assertEqual(sorted(row[1] for row in rows), [1, 2, 3, 4, 5])
+        self.db.execute("CREATE VIEW lost AS SELECT query, title, row_number() OVER (ORDER BY similarity) AS n FROM ix")
+        self.fails("the query did not reach the index", "SELECT title FROM lost WHERE query = 'bats'")
+
+    def test_table_of_queries(self):
+        self.db.execute("CREATE TABLE queries(id INTEGER PRIMARY KEY, text)")
+        self.db.executemany("INSERT INTO queries(text) VALUES (?)", [("bats",), ("soup",), (None,)])
+        rows = self.rows("SELECT q.id, s.rowid FROM queries q JOIN ix s ON s.query = q.text AND s.k = 1 ORDER BY q.id")
+        self.assertEqual([row[0] for row in rows], [1, 2])
+        self.assertEqual(rows[1][1], 4)
+        rows = self.rows("SELECT q.id, s.title FROM queries q LEFT JOIN ix(q.text, 1) s ORDER BY q.id")
+        self.assertEqual(len(rows), 3)
+        self.assertIsNone(rows[2][1])
+
+    def test_bad_k(self):
+        for k in (0, -1, "abc", None, 1.5, b"x"):
+            self.fails("ix: k must be an integer of 1 or more, not", "SELECT rowid FROM ix('bats', ?)", k)
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats', ?)", 2**40)), 5)
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('bats', ?)", 2**40)), 5)
+
+    def test_bad_queries(self):
+        self.fails("ix: .*the text is empty|ix: text is empty", "SELECT rowid FROM ix('')")
+        self.fails("not valid UTF-8", "SELECT rowid FROM ix(CAST(x'62ff' AS TEXT))")
+        self.fails("NUL", "SELECT rowid FROM ix('bats' || char(0))")
+        self.fails("dimensions", "SELECT rowid FROM ix(?)", blob(1, 2, 3))
+        self.fails("multiple of 4", "SELECT rowid FROM ix(x'010203')")
+        self.fails("relevance needs a query that is text", "SELECT relevance FROM ix((SELECT embedding FROM ix WHERE rowid = 1))")
+        self.assertEqual(self.rows("SELECT rowid FROM ix(NULL)"), [])
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix(5)")), 5)
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix(?)", "bats " * 2_000_000)), 5)
+
+    def test_listing(self):
+        self.assertEqual(self.rows("SELECT * FROM ix WHERE rowid = 1"), [FILMS[0]])
+        self.assertEqual(self.ids(), [1, 2, 3, 4, 5])
+        self.assertEqual(self.rows("SELECT similarity, rank FROM ix WHERE rowid = 1"), [(None, None)])
+        self.fails("the query did not reach the index", "SELECT query FROM ix")
+        self.assertEqual([r[0] for r in self.rows("SELECT rowid FROM ix WHERE rowid IN (5, 1, 9)")], [1, 5])
+
+    def test_k_must_be_usable(self):
+        self.fails("no query solution", "SELECT 1 FROM ix WHERE query = 'bats' AND k = rank")
+
+    def test_content_changes_without_sync(self):
+        self.db.execute("UPDATE films SET title = 'Renamed' WHERE id = 1")
+        self.assertEqual(self.one("SELECT title FROM ix WHERE rowid = 1"), "Renamed")
+        self.db.execute("DELETE FROM films WHERE id = 2")
+        self.assertEqual(self.rows("SELECT rowid, title FROM ix WHERE rowid = 2"), [(2, None)])
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('penguin birds')")), 5)
+        self.db.execute("INSERT INTO films VALUES (9, 'Owl', 'An owl.')")
+        last = self.rows("SELECT * FROM semantic_sync('ix')")[-1]
+        self.assertEqual(last[:4], (2, 1, 0, 5))
+        self.assertEqual(self.ids(), [1, 3, 4, 5, 9])
+
+    def test_hash_is_of_the_text_columns_only(self):
+        self.db.execute("ALTER TABLE films ADD COLUMN seen INTEGER DEFAULT 0")
+        self.db.execute("UPDATE films SET seen = 1")
+        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')"), [(0,)])
+
+    def test_content_emptied_and_dropped(self):
+        self.db.execute("DELETE FROM films")
+        self.assertEqual(self.rows("SELECT embedded, deleted, total FROM semantic_sync('ix')")[-1], (0, 5, 0))
+        self.assertEqual(self.rows("SELECT rowid FROM ix('bats')"), [])
+        self.db.execute("DROP TABLE films")
+        self.fails("ix: content films cannot be read: no such table", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.fails("content films cannot be read", "SELECT * FROM semantic_sync('ix')")
+        self.db.execute("DROP TABLE ix")
+        self.assertEqual(self.rows("SELECT name FROM sqlite_schema"), [])
+
+    def test_content_column_dropped(self):
+        self.db.execute("ALTER TABLE films DROP COLUMN overview")
+        self.fails("no such column|content films cannot be read", "SELECT overview FROM ix")
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats')")), 5)
+
+    def test_empty_texts_are_not_indexed(self):
+        self.db.execute("UPDATE films SET title = NULL, overview = '  ' WHERE id = 3")
+        self.assertEqual(self.rows("SELECT embedded, deleted, total FROM semantic_sync('ix')")[-1], (0, 1, 4))
+        self.db.execute("INSERT INTO ix(rowid) VALUES (3)")
+        self.assertEqual(self.ids(), [1, 2, 4, 5])
+        self.check()
+
+    def test_bad_row_is_named(self):
+        self.db.execute("INSERT INTO films VALUES (7, CAST(x'ff' AS TEXT), 'x'), (8, 'good', 'row')")
+        self.fails("row 7: .*UTF-8", "SELECT * FROM semantic_sync('ix')")
+        self.db.execute("UPDATE films SET title = x'00' WHERE id = 7")
+        self.fails("row 7: .*blob", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.db.execute("DELETE FROM films WHERE id = 7")
+        self.assertEqual(self.one("SELECT embedded FROM semantic_sync('ix')"), 1)
+
+    def test_rename_and_drop(self):
+        self.db.execute("ALTER TABLE ix RENAME TO other")
+        self.assertEqual(self.rows("SELECT rowid FROM other WHERE other MATCH 'bats in a cave' AND k = 1"), [(5,)])
+        self.assertEqual(self.one("SELECT embedded FROM semantic_sync('other')"), 0)
+        self.db.execute("DROP TABLE other")
+        self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name <> 'films'"), [])
+
+    def test_rebuild_and_optimize(self):
+        before = self.rows("SELECT rowid, embedding FROM ix")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
+        self.assertEqual(self.rows("SELECT rowid, embedding FROM ix"), before)
+        self.db.execute("INSERT INTO ix(ix) VALUES ('optimize')")
+        self.check()
+        self.fails("unknown command 'x'", "INSERT INTO ix(ix) VALUES ('x')")
+        self.fails("unknown command 'store-batch'", "INSERT INTO ix(ix) VALUES ('store-batch')")
+
+    def test_sync_is_top_level_only(self):
+        self.db.execute("CREATE VIEW v AS SELECT * FROM semantic_sync('ix')")
+        self.fails("unsafe use of virtual table", "SELECT * FROM v")
+        self.fails("no semantic_index is called nope", "SELECT * FROM semantic_sync('nope')")
+        self.fails("not a semantic_index|no semantic_index is called films", "SELECT * FROM semantic_sync('films')")
+        self.fails("expected the name of a semantic_index", "SELECT * FROM semantic_sync()")
+        self.assertEqual(self.rows("SELECT * FROM semantic_sync(NULL)"), [])
+
+    def test_two_connections_see_one_model(self):
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        mine = self.rows("SELECT rowid, similarity FROM ix('bats in the dark')")
+        self.assertEqual(other.execute("SELECT rowid, similarity FROM ix('bats in the dark')").fetchall(), mine)
+        other.execute("INSERT INTO films VALUES (6, 'Owl Night', 'An owl hunts mice at night.')")
+        other.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
+        self.assertEqual(
+            self.rows("SELECT rowid, similarity FROM ix('owl')"),
+            other.execute("SELECT rowid, similarity FROM ix('owl')").fetchall(),
+        )
+
+    def test_read_only_database(self):
+        self.db.close()
+        self.db = connect(f"file:{self.path}?mode=ro", uri=True)
+        self.assertEqual(self.one("SELECT rowid FROM ix('bats in a cave', 1)"), 5)
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('bats')")), 5)
+        self.fails("readonly", "INSERT INTO ix(rowid) VALUES (1)")
+        self.db.close()
+        db = connect(self.path)
+        db.execute("INSERT INTO films VALUES (6, 'New', 'new film')")
+        db.close()
+        self.db = connect(f"file:{self.path}?mode=ro", uri=True)
+        self.fails("readonly", "SELECT * FROM semantic_sync('ix')")
+
+    def test_shadow_tables_edited_by_hand(self):
+        self.db.execute("UPDATE ix_vectors SET vector = x'0102' WHERE id = 2")
+        self.fails("row 2: expected a vector of", "SELECT rowid FROM ix('bats')")
+        self.fails("row 2: expected a vector of", "INSERT INTO ix(ix) VALUES ('integrity-check')")
+        self.db.execute("UPDATE ix_vectors SET vector = zeroblob((SELECT length(vector) FROM ix_vectors WHERE id = 1)) WHERE id = 2")
+        self.fails("row 2", "SELECT rowid FROM ix('bats')")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
+        self.check()
+        for damage in (
+            "UPDATE ix_model SET bytes = substr(bytes, 1, 10)",
+            "UPDATE ix_model SET bytes = randomblob(length(bytes))",
+            "UPDATE ix_config SET value = -7 WHERE key = 'dimensions'",
+            "UPDATE ix_config SET value = 99 WHERE key = 'format'",
+            "UPDATE ix_config SET value = 'file:/etc/passwd' WHERE key = 'model'",
+            "UPDATE ix_config SET value = '[[1]]' WHERE key = 'columns'",
+            "UPDATE ix_config SET value = 'nonsense' WHERE key = 'columns'",
+            "DELETE FROM ix_config",
+            "DROP TABLE ix_config",
+            "DROP TABLE ix_vectors",
+        ):
+            self.db.execute(damage)
+            fresh = connect(self.path)
+            with self.assertRaises(sqlite3.Error, msg=damage):
+                fresh.execute("SELECT title FROM ix('bats')").fetchall()
+            fresh.execute("DROP TABLE IF EXISTS ix")
+            self.assertEqual(
+                fresh.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'").fetchall(), [], damage
+            )
+            fresh.close()
+            self.db.close()
+            self.db = connect(self.path)
+            add_index(self.db)
+            self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+
+
+class Create(Base):
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+
+    def test_errors_name_what_is_wrong(self):
+        for options, pattern in (
+            ("content='films', text='title', metrik='dot'", "unknown option 'metrik'"),
+            ("content='films', text='title', metric='manhattan'", "metric must be 'cosine', 'dot' or 'l2', not 'manhattan'"),
+            ("content='films', text='title', quantize='pq'", "quantize must be"),
+            ("content='films', text='titel'", "text: films has no column 'titel'"),
+            ("content='films', text='title', document='nope'", "document: films has no column 'nope'"),
+            ("content='films'", "option text is missing"),
+            ("content='filmz', text='title'", "no table or view filmz"),
+            ("text='title'", "need content"),
+            ("content='films', text='title', candidates=0", "candidates must be an integer from 1"),
+            ("content='films', text='title', dimensions=70000", "dimensions must be an integer from 1 to 65536"),
+            ("content='films', text='title', dimensions=abc", "dimensions must be"),
+            ("content='films', text='title', model='nope:x'", "model: .*nope"),
+            ("content='films', text='title', reranker='nope:x'", "reranker: .*nope"),
+            ("content='films', content='films', text='title'", "option content is given twice"),
+            ("content='films', text='title', content_rowid='nope'", "content_rowid: films has no column 'nope'"),
+            ("films", "expected option = value"),
+            ("content='films', text=''", "expected column names"),
+        ):
+            self.fails(pattern, f"CREATE VIRTUAL TABLE ix USING semantic_index({options})")
+            self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'"), [], options)
+
+    def test_without_rowid_is_refused(self):
+        self.db.execute("CREATE TABLE w(id INTEGER PRIMARY KEY, t) WITHOUT ROWID")
+        self.fails("WITHOUT ROWID", "CREATE VIRTUAL TABLE ix USING semantic_index(content='w', text='t')")
+
+    def test_view_as_content(self):
+        self.db.execute("CREATE VIEW v AS SELECT id + 100 AS key, title || ' film' AS words FROM films")
+        self.fails("content_rowid", "CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='words')")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='words', content_rowid='key')")
+        self.assertEqual(self.one("SELECT embedded FROM semantic_sync('ix')"), 5)
+        self.assertEqual(self.rows("SELECT rowid, words FROM ix('penguin', 1)"), [(102, "The Penguin Island film")])
+
+    def test_view_with_repeated_or_missing_keys(self):
+        self.db.execute("CREATE VIEW v AS SELECT 1 AS key, title FROM films")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='title', content_rowid='key')")
+        self.fails("must be unique: 1 comes twice", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.db.execute("DROP VIEW v")
+        self.db.execute("CREATE VIEW v AS SELECT title AS key, title FROM films")
+        self.fails("must be an integer", "INSERT INTO ix(ix) VALUES ('sync')")
+
+    def test_columns_of_our_names_are_hidden(self):
+        self.db.execute("CREATE TABLE odd(id INTEGER PRIMARY KEY, rank TEXT, \"odd, name\" TEXT, ix TEXT, year INTEGER)")
+        self.db.execute("INSERT INTO odd VALUES (1, 'first place', 'medal winner', 'z', 1999)")
+        self.db.execute(
+            "CREATE VIRTUAL TABLE ix USING semantic_index(content='odd', text='rank, \"odd, name\"', document='rank')"
+        )
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        cursor = self.db.execute("SELECT * FROM ix('medal')")
+        self.assertEqual([column[0] for column in cursor.description], ["id", "odd, name", "year"])
+        self.assertEqual(cursor.fetchall(), [(1, "medal winner", 1999)])
+        self.assertEqual(self.one("SELECT count(*) FROM ix WHERE year = '1999'"), 1)
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('medal')")), 1)
+
+    def test_attached_schema(self):
+        other = os.path.join(self.folder.name, "other.db")
+        self.db.execute("ATTACH ? AS aux1", (other,))
+        add_films(self.db, "aux1", FILMS[:2])
+        add_index(self.db, "aux1")
+        add_index(self.db)
+        self.assertEqual(self.one("SELECT embedded FROM semantic_sync('ix', 'aux1')"), 2)
+        self.assertEqual(self.one("SELECT count(*) FROM aux1.ix"), 2)
+        self.assertEqual(self.one("SELECT count(*) FROM main.ix"), 0)
+        self.assertEqual(self.one("SELECT embedded FROM semantic_sync('ix')"), 5)
+        self.db.execute("DROP TABLE aux1.ix")
+        self.assertEqual(self.one("SELECT count(*) FROM aux1.sqlite_schema"), 1)
+
+    def test_temp_index(self):
+        add_films(self.db, "temp", FILMS[:3])
+        add_index(self.db, "temp")
+        self.assertEqual(self.one("SELECT embedded FROM semantic_sync('ix')"), 3)
+
+    def test_query_before_first_sync(self):
+        add_index(self.db)
+        self.assertEqual(self.rows("SELECT rowid FROM ix('bats')"), [])
+        self.assertEqual(self.rows("SELECT relevance FROM ix('bats') ORDER BY relevance DESC"), [])
+
+    def test_index_survives_reopening(self):
+        add_index(self.db, options=", quantize='int8', metric='l2', candidates=4")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        before = self.rows("SELECT rowid, similarity, relevance FROM ix('bats')")
+        self.db.close()
+        self.db = connect(self.path)
+        self.assertEqual(self.rows("SELECT rowid, similarity, relevance FROM ix('bats')"), before)
+
+    def test_quantised_index_finds_the_same(self):
+        self.db.executemany(
+            "INSERT INTO films VALUES (?, ?, ?)",
+            [(100 + i, f"Film {i}", f"story number {i * i} of {i % 7} people and {i % 13} dogs") for i in range(500)],
+        )
+        for quantize in ("int8", "bit"):
+            self.db.execute("DROP TABLE IF EXISTS ix")
+            add_index(self.db, options=f", quantize='{quantize}'")
+            self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+            exact = [r[0] for r in self.rows("SELECT rowid FROM ix('seven dogs in a cave with bats') LIMIT 10")]
+            fast = [r[0] for r in self.rows("SELECT rowid FROM ix('seven dogs in a cave with bats', 10)")]
+            self.assertGreaterEqual(len(set(exact) & set(fast)), 9, quantize)
+            self.check()
+            self.db.execute("DELETE FROM ix_codes WHERE id = 101")
+            self.fails("optimize", "INSERT INTO ix(ix) VALUES ('integrity-check')")
+            self.db.execute("INSERT INTO ix(ix) VALUES ('optimize')")
+            self.check()
+
+
+class OwnVectors(Base):
+    def setUp(self):
+        super().setUp()
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(metric='l2')")
+
+    def test_bring_your_own(self):
+        for id in range(1, 6):
+            self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (?, ?)", (id, blob(id, 0)))
+        self.assertEqual(
+            self.rows("SELECT rowid, distance FROM ix(?, 2)", blob(3.25, 0)), [(3, 0.25), (4, 0.75)]
+        )
+        self.fails("expected 2 dimensions, as the index has, not 3", "INSERT INTO ix(rowid, embedding) VALUES (9, '[1,2,3]')")
+        self.fails("NaN|not finite|finite", "INSERT INTO ix(rowid, embedding) VALUES (9, ?)", blob(float("nan"), 1))
+        self.fails("multiple of 4", "INSERT INTO ix(rowid, embedding) VALUES (9, x'01')")
+        self.fails("embedding", "INSERT INTO ix(rowid, embedding) VALUES (9, 'abc')")
+        self.db.execute("UPDATE ix SET embedding = '[30, 0]' WHERE rowid = 3")
+        self.assertEqual(self.one("SELECT vector_to_json(embedding) FROM ix WHERE rowid = 3"), "[30,0]")
+        self.fails("a rowid cannot be changed", "UPDATE ix SET rowid = 8 WHERE rowid = 3")
+        self.check()
+
+    def test_mixed_dimensions_in_one_transaction(self):
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1,2]')")
+        self.fails("expected 2 dimensions", "INSERT INTO ix(rowid, embedding) VALUES (2, '[1,2,3]')")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.ids(), [1])
+
+    def test_metrics(self):
+        for metric, expected in (("cosine", 0.6), ("dot", 30.0)):
+            self.db.execute(f"CREATE VIRTUAL TABLE m USING semantic_index(metric='{metric}')")
+            self.db.execute("INSERT INTO m(rowid, embedding) VALUES (1, '[6, 8]')")
+            similarity, distance = self.db.execute("SELECT similarity, distance FROM m('[5, 0]')").fetchone()
+            self.assertAlmostEqual(similarity, expected, places=5)
+            self.assertAlmostEqual(distance, {"cosine": 0.4, "dot": -30.0}[metric], places=5)
+            if metric == "cosine":
+                self.fails("zero vector", "INSERT INTO m(rowid, embedding) VALUES (2, '[0, 0]')")
+                self.fails("zero vector", "SELECT rowid FROM m('[0, 0]')")
+            self.db.execute("DROP TABLE m")
+
+
+class WithoutContent(Base):
+    def setUp(self):
+        super().setUp()
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index()")
+
+    def test_keeps_its_text(self):
+        self.db.execute("INSERT INTO ix(rowid, text) VALUES (1, 'bats live in a cave'), (2, 'soup is hot')")
+        self.db.execute("INSERT INTO ix(text) VALUES ('trains are late')")
+        self.assertEqual(self.rows("SELECT rowid, text FROM ix"), [(1, "bats live in a cave"), (2, "soup is hot"), (3, "trains are late")])
+        self.assertEqual(self.one("SELECT text FROM ix('hot soup', 1)"), "soup is hot")
+        self.db.execute("UPDATE ix SET text = 'ice cream is cold' WHERE rowid = 2")
+        self.assertEqual(self.one("SELECT text FROM ix('cold ice cream', 1)"), "ice cream is cold")
+        self.db.execute("INSERT INTO ix(rowid, text) VALUES (2, 'again soup')")
+        self.assertEqual(self.one("SELECT text FROM ix WHERE rowid = 2"), "again soup")
+        self.db.execute("DELETE FROM ix WHERE rowid = 1")
+        self.assertEqual(self.ids(), [2, 3])
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.assertEqual(self.one("SELECT text FROM ix('late train', 1)"), "trains are late")
+        self.assertEqual(len(self.rows("SELECT relevance FROM ix('late train')")), 2)
+        self.check()
+        self.db.execute("DELETE FROM ix")
+        self.assertEqual(self.ids(), [])
+
+    def test_bad_rows(self):
+        self.fails("row 1: .*empty", "INSERT INTO ix(rowid, text) VALUES (1, '')")
+        self.fails("empty", "INSERT INTO ix(rowid) VALUES (1)")
+        self.fails("blob", "INSERT INTO ix(rowid, text) VALUES (1, x'00')")
+        self.fails("UTF-8", "INSERT INTO ix(rowid, text) VALUES (1, CAST(x'ff' AS TEXT))")
+        self.fails("column similarity cannot be written", "INSERT INTO ix(rowid, text, similarity) VALUES (1, 'a', 2)")
+        self.assertEqual(self.ids(), [])
+
+
+class Transactions(Base):
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+        add_index(self.db)
+
+    def test_rows_of_a_statement_are_one_request(self):
+        before = model_calls(self.db, "embed")
+        self.db.execute("INSERT INTO ix(rowid) SELECT id FROM films")
+        self.assertEqual(model_calls(self.db, "embed") - before, 1)
+        self.assertEqual(self.ids(), [1, 2, 3, 4, 5])
+
+    def test_rows_of_a_transaction_are_one_request(self):
+        before = model_calls(self.db, "embed")
+        self.db.execute("BEGIN")
+        for id, *_ in FILMS:
+            self.db.execute("INSERT INTO ix(rowid) VALUES (?)", (id,))
+        self.db.execute("DELETE FROM ix WHERE rowid = 2")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (2)")
+        self.db.execute("COMMIT")
+        self.assertEqual(model_calls(self.db, "embed") - before, 1)
+        self.assertEqual(self.ids(), [1, 2, 3, 4, 5])
+        self.check()
+
+    def add_triggers(self):
+        self.db.executescript(
+            """
+            CREATE TRIGGER a AFTER INSERT ON films BEGIN INSERT INTO ix(rowid) VALUES (new.id); END;
+            CREATE TRIGGER b AFTER DELETE ON films BEGIN DELETE FROM ix WHERE rowid = old.id; END;
+            CREATE TRIGGER c AFTER UPDATE ON films BEGIN INSERT INTO ix(rowid) VALUES (new.id); END;
+            """
+        )
+
+    def test_row_triggers_are_one_request(self):
+        self.add_triggers()
+        before = model_calls(self.db, "embed")
+        self.db.execute("INSERT INTO films SELECT id + 10, title, overview || ' again' FROM films")
+        self.assertEqual(model_calls(self.db, "embed") - before, 1)
+        self.assertEqual(len(self.ids()), 5)
+        self.db.execute("UPDATE films SET title = 'New ' || title WHERE id > 10")
+        self.assertEqual(model_calls(self.db, "embed") - before, 2)
+        self.db.execute("DELETE FROM films WHERE id = 11")
+        self.assertEqual(self.ids(), [12, 13, 14, 15])
+        self.check()
+
+    def test_trigger_statement_that_fails_leaves_nothing(self):
+        self.add_triggers()
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO films VALUES (20, 'Kept', 'kept row')")
+        with self.assertRaises(sqlite3.IntegrityError):
+            self.db.execute("INSERT INTO films SELECT CASE value WHEN 4 THEN 20 ELSE 30 + value END, 'x', 'y' FROM json_each('[1,2,3,4]')")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.ids(), [20])
+        self.check()
+
+    def test_rollback(self):
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
+        self.assertEqual(self.ids(), [1])
+        self.db.execute("INSERT INTO ix(rowid) VALUES (2)")
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.ids(), [])
+        self.db.execute("INSERT INTO ix(rowid) VALUES (3)")
+        self.assertEqual(self.ids(), [3])
+
+    def test_flush_on_read_then_rollback_to(self):
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
+        self.db.execute("SAVEPOINT a")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (2)")
+        self.assertEqual(self.ids(), [1, 2])
+        self.db.execute("ROLLBACK TO a")
+        self.assertEqual(self.ids(), [1])
+        self.db.execute("INSERT INTO ix(rowid) VALUES (3)")
+        self.db.execute("SAVEPOINT b")
+        self.db.execute("DELETE FROM ix WHERE rowid = 1")
+        self.assertEqual(self.ids(), [3])
+        self.db.execute("ROLLBACK TO b")
+        self.db.execute("RELEASE b")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.ids(), [1, 3])
+        self.check()
+
+    def test_paid_vectors_survive_rollback_to(self):
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
+        self.db.execute("SAVEPOINT a")
+        self.assertEqual(self.ids(), [1])
+        before = model_calls(self.db, "embed")
+        self.db.execute("ROLLBACK TO a")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.ids(), [1])
+        self.assertEqual(model_calls(self.db, "embed"), before)
+
+    def test_random_histories(self):
+        """Savepoints, writes and reads in any order agree with a model that is three lines long."""
+        import random
+
+        random.seed(7)
+        for _ in range(60):
+            committed = set(self.ids())
+            now, saved = set(committed), []
+            self.db.execute("BEGIN")
+            for _ in range(random.randrange(1, 25)):
+                action, id = random.randrange(7), random.randrange(1, 6)
+                if action == 0:
+                    self.db.execute(f"SAVEPOINT s{len(saved)}")
+                    saved.append(set(now))
+                elif action == 1 and saved:
+                    self.db.execute(f"ROLLBACK TO s{len(saved) - 1}")
+                    now = set(saved[-1])
+                elif action == 2 and saved:
+                    saved.pop()
+                    self.db.execute(f"RELEASE s{len(saved)}")
+                elif action == 3:
+                    self.db.execute("DELETE FROM ix WHERE rowid = ?", (id,))
+                    now.discard(id)
+                elif action == 4:
+                    self.assertEqual(set(self.ids()), now)
+                else:
+                    self.db.execute("INSERT INTO ix(rowid) VALUES (?)", (id,))
+                    now.add(id)
+            if random.random() < 0.3:
+                self.db.execute("ROLLBACK")
+                self.assertEqual(set(self.ids()), committed)
+            else:
+                self.db.execute("COMMIT")
+                self.assertEqual(set(self.ids()), now)
+        self.check()
+
+    def test_insert_of_a_missing_row(self):
+        self.fails("films has no row 99 to index", "INSERT INTO ix(rowid) VALUES (99)")
+        self.fails("a row needs its rowid", "INSERT INTO ix(embedding) VALUES ('[1]')")
+        self.fails("column title belongs to films", "INSERT INTO ix(rowid, title) VALUES (1, 'x')")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
+        self.fails("column title belongs to films", "UPDATE ix SET title = 'x'")
+
+    def test_many_rows_in_one_statement(self):
+        self.db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 3099) "
+            "INSERT INTO films SELECT i, 'Film ' || i, 'number ' || (i * 7919) FROM n"
+        )
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO ix(rowid) SELECT id FROM films")
+        self.db.execute("SAVEPOINT a")
+        self.db.execute("DELETE FROM ix")
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 0)
+        self.db.execute("ROLLBACK TO a")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 3005)
+        self.check()
+
+
+class Concurrency(Base):
+    def setUp(self):
+        super().setUp()
+        self.big = [(i, f"Film {i}", f"Words of number {i * 7919} and {i * 31}") for i in range(1, 2001)]
+
+    def fill(self, journal):
+        self.db.execute(f"PRAGMA journal_mode = {journal}")
+        add_films(self.db, films=self.big)
+        add_index(self.db)
+
+    def test_batches_are_committed(self):
+        self.fill("delete")
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        seen = []
+        for embedded, pending in self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')"):
+            seen.append((embedded, pending))
+            self.assertEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], embedded)
+        self.assertGreater(len(seen), 1)
+        self.assertEqual(seen[-1], (2000, 0))
+
+    def test_inside_a_transaction_nothing_is_committed(self):
+        self.fill("wal")
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        self.db.execute("BEGIN")
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        self.assertEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], 0)
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 0)
+
+    def test_another_writer_in_wal(self):
+        self.fill("wal")
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        with self.assertRaisesRegex(sqlite3.OperationalError, "kept, call again"):
+            for row in self.db.execute("SELECT embedded FROM semantic_sync('ix')"):
+                other.execute("CREATE TABLE IF NOT EXISTS log(x)")
+                other.execute("INSERT INTO log VALUES (1)")
+        kept = self.one("SELECT count(*) FROM ix")
+        self.assertGreater(kept, 0)
+        last = self.rows("SELECT embedded, pending FROM semantic_sync('ix')")[-1]
+        self.assertEqual(last, (2000 - kept, 0))
+        self.check()
+
+    def test_another_writer_holds_the_lock(self):
+        self.fill("delete")
+        self.db.execute("PRAGMA busy_timeout = 60")
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        cursor = self.db.execute("SELECT embedded FROM semantic_sync('ix')")
+        cursor.fetchone()
+        other.execute("BEGIN IMMEDIATE")
+        with self.assertRaisesRegex(sqlite3.OperationalError, "another connection is writing"):
+            cursor.fetchall()
+        other.execute("ROLLBACK")
+        kept = self.one("SELECT count(*) FROM ix")
+        self.db.execute("PRAGMA busy_timeout = 20000")
+        blocker = threading.Thread(target=self.hold_the_lock, args=(0.2,))
+        blocker.start()
+        self.addCleanup(blocker.join)
+        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 2000 - kept)
+
+    def hold_the_lock(self, seconds):
+        db = connect(self.path)
+        db.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        db.execute("ROLLBACK")
+        db.close()
+
+    def test_two_connections_writing(self):
+        self.fill("wal")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        errors = []
+
+        def work(first):
+            db = connect(self.path, timeout=30)
+            try:
+                for i in range(first, first + 40):
+                    db.execute("BEGIN IMMEDIATE")
+                    db.execute("INSERT INTO films VALUES (?, ?, ?)", (i, f"New {i}", f"story {i}"))
+                    db.execute("INSERT INTO ix(rowid) VALUES (?)", (i,))
+                    db.execute("COMMIT")
+            except Exception as error:  # noqa: BLE001
+                errors.append(error)
+            finally:
+                db.close()
+
+        threads = [threading.Thread(target=work, args=(first,)) for first in (10000, 20000)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(errors, [])
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 2080)
+        self.check()
+
+    def test_interrupt_of_semantic_sync_keeps_batches(self):
+        self.fill("delete")
+        cursor = self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')")
+        cursor.fetchone()
+        stop = threading.Event()
+
+        def interrupt():
+            while not stop.is_set():
+                self.db.interrupt()
+                time.sleep(0.001)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            with self.assertRaisesRegex(sqlite3.OperationalError, "interrupt"):
+                cursor.fetchall()
+        finally:
+            stop.set()
+            thread.join()
+        kept = self.one("SELECT count(*) FROM ix")
+        self.assertGreater(kept, 0)
+        self.assertLess(kept, 2000)
+        self.db.execute("CREATE TABLE after_interrupt(x)")
+        self.db.execute("INSERT INTO after_interrupt VALUES (1)")
+        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 2000 - kept)
+        self.db.close()
+        self.db = connect(self.path)
+        self.assertEqual(self.one("SELECT x FROM after_interrupt"), 1)
+        self.check()
+
+    def test_failure_at_commit_leaves_the_transaction_open(self):
+        self.fill("delete")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO films VALUES (5000, 'Late', ?)", ("word number " * 300000,))
+        self.db.execute("INSERT INTO ix(rowid) VALUES (5000)")
+        stop = threading.Event()
+
+        def interrupt():
+            while not stop.is_set():
+                self.db.interrupt()
+                time.sleep(0.0005)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            with self.assertRaises(sqlite3.OperationalError):
+                self.db.execute("COMMIT")
+        finally:
+            stop.set()
+            thread.join()
+        self.assertTrue(self.db.in_transaction)
+        self.db.execute("COMMIT")
+        self.assertEqual(self.one("SELECT count(*) FROM ix WHERE rowid = 5000"), 1)
+        self.check()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,52 @@
+/*
+ * fuzz_text.c: any bytes as text: cut into words, and embedded by the stateless model when they are
+ * UTF-8. Words stay within their bounds; an embedding has unit length.
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "lexical/lexical.h"
+#include "text/words.h"
+
+static void split(struct span text)
+{
+    struct words words;
+    struct error err = {0};
+    words_init(&words);
+    if (words_split(&words, text, &err) != 0) abort();
+    for (size_t i = 0; i < words.n; i++) {
+        struct span word = words_get(&words, i);
+        if (word.size < 1 || word.size > WORD_MAX_BYTES) abort();
+        word_is_stop(word);
+    }
+    words_deinit(&words);
+}
+
+static void embed(struct model *model, struct span text)
+{
+    struct error err = {0};
+    struct model_texts texts = {.texts = &text, .n_texts = 1};
+    float *embedding = memory_alloc(model->dimensions, sizeof *embedding);
+    if (embedding != NULL && model_embed(model, &texts, embedding, NULL, &err) == 0) {
+        double length = 0;
+        for (size_t i = 0; i < model->dimensions; i++)
+            length += (double)embedding[i] * (double)embedding[i];
+        if (fabs(length - 1.0) > 1e-4) abort();
+    }
+    memory_free(embedding);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct model *model;
+    struct error err = {0};
+    struct span text = {(const char *)data, size};
+    if (model == NULL && lexical_new(&model, &err) != 0) abort();
+    split(text);
+    embed(model, text);
+    return 0;
+}

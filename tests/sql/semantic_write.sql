@@ -1,0 +1,37 @@
+-- A table that keeps its own text; transactions and savepoints.
+CREATE VIRTUAL TABLE notes USING semantic_index(quantize = 'int8');
+INSERT INTO notes(rowid, text) VALUES (1, 'the cat sleeps'), (2, 'dogs bark at night');
+INSERT INTO notes(text) VALUES ('rain falls on the roof');
+SELECT rowid, text FROM notes;
+SELECT text FROM notes('barking dogs', 1);
+BEGIN;
+INSERT INTO notes(rowid, text) VALUES (10, 'a ship at sea');
+SAVEPOINT a;
+INSERT INTO notes(rowid, text) VALUES (11, 'a train on rails');
+SELECT count(*) FROM notes;
+ROLLBACK TO a;
+SELECT count(*) FROM notes;
+RELEASE a;
+COMMIT;
+SELECT text FROM notes('ship', 1);
+BEGIN;
+DELETE FROM notes;
+SELECT count(*) FROM notes;
+ROLLBACK;
+UPDATE notes SET text = 'snow falls on the roof' WHERE rowid = 3;
+SELECT text FROM notes('snow', 1);
+INSERT INTO notes(notes) VALUES ('sync');
+SELECT text FROM notes('snow', 1);
+INSERT INTO notes(notes) VALUES ('optimize');
+INSERT INTO notes(notes) VALUES ('integrity-check');
+ALTER TABLE notes RENAME TO memos;
+SELECT text FROM memos('snow', 1);
+-- Vectors of one's own.
+CREATE VIRTUAL TABLE points USING semantic_index(metric = 'l2', dimensions = 2);
+INSERT INTO points(rowid, embedding) VALUES (1, '[0, 0]'), (2, '[3, 4]'), (3, '[6, 8]');
+SELECT rowid, distance, round(similarity, 4) FROM points('[0, 0]') ORDER BY distance;
+SELECT rowid FROM points('[3, 4]', 1);
+UPDATE points SET embedding = '[1, 0]' WHERE rowid = 3;
+SELECT vector_to_json(embedding) FROM points WHERE rowid = 3;
+DELETE FROM points WHERE rowid = 3;
+SELECT count(*) FROM points;

@@ -1,0 +1,119 @@
+#!/bin/sh
+# install.sh WHAT...: makes sure that what a make target needs is on this machine.
+#
+#   runtime    a C compiler, make, the SQLite shell and its headers (make, make demo)
+#   test       cmocka and a python3 whose sqlite3 loads extensions     (make test, asan, fault)
+#   clang      clang with its run-time library                         (make fuzz, CI)
+#   format     clang-format 14                                         (CI)
+#
+# Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
+# sudo), brew on macOS. Elsewhere it says what to install and fails.
+set -u
+
+has_command() { command -v "$1" >/dev/null 2>&1; }
+
+# Compiles and links one line of C: has_library HEADER LIBRARY
+has_library() {
+    folder=$(mktemp -d) || return 1
+    printf '#include <stdarg.h>\n#include <stddef.h>\n#include <setjmp.h>\n#include <stdint.h>\n' \
+        >"$folder/try.c"
+    printf '#include <%s>\nint main(void) { return 0; }\n' "$1" >>"$folder/try.c"
+    # CPPFLAGS and LDFLAGS are lists of words
+    # shellcheck disable=SC2086
+    ${CC:-cc} ${CPPFLAGS:-} -o "$folder/try" "$folder/try.c" ${LDFLAGS:-} "-l$2" >/dev/null 2>&1
+    found=$?
+    rm -rf "$folder"
+    return $found
+}
+
+missing=""
+need() { missing="$missing $1"; }
+
+look_runtime() {
+    has_command "${CC:-cc}" || need compiler
+    has_command make || has_command gmake || need make
+    has_command "${SQLITE3:-sqlite3}" || need sqlite3
+    has_library sqlite3ext.h sqlite3 || need sqlite-headers
+}
+
+look_test() {
+    has_library cmocka.h cmocka || need cmocka
+    sh "$(dirname "$0")/python.sh" >/dev/null 2>&1 || need python3
+}
+
+look_clang() { has_command clang || need clang; }
+look_format() { has_command clang-format || need clang-format; }
+
+debian_package() {
+    case $1 in
+    compiler) echo "gcc libc6-dev" ;;
+    sqlite-headers) echo libsqlite3-dev ;;
+    cmocka) echo libcmocka-dev ;;
+    clang) echo "clang libclang-rt-14-dev" ;;
+    *) echo "$1" ;;
+    esac
+}
+
+brew_package() {
+    case $1 in
+    compiler | make) echo "" ;;
+    sqlite3 | sqlite-headers) echo sqlite ;;
+    python3) echo python ;;
+    clang) echo llvm ;;
+    *) echo "$1" ;;
+    esac
+}
+
+install_debian() {
+    packages=""
+    for item in $missing; do packages="$packages $(debian_package "$item")"; done
+    root=""
+    if [ "$(id -u)" != 0 ]; then
+        has_command sudo || {
+            echo "run as root, or install sudo: apt-get install -y$packages" >&2
+            return 1
+        }
+        root="sudo"
+    fi
+    echo "installing:$packages"
+    # packages is a list of words
+    # shellcheck disable=SC2086
+    $root apt-get update -q >/dev/null &&
+        $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+            $packages >/dev/null
+}
+
+install_brew() {
+    packages=""
+    for item in $missing; do packages="$packages $(brew_package "$item")"; done
+    case " $missing " in
+    *" compiler "*) echo "first: xcode-select --install" >&2 && return 1 ;;
+    esac
+    # shellcheck disable=SC2086
+    brew install $packages
+}
+
+say_what_to_install() {
+    echo "missing on this machine:$missing" >&2
+    echo "please install: a C11 compiler and GNU make; SQLite 3.38 or newer with its shell" >&2
+    echo "(sqlite3) and its headers (sqlite3ext.h); for the tests also cmocka, and a python3" >&2
+    echo "whose sqlite3 module can load extensions. Then run make again." >&2
+    return 1
+}
+
+[ $# -gt 0 ] || { echo "usage: install.sh runtime|test|clang|format ..." >&2; exit 2; }
+for what in "$@"; do
+    case $what in
+    runtime | test | clang | format) "look_$what" ;;
+    *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
+    esac
+done
+[ -z "$missing" ] && exit 0
+
+if has_command apt-get; then install_debian
+elif has_command brew; then install_brew
+else say_what_to_install; fi || exit 1
+
+missing=""
+for what in "$@"; do "look_$what"; done
+[ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
