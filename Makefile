@@ -12,7 +12,7 @@ SYSTEM  := $(shell uname -s)
 
 # ---- flags -------------------------------------------------------------------------------------
 
-OPTIMISE ?= -O2
+OPTIMISE ?= -O2 -ftree-vectorize
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion $(if $(WERROR),-Werror)
 # No fused multiply-add: the embedded model promises the same bytes on every platform.
 CFLAGS_ALL := -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \

@@ -1,0 +1,417 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "lexical/latent_model.h"
+
+/* Extra random directions, and power iterations: Halko, Martinsson, Tropp, section 4.2 and 4.5. */
+#define OVERSAMPLING 16
+#define POWER_ITERATIONS 2
+#define JACOBI_SWEEPS 30
+
+/* One cell of the matrix: a term of a document. */
+struct cell {
+    uint64_t term; /* the hash, then (once the vocabulary is known) the place in it */
+    float weight;
+    uint32_t is_word;
+};
+
+struct fit {
+    const struct cancel *cancel;
+    struct cell *cells; /* all documents, one after the other */
+    size_t n_cells, cells_capacity;
+    size_t *ends; /* [n_documents] where each document's cells end */
+    size_t n_documents, documents_capacity;
+    double n_words;
+    struct latent *latent;
+    size_t width;  /* columns of the sketch */
+    float *left;   /* [n_documents, width] */
+    float *right;  /* [n_terms, width] */
+    double *small; /* [width, width] */
+    double *basis; /* [width, width] eigenvectors as rows, or a Cholesky factor */
+    float *turn;   /* [width, width] what rows are multiplied with */
+};
+
+static int add_document(struct fit *fit, const struct features *features, struct error *err)
+{
+    if (fit->n_cells + features->n > fit->cells_capacity) {
+        size_t capacity = (fit->n_cells + features->n) * 2;
+        struct cell *cells = memory_realloc(fit->cells, capacity, sizeof *cells);
+        if (cells == NULL) return error_nomem(err);
+        fit->cells = cells;
+        fit->cells_capacity = capacity;
+    }
+    if (fit->n_documents == fit->documents_capacity) {
+        size_t capacity = fit->documents_capacity == 0 ? 256 : fit->documents_capacity * 2;
+        size_t *ends = memory_realloc(fit->ends, capacity, sizeof *ends);
+        if (ends == NULL) return error_nomem(err);
+        fit->ends = ends;
+        fit->documents_capacity = capacity;
+    }
+    for (size_t i = 0; i < features->n; i++)
+        fit->cells[fit->n_cells++] =
+            (struct cell){features->items[i].term, (float)features->items[i].count, features->items[i].is_word};
+    fit->ends[fit->n_documents++] = fit->n_cells;
+    fit->n_words += (double)features->n_words;
+    return 0;
+}
+
+/* Reads the collection; of a large one every n-th document, on average LATENT_SAMPLE of them. */
+static int read_documents(struct fit *fit, const struct model_collection *collection, struct error *err)
+{
+    struct features features;
+    struct span text;
+    uint64_t number = 0;
+    int done = 0, rc;
+    features_init(&features);
+    while ((rc = collection->next(collection->context, &text, &done, err)) == 0 && !done) {
+        uint64_t total = collection->n_documents > LATENT_SAMPLE ? collection->n_documents : LATENT_SAMPLE;
+        int taken = number * LATENT_SAMPLE / total != (number + 1) * LATENT_SAMPLE / total;
+        number++;
+        if (taken && fit->n_documents < LATENT_SAMPLE) {
+            rc = features_extract(&features, text, err);
+            if (rc == 0) rc = add_document(fit, &features, err);
+        }
+        if (rc == 0 && number % 64 == 0) rc = cancel_check(fit->cancel, err);
+        if (rc != 0) break;
+    }
+    features_deinit(&features);
+    return rc;
+}
+
+static int compare_hashes(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* The least document frequency that leaves at most LATENT_TERMS terms. */
+static uint32_t least_frequency(const uint64_t *hashes, size_t n, uint32_t least)
+{
+    for (;; least++) {
+        size_t kept = 0;
+        for (size_t i = 0, j; i < n; i = j) {
+            for (j = i; j < n && hashes[j] == hashes[i]; j++) {}
+            if (j - i >= least) kept++;
+        }
+        if (kept <= LATENT_TERMS) return least;
+    }
+}
+
+/* Terms and frequencies of the latent model, from the sorted hashes of all cells. */
+static int make_vocabulary(struct fit *fit, struct error *err)
+{
+    struct latent *latent = fit->latent;
+    uint64_t *hashes = memory_alloc(fit->n_cells, sizeof *hashes);
+    latent->terms = memory_alloc(LATENT_TERMS, sizeof *latent->terms);
+    latent->frequencies = memory_alloc(LATENT_TERMS, sizeof *latent->frequencies);
+    if (hashes == NULL || latent->terms == NULL || latent->frequencies == NULL) {
+        memory_free(hashes);
+        return error_nomem(err);
+    }
+    for (size_t i = 0; i < fit->n_cells; i++) hashes[i] = fit->cells[i].term;
+    if (fit->n_cells > 1) qsort(hashes, fit->n_cells, sizeof *hashes, compare_hashes);
+    uint32_t least = least_frequency(hashes, fit->n_cells, fit->n_documents < 8 ? 1 : 2);
+    for (size_t i = 0, j; i < fit->n_cells; i = j) {
+        for (j = i; j < fit->n_cells && hashes[j] == hashes[i]; j++) {}
+        if (j - i < least) continue;
+        latent->terms[latent->n_terms] = hashes[i];
+        latent->frequencies[latent->n_terms++] = (uint32_t)(j - i);
+    }
+    memory_free(hashes);
+    latent->statistics = (struct lexical_statistics){
+        .n_documents = (double)fit->n_documents,
+        .average_length = fit->n_documents > 0 ? fit->n_words / (double)fit->n_documents : 0,
+        .terms = latent->terms,
+        .frequencies = latent->frequencies,
+        .n_terms = latent->n_terms,
+    };
+    return cancel_check(fit->cancel, err);
+}
+
+/* Hashes become places in the vocabulary, counts become weights, documents get unit length. Other terms go. */
+static void weigh_cells(struct fit *fit)
+{
+    const struct lexical_statistics *statistics = &fit->latent->statistics;
+    size_t n = 0, begin = 0;
+    for (size_t d = 0; d < fit->n_documents; d++) {
+        size_t first = n;
+        double squares = 0;
+        for (size_t i = begin; i < fit->ends[d]; i++) {
+            struct feature feature = {fit->cells[i].term, (uint32_t)fit->cells[i].weight, fit->cells[i].is_word};
+            size_t place = lexical_statistics_find(statistics, feature.term);
+            if (place == statistics->n_terms) continue;
+            double weight = latent_weight(statistics, &feature);
+            fit->cells[n++] = (struct cell){place, (float)weight, feature.is_word};
+            squares += weight * weight;
+        }
+        begin = fit->ends[d];
+        fit->ends[d] = n;
+        for (size_t i = first; squares > 0 && i < n; i++) fit->cells[i].weight /= (float)sqrt(squares);
+    }
+    fit->n_cells = n;
+}
+
+static void add_row(float *restrict to, const float *restrict from, float factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++) to[i] += factor * from[i];
+}
+
+/* left = A right, or right = A^T left: A is documents by terms. */
+static int multiply(struct fit *fit, int transposed, struct error *err)
+{
+    size_t width = fit->width, begin = 0;
+    float *target = transposed ? fit->right : fit->left;
+    memset(target, 0, (transposed ? fit->latent->n_terms : fit->n_documents) * width * sizeof *target);
+    for (size_t d = 0; d < fit->n_documents; d++) {
+        float *row = fit->left + d * width;
+        for (size_t i = begin; i < fit->ends[d]; i++) {
+            float *term = fit->right + (size_t)fit->cells[i].term * width;
+            if (transposed) add_row(term, row, fit->cells[i].weight, width);
+            else add_row(row, term, fit->cells[i].weight, width);
+        }
+        begin = fit->ends[d];
+        int rc = d % 256 == 255 ? cancel_check(fit->cancel, err) : 0;
+        if (rc != 0) return rc;
+    }
+    return 0;
+}
+
+/* small = M^T M for M [n, width], both triangles. */
+static int gram(struct fit *fit, const float *matrix, size_t n, struct error *err)
+{
+    size_t width = fit->width;
+    memset(fit->small, 0, width * width * sizeof *fit->small);
+    for (size_t r = 0; r < n; r++) {
+        const float *row = matrix + r * width;
+        for (size_t i = 0; i < width; i++) {
+            double *out = fit->small + i * width;
+            double x = row[i];
+            for (size_t j = 0; j <= i; j++) out[j] += x * row[j];
+        }
+        int rc = r % 1024 == 1023 ? cancel_check(fit->cancel, err) : 0;
+        if (rc != 0) return rc;
+    }
+    for (size_t i = 0; i < width; i++)
+        for (size_t j = i + 1; j < width; j++) fit->small[i * width + j] = fit->small[j * width + i];
+    return 0;
+}
+
+/* One Jacobi rotation that makes small[p][q] zero (Golub, Van Loan, "Matrix Computations", 8.5); basis follows. */
+static void rotate(struct fit *fit, size_t p, size_t q)
+{
+    size_t n = fit->width;
+    double *a = fit->small, apq = a[p * n + q];
+    double theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
+    double t = (theta >= 0 ? 1.0 : -1.0) / (fabs(theta) + sqrt(theta * theta + 1.0));
+    double c = 1.0 / sqrt(t * t + 1.0), s = t * c;
+    for (size_t i = 0; i < n; i++) {
+        double x = a[i * n + p], y = a[i * n + q];
+        a[i * n + p] = c * x - s * y;
+        a[i * n + q] = s * x + c * y;
+    }
+    double *rows[2] = {a, fit->basis};
+    for (int m = 0; m < 2; m++) {
+        double *row_p = rows[m] + p * n, *row_q = rows[m] + q * n;
+        for (size_t i = 0; i < n; i++) {
+            double x = row_p[i], y = row_q[i];
+            row_p[i] = c * x - s * y;
+            row_q[i] = s * x + c * y;
+        }
+    }
+}
+
+/* Eigenvalues of small on its diagonal, eigenvectors as the rows of basis. */
+static int jacobi(struct fit *fit, struct error *err)
+{
+    size_t n = fit->width;
+    double trace = 0;
+    memset(fit->basis, 0, n * n * sizeof *fit->basis);
+    for (size_t i = 0; i < n; i++) fit->basis[i * n + i] = 1.0;
+    for (size_t i = 0; i < n; i++) trace += fit->small[i * n + i];
+    for (int sweep = 0; sweep < JACOBI_SWEEPS; sweep++) {
+        int rotated = 0;
+        for (size_t p = 0; p + 1 < n; p++) {
+            for (size_t q = p + 1; q < n; q++) {
+                if (fabs(fit->small[p * n + q]) <= 1e-9 * trace / (double)n) continue;
+                rotate(fit, p, q);
+                rotated = 1;
+            }
+            int rc = p % 32 == 31 ? cancel_check(fit->cancel, err) : 0;
+            if (rc != 0) return rc;
+        }
+        if (!rotated) break;
+    }
+    return 0;
+}
+
+/* The eigenvalues' order, largest first, into order [width]. */
+static void sort_eigenvalues(const struct fit *fit, size_t *order)
+{
+    size_t n = fit->width;
+    for (size_t i = 0; i < n; i++) {
+        size_t j = i;
+        for (; j > 0 && fit->small[order[j - 1] * (n + 1)] < fit->small[i * (n + 1)]; j--) order[j] = order[j - 1];
+        order[j] = i;
+    }
+}
+
+/* M [n, width] becomes M times `turn`. */
+static int turn_rows(struct fit *fit, float *matrix, size_t n, struct error *err)
+{
+    size_t width = fit->width;
+    float row[LATENT_DIMENSIONS + OVERSAMPLING];
+    for (size_t r = 0; r < n; r++) {
+        memcpy(row, matrix + r * width, width * sizeof *row);
+        memset(matrix + r * width, 0, width * sizeof *row);
+        for (size_t i = 0; i < width; i++) add_row(matrix + r * width, fit->turn + i * width, row[i], width);
+        int rc = r % 512 == 511 ? cancel_check(fit->cancel, err) : 0;
+        if (rc != 0) return rc;
+    }
+    return 0;
+}
+
+/* Columns of M [n, width] become orthonormal, the strongest first: M times the eigenvectors of M^T M, each over its singular
+ * value. Columns without strength become zero. *n_strong: the others. */
+static int diagonalize(struct fit *fit, float *matrix, size_t n, size_t *n_strong, struct error *err)
+{
+    size_t width = fit->width, order[LATENT_DIMENSIONS + OVERSAMPLING];
+    int rc = gram(fit, matrix, n, err);
+    if (rc == 0) rc = jacobi(fit, err);
+    if (rc != 0) return rc;
+    sort_eigenvalues(fit, order);
+    double largest = fit->small[order[0] * (width + 1)];
+    *n_strong = 0;
+    for (size_t k = 0; k < width; k++) {
+        double value = fit->small[order[k] * (width + 1)];
+        int strong = value > 1e-6 * largest && value > 0;
+        double factor = strong ? 1.0 / sqrt(value) : 0;
+        for (size_t i = 0; i < width; i++)
+            fit->turn[i * width + k] = (float)(fit->basis[order[k] * width + i] * factor);
+        *n_strong += (size_t)strong;
+    }
+    return turn_rows(fit, matrix, n, err);
+}
+
+/* The Cholesky factor L of small, lower triangle, into basis; a column that depends on those before it has pivot 0. */
+static void factorize(struct fit *fit)
+{
+    size_t width = fit->width;
+    double *factor = fit->basis, most = 0;
+    for (size_t i = 0; i < width; i++) most = fmax(most, fit->small[i * (width + 1)]);
+    for (size_t i = 0; i < width; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double sum = fit->small[i * width + j];
+            for (size_t k = 0; k < j; k++) sum -= factor[i * width + k] * factor[j * width + k];
+            double pivot = factor[j * (width + 1)];
+            if (i == j) factor[i * width + i] = sum > 1e-9 * most ? sqrt(sum) : 0;
+            else factor[i * width + j] = pivot > 0 ? sum / pivot : 0;
+        }
+}
+
+/* Columns of M [n, width] become orthonormal, in no order: M times the transposed inverse of L, where L L^T = M^T M (Golub,
+ * Van Loan, 4.2). A column that depends on those before it becomes zero. */
+static int orthogonalize(struct fit *fit, float *matrix, size_t n, struct error *err)
+{
+    size_t width = fit->width;
+    double *factor = fit->basis, *inverse = fit->small;
+    int rc = gram(fit, matrix, n, err);
+    if (rc != 0) return rc;
+    factorize(fit);
+    memset(inverse, 0, width * width * sizeof *inverse);
+    for (size_t j = 0; j < width; j++)
+        for (size_t i = j; i < width; i++) {
+            double sum = i == j, pivot = factor[i * (width + 1)];
+            for (size_t k = j; k < i; k++) sum -= factor[i * width + k] * inverse[k * width + j];
+            inverse[i * width + j] = pivot > 0 ? sum / pivot : 0;
+        }
+    for (size_t i = 0; i < width; i++)
+        for (size_t k = 0; k < width; k++) fit->turn[i * width + k] = (float)inverse[k * width + i];
+    return turn_rows(fit, matrix, n, err);
+}
+
+/* The sketch begins with signs, the same in every run: a Rademacher test matrix. */
+static void fill_signs(struct fit *fit)
+{
+    for (size_t t = 0; t < fit->latent->n_terms; t++)
+        for (size_t i = 0; i < fit->width; i++) {
+            uint64_t key[2] = {t, i};
+            fit->right[t * fit->width + i] = hash_bytes(key, sizeof key, 0) & 1 ? 1.0f : -1.0f;
+        }
+}
+
+/* right becomes the strongest right singular vectors of A, one a column. */
+static int decompose(struct fit *fit, size_t *n_strong, struct error *err)
+{
+    fill_signs(fit);
+    int rc = 0;
+    for (int i = 0; rc == 0 && i <= POWER_ITERATIONS; i++) {
+        rc = multiply(fit, 0, err);
+        if (rc == 0) rc = orthogonalize(fit, fit->left, fit->n_documents, err);
+        if (rc == 0) rc = multiply(fit, 1, err);
+    }
+    return rc == 0 ? diagonalize(fit, fit->right, fit->latent->n_terms, n_strong, err) : rc;
+}
+
+/* Term vectors to int8. */
+static int keep_vectors(struct fit *fit, size_t rank, struct error *err)
+{
+    struct latent *latent = fit->latent;
+    latent->codes = memory_alloc(latent->n_terms, rank);
+    latent->scales = memory_alloc(latent->n_terms, sizeof *latent->scales);
+    if (latent->codes == NULL || latent->scales == NULL) return error_nomem(err);
+    latent->rank = rank;
+    for (size_t t = 0; t < latent->n_terms; t++) {
+        const float *vector = fit->right + t * fit->width;
+        float most = 0;
+        for (size_t i = 0; i < rank; i++) most = fmaxf(most, fabsf(vector[i]));
+        latent->scales[t] = most / 127.0f;
+        for (size_t i = 0; i < rank; i++)
+            latent->codes[t * rank + i] = (signed char)(most > 0 ? lrintf(vector[i] / most * 127.0f) : 0);
+    }
+    return 0;
+}
+
+static int find_vectors(struct fit *fit, struct error *err)
+{
+    size_t n_terms = fit->latent->n_terms, smaller = fit->n_documents < n_terms ? fit->n_documents : n_terms;
+    size_t rank = smaller / 4 < LATENT_DIMENSIONS ? smaller / 4 : LATENT_DIMENSIONS, n_strong = 0;
+    fit->latent->lexical_weight = latent_lexical_weight(fit->latent->statistics.average_length);
+    if (rank < 2) {
+        fit->latent->lexical_weight = 1.0;
+        return 0;
+    }
+    fit->width = rank + OVERSAMPLING < smaller ? rank + OVERSAMPLING : smaller;
+    fit->left = memory_alloc(fit->n_documents, fit->width * sizeof *fit->left);
+    fit->right = memory_alloc(n_terms, fit->width * sizeof *fit->right);
+    fit->small = memory_alloc(fit->width, fit->width * sizeof *fit->small);
+    fit->basis = memory_alloc(fit->width, fit->width * sizeof *fit->basis);
+    fit->turn = memory_alloc(fit->width, fit->width * sizeof *fit->turn);
+    if (fit->left == NULL || fit->right == NULL || fit->small == NULL || fit->basis == NULL || fit->turn == NULL)
+        return error_nomem(err);
+    int rc = decompose(fit, &n_strong, err);
+    return rc == 0 ? keep_vectors(fit, n_strong < rank ? n_strong : rank, err) : rc;
+}
+
+int latent_fit(const struct model_collection *collection, struct latent **latent, struct error *err)
+{
+    struct fit fit = {.cancel = collection->cancel};
+    fit.latent = memory_zalloc(1, sizeof *fit.latent);
+    *latent = NULL;
+    int rc = fit.latent == NULL ? error_nomem(err) : read_documents(&fit, collection, err);
+    if (rc == 0) rc = make_vocabulary(&fit, err);
+    if (rc == 0) weigh_cells(&fit);
+    if (rc == 0) rc = find_vectors(&fit, err);
+    memory_free(fit.cells);
+    memory_free(fit.ends);
+    memory_free(fit.left);
+    memory_free(fit.right);
+    memory_free(fit.small);
+    memory_free(fit.basis);
+    memory_free(fit.turn);
+    if (rc == 0) *latent = fit.latent;
+    else latent_free(fit.latent);
+    return rc;
+}

@@ -1,0 +1,40 @@
+#include "sqlite/connection.h"
+
+#include "base/memory.h"
+
+static int is_interrupted(void *context)
+{
+    struct connection *connection = context;
+    return sqlite3_exec(connection->db, "SELECT 1", NULL, NULL, NULL) == SQLITE_INTERRUPT;
+}
+
+int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
+{
+    struct connection *connection = memory_zalloc(1, sizeof *connection);
+    *opened = NULL;
+    if (connection == NULL) return error_nomem(err);
+    connection->db = db;
+    connection->references = 1;
+    connection->cancel = (struct cancel){is_interrupted, connection};
+    int rc = catalog_new(&connection->catalog, err);
+    if (rc != 0) {
+        memory_free(connection);
+        return rc;
+    }
+    *opened = connection;
+    return 0;
+}
+
+struct connection *connection_reference(struct connection *connection)
+{
+    connection->references++;
+    return connection;
+}
+
+void connection_release(void *data)
+{
+    struct connection *connection = data;
+    if (--connection->references > 0) return;
+    catalog_free(connection->catalog);
+    memory_free(connection);
+}
