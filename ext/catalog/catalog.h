@@ -1,27 +1,42 @@
 /*
  * catalog.h: from a name to a model.
  *
- * One catalog a connection. It owns the models, the defaults, the aliases that the user registered, the settings, the
- * cache of vectors already computed (LRU by bytes) and the statistics. All embedding and reranking of the SQL face goes through
- * catalog_embed and catalog_rerank, so that every call to a model is cached where that is right, and counted.
+ * One catalog a connection. It owns the models, the defaults, the aliases that the user registered,
+ * the settings, the cache of vectors already computed (LRU by bytes) and the statistics. All
+ * embedding and reranking of the SQL face goes through catalog_embed and catalog_rerank, so that
+ * every call to a model is cached where that is right, and counted.
  *
- * Nothing here is stored in a database. Not thread-safe: SQLite's connection mutex serialises us.
+ * An entry is one name for one task. The entries of the models themselves come first; an alias is an
+ * entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in a
+ * database. Not thread-safe: SQLite's connection mutex serialises us.
+ *
+ * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
+ * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_MEMORY_BUDGET (bytes).
  */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 
 #include "model/model.h"
 
-struct catalog;
-struct catalog_entry; /* borrowed; valid until the catalog is freed, also after it was deleted or changed */
+/* Bytes that the cache of vectors may hold, unless told otherwise. */
+#define CATALOG_MEMORY_BUDGET ((uint64_t)64 << 20)
 
+/* Bytes of the longest name of an alias. */
+#define CATALOG_MAX_NAME 200
+
+struct catalog;
+struct catalog_entry; /* borrowed; valid until the catalog is freed, also after it was deleted or
+                         changed */
+
+/* ERROR_NOMEM, or ERROR_INVALID when RERANK_MEMORY_BUDGET is not a number. */
 int catalog_new(struct catalog **catalog, struct error *err);
 void catalog_free(struct catalog *catalog); /* accepts NULL */
 
-/* The model called `name` (a provider:name or an alias, NUL terminated), or, if NULL, the default for the task.
- * ERROR_INVALID names what is unknown and what there is; also when the model does not do the task. */
-int catalog_find(struct catalog *catalog, const char *name, enum model_task task, struct catalog_entry **entry,
-                 struct error *err);
+/* The model called `name` (a provider:name or an alias, NUL terminated), or, if NULL, the default
+ * for the task. ERROR_INVALID names what is unknown and what there is; also when the model does not
+ * do the task. */
+int catalog_find(struct catalog *catalog, const char *name, enum model_task task,
+                 struct catalog_entry **entry, struct error *err);
 
 /* The full name (never an alias) to store in an index; the model itself. Borrowed. */
 const char *catalog_entry_name(const struct catalog_entry *entry);
@@ -30,11 +45,77 @@ struct model *catalog_entry_model(const struct catalog_entry *entry);
 /* Calls made to the model so far, failed ones included. */
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
-/* model_embed / model_rerank through cache and statistics. `fitted`: what catalog_entry_model(entry) became after
- * learning from a collection, used in its place and never cached; or NULL. */
+/* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
+ * before each text. Equal texts of one call are sent once. `fitted`: what catalog_entry_model(entry)
+ * became after learning from a collection, used in its place and never cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, float *embeddings, struct error *err);
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err);
+
+/* What a model has done for one task, whatever it was called. */
+struct catalog_statistics {
+    uint64_t requests;   /* calls to the model */
+    uint64_t texts;      /* texts, or documents, that went to it */
+    uint64_t cache_hits; /* texts answered without it: known, or a second time in one call */
+    uint64_t failures;   /* calls that gave an error */
+    double seconds;      /* spent in calls */
+};
+
+/* An entry as it is listed. All pointers are borrowed until the entry is changed. */
+struct catalog_description {
+    const char *name;      /* the model's full name, or the alias */
+    enum model_task task;  /* exactly one */
+    const char *full_name; /* provider:model */
+    int is_alias, is_default;
+    size_t dimensions, batch_size;              /* 0 where they mean nothing: reranking */
+    const char *query_prefix, *document_prefix; /* NULL: none of its own */
+};
+
+/* Entries have numbers from 0 on, for good. NULL: beyond the last one (*end = 1), or removed. */
+struct catalog_entry *catalog_entry_at(const struct catalog *catalog, size_t number, int *end);
+void catalog_describe(const struct catalog *catalog, const struct catalog_entry *entry,
+                      struct catalog_description *description);
+void catalog_entry_statistics(const struct catalog_entry *entry,
+                              struct catalog_statistics *statistics);
+
+/* What an alias is to be. Texts are borrowed for the call; those that are NULL are not given. */
+struct catalog_alias {
+    const char *name;            /* required */
+    enum model_task task;        /* or 0: each task that the model does */
+    const char *provider;        /* NULL: `model` is a full name or another alias */
+    const char *model;           /* required */
+    const char *query_prefix;    /* before texts that are embedded; NULL: the model's own */
+    const char *document_prefix; /* the same for documents */
+};
+
+/* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken, is
+ * empty or too long; no such provider or model, or it does not do the task; a prefix for a task that
+ * has none. Nothing was added then. */
+int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size_t *number,
+                struct error *err);
+
+/* Makes the entry what `alias` says. Of the entry of a model itself only the prefixes can change.
+ * Errors of catalog_add, and when the task is another one; the entry is unchanged then. */
+int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
+                   const struct catalog_alias *alias, struct error *err);
+
+/* Removes an alias; if it was the default, the embedded model is it again. ERROR_INVALID for the
+ * entry of a model itself. */
+int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct error *err);
+
+/* The name of the model that does a task when none is named; never NULL, borrowed until the next
+ * change. Setting it: NULL is back to what the environment says, or the embedded model. Errors of
+ * catalog_find. */
+const char *catalog_default(const struct catalog *catalog, enum model_task task);
+int catalog_set_default(struct catalog *catalog, enum model_task task, const char *name,
+                        struct error *err);
+
+/* Bytes that the cache may hold; 0: no cache. */
+uint64_t catalog_memory_budget(const struct catalog *catalog);
+void catalog_set_memory_budget(struct catalog *catalog, uint64_t bytes);
+
+/* Back to what the environment says, or CATALOG_MEMORY_BUDGET. ERROR_INVALID: not a number. */
+int catalog_reset_memory_budget(struct catalog *catalog, struct error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "sqlite/connection.h"
 
 #include "base/memory.h"
+#include "sqlite/functions.h"
 
 static int is_interrupted(void *context)
 {
@@ -37,4 +38,17 @@ void connection_release(void *data)
     if (--connection->references > 0) return;
     catalog_free(connection->catalog);
     memory_free(connection);
+}
+
+int connection_function(struct connection *connection, const char *name, int n_arguments, int flags,
+                        void (*function)(sqlite3_context *, int, sqlite3_value **))
+{
+    /* SQLite calls the destructor also when it refuses the function. */
+    return sqlite3_create_function_v2(connection->db, name, n_arguments, SQLITE_UTF8 | flags,
+                                      connection_reference(connection), function, NULL, NULL, connection_release);
+}
+
+int connection_module(struct connection *connection, const char *name, const sqlite3_module *module)
+{
+    return sqlite3_create_module_v2(connection->db, name, module, connection_reference(connection), connection_release);
 }

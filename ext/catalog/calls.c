@@ -1,0 +1,209 @@
+/*
+ * calls.c: embedding and reranking, cached and counted.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "catalog/entry.h"
+
+const char *entry_prefix(const struct catalog_entry *entry, enum model_role role)
+{
+    const char *own = role == MODEL_QUERY ? entry->query_prefix : entry->document_prefix;
+    if (own != NULL) return own;
+    return entry->base == entry ? "" : entry_prefix(entry->base, role);
+}
+
+static int call_embed(struct catalog_entry *entry, struct model *model,
+                      const struct model_texts *texts, float *embeddings, struct error *err)
+{
+    struct catalog_statistics *statistics = &entry->base->statistics;
+    size_t n_calls = 0;
+    double start = clock_seconds();
+    int rc = model_embed(model, texts, embeddings, &n_calls, err);
+    statistics->seconds += clock_seconds() - start;
+    statistics->requests += n_calls;
+    if (n_calls > 0) statistics->texts += texts->n_texts;
+    if (n_calls > 0 && rc != 0) statistics->failures++;
+    return rc;
+}
+
+/* ---- prefixes -------------------------------------------------------------------------------- */
+
+/* Texts with the prefix before each; both blocks are NULL when there is none. */
+struct prefixed {
+    struct span *texts; /* [n_texts], into bytes; owned */
+    char *bytes;        /* owned */
+};
+
+/* Texts are checked before they get a prefix: with it, none is empty. */
+static int add_prefix(struct prefixed *prefixed, const char *prefix, struct model_texts *texts,
+                      struct error *err)
+{
+    size_t length = strlen(prefix), total = 0;
+    if (length == 0 || texts->n_texts == 0) return 0;
+    for (size_t i = 0; i < texts->n_texts; i++) {
+        int rc = model_check_text(texts->texts[i], 1, err);
+        if (rc != 0) return rc;
+        total += length + texts->texts[i].size;
+    }
+    prefixed->bytes = memory_alloc(total, 1);
+    prefixed->texts = memory_alloc(texts->n_texts, sizeof *prefixed->texts);
+    if (prefixed->bytes == NULL || prefixed->texts == NULL) return error_nomem(err);
+    char *at = prefixed->bytes;
+    for (size_t i = 0; i < texts->n_texts; i++) {
+        struct span text = texts->texts[i];
+        prefixed->texts[i] = (struct span){at, length + text.size};
+        memcpy(at, prefix, length);
+        memcpy(at + length, text.data, text.size);
+        at += length + text.size;
+    }
+    texts->texts = prefixed->texts;
+    return 0;
+}
+
+/* ---- the cache ------------------------------------------------------------------------------- */
+
+/* One call's texts, sorted into known ones, first ones and repeated ones. */
+struct sorting {
+    struct cache_key *keys; /* [n] */
+    size_t *first;          /* [n] the first text equal to this one; itself if known or the first */
+    size_t *unknown;        /* [n_unknown] of [n], ascending */
+    size_t n_unknown;
+    size_t *slots; /* [n_slots] hash table of the unknown ones; n: empty */
+    size_t n_slots;
+};
+
+static int sorting_init(struct sorting *sorting, size_t n, struct error *err)
+{
+    *sorting = (struct sorting){.n_slots = 4};
+    while (sorting->n_slots < n * 2) sorting->n_slots *= 2;
+    sorting->keys = memory_alloc(n, sizeof *sorting->keys);
+    sorting->first = memory_alloc(n, sizeof *sorting->first);
+    sorting->unknown = memory_alloc(n, sizeof *sorting->unknown);
+    sorting->slots = memory_alloc(sorting->n_slots, sizeof *sorting->slots);
+    if (sorting->keys == NULL || sorting->first == NULL || sorting->unknown == NULL ||
+        sorting->slots == NULL)
+        return error_nomem(err);
+    for (size_t i = 0; i < sorting->n_slots; i++) sorting->slots[i] = n;
+    return 0;
+}
+
+static void sorting_deinit(struct sorting *sorting)
+{
+    memory_free(sorting->keys);
+    memory_free(sorting->first);
+    memory_free(sorting->unknown);
+    memory_free(sorting->slots);
+}
+
+/* The first unknown text that equals text i; i itself, noted as such, if there is none. */
+static size_t find_first(struct sorting *sorting, size_t i, size_t n)
+{
+    size_t mask = sorting->n_slots - 1;
+    size_t at = (size_t)sorting->keys[i].hash & mask;
+    for (; sorting->slots[at] != n; at = (at + 1) & mask)
+        if (cache_key_equal(&sorting->keys[sorting->slots[at]], &sorting->keys[i]))
+            return sorting->slots[at];
+    sorting->slots[at] = i;
+    sorting->unknown[sorting->n_unknown++] = i;
+    return i;
+}
+
+/* Writes the vectors that are known. */
+static void sort_texts(struct catalog *catalog, const struct catalog_entry *entry,
+                       const struct model_texts *texts, struct sorting *sorting, float *embeddings)
+{
+    size_t n = texts->n_texts, dimensions = entry->model->dimensions;
+    for (size_t i = 0; i < n; i++) {
+        sorting->keys[i] = cache_key(entry->model, (int)texts->role, texts->texts[i]);
+        const float *known = cache_get(&catalog->cache, &sorting->keys[i]);
+        sorting->first[i] = i;
+        if (known != NULL)
+            memcpy(embeddings + i * dimensions, known, dimensions * sizeof *known);
+        else
+            sorting->first[i] = find_first(sorting, i, n);
+    }
+}
+
+/* Embeds the unknown texts, a batch a call, so that what a batch has cost is kept when the next one
+ * fails. */
+static int embed_unknown(struct catalog *catalog, struct catalog_entry *entry,
+                         const struct model_texts *texts, const struct sorting *sorting,
+                         float *embeddings, struct error *err)
+{
+    struct model *model = entry->model;
+    size_t dimensions = model->dimensions, left = sorting->n_unknown;
+    size_t capacity = left < model->batch_size ? left : model->batch_size;
+    if (left == 0) return 0;
+    struct span *spans = memory_alloc(capacity, sizeof *spans);
+    float *vectors = memory_alloc(capacity, dimensions * sizeof *vectors);
+    const size_t *which = sorting->unknown;
+    int rc = spans == NULL || vectors == NULL ? error_nomem(err) : 0;
+    while (rc == 0 && left > 0) {
+        size_t n = left < capacity ? left : capacity;
+        struct model_texts batch = {spans, n, texts->role, texts->cancel};
+        for (size_t i = 0; i < n; i++) spans[i] = texts->texts[which[i]];
+        rc = call_embed(entry, model, &batch, vectors, err);
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            const float *vector = vectors + i * dimensions;
+            memcpy(embeddings + which[i] * dimensions, vector, dimensions * sizeof *vector);
+            cache_put(&catalog->cache, &sorting->keys[which[i]], vector, dimensions);
+        }
+        which += n;
+        left -= n;
+    }
+    memory_free(spans);
+    memory_free(vectors);
+    return rc;
+}
+
+static int embed_cached(struct catalog *catalog, struct catalog_entry *entry,
+                        const struct model_texts *texts, float *embeddings, struct error *err)
+{
+    struct sorting sorting;
+    size_t n = texts->n_texts, dimensions = entry->model->dimensions;
+    int rc = sorting_init(&sorting, n, err);
+    if (rc == 0) {
+        sort_texts(catalog, entry, texts, &sorting, embeddings);
+        rc = embed_unknown(catalog, entry, texts, &sorting, embeddings, err);
+    }
+    if (rc == 0) entry->base->statistics.cache_hits += n - sorting.n_unknown;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (sorting.first[i] != i)
+            memcpy(embeddings + i * dimensions, embeddings + sorting.first[i] * dimensions,
+                   dimensions * sizeof *embeddings);
+    sorting_deinit(&sorting);
+    return rc;
+}
+
+/* ---- what others call ------------------------------------------------------------------------ */
+
+int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
+                  const struct model_texts *texts, float *embeddings, struct error *err)
+{
+    struct prefixed prefixed = {0};
+    struct model_texts request = *texts;
+    int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
+    if (rc == 0 && fitted != NULL) rc = call_embed(entry, fitted, &request, embeddings, err);
+    else if (rc == 0) rc = embed_cached(catalog, entry, &request, embeddings, err);
+    memory_free(prefixed.texts);
+    memory_free(prefixed.bytes);
+    return rc;
+}
+
+int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
+                   const struct model_candidates *candidates, float *scores, struct error *err)
+{
+    (void)catalog;
+    struct catalog_statistics *statistics = &entry->base->statistics;
+    double start = clock_seconds();
+    int rc = model_rerank(fitted != NULL ? fitted : entry->model, candidates, scores, err);
+    /* Input that is refused never reached the model, and without a document it was not called. */
+    if (rc == ERROR_INVALID || candidates->n_documents == 0) return rc;
+    statistics->seconds += clock_seconds() - start;
+    statistics->requests++;
+    statistics->texts += candidates->n_documents;
+    if (rc != 0) statistics->failures++;
+    return rc;
+}

@@ -1,0 +1,222 @@
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "sqlite/functions.h"
+#include "sqlite/table_function.h"
+#include "sqlite/text_list.h"
+
+/* Texts that embed_each embeds at a time. */
+#define CHUNK 1024
+
+static int parse_role(sqlite3_value *value, enum model_role *role, struct error *err)
+{
+    const char *text;
+    *role = MODEL_DOCUMENT;
+    int rc = table_function_text(value, &text, err);
+    if (rc != 0 || text == NULL || strcmp(text, "document") == 0) return rc;
+    *role = MODEL_QUERY;
+    if (strcmp(text, "query") == 0) return 0;
+    return error_set(err, ERROR_INVALID, "role must be 'document' or 'query', not '%.100s'", text);
+}
+
+static int find_model(struct connection *connection, sqlite3_value *name, struct catalog_entry **entry, struct error *err)
+{
+    const char *text;
+    int rc = table_function_text(name, &text, err);
+    return rc == 0 ? catalog_find(connection->catalog, text, MODEL_EMBED, entry, err) : rc;
+}
+
+/* embed(text [, model [, role]]) */
+static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct connection *connection = sqlite3_user_data(context);
+    struct catalog_entry *entry;
+    struct error err;
+    struct span text;
+    struct model_texts texts = {&text, 1, MODEL_DOCUMENT, &connection->cancel};
+    float *embedding = NULL;
+    if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
+    int rc = argument_text(argv[0], &text, &err);
+    if (rc == 0) rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
+    if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &texts.role, &err);
+    size_t dimensions = rc == 0 ? catalog_entry_model(entry)->dimensions : 0;
+    if (rc == 0 && (embedding = memory_alloc(dimensions, sizeof *embedding)) == NULL) rc = error_nomem(&err);
+    if (rc == 0) rc = catalog_embed(connection->catalog, entry, NULL, &texts, embedding, &err);
+    if (rc == 0) sqlite3_result_blob64(context, embedding, dimensions * sizeof *embedding, SQLITE_TRANSIENT);
+    else argument_result_error(context, "embed", &err);
+    memory_free(embedding);
+}
+
+/* embed_each(texts [, model [, role]]) */
+enum { EACH_KEY, EACH_TEXT, EACH_EMBEDDING, EACH_TEXTS, EACH_MODEL, EACH_ROLE };
+#define N_EACH_ARGUMENTS 3
+
+struct each_cursor {
+    sqlite3_vtab_cursor base;
+    struct text_list list;
+    size_t at;
+    struct catalog_entry *entry;
+    enum model_role role;
+    float *embeddings; /* [CHUNK, dimensions] of the items from `chunk` on; NULL: none yet */
+    size_t chunk, n_chunk;
+    sqlite3_value *arguments[N_EACH_ARGUMENTS];
+};
+
+static int each_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message)
+{
+    (void)argc;
+    (void)argv;
+    (void)message;
+    return table_function_connect(
+        db, aux, "CREATE TABLE x(key, text, embedding, texts HIDDEN, model HIDDEN, role HIDDEN)", opened);
+}
+
+static int each_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    (void)base;
+    return table_function_plan(info, EACH_TEXTS, N_EACH_ARGUMENTS);
+}
+
+static int each_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
+{
+    (void)base;
+    struct each_cursor *cursor = memory_zalloc(1, sizeof *cursor);
+    if (cursor == NULL) return SQLITE_NOMEM;
+    *opened = &cursor->base;
+    return SQLITE_OK;
+}
+
+static void each_reset(struct each_cursor *cursor)
+{
+    text_list_deinit(&cursor->list);
+    memory_free(cursor->embeddings);
+    table_function_release(cursor->arguments, N_EACH_ARGUMENTS);
+    *cursor = (struct each_cursor){.base = cursor->base};
+}
+
+static int each_close(sqlite3_vtab_cursor *base)
+{
+    each_reset((struct each_cursor *)base);
+    memory_free(base);
+    return SQLITE_OK;
+}
+
+/* Embeds the chunk that begins at the current item; nulls have no vector. */
+static int embed_chunk(struct each_cursor *cursor, struct error *err)
+{
+    struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
+    size_t left = cursor->list.n - cursor->at, dimensions = catalog_entry_model(cursor->entry)->dimensions, n = 0;
+    struct span texts[CHUNK];
+    int rc = 0;
+    cursor->chunk = cursor->at;
+    cursor->n_chunk = left < CHUNK ? left : CHUNK;
+    memory_free(cursor->embeddings);
+    cursor->embeddings = memory_alloc(cursor->n_chunk, dimensions * sizeof *cursor->embeddings);
+    if (cursor->embeddings == NULL) return error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < cursor->n_chunk; i++) {
+        const struct text_item *item = &cursor->list.items[cursor->chunk + i];
+        if (item->is_null) continue;
+        texts[n++] = item->text;
+        rc = model_check_text(item->text, 1, err);
+        if (rc != 0) error_context(err, "element %.100s", (const char *)sqlite3_value_text(item->key));
+    }
+    struct model_texts request = {texts, n, cursor->role, &connection->cancel};
+    if (rc == 0) rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, cursor->embeddings, err);
+    /* The vectors stand close together: move them to their items, the last first. */
+    for (size_t i = cursor->n_chunk; rc == 0 && i > 0; i--) {
+        if (cursor->list.items[cursor->chunk + i - 1].is_null) continue;
+        n--;
+        memmove(cursor->embeddings + (i - 1) * dimensions, cursor->embeddings + n * dimensions, dimensions * sizeof(float));
+    }
+    return rc;
+}
+
+/* Makes sure that the current item is embedded. */
+static int each_ready(struct each_cursor *cursor)
+{
+    struct error err;
+    if (cursor->at >= cursor->list.n || cursor->at < cursor->chunk + cursor->n_chunk) return SQLITE_OK;
+    if (embed_chunk(cursor, &err) == 0) return SQLITE_OK;
+    cursor->at = cursor->list.n;
+    return argument_table_error(cursor->base.pVtab, "embed_each", &err);
+}
+
+static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+{
+    (void)unused;
+    (void)argc;
+    struct each_cursor *cursor = (struct each_cursor *)base;
+    struct connection *connection = ((struct table_function *)base->pVtab)->connection;
+    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
+    struct error err;
+    each_reset(cursor);
+    table_function_arguments(plan, argv, arguments);
+    int rc = 0;
+    if (arguments[0] == NULL)
+        rc = error_set(&err, ERROR_INVALID, "expected a JSON array or object of texts: embed_each(texts)");
+    else if (table_function_keep(arguments, cursor->arguments, N_EACH_ARGUMENTS) != SQLITE_OK)
+        rc = error_nomem(&err);
+    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL)
+        return SQLITE_OK;
+    if (rc == 0) rc = find_model(connection, arguments[1], &cursor->entry, &err);
+    if (rc == 0) rc = parse_role(arguments[2], &cursor->role, &err);
+    if (rc == 0) rc = text_list_read(connection->db, arguments[0], 0, NULL, &cursor->list, &err);
+    return rc == 0 ? each_ready(cursor) : argument_table_error(base->pVtab, "embed_each", &err);
+}
+
+static int each_next(sqlite3_vtab_cursor *base)
+{
+    ((struct each_cursor *)base)->at++;
+    return each_ready((struct each_cursor *)base);
+}
+
+static int each_eof(sqlite3_vtab_cursor *base)
+{
+    struct each_cursor *cursor = (struct each_cursor *)base;
+    return cursor->at >= cursor->list.n;
+}
+
+static int each_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+{
+    struct each_cursor *cursor = (struct each_cursor *)base;
+    const struct text_item *item = &cursor->list.items[cursor->at];
+    if (column >= EACH_TEXTS) {
+        sqlite3_value *argument = cursor->arguments[column - EACH_TEXTS];
+        if (argument != NULL) sqlite3_result_value(context, argument);
+    } else if (column == EACH_EMBEDDING && !item->is_null) {
+        size_t dimensions = catalog_entry_model(cursor->entry)->dimensions;
+        sqlite3_result_blob64(context, cursor->embeddings + (cursor->at - cursor->chunk) * dimensions,
+                              dimensions * sizeof(float), SQLITE_TRANSIENT);
+    } else if (column != EACH_EMBEDDING) {
+        sqlite3_result_value(context, column == EACH_KEY ? item->key : item->value);
+    }
+    return SQLITE_OK;
+}
+
+static int each_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
+{
+    *rowid = (sqlite3_int64)((struct each_cursor *)base)->at;
+    return SQLITE_OK;
+}
+
+static const sqlite3_module embed_each = {
+    .xConnect = each_connect,
+    .xBestIndex = each_best_index,
+    .xDisconnect = table_function_disconnect,
+    .xOpen = each_open,
+    .xClose = each_close,
+    .xFilter = each_filter,
+    .xNext = each_next,
+    .xEof = each_eof,
+    .xColumn = each_column,
+    .xRowid = each_rowid,
+};
+
+int embed_register(struct connection *connection)
+{
+    int rc = SQLITE_OK;
+    for (int n = 1; rc == SQLITE_OK && n <= 3; n++)
+        rc = connection_function(connection, "embed", n, SQLITE_DETERMINISTIC, embed);
+    return rc == SQLITE_OK ? connection_module(connection, "embed_each", &embed_each) : rc;
+}

@@ -1,0 +1,31 @@
+/*
+ * text_list.h: the texts of a JSON array or object, as embed_each and rerank take them.
+ */
+#ifndef SQLITE_TEXT_LIST_H
+#define SQLITE_TEXT_LIST_H
+
+#include "base/buffer.h"
+#include "base/span.h"
+#include "sqlite/api.h"
+
+struct text_item {
+    sqlite3_value *key;   /* as json_each gives it; owned */
+    sqlite3_value *value; /* the text, or the JSON of an object; owned */
+    struct span text;     /* what a model reads; {NULL, 0} for null */
+    int is_null;
+};
+
+struct text_list {
+    struct text_item *items; /* [n] */
+    size_t n, capacity;
+    struct buffer joined; /* the texts of objects */
+};
+
+/* Reads `json`. objects: elements may be objects, of which a model reads `fields` (comma separated names; NULL: all fields
+ * that are text), joined by one space. ERROR_INVALID names the element: not JSON, neither array nor object, an element that
+ * is neither text, number nor null. */
+int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fields, struct text_list *list,
+                   struct error *err);
+void text_list_deinit(struct text_list *list);
+
+#endif
