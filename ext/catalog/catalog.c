@@ -16,11 +16,6 @@ static int task_index(enum model_task task)
     return task == MODEL_RERANK;
 }
 
-static int does_task(const struct model *model, enum model_task task)
-{
-    return task == MODEL_EMBED ? model->methods->embed != NULL : model->methods->rerank != NULL;
-}
-
 /* ---- texts that are owned -------------------------------------------------------------------- */
 
 /* Replaces *owned by a copy of text, or by NULL. ERROR_NOMEM leaves it as it was. */

@@ -3,19 +3,21 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "vector/codec.h"
 #include "vector/distance.h"
 #include "vector/quantize.h"
 
 /* Rows between two looks at the cancel token: under 1 ms of work at 1,000 dimensions. */
 #define ROWS_PER_POLL 1024
 
-double index_distance(enum index_metric metric, double similarity)
+double index_similarity(enum index_metric metric, double closeness)
 {
-    switch (metric) {
-    case INDEX_DOT: return -similarity;
-    case INDEX_L2: return 1.0 / similarity - 1.0;
-    default: return 1.0 - similarity;
-    }
+    return metric == INDEX_L2 ? 1.0 / (1.0 - closeness) : closeness;
+}
+
+double index_distance(enum index_metric metric, double closeness)
+{
+    return metric == INDEX_COSINE ? 1.0 - closeness : -closeness;
 }
 
 /* Which code; for a quantised index only. */
@@ -41,12 +43,11 @@ static size_t oversampled(enum index_quantize quantize, size_t k)
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
 }
 
-static double similarity_of(const struct index_query *query, const void *vector)
+static double closeness_of(const struct index_query *query, const void *vector)
 {
     switch (query->metric) {
     case INDEX_DOT: return vector_dot(query->vector, vector, query->dimensions);
-    case INDEX_L2:
-        return 1.0 / (1.0 + sqrt(vector_squared_l2(query->vector, vector, query->dimensions)));
+    case INDEX_L2: return -sqrt(vector_squared_l2(query->vector, vector, query->dimensions));
     default: return vector_cosine(query->vector, vector, query->dimensions);
     }
 }
@@ -58,10 +59,11 @@ static int offer_vector(const struct index_query *query, int64_t id, const void 
     if (size != query->dimensions * sizeof(float) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu", (long long)id,
                          query->dimensions * sizeof(float), size);
-    float similarity = (float)similarity_of(query, bytes);
-    if (!isfinite(similarity) && (query->metric != INDEX_DOT || isnan(similarity)))
+    float closeness = (float)closeness_of(query, bytes);
+    if (isnan(closeness) || (isinf(closeness) && vector_check(bytes, size, &(size_t){0}, NULL) != 0))
         return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite", (long long)id);
-    return (double)similarity >= query->min_similarity ? top_k_offer(hits, id, similarity, err) : 0;
+    if (index_similarity(query->metric, (double)closeness) < query->min_similarity) return 0;
+    return top_k_offer(hits, id, closeness, err);
 }
 
 static int scan_vectors(const struct index_storage *storage, const struct index_query *query,
@@ -94,7 +96,7 @@ static int fetch_vectors(const struct index_storage *storage, const struct index
     return rc;
 }
 
-/* What a code says of the similarity: monotone in it, which is all that choosing candidates needs. */
+/* What a code says of the closeness: monotone in it, which is all that choosing candidates needs. */
 static double estimate(enum index_metric metric, const struct vector_code_query *prepared, const void *code)
 {
     switch (metric) {

@@ -5,10 +5,11 @@
  * vector. With codes (quantised vectors, see vector/quantize.h) the scan reads those, keeps several times k candidates and
  * ranks them again by their exact vectors. With a set of ids only these are read, exactly.
  *
- * Similarity rises, distance falls, for every metric:
- *   cosine  similarity = cos(a, b)             distance = 1 - cos(a, b)
- *   dot     similarity = a . b                 distance = -(a . b)
- *   l2      similarity = 1 / (1 + |a - b|)     distance = |a - b|
+ * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises too:
+ *           closeness    similarity             distance
+ *   cosine  cos(a, b)    cos(a, b)              1 - cos(a, b)
+ *   dot     a . b        a . b                  -(a . b)
+ *   l2      -|a - b|     1 / (1 + |a - b|)      |a - b|
  */
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H
@@ -46,13 +47,14 @@ struct index_query {
     const struct cancel *cancel;
 };
 
-/* Offers every hit to `hits`, which the caller initialised with the query's k. A stored vector of another size or with a
+/* Offers every hit to `hits`, which the caller initialised with the query's k; its `similarity` is the closeness. A stored vector of another size or with a
  * component that is not finite is ERROR_CORRUPT and names its row. */
 int index_search(const struct index_storage *storage, const struct index_query *query, struct top_k *hits,
                  struct error *err);
 
-/* The distance that goes with a similarity of that metric. */
-double index_distance(enum index_metric metric, double similarity);
+/* The similarity and the distance that go with a closeness of that metric. */
+double index_similarity(enum index_metric metric, double closeness);
+double index_distance(enum index_metric metric, double closeness);
 
 /* Bytes of a code for vectors of that many dimensions; 0 for INDEX_EXACT. */
 size_t index_code_size(enum index_quantize quantize, size_t dimensions);

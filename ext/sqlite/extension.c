@@ -69,7 +69,10 @@ int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines 
         return SQLITE_ERROR;
     }
     memory_bind(&methods);
-    if (connection_new(db, &connection, &err) != 0) return SQLITE_NOMEM;
+    if (connection_new(db, &connection, &err) != 0) {
+        *message = sqlite3_mprintf("rerank: %s", err.text);
+        return err.code == ERROR_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
+    }
     int rc = register_all(connection);
     connection_release(connection);
     return rc;

@@ -11,7 +11,9 @@ enum { STATS_MODEL, STATS_TASK, STATS_REQUESTS, STATS_TEXTS, STATS_CACHE_HITS, S
 
 struct entry_cursor {
     sqlite3_vtab_cursor base;
-    struct catalog_entry *entry;
+    struct catalog_entry *entry; /* NULL at the end */
+    struct catalog_description description;
+    size_t number;
     int stats; /* full names only */
 };
 
@@ -75,10 +77,18 @@ static int entries_close(sqlite3_vtab_cursor *base)
     return SQLITE_OK;
 }
 
-static void skip(struct entry_cursor *cursor)
+/* Moves to the first entry to be listed from `number` on. */
+static void seek(struct entry_cursor *cursor, size_t number)
 {
-    while (cursor->entry != NULL && (cursor->entry->deleted || (cursor->stats && cursor->entry->is_alias)))
-        cursor->entry = cursor->entry->next;
+    struct catalog *catalog = catalog_of(cursor->base.pVtab);
+    int end = 0;
+    for (cursor->number = number;; cursor->number++) {
+        cursor->entry = catalog_entry_at(catalog, cursor->number, &end);
+        if (cursor->entry == NULL && end) return;
+        if (cursor->entry == NULL) continue;
+        catalog_describe(catalog, cursor->entry, &cursor->description);
+        if (!(cursor->stats && cursor->description.is_alias)) return;
+    }
 }
 
 static int entries_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
@@ -87,17 +97,13 @@ static int entries_filter(sqlite3_vtab_cursor *base, int plan, const char *unuse
     (void)unused;
     (void)argc;
     (void)argv;
-    struct entry_cursor *cursor = (struct entry_cursor *)base;
-    cursor->entry = catalog_first(catalog_of(base->pVtab));
-    skip(cursor);
+    seek((struct entry_cursor *)base, 0);
     return SQLITE_OK;
 }
 
 static int entries_next(sqlite3_vtab_cursor *base)
 {
-    struct entry_cursor *cursor = (struct entry_cursor *)base;
-    cursor->entry = cursor->entry->next;
-    skip(cursor);
+    seek((struct entry_cursor *)base, ((struct entry_cursor *)base)->number + 1);
     return SQLITE_OK;
 }
 
@@ -106,17 +112,16 @@ static int entries_eof(sqlite3_vtab_cursor *base)
     return ((struct entry_cursor *)base)->entry == NULL;
 }
 
-/* An entry's place in the catalog: entries are never taken out, so it stays. */
+/* Entries have numbers for good; rowids begin at 1. */
 static int entries_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 {
-    struct catalog_entry *entry = catalog_first(catalog_of(base->pVtab));
-    for (*rowid = 1; entry != ((struct entry_cursor *)base)->entry; entry = entry->next) ++*rowid;
+    *rowid = (sqlite3_int64)((struct entry_cursor *)base)->number + 1;
     return SQLITE_OK;
 }
 
-static const char *task_name(const struct catalog_entry *entry)
+static const char *task_name(const struct catalog_description *description)
 {
-    return entry->task == MODEL_EMBED ? "embed" : "rerank";
+    return description->task == MODEL_EMBED ? "embed" : "rerank";
 }
 
 static void result_text(sqlite3_context *context, const char *text)
@@ -124,20 +129,27 @@ static void result_text(sqlite3_context *context, const char *text)
     if (text != NULL) sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
 }
 
+static void result_count(sqlite3_context *context, uint64_t count)
+{
+    sqlite3_result_int64(context, (sqlite3_int64)count);
+}
+
 static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
-    const struct catalog_entry *entry = ((struct entry_cursor *)base)->entry;
-    const char *full = catalog_entry_name(entry), *colon = strchr(full, ':');
+    const struct catalog_description *entry = &((struct entry_cursor *)base)->description;
+    const char *colon = strchr(entry->full_name, ':');
     switch (column) {
     case NAME: result_text(context, entry->name); break;
     case TASK: result_text(context, task_name(entry)); break;
-    case PROVIDER: sqlite3_result_text(context, full, (int)(colon - full), SQLITE_TRANSIENT); break;
+    case PROVIDER:
+        sqlite3_result_text(context, entry->full_name, (int)(colon - entry->full_name), SQLITE_TRANSIENT);
+        break;
     case MODEL: result_text(context, colon + 1); break;
     case DIMENSIONS:
-        if (entry->task == MODEL_EMBED) sqlite3_result_int64(context, (sqlite3_int64)entry->model->dimensions);
+        if (entry->dimensions != 0) result_count(context, entry->dimensions);
         break;
     case BATCH_SIZE:
-        if (entry->task == MODEL_EMBED) sqlite3_result_int64(context, (sqlite3_int64)entry->model->batch_size);
+        if (entry->batch_size != 0) result_count(context, entry->batch_size);
         break;
     case QUERY_PREFIX: result_text(context, entry->query_prefix); break;
     case DOCUMENT_PREFIX: result_text(context, entry->document_prefix); break;
@@ -149,16 +161,17 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
 
 static int stats_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
-    const struct catalog_entry *entry = ((struct entry_cursor *)base)->entry;
+    const struct entry_cursor *cursor = (struct entry_cursor *)base;
+    struct catalog_statistics statistics;
+    catalog_entry_statistics(cursor->entry, &statistics);
     switch (column) {
-    case STATS_MODEL: result_text(context, entry->name); break;
-    case STATS_TASK: result_text(context, task_name(entry)); break;
-    case STATS_REQUESTS: sqlite3_result_int64(context, (sqlite3_int64)entry->requests); break;
-    case STATS_TEXTS: sqlite3_result_int64(context, (sqlite3_int64)entry->texts); break;
-    case STATS_CACHE_HITS: sqlite3_result_int64(context, (sqlite3_int64)entry->cache_hits); break;
-    case STATS_SECONDS: sqlite3_result_double(context, entry->seconds); break;
-    case STATS_FAILURES: sqlite3_result_int64(context, (sqlite3_int64)entry->failures); break;
-    default: break;
+    case STATS_MODEL: result_text(context, cursor->description.name); break;
+    case STATS_TASK: result_text(context, task_name(&cursor->description)); break;
+    case STATS_REQUESTS: result_count(context, statistics.requests); break;
+    case STATS_TEXTS: result_count(context, statistics.texts); break;
+    case STATS_CACHE_HITS: result_count(context, statistics.cache_hits); break;
+    case STATS_SECONDS: sqlite3_result_double(context, statistics.seconds); break;
+    default: result_count(context, statistics.failures); break;
     }
     return SQLITE_OK;
 }
@@ -181,68 +194,55 @@ static int check_columns(sqlite3_value **columns, struct error *err)
     return 0;
 }
 
-static int apply(struct catalog *catalog, struct catalog_entry *entry, sqlite3_value **columns, struct error *err)
+/* What the row says, checked as far as the catalog does not. */
+static int read_alias(sqlite3_value **columns, struct catalog_alias *alias, struct error *err)
 {
-    int rc = catalog_set_prefix(catalog, entry, MODEL_QUERY, text_of(columns[QUERY_PREFIX]), err);
-    if (rc == 0) rc = catalog_set_prefix(catalog, entry, MODEL_DOCUMENT, text_of(columns[DOCUMENT_PREFIX]), err);
-    if (rc == 0 && sqlite3_value_int(columns[IS_DEFAULT]) != 0) catalog_set_default(catalog, entry);
-    return rc;
-}
-
-/* One name for the tasks asked for: 'embed', 'rerank', or both when task is NULL. */
-static int insert(struct catalog *catalog, sqlite3_value **columns, struct error *err)
-{
-    const char *name = text_of(columns[NAME]), *task = text_of(columns[TASK]), *provider = text_of(columns[PROVIDER]),
-               *model = text_of(columns[MODEL]);
-    struct catalog_entry *entry, *target;
-    if (name == NULL || provider == NULL || model == NULL)
-        return error_set(err, ERROR_INVALID, "expected name, provider and model (a name of your own for provider:model)");
+    const char *task = text_of(columns[TASK]);
+    *alias = (struct catalog_alias){.name = text_of(columns[NAME]),
+                                    .provider = text_of(columns[PROVIDER]),
+                                    .model = text_of(columns[MODEL]),
+                                    .query_prefix = text_of(columns[QUERY_PREFIX]),
+                                    .document_prefix = text_of(columns[DOCUMENT_PREFIX])};
+    if (alias->name == NULL || alias->model == NULL)
+        return error_set(err, ERROR_INVALID, "expected name and model: a name of your own, and what it stands for");
     if (task != NULL && strcmp(task, "embed") != 0 && strcmp(task, "rerank") != 0)
         return error_set(err, ERROR_INVALID, "task must be 'embed' or 'rerank', not '%.100s'", task);
-    char *full = sqlite3_mprintf("%s:%s", provider, model);
-    int rc = full == NULL ? error_nomem(err) : check_columns(columns, err);
-    static const enum model_task tasks[] = {MODEL_EMBED, MODEL_RERANK};
-    static const char *const names[] = {"embed", "rerank"};
-    for (int i = 0; rc == 0 && i < 2; i++) {
-        if (task != NULL && strcmp(task, names[i]) != 0) continue;
-        rc = catalog_find(catalog, full, tasks[i], &target, err);
-        if (rc == 0) rc = catalog_add(catalog, name, tasks[i], full, &entry, err);
-        if (rc == 0) rc = apply(catalog, entry, columns, err);
-    }
-    sqlite3_free(full);
-    return rc;
+    if (task != NULL) alias->task = strcmp(task, "embed") == 0 ? MODEL_EMBED : MODEL_RERANK;
+    return check_columns(columns, err);
 }
 
-/* UPDATE changes prefixes and the default; what an entry is stays. */
-static int change(struct catalog *catalog, struct catalog_entry *entry, sqlite3_value **columns, struct error *err)
+/* is_default = 1 makes the entries of that name the default for their tasks. */
+static int set_default(struct catalog *catalog, const struct catalog_alias *alias, sqlite3_value *is_default,
+                       struct error *err)
 {
-    const char *name = text_of(columns[NAME]), *task = text_of(columns[TASK]);
-    const char *full = catalog_entry_name(entry), *colon = strchr(full, ':');
-    const char *provider = text_of(columns[PROVIDER]), *model = text_of(columns[MODEL]);
-    int rc = check_columns(columns, err);
-    if (rc != 0) return rc;
-    if (name == NULL || strcmp(name, entry->name) != 0 || task == NULL || strcmp(task, task_name(entry)) != 0 ||
-        provider == NULL || strncmp(provider, full, (size_t)(colon - full)) != 0 || model == NULL ||
-        strcmp(model, colon + 1) != 0)
-        return error_set(err, ERROR_INVALID, "of a model only query_prefix, document_prefix and is_default change: delete and "
-                                             "insert it for the rest");
-    return apply(catalog, entry, columns, err);
+    static const enum model_task tasks[] = {MODEL_EMBED, MODEL_RERANK};
+    struct catalog_entry *entry;
+    int rc = 0;
+    for (int i = 0; rc == 0 && sqlite3_value_int(is_default) != 0 && i < 2; i++)
+        if ((alias->task == 0 || alias->task == tasks[i]) && catalog_find(catalog, alias->name, tasks[i], &entry, NULL) == 0)
+            rc = catalog_set_default(catalog, tasks[i], alias->name, err);
+    return rc;
 }
 
 static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
-    (void)rowid;
     struct catalog *catalog = catalog_of(base);
-    struct catalog_entry *entry = catalog_first(catalog);
+    struct catalog_entry *entry = NULL;
+    struct catalog_alias alias;
     struct error err;
-    int rc;
-    if (sqlite3_value_type(argv[0]) == SQLITE_NULL) {
-        rc = insert(catalog, argv + 2, &err);
-    } else {
-        for (sqlite3_int64 i = sqlite3_value_int64(argv[0]); i > 1 && entry != NULL; i--) entry = entry->next;
+    size_t number = 0;
+    int rc = 0, end;
+    int inserts = sqlite3_value_type(argv[0]) == SQLITE_NULL;
+    if (argc > 1) rc = read_alias(argv + 2, &alias, &err);
+    if (!inserts) {
+        entry = catalog_entry_at(catalog, (size_t)sqlite3_value_int64(argv[0]) - 1, &end);
         if (entry == NULL) return SQLITE_OK;
-        rc = argc == 1 ? catalog_delete(catalog, entry, &err) : change(catalog, entry, argv + 2, &err);
     }
+    if (rc == 0 && argc == 1) rc = catalog_remove(catalog, entry, &err);
+    else if (rc == 0 && inserts) rc = catalog_add(catalog, &alias, &number, &err);
+    else if (rc == 0) rc = catalog_change(catalog, entry, &alias, &err);
+    if (rc == 0 && argc > 1) rc = set_default(catalog, &alias, argv[2 + IS_DEFAULT], &err);
+    if (inserts) *rowid = (sqlite3_int64)number + 1;
     return rc == 0 ? SQLITE_OK : argument_table_error(base, "rerank_models", &err);
 }
 

@@ -11,12 +11,12 @@ static int is_space(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* Appends ", "name"" for each. */
+/* Appends ', c."name"' for each. Without the c SQLite would take an unknown "name" for a string. */
 static int append_names(struct buffer *sql, const struct name_list *list, struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < list->n_names; i++) {
-        char *quoted = sqlite3_mprintf(", \"%w\"", list->names[i]);
+        char *quoted = sqlite3_mprintf(", c.\"%w\"", list->names[i]);
         rc = quoted == NULL ? error_nomem(err) : buffer_append(sql, quoted, strlen(quoted), err);
         sqlite3_free(quoted);
     }
@@ -28,8 +28,8 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
 {
     const char *key = table->config.content_rowid;
     int rc = store_prepare(table->db, statement, err,
-                           scan ? "SELECT \"%w\"%s FROM \"%w\".\"%w\" ORDER BY 1"
-                                : "SELECT \"%w\"%s FROM \"%w\".\"%w\" WHERE \"%w\" = ?1",
+                           scan ? "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c ORDER BY 1"
+                                : "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1",
                            key, columns, table->schema, table->config.content, key);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
         error_context(err, "content %s cannot be read", table->config.content);

@@ -16,7 +16,7 @@
 /* A hit of a search; `rank` is its place by similarity, from 1. */
 struct hit {
     int64_t id;
-    float similarity;
+    float closeness; /* see index/search.h */
     int64_t rank;
     float relevance;
 };
@@ -175,7 +175,8 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
         if (documents == NULL || similarities == NULL) rc = error_nomem(err);
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
-        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) similarities[i] = cursor->hits[i].similarity;
+        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) 
+            similarities[i] = (float)index_similarity(table->config.metric, cursor->hits[i].closeness);
         struct model_candidates candidates = {{NULL, 0}, documents, cursor->n_hits,
                                               table->config.metric == INDEX_DOT ? NULL : similarities,
                                               &table->connection->cancel};
@@ -482,9 +483,11 @@ static int result_search(struct semantic_cursor *cursor, sqlite3_context *contex
     case COLUMN_K:
         if (cursor->k != NULL) sqlite3_result_value(context, cursor->k);
         break;
-    case COLUMN_SIMILARITY: sqlite3_result_double(context, cursor->hit.similarity); break;
+    case COLUMN_SIMILARITY:
+        sqlite3_result_double(context, index_similarity(table->config.metric, cursor->hit.closeness));
+        break;
     case COLUMN_DISTANCE:
-        sqlite3_result_double(context, index_distance(table->config.metric, cursor->hit.similarity));
+        sqlite3_result_double(context, index_distance(table->config.metric, cursor->hit.closeness));
         break;
     case COLUMN_RANK: sqlite3_result_int64(context, cursor->hit.rank); break;
     default:

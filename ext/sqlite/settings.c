@@ -1,24 +1,9 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "sqlite/argument.h"
 #include "sqlite/functions.h"
 
 #define SETTINGS "embed_model, rerank_model, memory_budget"
-
-static const char *default_name(struct catalog *catalog, enum model_task task)
-{
-    struct catalog_entry *entry;
-    return catalog_find(catalog, NULL, task, &entry, NULL) == 0 ? entry->name : NULL;
-}
-
-static int set_model(struct catalog *catalog, enum model_task task, const char *name, struct error *err)
-{
-    struct catalog_entry *entry;
-    int rc = catalog_find(catalog, name, task, &entry, err);
-    if (rc == 0) catalog_set_default(catalog, entry);
-    return rc;
-}
 
 static int set_budget(struct catalog *catalog, const char *text, struct error *err)
 {
@@ -33,8 +18,8 @@ static int set_budget(struct catalog *catalog, const char *text, struct error *e
 
 static int set(struct catalog *catalog, const char *name, const char *value, struct error *err)
 {
-    if (strcmp(name, "embed_model") == 0) return set_model(catalog, MODEL_EMBED, value, err);
-    if (strcmp(name, "rerank_model") == 0) return set_model(catalog, MODEL_RERANK, value, err);
+    if (strcmp(name, "embed_model") == 0) return catalog_set_default(catalog, MODEL_EMBED, value, err);
+    if (strcmp(name, "rerank_model") == 0) return catalog_set_default(catalog, MODEL_RERANK, value, err);
     if (strcmp(name, "memory_budget") == 0) return set_budget(catalog, value, err);
     return error_set(err, ERROR_INVALID, "unknown setting '%.100s' (there are: " SETTINGS ")", name);
 }
@@ -42,9 +27,9 @@ static int set(struct catalog *catalog, const char *name, const char *value, str
 static int get(sqlite3_context *context, struct catalog *catalog, const char *name, struct error *err)
 {
     if (strcmp(name, "embed_model") == 0)
-        sqlite3_result_text(context, default_name(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
+        sqlite3_result_text(context, catalog_default(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "rerank_model") == 0)
-        sqlite3_result_text(context, default_name(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
+        sqlite3_result_text(context, catalog_default(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "memory_budget") == 0)
         sqlite3_result_int64(context, (sqlite3_int64)catalog_memory_budget(catalog));
     else
@@ -65,22 +50,9 @@ static void configure(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc != 0) argument_result_error(context, "rerank_config", &err);
 }
 
-/* The environment gives defaults; a value that is no good is passed over: loading must not fail for it. */
-static void read_environment(struct catalog *catalog)
-{
-    static const char *const variables[][2] = {{"RERANK_EMBED_MODEL", "embed_model"},
-                                               {"RERANK_RERANK_MODEL", "rerank_model"},
-                                               {"RERANK_MEMORY_BUDGET", "memory_budget"}};
-    for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-        const char *value = getenv(variables[i][0]);
-        if (value != NULL) set(catalog, variables[i][1], value, NULL);
-    }
-}
-
 int settings_register(struct connection *connection)
 {
     int rc = SQLITE_OK;
-    read_environment(connection->catalog);
     for (int n = 1; rc == SQLITE_OK && n <= 2; n++)
         rc = connection_function(connection, "rerank_config", n, SQLITE_DIRECTONLY, configure);
     return rc;

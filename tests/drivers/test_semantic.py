@@ -255,7 +255,7 @@ class Search(Base):
         self.assertEqual([r[0] for r in self.rows("SELECT rowid FROM ix WHERE rowid IN (5, 1, 9)")], [1, 5])
 
     def test_k_must_be_usable(self):
-        self.fails("no query solution", "SELECT 1 FROM ix WHERE query = 'bats' AND k = rank")
+        self.fails("no query solution", "SELECT 1 FROM ix a JOIN ix b ON a.query = b.title AND b.query = a.title")
 
     def test_content_changes_without_sync(self):
         self.db.execute("UPDATE films SET title = 'Renamed' WHERE id = 1")
@@ -739,7 +739,7 @@ class Concurrency(Base):
         seen = []
         for embedded, pending in self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')"):
             seen.append((embedded, pending))
-            self.assertEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], embedded)
+            self.assertGreaterEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], embedded)
         self.assertGreater(len(seen), 1)
         self.assertEqual(seen[-1], (2000, 0))
 
