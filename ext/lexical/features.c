@@ -42,21 +42,14 @@ static int add(struct features *features, uint64_t term, int is_word, struct err
     return 0;
 }
 
-/* The word without its ending, in `letters`. */
-static struct span stem_of(struct span word, char letters[WORD_MAX_BYTES])
-{
-    memcpy(letters, word.data, word.size);
-    return (struct span){letters, stem_english(letters, word.size)};
-}
-
 uint64_t feature_of_word(struct span word)
 {
-    char letters[WORD_MAX_BYTES];
-    struct span stem = stem_of(word, letters);
-    return hash_bytes(stem.data, stem.size, SEED_WORD);
+    char stem[WORD_MAX_BYTES];
+    memcpy(stem, word.data, word.size);
+    return hash_bytes(stem, stem_english(stem, word.size), SEED_WORD);
 }
 
-/* All n-grams of "<stem>", cut at characters and not inside one. */
+/* All n-grams of "<word>", cut at characters and not inside one. */
 static int add_grams(struct features *features, struct span word, struct error *err)
 {
     char marked[WORD_MAX_BYTES + 2];
@@ -80,11 +73,10 @@ static int add_grams(struct features *features, struct span word, struct error *
 static int add_word(struct features *features, size_t i, struct error *err)
 {
     const struct words *words = &features->words;
-    char letters[WORD_MAX_BYTES];
-    struct span word = words_get(words, i), stem = stem_of(word, letters);
+    struct span word = words_get(words, i);
     features->n_words++;
-    int rc = add(features, hash_bytes(stem.data, stem.size, SEED_WORD), 1, err);
-    if (rc == 0 && !words->items[i].alone) rc = add_grams(features, stem, err);
+    int rc = add(features, feature_of_word(word), 1, err);
+    if (rc == 0 && !words->items[i].alone) rc = add_grams(features, word, err);
     if (rc != 0 || i == 0 || !words->items[i].alone || !words->items[i - 1].alone) return rc;
     struct span left = words_get(words, i - 1);
     return add(features, hash_bytes(left.data, left.size + word.size, SEED_WORD), 1, err);

@@ -1,7 +1,7 @@
 /*
  * features.h: what the lexical model counts in a text.
  *
- * Terms are 64-bit hashes (base/hash.h) of the stems of words that are not stop words, and of character n-grams of these stems, with a
+ * Terms are 64-bit hashes (base/hash.h) of the stems of words that are not stop words, and of character n-grams of these words, with a
  * mark at both ends. N-grams let "superhero" meet "hero", and forgive spelling (McNamee, Mayfield: "Character
  * n-gram tokenization for European language text retrieval", Information Retrieval 7, 2004). Pairs of neighbouring ideographs are
  * words too. A text with nothing but stop words is taken with them; one without any word by its bytes. So every text that is not

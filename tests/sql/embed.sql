@@ -1,0 +1,40 @@
+-- embed(text [, model [, role]])
+SELECT typeof(embed('a text')), vector_dims(embed('a text')), printf('%.4f', vector_norm(embed('a text')));
+SELECT embed('a text') = embed('a text', 'builtin:lexical', 'document');
+SELECT embed('a text') = embed('a text', NULL, NULL);
+SELECT cosine_sim(embed('bats fly at night'), embed('a bat flies', NULL, 'query')) > cosine_sim(embed('bats fly at night'), embed('tax law', NULL, 'query'));
+SELECT embed(NULL), embed(NULL, 'builtin:lexical'), embed(NULL, NULL, 'query');
+SELECT embed(42) = embed('42'), embed(2.5) = embed('2.5');
+SELECT vector_dims(embed('héllo wörld 東京 🦇'));
+SELECT vector_dims(embed('...'));
+-- What is refused.
+SELECT embed('');
+SELECT embed(' ' || char(9, 10, 13));
+SELECT embed(x'61');
+SELECT embed(CAST(x'6162ff63' AS TEXT));
+SELECT embed('ab' || char(0) || 'cd');
+SELECT embed('a', 'nope');
+SELECT embed('a', 'openai:text-embedding-3-small');
+SELECT embed('a', '');
+SELECT embed('a', x'00');
+SELECT embed('a', NULL, 'passage');
+SELECT embed('a', NULL, '');
+SELECT embed();
+-- Cached: a text is computed once, whatever asks for it; equal texts of one call go to the model once.
+SELECT requests > 0, texts > 0 FROM rerank_stats WHERE task = 'embed';
+CREATE TEMP TABLE was AS SELECT requests, texts, cache_hits FROM rerank_stats WHERE task = 'embed';
+SELECT count(embed('said once ' || (column1 % 2))) FROM (VALUES (1), (2), (3), (4));
+SELECT s.requests - w.requests, s.texts - w.texts, s.cache_hits - w.cache_hits FROM rerank_stats s, was w WHERE s.task = 'embed';
+SELECT count(embedding) FROM embed_each('["x y", "said once 1", "x y", "x y"]');
+SELECT s.requests - w.requests, s.texts - w.texts, s.cache_hits - w.cache_hits FROM rerank_stats s, was w WHERE s.task = 'embed';
+-- In a view and a trigger; trusted_schema = OFF blocks them there.
+CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT, embedding BLOB);
+CREATE TRIGGER notes_embed AFTER INSERT ON notes BEGIN UPDATE notes SET embedding = embed(new.text) WHERE id = new.id; END;
+INSERT INTO notes(text) VALUES ('the cat sleeps');
+CREATE VIEW embedded AS SELECT id, vector_dims(embed(text)) AS dims FROM notes;
+SELECT id, vector_dims(embedding) FROM notes;
+SELECT * FROM embedded;
+PRAGMA trusted_schema = OFF;
+SELECT * FROM embedded;
+INSERT INTO notes(text) VALUES ('dogs bark');
+SELECT count(*) FROM notes;

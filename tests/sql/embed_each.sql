@@ -1,0 +1,40 @@
+-- embed_each(texts [, model [, role]])
+SELECT key, typeof(key), text, vector_dims(embedding), embedding = embed(text) FROM embed_each('["one cat", "two dogs"]');
+SELECT key, typeof(key), text FROM embed_each('{"7": "one cat", "a b": "two dogs"}');
+SELECT key, text, embedding FROM embed_each('[null]');
+SELECT key, text, embedding = embed(text) FROM embed_each('["a cat", null, 42, 2.5, "a cat"]');
+SELECT count(*) FROM embed_each('[]');
+SELECT count(*) FROM embed_each('{}');
+SELECT count(*) FROM embed_each(NULL);
+SELECT count(*) FROM embed_each('["a"]', NULL, NULL);
+SELECT e.embedding = embed('a cat', NULL, 'query') FROM embed_each('["a cat"]', 'builtin:lexical', 'query') AS e;
+-- Arguments read back, and come from a join or a WHERE.
+SELECT texts, model, role FROM embed_each('["a"]', NULL, 'query');
+SELECT text FROM embed_each WHERE texts = '["by name"]';
+SELECT q.column1, e.key, e.text FROM (VALUES ('["a", "b"]'), (NULL), ('{"k": "c"}')) AS q, embed_each(q.column1) AS e;
+-- Many: one call a batch, and in a table's update by key.
+CREATE TABLE films(id INTEGER PRIMARY KEY, title TEXT, embedding BLOB);
+INSERT INTO films(id, title) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT i * 10, 'film number ' || i FROM n;
+UPDATE films SET embedding = e.embedding FROM embed_each((SELECT json_group_object(id, title) FROM films)) AS e WHERE films.id = e.key;
+SELECT count(*), count(embedding), sum(embedding = embed(title)) FROM films WHERE id % 1000 = 0;
+SELECT requests < 10 FROM rerank_stats WHERE task = 'embed';
+SELECT count(*) FROM (SELECT * FROM embed_each((SELECT json_group_array(title) FROM films)) LIMIT 5);
+-- What is refused, with the element named.
+SELECT * FROM embed_each();
+SELECT * FROM embed_each;
+SELECT * FROM embed_each('not JSON');
+SELECT * FROM embed_each('["a"');
+SELECT * FROM embed_each('"a"');
+SELECT * FROM embed_each('5');
+SELECT * FROM embed_each(5);
+SELECT * FROM embed_each(x'5b5d');
+SELECT key FROM embed_each('["a", ["b"]]');
+SELECT key FROM embed_each('{"k": {"b": 1}}');
+SELECT key FROM embed_each('["a", true]');
+SELECT key FROM embed_each('["a", ""]');
+SELECT key FROM embed_each('{"k": " \t "}');
+SELECT key FROM embed_each('["ab\u0000cd"]');
+SELECT text FROM embed_each('["a \\u0000 b"]');
+SELECT key FROM embed_each('["a"]', 'nope');
+SELECT key FROM embed_each('["a"]', NULL, 'passage');
+SELECT key FROM embed_each('["a"]', NULL, NULL, NULL);

@@ -1,0 +1,57 @@
+-- The functions of contract section 2: what they return.
+SELECT hex(vector('[1, -2.5]'));
+SELECT vector(x'0000803f') = x'0000803f', typeof(vector('[1]'));
+SELECT vector_to_json('[1, 0.1, -2.5e-3, 3e38]');
+SELECT vector_to_json(vector('[ 1 ,2 ]'));
+SELECT hex(vector(vector_to_json(x'cdcccc3d0100000000000080'))) = 'CDCCCC3D0100000000000080';
+SELECT vector_dims('[1, 2, 3]'), vector_dims(x'00000000');
+SELECT vector_norm('[3, 4]'), vector_norm('[0, 0]');
+SELECT vector_to_json(vector_normalize('[3, 4]'));
+SELECT cosine_sim('[1, 0]', '[0, 2]'), cosine_sim('[1, 2]', '[1, 2]'), cosine_sim('[1, 2]', '[-2, -4]');
+SELECT cosine_sim('[0, 0]', '[1, 2]'), cosine_sim('[1, 2]', x'0000000000000000');
+SELECT printf('%.4f', cosine_sim('[1, 0]', '[1, 1]'));
+SELECT dot_product('[1, 2, 3]', '[4, 5, 6]'), l2_distance('[0, 0]', '[3, 4]');
+SELECT vector_to_json(vector_avg(column1)) FROM (VALUES ('[1, 2]'), (NULL), (vector('[3, 6]')));
+SELECT vector_avg(NULL), vector_avg('[1]') FROM (SELECT 1 WHERE 0);
+SELECT column1 % 2, vector_to_json(vector_avg(vector('[' || column1 || ']'))) FROM (VALUES (1), (2), (3), (6)) GROUP BY 1;
+-- NULL gives NULL.
+SELECT vector(NULL), vector_to_json(NULL), vector_dims(NULL), vector_norm(NULL), vector_normalize(NULL);
+SELECT cosine_sim(NULL, '[1]'), dot_product('[1]', NULL), l2_distance(NULL, 'no vector');
+-- In a view, an index and a generated column; a constant is parsed once.
+CREATE TABLE points(id INTEGER PRIMARY KEY, e TEXT, n REAL AS (vector_norm(e)) STORED);
+INSERT INTO points(e) VALUES ('[3, 4]'), ('[6, 8]'), ('[1, 0]'), (NULL);
+CREATE INDEX points_dims ON points(vector_dims(e));
+CREATE VIEW near AS SELECT id, l2_distance(e, '[0, 0]') AS distance FROM points;
+SELECT id, n FROM points WHERE vector_dims(e) = 2 ORDER BY n;
+SELECT id, distance FROM near ORDER BY distance;
+SELECT id FROM points WHERE e IS NOT NULL ORDER BY cosine_sim(e, '[1, 0]') DESC, id;
+SELECT dot_product(a.e, b.e) FROM points a, points b ORDER BY a.id, b.id LIMIT 3;
+PRAGMA trusted_schema = OFF;
+SELECT count(distance) FROM near;
+PRAGMA trusted_schema = ON;
+-- What is not a vector.
+SELECT vector('');
+SELECT vector(x'');
+SELECT vector('[]');
+SELECT vector(x'000000');
+SELECT vector(x'0000c07f');
+SELECT vector(x'0000803f000080ff');
+SELECT vector('[1, 2');
+SELECT vector('[1, "2"]');
+SELECT vector('[1, null]');
+SELECT vector('[1e39]');
+SELECT vector('[NaN]');
+SELECT vector('hello');
+SELECT vector('[1] 2');
+SELECT vector(5);
+SELECT vector(2.5);
+SELECT vector_dims(zeroblob(262148));
+SELECT vector_dims(zeroblob(262144));
+SELECT vector_dims('[' || (SELECT group_concat(1) FROM (WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 65537) SELECT i FROM n)) || ']');
+SELECT vector_normalize('[0, 0]');
+SELECT cosine_sim('[1, 2]', '[1, 2, 3]');
+SELECT dot_product('[1, 2]', 'abc');
+SELECT l2_distance(7, '[1]');
+SELECT vector_avg(column1) FROM (VALUES ('[1, 2]'), ('[1]'));
+SELECT vector_avg(column1) FROM (VALUES ('[1, 2]'), ('one'));
+SELECT cosine_sim('[1]');
