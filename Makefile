@@ -34,7 +34,8 @@ ifeq ($(SYSTEM),Darwin)
     SHARED := -dynamiclib
 else
     SUFFIX := so
-    SHARED := -shared $(if $(SANITIZE),,-Wl,-z,defs)
+    # nodelete: SQLite unmaps a library whose entry point failed, and keeps what it had registered.
+    SHARED := -shared -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,-z,defs)
 endif
 
 # Commands are printed in short; V=1 prints them whole.

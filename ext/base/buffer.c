@@ -29,7 +29,8 @@ int buffer_reserve(struct buffer *buffer, size_t extra, struct error *err)
     size_t needed = buffer->size + extra;
     if (needed <= buffer->capacity) return 0;
     size_t capacity = buffer->capacity < 64 ? 64 : buffer->capacity;
-    while (capacity < needed) capacity = capacity > buffer->ceiling / 2 ? buffer->ceiling : capacity * 2;
+    while (capacity < needed)
+        capacity = capacity > buffer->ceiling / 2 ? buffer->ceiling : capacity * 2;
     char *data = memory_realloc(buffer->data, capacity, 1);
     if (data == NULL) return error_nomem(err);
     buffer->data = data;

@@ -1,7 +1,8 @@
 /*
  * cancel.h: how long work learns that the user has had enough.
  *
- * Work that can last longer than 100 ms polls the token it was handed, from the thread that received it.
+ * Work that can last longer than 100 ms polls the token it was handed, from the thread that
+ * received it.
  */
 #ifndef BASE_CANCEL_H
 #define BASE_CANCEL_H

@@ -1,9 +1,9 @@
 /*
  * error.h: what went wrong, in a code for programs and a sentence for people.
  *
- * A function that can fail returns int, 0 or an error_code, and takes a `struct error *` last. The function that
- * knows what happened writes the text; callers pass it on, or add context once. Text is lower case, without a
- * full stop: what came, what was wanted, the cure. Never allocated.
+ * A function that can fail returns int, 0 or an error_code, and takes a `struct error *` last. The
+ * function that knows what happened writes the text; callers pass it on, or add context once. Text
+ * is lower case, without a full stop: what came, what was wanted, the cure. Never allocated.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
@@ -20,12 +20,14 @@ enum error_code {
 
 struct error {
     int code;         /* enum error_code */
-    int storage_code; /* the storage's own code (SQLite's result code) when code is ERROR_STORAGE, else 0 */
+    int storage_code; /* the storage's own code (SQLite's result code) when code is ERROR_STORAGE,
+                         else 0 */
     char text[512];   /* NUL terminated UTF-8, clipped at a character boundary */
 };
 
 /* Writes code and text (printf style) and returns code. err may be NULL. */
-int error_set(struct error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int error_set(struct error *err, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* "out of memory". */
 int error_nomem(struct error *err);

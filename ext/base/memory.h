@@ -1,9 +1,9 @@
 /*
  * memory.h: the one allocator of the project.
  *
- * Every byte the extension owns comes from here. Programs that use the rooms without SQLite (the unit
- * tests) get malloc; the SQL face binds sqlite3_malloc64 and friends, so that SQLite's memory limits,
- * statistics and fault injection see us too.
+ * Every byte the extension owns comes from here. Programs that use the rooms without SQLite (the
+ * unit tests) get malloc; the SQL face binds sqlite3_malloc64 and friends, so that SQLite's memory
+ * limits, statistics and fault injection see us too.
  */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H
@@ -25,8 +25,8 @@ void memory_bind(const struct memory_methods *methods);
 void *memory_alloc(size_t n, size_t size);
 void *memory_zalloc(size_t n, size_t size);
 
-/* `block` (may be NULL) grown or shrunk to n elements of `size` bytes. On failure NULL, and the old block
- * is still there. */
+/* `block` (may be NULL) grown or shrunk to n elements of `size` bytes. On failure NULL, and the old
+ * block is still there. */
 void *memory_realloc(void *block, size_t n, size_t size);
 
 /* A copy of size bytes followed by one NUL byte; NULL when out of memory. */

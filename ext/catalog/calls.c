@@ -119,10 +119,8 @@ static void sort_texts(struct catalog *catalog, const struct catalog_entry *entr
         sorting->keys[i] = cache_key(entry->model, (int)texts->role, texts->texts[i]);
         const float *known = cache_get(&catalog->cache, &sorting->keys[i]);
         sorting->first[i] = i;
-        if (known != NULL)
-            memcpy(embeddings + i * dimensions, known, dimensions * sizeof *known);
-        else
-            sorting->first[i] = find_first(sorting, i, n);
+        if (known != NULL) memcpy(embeddings + i * dimensions, known, dimensions * sizeof *known);
+        else sorting->first[i] = find_first(sorting, i, n);
     }
 }
 

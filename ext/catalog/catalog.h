@@ -6,9 +6,9 @@
  * embedding and reranking of the SQL face goes through catalog_embed and catalog_rerank, so that
  * every call to a model is cached where that is right, and counted.
  *
- * An entry is one name for one task. The entries of the models themselves come first; an alias is an
- * entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in a
- * database. Not thread-safe: SQLite's connection mutex serialises us.
+ * An entry is one name for one task. The entries of the models themselves come first; an alias is
+ * an entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in
+ * a database. Not thread-safe: SQLite's connection mutex serialises us.
  *
  * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
  * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_MEMORY_BUDGET (bytes).
@@ -46,8 +46,9 @@ struct model *catalog_entry_model(const struct catalog_entry *entry);
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
- * before each text. Equal texts of one call are sent once. `fitted`: what catalog_entry_model(entry)
- * became after learning from a collection, used in its place and never cached; or NULL. */
+ * before each text. Equal texts of one call are sent once. `fitted`: what
+ * catalog_entry_model(entry) became after learning from a collection, used in its place and never
+ * cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, float *embeddings, struct error *err);
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
@@ -89,9 +90,9 @@ struct catalog_alias {
     const char *document_prefix; /* the same for documents */
 };
 
-/* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken, is
- * empty or too long; no such provider or model, or it does not do the task; a prefix for a task that
- * has none. Nothing was added then. */
+/* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken,
+ * is empty or too long; no such provider or model, or it does not do the task; a prefix for a task
+ * that has none. Nothing was added then. */
 int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size_t *number,
                 struct error *err);
 

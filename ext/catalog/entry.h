@@ -11,10 +11,10 @@
 struct catalog_entry {
     char *name; /* owned; the model's full name, or the alias */
     enum model_task task;
-    struct catalog_entry *base;             /* the entry of the model itself; of that one: itself */
-    struct model *model;                    /* borrowed from the catalog; of the base */
-    char *query_prefix, *document_prefix;   /* owned; NULL: the base's, and there: none */
-    struct catalog_statistics statistics;   /* of the base */
+    struct catalog_entry *base;           /* the entry of the model itself; of that one: itself */
+    struct model *model;                  /* borrowed from the catalog; of the base */
+    char *query_prefix, *document_prefix; /* owned; NULL: the base's, and there: none */
+    struct catalog_statistics statistics; /* of the base */
     int removed;
 };
 

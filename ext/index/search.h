@@ -1,15 +1,15 @@
 /*
  * search.h: the k nearest of a stored collection, exactly, or by codes and then exactly.
  *
- * Knows vectors, codes and ids; not where they are stored (callbacks), nor where they come from. A flat scan reads every
- * vector. With codes (quantised vectors, see vector/quantize.h) the scan reads those, keeps several times k candidates and
- * ranks them again by their exact vectors. With a set of ids only these are read, exactly.
+ * Knows vectors, codes and ids; not where they are stored (callbacks), nor where they come from. A
+ * flat scan reads every vector. With codes (quantised vectors, see vector/quantize.h) the scan
+ * reads those, keeps several times k candidates and ranks them again by their exact vectors. With a
+ * set of ids only these are read, exactly.
  *
- * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises too:
- *           closeness    similarity             distance
- *   cosine  cos(a, b)    cos(a, b)              1 - cos(a, b)
- *   dot     a . b        a . b                  -(a . b)
- *   l2      -|a - b|     1 / (1 + |a - b|)      |a - b|
+ * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises
+ * too: closeness    similarity             distance cosine  cos(a, b)    cos(a, b)              1 -
+ * cos(a, b) dot     a . b        a . b                  -(a . b) l2      -|a - b|     1 / (1 + |a -
+ * b|)      |a - b|
  */
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H
@@ -24,14 +24,17 @@
 enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
 enum index_quantize { INDEX_EXACT, INDEX_INT8, INDEX_BIT };
 
-/* How the storage is read. Each returns 0 or an error code; bytes live until the next call of the same function. */
+/* How the storage is read. Each returns 0 or an error code; bytes live until the next call of the
+ * same function. */
 struct index_storage {
     /* Begins a scan, in any order, of all vectors or (codes true) of all codes. */
     int (*rewind)(void *context, int codes, struct error *err);
     /* The next one; *done = 1 after the last. */
-    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done, struct error *err);
+    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
+                struct error *err);
     /* The vector of one id; *found = 0 if there is none. */
-    int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found, struct error *err);
+    int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                 struct error *err);
     void *context;
 };
 
@@ -47,10 +50,11 @@ struct index_query {
     const struct cancel *cancel;
 };
 
-/* Offers every hit to `hits`, which the caller initialised with the query's k; its `similarity` is the closeness. A stored vector of another size or with a
- * component that is not finite is ERROR_CORRUPT and names its row. */
-int index_search(const struct index_storage *storage, const struct index_query *query, struct top_k *hits,
-                 struct error *err);
+/* Offers every hit to `hits`, which the caller initialised with the query's k; its `similarity` is
+ * the closeness. A stored vector of another size or with a component that is not finite is
+ * ERROR_CORRUPT and names its row. */
+int index_search(const struct index_storage *storage, const struct index_query *query,
+                 struct top_k *hits, struct error *err);
 
 /* The similarity and the distance that go with a closeness of that metric. */
 double index_similarity(enum index_metric metric, double closeness);

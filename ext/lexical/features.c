@@ -62,7 +62,8 @@ static int add_grams(struct features *features, struct span word, struct error *
     starts[n] = size;
     for (size_t length = GRAM_LEAST; length <= GRAM_MOST; length++)
         for (size_t i = 0; i + length <= n; i++) {
-            uint64_t term = hash_bytes(marked + starts[i], starts[i + length] - starts[i], SEED_GRAM);
+            uint64_t term =
+                hash_bytes(marked + starts[i], starts[i + length] - starts[i], SEED_GRAM);
             int rc = add(features, term, 0, err);
             if (rc != 0) return rc;
         }
@@ -86,7 +87,8 @@ static int add_words(struct features *features, int stop_words_too, struct error
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < features->words.n; i++)
-        if (stop_words_too || !word_is_stop(words_get(&features->words, i))) rc = add_word(features, i, err);
+        if (stop_words_too || !word_is_stop(words_get(&features->words, i)))
+            rc = add_word(features, i, err);
     return rc;
 }
 
@@ -109,9 +111,11 @@ static int compare_terms(const void *a, const void *b)
 static void count_terms(struct features *features)
 {
     size_t n = 0;
-    if (features->n > 1) qsort(features->items, features->n, sizeof *features->items, compare_terms);
+    if (features->n > 1)
+        qsort(features->items, features->n, sizeof *features->items, compare_terms);
     for (size_t i = 0; i < features->n; i++) {
-        if (n > 0 && features->items[n - 1].term == features->items[i].term) features->items[n - 1].count++;
+        if (n > 0 && features->items[n - 1].term == features->items[i].term)
+            features->items[n - 1].count++;
         else features->items[n++] = features->items[i];
     }
     features->n = n;

@@ -1,11 +1,12 @@
 /*
  * features.h: what the lexical model counts in a text.
  *
- * Terms are 64-bit hashes (base/hash.h) of the stems of words that are not stop words, and of character n-grams of these words, with a
- * mark at both ends. N-grams let "superhero" meet "hero", and forgive spelling (McNamee, Mayfield: "Character
- * n-gram tokenization for European language text retrieval", Information Retrieval 7, 2004). Pairs of neighbouring ideographs are
- * words too. A text with nothing but stop words is taken with them; one without any word by its bytes. So every text that is not
- * empty has a term.
+ * Terms are 64-bit hashes (base/hash.h) of the stems of words that are not stop words, and of
+ * character n-grams of these words, with a mark at both ends. N-grams let "superhero" meet "hero",
+ * and forgive spelling (McNamee, Mayfield: "Character n-gram tokenization for European language
+ * text retrieval", Information Retrieval 7, 2004). Pairs of neighbouring ideographs are words too.
+ * A text with nothing but stop words is taken with them; one without any word by its bytes. So
+ * every text that is not empty has a term.
  */
 #ifndef LEXICAL_FEATURES_H
 #define LEXICAL_FEATURES_H
@@ -23,8 +24,8 @@ struct feature {
 };
 
 struct features {
-    struct words words;     /* the text's words, stop words included */
-    struct feature *items;  /* [n], ascending by term, each term once */
+    struct words words;    /* the text's words, stop words included */
+    struct feature *items; /* [n], ascending by term, each term once */
     size_t n, capacity;
     size_t n_words; /* word occurrences counted */
 };

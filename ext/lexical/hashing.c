@@ -18,13 +18,15 @@ void hashing_normalize(const double *sums, float *unit, size_t n)
     for (size_t i = 0; i < n; i++) unit[i] = norm > 0 ? (float)(sums[i] / norm) : i == 0;
 }
 
-int hashing_embed(const struct features *features, float *embedding, size_t dimensions, struct error *err)
+int hashing_embed(const struct features *features, float *embedding, size_t dimensions,
+                  struct error *err)
 {
     double *sums = memory_zalloc(dimensions, sizeof *sums);
     if (sums == NULL) return error_nomem(err);
     for (size_t i = 0; i < features->n; i++) {
         const struct feature *feature = &features->items[i];
-        double weight = sqrt((double)feature->count) * (feature->is_word ? 1.0 : HASHING_GRAM_WEIGHT);
+        double weight =
+            sqrt((double)feature->count) * (feature->is_word ? 1.0 : HASHING_GRAM_WEIGHT);
         hashing_add(feature->term, weight, sums, dimensions);
     }
     hashing_normalize(sums, embedding, dimensions);

@@ -9,7 +9,8 @@
 
 double latent_weight(const struct lexical_statistics *statistics, const struct feature *feature)
 {
-    double weight = (1.0 + log((double)feature->count)) * lexical_statistics_idf(statistics, feature->term);
+    double weight =
+        (1.0 + log((double)feature->count)) * lexical_statistics_idf(statistics, feature->term);
     return feature->is_word ? weight : weight * LATENT_GRAM_WEIGHT;
 }
 
@@ -59,7 +60,8 @@ static int put_part(const double *sums, size_t n, double share, double *out)
     return 1;
 }
 
-int latent_embed(const struct latent *latent, const struct features *features, float *embedding, struct error *err)
+int latent_embed(const struct latent *latent, const struct features *features, float *embedding,
+                 struct error *err)
 {
     size_t rank = latent->rank, n = latent_dimensions(latent);
     double *sums = memory_zalloc(2 * n, sizeof *sums);

@@ -1,24 +1,28 @@
 /*
  * latent.h: latent semantic analysis of a collection.
  *
- * Method. Terms (features.h) get the weight (1 + ln count) * idf, n-grams a part of it; documents have unit length (Salton, Buckley
- * 1988). The matrix of documents by terms is cut to its strongest directions (Deerwester et al., "Indexing by latent semantic analysis",
- * JASIS 41, 1990) by a randomised singular value decomposition: a random test matrix, two power iterations, orthonormal
- * bases by modified Gram-Schmidt, and the eigenvectors of a small symmetric matrix (Halko, Martinsson, Tropp, "Finding
- * structure with randomness", SIAM Review 53, 2011, algorithms 4.4 and 5.1). Every text, seen in the fit or not, document or query, is
- * folded in the same way: its weighted terms times the term vectors.
+ * Method. Terms (features.h) get the weight (1 + ln count) * idf, n-grams a part of it; documents
+ * have unit length (Salton, Buckley 1988). The matrix of documents by terms is cut to its strongest
+ * directions (Deerwester et al., "Indexing by latent semantic analysis", JASIS 41, 1990) by a
+ * randomised singular value decomposition: a random test matrix, two power iterations, orthonormal
+ * bases by modified Gram-Schmidt, and the eigenvectors of a small symmetric matrix (Halko,
+ * Martinsson, Tropp, "Finding structure with randomness", SIAM Review 53, 2011, algorithms 4.4
+ * and 5.1). Every text, seen in the fit or not, document or query, is folded in the same way: its
+ * weighted terms times the term vectors.
  *
  * An embedding is two parts side by side, each of unit length before it is weighed:
  *   sqrt(1 - w) * the latent part    what the text is about
- *   sqrt(w)     * the lexical part   which words it uses: the weighted terms, hashed with signs (hashing.h)
- * so that a cosine is (1 - w) * latent + w * lexical similarity. w is larger the shorter the documents: a title alone has too few
- * words for a subject, and there the words themselves are the evidence.
+ *   sqrt(w)     * the lexical part   which words it uses: the weighted terms, hashed with signs
+ * (hashing.h) so that a cosine is (1 - w) * latent + w * lexical similarity. w is larger the
+ * shorter the documents: a title alone has too few words for a subject, and there the words
+ * themselves are the evidence.
  *
- * Bounds: the fit reads at most LATENT_SAMPLE documents, spread evenly over the collection, and keeps at most LATENT_TERMS terms, those in
- * most documents. A term vector is stored as int8 with one scale. Stored size: 20 + dimensions bytes a term.
+ * Bounds: the fit reads at most LATENT_SAMPLE documents, spread evenly over the collection, and
+ * keeps at most LATENT_TERMS terms, those in most documents. A term vector is stored as int8 with
+ * one scale. Stored size: 20 + dimensions bytes a term.
  *
- * The same collection gives the same model on the same machine; sums may differ in their last bits elsewhere, which is why the
- * bytes are stored.
+ * The same collection gives the same model on the same machine; sums may differ in their last bits
+ * elsewhere, which is why the bytes are stored.
  */
 #ifndef LEXICAL_LATENT_H
 #define LEXICAL_LATENT_H
@@ -34,10 +38,12 @@
 
 struct latent;
 
-int latent_fit(const struct model_collection *collection, struct latent **latent, struct error *err);
+int latent_fit(const struct model_collection *collection, struct latent **latent,
+               struct error *err);
 void latent_free(struct latent *latent); /* accepts NULL */
 
-/* To bytes and back: little-endian; the header is in latent_store.c. ERROR_CORRUPT for bytes that are not a whole model. */
+/* To bytes and back: little-endian; the header is in latent_store.c. ERROR_CORRUPT for bytes that
+ * are not a whole model. */
 int latent_save(const struct latent *latent, struct buffer *bytes, struct error *err);
 int latent_load(struct span bytes, struct latent **latent, struct error *err);
 
@@ -48,6 +54,7 @@ size_t latent_dimensions(const struct latent *latent);
 const struct lexical_statistics *latent_statistics(const struct latent *latent);
 
 /* Folds a text in: embedding [latent_dimensions], unit length. ERROR_NOMEM. */
-int latent_embed(const struct latent *latent, const struct features *features, float *embedding, struct error *err);
+int latent_embed(const struct latent *latent, const struct features *features, float *embedding,
+                 struct error *err);
 
 #endif

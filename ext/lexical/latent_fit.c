@@ -51,15 +51,16 @@ static int add_document(struct fit *fit, const struct features *features, struct
         fit->documents_capacity = capacity;
     }
     for (size_t i = 0; i < features->n; i++)
-        fit->cells[fit->n_cells++] =
-            (struct cell){features->items[i].term, (float)features->items[i].count, features->items[i].is_word};
+        fit->cells[fit->n_cells++] = (struct cell){
+            features->items[i].term, (float)features->items[i].count, features->items[i].is_word};
     fit->ends[fit->n_documents++] = fit->n_cells;
     fit->n_words += (double)features->n_words;
     return 0;
 }
 
 /* Reads the collection; of a large one every n-th document, on average LATENT_SAMPLE of them. */
-static int read_documents(struct fit *fit, const struct model_collection *collection, struct error *err)
+static int read_documents(struct fit *fit, const struct model_collection *collection,
+                          struct error *err)
 {
     struct features features;
     struct span text;
@@ -67,7 +68,8 @@ static int read_documents(struct fit *fit, const struct model_collection *collec
     int done = 0, rc;
     features_init(&features);
     while ((rc = collection->next(collection->context, &text, &done, err)) == 0 && !done) {
-        uint64_t total = collection->n_documents > LATENT_SAMPLE ? collection->n_documents : LATENT_SAMPLE;
+        uint64_t total =
+            collection->n_documents > LATENT_SAMPLE ? collection->n_documents : LATENT_SAMPLE;
         int taken = number * LATENT_SAMPLE / total != (number + 1) * LATENT_SAMPLE / total;
         number++;
         if (taken && fit->n_documents < LATENT_SAMPLE) {
@@ -93,7 +95,8 @@ static uint32_t least_frequency(const uint64_t *hashes, size_t n, uint32_t least
     for (;; least++) {
         size_t kept = 0;
         for (size_t i = 0, j; i < n; i = j) {
-            for (j = i; j < n && hashes[j] == hashes[i]; j++) {}
+            for (j = i; j < n && hashes[j] == hashes[i]; j++) {
+            }
             if (j - i >= least) kept++;
         }
         if (kept <= LATENT_TERMS) return least;
@@ -115,7 +118,8 @@ static int make_vocabulary(struct fit *fit, struct error *err)
     if (fit->n_cells > 1) qsort(hashes, fit->n_cells, sizeof *hashes, compare_hashes);
     uint32_t least = least_frequency(hashes, fit->n_cells, fit->n_documents < 8 ? 1 : 2);
     for (size_t i = 0, j; i < fit->n_cells; i = j) {
-        for (j = i; j < fit->n_cells && hashes[j] == hashes[i]; j++) {}
+        for (j = i; j < fit->n_cells && hashes[j] == hashes[i]; j++) {
+        }
         if (j - i < least) continue;
         latent->terms[latent->n_terms] = hashes[i];
         latent->frequencies[latent->n_terms++] = (uint32_t)(j - i);
@@ -131,7 +135,8 @@ static int make_vocabulary(struct fit *fit, struct error *err)
     return cancel_check(fit->cancel, err);
 }
 
-/* Hashes become places in the vocabulary, counts become weights, documents get unit length. Other terms go. */
+/* Hashes become places in the vocabulary, counts become weights, documents get unit length. Other
+ * terms go. */
 static void weigh_cells(struct fit *fit)
 {
     const struct lexical_statistics *statistics = &fit->latent->statistics;
@@ -140,7 +145,8 @@ static void weigh_cells(struct fit *fit)
         size_t first = n;
         double squares = 0;
         for (size_t i = begin; i < fit->ends[d]; i++) {
-            struct feature feature = {fit->cells[i].term, (uint32_t)fit->cells[i].weight, fit->cells[i].is_word};
+            struct feature feature = {fit->cells[i].term, (uint32_t)fit->cells[i].weight,
+                                      fit->cells[i].is_word};
             size_t place = lexical_statistics_find(statistics, feature.term);
             if (place == statistics->n_terms) continue;
             double weight = latent_weight(statistics, &feature);
@@ -149,7 +155,8 @@ static void weigh_cells(struct fit *fit)
         }
         begin = fit->ends[d];
         fit->ends[d] = n;
-        for (size_t i = first; squares > 0 && i < n; i++) fit->cells[i].weight /= (float)sqrt(squares);
+        for (size_t i = first; squares > 0 && i < n; i++)
+            fit->cells[i].weight /= (float)sqrt(squares);
     }
     fit->n_cells = n;
 }
@@ -164,7 +171,8 @@ static int multiply(struct fit *fit, int transposed, struct error *err)
 {
     size_t width = fit->width, begin = 0;
     float *target = transposed ? fit->right : fit->left;
-    memset(target, 0, (transposed ? fit->latent->n_terms : fit->n_documents) * width * sizeof *target);
+    memset(target, 0,
+           (transposed ? fit->latent->n_terms : fit->n_documents) * width * sizeof *target);
     for (size_t d = 0; d < fit->n_documents; d++) {
         float *row = fit->left + d * width;
         for (size_t i = begin; i < fit->ends[d]; i++) {
@@ -195,11 +203,13 @@ static int gram(struct fit *fit, const float *matrix, size_t n, struct error *er
         if (rc != 0) return rc;
     }
     for (size_t i = 0; i < width; i++)
-        for (size_t j = i + 1; j < width; j++) fit->small[i * width + j] = fit->small[j * width + i];
+        for (size_t j = i + 1; j < width; j++)
+            fit->small[i * width + j] = fit->small[j * width + i];
     return 0;
 }
 
-/* One Jacobi rotation that makes small[p][q] zero (Golub, Van Loan, "Matrix Computations", 8.5); basis follows. */
+/* One Jacobi rotation that makes small[p][q] zero (Golub, Van Loan, "Matrix Computations", 8.5);
+ * basis follows. */
 static void rotate(struct fit *fit, size_t p, size_t q)
 {
     size_t n = fit->width;
@@ -253,7 +263,8 @@ static void sort_eigenvalues(const struct fit *fit, size_t *order)
     size_t n = fit->width;
     for (size_t i = 0; i < n; i++) {
         size_t j = i;
-        for (; j > 0 && fit->small[order[j - 1] * (n + 1)] < fit->small[i * (n + 1)]; j--) order[j] = order[j - 1];
+        for (; j > 0 && fit->small[order[j - 1] * (n + 1)] < fit->small[i * (n + 1)]; j--)
+            order[j] = order[j - 1];
         order[j] = i;
     }
 }
@@ -266,16 +277,18 @@ static int turn_rows(struct fit *fit, float *matrix, size_t n, struct error *err
     for (size_t r = 0; r < n; r++) {
         memcpy(row, matrix + r * width, width * sizeof *row);
         memset(matrix + r * width, 0, width * sizeof *row);
-        for (size_t i = 0; i < width; i++) add_row(matrix + r * width, fit->turn + i * width, row[i], width);
+        for (size_t i = 0; i < width; i++)
+            add_row(matrix + r * width, fit->turn + i * width, row[i], width);
         int rc = r % 512 == 511 ? cancel_check(fit->cancel, err) : 0;
         if (rc != 0) return rc;
     }
     return 0;
 }
 
-/* Columns of M [n, width] become orthonormal, the strongest first: M times the eigenvectors of M^T M, each over its singular
- * value. Columns without strength become zero. *n_strong: the others. */
-static int diagonalize(struct fit *fit, float *matrix, size_t n, size_t *n_strong, struct error *err)
+/* Columns of M [n, width] become orthonormal, the strongest first: M times the eigenvectors of M^T
+ * M, each over its singular value. Columns without strength become zero. *n_strong: the others. */
+static int diagonalize(struct fit *fit, float *matrix, size_t n, size_t *n_strong,
+                       struct error *err)
 {
     size_t width = fit->width, order[LATENT_DIMENSIONS + OVERSAMPLING];
     int rc = gram(fit, matrix, n, err);
@@ -295,7 +308,8 @@ static int diagonalize(struct fit *fit, float *matrix, size_t n, size_t *n_stron
     return turn_rows(fit, matrix, n, err);
 }
 
-/* The Cholesky factor L of small, lower triangle, into basis; a column that depends on those before it has pivot 0. */
+/* The Cholesky factor L of small, lower triangle, into basis; a column that depends on those before
+ * it has pivot 0. */
 static void factorize(struct fit *fit)
 {
     size_t width = fit->width;
@@ -311,8 +325,9 @@ static void factorize(struct fit *fit)
         }
 }
 
-/* Columns of M [n, width] become orthonormal, in no order: M times the transposed inverse of L, where L L^T = M^T M (Golub,
- * Van Loan, 4.2). A column that depends on those before it becomes zero. */
+/* Columns of M [n, width] become orthonormal, in no order: M times the transposed inverse of L,
+ * where L L^T = M^T M (Golub, Van Loan, 4.2). A column that depends on those before it becomes
+ * zero. */
 static int orthogonalize(struct fit *fit, float *matrix, size_t n, struct error *err)
 {
     size_t width = fit->width;
@@ -369,14 +384,16 @@ static int keep_vectors(struct fit *fit, size_t rank, struct error *err)
         for (size_t i = 0; i < rank; i++) most = fmaxf(most, fabsf(vector[i]));
         latent->scales[t] = most / 127.0f;
         for (size_t i = 0; i < rank; i++)
-            latent->codes[t * rank + i] = (signed char)(most > 0 ? lrintf(vector[i] / most * 127.0f) : 0);
+            latent->codes[t * rank + i] =
+                (signed char)(most > 0 ? lrintf(vector[i] / most * 127.0f) : 0);
     }
     return 0;
 }
 
 static int find_vectors(struct fit *fit, struct error *err)
 {
-    size_t n_terms = fit->latent->n_terms, smaller = fit->n_documents < n_terms ? fit->n_documents : n_terms;
+    size_t n_terms = fit->latent->n_terms,
+           smaller = fit->n_documents < n_terms ? fit->n_documents : n_terms;
     size_t rank = smaller / 4 < LATENT_DIMENSIONS ? smaller / 4 : LATENT_DIMENSIONS, n_strong = 0;
     fit->latent->lexical_weight = latent_lexical_weight(fit->latent->statistics.average_length);
     if (rank < 2) {
@@ -389,7 +406,8 @@ static int find_vectors(struct fit *fit, struct error *err)
     fit->small = memory_alloc(fit->width, fit->width * sizeof *fit->small);
     fit->basis = memory_alloc(fit->width, fit->width * sizeof *fit->basis);
     fit->turn = memory_alloc(fit->width, fit->width * sizeof *fit->turn);
-    if (fit->left == NULL || fit->right == NULL || fit->small == NULL || fit->basis == NULL || fit->turn == NULL)
+    if (fit->left == NULL || fit->right == NULL || fit->small == NULL || fit->basis == NULL ||
+        fit->turn == NULL)
         return error_nomem(err);
     int rc = decompose(fit, &n_strong, err);
     return rc == 0 ? keep_vectors(fit, n_strong < rank ? n_strong : rank, err) : rc;

@@ -14,9 +14,9 @@ struct latent {
     uint64_t *terms;                      /* [n_terms] ascending; owned */
     uint32_t *frequencies;                /* [n_terms]; owned */
     size_t n_terms;
-    size_t rank;        /* dimensions of the latent part, 0 for a collection too small */
-    signed char *codes; /* [n_terms, rank] term vectors in units of scales; owned */
-    float *scales;      /* [n_terms]; owned */
+    size_t rank;           /* dimensions of the latent part, 0 for a collection too small */
+    signed char *codes;    /* [n_terms, rank] term vectors in units of scales; owned */
+    float *scales;         /* [n_terms]; owned */
     double lexical_weight; /* w, in [0, 1] */
 };
 

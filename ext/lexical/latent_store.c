@@ -79,13 +79,17 @@ int latent_save(const struct latent *latent, struct buffer *bytes, struct error 
     if (rc == 0) rc = append_number(bytes, latent->rank, 4, err);
     if (rc == 0) rc = append_number(bytes, bits_of_float((float)latent->lexical_weight), 4, err);
     if (rc == 0) rc = append_number(bytes, bits_of_double(latent->statistics.n_documents), 8, err);
-    if (rc == 0) rc = append_number(bytes, bits_of_double(latent->statistics.average_length), 8, err);
+    if (rc == 0)
+        rc = append_number(bytes, bits_of_double(latent->statistics.average_length), 8, err);
     for (size_t i = 0; rc == 0 && i < n; i++) rc = append_number(bytes, latent->terms[i], 8, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) rc = append_number(bytes, latent->frequencies[i], 4, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = append_number(bytes, latent->frequencies[i], 4, err);
     for (size_t i = 0; rc == 0 && latent->rank > 0 && i < n; i++)
         rc = append_number(bytes, bits_of_float(latent->scales[i]), 4, err);
-    if (rc == 0 && latent->rank > 0) rc = buffer_append(bytes, latent->codes, n * latent->rank, err);
-    if (rc == 0) rc = append_number(bytes, hash_bytes(bytes->data + begin, bytes->size - begin, 0), 8, err);
+    if (rc == 0 && latent->rank > 0)
+        rc = buffer_append(bytes, latent->codes, n * latent->rank, err);
+    if (rc == 0)
+        rc = append_number(bytes, hash_bytes(bytes->data + begin, bytes->size - begin, 0), 8, err);
     return rc;
 }
 
@@ -99,7 +103,8 @@ static int read_terms(struct latent *latent, const char *at, struct error *err)
     size_t n = latent->n_terms;
     for (size_t i = 0; i < n; i++) {
         latent->terms[i] = read_number(at + 8 * i, 8);
-        if (i > 0 && latent->terms[i] <= latent->terms[i - 1]) return corrupt("its terms are not in order", err);
+        if (i > 0 && latent->terms[i] <= latent->terms[i - 1])
+            return corrupt("its terms are not in order", err);
         latent->frequencies[i] = (uint32_t)read_number(at + 8 * n + 4 * i, 4);
         if (latent->frequencies[i] < 1 || latent->frequencies[i] > latent->statistics.n_documents)
             return corrupt("a term is in more documents than there are", err);
@@ -108,7 +113,8 @@ static int read_terms(struct latent *latent, const char *at, struct error *err)
     at += 12 * n;
     for (size_t i = 0; i < n; i++) {
         latent->scales[i] = read_float(at + 4 * i);
-        if (!(latent->scales[i] >= 0 && latent->scales[i] <= 1)) return corrupt("a scale is out of range", err);
+        if (!(latent->scales[i] >= 0 && latent->scales[i] <= 1))
+            return corrupt("a scale is out of range", err);
     }
     memcpy(latent->codes, at + 4 * n, n * latent->rank);
     return 0;
@@ -120,7 +126,8 @@ static int allocate(struct latent *latent, struct error *err)
     latent->frequencies = memory_alloc(latent->n_terms, sizeof *latent->frequencies);
     latent->codes = memory_alloc(latent->n_terms, latent->rank);
     latent->scales = memory_alloc(latent->n_terms, sizeof *latent->scales);
-    if (latent->terms == NULL || latent->frequencies == NULL || latent->codes == NULL || latent->scales == NULL)
+    if (latent->terms == NULL || latent->frequencies == NULL || latent->codes == NULL ||
+        latent->scales == NULL)
         return error_nomem(err);
     latent->statistics.terms = latent->terms;
     latent->statistics.frequencies = latent->frequencies;
@@ -147,8 +154,10 @@ int latent_load(struct span bytes, struct latent **loaded, struct error *err)
         bytes.size != stored_size(latent->n_terms, latent->rank))
         rc = corrupt("its size is not what it says", err);
     else if (!(latent->lexical_weight >= 0 && latent->lexical_weight <= 1) ||
-             !(latent->statistics.n_documents >= 0 && latent->statistics.n_documents <= LATENT_SAMPLE) ||
-             !(latent->statistics.average_length >= 0 && isfinite(latent->statistics.average_length)))
+             !(latent->statistics.n_documents >= 0 &&
+               latent->statistics.n_documents <= LATENT_SAMPLE) ||
+             !(latent->statistics.average_length >= 0 &&
+               isfinite(latent->statistics.average_length)))
         rc = corrupt("its numbers are out of range", err);
     if (rc == 0) rc = allocate(latent, err);
     if (rc == 0) rc = read_terms(latent, bytes.data + HEADER_BYTES, err);

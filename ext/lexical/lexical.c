@@ -29,7 +29,8 @@ static int new_model(struct latent *latent, struct model **model, struct error *
     return 0;
 }
 
-static int embed(struct model *model, const struct model_texts *texts, float *embeddings, struct error *err)
+static int embed(struct model *model, const struct model_texts *texts, float *embeddings,
+                 struct error *err)
 {
     struct lexical *lexical = (struct lexical *)model;
     struct features features;
@@ -47,13 +48,16 @@ static int embed(struct model *model, const struct model_texts *texts, float *em
     return rc;
 }
 
-static int rerank(struct model *model, const struct model_candidates *candidates, float *scores, struct error *err)
+static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+                  struct error *err)
 {
     struct lexical *lexical = (struct lexical *)model;
-    return lexical_rerank(lexical->latent != NULL ? latent_statistics(lexical->latent) : NULL, candidates, scores, err);
+    return lexical_rerank(lexical->latent != NULL ? latent_statistics(lexical->latent) : NULL,
+                          candidates, scores, err);
 }
 
-static int fit(struct model *model, const struct model_collection *collection, struct model **fitted, struct error *err)
+static int fit(struct model *model, const struct model_collection *collection,
+               struct model **fitted, struct error *err)
 {
     (void)model;
     struct latent *latent;

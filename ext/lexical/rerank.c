@@ -11,9 +11,9 @@
 #define MAX_QUERY_TERMS 64
 #define K1 1.2
 #define B 0.75
-#define FUZZY_WEIGHT 0.6  /* what a word that is only alike counts at most */
-#define FUZZY_LEAST 0.45  /* less alike counts nothing */
-#define NEAR 8            /* words apart at which proximity has faded to nothing */
+#define FUZZY_WEIGHT 0.6 /* what a word that is only alike counts at most */
+#define FUZZY_LEAST 0.45 /* less alike counts nothing */
+#define NEAR 8           /* words apart at which proximity has faded to nothing */
 #define WEIGHT_BM25 0.5
 #define WEIGHT_COVERAGE 0.35
 #define WEIGHT_PROXIMITY 0.15
@@ -44,7 +44,8 @@ static uint64_t trigram_bits(const char *word, size_t size)
 {
     uint64_t bits = 0;
     for (size_t i = 0; i + 3 <= size; i++) {
-        uint32_t letters = (uint32_t)(unsigned char)word[i] << 16 | (uint32_t)(unsigned char)word[i + 1] << 8 | (unsigned char)word[i + 2];
+        uint32_t letters = (uint32_t)(unsigned char)word[i] << 16 |
+                           (uint32_t)(unsigned char)word[i + 1] << 8 | (unsigned char)word[i + 2];
         bits |= (uint64_t)1 << (letters * 2654435761u >> 26);
     }
     return bits;
@@ -56,11 +57,13 @@ static void add_term(struct reranker *reranker, struct span word)
     for (size_t i = 0; i < reranker->n_terms; i++)
         if (reranker->terms[i].hash == hash) return;
     struct term *term = &reranker->terms[reranker->n_terms++];
-    *term = (struct term){.hash = hash, .size = word.size, .trigrams = trigram_bits(word.data, word.size)};
+    *term = (struct term){
+        .hash = hash, .size = word.size, .trigrams = trigram_bits(word.data, word.size)};
     memcpy(term->word, word.data, word.size);
 }
 
-/* The query's words, each stem once, stop words only if there is nothing else; of a long query the first. */
+/* The query's words, each stem once, stop words only if there is nothing else; of a long query the
+ * first. */
 static int read_query(struct reranker *reranker, struct span query, struct error *err)
 {
     int rc = words_split(&reranker->words, query, err);
@@ -103,11 +106,13 @@ static size_t without_plural(const char *word, size_t size)
 static double likeness(const struct term *term, struct span word)
 {
     size_t n = without_plural(term->word, term->size), m = without_plural(word.data, word.size);
-    const char *longer = n >= m ? term->word : word.data, *shorter = n >= m ? word.data : term->word;
+    const char *longer = n >= m ? term->word : word.data,
+               *shorter = n >= m ? word.data : term->word;
     size_t most = n >= m ? n : m, least = n >= m ? m : n;
     if (least < 3) return 0;
     double alike = dice(term->word, n, word.data, m);
-    if (is_affix(longer, most, shorter, least)) alike = fmax(alike, 0.5 + 0.5 * (double)least / (double)most);
+    if (is_affix(longer, most, shorter, least))
+        alike = fmax(alike, 0.5 + 0.5 * (double)least / (double)most);
     return alike;
 }
 
@@ -150,7 +155,8 @@ static void read_word(struct reranker *reranker, struct span word, size_t positi
 }
 
 /* Reads a document into the terms. *length: its words, stop words left out. */
-static int read_document(struct reranker *reranker, struct span document, double *length, struct error *err)
+static int read_document(struct reranker *reranker, struct span document, double *length,
+                         struct error *err)
 {
     for (size_t i = 0; i < reranker->n_terms; i++) {
         struct term *term = &reranker->terms[i];
@@ -189,12 +195,14 @@ static void share_out(struct reranker *reranker)
 {
     double sum = 0;
     for (size_t i = 0; i < reranker->n_terms; i++) sum += reranker->terms[i].idf;
-    for (size_t i = 0; i < reranker->n_terms; i++) reranker->terms[i].share = reranker->terms[i].idf / sum;
+    for (size_t i = 0; i < reranker->n_terms; i++)
+        reranker->terms[i].share = reranker->terms[i].idf / sum;
 }
 
-/* Document frequencies of the candidates, which all have something to do with the query: smoothed as if there were as many
- * documents again, and ten more, that do not. */
-static int count_candidates(struct reranker *reranker, const struct model_candidates *candidates, struct error *err)
+/* Document frequencies of the candidates, which all have something to do with the query: smoothed
+ * as if there were as many documents again, and ten more, that do not. */
+static int count_candidates(struct reranker *reranker, const struct model_candidates *candidates,
+                            struct error *err)
 {
     double frequencies[MAX_QUERY_TERMS] = {0}, length, words = 0;
     for (size_t d = 0; d < candidates->n_documents; d++) {
@@ -206,13 +214,14 @@ static int count_candidates(struct reranker *reranker, const struct model_candid
             if (reranker->terms[i].likeness >= 1.0) frequencies[i] += 1;
     }
     double n = (double)candidates->n_documents;
-    for (size_t i = 0; i < reranker->n_terms; i++) reranker->terms[i].idf = lexical_idf(2 * n + 10, frequencies[i]);
+    for (size_t i = 0; i < reranker->n_terms; i++)
+        reranker->terms[i].idf = lexical_idf(2 * n + 10, frequencies[i]);
     reranker->average_length = words / n;
     return 0;
 }
 
-static int score_all(struct reranker *reranker, const struct model_candidates *candidates, float *scores,
-                     struct error *err)
+static int score_all(struct reranker *reranker, const struct model_candidates *candidates,
+                     float *scores, struct error *err)
 {
     for (size_t d = 0; d < candidates->n_documents; d++) {
         double length;
@@ -222,15 +231,16 @@ static int score_all(struct reranker *reranker, const struct model_candidates *c
         double evidence = length > 0 || reranker->words.n > 0 ? score(reranker, length) : 0;
         if (candidates->similarities != NULL) {
             double similarity = fmin(fmax(candidates->similarities[d], 0), 1);
-            evidence = RERANK_SIMILARITY_WEIGHT * similarity + (1.0 - RERANK_SIMILARITY_WEIGHT) * evidence;
+            evidence =
+                RERANK_SIMILARITY_WEIGHT * similarity + (1.0 - RERANK_SIMILARITY_WEIGHT) * evidence;
         }
         scores[d] = (float)evidence;
     }
     return 0;
 }
 
-int lexical_rerank(const struct lexical_statistics *statistics, const struct model_candidates *candidates,
-                   float *scores, struct error *err)
+int lexical_rerank(const struct lexical_statistics *statistics,
+                   const struct model_candidates *candidates, float *scores, struct error *err)
 {
     struct reranker *reranker = memory_zalloc(1, sizeof *reranker);
     if (reranker == NULL) return error_nomem(err);

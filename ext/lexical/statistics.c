@@ -21,5 +21,6 @@ double lexical_idf(double n_documents, double frequency)
 double lexical_statistics_idf(const struct lexical_statistics *statistics, uint64_t term)
 {
     size_t i = lexical_statistics_find(statistics, term);
-    return lexical_idf(statistics->n_documents, i == statistics->n_terms ? 0 : statistics->frequencies[i]);
+    return lexical_idf(statistics->n_documents,
+                       i == statistics->n_terms ? 0 : statistics->frequencies[i]);
 }

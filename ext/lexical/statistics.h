@@ -11,15 +11,17 @@ struct lexical_statistics {
     double n_documents;    /* seen */
     double average_length; /* words a document, stop words left out; 0 if unknown */
     const uint64_t *terms; /* [n_terms], ascending; borrowed */
-    const uint32_t *frequencies; /* [n_terms] documents that hold the term, 1 to n_documents; borrowed */
+    const uint32_t
+        *frequencies; /* [n_terms] documents that hold the term, 1 to n_documents; borrowed */
     size_t n_terms;
 };
 
 /* The place of a term in terms, or n_terms if it is not there. */
 size_t lexical_statistics_find(const struct lexical_statistics *statistics, uint64_t term);
 
-/* ln(1 + (N - df + 0.5) / (df + 0.5)), above 0: the inverse document frequency of BM25 (Robertson, Zaragoza, "The probabilistic
- * relevance framework", 2009). A term that is not known counts as in no document. */
+/* ln(1 + (N - df + 0.5) / (df + 0.5)), above 0: the inverse document frequency of BM25 (Robertson,
+ * Zaragoza, "The probabilistic relevance framework", 2009). A term that is not known counts as in
+ * no document. */
 double lexical_statistics_idf(const struct lexical_statistics *statistics, uint64_t term);
 
 /* The same, from the two counts. */

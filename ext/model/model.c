@@ -28,19 +28,22 @@ static int check_output(const struct model *model, const float *values, size_t n
 {
     for (size_t i = 0; i < n; i++)
         if (!isfinite(values[i]))
-            return error_set(err, ERROR_UNAVAILABLE, "%s gave a number that is not finite", model->name);
+            return error_set(err, ERROR_UNAVAILABLE, "%s gave a number that is not finite",
+                             model->name);
     return 0;
 }
 
-int model_embed(struct model *model, const struct model_texts *texts, float *embeddings, size_t *n_calls,
-                struct error *err)
+int model_embed(struct model *model, const struct model_texts *texts, float *embeddings,
+                size_t *n_calls, struct error *err)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < texts->n_texts; i++) rc = model_check_text(texts->texts[i], 1, err);
+    for (size_t i = 0; rc == 0 && i < texts->n_texts; i++)
+        rc = model_check_text(texts->texts[i], 1, err);
     for (size_t at = 0; rc == 0 && at < texts->n_texts; at += model->batch_size) {
         struct model_texts batch = *texts;
         batch.texts += at;
-        batch.n_texts = texts->n_texts - at < model->batch_size ? texts->n_texts - at : model->batch_size;
+        batch.n_texts =
+            texts->n_texts - at < model->batch_size ? texts->n_texts - at : model->batch_size;
         float *out = embeddings + at * model->dimensions;
         if (n_calls != NULL) ++*n_calls;
         rc = cancel_check(texts->cancel, err);
@@ -50,7 +53,8 @@ int model_embed(struct model *model, const struct model_texts *texts, float *emb
     return rc;
 }
 
-int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores, struct error *err)
+int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+                 struct error *err)
 {
     int rc = model_check_text(candidates->query, 1, err);
     for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)

@@ -1,15 +1,17 @@
 /*
  * model.h: what an embedder and a reranker are.
  *
- * One interface for every kind of model: computed from the words alone (lexical/), later run inside the process or
- * behind an API. A model does one task or both. Callers see texts and numbers; how a model gets from one to the other is its
- * own affair, and so are its prefixes, its batches beyond the limits stated here and its connection.
+ * One interface for every kind of model: computed from the words alone (lexical/), later run inside
+ * the process or behind an API. A model does one task or both. Callers see texts and numbers; how a
+ * model gets from one to the other is its own affair, and so are its prefixes, its batches beyond
+ * the limits stated here and its connection.
  *
- * A model may also be fittable: handed a collection it returns a second model that has learnt from it (of other
- * dimensions, perhaps) and that can be stored as bytes and loaded again. A semantic_index fits once and keeps the bytes.
+ * A model may also be fittable: handed a collection it returns a second model that has learnt from
+ * it (of other dimensions, perhaps) and that can be stored as bytes and loaded again. A
+ * semantic_index fits once and keeps the bytes.
  *
- * The functions below check input once for all models (UTF-8, not empty), cut work into batches, and check the output
- * (finite numbers). A model's own methods are called by nobody else.
+ * The functions below check input once for all models (UTF-8, not empty), cut work into batches,
+ * and check the output (finite numbers). A model's own methods are called by nobody else.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -38,14 +40,16 @@ struct model_candidates {
     struct span query;            /* valid UTF-8 without NUL, not empty */
     const struct span *documents; /* [n_documents], valid UTF-8 without NUL; may be empty texts */
     size_t n_documents;
-    const float *similarities;   /* [n_documents] similarity in [-1, 1] that retrieval gave, or NULL */
+    const float
+        *similarities; /* [n_documents] similarity in [-1, 1] that retrieval gave, or NULL */
     const struct cancel *cancel; /* or NULL */
 };
 
 /* A collection to learn from, read once, front to back. */
 struct model_collection {
     uint64_t n_documents; /* how many `next` will give, exactly or nearly */
-    /* *text: the next document, valid until the next call; *done = 1 after the last one. 0 or an error code. */
+    /* *text: the next document, valid until the next call; *done = 1 after the last one. 0 or an
+     * error code. */
     int (*next)(void *context, struct span *text, int *done, struct error *err);
     void *context;
     const struct cancel *cancel; /* or NULL */
@@ -54,14 +58,19 @@ struct model_collection {
 struct model;
 
 struct model_methods {
-    /* embeddings: [n_texts, dimensions]. At most batch_size texts a call. NULL if it does not embed. */
-    int (*embed)(struct model *model, const struct model_texts *texts, float *embeddings, struct error *err);
+    /* embeddings: [n_texts, dimensions]. At most batch_size texts a call. NULL if it does not
+     * embed. */
+    int (*embed)(struct model *model, const struct model_texts *texts, float *embeddings,
+                 struct error *err);
     /* scores: [n_documents], higher is better. NULL if it does not rerank. */
-    int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores, struct error *err);
-    /* A new model that has learnt from the collection; the old one is unchanged. NULL if not fittable. */
-    int (*fit)(struct model *model, const struct model_collection *collection, struct model **fitted,
-               struct error *err);
-    /* A fitted model to bytes, and back. Bytes are untrusted: load checks them all (ERROR_CORRUPT). NULL as fit. */
+    int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores,
+                  struct error *err);
+    /* A new model that has learnt from the collection; the old one is unchanged. NULL if not
+     * fittable. */
+    int (*fit)(struct model *model, const struct model_collection *collection,
+               struct model **fitted, struct error *err);
+    /* A fitted model to bytes, and back. Bytes are untrusted: load checks them all (ERROR_CORRUPT).
+     * NULL as fit. */
     int (*save)(struct model *fitted, struct buffer *bytes, struct error *err);
     int (*load)(struct model *model, struct span bytes, struct model **fitted, struct error *err);
     void (*free)(struct model *model);
@@ -75,17 +84,18 @@ struct model {
     size_t batch_size; /* texts it takes in one call, 1 or more */
 };
 
-/* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space. The text begins
- * "text ..." and names the byte. */
+/* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space.
+ * The text begins "text ..." and names the byte. */
 int model_check_text(struct span text, int empty_is_error, struct error *err);
 
 /* Embeds any number of texts, in batches. embeddings: [n_texts, model->dimensions], written by us.
  * *n_calls (may be NULL) is raised by one for each call to the model, failed or not. */
-int model_embed(struct model *model, const struct model_texts *texts, float *embeddings, size_t *n_calls,
-                struct error *err);
+int model_embed(struct model *model, const struct model_texts *texts, float *embeddings,
+                size_t *n_calls, struct error *err);
 
 /* Scores all candidates in one call. scores: [n_documents]. No document: no call. */
-int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores, struct error *err);
+int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+                 struct error *err);
 
 /* Accepts NULL. */
 void model_free(struct model *model);

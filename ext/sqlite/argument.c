@@ -18,8 +18,11 @@ int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct
         return rc;
     }
     if (type != SQLITE_BLOB) {
-        const char *name = type == SQLITE_NULL ? "NULL" : type == SQLITE_INTEGER ? "an integer" : "a real number";
-        return error_set(err, ERROR_INVALID, "expected a vector (a blob of float32, or a JSON array), not %s", name);
+        const char *name = type == SQLITE_NULL      ? "NULL"
+                           : type == SQLITE_INTEGER ? "an integer"
+                                                    : "a real number";
+        return error_set(err, ERROR_INVALID,
+                         "expected a vector (a blob of float32, or a JSON array), not %s", name);
     }
     const void *bytes = sqlite3_value_blob(value);
     size_t size = (size_t)sqlite3_value_bytes(value);
@@ -62,15 +65,21 @@ int argument_text(sqlite3_value *value, struct span *text, struct error *err)
 static int result_code(const struct error *err)
 {
     switch (err->code) {
-    case ERROR_NOMEM: return SQLITE_NOMEM;
-    case ERROR_INTERRUPTED: return SQLITE_INTERRUPT;
-    case ERROR_CORRUPT: return SQLITE_CORRUPT_VTAB;
-    case ERROR_STORAGE: return err->storage_code;
-    default: return SQLITE_ERROR;
+    case ERROR_NOMEM:
+        return SQLITE_NOMEM;
+    case ERROR_INTERRUPTED:
+        return SQLITE_INTERRUPT;
+    case ERROR_CORRUPT:
+        return SQLITE_CORRUPT_VTAB;
+    case ERROR_STORAGE:
+        return err->storage_code;
+    default:
+        return SQLITE_ERROR;
     }
 }
 
-/* "who: text", or the text alone when it begins so already. Freed by sqlite3_free; NULL when out of memory. */
+/* "who: text", or the text alone when it begins so already. Freed by sqlite3_free; NULL when out of
+ * memory. */
 static char *message(const char *who, const struct error *err)
 {
     size_t n = strlen(who);

@@ -15,24 +15,27 @@ struct argument_vector {
     float *owned; /* NULL when data points into the value */
 };
 
-/* ERROR_INVALID for what contract section 2 refuses (NULL too: the caller decides about NULL first). */
+/* ERROR_INVALID for what contract section 2 refuses (NULL too: the caller decides about NULL
+ * first). */
 int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct error *err);
 void argument_vector_deinit(struct argument_vector *vector);
 
 /* True for TEXT whose first character that is not white space is '['. */
 int argument_is_json_array(sqlite3_value *value);
 
-/* TEXT, or a number as its text; borrowed from the value. A BLOB is refused: "expected text, not a blob". The text itself is
- * checked by the model (model_check_text). */
+/* TEXT, or a number as its text; borrowed from the value. A BLOB is refused: "expected text, not a
+ * blob". The text itself is checked by the model (model_check_text). */
 int argument_text(sqlite3_value *value, struct span *text, struct error *err);
 
-/* An error as a function's result, or as a virtual table's message and return code; "who: " comes first, unless the text
- * begins with it. Codes: ERROR_NOMEM SQLITE_NOMEM, ERROR_INTERRUPTED SQLITE_INTERRUPT, ERROR_CORRUPT SQLITE_CORRUPT_VTAB,
- * ERROR_STORAGE its storage_code, all others SQLITE_ERROR. */
+/* An error as a function's result, or as a virtual table's message and return code; "who: " comes
+ * first, unless the text begins with it. Codes: ERROR_NOMEM SQLITE_NOMEM, ERROR_INTERRUPTED
+ * SQLITE_INTERRUPT, ERROR_CORRUPT SQLITE_CORRUPT_VTAB, ERROR_STORAGE its storage_code, all others
+ * SQLITE_ERROR. */
 void argument_result_error(sqlite3_context *context, const char *who, const struct error *err);
 int argument_table_error(sqlite3_vtab *table, const char *who, const struct error *err);
 
-/* Wraps the SQLite error of `db` with result code rc: ERROR_NOMEM, ERROR_INTERRUPTED or ERROR_STORAGE. Returns the code. */
+/* Wraps the SQLite error of `db` with result code rc: ERROR_NOMEM, ERROR_INTERRUPTED or
+ * ERROR_STORAGE. Returns the code. */
 int argument_storage_error(sqlite3 *db, int rc, struct error *err);
 
 #endif

@@ -45,10 +45,12 @@ int connection_function(struct connection *connection, const char *name, int n_a
 {
     /* SQLite calls the destructor also when it refuses the function. */
     return sqlite3_create_function_v2(connection->db, name, n_arguments, SQLITE_UTF8 | flags,
-                                      connection_reference(connection), function, NULL, NULL, connection_release);
+                                      connection_reference(connection), function, NULL, NULL,
+                                      connection_release);
 }
 
 int connection_module(struct connection *connection, const char *name, const sqlite3_module *module)
 {
-    return sqlite3_create_module_v2(connection->db, name, module, connection_reference(connection), connection_release);
+    return sqlite3_create_module_v2(connection->db, name, module, connection_reference(connection),
+                                    connection_release);
 }

@@ -1,8 +1,9 @@
 /*
  * connection.h: what the functions and tables of one database connection share.
  *
- * Reference counted: each registered function and module holds one reference, released by SQLite through
- * connection_release when the database closes. It holds no prepared statement: one would make sqlite3_close() answer SQLITE_BUSY.
+ * Reference counted: each registered function and module holds one reference, released by SQLite
+ * through connection_release when the database closes. It holds no prepared statement: one would
+ * make sqlite3_close() answer SQLITE_BUSY.
  */
 #ifndef SQLITE_CONNECTION_H
 #define SQLITE_CONNECTION_H
@@ -14,13 +15,15 @@
 struct connection {
     sqlite3 *db;
     struct catalog *catalog;
-    /* Asks SQLite whether the running statement was interrupted: a trivial statement on this connection answers
-     * SQLITE_INTERRUPT then, on every version (sqlite3_is_interrupted came with 3.41). A few microseconds. */
+    /* Asks SQLite whether the running statement was interrupted: a trivial statement on this
+     * connection answers SQLITE_INTERRUPT then, on every version (sqlite3_is_interrupted came
+     * with 3.41). A few microseconds. */
     struct cancel cancel;
     int references;
 };
 
-int connection_new(sqlite3 *db, struct connection **connection, struct error *err); /* one reference, the caller's */
+int connection_new(sqlite3 *db, struct connection **connection,
+                   struct error *err); /* one reference, the caller's */
 struct connection *connection_reference(struct connection *connection);
 void connection_release(void *connection); /* the shape of SQLite's destructors */
 

@@ -20,7 +20,8 @@ static int parse_role(sqlite3_value *value, enum model_role *role, struct error 
     return error_set(err, ERROR_INVALID, "role must be 'document' or 'query', not '%.100s'", text);
 }
 
-static int find_model(struct connection *connection, sqlite3_value *name, struct catalog_entry **entry, struct error *err)
+static int find_model(struct connection *connection, sqlite3_value *name,
+                      struct catalog_entry **entry, struct error *err)
 {
     const char *text;
     int rc = table_function_text(name, &text, err);
@@ -41,9 +42,11 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
     if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &texts.role, &err);
     size_t dimensions = rc == 0 ? catalog_entry_model(entry)->dimensions : 0;
-    if (rc == 0 && (embedding = memory_alloc(dimensions, sizeof *embedding)) == NULL) rc = error_nomem(&err);
+    if (rc == 0 && (embedding = memory_alloc(dimensions, sizeof *embedding)) == NULL)
+        rc = error_nomem(&err);
     if (rc == 0) rc = catalog_embed(connection->catalog, entry, NULL, &texts, embedding, &err);
-    if (rc == 0) sqlite3_result_blob64(context, embedding, dimensions * sizeof *embedding, SQLITE_TRANSIENT);
+    if (rc == 0)
+        sqlite3_result_blob64(context, embedding, dimensions * sizeof *embedding, SQLITE_TRANSIENT);
     else argument_result_error(context, "embed", &err);
     memory_free(embedding);
 }
@@ -63,13 +66,15 @@ struct each_cursor {
     sqlite3_value *arguments[N_EACH_ARGUMENTS];
 };
 
-static int each_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message)
+static int each_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                        sqlite3_vtab **opened, char **message)
 {
     (void)argc;
     (void)argv;
     (void)message;
     return table_function_connect(
-        db, aux, "CREATE TABLE x(key, text, embedding, texts HIDDEN, model HIDDEN, role HIDDEN)", opened);
+        db, aux, "CREATE TABLE x(key, text, embedding, texts HIDDEN, model HIDDEN, role HIDDEN)",
+        opened);
 }
 
 static int each_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
@@ -106,7 +111,8 @@ static int each_close(sqlite3_vtab_cursor *base)
 static int embed_chunk(struct each_cursor *cursor, struct error *err)
 {
     struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
-    size_t left = cursor->list.n - cursor->at, dimensions = catalog_entry_model(cursor->entry)->dimensions, n = 0;
+    size_t left = cursor->list.n - cursor->at,
+           dimensions = catalog_entry_model(cursor->entry)->dimensions, n = 0;
     struct span texts[CHUNK];
     int rc = 0;
     cursor->chunk = cursor->at;
@@ -119,15 +125,18 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
         if (item->is_null) continue;
         texts[n++] = item->text;
         rc = model_check_text(item->text, 1, err);
-        if (rc != 0) error_context(err, "element %.100s", (const char *)sqlite3_value_text(item->key));
+        if (rc != 0) rc = text_item_error(item, err);
     }
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
-    if (rc == 0) rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, cursor->embeddings, err);
+    if (rc == 0)
+        rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, cursor->embeddings,
+                           err);
     /* The vectors stand close together: move them to their items, the last first. */
     for (size_t i = cursor->n_chunk; rc == 0 && i > 0; i--) {
         if (cursor->list.items[cursor->chunk + i - 1].is_null) continue;
         n--;
-        memmove(cursor->embeddings + (i - 1) * dimensions, cursor->embeddings + n * dimensions, dimensions * sizeof(float));
+        memmove(cursor->embeddings + (i - 1) * dimensions, cursor->embeddings + n * dimensions,
+                dimensions * sizeof(float));
     }
     return rc;
 }
@@ -136,13 +145,15 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
 static int each_ready(struct each_cursor *cursor)
 {
     struct error err;
-    if (cursor->at >= cursor->list.n || cursor->at < cursor->chunk + cursor->n_chunk) return SQLITE_OK;
+    if (cursor->at >= cursor->list.n || cursor->at < cursor->chunk + cursor->n_chunk)
+        return SQLITE_OK;
     if (embed_chunk(cursor, &err) == 0) return SQLITE_OK;
     cursor->at = cursor->list.n;
     return argument_table_error(cursor->base.pVtab, "embed_each", &err);
 }
 
-static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                       sqlite3_value **argv)
 {
     (void)unused;
     (void)argc;
@@ -154,11 +165,11 @@ static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, 
     table_function_arguments(plan, argv, arguments);
     int rc = 0;
     if (arguments[0] == NULL)
-        rc = error_set(&err, ERROR_INVALID, "expected a JSON array or object of texts: embed_each(texts)");
+        rc = error_set(&err, ERROR_INVALID,
+                       "expected a JSON array or object of texts: embed_each(texts)");
     else if (table_function_keep(arguments, cursor->arguments, N_EACH_ARGUMENTS) != SQLITE_OK)
         rc = error_nomem(&err);
-    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL)
-        return SQLITE_OK;
+    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL) return SQLITE_OK;
     if (rc == 0) rc = find_model(connection, arguments[1], &cursor->entry, &err);
     if (rc == 0) rc = parse_role(arguments[2], &cursor->role, &err);
     if (rc == 0) rc = text_list_read(connection->db, arguments[0], 0, NULL, &cursor->list, &err);
@@ -186,7 +197,8 @@ static int each_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         if (argument != NULL) sqlite3_result_value(context, argument);
     } else if (column == EACH_EMBEDDING && !item->is_null) {
         size_t dimensions = catalog_entry_model(cursor->entry)->dimensions;
-        sqlite3_result_blob64(context, cursor->embeddings + (cursor->at - cursor->chunk) * dimensions,
+        sqlite3_result_blob64(context,
+                              cursor->embeddings + (cursor->at - cursor->chunk) * dimensions,
                               dimensions * sizeof(float), SQLITE_TRANSIENT);
     } else if (column != EACH_EMBEDDING) {
         sqlite3_result_value(context, column == EACH_KEY ? item->key : item->value);

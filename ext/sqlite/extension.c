@@ -1,8 +1,9 @@
 /*
  * extension.c: the entry point, the only exported symbol.
  *
- * As a loadable extension SQLite calls it on load. Built into a program (compiled with -DSQLITE_CORE) it is handed to
- * sqlite3_auto_extension: `sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init)`.
+ * As a loadable extension SQLite calls it on load. Built into a program (compiled with
+ * -DSQLITE_CORE) it is handed to sqlite3_auto_extension: `sqlite3_auto_extension((void
+ * (*)(void))sqlite3_rerank_init)`.
  */
 #include "sqlite/api.h"
 
@@ -41,7 +42,8 @@ static void version(sqlite3_context *context, int argc, sqlite3_value **argv)
 
 static int register_all(struct connection *connection)
 {
-    int rc = connection_function(connection, "rerank_version", 0, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version);
+    int rc = connection_function(connection, "rerank_version", 0,
+                                 SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version);
     if (rc == SQLITE_OK) rc = vector_functions_register(connection);
     if (rc == SQLITE_OK) rc = embed_register(connection);
     if (rc == SQLITE_OK) rc = rerank_register(connection);
@@ -65,7 +67,8 @@ int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines 
     struct connection *connection;
     struct error err;
     if (sqlite3_libversion_number() < SQLITE_OLDEST) {
-        *message = sqlite3_mprintf("rerank: expected SQLite 3.38.0 or newer, not %s", sqlite3_libversion());
+        *message = sqlite3_mprintf("rerank: expected SQLite 3.38.0 or newer, not %s",
+                                   sqlite3_libversion());
         return SQLITE_ERROR;
     }
     memory_bind(&methods);

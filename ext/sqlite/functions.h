@@ -1,5 +1,6 @@
 /*
- * functions.h: what extension.c registers, a file a function family or virtual table. Each returns a SQLite result code.
+ * functions.h: what extension.c registers, a file a function family or virtual table. Each returns
+ * a SQLite result code.
  */
 #ifndef SQLITE_FUNCTIONS_H
 #define SQLITE_FUNCTIONS_H
@@ -9,14 +10,16 @@
 int vector_functions_register(struct connection *connection); /* vector_functions.c */
 int embed_register(struct connection *connection);            /* embed.c: embed(), embed_each */
 int rerank_register(struct connection *connection);           /* rerank.c: rerank(), rerank */
-int models_register(struct connection *connection);           /* models.c: rerank_models, rerank_stats */
-int settings_register(struct connection *connection);         /* settings.c: rerank_config() */
+int models_register(struct connection *connection);   /* models.c: rerank_models, rerank_stats */
+int settings_register(struct connection *connection); /* settings.c: rerank_config() */
 
-/* A scalar function that owns a reference to the connection. flags: SQLITE_DETERMINISTIC and so on. */
+/* A scalar function that owns a reference to the connection. flags: SQLITE_DETERMINISTIC and so on.
+ */
 int connection_function(struct connection *connection, const char *name, int n_arguments, int flags,
                         void (*function)(sqlite3_context *, int, sqlite3_value **));
 
 /* A module that owns a reference to the connection. */
-int connection_module(struct connection *connection, const char *name, const sqlite3_module *module);
+int connection_module(struct connection *connection, const char *name,
+                      const sqlite3_module *module);
 
 #endif

@@ -5,9 +5,31 @@
 #include "sqlite/functions.h"
 #include "sqlite/table_function.h"
 
-/* rerank_models: what models there are, and the user's names for them. rerank_stats: what they did. Both list catalog entries. */
-enum { NAME, TASK, PROVIDER, MODEL, URL, DIMENSIONS, MAX_TOKENS, BATCH_SIZE, QUERY_PREFIX, DOCUMENT_PREFIX, IS_DEFAULT, API_KEY };
-enum { STATS_MODEL, STATS_TASK, STATS_REQUESTS, STATS_TEXTS, STATS_CACHE_HITS, STATS_SECONDS, STATS_FAILURES };
+/* rerank_models: what models there are, and the user's names for them. rerank_stats: what they did.
+ * Both list catalog entries. */
+enum {
+    NAME,
+    TASK,
+    PROVIDER,
+    MODEL,
+    URL,
+    DIMENSIONS,
+    MAX_TOKENS,
+    BATCH_SIZE,
+    QUERY_PREFIX,
+    DOCUMENT_PREFIX,
+    IS_DEFAULT,
+    API_KEY
+};
+enum {
+    STATS_MODEL,
+    STATS_TASK,
+    STATS_REQUESTS,
+    STATS_TEXTS,
+    STATS_CACHE_HITS,
+    STATS_SECONDS,
+    STATS_FAILURES
+};
 
 struct entry_cursor {
     sqlite3_vtab_cursor base;
@@ -22,27 +44,31 @@ static struct catalog *catalog_of(sqlite3_vtab *base)
     return ((struct table_function *)base)->connection->catalog;
 }
 
-static int models_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message)
+static int models_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                          sqlite3_vtab **opened, char **message)
 {
     (void)argc;
     (void)argv;
     (void)message;
-    int rc = table_function_connect(db, aux,
-                                    "CREATE TABLE x(name TEXT, task TEXT, provider TEXT, model TEXT, url TEXT, dimensions "
-                                    "INTEGER, max_tokens INTEGER, batch_size INTEGER, query_prefix TEXT, document_prefix TEXT, "
-                                    "is_default INTEGER, api_key HIDDEN)",
-                                    opened);
+    int rc = table_function_connect(
+        db, aux,
+        "CREATE TABLE x(name TEXT, task TEXT, provider TEXT, model TEXT, url TEXT, dimensions "
+        "INTEGER, max_tokens INTEGER, batch_size INTEGER, query_prefix TEXT, document_prefix TEXT, "
+        "is_default INTEGER, api_key HIDDEN)",
+        opened);
     if (rc == SQLITE_OK) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
     return rc;
 }
 
-static int stats_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message)
+static int stats_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                         sqlite3_vtab **opened, char **message)
 {
     (void)argc;
     (void)argv;
     (void)message;
     return table_function_connect(db, aux,
-                                  "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, texts INTEGER, cache_hits INTEGER, "
+                                  "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, texts "
+                                  "INTEGER, cache_hits INTEGER, "
                                   "seconds REAL, failures INTEGER)",
                                   opened);
 }
@@ -91,7 +117,8 @@ static void seek(struct entry_cursor *cursor, size_t number)
     }
 }
 
-static int entries_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+static int entries_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                          sqlite3_value **argv)
 {
     (void)plan;
     (void)unused;
@@ -139,22 +166,36 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     const struct catalog_description *entry = &((struct entry_cursor *)base)->description;
     const char *colon = strchr(entry->full_name, ':');
     switch (column) {
-    case NAME: result_text(context, entry->name); break;
-    case TASK: result_text(context, task_name(entry)); break;
-    case PROVIDER:
-        sqlite3_result_text(context, entry->full_name, (int)(colon - entry->full_name), SQLITE_TRANSIENT);
+    case NAME:
+        result_text(context, entry->name);
         break;
-    case MODEL: result_text(context, colon + 1); break;
+    case TASK:
+        result_text(context, task_name(entry));
+        break;
+    case PROVIDER:
+        sqlite3_result_text(context, entry->full_name, (int)(colon - entry->full_name),
+                            SQLITE_TRANSIENT);
+        break;
+    case MODEL:
+        result_text(context, colon + 1);
+        break;
     case DIMENSIONS:
         if (entry->dimensions != 0) result_count(context, entry->dimensions);
         break;
     case BATCH_SIZE:
         if (entry->batch_size != 0) result_count(context, entry->batch_size);
         break;
-    case QUERY_PREFIX: result_text(context, entry->query_prefix); break;
-    case DOCUMENT_PREFIX: result_text(context, entry->document_prefix); break;
-    case IS_DEFAULT: sqlite3_result_int(context, entry->is_default); break;
-    default: break; /* url and max_tokens do not apply; api_key is never read back */
+    case QUERY_PREFIX:
+        result_text(context, entry->query_prefix);
+        break;
+    case DOCUMENT_PREFIX:
+        result_text(context, entry->document_prefix);
+        break;
+    case IS_DEFAULT:
+        sqlite3_result_int(context, entry->is_default);
+        break;
+    default:
+        break; /* url and max_tokens do not apply; api_key is never read back */
     }
     return SQLITE_OK;
 }
@@ -165,20 +206,35 @@ static int stats_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
     struct catalog_statistics statistics;
     catalog_entry_statistics(cursor->entry, &statistics);
     switch (column) {
-    case STATS_MODEL: result_text(context, cursor->description.name); break;
-    case STATS_TASK: result_text(context, task_name(&cursor->description)); break;
-    case STATS_REQUESTS: result_count(context, statistics.requests); break;
-    case STATS_TEXTS: result_count(context, statistics.texts); break;
-    case STATS_CACHE_HITS: result_count(context, statistics.cache_hits); break;
-    case STATS_SECONDS: sqlite3_result_double(context, statistics.seconds); break;
-    default: result_count(context, statistics.failures); break;
+    case STATS_MODEL:
+        result_text(context, cursor->description.name);
+        break;
+    case STATS_TASK:
+        result_text(context, task_name(&cursor->description));
+        break;
+    case STATS_REQUESTS:
+        result_count(context, statistics.requests);
+        break;
+    case STATS_TEXTS:
+        result_count(context, statistics.texts);
+        break;
+    case STATS_CACHE_HITS:
+        result_count(context, statistics.cache_hits);
+        break;
+    case STATS_SECONDS:
+        sqlite3_result_double(context, statistics.seconds);
+        break;
+    default:
+        result_count(context, statistics.failures);
+        break;
     }
     return SQLITE_OK;
 }
 
 static const char *text_of(sqlite3_value *value)
 {
-    return sqlite3_value_type(value) == SQLITE_NULL ? NULL : (const char *)sqlite3_value_text(value);
+    return sqlite3_value_type(value) == SQLITE_NULL ? NULL
+                                                    : (const char *)sqlite3_value_text(value);
 }
 
 /* Columns that describe a model of this machine cannot be set. */
@@ -190,7 +246,9 @@ static int check_columns(sqlite3_value **columns, struct error *err)
     } fixed[] = {{URL, "url"}, {API_KEY, "api_key"}, {MAX_TOKENS, "max_tokens"}};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (text_of(columns[fixed[i].column]) != NULL)
-            return error_set(err, ERROR_INVALID, "%s does not apply: builtin:lexical runs without a network", fixed[i].name);
+            return error_set(err, ERROR_INVALID,
+                             "%s does not apply: builtin:lexical runs without a network",
+                             fixed[i].name);
     return 0;
 }
 
@@ -204,24 +262,51 @@ static int read_alias(sqlite3_value **columns, struct catalog_alias *alias, stru
                                     .query_prefix = text_of(columns[QUERY_PREFIX]),
                                     .document_prefix = text_of(columns[DOCUMENT_PREFIX])};
     if (alias->name == NULL || alias->model == NULL)
-        return error_set(err, ERROR_INVALID, "expected name and model: a name of your own, and what it stands for");
+        return error_set(err, ERROR_INVALID,
+                         "expected name and model: a name of your own, and what it stands for");
     if (task != NULL && strcmp(task, "embed") != 0 && strcmp(task, "rerank") != 0)
-        return error_set(err, ERROR_INVALID, "task must be 'embed' or 'rerank', not '%.100s'", task);
+        return error_set(err, ERROR_INVALID, "task must be 'embed' or 'rerank', not '%.100s'",
+                         task);
     if (task != NULL) alias->task = strcmp(task, "embed") == 0 ? MODEL_EMBED : MODEL_RERANK;
     return check_columns(columns, err);
 }
 
-/* is_default = 1 makes the entries of that name the default for their tasks. */
-static int set_default(struct catalog *catalog, const struct catalog_alias *alias, sqlite3_value *is_default,
+/* is_default = 1 makes the entries of that name the default for their tasks; 0, for one that is it,
+ * goes back to the default there was without it. */
+static int set_default(struct catalog *catalog, const struct catalog_alias *alias, int is_default,
                        struct error *err)
 {
     static const enum model_task tasks[] = {MODEL_EMBED, MODEL_RERANK};
     struct catalog_entry *entry;
     int rc = 0;
-    for (int i = 0; rc == 0 && sqlite3_value_int(is_default) != 0 && i < 2; i++)
-        if ((alias->task == 0 || alias->task == tasks[i]) && catalog_find(catalog, alias->name, tasks[i], &entry, NULL) == 0)
-            rc = catalog_set_default(catalog, tasks[i], alias->name, err);
+    for (int i = 0; rc == 0 && i < 2; i++) {
+        if ((alias->task != 0 && alias->task != tasks[i]) ||
+            catalog_find(catalog, alias->name, tasks[i], &entry, NULL) != 0)
+            continue;
+        if (is_default) rc = catalog_set_default(catalog, tasks[i], alias->name, err);
+        else if (strcmp(catalog_default(catalog, tasks[i]), alias->name) == 0)
+            rc = catalog_set_default(catalog, tasks[i], NULL, err);
+    }
     return rc;
+}
+
+/* What the model knows of itself may be repeated, as UPDATE does, not changed. entry: NULL for
+ * INSERT. */
+static int check_known(const struct catalog *catalog, const struct catalog_entry *entry,
+                       sqlite3_value **columns, struct error *err)
+{
+    struct catalog_description now = {0};
+    if (entry != NULL) catalog_describe(catalog, entry, &now);
+    sqlite3_int64 is_default = sqlite3_value_int64(columns[IS_DEFAULT]);
+    if (sqlite3_value_type(columns[IS_DEFAULT]) != SQLITE_NULL &&
+        (sqlite3_value_numeric_type(columns[IS_DEFAULT]) != SQLITE_INTEGER || is_default < 0 ||
+         is_default > 1))
+        return error_set(err, ERROR_INVALID, "is_default must be 0 or 1");
+    if (sqlite3_value_int64(columns[DIMENSIONS]) != (sqlite3_int64)now.dimensions)
+        return error_set(err, ERROR_INVALID, "dimensions are the model's and cannot be set");
+    if (sqlite3_value_int64(columns[BATCH_SIZE]) != (sqlite3_int64)now.batch_size)
+        return error_set(err, ERROR_INVALID, "batch_size is the model's and cannot be set");
+    return 0;
 }
 
 static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
@@ -238,10 +323,12 @@ static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
         entry = catalog_entry_at(catalog, (size_t)sqlite3_value_int64(argv[0]) - 1, &end);
         if (entry == NULL) return SQLITE_OK;
     }
+    if (rc == 0 && argc > 1) rc = check_known(catalog, entry, argv + 2, &err);
     if (rc == 0 && argc == 1) rc = catalog_remove(catalog, entry, &err);
     else if (rc == 0 && inserts) rc = catalog_add(catalog, &alias, &number, &err);
     else if (rc == 0) rc = catalog_change(catalog, entry, &alias, &err);
-    if (rc == 0 && argc > 1) rc = set_default(catalog, &alias, argv[2 + IS_DEFAULT], &err);
+    if (rc == 0 && argc > 1)
+        rc = set_default(catalog, &alias, sqlite3_value_int(argv[2 + IS_DEFAULT]), &err);
     if (inserts) *rowid = (sqlite3_int64)number + 1;
     return rc == 0 ? SQLITE_OK : argument_table_error(base, "rerank_models", &err);
 }

@@ -8,7 +8,8 @@
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 
-static int find_model(struct connection *connection, sqlite3_value *name, struct catalog_entry **entry, struct error *err)
+static int find_model(struct connection *connection, sqlite3_value *name,
+                      struct catalog_entry **entry, struct error *err)
 {
     const char *text;
     int rc = table_function_text(name, &text, err);
@@ -24,7 +25,8 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct span document;
     float score;
     struct model_candidates candidates = {{NULL, 0}, &document, 1, NULL, &connection->cancel};
-    if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL) return;
+    if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL)
+        return;
     int rc = argument_text(argv[0], &candidates.query, &err);
     if (rc == 0) rc = argument_text(argv[1], &document, &err);
     if (rc == 0) rc = find_model(connection, argc > 2 ? argv[2] : NULL, &entry, &err);
@@ -52,16 +54,17 @@ struct rerank_cursor {
     sqlite3_value *arguments[N_ARGUMENTS];
 };
 
-static int rerank_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened,
-                          char **message)
+static int rerank_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                          sqlite3_vtab **opened, char **message)
 {
     (void)argc;
     (void)argv;
     (void)message;
-    return table_function_connect(db, aux,
-                                  "CREATE TABLE x(rank, key, document, relevance_score, query HIDDEN, documents HIDDEN, "
-                                  "top_n HIDDEN, model HIDDEN, rank_fields HIDDEN)",
-                                  opened);
+    return table_function_connect(
+        db, aux,
+        "CREATE TABLE x(rank, key, document, relevance_score, query HIDDEN, documents HIDDEN, "
+        "top_n HIDDEN, model HIDDEN, rank_fields HIDDEN)",
+        opened);
 }
 
 static int rerank_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
@@ -106,7 +109,8 @@ static int parse_top_n(sqlite3_value *value, size_t *top_n, struct error *err)
     double real = sqlite3_value_double(value);
     if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 0) {
         const char *text = (const char *)sqlite3_value_text(value);
-        return error_set(err, ERROR_INVALID, "top_n must be an integer of 0 or more, not %.40s", text == NULL ? "?" : text);
+        return error_set(err, ERROR_INVALID, "top_n must be an integer of 0 or more, not %.40s",
+                         text == NULL ? "?" : text);
     }
     if (real < 9e18) *top_n = (size_t)sqlite3_value_int64(value);
     return 0;
@@ -120,7 +124,8 @@ static int compare_scores(const void *a, const void *b)
 }
 
 /* One call for all documents; nulls are passed over. */
-static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *entry, struct span query, struct error *err)
+static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *entry,
+                          struct span query, struct error *err)
 {
     struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
     struct span *documents = memory_alloc(cursor->list.n, sizeof *documents);
@@ -134,7 +139,7 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
         cursor->ranked[n].item = i;
         documents[n++] = item->text;
         rc = model_check_text(item->text, 0, err);
-        if (rc != 0) error_context(err, "element %.100s", (const char *)sqlite3_value_text(item->key));
+        if (rc != 0) rc = text_item_error(item, err);
     }
     struct model_candidates candidates = {query, documents, n, NULL, &connection->cancel};
     if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, scores, err);
@@ -153,7 +158,9 @@ static int run(struct rerank_cursor *cursor, sqlite3_value *const *arguments, st
     struct span query;
     const char *fields;
     size_t top_n;
-    if (sqlite3_value_type(arguments[0]) == SQLITE_NULL || sqlite3_value_type(arguments[1]) == SQLITE_NULL) return 0;
+    if (sqlite3_value_type(arguments[0]) == SQLITE_NULL ||
+        sqlite3_value_type(arguments[1]) == SQLITE_NULL)
+        return 0;
     int rc = parse_top_n(arguments[2], &top_n, err);
     if (rc == 0) rc = argument_text(arguments[0], &query, err);
     if (rc == 0) rc = model_check_text(query, 1, err);
@@ -165,7 +172,8 @@ static int run(struct rerank_cursor *cursor, sqlite3_value *const *arguments, st
     return rc;
 }
 
-static int rerank_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+static int rerank_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                         sqlite3_value **argv)
 {
     (void)unused;
     (void)argc;
@@ -176,7 +184,8 @@ static int rerank_filter(sqlite3_vtab_cursor *base, int plan, const char *unused
     rerank_reset(cursor);
     table_function_arguments(plan, argv, arguments);
     if (arguments[0] == NULL || arguments[1] == NULL)
-        rc = error_set(&err, ERROR_INVALID, "expected a query and documents: rerank(query, documents)");
+        rc = error_set(&err, ERROR_INVALID,
+                       "expected a query and documents: rerank(query, documents)");
     else if (table_function_keep(arguments, cursor->arguments, N_ARGUMENTS) != SQLITE_OK)
         rc = error_nomem(&err);
     if (rc == 0) rc = run(cursor, arguments, &err);
@@ -201,10 +210,18 @@ static int rerank_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     const struct ranked *ranked = &cursor->ranked[cursor->at];
     const struct text_item *item = &cursor->list.items[ranked->item];
     switch (column) {
-    case RANK: sqlite3_result_int64(context, (sqlite3_int64)cursor->at + 1); break;
-    case KEY: sqlite3_result_value(context, item->key); break;
-    case DOCUMENT: sqlite3_result_value(context, item->value); break;
-    case SCORE: sqlite3_result_double(context, (double)ranked->score); break;
+    case RANK:
+        sqlite3_result_int64(context, (sqlite3_int64)cursor->at + 1);
+        break;
+    case KEY:
+        sqlite3_result_value(context, item->key);
+        break;
+    case DOCUMENT:
+        sqlite3_result_value(context, item->value);
+        break;
+    case SCORE:
+        sqlite3_result_double(context, (double)ranked->score);
+        break;
     default:
         if (cursor->arguments[column - QUERY] != NULL)
             sqlite3_result_value(context, cursor->arguments[column - QUERY]);

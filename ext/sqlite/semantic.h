@@ -1,5 +1,6 @@
 /*
- * semantic.h: registration of the virtual table semantic_index and the table function semantic_sync.
+ * semantic.h: registration of the virtual table semantic_index and the table function
+ * semantic_sync.
  */
 #ifndef SQLITE_SEMANTIC_H
 #define SQLITE_SEMANTIC_H

@@ -7,8 +7,9 @@
 #include "sqlite/argument.h"
 #include "vector/codec.h"
 
-#define OPTION_NAMES                                                                                     \
-    "content, text, document, model, reranker, candidates, metric, quantize, dimensions, content_rowid"
+#define OPTION_NAMES                                                                               \
+    "content, text, document, model, reranker, candidates, metric, quantize, dimensions, "         \
+    "content_rowid"
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -25,7 +26,8 @@ static int is_name_character(char c)
     return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
 }
 
-/* Reads one quoted string or bare run (up to a stop character) at *p, moves *p past it, appends to `out`. */
+/* Reads one quoted string or bare run (up to a stop character) at *p, moves *p past it, appends to
+ * `out`. */
 static int read_word(const char **p, const char *stops, struct buffer *out, struct error *err)
 {
     char quote = **p;
@@ -74,7 +76,8 @@ int name_list_parse(const char *text, struct name_list *list, struct error *err)
         rc = read_word(&p, ",", &word, err);
         while (is_space(*p)) p++;
         if (rc == 0 && (word.size == 0 || (*p != ',' && *p != '\0')))
-            rc = error_set(err, ERROR_INVALID, "expected column names separated by commas, not '%.100s'", text);
+            rc = error_set(err, ERROR_INVALID,
+                           "expected column names separated by commas, not '%.100s'", text);
         if (rc == 0) rc = name_list_add(list, word.data, word.size, err);
     } while (rc == 0 && *p++ == ',');
     buffer_deinit(&word);
@@ -88,27 +91,29 @@ void name_list_deinit(struct name_list *list)
     *list = (struct name_list){0};
 }
 
-static int parse_count(const char *name, const char *value, size_t limit, size_t *count, struct error *err)
+static int parse_count(const char *name, const char *value, size_t limit, size_t *count,
+                       struct error *err)
 {
     size_t n = 0;
     const char *p = value;
     for (; *p >= '0' && *p <= '9' && n <= limit; p++) n = n * 10 + (size_t)(*p - '0');
     if (p == value || *p != '\0' || n < 1 || n > limit)
-        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %zu, not '%.100s'", name, limit, value);
+        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %zu, not '%.100s'",
+                         name, limit, value);
     *count = n;
     return 0;
 }
 
-static int parse_choice(const char *name, const char *value, const char *const choices[3], int *choice,
-                        struct error *err)
+static int parse_choice(const char *name, const char *value, const char *const choices[3],
+                        int *choice, struct error *err)
 {
     for (int i = 0; i < 3; i++) {
         if (sqlite3_stricmp(value, choices[i]) != 0) continue;
         *choice = i;
         return 0;
     }
-    return error_set(err, ERROR_INVALID, "%s must be '%s', '%s' or '%s', not '%.100s'", name, choices[0], choices[1],
-                     choices[2], value);
+    return error_set(err, ERROR_INVALID, "%s must be '%s', '%s' or '%s', not '%.100s'", name,
+                     choices[0], choices[1], choices[2], value);
 }
 
 static int set_string(const char *name, const char *value, char **target, struct error *err)
@@ -118,22 +123,26 @@ static int set_string(const char *name, const char *value, char **target, struct
     return *target == NULL ? error_nomem(err) : 0;
 }
 
-static int set_option(struct semantic_config *config, const char *name, const char *value, struct error *err)
+static int set_option(struct semantic_config *config, const char *name, const char *value,
+                      struct error *err)
 {
     static const char *const metrics[3] = {"cosine", "dot", "l2"};
     static const char *const quantizers[3] = {"none", "int8", "bit"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
-    if (strcmp(name, "content_rowid") == 0) return set_string(name, value, &config->content_rowid, err);
+    if (strcmp(name, "content_rowid") == 0)
+        return set_string(name, value, &config->content_rowid, err);
     if (strcmp(name, "model") == 0) return set_string(name, value, &config->model, err);
     if (strcmp(name, "reranker") == 0) return set_string(name, value, &config->reranker, err);
     if (strcmp(name, "text") == 0) return name_list_parse(value, &config->text, err);
     if (strcmp(name, "document") == 0) return name_list_parse(value, &config->document, err);
-    if (strcmp(name, "candidates") == 0) return parse_count(name, value, 1000000, &config->candidates, err);
+    if (strcmp(name, "candidates") == 0)
+        return parse_count(name, value, 1000000, &config->candidates, err);
     if (strcmp(name, "dimensions") == 0)
         return parse_count(name, value, VECTOR_MAX_DIMENSIONS, &config->dimensions, err);
     if (strcmp(name, "metric") == 0) {
-        if ((rc = parse_choice(name, value, metrics, &choice, err)) == 0) config->metric = (enum index_metric)choice;
+        if ((rc = parse_choice(name, value, metrics, &choice, err)) == 0)
+            config->metric = (enum index_metric)choice;
         return rc;
     }
     if (strcmp(name, "quantize") == 0) {
@@ -141,11 +150,13 @@ static int set_option(struct semantic_config *config, const char *name, const ch
             config->quantize = (enum index_quantize)choice;
         return rc;
     }
-    return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name, OPTION_NAMES);
+    return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
+                     OPTION_NAMES);
 }
 
 /* One "name = value" argument. *seen has one bit an option already given. */
-static int parse_option(const char *argument, struct semantic_config *config, struct name_list *seen, struct error *err)
+static int parse_option(const char *argument, struct semantic_config *config,
+                        struct name_list *seen, struct error *err)
 {
     struct buffer name, value;
     buffer_init(&name, 1 << 10);
@@ -162,13 +173,15 @@ static int parse_option(const char *argument, struct semantic_config *config, st
     if (rc == 0) rc = buffer_append(&name, "", 1, err);
     while (is_space(*p)) p++;
     if (rc == 0 && (*p != '=' || name.size == 1))
-        rc = error_set(err, ERROR_INVALID, "expected option = value, not '%.100s' (options: %s)", argument, OPTION_NAMES);
+        rc = error_set(err, ERROR_INVALID, "expected option = value, not '%.100s' (options: %s)",
+                       argument, OPTION_NAMES);
     if (rc != 0) goto done;
     for (p++; is_space(*p);) p++;
     if ((rc = read_word(&p, "", &value, err)) != 0) goto done;
     while (is_space(*p)) p++;
     if (*p != '\0') {
-        rc = error_set(err, ERROR_INVALID, "option %s: unexpected '%.100s' after its value", name.data, p);
+        rc = error_set(err, ERROR_INVALID, "option %s: unexpected '%.100s' after its value",
+                       name.data, p);
         goto done;
     }
     for (size_t i = 0; rc == 0 && i < seen->n_names; i++)
@@ -183,7 +196,8 @@ done:
     return rc;
 }
 
-int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config, struct error *err)
+int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config,
+                          struct error *err)
 {
     *config = (struct semantic_config){.candidates = 25};
     struct name_list seen = {0};
@@ -191,11 +205,15 @@ int semantic_config_parse(int argc, const char *const *argv, struct semantic_con
     for (int i = 3; rc == 0 && i < argc; i++) rc = parse_option(argv[i], config, &seen, err);
     name_list_deinit(&seen);
     if (rc != 0) return rc;
-    if (config->content == NULL && (config->text.n_names > 0 || config->document.n_names > 0 || config->content_rowid))
-        return error_set(err, ERROR_INVALID, "options text, document and content_rowid need content: without it the "
-                                             "table keeps a text column of its own");
+    if (config->content == NULL &&
+        (config->text.n_names > 0 || config->document.n_names > 0 || config->content_rowid))
+        return error_set(err, ERROR_INVALID,
+                         "options text, document and content_rowid need content: without it the "
+                         "table keeps a text column of its own");
     if (config->content != NULL && config->text.n_names == 0)
-        return error_set(err, ERROR_INVALID, "option text is missing: name the columns of %s to embed", config->content);
+        return error_set(err, ERROR_INVALID,
+                         "option text is missing: name the columns of %s to embed",
+                         config->content);
     return 0;
 }
 
@@ -254,44 +272,50 @@ static int prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, cha
 }
 
 /* Is there such a table or view, and does it have a rowid of its own? */
-static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config, struct error *err)
+static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config,
+                              struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = prepare(db, &statement, err,
-                     sqlite3_mprintf("SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE nocase "
-                                     "AND name = %Q COLLATE nocase",
-                                     schema, config->content));
+    int rc = prepare(
+        db, &statement, err,
+        sqlite3_mprintf("SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE nocase "
+                        "AND name = %Q COLLATE nocase",
+                        schema, config->content));
     if (rc != 0) return rc;
     int step = sqlite3_step(statement);
     if (step == SQLITE_DONE) {
-        rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s", config->content, schema);
+        rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
+                       config->content, schema);
     } else if (step != SQLITE_ROW) {
         rc = argument_storage_error(db, step, err);
     } else {
         const char *type = (const char *)sqlite3_column_text(statement, 0);
-        if (type == NULL)
-            rc = error_nomem(err);
+        if (type == NULL) rc = error_nomem(err);
         else if (sqlite3_column_int(statement, 1) != 0)
             rc = error_set(err, ERROR_INVALID,
-                           "content: %.100s is a WITHOUT ROWID table, which has no rowid to use as the key: index a rowid "
+                           "content: %.100s is a WITHOUT ROWID table, which has no rowid to use as "
+                           "the key: index a rowid "
                            "table, or a view over it with content_rowid",
                            config->content);
         else if (strcmp(type, "view") == 0 && config->content_rowid == NULL)
             rc = error_set(err, ERROR_INVALID,
-                           "content: %.100s is a view, whose rowid is NULL: add content_rowid = 'an integer column'",
+                           "content: %.100s is a view, whose rowid is NULL: add content_rowid = "
+                           "'an integer column'",
                            config->content);
     }
     sqlite3_finalize(statement);
     return rc;
 }
 
-static int list_columns(sqlite3 *db, const char *schema, const char *table, const struct semantic_config *config,
-                        struct semantic_column **columns, size_t *n_columns, struct name_list *all, struct error *err)
+static int list_columns(sqlite3 *db, const char *schema, const char *table,
+                        const struct semantic_config *config, struct semantic_column **columns,
+                        size_t *n_columns, struct name_list *all, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = prepare(db, &statement, err,
-                     sqlite3_mprintf("SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
-                                     config->content, schema));
+    int rc = prepare(
+        db, &statement, err,
+        sqlite3_mprintf("SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
+                        config->content, schema));
     int step = SQLITE_DONE;
     while (rc == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
@@ -304,26 +328,25 @@ static int list_columns(sqlite3 *db, const char *schema, const char *table, cons
             break;
         }
         *columns = grown;
-        grown[*n_columns] =
-            (struct semantic_column){memory_copy(name, strlen(name)), affinity_of_type(type == NULL ? "" : type)};
-        if (grown[*n_columns].name == NULL)
-            rc = error_nomem(err);
-        else
-            ++*n_columns;
+        grown[*n_columns] = (struct semantic_column){memory_copy(name, strlen(name)),
+                                                     affinity_of_type(type == NULL ? "" : type)};
+        if (grown[*n_columns].name == NULL) rc = error_nomem(err);
+        else ++*n_columns;
     }
     if (rc == 0 && step != SQLITE_DONE) rc = argument_storage_error(db, step, err);
     sqlite3_finalize(statement);
     return rc;
 }
 
-static int check_names(const char *option, const struct name_list *wanted, const struct name_list *all,
-                       const char *content, struct error *err)
+static int check_names(const char *option, const struct name_list *wanted,
+                       const struct name_list *all, const char *content, struct error *err)
 {
     for (size_t i = 0; i < wanted->n_names; i++) {
         size_t j = 0;
         while (j < all->n_names && sqlite3_stricmp(wanted->names[i], all->names[j]) != 0) j++;
         if (j == all->n_names)
-            return error_set(err, ERROR_INVALID, "%s: %.100s has no column '%.100s'", option, content, wanted->names[i]);
+            return error_set(err, ERROR_INVALID, "%s: %.100s has no column '%.100s'", option,
+                             content, wanted->names[i]);
     }
     return 0;
 }
@@ -332,28 +355,34 @@ int semantic_config_defaults(struct semantic_config *config, struct error *err)
 {
     int rc = 0;
     if (config->content == NULL) return 0;
-    if (config->content_rowid == NULL) rc = set_string("content_rowid", "rowid", &config->content_rowid, err);
+    if (config->content_rowid == NULL)
+        rc = set_string("content_rowid", "rowid", &config->content_rowid, err);
     if (config->document.n_names > 0) return rc;
     for (size_t i = 0; rc == 0 && i < config->text.n_names; i++)
-        rc = name_list_add(&config->document, config->text.names[i], strlen(config->text.names[i]), err);
+        rc = name_list_add(&config->document, config->text.names[i], strlen(config->text.names[i]),
+                           err);
     return rc;
 }
 
-static int check_key(const struct semantic_config *config, const struct name_list *all, struct error *err)
+static int check_key(const struct semantic_config *config, const struct name_list *all,
+                     struct error *err)
 {
-    if (config->content_rowid == NULL || sqlite3_stricmp(config->content_rowid, "rowid") == 0) return 0;
+    if (config->content_rowid == NULL || sqlite3_stricmp(config->content_rowid, "rowid") == 0)
+        return 0;
     struct name_list key = {(char **)&config->content_rowid, 1};
     return check_names("content_rowid", &key, all, config->content, err);
 }
 
-int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table, const struct semantic_config *config,
-                            struct semantic_column **columns, size_t *n_columns, struct error *err)
+int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table,
+                            const struct semantic_config *config, struct semantic_column **columns,
+                            size_t *n_columns, struct error *err)
 {
     *columns = NULL;
     *n_columns = 0;
     if (config->content == NULL) {
         *columns = memory_zalloc(1, sizeof **columns);
-        if (*columns == NULL || ((*columns)->name = memory_copy("text", 4)) == NULL) return error_nomem(err);
+        if (*columns == NULL || ((*columns)->name = memory_copy("text", 4)) == NULL)
+            return error_nomem(err);
         (*columns)->affinity = "TEXT";
         *n_columns = 1;
         return 0;

@@ -1,5 +1,6 @@
 /*
- * semantic_config.h: what CREATE VIRTUAL TABLE ... USING semantic_index(...) says, parsed and checked.
+ * semantic_config.h: what CREATE VIRTUAL TABLE ... USING semantic_index(...) says, parsed and
+ * checked.
  */
 #ifndef SQLITE_SEMANTIC_CONFIG_H
 #define SQLITE_SEMANTIC_CONFIG_H
@@ -14,8 +15,8 @@ struct name_list {
     size_t n_names;
 };
 
-/* One visible column: its name, and the affinity that the content table gives it ("TEXT", "INTEGER", "REAL",
- * "NUMERIC", "BLOB"; static). */
+/* One visible column: its name, and the affinity that the content table gives it ("TEXT",
+ * "INTEGER", "REAL", "NUMERIC", "BLOB"; static). */
 struct semantic_column {
     char *name; /* owned */
     const char *affinity;
@@ -31,21 +32,25 @@ struct semantic_config {
     enum index_quantize quantize;
 };
 
-/* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is wrong. */
-int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config, struct error *err);
+/* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is
+ * wrong. */
+int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config,
+                          struct error *err);
 void semantic_config_deinit(struct semantic_config *config);
 
 /* What was not given: content_rowid is the rowid, and the reranker reads what was embedded. */
 int semantic_config_defaults(struct semantic_config *config, struct error *err);
 
-/* Checks the content table or view of `schema` against the config as written, and lists the columns to expose (all but
- * those whose name is one of ours). For CREATE alone. */
-int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table, const struct semantic_config *config,
-                            struct semantic_column **columns, size_t *n_columns, struct error *err);
+/* Checks the content table or view of `schema` against the config as written, and lists the columns
+ * to expose (all but those whose name is one of ours). For CREATE alone. */
+int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table,
+                            const struct semantic_config *config, struct semantic_column **columns,
+                            size_t *n_columns, struct error *err);
 
 void semantic_columns_free(struct semantic_column *columns, size_t n_columns);
 
-/* True if the name is one of the hidden columns, the table's own name, or rowid. Case is ignored. */
+/* True if the name is one of the hidden columns, the table's own name, or rowid. Case is ignored.
+ */
 int semantic_column_is_ours(const char *table, const char *name);
 
 /* One of the five affinities, as a static string; NULL for another word. */

@@ -23,8 +23,8 @@ static int append_names(struct buffer *sql, const struct name_list *list, struct
     return rc;
 }
 
-static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement, const char *columns, int scan,
-                           struct error *err)
+static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement,
+                           const char *columns, int scan, struct error *err)
 {
     const char *key = table->config.content_rowid;
     int rc = store_prepare(table->db, statement, err,
@@ -37,7 +37,8 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
 }
 
 /* Either the scan of all texts or the text of one id. */
-static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, int scan, struct error *err)
+static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, int scan,
+                        struct error *err)
 {
     *statement = NULL;
     if (table->config.content == NULL)
@@ -54,15 +55,18 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
     return rc;
 }
 
-/* Joins n columns from `first` by one space, NULL and '' skipped, ends trimmed, after what is in `out`. */
-static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct buffer *out, struct error *err)
+/* Joins n columns from `first` by one space, NULL and '' skipped, ends trimmed, after what is in
+ * `out`. */
+static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct buffer *out,
+                        struct error *err)
 {
     size_t start = out->size;
     for (int i = first; i < first + n; i++) {
         int type = sqlite3_column_type(row, i);
         if (type == SQLITE_NULL) continue;
         if (type == SQLITE_BLOB)
-            return error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text", sqlite3_column_name(row, i));
+            return error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text",
+                             sqlite3_column_name(row, i));
         const char *text = (const char *)sqlite3_column_text(row, i);
         int size = sqlite3_column_bytes(row, i);
         if (text == NULL) return argument_storage_error(db, SQLITE_NOMEM, err);
@@ -84,9 +88,10 @@ static int n_text_columns(const struct semantic_table *table)
     return table->config.content == NULL ? 1 : (int)table->config.text.n_names;
 }
 
-/* The checked text of the row that `statement` stands on: column 0 is the id, then the text columns. */
-static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int64_t id, struct buffer *text,
-                     struct error *err)
+/* The checked text of the row that `statement` stands on: column 0 is the id, then the text
+ * columns. */
+static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int64_t id,
+                     struct buffer *text, struct error *err)
 {
     buffer_clear(text);
     int rc = join_columns(table->db, statement, 1, n_text_columns(table), text, err);
@@ -100,8 +105,8 @@ int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct 
     return prepare_text(table, scan, 1, err);
 }
 
-int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id, struct buffer *text, int *done,
-                      struct error *err)
+int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
+                      struct buffer *text, int *done, struct error *err)
 {
     for (;;) {
         int row;
@@ -109,7 +114,8 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
         *done = !row;
         if (rc != 0 || !row) return rc;
         if (sqlite3_column_type(scan, 0) != SQLITE_INTEGER)
-            return error_set(err, ERROR_INVALID, "content_rowid %s of %s must be an integer, not %s",
+            return error_set(err, ERROR_INVALID,
+                             "content_rowid %s of %s must be an integer, not %s",
                              table->config.content_rowid, table->config.content,
                              sqlite3_column_type(scan, 0) == SQLITE_NULL ? "NULL" : "another type");
         *id = sqlite3_column_int64(scan, 0);
@@ -118,8 +124,8 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
     }
 }
 
-int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists, int *found,
-                 struct error *err)
+int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
+                 int *found, struct error *err)
 {
     sqlite3_stmt *statement = table->statements[STATEMENT_CONTENT_TEXT];
     *exists = *found = 0;
@@ -142,7 +148,8 @@ int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct er
 {
     *row = NULL;
     if (table->config.content == NULL)
-        return store_prepare(table->db, row, err, "SELECT id, text, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
+        return store_prepare(table->db, row, err,
+                             "SELECT id, text, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
                              table->schema, table->name);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
@@ -158,7 +165,8 @@ int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct er
     return rc;
 }
 
-int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document, struct error *err)
+int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,
+                     struct error *err)
 {
     int n = table->config.content == NULL ? 1 : (int)table->config.document.n_names;
     return join_columns(table->db, row, 1 + (int)table->n_columns, n, document, err);

@@ -1,5 +1,6 @@
 /*
- * semantic_content.h: the texts of a semantic_index, read from the content table or, without one, from X_text.
+ * semantic_content.h: the texts of a semantic_index, read from the content table or, without one,
+ * from X_text.
  */
 #ifndef SQLITE_SEMANTIC_CONTENT_H
 #define SQLITE_SEMANTIC_CONTENT_H
@@ -10,22 +11,25 @@
 /* A text longer than this is refused. */
 #define CONTENT_MAX_TEXT ((size_t)256 << 20)
 
-/* "SELECT id, <text columns> ... ORDER BY id", to be stepped by content_scan_next. The caller finalizes. */
+/* "SELECT id, <text columns> ... ORDER BY id", to be stepped by content_scan_next. The caller
+ * finalizes. */
 int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err);
 
-/* The next row with a text: its id, its text in `text` (buffer initialised by the caller). Rows with an empty text are passed
- * over. *done after the last. ERROR_INVALID names the row when an id or a text is not usable. */
-int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id, struct buffer *text, int *done,
-                      struct error *err);
+/* The next row with a text: its id, its text in `text` (buffer initialised by the caller). Rows
+ * with an empty text are passed over. *done after the last. ERROR_INVALID names the row when an id
+ * or a text is not usable. */
+int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
+                      struct buffer *text, int *done, struct error *err);
 
 /* The text of one row, checked. *found = 0: no such row, or an empty text; *exists tells which. */
-int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists, int *found,
-                 struct error *err);
+int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
+                 int *found, struct error *err);
 
 /* "SELECT <content columns>, <document columns> WHERE id = ?1". The caller finalizes. */
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err);
 
 /* The text that the reranker reads, from a row of that statement, appended to `document`. */
-int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document, struct error *err);
+int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,
+                     struct error *err);
 
 #endif

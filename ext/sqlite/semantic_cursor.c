@@ -27,8 +27,9 @@ struct semantic_cursor {
     int eof;
     int64_t id; /* of the current row */
 
-    /* A search. When the statement reads relevance all hits are in `hits`, in the order of the plan; else they are taken
-     * from `ranked` one by one, so that nobody sorts a million for LIMIT 5. */
+    /* A search. When the statement reads relevance all hits are in `hits`, in the order of the
+     * plan; else they are taken from `ranked` one by one, so that nobody sorts a million for
+     * LIMIT 5. */
     sqlite3_value *query, *k;      /* as given, to read back; owned */
     struct argument_vector vector; /* a query given as a vector */
     struct top_k ranked;
@@ -89,7 +90,8 @@ int semantic_close(sqlite3_vtab_cursor *base)
     return SQLITE_OK;
 }
 
-/* Steps the content statement to the current row, once. Without such a row all its columns are NULL. */
+/* Steps the content statement to the current row, once. Without such a row all its columns are
+ * NULL. */
 static int read_content(struct semantic_cursor *cursor, int64_t id, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
@@ -119,20 +121,24 @@ static int take_all(struct semantic_cursor *cursor, struct error *err)
 }
 
 /* The documents of all hits, one after the other in `all`; `documents` points into it. */
-static int read_documents(struct semantic_cursor *cursor, struct buffer *all, struct span *documents, struct error *err)
+static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
+                          struct span *documents, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
         size_t start = all->size;
         rc = read_content(cursor, cursor->hits[i].id, err);
-        if (rc == 0 && cursor->content_found) rc = content_document(table, cursor->content, all, err);
+        if (rc == 0 && cursor->content_found)
+            rc = content_document(table, cursor->content, all, err);
         documents[i].size = all->size - start;
-        if (rc == 0) rc = model_check_text((struct span){all->data + start, documents[i].size}, 0, err);
+        if (rc == 0)
+            rc = model_check_text((struct span){all->data + start, documents[i].size}, 0, err);
         if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)cursor->hits[i].id);
     }
     size_t at = 0;
-    for (size_t i = 0; rc == 0 && i < cursor->n_hits; at += documents[i++].size) documents[i].data = all->data + at;
+    for (size_t i = 0; rc == 0 && i < cursor->n_hits; at += documents[i++].size)
+        documents[i].data = all->data + at;
     cursor->content_read = 0;
     return rc;
 }
@@ -144,7 +150,8 @@ static int compare_relevance(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-static int score_hits(struct semantic_cursor *cursor, const struct model_candidates *candidates, struct error *err)
+static int score_hits(struct semantic_cursor *cursor, const struct model_candidates *candidates,
+                      struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     struct semantic_state state;
@@ -153,8 +160,10 @@ static int score_hits(struct semantic_cursor *cursor, const struct model_candida
     float *scores = memory_alloc(candidates->n_documents, sizeof *scores);
     int rc = scores == NULL ? error_nomem(err) : store_read_state(table, &state, err);
     if (rc == 0) rc = semantic_reranker(table, &state, &entry, &fitted, err);
-    if (rc == 0) rc = catalog_rerank(table->connection->catalog, entry, fitted, candidates, scores, err);
-    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++) cursor->hits[i].relevance = scores[i];
+    if (rc == 0)
+        rc = catalog_rerank(table->connection->catalog, entry, fitted, candidates, scores, err);
+    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)
+        cursor->hits[i].relevance = scores[i];
     memory_free(scores);
     return rc;
 }
@@ -164,7 +173,8 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     if (cursor->vector.data != NULL)
-        return error_set(err, ERROR_INVALID, "relevance needs a query that is text: the reranker cannot read a vector");
+        return error_set(err, ERROR_INVALID,
+                         "relevance needs a query that is text: the reranker cannot read a vector");
     struct buffer all;
     buffer_init(&all, (size_t)1 << 30);
     struct span *documents = NULL;
@@ -175,10 +185,14 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
         if (documents == NULL || similarities == NULL) rc = error_nomem(err);
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
-        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) 
-            similarities[i] = (float)index_similarity(table->config.metric, cursor->hits[i].closeness);
-        struct model_candidates candidates = {{NULL, 0}, documents, cursor->n_hits,
-                                              table->config.metric == INDEX_DOT ? NULL : similarities,
+        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
+            similarities[i] =
+                (float)index_similarity(table->config.metric, cursor->hits[i].closeness);
+        struct model_candidates candidates = {{NULL, 0},
+                                              documents,
+                                              cursor->n_hits,
+                                              table->config.metric == INDEX_DOT ? NULL
+                                                                                : similarities,
                                               &table->connection->cancel};
         if (rc == 0) rc = argument_text(cursor->query, &candidates.query, err);
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
@@ -208,7 +222,8 @@ int semantic_next(sqlite3_vtab_cursor *base)
     } else if (cursor->plan & PLAN_QUERY) {
         struct top_k_hit hit;
         cursor->eof = !top_k_pop(&cursor->ranked, &hit);
-        if (!cursor->eof) cursor->hit = (struct hit){hit.id, hit.similarity, cursor->hit.rank + 1, 0.0f};
+        if (!cursor->eof)
+            cursor->hit = (struct hit){hit.id, hit.similarity, cursor->hit.rank + 1, 0.0f};
         cursor->id = cursor->hit.id;
     } else {
         cursor->eof = 1; /* a lookup has one row */
@@ -231,7 +246,8 @@ static int read_k(sqlite3_value *value, size_t *k, struct error *err)
     double real = sqlite3_value_double(value);
     if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 1) {
         const char *text = type == SQLITE_NULL ? "NULL" : (const char *)sqlite3_value_text(value);
-        return error_set(err, ERROR_INVALID, "k must be an integer of 1 or more, not %.40s", text == NULL ? "?" : text);
+        return error_set(err, ERROR_INVALID, "k must be an integer of 1 or more, not %.40s",
+                         text == NULL ? "?" : text);
     }
     *k = real >= 9.0e18 ? SIZE_MAX : (size_t)sqlite3_value_int64(value);
     return 0;
@@ -255,7 +271,8 @@ static int compare_ids(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *value, struct error *err)
+static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *value,
+                     struct error *err)
 {
     int type = sqlite3_value_numeric_type(value);
     if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return 0;
@@ -272,7 +289,8 @@ static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *v
 }
 
 /* The members of rowid IN (...), each once. */
-static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *request, struct error *err)
+static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *request,
+                       struct error *err)
 {
     size_t capacity = 64, n = 0;
     sqlite3_value *value = NULL;
@@ -283,7 +301,8 @@ static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *
         int rc = add_rowid(request, &capacity, value, err);
         if (rc != 0) return rc;
     }
-    if (step != SQLITE_DONE) return argument_storage_error(((struct semantic_table *)base)->db, step, err);
+    if (step != SQLITE_DONE)
+        return argument_storage_error(((struct semantic_table *)base)->db, step, err);
     qsort(request->ids, request->n_ids, sizeof *request->ids, compare_ids);
     for (size_t i = 0; i < request->n_ids; i++)
         if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
@@ -292,7 +311,8 @@ static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *
 }
 
 /* Reads the arguments after the query, in the order of the plan's flags. */
-static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, struct request *request, struct error *err)
+static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv,
+                        struct request *request, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int n = 1, rc = 0;
@@ -304,13 +324,15 @@ static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, st
     }
     if (rc == 0 && cursor->plan & PLAN_SIMILARITY)
         read_similarity(argv[n++], (cursor->plan & PLAN_SIMILARITY_ABOVE) != 0, request);
-    if (rc == 0 && cursor->plan & PLAN_ROWIDS) rc = read_rowids(cursor->base.pVtab, argv[n], request, err);
+    if (rc == 0 && cursor->plan & PLAN_ROWIDS)
+        rc = read_rowids(cursor->base.pVtab, argv[n], request, err);
     return rc;
 }
 
 /* Embeds a query text; *embedding is owned by the caller. */
-static int embed_query(struct semantic_table *table, const struct semantic_state *state, sqlite3_value *query,
-                       float **embedding, size_t *dimensions, struct error *err)
+static int embed_query(struct semantic_table *table, const struct semantic_state *state,
+                       sqlite3_value *query, float **embedding, size_t *dimensions,
+                       struct error *err)
 {
     struct catalog_entry *entry;
     struct model *fitted;
@@ -329,8 +351,9 @@ static int embed_query(struct semantic_table *table, const struct semantic_state
 }
 
 /* The query as a vector: the one given, or the embedding of the text. */
-static int query_vector(struct semantic_cursor *cursor, const struct semantic_state *state, sqlite3_value *query,
-                        float **embedding, struct index_query *search, struct error *err)
+static int query_vector(struct semantic_cursor *cursor, const struct semantic_state *state,
+                        sqlite3_value *query, float **embedding, struct index_query *search,
+                        struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int rc;
@@ -341,7 +364,8 @@ static int query_vector(struct semantic_cursor *cursor, const struct semantic_st
     }
     rc = argument_vector(cursor->query, &cursor->vector, err);
     if (rc == 0) rc = semantic_check_dimensions(state, "the query", cursor->vector.dimensions, err);
-    if (rc == 0) rc = semantic_check_direction(table, cursor->vector.data, cursor->vector.dimensions, err);
+    if (rc == 0)
+        rc = semantic_check_direction(table, cursor->vector.data, cursor->vector.dimensions, err);
     search->vector = cursor->vector.data;
     search->dimensions = cursor->vector.dimensions;
     return rc;
@@ -367,7 +391,8 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
                                     .n_only = request.n_ids,
                                     .cancel = &table->connection->cancel};
         rc = query_vector(cursor, &state, argv[0], &embedding, &query, err);
-        if (rc == 0 && state.dimensions != 0) rc = index_search(&cursor->storage, &query, &cursor->ranked, err);
+        if (rc == 0 && state.dimensions != 0)
+            rc = index_search(&cursor->storage, &query, &cursor->ranked, err);
     }
     memory_free(embedding);
     memory_free(request.ids);
@@ -379,8 +404,8 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
     return rc;
 }
 
-/* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a row trigger stay in one
- * batch; only a statement that reads the vector needs it. */
+/* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
+ * row trigger stay in one batch; only a statement that reads the vector needs it. */
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
@@ -388,7 +413,9 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     uint64_t hash;
     int type = sqlite3_value_numeric_type(rowid);
     cursor->id = sqlite3_value_int64(rowid);
-    if (type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && sqlite3_value_double(rowid) == (double)cursor->id)) return 0;
+    if (type != SQLITE_INTEGER &&
+        !(type == SQLITE_FLOAT && sqlite3_value_double(rowid) == (double)cursor->id))
+        return 0;
     const struct pending_row *waiting = pending_find(&table->pending, cursor->id);
     int rc = waiting == NULL ? store_get_hash(table, cursor->id, &found, &hash, &own, err) : 0;
     if (waiting != NULL) found = waiting->kind != PENDING_DELETE;
@@ -399,7 +426,8 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return store_prepare(table->db, &cursor->listing, err, "SELECT id FROM \"%w\".\"%w_vectors\" ORDER BY id", table->schema,
+    return store_prepare(table->db, &cursor->listing, err,
+                         "SELECT id FROM \"%w\".\"%w_vectors\" ORDER BY id", table->schema,
                          table->name);
 }
 
@@ -409,7 +437,8 @@ static int reads_pending(const struct semantic_table *table, int plan)
     return (plan & PLAN_ROWID) && !(plan & PLAN_READS_VECTOR) && table->config.content != NULL;
 }
 
-int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                    sqlite3_value **argv)
 {
     (void)unused;
     (void)argc;
@@ -447,7 +476,8 @@ static int current_relevance(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
-static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *context, struct error *err)
+static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *context,
+                            struct error *err)
 {
     const void *bytes;
     size_t size;
@@ -457,39 +487,49 @@ static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *con
     return rc;
 }
 
-static int result_content(struct semantic_cursor *cursor, sqlite3_context *context, int column, struct error *err)
+static int result_content(struct semantic_cursor *cursor, sqlite3_context *context, int column,
+                          struct error *err)
 {
     int rc = cursor->content_read ? 0 : read_content(cursor, cursor->id, err);
     if (rc == 0 && cursor->content_found)
-        sqlite3_result_value(context, sqlite3_column_value(cursor->content, 1 + column - COLUMN_CONTENT));
+        sqlite3_result_value(context,
+                             sqlite3_column_value(cursor->content, 1 + column - COLUMN_CONTENT));
     return rc;
 }
 
-/* The columns of a search. In a listing they are NULL; but whoever reads `query` there waits for a query that never came. */
-static int result_search(struct semantic_cursor *cursor, sqlite3_context *context, int column, struct error *err)
+/* The columns of a search. In a listing they are NULL; but whoever reads `query` there waits for a
+ * query that never came. */
+static int result_search(struct semantic_cursor *cursor, sqlite3_context *context, int column,
+                         struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int rc = 0;
     if (!(cursor->plan & PLAN_QUERY)) {
         if (column == COLUMN_QUERY || column == COLUMN_TABLE)
             return error_set(err, ERROR_INVALID,
-                             "the query did not reach the index: SQLite cannot push it through a view with a window "
+                             "the query did not reach the index: SQLite cannot push it through a "
+                             "view with a window "
                              "function without PARTITION BY query, or with LIMIT");
         return 0;
     }
     switch (column) {
     case COLUMN_QUERY:
-    case COLUMN_TABLE: sqlite3_result_value(context, cursor->query); break;
+    case COLUMN_TABLE:
+        sqlite3_result_value(context, cursor->query);
+        break;
     case COLUMN_K:
         if (cursor->k != NULL) sqlite3_result_value(context, cursor->k);
         break;
     case COLUMN_SIMILARITY:
-        sqlite3_result_double(context, index_similarity(table->config.metric, cursor->hit.closeness));
+        sqlite3_result_double(context,
+                              index_similarity(table->config.metric, cursor->hit.closeness));
         break;
     case COLUMN_DISTANCE:
         sqlite3_result_double(context, index_distance(table->config.metric, cursor->hit.closeness));
         break;
-    case COLUMN_RANK: sqlite3_result_int64(context, cursor->hit.rank); break;
+    case COLUMN_RANK:
+        sqlite3_result_int64(context, cursor->hit.rank);
+        break;
     default:
         rc = current_relevance(cursor, err);
         if (rc == 0) sqlite3_result_double(context, cursor->hit.relevance);
@@ -503,8 +543,11 @@ int semantic_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int col
     struct semantic_table *table = table_of(base);
     struct error err;
     int rc;
-    /* In an UPDATE the columns that stay are not ours to read, but for the text that we keep ourselves. */
-    if (sqlite3_vtab_nochange(context) && (column < COLUMN_CONTENT || table->config.content != NULL)) return SQLITE_OK;
+    /* In an UPDATE the columns that stay are not ours to read, but for the text that we keep
+     * ourselves. */
+    if (sqlite3_vtab_nochange(context) &&
+        (column < COLUMN_CONTENT || table->config.content != NULL))
+        return SQLITE_OK;
     if (column == COLUMN_EMBEDDING) rc = result_embedding(cursor, context, &err);
     else if (column >= COLUMN_CONTENT) rc = result_content(cursor, context, column, &err);
     else rc = result_search(cursor, context, column, &err);

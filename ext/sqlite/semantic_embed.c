@@ -8,60 +8,66 @@
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
 /* Makes table->fitted the model that state->fit names. */
-static int load_fitted(struct semantic_table *table, const struct semantic_state *state, struct model *model,
-                       struct error *err)
+static int load_fitted(struct semantic_table *table, const struct semantic_state *state,
+                       struct model *model, struct error *err)
 {
     if (table->fitted != NULL && table->fitted_id == state->fit) return 0;
     model_free(table->fitted);
     table->fitted = NULL;
     if (model->methods->load == NULL)
-        return error_set(err, ERROR_CORRUPT, "%s cannot be fitted, but %s_config says that it was", model->name,
-                         table->name);
+        return error_set(err, ERROR_CORRUPT, "%s cannot be fitted, but %s_config says that it was",
+                         model->name, table->name);
     struct buffer bytes;
     buffer_init(&bytes, MODEL_MAX_BYTES);
     int rc = store_read_model(table, &bytes, err);
-    if (rc == 0) rc = model->methods->load(model, (struct span){bytes.data, bytes.size}, &table->fitted, err);
+    if (rc == 0)
+        rc =
+            model->methods->load(model, (struct span){bytes.data, bytes.size}, &table->fitted, err);
     buffer_deinit(&bytes);
     if (rc == 0) table->fitted_id = state->fit;
     if (rc == ERROR_CORRUPT)
-        error_context(err, "INSERT INTO %s(%s) VALUES ('rebuild') makes it anew", table->name, table->name);
+        error_context(err, "INSERT INTO %s(%s) VALUES ('rebuild') makes it anew", table->name,
+                      table->name);
     return rc;
 }
 
-int semantic_embedder(struct semantic_table *table, const struct semantic_state *state, struct catalog_entry **entry,
-                      struct model **fitted, struct error *err)
+int semantic_embedder(struct semantic_table *table, const struct semantic_state *state,
+                      struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
     struct catalog *catalog = table->connection->catalog;
     *fitted = NULL;
     int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
     struct catalog_entry *named = NULL;
-    if (table->config.model != NULL && catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL) == 0 &&
+    if (table->config.model != NULL &&
+        catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL) == 0 &&
         strcmp(catalog_entry_name(named), state->model) != 0)
         return error_set(err, ERROR_INVALID,
-                         "the index was made by %s, but its model '%.100s' is %s now: register that name for %s again, or "
+                         "the index was made by %s, but its model '%.100s' is %s now: register "
+                         "that name for %s again, or "
                          "INSERT INTO %s(%s) VALUES ('rebuild')",
-                         state->model, table->config.model, catalog_entry_name(named), state->model, table->name,
-                         table->name);
+                         state->model, table->config.model, catalog_entry_name(named), state->model,
+                         table->name, table->name);
     if (state->fit == 0) return 0;
     rc = load_fitted(table, state, catalog_entry_model(*entry), err);
     *fitted = table->fitted;
     return rc;
 }
 
-int semantic_reranker(struct semantic_table *table, const struct semantic_state *state, struct catalog_entry **entry,
-                      struct model **fitted, struct error *err)
+int semantic_reranker(struct semantic_table *table, const struct semantic_state *state,
+                      struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
     struct catalog_entry *embedder;
     *fitted = NULL;
-    int rc = catalog_find(table->connection->catalog, table->reranker_name, MODEL_RERANK, entry, err);
+    int rc =
+        catalog_find(table->connection->catalog, table->reranker_name, MODEL_RERANK, entry, err);
     if (rc != 0 || state->fit == 0 || strcmp(table->reranker_name, state->model) != 0) return rc;
     return semantic_embedder(table, state, &embedder, fitted, err);
 }
 
 /* Cuts embeddings [n_rows, dimensions] into one vector a row. */
-static int deal_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings, size_t dimensions,
-                        struct error *err)
+static int deal_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
+                        size_t dimensions, struct error *err)
 {
     for (size_t i = 0; i < n_rows; i++) {
         float *vector = memory_alloc(dimensions, sizeof *vector);
@@ -74,8 +80,9 @@ static int deal_vectors(struct pending_row *const *rows, size_t n_rows, const fl
     return 0;
 }
 
-int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry, struct model *fitted,
-                        struct pending_row *const *rows, size_t n_rows, struct error *err)
+int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
+                        struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                        struct error *err)
 {
     if (n_rows == 0) return 0;
     struct model *model = fitted != NULL ? fitted : catalog_entry_model(entry);
@@ -83,7 +90,8 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
     float *embeddings = memory_alloc(n_rows, model->dimensions * sizeof *embeddings);
     int rc = texts == NULL || embeddings == NULL ? error_nomem(err) : 0;
     if (rc == 0) {
-        for (size_t i = 0; i < n_rows; i++) texts[i] = (struct span){rows[i]->text, rows[i]->text_size};
+        for (size_t i = 0; i < n_rows; i++)
+            texts[i] = (struct span){rows[i]->text, rows[i]->text_size};
         struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel};
         rc = catalog_embed(table->connection->catalog, entry, fitted, &request, embeddings, err);
     }
@@ -93,21 +101,22 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
     return rc;
 }
 
-int semantic_check_dimensions(const struct semantic_state *state, const char *who, size_t dimensions,
-                              struct error *err)
+int semantic_check_dimensions(const struct semantic_state *state, const char *who,
+                              size_t dimensions, struct error *err)
 {
     if (state->dimensions == 0 || state->dimensions == dimensions) return 0;
-    return error_set(err, ERROR_INVALID, "expected %zu dimensions, as the index has, not %zu (%s)", state->dimensions,
-                     dimensions, who);
+    return error_set(err, ERROR_INVALID, "expected %zu dimensions, as the index has, not %zu (%s)",
+                     state->dimensions, dimensions, who);
 }
 
-int semantic_check_direction(const struct semantic_table *table, const float *vector, size_t dimensions,
-                             struct error *err)
+int semantic_check_direction(const struct semantic_table *table, const float *vector,
+                             size_t dimensions, struct error *err)
 {
     if (table->config.metric != INDEX_COSINE) return 0;
     for (size_t i = 0; i < dimensions; i++)
         if (vector[i] != 0.0f) return 0;
-    return error_set(err, ERROR_INVALID, "the zero vector has no direction, which metric 'cosine' needs");
+    return error_set(err, ERROR_INVALID,
+                     "the zero vector has no direction, which metric 'cosine' needs");
 }
 
 int semantic_learn_dimensions(struct semantic_table *table, struct semantic_state *state,
@@ -115,8 +124,9 @@ int semantic_learn_dimensions(struct semantic_table *table, struct semantic_stat
 {
     for (size_t i = 0; i < n_rows; i++) {
         if (rows[i].vector == NULL) continue;
-        int rc = semantic_check_dimensions(state, rows[i].kind == PENDING_VECTOR ? "the vector given" : state->model,
-                                           rows[i].dimensions, err);
+        int rc = semantic_check_dimensions(
+            state, rows[i].kind == PENDING_VECTOR ? "the vector given" : state->model,
+            rows[i].dimensions, err);
         if (rc == 0 && state->dimensions == 0) {
             rc = store_set(table, "dimensions", (int64_t)rows[i].dimensions, err);
             state->dimensions = rows[i].dimensions;

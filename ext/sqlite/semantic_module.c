@@ -13,10 +13,12 @@
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_write.h"
 
-struct semantic_table *semantic_module_find(struct semantic_module *module, const char *schema, const char *name)
+struct semantic_table *semantic_module_find(struct semantic_module *module, const char *schema,
+                                            const char *name)
 {
     for (struct semantic_table *table = module->tables; table != NULL; table = table->next)
-        if (sqlite3_stricmp(table->schema, schema) == 0 && sqlite3_stricmp(table->name, name) == 0) return table;
+        if (sqlite3_stricmp(table->schema, schema) == 0 && sqlite3_stricmp(table->name, name) == 0)
+            return table;
     return NULL;
 }
 
@@ -38,8 +40,8 @@ static void table_free(struct semantic_table *table)
     memory_free(table);
 }
 
-static int table_new(sqlite3 *db, struct semantic_module *module, const char *schema, const char *name,
-                     struct semantic_table **opened, struct error *err)
+static int table_new(sqlite3 *db, struct semantic_module *module, const char *schema,
+                     const char *name, struct semantic_table **opened, struct error *err)
 {
     struct semantic_table *table = memory_zalloc(1, sizeof *table);
     *opened = table;
@@ -62,13 +64,15 @@ static int declare(struct semantic_table *table, struct error *err)
 {
     struct buffer sql;
     buffer_init(&sql, 4 << 20);
-    char *hidden = sqlite3_mprintf("CREATE TABLE x(query HIDDEN, k HIDDEN, similarity HIDDEN, distance HIDDEN, relevance "
-                                   "HIDDEN, rank HIDDEN, embedding HIDDEN, \"%w\" HIDDEN",
-                                   table->name);
+    char *hidden = sqlite3_mprintf(
+        "CREATE TABLE x(query HIDDEN, k HIDDEN, similarity HIDDEN, distance HIDDEN, relevance "
+        "HIDDEN, rank HIDDEN, embedding HIDDEN, \"%w\" HIDDEN",
+        table->name);
     int rc = hidden == NULL ? error_nomem(err) : buffer_append(&sql, hidden, strlen(hidden), err);
     sqlite3_free(hidden);
     for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
-        char *column = sqlite3_mprintf(", \"%w\" %s", table->columns[i].name, table->columns[i].affinity);
+        char *column =
+            sqlite3_mprintf(", \"%w\" %s", table->columns[i].name, table->columns[i].affinity);
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }
@@ -82,7 +86,8 @@ static int declare(struct semantic_table *table, struct error *err)
 }
 
 /* The full names of both models, looked up by what the options say, or the defaults. */
-static int choose_models(struct semantic_table *table, char *model_name, size_t size, struct error *err)
+static int choose_models(struct semantic_table *table, char *model_name, size_t size,
+                         struct error *err)
 {
     struct catalog *catalog = table->connection->catalog;
     struct catalog_entry *entry;
@@ -103,14 +108,14 @@ static int create_table(struct semantic_table *table, struct error *err)
     char model_name[sizeof((struct semantic_state *)NULL)->model];
     int rc = choose_models(table, model_name, sizeof model_name, err);
     if (rc == 0)
-        rc = semantic_config_resolve(table->db, table->schema, table->name, &table->config, &table->columns,
-                                     &table->n_columns, err);
+        rc = semantic_config_resolve(table->db, table->schema, table->name, &table->config,
+                                     &table->columns, &table->n_columns, err);
     if (rc == 0) rc = store_create(table, model_name, err);
     return rc;
 }
 
-/* xConnect reads nothing but X_config. If that is damaged the table connects all the same, so that it can be dropped, and
- * every use reports the damage. */
+/* xConnect reads nothing but X_config. If that is damaged the table connects all the same, so that
+ * it can be dropped, and every use reports the damage. */
 static int connect_table(struct semantic_table *table, struct error *err)
 {
     int rc = store_read_config(table, err);
@@ -125,8 +130,8 @@ static int connect_table(struct semantic_table *table, struct error *err)
     return rc;
 }
 
-static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message,
-                      int create)
+static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                      sqlite3_vtab **opened, char **message, int create)
 {
     struct error err = {0};
     struct semantic_table *table = NULL;
@@ -147,12 +152,14 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     return rc;
 }
 
-static int create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message)
+static int create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened,
+                  char **message)
 {
     return open_table(db, aux, argc, argv, opened, message, 1);
 }
 
-static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened, char **message)
+static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened,
+                   char **message)
 {
     return open_table(db, aux, argc, argv, opened, message, 0);
 }
@@ -173,7 +180,8 @@ static int destroy(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* Pending rows are written under the old name first. The new name takes effect when SQLite connects the table anew. */
+/* Pending rows are written under the old name first. The new name takes effect when SQLite connects
+ * the table anew. */
 static int rename_table(sqlite3_vtab *base, const char *name)
 {
     struct semantic_table *table = (struct semantic_table *)base;
@@ -189,7 +197,8 @@ static int rename_table(sqlite3_vtab *base, const char *name)
 }
 
 #if SQLITE_VERSION_NUMBER >= 3044000
-static int check_integrity(sqlite3_vtab *base, const char *schema, const char *name, int flags, char **message)
+static int check_integrity(sqlite3_vtab *base, const char *schema, const char *name, int flags,
+                           char **message)
 {
     (void)flags;
     struct semantic_table *table = (struct semantic_table *)base;
@@ -234,7 +243,8 @@ static const sqlite3_module semantic_index = {
     .xShadowName = store_is_shadow,
 };
 
-/* semantic_index owns the module data, semantic_sync borrows it: when SQLite drops modules no statement runs any more. */
+/* semantic_index owns the module data, semantic_sync borrows it: when SQLite drops modules no
+ * statement runs any more. */
 static void module_free(void *data)
 {
     struct semantic_module *module = data;
@@ -248,7 +258,8 @@ int semantic_register(struct connection *connection)
     if (module == NULL) return SQLITE_NOMEM;
     module->connection = connection_reference(connection);
     /* SQLite calls the destructor also when registering fails. */
-    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, module, module_free);
+    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, module,
+                                      module_free);
     if (rc == SQLITE_OK) rc = semantic_progress_register(connection->db, module);
     return rc;
 }

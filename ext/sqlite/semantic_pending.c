@@ -15,7 +15,8 @@ static void drop_rows(struct semantic_pending *pending, size_t n_rows)
 static void count_text(struct semantic_pending *pending)
 {
     pending->text_bytes = 0;
-    for (size_t i = pending->n_flushed; i < pending->n_rows; i++) pending->text_bytes += pending->rows[i].text_size;
+    for (size_t i = pending->n_flushed; i < pending->n_rows; i++)
+        pending->text_bytes += pending->rows[i].text_size;
 }
 
 int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err)

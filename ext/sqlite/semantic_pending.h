@@ -1,13 +1,17 @@
 /*
- * semantic_pending.h: rows written in the open transaction, kept until they can be embedded together.
+ * semantic_pending.h: rows written in the open transaction, kept until they can be embedded
+ * together.
  *
- * Embedding one row at a time would be one request a row. So xUpdate only notes what to do; a flush embeds all noted texts in
- * batches and writes the shadow tables. It comes before a read, at COMMIT, and when much is waiting. What a flush
- * writes belongs to the savepoint that is innermost THEN, so rolling that back undoes rows that were noted before it. Therefore the buffer
- * keeps a mark (length, flushed) for each savepoint, and keeps rows, with the vectors that were paid for, as long as some mark could
- * make them unflushed again: row i, while a mark has n_flushed <= i < n_rows.
+ * Embedding one row at a time would be one request a row. So xUpdate only notes what to do; a flush
+ * embeds all noted texts in batches and writes the shadow tables. It comes before a read, at
+ * COMMIT, and when much is waiting. What a flush writes belongs to the savepoint that is innermost
+ * THEN, so rolling that back undoes rows that were noted before it. Therefore the buffer keeps a
+ * mark (length, flushed) for each savepoint, and keeps rows, with the vectors that were paid for,
+ * as long as some mark could make them unflushed again: row i, while a mark has n_flushed <= i <
+ * n_rows.
  *
- * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to flush.
+ * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to
+ * flush.
  */
 #ifndef SQLITE_SEMANTIC_PENDING_H
 #define SQLITE_SEMANTIC_PENDING_H

@@ -7,13 +7,21 @@
  *  lookup     rowid                                          5   1
  *  listing    -                                      1 000 000   1 000 000
  *
- * The equality on rowid is never an argument of a search: in a join on rowid it would make the answer depend on which
- * table SQLite reads first. It only makes that plan so costly that the search comes first. Filters on joined tables therefore apply
- * after the k; rowid IN (...) and similarity >= x, which belong to this table alone, apply before. A query or a k that cannot be
+ * The equality on rowid is never an argument of a search: in a join on rowid it would make the
+ * answer depend on which table SQLite reads first. It only makes that plan so costly that the
+ * search comes first. Filters on joined tables therefore apply after the k; rowid IN (...) and
+ * similarity >= x, which belong to this table alone, apply before. A query or a k that cannot be
  * had in a plan rules the plan out.
  */
 
-enum { ARGUMENT_QUERY, ARGUMENT_K, ARGUMENT_SIMILARITY, ARGUMENT_ROWIDS, ARGUMENT_ROWID, N_ARGUMENTS };
+enum {
+    ARGUMENT_QUERY,
+    ARGUMENT_K,
+    ARGUMENT_SIMILARITY,
+    ARGUMENT_ROWIDS,
+    ARGUMENT_ROWID,
+    N_ARGUMENTS
+};
 
 /* Constraint numbers, -1 where there is none. */
 struct found {
@@ -26,7 +34,8 @@ struct found {
 static int is_query(const struct sqlite3_index_constraint *constraint)
 {
     int op = constraint->op, column = constraint->iColumn;
-    return (op == SQLITE_INDEX_CONSTRAINT_EQ && (column == COLUMN_QUERY || column == COLUMN_TABLE)) ||
+    return (op == SQLITE_INDEX_CONSTRAINT_EQ &&
+            (column == COLUMN_QUERY || column == COLUMN_TABLE)) ||
            (op == SQLITE_INDEX_CONSTRAINT_MATCH && column == COLUMN_TABLE);
 }
 
@@ -39,16 +48,19 @@ static void find_constraint(sqlite3_index_info *info, int i, struct found *found
     if (op == SQLITE_INDEX_CONSTRAINT_EQ && column == COLUMN_K) which = ARGUMENT_K;
     if (which >= 0 && !constraint->usable) found->unusable = 1;
     if (!constraint->usable) return;
-    if (column == COLUMN_SIMILARITY && (op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT))
+    if (column == COLUMN_SIMILARITY &&
+        (op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT))
         which = ARGUMENT_SIMILARITY;
-    if (column == -1 && op == SQLITE_INDEX_CONSTRAINT_EQ) which = sqlite3_vtab_in(info, i, -1) ? ARGUMENT_ROWIDS : ARGUMENT_ROWID;
+    if (column == -1 && op == SQLITE_INDEX_CONSTRAINT_EQ)
+        which = sqlite3_vtab_in(info, i, -1) ? ARGUMENT_ROWIDS : ARGUMENT_ROWID;
     if (which == ARGUMENT_ROWID) found->rowid_equality = 1;
     if (which < 0 || found->argument[which] >= 0) return;
     found->argument[which] = i;
     if (which == ARGUMENT_SIMILARITY) found->above = op == SQLITE_INDEX_CONSTRAINT_GT;
 }
 
-static void use(sqlite3_index_info *info, const struct found *found, int which, int flag, int *n_arguments)
+static void use(sqlite3_index_info *info, const struct found *found, int which, int flag,
+                int *n_arguments)
 {
     int i = found->argument[which];
     if (i < 0) return;
@@ -68,14 +80,19 @@ static void consume_order(sqlite3_index_info *info, int searches)
         return;
     }
     switch (column) {
-    case COLUMN_SIMILARITY: info->orderByConsumed = descending; break;
+    case COLUMN_SIMILARITY:
+        info->orderByConsumed = descending;
+        break;
     case COLUMN_DISTANCE:
-    case COLUMN_RANK: info->orderByConsumed = !descending; break;
+    case COLUMN_RANK:
+        info->orderByConsumed = !descending;
+        break;
     case COLUMN_RELEVANCE:
         info->orderByConsumed = descending;
         if (descending) info->idxNum |= PLAN_BY_RELEVANCE;
         break;
-    default: break;
+    default:
+        break;
     }
 }
 
@@ -83,8 +100,8 @@ static void plan_search(sqlite3_index_info *info, const struct found *found, int
 {
     use(info, found, ARGUMENT_QUERY, PLAN_QUERY, n_arguments);
     use(info, found, ARGUMENT_K, PLAN_K, n_arguments);
-    use(info, found, ARGUMENT_SIMILARITY, found->above ? PLAN_SIMILARITY | PLAN_SIMILARITY_ABOVE : PLAN_SIMILARITY,
-        n_arguments);
+    use(info, found, ARGUMENT_SIMILARITY,
+        found->above ? PLAN_SIMILARITY | PLAN_SIMILARITY_ABOVE : PLAN_SIMILARITY, n_arguments);
     use(info, found, ARGUMENT_ROWIDS, PLAN_ROWIDS, n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;
     int bounded = (info->idxNum & (PLAN_K | PLAN_RELEVANCE)) != 0;
@@ -108,7 +125,8 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     if (found.unusable) return SQLITE_CONSTRAINT;
     int searches = found.argument[ARGUMENT_QUERY] >= 0;
     /* In a listing SQLite may as well take the members of IN one by one. */
-    if (!searches && found.argument[ARGUMENT_ROWID] < 0) found.argument[ARGUMENT_ROWID] = found.argument[ARGUMENT_ROWIDS];
+    if (!searches && found.argument[ARGUMENT_ROWID] < 0)
+        found.argument[ARGUMENT_ROWID] = found.argument[ARGUMENT_ROWIDS];
     info->idxNum = 0;
     if (searches) plan_search(info, &found, &n_arguments);
     else plan_listing(info, &found, &n_arguments);

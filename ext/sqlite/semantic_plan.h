@@ -15,8 +15,9 @@ enum semantic_plan_flag {
     PLAN_ROWIDS = 16,          /* rowid IN (...), all at once */
     PLAN_ROWID = 32,           /* rowid = x (listing) */
     PLAN_RELEVANCE = 64,       /* the statement reads relevance */
-    PLAN_BY_RELEVANCE = 128,   /* rows in order of relevance, else of similarity (listing: of rowid) */
-    PLAN_READS_VECTOR = 256    /* the statement reads embedding */
+    PLAN_BY_RELEVANCE =
+        128,                /* rows in order of relevance, else of similarity (listing: of rowid) */
+    PLAN_READS_VECTOR = 256 /* the statement reads embedding */
 };
 
 int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info);

@@ -37,14 +37,15 @@ struct progress_cursor {
     sqlite3_value *index_argument, *schema_argument; /* as given, to read back; owned */
 };
 
-static int progress_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **opened,
-                            char **message)
+static int progress_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                            sqlite3_vtab **opened, char **message)
 {
     (void)argc;
     (void)argv;
     (void)message;
-    int rc = sqlite3_declare_vtab(db, "CREATE TABLE x(embedded, deleted, pending, total, requests, seconds, "
-                                      "\"index\" HIDDEN, schema HIDDEN)");
+    int rc = sqlite3_declare_vtab(
+        db, "CREATE TABLE x(embedded, deleted, pending, total, requests, seconds, "
+            "\"index\" HIDDEN, schema HIDDEN)");
     if (rc != SQLITE_OK) return rc;
     sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
     struct progress_table *table = memory_zalloc(1, sizeof *table);
@@ -117,20 +118,25 @@ static struct progress_table *table_of(struct progress_cursor *cursor)
 }
 
 /* Which table is meant: the name in the schema given, or in the first schema that has it. */
-static int resolve_name(struct progress_cursor *cursor, const char *name, const char *schema, struct error *err)
+static int resolve_name(struct progress_cursor *cursor, const char *name, const char *schema,
+                        struct error *err)
 {
     sqlite3 *db = table_of(cursor)->db;
     sqlite3_stmt *statement;
     int row = 0;
     int rc = store_prepare(db, &statement, err,
-                           "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN pragma_database_list AS d ON d.name = "
-                           "t.schema WHERE t.type = 'virtual' AND t.name = %Q COLLATE nocase AND (%Q IS NULL OR t.schema = %Q "
+                           "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN "
+                           "pragma_database_list AS d ON d.name = "
+                           "t.schema WHERE t.type = 'virtual' AND t.name = %Q COLLATE nocase AND "
+                           "(%Q IS NULL OR t.schema = %Q "
                            "COLLATE nocase) ORDER BY d.seq <> 1, d.seq LIMIT 1",
                            name, schema, schema);
     if (rc == 0) rc = store_step(db, statement, &row, err);
     if (rc == 0 && row) {
-        cursor->schema = memory_copy((const char *)sqlite3_column_text(statement, 0), (size_t)sqlite3_column_bytes(statement, 0));
-        cursor->name = memory_copy((const char *)sqlite3_column_text(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
+        cursor->schema = memory_copy((const char *)sqlite3_column_text(statement, 0),
+                                     (size_t)sqlite3_column_bytes(statement, 0));
+        cursor->name = memory_copy((const char *)sqlite3_column_text(statement, 1),
+                                   (size_t)sqlite3_column_bytes(statement, 1));
         if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
     } else if (rc == 0) {
         rc = error_set(err, ERROR_INVALID, "no semantic_index is called %.100s", name);
@@ -140,13 +146,16 @@ static int resolve_name(struct progress_cursor *cursor, const char *name, const 
 }
 
 /* Connects the index and keeps it so while *pin is open. */
-static int pin_index(struct progress_cursor *cursor, sqlite3_stmt **pin, struct semantic_table **index, struct error *err)
+static int pin_index(struct progress_cursor *cursor, sqlite3_stmt **pin,
+                     struct semantic_table **index, struct error *err)
 {
     struct progress_table *table = table_of(cursor);
-    int rc = store_prepare(table->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"", cursor->schema, cursor->name);
+    int rc = store_prepare(table->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"", cursor->schema,
+                           cursor->name);
     if (rc != 0) return rc;
     *index = semantic_module_find(table->module, cursor->schema, cursor->name);
-    if (*index == NULL) return error_set(err, ERROR_INVALID, "%s is not a semantic_index", cursor->name);
+    if (*index == NULL)
+        return error_set(err, ERROR_INVALID, "%s is not a semantic_index", cursor->name);
     if ((*index)->broken.code != 0) {
         *err = (*index)->broken;
         return err->code;
@@ -165,7 +174,8 @@ static int busy_timeout(sqlite3 *db, int *milliseconds, struct error *err)
     return rc;
 }
 
-/* One nested statement writes the batch; while another connection is in the way it is tried again. */
+/* One nested statement writes the batch; while another connection is in the way it is tried again.
+ */
 static int write_batch(struct progress_cursor *cursor, struct error *err)
 {
     struct progress_table *table = table_of(cursor);
@@ -175,15 +185,17 @@ static int write_batch(struct progress_cursor *cursor, struct error *err)
     if (rc != 0) return rc;
     for (int pause = 1;; pause = pause < 25 ? pause * 2 : pause) {
         table->module->storing = cursor->sync;
-        rc = store_execute(table->db, err, "INSERT INTO \"%w\".\"%w\"(\"%w\") VALUES ('store-batch')", cursor->schema,
-                           cursor->name, cursor->name);
+        rc = store_execute(table->db, err,
+                           "INSERT INTO \"%w\".\"%w\"(\"%w\") VALUES ('store-batch')",
+                           cursor->schema, cursor->name, cursor->name);
         table->module->storing = NULL;
         if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_BUSY) break;
         int stale = sqlite3_extended_errcode(table->db) == SQLITE_BUSY_SNAPSHOT;
         if (stale || (clock_seconds() - start) * 1000 >= timeout)
-            return error_context(err, "%s; the %zu rows embedded before are kept, call again for the rest",
-                                 stale ? "another connection wrote meanwhile" : "another connection is writing",
-                                 cursor->sync->n_embedded);
+            return error_context(
+                err, "%s; the %zu rows embedded before are kept, call again for the rest",
+                stale ? "another connection wrote meanwhile" : "another connection is writing",
+                cursor->sync->n_embedded);
         rc = cancel_check(&table->module->connection->cancel, err);
         if (rc != 0) return rc;
         sqlite3_sleep(pause);
@@ -203,7 +215,8 @@ static int do_batch(struct progress_cursor *cursor, struct error *err)
     return rc;
 }
 
-static int begin(struct progress_cursor *cursor, int argc, sqlite3_value **argv, int plan, struct error *err)
+static int begin(struct progress_cursor *cursor, int argc, sqlite3_value **argv, int plan,
+                 struct error *err)
 {
     struct semantic_table *index;
     sqlite3_stmt *pin = NULL;
@@ -222,14 +235,16 @@ static int begin(struct progress_cursor *cursor, int argc, sqlite3_value **argv,
 }
 
 /* The first row comes also when there is nothing to do: it says so. */
-static int progress_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc, sqlite3_value **argv)
+static int progress_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                           sqlite3_value **argv)
 {
     (void)unused;
     struct progress_cursor *cursor = (struct progress_cursor *)base;
     struct error err;
     reset(cursor);
     if (!(plan & 1)) {
-        error_set(&err, ERROR_INVALID, "expected the name of a semantic_index: semantic_sync('movie_index')");
+        error_set(&err, ERROR_INVALID,
+                  "expected the name of a semantic_index: semantic_sync('movie_index')");
         return argument_table_error(base->pVtab, "semantic_sync", &err);
     }
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return SQLITE_OK;
@@ -259,13 +274,27 @@ static int progress_column(sqlite3_vtab_cursor *base, sqlite3_context *context, 
     struct progress_cursor *cursor = (struct progress_cursor *)base;
     const struct semantic_sync *sync = cursor->sync;
     switch (column) {
-    case COLUMN_EMBEDDED: sqlite3_result_int64(context, (int64_t)sync->n_embedded); break;
-    case COLUMN_DELETED: sqlite3_result_int64(context, (int64_t)sync->n_deleted); break;
-    case COLUMN_PENDING: sqlite3_result_int64(context, (int64_t)(sync->n_ids - sync->n_collected)); break;
-    case COLUMN_TOTAL: sqlite3_result_int64(context, sync->n_total); break;
-    case COLUMN_REQUESTS: sqlite3_result_int64(context, (int64_t)sync->n_requests); break;
-    case COLUMN_SECONDS: sqlite3_result_double(context, clock_seconds() - cursor->start); break;
-    case COLUMN_INDEX: sqlite3_result_value(context, cursor->index_argument); break;
+    case COLUMN_EMBEDDED:
+        sqlite3_result_int64(context, (int64_t)sync->n_embedded);
+        break;
+    case COLUMN_DELETED:
+        sqlite3_result_int64(context, (int64_t)sync->n_deleted);
+        break;
+    case COLUMN_PENDING:
+        sqlite3_result_int64(context, (int64_t)(sync->n_ids - sync->n_collected));
+        break;
+    case COLUMN_TOTAL:
+        sqlite3_result_int64(context, sync->n_total);
+        break;
+    case COLUMN_REQUESTS:
+        sqlite3_result_int64(context, (int64_t)sync->n_requests);
+        break;
+    case COLUMN_SECONDS:
+        sqlite3_result_double(context, clock_seconds() - cursor->start);
+        break;
+    case COLUMN_INDEX:
+        sqlite3_result_value(context, cursor->index_argument);
+        break;
     default:
         if (cursor->schema_argument != NULL) sqlite3_result_value(context, cursor->schema_argument);
     }

@@ -12,7 +12,8 @@
 static const char *const shadow_suffixes[] = {"config", "vectors", "codes", "text", "model"};
 #define N_SHADOWS (sizeof shadow_suffixes / sizeof *shadow_suffixes)
 
-static int prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags, struct error *err, char *sql)
+static int prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags, struct error *err,
+                        char *sql)
 {
     *statement = NULL;
     if (sql == NULL) return error_nomem(err);
@@ -44,7 +45,8 @@ int store_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error *err
     return rc;
 }
 
-/* Steps a statement that gives no rows; the bindings are dropped, as they may point to what the caller frees. */
+/* Steps a statement that gives no rows; the bindings are dropped, as they may point to what the
+ * caller frees. */
 static int run(sqlite3 *db, sqlite3_stmt *statement, struct error *err)
 {
     int row;
@@ -67,7 +69,8 @@ int store_execute(sqlite3 *db, struct error *err, const char *format, ...)
     return rc;
 }
 
-/* The SQL of the kept statements; the schema and the name go in. STATEMENT_CONTENT_TEXT is made by semantic_content. */
+/* The SQL of the kept statements; the schema and the name go in. STATEMENT_CONTENT_TEXT is made by
+ * semantic_content. */
 static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_STATE] = "SELECT key, value FROM \"%w\".\"%w_config\" "
                         "WHERE key IN ('dimensions', 'fit', 'format', 'model')",
@@ -84,8 +87,8 @@ static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_LAST_ID] = "SELECT max(id) FROM \"%w\".\"%w_text\"",
 };
 
-int store_statement(struct semantic_table *table, enum semantic_statement which, sqlite3_stmt **statement,
-                    struct error *err)
+int store_statement(struct semantic_table *table, enum semantic_statement which,
+                    sqlite3_stmt **statement, struct error *err)
 {
     *statement = table->statements[which];
     if (*statement != NULL) {
@@ -125,9 +128,11 @@ static int write_columns(struct semantic_table *table, struct error *err)
     int rc = store_set_text(table, "columns", "[]", err);
     for (size_t i = 0; rc == 0 && i < table->n_columns; i++)
         rc = store_execute(table->db, err,
-                           "UPDATE \"%w\".\"%w_config\" SET value = json_insert(value, '$[#]', json_array(%Q, %Q)) "
+                           "UPDATE \"%w\".\"%w_config\" SET value = json_insert(value, '$[#]', "
+                           "json_array(%Q, %Q)) "
                            "WHERE key = 'columns'",
-                           table->schema, table->name, table->columns[i].name, table->columns[i].affinity);
+                           table->schema, table->name, table->columns[i].name,
+                           table->columns[i].affinity);
     return rc;
 }
 
@@ -135,7 +140,8 @@ int store_create(struct semantic_table *table, const char *model_name, struct er
 {
     static const char *const definitions[N_SHADOWS] = {
         "key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-        "id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, own INTEGER NOT NULL, vector BLOB NOT NULL)",
+        "id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, own INTEGER NOT NULL, vector BLOB NOT "
+        "NULL)",
         "id INTEGER PRIMARY KEY, code BLOB NOT NULL)",
         "id INTEGER PRIMARY KEY, text TEXT)",
         "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
@@ -143,8 +149,8 @@ int store_create(struct semantic_table *table, const char *model_name, struct er
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(table, shadow_suffixes[i]))
-            rc = store_execute(table->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", table->schema, table->name,
-                               shadow_suffixes[i], definitions[i]);
+            rc = store_execute(table->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", table->schema,
+                               table->name, shadow_suffixes[i], definitions[i]);
     if (rc == 0) rc = store_set(table, "format", STORE_FORMAT, err);
     if (rc == 0) rc = store_set_text(table, "model", model_name, err);
     if (rc == 0) rc = store_set_text(table, "reranker", table->reranker_name, err);
@@ -160,8 +166,8 @@ int store_drop(struct semantic_table *table, struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        rc = store_execute(table->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema, table->name,
-                           shadow_suffixes[i]);
+        rc = store_execute(table->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema,
+                           table->name, shadow_suffixes[i]);
     return rc;
 }
 
@@ -171,8 +177,9 @@ int store_rename(struct semantic_table *table, const char *name, struct error *e
     store_finalize(table);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(table, shadow_suffixes[i]))
-            rc = store_execute(table->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", table->schema,
-                               table->name, shadow_suffixes[i], name, shadow_suffixes[i]);
+            rc = store_execute(table->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"",
+                               table->schema, table->name, shadow_suffixes[i], name,
+                               shadow_suffixes[i]);
     return rc;
 }
 
@@ -187,24 +194,28 @@ static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct er
 
 static int corrupt_config(const struct semantic_table *table, const char *what, struct error *err)
 {
-    return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)", table->name, what);
+    return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)",
+                     table->name, what);
 }
 
 static int read_columns(struct semantic_table *table, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
-    int rc = store_prepare(table->db, &statement, err,
-                           "SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]') "
-                           "FROM \"%w\".\"%w_config\" AS c, json_each(c.value) AS j WHERE c.key = 'columns'",
-                           table->schema, table->name);
+    int rc = store_prepare(
+        table->db, &statement, err,
+        "SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]') "
+        "FROM \"%w\".\"%w_config\" AS c, json_each(c.value) AS j WHERE c.key = 'columns'",
+        table->schema, table->name);
     while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
         const char *affinity = (const char *)sqlite3_column_text(statement, 1);
-        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL || semantic_affinity(affinity) == NULL) {
+        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL ||
+            semantic_affinity(affinity) == NULL) {
             rc = corrupt_config(table, "the column list is damaged", err);
             break;
         }
-        struct semantic_column *columns = memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
+        struct semantic_column *columns =
+            memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
         if (columns == NULL) {
             rc = error_nomem(err);
             break;
@@ -223,8 +234,9 @@ int store_read_config(struct semantic_table *table, struct error *err)
     sqlite3_stmt *statement;
     int64_t format = 0, metric = -1, quantize = -1;
     int row = 0;
-    int rc = store_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"", table->schema,
-                           table->name);
+    int rc =
+        store_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
+                      table->schema, table->name);
     while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         if (key == NULL) continue;
@@ -236,10 +248,12 @@ int store_read_config(struct semantic_table *table, struct error *err)
     sqlite3_finalize(statement);
     if (rc != 0) return rc;
     if (format != STORE_FORMAT)
-        return error_set(err, ERROR_CORRUPT, "%s has format version %lld, and this version of rerank reads %d", table->name,
-                         (long long)format, STORE_FORMAT);
+        return error_set(err, ERROR_CORRUPT,
+                         "%s has format version %lld, and this version of rerank reads %d",
+                         table->name, (long long)format, STORE_FORMAT);
     if (metric != (int64_t)table->config.metric || quantize != (int64_t)table->config.quantize)
-        return corrupt_config(table, "metric or quantize is not what CREATE VIRTUAL TABLE says", err);
+        return corrupt_config(table, "metric or quantize is not what CREATE VIRTUAL TABLE says",
+                              err);
     if (table->reranker_name == NULL)
         return corrupt_config(table, "the reranker's name is missing", err);
     return read_columns(table, err);
@@ -280,7 +294,8 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
     return run(table->db, statement, err);
 }
 
-int store_set_text(struct semantic_table *table, const char *key, const char *value, struct error *err)
+int store_set_text(struct semantic_table *table, const char *key, const char *value,
+                   struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
@@ -290,7 +305,8 @@ int store_set_text(struct semantic_table *table, const char *key, const char *va
     return run(table->db, statement, err);
 }
 
-static int put_code(struct semantic_table *table, int64_t id, const float *vector, size_t dimensions, struct error *err)
+static int put_code(struct semantic_table *table, int64_t id, const float *vector,
+                    size_t dimensions, struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_statement(table, STATEMENT_PUT_CODE, &statement, err);
@@ -312,7 +328,8 @@ static int put_text(struct semantic_table *table, const struct pending_row *row,
     int rc = store_statement(table, STATEMENT_PUT_TEXT, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, row->id);
-    if (row->text != NULL) sqlite3_bind_text64(statement, 2, row->text, row->text_size, SQLITE_STATIC, SQLITE_UTF8);
+    if (row->text != NULL)
+        sqlite3_bind_text64(statement, 2, row->text, row->text_size, SQLITE_STATIC, SQLITE_UTF8);
     return run(table->db, statement, err);
 }
 
@@ -332,7 +349,8 @@ int store_put(struct semantic_table *table, const struct pending_row *row, struc
     return rc;
 }
 
-static int delete_with(struct semantic_table *table, enum semantic_statement which, int64_t id, struct error *err)
+static int delete_with(struct semantic_table *table, enum semantic_statement which, int64_t id,
+                       struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_statement(table, which, &statement, err);
@@ -344,17 +362,21 @@ static int delete_with(struct semantic_table *table, enum semantic_statement whi
 int store_delete(struct semantic_table *table, int64_t id, struct error *err)
 {
     int rc = delete_with(table, STATEMENT_DELETE_VECTOR, id, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = delete_with(table, STATEMENT_DELETE_CODE, id, err);
-    if (rc == 0 && table->config.content == NULL) rc = delete_with(table, STATEMENT_DELETE_TEXT, id, err);
+    if (rc == 0 && table->config.quantize != INDEX_EXACT)
+        rc = delete_with(table, STATEMENT_DELETE_CODE, id, err);
+    if (rc == 0 && table->config.content == NULL)
+        rc = delete_with(table, STATEMENT_DELETE_TEXT, id, err);
     return rc;
 }
 
 int store_delete_all_vectors(struct semantic_table *table, struct error *err)
 {
-    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_vectors\" WHERE own = 0", table->schema, table->name);
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_vectors\" WHERE own = 0",
+                           table->schema, table->name);
     if (rc == 0 && table->config.quantize != INDEX_EXACT)
         rc = store_execute(table->db, err,
-                           "DELETE FROM \"%w\".\"%w_codes\" WHERE id NOT IN (SELECT id FROM \"%w\".\"%w_vectors\")",
+                           "DELETE FROM \"%w\".\"%w_codes\" WHERE id NOT IN (SELECT id FROM "
+                           "\"%w\".\"%w_vectors\")",
                            table->schema, table->name, table->schema, table->name);
     return rc;
 }
@@ -362,14 +384,16 @@ int store_delete_all_vectors(struct semantic_table *table, struct error *err)
 int store_any_vector(struct semantic_table *table, int *any, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_prepare(table->db, &statement, err, "SELECT 1 FROM \"%w\".\"%w_vectors\" LIMIT 1", table->schema,
-                           table->name);
+    int rc =
+        store_prepare(table->db, &statement, err, "SELECT 1 FROM \"%w\".\"%w_vectors\" LIMIT 1",
+                      table->schema, table->name);
     if (rc == 0) rc = store_step(table->db, statement, any, err);
     sqlite3_finalize(statement);
     return rc;
 }
 
-int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own, struct error *err)
+int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own,
+                   struct error *err)
 {
     sqlite3_stmt *statement;
     *found = 0;
@@ -400,7 +424,8 @@ int store_read_model(struct semantic_table *table, struct buffer *bytes, struct 
 {
     sqlite3_stmt *statement;
     int row = 0;
-    int rc = store_prepare(table->db, &statement, err, "SELECT bytes FROM \"%w\".\"%w_model\" ORDER BY id", table->schema,
+    int rc = store_prepare(table->db, &statement, err,
+                           "SELECT bytes FROM \"%w\".\"%w_model\" ORDER BY id", table->schema,
                            table->name);
     while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
         const void *piece = sqlite3_column_blob(statement, 0);
@@ -416,13 +441,16 @@ int store_read_model(struct semantic_table *table, struct buffer *bytes, struct 
 int store_write_model(struct semantic_table *table, struct span bytes, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_model\"", table->schema, table->name);
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_model\"", table->schema,
+                           table->name);
     if (rc == 0)
-        rc = store_prepare(table->db, &statement, err, "INSERT INTO \"%w\".\"%w_model\"(bytes) VALUES (?1)", table->schema,
+        rc = store_prepare(table->db, &statement, err,
+                           "INSERT INTO \"%w\".\"%w_model\"(bytes) VALUES (?1)", table->schema,
                            table->name);
     for (size_t at = 0; rc == 0 && at < bytes.size; at += MODEL_PIECE) {
         size_t left = bytes.size - at;
-        sqlite3_bind_blob64(statement, 1, bytes.data + at, left < MODEL_PIECE ? left : MODEL_PIECE, SQLITE_STATIC);
+        sqlite3_bind_blob64(statement, 1, bytes.data + at, left < MODEL_PIECE ? left : MODEL_PIECE,
+                            SQLITE_STATIC);
         rc = run(table->db, statement, err);
     }
     sqlite3_finalize(statement);
@@ -434,17 +462,22 @@ int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct 
     if (table->config.quantize == INDEX_EXACT) return 0;
     sqlite3_stmt *statement = NULL;
     int row = 0;
-    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_codes\"", table->schema, table->name);
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_codes\"", table->schema,
+                           table->name);
     if (rc == 0)
-        rc = store_prepare(table->db, &statement, err, "SELECT id, vector FROM \"%w\".\"%w_vectors\"", table->schema,
+        rc = store_prepare(table->db, &statement, err,
+                           "SELECT id, vector FROM \"%w\".\"%w_vectors\"", table->schema,
                            table->name);
     while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
         size_t size = (size_t)sqlite3_column_bytes(statement, 1);
         const void *bytes = sqlite3_column_blob(statement, 1);
-        float *vector = size == dimensions * sizeof(float) && bytes != NULL ? memory_alloc(dimensions, sizeof *vector) : NULL;
+        float *vector = size == dimensions * sizeof(float) && bytes != NULL
+                            ? memory_alloc(dimensions, sizeof *vector)
+                            : NULL;
         if (vector == NULL) {
             rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                           (long long)sqlite3_column_int64(statement, 0), dimensions * sizeof(float), size);
+                           (long long)sqlite3_column_int64(statement, 0),
+                           dimensions * sizeof(float), size);
             break;
         }
         memcpy(vector, bytes, size);
@@ -461,20 +494,23 @@ static int reader_rewind(void *context, int codes, struct error *err)
     struct semantic_table *table = reader->table;
     sqlite3_finalize(reader->scan);
     return store_prepare(table->db, &reader->scan, err,
-                         codes ? "SELECT id, code FROM \"%w\".\"%w_codes\"" : "SELECT id, vector FROM \"%w\".\"%w_vectors\"",
+                         codes ? "SELECT id, code FROM \"%w\".\"%w_codes\""
+                               : "SELECT id, vector FROM \"%w\".\"%w_vectors\"",
                          table->schema, table->name);
 }
 
-/* The blob of a column, or out of memory. SQLite gives NULL for an empty blob, whose size the search refuses. */
-static int column_bytes(sqlite3 *db, sqlite3_stmt *statement, int column, const void **bytes, size_t *size,
-                        struct error *err)
+/* The blob of a column, or out of memory. SQLite gives NULL for an empty blob, whose size the
+ * search refuses. */
+static int column_bytes(sqlite3 *db, sqlite3_stmt *statement, int column, const void **bytes,
+                        size_t *size, struct error *err)
 {
     *bytes = sqlite3_column_blob(statement, column);
     *size = (size_t)sqlite3_column_bytes(statement, column);
     return *bytes == NULL && sqlite3_errcode(db) == SQLITE_NOMEM ? error_nomem(err) : 0;
 }
 
-static int reader_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done, struct error *err)
+static int reader_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
+                       struct error *err)
 {
     struct store_reader *reader = context;
     int row;
@@ -485,14 +521,16 @@ static int reader_next(void *context, int64_t *id, const void **bytes, size_t *s
     return column_bytes(reader->table->db, reader->scan, 1, bytes, size, err);
 }
 
-static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found, struct error *err)
+static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                        struct error *err)
 {
     struct store_reader *reader = context;
     struct semantic_table *table = reader->table;
     int rc = 0;
     if (reader->lookup == NULL)
-        rc = store_prepare(table->db, &reader->lookup, err, "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-                           table->schema, table->name);
+        rc = store_prepare(table->db, &reader->lookup, err,
+                           "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1", table->schema,
+                           table->name);
     if (rc != 0) return rc;
     sqlite3_reset(reader->lookup);
     sqlite3_bind_int64(reader->lookup, 1, id);
@@ -501,7 +539,8 @@ static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *s
     return column_bytes(table->db, reader->lookup, 0, bytes, size, err);
 }
 
-void store_reader_open(struct semantic_table *table, struct store_reader *reader, struct index_storage *storage)
+void store_reader_open(struct semantic_table *table, struct store_reader *reader,
+                       struct index_storage *storage)
 {
     *reader = (struct store_reader){.table = table};
     *storage = (struct index_storage){reader_rewind, reader_next, reader_fetch, reader};

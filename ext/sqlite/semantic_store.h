@@ -1,5 +1,6 @@
 /*
- * semantic_store.h: the shadow tables of a semantic_index, and nothing of what they mean. All SQL on them is here.
+ * semantic_store.h: the shadow tables of a semantic_index, and nothing of what they mean. All SQL
+ * on them is here.
  */
 #ifndef SQLITE_SEMANTIC_STORE_H
 #define SQLITE_SEMANTIC_STORE_H
@@ -11,14 +12,16 @@
 int store_execute(sqlite3 *db, struct error *err, const char *format, ...);
 
 /* Prepares formatted SQL; the caller finalizes. */
-int store_prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, const char *format, ...);
+int store_prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, const char *format,
+                  ...);
 
 /* The table's kept statement, prepared at first use, reset and ready to be bound. */
-int store_statement(struct semantic_table *table, enum semantic_statement which, sqlite3_stmt **statement,
-                    struct error *err);
+int store_statement(struct semantic_table *table, enum semantic_statement which,
+                    sqlite3_stmt **statement, struct error *err);
 void store_finalize(struct semantic_table *table);
 
-/* sqlite3_step with the outcome as an error of ours: *row says whether there is a row. Not a row: the statement is reset. */
+/* sqlite3_step with the outcome as an error of ours: *row says whether there is a row. Not a row:
+ * the statement is reset. */
 int store_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error *err);
 
 /* True for the end of a shadow table's name. */
@@ -35,9 +38,11 @@ int store_read_config(struct semantic_table *table, struct error *err);
 /* What may change under us; and its change. */
 int store_read_state(struct semantic_table *table, struct semantic_state *state, struct error *err);
 int store_set(struct semantic_table *table, const char *key, int64_t value, struct error *err);
-int store_set_text(struct semantic_table *table, const char *key, const char *value, struct error *err);
+int store_set_text(struct semantic_table *table, const char *key, const char *value,
+                   struct error *err);
 
-/* Writes or replaces a row: vector, code, and (without content) text. text NULL keeps the text that is there. */
+/* Writes or replaces a row: vector, code, and (without content) text. text NULL keeps the text that
+ * is there. */
 int store_put(struct semantic_table *table, const struct pending_row *row, struct error *err);
 int store_delete(struct semantic_table *table, int64_t id, struct error *err);
 
@@ -46,7 +51,8 @@ int store_delete_all_vectors(struct semantic_table *table, struct error *err);
 int store_any_vector(struct semantic_table *table, int *any, struct error *err);
 
 /* *found, the stored hash and whether the vector is the user's own. */
-int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own, struct error *err);
+int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own,
+                   struct error *err);
 
 /* The largest id in use, 0 if there is none. */
 int store_last_id(struct semantic_table *table, int64_t *id, struct error *err);
@@ -63,7 +69,8 @@ struct store_reader {
     struct semantic_table *table;
     sqlite3_stmt *scan, *lookup;
 };
-void store_reader_open(struct semantic_table *table, struct store_reader *reader, struct index_storage *storage);
+void store_reader_open(struct semantic_table *table, struct store_reader *reader,
+                       struct index_storage *storage);
 void store_reader_close(struct store_reader *reader);
 
 #endif

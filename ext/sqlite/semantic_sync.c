@@ -42,9 +42,10 @@ static int indexed_next(struct semantic_table *table, struct indexed *indexed, s
     return 0;
 }
 
-/* One content row against the index: what the index has before it is gone; the row itself is new, changed or known. */
-static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int64_t id, uint64_t hash, int everything,
-                       struct error *err)
+/* One content row against the index: what the index has before it is gone; the row itself is new,
+ * changed or known. */
+static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int64_t id,
+                       uint64_t hash, int everything, struct error *err)
 {
     int rc = 0;
     while (rc == 0 && indexed->row && indexed->id < id) {
@@ -52,7 +53,8 @@ static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int6
         if (rc == 0) rc = indexed_next(sync->table, indexed, err);
     }
     if (rc != 0) return rc;
-    int known = indexed->row && indexed->id == id && indexed->hash == hash && (indexed->own || !everything);
+    int known =
+        indexed->row && indexed->id == id && indexed->hash == hash && (indexed->own || !everything);
     sync->n_total++;
     if (!known) rc = add_id(&sync->ids, &sync->n_ids, &sync->ids_capacity, id, err);
     if (rc == 0 && indexed->row && indexed->id == id) rc = indexed_next(sync->table, indexed, err);
@@ -71,16 +73,21 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     sync->n_total = 0;
     int64_t id = 0, previous = 0;
     int done = 0;
-    int rc = store_prepare(table->db, &indexed.scan, err, "SELECT id, hash, own FROM \"%w\".\"%w_vectors\" ORDER BY id",
+    int rc = store_prepare(table->db, &indexed.scan, err,
+                           "SELECT id, hash, own FROM \"%w\".\"%w_vectors\" ORDER BY id",
                            table->schema, table->name);
     if (rc == 0) rc = content_scan_open(table, &scan, err);
     if (rc == 0) rc = indexed_next(table, &indexed, err);
     while (rc == 0 && (rc = content_scan_next(table, scan, &id, &text, &done, err)) == 0 && !done) {
         if (sync->n_total > 0 && id == previous)
-            rc = error_set(err, ERROR_INVALID, "content_rowid %s of %s must be unique: %lld comes twice",
+            rc = error_set(err, ERROR_INVALID,
+                           "content_rowid %s of %s must be unique: %lld comes twice",
                            table->config.content_rowid, table->config.content, (long long)id);
-        if (rc == 0) rc = compare_row(sync, &indexed, id, hash_bytes(text.data, text.size, 0), everything, err);
-        if (rc == 0 && sync->n_total % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
+        if (rc == 0)
+            rc = compare_row(sync, &indexed, id, hash_bytes(text.data, text.size, 0), everything,
+                             err);
+        if (rc == 0 && sync->n_total % 1024 == 0)
+            rc = cancel_check(&table->connection->cancel, err);
         previous = id;
     }
     while (rc == 0 && indexed.row) {
@@ -93,8 +100,10 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     return rc;
 }
 
-/* Which model embeds: for a rebuild the one that the options name now, else the one the index was made by. */
-static int choose_model(struct semantic_sync *sync, const struct semantic_state *state, int rebuild, struct error *err)
+/* Which model embeds: for a rebuild the one that the options name now, else the one the index was
+ * made by. */
+static int choose_model(struct semantic_sync *sync, const struct semantic_state *state, int rebuild,
+                        struct error *err)
 {
     struct semantic_table *table = sync->table;
     struct model *fitted;
@@ -103,7 +112,8 @@ static int choose_model(struct semantic_sync *sync, const struct semantic_state 
     return catalog_find(table->connection->catalog, name, MODEL_EMBED, &sync->entry, err);
 }
 
-int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **opened, struct error *err)
+int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **opened,
+              struct error *err)
 {
     struct semantic_state state;
     struct semantic_sync *sync = memory_zalloc(1, sizeof *sync);
@@ -163,7 +173,8 @@ static int collection_next(void *context, struct span *text, int *done, struct e
 {
     struct collection *collection = context;
     int64_t id;
-    int rc = content_scan_next(collection->table, collection->scan, &id, &collection->text, done, err);
+    int rc =
+        content_scan_next(collection->table, collection->scan, &id, &collection->text, done, err);
     *text = (struct span){collection->text.data, collection->text.size};
     return rc;
 }
@@ -183,7 +194,8 @@ static int fit(struct semantic_sync *sync, struct model *model, struct error *er
     return rc;
 }
 
-/* Reads the texts of the next ids. A row that has gone since is left out: the next sync deletes it. */
+/* Reads the texts of the next ids. A row that has gone since is left out: the next sync deletes it.
+ */
 static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error *err)
 {
     struct buffer text;
@@ -193,7 +205,8 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
     *n_ids = 0;
     sync->rows = memory_zalloc(SYNC_BATCH_ROWS, sizeof *sync->rows);
     if (sync->rows == NULL) return error_nomem(err);
-    while (rc == 0 && *n_ids < SYNC_BATCH_ROWS && sync->n_collected + *n_ids < sync->n_ids && bytes < SYNC_BATCH_BYTES) {
+    while (rc == 0 && *n_ids < SYNC_BATCH_ROWS && sync->n_collected + *n_ids < sync->n_ids &&
+           bytes < SYNC_BATCH_BYTES) {
         int64_t id = sync->ids[sync->n_collected + (*n_ids)++];
         int exists, found;
         rc = content_text(sync->table, id, &text, &exists, &found, err);
@@ -222,12 +235,15 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     uint64_t before = catalog_entry_requests(entry);
     free_batch(sync);
     int rc = store_read_state(table, &state, err);
-    if (rc == 0 && sync->fit && sync->fitted == NULL) rc = fit(sync, catalog_entry_model(entry), err);
+    if (rc == 0 && sync->fit && sync->fitted == NULL)
+        rc = fit(sync, catalog_entry_model(entry), err);
     if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
     if (rc == 0) rc = collect_rows(sync, &n_ids, err);
     if (rc == 0 && (rows = memory_alloc(sync->n_rows, sizeof *rows)) == NULL) rc = error_nomem(err);
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rows[i] = &sync->rows[i];
-    if (rc == 0) rc = semantic_embed_rows(table, entry, sync->fit ? sync->fitted : fitted, rows, sync->n_rows, err);
+    if (rc == 0)
+        rc = semantic_embed_rows(table, entry, sync->fit ? sync->fitted : fitted, rows,
+                                 sync->n_rows, err);
     memory_free(rows);
     if (rc == 0) sync->n_collected += n_ids;
     sync->n_requests += (size_t)(catalog_entry_requests(entry) - before);
@@ -249,8 +265,10 @@ static int store_fit(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
-/* The first batch of a fit or a rebuild: all that the old model made goes, the new model and its dimensions come. */
-static int store_new_model(struct semantic_sync *sync, struct semantic_state *state, struct error *err)
+/* The first batch of a fit or a rebuild: all that the old model made goes, the new model and its
+ * dimensions come. */
+static int store_new_model(struct semantic_sync *sync, struct semantic_state *state,
+                           struct error *err)
 {
     struct semantic_table *table = sync->table;
     struct model *model = sync->fitted != NULL ? sync->fitted : catalog_entry_model(sync->entry);
@@ -258,11 +276,14 @@ static int store_new_model(struct semantic_sync *sync, struct semantic_state *st
     if (rc == 0) rc = store_any_vector(table, &any, err);
     if (rc == 0 && any) rc = semantic_check_dimensions(state, model->name, model->dimensions, err);
     if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != model->dimensions)
-        rc = error_set(err, ERROR_INVALID, "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
-                       table->config.dimensions, model->name, model->dimensions);
+        rc = error_set(
+            err, ERROR_INVALID,
+            "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
+            table->config.dimensions, model->name, model->dimensions);
     if (rc == 0) rc = store_fit(sync, err);
     if (rc == 0) rc = store_set_text(table, "model", catalog_entry_name(sync->entry), err);
-    if (rc == 0 && sync->n_rows > 0) rc = store_set(table, "dimensions", (int64_t)model->dimensions, err);
+    if (rc == 0 && sync->n_rows > 0)
+        rc = store_set(table, "dimensions", (int64_t)model->dimensions, err);
     state->dimensions = sync->n_rows > 0 ? model->dimensions : state->dimensions;
     return rc;
 }

@@ -1,11 +1,13 @@
 /*
  * semantic_sync.h: bringing an index in step with its content, batch by batch.
  *
- * sync_open compares content and index in one pass over both, in the order of their ids, and lists what is new, changed or gone. sync_collect
- * reads and embeds the next batch and writes nothing, so no lock is held while a model works; sync_store writes it. Both
- * 'sync' (all batches in one statement) and semantic_sync (a statement a batch) are made of these.
+ * sync_open compares content and index in one pass over both, in the order of their ids, and lists
+ * what is new, changed or gone. sync_collect reads and embeds the next batch and writes nothing, so
+ * no lock is held while a model works; sync_store writes it. Both 'sync' (all batches in one
+ * statement) and semantic_sync (a statement a batch) are made of these.
  *
- * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded before.
+ * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded
+ * before.
  */
 #ifndef SQLITE_SEMANTIC_SYNC_H
 #define SQLITE_SEMANTIC_SYNC_H
@@ -19,29 +21,31 @@
 struct semantic_sync {
     struct semantic_table *table;
     struct catalog_entry *entry; /* borrowed; the embedder */
-    int64_t *ids; /* [n_ids] to embed, ascending */
+    int64_t *ids;                /* [n_ids] to embed, ascending */
     size_t n_ids, ids_capacity, n_collected;
     int64_t *gone; /* [n_gone] to delete, ascending */
     size_t n_gone, gone_capacity;
-    int64_t n_total;      /* content rows that have a text */
-    int fit;              /* a fitted model is to be made and stored with the first batch */
-    int clear;            /* all vectors made by a model are to go with the first batch */
-    struct model *fitted; /* owned; what the fit made */
+    int64_t n_total;          /* content rows that have a text */
+    int fit;                  /* a fitted model is to be made and stored with the first batch */
+    int clear;                /* all vectors made by a model are to go with the first batch */
+    struct model *fitted;     /* owned; what the fit made */
     struct pending_row *rows; /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
-    int started;          /* the first batch was stored */
+    int started;                  /* the first batch was stored */
     size_t n_embedded, n_deleted; /* stored so far */
     size_t n_requests;            /* calls to the model so far */
 };
 
-int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **sync, struct error *err);
+int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **sync,
+              struct error *err);
 void sync_close(struct semantic_sync *sync); /* accepts NULL */
 
 /* True while a batch is to be collected: also once if there is nothing but rows to delete. */
 int sync_pending(const struct semantic_sync *sync);
 int sync_collect(struct semantic_sync *sync, struct error *err);
 
-/* Writes the collected batch; after a failure that left the database as it was, it may be called again. */
+/* Writes the collected batch; after a failure that left the database as it was, it may be called
+ * again. */
 int sync_store(struct semantic_sync *sync, struct error *err);
 
 /* To be called once the batch is safe: counts it and lets it go. */

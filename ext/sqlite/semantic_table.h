@@ -3,17 +3,17 @@
  *
  *   semantic_config   the options            semantic_pending  rows written but not embedded yet
  *   semantic_store    the shadow tables      semantic_write    xUpdate, commands, transactions
- *   semantic_content  the content table      semantic_sync     bringing the index in step, in batches
- *   semantic_embed    the index's model      semantic_progress the table function semantic_sync
- *   semantic_plan     xBestIndex             semantic_cursor   xFilter ... xColumn
+ *   semantic_content  the content table      semantic_sync     bringing the index in step, in
+ * batches semantic_embed    the index's model      semantic_progress the table function
+ * semantic_sync semantic_plan     xBestIndex             semantic_cursor   xFilter ... xColumn
  *   semantic_module   create, connect, destroy, registration
  *
  * On disk, for an index named X (all are ours alone; read as hostile input):
- *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID    'format' (1), 'model', 'reranker', 'dimensions' (0: none yet), 'metric',
- *       'quantize', 'columns' (JSON [[name, affinity], ...]), 'fit' (id of the fitted model in X_model; 0: none)
- *   X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, vector BLOB)    hash: XXH64 of the row's text; own: 1 if
- *       the vector was given by the user; vector: 4 * dimensions bytes
- *   X_codes(id INTEGER PRIMARY KEY, code BLOB)    with quantize
+ *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID    'format' (1), 'model', 'reranker',
+ * 'dimensions' (0: none yet), 'metric', 'quantize', 'columns' (JSON [[name, affinity], ...]), 'fit'
+ * (id of the fitted model in X_model; 0: none) X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own
+ * INTEGER, vector BLOB)    hash: XXH64 of the row's text; own: 1 if the vector was given by the
+ * user; vector: 4 * dimensions bytes X_codes(id INTEGER PRIMARY KEY, code BLOB)    with quantize
  *   X_text(id INTEGER PRIMARY KEY, text TEXT)     without content
  *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)   the fitted model, cut in pieces
  *
@@ -25,8 +25,8 @@
 #include "sqlite/connection.h"
 #include "sqlite/semantic_config.h"
 
-/* Columns of the virtual table. The hidden ones come first: sqlite3_index_info.colUsed has one bit for all
- * columns from 63 on. The column with the table's own name takes MATCH and commands. */
+/* Columns of the virtual table. The hidden ones come first: sqlite3_index_info.colUsed has one bit
+ * for all columns from 63 on. The column with the table's own name takes MATCH and commands. */
 enum semantic_column_number {
     COLUMN_QUERY,
     COLUMN_K,
@@ -39,7 +39,8 @@ enum semantic_column_number {
     COLUMN_CONTENT /* the first content column */
 };
 
-/* What X_config says now. Read anew for each search and each write: another connection may have changed it. */
+/* What X_config says now. Read anew for each search and each write: another connection may have
+ * changed it. */
 struct semantic_state {
     size_t dimensions; /* 0: no vector yet */
     int64_t fit;       /* 0: the model has not been fitted */
@@ -70,7 +71,8 @@ struct pending_row {
     enum pending_kind kind;
     int64_t id;
     uint64_t hash;
-    char *text; /* owned; PENDING_TEXT: what to embed; without content also with PENDING_VECTOR, or NULL */
+    char *text; /* owned; PENDING_TEXT: what to embed; without content also with PENDING_VECTOR, or
+                   NULL */
     size_t text_size;
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
@@ -94,8 +96,8 @@ struct semantic_pending {
 struct semantic_sync;
 struct semantic_table;
 
-/* Module data: the connection, the tables connected now, and the batch that the command 'store-batch' is to write (set
- * by semantic_sync around its nested statement; NULL otherwise). */
+/* Module data: the connection, the tables connected now, and the batch that the command
+ * 'store-batch' is to write (set by semantic_sync around its nested statement; NULL otherwise). */
 struct semantic_module {
     struct connection *connection;
     struct semantic_table *tables;
@@ -112,13 +114,12 @@ struct semantic_table {
     struct semantic_config config;
     struct semantic_column *columns;
     size_t n_columns;
-    char *reranker_name;              /* as stored; owned */
-    struct error broken;              /* set when X_config cannot be read: every use but DROP reports it */
+    char *reranker_name; /* as stored; owned */
+    struct error broken; /* set when X_config cannot be read: every use but DROP reports it */
     sqlite3_stmt *statements[N_STATEMENTS];
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
     struct semantic_pending pending;
 };
-
 
 #endif

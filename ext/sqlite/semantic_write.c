@@ -19,9 +19,10 @@ static int is_superseded(const struct semantic_pending *pending, size_t i)
     return 0;
 }
 
-/* A text row needs embedding unless the index holds, or the row already got, a vector of that text by that model. */
-static int needs_embedding(struct semantic_table *table, const struct semantic_state *state, struct pending_row *row,
-                           int *unchanged, int *needed, struct error *err)
+/* A text row needs embedding unless the index holds, or the row already got, a vector of that text
+ * by that model. */
+static int needs_embedding(struct semantic_table *table, const struct semantic_state *state,
+                           struct pending_row *row, int *unchanged, int *needed, struct error *err)
 {
     int found, own;
     uint64_t hash;
@@ -34,8 +35,8 @@ static int needs_embedding(struct semantic_table *table, const struct semantic_s
     return 0;
 }
 
-static int write_rows(struct semantic_table *table, struct semantic_state *state, const unsigned char *skip,
-                      struct error *err)
+static int write_rows(struct semantic_table *table, struct semantic_state *state,
+                      const unsigned char *skip, struct error *err)
 {
     struct semantic_pending *pending = &table->pending;
     int rc = 0;
@@ -62,7 +63,8 @@ int semantic_flush(struct semantic_table *table, struct error *err)
     if (n == 0) return 0;
     unsigned char *skip = memory_zalloc(n, 1);
     struct pending_row **texts = memory_alloc(n, sizeof *texts);
-    int rc = skip == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    int rc =
+        skip == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct pending_row *row = &pending->rows[pending->n_flushed + i];
         int unchanged, needed;
@@ -86,7 +88,8 @@ static int add_pending(struct semantic_table *table, struct pending_row *row, st
 {
     struct semantic_pending *pending = &table->pending;
     int rc = pending_add(pending, row, err);
-    if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS || pending->text_bytes >= PENDING_MAX_BYTES))
+    if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
+                    pending->text_bytes >= PENDING_MAX_BYTES))
         rc = semantic_flush(table, err);
     return rc;
 }
@@ -98,18 +101,22 @@ static int delete_row(struct semantic_table *table, int64_t id, struct error *er
 }
 
 /* The dimensions that a given vector must have: the index's, or those of one that waits already. */
-static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector, struct error *err)
+static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector,
+                              struct error *err)
 {
     struct semantic_state state;
     int rc = store_read_state(table, &state, err);
-    for (size_t i = table->pending.n_flushed; rc == 0 && state.dimensions == 0 && i < table->pending.n_rows; i++)
+    for (size_t i = table->pending.n_flushed;
+         rc == 0 && state.dimensions == 0 && i < table->pending.n_rows; i++)
         state.dimensions = table->pending.rows[i].dimensions;
-    if (rc == 0) rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
+    if (rc == 0)
+        rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
     if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
     return rc;
 }
 
-static int copy_vector(sqlite3_value *value, struct semantic_table *table, struct pending_row *row, struct error *err)
+static int copy_vector(sqlite3_value *value, struct semantic_table *table, struct pending_row *row,
+                       struct error *err)
 {
     struct argument_vector vector = {0};
     int rc = argument_vector(value, &vector, err);
@@ -126,14 +133,16 @@ static int copy_vector(sqlite3_value *value, struct semantic_table *table, struc
 }
 
 /* The row's text from the content table. *indexable = 0 when there is nothing to embed. */
-static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable, struct error *err)
+static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable,
+                             struct error *err)
 {
     struct buffer text;
     int exists;
     buffer_init(&text, CONTENT_MAX_TEXT);
     int rc = content_text(table, row->id, &text, &exists, indexable, err);
     if (rc == 0 && !exists && row->kind == PENDING_TEXT)
-        rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content, (long long)row->id);
+        rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content,
+                       (long long)row->id);
     if (rc == 0) row->hash = hash_bytes(text.data, text.size, 0);
     if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
         row->text = memory_copy(text.data, text.size);
@@ -176,25 +185,28 @@ static int check_columns(struct semantic_table *table, sqlite3_value **columns, 
             return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
     for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
         if (is_given(columns[COLUMN_CONTENT + i]))
-            return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there", table->columns[i].name,
-                             table->config.content);
+            return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
+                             table->columns[i].name, table->config.content);
     return 0;
 }
 
 static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
 {
     if (table->config.content != NULL)
-        return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s", table->config.content);
+        return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
+                         table->config.content);
     int rc = store_last_id(table, id, err);
     for (size_t i = table->pending.n_flushed; i < table->pending.n_rows; i++)
         if (table->pending.rows[i].id > *id) *id = table->pending.rows[i].id;
-    if (rc == 0 && *id == INT64_MAX) rc = error_set(err, ERROR_INVALID, "no rowid is left: %lld is in use", (long long)*id);
+    if (rc == 0 && *id == INT64_MAX)
+        rc = error_set(err, ERROR_INVALID, "no rowid is left: %lld is in use", (long long)*id);
     ++*id;
     return rc;
 }
 
 /* One row written: new, or again. */
-static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **columns, struct error *err)
+static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **columns,
+                   struct error *err)
 {
     struct pending_row row = {.kind = PENDING_TEXT, .id = id};
     int indexable = 1, rc = 0;
@@ -202,8 +214,10 @@ static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **col
         row.kind = PENDING_VECTOR;
         rc = copy_vector(columns[COLUMN_EMBEDDING], table, &row, err);
     }
-    if (rc == 0 && table->config.content != NULL) rc = read_content_text(table, &row, &indexable, err);
-    if (rc == 0 && table->config.content == NULL) rc = take_text(&row, columns[COLUMN_CONTENT], err);
+    if (rc == 0 && table->config.content != NULL)
+        rc = read_content_text(table, &row, &indexable, err);
+    if (rc == 0 && table->config.content == NULL)
+        rc = take_text(&row, columns[COLUMN_CONTENT], err);
     if (rc != 0) {
         memory_free(row.text);
         memory_free(row.vector);
@@ -213,7 +227,8 @@ static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **col
     return add_pending(table, &row, err);
 }
 
-static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid, struct error *err)
+static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
+                  struct error *err)
 {
     sqlite3_value **columns = argv + 2;
     sqlite3_value *command = columns[COLUMN_TABLE];
@@ -237,9 +252,11 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     int64_t before = sqlite3_value_int64(argv[0]), id = sqlite3_value_int64(argv[1]);
     int rc = check_columns(table, columns, err);
     if (rc == 0 && is_given(columns[COLUMN_TABLE]))
-        rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)", table->name, table->name);
+        rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)",
+                       table->name, table->name);
     if (rc == 0 && id != before)
-        rc = error_set(err, ERROR_INVALID, "a rowid cannot be changed: delete the row and insert it again");
+        rc = error_set(err, ERROR_INVALID,
+                       "a rowid cannot be changed: delete the row and insert it again");
     return rc == 0 ? put_row(table, id, columns, err) : rc;
 }
 
@@ -249,7 +266,8 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     struct error err = table->broken;
     int rc = err.code;
     if (rc == 0 && argc == 1) rc = delete_row(table, sqlite3_value_int64(argv[0]), &err);
-    else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL) rc = insert(table, argv, rowid, &err);
+    else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
+        rc = insert(table, argv, rowid, &err);
     else if (rc == 0) rc = change(table, argv, &err);
     return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
 }
@@ -267,8 +285,8 @@ int semantic_sync_transaction(sqlite3_vtab *base)
     struct error err;
     if (semantic_flush(table, &err) == 0) return SQLITE_OK;
     int rc = argument_table_error(base, table->name, &err);
-    /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction stays open, to be
-     * committed again or rolled back. */
+    /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
+     * stays open, to be committed again or rolled back. */
     return table->pending.explicit_transaction ? SQLITE_BUSY : rc;
 }
 
@@ -287,7 +305,8 @@ int semantic_savepoint(sqlite3_vtab *base, int number)
 {
     struct error err;
     int rc = pending_savepoint(&((struct semantic_table *)base)->pending, number, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
+    return rc == 0 ? SQLITE_OK
+                   : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
 }
 
 int semantic_release(sqlite3_vtab *base, int number)

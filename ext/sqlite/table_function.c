@@ -3,7 +3,8 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 
-int table_function_connect(sqlite3 *db, struct connection *connection, const char *declaration, sqlite3_vtab **opened)
+int table_function_connect(sqlite3 *db, struct connection *connection, const char *declaration,
+                           sqlite3_vtab **opened)
 {
     int rc = sqlite3_declare_vtab(db, declaration);
     if (rc != SQLITE_OK) return rc;
@@ -42,9 +43,11 @@ int table_function_plan(sqlite3_index_info *info, int first, int n)
     return SQLITE_OK;
 }
 
-void table_function_arguments(int plan, sqlite3_value **argv, sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS])
+void table_function_arguments(int plan, sqlite3_value **argv,
+                              sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS])
 {
-    for (int i = 0; i < TABLE_FUNCTION_MAX_ARGUMENTS; i++) arguments[i] = plan & (1 << i) ? *argv++ : NULL;
+    for (int i = 0; i < TABLE_FUNCTION_MAX_ARGUMENTS; i++)
+        arguments[i] = plan & (1 << i) ? *argv++ : NULL;
 }
 
 int table_function_keep(sqlite3_value *const *arguments, sqlite3_value **kept, int n)

@@ -18,37 +18,87 @@ void text_list_deinit(struct text_list *list)
     *list = (struct text_list){0};
 }
 
-/* Array or object? Anything else, and what is not JSON, is an error. */
-static int check_json(sqlite3 *db, sqlite3_value *json, struct error *err)
+/* Some versions of SQLite cut a JSON text at an escaped NUL character: what would be left is not
+ * the text. */
+static int check_nul(const char *text, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int row = 0;
-    if (sqlite3_value_type(json) != SQLITE_TEXT)
-        return error_set(err, ERROR_INVALID, "expected a JSON array or object of texts, not %s",
-                         sqlite3_value_type(json) == SQLITE_BLOB ? "a blob" : "a number");
-    int rc = store_prepare(db, &statement, err, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) END");
-    if (rc != 0) return rc;
-    sqlite3_bind_value(statement, 1, json);
-    rc = store_step(db, statement, &row, err);
-    const char *type = row ? (const char *)sqlite3_column_text(statement, 0) : NULL;
-    if (rc == 0 && type == NULL)
-        rc = error_set(err, ERROR_INVALID, "expected a JSON array or object of texts, and this is not JSON");
-    else if (rc == 0 && strcmp(type, "array") != 0 && strcmp(type, "object") != 0)
-        rc = error_set(err, ERROR_INVALID, "expected a JSON array or object of texts, not %s", type);
-    sqlite3_finalize(statement);
-    return rc;
+    for (const char *at = text; (at = strchr(at, '\\')) != NULL; at += 2) {
+        if (strncmp(at + 1, "u0000", 5) == 0)
+            return error_set(err, ERROR_INVALID,
+                             "a text holds a NUL character (\\u0000 at byte %zu of the JSON)",
+                             (size_t)(at - text));
+        if (at[1] == '\0') break;
+    }
+    return 0;
 }
 
-static int is_wanted(const struct name_list *fields, const char *key)
+/* Looks like an array or an object: whether it is one, json_each finds. */
+static int check_json(sqlite3_value *json, struct error *err)
 {
-    for (size_t i = 0; i < fields->n_names; i++)
-        if (strcmp(fields->names[i], key) == 0) return 1;
-    return fields->n_names == 0;
+    if (sqlite3_value_type(json) == SQLITE_BLOB)
+        return error_set(err, ERROR_INVALID,
+                         "expected a JSON array or object of texts, not a blob");
+    const char *text = (const char *)sqlite3_value_text(json);
+    if (text == NULL) return error_nomem(err);
+    const char *at = text + strspn(text, " \t\n\r");
+    if (*at != '[' && *at != '{')
+        return error_set(err, ERROR_INVALID,
+                         "expected a JSON array or object of texts, not '%.40s'", text);
+    return check_nul(text, err);
 }
 
-/* Appends the wanted text fields of an object, in its order. */
-static int join_fields(sqlite3 *db, sqlite3_stmt *fields_of, sqlite3_value *object, const struct name_list *fields,
-                       struct buffer *joined, struct error *err)
+/* The fields to read. None named: every one that is text. */
+struct wanted {
+    struct name_list names;
+    unsigned char *seen; /* [n_names] some object has it; owned */
+};
+
+static int wanted_init(struct wanted *wanted, const char *fields, struct error *err)
+{
+    *wanted = (struct wanted){0};
+    if (fields == NULL) return 0;
+    int rc = name_list_parse(fields, &wanted->names, err);
+    if (rc != 0) return error_context(err, "rank_fields");
+    wanted->seen = memory_zalloc(wanted->names.n_names, 1);
+    return wanted->seen == NULL ? error_nomem(err) : 0;
+}
+
+static void wanted_deinit(struct wanted *wanted)
+{
+    name_list_deinit(&wanted->names);
+    memory_free(wanted->seen);
+}
+
+/* A name that no document has is a slip, not a wish for empty documents. */
+static int wanted_check(const struct wanted *wanted, struct error *err)
+{
+    for (size_t i = 0; i < wanted->names.n_names; i++)
+        if (!wanted->seen[i])
+            return error_set(err, ERROR_INVALID, "rank_fields: no document has the field '%.100s'",
+                             wanted->names.names[i]);
+    return 0;
+}
+
+/* Numbers are read where they are named. */
+static int is_wanted(struct wanted *wanted, const char *key, const char *type)
+{
+    for (size_t i = 0; i < wanted->names.n_names; i++) {
+        if (strcmp(wanted->names.names[i], key) != 0) continue;
+        wanted->seen[i] = 1;
+        return strcmp(type, "null") != 0;
+    }
+    return wanted->names.n_names == 0 && strcmp(type, "text") == 0;
+}
+
+/* A field's value that is to be read and is neither text nor a number. */
+static int is_readable(const char *type)
+{
+    return strcmp(type, "text") == 0 || strcmp(type, "integer") == 0 || strcmp(type, "real") == 0;
+}
+
+/* Appends the wanted fields of an object, in its order. */
+static int join_fields(sqlite3 *db, sqlite3_stmt *fields_of, sqlite3_value *object,
+                       struct wanted *wanted, struct buffer *joined, struct error *err)
 {
     size_t start = joined->size;
     int row = 0, rc = 0;
@@ -56,21 +106,35 @@ static int join_fields(sqlite3 *db, sqlite3_stmt *fields_of, sqlite3_value *obje
     sqlite3_bind_value(fields_of, 1, object);
     while (rc == 0 && (rc = store_step(db, fields_of, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(fields_of, 0);
+        const char *type = (const char *)sqlite3_column_text(fields_of, 2);
+        if (key == NULL || type == NULL) return error_nomem(err);
+        if (!is_wanted(wanted, key, type)) continue;
+        if (!is_readable(type))
+            return error_set(err, ERROR_INVALID, "field %.100s: expected a text, not %s", key,
+                             type);
         const char *text = (const char *)sqlite3_column_text(fields_of, 1);
-        if (key == NULL || text == NULL) rc = error_nomem(err);
-        else if (is_wanted(fields, key)) {
+        if (text == NULL) {
+            rc = error_nomem(err);
+        } else {
             if (joined->size > start) rc = buffer_append(joined, " ", 1, err);
-            if (rc == 0) rc = buffer_append(joined, text, (size_t)sqlite3_column_bytes(fields_of, 1), err);
+            if (rc == 0)
+                rc = buffer_append(joined, text, (size_t)sqlite3_column_bytes(fields_of, 1), err);
         }
     }
     return rc;
 }
 
-static int refuse(sqlite3_value *key, const char *type, int objects, struct error *err)
+int text_item_error(const struct text_item *item, struct error *err)
 {
-    const char *name = (const char *)sqlite3_value_text(key);
-    return error_set(err, ERROR_INVALID, "element %.100s: expected a text%s, not %s", name == NULL ? "?" : name,
-                     objects ? " or an object" : "", type);
+    const char *key = (const char *)sqlite3_value_text(item->key);
+    return key == NULL ? error_nomem(err) : error_context(err, "element %.100s", key);
+}
+
+static int refuse(const struct text_item *item, const char *type, int objects, struct error *err)
+{
+    error_set(err, ERROR_INVALID, "expected a text%s, not %s", objects ? " or an object" : "",
+              type);
+    return text_item_error(item, err);
 }
 
 static int grow(struct text_list *list, struct error *err)
@@ -85,8 +149,8 @@ static int grow(struct text_list *list, struct error *err)
 }
 
 /* One row of json_each: key, value, type. */
-static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of, const struct name_list *fields, int objects,
-                     struct text_list *list, struct error *err)
+static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
+                     struct wanted *wanted, int objects, struct text_list *list, struct error *err)
 {
     int rc = grow(list, err);
     if (rc != 0) return rc;
@@ -101,32 +165,37 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of, c
     }
     if (strcmp(type, "object") == 0 && objects) {
         size_t start = list->joined.size;
-        rc = join_fields(db, fields_of, item->value, fields, &list->joined, err);
+        rc = join_fields(db, fields_of, item->value, wanted, &list->joined, err);
+        if (rc == ERROR_INVALID) rc = text_item_error(item, err);
         item->text.size = list->joined.size - start;
         return rc;
     }
-    if (strcmp(type, "text") != 0 && strcmp(type, "integer") != 0 && strcmp(type, "real") != 0)
-        return refuse(item->key, type, objects, err);
+    if (!is_readable(type)) return refuse(item, type, objects, err);
     item->text.data = (const char *)sqlite3_value_text(item->value);
     item->text.size = (size_t)sqlite3_value_bytes(item->value);
     return item->text.data == NULL ? error_nomem(err) : 0;
 }
 
-int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fields, struct text_list *list,
-                   struct error *err)
+int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fields,
+                   struct text_list *list, struct error *err)
 {
     sqlite3_stmt *each = NULL, *fields_of = NULL;
-    struct name_list names = {0};
+    struct wanted wanted;
     int row = 0;
     *list = (struct text_list){0};
     buffer_init(&list->joined, (size_t)1 << 30);
-    int rc = check_json(db, json, err);
-    if (rc == 0 && fields != NULL) rc = name_list_parse(fields, &names, err);
+    int rc = wanted_init(&wanted, fields, err);
+    if (rc == 0) rc = check_json(json, err);
     if (rc == 0) rc = store_prepare(db, &each, err, "SELECT key, value, type FROM json_each(?1)");
-    if (rc == 0) rc = store_prepare(db, &fields_of, err, "SELECT key, value FROM json_each(?1) WHERE type = 'text'");
+    if (rc == 0)
+        rc = store_prepare(db, &fields_of, err, "SELECT key, value, type FROM json_each(?1)");
     if (rc == 0) sqlite3_bind_value(each, 1, json);
     while (rc == 0 && (rc = store_step(db, each, &row, err)) == 0 && row)
-        rc = read_item(db, each, fields_of, &names, objects, list, err);
+        rc = read_item(db, each, fields_of, &wanted, objects, list, err);
+    if (rc == ERROR_STORAGE && list->n == 0 && err->storage_code == SQLITE_ERROR)
+        rc = error_set(err, ERROR_INVALID,
+                       "expected a JSON array or object of texts, and this is not JSON");
+    if (rc == 0 && list->n > 0) rc = wanted_check(&wanted, err);
     /* The joined texts have their final place now. */
     size_t at = 0;
     for (size_t i = 0; rc == 0 && i < list->n; i++) {
@@ -137,7 +206,7 @@ int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fi
     }
     sqlite3_finalize(each);
     sqlite3_finalize(fields_of);
-    name_list_deinit(&names);
+    wanted_deinit(&wanted);
     if (rc != 0) text_list_deinit(list);
     return rc;
 }

@@ -21,11 +21,15 @@ struct text_list {
     struct buffer joined; /* the texts of objects */
 };
 
-/* Reads `json`. objects: elements may be objects, of which a model reads `fields` (comma separated names; NULL: all fields
- * that are text), joined by one space. ERROR_INVALID names the element: not JSON, neither array nor object, an element that
- * is neither text, number nor null. */
-int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fields, struct text_list *list,
-                   struct error *err);
+/* Reads `json`. objects: elements may be objects, of which a model reads `fields` (comma separated
+ * names; NULL: all fields that are text), in the object's order, joined by one space; null ones are
+ * passed over. ERROR_INVALID names the element: not JSON, neither array nor object, an element (or
+ * a named field) that is neither text, number nor null, a field that no object has. */
+int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fields,
+                   struct text_list *list, struct error *err);
 void text_list_deinit(struct text_list *list);
+
+/* Puts "element KEY: " before an error that is set; returns its code, or ERROR_NOMEM. */
+int text_item_error(const struct text_item *item, struct error *err);
 
 #endif

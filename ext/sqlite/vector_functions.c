@@ -23,10 +23,11 @@ static void release_vector(void *data)
     memory_free(data);
 }
 
-/* The i-th argument as a vector. JSON text that SQLite knows to be constant is parsed once a statement. *scratch is where
- * the vector goes otherwise; the caller deinits it. NULL after an error was given. */
-static const struct argument_vector *vector_at(sqlite3_context *context, int i, sqlite3_value **argv,
-                                               struct argument_vector *scratch)
+/* The i-th argument as a vector. JSON text that SQLite knows to be constant is parsed once a
+ * statement. *scratch is where the vector goes otherwise; the caller deinits it. NULL after an
+ * error was given. */
+static const struct argument_vector *
+vector_at(sqlite3_context *context, int i, sqlite3_value **argv, struct argument_vector *scratch)
 {
     struct error err;
     if (sqlite3_value_type(argv[i]) == SQLITE_TEXT) {
@@ -115,10 +116,10 @@ static void normalize(sqlite3_context *context, const struct argument_vector *ve
     memory_free(unit);
 }
 
-#define UNARY(function)                                                                        \
-    static void sql_##function(sqlite3_context *context, int argc, sqlite3_value **argv)      \
-    {                                                                                          \
-        with_vector(context, argc, argv, function);                                            \
+#define UNARY(function)                                                                            \
+    static void sql_##function(sqlite3_context *context, int argc, sqlite3_value **argv)           \
+    {                                                                                              \
+        with_vector(context, argc, argv, function);                                                \
     }
 
 UNARY(to_blob)
@@ -137,7 +138,8 @@ static void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
     const struct argument_vector *b = a == NULL ? NULL : vector_at(context, 1, argv, &scratch[1]);
     if (b != NULL && a->dimensions != b->dimensions) {
         struct error err;
-        error_set(&err, ERROR_INVALID, "expected vectors of equal dimensions, not %zu and %zu", a->dimensions, b->dimensions);
+        error_set(&err, ERROR_INVALID, "expected %zu dimensions, not %zu", a->dimensions,
+                  b->dimensions);
         fail(context, &err);
     } else if (b != NULL) {
         sqlite3_result_double(context, function(a->data, b->data, a->dimensions));
@@ -190,9 +192,10 @@ static void average_step(sqlite3_context *context, int argc, sqlite3_value **arg
         if (average->sums == NULL) rc = error_nomem(&err);
     }
     if (rc == 0 && vector.dimensions != average->dimensions)
-        rc = error_set(&err, ERROR_INVALID, "expected vectors of equal dimensions, not %zu and %zu", average->dimensions,
+        rc = error_set(&err, ERROR_INVALID, "expected %zu dimensions, not %zu", average->dimensions,
                        vector.dimensions);
-    for (size_t i = 0; rc == 0 && i < vector.dimensions; i++) average->sums[i] += (double)vector.data[i];
+    for (size_t i = 0; rc == 0 && i < vector.dimensions; i++)
+        average->sums[i] += (double)vector.data[i];
     average->n += rc == 0;
     argument_vector_deinit(&vector);
     if (rc != 0) fail(context, &err);
@@ -219,16 +222,23 @@ int vector_functions_register(struct connection *connection)
         int n_arguments;
         void (*function)(sqlite3_context *, int, sqlite3_value **);
     } functions[] = {
-        {"vector", 1, sql_to_blob},         {"vector_to_json", 1, sql_to_json}, {"vector_dims", 1, sql_dims},
-        {"vector_norm", 1, sql_norm},       {"vector_normalize", 1, sql_normalize}, {"cosine_sim", 2, cosine_sim},
-        {"dot_product", 2, dot_product},    {"l2_distance", 2, l2_distance},
+        {"vector", 1, sql_to_blob},
+        {"vector_to_json", 1, sql_to_json},
+        {"vector_dims", 1, sql_dims},
+        {"vector_norm", 1, sql_norm},
+        {"vector_normalize", 1, sql_normalize},
+        {"cosine_sim", 2, cosine_sim},
+        {"dot_product", 2, dot_product},
+        {"l2_distance", 2, l2_distance},
     };
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof *functions; i++)
-        rc = sqlite3_create_function_v2(connection->db, functions[i].name, functions[i].n_arguments, flags,
-                                        (void *)functions[i].name, functions[i].function, NULL, NULL, NULL);
+        rc = sqlite3_create_function_v2(connection->db, functions[i].name, functions[i].n_arguments,
+                                        flags, (void *)functions[i].name, functions[i].function,
+                                        NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_create_function_v2(connection->db, "vector_avg", 1, flags, (void *)"vector_avg", NULL, average_step,
-                                        average_final, NULL);
+        rc =
+            sqlite3_create_function_v2(connection->db, "vector_avg", 1, flags, (void *)"vector_avg",
+                                       NULL, average_step, average_final, NULL);
     return rc;
 }

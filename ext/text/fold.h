@@ -1,9 +1,9 @@
 /*
  * fold.h: one spelling for letters that readers take as the same.
  *
- * Lower case, and no accents, for Latin (Latin-1, Extended-A, the accented part of Extended-B and Additional),
- * Greek and Cyrillic; full-width ASCII becomes ASCII. Letters that are written as two become two ("ß" "ss",
- * "æ" "ae"). Combining marks vanish. Other characters stay as they are.
+ * Lower case, and no accents, for Latin (Latin-1, Extended-A, the accented part of Extended-B and
+ * Additional), Greek and Cyrillic; full-width ASCII becomes ASCII. Letters that are written as two
+ * become two ("ß" "ss", "æ" "ae"). Combining marks vanish. Other characters stay as they are.
  * Source: the canonical decompositions and simple case mappings of the Unicode Character Database.
  */
 #ifndef TEXT_FOLD_H

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* The paper's names: a word is [C](VC)^m[V], C and V runs of consonants and vowels; m is its measure. */
+/* The paper's names: a word is [C](VC)^m[V], C and V runs of consonants and vowels; m is its
+ * measure. */
 struct stemmer {
     char *word;
     size_t size;
@@ -15,9 +16,12 @@ static int is_consonant(const struct stemmer *s, size_t i)
     case 'e':
     case 'i':
     case 'o':
-    case 'u': return 0;
-    case 'y': return i == 0 || !is_consonant(s, i - 1);
-    default: return 1;
+    case 'u':
+        return 0;
+    case 'y':
+        return i == 0 || !is_consonant(s, i - 1);
+    default:
+        return 1;
     }
 }
 
@@ -46,7 +50,8 @@ static int ends_double(const struct stemmer *s, size_t n)
 /* *o: they end in consonant, vowel, consonant, the last not w, x or y. */
 static int ends_short(const struct stemmer *s, size_t n)
 {
-    if (n < 3 || !is_consonant(s, n - 1) || is_consonant(s, n - 2) || !is_consonant(s, n - 3)) return 0;
+    if (n < 3 || !is_consonant(s, n - 1) || is_consonant(s, n - 2) || !is_consonant(s, n - 3))
+        return 0;
     return strchr("wxy", s->word[n - 1]) == NULL;
 }
 
@@ -83,7 +88,8 @@ static void step_1b(struct stemmer *s)
     }
     if (!((ends(s, "ed", &stem) || ends(s, "ing", &stem)) && has_vowel(s, stem))) return;
     s->size = stem;
-    if (ends(s, "at", &stem) || ends(s, "bl", &stem) || ends(s, "iz", &stem)) s->word[s->size++] = 'e';
+    if (ends(s, "at", &stem) || ends(s, "bl", &stem) || ends(s, "iz", &stem))
+        s->word[s->size++] = 'e';
     else if (ends_double(s, s->size) && strchr("lsz", s->word[s->size - 1]) == NULL) s->size--;
     else if (measure(s, s->size) == 1 && ends_short(s, s->size)) s->word[s->size++] = 'e';
 }
@@ -112,30 +118,33 @@ static void apply(struct stemmer *s, const struct rule *rules, size_t n, int lea
 static void step_2(struct stemmer *s)
 {
     static const struct rule rules[] = {
-        {"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"},  {"anci", "ance"},  {"izer", "ize"},
-        {"abli", "able"},   {"alli", "al"},     {"entli", "ent"},  {"eli", "e"},      {"ousli", "ous"},
-        {"ization", "ize"}, {"ation", "ate"},   {"ator", "ate"},   {"alism", "al"},   {"iveness", "ive"},
-        {"fulness", "ful"}, {"ousness", "ous"}, {"aliti", "al"},   {"iviti", "ive"},  {"biliti", "ble"},
+        {"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"},   {"anci", "ance"},
+        {"izer", "ize"},    {"abli", "able"},   {"alli", "al"},     {"entli", "ent"},
+        {"eli", "e"},       {"ousli", "ous"},   {"ization", "ize"}, {"ation", "ate"},
+        {"ator", "ate"},    {"alism", "al"},    {"iveness", "ive"}, {"fulness", "ful"},
+        {"ousness", "ous"}, {"aliti", "al"},    {"iviti", "ive"},   {"biliti", "ble"},
     };
     apply(s, rules, sizeof rules / sizeof *rules, 0);
 }
 
 static void step_3(struct stemmer *s)
 {
-    static const struct rule rules[] = {{"icate", "ic"}, {"ative", ""}, {"alize", "al"}, {"iciti", "ic"},
-                                        {"ical", "ic"},  {"ful", ""},   {"ness", ""}};
+    static const struct rule rules[] = {{"icate", "ic"}, {"ative", ""},  {"alize", "al"},
+                                        {"iciti", "ic"}, {"ical", "ic"}, {"ful", ""},
+                                        {"ness", ""}};
     apply(s, rules, sizeof rules / sizeof *rules, 0);
 }
 
 static void step_4(struct stemmer *s)
 {
-    static const struct rule rules[] = {{"al", ""},    {"ance", ""}, {"ence", ""}, {"er", ""},  {"ic", ""},
-                                        {"able", ""},  {"ible", ""}, {"ant", ""},  {"ement", ""}, {"ment", ""},
-                                        {"ent", ""},   {"ou", ""},   {"ism", ""},  {"ate", ""}, {"iti", ""},
-                                        {"ous", ""},   {"ive", ""},  {"ize", ""}};
+    static const struct rule rules[] = {
+        {"al", ""},   {"ance", ""}, {"ence", ""},  {"er", ""},   {"ic", ""},  {"able", ""},
+        {"ible", ""}, {"ant", ""},  {"ement", ""}, {"ment", ""}, {"ent", ""}, {"ou", ""},
+        {"ism", ""},  {"ate", ""},  {"iti", ""},   {"ous", ""},  {"ive", ""}, {"ize", ""}};
     size_t stem;
     if (ends(s, "ion", &stem)) {
-        if (stem > 0 && strchr("st", s->word[stem - 1]) != NULL && measure(s, stem) > 1) s->size = stem;
+        if (stem > 0 && strchr("st", s->word[stem - 1]) != NULL && measure(s, stem) > 1)
+            s->size = stem;
         return;
     }
     apply(s, rules, sizeof rules / sizeof *rules, 1);
@@ -148,7 +157,8 @@ static void step_5(struct stemmer *s)
         int m = measure(s, stem);
         if (m > 1 || (m == 1 && !ends_short(s, stem))) s->size = stem;
     }
-    if (measure(s, s->size) > 1 && ends_double(s, s->size) && s->word[s->size - 1] == 'l') s->size--;
+    if (measure(s, s->size) > 1 && ends_double(s, s->size) && s->word[s->size - 1] == 'l')
+        s->size--;
 }
 
 size_t stem_english(char *word, size_t size)

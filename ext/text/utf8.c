@@ -54,7 +54,8 @@ size_t utf8_put(uint32_t character, char *out)
         return 1;
     }
     size_t length = character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
-    for (size_t i = length - 1; i > 0; i--, character >>= 6) p[i] = (unsigned char)(0x80 | (character & 0x3F));
+    for (size_t i = length - 1; i > 0; i--, character >>= 6)
+        p[i] = (unsigned char)(0x80 | (character & 0x3F));
     p[0] = (unsigned char)((0xF00u >> length) | character);
     return length;
 }

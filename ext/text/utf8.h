@@ -9,10 +9,12 @@
 
 #include "base/span.h"
 
-/* True if the text is valid; else *offset (may be NULL) is the byte at which the first bad character begins. */
+/* True if the text is valid; else *offset (may be NULL) is the byte at which the first bad
+ * character begins. */
 int utf8_check(struct span text, size_t *offset);
 
-/* The character at *at, which is moved past it. A byte that begins no valid character counts as U+FFFD. *at < end. */
+/* The character at *at, which is moved past it. A byte that begins no valid character counts as
+ * U+FFFD. *at < end. */
 uint32_t utf8_next(const char **at, const char *end);
 
 /* Writes a character, 1 to 4 bytes; returns how many. */

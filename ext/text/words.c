@@ -10,18 +10,21 @@
 enum kind { SEPARATOR, LETTER, ALONE, APOSTROPHE };
 
 static const char *const stop_words[] = {
-    "a",       "about", "above",   "after",  "again",  "against", "all",    "also",    "am",     "an",      "and",
-    "any",     "are",   "as",      "at",     "be",     "because", "been",   "before",  "being",  "below",   "between",
-    "both",    "but",   "by",      "can",    "cannot", "could",   "did",    "do",      "does",   "doing",   "down",
-    "during",  "each",  "few",     "for",    "from",   "further", "had",    "has",     "have",   "having",  "he",
-    "her",     "here",  "hers",    "him",    "his",    "how",     "i",      "if",      "in",     "into",    "is",
-    "it",      "its",   "itself",  "just",   "may",    "me",      "might",  "more",    "most",   "must",    "my",
-    "no",      "nor",   "not",     "now",    "of",     "off",     "on",     "once",    "only",   "or",      "other",
-    "our",     "out",   "over",    "own",    "same",   "shall",   "she",    "should",  "so",     "some",    "such",
-    "than",    "that",  "the",     "their",  "theirs", "them",    "then",   "there",   "these",  "they",    "this",
-    "those",   "through", "to",    "too",    "under",  "until",   "up",     "upon",    "us",     "very",    "was",
-    "we",      "were",  "what",    "when",   "where",  "which",   "while",  "who",     "whom",   "whose",   "why",
-    "will",    "with",  "without", "would",  "you",    "your",    "yours",
+    "a",      "about",   "above",   "after",   "again", "against", "all",     "also",    "am",
+    "an",     "and",     "any",     "are",     "as",    "at",      "be",      "because", "been",
+    "before", "being",   "below",   "between", "both",  "but",     "by",      "can",     "cannot",
+    "could",  "did",     "do",      "does",    "doing", "down",    "during",  "each",    "few",
+    "for",    "from",    "further", "had",     "has",   "have",    "having",  "he",      "her",
+    "here",   "hers",    "him",     "his",     "how",   "i",       "if",      "in",      "into",
+    "is",     "it",      "its",     "itself",  "just",  "may",     "me",      "might",   "more",
+    "most",   "must",    "my",      "no",      "nor",   "not",     "now",     "of",      "off",
+    "on",     "once",    "only",    "or",      "other", "our",     "out",     "over",    "own",
+    "same",   "shall",   "she",     "should",  "so",    "some",    "such",    "than",    "that",
+    "the",    "their",   "theirs",  "them",    "then",  "there",   "these",   "they",    "this",
+    "those",  "through", "to",      "too",     "under", "until",   "up",      "upon",    "us",
+    "very",   "was",     "we",      "were",    "what",  "when",    "where",   "which",   "while",
+    "who",    "whom",    "whose",   "why",     "will",  "with",    "without", "would",   "you",
+    "your",   "yours",
 };
 
 static int compare_stop(const void *key, const void *item)
@@ -35,7 +38,8 @@ static int compare_stop(const void *key, const void *item)
 
 int word_is_stop(struct span word)
 {
-    return bsearch(&word, stop_words, sizeof stop_words / sizeof *stop_words, sizeof *stop_words, compare_stop) != NULL;
+    return bsearch(&word, stop_words, sizeof stop_words / sizeof *stop_words, sizeof *stop_words,
+                   compare_stop) != NULL;
 }
 
 static int in(uint32_t c, uint32_t first, uint32_t last)
@@ -51,11 +55,17 @@ static enum kind kind_of(uint32_t c)
     }
     if (c == 0x2019 || c == 0x02BC) return APOSTROPHE;
     if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA ? LETTER : SEPARATOR;
-    if (c == 0xD7 || c == 0xF7 || in(c, 0x2000, 0x206F) || in(c, 0x20A0, 0x20CF) || in(c, 0x2190, 0x25FF)) return SEPARATOR;
+    if (c == 0xD7 || c == 0xF7 || in(c, 0x2000, 0x206F) || in(c, 0x20A0, 0x20CF) ||
+        in(c, 0x2190, 0x25FF))
+        return SEPARATOR;
     if (in(c, 0x2E00, 0x2E7F) || in(c, 0x3000, 0x303F) || in(c, 0xFE30, 0xFE6F)) return SEPARATOR;
-    if (in(c, 0xFF00, 0xFF0F) || in(c, 0xFF1A, 0xFF20) || in(c, 0xFF3B, 0xFF40) || in(c, 0xFF5B, 0xFF65)) return SEPARATOR;
+    if (in(c, 0xFF00, 0xFF0F) || in(c, 0xFF1A, 0xFF20) || in(c, 0xFF3B, 0xFF40) ||
+        in(c, 0xFF5B, 0xFF65))
+        return SEPARATOR;
     if (c == 0xFEFF || in(c, 0xFFF0, 0xFFFF) || in(c, 0xE000, 0xF8FF)) return SEPARATOR;
-    if (in(c, 0x2600, 0x27BF) || in(c, 0x3040, 0x30FF) || in(c, 0x3400, 0x9FFF) || in(c, 0xF900, 0xFAFF)) return ALONE;
+    if (in(c, 0x2600, 0x27BF) || in(c, 0x3040, 0x30FF) || in(c, 0x3400, 0x9FFF) ||
+        in(c, 0xF900, 0xFAFF))
+        return ALONE;
     return in(c, 0x1F000, 0x3FFFF) ? ALONE : LETTER;
 }
 

@@ -1,9 +1,10 @@
 /*
  * words.h: a text cut into folded words.
  *
- * A word is a run of letters, digits and marks; what is not ASCII and not known as punctuation or a symbol counts as
- * a letter. An apostrophe inside a word is left out and what follows joins ("don't" is "dont"), but "'s" at the end is dropped. Each
- * ideograph, kana and emoji is a word of its own, as those scripts write no spaces.
+ * A word is a run of letters, digits and marks; what is not ASCII and not known as punctuation or a
+ * symbol counts as a letter. An apostrophe inside a word is left out and what follows joins
+ * ("don't" is "dont"), but "'s" at the end is dropped. Each ideograph, kana and emoji is a word of
+ * its own, as those scripts write no spaces.
  */
 #ifndef TEXT_WORDS_H
 #define TEXT_WORDS_H
@@ -15,12 +16,13 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* Longer words are cut: there are none in any language, and n-grams of a 10 MB "word" help nobody. */
+/* Longer words are cut: there are none in any language, and n-grams of a 10 MB "word" help nobody.
+ */
 #define WORD_MAX_BYTES 64
 
 struct word {
-    size_t offset; /* into words.letters */
-    uint32_t size; /* bytes, 1 to WORD_MAX_BYTES */
+    size_t offset;  /* into words.letters */
+    uint32_t size;  /* bytes, 1 to WORD_MAX_BYTES */
     uint32_t alone; /* true for an ideograph and its like */
 };
 

@@ -35,7 +35,8 @@ int main(void)
     int rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
     if (rc == SQLITE_OK) rc = ask("SELECT vector_dims('[1, 2, 3]')");
     if (rc == SQLITE_OK) rc = ask("SELECT cosine_sim('[1, 0]', '[1, 0]')");
-    if (rc == SQLITE_OK) rc = ask("SELECT key, rank FROM rerank('bats', '[\"cats\", \"bats\"]', 1)");
+    if (rc == SQLITE_OK)
+        rc = ask("SELECT key, rank FROM rerank('bats', '[\"cats\", \"bats\"]', 1)");
     sqlite3_reset_auto_extension();
     sqlite3_shutdown();
     if (sqlite3_memory_used() != 0) {

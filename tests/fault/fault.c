@@ -10,14 +10,14 @@
  * later one until the statement ends.
  *
  * First the script runs without a failure; what each statement answers is kept. Then, on a new
- * database, each statement is tried with n = 1, 2, 3... until it asks for fewer than n blocks. A try
- * must answer SQLITE_NOMEM (or say "out of memory"), or exactly what the statement answers without a
- * failure. Because a failed statement changes nothing, the next try runs on the same database, and
- * the connection's state after a failure is put to the test as well. Where a try succeeds although
- * an allocation failed and has changed the database, or where it ended the transaction, the database
- * is built again from the statements before. A statement that asks for many blocks (fitting
- * a model) is tried at every n up to DENSE_POINTS and then in steps that give about SPARSE_POINTS
- * more: always the same ones.
+ * database, each statement is tried with n = 1, 2, 3... until it asks for fewer than n blocks. A
+ * try must answer SQLITE_NOMEM (or say "out of memory"), or exactly what the statement answers
+ * without a failure. Because a failed statement changes nothing, the next try runs on the same
+ * database, and the connection's state after a failure is put to the test as well. Where a try
+ * succeeds although an allocation failed and has changed the database, or where it ended the
+ * transaction, the database is built again from the statements before. A statement that asks for
+ * many blocks (fitting a model) is tried at every n up to DENSE_POINTS and then in steps that give
+ * about SPARSE_POINTS more: always the same ones.
  *
  * At the end: PRAGMA integrity_check after each statement, a clean close, and no block left.
  */
@@ -163,8 +163,8 @@ static void add_statement(struct script *script, const char *sql, size_t size)
     script->statements = grown;
     struct statement *added = &grown[script->n_statements++];
     *added = (struct statement){.sql = copy_text(sql, size)};
-    added->counts_attempts = strstr(added->sql, "semantic_sync") != NULL ||
-                             strstr(added->sql, "rerank_stats") != NULL;
+    added->counts_attempts =
+        strstr(added->sql, "semantic_sync") != NULL || strstr(added->sql, "rerank_stats") != NULL;
 }
 
 static void parse_script(struct script *script, const char *path)
@@ -336,8 +336,7 @@ static int try_statement(struct script *script, sqlite3 **db, int i, long n, int
     int changed = answer.rc == SQLITE_OK && statement->writes;
     free(answer.text);
     if (done) return 1;
-    if (changed || was_autocommit != sqlite3_get_autocommit(*db))
-        *db = rebuild(script, *db, i);
+    if (changed || was_autocommit != sqlite3_get_autocommit(*db)) *db = rebuild(script, *db, i);
     return 0;
 }
 

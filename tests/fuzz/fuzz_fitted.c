@@ -1,7 +1,7 @@
 /*
  * fuzz_fitted.c: any bytes as a fitted model from a shadow table: refused, or a model that embeds.
- * The input is applied to a good model's bytes (two bytes of position, then what to write there), so
- * that the checks behind the first ones are reached.
+ * The input is applied to a good model's bytes (two bytes of position, then what to write there),
+ * so that the checks behind the first ones are reached.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 
 static const char *const documents[] = {
     "a masked hero fights crime in a dark city", "birds on the ice look for their egg",
-    "a detective follows a murder on a train", "a young chef learns to make soup",
-    "bats live in a cave under the old house", "the city hires a new detective",
+    "a detective follows a murder on a train",   "a young chef learns to make soup",
+    "bats live in a cave under the old house",   "the city hires a new detective",
 };
 enum { N_DOCUMENTS = sizeof documents / sizeof *documents };
 
