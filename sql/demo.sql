@@ -44,8 +44,8 @@ SELECT place AS "#", title, printf('%.3f', similarity) AS similarity FROM retrie
 .mode box
 SELECT n.place AS "#", n.title, printf('%.3f', n.relevance) AS relevance,
        CASE
-         WHEN o.place > n.place THEN 'up ' || (o.place - n.place) || ' from ' || o.place
-         WHEN o.place < n.place THEN 'down ' || (n.place - o.place) || ' from ' || o.place
+         WHEN o.place > n.place THEN 'up ' || (o.place - n.place) || ', was ' || o.place
+         WHEN o.place < n.place THEN 'down ' || (n.place - o.place) || ', was ' || o.place
          ELSE 'stays'
        END AS moved
   FROM reranked AS n

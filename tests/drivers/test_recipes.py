@@ -12,13 +12,8 @@ import support  # noqa: E402
 OWN_MOVIES = os.path.join(support.ROOT, "datasets", "movies.json")
 
 
-# Recipes that go on where the one before ended, in one database.
-ONE_AFTER_THE_OTHER = ["load", "flow", "flow_in_one_query", "semantic_index", "filter"]
-
-
 def lines_of(output):
     return [line for line in output.splitlines() if line]
-
 
 class Recipes:
     """The tests, run once for each set of movies."""
@@ -43,7 +38,7 @@ class Recipes:
         names = {os.path.basename(path)[:-4] for path in
                  glob.glob(os.path.join(support.ROOT, "sql", "*.sql"))}
         tested = {name[len("test_recipe_"):] for name in dir(self) if "test_recipe_" in name}
-        self.assertEqual(names, tested | set(ONE_AFTER_THE_OTHER))
+        self.assertEqual(names, tested)
 
     def test_recipe_load_movies(self):
         self.assertEqual(self.recipe("load_movies"), [f"{self.count()} movies loaded"])
@@ -115,25 +110,12 @@ class Recipes:
         self.assertIn("Batman", moved[0])
         self.assertEqual(len(re.findall(r"(?m)│ \d+\.\d{3} +│$", text)), 25 + 4, text)
 
-
 class OwnMoviesTest(Recipes, unittest.TestCase):
-    def test_one_after_the_other(self):
-        status, output = self.workplace.run(
-            "".join(f".print == {name}\n.read sql/{name}.sql\n" for name in ONE_AFTER_THE_OTHER))
-        self.assertNotRegex(output, r"(?i)\berror\b")
-        self.assertEqual(status, 0, output)
-        parts = [lines_of(part)[1:] for part in output.split("== ")[1:]]
-        self.assertEqual([len(part) for part in parts[:3]], [0, 5, 5])
-        self.assertEqual(parts[1], parts[2])
-        self.assertIn("Batman", parts[1][0])
-        self.assertIn("Batman", parts[3][-5])
-        self.assertEqual(len(parts[4]), 10)
-
+    pass
 
 @unittest.skipIf(support.published_movies() is None, "the published movies are not here")
 class PublishedMoviesTest(Recipes, unittest.TestCase):
     movies = support.published_movies()
-
 
 class ReadmeTest(unittest.TestCase):
     def test_its_sql_runs(self):
@@ -146,7 +128,6 @@ class ReadmeTest(unittest.TestCase):
         status, output = workplace.run("\n".join(blocks))
         self.assertNotRegex(output, r"(?i)\berror\b")
         self.assertEqual(status, 0)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,376 @@
+#define _POSIX_C_SOURCE 200809L
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/failing_memory.h"
+#include "catalog/catalog.h"
+#include "model/fake_model.h"
+
+#define LEXICAL "builtin:lexical"
+
+static struct span span_of(const char *text)
+{
+    return (struct span){text, strlen(text)};
+}
+
+static struct catalog *new_catalog(void)
+{
+    struct catalog *catalog;
+    assert_int_equal(catalog_new(&catalog, NULL), 0);
+    return catalog;
+}
+
+static void free_catalog(struct catalog *catalog)
+{
+    catalog_free(catalog);
+    assert_int_equal(failing_memory_blocks, 0);
+}
+
+static struct catalog_entry *find(struct catalog *catalog, const char *name, enum model_task task)
+{
+    struct catalog_entry *entry;
+    assert_int_equal(catalog_find(catalog, name, task, &entry, NULL), 0);
+    return entry;
+}
+
+static void check_unknown(struct catalog *catalog, const char *name, enum model_task task,
+                          const char *expected)
+{
+    struct catalog_entry *entry;
+    struct error err = {0};
+    assert_int_equal(catalog_find(catalog, name, task, &entry, &err), ERROR_INVALID);
+    assert_string_equal(err.text, expected);
+}
+
+static int add(struct catalog *catalog, const char *name, enum model_task task, const char *model,
+               struct error *err)
+{
+    struct catalog_alias alias = {.name = name, .task = task, .model = model};
+    size_t number;
+    return catalog_add(catalog, &alias, &number, err);
+}
+
+/* texts as documents, n of them, at most 16. */
+static int embed(struct catalog *catalog, struct catalog_entry *entry, const char *const *texts,
+                 size_t n, float *out, struct error *err)
+{
+    struct span spans[16];
+    for (size_t i = 0; i < n; i++) spans[i] = span_of(texts[i]);
+    struct model_texts request = {spans, n, MODEL_DOCUMENT, NULL};
+    return catalog_embed(catalog, entry, NULL, &request, out, err);
+}
+
+static void test_finds_what_there_is(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
+    assert_ptr_equal(entry, find(catalog, LEXICAL, MODEL_EMBED));
+    assert_ptr_not_equal(entry, find(catalog, NULL, MODEL_RERANK));
+    assert_string_equal(catalog_entry_name(entry), LEXICAL);
+    assert_int_equal(catalog_entry_requests(entry), 0);
+    assert_true(catalog_entry_model(entry)->dimensions > 0);
+    check_unknown(catalog, "nope", MODEL_EMBED,
+                  "no model is called 'nope' (these embed: builtin:lexical)");
+    assert_int_equal(add(catalog, "ranks", MODEL_RERANK, LEXICAL, NULL), 0);
+    check_unknown(catalog, "ranks", MODEL_EMBED,
+                  "the model ranks does not embed (these do: builtin:lexical)");
+    check_unknown(catalog, "", MODEL_RERANK,
+                  "no model is called '' (these rerank: builtin:lexical, ranks)");
+    free_catalog(catalog);
+}
+
+static void test_texts_are_embedded_once(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
+    size_t dimensions = catalog_entry_model(entry)->dimensions, bytes = dimensions * sizeof(float);
+    const char *const texts[] = {"one cat", "two dogs", "one cat", "three birds", "two dogs"};
+    float *a = malloc(5 * bytes), *b = malloc(5 * bytes);
+    struct catalog_statistics statistics;
+    assert_int_equal(embed(catalog, entry, texts, 5, a, NULL), 0);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.requests, 1);
+    assert_int_equal(statistics.texts, 3);
+    assert_int_equal(statistics.cache_hits, 2);
+    assert_memory_equal(a, a + 2 * dimensions, bytes);
+    assert_memory_equal(a + dimensions, a + 4 * dimensions, bytes);
+    assert_int_equal(embed(catalog, entry, texts, 5, b, NULL), 0);
+    assert_memory_equal(a, b, 5 * bytes);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.requests, 1);
+    assert_int_equal(statistics.cache_hits, 7);
+    for (size_t i = 0; i < 5; i++) {
+        struct catalog *other = new_catalog();
+        assert_int_equal(embed(other, find(other, NULL, MODEL_EMBED), texts + i, 1, b, NULL), 0);
+        assert_memory_equal(a + i * dimensions, b, bytes);
+        catalog_free(other);
+    }
+    free(a);
+    free(b);
+    free_catalog(catalog);
+}
+
+static void test_no_budget_no_cache(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
+    float *out = malloc(catalog_entry_model(entry)->dimensions * sizeof *out);
+    const char *const texts[] = {"one cat"};
+    catalog_set_memory_budget(catalog, 0);
+    assert_int_equal(catalog_memory_budget(catalog), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(embed(catalog, entry, texts, 1, out, NULL), 0);
+    assert_int_equal(catalog_entry_requests(entry), 3);
+    free(out);
+    free_catalog(catalog);
+}
+
+/* A fitted model is never cached, and its calls count for the entry. */
+static void test_fitted_models(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
+    struct fake_model fake = fake_new(8);
+    struct span texts[2] = {span_of("abc"), span_of("abc")};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct catalog_statistics statistics;
+    float out[4];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL), 0);
+    assert_int_equal(fake.n_calls, 2);
+    assert_int_equal(fake.n_texts, 4);
+    fake.fail_at = 3;
+    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL),
+                     ERROR_UNAVAILABLE);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.requests, 3);
+    assert_int_equal(statistics.failures, 1);
+    assert_int_equal(statistics.cache_hits, 0);
+    free_catalog(catalog);
+}
+
+static void test_rerank_is_counted(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_RERANK);
+    struct fake_model fake = fake_new(1);
+    struct span documents[3] = {span_of("a cat"), span_of(""), span_of("dogs")};
+    struct model_candidates candidates = {span_of("cat"), documents, 3, NULL, NULL};
+    struct catalog_statistics statistics;
+    float scores[3];
+    assert_int_equal(catalog_rerank(catalog, entry, NULL, &candidates, scores, NULL), 0);
+    assert_true(scores[0] > scores[1] && scores[0] > scores[2]);
+    fake.fail_at = 1;
+    assert_int_equal(catalog_rerank(catalog, entry, &fake.model, &candidates, scores, NULL),
+                     ERROR_UNAVAILABLE);
+    candidates.query = span_of("");
+    assert_int_equal(catalog_rerank(catalog, entry, NULL, &candidates, scores, NULL),
+                     ERROR_INVALID);
+    candidates.query = span_of("cat");
+    candidates.n_documents = 0;
+    assert_int_equal(catalog_rerank(catalog, entry, NULL, &candidates, scores, NULL), 0);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.requests, 2);
+    assert_int_equal(statistics.texts, 6);
+    assert_int_equal(statistics.failures, 1);
+    free_catalog(catalog);
+}
+
+static void test_prefixes(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_alias alias = {.name = "p",
+                                  .task = MODEL_EMBED,
+                                  .provider = "builtin",
+                                  .model = "lexical",
+                                  .query_prefix = "find: ",
+                                  .document_prefix = "text: "};
+    size_t number;
+    assert_int_equal(catalog_add(catalog, &alias, &number, NULL), 0);
+    struct catalog_entry *entry = find(catalog, "p", MODEL_EMBED);
+    struct fake_model fake = fake_new(8);
+    struct span texts[2] = {span_of("abc"), span_of("d")};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    float out[4];
+    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL), 0);
+    assert_true(out[0] == 9 && out[2] == 7);
+    texts[1] = span_of(" ");
+    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL),
+                     ERROR_INVALID);
+    assert_int_equal(fake.n_calls, 1);
+    /* The model's own prefix is taken where the alias has none. */
+    alias = (struct catalog_alias){
+        .name = LEXICAL, .task = MODEL_EMBED, .model = LEXICAL, .query_prefix = "ask: "};
+    assert_int_equal(catalog_change(catalog, find(catalog, NULL, MODEL_EMBED), &alias, NULL), 0);
+    assert_int_equal(add(catalog, "bare", MODEL_EMBED, LEXICAL, NULL), 0);
+    texts[1] = span_of("d");
+    request.role = MODEL_QUERY;
+    entry = find(catalog, "bare", MODEL_EMBED);
+    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL), 0);
+    assert_true(out[0] == 8 && out[2] == 6);
+    free_catalog(catalog);
+}
+
+static void check_refused(struct catalog *catalog, const struct catalog_alias *alias,
+                          const char *expected)
+{
+    struct error err = {0};
+    size_t number;
+    int end;
+    assert_int_equal(catalog_add(catalog, alias, &number, &err), ERROR_INVALID);
+    assert_string_equal(err.text, expected);
+    assert_null(catalog_entry_at(catalog, 2, &end));
+    assert_true(end);
+}
+
+static void test_aliases_that_are_refused(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    char long_name[CATALOG_MAX_NAME + 2];
+    memset(long_name, 'n', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    struct catalog_alias alias = {.name = "a", .model = "lexical"};
+    check_refused(catalog, &alias, "no model is called 'lexical' (these embed: builtin:lexical)");
+    alias.provider = "openai";
+    check_refused(catalog, &alias, "no provider is called 'openai' (there is: builtin)");
+    alias = (struct catalog_alias){.name = LEXICAL, .model = LEXICAL};
+    check_refused(catalog, &alias, "there is a model called 'builtin:lexical' already");
+    alias.name = long_name;
+    check_refused(catalog, &alias, "expected a name of at most 200 bytes, not 201");
+    alias.name = "";
+    check_refused(catalog, &alias, "name: the text is empty");
+    alias.name = NULL;
+    check_refused(catalog, &alias, "expected a name");
+    alias = (struct catalog_alias){.name = "a"};
+    check_refused(catalog, &alias, "expected a model that 'a' stands for");
+    alias = (struct catalog_alias){.name = "a", .model = LEXICAL, .query_prefix = "\xff"};
+    check_refused(catalog, &alias, "prefix: the text is not valid UTF-8 at byte 0");
+    alias.task = MODEL_RERANK;
+    alias.query_prefix = "q";
+    check_refused(catalog, &alias, "a model that reranks takes no prefix");
+    /* Taken for one task: neither is added. */
+    assert_int_equal(add(catalog, "a", MODEL_RERANK, LEXICAL, NULL), 0);
+    assert_int_equal(add(catalog, "a", 0, LEXICAL, NULL), ERROR_INVALID);
+    check_unknown(catalog, "a", MODEL_EMBED,
+                  "the model a does not embed (these do: builtin:lexical)");
+    free_catalog(catalog);
+}
+
+static void test_defaults_follow_aliases(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct error err = {0};
+    assert_int_equal(add(catalog, "words", 0, LEXICAL, NULL), 0);
+    assert_int_equal(catalog_set_default(catalog, MODEL_EMBED, "words", NULL), 0);
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
+    assert_ptr_equal(entry, find(catalog, "words", MODEL_EMBED));
+    assert_string_equal(catalog_default(catalog, MODEL_RERANK), LEXICAL);
+    assert_int_equal(catalog_set_default(catalog, MODEL_EMBED, "nope", &err), ERROR_INVALID);
+    assert_string_equal(catalog_default(catalog, MODEL_EMBED), "words");
+    struct catalog_alias renamed = {.name = "terms", .task = MODEL_EMBED, .model = LEXICAL};
+    assert_int_equal(catalog_change(catalog, entry, &renamed, NULL), 0);
+    assert_string_equal(catalog_default(catalog, MODEL_EMBED), "terms");
+    assert_ptr_equal(find(catalog, NULL, MODEL_EMBED), entry);
+    assert_int_equal(catalog_remove(catalog, entry, NULL), 0);
+    assert_string_equal(catalog_default(catalog, MODEL_EMBED), LEXICAL);
+    assert_string_equal(catalog_entry_name(entry), LEXICAL);
+    assert_int_equal(catalog_remove(catalog, find(catalog, NULL, MODEL_EMBED), &err),
+                     ERROR_INVALID);
+    assert_string_equal(err.text, "builtin:lexical is built in and cannot be removed");
+    free_catalog(catalog);
+}
+
+static void test_the_environment(void **state)
+{
+    (void)state;
+    struct catalog *catalog;
+    struct error err = {0};
+    setenv("RERANK_EMBED_MODEL", "mine", 1);
+    setenv("RERANK_MEMORY_BUDGET", "12345", 1);
+    catalog = new_catalog();
+    assert_int_equal(catalog_memory_budget(catalog), 12345);
+    check_unknown(catalog, NULL, MODEL_EMBED,
+                  "RERANK_EMBED_MODEL: no model is called 'mine' (these embed: builtin:lexical)");
+    assert_int_equal(add(catalog, "mine", MODEL_EMBED, LEXICAL, NULL), 0);
+    assert_ptr_equal(find(catalog, NULL, MODEL_EMBED), find(catalog, "mine", MODEL_EMBED));
+    find(catalog, NULL, MODEL_RERANK);
+    catalog_free(catalog);
+    static const char *const bad[] = {"much", "-1", "1e6", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        setenv("RERANK_MEMORY_BUDGET", bad[i], 1);
+        assert_int_equal(catalog_new(&catalog, &err), ERROR_INVALID);
+        assert_null(catalog);
+    }
+    unsetenv("RERANK_MEMORY_BUDGET");
+    setenv("RERANK_EMBED_MODEL", "", 1);
+    catalog = new_catalog();
+    find(catalog, NULL, MODEL_EMBED);
+    unsetenv("RERANK_EMBED_MODEL");
+    free_catalog(catalog);
+}
+
+/* All that can be done, with room for n allocations. */
+static int do_everything(long n)
+{
+    static const char *const texts[] = {"one cat", "two dogs", "one cat"};
+    static float out[3 * 65536];
+    struct catalog *catalog;
+    struct catalog_entry *entry;
+    struct error err = {0};
+    struct catalog_alias alias = {.name = "p", .model = LEXICAL, .document_prefix = "text: "};
+    size_t number;
+    failing_memory_after = n;
+    int rc = catalog_new(&catalog, &err);
+    if (rc == 0) rc = catalog_add(catalog, &alias, &number, &err);
+    if (rc == 0) rc = catalog_set_default(catalog, MODEL_EMBED, "p", &err);
+    if (rc == 0) rc = catalog_find(catalog, NULL, MODEL_EMBED, &entry, &err);
+    if (rc == 0) rc = embed(catalog, entry, texts, 3, out, &err);
+    alias.task = MODEL_EMBED;
+    alias.name = "q";
+    if (rc == 0) rc = catalog_change(catalog, entry, &alias, &err);
+    failing_memory_after = -1;
+    if (rc != 0) assert_int_equal(rc, ERROR_NOMEM);
+    catalog_free(catalog);
+    assert_int_equal(failing_memory_blocks, 0);
+    return rc;
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    long n = 0;
+    while (do_everything(n) != 0) n++;
+    assert_true(n > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_finds_what_there_is),
+        cmocka_unit_test(test_texts_are_embedded_once),
+        cmocka_unit_test(test_no_budget_no_cache),
+        cmocka_unit_test(test_fitted_models),
+        cmocka_unit_test(test_rerank_is_counted),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_aliases_that_are_refused),
+        cmocka_unit_test(test_defaults_follow_aliases),
+        cmocka_unit_test(test_the_environment),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    failing_memory_bind();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

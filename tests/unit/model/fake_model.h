@@ -1,0 +1,65 @@
+/*
+ * fake_model.h: a model for tests that remembers how it was called and answers as told.
+ *
+ * A text's embedding is {its length, its role}; a document's score is its length.
+ */
+#ifndef TESTS_MODEL_FAKE_MODEL_H
+#define TESTS_MODEL_FAKE_MODEL_H
+
+#include "model/model.h"
+
+struct fake_model {
+    struct model model;
+    int n_calls, n_freed;
+    size_t n_texts, largest_batch;
+    int fail_at;  /* the call that gives ERROR_UNAVAILABLE, from 1; 0: none */
+    float answer; /* not 0: what it gives in place of each length */
+};
+
+static int fake_call(struct fake_model *fake, size_t n, struct error *err)
+{
+    fake->n_calls++;
+    fake->n_texts += n;
+    if (n > fake->largest_batch) fake->largest_batch = n;
+    if (fake->n_calls == fake->fail_at) return error_set(err, ERROR_UNAVAILABLE, "down");
+    return 0;
+}
+
+static float fake_number(const struct fake_model *fake, struct span text)
+{
+    return fake->answer != 0 ? fake->answer : (float)text.size;
+}
+
+static int fake_embed(struct model *model, const struct model_texts *texts, float *embeddings,
+                      struct error *err)
+{
+    struct fake_model *fake = (struct fake_model *)model;
+    for (size_t i = 0; i < texts->n_texts; i++) {
+        embeddings[2 * i] = fake_number(fake, texts->texts[i]);
+        embeddings[2 * i + 1] = (float)texts->role;
+    }
+    return fake_call(fake, texts->n_texts, err);
+}
+
+static int fake_rerank(struct model *model, const struct model_candidates *candidates,
+                       float *scores, struct error *err)
+{
+    struct fake_model *fake = (struct fake_model *)model;
+    for (size_t i = 0; i < candidates->n_documents; i++)
+        scores[i] = fake_number(fake, candidates->documents[i]);
+    return fake_call(fake, candidates->n_documents, err);
+}
+
+static void fake_free(struct model *model)
+{
+    ((struct fake_model *)model)->n_freed++;
+}
+
+static struct fake_model fake_new(size_t batch_size)
+{
+    static const struct model_methods methods = {
+        .embed = fake_embed, .rerank = fake_rerank, .free = fake_free};
+    return (struct fake_model){.model = {&methods, "fake:model", 2, batch_size}};
+}
+
+#endif

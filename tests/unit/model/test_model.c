@@ -1,0 +1,161 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/fake_model.h"
+
+static struct span span_of(const char *text)
+{
+    return (struct span){text, strlen(text)};
+}
+
+static void check_refused(struct span text, int empty_is_error, const char *expected)
+{
+    struct error err = {0};
+    assert_int_equal(model_check_text(text, empty_is_error, &err), ERROR_INVALID);
+    assert_string_equal(err.text, expected);
+}
+
+static void test_texts_are_checked(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    assert_int_equal(model_check_text(span_of("h\xc3\xa9llo \xf0\x9f\xa6\x87"), 1, &err), 0);
+    assert_int_equal(model_check_text(span_of(""), 0, &err), 0);
+    assert_int_equal(model_check_text((struct span){NULL, 0}, 0, &err), 0);
+    assert_int_equal(model_check_text(span_of(" \t\n"), 0, &err), 0);
+    check_refused(span_of(""), 1, "the text is empty");
+    check_refused((struct span){NULL, 0}, 1, "the text is empty");
+    check_refused(span_of(" \t\r\n\v\f"), 1, "the text is empty");
+    check_refused((struct span){"ab\0c", 4}, 0, "the text holds a NUL character at byte 2");
+    check_refused(span_of("abc\xff"), 0, "the text is not valid UTF-8 at byte 3");
+    check_refused(span_of("a\xc3"), 0, "the text is not valid UTF-8 at byte 1");
+    check_refused(span_of("\xed\xa0\x80"), 0, "the text is not valid UTF-8 at byte 0");
+}
+
+static void test_embed_cuts_into_batches(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(3);
+    struct span texts[7];
+    float embeddings[14];
+    size_t n_calls = 10;
+    for (size_t i = 0; i < 7; i++) texts[i] = (struct span){"abcdefgh", i + 1};
+    struct model_texts request = {texts, 7, MODEL_QUERY, NULL};
+    assert_int_equal(model_embed(&fake.model, &request, embeddings, &n_calls, NULL), 0);
+    assert_int_equal(n_calls, 13);
+    assert_int_equal(fake.n_calls, 3);
+    assert_int_equal(fake.largest_batch, 3);
+    for (size_t i = 0; i < 7; i++) {
+        assert_true(embeddings[2 * i] == (float)(i + 1));
+        assert_true(embeddings[2 * i + 1] == (float)MODEL_QUERY);
+    }
+    request.n_texts = 0;
+    assert_int_equal(model_embed(&fake.model, &request, embeddings, NULL, NULL), 0);
+    assert_int_equal(fake.n_calls, 3);
+}
+
+/* Nothing goes to a model before all is known to be text. */
+static void test_bad_input_is_no_call(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(1);
+    struct span texts[2] = {span_of("good"), span_of(" ")};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_candidates candidates = {span_of("q"), texts, 2, NULL, NULL};
+    float out[4];
+    size_t n_calls = 0;
+    assert_int_equal(model_embed(&fake.model, &request, out, &n_calls, NULL), ERROR_INVALID);
+    assert_int_equal(n_calls, 0);
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, NULL), 0);
+    fake.n_calls = 0;
+    candidates.query = span_of("");
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, NULL), ERROR_INVALID);
+    candidates.query = span_of("q");
+    texts[1] = span_of("\xff");
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, NULL), ERROR_INVALID);
+    assert_int_equal(fake.n_calls, 0);
+}
+
+static void test_rerank_is_one_call(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(1);
+    struct span documents[3] = {span_of("abc"), span_of(""), span_of("a")};
+    struct model_candidates candidates = {span_of("q"), documents, 3, NULL, NULL};
+    float scores[3];
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, NULL), 0);
+    assert_int_equal(fake.n_calls, 1);
+    assert_true(scores[0] == 3 && scores[1] == 0 && scores[2] == 1);
+    candidates.n_documents = 0;
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, NULL), 0);
+    assert_int_equal(fake.n_calls, 1);
+}
+
+static void test_failures_are_passed_on(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(1);
+    struct span texts[3] = {span_of("a"), span_of("b"), span_of("c")};
+    struct model_texts request = {texts, 3, MODEL_DOCUMENT, NULL};
+    struct error err = {0};
+    float out[6];
+    size_t n_calls = 0;
+    fake.fail_at = 2;
+    assert_int_equal(model_embed(&fake.model, &request, out, &n_calls, &err), ERROR_UNAVAILABLE);
+    assert_string_equal(err.text, "down");
+    assert_int_equal(n_calls, 2);
+    fake = fake_new(8);
+    fake.answer = NAN;
+    assert_int_equal(model_embed(&fake.model, &request, out, NULL, &err), ERROR_UNAVAILABLE);
+    assert_string_equal(err.text, "fake:model gave a number that is not finite");
+    struct model_candidates candidates = {span_of("q"), texts, 3, NULL, NULL};
+    fake.answer = -INFINITY;
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, &err), ERROR_UNAVAILABLE);
+}
+
+static int requested(void *context)
+{
+    return ++*(int *)context > 1;
+}
+
+static void test_cancel_stops_between_batches(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(1);
+    struct span texts[3] = {span_of("a"), span_of("b"), span_of("c")};
+    int n_asked = 0;
+    struct cancel cancel = {requested, &n_asked};
+    struct model_texts request = {texts, 3, MODEL_DOCUMENT, &cancel};
+    float out[6];
+    assert_int_equal(model_embed(&fake.model, &request, out, NULL, NULL), ERROR_INTERRUPTED);
+    assert_int_equal(fake.n_calls, 1);
+}
+
+static void test_release(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(1);
+    model_free(&fake.model);
+    assert_int_equal(fake.n_freed, 1);
+    model_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_texts_are_checked),
+        cmocka_unit_test(test_embed_cuts_into_batches),
+        cmocka_unit_test(test_bad_input_is_no_call),
+        cmocka_unit_test(test_rerank_is_one_call),
+        cmocka_unit_test(test_failures_are_passed_on),
+        cmocka_unit_test(test_cancel_stops_between_batches),
+        cmocka_unit_test(test_release),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
