@@ -198,55 +198,46 @@ static int corrupt_config(const struct semantic_table *table, const char *what, 
                      table->name, what);
 }
 
-static int read_columns(struct semantic_table *table, struct error *err)
+/* One column from its JSON: [name, affinity]. */
+static int add_column(struct semantic_table *table, sqlite3_stmt *statement, struct error *err)
+{
+    const char *affinity = (const char *)sqlite3_column_text(statement, 1);
+    if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL ||
+        semantic_affinity(affinity) == NULL)
+        return sqlite3_errcode(table->db) == SQLITE_NOMEM
+                   ? error_nomem(err)
+                   : corrupt_config(table, "the column list is damaged", err);
+    struct semantic_column *columns =
+        memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
+    if (columns == NULL) return error_nomem(err);
+    table->columns = columns;
+    columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
+    int rc = copy_text(statement, 0, &columns[table->n_columns].name, err);
+    if (rc == 0) table->n_columns++;
+    return rc;
+}
+
+/* `json` is bound as NUL terminated text: json_each takes a text that it cannot get at for an empty
+ * one. */
+static int read_columns(struct semantic_table *table, const char *json, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
     int rc = store_prepare(
         table->db, &statement, err,
-        "SELECT json_extract(j.value, '$[0]'), json_extract(j.value, '$[1]') "
-        "FROM \"%w\".\"%w_config\" AS c, json_each(c.value) AS j WHERE c.key = 'columns'",
-        table->schema, table->name);
-    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
-        const char *affinity = (const char *)sqlite3_column_text(statement, 1);
-        if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL ||
-            semantic_affinity(affinity) == NULL) {
-            rc = corrupt_config(table, "the column list is damaged", err);
-            break;
-        }
-        struct semantic_column *columns =
-            memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
-        if (columns == NULL) {
-            rc = error_nomem(err);
-            break;
-        }
-        table->columns = columns;
-        columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
-        rc = copy_text(statement, 0, &columns[table->n_columns].name, err);
-        if (rc == 0) table->n_columns++;
-    }
+        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?1)");
+    if (rc == 0) sqlite3_bind_text(statement, 1, json, -1, SQLITE_STATIC);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row)
+        rc = add_column(table, statement, err);
     sqlite3_finalize(statement);
+    if (rc == 0 && table->n_columns == 0 && strcmp(json, "[]") != 0)
+        rc = corrupt_config(table, "the column list is damaged", err);
     return rc;
 }
 
-int store_read_config(struct semantic_table *table, struct error *err)
+static int check_config(const struct semantic_table *table, int64_t format, int64_t metric,
+                        int64_t quantize, const char *columns, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int64_t format = 0, metric = -1, quantize = -1;
-    int row = 0;
-    int rc =
-        store_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
-                      table->schema, table->name);
-    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
-        const char *key = (const char *)sqlite3_column_text(statement, 0);
-        if (key == NULL) continue;
-        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &table->reranker_name, err);
-    }
-    sqlite3_finalize(statement);
-    if (rc != 0) return rc;
     if (format != STORE_FORMAT)
         return error_set(err, ERROR_CORRUPT,
                          "%s has format version %lld, and this version of rerank reads %d",
@@ -254,9 +245,35 @@ int store_read_config(struct semantic_table *table, struct error *err)
     if (metric != (int64_t)table->config.metric || quantize != (int64_t)table->config.quantize)
         return corrupt_config(table, "metric or quantize is not what CREATE VIRTUAL TABLE says",
                               err);
-    if (table->reranker_name == NULL)
-        return corrupt_config(table, "the reranker's name is missing", err);
-    return read_columns(table, err);
+    if (table->reranker_name == NULL || columns == NULL)
+        return corrupt_config(table, "the reranker's name or the column list is missing", err);
+    return 0;
+}
+
+int store_read_config(struct semantic_table *table, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int64_t format = 0, metric = -1, quantize = -1;
+    char *columns = NULL;
+    int row = 0;
+    int rc =
+        store_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
+                      table->schema, table->name);
+    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        if (key == NULL) rc = error_nomem(err);
+        if (rc != 0) break;
+        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &table->reranker_name, err);
+        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, &columns, err);
+    }
+    sqlite3_finalize(statement);
+    if (rc == 0) rc = check_config(table, format, metric, quantize, columns, err);
+    if (rc == 0) rc = read_columns(table, columns, err);
+    memory_free(columns);
+    return rc;
 }
 
 int store_read_state(struct semantic_table *table, struct semantic_state *state, struct error *err)
@@ -269,7 +286,8 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
     while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         int64_t value = sqlite3_column_int64(statement, 1);
-        if (key == NULL) continue;
+        if (key == NULL) rc = error_nomem(err);
+        if (rc != 0) break;
         if (strcmp(key, "dimensions") == 0) dimensions = value;
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
@@ -457,34 +475,43 @@ int store_write_model(struct semantic_table *table, struct span bytes, struct er
     return rc;
 }
 
+/* The blob of a column, or out of memory. SQLite gives NULL for an empty blob, whose size the
+ * search refuses. */
+static int column_bytes(sqlite3_stmt *statement, int column, const void **bytes, size_t *size,
+                        struct error *err)
+{
+    *bytes = sqlite3_column_blob(statement, column);
+    *size = (size_t)sqlite3_column_bytes(statement, column);
+    return *bytes == NULL && *size > 0 ? error_nomem(err) : 0;
+}
+
 int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct error *err)
 {
     if (table->config.quantize == INDEX_EXACT) return 0;
     sqlite3_stmt *statement = NULL;
     int row = 0;
-    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_codes\"", table->schema,
-                           table->name);
+    float *vector = memory_alloc(dimensions, sizeof *vector);
+    int rc = vector == NULL ? error_nomem(err)
+                            : store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_codes\"",
+                                            table->schema, table->name);
     if (rc == 0)
         rc = store_prepare(table->db, &statement, err,
                            "SELECT id, vector FROM \"%w\".\"%w_vectors\"", table->schema,
                            table->name);
     while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
-        size_t size = (size_t)sqlite3_column_bytes(statement, 1);
-        const void *bytes = sqlite3_column_blob(statement, 1);
-        float *vector = size == dimensions * sizeof(float) && bytes != NULL
-                            ? memory_alloc(dimensions, sizeof *vector)
-                            : NULL;
-        if (vector == NULL) {
+        const void *bytes;
+        size_t size;
+        int64_t id = sqlite3_column_int64(statement, 0);
+        rc = column_bytes(statement, 1, &bytes, &size, err);
+        if (rc == 0 && size != dimensions * sizeof *vector)
             rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                           (long long)sqlite3_column_int64(statement, 0),
-                           dimensions * sizeof(float), size);
-            break;
-        }
+                           (long long)id, dimensions * sizeof *vector, size);
+        if (rc != 0) break;
         memcpy(vector, bytes, size);
-        rc = put_code(table, sqlite3_column_int64(statement, 0), vector, dimensions, err);
-        memory_free(vector);
+        rc = put_code(table, id, vector, dimensions, err);
     }
     sqlite3_finalize(statement);
+    memory_free(vector);
     return rc;
 }
 
@@ -499,16 +526,6 @@ static int reader_rewind(void *context, int codes, struct error *err)
                          table->schema, table->name);
 }
 
-/* The blob of a column, or out of memory. SQLite gives NULL for an empty blob, whose size the
- * search refuses. */
-static int column_bytes(sqlite3 *db, sqlite3_stmt *statement, int column, const void **bytes,
-                        size_t *size, struct error *err)
-{
-    *bytes = sqlite3_column_blob(statement, column);
-    *size = (size_t)sqlite3_column_bytes(statement, column);
-    return *bytes == NULL && sqlite3_errcode(db) == SQLITE_NOMEM ? error_nomem(err) : 0;
-}
-
 static int reader_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
                        struct error *err)
 {
@@ -518,7 +535,7 @@ static int reader_next(void *context, int64_t *id, const void **bytes, size_t *s
     *done = !row;
     if (rc != 0 || !row) return rc;
     *id = sqlite3_column_int64(reader->scan, 0);
-    return column_bytes(reader->table->db, reader->scan, 1, bytes, size, err);
+    return column_bytes(reader->scan, 1, bytes, size, err);
 }
 
 static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
@@ -536,7 +553,7 @@ static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *s
     sqlite3_bind_int64(reader->lookup, 1, id);
     rc = store_step(table->db, reader->lookup, found, err);
     if (rc != 0 || !*found) return rc;
-    return column_bytes(table->db, reader->lookup, 0, bytes, size, err);
+    return column_bytes(reader->lookup, 0, bytes, size, err);
 }
 
 void store_reader_open(struct semantic_table *table, struct store_reader *reader,

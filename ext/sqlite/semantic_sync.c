@@ -117,6 +117,7 @@ int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **
 {
     struct semantic_state state;
     struct semantic_sync *sync = memory_zalloc(1, sizeof *sync);
+    *opened = NULL;
     if (sync == NULL) return error_nomem(err);
     sync->table = table;
     int rc = store_read_state(table, &state, err);

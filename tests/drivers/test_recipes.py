@@ -15,6 +15,7 @@ OWN_MOVIES = os.path.join(support.ROOT, "datasets", "movies.json")
 def lines_of(output):
     return [line for line in output.splitlines() if line]
 
+
 class Recipes:
     """The tests, run once for each set of movies."""
 

@@ -244,6 +244,8 @@ static int same_answer(const struct answer *a, const struct answer *b)
 static int is_out_of_memory(const struct answer *answer)
 {
     if ((answer->rc & 0xff) == SQLITE_NOMEM) return 1;
+    /* SQLite keeps the code but drops the message when there is no memory for it. */
+    if (answer->rc != SQLITE_OK && strcmp(answer->text, sqlite3_errstr(answer->rc)) == 0) return 1;
     return answer->rc != SQLITE_OK && answer->text != NULL &&
            strstr(answer->text, "out of memory") != NULL;
 }
