@@ -140,8 +140,7 @@ int store_create(struct semantic_table *table, const char *model_name, struct er
 {
     static const char *const definitions[N_SHADOWS] = {
         "key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-        "id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, own INTEGER NOT NULL, vector BLOB NOT "
-        "NULL)",
+        "id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL, vector BLOB NOT NULL)",
         "id INTEGER PRIMARY KEY, code BLOB NOT NULL)",
         "id INTEGER PRIMARY KEY, text TEXT)",
         "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
