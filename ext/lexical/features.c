@@ -1,10 +1,8 @@
 #include "lexical/features.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/memory.h"
 #include "text/stem.h"
 
 #define SEED_WORD 1
@@ -15,31 +13,22 @@
 #define GRAM_LEAST 4
 #define GRAM_MOST 5
 
-void features_init(struct features *features)
+void features_init(struct features *features, const struct cancel *cancel)
 {
     *features = (struct features){0};
-    words_init(&features->words);
+    words_init(&features->words, cancel);
+    terms_init(&features->terms, cancel);
 }
 
 void features_deinit(struct features *features)
 {
     words_deinit(&features->words);
-    memory_free(features->items);
-    features->items = NULL;
-    features->n = features->capacity = 0;
+    terms_deinit(&features->terms);
 }
 
 static int add(struct features *features, uint64_t term, int is_word, struct error *err)
 {
-    if (features->n == features->capacity) {
-        size_t capacity = features->capacity == 0 ? 256 : features->capacity * 2;
-        struct feature *items = memory_realloc(features->items, capacity, sizeof *items);
-        if (items == NULL) return error_nomem(err);
-        features->items = items;
-        features->capacity = capacity;
-    }
-    features->items[features->n++] = (struct feature){term, 1, (uint32_t)is_word};
-    return 0;
+    return terms_add(&features->terms, term, is_word, NULL, err);
 }
 
 uint64_t feature_of_word(struct span word)
@@ -102,32 +91,13 @@ static int add_bytes(struct features *features, struct span text, struct error *
     return rc;
 }
 
-static int compare_terms(const void *a, const void *b)
-{
-    const struct feature *x = a, *y = b;
-    return x->term < y->term ? -1 : x->term > y->term;
-}
-
-static void count_terms(struct features *features)
-{
-    size_t n = 0;
-    if (features->n > 1)
-        qsort(features->items, features->n, sizeof *features->items, compare_terms);
-    for (size_t i = 0; i < features->n; i++) {
-        if (n > 0 && features->items[n - 1].term == features->items[i].term)
-            features->items[n - 1].count++;
-        else features->items[n++] = features->items[i];
-    }
-    features->n = n;
-}
-
 int features_extract(struct features *features, struct span text, struct error *err)
 {
-    features->n = features->n_words = 0;
-    int rc = words_split(&features->words, text, err);
+    features->n_words = 0;
+    int rc = terms_clear(&features->terms, err);
+    if (rc == 0) rc = words_split(&features->words, text, err);
     if (rc == 0) rc = add_words(features, 0, err);
-    if (rc == 0 && features->n == 0) rc = add_words(features, 1, err);
-    if (rc == 0 && features->n == 0) rc = add_bytes(features, text, err);
-    if (rc == 0) count_terms(features);
+    if (rc == 0 && features->terms.n == 0) rc = add_words(features, 1, err);
+    if (rc == 0 && features->terms.n == 0) rc = add_bytes(features, text, err);
     return rc;
 }

@@ -11,29 +11,21 @@
 #ifndef LEXICAL_FEATURES_H
 #define LEXICAL_FEATURES_H
 
-#include <stdint.h>
-
-#include "base/error.h"
 #include "base/span.h"
+#include "lexical/terms.h"
 #include "text/words.h"
 
-struct feature {
-    uint64_t term;
-    uint32_t count;   /* in the text, 1 or more */
-    uint32_t is_word; /* else an n-gram */
-};
-
 struct features {
-    struct words words;    /* the text's words, stop words included */
-    struct feature *items; /* [n], ascending by term, each term once */
-    size_t n, capacity;
-    size_t n_words; /* word occurrences counted */
+    struct words words; /* the text's words, stop words included */
+    struct terms terms; /* the terms, counted */
+    size_t n_words;     /* word occurrences counted */
 };
 
-void features_init(struct features *features);
+/* `cancel` (or NULL) is polled within a long text. */
+void features_init(struct features *features, const struct cancel *cancel);
 void features_deinit(struct features *features);
 
-/* Replaces what is there by the features of the text. ERROR_NOMEM. */
+/* Replaces what is there by the features of the text. ERROR_NOMEM, ERROR_INTERRUPTED. */
 int features_extract(struct features *features, struct span text, struct error *err);
 
 /* The term of a folded word, as features_extract counts it. */

@@ -23,13 +23,15 @@ int hashing_embed(const struct features *features, float *embedding, size_t dime
 {
     double *sums = memory_zalloc(dimensions, sizeof *sums);
     if (sums == NULL) return error_nomem(err);
-    for (size_t i = 0; i < features->n; i++) {
-        const struct feature *feature = &features->items[i];
-        double weight =
-            sqrt((double)feature->count) * (feature->is_word ? 1.0 : HASHING_GRAM_WEIGHT);
-        hashing_add(feature->term, weight, sums, dimensions);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < features->terms.n; i++) {
+        const struct term_count *item = &features->terms.items[i];
+        double weight = sqrt((double)item->count) * (item->is_word ? 1.0 : HASHING_GRAM_WEIGHT);
+        hashing_add(item->term, weight, sums, dimensions);
+        if (i % TERMS_PER_POLL == TERMS_PER_POLL - 1)
+            rc = cancel_check(features->terms.cancel, err);
     }
     hashing_normalize(sums, embedding, dimensions);
     memory_free(sums);
-    return 0;
+    return rc;
 }

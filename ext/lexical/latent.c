@@ -6,12 +6,28 @@
 #include "base/memory.h"
 #include "lexical/hashing.h"
 #include "lexical/latent_model.h"
+#include "vector/distance.h"
 
-double latent_weight(const struct lexical_statistics *statistics, const struct feature *feature)
+double latent_weight(double idf, uint32_t count, int is_word)
 {
-    double weight =
-        (1.0 + log((double)feature->count)) * lexical_statistics_idf(statistics, feature->term);
-    return feature->is_word ? weight : weight * LATENT_GRAM_WEIGHT;
+    double weight = count == 1 ? idf : idf * (1.0 + log((double)count));
+    return is_word ? weight : weight * LATENT_GRAM_WEIGHT;
+}
+
+int latent_index(struct latent *latent, struct error *err)
+{
+    struct lexical_statistics *statistics = &latent->statistics;
+    latent->starts = memory_alloc(LEXICAL_BUCKETS + 1, sizeof *latent->starts);
+    latent->weights = memory_alloc(latent->n_terms, sizeof *latent->weights);
+    if (latent->starts == NULL || latent->weights == NULL) return error_nomem(err);
+    lexical_statistics_index(latent->terms, latent->n_terms, latent->starts);
+    for (size_t i = 0; i < latent->n_terms; i++)
+        latent->weights[i] = lexical_idf(statistics->n_documents, latent->frequencies[i]);
+    statistics->terms = latent->terms;
+    statistics->frequencies = latent->frequencies;
+    statistics->starts = latent->starts;
+    statistics->n_terms = latent->n_terms;
+    return 0;
 }
 
 double latent_lexical_weight(double average_length)
@@ -24,6 +40,8 @@ void latent_free(struct latent *latent)
     if (latent == NULL) return;
     memory_free(latent->terms);
     memory_free(latent->frequencies);
+    memory_free(latent->starts);
+    memory_free(latent->weights);
     memory_free(latent->codes);
     memory_free(latent->scales);
     memory_free(latent);
@@ -39,42 +57,45 @@ const struct lexical_statistics *latent_statistics(const struct latent *latent)
     return &latent->statistics;
 }
 
-/* Adds the term's vector, weighed, to the latent sums. */
-static void add_latent(const struct latent *latent, uint64_t term, double weight, double *sums)
+/* Adds a term's vector, weighed, to the latent sums. */
+static void add_latent(const struct latent *latent, size_t place, double weight, float *sums)
 {
-    size_t i = lexical_statistics_find(&latent->statistics, term);
-    if (i == latent->n_terms || latent->rank == 0) return;
-    const signed char *codes = latent->codes + i * latent->rank;
-    double scale = weight * latent->scales[i];
-    for (size_t d = 0; d < latent->rank; d++) sums[d] += scale * codes[d];
+    const signed char *codes = latent->codes + place * latent->rank;
+    vector_add_int8(sums, codes, (float)(weight * latent->scales[place]), latent->rank);
 }
 
-/* Unit length of a part times its share; false if the part is zero. */
-static int put_part(const double *sums, size_t n, double share, double *out)
+/* Unit length of a part times its share; a part that is zero stays so. */
+static void put_part(const double *sums, size_t n, double share, double *out)
 {
     double squares = 0;
     for (size_t i = 0; i < n; i++) squares += sums[i] * sums[i];
-    if (squares <= 0) return 0;
-    double factor = sqrt(share / squares);
+    double factor = squares > 0 ? sqrt(share / squares) : 0;
     for (size_t i = 0; i < n; i++) out[i] = sums[i] * factor;
-    return 1;
 }
 
 int latent_embed(const struct latent *latent, const struct features *features, float *embedding,
                  struct error *err)
 {
+    float latent_sums[LATENT_DIMENSIONS] = {0};
+    double sums[LATENT_DIMENSIONS + LATENT_HASHED] = {0}, parts[LATENT_DIMENSIONS + LATENT_HASHED];
     size_t rank = latent->rank, n = latent_dimensions(latent);
-    double *sums = memory_zalloc(2 * n, sizeof *sums);
-    if (sums == NULL) return error_nomem(err);
-    double *parts = sums + n;
-    for (size_t i = 0; i < features->n; i++) {
-        double weight = latent_weight(&latent->statistics, &features->items[i]);
-        add_latent(latent, features->items[i].term, weight, sums);
-        hashing_add(features->items[i].term, weight, sums + rank, LATENT_HASHED);
+    double unknown = lexical_idf(latent->statistics.n_documents, 0);
+    for (size_t i = 0; i < features->terms.n; i++) {
+        const struct term_count *item = &features->terms.items[i];
+        size_t place = lexical_statistics_find(&latent->statistics, item->term);
+        int known = place < latent->n_terms;
+        double weight = latent_weight(known ? latent->weights[place] : unknown, item->count,
+                                      (int)item->is_word);
+        if (known && rank > 0) add_latent(latent, place, weight, latent_sums);
+        hashing_add(item->term, weight, sums + rank, LATENT_HASHED);
+        int rc = i % TERMS_PER_POLL == TERMS_PER_POLL - 1
+                     ? cancel_check(features->terms.cancel, err)
+                     : 0;
+        if (rc != 0) return rc;
     }
+    for (size_t i = 0; i < rank; i++) sums[i] = (double)latent_sums[i];
     put_part(sums, rank, 1.0 - latent->lexical_weight, parts);
     put_part(sums + rank, LATENT_HASHED, latent->lexical_weight, parts + rank);
     hashing_normalize(parts, embedding, n);
-    memory_free(sums);
     return 0;
 }

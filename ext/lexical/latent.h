@@ -17,9 +17,10 @@
  * shorter the documents: a title alone has too few words for a subject, and there the words
  * themselves are the evidence.
  *
- * Bounds: the fit reads at most LATENT_SAMPLE documents, spread evenly over the collection, and
- * keeps at most LATENT_TERMS terms, those in most documents. A term vector is stored as int8 with
- * one scale. Stored size: 20 + dimensions bytes a term.
+ * Bounds: the fit reads at most LATENT_SAMPLE documents, spread evenly over the collection, of each
+ * the first LATENT_CELLS / (documents read) terms, and keeps at most LATENT_TERMS terms, those in
+ * most documents. A term vector is stored as int8 with one scale. Stored size: 20 + dimensions
+ * bytes a term.
  *
  * The same collection gives the same model on the same machine; sums may differ in their last bits
  * elsewhere, which is why the bytes are stored.
@@ -32,6 +33,7 @@
 #include "model/model.h"
 
 #define LATENT_SAMPLE 20000
+#define LATENT_CELLS ((uint64_t)1 << 26)
 #define LATENT_TERMS 24576
 #define LATENT_DIMENSIONS 192 /* of the latent part, at most */
 #define LATENT_HASHED 512     /* dimensions of the lexical part */
@@ -53,7 +55,7 @@ size_t latent_dimensions(const struct latent *latent);
 /* Lives as long as the model. */
 const struct lexical_statistics *latent_statistics(const struct latent *latent);
 
-/* Folds a text in: embedding [latent_dimensions], unit length. ERROR_NOMEM. */
+/* Folds a text in: embedding [latent_dimensions], unit length. ERROR_INTERRUPTED. */
 int latent_embed(const struct latent *latent, const struct features *features, float *embedding,
                  struct error *err);
 

@@ -5,25 +5,31 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "lexical/latent_model.h"
+#include "vector/distance.h"
 
 /* Extra random directions, and power iterations: Halko, Martinsson, Tropp, section 4.2 and 4.5. */
 #define OVERSAMPLING 16
 #define POWER_ITERATIONS 2
 #define JACOBI_SWEEPS 30
 
+/* Rows of a block of terms take half a megabyte. */
+#define BLOCK_TERMS 640
+
 /* One cell of the matrix: a term of a document. */
 struct cell {
-    uint64_t term; /* the hash, then (once the vocabulary is known) the place in it */
+    uint32_t term; /* its place in `seen`, then (once that is known) in the vocabulary */
     float weight;
-    uint32_t is_word;
 };
 
 struct fit {
     const struct cancel *cancel;
+    struct terms seen;  /* all terms, counted by documents */
     struct cell *cells; /* all documents, one after the other */
     size_t n_cells, cells_capacity;
     size_t *ends; /* [n_documents] where each document's cells end */
+    size_t *next; /* [n_documents] where multiply stands in each */
     size_t n_documents, documents_capacity;
+    size_t document_terms; /* taken of each document, at most */
     double n_words;
     struct latent *latent;
     size_t width;  /* columns of the sketch */
@@ -34,25 +40,37 @@ struct fit {
     float *turn;   /* [width, width] what rows are multiplied with */
 };
 
-static int add_document(struct fit *fit, const struct features *features, struct error *err)
+static int reserve(struct fit *fit, size_t n_cells, struct error *err)
 {
-    if (fit->n_cells + features->n > fit->cells_capacity) {
-        size_t capacity = (fit->n_cells + features->n) * 2;
+    if (fit->n_cells + n_cells > fit->cells_capacity) {
+        size_t capacity = (fit->n_cells + n_cells) * 2;
         struct cell *cells = memory_realloc(fit->cells, capacity, sizeof *cells);
         if (cells == NULL) return error_nomem(err);
         fit->cells = cells;
         fit->cells_capacity = capacity;
     }
-    if (fit->n_documents == fit->documents_capacity) {
-        size_t capacity = fit->documents_capacity == 0 ? 256 : fit->documents_capacity * 2;
-        size_t *ends = memory_realloc(fit->ends, capacity, sizeof *ends);
-        if (ends == NULL) return error_nomem(err);
-        fit->ends = ends;
-        fit->documents_capacity = capacity;
+    if (fit->n_documents < fit->documents_capacity) return 0;
+    size_t capacity = fit->documents_capacity == 0 ? 256 : fit->documents_capacity * 2;
+    size_t *ends = memory_realloc(fit->ends, capacity, sizeof *ends);
+    if (ends == NULL) return error_nomem(err);
+    fit->ends = ends;
+    fit->documents_capacity = capacity;
+    return 0;
+}
+
+static int add_document(struct fit *fit, const struct features *features, struct error *err)
+{
+    const struct terms *terms = &features->terms;
+    size_t n = terms->n < fit->document_terms ? terms->n : fit->document_terms;
+    int rc = reserve(fit, n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const struct term_count *item = &terms->items[i];
+        size_t place;
+        rc = terms_add(&fit->seen, item->term, (int)item->is_word, &place, err);
+        if (rc == 0)
+            fit->cells[fit->n_cells++] = (struct cell){(uint32_t)place, (float)item->count};
     }
-    for (size_t i = 0; i < features->n; i++)
-        fit->cells[fit->n_cells++] = (struct cell){
-            features->items[i].term, (float)features->items[i].count, features->items[i].is_word};
+    if (rc != 0) return rc;
     fit->ends[fit->n_documents++] = fit->n_cells;
     fit->n_words += (double)features->n_words;
     return 0;
@@ -66,10 +84,13 @@ static int read_documents(struct fit *fit, const struct model_collection *collec
     struct span text;
     uint64_t number = 0;
     int done = 0, rc;
-    features_init(&features);
+    uint64_t total =
+        collection->n_documents > LATENT_SAMPLE ? collection->n_documents : LATENT_SAMPLE;
+    uint64_t n_read =
+        collection->n_documents < LATENT_SAMPLE ? collection->n_documents + 1 : LATENT_SAMPLE;
+    fit->document_terms = (size_t)(LATENT_CELLS / n_read);
+    features_init(&features, fit->cancel);
     while ((rc = collection->next(collection->context, &text, &done, err)) == 0 && !done) {
-        uint64_t total =
-            collection->n_documents > LATENT_SAMPLE ? collection->n_documents : LATENT_SAMPLE;
         int taken = number * LATENT_SAMPLE / total != (number + 1) * LATENT_SAMPLE / total;
         number++;
         if (taken && fit->n_documents < LATENT_SAMPLE) {
@@ -83,105 +104,119 @@ static int read_documents(struct fit *fit, const struct model_collection *collec
     return rc;
 }
 
-static int compare_hashes(const void *a, const void *b)
+/* The least document frequency, not below *least, that leaves at most LATENT_TERMS terms. */
+static int find_least_frequency(const struct fit *fit, uint32_t *least, struct error *err)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The least document frequency that leaves at most LATENT_TERMS terms. */
-static uint32_t least_frequency(const uint64_t *hashes, size_t n, uint32_t least)
-{
-    for (;; least++) {
-        size_t kept = 0;
-        for (size_t i = 0, j; i < n; i = j) {
-            for (j = i; j < n && hashes[j] == hashes[i]; j++) {
-            }
-            if (j - i >= least) kept++;
-        }
-        if (kept <= LATENT_TERMS) return least;
+    const struct terms *seen = &fit->seen;
+    uint32_t *n_with = memory_zalloc(fit->n_documents + 1, sizeof *n_with); /* of each frequency */
+    if (n_with == NULL) return error_nomem(err);
+    for (size_t i = 0; i < seen->n; i++) n_with[seen->items[i].count]++;
+    size_t kept = seen->n;
+    for (uint32_t frequency = 0; frequency < *least || kept > LATENT_TERMS; frequency++) {
+        kept -= n_with[frequency];
+        if (frequency >= *least) *least = frequency + 1;
     }
+    memory_free(n_with);
+    return 0;
 }
 
-/* Terms and frequencies of the latent model, from the sorted hashes of all cells. */
+static int compare_terms(const void *a, const void *b)
+{
+    const struct term_count *x = a, *y = b;
+    return x->term < y->term ? -1 : x->term > y->term;
+}
+
+/* Terms and frequencies of the latent model: of the terms seen, those in enough documents. */
 static int make_vocabulary(struct fit *fit, struct error *err)
 {
     struct latent *latent = fit->latent;
-    uint64_t *hashes = memory_alloc(fit->n_cells, sizeof *hashes);
+    const struct terms *seen = &fit->seen;
+    uint32_t least = fit->n_documents < 8 ? 1 : 2;
+    struct term_count *kept = memory_alloc(LATENT_TERMS, sizeof *kept);
     latent->terms = memory_alloc(LATENT_TERMS, sizeof *latent->terms);
     latent->frequencies = memory_alloc(LATENT_TERMS, sizeof *latent->frequencies);
-    if (hashes == NULL || latent->terms == NULL || latent->frequencies == NULL) {
-        memory_free(hashes);
+    if (kept == NULL || latent->terms == NULL || latent->frequencies == NULL) {
+        memory_free(kept);
         return error_nomem(err);
     }
-    for (size_t i = 0; i < fit->n_cells; i++) hashes[i] = fit->cells[i].term;
-    if (fit->n_cells > 1) qsort(hashes, fit->n_cells, sizeof *hashes, compare_hashes);
-    uint32_t least = least_frequency(hashes, fit->n_cells, fit->n_documents < 8 ? 1 : 2);
-    for (size_t i = 0, j; i < fit->n_cells; i = j) {
-        for (j = i; j < fit->n_cells && hashes[j] == hashes[i]; j++) {
-        }
-        if (j - i < least) continue;
-        latent->terms[latent->n_terms] = hashes[i];
-        latent->frequencies[latent->n_terms++] = (uint32_t)(j - i);
+    int rc = find_least_frequency(fit, &least, err);
+    size_t n = 0;
+    for (size_t i = 0; rc == 0 && i < seen->n; i++)
+        if (seen->items[i].count >= least) kept[n++] = seen->items[i];
+    if (n > 1) qsort(kept, n, sizeof *kept, compare_terms);
+    for (size_t i = 0; i < n; i++) {
+        latent->terms[i] = kept[i].term;
+        latent->frequencies[i] = kept[i].count;
     }
-    memory_free(hashes);
-    latent->statistics = (struct lexical_statistics){
-        .n_documents = (double)fit->n_documents,
-        .average_length = fit->n_documents > 0 ? fit->n_words / (double)fit->n_documents : 0,
-        .terms = latent->terms,
-        .frequencies = latent->frequencies,
-        .n_terms = latent->n_terms,
-    };
-    return cancel_check(fit->cancel, err);
+    memory_free(kept);
+    latent->n_terms = n;
+    latent->statistics.n_documents = (double)fit->n_documents;
+    latent->statistics.average_length =
+        fit->n_documents > 0 ? fit->n_words / (double)fit->n_documents : 0;
+    if (rc == 0) rc = latent_index(latent, err);
+    return rc == 0 ? cancel_check(fit->cancel, err) : rc;
 }
 
-/* Hashes become places in the vocabulary, counts become weights, documents get unit length. Other
- * terms go. */
-static void weigh_cells(struct fit *fit)
+static int compare_cells(const void *a, const void *b)
 {
-    const struct lexical_statistics *statistics = &fit->latent->statistics;
+    const struct cell *x = a, *y = b;
+    return x->term < y->term ? -1 : x->term > y->term;
+}
+
+/* Cells move to the vocabulary: its places, counts become weights, documents get unit length, in
+ * the order of the vocabulary. Terms that are not in it go. */
+static int weigh_cells(struct fit *fit, struct error *err)
+{
+    const struct latent *latent = fit->latent;
+    const struct terms *seen = &fit->seen;
+    uint32_t *places = memory_alloc(seen->n, sizeof *places);
+    if (places == NULL) return error_nomem(err);
+    for (size_t i = 0; i < seen->n; i++)
+        places[i] = (uint32_t)lexical_statistics_find(&latent->statistics, seen->items[i].term);
     size_t n = 0, begin = 0;
     for (size_t d = 0; d < fit->n_documents; d++) {
         size_t first = n;
         double squares = 0;
         for (size_t i = begin; i < fit->ends[d]; i++) {
-            struct feature feature = {fit->cells[i].term, (uint32_t)fit->cells[i].weight,
-                                      fit->cells[i].is_word};
-            size_t place = lexical_statistics_find(statistics, feature.term);
-            if (place == statistics->n_terms) continue;
-            double weight = latent_weight(statistics, &feature);
-            fit->cells[n++] = (struct cell){place, (float)weight, feature.is_word};
+            struct cell cell = fit->cells[i];
+            uint32_t place = places[cell.term];
+            if (place == latent->n_terms) continue;
+            double weight = latent_weight(latent->weights[place], (uint32_t)cell.weight,
+                                          (int)seen->items[cell.term].is_word);
+            fit->cells[n++] = (struct cell){place, (float)weight};
             squares += weight * weight;
         }
         begin = fit->ends[d];
         fit->ends[d] = n;
+        if (n - first > 1) qsort(fit->cells + first, n - first, sizeof *fit->cells, compare_cells);
         for (size_t i = first; squares > 0 && i < n; i++)
             fit->cells[i].weight /= (float)sqrt(squares);
     }
     fit->n_cells = n;
+    memory_free(places);
+    return cancel_check(fit->cancel, err);
 }
 
-static void add_row(float *restrict to, const float *restrict from, float factor, size_t n)
-{
-    for (size_t i = 0; i < n; i++) to[i] += factor * from[i];
-}
-
-/* left = A right, or right = A^T left: A is documents by terms. */
+/* left = A right, or right = A^T left: A is documents by terms. Goes through the terms in blocks
+ * whose rows stay in the processor's cache, and through all documents for each. */
 static int multiply(struct fit *fit, int transposed, struct error *err)
 {
-    size_t width = fit->width, begin = 0;
+    size_t width = fit->width, n_terms = fit->latent->n_terms;
     float *target = transposed ? fit->right : fit->left;
-    memset(target, 0,
-           (transposed ? fit->latent->n_terms : fit->n_documents) * width * sizeof *target);
-    for (size_t d = 0; d < fit->n_documents; d++) {
-        float *row = fit->left + d * width;
-        for (size_t i = begin; i < fit->ends[d]; i++) {
-            float *term = fit->right + (size_t)fit->cells[i].term * width;
-            if (transposed) add_row(term, row, fit->cells[i].weight, width);
-            else add_row(row, term, fit->cells[i].weight, width);
+    memset(target, 0, (transposed ? n_terms : fit->n_documents) * width * sizeof *target);
+    for (size_t d = 0; d < fit->n_documents; d++) fit->next[d] = d == 0 ? 0 : fit->ends[d - 1];
+    for (size_t block = 0; block < n_terms; block += BLOCK_TERMS) {
+        for (size_t d = 0; d < fit->n_documents; d++) {
+            float *row = fit->left + d * width;
+            size_t i = fit->next[d];
+            for (; i < fit->ends[d] && fit->cells[i].term < block + BLOCK_TERMS; i++) {
+                float *term = fit->right + (size_t)fit->cells[i].term * width;
+                if (transposed) vector_add(term, row, fit->cells[i].weight, width);
+                else vector_add(row, term, fit->cells[i].weight, width);
+            }
+            fit->next[d] = i;
         }
-        begin = fit->ends[d];
-        int rc = d % 256 == 255 ? cancel_check(fit->cancel, err) : 0;
+        int rc = cancel_check(fit->cancel, err);
         if (rc != 0) return rc;
     }
     return 0;
@@ -278,7 +313,7 @@ static int turn_rows(struct fit *fit, float *matrix, size_t n, struct error *err
         memcpy(row, matrix + r * width, width * sizeof *row);
         memset(matrix + r * width, 0, width * sizeof *row);
         for (size_t i = 0; i < width; i++)
-            add_row(matrix + r * width, fit->turn + i * width, row[i], width);
+            vector_add(matrix + r * width, fit->turn + i * width, row[i], width);
         int rc = r % 512 == 511 ? cancel_check(fit->cancel, err) : 0;
         if (rc != 0) return rc;
     }
@@ -401,13 +436,14 @@ static int find_vectors(struct fit *fit, struct error *err)
         return 0;
     }
     fit->width = rank + OVERSAMPLING < smaller ? rank + OVERSAMPLING : smaller;
+    fit->next = memory_alloc(fit->n_documents, sizeof *fit->next);
     fit->left = memory_alloc(fit->n_documents, fit->width * sizeof *fit->left);
     fit->right = memory_alloc(n_terms, fit->width * sizeof *fit->right);
     fit->small = memory_alloc(fit->width, fit->width * sizeof *fit->small);
     fit->basis = memory_alloc(fit->width, fit->width * sizeof *fit->basis);
     fit->turn = memory_alloc(fit->width, fit->width * sizeof *fit->turn);
     if (fit->left == NULL || fit->right == NULL || fit->small == NULL || fit->basis == NULL ||
-        fit->turn == NULL)
+        fit->turn == NULL || fit->next == NULL)
         return error_nomem(err);
     int rc = decompose(fit, &n_strong, err);
     return rc == 0 ? keep_vectors(fit, n_strong < rank ? n_strong : rank, err) : rc;
@@ -416,14 +452,17 @@ static int find_vectors(struct fit *fit, struct error *err)
 int latent_fit(const struct model_collection *collection, struct latent **latent, struct error *err)
 {
     struct fit fit = {.cancel = collection->cancel};
+    terms_init(&fit.seen, collection->cancel);
     fit.latent = memory_zalloc(1, sizeof *fit.latent);
     *latent = NULL;
     int rc = fit.latent == NULL ? error_nomem(err) : read_documents(&fit, collection, err);
     if (rc == 0) rc = make_vocabulary(&fit, err);
-    if (rc == 0) weigh_cells(&fit);
+    if (rc == 0) rc = weigh_cells(&fit, err);
     if (rc == 0) rc = find_vectors(&fit, err);
+    terms_deinit(&fit.seen);
     memory_free(fit.cells);
     memory_free(fit.ends);
+    memory_free(fit.next);
     memory_free(fit.left);
     memory_free(fit.right);
     memory_free(fit.small);

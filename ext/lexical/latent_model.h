@@ -10,9 +10,11 @@
 #define LATENT_GRAM_WEIGHT 0.3
 
 struct latent {
-    struct lexical_statistics statistics; /* points to terms and frequencies */
+    struct lexical_statistics statistics; /* points to terms, frequencies and starts */
     uint64_t *terms;                      /* [n_terms] ascending; owned */
     uint32_t *frequencies;                /* [n_terms]; owned */
+    uint32_t *starts;                     /* see statistics.h; owned */
+    double *weights;                      /* [n_terms] idf, of an n-gram too; owned */
     size_t n_terms;
     size_t rank;           /* dimensions of the latent part, 0 for a collection too small */
     signed char *codes;    /* [n_terms, rank] term vectors in units of scales; owned */
@@ -20,8 +22,12 @@ struct latent {
     double lexical_weight; /* w, in [0, 1] */
 };
 
+/* Allocates starts and weights and points statistics to all, once terms and frequencies are there.
+ */
+int latent_index(struct latent *latent, struct error *err);
+
 /* (1 + ln count) * idf, for an n-gram a part of it. */
-double latent_weight(const struct lexical_statistics *statistics, const struct feature *feature);
+double latent_weight(double idf, uint32_t count, int is_word);
 
 /* w for documents of that many words. */
 double latent_lexical_weight(double average_length);

@@ -129,9 +129,6 @@ static int allocate(struct latent *latent, struct error *err)
     if (latent->terms == NULL || latent->frequencies == NULL || latent->codes == NULL ||
         latent->scales == NULL)
         return error_nomem(err);
-    latent->statistics.terms = latent->terms;
-    latent->statistics.frequencies = latent->frequencies;
-    latent->statistics.n_terms = latent->n_terms;
     return 0;
 }
 
@@ -161,6 +158,7 @@ int latent_load(struct span bytes, struct latent **loaded, struct error *err)
         rc = corrupt("its numbers are out of range", err);
     if (rc == 0) rc = allocate(latent, err);
     if (rc == 0) rc = read_terms(latent, bytes.data + HEADER_BYTES, err);
+    if (rc == 0) rc = latent_index(latent, err);
     if (rc == 0) *loaded = latent;
     else latent_free(latent);
     return rc;

@@ -35,7 +35,7 @@ static int embed(struct model *model, const struct model_texts *texts, float *em
     struct lexical *lexical = (struct lexical *)model;
     struct features features;
     int rc = 0;
-    features_init(&features);
+    features_init(&features, texts->cancel);
     for (size_t i = 0; rc == 0 && i < texts->n_texts; i++) {
         float *embedding = embeddings + i * model->dimensions;
         rc = features_extract(&features, texts->texts[i], err);

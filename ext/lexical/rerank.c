@@ -13,7 +13,8 @@
 #define B 0.75
 #define FUZZY_WEIGHT 0.6 /* what a word that is only alike counts at most */
 #define FUZZY_LEAST 0.45 /* less alike counts nothing */
-#define NEAR 8           /* words apart at which proximity has faded to nothing */
+#define WORDS_PER_POLL 256
+#define NEAR 8 /* words apart at which proximity has faded to nothing */
 #define WEIGHT_BM25 0.5
 #define WEIGHT_COVERAGE 0.35
 #define WEIGHT_PROXIMITY 0.15
@@ -169,6 +170,8 @@ static int read_document(struct reranker *reranker, struct span document, double
         int stop = word_is_stop(word);
         if (!stop) ++*length;
         if (!stop || reranker->stop_words) read_word(reranker, word, i);
+        if (i % WORDS_PER_POLL == WORDS_PER_POLL - 1)
+            rc = cancel_check(reranker->words.cancel, err);
     }
     return rc;
 }
@@ -244,7 +247,7 @@ int lexical_rerank(const struct lexical_statistics *statistics,
 {
     struct reranker *reranker = memory_zalloc(1, sizeof *reranker);
     if (reranker == NULL) return error_nomem(err);
-    words_init(&reranker->words);
+    words_init(&reranker->words, candidates->cancel);
     int rc = read_query(reranker, candidates->query, err);
     if (rc == 0 && statistics == NULL) rc = count_candidates(reranker, candidates, err);
     for (size_t i = 0; rc == 0 && statistics != NULL && i < reranker->n_terms; i++)

@@ -7,6 +7,9 @@
 #include "text/fold.h"
 #include "text/utf8.h"
 
+/* Characters between two looks at the cancel token. */
+#define CHARACTERS_PER_POLL 65536
+
 enum kind { SEPARATOR, LETTER, ALONE, APOSTROPHE };
 
 static const char *const stop_words[] = {
@@ -69,9 +72,9 @@ static enum kind kind_of(uint32_t c)
     return in(c, 0x1F000, 0x3FFFF) ? ALONE : LETTER;
 }
 
-void words_init(struct words *words)
+void words_init(struct words *words, const struct cancel *cancel)
 {
-    *words = (struct words){0};
+    *words = (struct words){.cancel = cancel};
     buffer_init(&words->letters, SIZE_MAX / 4);
 }
 
@@ -112,9 +115,13 @@ int words_split(struct words *words, struct span text, struct error *err)
     const char *at = text.data, *end = text.data + text.size;
     size_t start = 0;
     int rc = 0;
+    size_t n_characters = 0;
     buffer_clear(&words->letters);
     words->n = 0;
     while (rc == 0 && at < end) {
+        if (++n_characters % CHARACTERS_PER_POLL == 0 &&
+            (rc = cancel_check(words->cancel, err)) != 0)
+            return rc;
         char folded[FOLD_MAX_BYTES];
         uint32_t c = utf8_next(&at, end);
         enum kind kind = kind_of(c);

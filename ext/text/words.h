@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/span.h"
 
@@ -30,13 +31,15 @@ struct words {
     struct buffer letters; /* the folded words, one after the other */
     struct word *items;    /* [n] */
     size_t n, capacity;
+    const struct cancel *cancel;
 };
 
-/* Empty; words_split may be called many times and replaces what is there. */
-void words_init(struct words *words);
+/* Empty; words_split may be called many times and replaces what is there. `cancel` (or NULL) is
+ * polled within a long text. */
+void words_init(struct words *words, const struct cancel *cancel);
 void words_deinit(struct words *words);
 
-/* ERROR_NOMEM. Any bytes are taken; those that are not UTF-8 separate words. */
+/* ERROR_NOMEM, ERROR_INTERRUPTED. Any bytes are taken; those that are not UTF-8 separate words. */
 int words_split(struct words *words, struct span text, struct error *err);
 
 /* The i-th word; valid until the next split. */

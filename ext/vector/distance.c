@@ -48,6 +48,17 @@ int vector_normalize(const void *a, size_t dimensions, float *unit)
     return 1;
 }
 
+void vector_add(float *restrict sums, const float *restrict b, float factor, size_t dimensions)
+{
+    vector_kernels_chosen()->add(sums, b, factor, dimensions);
+}
+
+void vector_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                     size_t dimensions)
+{
+    vector_kernels_chosen()->add_int8(sums, b, factor, dimensions);
+}
+
 const char *vector_simd_name(void)
 {
     return vector_kernels_chosen()->name;

@@ -1,5 +1,5 @@
 /*
- * distance.h: how near two vectors are.
+ * distance.h: how near two vectors are, and sums of vectors.
  *
  * Vectors are float32, 1 to 65536 of them, at any address, and finite (codec.h checks that). A
  * component that is not makes the result infinite or NaN: a scan may leave the check until it sees
@@ -17,6 +17,7 @@
 #define VECTOR_DISTANCE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* a . b */
 double vector_dot(const void *a, const void *b, size_t dimensions);
@@ -33,6 +34,11 @@ double vector_norm(const void *a, size_t dimensions);
 /* a / |a| into unit: [dimensions], may be a itself. 0 for the zero vector, which has none (unit is
  * then unwritten), else 1. */
 int vector_normalize(const void *a, size_t dimensions, float *unit);
+
+/* sums [dimensions] += factor * b [dimensions]; of int8 too. The same bits on every processor. */
+void vector_add(float *restrict sums, const float *restrict b, float factor, size_t dimensions);
+void vector_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                     size_t dimensions);
 
 /* "scalar", "avx2", "avx512" or "neon": what computes here (see kernels.h). */
 const char *vector_simd_name(void);

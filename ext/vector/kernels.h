@@ -35,6 +35,10 @@ struct vector_kernels {
      * exact. planes: [ceil(bytes / 8)][VECTOR_PLANES]; bit i % 64 of planes[i / 64][j] is bit j of
      * c_i. bits: bit i is bit i % 8 of byte i / 8. */
     int32_t (*sum_of_bits)(const uint64_t *planes, const uint8_t *bits, size_t bytes);
+    /* sums_i += factor * b_i: a product and a sum, each rounded, the same bits in every family. */
+    void (*add)(float *restrict sums, const float *restrict b, float factor, size_t dimensions);
+    void (*add_int8)(float *restrict sums, const int8_t *restrict b, float factor,
+                     size_t dimensions);
 };
 
 /* Component i of a vector at any address. */
@@ -46,12 +50,20 @@ static inline double vector_component(const void *vector, size_t i)
 }
 
 extern const struct vector_kernels vector_kernels_scalar;
+void vector_kernels_scalar_add(float *restrict sums, const float *restrict b, float factor,
+                               size_t dimensions);
+void vector_kernels_scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                    size_t dimensions);
 
 #if defined(__x86_64__)
 #define VECTOR_HAS_X86 1
 extern const struct vector_kernels vector_kernels_avx2;   /* AVX2, FMA, POPCNT */
 extern const struct vector_kernels vector_kernels_avx512; /* AVX-512 F, BW; else as AVX2 */
 int32_t vector_kernels_popcnt_sum(const uint64_t *planes, const uint8_t *bits, size_t bytes);
+void vector_kernels_avx2_add(float *restrict sums, const float *restrict b, float factor,
+                             size_t dimensions);
+void vector_kernels_avx2_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                  size_t dimensions);
 #elif defined(__aarch64__)
 #define VECTOR_HAS_NEON 1
 extern const struct vector_kernels vector_kernels_neon; /* part of every aarch64 processor */

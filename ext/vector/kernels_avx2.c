@@ -141,6 +141,18 @@ vector_kernels_popcnt_sum(const uint64_t *planes, const uint8_t *bits, size_t by
     return (int32_t)sum;
 }
 
+AVX2 void vector_kernels_avx2_add(float *restrict sums, const float *restrict b, float factor,
+                                  size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * b[i];
+}
+
+AVX2 void vector_kernels_avx2_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                       size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
+}
+
 const struct vector_kernels vector_kernels_avx2 = {
     .name = "avx2",
     .dot = avx2_dot,
@@ -148,6 +160,8 @@ const struct vector_kernels vector_kernels_avx2 = {
     .sums = avx2_sums,
     .dot_int8 = avx2_dot_int8,
     .sum_of_bits = vector_kernels_popcnt_sum,
+    .add = vector_kernels_avx2_add,
+    .add_int8 = vector_kernels_avx2_add_int8,
 };
 
 #endif

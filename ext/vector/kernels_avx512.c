@@ -123,6 +123,8 @@ const struct vector_kernels vector_kernels_avx512 = {
     .sums = avx512_sums,
     .dot_int8 = avx512_dot_int8,
     .sum_of_bits = vector_kernels_popcnt_sum,
+    .add = vector_kernels_avx2_add,
+    .add_int8 = vector_kernels_avx2_add_int8,
 };
 
 #endif

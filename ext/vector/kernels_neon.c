@@ -139,6 +139,8 @@ const struct vector_kernels vector_kernels_neon = {
     .sums = neon_sums,
     .dot_int8 = neon_dot_int8,
     .sum_of_bits = neon_sum_of_bits,
+    .add = vector_kernels_scalar_add,
+    .add_int8 = vector_kernels_scalar_add_int8,
 };
 
 #endif

@@ -76,6 +76,18 @@ static int32_t scalar_sum_of_bits(const uint64_t *planes, const uint8_t *bits, s
     return sum;
 }
 
+void vector_kernels_scalar_add(float *restrict sums, const float *restrict b, float factor,
+                               size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * b[i];
+}
+
+void vector_kernels_scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                    size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
+}
+
 const struct vector_kernels vector_kernels_scalar = {
     .name = "scalar",
     .dot = scalar_dot,
@@ -83,4 +95,6 @@ const struct vector_kernels vector_kernels_scalar = {
     .sums = scalar_sums,
     .dot_int8 = scalar_dot_int8,
     .sum_of_bits = scalar_sum_of_bits,
+    .add = vector_kernels_scalar_add,
+    .add_int8 = vector_kernels_scalar_add_int8,
 };

@@ -1,6 +1,8 @@
 """bench.py LIBRARY: seconds for load, sync, query and rerank, best of several runs."""
+import itertools
 import json
 import os
+import random
 import sqlite3
 import statistics
 import sys
@@ -29,6 +31,15 @@ def seconds(work):
     return time.perf_counter() - start
 
 
+def connect(library, path):
+    if os.path.exists(path):
+        os.remove(path)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.enable_load_extension(True)
+    db.load_extension(library)
+    return db
+
+
 def build(db, movies, options=""):
     db.execute("CREATE TABLE movies(id INTEGER PRIMARY KEY, title, overview, tagline)")
     db.executemany("INSERT INTO movies(title, overview, tagline) VALUES (?, ?, ?)",
@@ -44,12 +55,7 @@ def median_ms(db, sql, repeat=20):
 
 
 def measure(library, movies, options, folder):
-    path = os.path.join(folder, "bench.db")
-    if os.path.exists(path):
-        os.remove(path)
-    db = sqlite3.connect(path, isolation_level=None)
-    db.enable_load_extension(True)
-    db.load_extension(library)
+    db = connect(library, path := os.path.join(folder, "bench.db"))
     build(db, movies, options)
     sync = seconds(lambda: db.execute("SELECT * FROM semantic_sync('ix')").fetchall())
     again = seconds(lambda: db.execute("SELECT * FROM semantic_sync('ix')").fetchall())
@@ -58,6 +64,24 @@ def measure(library, movies, options, folder):
     size = os.path.getsize(path) / 1e6
     db.close()
     return sync, again, retrieve, flow, size
+
+
+def measure_large(library, folder, n_documents, n_words):
+    """Seconds to index documents of words drawn as in a language (Zipf), and to query them."""
+    draw = random.Random(1)
+    letters = "etaoinshrdlucmfwyp"
+    vocabulary = ["".join(draw.choices(letters, k=draw.randint(2, 10))) for _ in range(40000)]
+    weights = list(itertools.accumulate(1 / (i + 10) for i in range(len(vocabulary))))
+    db = connect(library, os.path.join(folder, "large.db"))
+    db.execute("CREATE TABLE documents(id INTEGER PRIMARY KEY, text)")
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO documents(text) VALUES (?)", (
+        (" ".join(draw.choices(vocabulary, cum_weights=weights, k=n_words)),) for _ in range(n_documents)))
+    db.execute("COMMIT")
+    db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'documents', text = 'text')")
+    sync = seconds(lambda: db.execute("SELECT * FROM semantic_sync('ix')").fetchall())
+    db.close()
+    return sync
 
 
 def main():
@@ -73,6 +97,8 @@ def main():
             figures = measure(library, movies, f", quantize = '{name}'", folder)
             print(f"{name:<10}{figures[0]:>10.3f}{figures[1]:>10.3f}{figures[2]:>15.3f}"
                   f"{figures[3]:>16.3f}{figures[4]:>10.2f}")
+        print(f"sync of 100,000 documents of 100 words: "
+              f"{measure_large(library, folder, 100000, 100):.1f} s")
 
 
 if __name__ == "__main__":

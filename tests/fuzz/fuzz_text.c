@@ -14,7 +14,7 @@ static void split(struct span text)
 {
     struct words words;
     struct error err = {0};
-    words_init(&words);
+    words_init(&words, NULL);
     if (words_split(&words, text, &err) != 0) abort();
     for (size_t i = 0; i < words.n; i++) {
         struct span word = words_get(&words, i);

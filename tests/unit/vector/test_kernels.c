@@ -195,6 +195,33 @@ static void test_bits(void **state)
     for_each_family(try_bits);
 }
 
+/* The same bits as the scalar loop, and nothing behind the end is touched. */
+static void try_add(const struct vector_kernels *kernels)
+{
+    uint64_t seed = 9;
+    for (size_t n = 0; n <= 70; n++) {
+        float b[70], sums[72], expected[72];
+        int8_t codes[70];
+        for (size_t i = 0; i < 72; i++)
+            sums[i] = expected[i] = (float)(random_bits(&seed) % 1000) / 7.0f;
+        for (size_t i = 0; i < n; i++) {
+            b[i] = (float)(random_bits(&seed) % 1000) / 3.0f - 100.0f;
+            codes[i] = (int8_t)(random_bits(&seed) % 256 - 128);
+        }
+        kernels->add(sums, b, 0.3f, n);
+        kernels->add_int8(sums, codes, -1.7f, n);
+        vector_kernels_scalar.add(expected, b, 0.3f, n);
+        vector_kernels_scalar.add_int8(expected, codes, -1.7f, n);
+        assert_memory_equal(sums, expected, sizeof sums);
+    }
+}
+
+static void test_add(void **state)
+{
+    (void)state;
+    for_each_family(try_add);
+}
+
 /* What a process with RERANK_SIMD = value chooses: the index in names. */
 static int choice_with(const char *value)
 {
@@ -237,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_finite_shows),
         cmocka_unit_test(test_int8),
         cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_add),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
