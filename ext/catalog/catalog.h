@@ -18,8 +18,9 @@
 
 #include "model/model.h"
 
-/* Bytes that the cache of vectors may hold, unless told otherwise. */
-#define CATALOG_MEMORY_BUDGET ((uint64_t)64 << 20)
+/* memory_budget, unless told otherwise: bytes that the cache of vectors may hold. The SQL face lets
+ * the indexes of the connection, all together, hold as much again. */
+#define CATALOG_MEMORY_BUDGET ((uint64_t)256 << 20)
 
 /* Bytes of the longest name of an alias. */
 #define CATALOG_MAX_NAME 200

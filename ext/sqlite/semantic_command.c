@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "sqlite/semantic_embed.h"
+#include "sqlite/semantic_reader.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_sync.h"
 #include "sqlite/semantic_write.h"
@@ -34,6 +35,7 @@ static int optimize(struct semantic_table *table, struct error *err)
 {
     struct semantic_state state;
     int rc = store_read_state(table, &state, err);
+    if (rc == 0) rc = store_touch(table, err);
     return rc == 0 ? store_rebuild_codes(table, state.dimensions, err) : rc;
 }
 
@@ -77,21 +79,21 @@ static int check_vector(const struct semantic_table *table, int64_t id, const vo
 static int check_vectors(struct semantic_table *table, size_t dimensions, int64_t *n_vectors,
                          struct error *err)
 {
-    struct store_reader reader;
+    struct semantic_reader reader;
     struct index_storage storage;
     const void *bytes;
     size_t size;
     int64_t id;
     int done = 0;
     *n_vectors = 0;
-    store_reader_open(table, &reader, &storage);
+    reader_open(table, &reader, &storage);
     int rc = storage.rewind(storage.context, 0, err);
     while (rc == 0 && (rc = storage.next(storage.context, &id, &bytes, &size, &done, err)) == 0 &&
            !done) {
         rc = check_vector(table, id, bytes, size, dimensions, err);
         if (rc == 0 && ++*n_vectors % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
     }
-    store_reader_close(&reader);
+    reader_close(&reader);
     return rc;
 }
 

@@ -10,6 +10,7 @@
 #include "sqlite/semantic_embed.h"
 #include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_plan.h"
+#include "sqlite/semantic_reader.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_write.h"
 
@@ -42,7 +43,7 @@ struct semantic_cursor {
 
     sqlite3_stmt *content; /* the content row; stands on row content_id while content_read */
     int content_read, content_found;
-    struct store_reader reader; /* fetches the embedding of the current row */
+    struct semantic_reader reader; /* fetches the embedding of the current row */
     struct index_storage storage;
 };
 
@@ -55,7 +56,7 @@ int semantic_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
 {
     struct semantic_cursor *cursor = memory_zalloc(1, sizeof *cursor);
     if (cursor == NULL) return SQLITE_NOMEM;
-    store_reader_open((struct semantic_table *)base, &cursor->reader, &cursor->storage);
+    reader_open((struct semantic_table *)base, &cursor->reader, &cursor->storage);
     *opened = &cursor->base;
     return SQLITE_OK;
 }
@@ -77,7 +78,7 @@ static void reset(struct semantic_cursor *cursor)
     cursor->listing = NULL;
     if (cursor->content != NULL) sqlite3_reset(cursor->content);
     cursor->content_read = 0;
-    store_reader_close(&cursor->reader);
+    reader_close(&cursor->reader);
     cursor->eof = 1;
 }
 
@@ -391,6 +392,7 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
                                     .n_only = request.n_ids,
                                     .cancel = &table->connection->cancel};
         rc = query_vector(cursor, &state, argv[0], &embedding, &query, err);
+        cursor->reader.generation = state.generation;
         if (rc == 0 && state.dimensions != 0)
             rc = index_search(&cursor->storage, &query, &cursor->ranked, err);
     }

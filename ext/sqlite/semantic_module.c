@@ -10,6 +10,7 @@
 #include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_plan.h"
 #include "sqlite/semantic_progress.h"
+#include "sqlite/semantic_reader.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_write.h"
 
@@ -30,6 +31,7 @@ static void table_free(struct semantic_table *table)
         if (table->next != NULL) table->next->previous = table->previous;
     }
     store_finalize(table);
+    reader_forget(table);
     pending_clear(&table->pending);
     model_free(table->fitted);
     semantic_config_deinit(&table->config);

@@ -73,7 +73,7 @@ int store_execute(sqlite3 *db, struct error *err, const char *format, ...)
  * semantic_content. */
 static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_STATE] = "SELECT key, value FROM \"%w\".\"%w_config\" "
-                        "WHERE key IN ('dimensions', 'fit', 'format', 'model')",
+                        "WHERE key IN ('dimensions', 'fit', 'format', 'generation', 'model')",
     [STATEMENT_SET_STATE] = "REPLACE INTO \"%w\".\"%w_config\"(key, value) VALUES (?1, ?2)",
     [STATEMENT_PUT_VECTOR] =
         "REPLACE INTO \"%w\".\"%w_vectors\"(id, hash, own, vector) VALUES (?1, ?2, ?3, ?4)",
@@ -290,6 +290,7 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
         if (strcmp(key, "dimensions") == 0) dimensions = value;
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
+        if (strcmp(key, "generation") == 0) state->generation = value;
         if (strcmp(key, "model") != 0) continue;
         const char *model = (const char *)sqlite3_column_text(statement, 1);
         sqlite3_snprintf((int)sizeof state->model, state->model, "%s", model == NULL ? "" : model);
@@ -309,6 +310,13 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, value);
     return run(table->db, statement, err);
+}
+
+int store_touch(struct semantic_table *table, struct error *err)
+{
+    int64_t generation = 0;
+    while (generation == 0) sqlite3_randomness(sizeof generation, &generation);
+    return store_set(table, "generation", generation, err);
 }
 
 int store_set_text(struct semantic_table *table, const char *key, const char *value,
@@ -474,10 +482,8 @@ int store_write_model(struct semantic_table *table, struct span bytes, struct er
     return rc;
 }
 
-/* The blob of a column, or out of memory. SQLite gives NULL for an empty blob, whose size the
- * search refuses. */
-static int column_bytes(sqlite3_stmt *statement, int column, const void **bytes, size_t *size,
-                        struct error *err)
+int store_column_bytes(sqlite3_stmt *statement, int column, const void **bytes, size_t *size,
+                       struct error *err)
 {
     *bytes = sqlite3_column_blob(statement, column);
     *size = (size_t)sqlite3_column_bytes(statement, column);
@@ -501,7 +507,7 @@ int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct 
         const void *bytes;
         size_t size;
         int64_t id = sqlite3_column_int64(statement, 0);
-        rc = column_bytes(statement, 1, &bytes, &size, err);
+        rc = store_column_bytes(statement, 1, &bytes, &size, err);
         if (rc == 0 && size != dimensions * sizeof *vector)
             rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                            (long long)id, dimensions * sizeof *vector, size);
@@ -512,59 +518,4 @@ int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct 
     sqlite3_finalize(statement);
     memory_free(vector);
     return rc;
-}
-
-static int reader_rewind(void *context, int codes, struct error *err)
-{
-    struct store_reader *reader = context;
-    struct semantic_table *table = reader->table;
-    sqlite3_finalize(reader->scan);
-    return store_prepare(table->db, &reader->scan, err,
-                         codes ? "SELECT id, code FROM \"%w\".\"%w_codes\""
-                               : "SELECT id, vector FROM \"%w\".\"%w_vectors\"",
-                         table->schema, table->name);
-}
-
-static int reader_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
-                       struct error *err)
-{
-    struct store_reader *reader = context;
-    int row;
-    int rc = store_step(reader->table->db, reader->scan, &row, err);
-    *done = !row;
-    if (rc != 0 || !row) return rc;
-    *id = sqlite3_column_int64(reader->scan, 0);
-    return column_bytes(reader->scan, 1, bytes, size, err);
-}
-
-static int reader_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
-                        struct error *err)
-{
-    struct store_reader *reader = context;
-    struct semantic_table *table = reader->table;
-    int rc = 0;
-    if (reader->lookup == NULL)
-        rc = store_prepare(table->db, &reader->lookup, err,
-                           "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1", table->schema,
-                           table->name);
-    if (rc != 0) return rc;
-    sqlite3_reset(reader->lookup);
-    sqlite3_bind_int64(reader->lookup, 1, id);
-    rc = store_step(table->db, reader->lookup, found, err);
-    if (rc != 0 || !*found) return rc;
-    return column_bytes(reader->lookup, 0, bytes, size, err);
-}
-
-void store_reader_open(struct semantic_table *table, struct store_reader *reader,
-                       struct index_storage *storage)
-{
-    *reader = (struct store_reader){.table = table};
-    *storage = (struct index_storage){reader_rewind, reader_next, reader_fetch, reader};
-}
-
-void store_reader_close(struct store_reader *reader)
-{
-    sqlite3_finalize(reader->scan);
-    sqlite3_finalize(reader->lookup);
-    reader->scan = reader->lookup = NULL;
 }

@@ -5,7 +5,6 @@
 #ifndef SQLITE_SEMANTIC_STORE_H
 #define SQLITE_SEMANTIC_STORE_H
 
-#include "index/search.h"
 #include "sqlite/semantic_table.h"
 
 /* Runs formatted SQL (sqlite3_mprintf style, %w for names) to its end. */
@@ -41,6 +40,9 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
 int store_set_text(struct semantic_table *table, const char *key, const char *value,
                    struct error *err);
 
+/* A new generation: first thing in every write of vectors or codes, see semantic_reader.h. */
+int store_touch(struct semantic_table *table, struct error *err);
+
 /* Writes or replaces a row: vector, code, and (without content) text. text NULL keeps the text that
  * is there. */
 int store_put(struct semantic_table *table, const struct pending_row *row, struct error *err);
@@ -64,13 +66,9 @@ int store_write_model(struct semantic_table *table, struct span bytes, struct er
 /* Codes written anew from the vectors. */
 int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct error *err);
 
-/* A read of the vectors for index_search. scan and lookup are finalized by store_reader_close. */
-struct store_reader {
-    struct semantic_table *table;
-    sqlite3_stmt *scan, *lookup;
-};
-void store_reader_open(struct semantic_table *table, struct store_reader *reader,
-                       struct index_storage *storage);
-void store_reader_close(struct store_reader *reader);
+/* The blob of a column, or out of memory. SQLite gives NULL for an empty one, whose size 0 says so.
+ */
+int store_column_bytes(sqlite3_stmt *statement, int column, const void **bytes, size_t *size,
+                       struct error *err);
 
 #endif

@@ -294,6 +294,7 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     struct semantic_table *table = sync->table;
     struct semantic_state state;
     int rc = store_read_state(table, &state, err);
+    if (rc == 0) rc = store_touch(table, err);
     if (rc == 0 && !sync->started && sync->clear) rc = store_new_model(sync, &state, err);
     for (size_t i = 0; rc == 0 && !sync->started && i < sync->n_gone; i++) {
         if (i % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);

@@ -1,27 +1,31 @@
 /*
  * semantic_table.h: one connected semantic_index, as its files share it.
  *
- *   semantic_config   the options            semantic_pending  rows written but not embedded yet
- *   semantic_store    the shadow tables      semantic_write    xUpdate, commands, transactions
- *   semantic_content  the content table      semantic_sync     bringing the index in step, in
- * batches semantic_embed    the index's model      semantic_progress the table function
- * semantic_sync semantic_plan     xBestIndex             semantic_cursor   xFilter ... xColumn
- *   semantic_module   create, connect, destroy, registration
+ *   semantic_config    the options              semantic_pending   rows written, not embedded yet
+ *   semantic_store     the shadow tables        semantic_write     xUpdate, transactions
+ *   semantic_reader    reading them, cached     semantic_command   'sync', 'rebuild', ...
+ *   semantic_content   the content table        semantic_sync      bringing the index in step
+ *   semantic_embed     the index's model        semantic_progress  the table function of that name
+ *   semantic_plan      xBestIndex               semantic_cursor    xFilter ... xColumn
+ *   semantic_module    create, connect, destroy, registration
  *
  * On disk, for an index named X (all are ours alone; read as hostile input):
- *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID    'format' (1), 'model', 'reranker',
- * 'dimensions' (0: none yet), 'metric', 'quantize', 'columns' (JSON [[name, affinity], ...]), 'fit'
- * (id of the fitted model in X_model; 0: none) X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own
- * INTEGER, vector BLOB)    hash: XXH64 of the row's text; own: 1 if the vector was given by the
- * user; vector: 4 * dimensions bytes X_codes(id INTEGER PRIMARY KEY, code BLOB)    with quantize
- *   X_text(id INTEGER PRIMARY KEY, text TEXT)     without content
- *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)   the fitted model, cut in pieces
+ *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
+ *       'format' (1), 'model', 'reranker', 'dimensions' (0: none yet), 'metric', 'quantize',
+ *       'columns' (JSON [[name, affinity], ...]), 'fit' (id of the fitted model; 0: none),
+ *       'generation' (a random number, another after each write of vectors)
+ *   X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, vector BLOB)
+ *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; vector: 4 * dimensions
+ *   X_codes(id INTEGER PRIMARY KEY, code BLOB)      with quantize
+ *   X_text(id INTEGER PRIMARY KEY, text TEXT)       without content
+ *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)     the fitted model, cut in pieces
  *
  * A row whose text is empty is not in X_vectors: there is nothing to embed.
  */
 #ifndef SQLITE_SEMANTIC_TABLE_H
 #define SQLITE_SEMANTIC_TABLE_H
 
+#include "index/packed.h"
 #include "sqlite/connection.h"
 #include "sqlite/semantic_config.h"
 
@@ -42,9 +46,10 @@ enum semantic_column_number {
 /* What X_config says now. Read anew for each search and each write: another connection may have
  * changed it. */
 struct semantic_state {
-    size_t dimensions; /* 0: no vector yet */
-    int64_t fit;       /* 0: the model has not been fitted */
-    char model[256];   /* the full name of the model that made the vectors */
+    size_t dimensions;  /* 0: no vector yet */
+    int64_t fit;        /* 0: the model has not been fitted */
+    int64_t generation; /* of vectors and codes; 0: not known */
+    char model[256];    /* the full name of the model that made the vectors */
 };
 
 /* Statements that a table keeps prepared. */
@@ -119,6 +124,8 @@ struct semantic_table {
     sqlite3_stmt *statements[N_STATEMENTS];
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
+    struct index_packed packed; /* see semantic_reader.h */
+    int64_t packed_generation;  /* 0: it is not whole */
     struct semantic_pending pending;
 };
 

@@ -39,7 +39,8 @@ static int write_rows(struct semantic_table *table, struct semantic_state *state
                       const unsigned char *skip, struct error *err)
 {
     struct semantic_pending *pending = &table->pending;
-    int rc = 0;
+    size_t n = pending->n_rows - pending->n_flushed;
+    int rc = memchr(skip, 0, n) != NULL ? store_touch(table, err) : 0;
     for (size_t i = pending->n_flushed; rc == 0 && i < pending->n_rows; i++) {
         struct pending_row *row = &pending->rows[i];
         if (skip[i - pending->n_flushed]) continue;
