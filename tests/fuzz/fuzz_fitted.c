@@ -1,19 +1,31 @@
 /*
- * fuzz_fitted.c: any bytes as a fitted model from a shadow table: refused, or a model that embeds.
- * The input is applied to a good model's bytes (two bytes of position, then what to write there),
- * so that the checks behind the first ones are reached.
+ * fuzz_fitted.c: any bytes as a fitted model from a shadow table: refused, or a model that embeds
+ * and reranks. The input is applied to a good model's bytes (two bytes of position, then what to
+ * write there), and is a model itself. The check sum is made right each time, for what is behind it
+ * would never be reached.
  */
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "lexical/lexical.h"
 
 static const char *const documents[] = {
-    "a masked hero fights crime in a dark city", "birds on the ice look for their egg",
-    "a detective follows a murder on a train",   "a young chef learns to make soup",
-    "bats live in a cave under the old house",   "the city hires a new detective",
+    "a masked hero fights crime in a dark city",
+    "birds on the ice look for their egg",
+    "a detective follows a murder on a train",
+    "a young chef learns to make soup",
+    "bats live in a cave under the old house",
+    "the city hires a new detective",
+    "the hero finds a cave in the ice",
+    "soup for a masked chef",
+    "a train to the city in the ice",
+    "the birds on the old train",
+    "a murder in the house of the chef",
+    "the egg of the birds in the cave",
 };
 enum { N_DOCUMENTS = sizeof documents / sizeof *documents };
 
@@ -44,17 +56,51 @@ static void prepare(void)
     model_free(fitted);
 }
 
+static void use(struct model *loaded)
+{
+    struct error err = {0};
+    struct span text = {"a detective in the city", 23},
+                documents_of_query[] = {{"the city", 8}, {"", 0}, {"a new detective", 15}};
+    struct model_texts texts = {.texts = &text, .n_texts = 1, .role = MODEL_QUERY};
+    struct model_candidates candidates = {
+        .query = text, .documents = documents_of_query, .n_documents = 3};
+    float *embedding = memory_alloc(loaded->dimensions, sizeof *embedding), scores[3];
+    double length = 0;
+    if (embedding == NULL || model_embed(loaded, &texts, embedding, NULL, &err) != 0) abort();
+    for (size_t i = 0; i < loaded->dimensions; i++)
+        length += (double)embedding[i] * (double)embedding[i];
+    if (!(fabs(length - 1.0) < 1e-4)) abort();
+    if (model_rerank(loaded, &candidates, scores, &err) != 0) abort();
+    for (size_t i = 0; i < 3; i++)
+        if (!(scores[i] >= 0 && scores[i] <= 1)) abort();
+    memory_free(embedding);
+}
+
 static void load(const char *bytes, size_t size)
 {
     struct error err = {0};
     struct model *loaded = NULL;
-    if (model->methods->load(model, (struct span){bytes, size}, &loaded, &err) != 0) return;
-    struct span text = {"a detective in the city", 23};
-    struct model_texts texts = {.texts = &text, .n_texts = 1, .role = MODEL_QUERY};
-    float *embedding = memory_alloc(loaded->dimensions, sizeof *embedding);
-    if (embedding != NULL) model_embed(loaded, &texts, embedding, NULL, &err);
-    memory_free(embedding);
+    int rc = model->methods->load(model, (struct span){bytes, size}, &loaded, &err);
+    if (rc != 0 && rc != ERROR_CORRUPT) abort();
+    if (rc != 0) return;
+    use(loaded);
     model_free(loaded);
+}
+
+/* Loads a copy of the bytes as it is and with the right check sum; `patch` is written at `at`. */
+static void load_patched(struct span bytes, size_t at, struct span patch)
+{
+    char *copy = memory_copy(bytes.data, bytes.size);
+    if (copy == NULL) return;
+    if (patch.size > bytes.size - at) patch.size = bytes.size - at;
+    if (patch.size > 0) memcpy(copy + at, patch.data, patch.size);
+    load(copy, bytes.size);
+    if (bytes.size >= 8) {
+        uint64_t hash = hash_bytes(copy, bytes.size - 8, 0);
+        for (size_t i = 0; i < 8; i++) copy[bytes.size - 8 + i] = (char)(hash >> (8 * i));
+        load(copy, bytes.size);
+    }
+    memory_free(copy);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -62,15 +108,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (model == NULL) prepare();
-    load((const char *)data, size);
+    struct span input = {(const char *)data, size}, none = {NULL, 0};
+    load_patched(input, 0, none);
     if (size < 3) return 0;
-    char *bytes = memory_copy(good.data, good.size);
-    if (bytes == NULL) return 0;
     size_t at = (size_t)(data[0] | data[1] << 8) % good.size;
-    size_t n = size - 2 < good.size - at ? size - 2 : good.size - at;
-    memcpy(bytes + at, data + 2, n);
-    load(bytes, good.size);
-    load(good.data, at);
-    memory_free(bytes);
+    load_patched((struct span){good.data, good.size}, at, (struct span){input.data + 2, size - 2});
+    load_patched((struct span){good.data, at}, 0, none);
     return 0;
 }

@@ -1,10 +1,12 @@
 /*
- * fuzz_text.c: any bytes as text: cut into words, and embedded by the stateless model when they are
- * UTF-8. Words stay within their bounds; an embedding has unit length.
+ * fuzz_text.c: any bytes as text: cut into words, and when they are UTF-8 embedded and reranked by
+ * the stateless model; lines are the query and its documents. Words stay within their bounds, an
+ * embedding has unit length, a score is in [0, 1].
  */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "lexical/lexical.h"
@@ -33,9 +35,31 @@ static void embed(struct model *model, struct span text)
         double length = 0;
         for (size_t i = 0; i < model->dimensions; i++)
             length += (double)embedding[i] * (double)embedding[i];
-        if (fabs(length - 1.0) > 1e-4) abort();
+        if (!(fabs(length - 1.0) < 1e-4)) abort();
     }
     memory_free(embedding);
+}
+
+static void rerank(struct model *model, struct span text)
+{
+    enum { MAX_LINES = 8 };
+    struct error err = {0};
+    struct span lines[MAX_LINES];
+    float scores[MAX_LINES];
+    size_t n = 0;
+    while (n < MAX_LINES && text.size > 0) {
+        const char *end = memchr(text.data, '\n', text.size);
+        size_t size = end == NULL ? text.size : (size_t)(end - text.data);
+        lines[n++] = (struct span){text.data, size};
+        size_t past = end == NULL ? size : size + 1;
+        text = (struct span){text.data + past, text.size - past};
+    }
+    if (n < 2) return;
+    struct model_candidates candidates = {
+        .query = lines[0], .documents = lines + 1, .n_documents = n - 1};
+    if (model_rerank(model, &candidates, scores, &err) != 0) return;
+    for (size_t i = 0; i < n - 1; i++)
+        if (!(scores[i] >= 0 && scores[i] <= 1)) abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,5 +72,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (model == NULL && lexical_new(&model, &err) != 0) abort();
     split(text);
     embed(model, text);
+    rerank(model, text);
     return 0;
 }
