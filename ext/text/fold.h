@@ -1,10 +1,12 @@
 /*
  * fold.h: one spelling for letters that readers take as the same.
  *
- * Lower case, and no accents, for Latin (Latin-1, Extended-A, the accented part of Extended-B and
- * Additional), Greek and Cyrillic; full-width ASCII becomes ASCII. Letters that are written as two
- * become two ("ß" "ss", "æ" "ae"). Combining marks vanish. Other characters stay as they are.
- * Source: the canonical decompositions and simple case mappings of the Unicode Character Database.
+ * Lower case, and no accents, for Latin (Latin-1, Extended-A, Extended-B and Additional), Greek
+ * (ancient accents included) and Cyrillic (with its Supplement); full-width ASCII becomes ASCII.
+ * Letters that are written as two become two ("ß" "ss", "æ" "ae"). Combining marks vanish. Other
+ * characters stay as they are. Source: the decompositions and case mappings of the Unicode
+ * Character Database, and for letters with a stroke in Latin-1 and Extended-A ("ø", "ł") the plain
+ * letter.
  */
 #ifndef TEXT_FOLD_H
 #define TEXT_FOLD_H
