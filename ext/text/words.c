@@ -58,6 +58,7 @@ static enum kind kind_of(uint32_t c)
     }
     if (c == 0x2019 || c == 0x02BC) return APOSTROPHE;
     if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA ? LETTER : SEPARATOR;
+    if (c == 0x37E || c == 0x387) return SEPARATOR; /* Greek question mark and semicolon */
     if (c == 0xD7 || c == 0xF7 || in(c, 0x2000, 0x206F) || in(c, 0x20A0, 0x20CF) ||
         in(c, 0x2190, 0x25FF))
         return SEPARATOR;

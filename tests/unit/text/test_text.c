@@ -125,6 +125,7 @@ static void test_words(void **state)
                 "t\xC3\xA9",
                 "ete|");
     check_words("\xEF\xBC\xA1\xEF\xBC\xA2 1984", "ab|1984|");
+    check_words("\xCF\x84\xCE\xB9\xCD\xBE x\xCE\x87y", "\xCF\x84\xCE\xB9|x|y|");
     check_words(" ... ", "");
     check_words("a\xFF"
                 "b",
