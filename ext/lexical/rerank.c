@@ -78,14 +78,17 @@ static int read_query(struct reranker *reranker, struct span query, struct error
     return rc;
 }
 
-/* Dice's coefficient of the trigrams of two words. */
+/* Dice's coefficient of the trigrams of two words, [0, 1]; each trigram is shared once. */
 static double dice(const char *a, size_t n, const char *b, size_t m)
 {
+    _Static_assert(WORD_MAX_BYTES <= 64, "one bit for each trigram of a word");
     if (n < 3 || m < 3) return 0;
     size_t shared = 0;
+    uint64_t taken = 0;
     for (size_t i = 0; i + 3 <= n; i++)
         for (size_t j = 0; j + 3 <= m; j++)
-            if (memcmp(a + i, b + j, 3) == 0) {
+            if (!(taken >> j & 1) && memcmp(a + i, b + j, 3) == 0) {
+                taken |= (uint64_t)1 << j;
                 shared++;
                 break;
             }
@@ -103,7 +106,7 @@ static size_t without_plural(const char *word, size_t size)
     return size > 3 && word[size - 1] == 's' && word[size - 2] != 's' ? size - 1 : size;
 }
 
-/* How alike two words are, [0, 1): one begins or ends with the other, or they share trigrams. */
+/* How alike two words are, [0, 1]: one begins or ends with the other, or they share trigrams. */
 static double likeness(const struct term *term, struct span word)
 {
     size_t n = without_plural(term->word, term->size), m = without_plural(word.data, word.size);

@@ -146,6 +146,25 @@ static void test_reranker(void **state)
     model_free(model);
 }
 
+/* Each trigram of a word is shared once: "aaa" has little of a word of many a. */
+static void test_repeated_trigrams_count_once(void **state)
+{
+    (void)state;
+    char query[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    struct span documents[] = {{"xaaax", 5}, {"kaaaaaaak", 9}};
+    float scores[2];
+    struct model *model;
+    struct model_candidates candidates = {{query, strlen(query)}, documents, 2, NULL, NULL};
+    assert_int_equal(lexical_new(&model, NULL), 0);
+    assert_int_equal(model_rerank(model, &candidates, scores, NULL), 0);
+    for (size_t i = 0; i < 2; i++) assert_true(scores[i] >= 0 && scores[i] < 0.3f);
+    candidates.query = documents[0];
+    documents[0] = (struct span){query, strlen(query)};
+    assert_int_equal(model_rerank(model, &candidates, scores, NULL), 0);
+    assert_true(scores[0] >= 0 && scores[0] < 0.3f);
+    model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_collections_of_any_size),
         cmocka_unit_test(test_save_and_load),
         cmocka_unit_test(test_reranker),
+        cmocka_unit_test(test_repeated_trigrams_count_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
