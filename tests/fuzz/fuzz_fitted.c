@@ -30,7 +30,7 @@ static const char *const documents[] = {
 enum { N_DOCUMENTS = sizeof documents / sizeof *documents };
 
 static struct model *model;
-static struct buffer good;
+static struct buffer good, all;
 
 static int next_document(void *context, struct span *text, int *done, struct error *err)
 {
@@ -50,20 +50,23 @@ static void prepare(void)
     struct model_collection collection = {
         .n_documents = N_DOCUMENTS, .next = next_document, .context = &position};
     buffer_init(&good, 1 << 26);
+    buffer_init(&all, 1 << 16);
+    for (size_t i = 0; i < N_DOCUMENTS; i++)
+        if (buffer_format(&all, &err, "%s\n", documents[i]) != 0) abort();
     if (lexical_new(&model, &err) != 0) abort();
     if (model->methods->fit(model, &collection, &fitted, &err) != 0) abort();
     if (model->methods->save(fitted, &good, &err) != 0) abort();
     model_free(fitted);
 }
 
+/* The text of all documents has every term of the model. */
 static void use(struct model *loaded)
 {
     struct error err = {0};
-    struct span text = {"a detective in the city", 23},
-                documents_of_query[] = {{"the city", 8}, {"", 0}, {"a new detective", 15}};
+    struct span text = {all.data, all.size},
+                candidate[] = {{"the city", 8}, {"", 0}, {"a new detective", 15}};
     struct model_texts texts = {.texts = &text, .n_texts = 1, .role = MODEL_QUERY};
-    struct model_candidates candidates = {
-        .query = text, .documents = documents_of_query, .n_documents = 3};
+    struct model_candidates candidates = {.query = text, .documents = candidate, .n_documents = 3};
     float *embedding = memory_alloc(loaded->dimensions, sizeof *embedding), scores[3];
     double length = 0;
     if (embedding == NULL || model_embed(loaded, &texts, embedding, NULL, &err) != 0) abort();
