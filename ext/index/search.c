@@ -63,12 +63,12 @@ static int offer_vector(const struct index_query *query, int64_t id, const void 
     if (size != query->dimensions * sizeof(float) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                          (long long)id, query->dimensions * sizeof(float), size);
-    float closeness = (float)closeness_of(query, bytes);
+    double closeness = closeness_of(query, bytes);
     if (isnan(closeness) ||
         (isinf(closeness) && vector_check(bytes, size, &(size_t){0}, NULL) != 0))
         return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite",
                          (long long)id);
-    if (index_similarity(query->metric, (double)closeness) < query->min_similarity) return 0;
+    if (index_similarity(query->metric, closeness) < query->min_similarity) return 0;
     return top_k_offer(hits, id, closeness, err);
 }
 
@@ -135,7 +135,7 @@ static int scan_codes(const struct index_storage *storage, const struct index_qu
         rc = vector_code_check(kind, bytes, size, query->dimensions, err);
         if (rc != 0) error_context(err, "row %lld ('optimize' mends it)", (long long)id);
         if (rc == 0)
-            rc = top_k_offer(candidates, id, (float)estimate(query->metric, prepared, bytes), err);
+            rc = top_k_offer(candidates, id, estimate(query->metric, prepared, bytes), err);
         if (rc == 0 && ++n % ROWS_PER_POLL == 0) rc = cancel_check(query->cancel, err);
     }
     vector_code_query_free(prepared);

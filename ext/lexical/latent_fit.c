@@ -171,10 +171,13 @@ static int weigh_cells(struct fit *fit, struct error *err)
     const struct terms *seen = &fit->seen;
     uint32_t *places = memory_alloc(seen->n, sizeof *places);
     if (places == NULL) return error_nomem(err);
-    for (size_t i = 0; i < seen->n; i++)
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < seen->n; i++) {
         places[i] = (uint32_t)lexical_statistics_find(&latent->statistics, seen->items[i].term);
+        if (i % TERMS_PER_POLL == TERMS_PER_POLL - 1) rc = cancel_check(fit->cancel, err);
+    }
     size_t n = 0, begin = 0;
-    for (size_t d = 0; d < fit->n_documents; d++) {
+    for (size_t d = 0; rc == 0 && d < fit->n_documents; d++) {
         size_t first = n;
         double squares = 0;
         for (size_t i = begin; i < fit->ends[d]; i++) {
@@ -191,10 +194,11 @@ static int weigh_cells(struct fit *fit, struct error *err)
         if (n - first > 1) qsort(fit->cells + first, n - first, sizeof *fit->cells, compare_cells);
         for (size_t i = first; squares > 0 && i < n; i++)
             fit->cells[i].weight /= (float)sqrt(squares);
+        if (d % 256 == 255) rc = cancel_check(fit->cancel, err);
     }
     fit->n_cells = n;
     memory_free(places);
-    return cancel_check(fit->cancel, err);
+    return rc;
 }
 
 /* left = A right, or right = A^T left: A is documents by terms. Goes through the terms in blocks
@@ -215,9 +219,9 @@ static int multiply(struct fit *fit, int transposed, struct error *err)
                 else vector_add(row, term, fit->cells[i].weight, width);
             }
             fit->next[d] = i;
+            int rc = d % 4096 == 0 ? cancel_check(fit->cancel, err) : 0;
+            if (rc != 0) return rc;
         }
-        int rc = cancel_check(fit->cancel, err);
-        if (rc != 0) return rc;
     }
     return 0;
 }

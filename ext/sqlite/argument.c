@@ -43,13 +43,25 @@ void argument_vector_deinit(struct argument_vector *vector)
     vector->owned = NULL;
 }
 
+static int is_json_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 int argument_is_json_array(sqlite3_value *value)
 {
+    static const char *const words[] = {"null", "true", "false", "NaN", "Infinity"};
     if (sqlite3_value_type(value) != SQLITE_TEXT) return 0;
     const char *text = (const char *)sqlite3_value_text(value);
     if (text == NULL) return 0;
-    while (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r') text++;
-    return *text == '[';
+    const char *end = text + strlen(text);
+    while (is_json_space(*text)) text++;
+    while (end > text && is_json_space(end[-1])) end--;
+    if (*text != '[' || end[-1] != ']') return 0;
+    for (text++; is_json_space(*text);) text++;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strncmp(text, words[i], strlen(words[i])) == 0) return 1;
+    return strchr("+-.0123456789\"[]{", *text) != NULL;
 }
 
 int argument_text(sqlite3_value *value, struct span *text, struct error *err)

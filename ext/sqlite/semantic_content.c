@@ -100,6 +100,14 @@ static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int6
     return rc;
 }
 
+int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row, struct error *err)
+{
+    table->reading_content++;
+    int rc = store_step(table->db, statement, row, err);
+    table->reading_content--;
+    return rc;
+}
+
 int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err)
 {
     return prepare_text(table, scan, 1, err);
@@ -108,20 +116,16 @@ int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct 
 int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
                       struct buffer *text, int *done, struct error *err)
 {
-    for (;;) {
-        int row;
-        int rc = store_step(table->db, scan, &row, err);
-        *done = !row;
-        if (rc != 0 || !row) return rc;
-        if (sqlite3_column_type(scan, 0) != SQLITE_INTEGER)
-            return error_set(err, ERROR_INVALID,
-                             "content_rowid %s of %s must be an integer, not %s",
-                             table->config.content_rowid, table->config.content,
-                             sqlite3_column_type(scan, 0) == SQLITE_NULL ? "NULL" : "another type");
-        *id = sqlite3_column_int64(scan, 0);
-        rc = read_text(table, scan, *id, text, err);
-        if (rc != 0 || text->size > 0) return rc;
-    }
+    int row;
+    int rc = content_step(table, scan, &row, err);
+    *done = !row;
+    if (rc != 0 || !row) return rc;
+    if (sqlite3_column_type(scan, 0) != SQLITE_INTEGER)
+        return error_set(err, ERROR_INVALID, "content_rowid %s of %s must be an integer, not %s",
+                         table->config.content_rowid, table->config.content,
+                         sqlite3_column_type(scan, 0) == SQLITE_NULL ? "NULL" : "another type");
+    *id = sqlite3_column_int64(scan, 0);
+    return read_text(table, scan, *id, text, err);
 }
 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
@@ -137,10 +141,15 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
     if (rc != 0) return rc;
     sqlite3_reset(statement);
     sqlite3_bind_int64(statement, 1, id);
-    rc = store_step(table->db, statement, exists, err);
+    rc = content_step(table, statement, exists, err);
     if (rc == 0 && *exists) rc = read_text(table, statement, id, text, err);
     *found = rc == 0 && *exists && text->size > 0;
     sqlite3_reset(statement);
+    if (rc != 0) {
+        /* A statement of ours on a view that reads this index would keep the table connected. */
+        sqlite3_finalize(statement);
+        table->statements[STATEMENT_CONTENT_TEXT] = NULL;
+    }
     return rc;
 }
 

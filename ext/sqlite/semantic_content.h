@@ -15,8 +15,8 @@
  * finalizes. */
 int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err);
 
-/* The next row with a text: its id, its text in `text` (buffer initialised by the caller). Rows
- * with an empty text are passed over. *done after the last. ERROR_INVALID names the row when an id
+/* The next row: its id, its text in `text` (buffer initialised by the caller), which may be empty.
+ * *done after the last. ERROR_INVALID names the row when an id
  * or a text is not usable. */
 int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
                       struct buffer *text, int *done, struct error *err);
@@ -24,6 +24,11 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
 /* The text of one row, checked. *found = 0: no such row, or an empty text; *exists tells which. */
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
                  int *found, struct error *err);
+
+/* store_step for a statement on the content. While it runs no search of the same index can: a view
+ * that reads its own index would never end. */
+int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row,
+                 struct error *err);
 
 /* "SELECT <content columns>, <document columns> WHERE id = ?1". The caller finalizes. */
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err);

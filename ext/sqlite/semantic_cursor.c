@@ -17,7 +17,7 @@
 /* A hit of a search; `rank` is its place by similarity, from 1. */
 struct hit {
     int64_t id;
-    float closeness; /* see index/search.h */
+    double closeness; /* see index/search.h */
     int64_t rank;
     float relevance;
 };
@@ -100,7 +100,7 @@ static int read_content(struct semantic_cursor *cursor, int64_t id, struct error
     if (rc != 0) return rc;
     sqlite3_reset(cursor->content);
     sqlite3_bind_int64(cursor->content, 1, id);
-    rc = store_step(table->db, cursor->content, &cursor->content_found, err);
+    rc = content_step(table, cursor->content, &cursor->content_found, err);
     cursor->content_read = rc == 0;
     return rc;
 }
@@ -418,7 +418,7 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     if (type != SQLITE_INTEGER &&
         !(type == SQLITE_FLOAT && sqlite3_value_double(rowid) == (double)cursor->id))
         return 0;
-    const struct pending_row *waiting = pending_find(&table->pending, cursor->id);
+    const struct pending_row *waiting = pending_find(table->pending, cursor->id);
     int rc = waiting == NULL ? store_get_hash(table, cursor->id, &found, &hash, &own, err) : 0;
     if (waiting != NULL) found = waiting->kind != PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
@@ -451,6 +451,9 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     cursor->plan = plan;
     cursor->hit = (struct hit){0};
     int rc = err.code;
+    if (rc == 0 && table->reading_content > 0)
+        rc = error_set(&err, ERROR_INVALID, "its content %s reads the index itself",
+                       table->config.content);
     if (rc == 0 && !reads_pending(table, plan)) rc = semantic_flush(table, &err);
     if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, argv, &err);
     else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);
@@ -499,21 +502,24 @@ static int result_content(struct semantic_cursor *cursor, sqlite3_context *conte
     return rc;
 }
 
-/* The columns of a search. In a listing they are NULL; but whoever reads `query` there waits for a
- * query that never came. */
+static const char *const column_names[COLUMN_CONTENT] = {
+    "query", "k", "similarity", "distance", "relevance", "rank", "embedding", "query",
+};
+
+/* The columns of a search. Whoever reads one in a listing waits for a query that never came; NULL
+ * would silently give no row. */
 static int result_search(struct semantic_cursor *cursor, sqlite3_context *context, int column,
                          struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int rc = 0;
-    if (!(cursor->plan & PLAN_QUERY)) {
-        if (column == COLUMN_QUERY || column == COLUMN_TABLE)
-            return error_set(err, ERROR_INVALID,
-                             "the query did not reach the index: SQLite cannot push it through a "
-                             "view with a window "
-                             "function without PARTITION BY query, or with LIMIT");
-        return 0;
-    }
+    if (!(cursor->plan & PLAN_QUERY))
+        return error_set(err, ERROR_INVALID,
+                         "the query did not reach the index: %s has a value only in a search, and "
+                         "SQLite cannot push query = '...' into what it computes as a whole (LEFT "
+                         "JOIN of a view, LIMIT, UNION, DISTINCT, a window without PARTITION BY "
+                         "query)",
+                         column_names[column]);
     switch (column) {
     case COLUMN_QUERY:
     case COLUMN_TABLE:

@@ -32,7 +32,7 @@ static void table_free(struct semantic_table *table)
     }
     store_finalize(table);
     reader_forget(table);
-    pending_clear(&table->pending);
+    pending_unreference(table->pending);
     model_free(table->fitted);
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
@@ -54,6 +54,10 @@ static int table_new(sqlite3 *db, struct semantic_module *module, const char *sc
     table->schema = memory_copy(schema, strlen(schema));
     table->name = memory_copy(name, strlen(name));
     if (table->schema == NULL || table->name == NULL) return error_nomem(err);
+    struct semantic_table *older = semantic_module_find(module, schema, name);
+    table->pending = older != NULL ? older->pending : pending_new();
+    if (table->pending == NULL) return error_nomem(err);
+    if (older != NULL) table->pending->references++;
     table->next = module->tables;
     table->previous = &module->tables;
     if (table->next != NULL) table->next->previous = &table->next;
@@ -78,7 +82,9 @@ static int declare(struct semantic_table *table, struct error *err)
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }
-    if (rc == 0) rc = buffer_append(&sql, ")", 2, err);
+    /* SELECT * of a broken index must get as far as xFilter, which says what is wrong. */
+    const char *end = table->broken.code != 0 ? ", damaged)" : ")";
+    if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);
     if (rc == 0) {
         int declared = sqlite3_declare_vtab(table->db, sql.data);
         if (declared != SQLITE_OK) rc = argument_storage_error(table->db, declared, err);
@@ -105,6 +111,18 @@ static int choose_models(struct semantic_table *table, char *model_name, size_t 
     return table->reranker_name == NULL ? error_nomem(err) : 0;
 }
 
+/* The table's name is a column of it, so no other column can have it. */
+static int check_name(const char *name, const struct semantic_column *columns, size_t n_columns,
+                      struct error *err)
+{
+    int taken = semantic_column_is_ours("", name);
+    for (size_t i = 0; !taken && i < n_columns; i++)
+        taken = sqlite3_stricmp(name, columns[i].name) == 0;
+    return taken ? error_set(err, ERROR_INVALID,
+                             "an index cannot be called %.100s: it has a column of that name", name)
+                 : 0;
+}
+
 static int create_table(struct semantic_table *table, struct error *err)
 {
     char model_name[sizeof((struct semantic_state *)NULL)->model];
@@ -112,6 +130,7 @@ static int create_table(struct semantic_table *table, struct error *err)
     if (rc == 0)
         rc = semantic_config_resolve(table->db, table->schema, table->name, &table->config,
                                      &table->columns, &table->n_columns, err);
+    if (rc == 0) rc = check_name(table->name, table->columns, table->n_columns, err);
     if (rc == 0) rc = store_create(table, model_name, err);
     return rc;
 }
@@ -176,26 +195,26 @@ static int destroy(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
+    /* Rows that wait to be embedded, written before an open savepoint: ROLLBACK TO would bring the
+     * table back but not them, as nobody asks a table that was destroyed. SQLite has no place for a
+     * message here. */
+    if (pending_is_held(table->pending)) return SQLITE_LOCKED;
     store_finalize(table);
     if (store_drop(table, &err) != 0) return argument_table_error(base, table->name, &err);
     table_free(table);
     return SQLITE_OK;
 }
 
-/* Pending rows are written under the old name first. The new name takes effect when SQLite connects
- * the table anew. */
+/* Pending rows are written under the old name first. SQLite connects the table anew under the new
+ * one; this connection keeps the old name, which a rollback brings back. */
 static int rename_table(sqlite3_vtab *base, const char *name)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
-    int rc = semantic_flush(table, &err);
+    int rc = check_name(name, table->columns, table->n_columns, &err);
+    if (rc == 0) rc = semantic_flush(table, &err);
     if (rc == 0) rc = store_rename(table, name, &err);
-    char *copy = rc == 0 ? memory_copy(name, strlen(name)) : NULL;
-    if (rc == 0 && copy == NULL) rc = error_nomem(&err);
-    if (rc != 0) return argument_table_error(base, table->name, &err);
-    memory_free(table->name);
-    table->name = copy;
-    return SQLITE_OK;
+    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
 }
 
 #if SQLITE_VERSION_NUMBER >= 3044000

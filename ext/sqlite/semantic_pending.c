@@ -58,6 +58,27 @@ void pending_flushed(struct semantic_pending *pending)
         if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
 }
 
+struct semantic_pending *pending_new(void)
+{
+    struct semantic_pending *pending = memory_zalloc(1, sizeof *pending);
+    if (pending != NULL) pending->references = 1;
+    return pending;
+}
+
+void pending_unreference(struct semantic_pending *pending)
+{
+    if (pending == NULL || --pending->references > 0) return;
+    pending_clear(pending);
+    memory_free(pending);
+}
+
+int pending_is_held(const struct semantic_pending *pending)
+{
+    for (size_t i = 0; i + 1 < pending->n_marks; i++)
+        if (pending->marks[i].n_rows > pending->marks[i].n_flushed) return 1;
+    return 0;
+}
+
 int pending_savepoint(struct semantic_pending *pending, int number, struct error *err)
 {
     size_t n = (size_t)number + 1;
@@ -67,20 +88,24 @@ int pending_savepoint(struct semantic_pending *pending, int number, struct error
         pending->marks = marks;
         pending->marks_capacity = n * 2;
     }
+    if (n <= pending->n_marks) return 0; /* another connection of the index was first */
     /* Savepoints older than our part in the transaction saw an empty buffer. */
     while (pending->n_marks < n) pending->marks[pending->n_marks++] = (struct pending_mark){0, 0};
-    pending->n_marks = n;
     pending->marks[number] = (struct pending_mark){pending->n_rows, pending->n_flushed};
     return 0;
 }
 
 void pending_release(struct semantic_pending *pending, int number)
 {
-    if (pending->n_marks > (size_t)number) pending->n_marks = (size_t)number;
+    if (number >= 0 && pending->n_marks > (size_t)number) pending->n_marks = (size_t)number;
 }
 
 void pending_rollback_to(struct semantic_pending *pending, int number)
 {
+    if (number < 0) {
+        pending_clear(pending);
+        return;
+    }
     if (pending->n_marks <= (size_t)number) return;
     struct pending_mark mark = pending->marks[number];
     pending->n_marks = (size_t)number + 1;
@@ -94,5 +119,5 @@ void pending_clear(struct semantic_pending *pending)
     drop_rows(pending, 0);
     memory_free(pending->rows);
     memory_free(pending->marks);
-    *pending = (struct semantic_pending){0};
+    *pending = (struct semantic_pending){.references = pending->references};
 }

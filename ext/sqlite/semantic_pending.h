@@ -31,7 +31,17 @@ const struct pending_row *pending_find(const struct semantic_pending *pending, i
 /* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
 void pending_flushed(struct semantic_pending *pending);
 
-/* xSavepoint, xRelease, xRollbackTo; and the end of the transaction. */
+/* A buffer with one reference; NULL if out of memory. Releasing accepts NULL. */
+struct semantic_pending *pending_new(void);
+void pending_unreference(struct semantic_pending *pending);
+
+/* True if rolling back to a savepoint, but the innermost (that of the running DROP TABLE), could
+ * make rows unflushed again. */
+int pending_is_held(const struct semantic_pending *pending);
+
+/* xSavepoint, xRelease, xRollbackTo; and the end of the transaction. Each connection of the index
+ * calls them: twice is as good as once. SQLite's number of a savepoint that began the transaction
+ * is -1. */
 int pending_savepoint(struct semantic_pending *pending, int number, struct error *err);
 void pending_release(struct semantic_pending *pending, int number);
 void pending_rollback_to(struct semantic_pending *pending, int number);

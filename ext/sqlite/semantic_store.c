@@ -188,7 +188,10 @@ static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct er
     int size = sqlite3_column_bytes(statement, column);
     memory_free(*copy);
     *copy = text == NULL ? NULL : memory_copy(text, (size_t)size);
-    return *copy == NULL ? error_nomem(err) : 0;
+    /* NULL is left to whoever misses it. */
+    if (*copy == NULL && sqlite3_column_type(statement, column) != SQLITE_NULL)
+        return error_nomem(err);
+    return 0;
 }
 
 static int corrupt_config(const struct semantic_table *table, const char *what, struct error *err)
@@ -211,9 +214,14 @@ static int add_column(struct semantic_table *table, sqlite3_stmt *statement, str
     if (columns == NULL) return error_nomem(err);
     table->columns = columns;
     columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
-    int rc = copy_text(statement, 0, &columns[table->n_columns].name, err);
-    if (rc == 0) table->n_columns++;
-    return rc;
+    char **name = &columns[table->n_columns].name;
+    int rc = copy_text(statement, 0, name, err);
+    if (rc != 0) return rc;
+    int taken = semantic_column_is_ours(table->name, *name);
+    for (size_t i = 0; i < table->n_columns; i++)
+        if (sqlite3_stricmp(*name, columns[i].name) == 0) taken = 1;
+    table->n_columns++;
+    return taken ? corrupt_config(table, "the column list is damaged", err) : 0;
 }
 
 /* `json` is bound as NUL terminated text: json_each takes a text that it cannot get at for an empty

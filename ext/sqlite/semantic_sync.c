@@ -45,7 +45,7 @@ static int indexed_next(struct semantic_table *table, struct indexed *indexed, s
 /* One content row against the index: what the index has before it is gone; the row itself is new,
  * changed or known. */
 static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int64_t id,
-                       uint64_t hash, int everything, struct error *err)
+                       struct span text, int everything, struct error *err)
 {
     int rc = 0;
     while (rc == 0 && indexed->row && indexed->id < id) {
@@ -53,12 +53,18 @@ static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int6
         if (rc == 0) rc = indexed_next(sync->table, indexed, err);
     }
     if (rc != 0) return rc;
-    int known =
-        indexed->row && indexed->id == id && indexed->hash == hash && (indexed->own || !everything);
-    sync->n_total++;
-    if (!known) rc = add_id(&sync->ids, &sync->n_ids, &sync->ids_capacity, id, err);
-    if (rc == 0 && indexed->row && indexed->id == id) rc = indexed_next(sync->table, indexed, err);
-    return rc;
+    int is_indexed = indexed->row && indexed->id == id;
+    if (text.size == 0) {
+        /* Nothing to embed: only a vector that the user gave stays. */
+        if (is_indexed && !indexed->own)
+            rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, id, err);
+    } else {
+        int known = is_indexed && indexed->hash == hash_bytes(text.data, text.size, 0) &&
+                    (indexed->own || !everything);
+        sync->n_total++;
+        if (!known) rc = add_id(&sync->ids, &sync->n_ids, &sync->ids_capacity, id, err);
+    }
+    return rc == 0 && is_indexed ? indexed_next(sync->table, indexed, err) : rc;
 }
 
 /* Fills ids and gone. `everything`: embed all but the user's own vectors again. */
@@ -71,7 +77,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     buffer_init(&text, CONTENT_MAX_TEXT);
     sync->n_ids = sync->n_gone = 0;
     sync->n_total = 0;
-    int64_t id = 0, previous = 0;
+    int64_t id = 0, previous = 0, n_rows = 0;
     int done = 0;
     int rc = store_prepare(table->db, &indexed.scan, err,
                            "SELECT id, hash, own FROM \"%w\".\"%w_vectors\" ORDER BY id",
@@ -79,15 +85,14 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     if (rc == 0) rc = content_scan_open(table, &scan, err);
     if (rc == 0) rc = indexed_next(table, &indexed, err);
     while (rc == 0 && (rc = content_scan_next(table, scan, &id, &text, &done, err)) == 0 && !done) {
-        if (sync->n_total > 0 && id == previous)
+        if (n_rows++ > 0 && id == previous)
             rc = error_set(err, ERROR_INVALID,
                            "content_rowid %s of %s must be unique: %lld comes twice",
                            table->config.content_rowid, table->config.content, (long long)id);
         if (rc == 0)
-            rc = compare_row(sync, &indexed, id, hash_bytes(text.data, text.size, 0), everything,
+            rc = compare_row(sync, &indexed, id, (struct span){text.data, text.size}, everything,
                              err);
-        if (rc == 0 && sync->n_total % 1024 == 0)
-            rc = cancel_check(&table->connection->cancel, err);
+        if (rc == 0 && n_rows % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
         previous = id;
     }
     while (rc == 0 && indexed.row) {
@@ -122,6 +127,7 @@ int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **
     sync->table = table;
     int rc = store_read_state(table, &state, err);
     if (rc == 0) rc = choose_model(sync, &state, rebuild, err);
+    sync->fit_id = state.fit;
     if (rc == 0) rc = plan(sync, rebuild, err);
     if (rc == 0) {
         int fittable = catalog_entry_model(sync->entry)->methods->fit != NULL;
@@ -174,8 +180,11 @@ static int collection_next(void *context, struct span *text, int *done, struct e
 {
     struct collection *collection = context;
     int64_t id;
-    int rc =
-        content_scan_next(collection->table, collection->scan, &id, &collection->text, done, err);
+    int rc;
+    do
+        rc = content_scan_next(collection->table, collection->scan, &id, &collection->text, done,
+                               err);
+    while (rc == 0 && !*done && collection->text.size == 0);
     *text = (struct span){collection->text.data, collection->text.size};
     return rc;
 }
@@ -262,6 +271,7 @@ static int store_fit(struct semantic_sync *sync, struct error *err)
     else rc = sync->fitted->methods->save(sync->fitted, &bytes, err);
     if (rc == 0) rc = store_write_model(sync->table, (struct span){bytes.data, bytes.size}, err);
     if (rc == 0) rc = store_set(sync->table, "fit", id, err);
+    if (rc == 0) sync->fit_id = id;
     buffer_deinit(&bytes);
     return rc;
 }
@@ -276,6 +286,9 @@ static int store_new_model(struct semantic_sync *sync, struct semantic_state *st
     int any = 0, rc = store_delete_all_vectors(table, err);
     if (rc == 0) rc = store_any_vector(table, &any, err);
     if (rc == 0 && any) rc = semantic_check_dimensions(state, model->name, model->dimensions, err);
+    if (rc == ERROR_INVALID)
+        error_context(err,
+                      "the index holds vectors that were given (delete those rows, or give all)");
     if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != model->dimensions)
         rc = error_set(
             err, ERROR_INVALID,
@@ -294,6 +307,9 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     struct semantic_table *table = sync->table;
     struct semantic_state state;
     int rc = store_read_state(table, &state, err);
+    if (rc == 0 && sync->started && state.fit != sync->fit_id)
+        rc = error_set(err, ERROR_INVALID,
+                       "the index was rebuilt meanwhile: call semantic_sync again");
     if (rc == 0) rc = store_touch(table, err);
     if (rc == 0 && !sync->started && sync->clear) rc = store_new_model(sync, &state, err);
     for (size_t i = 0; rc == 0 && !sync->started && i < sync->n_gone; i++) {

@@ -29,6 +29,7 @@ struct semantic_sync {
     int fit;                  /* a fitted model is to be made and stored with the first batch */
     int clear;                /* all vectors made by a model are to go with the first batch */
     struct model *fitted;     /* owned; what the fit made */
+    int64_t fit_id;           /* of the fit that the batches belong to; 0: none */
     struct pending_row *rows; /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
     int started;                  /* the first batch was stored */

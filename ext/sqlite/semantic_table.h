@@ -89,7 +89,10 @@ struct pending_mark {
     size_t n_rows, n_flushed;
 };
 
+/* One for all connections of one index that live in a transaction: a change of the schema makes
+ * SQLite connect the table anew, and the old one stays until the transaction ends. */
 struct semantic_pending {
+    int references;
     struct pending_row *rows; /* [n_rows]; the first n_flushed of them are in the shadow tables */
     size_t n_rows, n_flushed, capacity;
     size_t text_bytes; /* of the rows not flushed */
@@ -124,9 +127,10 @@ struct semantic_table {
     sqlite3_stmt *statements[N_STATEMENTS];
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
-    struct index_packed packed; /* see semantic_reader.h */
-    int64_t packed_generation;  /* 0: it is not whole */
-    struct semantic_pending pending;
+    int reading_content;              /* a statement on the content is being stepped */
+    struct index_packed packed;       /* see semantic_reader.h */
+    int64_t packed_generation;        /* 0: it is not whole */
+    struct semantic_pending *pending; /* one reference of it */
 };
 
 #endif

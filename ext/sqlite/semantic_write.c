@@ -25,12 +25,12 @@ static int needs_embedding(struct semantic_table *table, const struct semantic_s
                            struct pending_row *row, int *unchanged, int *needed, struct error *err)
 {
     int found, own;
-    uint64_t hash;
+    uint64_t hash = 0;
     *unchanged = *needed = 0;
     if (row->kind != PENDING_TEXT) return 0;
     int rc = store_get_hash(table, row->id, &found, &hash, &own, err);
     if (rc != 0) return rc;
-    *unchanged = found && !own && hash == row->hash;
+    *unchanged = found && hash == row->hash;
     *needed = !*unchanged && (row->vector == NULL || row->fit != state->fit);
     return 0;
 }
@@ -38,7 +38,7 @@ static int needs_embedding(struct semantic_table *table, const struct semantic_s
 static int write_rows(struct semantic_table *table, struct semantic_state *state,
                       const unsigned char *skip, struct error *err)
 {
-    struct semantic_pending *pending = &table->pending;
+    struct semantic_pending *pending = table->pending;
     size_t n = pending->n_rows - pending->n_flushed;
     int rc = memchr(skip, 0, n) != NULL ? store_touch(table, err) : 0;
     for (size_t i = pending->n_flushed; rc == 0 && i < pending->n_rows; i++) {
@@ -56,7 +56,7 @@ static int write_rows(struct semantic_table *table, struct semantic_state *state
 
 int semantic_flush(struct semantic_table *table, struct error *err)
 {
-    struct semantic_pending *pending = &table->pending;
+    struct semantic_pending *pending = table->pending;
     size_t n = pending->n_rows - pending->n_flushed, n_texts = 0;
     struct semantic_state state;
     struct catalog_entry *entry;
@@ -87,7 +87,7 @@ int semantic_flush(struct semantic_table *table, struct error *err)
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
-    struct semantic_pending *pending = &table->pending;
+    struct semantic_pending *pending = table->pending;
     int rc = pending_add(pending, row, err);
     if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
                     pending->text_bytes >= PENDING_MAX_BYTES))
@@ -107,9 +107,9 @@ static int check_given_vector(struct semantic_table *table, const struct argumen
 {
     struct semantic_state state;
     int rc = store_read_state(table, &state, err);
-    for (size_t i = table->pending.n_flushed;
-         rc == 0 && state.dimensions == 0 && i < table->pending.n_rows; i++)
-        state.dimensions = table->pending.rows[i].dimensions;
+    for (size_t i = table->pending->n_flushed;
+         rc == 0 && state.dimensions == 0 && i < table->pending->n_rows; i++)
+        state.dimensions = table->pending->rows[i].dimensions;
     if (rc == 0)
         rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
     if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
@@ -176,16 +176,23 @@ static int is_given(sqlite3_value *value)
     return !sqlite3_value_nochange(value) && sqlite3_value_type(value) != SQLITE_NULL;
 }
 
+/* An INSERT has NULL for what it does not name, an UPDATE says that it does not change it. */
+static int is_written(sqlite3_value *value, int is_update)
+{
+    return is_update ? !sqlite3_value_nochange(value) : is_given(value);
+}
+
 /* Only embedding, the commands and (without content) text can be written. */
-static int check_columns(struct semantic_table *table, sqlite3_value **columns, struct error *err)
+static int check_columns(struct semantic_table *table, sqlite3_value **columns, int is_update,
+                         struct error *err)
 {
     static const char *const names[COLUMN_CONTENT] = {"query",     "k",    "similarity", "distance",
                                                       "relevance", "rank", NULL,         NULL};
     for (int i = 0; i < COLUMN_CONTENT; i++)
-        if (names[i] != NULL && is_given(columns[i]))
+        if (names[i] != NULL && is_written(columns[i], is_update))
             return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
     for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
-        if (is_given(columns[COLUMN_CONTENT + i]))
+        if (is_written(columns[COLUMN_CONTENT + i], is_update))
             return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
                              table->columns[i].name, table->config.content);
     return 0;
@@ -197,11 +204,11 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
         return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
                          table->config.content);
     int rc = store_last_id(table, id, err);
-    for (size_t i = table->pending.n_flushed; i < table->pending.n_rows; i++)
-        if (table->pending.rows[i].id > *id) *id = table->pending.rows[i].id;
+    for (size_t i = table->pending->n_flushed; i < table->pending->n_rows; i++)
+        if (table->pending->rows[i].id > *id) *id = table->pending->rows[i].id;
     if (rc == 0 && *id == INT64_MAX)
         rc = error_set(err, ERROR_INVALID, "no rowid is left: %lld is in use", (long long)*id);
-    ++*id;
+    if (rc == 0) ++*id;
     return rc;
 }
 
@@ -235,10 +242,14 @@ static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_in
     sqlite3_value *command = columns[COLUMN_TABLE];
     if (sqlite3_value_type(command) != SQLITE_NULL) {
         const char *text = (const char *)sqlite3_value_text(command);
+        for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+            if (i != COLUMN_TABLE && is_given(columns[i]))
+                return error_set(err, ERROR_INVALID,
+                                 "a command stands alone: name no other column");
         return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
     }
     int64_t id = 0;
-    int rc = check_columns(table, columns, err);
+    int rc = check_columns(table, columns, 0, err);
     if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);
     else if (rc == 0) id = sqlite3_value_int64(argv[1]);
     if (rc == 0) rc = put_row(table, id, columns, err);
@@ -251,7 +262,7 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
 {
     sqlite3_value **columns = argv + 2;
     int64_t before = sqlite3_value_int64(argv[0]), id = sqlite3_value_int64(argv[1]);
-    int rc = check_columns(table, columns, err);
+    int rc = check_columns(table, columns, 1, err);
     if (rc == 0 && is_given(columns[COLUMN_TABLE]))
         rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)",
                        table->name, table->name);
@@ -276,7 +287,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
 int semantic_begin(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
-    table->pending.explicit_transaction = !sqlite3_get_autocommit(table->db);
+    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->db);
     return SQLITE_OK;
 }
 
@@ -288,12 +299,12 @@ int semantic_sync_transaction(sqlite3_vtab *base)
     int rc = argument_table_error(base, table->name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back. */
-    return table->pending.explicit_transaction ? SQLITE_BUSY : rc;
+    return table->pending->explicit_transaction ? SQLITE_BUSY : rc;
 }
 
 int semantic_commit(sqlite3_vtab *base)
 {
-    pending_clear(&((struct semantic_table *)base)->pending);
+    pending_clear(((struct semantic_table *)base)->pending);
     return SQLITE_OK;
 }
 
@@ -305,19 +316,19 @@ int semantic_rollback(sqlite3_vtab *base)
 int semantic_savepoint(sqlite3_vtab *base, int number)
 {
     struct error err;
-    int rc = pending_savepoint(&((struct semantic_table *)base)->pending, number, &err);
+    int rc = pending_savepoint(((struct semantic_table *)base)->pending, number, &err);
     return rc == 0 ? SQLITE_OK
                    : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
 }
 
 int semantic_release(sqlite3_vtab *base, int number)
 {
-    pending_release(&((struct semantic_table *)base)->pending, number);
+    pending_release(((struct semantic_table *)base)->pending, number);
     return SQLITE_OK;
 }
 
 int semantic_rollback_to(sqlite3_vtab *base, int number)
 {
-    pending_rollback_to(&((struct semantic_table *)base)->pending, number);
+    pending_rollback_to(((struct semantic_table *)base)->pending, number);
     return SQLITE_OK;
 }

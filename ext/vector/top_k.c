@@ -61,7 +61,7 @@ static int grow(struct top_k *top, struct error *err)
     return 0;
 }
 
-int top_k_offer(struct top_k *top, int64_t id, float similarity, struct error *err)
+int top_k_offer(struct top_k *top, int64_t id, double similarity, struct error *err)
 {
     assert(top->order == TOP_K_AS_OFFERED || top->order == TOP_K_WORST_ON_TOP);
     struct top_k_hit hit = {id, similarity};
@@ -79,7 +79,7 @@ int top_k_offer(struct top_k *top, int64_t id, float similarity, struct error *e
     return 0;
 }
 
-float top_k_threshold(const struct top_k *top)
+double top_k_threshold(const struct top_k *top)
 {
     if (top->k == 0) return INFINITY;
     return top->order == TOP_K_WORST_ON_TOP ? top->hits[0].similarity : -INFINITY;

@@ -19,7 +19,7 @@
 
 struct top_k_hit {
     int64_t id;
-    float similarity;
+    double similarity;
 };
 
 enum top_k_order { TOP_K_AS_OFFERED, TOP_K_WORST_ON_TOP, TOP_K_BEST_ON_TOP, TOP_K_SORTED };
@@ -37,11 +37,11 @@ void top_k_deinit(struct top_k *top);
 
 /* Takes a hit in if it is among the k best so far. Not after top_k_pop or top_k_sort. ERROR_NOMEM.
  */
-int top_k_offer(struct top_k *top, int64_t id, float similarity, struct error *err);
+int top_k_offer(struct top_k *top, int64_t id, double similarity, struct error *err);
 
 /* A hit less similar than this will not be kept: -INFINITY until there are k, +INFINITY if k is 0.
  */
-float top_k_threshold(const struct top_k *top);
+double top_k_threshold(const struct top_k *top);
 
 /* Takes out the best hit that is left: 1, or 0 when none is. Not after top_k_sort. */
 int top_k_pop(struct top_k *top, struct top_k_hit *hit);

@@ -5,6 +5,7 @@ import sqlite3
 import struct
 import subprocess
 import tempfile
+import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("RERANK_BUILD", os.path.join(ROOT, "build"))
@@ -70,6 +71,62 @@ class Workplace:
 
     def close(self):
         self.folder.cleanup()
+
+
+FILMS = [
+    (1, "Batman Begins", "A masked hero fights crime in a dark city."),
+    (2, "The Penguin Island", "Birds on the ice look for their egg."),
+    (3, "Night Train", "A detective follows a murder mystery on a train."),
+    (4, "Cooking School", "A young chef learns to make soup."),
+    (5, "Bat Cave", "Bats live in a cave under the old house."),
+]
+
+
+def blob(*components):
+    return struct.pack("<%df" % len(components), *components)
+
+
+def add_films(db, schema="main", films=FILMS):
+    db.execute(f"CREATE TABLE {schema}.films(id INTEGER PRIMARY KEY, title TEXT, overview TEXT)")
+    db.executemany(f"INSERT INTO {schema}.films VALUES (?, ?, ?)", films)
+
+
+def add_index(db, schema="main", options=""):
+    db.execute(
+        f"CREATE VIRTUAL TABLE {schema}.ix USING semantic_index(content='films', "
+        f"text='title, overview', document='title'{options})"
+    )
+
+
+def model_calls(db, task):
+    row = db.execute("SELECT sum(requests) FROM rerank_stats WHERE task = ?", (task,)).fetchone()
+    return row[0] or 0
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "films.db")
+        self.db = connect(self.path)
+        self.addCleanup(self.db.close)
+
+    def rows(self, sql, *arguments):
+        return self.db.execute(sql, arguments).fetchall()
+
+    def one(self, sql, *arguments):
+        return self.db.execute(sql, arguments).fetchone()[0]
+
+    def fails(self, pattern, sql, *arguments, error=sqlite3.Error):
+        with self.assertRaisesRegex(error, pattern):
+            self.db.execute(sql, arguments).fetchall()
+
+    def ids(self):
+        return [row[0] for row in self.rows("SELECT rowid FROM ix")]
+
+    def check(self):
+        self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
+        self.assertEqual(self.one("PRAGMA integrity_check"), "ok")
 
 
 def have_shell():

@@ -1,0 +1,271 @@
+"""semantic_index where SQLite's ways are treacherous: each test is a way in which rows were lost, or
+answers were wrong without a word."""
+import os
+import sqlite3
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import Base, add_films, add_index, blob, connect  # noqa: E402
+
+
+class Notes(Base):
+    """An index that keeps its own text."""
+
+    def setUp(self):
+        super().setUp()
+        self.db.execute("CREATE VIRTUAL TABLE n USING semantic_index()")
+
+    def texts(self):
+        return [row[0] for row in self.rows("SELECT text FROM n")]
+
+    def run_all(self, *statements):
+        for statement in statements:
+            self.db.execute(statement)
+
+    def test_savepoint_that_begins_the_transaction(self):
+        self.run_all("SAVEPOINT a", "INSERT INTO n(text) VALUES ('ghost')", "ROLLBACK TO a",
+                     "RELEASE a")
+        self.assertEqual(self.texts(), [])
+        self.run_all("INSERT INTO n(text) VALUES ('stays')", "SAVEPOINT a", "DELETE FROM n",
+                     "ROLLBACK TO a", "INSERT INTO n(text) VALUES ('more')", "RELEASE a")
+        self.assertEqual(self.texts(), ["stays", "more"])
+
+    def test_schema_change_keeps_waiting_rows(self):
+        self.run_all("CREATE TABLE o(a)", "BEGIN", "INSERT INTO n(text) VALUES ('alpha')",
+                     "ALTER TABLE o ADD COLUMN b")
+        self.assertEqual(self.texts(), ["alpha"])
+        self.run_all("INSERT INTO n(text) VALUES ('beta')", "COMMIT")
+        self.assertEqual(self.texts(), ["alpha", "beta"])
+
+    def test_schema_change_and_savepoints(self):
+        self.run_all("BEGIN", "SAVEPOINT s", "INSERT INTO n(text) VALUES ('alpha')",
+                     "CREATE TABLE z(a)", "INSERT INTO n(text) VALUES ('beta')", "ROLLBACK TO s")
+        self.assertEqual(self.texts(), [])
+        self.run_all("INSERT INTO n(text) VALUES ('gamma')", "SAVEPOINT t",
+                     "INSERT INTO n(text) VALUES ('delta')", "CREATE TABLE z(a)", "ROLLBACK TO t",
+                     "COMMIT")
+        self.assertEqual(self.texts(), ["gamma"])
+        self.db.execute("INSERT INTO n(n) VALUES ('integrity-check')")
+
+    def test_delete_before_a_schema_change(self):
+        self.run_all("INSERT INTO n(text) VALUES ('alpha')", "CREATE TABLE o(a)", "BEGIN",
+                     "DELETE FROM n", "ALTER TABLE o ADD COLUMN b")
+        self.assertEqual(self.texts(), [])
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.texts(), ["alpha"])
+
+    def test_drop_that_is_rolled_back(self):
+        self.run_all("BEGIN", "INSERT INTO n(text) VALUES ('alpha')", "SAVEPOINT s")
+        self.fails("locked", "DROP TABLE n")
+        self.run_all("ROLLBACK TO s", "COMMIT")
+        self.assertEqual(self.texts(), ["alpha"])
+        self.run_all("BEGIN", "INSERT INTO n(text) VALUES ('beta')", "DROP TABLE n", "ROLLBACK")
+        self.assertEqual(self.texts(), ["alpha"])
+        self.run_all("BEGIN", "INSERT INTO n(text) VALUES ('beta')", "DROP TABLE n", "COMMIT")
+        self.assertEqual(self.rows("SELECT name FROM sqlite_schema"), [])
+
+    def test_rename_that_is_rolled_back(self):
+        self.run_all("BEGIN", "INSERT INTO n(text) VALUES ('alpha')", "SAVEPOINT s",
+                     "ALTER TABLE n RENAME TO m", "INSERT INTO m(text) VALUES ('beta')",
+                     "ROLLBACK TO s", "INSERT INTO n(text) VALUES ('gamma')", "COMMIT")
+        self.assertEqual(self.texts(), ["alpha", "gamma"])
+        self.run_all("BEGIN", "INSERT INTO n(text) VALUES ('delta')", "ALTER TABLE n RENAME TO m",
+                     "INSERT INTO m(text) VALUES ('epsilon')", "COMMIT")
+        self.assertEqual(len(self.rows("SELECT text FROM m")), 4)
+
+    def test_names_that_a_column_has(self):
+        for name in ("rank", "query", "text", "ROWID"):
+            self.fails("cannot be called", f"ALTER TABLE n RENAME TO \"{name}\"")
+            self.fails("cannot be called", f"CREATE VIRTUAL TABLE \"{name}\" USING semantic_index()")
+        self.db.execute("ALTER TABLE n RENAME TO fine")
+        self.db.execute("DROP TABLE fine")
+
+    def test_own_vectors_without_a_text_survive_sync(self):
+        self.db.execute("CREATE VIRTUAL TABLE v USING semantic_index(dimensions=3)")
+        self.db.execute("INSERT INTO v(rowid, embedding) VALUES (1, '[1,2,3]'), (2, '[3,2,1]')")
+        self.db.execute("INSERT INTO v(v) VALUES ('sync')")
+        self.rows("SELECT * FROM semantic_sync('v')")
+        self.assertEqual(self.one("SELECT count(*) FROM v"), 2)
+
+    def test_commands_stand_alone(self):
+        self.fails("a command stands alone", "INSERT INTO n(n, text) VALUES ('sync', 'lost')")
+
+    def test_largest_rowid(self):
+        self.db.execute("INSERT INTO n(rowid, text) VALUES (9223372036854775807, 'x')")
+        self.fails("no rowid is left", "INSERT INTO n(text) VALUES ('y')")
+
+    def test_brackets_are_no_vector(self):
+        self.db.execute("INSERT INTO n(text) VALUES ('a film called [REC]'), ('cooking')")
+        for text in ("[REC] horror film", "[REC]", "[", "[]x", "film [REC]"):
+            self.assertEqual(len(self.rows("SELECT text FROM n(?)", text)), 2, text)
+        for text in ("[]", "[1, 2]", " [ NaN ] ", '["a"]', "[[1]]", "[null]"):
+            with self.assertRaises(sqlite3.Error, msg=text):
+                self.rows("SELECT text FROM n(?)", text)
+
+    def test_left_join_of_a_view_does_not_lose_the_query(self):
+        self.db.execute("INSERT INTO n(text) VALUES ('a dog'), ('a cat')")
+        self.db.execute("CREATE VIEW v AS SELECT query, k, similarity, text FROM n")
+        self.db.execute("CREATE TABLE q(t)")
+        self.db.execute("INSERT INTO q VALUES ('dog')")
+        self.assertEqual(self.rows("SELECT v.text FROM q JOIN v ON v.query = q.t AND v.k = 1"),
+                         [("a dog",)])
+        for condition in ("v.k = 1", "v.similarity > 0"):
+            with self.subTest(condition):
+                try:
+                    rows = self.rows("SELECT v.text FROM q LEFT JOIN v ON v.query = q.t AND "
+                                     + condition)
+                    self.assertEqual(rows[0], ("a dog",))
+                except sqlite3.Error as error:
+                    self.assertIn("did not reach the index", str(error))
+        self.fails("did not reach the index", "SELECT rowid FROM n WHERE k = 2")
+        self.fails("did not reach the index", "SELECT rowid FROM n WHERE similarity > 0.1")
+
+
+class Content(Base):
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+        add_index(self.db)
+
+    def test_update_trigger_keeps_an_own_vector(self):
+        self.db.execute("ALTER TABLE films ADD COLUMN year")
+        self.db.execute("CREATE TRIGGER u AFTER UPDATE ON films BEGIN "
+                        "INSERT INTO ix(rowid) VALUES (new.id); END")
+        self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, embed('my own'))")
+        self.db.execute("UPDATE films SET year = 2 WHERE id = 1")
+        self.assertEqual(self.one("SELECT own FROM ix_vectors"), 1)
+        self.db.execute("UPDATE films SET title = 'Another' WHERE id = 1")
+        self.assertEqual(self.one("SELECT own FROM ix_vectors"), 0)
+
+    def test_own_vector_of_an_emptied_row_survives_sync(self):
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        self.db.execute("INSERT INTO ix(rowid, embedding) SELECT 1, embedding FROM ix LIMIT 1")
+        self.db.execute("UPDATE films SET title = NULL, overview = '' WHERE id = 1")
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        self.assertIn(1, self.ids())
+        self.db.execute("DELETE FROM films WHERE id = 1")
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        self.assertNotIn(1, self.ids())
+
+    def test_columns_of_the_content_cannot_be_set_to_null(self):
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        self.fails("belongs to films", "UPDATE ix SET title = NULL")
+        self.fails("cannot be written", "UPDATE ix SET similarity = NULL")
+
+    def test_content_that_reads_the_index(self):
+        self.db.execute("CREATE VIEW v AS SELECT id, title FROM films")
+        self.db.execute("CREATE VIRTUAL TABLE i USING semantic_index(content=v, text=title, "
+                        "content_rowid=id)")
+        self.db.execute("INSERT INTO i(i) VALUES ('sync')")
+        for body in ("SELECT rowid AS id, title FROM i",
+                     "SELECT id, 'y' || (SELECT count(*) FROM i('bat')) AS title FROM films"):
+            self.db.execute("DROP VIEW v")
+            self.db.execute("CREATE VIEW v AS " + body)
+            self.fails("reads the index itself", "SELECT title FROM i")
+            self.fails("reads the index itself", "INSERT INTO i(i) VALUES ('sync')")
+            self.fails("reads the index itself", "INSERT INTO i(rowid) VALUES (1)")
+
+    def test_damaged_column_list_can_be_dropped(self):
+        for value in (None, '[["query","TEXT"]]', '[["a","TEXT"],["A","TEXT"]]', '[["ix","TEXT"]]'):
+            for key in ("columns", "reranker") if value is None else ("columns",):
+                other = os.path.join(self.folder.name, "other.db")
+                db = connect(other)
+                add_films(db)
+                add_index(db)
+                db.execute("UPDATE ix_config SET value = ? WHERE key = ?", (value, key))
+                db.close()
+                db = connect(other)
+                with self.assertRaisesRegex(sqlite3.Error, "drop the index"):
+                    db.execute("SELECT * FROM ix").fetchall()
+                db.execute("DROP TABLE ix")
+                db.close()
+                os.remove(other)
+
+    def test_rebuild_while_a_sync_is_read(self):
+        self.db.executemany("INSERT INTO films VALUES (?, ?, ?)",
+                            [(i, f"film {i}", f"story {i % 7}") for i in range(10, 1000)])
+        rows = self.db.execute("SELECT embedded FROM semantic_sync('ix')")
+        rows.fetchone()
+        self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
+        with self.assertRaisesRegex(sqlite3.Error, "rebuilt meanwhile"):
+            rows.fetchall()
+        self.assertEqual(self.rows("SELECT pending, embedded FROM semantic_sync('ix')"), [(0, 0)])
+
+
+class Memory(Base):
+    """What an index keeps in memory is what a search of the shadow tables finds."""
+
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+
+    def nearest(self, db=None):
+        return (db or self.db).execute("SELECT rowid FROM ix('[1, 0]', 1)").fetchone()[0]
+
+    def fill(self, options=""):
+        add_index(self.db, options=", dimensions=2" + options)
+        self.put(1, 1, 0)
+        self.put(2, 0, 1)
+
+    def put(self, rowid, *vector, db=None):
+        (db or self.db).execute("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                                (rowid, blob(*vector)))
+
+    def test_writes_are_seen(self):
+        for options in ("", ", quantize=int8", ", quantize=bit", ", metric=l2"):
+            with self.subTest(options):
+                self.fill(options)
+                self.assertEqual(self.nearest(), 1)
+                self.put(1, -1, 0)
+                self.assertEqual(self.nearest(), 2)
+                self.db.execute("DELETE FROM ix WHERE rowid = 2")
+                self.assertEqual(self.nearest(), 1)
+                self.db.execute("DROP TABLE ix")
+
+    def test_rollback_and_savepoints(self):
+        self.fill()
+        self.assertEqual(self.nearest(), 1)
+        self.db.execute("BEGIN")
+        self.put(1, -1, 0)
+        self.assertEqual(self.nearest(), 2)
+        self.db.execute("SAVEPOINT s")
+        self.put(3, 1, 0.1)
+        self.assertEqual(self.nearest(), 3)
+        self.db.execute("ROLLBACK TO s")
+        self.assertEqual(self.nearest(), 2)
+        self.put(3, -1, 0.1)
+        self.assertEqual(self.nearest(), 2)
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.nearest(), 1)
+
+    def test_another_connection(self):
+        for mode in ("delete", "wal"):
+            self.db.execute(f"PRAGMA journal_mode={mode}")
+            self.fill()
+            other = connect(self.path)
+            self.assertEqual((self.nearest(), self.nearest(other)), (1, 1))
+            self.put(1, -1, 0, db=other)
+            self.assertEqual((self.nearest(), self.nearest(other)), (2, 2))
+            self.put(1, 1, 0)
+            self.assertEqual((self.nearest(), self.nearest(other)), (1, 1))
+            other.execute("DROP TABLE ix")
+            other.close()
+
+    def test_budget(self):
+        self.fill()
+        for budget in (0, 1, 40, 1 << 30, 0):
+            self.db.execute("SELECT rerank_config('memory_budget', ?)", (budget,))
+            for _ in range(3):
+                self.assertEqual(self.nearest(), 1)
+            self.put(3, 1, 0.5)
+
+    def test_embedding_of_a_hit(self):
+        self.fill()
+        for _ in range(2):
+            self.assertEqual(self.rows("SELECT rowid, embedding FROM ix('[1, 0]', 1)"),
+                             [(1, blob(1, 0))])
+
+
+if __name__ == "__main__":
+    unittest.main()
