@@ -289,12 +289,24 @@ static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *v
     return 0;
 }
 
-/* The members of rowid IN (...), each once. */
-static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *request,
-                       struct error *err)
+/* Keeps of the sorted ids those that are in another sorted list too. */
+static void intersect(struct request *request, const int64_t *others, size_t n_others)
+{
+    size_t n = 0, j = 0;
+    for (size_t i = 0; i < request->n_ids; i++) {
+        while (j < n_others && others[j] < request->ids[i]) j++;
+        if (j < n_others && others[j] == request->ids[i]) request->ids[n++] = request->ids[i];
+    }
+    request->n_ids = n;
+}
+
+/* The members of rowid IN (...), each once, in order. */
+static int read_list(sqlite3_vtab *base, sqlite3_value *list, struct request *request,
+                     struct error *err)
 {
     size_t capacity = 64, n = 0;
     sqlite3_value *value = NULL;
+    request->n_ids = 0;
     request->ids = memory_alloc(capacity, sizeof *request->ids);
     if (request->ids == NULL) return error_nomem(err);
     int step = sqlite3_vtab_in_first(list, &value);
@@ -309,6 +321,20 @@ static int read_rowids(sqlite3_vtab *base, sqlite3_value *list, struct request *
         if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
     request->n_ids = n;
     return 0;
+}
+
+/* The members that all lists have. */
+static int read_rowids(sqlite3_vtab *base, sqlite3_value **lists, int n_lists,
+                       struct request *request, struct error *err)
+{
+    int rc = read_list(base, lists[0], request, err);
+    for (int i = 1; rc == 0 && i < n_lists; i++) {
+        struct request other = {0};
+        rc = read_list(base, lists[i], &other, err);
+        if (rc == 0) intersect(request, other.ids, other.n_ids);
+        memory_free(other.ids);
+    }
+    return rc;
 }
 
 /* Reads the arguments after the query, in the order of the plan's flags. */
@@ -326,7 +352,8 @@ static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv,
     if (rc == 0 && cursor->plan & PLAN_SIMILARITY)
         read_similarity(argv[n++], (cursor->plan & PLAN_SIMILARITY_ABOVE) != 0, request);
     if (rc == 0 && cursor->plan & PLAN_ROWIDS)
-        rc = read_rowids(cursor->base.pVtab, argv[n], request, err);
+        rc = read_rowids(cursor->base.pVtab, argv + n, cursor->plan >> PLAN_LISTS_SHIFT, request,
+                         err);
     return rc;
 }
 

@@ -2,7 +2,7 @@
 
 /*
  *  plan       arguments                       estimated cost   rows
- *  search     query [k] [similarity] [rowids]          10 000   25, or many without k
+ *  search     query [k] [similarity] [rowids...]       10 000   25, or many without k
  *  search per row of an outer table that gives the rowid    1e12   1
  *  lookup     rowid                                          5   1
  *  listing    -                                      1 000 000   1 000 000
@@ -14,13 +14,16 @@
  * had in a plan rules the plan out.
  */
 
+/* Lists beyond these are left to SQLite, which looks at them after the k. */
+#define MAX_LISTS 8
+
 enum {
     ARGUMENT_QUERY,
     ARGUMENT_K,
     ARGUMENT_SIMILARITY,
-    ARGUMENT_ROWIDS,
     ARGUMENT_ROWID,
-    N_ARGUMENTS
+    ARGUMENT_ROWIDS, /* the first list; others follow */
+    N_ARGUMENTS = ARGUMENT_ROWIDS + MAX_LISTS
 };
 
 /* Constraint numbers, -1 where there is none. */
@@ -54,6 +57,8 @@ static void find_constraint(sqlite3_index_info *info, int i, struct found *found
     if (column == -1 && op == SQLITE_INDEX_CONSTRAINT_EQ)
         which = sqlite3_vtab_in(info, i, -1) ? ARGUMENT_ROWIDS : ARGUMENT_ROWID;
     if (which == ARGUMENT_ROWID) found->rowid_equality = 1;
+    while (which >= ARGUMENT_ROWIDS && which + 1 < N_ARGUMENTS && found->argument[which] >= 0)
+        which++;
     if (which < 0 || found->argument[which] >= 0) return;
     found->argument[which] = i;
     if (which == ARGUMENT_SIMILARITY) found->above = op == SQLITE_INDEX_CONSTRAINT_GT;
@@ -66,7 +71,10 @@ static void use(sqlite3_index_info *info, const struct found *found, int which, 
     if (i < 0) return;
     info->aConstraintUsage[i].argvIndex = ++*n_arguments;
     info->aConstraintUsage[i].omit = 1;
-    if (which == ARGUMENT_ROWIDS) sqlite3_vtab_in(info, i, 1);
+    if (which >= ARGUMENT_ROWIDS) {
+        sqlite3_vtab_in(info, i, 1);
+        info->idxNum += 1 << PLAN_LISTS_SHIFT;
+    }
     info->idxNum |= flag;
 }
 
@@ -102,7 +110,8 @@ static void plan_search(sqlite3_index_info *info, const struct found *found, int
     use(info, found, ARGUMENT_K, PLAN_K, n_arguments);
     use(info, found, ARGUMENT_SIMILARITY,
         found->above ? PLAN_SIMILARITY | PLAN_SIMILARITY_ABOVE : PLAN_SIMILARITY, n_arguments);
-    use(info, found, ARGUMENT_ROWIDS, PLAN_ROWIDS, n_arguments);
+    for (int list = ARGUMENT_ROWIDS; list < N_ARGUMENTS; list++)
+        use(info, found, list, PLAN_ROWIDS, n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;
     int bounded = (info->idxNum & (PLAN_K | PLAN_RELEVANCE)) != 0;
     info->estimatedCost = found->rowid_equality ? 1e12 : 10000;
@@ -119,8 +128,9 @@ static void plan_listing(sqlite3_index_info *info, const struct found *found, in
 int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
     (void)base;
-    struct found found = {.argument = {-1, -1, -1, -1, -1}};
+    struct found found = {0};
     int n_arguments = 0;
+    for (int i = 0; i < N_ARGUMENTS; i++) found.argument[i] = -1;
     for (int i = 0; i < info->nConstraint; i++) find_constraint(info, i, &found);
     if (found.unusable) return SQLITE_CONSTRAINT;
     int searches = found.argument[ARGUMENT_QUERY] >= 0;

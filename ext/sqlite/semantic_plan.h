@@ -12,13 +12,16 @@ enum semantic_plan_flag {
     PLAN_K = 2,                /* k */
     PLAN_SIMILARITY = 4,       /* similarity >= x */
     PLAN_SIMILARITY_ABOVE = 8, /* with PLAN_SIMILARITY: > x */
-    PLAN_ROWIDS = 16,          /* rowid IN (...), all at once */
+    PLAN_ROWIDS = 16,          /* rowid IN (...), all members at once; one or more such lists */
     PLAN_ROWID = 32,           /* rowid = x (listing) */
     PLAN_RELEVANCE = 64,       /* the statement reads relevance */
     PLAN_BY_RELEVANCE =
         128,                /* rows in order of relevance, else of similarity (listing: of rowid) */
     PLAN_READS_VECTOR = 256 /* the statement reads embedding */
 };
+
+/* How many lists rowid IN (...) there are, each an argument: from this bit of idxNum on. */
+#define PLAN_LISTS_SHIFT 16
 
 int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info);
 

@@ -83,6 +83,15 @@ class Search(Base):
         self.assertEqual(self.one("SELECT count(*) FROM ix('bats', 5) WHERE similarity >= 2"), 0)
         self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity >= NULL"), 0)
 
+    def test_several_lists_of_rowids(self):
+        for lists in ("rowid IN (1, 2, 3) AND rowid IN (SELECT 3 UNION SELECT 2)",
+                      "rowid IN (SELECT 3 UNION SELECT 2) AND rowid IN (3, 2, 1)",
+                      "rowid IN (SELECT 2) AND rowid IN (1, 2) AND rowid IN (3, 2)"):
+            self.assertIn(self.one(f"SELECT rowid FROM ix WHERE query = 'bats' AND k = 1 AND {lists}"),
+                          (2, 3))
+        self.assertEqual(self.rows("SELECT rowid FROM ix WHERE query = 'bats' AND k = 1 AND "
+                                   "rowid IN (1, 2) AND rowid IN (3, 4)"), [])
+
     def test_rowid_equality_does_not_change_the_answer(self):
         best = self.one("SELECT rowid FROM ix('bats', 1)")
         for id, *_ in FILMS:
