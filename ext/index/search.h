@@ -7,9 +7,11 @@
  * set of ids only these are read, exactly.
  *
  * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises
- * too: closeness    similarity             distance cosine  cos(a, b)    cos(a, b)              1 -
- * cos(a, b) dot     a . b        a . b                  -(a . b) l2      -|a - b|     1 / (1 + |a -
- * b|)      |a - b|
+ * too:
+ *            closeness    similarity           distance
+ *   cosine   cos(a, b)    cos(a, b)            1 - cos(a, b)
+ *   dot      a . b        a . b                -(a . b)
+ *   l2       -|a - b|     1 / (1 + |a - b|)    |a - b|
  */
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H

@@ -387,20 +387,23 @@ static int orthogonalize(struct fit *fit, float *matrix, size_t n, struct error 
 }
 
 /* The sketch begins with signs, the same in every run: a Rademacher test matrix. */
-static void fill_signs(struct fit *fit)
+static int fill_signs(struct fit *fit, struct error *err)
 {
-    for (size_t t = 0; t < fit->latent->n_terms; t++)
+    for (size_t t = 0; t < fit->latent->n_terms; t++) {
         for (size_t i = 0; i < fit->width; i++) {
             uint64_t key[2] = {t, i};
             fit->right[t * fit->width + i] = hash_bytes(key, sizeof key, 0) & 1 ? 1.0f : -1.0f;
         }
+        int rc = t % 1024 == 1023 ? cancel_check(fit->cancel, err) : 0;
+        if (rc != 0) return rc;
+    }
+    return 0;
 }
 
 /* right becomes the strongest right singular vectors of A, one a column. */
 static int decompose(struct fit *fit, size_t *n_strong, struct error *err)
 {
-    fill_signs(fit);
-    int rc = 0;
+    int rc = fill_signs(fit, err);
     for (int i = 0; rc == 0 && i <= POWER_ITERATIONS; i++) {
         rc = multiply(fit, 0, err);
         if (rc == 0) rc = orthogonalize(fit, fit->left, fit->n_documents, err);

@@ -2,11 +2,14 @@
  * lexical.h: builtin:lexical, the model that is always there: no download, no key, no network.
  *
  * It embeds and reranks from the words alone:
- *   hashing.h  stateless embeddings, for a bare embed(text): signed feature hashing of stems and
- * character n-grams latent.h   fitted embeddings, inside a semantic_index: latent semantic analysis
- * of its own content, with the lexical evidence mixed in rerank.h   the reranker: BM25, coverage,
- * proximity, fuzzy matches, and the similarity of retrieval Methods and papers are named there. The
- * words are English's (stop words, stemmer); others are taken as they are.
+ *   hashing.h   stateless embeddings, for a bare embed(text): signed feature hashing of stems and
+ *               character n-grams
+ *   latent.h    fitted embeddings, inside a semantic_index: latent semantic analysis of its own
+ *               content, with the lexical evidence mixed in
+ *   rerank.h    the reranker: BM25, coverage, proximity, fuzzy matches, and the similarity of
+ *               retrieval
+ * Methods and papers are named there. The words are English's (stop words, stemmer); others are
+ * taken as they are.
  */
 #ifndef LEXICAL_LEXICAL_H
 #define LEXICAL_LEXICAL_H

@@ -1,14 +1,15 @@
 /*
  * rerank.h: how well a document answers a query, from their words.
  *
- * A vector forgets which words stood where. The reranker reads both texts and adds up, each in [0,
- * 1]: bm25       BM25 of the query's terms (k1 1.2, b 0.75) over what a document could reach at
- * most (Robertson, Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009)
- *   coverage   the share of the query's terms that the document has, weighed by idf
- *   proximity  how near neighbouring query terms stand in the document (after Rasolofo, Savoy,
- * "Term proximity scoring for keyword-based retrieval systems", ECIR 2003) A query term that the
- * document lacks may be met in part by a word like it: one begins with the other ("bat", "batman"),
- * or they share character trigrams (Dice's coefficient), at a discount.
+ * A vector forgets which words stood where. The reranker reads both texts and adds up, each in
+ * [0, 1]:
+ *   bm25        BM25 of the query's terms (k1 1.2, b 0.75) over what a document could reach at most
+ *               (Robertson, Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009)
+ *   coverage    the share of the query's terms that the document has, weighed by idf
+ *   proximity   how near neighbouring query terms stand in the document (after Rasolofo, Savoy,
+ *               "Term proximity scoring for keyword-based retrieval systems", ECIR 2003)
+ * A query term that the document lacks may be met in part by a word like it: one begins with the
+ * other ("bat", "batman"), or they share character trigrams (Dice's coefficient), at a discount.
  * With a retrieval similarity the score is a mix of both: RERANK_SIMILARITY_WEIGHT of it is the
  * similarity.
  *

@@ -1,8 +1,11 @@
 """semantic_index where SQLite's ways are treacherous: each test is a way in which rows were lost, or
 answers were wrong without a word."""
 import os
+import random
 import sqlite3
 import sys
+import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -265,6 +268,29 @@ class Memory(Base):
         for _ in range(2):
             self.assertEqual(self.rows("SELECT rowid, embedding FROM ix('[1, 0]', 1)"),
                              [(1, blob(1, 0))])
+
+
+class LongTexts(Base):
+    """Ctrl-C is heard inside one text. The times are generous: a test is no clock."""
+
+    def interrupted(self, sql, *arguments):
+        timer = threading.Timer(0.05, self.db.interrupt)
+        start = time.perf_counter()
+        timer.start()
+        try:
+            self.fails("interrupted", sql, *arguments)
+        finally:
+            timer.cancel()
+        return time.perf_counter() - start
+
+    def test_interrupt_within_a_text(self):
+        draw = random.Random(1)
+        words = ["".join(draw.choices("etaoinshrdlu", k=6)) for _ in range(200000)]
+        text = " ".join(words * 20)
+        for sql in ("SELECT embed(?)", "SELECT rerank('night story', ?)",
+                    "SELECT * FROM embed_each(json_array(?))"):
+            self.assertLess(self.interrupted(sql, text), 5)
+        self.assertEqual(self.one("SELECT vector_dims(embed('still works'))"), 1024)
 
 
 if __name__ == "__main__":
