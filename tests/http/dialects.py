@@ -1,0 +1,653 @@
+"""dialects.py: the embeddings and rerank dialects of sixteen providers, as a server speaks them.
+
+One table, PROVIDERS, says for each provider which fields a request may hold, what a right answer
+looks like and what an error looks like. answer() judges a request and fills the answer with
+vector_of() and score_of(), functions of the text alone, so that a test can compute them again.
+Error texts are ours; statuses, the place of a message, and the words a client looks for in it are
+the provider's. Nothing here knows of sockets: loopback.py does.
+"""
+import base64
+import dataclasses
+import functools
+import hashlib
+import json
+import re
+import struct
+from typing import Any, Callable
+
+KEYS = ("test-key", "sk-test-key")
+MAX_DIMENSIONS = 1 << 14
+MISSING = object()  # a field to leave out
+HUGE = "\x01huge"  # becomes the number 1e999
+
+# ---- what is answered: functions of the text alone ----------------------------------------------
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def vector_of(text, dimensions=8):
+    """A pseudo-random vector of length 1; each value is exact in float32."""
+    seed = hashlib.shake_256(text.encode("utf-8", "surrogatepass")).digest(4 * dimensions)
+    values = [v / 2.0 ** 31 for v in struct.unpack("<%di" % dimensions, seed)]
+    length = sum(v * v for v in values) ** 0.5 or 1.0
+    return struct.unpack("<%df" % dimensions,
+                         struct.pack("<%df" % dimensions, *(v / length for v in values)))
+
+
+def score_of(query, text):
+    """The share of the query's words in the text, and a trace of its hash: in [0, 1)."""
+    words = set(re.findall(r"\w+", query.lower()))
+    found = words & set(re.findall(r"\w+", text.lower()))
+    trace = hashlib.sha256(("%s\n%s" % (query, text)).encode("utf-8", "surrogatepass")).digest()
+    return 0.9 * len(found) / max(1, len(words)) + 0.09 * int.from_bytes(trace[:4], "big") / 2 ** 32
+
+
+def logit_of(score):
+    """The score as a number without bounds, where a provider answers such."""
+    return 12.0 * score - 6.0
+
+
+def to_base64(vector):
+    return base64.b64encode(struct.pack("<%df" % len(vector), *vector)).decode()
+
+
+def encode(value):
+    """base64 of a vector; what is not a vector of numbers stays."""
+    return to_base64(value) if isinstance(value, tuple) else value
+
+
+def text_of(document, rank_fields=None):
+    """What is scored of a document: a text, or the values of an object."""
+    if isinstance(document, str):
+        return document
+    return " ".join(str(document[k]) for k in rank_fields or document if k in document)
+
+
+def dump(value):
+    """JSON as it goes over the wire: raw UTF-8, and \\u escapes for what has no UTF-8."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(value, separators=(",", ":"))
+    return re.sub(r'"(\x01|\\u0001)huge"', "1e999", text)
+
+
+def count_tokens(texts):
+    return sum(max(1, len(text.split())) for text in texts)
+
+
+# ---- what a request may hold --------------------------------------------------------------------
+
+
+class Refusal(Exception):
+    """Why a request is refused; kind is key, path, method, media, length, json, missing, type,
+    unknown or many."""
+
+    def __init__(self, kind, message, field=None, status=None):
+        super().__init__(message)
+        self.kind, self.message, self.field, self.status = kind, message, field, status
+
+
+def is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_list(value, test):
+    return isinstance(value, list) and len(value) > 0 and all(test(item) for item in value)
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def is_filled(value):
+    return isinstance(value, str) and value != ""
+
+
+def is_text_object(value):
+    return isinstance(value, dict) and list(value) == ["text"] and is_text(value["text"])
+
+
+TYPES = {
+    "any": lambda v: True,
+    "text": is_text,
+    "filled": is_filled,
+    "bool": lambda v: isinstance(v, bool),
+    "integer": is_int,
+    "count": lambda v: is_int(v) and v >= 0,
+    "positive": lambda v: is_int(v) and v > 0,
+    "length": lambda v: is_int(v) and 0 < v <= MAX_DIMENSIONS,
+    "texts": lambda v: is_text(v) or is_list(v, is_text),
+    "tokens": lambda v: is_filled(v) or is_list(v, is_filled) or is_list(v, is_int)
+              or is_list(v, lambda tokens: is_list(tokens, is_int)),
+    "list": lambda v: is_list(v, is_text),
+    "objects": lambda v: is_list(v, lambda d: isinstance(d, (str, dict))),
+    "text_objects": lambda v: is_list(v, lambda d: is_text(d) or is_text_object(d)),
+    "texts_or_objects": lambda v: is_text(v) or is_text_object(v) or TYPES["text_objects"](v),
+}
+
+
+def parse_fields(text):
+    """"name:type" words, "!" after a required one; a type is of TYPES, "a|b" or "[a|b]"."""
+    fields = {}
+    for word in text.split():
+        name, kind = word.rstrip("!").split(":", 1)
+        choices = kind.strip("[]").split("|")
+        if len(choices) == 1:
+            test = TYPES[kind]
+        else:
+            allowed = [None if choice == "null" else choice for choice in choices]
+            test = functools.partial(lambda allowed, v: v in allowed, allowed)
+            if kind.startswith("["):
+                test = functools.partial(is_list, test=test)
+        fields[name] = (kind, word.endswith("!"), test)
+    return fields
+
+
+@dataclasses.dataclass
+class Form:
+    """One endpoint of one provider."""
+    api: str  # "embeddings" or "rerank"
+    paths: str  # the first is the provider's own, the others are other names of it
+    fields: Any
+    envelope: Callable  # Reply -> the body of the answer
+    texts: str  # the field that holds the texts or documents
+    most: int = 0  # how many of them; 0: no limit
+    closed: bool = False  # fields that are not listed are refused
+    dimensions: str = ""  # the field that asks for a vector length
+    encoding: str = ""  # the field that asks for base64
+    indexed: bool = True  # items carry an index
+    top: str = ""  # the field that limits the results
+    echo: Callable = lambda reply, index, document: {}
+    score: str = "relevance_score"
+    logits: bool = False
+    tokens_header: bool = False
+
+    def __post_init__(self):
+        self.fields = parse_fields(self.fields)
+
+
+@dataclasses.dataclass
+class Provider:
+    base: str
+    key_required: bool
+    error: Callable  # (status, Refusal) -> the body of an error
+    forms: list
+    invalid: int = 400  # status of a body with a wrong or missing field
+    many: int = 400  # status of too many texts
+
+
+# ---- the form of right answers ------------------------------------------------------------------
+
+
+class Reply:
+    """What an envelope is filled from: rows of {"index", "value", "document"}."""
+
+    def __init__(self, form, body, rows, dimensions, texts):
+        self.form, self.body, self.rows, self.dimensions = form, body, rows, dimensions
+        self.model = body.get("model", "m")
+        self.texts, self.tokens = texts, count_tokens(texts)
+
+    @property
+    def values(self):
+        return [row["value"] for row in self.rows if row["value"] is not MISSING]
+
+    @property
+    def vectors(self):
+        """data[] of the OpenAI form."""
+        return [present({"object": "embedding", "index": row["index"], "embedding": row["value"]})
+                for row in self.rows]
+
+    def results(self, **fields):
+        return [present({"index": row["index"], self.form.score: row["value"],
+                         **self.form.echo(self, row["index"], row["document"]), **fields})
+                for row in self.rows]
+
+    def usage(self, names="prompt_tokens total_tokens"):
+        return {n: 0 if n == "completion_tokens" else self.tokens for n in names.split()}
+
+
+def present(fields):
+    return {name: value for name, value in fields.items() if value is not MISSING}
+
+
+def openai_list(usage="prompt_tokens total_tokens", **fields):
+    def envelope(reply):
+        body = {"object": "list", "data": reply.vectors, "model": reply.model, **fields}
+        return {**body, "usage": reply.usage(usage)} if usage else body
+    return envelope
+
+
+def cohere_embeddings(reply):
+    def values(kind):
+        return [encode(value) if kind == "base64" else value for value in reply.values]
+    kinds = reply.body.get("embedding_types") or ["float"]
+    return {"id": "loop-1", "embeddings": {kind: values(kind) for kind in kinds},
+            "texts": reply.texts, "meta": {"api_version": {"version": "2"},
+                                           "billed_units": {"input_tokens": reply.tokens}}}
+
+
+def ollama_embeddings(reply):
+    body = {"model": reply.model, "embeddings": reply.values}
+    if reply.rows:
+        body.update(total_duration=1000, load_duration=100, prompt_eval_count=reply.tokens)
+    return body
+
+
+def mixedbread_embeddings(reply):
+    return {**openai_list()(reply), "normalized": reply.body.get("normalized", True),
+            "encoding_format": reply.body.get("encoding_format", "float"),
+            "dimensions": reply.dimensions}
+
+
+def llamacpp_embeddings(reply):
+    body = openai_list()(reply)
+    for item in body["data"]:
+        if is_text(item.get("embedding")):
+            item["encoding_format"] = "base64"
+    return body
+
+
+def echoed(field, switch, default, wrap):
+    """Documents are echoed as wrap(document) in `field` when the request's `switch` says so."""
+    def echo(reply, index, document):
+        wanted = reply.body.get(switch, default) if switch else default
+        return {field: wrap(document, index)} if wanted else {}
+    return echo
+
+
+def echo_plain(document, index):
+    return document
+
+
+def echo_text(document, index):
+    return {"text": document if is_text(document) else dump(document)}
+
+
+def echo_either(document, index):
+    return echo_text(text_of(document), index) if index == 0 else text_of(document)
+
+
+# ---- the form of errors -------------------------------------------------------------------------
+
+
+def error_type(status):
+    if status == 429:
+        return "rate_limit"
+    return "server_error" if status >= 500 else "invalid_request_error"
+
+
+def openai_error(status, refusal):
+    code = {"key": "invalid_api_key", "path": "unknown_url"}.get(refusal.kind)
+    return {"error": {"message": refusal.message, "type": error_type(status),
+                      "param": refusal.field, "code": code}}
+
+
+def together_error(status, refusal):
+    body = {"id": "loop-1", **openai_error(status, refusal)}
+    return {**body, "error_type": "dynamic_request_limited"} if status == 429 else body
+
+
+def detail_error(status, refusal):
+    return {"detail": refusal.message}
+
+
+def fastapi_error(status, refusal):
+    if status != 422:
+        return {"detail": refusal.message}
+    code = {"missing": "missing", "many": "too_long", "unknown": "extra_forbidden"}
+    return {"detail": [{"loc": ["body"] + [refusal.field] * bool(refusal.field),
+                        "msg": refusal.message, "type": code.get(refusal.kind, "type_error")}]}
+
+
+def mistral_error(status, refusal):
+    if status in (401, 404, 422):
+        return fastapi_error(status, refusal)
+    return {"object": "error", "message": refusal.message, "type": "invalid_request_prompt",
+            "param": None, "code": "3210" if refusal.kind == "many" else None}
+
+
+def cohere_error(status, refusal):
+    return {"id": "loop-1", "message": refusal.message}
+
+
+def jina_error(status, refusal):
+    if status == 422:
+        return {"detail": refusal.message, "errors": [
+            {"field": refusal.field, "message": refusal.message, "type": refusal.kind,
+             "input": None}]}
+    if refusal.kind == "many":
+        return {"detail": refusal.message}
+    code = {401: "AUTH_INVALID_API_KEY", 429: "RATE_REQUEST_LIMIT_EXCEEDED",
+            503: "SERVICE_UNAVAILABLE"}.get(status, "INPUT_INVALID" if status < 500
+                                            else "INTERNAL_ERROR")
+    return {"code": code, "detail": refusal.message, "request_id": "loop-1"}
+
+
+def ollama_error(status, refusal):
+    return {"error": refusal.message}
+
+
+def tei_error(status, refusal):
+    if status == 401:
+        return ""
+    kind = {400: "Empty", 429: "Overloaded", 503: "Unhealthy"}.get(status, "Validation")
+    return {"error": refusal.message, "error_type": kind}
+
+
+def tei_openai_error(status, refusal):
+    body = tei_error(status, refusal)
+    return body and {"message": body["error"], "code": status, "type": body["error_type"]}
+
+
+def infinity_error(status, refusal):
+    if status in (401, 404, 422):
+        return fastapi_error(status, refusal)
+    return {"error": {"message": refusal.message, "type": None, "param": None, "code": status}}
+
+
+def vllm_error(status, refusal):
+    if refusal.kind in ("key", "path"):
+        return {"error": "Unauthorized"} if status == 401 else {"detail": "Not Found"}
+    return {"error": {"message": refusal.message, "param": refusal.field, "code": status,
+                      "type": "BadRequestError" if status < 500 else "InternalServerError"}}
+
+
+def llamacpp_error(status, refusal):
+    kind = {401: "authentication_error", 404: "not_found_error", 503: "unavailable_error"}
+    return {"error": {"code": status, "message": refusal.message,
+                      "type": kind.get(status, error_type(status))}}
+
+
+def litellm_error(status, refusal):
+    return {"error": {"message": refusal.message, "param": "None", "code": str(status),
+                      "type": "auth_error" if status == 401 else "None"}}
+
+
+# ---- the table ----------------------------------------------------------------------------------
+
+OPENAI_FIELDS = ("model:filled! input:texts! encoding_format:float|base64 dimensions:length "
+                 "user:text")
+
+
+def openai_form(paths, fields=OPENAI_FIELDS, envelope=None, **more):
+    options = {"dimensions": "dimensions", "encoding": "encoding_format", **more}
+    return Form("embeddings", paths, fields, envelope or openai_list(), "input", **options)
+
+
+def rerank_form(paths, fields, envelope, documents="documents", top="top_n", **more):
+    return Form("rerank", paths, "query:text! " + fields, envelope, documents, top=top, **more)
+
+
+PROVIDERS = {
+    "together": Provider("/v1", True, together_error, [
+        openai_form("/v1/embeddings", "model:filled! input:texts!", openai_list(usage=""),
+                    dimensions="", encoding=""),
+        rerank_form("/v1/rerank", "model:filled! documents:objects! top_n:positive "
+                    "return_documents:bool rank_fields:list",
+                    lambda r: {"object": "rerank", "id": "loop-1", "model": r.model,
+                               "results": r.results(),
+                               "usage": r.usage("prompt_tokens completion_tokens total_tokens")},
+                    closed=True, echo=echoed("document", "return_documents", False, echo_text))]),
+    "openai": Provider("/v1", True, openai_error, [
+        openai_form("/v1/embeddings", OPENAI_FIELDS.replace("texts", "tokens"), most=2048,
+                    closed=True)]),
+    "mistral": Provider("/v1", True, mistral_error, [
+        openai_form("/v1/embeddings", "model:filled! input:texts! output_dimension:length "
+                    "output_dtype:float|int8|uint8|binary|ubinary encoding_format:float|base64 "
+                    "metadata:any",
+                    openai_list("prompt_tokens completion_tokens total_tokens", id="loop-1"),
+                    most=256, dimensions="output_dimension")], invalid=422),
+    "cohere": Provider("/v2", True, cohere_error, [
+        Form("embeddings", "/v2/embed", "model:filled! texts:list! "
+             "input_type:search_document|search_query|classification|clustering! "
+             "embedding_types:[float|base64] output_dimension:length truncate:NONE|START|END "
+             "max_tokens:positive", cohere_embeddings, "texts", most=96,
+             dimensions="output_dimension", indexed=False),
+        rerank_form("/v2/rerank", "model:filled! documents:list! top_n:positive "
+                    "max_tokens_per_doc:positive priority:count",
+                    lambda r: {"id": "loop-1", "results": r.results(),
+                               "meta": {"api_version": {"version": "2"},
+                                        "billed_units": {"search_units": 1}}}, most=10000)]),
+    "voyage": Provider("/v1", True, detail_error, [
+        openai_form("/v1/embeddings", "model:filled! input:texts! input_type:query|document|null "
+                    "truncation:bool output_dimension:length "
+                    "output_dtype:float|int8|uint8|binary|ubinary encoding_format:base64|null",
+                    openai_list("total_tokens"), most=1000, dimensions="output_dimension"),
+        rerank_form("/v1/rerank", "model:filled! documents:list! top_k:positive "
+                    "return_documents:bool truncation:bool",
+                    lambda r: {"object": "list", "data": r.results(), "model": r.model,
+                               "usage": r.usage("total_tokens")}, top="top_k", most=1000,
+                    echo=echoed("document", "return_documents", False, echo_plain))]),
+    "jina": Provider("/v1", True, jina_error, [
+        openai_form("/v1/embeddings", "model:filled! input:texts_or_objects! task:text "
+                    "dimensions:length normalized:bool embedding_type:float|base64 "
+                    "late_chunking:bool truncate:bool", most=512, encoding="embedding_type"),
+        rerank_form("/v1/rerank", "model:filled! documents:text_objects! top_n:positive "
+                    "return_documents:bool truncation:bool max_doc_length:positive "
+                    "return_embeddings:bool",
+                    lambda r: {"model": r.model, "object": "list", "results": r.results(),
+                               "usage": r.usage("total_tokens")},
+                    echo=echoed("document", "return_documents", True, echo_either))], invalid=422),
+    "mixedbread": Provider("/v1", True, fastapi_error, [
+        openai_form("/v1/embeddings", "model:filled! input:texts! dimensions:length prompt:text "
+                    "normalized:bool encoding_format:float|base64", mixedbread_embeddings,
+                    most=256),
+        rerank_form("/v1/reranking", "model:filled! input:objects! rank_fields:list top_k:integer "
+                    "return_input:bool rewrite_query:bool",
+                    lambda r: {"usage": r.usage("prompt_tokens total_tokens completion_tokens"),
+                               "model": r.model, "data": r.results(object="rank_result"),
+                               "object": "list", "top_k": len(r.rows),
+                               "return_input": r.body.get("return_input", False)},
+                    documents="input", top="top_k", most=1000, score="score",
+                    echo=echoed("input", "return_input", False, echo_plain))],
+        invalid=422, many=422),
+    "nomic": Provider("/v1", True, fastapi_error, [
+        Form("embeddings", "/v1/embedding/text", "model:filled! texts:list! "
+             "task_type:search_document|search_query|classification|clustering "
+             "dimensionality:length long_text_mode:truncate|mean max_tokens_per_text:positive",
+             lambda r: {"embeddings": r.values, "usage": r.usage(), "model": r.model}, "texts",
+             dimensions="dimensionality", indexed=False)], invalid=422, many=422),
+    "ollama": Provider("", False, ollama_error, [
+        Form("embeddings", "/api/embed", "model:filled! input:texts! truncate:bool "
+             "dimensions:length keep_alive:any options:any", ollama_embeddings, "input",
+             dimensions="dimensions", indexed=False)]),
+    "ollama-openai": Provider("/v1", False, openai_error, [
+        openai_form("/v1/embeddings /ollama/v1/embeddings")]),
+    "tei": Provider("", False, tei_error, [
+        Form("embeddings", "/embed", "inputs:texts! normalize:bool truncate:bool "
+             "truncation_direction:left|right|Left|Right prompt_name:text dimensions:length",
+             lambda r: r.values, "inputs", most=32, dimensions="dimensions", indexed=False,
+             tokens_header=True),
+        rerank_form("/rerank", "texts:list! raw_scores:bool return_text:bool truncate:bool "
+                    "truncation_direction:left|right|Left|Right", lambda r: r.results(),
+                    documents="texts", top="", most=32, score="score", tokens_header=True,
+                    echo=echoed("text", "return_text", False, echo_plain))],
+        invalid=422, many=422),
+    "tei-openai": Provider("/v1", False, tei_openai_error, [
+        openai_form("/v1/embeddings /tei/v1/embeddings",
+                    OPENAI_FIELDS.replace("model:filled!", "model:any"), most=32)],
+        invalid=422, many=422),
+    "infinity": Provider("", False, infinity_error, [
+        openai_form("/embeddings", OPENAI_FIELDS + " modality:text",
+                    openai_list(id="loop-1", created=1700000000), most=2048),
+        rerank_form("/rerank", "model:filled! documents:list! top_n:positive "
+                    "return_documents:bool raw_scores:bool",
+                    lambda r: {"object": "rerank", "results": r.results(), "model": r.model,
+                               "usage": r.usage(), "id": "loop-1", "created": 1700000000},
+                    most=2048, echo=echoed("document", "return_documents", False, echo_plain))],
+        invalid=422, many=422),
+    "vllm": Provider("/v1", False, vllm_error, [
+        openai_form("/v1/embeddings", OPENAI_FIELDS + " truncate_prompt_tokens:integer",
+                    openai_list("prompt_tokens total_tokens completion_tokens", id="loop-1",
+                                created=1700000000)),
+        rerank_form("/v1/rerank /vllm/rerank /vllm/v2/rerank", "model:filled! documents:list! "
+                    "top_n:count truncate_prompt_tokens:integer",
+                    lambda r: {"id": "loop-1", "model": r.model, "usage": r.usage(),
+                               "results": r.results()},
+                    echo=echoed("document", "", True, echo_text))]),
+    "llamacpp": Provider("/v1", False, llamacpp_error, [
+        openai_form("/v1/embeddings", "model:text input:texts! encoding_format:float|base64",
+                    llamacpp_embeddings, dimensions=""),
+        rerank_form("/v1/rerank /llamacpp/rerank /llamacpp/reranking /llamacpp/v1/reranking",
+                    "model:text documents:list! top_n:count",
+                    lambda r: {"model": r.model, "object": "list", "usage": r.usage(),
+                               "results": r.results()}, logits=True)]),
+    "litellm": Provider("/v1", True, litellm_error, [
+        openai_form("/v1/embeddings /litellm/embeddings",
+                    envelope=openai_list("prompt_tokens completion_tokens total_tokens")),
+        rerank_form("/v1/rerank /litellm/rerank", "model:filled! documents:objects! "
+                    "top_n:positive rank_fields:list return_documents:bool",
+                    lambda r: {"id": "loop-1", "results": r.results(),
+                               "meta": {"api_version": {"version": "1.0"},
+                                        "billed_units": {"search_units": 1, "total_tokens": None},
+                                        "tokens": {"input_tokens": r.tokens,
+                                                   "output_tokens": None}}},
+                    echo=echoed("document", "return_documents", False, echo_text))]),
+}
+
+ROUTES = {}  # full path -> (provider's name, Form)
+for _name, _provider in PROVIDERS.items():
+    for _form in _provider.forms:
+        _own, *_others = _form.paths.split()
+        ROUTES.update({path: (_name, _form) for path in ["/" + _name + _own] + _others})
+
+
+# ---- judging a request, filling the answer ------------------------------------------------------
+
+
+def status_of(provider, refusal):
+    fixed = {"key": 401, "path": 404, "method": 405, "length": 411, "media": 415, "json": 400,
+             "many": provider.many}
+    return refusal.status or fixed.get(refusal.kind, provider.invalid)
+
+
+def check_key(provider, headers):
+    value = headers.get("authorization")
+    if value is None and not provider.key_required:
+        return
+    if value is None:
+        raise Refusal("key", "no api key in the request")
+    if value not in ["Bearer " + key for key in KEYS]:
+        raise Refusal("key", "incorrect api key: " + value.removeprefix("Bearer "))
+
+
+def check_form(headers):
+    if "chunked" in headers.get("transfer-encoding", "").lower():
+        raise Refusal("length", "a chunked request body is not accepted")
+    media = headers.get("content-type", "").split(";")[0].strip().lower()
+    if media != "application/json":
+        raise Refusal("media", "expected content type application/json, not '%s'" % media)
+
+
+def parse_body(raw):
+    """The object in a body; stricter than most: no NaN, no key twice, UTF-8 only."""
+    def pairs(items):
+        if len(dict(items)) != len(items):
+            raise ValueError("a key occurs twice")
+        return dict(items)
+
+    def constant(name):
+        raise ValueError("%s is not JSON" % name)
+    try:
+        body = json.loads(raw.decode(), object_pairs_hook=pairs, parse_constant=constant)
+    except (ValueError, RecursionError) as error:
+        raise Refusal("json", "the body is not JSON: %s" % error) from None
+    if not isinstance(body, dict):
+        raise Refusal("json", "the body is not an object")
+    return body
+
+
+def check_fields(form, body, strict):
+    for name, (kind, required, test) in form.fields.items():
+        if name not in body:
+            if required:
+                raise Refusal("missing", "field required: valid %s must be provided" % name, name)
+        elif name == form.texts and body[name] == []:
+            raise Refusal("type", "`%s` cannot be empty" % name, name,
+                          400 if form.tokens_header else None)
+        elif not test(body[name]):
+            raise Refusal("type", "%s: expected %s" % (name, kind), name)
+    for name in body:
+        if name not in form.fields and (form.closed or strict):
+            raise Refusal("unknown", "unrecognized field %s" % name, name)
+
+
+def check_limits(name, form, body, most):
+    count = len(body[form.texts]) if isinstance(body[form.texts], list) else 1
+    most = most or form.most
+    if most and count > most:
+        # the words by which a client knows that half as many may pass
+        raise Refusal("many", {
+            "openai": "the list exceeds the allowed size 2048 (%d > %d)",
+            "mistral": "%d inputs, not more than %d: split into more batches",
+            "cohere": "%d texts, must be at most %d: must be at most 96",
+            "voyage": "%d inputs, not more than %d per submitted batch",
+            "jina": "%d inputs, limit %d: a list holds at most 512 items",
+            "tei": "%d texts > maximum allowed batch size %d",
+            "tei-openai": "%d texts > maximum allowed batch size %d",
+        }.get(name, "%d items are more than %d") % (count, most), form.texts)
+    if name == "vllm" and "dimensions" in body:
+        raise Refusal("type", "the model does not support matryoshka representation", "dimensions")
+    if name == "together" and form.api == "rerank" and body["model"] != "Salesforce/Llama-Rank-V1":
+        if "rank_fields" in body or not is_list(body["documents"], is_text):
+            raise Refusal("type", "the model reads documents that are texts only", "documents")
+
+
+def embed_rows(name, form, body, dimensions):
+    inputs = body[form.texts]
+    if not isinstance(inputs, list) or is_list(inputs, is_int):
+        inputs = [inputs]
+    texts = [text_of(v) if isinstance(v, (str, dict)) else dump(v) for v in inputs]
+    if name == "ollama":
+        texts = [text for text in texts if text]
+    rows = [{"index": i, "value": vector_of(text, dimensions), "document": text}
+            for i, text in enumerate(texts)]
+    return rows, texts
+
+
+def rerank_rows(form, body, cut=True):
+    documents = body[form.texts]
+    texts = [text_of(document, body.get("rank_fields")) for document in documents]
+    scores = [score_of(body["query"], text) for text in texts]
+    if form.logits or body.get("raw_scores"):
+        scores = [logit_of(score) for score in scores]
+    rows = [{"index": i, "value": scores[i], "document": documents[i]} for i in range(len(texts))]
+    if not cut:
+        return rows, texts
+    rows.sort(key=lambda row: (-row["value"], row["index"]))
+    limit = body.get(form.top, 0) if form.top else 0
+    return rows[:limit] if limit > 0 else rows, texts
+
+
+def fill(name, form, body, dimensions=8, change=None, cut=True):
+    """(value of the body, headers) of a right answer; `change` may spoil its rows."""
+    if form.api == "embeddings":
+        dimensions = body.get(form.dimensions) or dimensions
+        rows, texts = embed_rows(name, form, body, dimensions)
+    else:
+        rows, texts = rerank_rows(form, body, cut)
+    if change:
+        rows = change(rows)
+    if form.encoding and body.get(form.encoding) == "base64":
+        for row in rows:
+            row["value"] = encode(row["value"])
+    reply = Reply(form, body, rows, dimensions, texts)
+    headers = {"x-compute-tokens": str(reply.tokens)} if form.tokens_header else {}
+    return form.envelope(reply), headers
+
+
+def judge(path, method, headers, raw, strict=False, most=0):
+    """(provider's name, Form, body) of a request in the provider's form; Refusal otherwise."""
+    name, form = ROUTES.get(path, (path.split("/")[1], None))
+    provider = PROVIDERS.get(name)
+    if provider is None or form is None:
+        raise Refusal("path", "Not Found")
+    if method != "POST":
+        raise Refusal("method", "Method Not Allowed")
+    check_key(provider, headers)
+    check_form(headers)
+    body = parse_body(raw)
+    check_fields(form, body, strict)
+    check_limits(name, form, body, most)
+    return name, form, body
