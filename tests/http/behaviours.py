@@ -16,6 +16,7 @@ ROWS change what the answer holds, ANSWERS the whole answer, SENDERS how it is s
 says what it does by its name. A behaviour that has no meaning for a request (an index where the
 provider has none, a vector in a rerank answer) changes nothing.
 """
+import base64
 import dataclasses
 import functools
 import gzip
@@ -80,6 +81,10 @@ def one_too_many(rows):
     return rows + [dict(rows[-1], index=len(rows))] if rows else rows
 
 
+def one_byte_more(vector):
+    return base64.b64encode(base64.b64decode(encode(vector)) + b"\0").decode()
+
+
 ROWS = {
     "one_too_few": lambda rows: rows[:-1],
     "one_too_many": one_too_many,
@@ -102,7 +107,7 @@ ROWS = {
     "wrong_dimensions": spoil_rows(lambda old: tuple(old) + (0.5,)),
     "mixed_dimensions": spoil_rows(lambda old: tuple(old)[:-1], slice(-1, None)),
     "base64": spoil_rows(encode),
-    "base64_odd": spoil_rows(lambda old: encode(old)[:-4] + "AAA=", slice(-1, None)),
+    "base64_odd": spoil_rows(one_byte_more, slice(-1, None)),
     "base64_bad": spoil_rows(lambda old: "*" + encode(old)[1:], slice(-1, None)),
     "swapped": lambda rows: rows[::-1],
     "unsorted": lambda rows: rows[1:] + rows[:1],

@@ -268,6 +268,12 @@ def echo_either(document, index):
     return echo_text(text_of(document), index) if index == 0 else text_of(document)
 
 
+def echo_together(reply, index, document):
+    """An object is echoed, as its JSON text, whatever the switch says."""
+    wanted = reply.body.get("return_documents", False) or isinstance(document, dict)
+    return {"document": echo_text(document, index)} if wanted else {}
+
+
 # ---- the form of errors -------------------------------------------------------------------------
 
 
@@ -388,7 +394,7 @@ PROVIDERS = {
                     lambda r: {"object": "rerank", "id": "loop-1", "model": r.model,
                                "results": r.results(),
                                "usage": r.usage("prompt_tokens completion_tokens total_tokens")},
-                    closed=True, echo=echoed("document", "return_documents", False, echo_text))]),
+                    closed=True, echo=echo_together)]),
     "openai": Provider("/v1", True, openai_error, [
         openai_form("/v1/embeddings", OPENAI_FIELDS.replace("texts", "tokens"), most=2048,
                     closed=True)]),
