@@ -20,6 +20,7 @@ Threads: one accepts, one serves each connection; what tests read is behind one 
 outlives `lifetime` seconds or `max_requests` requests.
 """
 import argparse
+import atexit
 import contextlib
 import copy
 import dataclasses
@@ -396,14 +397,11 @@ def make_certificates(folder, kind):
     return path("ca.pem"), path("chain"), path("key")
 
 
-_HELD = []
-
-
 def refused_port():
     """A port of 127.0.0.1 that is taken but where nothing listens."""
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    _HELD.append(sock)
+    atexit.register(sock.close)
     return sock.getsockname()[1]
 
 
