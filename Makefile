@@ -42,7 +42,7 @@ endif
 SHORT = $(if $(V),,@echo '  $(1) $@';)
 COMPILE = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(CPPFLAGS_ALL) $(CPPFLAGS)
 LINK    = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(LDFLAGS_ALL) $(LDFLAGS)
-LIBS    := -lm -lpthread
+LIBS    := -lcurl -lcjson -lm -lpthread
 
 # ---- what is built -----------------------------------------------------------------------------
 

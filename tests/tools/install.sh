@@ -1,7 +1,7 @@
 #!/bin/sh
 # install.sh WHAT...: makes sure that what a make target needs is on this machine.
 #
-#   runtime    a C compiler, make, the SQLite shell and its headers (make, make demo)
+#   runtime    a C compiler, make, the SQLite shell, headers of SQLite, libcurl and cJSON
 #   test       cmocka and a python3 whose sqlite3 loads extensions     (make test, asan, fault)
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
@@ -34,6 +34,8 @@ look_runtime() {
     has_command make || has_command gmake || need make
     has_command "${SQLITE3:-sqlite3}" || need sqlite3
     has_library sqlite3ext.h sqlite3 || need sqlite-headers
+    has_library curl/curl.h curl || need curl-headers
+    has_library cjson/cJSON.h cjson || need cjson-headers
 }
 
 look_test() {
@@ -48,6 +50,8 @@ debian_package() {
     case $1 in
     compiler) echo "gcc libc6-dev" ;;
     sqlite-headers) echo libsqlite3-dev ;;
+    curl-headers) echo libcurl4-openssl-dev ;;
+    cjson-headers) echo libcjson-dev ;;
     cmocka) echo libcmocka-dev ;;
     clang) echo "clang libclang-rt-14-dev" ;;
     *) echo "$1" ;;
@@ -58,6 +62,8 @@ brew_package() {
     case $1 in
     compiler | make) echo "" ;;
     sqlite3 | sqlite-headers) echo sqlite ;;
+    curl-headers) echo curl ;;
+    cjson-headers) echo cjson ;;
     python3) echo python ;;
     clang) echo llvm ;;
     *) echo "$1" ;;
@@ -96,7 +102,7 @@ install_brew() {
 say_what_to_install() {
     echo "missing on this machine:$missing" >&2
     echo "please install: a C11 compiler and GNU make; SQLite 3.38 or newer with its shell" >&2
-    echo "(sqlite3) and its headers (sqlite3ext.h); for the tests also cmocka, and a python3" >&2
+    echo "(sqlite3) and its headers (sqlite3ext.h); libcurl and cJSON with headers; for the tests also cmocka, and a python3" >&2
     echo "whose sqlite3 module can load extensions. Then run make again." >&2
     return 1
 }

@@ -1,0 +1,73 @@
+/*
+ * provider.h: every remote provider, one row each.
+ *
+ * A row says how a provider's HTTP API differs from the others: addresses, names of fields, places
+ * of results, limits. request.h and response.h read rows and know no provider by name. Adding a
+ * provider is adding a row in provider.c.
+ *
+ * Sources: the vendors' API references and SDKs of 2026; what a row does not name is never sent,
+ * as some providers refuse unknown fields.
+ */
+#ifndef API_PROVIDER_H
+#define API_PROVIDER_H
+
+#include <stddef.h>
+
+/* How a text is marked as query or document. */
+struct api_role {
+    const char *field;    /* NULL: not at all, a prefix of the model's does it */
+    const char *query, *document;
+};
+
+/* A flat member that is sent as it is: a JSON value in text form, e.g. "\"float\"" or "true". */
+struct api_constant {
+    const char *field; /* NULL: none */
+    const char *value;
+};
+
+struct api_embed_form {
+    const char *path;       /* "/embeddings"; NULL: does not embed */
+    const char *input;      /* "input", "texts", "inputs" */
+    const char *dimensions; /* field for a wanted length; NULL: cannot be asked for */
+    struct api_constant encoding, truncation;
+    struct api_role role;
+    /* Places in the answer. */
+    const char *items;    /* JSON pointer to the array; "" is the root */
+    const char *vector;   /* member of an item; NULL: the item itself */
+    int has_index;        /* items say their place in "index"; else they are in order */
+    const char *usage;    /* JSON pointer to a number of tokens; NULL: none in the body */
+    size_t max_inputs;    /* texts a request */
+    size_t max_tokens;    /* tokens a request; 0: not known */
+};
+
+struct api_rerank_form {
+    const char *path;      /* NULL: does not rerank */
+    const char *documents; /* "documents", "input", "texts" */
+    const char *limit;     /* "top_n", "top_k"; NULL: none */
+    struct api_constant echo, truncation;
+    int takes_objects;     /* documents may be objects, with rank_fields; see also object_model */
+    const char *object_model; /* the one model that takes objects; NULL: every one, if any */
+    const char *items, *score, *usage;
+    size_t max_documents;
+};
+
+struct api_provider {
+    const char *name;        /* "together" */
+    const char *base_url;    /* "https://api.together.ai/v1" */
+    const char *base_url_env; /* NULL, or a variable that replaces base_url */
+    const char *key_env;     /* "TOGETHER_API_KEY" */
+    int needs_key;           /* else a key is sent only if there is one */
+    int sends_model;         /* tei has no such field */
+    int retries_500;
+    int reset_is_seconds;    /* x-ratelimit-reset says how many seconds to wait */
+    struct api_embed_form embed;
+    struct api_rerank_form rerank;
+};
+
+/* All rows, sorted by name; NULL terminated pointers are not used: *n of them. */
+const struct api_provider *api_providers(size_t *n);
+
+/* The row of that name (bytes, not NUL terminated); NULL: none. */
+const struct api_provider *api_provider_find(const char *name, size_t size);
+
+#endif

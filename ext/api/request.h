@@ -1,0 +1,48 @@
+/*
+ * request.h: the bytes of a request. Pure: no network, no state.
+ *
+ * Bodies are compact JSON in raw UTF-8; control characters are escaped, "/" and what is beyond
+ * ASCII are not. Members come in the order: model, input (or query, documents), what the row adds.
+ */
+#ifndef API_REQUEST_H
+#define API_REQUEST_H
+
+#include "api/provider.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "model/model.h"
+
+struct api_embed_request {
+    const struct api_provider *provider;
+    const char *model;
+    const struct span *texts; /* [n_texts], 1 or more, valid UTF-8 */
+    size_t n_texts;
+    enum model_role role;
+    size_t dimensions; /* asked for; 0: not asked */
+};
+
+struct api_rerank_request {
+    const struct api_provider *provider;
+    const char *model;
+    struct span query;
+    const struct span *documents; /* [n_documents], 1 or more: texts; or, with `objects`, JSON objects */
+    size_t n_documents;
+    int objects;
+    struct span rank_fields; /* comma-separated names; empty: none; only with objects */
+    size_t top_n;            /* 0: all */
+};
+
+/* Appends the body. ERROR_NOMEM; ERROR_INVALID when a document is not a JSON object, or the
+ * provider has no way to do what is asked (dimensions, objects). */
+int api_embed_body(const struct api_embed_request *request, struct buffer *body, struct error *err);
+int api_rerank_body(const struct api_rerank_request *request, struct buffer *body,
+                    struct error *err);
+
+/* Appends base and path joined by exactly one '/', NUL terminated. */
+int api_url(const char *base_url, const char *path, struct buffer *url, struct error *err);
+
+/* Tokens of a text, estimated: 4 bytes of Latin script each, 1 a character of scripts without
+ * spaces; never 0. */
+size_t api_estimate_tokens(struct span text);
+
+#endif
