@@ -5,6 +5,9 @@
  * of results, limits. request.h and response.h read rows and know no provider by name. Adding a
  * provider is adding a row in provider.c.
  *
+ * The same everywhere: POST of a JSON object, the key as a bearer token, "model" for the model,
+ * "query" for the query, "index" for the place of a result in the request.
+ *
  * Sources: the vendors' API references and SDKs of 2026; what a row does not name is never sent,
  * as some providers refuse unknown fields.
  */
@@ -15,11 +18,12 @@
 
 /* How a text is marked as query or document. */
 struct api_role {
-    const char *field;    /* NULL: not at all, a prefix of the model's does it */
+    const char *field; /* NULL: not at all, a prefix of the model's does it */
     const char *query, *document;
 };
 
-/* A flat member that is sent as it is: a JSON value in text form, e.g. "\"float\"" or "true". */
+/* A flat member that is always sent as it is: a JSON value in text form, e.g. "\"float\"" or
+ * "true". */
 struct api_constant {
     const char *field; /* NULL: none */
     const char *value;
@@ -29,45 +33,50 @@ struct api_embed_form {
     const char *path;       /* "/embeddings"; NULL: does not embed */
     const char *input;      /* "input", "texts", "inputs" */
     const char *dimensions; /* field for a wanted length; NULL: cannot be asked for */
-    struct api_constant encoding, truncation;
     struct api_role role;
+    struct api_constant encoding, truncation, unit_length;
     /* Places in the answer. */
     const char *items;    /* JSON pointer to the array; "" is the root */
-    const char *vector;   /* member of an item; NULL: the item itself */
-    int has_index;        /* items say their place in "index"; else they are in order */
-    const char *usage;    /* JSON pointer to a number of tokens; NULL: none in the body */
+    const char *vector;   /* member of an item; NULL: the item itself, in the order of the texts */
+    const char *usage[2]; /* JSON pointers to a number of tokens, the first above 0 counts; NULL:
+                             none in the body */
     size_t max_inputs;    /* texts a request */
-    size_t max_tokens;    /* tokens a request; 0: not known */
+    size_t max_tokens;    /* tokens a request, of the provider's strictest model; 0: not known */
 };
 
 struct api_rerank_form {
-    const char *path;      /* NULL: does not rerank */
-    const char *documents; /* "documents", "input", "texts" */
-    const char *limit;     /* "top_n", "top_k"; NULL: none */
-    struct api_constant echo, truncation;
-    int takes_objects;     /* documents may be objects, with rank_fields; see also object_model */
+    const char *path;                        /* NULL: does not rerank */
+    const char *documents;                   /* "documents", "input", "texts" */
+    const char *limit;                       /* "top_n", "top_k"; NULL: none, all scores come */
+    struct api_constant no_echo, truncation; /* no_echo: documents shall not come back */
+    int takes_objects;        /* documents may be objects, with rank_fields; see object_model */
     const char *object_model; /* the one model that takes objects; NULL: every one, if any */
-    const char *items, *score, *usage;
+    const char *items, *score;
+    const char *usage[2]; /* as in api_embed_form */
     size_t max_documents;
 };
 
 struct api_provider {
-    const char *name;        /* "together" */
-    const char *base_url;    /* "https://api.together.ai/v1" */
+    const char *name;         /* "together" */
+    const char *base_url;     /* "https://api.together.ai/v1" */
     const char *base_url_env; /* NULL, or a variable that replaces base_url */
-    const char *key_env;     /* "TOGETHER_API_KEY" */
-    int needs_key;           /* else a key is sent only if there is one */
-    int sends_model;         /* tei has no such field */
-    int retries_500;
-    int reset_is_seconds;    /* x-ratelimit-reset says how many seconds to wait */
+    const char *key_env;      /* "TOGETHER_API_KEY" */
+    int needs_key;            /* else a key is sent only if there is one */
+    int sends_model;          /* tei has no such field */
+    int retries_500;          /* a status of 500 may heal */
+    int reset_is_seconds;     /* x-ratelimit-reset says how many seconds to wait */
     struct api_embed_form embed;
     struct api_rerank_form rerank;
 };
 
-/* All rows, sorted by name; NULL terminated pointers are not used: *n of them. */
+/* All rows, sorted by name: *n of them. Static. */
 const struct api_provider *api_providers(size_t *n);
 
 /* The row of that name (bytes, not NUL terminated); NULL: none. */
 const struct api_provider *api_provider_find(const char *name, size_t size);
+
+/* Whether this model of the provider reranks objects as they are; else the caller makes texts of
+ * them. */
+int api_provider_takes_objects(const struct api_provider *provider, const char *model);
 
 #endif

@@ -25,24 +25,26 @@ struct api_rerank_request {
     const struct api_provider *provider;
     const char *model;
     struct span query;
-    const struct span *documents; /* [n_documents], 1 or more: texts; or, with `objects`, JSON objects */
+    const struct span *documents; /* [n_documents], 1 or more, valid UTF-8: texts; or, with
+                                     `objects`, JSON objects */
     size_t n_documents;
-    int objects;
+    int objects;             /* only where api_provider_takes_objects */
     struct span rank_fields; /* comma-separated names; empty: none; only with objects */
-    size_t top_n;            /* 0: all */
+    size_t top_n;            /* 0: all. Not sent where the provider has no limit: all come then */
 };
 
-/* Appends the body. ERROR_NOMEM; ERROR_INVALID when a document is not a JSON object, or the
- * provider has no way to do what is asked (dimensions, objects). */
+/* Appends the body. ERROR_NOMEM; ERROR_INVALID when a document is not a JSON object, the provider
+ * has no way to do what is asked (the task, dimensions, objects), or the buffer is too small. What
+ * was appended until then stays. */
 int api_embed_body(const struct api_embed_request *request, struct buffer *body, struct error *err);
 int api_rerank_body(const struct api_rerank_request *request, struct buffer *body,
                     struct error *err);
 
-/* Appends base and path joined by exactly one '/', NUL terminated. */
+/* Appends base and path joined by exactly one '/', and a NUL byte that url->size does not count. */
 int api_url(const char *base_url, const char *path, struct buffer *url, struct error *err);
 
-/* Tokens of a text, estimated: 4 bytes of Latin script each, 1 a character of scripts without
- * spaces; never 0. */
+/* Tokens of a text, estimated: 1 for 4 bytes of a script with spaces, 1 for a character of one
+ * without; never 0. */
 size_t api_estimate_tokens(struct span text);
 
 #endif

@@ -1,0 +1,201 @@
+/* failure.c: answers that say no. */
+#include "api/response.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/json.h"
+#include "api/scrub.h"
+
+/* Where providers put the message, and where a code, in the order of looking. */
+static const char *const message_places[] = {"/error/message", "/error",        "/detail/message",
+                                             "/detail",        "/detail/0/msg", "/message"};
+static const char *const code_places[] = {"/error/code", "/detail/code", "/code",
+                                          "/error/type", "/error_type",  "/type"};
+
+/* Waiting heals none of these, whatever the status. */
+static const char *const bill_codes[] = {
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "AUTHZ_INSUFFICIENT_BALANCE",
+};
+
+/* How providers say that fewer texts would do; '#' is a number. */
+static const char *const too_large_phrases[] = {
+    "per submitted batch",      "split into more batches",
+    "tokens in batch",          "maximum allowed batch size",
+    "max # tokens per request", "number of texts must be at most #",
+    "at most # items",          "allowed size #",
+};
+
+struct failure {
+    const struct api_answer *answer;
+    cJSON *root;         /* NULL: the body is not JSON */
+    const char *message; /* within root, or NULL */
+};
+
+static const char *message_of(const cJSON *root)
+{
+    for (size_t i = 0; i < sizeof message_places / sizeof *message_places; i++) {
+        const char *text = api_json_text_at(root, message_places[i]);
+        if (text != NULL) return text;
+    }
+    return NULL;
+}
+
+static int has_code(const cJSON *root, const char *code)
+{
+    for (size_t i = 0; i < sizeof code_places / sizeof *code_places; i++) {
+        const char *text = api_json_text_at(root, code_places[i]);
+        if (text != NULL && strcmp(text, code) == 0) return 1;
+    }
+    return 0;
+}
+
+static int is_about_a_bill(const cJSON *root)
+{
+    for (size_t i = 0; i < sizeof bill_codes / sizeof *bill_codes; i++)
+        if (has_code(root, bill_codes[i])) return 1;
+    return 0;
+}
+
+/* Whether the text goes on like the phrase. */
+static int follows(const char *text, const char *phrase)
+{
+    for (; *phrase != '\0'; phrase++) {
+        if (*phrase != '#') {
+            if (*text++ != *phrase) return 0;
+            continue;
+        }
+        size_t digits = strspn(text, "0123456789");
+        if (digits == 0) return 0;
+        text += digits;
+    }
+    return 1;
+}
+
+static int is_about_size(const char *message)
+{
+    for (; message != NULL && *message != '\0'; message++)
+        for (size_t i = 0; i < sizeof too_large_phrases / sizeof *too_large_phrases; i++)
+            if (follows(message, too_large_phrases[i])) return 1;
+    return 0;
+}
+
+/* The status; of an error under 200, the one that it has for its code (vLLM a number, LiteLLM a
+ * text). */
+static int status_of(const struct failure *failure)
+{
+    if (failure->answer->status != 200) return failure->answer->status;
+    const cJSON *code = api_json_at(failure->root, "/error/code");
+    double number = cJSON_IsNumber(code) ? code->valuedouble : 0;
+    if (cJSON_IsString(code)) number = strtod(code->valuestring, NULL);
+    return number >= 400 && number <= 599 ? (int)number : 200;
+}
+
+static enum api_outcome outcome_of_status(int status, const struct api_provider *provider)
+{
+    switch (status) {
+    case 200:
+        return API_BROKEN;
+    case 408:
+    case 409:
+    case 502:
+    case 504:
+        return API_RETRY;
+    case 429:
+    case 503:
+    case 529:
+        return API_BUSY;
+    case 500:
+        return provider->retries_500 ? API_RETRY : API_FAILED;
+    default:
+        return API_FAILED;
+    }
+}
+
+static enum api_outcome outcome_of(const struct failure *failure)
+{
+    int status = status_of(failure);
+    enum api_outcome outcome = outcome_of_status(status, failure->answer->provider);
+    if (is_about_a_bill(failure->root)) return API_FAILED;
+    if (outcome == API_BUSY || (outcome == API_RETRY && status != 500)) return outcome;
+    if (failure->answer->n_texts > 1 && (status == 413 || is_about_size(failure->message)))
+        return API_TOO_LARGE;
+    return outcome;
+}
+
+/* What a status means, for an answer that does not say. */
+static const char *words_of_status(int status)
+{
+    static const struct {
+        int status;
+        const char *words;
+    } known[] = {
+        {200, "an error without a message"},
+        {400, "the request was refused"},
+        {401, "invalid API key"},
+        {402, "payment required"},
+        {403, "access denied"},
+        {404, "not found: wrong URL or model"},
+        {408, "the request timed out"},
+        {413, "the request is too large"},
+        {422, "the request was refused"},
+        {429, "too many requests"},
+        {500, "internal server error"},
+        {502, "bad gateway"},
+        {503, "service unavailable"},
+        {504, "the gateway timed out"},
+        {529, "overloaded"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i].status == status) return known[i].words;
+    if (status >= 300 && status < 400) return "redirected, which is not followed";
+    return status >= 500 ? "server error" : "no message";
+}
+
+/* The model exists, but only for those who rent a machine for it. */
+static int needs_endpoint(const struct failure *failure)
+{
+    return has_code(failure->root, "model_not_available") && failure->message != NULL &&
+           (strstr(failure->message, "non-serverless") != NULL ||
+            strstr(failure->message, "dedicated endpoint") != NULL);
+}
+
+static void describe(const struct failure *failure, struct error *err)
+{
+    const struct api_answer *answer = failure->answer;
+    const char *provider = answer->provider->name;
+    char message[API_MESSAGE_BYTES + 1] = "";
+    int status = answer->status;
+    if (needs_endpoint(failure)) {
+        error_set(err, ERROR_UNAVAILABLE,
+                  "HTTP %d: %.100s needs a dedicated endpoint at %s: choose another model, another "
+                  "provider, local: or builtin:lexical",
+                  status, answer->model != NULL ? answer->model : "the model", provider);
+        return;
+    }
+    if (failure->message != NULL) api_scrub(failure->message, answer->key, message);
+    const char *text = message[0] != '\0' ? message : words_of_status(status);
+    int asked = status_of(failure);
+    if ((asked == 401 || asked == 403 || asked == 498) && !is_about_a_bill(failure->root)) {
+        error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %s (set %s)", status, text,
+                  answer->provider->key_env);
+    } else {
+        error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %s", status, text);
+    }
+}
+
+enum api_outcome api_parse_failure(const struct api_answer *answer, struct error *err)
+{
+    struct failure failure = {.answer = answer};
+    if (api_json_parse(answer->body, &failure.root, err) == ERROR_NOMEM) return API_FAILED;
+    failure.message = message_of(failure.root);
+    enum api_outcome outcome = outcome_of(&failure);
+    describe(&failure, err);
+    cJSON_Delete(failure.root);
+    return outcome;
+}

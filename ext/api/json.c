@@ -1,0 +1,106 @@
+#include "api/json.h"
+
+#include <float.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+/* cJSON tells a failed allocation like broken JSON: our hook remembers which it was. */
+static _Thread_local int out_of_memory;
+
+static void *hook_alloc(size_t size)
+{
+    void *block = memory_alloc(size, 1);
+    if (block == NULL) out_of_memory = 1;
+    return block;
+}
+
+static void bind_memory(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = hook_alloc, .free_fn = memory_free};
+    cJSON_InitHooks(&hooks);
+}
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Says where it breaks; a page of HTML, from a proxy or a login, is told by its first character. */
+static int not_json(struct span text, const char *end, struct error *err)
+{
+    size_t at = end == NULL ? 0 : (size_t)(end - text.data);
+    size_t first = 0;
+    while (first < text.size && is_space(text.data[first])) first++;
+    if (first == text.size)
+        return error_set(err, ERROR_INVALID, "expected JSON, not an empty text");
+    if (text.data[first] == '<') return error_set(err, ERROR_INVALID, "expected JSON, not HTML");
+    if (at + 1 >= text.size)
+        return error_set(err, ERROR_INVALID, "the JSON breaks off after %zu bytes", text.size);
+    return error_set(err, ERROR_INVALID, "not JSON at byte %zu", at);
+}
+
+int api_json_parse(struct span text, cJSON **root, struct error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const char *end = NULL;
+    pthread_once(&once, bind_memory);
+    out_of_memory = 0;
+    *root = text.size == 0 ? NULL : cJSON_ParseWithLengthOpts(text.data, text.size, &end, 0);
+    if (*root == NULL) return out_of_memory ? error_nomem(err) : not_json(text, end, err);
+    while (end < text.data + text.size && is_space(*end)) end++;
+    if (end == text.data + text.size) return 0;
+    cJSON_Delete(*root);
+    *root = NULL;
+    return error_set(err, ERROR_INVALID, "more text after the JSON at byte %zu",
+                     (size_t)(end - text.data));
+}
+
+/* The member, or element, that the first `size` bytes of `name` tell. */
+static const cJSON *child(const cJSON *parent, const char *name, size_t size)
+{
+    if (cJSON_IsArray(parent))
+        return size == 1 && name[0] == '0' ? cJSON_GetArrayItem(parent, 0) : NULL;
+    if (!cJSON_IsObject(parent)) return NULL;
+    const cJSON *item;
+    cJSON_ArrayForEach(item, parent)
+    {
+        if (strlen(item->string) == size && memcmp(item->string, name, size) == 0) return item;
+    }
+    return NULL;
+}
+
+const cJSON *api_json_at(const cJSON *root, const char *pointer)
+{
+    while (root != NULL && *pointer == '/') {
+        size_t size = strcspn(++pointer, "/");
+        root = child(root, pointer, size);
+        pointer += size;
+    }
+    return root;
+}
+
+const char *api_json_text_at(const cJSON *root, const char *pointer)
+{
+    const cJSON *item = api_json_at(root, pointer);
+    return cJSON_IsString(item) && item->valuestring[0] != '\0' ? item->valuestring : NULL;
+}
+
+int api_json_float(const cJSON *item, float *value)
+{
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= (double)FLT_MAX)) return 0;
+    *value = (float)item->valuedouble;
+    return 1;
+}
+
+const char *api_json_kind(const cJSON *item)
+{
+    if (item == NULL) return "nothing";
+    if (cJSON_IsNull(item)) return "null";
+    if (cJSON_IsBool(item)) return "true or false";
+    if (cJSON_IsNumber(item)) return "a number";
+    if (cJSON_IsString(item)) return "a text";
+    return cJSON_IsArray(item) ? "an array" : "an object";
+}

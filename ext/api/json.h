@@ -1,0 +1,33 @@
+/*
+ * json.h: JSON that came from somewhere else, read by cJSON with our memory.
+ *
+ * cJSON's allocator is one for the whole process: the first call here binds it to base/memory.h.
+ * A parsed tree takes up to 40 times the memory of its text ("[0,0,0]"), 4 times that of an
+ * ordinary answer: the text must be bounded before it gets here. cJSON nests to 1000 and cuts a
+ * string at U+0000.
+ */
+#ifndef API_JSON_H
+#define API_JSON_H
+
+#include <cjson/cJSON.h>
+
+#include "base/error.h"
+#include "base/span.h"
+
+/* *root: the tree, for cJSON_Delete; NULL after an error. ERROR_NOMEM; ERROR_INVALID when the text
+ * is not one JSON value with nothing but white space around it. */
+int api_json_parse(struct span text, cJSON **root, struct error *err);
+
+/* What a JSON pointer of RFC 6901 (without ~ escapes) leads to; NULL: nothing. "" is the root. */
+const cJSON *api_json_at(const cJSON *root, const char *pointer);
+
+/* The text there; NULL: no text, or an empty one. */
+const char *api_json_text_at(const cJSON *root, const char *pointer);
+
+/* Whether it is a number that is finite as a float32; *value is the nearest one then. */
+int api_json_float(const cJSON *item, float *value);
+
+/* "null", "a number", "nothing" (NULL): for an error text. */
+const char *api_json_kind(const cJSON *item);
+
+#endif
