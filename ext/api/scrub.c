@@ -196,6 +196,17 @@ static size_t clip(const struct text *text, size_t limit)
     return limit;
 }
 
+/* Without the full stop at the end; three of them stay. */
+static void trim(struct text *text)
+{
+    const char *data = text->data;
+    size_t size = text->size;
+    while (size > 0 && data[size - 1] == ' ') size--;
+    if (size > 1 && data[size - 1] == '.' && data[size - 2] != '.') size--;
+    while (size > 0 && data[size - 1] == ' ') size--;
+    text->size = size;
+}
+
 void api_scrub(const char *message, const char *key, char out[API_MESSAGE_BYTES + 1])
 {
     struct text line = {.size = 0}, without_key = {.size = 0}, clean = {.size = 0};
@@ -204,9 +215,7 @@ void api_scrub(const char *message, const char *key, char out[API_MESSAGE_BYTES 
     if (is_html(line.data)) return;
     replace_key(&line, key, &without_key);
     replace_secrets(&without_key, key, &clean);
-    while (clean.size > 0 && clean.data[clean.size - 1] == ' ') clean.size--;
-    if (clean.size > 1 && clean.data[clean.size - 1] == '.' && clean.data[clean.size - 2] != '.')
-        clean.size--;
+    trim(&clean);
     int cut = clean.size > API_MESSAGE_BYTES;
     size_t size = clip(&clean, cut ? API_MESSAGE_BYTES - 3 : API_MESSAGE_BYTES);
     memcpy(out, clean.data, size);
