@@ -253,8 +253,7 @@ static void test_leaves_words_alone(void **state)
 {
     (void)state;
     static const char *const messages[] = {
-        "model intfloat/multilingual-e5-large-instruct not found, see "
-        "https://api.together.ai/models",
+        "model intfloat/multilingual-e5-large-instruct not found: https://api.together.ai/models",
         "Limit 1000000, Used 998000, Requested 9000. Please try again in 420ms",
         "id 8f1b2c3d-0000-4000-8000-000000000000 and oyGk652-2kFHot-a333e6076c7fc6ca",
         "Bearer token missing",
