@@ -8,6 +8,9 @@
  * asked length; scores finite. What is not used (echoed documents, names, ids) may hold anything,
  * bytes that are not UTF-8 included. A vector is an array of numbers or a base64 text of
  * little-endian float32: decided by what came. No SDK checks all that.
+ *
+ * Reading numbers takes half a microsecond and 80 bytes each, without a look at a cancellation
+ * token: 100 vectors of 1024 are 50 ms and 8 MB. Who sends batches keeps them small enough.
  */
 #ifndef API_RESPONSE_H
 #define API_RESPONSE_H
