@@ -81,6 +81,7 @@ class Runner:
         values = dict(os.environ)
         values["RERANK_EXTENSION"] = self.library
         values["RERANK_BUILD"] = self.build
+        values["RERANK_ROOT"] = ROOT
         values["LC_ALL"] = "C.UTF-8"
         if self.options.sanitized:
             values["RERANK_SANITIZED"] = "1"

@@ -1,0 +1,106 @@
+#include "http/client.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+/* ---- once a process ------------------------------------------------------------------------- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode started = CURLE_FAILED_INIT;
+
+/* Never undone: others in this process may use libcurl, and a name look-up may still be going on in
+ * a thread of it. */
+static void start_libcurl(void)
+{
+    started = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* ---- dice ----------------------------------------------------------------------------------- */
+
+/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+double http_client_random(struct http_client *client)
+{
+    return (double)(next_random(&client->random) >> 11) / 9007199254740992.0; /* 2^53 */
+}
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+static void only_pipe(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGPIPE);
+}
+
+static int is_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
+
+void http_signals_begin(struct http_signals *signals)
+{
+    sigset_t set;
+    only_pipe(&set);
+    signals->was_pending = is_pending();
+    pthread_sigmask(SIG_BLOCK, &set, &signals->before);
+}
+
+void http_signals_end(const struct http_signals *signals)
+{
+    if (!signals->was_pending && is_pending()) {
+        sigset_t set;
+        only_pipe(&set);
+#ifdef __APPLE__
+        int number;
+        sigwait(&set, &number);
+#else
+        sigtimedwait(&set, NULL, &(struct timespec){0, 0});
+#endif
+    }
+    pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
+}
+
+/* ---- the client ----------------------------------------------------------------------------- */
+
+int http_client_new(struct http_client **client, struct error *err)
+{
+    *client = NULL;
+    pthread_once(&once, start_libcurl);
+    if (started == CURLE_OUT_OF_MEMORY) return error_nomem(err);
+    if (started != CURLE_OK)
+        return error_set(err, ERROR_UNAVAILABLE, "libcurl cannot start: %s",
+                         curl_easy_strerror(started));
+    struct http_client *made = memory_zalloc(1, sizeof *made);
+    if (made == NULL) return error_nomem(err);
+    made->multi = curl_multi_init();
+    if (made->multi == NULL) {
+        memory_free(made);
+        return error_nomem(err);
+    }
+    made->random =
+        (uint64_t)(clock_seconds() * 1e9) ^ (uint64_t)time(NULL) << 32 ^ (uint64_t)(uintptr_t)made;
+    *client = made;
+    return 0;
+}
+
+void http_client_free(struct http_client *client)
+{
+    if (client == NULL) return;
+    struct http_signals signals;
+    http_signals_begin(&signals);
+    curl_multi_cleanup(client->multi);
+    http_signals_end(&signals);
+    memory_free(client);
+}

@@ -1,0 +1,194 @@
+#include "http/failure.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/transfer.h"
+
+/* ---- certificates --------------------------------------------------------------------------- */
+
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+const char *http_trust_bundle(void)
+{
+    const char *bundle = variable("CURL_CA_BUNDLE");
+    return bundle != NULL ? bundle : variable("SSL_CERT_FILE");
+}
+
+const char *http_trust_folder(void)
+{
+    return variable("CURL_CA_BUNDLE") == NULL ? variable("SSL_CERT_DIR") : NULL;
+}
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+/* What a sentence is written into: the answer, with the host and port to name. */
+struct failure {
+    const struct http_transfer *transfer;
+    const struct http_work *work;
+    struct http_answer *answer;
+    CURLcode code;
+};
+
+#define HOST_SHOWN 80 /* bytes of a host in a sentence */
+
+/* The system's reason for a connection that was not made; NULL for the unusual ones. */
+static const char *reason_of(long number)
+{
+    if (number == ECONNREFUSED) return "connection refused";
+    if (number == ENETUNREACH) return "network is unreachable";
+    if (number == EHOSTUNREACH) return "no route to host";
+    if (number == ETIMEDOUT) return "timed out";
+    if (number == EACCES || number == EPERM) return "not permitted";
+    return NULL;
+}
+
+static void tell(const struct failure *failure, int may_heal, const char *before, const char *after)
+{
+    const struct http_target *target = &failure->transfer->target;
+    failure->answer->may_heal = may_heal;
+    snprintf(failure->answer->failure, sizeof failure->answer->failure, "%s%.*s port %u%s%s",
+             before, HOST_SHOWN, target->host, target->port, after[0] != '\0' ? ": " : "", after);
+}
+
+static void tell_plain(const struct failure *failure, int may_heal, const char *text)
+{
+    failure->answer->may_heal = may_heal;
+    snprintf(failure->answer->failure, sizeof failure->answer->failure, "%s", text);
+}
+
+/* libcurl names the machine it could not reach: if it is not the one that was meant, it is a proxy
+ * from the environment, and who reads the error should look there. */
+static void describe_connect(const struct failure *failure)
+{
+    const struct http_transfer *transfer = failure->transfer;
+    long number = 0;
+    char text[32] = "no connection was made";
+    curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+    const char *reason = reason_of(number);
+    if (reason == NULL && number != 0) snprintf(text, sizeof text, "system error %ld", number);
+    if (reason == NULL) reason = text;
+    char host[HTTP_HOST_SIZE];
+    size_t brackets = transfer->target.host[0] == '[';
+    snprintf(host, sizeof host, "%s", transfer->target.host + brackets);
+    if (brackets) host[strlen(host) - 1] = '\0';
+    int direct = transfer->detail[0] == '\0' || strstr(transfer->detail, host) != NULL;
+    tell(failure, 1, direct ? "could not connect to " : "could not connect to the proxy for ",
+         reason);
+}
+
+static void describe_timeout(const struct failure *failure)
+{
+    const struct http_work *work = failure->work;
+    double connected = 0, secured = 0;
+    CURL *easy = failure->transfer->easy;
+    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME, &connected);
+    curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME, &secured);
+    int is_connected = failure->transfer->target.secure ? secured > 0 : connected > 0;
+    char text[64];
+    snprintf(text, sizeof text, "timed out after %.4g seconds",
+             is_connected || work->timeout < work->connect_timeout ? work->timeout
+                                                                   : work->connect_timeout);
+    tell(failure, 1, is_connected ? "no whole answer from " : "could not connect to ", text);
+}
+
+/* Words of the TLS library, made to look like ours. Those say nothing of the request. */
+static void describe_tls(const struct failure *failure, int may_heal, const char *before)
+{
+    char text[96];
+    const char *detail = failure->transfer->detail;
+    if (detail[0] == '\0') detail = curl_easy_strerror(failure->code);
+    snprintf(text, sizeof text, "%.95s", detail);
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~') *c = ' ';
+    size_t length = strlen(text);
+    while (length != 0 && (text[length - 1] == ' ' || text[length - 1] == '.'))
+        text[--length] = '\0';
+    tell(failure, may_heal, before, text);
+}
+
+/* A handshake that was cut off may go better; one that the sides do not agree on will not. */
+static int handshake_may_heal(const char *detail)
+{
+    return strstr(detail, "version") == NULL && strstr(detail, "alert") == NULL;
+}
+
+static void describe_too_large(const struct failure *failure)
+{
+    char text[64];
+    size_t ceiling = failure->transfer->request.max_answer;
+    snprintf(text, sizeof text, "the answer has more than %zu bytes", ceiling);
+    tell_plain(failure, 0, text);
+}
+
+static void describe_code(const struct failure *failure)
+{
+    switch (failure->code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        tell(failure, 0, "there is no address for ", "");
+        break;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        tell(failure, 0, "there is no address for the proxy for ", "");
+        break;
+    case CURLE_COULDNT_CONNECT:
+        describe_connect(failure);
+        break;
+    case CURLE_OPERATION_TIMEDOUT:
+        describe_timeout(failure);
+        break;
+    case CURLE_GOT_NOTHING:
+        tell(failure, 1, "no answer from ", "connection closed");
+        break;
+    case CURLE_PARTIAL_FILE:
+        tell(failure, 1, "the answer was cut off by ", "");
+        break;
+    case CURLE_SEND_ERROR:
+        tell(failure, 1, "could not send to ", "connection reset");
+        break;
+    case CURLE_RECV_ERROR:
+        tell(failure, 1, "no whole answer from ", "connection reset");
+        break;
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        tell(failure, 1, "no whole answer from ", "HTTP/2 error");
+        break;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+        tell(failure, 0, "not an HTTP answer from ", "");
+        break;
+    case CURLE_BAD_CONTENT_ENCODING:
+        tell(failure, 0, "the answer cannot be decompressed, from ", "");
+        break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        describe_tls(failure, 0, "refused the certificate of ");
+        break;
+    case CURLE_SSL_CACERT_BADFILE:
+        tell_plain(failure, 0,
+                   "the certificate bundle cannot be read (CURL_CA_BUNDLE, SSL_CERT_FILE)");
+        break;
+    case CURLE_SSL_CONNECT_ERROR:
+        describe_tls(failure, handshake_may_heal(failure->transfer->detail),
+                     "no secure connection to ");
+        break;
+    default:
+        describe_tls(failure, 0, "no answer from ");
+        break;
+    }
+}
+
+void http_failure_describe(const struct http_transfer *transfer, CURLcode code,
+                           const struct http_work *work, struct http_answer *answer)
+{
+    struct failure failure = {transfer, work, answer, code};
+    if (transfer->head_too_large) tell_plain(&failure, 0, "the head of the answer is too large");
+    else if (transfer->too_large || code == CURLE_FILESIZE_EXCEEDED) describe_too_large(&failure);
+    else if (code == CURLE_OK) /* a "status" of 0 */
+        tell(&failure, 0, "not an HTTP answer from ", "");
+    else describe_code(&failure);
+}
