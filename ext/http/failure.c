@@ -83,19 +83,18 @@ static void describe_connect(const struct failure *failure)
          reason);
 }
 
+/* The time to connect is 0 on a connection that was used before: what tells is whether the request
+ * could begin. */
 static void describe_timeout(const struct failure *failure)
 {
     const struct http_work *work = failure->work;
-    double connected = 0, secured = 0;
-    CURL *easy = failure->transfer->easy;
-    curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME, &connected);
-    curl_easy_getinfo(easy, CURLINFO_APPCONNECT_TIME, &secured);
-    int is_connected = failure->transfer->target.secure ? secured > 0 : connected > 0;
+    double begun = 0;
+    curl_easy_getinfo(failure->transfer->easy, CURLINFO_PRETRANSFER_TIME, &begun);
+    double limit = work->timeout;
+    if (begun <= 0 && work->connect_timeout < limit) limit = work->connect_timeout;
     char text[64];
-    snprintf(text, sizeof text, "timed out after %.4g seconds",
-             is_connected || work->timeout < work->connect_timeout ? work->timeout
-                                                                   : work->connect_timeout);
-    tell(failure, 1, is_connected ? "no whole answer from " : "could not connect to ", text);
+    snprintf(text, sizeof text, "timed out after %.4g seconds", limit);
+    tell(failure, 1, begun > 0 ? "no whole answer from " : "could not connect to ", text);
 }
 
 /* Words of the TLS library, made to look like ours. Those say nothing of the request. */

@@ -439,9 +439,9 @@ static void test_connections_that_break(void **state)
 static void test_answers_that_do_not_end(void **state)
 {
     (void)state;
-    check_failure("[\"silence\"]", "timed out after 0.6 seconds", 1);
-    check_failure("[\"silence_after_head\"]", "timed out after 0.6 seconds", 1);
-    check_failure("[{\"do\":\"drip\",\"interval\":0.1}]", "timed out after 0.6 seconds", 1);
+    check_failure("[\"silence\"]", "no whole answer from 127.0.0.1 port", 1);
+    check_failure("[\"silence_after_head\"]", ": timed out after 0.6 seconds", 1);
+    check_failure("[{\"do\":\"drip\",\"interval\":0.1}]", ": timed out after 0.6 seconds", 1);
 }
 
 static long peak_kilobytes(void)
@@ -627,21 +627,12 @@ static void test_cancelled_in_transfer(void **state)
     (void)state;
     static const char *const steps[] = {"[{\"do\":\"silence\",\"times\":9}]",
                                         "[{\"do\":\"silence_after_head\",\"times\":9}]",
-                                        "[{\"do\":\"drip\",\"times\":9,\"interval\":0.01}]"};
+                                        "[{\"do\":\"drip\",\"times\":9,\"interval\":0.001}]"};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         struct caller *caller = caller_new(embed_url(), 9);
         behave(caller, steps[i]);
         check_cancelled(caller);
     }
-}
-
-static void test_cancelled_in_a_flood(void **state)
-{
-    (void)state;
-    struct caller *caller = caller_new(embed_url(), 9);
-    caller->request.max_answer = (size_t)1 << 40;
-    behave(caller, "[{\"do\":\"drip\",\"times\":9,\"interval\":0.0001}]");
-    check_cancelled(caller);
 }
 
 static void test_cancelled_in_a_delay(void **state)
@@ -846,7 +837,6 @@ int main(void)
         cmocka_unit_test(test_a_bundle_that_is_not_there),
         cmocka_unit_test(test_this_machine_needs_no_proxy),
         cmocka_unit_test(test_cancelled_in_transfer),
-        cmocka_unit_test(test_cancelled_in_a_flood),
         cmocka_unit_test(test_cancelled_in_a_delay),
         cmocka_unit_test(test_cancelled_in_a_handshake),
         cmocka_unit_test(test_cancelled_before_the_start),
