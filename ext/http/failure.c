@@ -83,6 +83,21 @@ static void describe_connect(const struct failure *failure)
          reason);
 }
 
+/* A tunnel that a proxy did not open ends in the same code of libcurl as a connection that breaks.
+ */
+static void describe_broken(const struct failure *failure)
+{
+    long status = 0;
+    curl_easy_getinfo(failure->transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    if (status < 300) {
+        tell(failure, 1, "no whole answer from ", "connection lost");
+        return;
+    }
+    char text[32];
+    snprintf(text, sizeof text, "status %ld", status);
+    tell(failure, status >= 500, "the proxy refused to connect to ", text);
+}
+
 /* The time to connect is 0 on a connection that was used before: what tells is whether the request
  * could begin. */
 static void describe_timeout(const struct failure *failure)
@@ -148,10 +163,10 @@ static void describe_code(const struct failure *failure)
         tell(failure, 1, "the answer was cut off by ", "");
         break;
     case CURLE_SEND_ERROR:
-        tell(failure, 1, "could not send to ", "connection reset");
+        tell(failure, 1, "could not send to ", "connection lost");
         break;
     case CURLE_RECV_ERROR:
-        tell(failure, 1, "no whole answer from ", "connection reset");
+        describe_broken(failure);
         break;
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:

@@ -645,7 +645,7 @@ def fill(name, form, body, dimensions=8, change=None, cut=True):
 
 def judge(path, method, headers, raw, strict=False, most=0):
     """(provider's name, Form, body) of a request in the provider's form; Refusal otherwise."""
-    name, form = ROUTES.get(path, (path.split("/")[1], None))
+    name, form = ROUTES.get(path, (path.partition("/")[2].split("/")[0], None))
     provider = PROVIDERS.get(name)
     if provider is None or form is None:
         raise Refusal("path", "Not Found")

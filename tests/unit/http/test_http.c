@@ -161,7 +161,7 @@ static void control(struct caller *caller, const char *path, const char *body)
     other->work.cancel = NULL;
     other->work.timeout = 5;
     other->request = (struct http_request){
-        .url = url_of(path), .body = {body, strlen(body)}, .max_answer = 1 << 20};
+        .url = url_of(path), .body = {body, strlen(body)}, .max_answer = 1 << 24};
     if (http_run(caller->client, &other->work, &other->err) != 0 || other->last.status != 200)
         fail_msg("%s: %d %s %s", path, other->last.status, other->body, other->err.text);
     memcpy(caller->body, other->body, sizeof caller->body);
@@ -261,7 +261,9 @@ static void test_forms_of_answers(void **state)
     }
 }
 
-static void test_a_large_request_does_not_wait(void **state)
+/* libcurl would ask before it sends a large body, and wait a second for servers that do not answer
+ * the question. */
+static void test_a_large_request_is_sent_at_once(void **state)
 {
     (void)state;
     size_t size = 3 << 20;
@@ -271,10 +273,11 @@ static void test_a_large_request_does_not_wait(void **state)
     memcpy(body, "{\"model\":\"m\",\"input\":[\"", 23);
     memcpy(body + size - 3, "\"]}", 3);
     caller->request.body = (struct span){body, size};
-    double start = clock_seconds();
     assert_int_equal(run_against(caller, "[]"), 0);
     assert_int_equal(caller->last.status, 200);
-    assert_true(clock_seconds() - start < 0.9); /* libcurl would wait 1 s for a 100 Continue */
+    control(caller, "/loopback/requests", "");
+    assert_non_null(strstr(caller->body, "\"content-length\":\"3145728\""));
+    assert_null(strstr(caller->body, "\"expect\""));
     memory_free(body);
     check_usable_and_end(caller);
 }
@@ -342,7 +345,7 @@ static void test_others_go_on_while_one_waits(void **state)
     caller->work.concurrency = 2;
     caller->work.max_wait = 10;
     assert_int_equal(
-        run_against(caller, "[{\"status\":503,\"headers\":{\"retry-after-ms\":\"400\"}}]"), 0);
+        run_against(caller, "[{\"status\":503,\"headers\":{\"retry-after-ms\":\"700\"}}]"), 0);
     assert_int_equal(caller->n_log, 5);
     struct entry *last = &caller->log[4];
     assert_int_equal(last->attempt, 2);
@@ -358,13 +361,13 @@ static void test_too_many_requests_holds_all(void **state)
     caller->work.concurrency = 3;
     caller->work.max_wait = 10;
     assert_int_equal(run_against(caller, "[{\"status\":429,\"headers\":{\"Retry-After\":\"0.4\"}},"
-                                         "{\"delay\":0.1,\"times\":2}]"),
+                                         "{\"delay\":0.3,\"times\":2}]"),
                      0);
     assert_int_equal(caller->n_done, 8);
     assert_int_equal(caller->log[0].status, 429);
     double refused = caller->log[0].time;
     for (size_t i = 3; i < 8; i++) assert_true(caller->sent_at[i] >= refused + 0.39);
-    assert_true(caller->log[8].time < refused + 2);
+    assert_true(caller->log[8].time < refused + 5);
     check_usable_and_end(caller);
 }
 
@@ -399,20 +402,20 @@ static void test_the_delay_that_grows(void **state)
     assert_int_equal(run_against(caller, "[{\"status\":503,\"headers\":{\"Retry-After\":\"0\"}}]"),
                      0);
     double delay = caller->log[1].time - caller->log[0].time;
-    assert_true(delay > 0.74 && delay < 1.5);
+    assert_true(delay > 0.74 && delay < 4);
     check_usable_and_end(caller);
 }
 
 /* ---- failures ------------------------------------------------------------------------------- */
 
 /* What the caller is told of one attempt against these steps. */
-static void check_failure(const char *steps, const char *text, int may_heal)
+static void check_failure(const char *steps, double timeout, const char *text, int may_heal)
 {
     struct caller *caller = caller_new(embed_url(), 1);
     caller->request.bearer = SECRET;
     caller->request.max_answer = 100000;
     caller->work.max_attempts = 1;
-    caller->work.timeout = 0.6;
+    caller->work.timeout = timeout;
     int rc = run_against(caller, steps);
     if (rc != (may_heal ? ERROR_UNAVAILABLE : 0) || caller->last.status != 0 ||
         caller->last.may_heal != may_heal || strstr(caller->last.failure, text) == NULL)
@@ -429,19 +432,19 @@ static void test_connections_that_break(void **state)
     (void)state;
     /* Twice: what breaks on a connection that was used before, libcurl itself tries on a new one.
      */
-    check_failure("[{\"do\":\"reset\",\"times\":2}]", "no whole answer from 127.0.0.1 port", 1);
-    check_failure("[\"reset_middle\"]", "no whole answer from 127.0.0.1 port", 1);
-    check_failure("[{\"do\":\"close\",\"times\":2}]", "no answer from 127.0.0.1 port", 1);
-    check_failure("[\"close_middle\"]", "the answer was cut off by 127.0.0.1 port", 1);
-    check_failure("[\"not_http\"]", "not an HTTP answer from 127.0.0.1 port", 0);
+    check_failure("[{\"do\":\"reset\",\"times\":2}]", 10, "no whole answer from 127.0.0.1 port", 1);
+    check_failure("[\"reset_middle\"]", 10, "no whole answer from 127.0.0.1 port", 1);
+    check_failure("[{\"do\":\"close\",\"times\":2}]", 10, "no answer from 127.0.0.1 port", 1);
+    check_failure("[\"close_middle\"]", 10, "the answer was cut off by 127.0.0.1 port", 1);
+    check_failure("[\"not_http\"]", 10, "not an HTTP answer from 127.0.0.1 port", 0);
 }
 
 static void test_answers_that_do_not_end(void **state)
 {
     (void)state;
-    check_failure("[\"silence\"]", "no whole answer from 127.0.0.1 port", 1);
-    check_failure("[\"silence_after_head\"]", ": timed out after 0.6 seconds", 1);
-    check_failure("[{\"do\":\"drip\",\"interval\":0.1}]", ": timed out after 0.6 seconds", 1);
+    check_failure("[\"silence\"]", 0.6, "no whole answer from 127.0.0.1 port", 1);
+    check_failure("[\"silence_after_head\"]", 0.6, ": timed out after 0.6 seconds", 1);
+    check_failure("[{\"do\":\"drip\",\"interval\":0.1}]", 0.6, ": timed out after 0.6 seconds", 1);
 }
 
 static long peak_kilobytes(void)
@@ -459,10 +462,10 @@ static void test_answers_that_are_too_large(void **state)
 {
     (void)state;
     long before = peak_kilobytes();
-    check_failure("[\"flood\"]", "the answer has more than 100000 bytes", 0);
-    check_failure("[\"flood_chunked\"]", "the answer has more than 100000 bytes", 0);
-    check_failure("[\"gzip_bomb\"]", "the answer has more than 100000 bytes", 0);
-    check_failure("[\"flood_head\"]", "the head of the answer is too large", 0);
+    check_failure("[\"flood\"]", 10, "the answer has more than 100000 bytes", 0);
+    check_failure("[\"flood_chunked\"]", 10, "the answer has more than 100000 bytes", 0);
+    check_failure("[\"gzip_bomb\"]", 10, "the answer has more than 100000 bytes", 0);
+    check_failure("[\"flood_head\"]", 10, "the head of the answer is too large", 0);
     assert_true(peak_kilobytes() - before < 32 << 10);
 }
 
@@ -604,6 +607,20 @@ static void test_this_machine_needs_no_proxy(void **state)
     assert_int_equal(run(caller), ERROR_UNAVAILABLE);
     unsetenv("http_proxy");
     assert_non_null(strstr(caller->err.text, "the proxy for example.com port 80: connection ref"));
+    check_usable_and_end(caller);
+}
+
+static void test_a_proxy_that_refuses(void **state)
+{
+    (void)state;
+    struct caller *caller = caller_new("https://example.com/", 1);
+    behave(caller, "[{\"status\":407}]");
+    setenv("https_proxy", url_of(""), 1);
+    int rc = run(caller);
+    unsetenv("https_proxy");
+    assert_int_equal(rc, 0);
+    assert_string_equal(caller->last.failure,
+                        "the proxy refused to connect to example.com port 443: status 407");
     check_usable_and_end(caller);
 }
 
@@ -817,7 +834,7 @@ int main(void)
         cmocka_unit_test(test_connections_are_reused),
         cmocka_unit_test(test_requests_that_follow_from_answers),
         cmocka_unit_test(test_forms_of_answers),
-        cmocka_unit_test(test_a_large_request_does_not_wait),
+        cmocka_unit_test(test_a_large_request_is_sent_at_once),
         cmocka_unit_test(test_headers_reach_the_caller),
         cmocka_unit_test(test_what_is_sent),
         cmocka_unit_test(test_a_request_is_repeated_in_its_place),
@@ -836,6 +853,7 @@ int main(void)
         cmocka_unit_test(test_certificates),
         cmocka_unit_test(test_a_bundle_that_is_not_there),
         cmocka_unit_test(test_this_machine_needs_no_proxy),
+        cmocka_unit_test(test_a_proxy_that_refuses),
         cmocka_unit_test(test_cancelled_in_transfer),
         cmocka_unit_test(test_cancelled_in_a_delay),
         cmocka_unit_test(test_cancelled_in_a_handshake),
