@@ -187,7 +187,7 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 
 $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: tests/fuzz/%.c $$(call room_objects,index)
 	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
+	$(call SHORT,link)$(COMPILE) -Itests/unit -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
 
 -include $(BENCH_PROGRAMS:%=%.d) $(FUZZ_PROGRAMS:%=%.d)
 -include $(OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(UNIT_PROGRAMS:%=%.d) $(HOST_PROGRAMS:%=%.d)

@@ -2,26 +2,7 @@
 
 #include <float.h>
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
-
-#include "base/memory.h"
-
-/* cJSON tells a failed allocation like broken JSON: our hook remembers which it was. */
-static _Thread_local int out_of_memory;
-
-static void *hook_alloc(size_t size)
-{
-    void *block = memory_alloc(size, 1);
-    if (block == NULL) out_of_memory = 1;
-    return block;
-}
-
-static void bind_memory(void)
-{
-    cJSON_Hooks hooks = {.malloc_fn = hook_alloc, .free_fn = memory_free};
-    cJSON_InitHooks(&hooks);
-}
 
 static int is_space(char c)
 {
@@ -44,12 +25,9 @@ static int not_json(struct span text, const char *end, struct error *err)
 
 int api_json_parse(struct span text, cJSON **root, struct error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     const char *end = NULL;
-    pthread_once(&once, bind_memory);
-    out_of_memory = 0;
     *root = text.size == 0 ? NULL : cJSON_ParseWithLengthOpts(text.data, text.size, &end, 0);
-    if (*root == NULL) return out_of_memory ? error_nomem(err) : not_json(text, end, err);
+    if (*root == NULL) return not_json(text, end, err);
     while (end < text.data + text.size && is_space(*end)) end++;
     if (end == text.data + text.size) return 0;
     cJSON_Delete(*root);

@@ -1,7 +1,9 @@
 /*
- * json.h: JSON that came from somewhere else, read by cJSON with our memory.
+ * json.h: JSON that came from somewhere else, read by cJSON.
  *
- * cJSON's allocator is one for the whole process: the first call here binds it to base/memory.h.
+ * cJSON's allocator is one for the whole process. Where the library is shared, the program that
+ * loaded us may use it too, and a block that was allocated before a hook of ours would be freed by
+ * the wrong allocator: so there is no hook, and memory that cJSON does not get reads as broken JSON.
  * A parsed tree takes up to 40 times the memory of its text ("[0,0,0]"), 4 times that of an
  * ordinary answer: the text must be bounded before it gets here. cJSON nests to 1000 and cuts a
  * string at U+0000.
@@ -14,7 +16,7 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* *root: the tree, for cJSON_Delete; NULL after an error. ERROR_NOMEM; ERROR_INVALID when the text
+/* *root: the tree, for cJSON_Delete; NULL after an error. ERROR_INVALID when the text
  * is not one JSON value with nothing but white space around it. */
 int api_json_parse(struct span text, cJSON **root, struct error *err);
 

@@ -14,17 +14,16 @@ const char *entry_prefix(const struct catalog_entry *entry, enum model_role role
     return entry->base == entry ? "" : entry_prefix(entry->base, role);
 }
 
+/* Counts what it costs. Input that is refused never reaches the model. */
 static int call_embed(struct catalog_entry *entry, struct model *model,
-                      const struct model_texts *texts, float *embeddings, struct error *err)
+                      const struct model_texts *texts, const struct model_sink *sink,
+                      struct error *err)
 {
     struct catalog_statistics *statistics = &entry->base->statistics;
-    size_t n_calls = 0;
     double start = clock_seconds();
-    int rc = model_embed(model, texts, embeddings, &n_calls, err);
+    int rc = model_embed(model, texts, sink, &statistics->usage, err);
     statistics->seconds += clock_seconds() - start;
-    statistics->requests += n_calls;
-    if (n_calls > 0) statistics->texts += texts->n_texts;
-    if (n_calls > 0 && rc != 0) statistics->failures++;
+    if (rc != 0 && rc != ERROR_INVALID) statistics->failures++;
     return rc;
 }
 
@@ -110,67 +109,76 @@ static size_t find_first(struct sorting *sorting, size_t i, size_t n)
     return i;
 }
 
-/* Writes the vectors that are known. */
-static void sort_texts(struct catalog *catalog, const struct catalog_entry *entry,
-                       const struct model_texts *texts, struct sorting *sorting, float *embeddings)
+/* What an embedding goes through: caches, then every text that is equal. */
+struct delivery {
+    struct catalog *catalog;
+    struct catalog_entry *entry;
+    const struct model_texts *texts;
+    struct sorting *sorting;
+    struct model_embeddings *embeddings;
+};
+
+/* Finds what is known, notes what is not. */
+static int sort_texts(struct delivery *delivery, struct error *err)
 {
-    size_t n = texts->n_texts, dimensions = entry->model->dimensions;
-    for (size_t i = 0; i < n; i++) {
-        sorting->keys[i] = cache_key(entry->model, (int)texts->role, texts->texts[i]);
-        const float *known = cache_get(&catalog->cache, &sorting->keys[i]);
+    struct sorting *sorting = delivery->sorting;
+    const struct model *model = delivery->entry->model;
+    size_t n = delivery->texts->n_texts;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        sorting->keys[i] = cache_key(model, (int)delivery->texts->role, delivery->texts->texts[i]);
+        const float *known = cache_get(&delivery->catalog->cache, &sorting->keys[i]);
         sorting->first[i] = i;
-        if (known != NULL) memcpy(embeddings + i * dimensions, known, dimensions * sizeof *known);
+        if (known != NULL)
+            rc = model_embeddings_put(delivery->embeddings, i, known, model->dimensions, err);
         else sorting->first[i] = find_first(sorting, i, n);
     }
+    return rc;
 }
 
-/* Embeds the unknown texts, a batch a call, so that what a batch has cost is kept when the next one
- * fails. */
-static int embed_unknown(struct catalog *catalog, struct catalog_entry *entry,
-                         const struct model_texts *texts, const struct sorting *sorting,
-                         float *embeddings, struct error *err)
+/* The sink of the model: its text `which` is the unknown text of that number. */
+static int deliver(void *context, size_t which, const float *embedding, size_t dimensions,
+                   struct error *err)
 {
-    struct model *model = entry->model;
-    size_t dimensions = model->dimensions, left = sorting->n_unknown;
-    size_t capacity = left < model->batch_size ? left : model->batch_size;
-    if (left == 0) return 0;
-    struct span *spans = memory_alloc(capacity, sizeof *spans);
-    float *vectors = memory_alloc(capacity, dimensions * sizeof *vectors);
-    const size_t *which = sorting->unknown;
-    int rc = spans == NULL || vectors == NULL ? error_nomem(err) : 0;
-    while (rc == 0 && left > 0) {
-        size_t n = left < capacity ? left : capacity;
-        struct model_texts batch = {spans, n, texts->role, texts->cancel};
-        for (size_t i = 0; i < n; i++) spans[i] = texts->texts[which[i]];
-        rc = call_embed(entry, model, &batch, vectors, err);
-        for (size_t i = 0; rc == 0 && i < n; i++) {
-            const float *vector = vectors + i * dimensions;
-            memcpy(embeddings + which[i] * dimensions, vector, dimensions * sizeof *vector);
-            cache_put(&catalog->cache, &sorting->keys[which[i]], vector, dimensions);
-        }
-        which += n;
-        left -= n;
-    }
+    struct delivery *delivery = context;
+    size_t i = delivery->sorting->unknown[which];
+    cache_put(&delivery->catalog->cache, &delivery->sorting->keys[i], embedding, dimensions);
+    delivery->entry->base->statistics.texts++;
+    return model_embeddings_put(delivery->embeddings, i, embedding, dimensions, err);
+}
+
+static int embed_unknown(struct delivery *delivery, struct error *err)
+{
+    size_t n = delivery->sorting->n_unknown;
+    struct span *spans = memory_alloc(n, sizeof *spans);
+    if (spans == NULL) return error_nomem(err);
+    for (size_t i = 0; i < n; i++) spans[i] = delivery->texts->texts[delivery->sorting->unknown[i]];
+    struct model_texts unknown = *delivery->texts;
+    struct model_sink sink = {deliver, delivery};
+    unknown.texts = spans;
+    unknown.n_texts = n;
+    int rc = call_embed(delivery->entry, delivery->entry->model, &unknown, &sink, err);
     memory_free(spans);
-    memory_free(vectors);
     return rc;
 }
 
 static int embed_cached(struct catalog *catalog, struct catalog_entry *entry,
-                        const struct model_texts *texts, float *embeddings, struct error *err)
+                        const struct model_texts *texts, struct model_embeddings *embeddings,
+                        struct error *err)
 {
     struct sorting sorting;
-    size_t n = texts->n_texts, dimensions = entry->model->dimensions;
+    struct delivery delivery = {catalog, entry, texts, &sorting, embeddings};
+    size_t n = texts->n_texts;
     int rc = sorting_init(&sorting, n, err);
-    if (rc == 0) {
-        sort_texts(catalog, entry, texts, &sorting, embeddings);
-        rc = embed_unknown(catalog, entry, texts, &sorting, embeddings, err);
-    }
+    if (rc == 0) rc = sort_texts(&delivery, err);
+    if (rc == 0 && sorting.n_unknown > 0) rc = embed_unknown(&delivery, err);
     if (rc == 0) entry->base->statistics.cache_hits += n - sorting.n_unknown;
+    size_t dimensions = embeddings->dimensions;
     for (size_t i = 0; rc == 0 && i < n; i++)
         if (sorting.first[i] != i)
-            memcpy(embeddings + i * dimensions, embeddings + sorting.first[i] * dimensions,
-                   dimensions * sizeof *embeddings);
+            memcpy(embeddings->vectors + i * dimensions,
+                   embeddings->vectors + sorting.first[i] * dimensions,
+                   dimensions * sizeof *embeddings->vectors);
     sorting_deinit(&sorting);
     return rc;
 }
@@ -178,15 +186,25 @@ static int embed_cached(struct catalog *catalog, struct catalog_entry *entry,
 /* ---- what others call ------------------------------------------------------------------------ */
 
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
-                  const struct model_texts *texts, float *embeddings, struct error *err)
+                  const struct model_texts *texts, struct model_embeddings *embeddings,
+                  struct error *err)
 {
     struct prefixed prefixed = {0};
     struct model_texts request = *texts;
+    struct model_sink sink = {model_embeddings_put, embeddings};
+    *embeddings = (struct model_embeddings){.n_texts = texts->n_texts};
     int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
-    if (rc == 0 && fitted != NULL) rc = call_embed(entry, fitted, &request, embeddings, err);
-    else if (rc == 0) rc = embed_cached(catalog, entry, &request, embeddings, err);
+    if (rc == 0 && fitted != NULL) {
+        rc = call_embed(entry, fitted, &request, &sink, err);
+        if (rc == 0) entry->base->statistics.texts += texts->n_texts;
+    } else if (rc == 0) {
+        rc = embed_cached(catalog, entry, &request, embeddings, err);
+    }
     memory_free(prefixed.texts);
     memory_free(prefixed.bytes);
+    if (rc == 0) return 0;
+    memory_free(embeddings->vectors);
+    embeddings->vectors = NULL;
     return rc;
 }
 
@@ -196,12 +214,10 @@ int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct 
     (void)catalog;
     struct catalog_statistics *statistics = &entry->base->statistics;
     double start = clock_seconds();
-    int rc = model_rerank(fitted != NULL ? fitted : entry->model, candidates, scores, err);
-    /* Input that is refused never reached the model, and without a document it was not called. */
-    if (rc == ERROR_INVALID || candidates->n_documents == 0) return rc;
+    int rc = model_rerank(fitted != NULL ? fitted : entry->model, candidates, scores,
+                          &statistics->usage, err);
     statistics->seconds += clock_seconds() - start;
-    statistics->requests++;
-    statistics->texts += candidates->n_documents;
-    if (rc != 0) statistics->failures++;
+    if (rc == 0) statistics->texts += candidates->n_documents;
+    if (rc != 0 && rc != ERROR_INVALID) statistics->failures++;
     return rc;
 }

@@ -183,7 +183,7 @@ struct model *catalog_entry_model(const struct catalog_entry *entry)
 
 uint64_t catalog_entry_requests(const struct catalog_entry *entry)
 {
-    return entry->base->statistics.requests;
+    return entry->base->statistics.usage.requests;
 }
 
 void catalog_entry_statistics(const struct catalog_entry *entry,

@@ -47,21 +47,24 @@ struct model *catalog_entry_model(const struct catalog_entry *entry);
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
- * before each text. Equal texts of one call are sent once. `fitted`: what
+ * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors [n_texts,
+ * dimensions] are the caller's to free, NULL after an error or without a text; what was embedded
+ * before an error is in the caches. `fitted`: what
  * catalog_entry_model(entry) became after learning from a collection, used in its place and never
  * cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
-                  const struct model_texts *texts, float *embeddings, struct error *err);
+                  const struct model_texts *texts, struct model_embeddings *embeddings,
+                  struct error *err);
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err);
 
 /* What a model has done for one task, whatever it was called. */
 struct catalog_statistics {
-    uint64_t requests;   /* calls to the model */
-    uint64_t texts;      /* texts, or documents, that went to it */
-    uint64_t cache_hits; /* texts answered without it: known, or a second time in one call */
-    uint64_t failures;   /* calls that gave an error */
-    double seconds;      /* spent in calls */
+    struct model_usage usage; /* requests, retries, tokens, bytes */
+    uint64_t texts;           /* texts, or documents, that it embedded, or read */
+    uint64_t cache_hits;      /* texts answered without it: known, or a second time in one call */
+    uint64_t failures;        /* calls that gave an error */
+    double seconds;           /* spent in calls */
 };
 
 /* An entry as it is listed. All pointers are borrowed until the entry is changed. */

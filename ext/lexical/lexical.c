@@ -7,6 +7,8 @@
 
 #define BATCH_SIZE 256
 
+_Static_assert(LATENT_DIMENSIONS + LATENT_HASHED <= LEXICAL_DIMENSIONS, "an embedding fits");
+
 struct lexical {
     struct model model;
     struct latent *latent; /* owned; NULL in the stateless model */
@@ -29,19 +31,21 @@ static int new_model(struct latent *latent, struct model **model, struct error *
     return 0;
 }
 
-static int embed(struct model *model, const struct model_texts *texts, float *embeddings,
-                 struct error *err)
+static int embed(struct model *model, const struct model_texts *texts,
+                 const struct model_sink *sink, struct model_usage *usage, struct error *err)
 {
     struct lexical *lexical = (struct lexical *)model;
     struct features features;
+    float embedding[LEXICAL_DIMENSIONS];
     int rc = 0;
+    usage->requests += (texts->n_texts + BATCH_SIZE - 1) / BATCH_SIZE;
     features_init(&features, texts->cancel);
     for (size_t i = 0; rc == 0 && i < texts->n_texts; i++) {
-        float *embedding = embeddings + i * model->dimensions;
         rc = features_extract(&features, texts->texts[i], err);
         if (rc != 0) break;
         if (lexical->latent != NULL) rc = latent_embed(lexical->latent, &features, embedding, err);
         else rc = hashing_embed(&features, embedding, model->dimensions, err);
+        if (rc == 0) rc = sink->put(sink->context, i, embedding, model->dimensions, err);
         if (rc == 0 && i % 32 == 31) rc = cancel_check(texts->cancel, err);
     }
     features_deinit(&features);
@@ -49,9 +53,10 @@ static int embed(struct model *model, const struct model_texts *texts, float *em
 }
 
 static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
-                  struct error *err)
+                  struct model_usage *usage, struct error *err)
 {
     struct lexical *lexical = (struct lexical *)model;
+    usage->requests++;
     return lexical_rerank(lexical->latent != NULL ? latent_statistics(lexical->latent) : NULL,
                           candidates, scores, err);
 }

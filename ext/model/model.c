@@ -1,7 +1,9 @@
 #include "model/model.h"
 
 #include <math.h>
+#include <string.h>
 
+#include "base/memory.h"
 #include "text/utf8.h"
 
 static int is_blank(struct span text)
@@ -23,45 +25,76 @@ int model_check_text(struct span text, int empty_is_error, struct error *err)
     return 0;
 }
 
-/* What a model gives back is numbers, or it is refused. */
-static int check_output(const struct model *model, const float *values, size_t n, struct error *err)
+int model_embeddings_put(void *context, size_t text, const float *embedding, size_t dimensions,
+                         struct error *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(values[i]))
-            return error_set(err, ERROR_UNAVAILABLE, "%s gave a number that is not finite",
-                             model->name);
+    struct model_embeddings *all = context;
+    if (all->vectors == NULL) {
+        all->vectors = memory_zalloc(all->n_texts, dimensions * sizeof *all->vectors);
+        if (all->vectors == NULL) return error_nomem(err);
+        all->dimensions = dimensions;
+    }
+    if (dimensions != all->dimensions)
+        return error_set(err, ERROR_UNAVAILABLE, "expected %zu dimensions, as before, not %zu",
+                         all->dimensions, dimensions);
+    memcpy(all->vectors + text * dimensions, embedding, dimensions * sizeof *embedding);
     return 0;
 }
 
-int model_embed(struct model *model, const struct model_texts *texts, float *embeddings,
-                size_t *n_calls, struct error *err)
+static int not_finite(const struct model *model, struct error *err)
 {
+    return error_set(err, ERROR_UNAVAILABLE, "%s gave a number that is not finite", model->name);
+}
+
+/* The caller's sink behind our checks. */
+struct checked {
+    struct model *model;
+    const struct model_sink *sink;
+};
+
+static int put_checked(void *context, size_t text, const float *embedding, size_t dimensions,
+                       struct error *err)
+{
+    struct checked *checked = context;
+    struct model *model = checked->model;
+    if (model->dimensions != 0 && dimensions != model->dimensions)
+        return error_set(err, ERROR_UNAVAILABLE,
+                         "%s gave a vector of %zu dimensions, expected %zu as before", model->name,
+                         dimensions, model->dimensions);
+    for (size_t i = 0; i < dimensions; i++)
+        if (!isfinite(embedding[i])) return not_finite(model, err);
+    model->dimensions = dimensions;
+    return checked->sink->put(checked->sink->context, text, embedding, dimensions, err);
+}
+
+int model_embed(struct model *model, const struct model_texts *texts, const struct model_sink *sink,
+                struct model_usage *usage, struct error *err)
+{
+    struct checked checked = {model, sink};
+    struct model_sink checking = {put_checked, &checked};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < texts->n_texts; i++)
         rc = model_check_text(texts->texts[i], 1, err);
-    for (size_t at = 0; rc == 0 && at < texts->n_texts; at += model->batch_size) {
-        struct model_texts batch = *texts;
-        batch.texts += at;
-        batch.n_texts =
-            texts->n_texts - at < model->batch_size ? texts->n_texts - at : model->batch_size;
-        float *out = embeddings + at * model->dimensions;
-        if (n_calls != NULL) ++*n_calls;
-        rc = cancel_check(texts->cancel, err);
-        if (rc == 0) rc = model->methods->embed(model, &batch, out, err);
-        if (rc == 0) rc = check_output(model, out, batch.n_texts * model->dimensions, err);
-    }
-    return rc;
+    if (rc == 0) rc = cancel_check(texts->cancel, err);
+    if (rc != 0 || texts->n_texts == 0) return rc;
+    return model->methods->embed(model, texts, &checking, usage, err);
 }
 
 int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
-                 struct error *err)
+                 struct model_usage *usage, struct error *err)
 {
+    size_t n = candidates->n_documents, n_missing = 0;
     int rc = model_check_text(candidates->query, 1, err);
-    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)
+    for (size_t i = 0; rc == 0 && i < n; i++)
         rc = model_check_text(candidates->documents[i], 0, err);
-    if (rc != 0 || candidates->n_documents == 0) return rc;
-    rc = model->methods->rerank(model, candidates, scores, err);
-    return rc == 0 ? check_output(model, scores, candidates->n_documents, err) : rc;
+    if (rc != 0 || n == 0) return rc;
+    rc = model->methods->rerank(model, candidates, scores, usage, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (isnan(scores[i])) n_missing++;
+        else if (isinf(scores[i])) return not_finite(model, err);
+    }
+    size_t wanted = candidates->top_n == 0 || candidates->top_n > n ? n : candidates->top_n;
+    return rc == 0 && n - n_missing < wanted ? not_finite(model, err) : rc;
 }
 
 void model_free(struct model *model)

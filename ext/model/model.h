@@ -3,15 +3,14 @@
  *
  * One interface for every kind of model: computed from the words alone (lexical/), later run inside
  * the process or behind an API. A model does one task or both. Callers see texts and numbers; how a
- * model gets from one to the other is its own affair, and so are its prefixes, its batches beyond
- * the limits stated here and its connection.
+ * model gets from one to the other is its own affair, and so are its requests and its connection.
  *
  * A model may also be fittable: handed a collection it returns a second model that has learnt from
  * it (of other dimensions, perhaps) and that can be stored as bytes and loaded again. A
  * semantic_index fits once and keeps the bytes.
  *
- * The functions below check input once for all models (UTF-8, not empty), cut work into batches,
- * and check the output (finite numbers). A model's own methods are called by nobody else.
+ * The functions below check input once for all models (UTF-8, not empty), and the output (finite
+ * numbers, one length). A model's own methods are called by nobody else.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -35,14 +34,41 @@ struct model_texts {
     const struct cancel *cancel; /* or NULL */
 };
 
+/* Where embeddings go as they come: in any order, each text once. The embedding is borrowed. */
+struct model_sink {
+    int (*put)(void *context, size_t text, const float *embedding, size_t dimensions,
+               struct error *err);
+    void *context;
+};
+
+/* Embeddings collected: model_embeddings_put is a sink's `put` for it. */
+struct model_embeddings {
+    float *vectors; /* [n_texts, dimensions], allocated with the first one; the caller frees */
+    size_t n_texts, dimensions;
+};
+int model_embeddings_put(void *context, size_t text, const float *embedding, size_t dimensions,
+                         struct error *err);
+
+/* What work has cost; raised by the model as it goes, also when it fails. */
+struct model_usage {
+    uint64_t requests; /* calls to where the model is, repeated ones included */
+    uint64_t retries;  /* of these, repeated */
+    uint64_t tokens;   /* as counted by the provider, where it tells */
+    uint64_t bytes;    /* sent and received */
+};
+
 /* A query and the whole candidate set: one call reads them all. */
 struct model_candidates {
     struct span query;            /* valid UTF-8 without NUL, not empty */
     const struct span *documents; /* [n_documents], valid UTF-8 without NUL; may be empty texts */
     size_t n_documents;
-    const float
-        *similarities; /* [n_documents] similarity in [-1, 1] that retrieval gave, or NULL */
+    const float *similarities;   /* [n_documents] similarity in [-1, 1] that retrieval gave; NULL */
     const struct cancel *cancel; /* or NULL */
+    /* The documents as the JSON objects that their texts were made of, for a model that reads
+     * fields itself; NULL: there are none. */
+    const struct span *objects;
+    struct span fields; /* comma separated names of fields to read; empty: all */
+    size_t top_n;       /* so many are wanted, 0: all; the others' scores may be NAN */
 };
 
 /* A collection to learn from, read once, front to back. */
@@ -58,13 +84,13 @@ struct model_collection {
 struct model;
 
 struct model_methods {
-    /* embeddings: [n_texts, dimensions]. At most batch_size texts a call. NULL if it does not
-     * embed. */
-    int (*embed)(struct model *model, const struct model_texts *texts, float *embeddings,
-                 struct error *err);
+    /* Hands the embedding of each text to the sink; what it handed over before a failure counts.
+     * NULL if it does not embed. */
+    int (*embed)(struct model *model, const struct model_texts *texts,
+                 const struct model_sink *sink, struct model_usage *usage, struct error *err);
     /* scores: [n_documents], higher is better. NULL if it does not rerank. */
     int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores,
-                  struct error *err);
+                  struct model_usage *usage, struct error *err);
     /* A new model that has learnt from the collection; the old one is unchanged. NULL if not
      * fittable. */
     int (*fit)(struct model *model, const struct model_collection *collection,
@@ -80,22 +106,23 @@ struct model_methods {
 struct model {
     const struct model_methods *methods;
     const char *name;  /* "provider:name", static or owned by the model */
-    size_t dimensions; /* of its embeddings; 0 if it does not embed */
-    size_t batch_size; /* texts it takes in one call, 1 or more */
+    size_t dimensions; /* of its embeddings; 0 if it does not embed, or has not yet */
+    size_t batch_size; /* texts that it takes in one request, 1 or more */
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space.
  * The text begins "text ..." and names the byte. */
 int model_check_text(struct span text, int empty_is_error, struct error *err);
 
-/* Embeds any number of texts, in batches. embeddings: [n_texts, model->dimensions], written by us.
- * *n_calls (may be NULL) is raised by one for each call to the model, failed or not. */
-int model_embed(struct model *model, const struct model_texts *texts, float *embeddings,
-                size_t *n_calls, struct error *err);
+/* Embeds any number of texts. The sink gets finite vectors of model->dimensions, which is learnt
+ * from the first vector where it was 0; another length is ERROR_UNAVAILABLE. */
+int model_embed(struct model *model, const struct model_texts *texts, const struct model_sink *sink,
+                struct model_usage *usage, struct error *err);
 
-/* Scores all candidates in one call. scores: [n_documents]. No document: no call. */
+/* Scores all candidates in one call. scores: [n_documents]; those that may be missing (top_n) are
+ * NAN then. No document: no call. */
 int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
-                 struct error *err);
+                 struct model_usage *usage, struct error *err);
 
 /* Accepts NULL. */
 void model_free(struct model *model);

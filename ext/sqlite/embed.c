@@ -7,7 +7,7 @@
 #include "sqlite/text_list.h"
 
 /* Texts that embed_each embeds at a time. */
-#define CHUNK 1024
+#define CHUNK 4096
 
 static int parse_role(sqlite3_value *value, enum model_role *role, struct error *err)
 {
@@ -36,19 +36,17 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct error err;
     struct span text;
     struct model_texts texts = {&text, 1, MODEL_DOCUMENT, &connection->cancel};
-    float *embedding = NULL;
+    struct model_embeddings embedding = {0};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
     int rc = argument_text(argv[0], &text, &err);
     if (rc == 0) rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
     if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &texts.role, &err);
-    size_t dimensions = rc == 0 ? catalog_entry_model(entry)->dimensions : 0;
-    if (rc == 0 && (embedding = memory_alloc(dimensions, sizeof *embedding)) == NULL)
-        rc = error_nomem(&err);
-    if (rc == 0) rc = catalog_embed(connection->catalog, entry, NULL, &texts, embedding, &err);
+    if (rc == 0) rc = catalog_embed(connection->catalog, entry, NULL, &texts, &embedding, &err);
     if (rc == 0)
-        sqlite3_result_blob64(context, embedding, dimensions * sizeof *embedding, SQLITE_TRANSIENT);
+        sqlite3_result_blob64(context, embedding.vectors,
+                              embedding.dimensions * sizeof *embedding.vectors, SQLITE_TRANSIENT);
     else argument_result_error(context, "embed", &err);
-    memory_free(embedding);
+    memory_free(embedding.vectors);
 }
 
 /* embed_each(texts [, model [, role]]) */
@@ -61,8 +59,9 @@ struct each_cursor {
     size_t at;
     struct catalog_entry *entry;
     enum model_role role;
-    float *embeddings; /* [CHUNK, dimensions] of the items from `chunk` on; NULL: none yet */
+    struct model_embeddings embeddings; /* of the items from `chunk` on that are not null */
     size_t chunk, n_chunk;
+    size_t n_nulls; /* among them, before the current one */
     sqlite3_value *arguments[N_EACH_ARGUMENTS];
 };
 
@@ -95,7 +94,7 @@ static int each_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
 static void each_reset(struct each_cursor *cursor)
 {
     text_list_deinit(&cursor->list);
-    memory_free(cursor->embeddings);
+    memory_free(cursor->embeddings.vectors);
     table_function_release(cursor->arguments, N_EACH_ARGUMENTS);
     *cursor = (struct each_cursor){.base = cursor->base};
 }
@@ -111,15 +110,15 @@ static int each_close(sqlite3_vtab_cursor *base)
 static int embed_chunk(struct each_cursor *cursor, struct error *err)
 {
     struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
-    size_t left = cursor->list.n - cursor->at,
-           dimensions = catalog_entry_model(cursor->entry)->dimensions, n = 0;
-    struct span texts[CHUNK];
+    size_t left = cursor->list.n - cursor->at, n = 0;
     int rc = 0;
     cursor->chunk = cursor->at;
     cursor->n_chunk = left < CHUNK ? left : CHUNK;
-    memory_free(cursor->embeddings);
-    cursor->embeddings = memory_alloc(cursor->n_chunk, dimensions * sizeof *cursor->embeddings);
-    if (cursor->embeddings == NULL) return error_nomem(err);
+    cursor->n_nulls = 0;
+    memory_free(cursor->embeddings.vectors);
+    cursor->embeddings.vectors = NULL;
+    struct span *texts = memory_alloc(cursor->n_chunk, sizeof *texts);
+    if (texts == NULL) return error_nomem(err);
     for (size_t i = 0; rc == 0 && i < cursor->n_chunk; i++) {
         const struct text_item *item = &cursor->list.items[cursor->chunk + i];
         if (item->is_null) continue;
@@ -129,15 +128,9 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
     }
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
     if (rc == 0)
-        rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, cursor->embeddings,
+        rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, &cursor->embeddings,
                            err);
-    /* The vectors stand close together: move them to their items, the last first. */
-    for (size_t i = cursor->n_chunk; rc == 0 && i > 0; i--) {
-        if (cursor->list.items[cursor->chunk + i - 1].is_null) continue;
-        n--;
-        memmove(cursor->embeddings + (i - 1) * dimensions, cursor->embeddings + n * dimensions,
-                dimensions * sizeof(float));
-    }
+    memory_free(texts);
     return rc;
 }
 
@@ -178,8 +171,10 @@ static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, 
 
 static int each_next(sqlite3_vtab_cursor *base)
 {
-    ((struct each_cursor *)base)->at++;
-    return each_ready((struct each_cursor *)base);
+    struct each_cursor *cursor = (struct each_cursor *)base;
+    cursor->n_nulls += (size_t)(cursor->list.items[cursor->at].is_null != 0);
+    cursor->at++;
+    return each_ready(cursor);
 }
 
 static int each_eof(sqlite3_vtab_cursor *base)
@@ -196,10 +191,10 @@ static int each_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         sqlite3_value *argument = cursor->arguments[column - EACH_TEXTS];
         if (argument != NULL) sqlite3_result_value(context, argument);
     } else if (column == EACH_EMBEDDING && !item->is_null) {
-        size_t dimensions = catalog_entry_model(cursor->entry)->dimensions;
-        sqlite3_result_blob64(context,
-                              cursor->embeddings + (cursor->at - cursor->chunk) * dimensions,
-                              dimensions * sizeof(float), SQLITE_TRANSIENT);
+        const struct model_embeddings *all = &cursor->embeddings;
+        size_t number = cursor->at - cursor->chunk - cursor->n_nulls;
+        sqlite3_result_blob64(context, all->vectors + number * all->dimensions,
+                              all->dimensions * sizeof *all->vectors, SQLITE_TRANSIENT);
     } else if (column != EACH_EMBEDDING) {
         sqlite3_result_value(context, column == EACH_KEY ? item->key : item->value);
     }

@@ -25,8 +25,11 @@ enum {
     STATS_MODEL,
     STATS_TASK,
     STATS_REQUESTS,
+    STATS_RETRIES,
     STATS_TEXTS,
+    STATS_TOKENS,
     STATS_CACHE_HITS,
+    STATS_BYTES,
     STATS_SECONDS,
     STATS_FAILURES
 };
@@ -67,9 +70,9 @@ static int stats_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
     (void)argv;
     (void)message;
     return table_function_connect(db, aux,
-                                  "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, texts "
-                                  "INTEGER, cache_hits INTEGER, "
-                                  "seconds REAL, failures INTEGER)",
+                                  "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, retries "
+                                  "INTEGER, texts INTEGER, tokens INTEGER, cache_hits INTEGER, "
+                                  "bytes INTEGER, seconds REAL, failures INTEGER)",
                                   opened);
 }
 
@@ -213,7 +216,16 @@ static int stats_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
         result_text(context, task_name(&cursor->description));
         break;
     case STATS_REQUESTS:
-        result_count(context, statistics.requests);
+        result_count(context, statistics.usage.requests);
+        break;
+    case STATS_RETRIES:
+        result_count(context, statistics.usage.retries);
+        break;
+    case STATS_TOKENS:
+        result_count(context, statistics.usage.tokens);
+        break;
+    case STATS_BYTES:
+        result_count(context, statistics.usage.bytes);
         break;
     case STATS_TEXTS:
         result_count(context, statistics.texts);

@@ -24,7 +24,8 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct error err;
     struct span document;
     float score;
-    struct model_candidates candidates = {{NULL, 0}, &document, 1, NULL, &connection->cancel};
+    struct model_candidates candidates = {
+        .documents = &document, .n_documents = 1, .cancel = &connection->cancel};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL)
         return;
     int rc = argument_text(argv[0], &candidates.query, &err);
@@ -141,7 +142,8 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
         rc = model_check_text(item->text, 0, err);
         if (rc != 0) rc = text_item_error(item, err);
     }
-    struct model_candidates candidates = {query, documents, n, NULL, &connection->cancel};
+    struct model_candidates candidates = {
+        .query = query, .documents = documents, .n_documents = n, .cancel = &connection->cancel};
     if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, scores, err);
     for (size_t i = 0; rc == 0 && i < n; i++) cursor->ranked[i].score = scores[i];
     if (rc == 0 && n > 1) qsort(cursor->ranked, n, sizeof *cursor->ranked, compare_scores);

@@ -189,12 +189,11 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
             similarities[i] =
                 (float)index_similarity(table->config.metric, cursor->hits[i].closeness);
-        struct model_candidates candidates = {{NULL, 0},
-                                              documents,
-                                              cursor->n_hits,
-                                              table->config.metric == INDEX_DOT ? NULL
-                                                                                : similarities,
-                                              &table->connection->cancel};
+        struct model_candidates candidates = {
+            .documents = documents,
+            .n_documents = cursor->n_hits,
+            .similarities = table->config.metric == INDEX_DOT ? NULL : similarities,
+            .cancel = &table->connection->cancel};
         if (rc == 0) rc = argument_text(cursor->query, &candidates.query, err);
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
     }
@@ -357,10 +356,9 @@ static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv,
     return rc;
 }
 
-/* Embeds a query text; *embedding is owned by the caller. */
+/* Embeds a query text; the caller frees the vector. */
 static int embed_query(struct semantic_table *table, const struct semantic_state *state,
-                       sqlite3_value *query, float **embedding, size_t *dimensions,
-                       struct error *err)
+                       sqlite3_value *query, struct model_embeddings *embedding, struct error *err)
 {
     struct catalog_entry *entry;
     struct model *fitted;
@@ -368,26 +366,23 @@ static int embed_query(struct semantic_table *table, const struct semantic_state
     int rc = argument_text(query, &text, err);
     if (rc == 0) rc = semantic_embedder(table, state, &entry, &fitted, err);
     if (rc != 0) return rc;
-    struct model *model = fitted != NULL ? fitted : catalog_entry_model(entry);
-    rc = semantic_check_dimensions(state, model->name, model->dimensions, err);
-    if (rc != 0) return rc;
-    *dimensions = model->dimensions;
-    *embedding = memory_alloc(model->dimensions, sizeof **embedding);
-    if (*embedding == NULL) return error_nomem(err);
     struct model_texts request = {&text, 1, MODEL_QUERY, &table->connection->cancel};
-    return catalog_embed(table->connection->catalog, entry, fitted, &request, *embedding, err);
+    rc = catalog_embed(table->connection->catalog, entry, fitted, &request, embedding, err);
+    if (rc != 0) return rc;
+    return semantic_check_dimensions(state, state->model, embedding->dimensions, err);
 }
 
 /* The query as a vector: the one given, or the embedding of the text. */
 static int query_vector(struct semantic_cursor *cursor, const struct semantic_state *state,
-                        sqlite3_value *query, float **embedding, struct index_query *search,
-                        struct error *err)
+                        sqlite3_value *query, struct model_embeddings *embedding,
+                        struct index_query *search, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int rc;
     if (sqlite3_value_type(query) != SQLITE_BLOB && !argument_is_json_array(query)) {
-        rc = embed_query(table, state, query, embedding, &search->dimensions, err);
-        search->vector = *embedding;
+        rc = embed_query(table, state, query, embedding, err);
+        search->vector = embedding->vectors;
+        search->dimensions = embedding->dimensions;
         return rc;
     }
     rc = argument_vector(cursor->query, &cursor->vector, err);
@@ -404,7 +399,7 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
     struct semantic_table *table = table_of(&cursor->base);
     struct semantic_state state;
     struct request request = {0};
-    float *embedding = NULL;
+    struct model_embeddings embedding = {0};
     cursor->query = sqlite3_value_dup(argv[0]);
     if (cursor->query == NULL) return error_nomem(err);
     int rc = read_request(cursor, argv, &request, err);
@@ -423,7 +418,7 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
         if (rc == 0 && state.dimensions != 0)
             rc = index_search(&cursor->storage, &query, &cursor->ranked, err);
     }
-    memory_free(embedding);
+    memory_free(embedding.vectors);
     memory_free(request.ids);
     if (rc == 0 && cursor->plan & PLAN_RELEVANCE) rc = take_all(cursor, err);
     if (rc == 0 && cursor->plan & PLAN_BY_RELEVANCE) {

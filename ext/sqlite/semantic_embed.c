@@ -85,19 +85,18 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
                         struct error *err)
 {
     if (n_rows == 0) return 0;
-    struct model *model = fitted != NULL ? fitted : catalog_entry_model(entry);
     struct span *texts = memory_alloc(n_rows, sizeof *texts);
-    float *embeddings = memory_alloc(n_rows, model->dimensions * sizeof *embeddings);
-    int rc = texts == NULL || embeddings == NULL ? error_nomem(err) : 0;
+    struct model_embeddings embeddings = {0};
+    int rc = texts == NULL ? error_nomem(err) : 0;
     if (rc == 0) {
         for (size_t i = 0; i < n_rows; i++)
             texts[i] = (struct span){rows[i]->text, rows[i]->text_size};
         struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel};
-        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, embeddings, err);
+        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings, err);
     }
-    if (rc == 0) rc = deal_vectors(rows, n_rows, embeddings, model->dimensions, err);
+    if (rc == 0) rc = deal_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
     memory_free(texts);
-    memory_free(embeddings);
+    memory_free(embeddings.vectors);
     return rc;
 }
 

@@ -282,23 +282,23 @@ static int store_new_model(struct semantic_sync *sync, struct semantic_state *st
                            struct error *err)
 {
     struct semantic_table *table = sync->table;
-    struct model *model = sync->fitted != NULL ? sync->fitted : catalog_entry_model(sync->entry);
+    const char *name = catalog_entry_name(sync->entry);
+    size_t dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions : state->dimensions;
     int any = 0, rc = store_delete_all_vectors(table, err);
     if (rc == 0) rc = store_any_vector(table, &any, err);
-    if (rc == 0 && any) rc = semantic_check_dimensions(state, model->name, model->dimensions, err);
+    if (rc == 0 && any) rc = semantic_check_dimensions(state, name, dimensions, err);
     if (rc == ERROR_INVALID)
         error_context(err,
                       "the index holds vectors that were given (delete those rows, or give all)");
-    if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != model->dimensions)
+    if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != dimensions)
         rc = error_set(
             err, ERROR_INVALID,
             "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
-            table->config.dimensions, model->name, model->dimensions);
+            table->config.dimensions, name, dimensions);
     if (rc == 0) rc = store_fit(sync, err);
-    if (rc == 0) rc = store_set_text(table, "model", catalog_entry_name(sync->entry), err);
-    if (rc == 0 && sync->n_rows > 0)
-        rc = store_set(table, "dimensions", (int64_t)model->dimensions, err);
-    state->dimensions = sync->n_rows > 0 ? model->dimensions : state->dimensions;
+    if (rc == 0) rc = store_set_text(table, "model", name, err);
+    if (rc == 0) rc = store_set(table, "dimensions", (int64_t)dimensions, err);
+    state->dimensions = dimensions;
     return rc;
 }
 

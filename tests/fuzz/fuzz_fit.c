@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "lexical/lexical.h"
+#include "model/array_sink.h"
 
 enum { MAX_LINES = 64, MAX_DIMENSIONS = 1024 };
 
@@ -44,8 +45,8 @@ static void embed_both(struct model *fitted, struct model *loaded, struct span l
     struct error err = {0};
     struct model_texts texts = {.texts = &line, .n_texts = 1, .role = MODEL_DOCUMENT};
     double length = 0;
-    if (model_embed(fitted, &texts, one, NULL, &err) != 0) return; /* not UTF-8, or blank */
-    if (model_embed(loaded, &texts, other, NULL, &err) != 0) abort();
+    if (embed_into(fitted, &texts, one, &err) != 0) return; /* not UTF-8, or blank */
+    if (embed_into(loaded, &texts, other, &err) != 0) abort();
     for (size_t i = 0; i < fitted->dimensions; i++) length += (double)one[i] * (double)one[i];
     if (!(fabs(length - 1.0) < 1e-4)) abort();
     for (size_t i = 0; i < fitted->dimensions; i++)

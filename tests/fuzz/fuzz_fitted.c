@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "lexical/lexical.h"
+#include "model/array_sink.h"
 
 static const char *const documents[] = {
     "a masked hero fights crime in a dark city",
@@ -69,11 +70,11 @@ static void use(struct model *loaded)
     struct model_candidates candidates = {.query = text, .documents = candidate, .n_documents = 3};
     float *embedding = memory_alloc(loaded->dimensions, sizeof *embedding), scores[3];
     double length = 0;
-    if (embedding == NULL || model_embed(loaded, &texts, embedding, NULL, &err) != 0) abort();
+    if (embedding == NULL || embed_into(loaded, &texts, embedding, &err) != 0) abort();
     for (size_t i = 0; i < loaded->dimensions; i++)
         length += (double)embedding[i] * (double)embedding[i];
     if (!(fabs(length - 1.0) < 1e-4)) abort();
-    if (model_rerank(loaded, &candidates, scores, &err) != 0) abort();
+    if (model_rerank(loaded, &candidates, scores, &(struct model_usage){0}, &err) != 0) abort();
     for (size_t i = 0; i < 3; i++)
         if (!(scores[i] >= 0 && scores[i] <= 1)) abort();
     memory_free(embedding);

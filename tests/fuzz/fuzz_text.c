@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "lexical/lexical.h"
+#include "model/array_sink.h"
 #include "text/words.h"
 
 static void split(struct span text)
@@ -31,7 +32,7 @@ static void embed(struct model *model, struct span text)
     struct error err = {0};
     struct model_texts texts = {.texts = &text, .n_texts = 1};
     float *embedding = memory_alloc(model->dimensions, sizeof *embedding);
-    if (embedding != NULL && model_embed(model, &texts, embedding, NULL, &err) == 0) {
+    if (embedding != NULL && embed_into(model, &texts, embedding, &err) == 0) {
         double length = 0;
         for (size_t i = 0; i < model->dimensions; i++)
             length += (double)embedding[i] * (double)embedding[i];
@@ -57,7 +58,7 @@ static void rerank(struct model *model, struct span text)
     if (n < 2) return;
     struct model_candidates candidates = {
         .query = lines[0], .documents = lines + 1, .n_documents = n - 1};
-    if (model_rerank(model, &candidates, scores, &err) != 0) return;
+    if (model_rerank(model, &candidates, scores, &(struct model_usage){0}, &err) != 0) return;
     for (size_t i = 0; i < n - 1; i++)
         if (!(scores[i] >= 0 && scores[i] <= 1)) abort();
 }

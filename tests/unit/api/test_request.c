@@ -258,7 +258,7 @@ static void test_out_of_memory(void **state)
         buffer_deinit(&body);
         assert_int_equal(failing_memory_blocks, 0);
     }
-    assert_true(n > 10 && n < 100);
+    assert_true(n > 1 && n < 100);
 }
 
 /* ---- against what the vendors' SDKs send -------------------------------------------------------

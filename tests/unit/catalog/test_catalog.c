@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/failing_memory.h"
+#include "base/memory.h"
 #include "catalog/catalog.h"
 #include "model/fake_model.h"
 
@@ -57,6 +58,17 @@ static int add(struct catalog *catalog, const char *name, enum model_task task, 
     return catalog_add(catalog, &alias, &number, err);
 }
 
+/* catalog_embed into an array of ours. */
+static int embed_into(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
+                      const struct model_texts *texts, float *out, struct error *err)
+{
+    struct model_embeddings all;
+    int rc = catalog_embed(catalog, entry, fitted, texts, &all, err);
+    if (rc == 0) memcpy(out, all.vectors, all.n_texts * all.dimensions * sizeof *out);
+    memory_free(all.vectors);
+    return rc;
+}
+
 /* texts as documents, n of them, at most 16. */
 static int embed(struct catalog *catalog, struct catalog_entry *entry, const char *const *texts,
                  size_t n, float *out, struct error *err)
@@ -64,7 +76,7 @@ static int embed(struct catalog *catalog, struct catalog_entry *entry, const cha
     struct span spans[16];
     for (size_t i = 0; i < n; i++) spans[i] = span_of(texts[i]);
     struct model_texts request = {spans, n, MODEL_DOCUMENT, NULL};
-    return catalog_embed(catalog, entry, NULL, &request, out, err);
+    return embed_into(catalog, entry, NULL, &request, out, err);
 }
 
 static void test_finds_what_there_is(void **state)
@@ -98,7 +110,7 @@ static void test_texts_are_embedded_once(void **state)
     struct catalog_statistics statistics;
     assert_int_equal(embed(catalog, entry, texts, 5, a, NULL), 0);
     catalog_entry_statistics(entry, &statistics);
-    assert_int_equal(statistics.requests, 1);
+    assert_int_equal(statistics.usage.requests, 1);
     assert_int_equal(statistics.texts, 3);
     assert_int_equal(statistics.cache_hits, 2);
     assert_memory_equal(a, a + 2 * dimensions, bytes);
@@ -106,7 +118,7 @@ static void test_texts_are_embedded_once(void **state)
     assert_int_equal(embed(catalog, entry, texts, 5, b, NULL), 0);
     assert_memory_equal(a, b, 5 * bytes);
     catalog_entry_statistics(entry, &statistics);
-    assert_int_equal(statistics.requests, 1);
+    assert_int_equal(statistics.usage.requests, 1);
     assert_int_equal(statistics.cache_hits, 7);
     for (size_t i = 0; i < 5; i++) {
         struct catalog *other = new_catalog();
@@ -146,14 +158,14 @@ static void test_fitted_models(void **state)
     struct catalog_statistics statistics;
     float out[4];
     for (int i = 0; i < 2; i++)
-        assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL), 0);
+        assert_int_equal(embed_into(catalog, entry, &fake.model, &request, out, NULL), 0);
     assert_int_equal(fake.n_calls, 2);
     assert_int_equal(fake.n_texts, 4);
     fake.fail_at = 3;
-    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL),
+    assert_int_equal(embed_into(catalog, entry, &fake.model, &request, out, NULL),
                      ERROR_UNAVAILABLE);
     catalog_entry_statistics(entry, &statistics);
-    assert_int_equal(statistics.requests, 3);
+    assert_int_equal(statistics.usage.requests, 3);
     assert_int_equal(statistics.failures, 1);
     assert_int_equal(statistics.cache_hits, 0);
     free_catalog(catalog);
@@ -166,7 +178,8 @@ static void test_rerank_is_counted(void **state)
     struct catalog_entry *entry = find(catalog, NULL, MODEL_RERANK);
     struct fake_model fake = fake_new(1);
     struct span documents[3] = {span_of("a cat"), span_of(""), span_of("dogs")};
-    struct model_candidates candidates = {span_of("cat"), documents, 3, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = span_of("cat"), .documents = documents, .n_documents = 3};
     struct catalog_statistics statistics;
     float scores[3];
     assert_int_equal(catalog_rerank(catalog, entry, NULL, &candidates, scores, NULL), 0);
@@ -181,8 +194,8 @@ static void test_rerank_is_counted(void **state)
     candidates.n_documents = 0;
     assert_int_equal(catalog_rerank(catalog, entry, NULL, &candidates, scores, NULL), 0);
     catalog_entry_statistics(entry, &statistics);
-    assert_int_equal(statistics.requests, 2);
-    assert_int_equal(statistics.texts, 6);
+    assert_int_equal(statistics.usage.requests, 2);
+    assert_int_equal(statistics.texts, 3);
     assert_int_equal(statistics.failures, 1);
     free_catalog(catalog);
 }
@@ -204,11 +217,10 @@ static void test_prefixes(void **state)
     struct span texts[2] = {span_of("abc"), span_of("d")};
     struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
     float out[4];
-    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL), 0);
+    assert_int_equal(embed_into(catalog, entry, &fake.model, &request, out, NULL), 0);
     assert_true(out[0] == 9 && out[2] == 7);
     texts[1] = span_of(" ");
-    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL),
-                     ERROR_INVALID);
+    assert_int_equal(embed_into(catalog, entry, &fake.model, &request, out, NULL), ERROR_INVALID);
     assert_int_equal(fake.n_calls, 1);
     /* The model's own prefix is taken where the alias has none. */
     alias = (struct catalog_alias){
@@ -218,7 +230,7 @@ static void test_prefixes(void **state)
     texts[1] = span_of("d");
     request.role = MODEL_QUERY;
     entry = find(catalog, "bare", MODEL_EMBED);
-    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, out, NULL), 0);
+    assert_int_equal(embed_into(catalog, entry, &fake.model, &request, out, NULL), 0);
     assert_true(out[0] == 8 && out[2] == 6);
     free_catalog(catalog);
 }

@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "lexical/lexical.h"
+#include "model/array_sink.h"
 
 static void check_embedding(const char *text, size_t size, uint64_t golden)
 {
@@ -24,7 +25,7 @@ static void check_embedding(const char *text, size_t size, uint64_t golden)
     struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL};
     struct model *model;
     assert_int_equal(lexical_new(&model, NULL), 0);
-    assert_int_equal(model_embed(model, &texts, embedding, NULL, NULL), 0);
+    assert_int_equal(embed_into(model, &texts, embedding, NULL), 0);
     model_free(model);
     uint64_t hash = hash_bytes(embedding, sizeof embedding, 0);
     if (hash != golden) fail_msg("%.20s... gives 0x%016" PRIX64, text, hash);

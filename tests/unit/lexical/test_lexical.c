@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "lexical/lexical.h"
+#include "model/array_sink.h"
 
 #define N_TEXTS 60
 
@@ -51,7 +52,7 @@ static void embed(struct model *model, const char *text, float *embedding)
 {
     struct span span = {text, strlen(text)};
     struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL};
-    assert_int_equal(model_embed(model, &texts, embedding, NULL, NULL), 0);
+    assert_int_equal(embed_into(model, &texts, embedding, NULL), 0);
 }
 
 static void check_unit_length(const float *embedding, size_t n)
@@ -134,14 +135,15 @@ static void test_reranker(void **state)
     struct span spans[5];
     float scores[5], lone;
     struct model *model;
-    struct model_candidates candidates = {{"bats", 4}, spans, 5, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = {"bats", 4}, .documents = spans, .n_documents = 5};
     for (size_t i = 0; i < 5; i++) spans[i] = (struct span){documents[i], strlen(documents[i])};
     assert_int_equal(lexical_new(&model, NULL), 0);
-    assert_int_equal(model_rerank(model, &candidates, scores, NULL), 0);
+    assert_int_equal(model_rerank(model, &candidates, scores, &(struct model_usage){0}, NULL), 0);
     assert_true(scores[3] > scores[0] && scores[0] > scores[1]);
     assert_true(scores[2] <= scores[1] && scores[3] < 1);
     candidates.n_documents = 1;
-    assert_int_equal(model_rerank(model, &candidates, &lone, NULL), 0);
+    assert_int_equal(model_rerank(model, &candidates, &lone, &(struct model_usage){0}, NULL), 0);
     assert_true(lone > 0 && lone < 1);
     model_free(model);
 }
@@ -154,13 +156,14 @@ static void test_repeated_trigrams_count_once(void **state)
     struct span documents[] = {{"xaaax", 5}, {"kaaaaaaak", 9}};
     float scores[2];
     struct model *model;
-    struct model_candidates candidates = {{query, strlen(query)}, documents, 2, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = {query, strlen(query)}, .documents = documents, .n_documents = 2};
     assert_int_equal(lexical_new(&model, NULL), 0);
-    assert_int_equal(model_rerank(model, &candidates, scores, NULL), 0);
+    assert_int_equal(model_rerank(model, &candidates, scores, &(struct model_usage){0}, NULL), 0);
     for (size_t i = 0; i < 2; i++) assert_true(scores[i] >= 0 && scores[i] < 0.3f);
     candidates.query = documents[0];
     documents[0] = (struct span){query, strlen(query)};
-    assert_int_equal(model_rerank(model, &candidates, scores, NULL), 0);
+    assert_int_equal(model_rerank(model, &candidates, scores, &(struct model_usage){0}, NULL), 0);
     assert_true(scores[0] >= 0 && scores[0] < 0.3f);
     model_free(model);
 }

@@ -10,6 +10,7 @@
 #include "base/each_allocation.h"
 #include "lexical/features.h"
 #include "lexical/lexical.h"
+#include "model/array_sink.h"
 
 enum { N_DOCUMENTS = 300, MAX_DIMENSIONS = 1024 };
 
@@ -72,11 +73,12 @@ static int embed_and_rerank(struct model *model, float expected[2][MAX_DIMENSION
     float made[3];
     struct span documents[] = {{"bats in a cave", 14}, {"", 0}, {"trains and chefs", 16}};
     struct model_texts batch = {texts, 2, MODEL_DOCUMENT, NULL};
-    struct model_candidates candidates = {texts[0], documents, 3, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = texts[0], .documents = documents, .n_documents = 3};
     size_t size = 2 * model->dimensions * sizeof(float);
-    int rc = model_embed(model, &batch, embeddings, NULL, err);
+    int rc = embed_into(model, &batch, embeddings, err);
     if (rc == 0) check_same(expected, embeddings, size, is_first);
-    if (rc == 0) rc = model_rerank(model, &candidates, made, err);
+    if (rc == 0) rc = model_rerank(model, &candidates, made, &(struct model_usage){0}, err);
     if (rc == 0) check_same(scores, made, sizeof made, is_first);
     return rc;
 }

@@ -30,21 +30,28 @@ static float fake_number(const struct fake_model *fake, struct span text)
     return fake->answer != 0 ? fake->answer : (float)text.size;
 }
 
-static int fake_embed(struct model *model, const struct model_texts *texts, float *embeddings,
-                      struct error *err)
+static int fake_embed(struct model *model, const struct model_texts *texts,
+                      const struct model_sink *sink, struct model_usage *usage, struct error *err)
 {
     struct fake_model *fake = (struct fake_model *)model;
-    for (size_t i = 0; i < texts->n_texts; i++) {
-        embeddings[2 * i] = fake_number(fake, texts->texts[i]);
-        embeddings[2 * i + 1] = (float)texts->role;
+    int rc = 0;
+    for (size_t at = 0; rc == 0 && at < texts->n_texts; at += model->batch_size) {
+        size_t left = texts->n_texts - at, n = left < model->batch_size ? left : model->batch_size;
+        usage->requests++;
+        rc = fake_call(fake, n, err);
+        for (size_t i = at; rc == 0 && i < at + n; i++) {
+            float embedding[2] = {fake_number(fake, texts->texts[i]), (float)texts->role};
+            rc = sink->put(sink->context, i, embedding, 2, err);
+        }
     }
-    return fake_call(fake, texts->n_texts, err);
+    return rc;
 }
 
 static int fake_rerank(struct model *model, const struct model_candidates *candidates,
-                       float *scores, struct error *err)
+                       float *scores, struct model_usage *usage, struct error *err)
 {
     struct fake_model *fake = (struct fake_model *)model;
+    usage->requests++;
     for (size_t i = 0; i < candidates->n_documents; i++)
         scores[i] = fake_number(fake, candidates->documents[i]);
     return fake_call(fake, candidates->n_documents, err);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "model/fake_model.h"
 
 static struct span span_of(const char *text)
@@ -43,21 +44,24 @@ static void test_embed_cuts_into_batches(void **state)
     (void)state;
     struct fake_model fake = fake_new(3);
     struct span texts[7];
-    float embeddings[14];
-    size_t n_calls = 10;
+    struct model_embeddings all = {.n_texts = 7};
+    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_usage usage = {.requests = 10};
     for (size_t i = 0; i < 7; i++) texts[i] = (struct span){"abcdefgh", i + 1};
     struct model_texts request = {texts, 7, MODEL_QUERY, NULL};
-    assert_int_equal(model_embed(&fake.model, &request, embeddings, &n_calls, NULL), 0);
-    assert_int_equal(n_calls, 13);
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), 0);
+    assert_int_equal(usage.requests, 13);
+    assert_int_equal(all.dimensions, 2);
     assert_int_equal(fake.n_calls, 3);
     assert_int_equal(fake.largest_batch, 3);
     for (size_t i = 0; i < 7; i++) {
-        assert_true(embeddings[2 * i] == (float)(i + 1));
-        assert_true(embeddings[2 * i + 1] == (float)MODEL_QUERY);
+        assert_true(all.vectors[2 * i] == (float)(i + 1));
+        assert_true(all.vectors[2 * i + 1] == (float)MODEL_QUERY);
     }
     request.n_texts = 0;
-    assert_int_equal(model_embed(&fake.model, &request, embeddings, NULL, NULL), 0);
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), 0);
     assert_int_equal(fake.n_calls, 3);
+    memory_free(all.vectors);
 }
 
 /* Nothing goes to a model before all is known to be text. */
@@ -67,18 +71,21 @@ static void test_bad_input_is_no_call(void **state)
     struct fake_model fake = fake_new(1);
     struct span texts[2] = {span_of("good"), span_of(" ")};
     struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
-    struct model_candidates candidates = {span_of("q"), texts, 2, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = span_of("q"), .documents = texts, .n_documents = 2};
     float out[4];
-    size_t n_calls = 0;
-    assert_int_equal(model_embed(&fake.model, &request, out, &n_calls, NULL), ERROR_INVALID);
-    assert_int_equal(n_calls, 0);
-    assert_int_equal(model_rerank(&fake.model, &candidates, out, NULL), 0);
+    struct model_embeddings all = {.n_texts = 2};
+    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_usage usage = {0};
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), ERROR_INVALID);
+    assert_int_equal(usage.requests, 0);
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, &usage, NULL), 0);
     fake.n_calls = 0;
     candidates.query = span_of("");
-    assert_int_equal(model_rerank(&fake.model, &candidates, out, NULL), ERROR_INVALID);
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, &usage, NULL), ERROR_INVALID);
     candidates.query = span_of("q");
     texts[1] = span_of("\xff");
-    assert_int_equal(model_rerank(&fake.model, &candidates, out, NULL), ERROR_INVALID);
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, &usage, NULL), ERROR_INVALID);
     assert_int_equal(fake.n_calls, 0);
 }
 
@@ -87,13 +94,15 @@ static void test_rerank_is_one_call(void **state)
     (void)state;
     struct fake_model fake = fake_new(1);
     struct span documents[3] = {span_of("abc"), span_of(""), span_of("a")};
-    struct model_candidates candidates = {span_of("q"), documents, 3, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = span_of("q"), .documents = documents, .n_documents = 3};
+    struct model_usage usage = {0};
     float scores[3];
-    assert_int_equal(model_rerank(&fake.model, &candidates, scores, NULL), 0);
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
     assert_int_equal(fake.n_calls, 1);
     assert_true(scores[0] == 3 && scores[1] == 0 && scores[2] == 1);
     candidates.n_documents = 0;
-    assert_int_equal(model_rerank(&fake.model, &candidates, scores, NULL), 0);
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
     assert_int_equal(fake.n_calls, 1);
 }
 
@@ -105,26 +114,30 @@ static void test_failures_are_passed_on(void **state)
     struct model_texts request = {texts, 3, MODEL_DOCUMENT, NULL};
     struct error err = {0};
     float out[6];
-    size_t n_calls = 0;
+    struct model_embeddings all = {.n_texts = 3};
+    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_usage usage = {0};
     fake.fail_at = 2;
-    assert_int_equal(model_embed(&fake.model, &request, out, &n_calls, &err), ERROR_UNAVAILABLE);
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, &err), ERROR_UNAVAILABLE);
     assert_string_equal(err.text, "down");
-    assert_int_equal(n_calls, 2);
+    assert_int_equal(usage.requests, 2);
+    memory_free(all.vectors);
     fake = fake_new(8);
     fake.answer = NAN;
-    assert_int_equal(model_embed(&fake.model, &request, out, NULL, &err), ERROR_UNAVAILABLE);
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, &err), ERROR_UNAVAILABLE);
     assert_string_equal(err.text, "fake:model gave a number that is not finite");
-    struct model_candidates candidates = {span_of("q"), texts, 3, NULL, NULL};
+    struct model_candidates candidates = {
+        .query = span_of("q"), .documents = texts, .n_documents = 3};
     fake.answer = -INFINITY;
-    assert_int_equal(model_rerank(&fake.model, &candidates, out, &err), ERROR_UNAVAILABLE);
+    assert_int_equal(model_rerank(&fake.model, &candidates, out, &usage, &err), ERROR_UNAVAILABLE);
 }
 
 static int requested(void *context)
 {
-    return ++*(int *)context > 1;
+    return ++*(int *)context > 0;
 }
 
-static void test_cancel_stops_between_batches(void **state)
+static void test_cancel_stops_before_a_call(void **state)
 {
     (void)state;
     struct fake_model fake = fake_new(1);
@@ -132,9 +145,11 @@ static void test_cancel_stops_between_batches(void **state)
     int n_asked = 0;
     struct cancel cancel = {requested, &n_asked};
     struct model_texts request = {texts, 3, MODEL_DOCUMENT, &cancel};
-    float out[6];
-    assert_int_equal(model_embed(&fake.model, &request, out, NULL, NULL), ERROR_INTERRUPTED);
-    assert_int_equal(fake.n_calls, 1);
+    struct model_embeddings all = {.n_texts = 3};
+    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_usage usage = {0};
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), ERROR_INTERRUPTED);
+    assert_int_equal(fake.n_calls, 0);
 }
 
 static void test_release(void **state)
@@ -154,7 +169,7 @@ int main(void)
         cmocka_unit_test(test_bad_input_is_no_call),
         cmocka_unit_test(test_rerank_is_one_call),
         cmocka_unit_test(test_failures_are_passed_on),
-        cmocka_unit_test(test_cancel_stops_between_batches),
+        cmocka_unit_test(test_cancel_stops_before_a_call),
         cmocka_unit_test(test_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
