@@ -1,0 +1,399 @@
+#include "api/remote.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "api/request.h"
+#include "api/response.h"
+#include "base/memory.h"
+
+/* Bytes of an answer, as room for each vector and for each score with its document echoed. */
+#define ANSWER_BYTES ((size_t)64 << 10)
+#define VECTOR_BYTES ((size_t)400 << 10)
+#define SCORE_BYTES ((size_t)4 << 10)
+#define ANSWER_MAX_BYTES ((size_t)64 << 20)
+#define BODY_MAX_BYTES ((size_t)1 << 30)
+
+struct remote {
+    struct model model; /* first */
+    struct api_session *session;
+    const struct api_provider *provider;
+    char *name, *model_name, *key; /* owned; key may be NULL */
+    char *embed_url, *rerank_url;  /* owned; NULL: it does not do that */
+    int plain;
+    size_t dimensions; /* asked for, or 0 */
+};
+
+/* One request: texts, or documents, from `first` on. */
+struct batch {
+    struct batch *next_all, *next_waiting;
+    size_t first, n;
+    struct buffer body;
+    int was_broken; /* an answer of it was not valid */
+    struct error last;
+};
+
+/* All requests of one call. */
+struct run {
+    struct remote *remote;
+    const struct model_texts *texts; /* embedding; NULL: reranking */
+    const struct model_sink *sink;
+    const struct model_candidates *candidates;
+    float *scores;
+    struct model_usage *usage;
+    size_t n, at;          /* items, and the first one that no batch has */
+    struct batch *all;     /* owned */
+    struct batch *waiting; /* halves that are to be sent */
+};
+
+/* ---- cutting --------------------------------------------------------------------------------- */
+
+static size_t most_texts(const struct remote *remote)
+{
+    size_t most = remote->model.batch_size, dimensions = remote->model.dimensions;
+    if (dimensions > 0 && REMOTE_MAX_NUMBERS / dimensions < most)
+        most = REMOTE_MAX_NUMBERS / dimensions;
+    return most > 0 ? most : 1;
+}
+
+/* How many of the texts from `first` on go into one request. */
+static size_t cut_texts(const struct remote *remote, const struct model_texts *texts, size_t first)
+{
+    size_t most = most_texts(remote), max_tokens = remote->provider->embed.max_tokens;
+    size_t n = 0, bytes = 0, tokens = 0;
+    while (first + n < texts->n_texts && n < most) {
+        struct span text = texts->texts[first + n];
+        bytes += text.size;
+        tokens += api_estimate_tokens(text);
+        if (n > 0 && (bytes > REMOTE_MAX_BYTES || (max_tokens > 0 && tokens > max_tokens))) break;
+        n++;
+    }
+    return n;
+}
+
+void remote_estimate(const struct model *model, const struct model_texts *texts, size_t *requests,
+                     size_t *tokens)
+{
+    const struct remote *remote = (const struct remote *)model;
+    *requests = *tokens = 0;
+    for (size_t at = 0; at < texts->n_texts; at += cut_texts(remote, texts, at)) ++*requests;
+    for (size_t i = 0; i < texts->n_texts; i++) *tokens += api_estimate_tokens(texts->texts[i]);
+}
+
+static struct batch *add_batch(struct run *run, size_t first, size_t n)
+{
+    struct batch *batch = memory_zalloc(1, sizeof *batch);
+    if (batch == NULL) return NULL;
+    buffer_init(&batch->body, BODY_MAX_BYTES);
+    batch->first = first;
+    batch->n = n;
+    batch->next_all = run->all;
+    run->all = batch;
+    return batch;
+}
+
+/* The provider takes less at once: two halves in its place. */
+static int halve(struct run *run, struct batch *batch, struct error *err)
+{
+    size_t half = batch->n / 2;
+    struct batch *left = add_batch(run, batch->first, half),
+                 *right = add_batch(run, batch->first + half, batch->n - half);
+    if (left == NULL || right == NULL) return error_nomem(err);
+    left->next_waiting = right;
+    right->next_waiting = run->waiting;
+    run->waiting = left;
+    buffer_deinit(&batch->body);
+    return 0;
+}
+
+/* ---- bodies ---------------------------------------------------------------------------------- */
+
+static int embed_body(const struct run *run, struct batch *batch, struct error *err)
+{
+    const struct remote *remote = run->remote;
+    struct api_embed_request request = {.provider = remote->provider,
+                                        .model = remote->model_name,
+                                        .texts = run->texts->texts + batch->first,
+                                        .n_texts = batch->n,
+                                        .role = run->texts->role,
+                                        .dimensions = remote->dimensions};
+    return api_embed_body(&request, &batch->body, err);
+}
+
+/* An empty document is sent as a space: some refuse '', and its score means nothing anyhow. */
+static int rerank_body(const struct run *run, struct batch *batch, struct error *err)
+{
+    const struct remote *remote = run->remote;
+    const struct model_candidates *candidates = run->candidates;
+    int objects = candidates->objects != NULL &&
+                  api_provider_takes_objects(remote->provider, remote->model_name);
+    struct span *documents = memory_alloc(batch->n, sizeof *documents);
+    if (documents == NULL) return error_nomem(err);
+    for (size_t i = 0; i < batch->n; i++) {
+        documents[i] = (objects ? candidates->objects : candidates->documents)[batch->first + i];
+        if (documents[i].size == 0) documents[i] = (struct span){" ", 1};
+    }
+    struct api_rerank_request request = {.provider = remote->provider,
+                                         .model = remote->model_name,
+                                         .query = candidates->query,
+                                         .documents = documents,
+                                         .n_documents = batch->n,
+                                         .objects = objects};
+    if (objects) request.rank_fields = candidates->fields;
+    if (batch->n == run->n) request.top_n = candidates->top_n;
+    int rc = api_rerank_body(&request, &batch->body, err);
+    memory_free(documents);
+    return rc;
+}
+
+/* ---- what http_run asks for ------------------------------------------------------------------ */
+
+static size_t answer_bytes(const struct run *run, const struct batch *batch)
+{
+    size_t bytes = batch->n * VECTOR_BYTES;
+    if (run->texts == NULL) bytes = batch->n * SCORE_BYTES + 2 * batch->body.size;
+    bytes += ANSWER_BYTES;
+    return bytes < ANSWER_MAX_BYTES ? bytes : ANSWER_MAX_BYTES;
+}
+
+static int next(void *context, struct http_request *request, struct error *err)
+{
+    struct run *run = context;
+    struct remote *remote = run->remote;
+    struct batch *batch = run->waiting;
+    if (batch != NULL) {
+        run->waiting = batch->next_waiting;
+    } else {
+        if (run->at == run->n) return 0;
+        size_t left = run->n - run->at, most = remote->provider->rerank.max_documents;
+        size_t n = run->texts != NULL ? cut_texts(remote, run->texts, run->at)
+                   : left < most      ? left
+                                      : most;
+        batch = add_batch(run, run->at, n);
+        if (batch == NULL) return error_nomem(err), -1;
+        run->at += n;
+    }
+    int rc = run->texts != NULL ? embed_body(run, batch, err) : rerank_body(run, batch, err);
+    if (rc == 0) rc = api_session_spend(remote->session, err);
+    *request =
+        (struct http_request){.url = run->texts != NULL ? remote->embed_url : remote->rerank_url,
+                              .bearer = remote->key,
+                              .body = {batch->body.data, batch->body.size},
+                              .plain = remote->plain,
+                              .max_answer = answer_bytes(run, batch),
+                              .tag = batch};
+    return rc == 0 ? 1 : -1;
+}
+
+static int put_vectors(struct run *run, const struct batch *batch, const float *vectors,
+                       size_t dimensions, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < batch->n; i++)
+        rc = run->sink->put(run->sink->context, batch->first + i, vectors + i * dimensions,
+                            dimensions, err);
+    return rc;
+}
+
+/* Reads an answer and keeps what is in it. API_FAILED with the error set when it cannot be kept. */
+static enum api_outcome take(struct run *run, const struct batch *batch,
+                             const struct http_answer *answer, struct error *err)
+{
+    const struct remote *remote = run->remote;
+    struct api_answer parsed = {remote->provider, remote->model_name, remote->key,
+                                answer->status,   answer->body,       batch->n};
+    enum api_outcome outcome;
+    int64_t tokens = -1;
+    if (run->texts != NULL) {
+        size_t dimensions = remote->dimensions;
+        float *vectors;
+        outcome = api_parse_embeddings(&parsed, &dimensions, &vectors, &tokens, err);
+        if (outcome == API_OK && put_vectors(run, batch, vectors, dimensions, err) != 0)
+            outcome = API_FAILED;
+        memory_free(vectors);
+    } else {
+        size_t top_n = batch->n == run->n ? run->candidates->top_n : 0;
+        outcome = api_parse_scores(&parsed, top_n, run->scores + batch->first, &tokens, err);
+    }
+    if (tokens < 0) tokens = answer->compute_tokens;
+    if (outcome == API_OK && tokens > 0) run->usage->tokens += (uint64_t)tokens;
+    return outcome;
+}
+
+/* "provider: what went wrong", unless the error is not the provider's. */
+static enum http_verdict stop(const struct run *run, struct error *err)
+{
+    if (err->code == ERROR_UNAVAILABLE) error_context(err, "%s", run->remote->provider->name);
+    return HTTP_STOP;
+}
+
+static enum http_verdict repeat(struct run *run, struct batch *batch, enum http_verdict verdict,
+                                struct error *err)
+{
+    batch->last = *err;
+    if (api_session_spend(run->remote->session, err) == 0) return verdict;
+    error_context(err, "%.200s", batch->last.text);
+    return stop(run, err);
+}
+
+static enum http_verdict judge(struct run *run, struct batch *batch,
+                               const struct http_answer *answer, double *wait, struct error *err)
+{
+    switch (take(run, batch, answer, err)) {
+    case API_OK:
+        buffer_deinit(&batch->body);
+        return HTTP_DONE;
+    case API_BROKEN:
+        if (batch->was_broken++ > 0) return stop(run, err);
+        return repeat(run, batch, HTTP_REPEAT, err);
+    case API_BUSY:
+        if (answer->should_retry == 0) return stop(run, err);
+        if (run->remote->provider->reset_is_seconds && *wait < 0 && answer->reset_after > 0)
+            *wait = answer->reset_after;
+        return repeat(run, batch, HTTP_REPEAT_ALL, err);
+    case API_RETRY:
+        if (answer->should_retry == 0) return stop(run, err);
+        return repeat(run, batch, HTTP_REPEAT, err);
+    case API_TOO_LARGE:
+        if (batch->n < 2) return stop(run, err);
+        return halve(run, batch, err) == 0 ? HTTP_DONE : stop(run, err);
+    default:
+        return stop(run, err);
+    }
+}
+
+static enum http_verdict answered(void *context, const struct http_request *request,
+                                  const struct http_answer *answer, double *wait, struct error *err)
+{
+    struct run *run = context;
+    struct batch *batch = request->tag;
+    run->usage->requests++;
+    if (answer->attempt > 1) run->usage->retries++;
+    run->usage->bytes += request->body.size + answer->body.size;
+    if (answer->status != 0) return judge(run, batch, answer, wait, err);
+    error_set(err, ERROR_UNAVAILABLE, "%s", answer->failure);
+    return answer->may_heal ? repeat(run, batch, HTTP_REPEAT, err) : stop(run, err);
+}
+
+static void give_up(void *context, const struct http_request *request,
+                    const struct http_answer *answer, struct error *err)
+{
+    struct run *run = context;
+    const struct batch *batch = request->tag;
+    if (answer->retry_after > 0 && answer->attempt <= run->remote->session->settings.max_retries)
+        error_set(err, ERROR_UNAVAILABLE, "%.300s (the server asks to wait %.0f s)",
+                  batch->last.text, answer->retry_after);
+    else
+        error_set(err, ERROR_UNAVAILABLE, "%.300s (%u attempts)", batch->last.text,
+                  answer->attempt);
+    stop(run, err);
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+static int run_all(struct run *run, const struct cancel *cancel, struct error *err)
+{
+    struct http_work work = {
+        .next = next, .answer = answered, .give_up = give_up, .context = run, .cancel = cancel};
+    int rc = api_session_run(run->remote->session, &work, err);
+    while (run->all != NULL) {
+        struct batch *batch = run->all;
+        run->all = batch->next_all;
+        buffer_deinit(&batch->body);
+        memory_free(batch);
+    }
+    return rc;
+}
+
+static int embed(struct model *model, const struct model_texts *texts,
+                 const struct model_sink *sink, struct model_usage *usage, struct error *err)
+{
+    struct run run = {.remote = (struct remote *)model,
+                      .texts = texts,
+                      .sink = sink,
+                      .usage = usage,
+                      .n = texts->n_texts};
+    return run_all(&run, texts->cancel, err);
+}
+
+static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+                  struct model_usage *usage, struct error *err)
+{
+    struct run run = {.remote = (struct remote *)model,
+                      .candidates = candidates,
+                      .scores = scores,
+                      .usage = usage,
+                      .n = candidates->n_documents};
+    return run_all(&run, candidates->cancel, err);
+}
+
+static void wipe(char *text)
+{
+    for (volatile char *p = text; p != NULL && *p != '\0'; p++) *p = '\0';
+    memory_free(text);
+}
+
+static void free_model(struct model *model)
+{
+    struct remote *remote = (struct remote *)model;
+    wipe(remote->key);
+    memory_free(remote->name);
+    memory_free(remote->model_name);
+    memory_free(remote->embed_url);
+    memory_free(remote->rerank_url);
+    memory_free(remote);
+}
+
+static const struct model_methods embeds = {.embed = embed, .free = free_model};
+static const struct model_methods reranks = {.rerank = rerank, .free = free_model};
+static const struct model_methods does_both = {
+    .embed = embed, .rerank = rerank, .free = free_model};
+
+/* NULL for no path. */
+static int make_url(const char *base_url, const char *path, char **url, struct error *err)
+{
+    struct buffer joined;
+    buffer_init(&joined, 4096);
+    int rc = path == NULL ? 0 : api_url(base_url, path, &joined, err);
+    if (rc == 0 && path != NULL && (*url = memory_copy(joined.data, joined.size)) == NULL)
+        rc = error_nomem(err);
+    buffer_deinit(&joined);
+    return rc;
+}
+
+static int copy(const char *text, char **owned, struct error *err)
+{
+    *owned = text == NULL ? NULL : memory_copy(text, strlen(text));
+    return text != NULL && *owned == NULL ? error_nomem(err) : 0;
+}
+
+int remote_new(struct api_session *session, const struct remote_options *options,
+               struct model **model, struct error *err)
+{
+    const struct api_provider *provider = options->provider;
+    struct remote *remote = memory_zalloc(1, sizeof *remote);
+    *model = NULL;
+    if (remote == NULL) return error_nomem(err);
+    size_t most = provider->embed.max_inputs;
+    if (most > REMOTE_MAX_TEXTS) most = REMOTE_MAX_TEXTS;
+    remote->model.methods = provider->rerank.path == NULL  ? &embeds
+                            : provider->embed.path == NULL ? &reranks
+                                                           : &does_both;
+    remote->model.batch_size = options->batch_size != 0 ? options->batch_size : most;
+    remote->session = session;
+    remote->provider = provider;
+    remote->plain = options->plain;
+    remote->dimensions = options->dimensions;
+    int rc = http_check_url(options->base_url, options->plain, err);
+    if (rc == 0 && options->dimensions != 0 && provider->embed.dimensions == NULL)
+        rc = error_set(err, ERROR_INVALID, "%s cannot be asked for dimensions", provider->name);
+    if (rc == 0) rc = copy(options->name, &remote->name, err);
+    if (rc == 0) rc = copy(options->model, &remote->model_name, err);
+    if (rc == 0) rc = copy(options->key, &remote->key, err);
+    if (rc == 0) rc = make_url(options->base_url, provider->embed.path, &remote->embed_url, err);
+    if (rc == 0) rc = make_url(options->base_url, provider->rerank.path, &remote->rerank_url, err);
+    remote->model.name = remote->name;
+    if (rc == 0) *model = &remote->model;
+    else free_model(&remote->model);
+    return rc;
+}

@@ -1,0 +1,47 @@
+/*
+ * remote.h: a model behind an HTTP API, as a model like any other.
+ *
+ * Texts are cut into requests by the provider's limits: texts, tokens (estimated), bytes; several
+ * are in flight at once, and an answer's vectors go to the sink when it comes. A request that is too
+ * large for the provider is halved. Answers that may heal are asked for again (http/http.h says
+ * after which delay), an answer that is broken once. Documents to be reranked go in one request, or
+ * in several where there are more than the provider takes in one.
+ *
+ * A request holds REMOTE_MAX_TEXTS texts at most, and as many vectors as are read within the time
+ * in which a cancellation must be heard: more would save no time, as requests run side by side.
+ *
+ * The key is a copy of our own, sent to the base URL it came with and nowhere else, never part of
+ * an error, and wiped when the model is freed.
+ */
+#ifndef API_REMOTE_H
+#define API_REMOTE_H
+
+#include "api/provider.h"
+#include "api/session.h"
+#include "model/model.h"
+
+#define REMOTE_MAX_TEXTS 128
+#define REMOTE_MAX_NUMBERS 200000 /* of vectors in an answer */
+#define REMOTE_MAX_BYTES 1500000  /* of texts in a request, but for a single one */
+
+struct remote_options {
+    const struct api_provider *provider;
+    const char *name;     /* of the model: for errors and for the index */
+    const char *model;    /* as the provider calls it */
+    const char *base_url; /* checked with http_check_url(base_url, plain) */
+    const char *key;      /* or NULL */
+    int plain;            /* http:// to another machine is meant */
+    size_t dimensions;    /* asked for; 0: the model's own */
+    size_t batch_size;    /* texts a request; 0: as above */
+};
+
+/* Texts are copied; the session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a
+ * URL or dimensions that cannot be had. */
+int remote_new(struct api_session *session, const struct remote_options *options,
+               struct model **model, struct error *err);
+
+/* How many requests these texts would be, and tokens, estimated. */
+void remote_estimate(const struct model *model, const struct model_texts *texts, size_t *requests,
+                     size_t *tokens);
+
+#endif
