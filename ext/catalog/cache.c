@@ -15,9 +15,9 @@ struct cache_item {
     float vector[];
 };
 
-struct cache_key cache_key(const void *model, int role, struct span text)
+struct cache_key cache_key(uint64_t model, int role, struct span text)
 {
-    uint64_t seed = (uint64_t)(uintptr_t)model + (uint64_t)role;
+    uint64_t seed = 2 * model + (uint64_t)role;
     return (struct cache_key){model, role, text, hash_bytes(text.data, text.size, seed)};
 }
 

@@ -122,15 +122,16 @@ struct delivery {
 static int sort_texts(struct delivery *delivery, struct error *err)
 {
     struct sorting *sorting = delivery->sorting;
-    const struct model *model = delivery->entry->model;
+    const struct catalog_entry *base = delivery->entry->base;
     size_t n = delivery->texts->n_texts;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        sorting->keys[i] = cache_key(model, (int)delivery->texts->role, delivery->texts->texts[i]);
+        sorting->keys[i] =
+            cache_key(base->serial, (int)delivery->texts->role, delivery->texts->texts[i]);
         const float *known = cache_get(&delivery->catalog->cache, &sorting->keys[i]);
         sorting->first[i] = i;
         if (known != NULL)
-            rc = model_embeddings_put(delivery->embeddings, i, known, model->dimensions, err);
+            rc = model_embeddings_put(delivery->embeddings, i, known, base->model->dimensions, err);
         else sorting->first[i] = find_first(sorting, i, n);
     }
     return rc;
@@ -157,7 +158,7 @@ static int embed_unknown(struct delivery *delivery, struct error *err)
     struct model_sink sink = {deliver, delivery};
     unknown.texts = spans;
     unknown.n_texts = n;
-    int rc = call_embed(delivery->entry, delivery->entry->model, &unknown, &sink, err);
+    int rc = call_embed(delivery->entry, delivery->entry->base->model, &unknown, &sink, err);
     memory_free(spans);
     return rc;
 }
@@ -214,7 +215,7 @@ int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct 
     (void)catalog;
     struct catalog_statistics *statistics = &entry->base->statistics;
     double start = clock_seconds();
-    int rc = model_rerank(fitted != NULL ? fitted : entry->model, candidates, scores,
+    int rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
                           &statistics->usage, err);
     statistics->seconds += clock_seconds() - start;
     if (rc == 0) statistics->texts += candidates->n_documents;

@@ -11,16 +11,13 @@
  * a database. Not thread-safe: SQLite's connection mutex serialises us.
  *
  * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
- * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_MEMORY_BUDGET (bytes).
+ * RERANK_RERANK_MODEL (names, looked up when they are needed), and a number for each of enum
+ * catalog_setting.
  */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 
 #include "model/model.h"
-
-/* memory_budget, unless told otherwise: bytes that the cache of vectors may hold. The SQL face lets
- * the indexes of the connection, all together, hold as much again. */
-#define CATALOG_MEMORY_BUDGET ((uint64_t)256 << 20)
 
 /* Bytes of the longest name of an alias. */
 #define CATALOG_MAX_NAME 200
@@ -29,7 +26,7 @@ struct catalog;
 struct catalog_entry; /* borrowed; valid until the catalog is freed, also after it was deleted or
                          changed */
 
-/* ERROR_NOMEM, or ERROR_INVALID when RERANK_MEMORY_BUDGET is not a number. */
+/* ERROR_NOMEM, or ERROR_INVALID when a variable holds no number in its range. */
 int catalog_new(struct catalog **catalog, struct error *err);
 void catalog_free(struct catalog *catalog); /* accepts NULL */
 
@@ -71,7 +68,11 @@ struct catalog_statistics {
 struct catalog_description {
     const char *name;      /* the model's full name, or the alias */
     enum model_task task;  /* exactly one */
-    const char *full_name; /* provider:model */
+    const char *full_name; /* what an index stores: provider:model, or the name of a model of the
+                              user's with a URL of its own */
+    const char *provider, *model;
+    const char *url; /* of a remote model; else NULL */
+    int is_remote;
     int is_alias, is_default;
     size_t dimensions, batch_size;              /* 0 where they mean nothing: reranking */
     const char *query_prefix, *document_prefix; /* NULL: none of its own */
@@ -92,6 +93,20 @@ struct catalog_alias {
     const char *model;           /* required */
     const char *query_prefix;    /* before texts that are embedded; NULL: the model's own */
     const char *document_prefix; /* the same for documents */
+    /* Of a remote model, and each only if its bit is in `given`. An alias with one of them is a model
+     * of its own, which indexes store by this name. */
+    unsigned given;      /* enum catalog_given */
+    const char *url;     /* NULL: the provider's */
+    const char *api_key; /* NULL: that of the environment, if the URL is the provider's */
+    size_t dimensions;   /* to ask for; 0: the model's own */
+    size_t batch_size;   /* texts a request; 0: the provider's */
+};
+
+enum catalog_given {
+    CATALOG_URL = 1,
+    CATALOG_API_KEY = 2,
+    CATALOG_DIMENSIONS = 4,
+    CATALOG_BATCH_SIZE = 8
 };
 
 /* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken,
@@ -100,8 +115,9 @@ struct catalog_alias {
 int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size_t *number,
                 struct error *err);
 
-/* Makes the entry what `alias` says. Of the entry of a model itself only the prefixes can change.
- * Errors of catalog_add, and when the task is another one; the entry is unchanged then. */
+/* Makes the entry what `alias` says. Of the entry of a model itself name and model cannot change. A
+ * URL of another host without a key drops the key there was. Errors of catalog_add, and when the
+ * task is another one; the entry is unchanged then. */
 int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
                    const struct catalog_alias *alias, struct error *err);
 
@@ -116,11 +132,26 @@ const char *catalog_default(const struct catalog *catalog, enum model_task task)
 int catalog_set_default(struct catalog *catalog, enum model_task task, const char *name,
                         struct error *err);
 
-/* Bytes that the cache may hold; 0: no cache. */
-uint64_t catalog_memory_budget(const struct catalog *catalog);
-void catalog_set_memory_budget(struct catalog *catalog, uint64_t bytes);
+/* Settings that are numbers, each with a variable of the environment for its first value. */
+enum catalog_setting {
+    CATALOG_MEMORY_BUDGET, /* bytes that the cache of vectors may hold; the SQL face lets the indexes
+                              of the connection, all together, hold as much again */
+    CATALOG_TIMEOUT_MS,    /* of each attempt of a request */
+    CATALOG_MAX_RETRIES,   /* of each request */
+    CATALOG_CONCURRENCY,   /* requests in flight */
+    CATALOG_MAX_REQUESTS,  /* of the connection, from its opening on; INT64_MAX: no limit */
+    N_CATALOG_SETTINGS
+};
 
-/* Back to what the environment says, or CATALOG_MEMORY_BUDGET. ERROR_INVALID: not a number. */
-int catalog_reset_memory_budget(struct catalog *catalog, struct error *err);
+/* Whether there is one of that name. */
+int catalog_setting_find(const char *name, enum catalog_setting *setting);
+
+/* ERROR_INVALID for what is no number in its range. */
+int catalog_set(struct catalog *catalog, enum catalog_setting setting, const char *text,
+                struct error *err);
+uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting);
+
+/* Texts that are best handed over at once: as many requests as run side by side. */
+size_t catalog_call_size(const struct catalog *catalog, const struct catalog_entry *entry);
 
 #endif

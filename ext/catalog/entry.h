@@ -1,10 +1,12 @@
 /*
- * entry.h: what the files of this room share: catalog.c (names and settings) and calls.c (embedding
- * and reranking).
+ * entry.h: what the files of this room share: catalog.c (what there is, settings), entry.c (one entry
+ * and its model), aliases.c (what the user registers) and calls.c (embedding and reranking).
  */
 #ifndef CATALOG_ENTRY_H
 #define CATALOG_ENTRY_H
 
+#include "api/provider.h"
+#include "api/session.h"
 #include "catalog/cache.h"
 #include "catalog/catalog.h"
 
@@ -12,10 +14,18 @@ struct catalog_entry {
     char *name; /* owned; the model's full name, or the alias */
     enum model_task task;
     struct catalog_entry *base;           /* the entry of the model itself; of that one: itself */
-    struct model *model;                  /* borrowed from the catalog; of the base */
     char *query_prefix, *document_prefix; /* owned; NULL: the base's, and there: none */
-    struct catalog_statistics statistics; /* of the base */
     int removed;
+    /* Of a base alone. */
+    struct model *model; /* the catalog's, or `remote` */
+    struct catalog_statistics statistics;
+    /* Of a base that is a remote model. */
+    const struct api_provider *provider; /* NULL: a model of this process */
+    char *model_name;                    /* owned; as the provider calls it */
+    char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
+    size_t dimensions, batch_size;       /* asked for; 0: not */
+    struct model *remote;                /* owned */
+    uint64_t serial;                     /* another one for each model that was made */
 };
 
 struct catalog {
@@ -24,7 +34,53 @@ struct catalog {
     size_t n_entries, capacity;
     char *defaults[2]; /* owned; names for embedding, reranking; NULL: the first that does it */
     struct cache cache;
+    struct api_session session;
+    uint64_t n_models; /* made so far */
+    uint64_t settings[N_CATALOG_SETTINGS];
 };
+
+/* The usual values, or those of the environment. */
+int catalog_settings_init(struct catalog *catalog, struct error *err);
+
+/* 0 for embedding, 1 for reranking; and back, with a word for it. */
+int entry_task_index(enum model_task task);
+extern const enum model_task entry_tasks[2];
+extern const char *const entry_task_verbs[2];
+
+/* Replaces *owned by a copy of text, or by NULL. ERROR_NOMEM leaves it as it was. */
+int entry_replace_text(char **owned, const char *text, struct error *err);
+
+/* The same, and what was there is wiped. */
+int entry_replace_secret(char **owned, const char *text, struct error *err);
+
+/* Adds an entry; base NULL: it is a base, of `model` (NULL: to be made). */
+int entry_add(struct catalog *catalog, const char *name, enum model_task task,
+              struct catalog_entry *base, struct model *model, struct error *err);
+void entry_free(struct catalog_entry *entry); /* accepts NULL */
+
+/* The entry of that name for that task; NULL: there is none. */
+struct catalog_entry *entry_find(const struct catalog *catalog, const char *name,
+                                 enum model_task task);
+
+/* The entry of that name: one that is there, or a remote model's, added now. `trusted`: see
+ * endpoint.h. ERROR_INVALID names what there is. */
+int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
+                      struct catalog_entry **entry, struct error *err);
+
+/* Cuts a name in provider and model: "provider:model", or the bare "owner/model", which is
+ * together's. *provider NULL: it is neither, or no such provider. */
+void entry_split(const char *name, const struct api_provider **provider, const char **model);
+
+/* Makes the model of a remote base from what the entry says; the one before goes. */
+int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
+                     struct error *err);
+
+/* Of a base; borrowed. */
+const char *entry_provider_name(const struct catalog_entry *base);
+const char *entry_model_name(const struct catalog_entry *base);
+
+/* Where the model of a remote base is; borrowed. */
+const char *entry_base_url(const struct catalog_entry *base);
 
 /* What goes before a text of that role; "" for nothing. */
 const char *entry_prefix(const struct catalog_entry *entry, enum model_role role);

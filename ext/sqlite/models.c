@@ -167,7 +167,10 @@ static void result_count(sqlite3_context *context, uint64_t count)
 static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
     const struct catalog_description *entry = &((struct entry_cursor *)base)->description;
-    const char *colon = strchr(entry->full_name, ':');
+    /* An UPDATE leaves alone what it does not name. */
+    if (sqlite3_vtab_nochange(context) &&
+        (column == URL || column == DIMENSIONS || column == BATCH_SIZE || column == API_KEY))
+        return SQLITE_OK;
     switch (column) {
     case NAME:
         result_text(context, entry->name);
@@ -176,11 +179,13 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
         result_text(context, task_name(entry));
         break;
     case PROVIDER:
-        sqlite3_result_text(context, entry->full_name, (int)(colon - entry->full_name),
-                            SQLITE_TRANSIENT);
+        result_text(context, entry->provider);
         break;
     case MODEL:
-        result_text(context, colon + 1);
+        result_text(context, entry->model);
+        break;
+    case URL:
+        result_text(context, entry->url);
         break;
     case DIMENSIONS:
         if (entry->dimensions != 0) result_count(context, entry->dimensions);
@@ -198,7 +203,7 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
         sqlite3_result_int(context, entry->is_default);
         break;
     default:
-        break; /* url and max_tokens do not apply; api_key is never read back */
+        break; /* max_tokens is not known; api_key is never read back */
     }
     return SQLITE_OK;
 }
@@ -249,23 +254,48 @@ static const char *text_of(sqlite3_value *value)
                                                     : (const char *)sqlite3_value_text(value);
 }
 
-/* Columns that describe a model of this machine cannot be set. */
-static int check_columns(sqlite3_value **columns, struct error *err)
+/* Is the column given? An INSERT has NULL for what it does not name. */
+static int is_given(sqlite3_value *value, int inserts)
 {
-    static const struct {
-        int column;
-        const char *name;
-    } fixed[] = {{URL, "url"}, {API_KEY, "api_key"}, {MAX_TOKENS, "max_tokens"}};
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        if (text_of(columns[fixed[i].column]) != NULL)
-            return error_set(err, ERROR_INVALID,
-                             "%s does not apply: builtin:lexical runs without a network",
-                             fixed[i].name);
+    return inserts ? sqlite3_value_type(value) != SQLITE_NULL : !sqlite3_value_nochange(value);
+}
+
+static int read_size(sqlite3_value *value, const char *name, size_t most, size_t *size,
+                     struct error *err)
+{
+    sqlite3_int64 number = sqlite3_value_int64(value);
+    *size = 0;
+    if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || number < 1 ||
+        (uint64_t)number > most)
+        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %zu", name, most);
+    *size = (size_t)number;
     return 0;
 }
 
+/* Where a remote model is, and how it is to be called. */
+static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
+                      struct error *err)
+{
+    if (text_of(columns[MAX_TOKENS]) != NULL)
+        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: the provider knows them");
+    if (is_given(columns[URL], inserts)) alias->given |= CATALOG_URL;
+    if (is_given(columns[API_KEY], inserts)) alias->given |= CATALOG_API_KEY;
+    if (is_given(columns[DIMENSIONS], inserts)) alias->given |= CATALOG_DIMENSIONS;
+    if (is_given(columns[BATCH_SIZE], inserts)) alias->given |= CATALOG_BATCH_SIZE;
+    if (alias->given & CATALOG_URL) alias->url = text_of(columns[URL]);
+    if (alias->given & CATALOG_API_KEY) alias->api_key = text_of(columns[API_KEY]);
+    int rc = 0;
+    if (alias->given & CATALOG_DIMENSIONS)
+        rc = read_size(columns[DIMENSIONS], "dimensions", 65536, &alias->dimensions, err);
+    if (rc == 0 && alias->given & CATALOG_BATCH_SIZE)
+        rc = read_size(columns[BATCH_SIZE], "batch_size", 10000, &alias->batch_size, err);
+    return rc;
+}
+
 /* What the row says, checked as far as the catalog does not. */
-static int read_alias(sqlite3_value **columns, struct catalog_alias *alias, struct error *err)
+static int read_alias(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
+                      struct error *err)
 {
     const char *task = text_of(columns[TASK]);
     *alias = (struct catalog_alias){.name = text_of(columns[NAME]),
@@ -280,7 +310,12 @@ static int read_alias(sqlite3_value **columns, struct catalog_alias *alias, stru
         return error_set(err, ERROR_INVALID, "task must be 'embed' or 'rerank', not '%.100s'",
                          task);
     if (task != NULL) alias->task = strcmp(task, "embed") == 0 ? MODEL_EMBED : MODEL_RERANK;
-    return check_columns(columns, err);
+    if (sqlite3_value_type(columns[IS_DEFAULT]) != SQLITE_NULL &&
+        (sqlite3_value_numeric_type(columns[IS_DEFAULT]) != SQLITE_INTEGER ||
+         sqlite3_value_int64(columns[IS_DEFAULT]) < 0 ||
+         sqlite3_value_int64(columns[IS_DEFAULT]) > 1))
+        return error_set(err, ERROR_INVALID, "is_default must be 0 or 1");
+    return read_given(columns, inserts, alias, err);
 }
 
 /* is_default = 1 makes the entries of that name the default for their tasks; 0, for one that is it,
@@ -302,25 +337,6 @@ static int set_default(struct catalog *catalog, const struct catalog_alias *alia
     return rc;
 }
 
-/* What the model knows of itself may be repeated, as UPDATE does, not changed. entry: NULL for
- * INSERT. */
-static int check_known(const struct catalog *catalog, const struct catalog_entry *entry,
-                       sqlite3_value **columns, struct error *err)
-{
-    struct catalog_description now = {0};
-    if (entry != NULL) catalog_describe(catalog, entry, &now);
-    sqlite3_int64 is_default = sqlite3_value_int64(columns[IS_DEFAULT]);
-    if (sqlite3_value_type(columns[IS_DEFAULT]) != SQLITE_NULL &&
-        (sqlite3_value_numeric_type(columns[IS_DEFAULT]) != SQLITE_INTEGER || is_default < 0 ||
-         is_default > 1))
-        return error_set(err, ERROR_INVALID, "is_default must be 0 or 1");
-    if (sqlite3_value_int64(columns[DIMENSIONS]) != (sqlite3_int64)now.dimensions)
-        return error_set(err, ERROR_INVALID, "dimensions are the model's and cannot be set");
-    if (sqlite3_value_int64(columns[BATCH_SIZE]) != (sqlite3_int64)now.batch_size)
-        return error_set(err, ERROR_INVALID, "batch_size is the model's and cannot be set");
-    return 0;
-}
-
 static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
     struct catalog *catalog = catalog_of(base);
@@ -330,12 +346,11 @@ static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
     size_t number = 0;
     int rc = 0, end;
     int inserts = sqlite3_value_type(argv[0]) == SQLITE_NULL;
-    if (argc > 1) rc = read_alias(argv + 2, &alias, &err);
+    if (argc > 1) rc = read_alias(argv + 2, inserts, &alias, &err);
     if (!inserts) {
         entry = catalog_entry_at(catalog, (size_t)sqlite3_value_int64(argv[0]) - 1, &end);
         if (entry == NULL) return SQLITE_OK;
     }
-    if (rc == 0 && argc > 1) rc = check_known(catalog, entry, argv + 2, &err);
     if (rc == 0 && argc == 1) rc = catalog_remove(catalog, entry, &err);
     else if (rc == 0 && inserts) rc = catalog_add(catalog, &alias, &number, &err);
     else if (rc == 0) rc = catalog_change(catalog, entry, &alias, &err);

@@ -126,28 +126,43 @@ static int compare_scores(const void *a, const void *b)
 
 /* One call for all documents; nulls are passed over. */
 static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *entry,
-                          struct span query, struct error *err)
+                          struct span query, const char *fields, size_t top_n, struct error *err)
 {
     struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
     struct span *documents = memory_alloc(cursor->list.n, sizeof *documents);
+    struct span *objects = memory_alloc(cursor->list.n, sizeof *objects);
     float *scores = memory_alloc(cursor->list.n, sizeof *scores);
     cursor->ranked = memory_alloc(cursor->list.n, sizeof *cursor->ranked);
-    int rc = documents == NULL || scores == NULL || cursor->ranked == NULL ? error_nomem(err) : 0;
-    size_t n = 0;
+    int rc = documents == NULL || objects == NULL || scores == NULL || cursor->ranked == NULL
+                 ? error_nomem(err)
+                 : 0;
+    size_t n = 0, n_objects = 0;
     for (size_t i = 0; rc == 0 && i < cursor->list.n; i++) {
         const struct text_item *item = &cursor->list.items[i];
         if (item->is_null) continue;
         cursor->ranked[n].item = i;
+        objects[n] = item->object;
+        n_objects += (size_t)(item->object.data != NULL);
         documents[n++] = item->text;
         rc = model_check_text(item->text, 0, err);
         if (rc != 0) rc = text_item_error(item, err);
     }
-    struct model_candidates candidates = {
-        .query = query, .documents = documents, .n_documents = n, .cancel = &connection->cancel};
+    struct model_candidates candidates = {.query = query,
+                                          .documents = documents,
+                                          .n_documents = n,
+                                          .cancel = &connection->cancel,
+                                          .objects = n_objects == n ? objects : NULL,
+                                          .fields = {fields, fields == NULL ? 0 : strlen(fields)},
+                                          .top_n = top_n < n ? top_n : 0};
     if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, scores, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) cursor->ranked[i].score = scores[i];
+    size_t n_scored = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (!isnan(scores[i]))
+            cursor->ranked[n_scored++] = (struct ranked){cursor->ranked[i].item, scores[i]};
+    n = n_scored;
     if (rc == 0 && n > 1) qsort(cursor->ranked, n, sizeof *cursor->ranked, compare_scores);
     memory_free(documents);
+    memory_free(objects);
     memory_free(scores);
     cursor->n = rc == 0 ? n : 0;
     return rc;
@@ -169,7 +184,7 @@ static int run(struct rerank_cursor *cursor, sqlite3_value *const *arguments, st
     if (rc == 0) rc = find_model(connection, arguments[3], &entry, err);
     if (rc == 0) rc = table_function_text(arguments[4], &fields, err);
     if (rc == 0) rc = text_list_read(connection->db, arguments[1], 1, fields, &cursor->list, err);
-    if (rc == 0 && top_n > 0) rc = rank_documents(cursor, entry, query, err);
+    if (rc == 0 && top_n > 0) rc = rank_documents(cursor, entry, query, fields, top_n, err);
     if (cursor->n > top_n) cursor->n = top_n;
     return rc;
 }

@@ -21,7 +21,8 @@ static int rewind_scan(void *context, int codes, struct error *err)
 {
     struct semantic_reader *reader = context;
     struct semantic_table *table = reader->table;
-    if (table->connection->packed_bytes > catalog_memory_budget(table->connection->catalog))
+    if (table->connection->packed_bytes >
+        catalog_get(table->connection->catalog, CATALOG_MEMORY_BUDGET))
         reader_forget(table);
     reader->position = 0;
     reader->from_memory = is_in_memory(reader, codes);
@@ -41,7 +42,7 @@ static void keep(struct semantic_reader *reader, int64_t id, const void *bytes, 
     struct semantic_table *table = reader->table;
     struct connection *connection = table->connection;
     uint64_t before = index_packed_bytes(&table->packed),
-             budget = catalog_memory_budget(connection->catalog);
+             budget = catalog_get(connection->catalog, CATALOG_MEMORY_BUDGET);
     uint64_t others = connection->packed_bytes - before;
     reader->filling =
         index_packed_add(&table->packed, id, bytes, size, budget > others ? budget - others : 0);

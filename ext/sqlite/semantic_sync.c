@@ -210,12 +210,13 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
 {
     struct buffer text;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    size_t bytes = 0;
+    size_t bytes = 0, most = catalog_call_size(sync->table->connection->catalog, sync->entry);
     int rc = 0;
     *n_ids = 0;
-    sync->rows = memory_zalloc(SYNC_BATCH_ROWS, sizeof *sync->rows);
+    if (most > SYNC_MAX_ROWS) most = SYNC_MAX_ROWS;
+    sync->rows = memory_zalloc(most, sizeof *sync->rows);
     if (sync->rows == NULL) return error_nomem(err);
-    while (rc == 0 && *n_ids < SYNC_BATCH_ROWS && sync->n_collected + *n_ids < sync->n_ids &&
+    while (rc == 0 && *n_ids < most && sync->n_collected + *n_ids < sync->n_ids &&
            bytes < SYNC_BATCH_BYTES) {
         int64_t id = sync->ids[sync->n_collected + (*n_ids)++];
         int exists, found;

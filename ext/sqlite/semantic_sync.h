@@ -14,8 +14,9 @@
 
 #include "sqlite/semantic_table.h"
 
-/* Rows in a batch at most, and bytes of text after which it is full. */
-#define SYNC_BATCH_ROWS 256
+/* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
+ * after which it is full. */
+#define SYNC_MAX_ROWS 2048
 #define SYNC_BATCH_BYTES ((size_t)8 << 20)
 
 struct semantic_sync {

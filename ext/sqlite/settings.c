@@ -3,44 +3,36 @@
 #include "sqlite/argument.h"
 #include "sqlite/functions.h"
 
-#define SETTINGS "embed_model, rerank_model, memory_budget"
-
-static int set_budget(struct catalog *catalog, const char *text, struct error *err)
+static int unknown(const char *name, struct error *err)
 {
-    uint64_t bytes = 0;
-    const char *p = text;
-    for (; *p >= '0' && *p <= '9' && bytes < (uint64_t)1 << 50; p++)
-        bytes = bytes * 10 + (uint64_t)(*p - '0');
-    if (p == text || *p != '\0')
-        return error_set(err, ERROR_INVALID,
-                         "memory_budget must be a number of bytes, not '%.100s'", text);
-    catalog_set_memory_budget(catalog, bytes);
-    return 0;
+    return error_set(err, ERROR_INVALID,
+                     "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
+                     "max_retries, concurrency, max_requests, memory_budget)",
+                     name);
 }
 
 static int set(struct catalog *catalog, const char *name, const char *value, struct error *err)
 {
+    enum catalog_setting setting;
     if (strcmp(name, "embed_model") == 0)
         return catalog_set_default(catalog, MODEL_EMBED, value, err);
     if (strcmp(name, "rerank_model") == 0)
         return catalog_set_default(catalog, MODEL_RERANK, value, err);
-    if (strcmp(name, "memory_budget") == 0) return set_budget(catalog, value, err);
-    return error_set(err, ERROR_INVALID, "unknown setting '%.100s' (there are: " SETTINGS ")",
-                     name);
+    return catalog_setting_find(name, &setting) ? catalog_set(catalog, setting, value, err)
+                                                : unknown(name, err);
 }
 
 static int get(sqlite3_context *context, struct catalog *catalog, const char *name,
                struct error *err)
 {
+    enum catalog_setting setting;
     if (strcmp(name, "embed_model") == 0)
         sqlite3_result_text(context, catalog_default(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "rerank_model") == 0)
         sqlite3_result_text(context, catalog_default(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
-    else if (strcmp(name, "memory_budget") == 0)
-        sqlite3_result_int64(context, (sqlite3_int64)catalog_memory_budget(catalog));
-    else
-        return error_set(err, ERROR_INVALID, "unknown setting '%.100s' (there are: " SETTINGS ")",
-                         name);
+    else if (catalog_setting_find(name, &setting))
+        sqlite3_result_int64(context, (sqlite3_int64)catalog_get(catalog, setting));
+    else return unknown(name, err);
     return 0;
 }
 

@@ -168,7 +168,9 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
         rc = join_fields(db, fields_of, item->value, wanted, &list->joined, err);
         if (rc == ERROR_INVALID) rc = text_item_error(item, err);
         item->text.size = list->joined.size - start;
-        return rc;
+        item->object.data = (const char *)sqlite3_value_text(item->value);
+        item->object.size = (size_t)sqlite3_value_bytes(item->value);
+        return rc == 0 && item->object.data == NULL ? error_nomem(err) : rc;
     }
     if (!is_readable(type)) return refuse(item, type, objects, err);
     item->text.data = (const char *)sqlite3_value_text(item->value);

@@ -12,6 +12,7 @@ struct text_item {
     sqlite3_value *key;   /* as json_each gives it; owned */
     sqlite3_value *value; /* the text, or the JSON of an object; owned */
     struct span text;     /* what a model reads; {NULL, 0} for null */
+    struct span object;   /* the JSON that the text was made of; {NULL, 0}: it was a text already */
     int is_null;
 };
 

@@ -10,11 +10,9 @@
 #include "base/failing_memory.h"
 #include "catalog/cache.h"
 
-static const int a_model, another_model;
-
 static struct cache_key key_of(const char *text)
 {
-    return cache_key(&a_model, 0, (struct span){text, strlen(text)});
+    return cache_key(1, 0, (struct span){text, strlen(text)});
 }
 
 static void put(struct cache *cache, const char *text, float value)
@@ -57,8 +55,8 @@ static void test_model_and_role_are_of_the_key(void **state)
     (void)state;
     struct cache cache;
     struct span text = {"same", 4};
-    struct cache_key keys[3] = {cache_key(&a_model, 0, text), cache_key(&a_model, 1, text),
-                                cache_key(&another_model, 0, text)};
+    struct cache_key keys[3] = {cache_key(1, 0, text), cache_key(1, 1, text),
+                                cache_key(2, 0, text)};
     cache_init(&cache, 1 << 20);
     put(&cache, "same", 1);
     assert_non_null(cache_get(&cache, &keys[0]));

@@ -1,0 +1,52 @@
+#include "catalog/endpoint.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/http.h"
+
+static const char *environment(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+void endpoint_variable(const struct api_provider *provider, char *out, size_t size)
+{
+    snprintf(out, size, "%s_BASE_URL", provider->name);
+    for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+}
+
+int endpoint_same_origin(const char *one_url, const char *other_url)
+{
+    char one[300], other[300];
+    return http_origin(one_url, one, sizeof one, NULL) == 0 &&
+           http_origin(other_url, other, sizeof other, NULL) == 0 && strcmp(one, other) == 0;
+}
+
+int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
+                     int trusted, struct endpoint *endpoint, struct error *err)
+{
+    char variable[64];
+    endpoint_variable(provider, variable, sizeof variable);
+    const char *from_variable = environment(variable), *set_key = environment(provider->key_env);
+    const char *usual = from_variable != NULL ? from_variable : provider->base_url;
+    *endpoint = (struct endpoint){url != NULL ? url : usual, key, url != NULL || from_variable};
+    int rc = http_check_url(endpoint->base_url, endpoint->plain, err);
+    if (rc != 0) return url != NULL ? rc : error_context(err, "%s", variable);
+    if (key == NULL && set_key != NULL && (url == NULL || endpoint_same_origin(url, usual)))
+        endpoint->key = set_key;
+    if (endpoint->key == NULL && provider->needs_key && url == NULL)
+        return error_set(err, ERROR_INVALID,
+                         "%s: no API key (set %s, or INSERT INTO rerank_models(name, provider, "
+                         "model, api_key) ...)",
+                         provider->name, provider->key_env);
+    if (endpoint->key == NULL && !trusted && url == NULL && from_variable == NULL)
+        return error_set(err, ERROR_INVALID,
+                         "%s is not set up (set %s, or INSERT INTO rerank_models(name, provider, "
+                         "model) VALUES ('a name of yours', '%s', 'the model'))",
+                         provider->name, variable, provider->name);
+    return 0;
+}

@@ -1,0 +1,37 @@
+/*
+ * endpoint.h: where a remote model is, and with which key.
+ *
+ * A base URL is, in this order: the one that was given for the model; the variable
+ * <PROVIDER>_BASE_URL ("TOGETHER_BASE_URL", "OLLAMA_BASE_URL", '-' as '_'); the provider's own. A
+ * key is the one that was given for the model; or the provider's variable, but that one goes only
+ * to where the provider is without a URL given: another host never gets it.
+ *
+ * SQL in a database file (a view, a trigger, an index) can name any model. So a provider answers
+ * only if the application has set it up: by its key, by its variable for the base URL, or in SQL
+ * that no file can run (INSERT INTO rerank_models, rerank_config), which is `trusted`. Nobody's local
+ * servers are called because a file says so.
+ */
+#ifndef CATALOG_ENDPOINT_H
+#define CATALOG_ENDPOINT_H
+
+#include "api/provider.h"
+#include "base/error.h"
+
+struct endpoint {
+    const char *base_url; /* borrowed: from the environment, the provider or what was given */
+    const char *key;      /* borrowed likewise; NULL: none */
+    int plain;            /* http:// is meant, wherever that is */
+};
+
+/* url and key: what was given for the model, or NULL. ERROR_INVALID says how to set up what is not,
+ * or what is wrong with a URL. */
+int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
+                     int trusted, struct endpoint *endpoint, struct error *err);
+
+/* Are both of one scheme, host and port? */
+int endpoint_same_origin(const char *one_url, const char *other_url);
+
+/* "PROVIDER_BASE_URL" into out [size]. */
+void endpoint_variable(const struct api_provider *provider, char *out, size_t size);
+
+#endif

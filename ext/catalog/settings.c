@@ -1,0 +1,82 @@
+/*
+ * settings.c: the settings that are numbers: one table.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog/entry.h"
+
+static const struct {
+    const char *name, *variable;
+    uint64_t least, most, usual;
+} settings[N_CATALOG_SETTINGS] = {
+    [CATALOG_MEMORY_BUDGET] = {"memory_budget", "RERANK_MEMORY_BUDGET", 0, INT64_MAX,
+                               (uint64_t)256 << 20},
+    [CATALOG_TIMEOUT_MS] = {"timeout_ms", "RERANK_TIMEOUT_MS", 1, 86400000, 60000},
+    [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2},
+    [CATALOG_CONCURRENCY] = {"concurrency", "RERANK_CONCURRENCY", 1, 256, 8},
+    [CATALOG_MAX_REQUESTS] = {"max_requests", "RERANK_MAX_REQUESTS", 0, INT64_MAX, INT64_MAX},
+};
+
+int catalog_setting_find(const char *name, enum catalog_setting *setting)
+{
+    for (int i = 0; i < N_CATALOG_SETTINGS; i++) {
+        if (strcmp(settings[i].name, name) != 0) continue;
+        *setting = (enum catalog_setting)i;
+        return 1;
+    }
+    return 0;
+}
+
+static void apply(struct catalog *catalog, enum catalog_setting setting, uint64_t value)
+{
+    struct api_settings *remote = &catalog->session.settings;
+    catalog->settings[setting] = value;
+    cache_set_budget(&catalog->cache, catalog->settings[CATALOG_MEMORY_BUDGET]);
+    remote->timeout = (double)catalog->settings[CATALOG_TIMEOUT_MS] / 1000.0;
+    remote->max_retries = (unsigned)catalog->settings[CATALOG_MAX_RETRIES];
+    remote->concurrency = (unsigned)catalog->settings[CATALOG_CONCURRENCY];
+    remote->max_requests = catalog->settings[CATALOG_MAX_REQUESTS];
+}
+
+/* who: the setting or its variable, as the user knows it. */
+static int set(struct catalog *catalog, enum catalog_setting setting, const char *who,
+               const char *text, struct error *err)
+{
+    uint64_t value = 0;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9' && value < (uint64_t)INT64_MAX / 10; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    if (p == text || *p != '\0' || value < settings[setting].least ||
+        value > settings[setting].most)
+        return error_set(err, ERROR_INVALID,
+                         "%s must be an integer from %" PRIu64 " to %" PRIu64 ", not '%.100s'", who,
+                         settings[setting].least, settings[setting].most, text);
+    apply(catalog, setting, value);
+    return 0;
+}
+
+int catalog_set(struct catalog *catalog, enum catalog_setting setting, const char *text,
+                struct error *err)
+{
+    return set(catalog, setting, settings[setting].name, text, err);
+}
+
+uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting)
+{
+    return catalog->settings[setting];
+}
+
+int catalog_settings_init(struct catalog *catalog, struct error *err)
+{
+    int rc = 0;
+    for (int i = 0; i < N_CATALOG_SETTINGS; i++) catalog->settings[i] = settings[i].usual;
+    apply(catalog, CATALOG_MEMORY_BUDGET, settings[CATALOG_MEMORY_BUDGET].usual);
+    for (int i = 0; rc == 0 && i < N_CATALOG_SETTINGS; i++) {
+        const char *text = getenv(settings[i].variable);
+        if (text != NULL && text[0] != '\0')
+            rc = set(catalog, (enum catalog_setting)i, settings[i].variable, text, err);
+    }
+    return rc;
+}
