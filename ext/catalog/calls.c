@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "api/remote.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "catalog/entry.h"
@@ -148,18 +149,28 @@ static int deliver(void *context, size_t which, const float *embedding, size_t d
     return model_embeddings_put(delivery->embeddings, i, embedding, dimensions, err);
 }
 
-static int embed_unknown(struct delivery *delivery, struct error *err)
+/* The texts that are not known; unknown->texts is the caller's to free. */
+static int list_unknown(const struct delivery *delivery, struct model_texts *unknown,
+                        struct error *err)
 {
     size_t n = delivery->sorting->n_unknown;
     struct span *spans = memory_alloc(n, sizeof *spans);
     if (spans == NULL) return error_nomem(err);
     for (size_t i = 0; i < n; i++) spans[i] = delivery->texts->texts[delivery->sorting->unknown[i]];
-    struct model_texts unknown = *delivery->texts;
+    *unknown = *delivery->texts;
+    unknown->texts = spans;
+    unknown->n_texts = n;
+    return 0;
+}
+
+static int embed_unknown(struct delivery *delivery, struct error *err)
+{
+    struct model_texts unknown;
     struct model_sink sink = {deliver, delivery};
-    unknown.texts = spans;
-    unknown.n_texts = n;
-    int rc = call_embed(delivery->entry, delivery->entry->base->model, &unknown, &sink, err);
-    memory_free(spans);
+    int rc = list_unknown(delivery, &unknown, err);
+    if (rc != 0) return rc;
+    rc = call_embed(delivery->entry, delivery->entry->base->model, &unknown, &sink, err);
+    memory_free((void *)unknown.texts);
     return rc;
 }
 
@@ -206,6 +217,44 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
     if (rc == 0) return 0;
     memory_free(embeddings->vectors);
     embeddings->vectors = NULL;
+    return rc;
+}
+
+/* As embed_cached, but for the call. */
+static int estimate_unknown(struct delivery *delivery, struct catalog_estimate *estimate,
+                            struct error *err)
+{
+    const struct catalog_entry *base = delivery->entry->base;
+    struct model_texts unknown;
+    size_t requests, tokens = 0;
+    int rc = list_unknown(delivery, &unknown, err);
+    if (rc != 0) return rc;
+    requests = (unknown.n_texts + base->model->batch_size - 1) / base->model->batch_size;
+    if (base->provider != NULL) remote_estimate(base->model, &unknown, &requests, &tokens);
+    estimate->texts += unknown.n_texts;
+    estimate->requests += requests;
+    estimate->tokens += tokens;
+    memory_free((void *)unknown.texts);
+    return 0;
+}
+
+int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
+                     const struct model_texts *texts, struct catalog_estimate *estimate,
+                     struct error *err)
+{
+    struct prefixed prefixed = {0};
+    struct model_texts request = *texts;
+    struct model_embeddings known = {.n_texts = texts->n_texts};
+    struct sorting sorting = {0};
+    struct delivery delivery = {catalog, entry, &request, &sorting, &known};
+    int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
+    if (rc == 0) rc = sorting_init(&sorting, texts->n_texts, err);
+    if (rc == 0) rc = sort_texts(&delivery, err);
+    if (rc == 0) rc = estimate_unknown(&delivery, estimate, err);
+    sorting_deinit(&sorting);
+    memory_free(known.vectors);
+    memory_free(prefixed.texts);
+    memory_free(prefixed.bytes);
     return rc;
 }
 

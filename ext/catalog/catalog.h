@@ -55,6 +55,15 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err);
 
+/* What embedding would take: texts that are not known yet, each once, and for those the requests and
+ * the tokens, both estimated. Nothing is sent. *estimate is raised. */
+struct catalog_estimate {
+    uint64_t texts, requests, tokens;
+};
+int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
+                     const struct model_texts *texts, struct catalog_estimate *estimate,
+                     struct error *err);
+
 /* What a model has done for one task, whatever it was called. */
 struct catalog_statistics {
     struct model_usage usage; /* requests, retries, tokens, bytes */

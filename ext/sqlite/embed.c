@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "sqlite/functions.h"
+#include "sqlite/semantic_estimate.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 
@@ -220,10 +221,39 @@ static const sqlite3_module embed_each = {
     .xRowid = each_rowid,
 };
 
+/* embed_estimate(texts [, model [, role]]) */
+static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct connection *connection = sqlite3_user_data(context);
+    struct catalog_estimate sum = {0};
+    struct catalog_entry *entry;
+    struct text_list list = {0};
+    struct span *texts = NULL;
+    enum model_role role;
+    struct error err;
+    size_t n = 0;
+    if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
+    int rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
+    if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &role, &err);
+    if (rc == 0) rc = text_list_read(connection->db, argv[0], 0, NULL, &list, &err);
+    if (rc == 0 && (texts = memory_alloc(list.n, sizeof *texts)) == NULL) rc = error_nomem(&err);
+    for (size_t i = 0; rc == 0 && i < list.n; i++)
+        if (!list.items[i].is_null) texts[n++] = list.items[i].text;
+    struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
+    if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);
+    if (rc == 0) estimate_result(context, &sum);
+    else argument_result_error(context, "embed_estimate", &err);
+    memory_free(texts);
+    text_list_deinit(&list);
+}
+
 int embed_register(struct connection *connection)
 {
     int rc = SQLITE_OK;
-    for (int n = 1; rc == SQLITE_OK && n <= 3; n++)
+    for (int n = 1; rc == SQLITE_OK && n <= 3; n++) {
         rc = connection_function(connection, "embed", n, SQLITE_DETERMINISTIC, embed);
+        if (rc == SQLITE_OK)
+            rc = connection_function(connection, "embed_estimate", n, SQLITE_DIRECTONLY, estimate);
+    }
     return rc == SQLITE_OK ? connection_module(connection, "embed_each", &embed_each) : rc;
 }

@@ -7,6 +7,7 @@
 #include "sqlite/semantic.h"
 #include "sqlite/semantic_command.h"
 #include "sqlite/semantic_cursor.h"
+#include "sqlite/semantic_estimate.h"
 #include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_plan.h"
 #include "sqlite/semantic_progress.h"
@@ -21,6 +22,48 @@ struct semantic_table *semantic_module_find(struct semantic_module *module, cons
         if (sqlite3_stricmp(table->schema, schema) == 0 && sqlite3_stricmp(table->name, name) == 0)
             return table;
     return NULL;
+}
+
+int semantic_module_resolve(struct semantic_module *module, const char *name, const char *schema,
+                            char **found_schema, char **found_name, struct error *err)
+{
+    sqlite3 *db = module->connection->db;
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = store_prepare(db, &statement, err,
+                           "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN "
+                           "pragma_database_list AS d ON d.name = t.schema "
+                           "WHERE t.type = 'virtual' AND t.name = %Q COLLATE nocase AND "
+                           "(%Q IS NULL OR t.schema = %Q COLLATE nocase) "
+                           "ORDER BY d.seq <> 1, d.seq LIMIT 1",
+                           name, schema, schema);
+    if (rc == 0) rc = store_step(db, statement, &row, err);
+    if (rc == 0 && row) {
+        *found_schema = memory_copy((const char *)sqlite3_column_text(statement, 0),
+                                    (size_t)sqlite3_column_bytes(statement, 0));
+        *found_name = memory_copy((const char *)sqlite3_column_text(statement, 1),
+                                  (size_t)sqlite3_column_bytes(statement, 1));
+        if (*found_schema == NULL || *found_name == NULL) rc = error_nomem(err);
+    } else if (rc == 0) {
+        rc = error_set(err, ERROR_INVALID, "no semantic_index is called %.100s", name);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int semantic_module_pin(struct semantic_module *module, const char *schema, const char *name,
+                        sqlite3_stmt **pin, struct semantic_table **index, struct error *err)
+{
+    int rc = store_prepare(module->connection->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"", schema,
+                           name);
+    if (rc != 0) return rc;
+    *index = semantic_module_find(module, schema, name);
+    if (*index == NULL) return error_set(err, ERROR_INVALID, "%s is not a semantic_index", name);
+    if ((*index)->broken.code != 0) {
+        *err = (*index)->broken;
+        return err->code;
+    }
+    return 0;
 }
 
 static void table_free(struct semantic_table *table)
@@ -282,5 +325,6 @@ int semantic_register(struct connection *connection)
     int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, module,
                                       module_free);
     if (rc == SQLITE_OK) rc = semantic_progress_register(connection->db, module);
+    if (rc == SQLITE_OK) rc = semantic_estimate_register(connection->db, module);
     return rc;
 }

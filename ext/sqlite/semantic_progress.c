@@ -117,52 +117,6 @@ static struct progress_table *table_of(struct progress_cursor *cursor)
     return (struct progress_table *)cursor->base.pVtab;
 }
 
-/* Which table is meant: the name in the schema given, or in the first schema that has it. */
-static int resolve_name(struct progress_cursor *cursor, const char *name, const char *schema,
-                        struct error *err)
-{
-    sqlite3 *db = table_of(cursor)->db;
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = store_prepare(db, &statement, err,
-                           "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN "
-                           "pragma_database_list AS d ON d.name = "
-                           "t.schema WHERE t.type = 'virtual' AND t.name = %Q COLLATE nocase AND "
-                           "(%Q IS NULL OR t.schema = %Q "
-                           "COLLATE nocase) ORDER BY d.seq <> 1, d.seq LIMIT 1",
-                           name, schema, schema);
-    if (rc == 0) rc = store_step(db, statement, &row, err);
-    if (rc == 0 && row) {
-        cursor->schema = memory_copy((const char *)sqlite3_column_text(statement, 0),
-                                     (size_t)sqlite3_column_bytes(statement, 0));
-        cursor->name = memory_copy((const char *)sqlite3_column_text(statement, 1),
-                                   (size_t)sqlite3_column_bytes(statement, 1));
-        if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
-    } else if (rc == 0) {
-        rc = error_set(err, ERROR_INVALID, "no semantic_index is called %.100s", name);
-    }
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-/* Connects the index and keeps it so while *pin is open. */
-static int pin_index(struct progress_cursor *cursor, sqlite3_stmt **pin,
-                     struct semantic_table **index, struct error *err)
-{
-    struct progress_table *table = table_of(cursor);
-    int rc = store_prepare(table->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"", cursor->schema,
-                           cursor->name);
-    if (rc != 0) return rc;
-    *index = semantic_module_find(table->module, cursor->schema, cursor->name);
-    if (*index == NULL)
-        return error_set(err, ERROR_INVALID, "%s is not a semantic_index", cursor->name);
-    if ((*index)->broken.code != 0) {
-        *err = (*index)->broken;
-        return err->code;
-    }
-    return 0;
-}
-
 static int busy_timeout(sqlite3 *db, int *milliseconds, struct error *err)
 {
     sqlite3_stmt *statement;
@@ -207,7 +161,8 @@ static int write_batch(struct progress_cursor *cursor, struct error *err)
 static int do_batch(struct progress_cursor *cursor, struct error *err)
 {
     sqlite3_stmt *pin = NULL;
-    int rc = pin_index(cursor, &pin, &cursor->sync->table, err);
+    int rc = semantic_module_pin(table_of(cursor)->module, cursor->schema, cursor->name, &pin,
+                                 &cursor->sync->table, err);
     if (rc == 0) rc = sync_collect(cursor->sync, err);
     if (rc == 0) rc = write_batch(cursor, err);
     sqlite3_finalize(pin);
@@ -226,8 +181,9 @@ static int begin(struct progress_cursor *cursor, int argc, sqlite3_value **argv,
     if (argc > 1) cursor->schema_argument = sqlite3_value_dup(argv[1]);
     if (name == NULL || cursor->index_argument == NULL) return error_nomem(err);
     cursor->start = clock_seconds();
-    int rc = resolve_name(cursor, name, schema, err);
-    if (rc == 0) rc = pin_index(cursor, &pin, &index, err);
+    struct semantic_module *module = table_of(cursor)->module;
+    int rc = semantic_module_resolve(module, name, schema, &cursor->schema, &cursor->name, err);
+    if (rc == 0) rc = semantic_module_pin(module, cursor->schema, cursor->name, &pin, &index, err);
     if (rc == 0) rc = semantic_flush(index, err);
     if (rc == 0) rc = sync_open(index, 0, &cursor->sync, err);
     sqlite3_finalize(pin);

@@ -261,6 +261,24 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
+int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate, struct error *err)
+{
+    struct connection *connection = sync->table->connection;
+    size_t n_ids = 0;
+    free_batch(sync);
+    int rc = collect_rows(sync, &n_ids, err);
+    struct span *texts = rc == 0 ? memory_alloc(sync->n_rows, sizeof *texts) : NULL;
+    if (rc == 0 && texts == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
+        texts[i] = (struct span){sync->rows[i].text, sync->rows[i].text_size};
+    struct model_texts request = {texts, sync->n_rows, MODEL_DOCUMENT, &connection->cancel};
+    if (rc == 0) rc = catalog_estimate(connection->catalog, sync->entry, &request, estimate, err);
+    memory_free(texts);
+    sync->n_collected += n_ids;
+    sync->started = 1;
+    return rc != 0 ? rc : cancel_check(&connection->cancel, err);
+}
+
 static int store_fit(struct semantic_sync *sync, struct error *err)
 {
     struct buffer bytes;

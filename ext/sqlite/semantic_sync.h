@@ -46,6 +46,9 @@ void sync_close(struct semantic_sync *sync); /* accepts NULL */
 int sync_pending(const struct semantic_sync *sync);
 int sync_collect(struct semantic_sync *sync, struct error *err);
 
+/* Passes over the next batch and raises *estimate by what it would take. */
+int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate, struct error *err);
+
 /* Writes the collected batch; after a failure that left the database as it was, it may be called
  * again. */
 int sync_store(struct semantic_sync *sync, struct error *err);
