@@ -97,9 +97,11 @@ $(BUILD)/core/%.o: ext/%.c
 
 # ---- for people --------------------------------------------------------------------------------
 
+# EMBED=provider:model and RERANK=provider:model choose other models (their keys in the environment).
 demo: install-runtime ## install what is missing, build, and show retrieve-then-rerank on movies
 	@$(MAKE) --no-print-directory -s all
-	@$(SQLITE3) -batch :memory: '.read sql/demo.sql'
+	@RERANK_EMBED_MODEL='$(EMBED)' RERANK_RERANK_MODEL='$(RERANK)' \
+	    $(SQLITE3) -batch :memory: '.read sql/demo.sql'
 
 install: all ## copy the extension to $(PREFIX)/lib/sqlite3
 	install -d $(DESTDIR)$(PREFIX)/lib/sqlite3
@@ -153,6 +155,7 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20), with clang's libFuzzer
 bench: install-test ## measure load, sync, query and rerank, and the kernels
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@$(PYTHON_RUN) tests/bench/bench.py $(LIBRARY)
+	@$(PYTHON_RUN) tests/bench/remote_bench.py $(LIBRARY)
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
 
 install-runtime:

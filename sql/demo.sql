@@ -1,4 +1,5 @@
--- `make demo`: retrieve, then rerank, on real movies, offline, and how long each step takes.
+-- `make demo`: retrieve, then rerank, on real movies, and how long each step takes. Offline with the
+-- embedded model; with others: make demo EMBED=provider:model RERANK=provider:model.
 .bail on
 .load build/rerank
 
@@ -15,8 +16,9 @@ CREATE VIRTUAL TABLE movie_index USING semantic_index(
   text     = 'title, overview, tagline',
   document = 'title'
 );
-INSERT INTO movie_index(movie_index) VALUES ('sync');
-INSERT INTO clock(step) VALUES ('fit the embedded model and embed every movie');
+SELECT printf('%d of %d embedded, %d requests, %.1f s', embedded, total, requests, seconds)
+  FROM semantic_sync('movie_index');
+INSERT INTO clock(step) VALUES ('embed every movie');
 
 CREATE TEMP TABLE retrieved AS
 SELECT rank AS place, rowid AS id, title, similarity
@@ -34,6 +36,8 @@ INSERT INTO clock(step) VALUES ('retrieve 25 and rerank them to 5, in one query'
 
 .print
 SELECT 'Query: ' || text FROM question;
+SELECT 'Models: ' || rerank_config('embed_model') || ' to retrieve, ' || rerank_config('rerank_model')
+       || ' to rerank';
 .print
 .print Retrieved: the 25 movies nearest to the query
 .mode box

@@ -142,7 +142,6 @@ static const struct api_provider providers[] = {
     {
         .name = "mixedbread",
         .base_url = "https://api.mixedbread.com/v1",
-        .base_url_env = "MIXEDBREAD_BASE_URL",
         .key_env = "MXBAI_API_KEY",
         .needs_key = 1,
         .sends_model = 1,
@@ -207,7 +206,6 @@ static const struct api_provider providers[] = {
     {
         .name = "openai",
         .base_url = "https://api.openai.com/v1",
-        .base_url_env = "OPENAI_BASE_URL",
         .key_env = "OPENAI_API_KEY",
         .needs_key = 1,
         .sends_model = 1,
@@ -254,7 +252,6 @@ static const struct api_provider providers[] = {
     {
         .name = "together",
         .base_url = "https://api.together.ai/v1",
-        .base_url_env = "TOGETHER_BASE_URL",
         .key_env = "TOGETHER_API_KEY",
         .needs_key = 1,
         .sends_model = 1,
