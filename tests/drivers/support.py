@@ -60,9 +60,9 @@ class Workplace:
         library = EXTENSION if os.path.splitext(EXTENSION)[1] else EXTENSION + ".so"
         os.symlink(library, os.path.join(path, "build", os.path.basename(library)))
 
-    def run(self, text):
+    def run(self, text, **variables):
         """(exit status, output) of the shell that was fed `text`."""
-        environment = dict(os.environ, HOME=self.folder.name)
+        environment = dict(os.environ, HOME=self.folder.name, **variables)
         result = subprocess.run(
             [SHELL, "-batch", ":memory:"], cwd=self.folder.name, env=environment,
             input=text.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600,

@@ -8,6 +8,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402
+sys.path.insert(0, os.path.join(support.ROOT, "tests", "http"))
+from loopback import Loopback  # noqa: E402
 
 OWN_MOVIES = os.path.join(support.ROOT, "datasets", "movies.json")
 
@@ -126,9 +128,15 @@ class ReadmeTest(unittest.TestCase):
         self.assertGreater(len(blocks), 5)
         workplace = support.Workplace()
         self.addCleanup(workplace.close)
-        status, output = workplace.run("\n".join(blocks))
+        with Loopback() as server:  # in place of Together and of the server on the desk
+            sql = "\n".join(blocks).replace("http://localhost:1234/v1", server.base_url("vllm"))
+            status, output = workplace.run(sql, TOGETHER_API_KEY="test-key",
+                                           TOGETHER_BASE_URL=server.base_url("together"))
+            paths = {request.path for request in server.requests}
         self.assertNotRegex(output, r"(?i)\berror\b")
         self.assertEqual(status, 0)
+        self.assertEqual(paths, {"/together/v1/embeddings", "/together/v1/rerank",
+                                 "/vllm/v1/embeddings"})
 
 if __name__ == "__main__":
     unittest.main()
