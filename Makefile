@@ -65,10 +65,12 @@ ROOMS_bert    := $(ROOMS_model) bert
 ROOMS_api     := $(ROOMS_model) api
 ROOMS_catalog := $(ROOMS_model) lexical bert api catalog
 ROOMS_index   := $(ROOMS_model) lexical bert api index
+# sqlite/ is tested as part of a program that links SQLite itself: with CORE_OBJECTS.
 room_objects = $(foreach room,$(ROOMS_$(1)),$(filter $(BUILD)/obj/$(room)/%,$(OBJECTS)))
 
 UNIT_SOURCES  := $(wildcard tests/unit/*/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:tests/%.c=$(BUILD)/tests/%)
+SQLITE_UNIT_PROGRAMS := $(filter $(BUILD)/tests/unit/sqlite/%,$(UNIT_PROGRAMS))
 HOST_PROGRAMS := $(BUILD)/tests/static_host $(BUILD)/tests/fault
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -169,9 +171,13 @@ install-test:
 programs: $(LIBRARY) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
 
 .SECONDEXPANSION:
-$(UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $$(call room_objects,$$(lastword $$(subst /, ,$$(dir $$*))))
+$(filter-out $(SQLITE_UNIT_PROGRAMS),$(UNIT_PROGRAMS)): $(BUILD)/tests/%: tests/%.c $$(call room_objects,$$(lastword $$(subst /, ,$$(dir $$*))))
 	@mkdir -p $(@D)
 	$(call SHORT,link)$(COMPILE) -Itests/unit $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(LDFLAGS) -lcmocka $(LIBS)
+
+$(SQLITE_UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $(STATIC)
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(COMPILE) -DSQLITE_CORE -Itests/unit $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka -lsqlite3 $(LIBS)
 
 $(BUILD)/tests/static_host: tests/drivers/static.c $(STATIC)
 	@mkdir -p $(@D)
