@@ -346,8 +346,9 @@ static int cache_file_flush(void *context, struct error *err)
     if (in_transaction(file)) rc = commit(file, err);
     size_t n = file->n_lost;
     file->n_lost = 0;
-    if (rc != 0) error_context(err, "%zu vectors not stored", n);
-    else if (n > 0) rc = error_set(err, ERROR_UNAVAILABLE, "%zu vectors not stored", n);
+    const char *plural = n == 1 ? "" : "s";
+    if (rc != 0) error_context(err, "%zu vector%s not stored", n, plural);
+    else if (n > 0) rc = error_set(err, ERROR_UNAVAILABLE, "%zu vector%s not stored", n, plural);
     return name_file(file, rc, err);
 }
 
@@ -418,11 +419,12 @@ static int create(struct cache_file *file, struct error *err)
     return rc;
 }
 
-/* SQLite refuses to change the journal while another connection looks at the file, without waiting.
- * Whoever comes last changes it; without WAL the file works too. */
+/* Nobody may look at the file while its journal changes, once in its life. It is not worth a long
+ * wait: the file works without WAL too, and the next to open it tries again. */
 static int set_journal(struct cache_file *file, struct error *err)
 {
     int rc = SQLITE_BUSY, is_wal = 0;
+    sqlite3_busy_timeout(file->db, 0);
     for (int i = 0; i < WAL_TRIES && (rc & 0xff) == SQLITE_BUSY; i++) {
         sqlite3_stmt *statement;
         if (i > 0) sqlite3_sleep(5);
@@ -434,6 +436,7 @@ static int set_journal(struct cache_file *file, struct error *err)
         is_wal = mode != NULL && strcmp(mode, "wal") == 0;
         rc = sqlite3_finalize(statement);
     }
+    sqlite3_busy_timeout(file->db, file->patience);
     if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY) return set_error(file->db, rc, err);
     return execute(file, is_wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err);
 }

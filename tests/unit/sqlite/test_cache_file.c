@@ -278,6 +278,21 @@ static void assert_refused(int code, const char *message)
     free(new);
 }
 
+/* Leaves the database as a program does that crashed: with rows in its WAL. */
+static void crash_with_a_wal(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *db;
+        _exit(sqlite3_open(path, &db) != SQLITE_OK ||
+              sqlite3_exec(db, "INSERT INTO t VALUES(1)", NULL, NULL, NULL) != SQLITE_OK);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(file_size("-wal") > 0);
+}
+
 static void test_other_applications(void **state)
 {
     (void)state;
@@ -289,6 +304,11 @@ static void test_other_applications(void **state)
     assert_refused(ERROR_INVALID, "the database of another application");
     other_sql("PRAGMA user_version = 0; PRAGMA journal_mode = wal; CREATE TABLE t(x)");
     assert_refused(ERROR_INVALID, "the database of another application");
+    crash_with_a_wal();
+    long size = file_size("-wal");
+    assert_refused(ERROR_INVALID, "the database of another application");
+    assert_int_equal(file_size("-wal"), size);
+    assert_int_equal(other_sql("SELECT count(*) FROM t"), 1);
 }
 
 static void test_versions_and_changed_tables(void **state)
