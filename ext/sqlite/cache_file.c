@@ -65,8 +65,8 @@ static const char *const statement_sql[N_STATEMENTS] = {
     [FIND] = "SELECT rowid, used, vector FROM vectors WHERE key = ?1",
     [KEEP] = "REPLACE INTO vectors(key, used, vector) VALUES (?1, ?2, ?3)",
     [TOUCH] = "UPDATE vectors SET used = ?2 WHERE rowid = ?1",
-    [EVICT] = "DELETE FROM vectors WHERE rowid IN "
-              "(SELECT rowid FROM vectors ORDER BY used, rowid LIMIT ?1)",
+    [EVICT] = ("DELETE FROM vectors WHERE rowid IN "
+               "(SELECT rowid FROM vectors ORDER BY used, rowid LIMIT ?1)"),
     [PAGES] = "PRAGMA page_count",
     [FREE_PAGES] = "PRAGMA freelist_count",
 };
