@@ -192,7 +192,7 @@ static int put_vectors(struct run *run, const struct batch *batch, const float *
     for (size_t i = 0; rc == 0 && i < batch->n; i++)
         rc = run->sink->put(run->sink->context, batch->first + i, vectors + i * dimensions,
                             dimensions, err);
-    return rc;
+    return rc == 0 ? run->sink->end(run->sink->context, err) : rc;
 }
 
 /* Reads an answer and keeps what is in it. API_FAILED with the error set when it cannot be kept. */

@@ -35,7 +35,7 @@ struct remote_options {
     size_t batch_size;    /* texts a request; 0: as above */
 };
 
-/* Texts are copied; the session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a
+/* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a
  * URL or dimensions that cannot be had. */
 int remote_new(struct api_session *session, const struct remote_options *options,
                struct model **model, struct error *err);

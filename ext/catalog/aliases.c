@@ -141,6 +141,7 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
     struct catalog_entry tried = *entry;
     tried.url = tried.key = NULL;
     tried.remote = NULL;
+    tried.store_name = NULL;
     if (alias->given & CATALOG_DIMENSIONS) tried.dimensions = alias->dimensions;
     if (alias->given & CATALOG_BATCH_SIZE) tried.batch_size = alias->batch_size;
     int rc = entry_replace_text(&tried.url, url, err);
@@ -154,6 +155,7 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
     entry_replace_text(&entry->url, NULL, NULL);
     entry_replace_secret(&entry->key, NULL, NULL);
     model_free(entry->remote);
+    memory_free(entry->store_name);
     *entry = tried;
     return 0;
 }

@@ -117,7 +117,44 @@ struct delivery {
     const struct model_texts *texts;
     struct sorting *sorting;
     struct model_embeddings *embeddings;
+    struct catalog_store *store; /* NULL: none */
 };
+
+static struct store_key store_key_of(const struct delivery *delivery, size_t i)
+{
+    const struct catalog_entry *base = delivery->entry->base;
+    return (struct store_key){base->store_name, base->dimensions, (int)delivery->texts->role,
+                              delivery->texts->texts[i]};
+}
+
+/* A store that fails is no reason for embedding to fail. */
+static void count_store_failure(const struct delivery *delivery, int rc)
+{
+    if (rc != 0) delivery->entry->base->statistics.failures++;
+}
+
+/* Looks in the store, and remembers what is there. *found says whether it was. */
+static int find_stored(const struct delivery *delivery, size_t i, int *found, struct error *err)
+{
+    struct model *model = delivery->entry->base->model;
+    float *vector = NULL;
+    size_t dimensions = 0;
+    *found = 0;
+    if (delivery->store == NULL) return 0;
+    struct store_key key = store_key_of(delivery, i);
+    count_store_failure(delivery, delivery->store->find(delivery->store->context, &key, &vector,
+                                                        &dimensions, NULL));
+    if (vector == NULL) return 0;
+    if (model->dimensions == 0) model->dimensions = dimensions;
+    *found = dimensions == model->dimensions;
+    int rc = 0;
+    if (*found) {
+        cache_put(&delivery->catalog->cache, &delivery->sorting->keys[i], vector, dimensions);
+        rc = model_embeddings_put(delivery->embeddings, i, vector, dimensions, err);
+    }
+    memory_free(vector);
+    return rc;
+}
 
 /* Finds what is known, notes what is not. */
 static int sort_texts(struct delivery *delivery, struct error *err)
@@ -127,13 +164,18 @@ static int sort_texts(struct delivery *delivery, struct error *err)
     size_t n = delivery->texts->n_texts;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
+        int found;
         sorting->keys[i] =
             cache_key(base->serial, (int)delivery->texts->role, delivery->texts->texts[i]);
         const float *known = cache_get(&delivery->catalog->cache, &sorting->keys[i]);
         sorting->first[i] = i;
-        if (known != NULL)
+        if (known != NULL) {
             rc = model_embeddings_put(delivery->embeddings, i, known, base->model->dimensions, err);
-        else sorting->first[i] = find_first(sorting, i, n);
+            continue;
+        }
+        rc = find_stored(delivery, i, &found, err);
+        if (rc == 0 && !found) sorting->first[i] = find_first(sorting, i, n);
+        if (rc == 0 && i % 256 == 255) rc = cancel_check(delivery->texts->cancel, err);
     }
     return rc;
 }
@@ -146,7 +188,21 @@ static int deliver(void *context, size_t which, const float *embedding, size_t d
     size_t i = delivery->sorting->unknown[which];
     cache_put(&delivery->catalog->cache, &delivery->sorting->keys[i], embedding, dimensions);
     delivery->entry->base->statistics.texts++;
+    if (delivery->store != NULL) {
+        struct store_key key = store_key_of(delivery, i);
+        count_store_failure(delivery, delivery->store->keep(delivery->store->context, &key,
+                                                            embedding, dimensions, NULL));
+    }
     return model_embeddings_put(delivery->embeddings, i, embedding, dimensions, err);
+}
+
+static int flush_store(void *context, struct error *err)
+{
+    struct delivery *delivery = context;
+    (void)err;
+    if (delivery->store != NULL)
+        count_store_failure(delivery, delivery->store->flush(delivery->store->context, NULL));
+    return 0;
 }
 
 /* The texts that are not known; unknown->texts is the caller's to free. */
@@ -166,7 +222,7 @@ static int list_unknown(const struct delivery *delivery, struct model_texts *unk
 static int embed_unknown(struct delivery *delivery, struct error *err)
 {
     struct model_texts unknown;
-    struct model_sink sink = {deliver, delivery};
+    struct model_sink sink = {deliver, flush_store, delivery};
     int rc = list_unknown(delivery, &unknown, err);
     if (rc != 0) return rc;
     rc = call_embed(delivery->entry, delivery->entry->base->model, &unknown, &sink, err);
@@ -179,11 +235,13 @@ static int embed_cached(struct catalog *catalog, struct catalog_entry *entry,
                         struct error *err)
 {
     struct sorting sorting;
-    struct delivery delivery = {catalog, entry, texts, &sorting, embeddings};
+    struct delivery delivery = {catalog, entry, texts, &sorting, embeddings, NULL};
     size_t n = texts->n_texts;
     int rc = sorting_init(&sorting, n, err);
+    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &delivery.store, err);
     if (rc == 0) rc = sort_texts(&delivery, err);
     if (rc == 0 && sorting.n_unknown > 0) rc = embed_unknown(&delivery, err);
+    flush_store(&delivery, NULL);
     if (rc == 0) entry->base->statistics.cache_hits += n - sorting.n_unknown;
     size_t dimensions = embeddings->dimensions;
     for (size_t i = 0; rc == 0 && i < n; i++)
@@ -203,7 +261,7 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
 {
     struct prefixed prefixed = {0};
     struct model_texts request = *texts;
-    struct model_sink sink = {model_embeddings_put, embeddings};
+    struct model_sink sink = {.put = model_embeddings_put, .context = embeddings};
     *embeddings = (struct model_embeddings){.n_texts = texts->n_texts};
     int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
     if (rc == 0 && fitted != NULL) {
@@ -246,10 +304,12 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
     struct model_texts request = *texts;
     struct model_embeddings known = {.n_texts = texts->n_texts};
     struct sorting sorting = {0};
-    struct delivery delivery = {catalog, entry, &request, &sorting, &known};
+    struct delivery delivery = {catalog, entry, &request, &sorting, &known, NULL};
     int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
     if (rc == 0) rc = sorting_init(&sorting, texts->n_texts, err);
+    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &delivery.store, err);
     if (rc == 0) rc = sort_texts(&delivery, err);
+    flush_store(&delivery, NULL);
     if (rc == 0) rc = estimate_unknown(&delivery, estimate, err);
     sorting_deinit(&sorting);
     memory_free(known.vectors);

@@ -7,6 +7,8 @@
 #include "catalog/entry.h"
 #include "lexical/lexical.h"
 
+#define STORE_VARIABLE "RERANK_CACHE"
+
 static const char *const default_variables[2] = {"RERANK_EMBED_MODEL", "RERANK_RERANK_MODEL"};
 
 /* The variable's value; NULL if it is not set or empty. */
@@ -43,6 +45,12 @@ int catalog_new(struct catalog **made, struct error *err)
     return rc;
 }
 
+static void close_store(struct catalog *catalog)
+{
+    if (catalog->store.close != NULL) catalog->store.close(catalog->store.context);
+    catalog->store = (struct catalog_store){0};
+}
+
 void catalog_free(struct catalog *catalog)
 {
     if (catalog == NULL) return;
@@ -52,6 +60,8 @@ void catalog_free(struct catalog *catalog)
     cache_deinit(&catalog->cache);
     model_free(catalog->lexical);
     api_session_deinit(&catalog->session);
+    close_store(catalog);
+    memory_free(catalog->store_path);
     memory_free(catalog);
 }
 
@@ -144,4 +154,46 @@ size_t catalog_call_size(const struct catalog *catalog, const struct catalog_ent
     size_t batch_size = entry->base->model->batch_size;
     return entry->base->provider == NULL ? batch_size
                                          : batch_size * catalog->session.settings.concurrency;
+}
+
+/* ---- the store ------------------------------------------------------------------------------- */
+
+void catalog_set_store_opener(struct catalog *catalog, catalog_store_opener open)
+{
+    catalog->open_store = open;
+}
+
+const char *catalog_store_path(const struct catalog *catalog)
+{
+    return catalog->store_path != NULL ? catalog->store_path : environment(STORE_VARIABLE);
+}
+
+int catalog_set_store(struct catalog *catalog, const char *path, struct error *err)
+{
+    struct catalog_store store = {0};
+    char *copy = NULL;
+    int rc = entry_replace_text(&copy, path != NULL ? path : "", err);
+    if (rc == 0 && path != NULL) rc = catalog->open_store(path, &store, err);
+    if (rc != 0) {
+        memory_free(copy);
+        return rc;
+    }
+    close_store(catalog);
+    memory_free(catalog->store_path);
+    catalog->store_path = copy;
+    catalog->store = store;
+    return 0;
+}
+
+int entry_store(struct catalog *catalog, struct catalog_store **store, struct error *err)
+{
+    const char *path = catalog_store_path(catalog);
+    *store = NULL;
+    if (path == NULL || path[0] == '\0' || catalog->open_store == NULL) return 0;
+    if (catalog->store.find == NULL) {
+        int rc = catalog->open_store(path, &catalog->store, err);
+        if (rc != 0) return error_context(err, "%s", STORE_VARIABLE);
+    }
+    *store = &catalog->store;
+    return 0;
 }

@@ -11,12 +11,13 @@
  * a database. Not thread-safe: SQLite's connection mutex serialises us.
  *
  * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
- * RERANK_RERANK_MODEL (names, looked up when they are needed), and a number for each of enum
+ * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path), and a number for each of enum
  * catalog_setting.
  */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 
+#include "catalog/store.h"
 #include "model/model.h"
 
 /* Bytes of the longest name of an alias. */
@@ -159,6 +160,15 @@ int catalog_setting_find(const char *name, enum catalog_setting *setting);
 int catalog_set(struct catalog *catalog, enum catalog_setting setting, const char *text,
                 struct error *err);
 uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting);
+
+/* The store that keeps vectors of remote models longer than the process (store.h): a path, NULL for
+ * none, which the SQL face knows how to open. Set, it is opened at once; that of RERANK_CACHE when it
+ * is first needed. Errors of the opener; the store there was is kept then. */
+typedef int (*catalog_store_opener)(const char *path, struct catalog_store *store,
+                                    struct error *err);
+void catalog_set_store_opener(struct catalog *catalog, catalog_store_opener open);
+const char *catalog_store_path(const struct catalog *catalog);
+int catalog_set_store(struct catalog *catalog, const char *path, struct error *err);
 
 /* Texts that are best handed over at once: as many requests as run side by side. */
 size_t catalog_call_size(const struct catalog *catalog, const struct catalog_entry *entry);

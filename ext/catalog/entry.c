@@ -1,11 +1,13 @@
 #include "catalog/entry.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "api/remote.h"
 #include "base/memory.h"
 #include "catalog/endpoint.h"
 #include "catalog/known.h"
+#include "http/http.h"
 
 const enum model_task entry_tasks[2] = {MODEL_EMBED, MODEL_RERANK};
 const char *const entry_task_verbs[2] = {"embed", "rerank"};
@@ -50,6 +52,7 @@ void entry_free(struct catalog_entry *entry)
     memory_free(entry->document_prefix);
     memory_free(entry->model_name);
     memory_free(entry->url);
+    memory_free(entry->store_name);
     memory_free(entry);
 }
 
@@ -115,6 +118,18 @@ static int add_prefixes(struct catalog_entry *entry, struct error *err)
     return rc;
 }
 
+/* "provider:model scheme://host:port" */
+static int make_store_name(const struct catalog_entry *entry, const char *base_url, char **name,
+                           struct error *err)
+{
+    char origin[300], joined[CATALOG_MAX_NAME + 400];
+    int rc = http_origin(base_url, origin, sizeof origin, err);
+    if (rc != 0) return rc;
+    snprintf(joined, sizeof joined, "%s:%s %s", entry->provider->name, entry->model_name, origin);
+    *name = memory_copy(joined, strlen(joined));
+    return *name == NULL ? error_nomem(err) : 0;
+}
+
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
                      struct error *err)
 {
@@ -130,8 +145,15 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
                                      .plain = endpoint.plain,
                                      .dimensions = entry->dimensions,
                                      .batch_size = entry->batch_size};
-    rc = remote_new(&catalog->session, &options, &model, err);
-    if (rc != 0) return rc;
+    char *store_name = NULL;
+    rc = make_store_name(entry, endpoint.base_url, &store_name, err);
+    if (rc == 0) rc = remote_new(&catalog->session, &options, &model, err);
+    if (rc != 0) {
+        memory_free(store_name);
+        return rc;
+    }
+    memory_free(entry->store_name);
+    entry->store_name = store_name;
     model_free(entry->remote);
     entry->model = entry->remote = model;
     entry->serial = ++catalog->n_models;

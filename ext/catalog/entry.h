@@ -26,6 +26,7 @@ struct catalog_entry {
     size_t dimensions, batch_size;       /* asked for; 0: not */
     struct model *remote;                /* owned */
     uint64_t serial;                     /* another one for each model that was made */
+    char *store_name;                    /* owned; the model and where it is, for store.h */
 };
 
 struct catalog {
@@ -37,7 +38,13 @@ struct catalog {
     struct api_session session;
     uint64_t n_models; /* made so far */
     uint64_t settings[N_CATALOG_SETTINGS];
+    catalog_store_opener open_store; /* NULL: there are no stores */
+    char *store_path;                /* owned; NULL: none */
+    struct catalog_store store;      /* all zero: not open */
 };
+
+/* The store, opened now if need be; *store NULL: there is none. */
+int entry_store(struct catalog *catalog, struct catalog_store **store, struct error *err);
 
 /* The usual values, or those of the environment. */
 int catalog_settings_init(struct catalog *catalog, struct error *err);

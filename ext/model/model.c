@@ -67,11 +67,17 @@ static int put_checked(void *context, size_t text, const float *embedding, size_
     return checked->sink->put(checked->sink->context, text, embedding, dimensions, err);
 }
 
+static int end_checked(void *context, struct error *err)
+{
+    const struct model_sink *sink = ((struct checked *)context)->sink;
+    return sink->end == NULL ? 0 : sink->end(sink->context, err);
+}
+
 int model_embed(struct model *model, const struct model_texts *texts, const struct model_sink *sink,
                 struct model_usage *usage, struct error *err)
 {
     struct checked checked = {model, sink};
-    struct model_sink checking = {put_checked, &checked};
+    struct model_sink checking = {put_checked, end_checked, &checked};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < texts->n_texts; i++)
         rc = model_check_text(texts->texts[i], 1, err);

@@ -38,6 +38,8 @@ struct model_texts {
 struct model_sink {
     int (*put)(void *context, size_t text, const float *embedding, size_t dimensions,
                struct error *err);
+    /* After the last embedding of one request; NULL: nobody asks. */
+    int (*end)(void *context, struct error *err);
     void *context;
 };
 

@@ -1,6 +1,7 @@
 #include "sqlite/connection.h"
 
 #include "base/memory.h"
+#include "sqlite/cache_file.h"
 #include "sqlite/functions.h"
 
 static int is_interrupted(void *context)
@@ -22,6 +23,7 @@ int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
         memory_free(connection);
         return rc;
     }
+    catalog_set_store_opener(connection->catalog, cache_file_open);
     *opened = connection;
     return 0;
 }

@@ -7,7 +7,7 @@ static int unknown(const char *name, struct error *err)
 {
     return error_set(err, ERROR_INVALID,
                      "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
-                     "max_retries, concurrency, max_requests, memory_budget)",
+                     "max_retries, concurrency, max_requests, memory_budget, cache)",
                      name);
 }
 
@@ -18,6 +18,8 @@ static int set(struct catalog *catalog, const char *name, const char *value, str
         return catalog_set_default(catalog, MODEL_EMBED, value, err);
     if (strcmp(name, "rerank_model") == 0)
         return catalog_set_default(catalog, MODEL_RERANK, value, err);
+    if (strcmp(name, "cache") == 0)
+        return catalog_set_store(catalog, value[0] == '\0' ? NULL : value, err);
     return catalog_setting_find(name, &setting) ? catalog_set(catalog, setting, value, err)
                                                 : unknown(name, err);
 }
@@ -30,6 +32,9 @@ static int get(sqlite3_context *context, struct catalog *catalog, const char *na
         sqlite3_result_text(context, catalog_default(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "rerank_model") == 0)
         sqlite3_result_text(context, catalog_default(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
+    else if (strcmp(name, "cache") == 0 && catalog_store_path(catalog) != NULL)
+        sqlite3_result_text(context, catalog_store_path(catalog), -1, SQLITE_TRANSIENT);
+    else if (strcmp(name, "cache") == 0) sqlite3_result_text(context, "", 0, SQLITE_STATIC);
     else if (catalog_setting_find(name, &setting))
         sqlite3_result_int64(context, (sqlite3_int64)catalog_get(catalog, setting));
     else return unknown(name, err);

@@ -19,7 +19,7 @@ static inline int array_put(void *context, size_t text, const float *embedding, 
 static inline int embed_into(struct model *model, const struct model_texts *texts, float *out,
                              struct error *err)
 {
-    struct model_sink sink = {array_put, out};
+    struct model_sink sink = {.put = array_put, .context = out};
     struct model_usage usage = {0};
     return model_embed(model, texts, &sink, &usage, err);
 }

@@ -45,7 +45,7 @@ static void test_embed_cuts_into_batches(void **state)
     struct fake_model fake = fake_new(3);
     struct span texts[7];
     struct model_embeddings all = {.n_texts = 7};
-    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {.requests = 10};
     for (size_t i = 0; i < 7; i++) texts[i] = (struct span){"abcdefgh", i + 1};
     struct model_texts request = {texts, 7, MODEL_QUERY, NULL};
@@ -75,7 +75,7 @@ static void test_bad_input_is_no_call(void **state)
         .query = span_of("q"), .documents = texts, .n_documents = 2};
     float out[4];
     struct model_embeddings all = {.n_texts = 2};
-    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
     assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), ERROR_INVALID);
     assert_int_equal(usage.requests, 0);
@@ -115,7 +115,7 @@ static void test_failures_are_passed_on(void **state)
     struct error err = {0};
     float out[6];
     struct model_embeddings all = {.n_texts = 3};
-    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
     fake.fail_at = 2;
     assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, &err), ERROR_UNAVAILABLE);
@@ -146,7 +146,7 @@ static void test_cancel_stops_before_a_call(void **state)
     struct cancel cancel = {requested, &n_asked};
     struct model_texts request = {texts, 3, MODEL_DOCUMENT, &cancel};
     struct model_embeddings all = {.n_texts = 3};
-    struct model_sink sink = {model_embeddings_put, &all};
+    struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
     assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), ERROR_INTERRUPTED);
     assert_int_equal(fake.n_calls, 0);
