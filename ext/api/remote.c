@@ -21,7 +21,8 @@ struct remote {
     char *name, *model_name, *key; /* owned; key may be NULL */
     char *embed_url, *rerank_url;  /* owned; NULL: it does not do that */
     int plain;
-    size_t dimensions; /* asked for, or 0 */
+    size_t dimensions;    /* asked for, or 0 */
+    size_t max_documents; /* in a request */
 };
 
 /* One request: texts, or documents, from `first` on. */
@@ -165,7 +166,7 @@ static int next(void *context, struct http_request *request, struct error *err)
         run->waiting = batch->next_waiting;
     } else {
         if (run->at == run->n) return 0;
-        size_t left = run->n - run->at, most = remote->provider->rerank.max_documents;
+        size_t left = run->n - run->at, most = remote->max_documents;
         size_t n = run->texts != NULL ? cut_texts(remote, run->texts, run->at)
                    : left < most      ? left
                                       : most;
@@ -380,6 +381,8 @@ int remote_new(struct api_session *session, const struct remote_options *options
                             : provider->embed.path == NULL ? &reranks
                                                            : &does_both;
     remote->model.batch_size = options->batch_size != 0 ? options->batch_size : most;
+    remote->max_documents =
+        options->batch_size != 0 ? options->batch_size : provider->rerank.max_documents;
     remote->session = session;
     remote->provider = provider;
     remote->plain = options->plain;

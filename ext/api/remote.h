@@ -32,7 +32,7 @@ struct remote_options {
     const char *key;      /* or NULL */
     int plain;            /* http:// to another machine is meant */
     size_t dimensions;    /* asked for; 0: the model's own */
-    size_t batch_size;    /* texts a request; 0: as above */
+    size_t batch_size;    /* texts, or documents, a request; 0: as above */
 };
 
 /* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a

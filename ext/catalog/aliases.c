@@ -172,6 +172,7 @@ static int add_own(struct catalog *catalog, const struct catalog_alias *alias, e
     struct catalog_entry *entry = catalog->entries[catalog->n_entries - 1];
     entry->provider = provider;
     rc = entry_replace_text(&entry->model_name, model, err);
+    if (rc == 0) rc = entry_add_known_prefixes(entry, err);
     if (rc == 0) rc = add_prefixes(entry, alias, err);
     return rc == 0 ? configure(catalog, entry, alias, err) : rc;
 }

@@ -105,8 +105,7 @@ void entry_split(const char *name, const struct api_provider **provider, const c
     }
 }
 
-/* Prefixes that the model is known to want, unless the provider takes the role as a field. */
-static int add_prefixes(struct catalog_entry *entry, struct error *err)
+int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err)
 {
     const struct known_prefixes *known = known_prefixes_find(entry->model_name);
     if (known == NULL || entry->task != MODEL_EMBED || entry->provider->embed.role.field != NULL)
@@ -198,7 +197,7 @@ static int add_remote(struct catalog *catalog, const char *name, enum model_task
     struct catalog_entry *entry = catalog->entries[catalog->n_entries - 1];
     entry->provider = provider;
     rc = entry_replace_text(&entry->model_name, model, err);
-    if (rc == 0) rc = add_prefixes(entry, err);
+    if (rc == 0) rc = entry_add_known_prefixes(entry, err);
     if (rc == 0) rc = entry_make_model(catalog, entry, trusted, err);
     if (rc == 0) *added = entry;
     else entry_free(catalog->entries[--catalog->n_entries]);

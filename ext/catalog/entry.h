@@ -78,6 +78,10 @@ int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task
  * together's. *provider NULL: it is neither, or no such provider. */
 void entry_split(const char *name, const struct api_provider **provider, const char **model);
 
+/* Gives a remote base the prefixes that its model is known to want, unless the provider takes the
+ * role as a field. */
+int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err);
+
 /* Makes the model of a remote base from what the entry says; the one before goes. */
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
                      struct error *err);
