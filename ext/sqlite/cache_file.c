@@ -364,7 +364,8 @@ static void cache_file_close(void *context)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-/* Whether the file is empty; ERROR_INVALID if it is neither that nor ours. Reads only. */
+/* Whether the file is empty; ERROR_INVALID if it is neither that nor ours. Reads only, inside a
+ * transaction: another process may be filling the file. */
 static int look(struct cache_file *file, int *is_empty, struct error *err)
 {
     int64_t application, version = 0, n_objects = 0;
@@ -474,7 +475,9 @@ static int set_up(struct cache_file *file, struct error *err)
                      "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; "
                      "PRAGMA cell_size_check = ON",
                      err);
+    if (rc == 0) rc = execute(file, "BEGIN", err);
     if (rc == 0) rc = look(file, &is_empty, err);
+    if (in_transaction(file)) sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
     if (rc == 0) sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     if (rc == 0 && sqlite3_db_readonly(file->db, "main") != 0)
         rc = error_set(err, ERROR_UNAVAILABLE, "it cannot be written");
