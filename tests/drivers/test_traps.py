@@ -274,14 +274,23 @@ class LongTexts(Base):
     """Ctrl-C is heard inside one text. The times are generous: a test is no clock."""
 
     def interrupted(self, sql, *arguments):
-        timer = threading.Timer(0.05, self.db.interrupt)
-        start = time.perf_counter()
-        timer.start()
+        """Seconds from the first interrupt to the end."""
+        done = threading.Event()
+        first = []
+
+        def interrupt():
+            while not done.wait(0.02):
+                first.append(time.perf_counter())
+                self.db.interrupt()
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
         try:
             self.fails("interrupted", sql, *arguments)
         finally:
-            timer.cancel()
-        return time.perf_counter() - start
+            done.set()
+            thread.join()
+        return time.perf_counter() - first[0]
 
     def test_interrupt_within_a_text(self):
         draw = random.Random(1)
