@@ -1,0 +1,207 @@
+/*
+ * test_remote.c: remote models through the catalog, against the loopback server.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/each_allocation.h"
+#include "catalog/catalog.h"
+#include "catalog/endpoint.h"
+#include "catalog/known.h"
+#include "http/loopback.h"
+
+static struct loopback server;
+static char together_url[64];
+
+static const struct api_provider *provider_of(const char *name)
+{
+    return api_provider_find(name, strlen(name));
+}
+
+/* ---- where a model is, and with which key ----------------------------------------------------- */
+
+static void check_endpoint(const char *provider, const char *url, const char *key,
+                           const char *expected_url, const char *expected_key)
+{
+    struct endpoint endpoint;
+    struct error err = {0};
+    assert_int_equal(endpoint_resolve(provider_of(provider), url, key, 0, &endpoint, &err), 0);
+    assert_string_equal(endpoint.base_url, expected_url);
+    if (expected_key == NULL) assert_null(endpoint.key);
+    else assert_string_equal(endpoint.key, expected_key);
+}
+
+static void check_no_endpoint(const char *provider, const char *url, int trusted,
+                              const char *expected)
+{
+    struct endpoint endpoint;
+    struct error err = {0};
+    assert_int_equal(endpoint_resolve(provider_of(provider), url, NULL, trusted, &endpoint, &err),
+                     ERROR_INVALID);
+    if (strstr(err.text, expected) == NULL) fail_msg("'%s' lacks '%s'", err.text, expected);
+}
+
+static void test_keys_stay_with_their_host(void **state)
+{
+    (void)state;
+    setenv("OPENAI_API_KEY", "env-key", 1);
+    check_endpoint("openai", NULL, NULL, "https://api.openai.com/v1", "env-key");
+    check_endpoint("openai", "https://api.openai.com:443/v2", NULL, "https://api.openai.com:443/v2",
+                   "env-key");
+    check_endpoint("openai", "https://api.openai.com.evil.example/v1", NULL,
+                   "https://api.openai.com.evil.example/v1", NULL);
+    check_endpoint("openai", "http://api.openai.com/v1", NULL, "http://api.openai.com/v1", NULL);
+    check_endpoint("openai", "https://api.openai.com:444/v1", NULL, "https://api.openai.com:444/v1",
+                   NULL);
+    check_endpoint("openai", "http://localhost:1/v1", "own", "http://localhost:1/v1", "own");
+    check_endpoint("openai", NULL, "own", "https://api.openai.com/v1", "own");
+    setenv("OPENAI_BASE_URL", "https://gateway.example/openai", 1);
+    check_endpoint("openai", NULL, NULL, "https://gateway.example/openai", "env-key");
+    check_endpoint("openai", "https://api.openai.com/v1", NULL, "https://api.openai.com/v1", NULL);
+    unsetenv("OPENAI_BASE_URL");
+    unsetenv("OPENAI_API_KEY");
+}
+
+static void test_what_is_not_set_up(void **state)
+{
+    (void)state;
+    struct endpoint endpoint;
+    check_no_endpoint("openai", NULL, 1, "no API key (set OPENAI_API_KEY");
+    check_no_endpoint("ollama", NULL, 0, "ollama is not set up (set OLLAMA_BASE_URL");
+    check_no_endpoint("ollama-openai", NULL, 0, "(set OLLAMA_OPENAI_BASE_URL");
+    check_no_endpoint("tei", "ftp://localhost", 1, "must begin with https:// or http://");
+    assert_int_equal(endpoint_resolve(provider_of("ollama"), NULL, NULL, 1, &endpoint, NULL), 0);
+    assert_null(endpoint.key);
+    setenv("TEI_BASE_URL", "not a url", 1);
+    check_no_endpoint("tei", NULL, 1, "TEI_BASE_URL: ");
+    setenv("TEI_BASE_URL", "http://tei.example:8080", 1);
+    check_endpoint("tei", NULL, NULL, "http://tei.example:8080", NULL);
+    unsetenv("TEI_BASE_URL");
+}
+
+static void test_known_prefixes(void **state)
+{
+    (void)state;
+    assert_string_equal(known_prefixes_find("intfloat/e5-base-v2")->document, "passage: ");
+    assert_string_equal(known_prefixes_find("BAAI/bge-base-en-v1.5")->query, "");
+    assert_string_equal(known_prefixes_find("BAAI/bge-base-en")->query,
+                        "Represent this sentence for searching relevant passages: ");
+    assert_string_equal(known_prefixes_find("nomic-embed-text:latest")->query, "search_query: ");
+    assert_null(known_prefixes_find("text-embedding-3-small"));
+}
+
+/* ---- calls ------------------------------------------------------------------------------------ */
+
+/* A catalog that keeps nothing, with the model 'here' for both tasks. */
+static int new_catalog(struct catalog **catalog, struct error *err)
+{
+    struct catalog_alias alias = {.name = "here",
+                                  .provider = "together",
+                                  .model = "owner/model",
+                                  .given = CATALOG_URL | CATALOG_API_KEY | CATALOG_BATCH_SIZE,
+                                  .url = together_url,
+                                  .api_key = "test-key",
+                                  .batch_size = 2};
+    size_t number;
+    int rc = catalog_new(catalog, err);
+    if (rc == 0) rc = catalog_set(*catalog, CATALOG_MEMORY_BUDGET, "0", err);
+    if (rc == 0) rc = catalog_set(*catalog, CATALOG_MAX_RETRIES, "0", err);
+    return rc == 0 ? catalog_add(*catalog, &alias, &number, err) : rc;
+}
+
+static int embed_and_rerank(struct catalog *catalog, struct error *err)
+{
+    struct span texts[5] = {{"one", 3}, {"two", 3}, {"three", 5}, {"two", 3}, {"four", 4}};
+    struct model_texts request = {texts, 5, MODEL_QUERY, NULL};
+    struct model_candidates candidates = {.query = texts[0], .documents = texts, .n_documents = 3};
+    struct model_embeddings all;
+    struct catalog_entry *entry;
+    float scores[3];
+    int rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
+    if (rc == 0) rc = catalog_embed(catalog, entry, NULL, &request, &all, err);
+    if (rc != 0) return rc;
+    assert_int_equal(all.dimensions, 8);
+    assert_memory_equal(all.vectors + 8, all.vectors + 3 * 8, 8 * sizeof(float));
+    assert_memory_not_equal(all.vectors, all.vectors + 8, 8 * sizeof(float));
+    memory_free(all.vectors);
+    rc = catalog_find(catalog, "here", MODEL_RERANK, &entry, err);
+    if (rc == 0) rc = catalog_rerank(catalog, entry, NULL, &candidates, scores, err);
+    if (rc == 0) assert_true(scores[0] > scores[1] && scores[0] > scores[2]);
+    return rc;
+}
+
+static int do_everything(void *context, struct error *err)
+{
+    (void)context;
+    struct catalog *catalog = NULL;
+    int rc = new_catalog(&catalog, err);
+    if (rc == 0) rc = embed_and_rerank(catalog, err);
+    catalog_free(catalog);
+    return rc;
+}
+
+static void test_calls_are_counted(void **state)
+{
+    (void)state;
+    struct catalog *catalog;
+    struct catalog_entry *entry;
+    struct catalog_statistics statistics;
+    assert_int_equal(new_catalog(&catalog, NULL), 0);
+    assert_int_equal(embed_and_rerank(catalog, NULL), 0);
+    assert_int_equal(catalog_find(catalog, "here", MODEL_EMBED, &entry, NULL), 0);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.usage.requests, 2); /* four texts, two a request */
+    assert_int_equal(statistics.texts, 4);
+    assert_int_equal(statistics.cache_hits, 1);
+    assert_true(statistics.usage.bytes > 100);
+    assert_int_equal(statistics.failures, 0);
+    assert_int_equal(catalog_set(catalog, CATALOG_MAX_REQUESTS, "4", NULL), 0);
+    struct error err = {0};
+    assert_int_equal(embed_and_rerank(catalog, &err), ERROR_UNAVAILABLE);
+    if (strstr(err.text, "all 4 requests") == NULL) fail_msg("%s", err.text);
+    catalog_free(catalog);
+    assert_int_equal(failing_memory_blocks, 0);
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    assert_true(each_allocation(do_everything, NULL) > 30);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    int rc = loopback_start(&server, (const char *const[]){NULL});
+    snprintf(together_url, sizeof together_url, "http://127.0.0.1:%u/together/v1", server.port);
+    return rc;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    loopback_stop(&server);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys_stay_with_their_host),
+        cmocka_unit_test(test_what_is_not_set_up),
+        cmocka_unit_test(test_known_prefixes),
+        cmocka_unit_test(test_calls_are_counted),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    failing_memory_bind();
+    return cmocka_run_group_tests(tests, start, stop);
+}
