@@ -334,10 +334,17 @@ static void wipe(char *text)
     memory_free(text);
 }
 
-static void free_model(struct model *model)
+void remote_forget_key(struct model *model)
 {
     struct remote *remote = (struct remote *)model;
     wipe(remote->key);
+    remote->key = NULL;
+}
+
+static void free_model(struct model *model)
+{
+    struct remote *remote = (struct remote *)model;
+    remote_forget_key(model);
     memory_free(remote->name);
     memory_free(remote->model_name);
     memory_free(remote->embed_url);

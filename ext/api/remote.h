@@ -40,6 +40,9 @@ struct remote_options {
 int remote_new(struct api_session *session, const struct remote_options *options,
                struct model **model, struct error *err);
 
+/* Wipes the model's key: what still uses the model is refused by the provider. */
+void remote_forget_key(struct model *model);
+
 /* How many requests these texts would be, and tokens, estimated. */
 void remote_estimate(const struct model *model, const struct model_texts *texts, size_t *requests,
                      size_t *tokens);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "api/remote.h"
 #include "base/memory.h"
 #include "catalog/endpoint.h"
 #include "catalog/entry.h"
@@ -308,6 +309,8 @@ int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct 
     if (now.is_default)
         entry_replace_text(&catalog->defaults[entry_task_index(entry->task)], NULL, NULL);
     entry_replace_secret(&entry->key, NULL, NULL);
+    /* A statement that is open may still use the model, so it stays; but not its key. */
+    if (entry->remote != NULL) remote_forget_key(entry->remote);
     entry->removed = 1;
     return 0;
 }
