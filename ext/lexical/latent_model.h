@@ -7,7 +7,7 @@
 #include "lexical/latent.h"
 
 /* What an n-gram weighs beside a word. */
-#define LATENT_GRAM_WEIGHT 0.3
+#define LATENT_GRAM_WEIGHT 0.25
 
 struct latent {
     struct lexical_statistics statistics; /* points to terms, frequencies and starts */

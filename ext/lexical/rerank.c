@@ -15,8 +15,8 @@
 #define FUZZY_LEAST 0.45 /* less alike counts nothing */
 #define WORDS_PER_POLL 256
 #define NEAR 8 /* words apart at which proximity has faded to nothing */
-#define WEIGHT_BM25 0.5
-#define WEIGHT_COVERAGE 0.35
+#define WEIGHT_BM25 0.65
+#define WEIGHT_COVERAGE 0.2
 #define WEIGHT_PROXIMITY 0.15
 
 /* One term of the query and how the current document meets it. */

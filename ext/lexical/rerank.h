@@ -23,7 +23,7 @@
 #include "lexical/statistics.h"
 #include "model/model.h"
 
-#define RERANK_SIMILARITY_WEIGHT 0.6
+#define RERANK_SIMILARITY_WEIGHT 0.65
 
 /* scores: [n_documents]. statistics: NULL for those of the candidates. ERROR_NOMEM,
  * ERROR_INTERRUPTED. */
