@@ -146,6 +146,7 @@ int catalog_set_default(struct catalog *catalog, enum model_task task, const cha
 enum catalog_setting {
     CATALOG_MEMORY_BUDGET, /* bytes that the cache of vectors may hold; the SQL face lets the indexes
                               of the connection, all together, hold as much again */
+    CATALOG_THREADS,       /* that a search computes with */
     CATALOG_TIMEOUT_MS,    /* of each attempt of a request */
     CATALOG_MAX_RETRIES,   /* of each request */
     CATALOG_CONCURRENCY,   /* requests in flight */

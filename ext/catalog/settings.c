@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/workers.h"
 #include "catalog/entry.h"
 
 static const struct {
@@ -13,6 +14,7 @@ static const struct {
 } settings[N_CATALOG_SETTINGS] = {
     [CATALOG_MEMORY_BUDGET] = {"memory_budget", "RERANK_MEMORY_BUDGET", 0, INT64_MAX,
                                (uint64_t)256 << 20},
+    [CATALOG_THREADS] = {"threads", "RERANK_THREADS", 1, WORKERS_MAX, 0},
     [CATALOG_TIMEOUT_MS] = {"timeout_ms", "RERANK_TIMEOUT_MS", 1, 86400000, 60000},
     [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2},
     [CATALOG_CONCURRENCY] = {"concurrency", "RERANK_CONCURRENCY", 1, 256, 8},
@@ -72,6 +74,7 @@ int catalog_settings_init(struct catalog *catalog, struct error *err)
 {
     int rc = 0;
     for (int i = 0; i < N_CATALOG_SETTINGS; i++) catalog->settings[i] = settings[i].usual;
+    catalog->settings[CATALOG_THREADS] = workers_processors();
     apply(catalog, CATALOG_MEMORY_BUDGET, settings[CATALOG_MEMORY_BUDGET].usual);
     for (int i = 0; rc == 0 && i < N_CATALOG_SETTINGS; i++) {
         const char *text = getenv(settings[i].variable);

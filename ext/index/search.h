@@ -4,7 +4,8 @@
  * Knows vectors, codes and ids; not where they are stored (callbacks), nor where they come from. A
  * flat scan reads every vector. With codes (quantised vectors, see vector/quantize.h) the scan
  * reads those, keeps several times k candidates and ranks them again by their exact vectors. With a
- * set of ids only these are read, exactly.
+ * set of ids only these are read, exactly. Rows that are in memory are scanned by several threads,
+ * which only compute: the caller's thread alone reads storage, allocates and polls the cancel token.
  *
  * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises
  * too:
@@ -21,6 +22,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "index/packed.h"
 #include "vector/top_k.h"
 
 enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
@@ -37,6 +39,9 @@ struct index_storage {
     /* The vector of one id; *found = 0 if there is none. */
     int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                  struct error *err);
+    /* The rows that such a scan would give, if they are in memory; else NULL, and then they are
+     * scanned. May be NULL itself. They stay as they are while a search runs. */
+    const struct index_packed *(*packed)(void *context, int codes);
     void *context;
 };
 
@@ -49,6 +54,7 @@ struct index_query {
     double min_similarity; /* less similar ones do not count; -INFINITY for none */
     const int64_t *only;   /* [n_only] ids to look at, each once; NULL: all */
     size_t n_only;
+    size_t n_threads; /* to scan memory with, 1 or more; 0 is 1 */
     const struct cancel *cancel;
 };
 

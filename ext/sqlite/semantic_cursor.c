@@ -406,13 +406,15 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
     if (rc == 0) top_k_init(&cursor->ranked, request.k);
     if (rc == 0) rc = store_read_state(table, &state, err);
     if (rc == 0 && sqlite3_value_type(argv[0]) != SQLITE_NULL && !request.none) {
-        struct index_query query = {.metric = table->config.metric,
-                                    .quantize = table->config.quantize,
-                                    .k = request.k,
-                                    .min_similarity = request.min_similarity,
-                                    .only = request.ids,
-                                    .n_only = request.n_ids,
-                                    .cancel = &table->connection->cancel};
+        struct index_query query = {
+            .metric = table->config.metric,
+            .quantize = table->config.quantize,
+            .k = request.k,
+            .min_similarity = request.min_similarity,
+            .only = request.ids,
+            .n_only = request.n_ids,
+            .n_threads = (size_t)catalog_get(table->connection->catalog, CATALOG_THREADS),
+            .cancel = &table->connection->cancel};
         rc = query_vector(cursor, &state, argv[0], &embedding, &query, err);
         cursor->reader.generation = state.generation;
         if (rc == 0 && state.dimensions != 0)

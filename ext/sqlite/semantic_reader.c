@@ -21,12 +21,6 @@ static int rewind_scan(void *context, int codes, struct error *err)
 {
     struct semantic_reader *reader = context;
     struct semantic_table *table = reader->table;
-    if (table->connection->packed_bytes >
-        catalog_get(table->connection->catalog, CATALOG_MEMORY_BUDGET))
-        reader_forget(table);
-    reader->position = 0;
-    reader->from_memory = is_in_memory(reader, codes);
-    if (reader->from_memory) return 0;
     reader->filling = codes == (table->config.quantize != INDEX_EXACT) && reader->generation != 0;
     if (reader->filling) reader_forget(table);
     sqlite3_finalize(reader->scan);
@@ -34,6 +28,16 @@ static int rewind_scan(void *context, int codes, struct error *err)
                          codes ? "SELECT id, code FROM \"%w\".\"%w_codes\" ORDER BY id"
                                : "SELECT id, vector FROM \"%w\".\"%w_vectors\" ORDER BY id",
                          table->schema, table->name);
+}
+
+static const struct index_packed *packed(void *context, int codes)
+{
+    struct semantic_reader *reader = context;
+    struct semantic_table *table = reader->table;
+    struct connection *connection = table->connection;
+    if (connection->packed_bytes > catalog_get(connection->catalog, CATALOG_MEMORY_BUDGET))
+        reader_forget(table);
+    return is_in_memory(reader, codes) ? &table->packed : NULL;
 }
 
 /* Keeps a row that was scanned, if all can be kept. */
@@ -50,26 +54,12 @@ static void keep(struct semantic_reader *reader, int64_t id, const void *bytes, 
     if (!reader->filling) reader_forget(table);
 }
 
-static int next_in_memory(struct semantic_reader *reader, int64_t *id, const void **bytes,
-                          size_t *size, int *done)
-{
-    const struct index_packed *packed = &reader->table->packed;
-    *done = reader->position == packed->n;
-    if (*done) return 0;
-    *id = packed->ids[reader->position];
-    *bytes = packed->rows + reader->position * packed->row_size;
-    *size = packed->row_size;
-    reader->position++;
-    return 0;
-}
-
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
                 struct error *err)
 {
     struct semantic_reader *reader = context;
     struct semantic_table *table = reader->table;
     int row;
-    if (reader->from_memory) return next_in_memory(reader, id, bytes, size, done);
     int rc = store_step(table->db, reader->scan, &row, err);
     *done = !row;
     if (rc == 0 && !row && reader->filling) table->packed_generation = reader->generation;
@@ -108,7 +98,7 @@ void reader_open(struct semantic_table *table, struct semantic_reader *reader,
                  struct index_storage *storage)
 {
     *reader = (struct semantic_reader){.table = table};
-    *storage = (struct index_storage){rewind_scan, next, fetch, reader};
+    *storage = (struct index_storage){rewind_scan, next, fetch, packed, reader};
 }
 
 void reader_close(struct semantic_reader *reader)

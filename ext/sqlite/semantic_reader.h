@@ -21,9 +21,7 @@ struct semantic_reader {
     struct semantic_table *table;
     sqlite3_stmt *scan, *lookup;
     int64_t generation; /* of the snapshot that is read; 0: not known, memory is not used */
-    int from_memory;    /* the scan that runs reads memory ... */
-    int filling;        /* ... or fills it */
-    size_t position;    /* of a scan of memory */
+    int filling;        /* the scan that runs fills memory */
 };
 
 /* `storage` reads through `reader`, which outlives it. */

@@ -7,7 +7,7 @@ static int unknown(const char *name, struct error *err)
 {
     return error_set(err, ERROR_INVALID,
                      "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
-                     "max_retries, concurrency, max_requests, memory_budget, cache)",
+                     "max_retries, concurrency, max_requests, threads, memory_budget, cache)",
                      name);
 }
 
