@@ -154,8 +154,8 @@ static int scan_packed(struct packed_scan *scan, struct error *err)
     scan->err = err;
     scan->closeness = memory_alloc(packed->n, sizeof *scan->closeness);
     if (scan->closeness == NULL) return error_nomem(err);
-    workers_run(n_threads < 1 ? 1 : n_threads, scan_chunks, scan);
-    return scan->rc;
+    workers_run(n_threads, scan_chunks, scan);
+    return scan->rc != 0 ? scan->rc : cancel_check(scan->query->cancel, err);
 }
 
 static int scan_packed_vectors(const struct index_packed *packed, const struct index_query *query,
