@@ -368,8 +368,10 @@ static int embed_query(struct semantic_table *table, const struct semantic_state
     if (rc != 0) return rc;
     struct model_texts request = {&text, 1, MODEL_QUERY, &table->connection->cancel};
     rc = catalog_embed(table->connection->catalog, entry, fitted, &request, embedding, err);
+    if (rc == 0) rc = semantic_check_dimensions(state, state->model, embedding->dimensions, err);
     if (rc != 0) return rc;
-    return semantic_check_dimensions(state, state->model, embedding->dimensions, err);
+    rc = semantic_check_direction(table, embedding->vectors, embedding->dimensions, err);
+    return rc == 0 ? 0 : error_context(err, "the query: %s", catalog_entry_name(entry));
 }
 
 /* The query as a vector: the one given, or the embedding of the text. */

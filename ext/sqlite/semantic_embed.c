@@ -94,6 +94,13 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
         struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel};
         rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings, err);
     }
+    /* A model can answer with zeros: with one such row no search would work. */
+    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
+        const float *vector = embeddings.vectors + i * embeddings.dimensions;
+        rc = semantic_check_direction(table, vector, embeddings.dimensions, err);
+        if (rc != 0)
+            error_context(err, "row %lld: %s", (long long)rows[i]->id, catalog_entry_name(entry));
+    }
     if (rc == 0) rc = deal_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
     memory_free(texts);
     memory_free(embeddings.vectors);
