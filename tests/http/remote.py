@@ -79,6 +79,7 @@ class Remote(unittest.TestCase):
     def connect(self, path=None, **options):
         db = connect(path or self.path, **options)
         self.addCleanup(db.close)
+        db.execute("PRAGMA synchronous = off")
         return db
 
     def set_up(self, *providers, server=None, key=KEY):
@@ -127,8 +128,11 @@ class Remote(unittest.TestCase):
     def add_documents(self, n, first=1):
         self.db.execute("CREATE TABLE IF NOT EXISTS docs(id INTEGER PRIMARY KEY, title TEXT, "
                         "body TEXT)")
-        self.db.executemany("INSERT INTO docs VALUES (?, ?, ?)", [
-            (i, "title %d" % i, "body %d" % i) for i in range(first, first + n)])
+        rows = [(i, "title %d" % i, "body %d" % i) for i in range(first, first + n)]
+        begins = not self.db.in_transaction
+        self.db.execute("BEGIN" if begins else "SELECT 1")
+        self.db.executemany("INSERT INTO docs VALUES (?, ?, ?)", rows)
+        self.db.execute("COMMIT" if begins else "SELECT 1")
 
     def add_index(self, model, options="", name="ix", content="docs"):
         self.db.execute("CREATE VIRTUAL TABLE %s USING semantic_index(content='%s', "

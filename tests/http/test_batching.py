@@ -1,4 +1,5 @@
-"""test_batching.py: how many requests SQL makes of many rows, and what they hold. Counts, no times."""
+"""test_batching.py: how many requests SQL makes of many rows, and what they hold: counts, no
+times."""
 import json
 import os
 import sys
@@ -300,7 +301,8 @@ class Dimensions(Batching):
         self.server.dimensions = 12
         self.add_documents(5, 6)
         for sql in ("SELECT * FROM semantic_sync('ix')", "INSERT INTO ix(ix) VALUES ('sync')",
-                    "INSERT INTO ix(rowid) SELECT id FROM docs", "SELECT embed('new', '%s')" % MODEL,
+                    "INSERT INTO ix(rowid) SELECT id FROM docs",
+                    "SELECT embed('new', '%s')" % MODEL,
                     "SELECT * FROM embed_each('[\"new\"]', '%s')" % MODEL,
                     "SELECT rowid FROM ix('new')"):
             self.fails("12 dimensions, expected 8", sql)
