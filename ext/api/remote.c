@@ -43,6 +43,7 @@ struct run {
     float *scores;
     struct model_usage *usage;
     size_t n, at;          /* items, and the first one that no batch has */
+    size_t n_open;         /* batches that were sent and whose answers were not taken yet */
     struct batch *all;     /* owned */
     struct batch *waiting; /* halves that are to be sent */
 };
@@ -162,10 +163,12 @@ static int next(void *context, struct http_request *request, struct error *err)
     struct run *run = context;
     struct remote *remote = run->remote;
     struct batch *batch = run->waiting;
+    if (batch == NULL && run->at == run->n) return 0;
+    /* With the budget spent the run fails, but not before all that was paid for has come. */
+    if (run->n_open > 0 && api_session_is_spent(remote->session)) return 0;
     if (batch != NULL) {
         run->waiting = batch->next_waiting;
     } else {
-        if (run->at == run->n) return 0;
         size_t left = run->n - run->at, most = remote->max_documents;
         size_t n = run->texts != NULL ? cut_texts(remote, run->texts, run->at)
                    : left < most      ? left
@@ -183,6 +186,7 @@ static int next(void *context, struct http_request *request, struct error *err)
                               .plain = remote->plain,
                               .max_answer = answer_bytes(run, batch),
                               .tag = batch};
+    if (rc == 0) run->n_open++;
     return rc == 0 ? 1 : -1;
 }
 
@@ -271,7 +275,11 @@ static enum http_verdict answered(void *context, const struct http_request *requ
     run->usage->requests++;
     if (answer->attempt > 1) run->usage->retries++;
     run->usage->bytes += request->body.size + answer->body.size;
-    if (answer->status != 0) return judge(run, batch, answer, wait, err);
+    if (answer->status != 0) {
+        enum http_verdict verdict = judge(run, batch, answer, wait, err);
+        if (verdict == HTTP_DONE) run->n_open--;
+        return verdict;
+    }
     error_set(err, ERROR_UNAVAILABLE, "%s", answer->failure);
     return answer->may_heal ? repeat(run, batch, HTTP_REPEAT, err) : stop(run, err);
 }

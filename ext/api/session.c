@@ -18,9 +18,14 @@ void api_session_deinit(struct api_session *session)
     session->client = NULL;
 }
 
+int api_session_is_spent(const struct api_session *session)
+{
+    return session->n_requests >= session->settings.max_requests;
+}
+
 int api_session_spend(struct api_session *session, struct error *err)
 {
-    if (session->n_requests < session->settings.max_requests) {
+    if (!api_session_is_spent(session)) {
         session->n_requests++;
         return 0;
     }

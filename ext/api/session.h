@@ -34,6 +34,9 @@ void api_session_deinit(struct api_session *session);
 /* Takes one request out of the budget. ERROR_UNAVAILABLE, and what was spent, when none is left. */
 int api_session_spend(struct api_session *session, struct error *err);
 
+/* Whether no request is left in the budget. */
+int api_session_is_spent(const struct api_session *session);
+
 /* http_run with the session's client and settings: `work` comes with its callbacks and its
  * cancel token. */
 int api_session_run(struct api_session *session, struct http_work *work, struct error *err);

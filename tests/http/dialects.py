@@ -587,7 +587,7 @@ def check_limits(name, form, body, most):
         raise Refusal("many", {
             "openai": "the list exceeds the allowed size 2048 (%d > %d)",
             "mistral": "%d inputs, not more than %d: split into more batches",
-            "cohere": "%d texts, must be at most %d: must be at most 96",
+            "cohere": "%d texts: total number of texts must be at most %d",
             "voyage": "%d inputs, not more than %d per submitted batch",
             "jina": "%d inputs, limit %d: a list holds at most 512 items",
             "tei": "%d texts > maximum allowed batch size %d",
