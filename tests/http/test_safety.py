@@ -87,7 +87,8 @@ class HostileFiles(Safety):
 
     def test_a_model_that_is_set_up_is_all_there_is(self):
         """Any model of the provider that is set up, with the host, the path and the key as set."""
-        self.db.execute("CREATE VIEW v AS SELECT embed('x', 'together:../../m?a=b#c\r\nHost: evil')")
+        self.db.execute("CREATE VIEW v AS "
+                        "SELECT embed('x', 'together:../../m?a=b#c\r\nHost: evil')")
         self.rows("SELECT * FROM v")
         request = self.server.requests[0]
         self.assertEqual(request.path, "/together/v1/embeddings")
