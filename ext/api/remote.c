@@ -232,11 +232,18 @@ static enum http_verdict stop(const struct run *run, struct error *err)
     return HTTP_STOP;
 }
 
-static enum http_verdict repeat(struct run *run, struct batch *batch, enum http_verdict verdict,
+static int is_last(const struct run *run, const struct http_answer *answer)
+{
+    return answer->attempt > run->remote->session->settings.max_retries;
+}
+
+/* Without an attempt left, http_run gives up. */
+static enum http_verdict repeat(struct run *run, struct batch *batch,
+                                const struct http_answer *answer, enum http_verdict verdict,
                                 struct error *err)
 {
     batch->last = *err;
-    if (api_session_spend(run->remote->session, err) == 0) return verdict;
+    if (is_last(run, answer) || api_session_spend(run->remote->session, err) == 0) return verdict;
     error_context(err, "%.200s", batch->last.text);
     return stop(run, err);
 }
@@ -250,15 +257,15 @@ static enum http_verdict judge(struct run *run, struct batch *batch,
         return HTTP_DONE;
     case API_BROKEN:
         if (batch->was_broken++ > 0) return stop(run, err);
-        return repeat(run, batch, HTTP_REPEAT, err);
+        return repeat(run, batch, answer, HTTP_REPEAT, err);
     case API_BUSY:
         if (answer->should_retry == 0) return stop(run, err);
         if (run->remote->provider->reset_is_seconds && *wait < 0 && answer->reset_after > 0)
             *wait = answer->reset_after;
-        return repeat(run, batch, HTTP_REPEAT_ALL, err);
+        return repeat(run, batch, answer, HTTP_REPEAT_ALL, err);
     case API_RETRY:
         if (answer->should_retry == 0) return stop(run, err);
-        return repeat(run, batch, HTTP_REPEAT, err);
+        return repeat(run, batch, answer, HTTP_REPEAT, err);
     case API_TOO_LARGE:
         if (batch->n < 2) return stop(run, err);
         return halve(run, batch, err) == 0 ? HTTP_DONE : stop(run, err);
@@ -281,7 +288,7 @@ static enum http_verdict answered(void *context, const struct http_request *requ
         return verdict;
     }
     error_set(err, ERROR_UNAVAILABLE, "%s", answer->failure);
-    return answer->may_heal ? repeat(run, batch, HTTP_REPEAT, err) : stop(run, err);
+    return answer->may_heal ? repeat(run, batch, answer, HTTP_REPEAT, err) : stop(run, err);
 }
 
 static void give_up(void *context, const struct http_request *request,
@@ -289,12 +296,16 @@ static void give_up(void *context, const struct http_request *request,
 {
     struct run *run = context;
     const struct batch *batch = request->tag;
-    if (answer->retry_after > 0 && answer->attempt <= run->remote->session->settings.max_retries)
+    double wait = answer->retry_after;
+    if (wait < 0 && run->remote->provider->reset_is_seconds) wait = answer->reset_after;
+    if (!is_last(run, answer)) api_session_unspend(run->remote->session);
+    if (wait > 0 && !is_last(run, answer))
         error_set(err, ERROR_UNAVAILABLE, "%.300s (the server asks to wait %.0f s)",
-                  batch->last.text, answer->retry_after);
-    else
+                  batch->last.text, wait);
+    else if (answer->attempt > 1)
         error_set(err, ERROR_UNAVAILABLE, "%.300s (%u attempts)", batch->last.text,
                   answer->attempt);
+    else *err = batch->last;
     stop(run, err);
 }
 

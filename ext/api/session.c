@@ -35,6 +35,11 @@ int api_session_spend(struct api_session *session, struct error *err)
                      session->n_requests);
 }
 
+void api_session_unspend(struct api_session *session)
+{
+    session->n_requests--;
+}
+
 int api_session_run(struct api_session *session, struct http_work *work, struct error *err)
 {
     const struct api_settings *settings = &session->settings;

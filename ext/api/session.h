@@ -37,6 +37,9 @@ int api_session_spend(struct api_session *session, struct error *err);
 /* Whether no request is left in the budget. */
 int api_session_is_spent(const struct api_session *session);
 
+/* Gives back one that was not sent after all. */
+void api_session_unspend(struct api_session *session);
+
 /* http_run with the session's client and settings: `work` comes with its callbacks and its
  * cancel token. */
 int api_session_run(struct api_session *session, struct http_work *work, struct error *err);

@@ -57,6 +57,8 @@ class Attempts(Retries):
         stats = self.stats(MODEL)
         self.assertEqual((stats["requests"], stats["retries"], stats["failures"]), (9, 6, 3))
         self.assertIn("(6 attempts)", self.error("SELECT embed('y', ?)", MODEL))
+        self.config(max_retries=0)
+        self.assertNotIn("attempt", self.error("SELECT embed('y', ?)", MODEL).replace("told", ""))
 
     def test_broken_answers_are_asked_for_once_more(self):
         for name in ("not_json", "one_too_few", "html", "empty_body"):
@@ -151,7 +153,7 @@ class Delays(Retries):
         self.assertEqual(len(self.server.requests), 2 * len(values))
 
     def test_a_server_that_asks_for_too_much(self):
-        for status, headers in ((429, {"Retry-After": "90"}), (503, {"Retry-After": "61"}),
+        for status, headers in ((429, {"x-ratelimit-reset": "90"}), (429, {"Retry-After": "90"}), (503, {"Retry-After": "61"}),
                                 (502, {"retry-after-ms": "3600000"}),
                                 (503, {"Retry-After": "99999999999999999999"})):
             self.server.clear()
@@ -270,6 +272,20 @@ class Limits(Retries):
         self.assertRegex(message, "HTTP 503.*all 2 requests of this connection are spent")
         self.assertEqual(len(self.server.requests), 2)
 
+    def test_max_requests_counts_what_was_sent(self):
+        self.config(max_retries=1)
+        for step, n in (({"status": 503, "headers": AT_ONCE}, 2), ({"status": 400}, 1),
+                        ({"status": 429, "headers": {"Retry-After": "90"}}, 1)):
+            self.server.behave([{**step, "times": "forever"}])
+            before = self.server.served
+            self.error("SELECT embed('x', ?)", MODEL)
+            self.assertEqual(self.server.served - before, n)
+        self.config(max_requests=6)
+        self.server.behave([])
+        self.one("SELECT embed('fifth', ?)", MODEL)
+        self.one("SELECT embed('sixth', ?)", MODEL)
+        self.assertIn("all 6 requests", self.error("SELECT embed('seventh', ?)", MODEL))
+
     def test_max_requests_of_a_sync(self):
         self.add_documents(1000)
         self.add_index(MODEL)
@@ -279,6 +295,36 @@ class Limits(Retries):
         self.config(max_requests=10)
         self.assertEqual(self.sync()[0], 200)
         self.check_index(range(1, 1001))
+
+
+class Environment(Retries):
+    """RERANK_... variables give the settings their first values."""
+
+    def test_settings(self):
+        os.environ.update(RERANK_MAX_RETRIES="1", RERANK_CONCURRENCY="2", RERANK_MAX_REQUESTS="7",
+                          RERANK_TIMEOUT_MS="250", RERANK_EMBED_MODEL=MODEL)
+        self.db = self.connect()
+        self.assertEqual(self.attempts({"status": 503, "headers": AT_ONCE}), 2)
+        self.server.behave([{"do": "silence", "times": "forever"}])
+        self.config(max_retries=0)
+        self.assertIn("timed out after 0.25 seconds", self.error("SELECT embed('by default')"))
+        self.server.behave([])
+        self.server.clear()
+        self.server.delay = 0.02
+        self.assertIn("all 7 requests", self.error("SELECT * FROM embed_each(?)",
+                                                   json.dumps(["t%d" % i for i in range(900)])))
+        self.assertEqual((len(self.server.requests), self.server.peak), (4, 2))
+
+    def test_values_that_are_none(self):
+        for name, value in (("RERANK_TIMEOUT_MS", "soon"), ("RERANK_CONCURRENCY", "0"),
+                            ("RERANK_MAX_RETRIES", "-1"), ("RERANK_MAX_REQUESTS", "1.5")):
+            os.environ[name] = value
+            with self.assertRaisesRegex(Exception, name + " must be an integer"):
+                self.connect().execute("SELECT embed('x', ?)", (MODEL,)).fetchall()
+            del os.environ[name]
+        for setting in ("timeout_ms", "concurrency"):
+            for value in ("0", "-1", "x", "1e3", ""):
+                self.fails(setting, "SELECT rerank_config(?, ?)", setting, value)
 
 
 class Kept(Retries):
