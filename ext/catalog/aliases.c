@@ -127,18 +127,22 @@ static int add_prefixes(struct catalog_entry *entry, const struct catalog_alias 
     return rc;
 }
 
+/* Is that URL, NULL for the provider's as the environment has it, at another host than now? */
+static int is_moved(const struct catalog_entry *entry, const char *url)
+{
+    struct endpoint now, then;
+    endpoint_resolve(entry->provider, entry->url, NULL, 1, &now, NULL);
+    endpoint_resolve(entry->provider, url, NULL, 1, &then, NULL);
+    return !endpoint_same_origin(now.base_url, then.base_url);
+}
+
 /* Gives a remote base what the alias says of where and how; its model is made anew. */
 static int configure(struct catalog *catalog, struct catalog_entry *entry,
                      const struct catalog_alias *alias, struct error *err)
 {
     const char *url = alias->given & CATALOG_URL ? alias->url : entry->url;
     const char *key = alias->given & CATALOG_API_KEY ? alias->api_key : entry->key;
-    if (!(alias->given & CATALOG_API_KEY) && url != NULL && entry->url != NULL &&
-        !endpoint_same_origin(url, entry->url))
-        key = NULL;
-    if (!(alias->given & CATALOG_API_KEY) && (url == NULL) != (entry->url == NULL) &&
-        !endpoint_same_origin(url != NULL ? url : entry->url, entry->provider->base_url))
-        key = NULL;
+    if (!(alias->given & CATALOG_API_KEY) && is_moved(entry, url)) key = NULL;
     struct catalog_entry tried = *entry;
     tried.url = tried.key = NULL;
     tried.remote = NULL;

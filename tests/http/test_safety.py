@@ -296,6 +296,31 @@ class Urls(Safety):
         self.error("SELECT embed('b', 'mine')")
         self.assertEqual(self.keys_seen(self.canary), [None])
 
+    def test_a_key_of_the_providers_own_host(self):
+        """TOGETHER_BASE_URL is another host than the one that the key was given for."""
+        self.register("mine", "together", url="https://api.together.ai/v1", api_key="sk-test-key")
+        self.db.execute("UPDATE rerank_models SET url = NULL WHERE name = 'mine'")
+        self.one("SELECT embed('a', 'mine')")
+        self.assertEqual(self.keys_seen(self.server), ["Bearer " + KEY])
+        self.register("usual", "together", api_key="sk-test-key")
+        self.db.execute("UPDATE rerank_models SET url = ? WHERE name = 'usual'",
+                        (self.server.base_url("together"),))
+        self.one("SELECT embed('a', 'usual')")
+        self.assertEqual(self.keys_seen(self.server), ["Bearer sk-test-key"])
+
+    def test_the_model_itself_can_move(self):
+        """And its names with it; the environment's key does not."""
+        self.register("alias", "together")
+        away = self.canary.base_url("together")
+        self.fails("is only a name of together:m", "UPDATE rerank_models SET url = ? "
+                   "WHERE name = 'alias'", away)
+        self.one("SELECT embed('a', 'alias')")
+        self.db.execute("UPDATE rerank_models SET url = ? WHERE name = ?", (away, MODEL))
+        for model in (MODEL, "alias"):
+            self.error("SELECT embed('a', ?)", model)  # nothing of the old host is known of it
+        self.assertEqual(self.keys_seen(self.canary), [None, None])
+        self.assertEqual(self.keys_seen(self.server), ["Bearer " + KEY])
+
     def test_an_index_follows_the_name_not_the_key(self):
         """Who registers the index's model at another host sends it no key of this one."""
         self.add_documents(2)
