@@ -9,7 +9,8 @@
 
 /* Bytes of an answer, as room for each vector and for each score with its document echoed. */
 #define ANSWER_BYTES ((size_t)64 << 10)
-#define VECTOR_BYTES ((size_t)400 << 10)
+#define VECTOR_BYTES ((size_t)160 << 10)
+#define NUMBER_BYTES ((size_t)32)
 #define SCORE_BYTES ((size_t)4 << 10)
 #define ANSWER_MAX_BYTES ((size_t)64 << 20)
 #define BODY_MAX_BYTES ((size_t)1 << 30)
@@ -53,6 +54,8 @@ struct run {
 static size_t most_texts(const struct remote *remote)
 {
     size_t most = remote->model.batch_size, dimensions = remote->model.dimensions;
+    if (dimensions == 0) dimensions = remote->dimensions;
+    if (dimensions == 0 && most > REMOTE_MAX_TEXTS) most = REMOTE_MAX_TEXTS;
     if (dimensions > 0 && REMOTE_MAX_NUMBERS / dimensions < most)
         most = REMOTE_MAX_NUMBERS / dimensions;
     return most > 0 ? most : 1;
@@ -152,7 +155,8 @@ static int rerank_body(const struct run *run, struct batch *batch, struct error 
 
 static size_t answer_bytes(const struct run *run, const struct batch *batch)
 {
-    size_t bytes = batch->n * VECTOR_BYTES;
+    size_t dimensions = run->remote->model.dimensions;
+    size_t bytes = batch->n * (dimensions > 0 ? dimensions * NUMBER_BYTES + 1024 : VECTOR_BYTES);
     if (run->texts == NULL) bytes = batch->n * SCORE_BYTES + 2 * batch->body.size;
     bytes += ANSWER_BYTES;
     return bytes < ANSWER_MAX_BYTES ? bytes : ANSWER_MAX_BYTES;

@@ -4,15 +4,39 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Cuts a character that vsnprintf clipped in the middle. */
-static void trim_partial_character(char *text)
+/* Bytes of the character at p, from what its first byte says; 0 if it is not valid UTF-8 so far as
+ * that shows, or a control character. */
+static size_t character_bytes(const unsigned char *p)
 {
-    size_t n = strlen(text), tail = 0;
-    while (tail < 3 && tail < n && ((unsigned char)text[n - 1 - tail] & 0xC0) == 0x80) tail++;
-    if (tail == n) return;
-    unsigned char lead = (unsigned char)text[n - 1 - tail];
-    size_t wanted = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
-    if (wanted != tail) text[n - 1 - tail] = '\0';
+    size_t n = *p < 0x20 || *p == 0x7F ? 0
+               : *p < 0x80             ? 1
+               : *p < 0xC2             ? 0
+               : *p < 0xE0             ? 2
+               : *p < 0xF0             ? 3
+               : *p < 0xF5             ? 4
+                                       : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80) return 0;
+    return n;
+}
+
+/* A text for people: what was clipped in the middle of a character, and what is none, goes; control
+ * characters become spaces. Names of the user's get here as they are. */
+static void clean(char *text)
+{
+    unsigned char *from = (unsigned char *)text, *to = from;
+    while (*from != '\0') {
+        size_t n = character_bytes(from);
+        if (n == 0) {
+            if (*from < 0x20 || *from == 0x7F) *to++ = ' ';
+            from++;
+            continue;
+        }
+        memmove(to, from, n);
+        to += n;
+        from += n;
+    }
+    *to = '\0';
 }
 
 int error_set(struct error *err, int code, const char *format, ...)
@@ -22,9 +46,9 @@ int error_set(struct error *err, int code, const char *format, ...)
     err->storage_code = 0;
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(err->text, sizeof err->text, format, arguments);
+    vsnprintf(err->text, sizeof err->text, format, arguments);
     va_end(arguments);
-    if (length >= (int)sizeof err->text) trim_partial_character(err->text);
+    clean(err->text);
     return code;
 }
 
@@ -44,9 +68,8 @@ int error_context(struct error *err, const char *format, ...)
     va_end(arguments);
     if (length >= 0 && length < (int)sizeof err->text - 2) {
         size_t room = sizeof err->text - (size_t)length;
-        int added = snprintf(err->text + length, room, ": %s", text);
-        if (added >= 0 && (size_t)added < room) return err->code;
+        snprintf(err->text + length, room, ": %s", text);
     }
-    trim_partial_character(err->text);
+    clean(err->text);
     return err->code;
 }

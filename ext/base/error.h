@@ -22,7 +22,8 @@ struct error {
     int code;         /* enum error_code */
     int storage_code; /* the storage's own code (SQLite's result code) when code is ERROR_STORAGE,
                          else 0 */
-    char text[512];   /* NUL terminated UTF-8, clipped at a character boundary */
+    char text[512];   /* NUL terminated UTF-8 without control characters, clipped at a character's
+                         end, whatever was formatted into it */
 };
 
 /* Writes code and text (printf style) and returns code. err may be NULL. */

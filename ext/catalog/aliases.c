@@ -5,7 +5,6 @@
 
 #include "api/remote.h"
 #include "base/memory.h"
-#include "catalog/endpoint.h"
 #include "catalog/entry.h"
 
 static int check_name(const char *name, struct error *err)
@@ -83,6 +82,11 @@ static int check_given(const struct catalog_alias *alias, const struct catalog_e
                        struct error *err)
 {
     const char *what = NULL;
+    if (base->provider != NULL && alias->given != 0)
+        return error_set(err, ERROR_INVALID,
+                         "'%.100s' would only be a name of %s: give provider and model with a url, "
+                         "api_key, dimensions or batch_size",
+                         alias->name, base->name);
     if (base->provider != NULL) return 0;
     if (alias->given & CATALOG_URL && alias->url != NULL) what = "url";
     if (alias->given & CATALOG_API_KEY && alias->api_key != NULL) what = "api_key";
@@ -127,37 +131,31 @@ static int add_prefixes(struct catalog_entry *entry, const struct catalog_alias 
     return rc;
 }
 
-/* Is that URL, NULL for the provider's as the environment has it, at another host than now? */
-static int is_moved(const struct catalog_entry *entry, const char *url)
-{
-    struct endpoint now, then;
-    endpoint_resolve(entry->provider, entry->url, NULL, 1, &now, NULL);
-    endpoint_resolve(entry->provider, url, NULL, 1, &then, NULL);
-    return !endpoint_same_origin(now.base_url, then.base_url);
-}
-
 /* Gives a remote base what the alias says of where and how; its model is made anew. */
 static int configure(struct catalog *catalog, struct catalog_entry *entry,
                      const struct catalog_alias *alias, struct error *err)
 {
     const char *url = alias->given & CATALOG_URL ? alias->url : entry->url;
     const char *key = alias->given & CATALOG_API_KEY ? alias->api_key : entry->key;
-    if (!(alias->given & CATALOG_API_KEY) && is_moved(entry, url)) key = NULL;
     struct catalog_entry tried = *entry;
-    tried.url = tried.key = NULL;
+    tried.url = tried.key = tried.key_origin = NULL;
     tried.remote = NULL;
     tried.store_name = NULL;
     if (alias->given & CATALOG_DIMENSIONS) tried.dimensions = alias->dimensions;
     if (alias->given & CATALOG_BATCH_SIZE) tried.batch_size = alias->batch_size;
     int rc = entry_replace_text(&tried.url, url, err);
     if (rc == 0) rc = entry_replace_secret(&tried.key, key, err);
+    if (rc == 0 && !(alias->given & CATALOG_API_KEY))
+        rc = entry_replace_text(&tried.key_origin, entry->key_origin, err);
     if (rc == 0) rc = entry_make_model(catalog, &tried, 1, err);
     if (rc != 0) {
         entry_replace_text(&tried.url, NULL, NULL);
+        entry_replace_text(&tried.key_origin, NULL, NULL);
         entry_replace_secret(&tried.key, NULL, NULL);
         return rc;
     }
     entry_replace_text(&entry->url, NULL, NULL);
+    entry_replace_text(&entry->key_origin, NULL, NULL);
     entry_replace_secret(&entry->key, NULL, NULL);
     model_free(entry->remote);
     memory_free(entry->store_name);
@@ -199,11 +197,18 @@ static int add_alias(struct catalog *catalog, const struct catalog_alias *alias,
     rc = entry_find_or_add(catalog, full_name, task, 1, &base, err);
     if (rc == 0) rc = check_given(alias, base->base, err);
     if (rc == 0) rc = entry_add(catalog, alias->name, task, base->base, NULL, err);
-    return rc == 0 ? add_prefixes(catalog->entries[catalog->n_entries - 1], alias, err) : rc;
+    if (rc != 0) return rc;
+    /* The name of a name has its prefixes. */
+    struct catalog_alias whole = *alias;
+    if (base->base != base && whole.query_prefix == NULL) whole.query_prefix = base->query_prefix;
+    if (base->base != base && whole.document_prefix == NULL)
+        whole.document_prefix = base->document_prefix;
+    return add_prefixes(catalog->entries[catalog->n_entries - 1], &whole, err);
 }
 
 /* Whether an alias that names no task is to have this one: those that its provider does. */
-static int is_meant(const struct catalog_alias *alias, enum model_task task)
+static int is_meant(const struct catalog *catalog, const struct catalog_alias *alias,
+                    enum model_task task)
 {
     const struct api_provider *provider;
     const char *model;
@@ -211,6 +216,11 @@ static int is_meant(const struct catalog_alias *alias, enum model_task task)
     if (alias->provider != NULL)
         provider = api_provider_find(alias->provider, strlen(alias->provider));
     else entry_split(alias->model != NULL ? alias->model : "", &provider, &model);
+    if (provider == NULL && alias->provider == NULL && alias->model != NULL) {
+        enum model_task other = task == MODEL_EMBED ? MODEL_RERANK : MODEL_EMBED;
+        return entry_find(catalog, alias->model, task) != NULL ||
+               entry_find(catalog, alias->model, other) == NULL;
+    }
     if (provider == NULL) return 1;
     return (task == MODEL_EMBED ? provider->embed.path : provider->rerank.path) != NULL;
 }
@@ -221,7 +231,8 @@ int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size
     size_t n_before = catalog->n_entries;
     int rc = check_alias(alias, alias->task != 0 ? alias->task : MODEL_EMBED, err);
     for (int i = 0; rc == 0 && i < 2; i++)
-        if (is_meant(alias, entry_tasks[i])) rc = add_alias(catalog, alias, entry_tasks[i], err);
+        if (is_meant(catalog, alias, entry_tasks[i]))
+            rc = add_alias(catalog, alias, entry_tasks[i], err);
     /* Nobody has seen the new entries yet. */
     while (rc != 0 && catalog->n_entries > n_before)
         entry_free(catalog->entries[--catalog->n_entries]);
@@ -287,13 +298,10 @@ int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
     if (rc == 0 && entry->base != entry) {
         rc = entry_find_or_add(catalog, full_name, entry->task, 1, &base, err);
         if (rc == 0) base = base->base;
-        if (rc == 0 && alias->given != 0 && base->provider != NULL)
-            rc = error_set(err, ERROR_INVALID,
-                           "'%.100s' is only a name of %s: change that one, or DELETE the name and "
-                           "INSERT it with all it is to have",
-                           entry->name, base->name);
+        if (rc == 0) rc = check_given(alias, base, err);
     }
-    if (rc == 0) rc = check_given(alias, base, err);
+    if (rc == 0 && entry->base == entry && entry->provider == NULL)
+        rc = check_given(alias, base, err);
     if (rc == 0 && entry->base == entry && entry->provider != NULL && alias->given != 0)
         rc = configure(catalog, entry, alias, err);
     return rc == 0 ? apply_alias(catalog, entry, alias, base, err) : rc;

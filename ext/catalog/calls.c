@@ -127,12 +127,6 @@ static struct store_key store_key_of(const struct delivery *delivery, size_t i)
                               delivery->texts->texts[i]};
 }
 
-/* A store that fails is no reason for embedding to fail. */
-static void count_store_failure(const struct delivery *delivery, int rc)
-{
-    if (rc != 0) delivery->entry->base->statistics.failures++;
-}
-
 /* Looks in the store, and remembers what is there. *found says whether it was. */
 static int find_stored(const struct delivery *delivery, size_t i, int *found, struct error *err)
 {
@@ -142,8 +136,7 @@ static int find_stored(const struct delivery *delivery, size_t i, int *found, st
     *found = 0;
     if (delivery->store == NULL) return 0;
     struct store_key key = store_key_of(delivery, i);
-    count_store_failure(delivery, delivery->store->find(delivery->store->context, &key, &vector,
-                                                        &dimensions, NULL));
+    delivery->store->find(delivery->store->context, &key, &vector, &dimensions, NULL);
     if (vector == NULL) return 0;
     if (model->dimensions == 0) model->dimensions = dimensions;
     *found = dimensions == model->dimensions;
@@ -190,8 +183,7 @@ static int deliver(void *context, size_t which, const float *embedding, size_t d
     delivery->entry->base->statistics.texts++;
     if (delivery->store != NULL) {
         struct store_key key = store_key_of(delivery, i);
-        count_store_failure(delivery, delivery->store->keep(delivery->store->context, &key,
-                                                            embedding, dimensions, NULL));
+        delivery->store->keep(delivery->store->context, &key, embedding, dimensions, NULL);
     }
     return model_embeddings_put(delivery->embeddings, i, embedding, dimensions, err);
 }
@@ -200,8 +192,9 @@ static int flush_store(void *context, struct error *err)
 {
     struct delivery *delivery = context;
     (void)err;
-    if (delivery->store != NULL)
-        count_store_failure(delivery, delivery->store->flush(delivery->store->context, NULL));
+    /* A store that fails is no reason for embedding to fail: it is counted, once a request. */
+    if (delivery->store != NULL && delivery->store->flush(delivery->store->context, NULL) != 0)
+        delivery->entry->base->statistics.failures++;
     return 0;
 }
 
@@ -275,6 +268,25 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
     if (rc == 0) return 0;
     memory_free(embeddings->vectors);
     embeddings->vectors = NULL;
+    return rc;
+}
+
+int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
+                   const struct model_texts *text, struct model_embeddings *embedding,
+                   struct error *err)
+{
+    struct prefixed prefixed = {0};
+    struct model_texts request = *text;
+    *embedding = (struct model_embeddings){.n_texts = 1};
+    int rc = add_prefix(&prefixed, entry_prefix(entry, text->role), &request, err);
+    if (rc == 0) {
+        struct cache_key key = cache_key(entry->base->serial, (int)request.role, request.texts[0]);
+        const float *known = cache_get(&catalog->cache, &key);
+        if (known != NULL)
+            rc = model_embeddings_put(embedding, 0, known, entry->base->model->dimensions, err);
+    }
+    memory_free(prefixed.texts);
+    memory_free(prefixed.bytes);
     return rc;
 }
 

@@ -1,5 +1,6 @@
 #include "catalog/catalog.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,11 @@ int catalog_find(struct catalog *catalog, const char *name, enum model_task task
 const char *catalog_entry_name(const struct catalog_entry *entry)
 {
     return entry->base->name;
+}
+
+void catalog_entry_identity(const struct catalog_entry *entry, char *out, size_t size)
+{
+    snprintf(out, size, "%s:%s", entry_provider_name(entry->base), entry_model_name(entry->base));
 }
 
 struct model *catalog_entry_model(const struct catalog_entry *entry)

@@ -39,6 +39,10 @@ int catalog_find(struct catalog *catalog, const char *name, enum model_task task
 
 /* The full name (never an alias) to store in an index; the model itself. Borrowed. */
 const char *catalog_entry_name(const struct catalog_entry *entry);
+
+/* "provider:model" that the name stands for, into out [size]: what must be the same for vectors to
+ * be comparable. */
+void catalog_entry_identity(const struct catalog_entry *entry, char *out, size_t size);
 struct model *catalog_entry_model(const struct catalog_entry *entry);
 
 /* Calls made to the model so far, failed ones included. */
@@ -53,6 +57,12 @@ uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, struct model_embeddings *embeddings,
                   struct error *err);
+
+/* The embedding of one text, if it is known without the model; else vectors is NULL. */
+int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
+                   const struct model_texts *text, struct model_embeddings *embedding,
+                   struct error *err);
+
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err);
 

@@ -35,6 +35,8 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
     const char *usual = from_variable != NULL ? from_variable : provider->base_url;
     *endpoint = (struct endpoint){url != NULL ? url : usual, key, url != NULL || from_variable};
     int rc = http_check_url(endpoint->base_url, endpoint->plain, err);
+    if (rc == 0 && strchr(endpoint->base_url, '?') != NULL)
+        rc = error_set(err, ERROR_INVALID, "the URL holds a query: give it up to the path");
     if (rc != 0) return url != NULL ? rc : error_context(err, "%s", variable);
     if (key == NULL && set_key != NULL && (url == NULL || endpoint_same_origin(url, usual)))
         endpoint->key = set_key;
@@ -43,7 +45,8 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
                          "%s: no API key (set %s, or INSERT INTO rerank_models(name, provider, "
                          "model, api_key) ...)",
                          provider->name, provider->key_env);
-    if (endpoint->key == NULL && !trusted && url == NULL && from_variable == NULL)
+    /* A key that a provider of this machine may have, but need not, sets nothing up. */
+    if (!provider->needs_key && !trusted && url == NULL && from_variable == NULL)
         return error_set(err, ERROR_INVALID,
                          "%s is not set up (set %s, or INSERT INTO rerank_models(name, provider, "
                          "model) VALUES ('a name of yours', '%s', 'the model'))",

@@ -7,7 +7,7 @@
  * to where the provider is without a URL given: another host never gets it.
  *
  * SQL in a database file (a view, a trigger, an index) can name any model. So a provider answers
- * only if the application has set it up: by its key, by its variable for the base URL, or in SQL
+ * only if the application has set it up: by the key it needs, by its variable for the base URL, or in SQL
  * that no file can run (INSERT INTO rerank_models, rerank_config), which is `trusted`. Nobody's local
  * servers are called because a file says so.
  */

@@ -9,6 +9,9 @@
 #include "catalog/known.h"
 #include "http/http.h"
 
+/* SQL of a database file may name so many: each stays until the connection closes. */
+#define MAX_ENTRIES 1000
+
 const enum model_task entry_tasks[2] = {MODEL_EMBED, MODEL_RERANK};
 const char *const entry_task_verbs[2] = {"embed", "rerank"};
 
@@ -52,6 +55,7 @@ void entry_free(struct catalog_entry *entry)
     memory_free(entry->document_prefix);
     memory_free(entry->model_name);
     memory_free(entry->url);
+    memory_free(entry->key_origin);
     memory_free(entry->store_name);
     memory_free(entry);
 }
@@ -117,16 +121,27 @@ int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err)
     return rc;
 }
 
-/* "provider:model scheme://host:port" */
+/* "provider:model URL": one server may have many models, each with a path of its own. */
 static int make_store_name(const struct catalog_entry *entry, const char *base_url, char **name,
                            struct error *err)
 {
-    char origin[300], joined[CATALOG_MAX_NAME + 400];
+    size_t size = strlen(entry->provider->name) + strlen(entry->model_name) + strlen(base_url) + 3;
+    *name = memory_alloc(size, 1);
+    if (*name == NULL) return error_nomem(err);
+    snprintf(*name, size, "%s:%s %s", entry->provider->name, entry->model_name, base_url);
+    return 0;
+}
+
+/* A key that was given goes to the host it was given for, whatever has changed since: the URL, or
+ * the variable that stands in for it. */
+static int check_key(struct catalog_entry *entry, const char *base_url, struct error *err)
+{
+    char origin[300];
     int rc = http_origin(base_url, origin, sizeof origin, err);
-    if (rc != 0) return rc;
-    snprintf(joined, sizeof joined, "%s:%s %s", entry->provider->name, entry->model_name, origin);
-    *name = memory_copy(joined, strlen(joined));
-    return *name == NULL ? error_nomem(err) : 0;
+    if (rc != 0 || entry->key == NULL) return rc;
+    if (entry->key_origin == NULL) return entry_replace_text(&entry->key_origin, origin, err);
+    return strcmp(entry->key_origin, origin) == 0 ? 0
+                                                  : entry_replace_secret(&entry->key, NULL, err);
 }
 
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
@@ -135,6 +150,9 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
     struct endpoint endpoint;
     struct model *model;
     int rc = endpoint_resolve(entry->provider, entry->url, entry->key, trusted, &endpoint, err);
+    if (rc == 0) rc = check_key(entry, endpoint.base_url, err);
+    if (rc == 0)
+        rc = endpoint_resolve(entry->provider, entry->url, entry->key, trusted, &endpoint, err);
     if (rc != 0) return rc;
     struct remote_options options = {.provider = entry->provider,
                                      .name = entry->name,
@@ -185,8 +203,12 @@ static int add_remote(struct catalog *catalog, const char *name, enum model_task
     char full_name[2 * CATALOG_MAX_NAME + 2];
     entry_split(name, &provider, &model);
     size_t length = strlen(provider->name), model_length = strlen(model);
-    if (model_length == 0 || model_length > CATALOG_MAX_NAME)
+    if (model_length == 0 || model_length > CATALOG_MAX_NAME ||
+        model_check_text((struct span){model, model_length}, 1, NULL) != 0)
         return error_set(err, ERROR_INVALID, "expected provider:model, not '%.100s'", name);
+    if (!trusted && catalog->n_entries >= MAX_ENTRIES)
+        return error_set(err, ERROR_INVALID, "%d models were named by this connection: no more",
+                         MAX_ENTRIES);
     memcpy(full_name, provider->name, length);
     full_name[length] = ':';
     memcpy(full_name + length + 1, model, model_length + 1);

@@ -23,6 +23,7 @@ struct catalog_entry {
     const struct api_provider *provider; /* NULL: a model of this process */
     char *model_name;                    /* owned; as the provider calls it */
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
+    char *key_origin;                    /* owned; the host that `key` was given for */
     size_t dimensions, batch_size;       /* asked for; 0: not */
     struct model *remote;                /* owned */
     uint64_t serial;                     /* another one for each model that was made */

@@ -48,7 +48,7 @@ static int set(struct catalog *catalog, enum catalog_setting setting, const char
 {
     uint64_t value = 0;
     const char *p = text;
-    for (; *p >= '0' && *p <= '9' && value < (uint64_t)INT64_MAX / 10; p++)
+    for (; *p >= '0' && *p <= '9' && value <= ((uint64_t)INT64_MAX - 9) / 10 + 1; p++)
         value = value * 10 + (uint64_t)(*p - '0');
     if (p == text || *p != '\0' || value < settings[setting].least ||
         value > settings[setting].most)

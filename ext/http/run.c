@@ -16,6 +16,7 @@
 #define SLICE 0.05         /* seconds between two looks at the token */
 #define FIRST_DELAY 1.0    /* seconds; doubled each time */
 #define LONGEST_DELAY 10.0 /* seconds */
+#define DRAIN 3.0          /* seconds */
 #define MIN_KEPT 16L       /* connections kept open, of all servers */
 
 struct run {
@@ -183,6 +184,35 @@ static int run_loop(struct run *run, struct error *err)
     }
 }
 
+/* After a failure nothing more is sent; but what is under way may be paid for, so its answers are
+ * waited for a while and handed over. What the caller says of them no longer matters. */
+static void drain(struct run *run)
+{
+    CURLM *multi = run->client->multi;
+    double deadline = clock_seconds() + DRAIN;
+    const CURLMsg *message;
+    int running = 1, left;
+    while (running > 0 && clock_seconds() < deadline) {
+        if (cancel_check(run->work->cancel, NULL) != 0) return;
+        if (curl_multi_perform(multi, &running) != CURLM_OK) return;
+        while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+            struct http_answer answer;
+            struct error ignored = {0};
+            char *data = NULL;
+            if (message->msg != CURLMSG_DONE) continue;
+            CURLcode code = message->data.result;
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
+            struct http_transfer *place = (struct http_transfer *)(void *)data;
+            if (http_transfer_finish(place, code, run->work, &answer, &ignored) != 0) return;
+            double wait = -1;
+            run->work->answer(run->work->context, &place->request, &answer, &wait, &ignored);
+            http_transfer_release(place);
+        }
+        if (running > 0 && curl_multi_poll(multi, NULL, 0, (int)(SLICE * 1000), NULL) != CURLM_OK)
+            return;
+    }
+}
+
 /* Kept connections: libcurl would otherwise keep fewer as transfers end. */
 static void keep_connections(struct http_client *client, unsigned concurrency)
 {
@@ -207,6 +237,7 @@ int http_run(struct http_client *client, const struct http_work *work, struct er
     http_signals_begin(&signals);
     keep_connections(client, run.n_places);
     int rc = run_loop(&run, err);
+    if (rc != 0 && rc != ERROR_INTERRUPTED && rc != ERROR_NOMEM) drain(&run);
     for (unsigned i = 0; i < run.n_places; i++) http_transfer_deinit(&run.places[i]);
     http_signals_end(&signals);
     client->busy = 0;

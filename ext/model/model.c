@@ -58,9 +58,11 @@ static int put_checked(void *context, size_t text, const float *embedding, size_
     struct checked *checked = context;
     struct model *model = checked->model;
     if (model->dimensions != 0 && dimensions != model->dimensions)
-        return error_set(err, ERROR_UNAVAILABLE,
-                         "%s gave a vector of %zu dimensions, expected %zu as before", model->name,
-                         dimensions, model->dimensions);
+        return error_set(
+            err, ERROR_UNAVAILABLE,
+            "%s gave a vector of %zu dimensions, expected %zu as before (of a model that has "
+            "changed, a new connection without the old cache file knows nothing)",
+            model->name, dimensions, model->dimensions);
     for (size_t i = 0; i < dimensions; i++)
         if (!isfinite(embedding[i])) return not_finite(model, err);
     model->dimensions = dimensions;

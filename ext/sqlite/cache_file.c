@@ -42,7 +42,8 @@
 #define APPLICATION_ID 0x72726E6B
 #define FILE_VERSION 1
 #define DAY 86400
-#define PATIENCE 5000
+#define PATIENCE 90 /* as nobody can interrupt it */
+#define OPENING_PATIENCE 2000
 #define WAL_TRIES 20
 #define TOUCHED 64
 #define EVICT_ROWS 64
@@ -498,8 +499,13 @@ static int64_t system_now(void)
 
 int cache_file_open(const char *path, struct catalog_store *store, struct error *err)
 {
-    struct cache_file_limits limits = {CACHE_FILE_CEILING, system_now, PATIENCE};
-    return cache_file_open_limited(path, &limits, store, err);
+    struct cache_file_limits limits = {CACHE_FILE_CEILING, system_now, OPENING_PATIENCE};
+    int rc = cache_file_open_limited(path, &limits, store, err);
+    if (rc != 0) return rc;
+    struct cache_file *file = store->context;
+    file->limits.patience = PATIENCE;
+    set_patience(file, PATIENCE);
+    return 0;
 }
 
 int cache_file_open_limited(const char *path, const struct cache_file_limits *limits,

@@ -166,7 +166,10 @@ static void result_count(sqlite3_context *context, uint64_t count)
 
 static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
-    const struct catalog_description *entry = &((struct entry_cursor *)base)->description;
+    /* Described anew: an UPDATE beside this statement may have changed it. */
+    struct entry_cursor *cursor = (struct entry_cursor *)base;
+    const struct catalog_description *entry = &cursor->description;
+    catalog_describe(catalog_of(base->pVtab), cursor->entry, &cursor->description);
     /* An UPDATE leaves alone what it does not name. */
     if (sqlite3_vtab_nochange(context) &&
         (column == URL || column == DIMENSIONS || column == BATCH_SIZE || column == API_KEY))
@@ -285,6 +288,7 @@ static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias
     if (is_given(columns[BATCH_SIZE], inserts)) alias->given |= CATALOG_BATCH_SIZE;
     if (alias->given & CATALOG_URL) alias->url = text_of(columns[URL]);
     if (alias->given & CATALOG_API_KEY) alias->api_key = text_of(columns[API_KEY]);
+    if (alias->api_key != NULL && alias->api_key[0] == '\0') alias->api_key = NULL;
     int rc = 0;
     if (alias->given & CATALOG_DIMENSIONS)
         rc = read_size(columns[DIMENSIONS], "dimensions", 65536, &alias->dimensions, err);

@@ -18,6 +18,7 @@ static int synchronize(struct semantic_table *table, int rebuild, struct error *
         rc = sync_collect(sync, err);
         if (rc == 0) rc = sync_store(sync, err);
         if (rc == 0) sync_stored(sync);
+        if (rc == 0) rc = sync_failure(sync, err);
     }
     sync_close(sync);
     return rc;

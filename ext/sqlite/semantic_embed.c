@@ -31,6 +31,29 @@ static int load_fitted(struct semantic_table *table, const struct semantic_state
     return rc;
 }
 
+int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err)
+{
+    struct catalog_entry *entry;
+    char identity[sizeof((struct semantic_state *)NULL)->identity];
+    int rc = catalog_find(table->connection->catalog, name, MODEL_EMBED, &entry, err);
+    if (rc != 0) return rc;
+    catalog_entry_identity(entry, identity, sizeof identity);
+    return store_set_text(table, "identity", identity, err);
+}
+
+/* A name of the user's may stand for another model now: its vectors are not comparable. */
+static int check_identity(const struct semantic_table *table, const struct semantic_state *state,
+                          const struct catalog_entry *entry, struct error *err)
+{
+    char identity[sizeof state->identity];
+    catalog_entry_identity(entry, identity, sizeof identity);
+    if (state->identity[0] == '\0' || strcmp(identity, state->identity) == 0) return 0;
+    return error_set(err, ERROR_INVALID,
+                     "the index was made when %s stood for %s, and now it stands for %s: register "
+                     "it for that one again, or INSERT INTO %s(%s) VALUES ('rebuild')",
+                     state->model, state->identity, identity, table->name, table->name);
+}
+
 int semantic_embedder(struct semantic_table *table, const struct semantic_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
@@ -48,7 +71,8 @@ int semantic_embedder(struct semantic_table *table, const struct semantic_state 
                          "INSERT INTO %s(%s) VALUES ('rebuild')",
                          state->model, table->config.model, catalog_entry_name(named), state->model,
                          table->name, table->name);
-    if (state->fit == 0) return 0;
+    rc = check_identity(table, state, *entry, err);
+    if (rc != 0 || state->fit == 0) return rc;
     rc = load_fitted(table, state, catalog_entry_model(*entry), err);
     *fitted = table->fitted;
     return rc;
@@ -104,6 +128,19 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
     if (rc == 0) rc = deal_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
     memory_free(texts);
     memory_free(embeddings.vectors);
+    return rc;
+}
+
+int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entry,
+                        struct pending_row *row, struct error *err)
+{
+    struct span text = {row->text, row->text_size};
+    struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL};
+    struct model_embeddings known;
+    int rc = catalog_recall(table->connection->catalog, entry, &request, &known, err);
+    if (rc == 0 && known.vectors != NULL)
+        rc = deal_vectors(&row, 1, known.vectors, known.dimensions, err);
+    memory_free(known.vectors);
     return rc;
 }
 

@@ -13,6 +13,9 @@
 int semantic_embedder(struct semantic_table *table, const struct semantic_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
+/* Stores what the model of that name stands for, for semantic_embedder to compare with. */
+int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err);
+
 /* The reranker, and the fitted model that stands in for it when it is the embedder too (else NULL).
  */
 int semantic_reranker(struct semantic_table *table, const struct semantic_state *state,
@@ -22,6 +25,11 @@ int semantic_reranker(struct semantic_table *table, const struct semantic_state 
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
                         struct error *err);
+
+/* Hands the row the vector of row->text if that was embedded lately and is still in memory; else it
+ * stays without. */
+int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entry,
+                        struct pending_row *row, struct error *err);
 
 /* 0 if a vector of that many dimensions, made by `who`, may be stored or searched with: the index
  * has as many, or none yet. */

@@ -7,6 +7,7 @@
 #include "sqlite/semantic.h"
 #include "sqlite/semantic_command.h"
 #include "sqlite/semantic_cursor.h"
+#include "sqlite/semantic_embed.h"
 #include "sqlite/semantic_estimate.h"
 #include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_plan.h"
@@ -175,6 +176,7 @@ static int create_table(struct semantic_table *table, struct error *err)
                                      &table->columns, &table->n_columns, err);
     if (rc == 0) rc = check_name(table->name, table->columns, table->n_columns, err);
     if (rc == 0) rc = store_create(table, model_name, err);
+    if (rc == 0) rc = semantic_store_identity(table, model_name, err);
     return rc;
 }
 

@@ -165,6 +165,7 @@ static int do_batch(struct progress_cursor *cursor, struct error *err)
                                  &cursor->sync->table, err);
     if (rc == 0) rc = sync_collect(cursor->sync, err);
     if (rc == 0) rc = write_batch(cursor, err);
+    if (rc == 0) rc = sync_failure(cursor->sync, err);
     sqlite3_finalize(pin);
     cursor->row++;
     return rc;

@@ -72,8 +72,9 @@ int store_execute(sqlite3 *db, struct error *err, const char *format, ...)
 /* The SQL of the kept statements; the schema and the name go in. STATEMENT_CONTENT_TEXT is made by
  * semantic_content. */
 static const char *const statement_formats[N_STATEMENTS] = {
-    [STATEMENT_STATE] = "SELECT key, value FROM \"%w\".\"%w_config\" "
-                        "WHERE key IN ('dimensions', 'fit', 'format', 'generation', 'model')",
+    [STATEMENT_STATE] =
+        "SELECT key, value FROM \"%w\".\"%w_config\" "
+        "WHERE key IN ('dimensions', 'fit', 'format', 'generation', 'identity', 'model')",
     [STATEMENT_SET_STATE] = "REPLACE INTO \"%w\".\"%w_config\"(key, value) VALUES (?1, ?2)",
     [STATEMENT_PUT_VECTOR] =
         "REPLACE INTO \"%w\".\"%w_vectors\"(id, hash, own, vector) VALUES (?1, ?2, ?3, ?4)",
@@ -299,9 +300,12 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "generation") == 0) state->generation = value;
-        if (strcmp(key, "model") != 0) continue;
-        const char *model = (const char *)sqlite3_column_text(statement, 1);
-        sqlite3_snprintf((int)sizeof state->model, state->model, "%s", model == NULL ? "" : model);
+        const char *text = (const char *)sqlite3_column_text(statement, 1);
+        if (text == NULL) text = "";
+        if (strcmp(key, "model") == 0)
+            sqlite3_snprintf((int)sizeof state->model, state->model, "%s", text);
+        if (strcmp(key, "identity") == 0)
+            sqlite3_snprintf((int)sizeof state->identity, state->identity, "%s", text);
     }
     if (rc != 0) return rc;
     if (format != STORE_FORMAT || dimensions < 0 || dimensions > 65536)

@@ -235,30 +235,67 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
     return rc;
 }
 
+/* After a failure: keeps the rows whose vectors came before it, and the error for later. */
+static int keep_known(struct semantic_sync *sync, struct catalog_entry *entry, struct error *err)
+{
+    size_t n = 0;
+    sync->failure = *err;
+    for (size_t i = 0; i < sync->n_rows; i++) {
+        struct pending_row *row = &sync->rows[i];
+        int rc = semantic_recall_row(sync->table, entry, row, err);
+        if (rc != 0) return rc;
+        if (row->vector == NULL) {
+            memory_free(row->text);
+            row->text = NULL;
+            continue;
+        }
+        struct pending_row kept = *row;
+        if (n < i) *row = (struct pending_row){0};
+        sync->rows[n++] = kept;
+    }
+    sync->n_rows = n;
+    if (n > 0) return 0;
+    *err = sync->failure;
+    return err->code;
+}
+
+static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
+                       struct model *fitted, struct error *err)
+{
+    struct pending_row **rows = memory_alloc(sync->n_rows, sizeof *rows);
+    if (rows == NULL) return error_nomem(err);
+    for (size_t i = 0; i < sync->n_rows; i++) rows[i] = &sync->rows[i];
+    int rc = semantic_embed_rows(sync->table, entry, fitted, rows, sync->n_rows, err);
+    memory_free(rows);
+    return rc == ERROR_UNAVAILABLE && fitted == NULL ? keep_known(sync, entry, err) : rc;
+}
+
 int sync_collect(struct semantic_sync *sync, struct error *err)
 {
     struct semantic_table *table = sync->table;
     struct semantic_state state;
     struct catalog_entry *entry = sync->entry;
     struct model *fitted = NULL;
-    struct pending_row **rows = NULL;
     size_t n_ids = 0;
-    uint64_t before = catalog_entry_requests(entry);
+    uint64_t before = 0;
     free_batch(sync);
     int rc = store_read_state(table, &state, err);
     if (rc == 0 && sync->fit && sync->fitted == NULL)
         rc = fit(sync, catalog_entry_model(entry), err);
     if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
     if (rc == 0) rc = collect_rows(sync, &n_ids, err);
-    if (rc == 0 && (rows = memory_alloc(sync->n_rows, sizeof *rows)) == NULL) rc = error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rows[i] = &sync->rows[i];
-    if (rc == 0)
-        rc = semantic_embed_rows(table, entry, sync->fit ? sync->fitted : fitted, rows,
-                                 sync->n_rows, err);
-    memory_free(rows);
+    if (rc != 0) return rc;
+    before = catalog_entry_requests(entry);
+    rc = embed_batch(sync, entry, sync->fit ? sync->fitted : fitted, err);
     if (rc == 0) sync->n_collected += n_ids;
     sync->n_requests += (size_t)(catalog_entry_requests(entry) - before);
     return rc;
+}
+
+int sync_failure(const struct semantic_sync *sync, struct error *err)
+{
+    if (sync->failure.code != 0) *err = sync->failure;
+    return sync->failure.code;
 }
 
 int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate, struct error *err)
@@ -316,6 +353,7 @@ static int store_new_model(struct semantic_sync *sync, struct semantic_state *st
             table->config.dimensions, name, dimensions);
     if (rc == 0) rc = store_fit(sync, err);
     if (rc == 0) rc = store_set_text(table, "model", name, err);
+    if (rc == 0) rc = semantic_store_identity(table, name, err);
     if (rc == 0) rc = store_set(table, "dimensions", (int64_t)dimensions, err);
     state->dimensions = dimensions;
     return rc;

@@ -34,6 +34,7 @@ struct semantic_sync {
     struct pending_row *rows; /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
     int started;                  /* the first batch was stored */
+    struct error failure;         /* of a batch of which a part could be kept; code 0: none */
     size_t n_embedded, n_deleted; /* stored so far */
     size_t n_requests;            /* calls to the model so far */
 };
@@ -55,5 +56,9 @@ int sync_store(struct semantic_sync *sync, struct error *err);
 
 /* To be called once the batch is safe: counts it and lets it go. */
 void sync_stored(struct semantic_sync *sync);
+
+/* When a model fails for a part of a batch, the rest is collected and stored all the same, and the
+ * error comes after that: 0, or it. */
+int sync_failure(const struct semantic_sync *sync, struct error *err);
 
 #endif

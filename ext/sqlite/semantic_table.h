@@ -11,7 +11,8 @@
  *
  * On disk, for an index named X (all are ours alone; read as hostile input):
  *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
- *       'format' (1), 'model', 'reranker', 'dimensions' (0: none yet), 'metric', 'quantize',
+ *       'format' (1), 'model', 'identity' (provider:model that it stands for), 'reranker',
+ *       'dimensions' (0: none yet), 'metric', 'quantize',
  *       'columns' (JSON [[name, affinity], ...]), 'fit' (id of the fitted model; 0: none),
  *       'generation' (a random number, another after each write of vectors)
  *   X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, vector BLOB)
@@ -50,6 +51,7 @@ struct semantic_state {
     int64_t fit;        /* 0: the model has not been fitted */
     int64_t generation; /* of vectors and codes; 0: not known */
     char model[256];    /* the full name of the model that made the vectors */
+    char identity[300]; /* the "provider:model" that it stood for; "": not known */
 };
 
 /* Statements that a table keeps prepared. */

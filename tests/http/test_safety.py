@@ -312,7 +312,7 @@ class Urls(Safety):
         """And its names with it; the environment's key does not."""
         self.register("alias", "together")
         away = self.canary.base_url("together")
-        self.fails("is only a name of together:m", "UPDATE rerank_models SET url = ? "
+        self.fails("would only be a name of together:m", "UPDATE rerank_models SET url = ? "
                    "WHERE name = 'alias'", away)
         self.one("SELECT embed('a', 'alias')")
         self.db.execute("UPDATE rerank_models SET url = ? WHERE name = ?", (away, MODEL))
