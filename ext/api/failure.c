@@ -183,7 +183,7 @@ static void describe(const struct failure *failure, struct error *err)
     int asked = status_of(failure);
     if ((asked == 401 || asked == 403 || asked == 498) && !is_about_a_bill(failure->root)) {
         error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %s (set %s)", status, text,
-                  answer->provider->key_env);
+                  answer->key_from != NULL ? answer->key_from : answer->provider->key_env);
     } else {
         error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %s", status, text);
     }

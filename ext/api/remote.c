@@ -24,6 +24,7 @@ struct remote {
     int plain;
     size_t dimensions;    /* asked for, or 0 */
     size_t max_documents; /* in a request */
+    const char *key_from; /* see response.h */
 };
 
 /* One request: texts, or documents, from `first` on. */
@@ -210,7 +211,8 @@ static enum api_outcome take(struct run *run, const struct batch *batch,
 {
     const struct remote *remote = run->remote;
     struct api_answer parsed = {remote->provider, remote->model_name, remote->key,
-                                answer->status,   answer->body,       batch->n};
+                                answer->status,   answer->body,       batch->n,
+                                remote->key_from};
     enum api_outcome outcome;
     int64_t tokens = -1;
     if (run->texts != NULL) {
@@ -413,6 +415,7 @@ int remote_new(struct api_session *session, const struct remote_options *options
     remote->model.batch_size = options->batch_size != 0 ? options->batch_size : most;
     remote->max_documents =
         options->batch_size != 0 ? options->batch_size : provider->rerank.max_documents;
+    remote->key_from = options->is_registered ? "the api_key of its row in rerank_models" : NULL;
     remote->session = session;
     remote->provider = provider;
     remote->plain = options->plain;

@@ -31,6 +31,7 @@ struct remote_options {
     const char *base_url; /* checked with http_check_url(base_url, plain) */
     const char *key;      /* or NULL */
     int plain;            /* http:// to another machine is meant */
+    int is_registered;    /* URL or key were given for this model, not by the environment */
     size_t dimensions;    /* asked for; 0: the model's own */
     size_t batch_size;    /* texts, or documents, a request; 0: as above */
 };

@@ -34,11 +34,12 @@ enum api_outcome {
 /* An answer, and what was asked. */
 struct api_answer {
     const struct api_provider *provider;
-    const char *model; /* or NULL */
-    const char *key;   /* that was sent: never in an error's text; or NULL */
-    int status;        /* of HTTP */
-    struct span body;  /* decoded */
-    size_t n_texts;    /* texts, or documents, that were sent; 1 or more */
+    const char *model;    /* or NULL */
+    const char *key;      /* that was sent: never in an error's text; or NULL */
+    int status;           /* of HTTP */
+    struct span body;     /* decoded */
+    size_t n_texts;       /* texts, or documents, that were sent; 1 or more */
+    const char *key_from; /* where a right key would be set; NULL: the provider's variable */
 };
 
 /* Vectors into *vectors [n_texts, *dimensions], allocated, the caller frees; NULL unless API_OK.

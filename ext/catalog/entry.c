@@ -160,6 +160,7 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
                                      .base_url = endpoint.base_url,
                                      .key = endpoint.key,
                                      .plain = endpoint.plain,
+                                     .is_registered = entry->url != NULL || entry->key != NULL,
                                      .dimensions = entry->dimensions,
                                      .batch_size = entry->batch_size};
     char *store_name = NULL;

@@ -77,6 +77,10 @@ class Names(Remote):
         os.environ["HF_TOKEN"] = "hf-token"
         self.fails("tei is not set up", "SELECT embed('x', 'tei:anything')")
 
+    def test_the_cure_of_a_wrong_key_is_where_it_was_set(self):
+        self.own("a", path="openai", api_key="wrong")
+        self.fails("HTTP 401.*set the api_key of its row", "SELECT embed('x', 'a')")
+
     def test_an_empty_key_is_none(self):
         self.fails("no API key", "INSERT INTO rerank_models(name, provider, model, api_key) "
                    "VALUES ('a', 'openai', 'm', '')")
