@@ -30,6 +30,10 @@ static int is_error(const cJSON *root)
 
 /* The tree of an answer, for cJSON_Delete, and in it the array of items. API_OK, or what the answer
  * means instead. */
+/* Values for each text, and once for a single vector as long as any may be. */
+#define MOST_VALUES ((size_t)16384)
+#define MOST_DIMENSIONS ((size_t)70000)
+
 static enum api_outcome read_answer(const struct api_answer *answer, const char *place,
                                     cJSON **root, const cJSON **items, struct error *err)
 {
@@ -191,6 +195,15 @@ static int read_embeddings(const struct api_answer *answer, const cJSON *items, 
     return rc;
 }
 
+/* Every value takes memory, so an answer with more of them than any vectors have is not even read:
+ * many bytes of it may have come from few (gzip). */
+static int has_too_many_values(const struct api_answer *answer)
+{
+    size_t n = 0, most = answer->n_texts * MOST_VALUES + MOST_DIMENSIONS;
+    for (size_t i = 0; i < answer->body.size && n <= most; i++) n += answer->body.data[i] == ',';
+    return n > most;
+}
+
 enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *dimensions,
                                       float **vectors, int64_t *tokens, struct error *err)
 {
@@ -199,6 +212,11 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
     const cJSON *items;
     *vectors = NULL;
     *tokens = -1;
+    if (answer->status == 200 && has_too_many_values(answer)) {
+        error_set(err, ERROR_UNAVAILABLE, "the answer holds more numbers than %zu vectors have",
+                  answer->n_texts);
+        return API_BROKEN;
+    }
     enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
         *tokens = read_tokens(root, form->usage);

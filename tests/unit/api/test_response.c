@@ -429,6 +429,24 @@ static void test_mutations(void **state)
     }
 }
 
+/* 200,000 numbers for two texts: not read at all. */
+static void test_more_numbers_than_vectors_have(void **state)
+{
+    (void)state;
+    static char body[400100];
+    size_t size = (size_t)sprintf(body, "{\"data\":[0");
+    while (size < 400000) size += (size_t)sprintf(body + size, ",0");
+    size += (size_t)sprintf(body + size, "]}");
+    struct api_answer answer = answer_of("openai", body, 2);
+    struct error err = {0};
+    size_t dimensions = 0;
+    float *vectors;
+    int64_t tokens;
+    assert_int_equal(api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err),
+                     API_BROKEN);
+    assert_string_equal(err.text, "the answer holds more numbers than 2 vectors have");
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -582,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_scores),
         cmocka_unit_test(test_broken_scores),
         cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_more_numbers_than_vectors_have),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_captured_answers),
     };
