@@ -353,16 +353,10 @@ static int rerank(struct model *model, const struct model_candidates *candidates
     return run_all(&run, candidates->cancel, err);
 }
 
-static void wipe(char *text)
-{
-    for (volatile char *p = text; p != NULL && *p != '\0'; p++) *p = '\0';
-    memory_free(text);
-}
-
 void remote_forget_key(struct model *model)
 {
     struct remote *remote = (struct remote *)model;
-    wipe(remote->key);
+    memory_free_secret(remote->key);
     remote->key = NULL;
 }
 

@@ -62,3 +62,10 @@ void memory_free(void *block)
 {
     if (block != NULL) methods.free(block);
 }
+
+/* Volatile: a compiler may drop a memset before free. */
+void memory_free_secret(char *text)
+{
+    for (volatile char *p = text; p != NULL && *p != '\0'; p++) *p = '\0';
+    memory_free(text);
+}

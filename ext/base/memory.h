@@ -35,4 +35,7 @@ char *memory_copy(const char *data, size_t size);
 /* Accepts NULL. */
 void memory_free(void *block);
 
+/* Wipes a NUL terminated text, a key, before it is freed. Accepts NULL. */
+void memory_free_secret(char *text);
+
 #endif

@@ -22,15 +22,9 @@ static int check_name(const char *name, struct error *err)
 static int no_provider(const char *provider, struct error *err)
 {
     char names[300] = "builtin";
-    size_t n, used = strlen(names);
+    size_t n;
     const struct api_provider *all = api_providers(&n);
-    for (size_t i = 0; i < n; i++) {
-        size_t length = strlen(all[i].name);
-        if (used + length + 3 > sizeof names) break;
-        memcpy(names + used, ", ", 2);
-        memcpy(names + used + 2, all[i].name, length + 1);
-        used += length + 2;
-    }
+    for (size_t i = 0; i < n; i++) entry_list_name(all[i].name, names, sizeof names);
     return error_set(err, ERROR_INVALID, "no provider is called '%.100s' (there are: %s)", provider,
                      names);
 }
@@ -138,9 +132,8 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
     const char *url = alias->given & CATALOG_URL ? alias->url : entry->url;
     const char *key = alias->given & CATALOG_API_KEY ? alias->api_key : entry->key;
     struct catalog_entry tried = *entry;
-    tried.url = tried.key = tried.key_origin = NULL;
+    tried.url = tried.key = tried.key_origin = tried.base_url = tried.store_name = NULL;
     tried.remote = NULL;
-    tried.store_name = NULL;
     if (alias->given & CATALOG_DIMENSIONS) tried.dimensions = alias->dimensions;
     if (alias->given & CATALOG_BATCH_SIZE) tried.batch_size = alias->batch_size;
     int rc = entry_replace_text(&tried.url, url, err);
@@ -148,26 +141,16 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
     if (rc == 0 && !(alias->given & CATALOG_API_KEY))
         rc = entry_replace_text(&tried.key_origin, entry->key_origin, err);
     if (rc == 0) rc = entry_make_model(catalog, &tried, 1, err);
-    if (rc != 0) {
-        entry_replace_text(&tried.url, NULL, NULL);
-        entry_replace_text(&tried.key_origin, NULL, NULL);
-        entry_replace_secret(&tried.key, NULL, NULL);
-        return rc;
-    }
-    entry_replace_text(&entry->url, NULL, NULL);
-    entry_replace_text(&entry->key_origin, NULL, NULL);
-    entry_replace_secret(&entry->key, NULL, NULL);
-    model_free(entry->remote);
-    memory_free(entry->store_name);
-    *entry = tried;
-    return 0;
+    entry_free_remote(rc == 0 ? entry : &tried);
+    if (rc == 0) *entry = tried;
+    return rc;
 }
 
 /* A model of the user's: a remote one under a name of its own. */
 static int add_own(struct catalog *catalog, const struct catalog_alias *alias, enum model_task task,
                    const struct api_provider *provider, const char *model, struct error *err)
 {
-    if ((task == MODEL_EMBED ? provider->embed.path : provider->rerank.path) == NULL)
+    if (!entry_provider_does(provider, task))
         return error_set(err, ERROR_INVALID, "%s does not %s", provider->name,
                          entry_task_verbs[entry_task_index(task)]);
     int rc = entry_add(catalog, alias->name, task, NULL, NULL, err);
@@ -221,8 +204,7 @@ static int is_meant(const struct catalog *catalog, const struct catalog_alias *a
         return entry_find(catalog, alias->model, task) != NULL ||
                entry_find(catalog, alias->model, other) == NULL;
     }
-    if (provider == NULL) return 1;
-    return (task == MODEL_EMBED ? provider->embed.path : provider->rerank.path) != NULL;
+    return provider == NULL || entry_provider_does(provider, task);
 }
 
 int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size_t *number,

@@ -36,6 +36,12 @@ struct prefixed {
     char *bytes;        /* owned */
 };
 
+static void prefixed_deinit(struct prefixed *prefixed)
+{
+    memory_free(prefixed->texts);
+    memory_free(prefixed->bytes);
+}
+
 /* Texts are checked before they get a prefix: with it, none is empty. */
 static int add_prefix(struct prefixed *prefixed, const char *prefix, struct model_texts *texts,
                       struct error *err)
@@ -263,8 +269,7 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
     } else if (rc == 0) {
         rc = embed_cached(catalog, entry, &request, embeddings, err);
     }
-    memory_free(prefixed.texts);
-    memory_free(prefixed.bytes);
+    prefixed_deinit(&prefixed);
     if (rc == 0) return 0;
     memory_free(embeddings->vectors);
     embeddings->vectors = NULL;
@@ -285,8 +290,7 @@ int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
         if (known != NULL)
             rc = model_embeddings_put(embedding, 0, known, entry->base->model->dimensions, err);
     }
-    memory_free(prefixed.texts);
-    memory_free(prefixed.bytes);
+    prefixed_deinit(&prefixed);
     return rc;
 }
 
@@ -325,8 +329,7 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
     if (rc == 0) rc = estimate_unknown(&delivery, estimate, err);
     sorting_deinit(&sorting);
     memory_free(known.vectors);
-    memory_free(prefixed.texts);
-    memory_free(prefixed.bytes);
+    prefixed_deinit(&prefixed);
     return rc;
 }
 

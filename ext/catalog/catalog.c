@@ -1,9 +1,9 @@
 #include "catalog/catalog.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/memory.h"
 #include "catalog/entry.h"
 #include "lexical/lexical.h"
@@ -11,13 +11,6 @@
 #define STORE_VARIABLE "RERANK_CACHE"
 
 static const char *const default_variables[2] = {"RERANK_EMBED_MODEL", "RERANK_RERANK_MODEL"};
-
-/* The variable's value; NULL if it is not set or empty. */
-static const char *environment(const char *variable)
-{
-    const char *value = getenv(variable);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
 
 /* The first entry that does the task: the embedded model's. */
 static struct catalog_entry *first_entry(const struct catalog *catalog, enum model_task task)
@@ -127,7 +120,7 @@ void catalog_describe(const struct catalog *catalog, const struct catalog_entry 
         .is_default = strcmp(entry->name, catalog_default(catalog, entry->task)) == 0,
         .provider = entry_provider_name(base),
         .model = entry_model_name(base),
-        .url = base->provider != NULL ? entry_base_url(base) : NULL,
+        .url = base->base_url,
         .is_remote = base->provider != NULL,
         .dimensions = embeds ? base->model->dimensions : 0,
         .batch_size = embeds ? base->model->batch_size : 0,
@@ -151,7 +144,7 @@ int catalog_set_default(struct catalog *catalog, enum model_task task, const cha
     struct catalog_entry *entry;
     int rc = name != NULL ? entry_find_or_add(catalog, name, task, 1, &entry, err) : 0;
     if (rc != 0) return rc;
-    if (name == NULL) name = environment(default_variables[which]);
+    if (name == NULL) name = environment_value(default_variables[which]);
     return entry_replace_text(&catalog->defaults[which], name, err);
 }
 
@@ -171,7 +164,7 @@ void catalog_set_store_opener(struct catalog *catalog, catalog_store_opener open
 
 const char *catalog_store_path(const struct catalog *catalog)
 {
-    return catalog->store_path != NULL ? catalog->store_path : environment(STORE_VARIABLE);
+    return catalog->store_path != NULL ? catalog->store_path : environment_value(STORE_VARIABLE);
 }
 
 int catalog_set_store(struct catalog *catalog, const char *path, struct error *err)

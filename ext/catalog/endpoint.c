@@ -2,16 +2,10 @@
 
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "http/http.h"
-
-static const char *environment(const char *variable)
-{
-    const char *value = getenv(variable);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
 
 void endpoint_variable(const struct api_provider *provider, char *out, size_t size)
 {
@@ -31,7 +25,8 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
 {
     char variable[64];
     endpoint_variable(provider, variable, sizeof variable);
-    const char *from_variable = environment(variable), *set_key = environment(provider->key_env);
+    const char *from_variable = environment_value(variable),
+               *set_key = environment_value(provider->key_env);
     const char *usual = from_variable != NULL ? from_variable : provider->base_url;
     *endpoint = (struct endpoint){url != NULL ? url : usual, key, url != NULL || from_variable};
     int rc = http_check_url(endpoint->base_url, endpoint->plain, err);

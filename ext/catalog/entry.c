@@ -40,23 +40,28 @@ int entry_replace_secret(char **owned, const char *text, struct error *err)
         *owned = before;
         return ERROR_NOMEM;
     }
-    for (volatile char *p = before; p != NULL && *p != '\0'; p++) *p = '\0';
-    memory_free(before);
+    memory_free_secret(before);
     return 0;
+}
+
+void entry_free_remote(struct catalog_entry *entry)
+{
+    model_free(entry->remote);
+    memory_free_secret(entry->key);
+    memory_free(entry->key_origin);
+    memory_free(entry->url);
+    memory_free(entry->base_url);
+    memory_free(entry->store_name);
 }
 
 void entry_free(struct catalog_entry *entry)
 {
     if (entry == NULL) return;
-    model_free(entry->remote);
-    entry_replace_secret(&entry->key, NULL, NULL);
+    entry_free_remote(entry);
     memory_free(entry->name);
     memory_free(entry->query_prefix);
     memory_free(entry->document_prefix);
     memory_free(entry->model_name);
-    memory_free(entry->url);
-    memory_free(entry->key_origin);
-    memory_free(entry->store_name);
     memory_free(entry);
 }
 
@@ -122,13 +127,14 @@ int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err)
 }
 
 /* "provider:model URL": one server may have many models, each with a path of its own. */
-static int make_store_name(const struct catalog_entry *entry, const char *base_url, char **name,
-                           struct error *err)
+static int make_store_name(struct catalog_entry *entry, struct error *err)
 {
-    size_t size = strlen(entry->provider->name) + strlen(entry->model_name) + strlen(base_url) + 3;
-    *name = memory_alloc(size, 1);
-    if (*name == NULL) return error_nomem(err);
-    snprintf(*name, size, "%s:%s %s", entry->provider->name, entry->model_name, base_url);
+    size_t size =
+        strlen(entry->provider->name) + strlen(entry->model_name) + strlen(entry->base_url) + 3;
+    entry->store_name = memory_alloc(size, 1);
+    if (entry->store_name == NULL) return error_nomem(err);
+    snprintf(entry->store_name, size, "%s:%s %s", entry->provider->name, entry->model_name,
+             entry->base_url);
     return 0;
 }
 
@@ -163,16 +169,10 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
                                      .is_registered = entry->url != NULL || entry->key != NULL,
                                      .dimensions = entry->dimensions,
                                      .batch_size = entry->batch_size};
-    char *store_name = NULL;
-    rc = make_store_name(entry, endpoint.base_url, &store_name, err);
+    rc = entry_replace_text(&entry->base_url, endpoint.base_url, err);
+    if (rc == 0) rc = make_store_name(entry, err);
     if (rc == 0) rc = remote_new(&catalog->session, &options, &model, err);
-    if (rc != 0) {
-        memory_free(store_name);
-        return rc;
-    }
-    memory_free(entry->store_name);
-    entry->store_name = store_name;
-    model_free(entry->remote);
+    if (rc != 0) return rc;
     entry->model = entry->remote = model;
     entry->serial = ++catalog->n_models;
     return 0;
@@ -188,13 +188,6 @@ const char *entry_model_name(const struct catalog_entry *base)
     return base->provider != NULL ? base->model_name : strchr(base->name, ':') + 1;
 }
 
-const char *entry_base_url(const struct catalog_entry *base)
-{
-    struct endpoint endpoint = {.base_url = base->url};
-    endpoint_resolve(base->provider, base->url, base->key, 1, &endpoint, NULL);
-    return endpoint.base_url;
-}
-
 /* The base of a remote model that is named for the first time. */
 static int add_remote(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                       struct catalog_entry **added, struct error *err)
@@ -207,14 +200,14 @@ static int add_remote(struct catalog *catalog, const char *name, enum model_task
     if (model_length == 0 || model_length > CATALOG_MAX_NAME ||
         model_check_text((struct span){model, model_length}, 1, NULL) != 0)
         return error_set(err, ERROR_INVALID, "expected provider:model, not '%.100s'", name);
-    if (!trusted && catalog->n_entries >= MAX_ENTRIES)
-        return error_set(err, ERROR_INVALID, "%d models were named by this connection: no more",
-                         MAX_ENTRIES);
     memcpy(full_name, provider->name, length);
     full_name[length] = ':';
     memcpy(full_name + length + 1, model, model_length + 1);
     *added = entry_find(catalog, full_name, task);
     if (*added != NULL) return 0;
+    if (!trusted && catalog->n_entries >= MAX_ENTRIES)
+        return error_set(err, ERROR_INVALID, "%d models were named by this connection: no more",
+                         MAX_ENTRIES);
     int rc = entry_add(catalog, full_name, task, NULL, NULL, err);
     if (rc != 0) return rc;
     struct catalog_entry *entry = catalog->entries[catalog->n_entries - 1];
@@ -227,25 +220,24 @@ static int add_remote(struct catalog *catalog, const char *name, enum model_task
     return rc;
 }
 
+void entry_list_name(const char *name, char *list, size_t size)
+{
+    size_t used = strlen(list), length = strlen(name);
+    if (length + 3 > size - used) return;
+    snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+}
+
 /* The names that do a task, as many as a message has room for. */
 static void list_names(const struct catalog *catalog, enum model_task task, char *out, size_t size)
 {
-    size_t used = 0;
     out[0] = '\0';
     for (size_t i = 0; i < catalog->n_entries; i++) {
         const struct catalog_entry *entry = catalog->entries[i];
-        size_t length = strlen(entry->name);
-        if (entry->removed || entry->task != task || length + 3 > size - used) continue;
-        if (used > 0) {
-            memcpy(out + used, ", ", 2);
-            used += 2;
-        }
-        memcpy(out + used, entry->name, length + 1);
-        used += length;
+        if (!entry->removed && entry->task == task) entry_list_name(entry->name, out, size);
     }
 }
 
-static int does(const struct api_provider *provider, enum model_task task)
+int entry_provider_does(const struct api_provider *provider, enum model_task task)
 {
     return (task == MODEL_EMBED ? provider->embed.path : provider->rerank.path) != NULL;
 }
@@ -258,7 +250,7 @@ int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task
     const struct api_provider *provider;
     const char *model, *verb = entry_task_verbs[entry_task_index(task)];
     entry_split(name, &provider, &model);
-    if (provider != NULL && does(provider, task))
+    if (provider != NULL && entry_provider_does(provider, task))
         return add_remote(catalog, name, task, trusted, entry, err);
     if (provider != NULL)
         return error_set(err, ERROR_INVALID, "%s does not %s", provider->name, verb);

@@ -23,6 +23,7 @@ struct catalog_entry {
     const struct api_provider *provider; /* NULL: a model of this process */
     char *model_name;                    /* owned; as the provider calls it */
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
+    char *base_url;                      /* owned; where the model is */
     char *key_origin;                    /* owned; the host that `key` was given for */
     size_t dimensions, batch_size;       /* asked for; 0: not */
     struct model *remote;                /* owned */
@@ -66,6 +67,14 @@ int entry_add(struct catalog *catalog, const char *name, enum model_task task,
               struct catalog_entry *base, struct model *model, struct error *err);
 void entry_free(struct catalog_entry *entry); /* accepts NULL */
 
+/* Gives back what a remote base has of where and how; the pointers are then of no use. */
+void entry_free_remote(struct catalog_entry *entry);
+
+int entry_provider_does(const struct api_provider *provider, enum model_task task);
+
+/* Appends to a list of names in a message, after ", ", if there is room. */
+void entry_list_name(const char *name, char *list, size_t size);
+
 /* The entry of that name for that task; NULL: there is none. */
 struct catalog_entry *entry_find(const struct catalog *catalog, const char *name,
                                  enum model_task task);
@@ -83,16 +92,13 @@ void entry_split(const char *name, const struct api_provider **provider, const c
  * role as a field. */
 int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err);
 
-/* Makes the model of a remote base from what the entry says; the one before goes. */
+/* Makes the model of a remote base from what the entry says; it has none yet. */
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
                      struct error *err);
 
 /* Of a base; borrowed. */
 const char *entry_provider_name(const struct catalog_entry *base);
 const char *entry_model_name(const struct catalog_entry *base);
-
-/* Where the model of a remote base is; borrowed. */
-const char *entry_base_url(const struct catalog_entry *base);
 
 /* What goes before a text of that role; "" for nothing. */
 const char *entry_prefix(const struct catalog_entry *entry, enum model_role role);

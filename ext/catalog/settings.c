@@ -2,9 +2,9 @@
  * settings.c: the settings that are numbers: one table.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/workers.h"
 #include "catalog/entry.h"
 
@@ -77,8 +77,8 @@ int catalog_settings_init(struct catalog *catalog, struct error *err)
     catalog->settings[CATALOG_THREADS] = workers_processors();
     apply(catalog, CATALOG_MEMORY_BUDGET, settings[CATALOG_MEMORY_BUDGET].usual);
     for (int i = 0; rc == 0 && i < N_CATALOG_SETTINGS; i++) {
-        const char *text = getenv(settings[i].variable);
-        if (text != NULL && text[0] != '\0')
+        const char *text = environment_value(settings[i].variable);
+        if (text != NULL)
             rc = set(catalog, (enum catalog_setting)i, settings[i].variable, text, err);
     }
     return rc;

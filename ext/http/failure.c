@@ -2,28 +2,22 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "http/transfer.h"
 
 /* ---- certificates --------------------------------------------------------------------------- */
 
-static const char *variable(const char *name)
-{
-    const char *value = getenv(name);
-    return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
 const char *http_trust_bundle(void)
 {
-    const char *bundle = variable("CURL_CA_BUNDLE");
-    return bundle != NULL ? bundle : variable("SSL_CERT_FILE");
+    const char *bundle = environment_value("CURL_CA_BUNDLE");
+    return bundle != NULL ? bundle : environment_value("SSL_CERT_FILE");
 }
 
 const char *http_trust_folder(void)
 {
-    return variable("CURL_CA_BUNDLE") == NULL ? variable("SSL_CERT_DIR") : NULL;
+    return environment_value("CURL_CA_BUNDLE") == NULL ? environment_value("SSL_CERT_DIR") : NULL;
 }
 
 /* ---- words ---------------------------------------------------------------------------------- */

@@ -24,8 +24,9 @@ struct run {
     const struct http_work *work;
     struct http_transfer *places;
     unsigned n_places, n_busy;
-    double hold; /* of clock_seconds: nothing is sent before it */
-    int dry;     /* `next` had none, and no answer has come since */
+    double hold;  /* of clock_seconds: nothing is sent before it */
+    int dry;      /* `next` had none, and no answer has come since */
+    int draining; /* the run has failed, and takes only what is under way */
 };
 
 /* The error that a callback set, or should have. */
@@ -111,6 +112,7 @@ static int hand_over(struct run *run, struct http_transfer *place, CURLcode code
     double wait = answer.retry_after;
     enum http_verdict verdict = work->answer(work->context, &place->request, &answer, &wait, err);
     run->dry = 0; /* there may be requests that this answer gave rise to */
+    if (run->draining) verdict = HTTP_DONE;
     switch (verdict) {
     case HTTP_DONE:
         http_transfer_release(place);
@@ -190,24 +192,14 @@ static void drain(struct run *run)
 {
     CURLM *multi = run->client->multi;
     double deadline = clock_seconds() + DRAIN;
-    const CURLMsg *message;
-    int running = 1, left;
+    struct error ignored;
+    unsigned n_finished;
+    int running = 1;
+    run->draining = 1;
     while (running > 0 && clock_seconds() < deadline) {
         if (cancel_check(run->work->cancel, NULL) != 0) return;
         if (curl_multi_perform(multi, &running) != CURLM_OK) return;
-        while ((message = curl_multi_info_read(multi, &left)) != NULL) {
-            struct http_answer answer;
-            struct error ignored = {0};
-            char *data = NULL;
-            if (message->msg != CURLMSG_DONE) continue;
-            CURLcode code = message->data.result;
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &data);
-            struct http_transfer *place = (struct http_transfer *)(void *)data;
-            if (http_transfer_finish(place, code, run->work, &answer, &ignored) != 0) return;
-            double wait = -1;
-            run->work->answer(run->work->context, &place->request, &answer, &wait, &ignored);
-            http_transfer_release(place);
-        }
+        if (take_finished(run, &n_finished, &ignored) != 0) return;
         if (running > 0 && curl_multi_poll(multi, NULL, 0, (int)(SLICE * 1000), NULL) != CURLM_OK)
             return;
     }

@@ -35,18 +35,9 @@ static size_t give_nothing(char *data, size_t size, size_t n, void *context)
 
 /* ---- the header lines ----------------------------------------------------------------------- */
 
-/* A compiler may drop a memset before free. */
-static void wipe(char *data, size_t size)
-{
-    volatile char *byte = data;
-    while (size-- != 0) *byte++ = 0;
-}
-
 static void free_key(struct http_transfer *transfer)
 {
-    if (transfer->authorization == NULL) return;
-    wipe(transfer->authorization, strlen(transfer->authorization));
-    memory_free(transfer->authorization);
+    memory_free_secret(transfer->authorization);
     transfer->authorization = NULL;
 }
 
