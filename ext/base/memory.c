@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,19 @@ static void *system_realloc(void *block, uint64_t size)
     return size <= SIZE_MAX ? realloc(block, (size_t)size) : NULL;
 }
 
-static struct memory_methods methods = {system_alloc, system_realloc, free};
+static const struct memory_methods system_methods = {system_alloc, system_realloc, free};
+
+/* Each connection binds, the same methods: an atomic pointer, as threads may do so at once. */
+static _Atomic(const struct memory_methods *) methods = &system_methods;
 
 void memory_bind(const struct memory_methods *bound)
 {
-    methods = *bound;
+    atomic_store_explicit(&methods, bound, memory_order_release);
+}
+
+static const struct memory_methods *bound_methods(void)
+{
+    return atomic_load_explicit(&methods, memory_order_acquire);
 }
 
 /* The product in *total, never 0 (an allocator may answer NULL for 0 bytes); false on overflow. */
@@ -32,7 +41,7 @@ static int checked_size(size_t n, size_t size, uint64_t *total)
 void *memory_alloc(size_t n, size_t size)
 {
     uint64_t total;
-    return checked_size(n, size, &total) ? methods.alloc(total) : NULL;
+    return checked_size(n, size, &total) ? bound_methods()->alloc(total) : NULL;
 }
 
 void *memory_zalloc(size_t n, size_t size)
@@ -45,7 +54,7 @@ void *memory_zalloc(size_t n, size_t size)
 void *memory_realloc(void *block, size_t n, size_t size)
 {
     uint64_t total;
-    return checked_size(n, size, &total) ? methods.realloc(block, total) : NULL;
+    return checked_size(n, size, &total) ? bound_methods()->realloc(block, total) : NULL;
 }
 
 char *memory_copy(const char *data, size_t size)
@@ -60,7 +69,7 @@ char *memory_copy(const char *data, size_t size)
 
 void memory_free(void *block)
 {
-    if (block != NULL) methods.free(block);
+    if (block != NULL) bound_methods()->free(block);
 }
 
 /* Volatile: a compiler may drop a memset before free. */

@@ -17,7 +17,7 @@ struct memory_methods {
     void (*free)(void *block);
 };
 
-/* Replaces the allocator. Call once, before the first allocation. */
+/* Replaces the allocator, before the first allocation; `methods` lives as long as the process. */
 void memory_bind(const struct memory_methods *methods);
 
 /* n elements of `size` bytes, not cleared / all zero. NULL when out of memory or when n * size

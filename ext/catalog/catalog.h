@@ -154,8 +154,8 @@ int catalog_set_default(struct catalog *catalog, enum model_task task, const cha
 
 /* Settings that are numbers, each with a variable of the environment for its first value. */
 enum catalog_setting {
-    CATALOG_MEMORY_BUDGET, /* bytes that the cache of vectors may hold; the SQL face lets the indexes
-                              of the connection, all together, hold as much again */
+    CATALOG_MEMORY_BUDGET, /* bytes that the SQL face lets the indexes of the process hold; the
+                              connection's cache of vectors holds an eighth of it */
     CATALOG_THREADS,       /* that a search computes with */
     CATALOG_TIMEOUT_MS,    /* of each attempt of a request */
     CATALOG_MAX_RETRIES,   /* of each request */

@@ -8,12 +8,14 @@
 #include "base/workers.h"
 #include "catalog/entry.h"
 
+#define CACHE_SHARE 8 /* of the budget: one part in so many is for vectors already computed */
+
 static const struct {
     const char *name, *variable;
     uint64_t least, most, usual;
 } settings[N_CATALOG_SETTINGS] = {
     [CATALOG_MEMORY_BUDGET] = {"memory_budget", "RERANK_MEMORY_BUDGET", 0, INT64_MAX,
-                               (uint64_t)256 << 20},
+                               (uint64_t)2 << 30},
     [CATALOG_THREADS] = {"threads", "RERANK_THREADS", 1, WORKERS_MAX, 0},
     [CATALOG_TIMEOUT_MS] = {"timeout_ms", "RERANK_TIMEOUT_MS", 1, 86400000, 60000},
     [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2},
@@ -35,7 +37,8 @@ static void apply(struct catalog *catalog, enum catalog_setting setting, uint64_
 {
     struct api_settings *remote = &catalog->session.settings;
     catalog->settings[setting] = value;
-    cache_set_budget(&catalog->cache, catalog->settings[CATALOG_MEMORY_BUDGET]);
+    cache_set_budget(&catalog->cache,
+                     catalog->settings[CATALOG_MEMORY_BUDGET] / CACHE_SHARE);
     remote->timeout = (double)catalog->settings[CATALOG_TIMEOUT_MS] / 1000.0;
     remote->max_retries = (unsigned)catalog->settings[CATALOG_MAX_RETRIES];
     remote->concurrency = (unsigned)catalog->settings[CATALOG_CONCURRENCY];

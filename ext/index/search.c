@@ -1,19 +1,26 @@
 #include "index/search.h"
 
 #include <math.h>
-#include <stdatomic.h>
 
 #include "base/memory.h"
-#include "base/workers.h"
-#include "vector/codec.h"
+#include "index/scan.h"
 #include "vector/distance.h"
-#include "vector/quantize.h"
 
-/* Rows between two looks at the cancel token: under 1 ms of work at 1,000 dimensions. */
-#define ROWS_PER_POLL 1024
+/* Rows fetched between two looks at the cancel token. */
+#define ROWS_PER_POLL 256
 
-/* A thread more for each so many bytes in memory: about 100 microseconds of work. */
-#define THREAD_BYTES ((size_t)1 << 20)
+/* A bound is the estimate and so many standard errors: measured by semantic_recall. */
+#define STANDARD_ERRORS 2.25
+
+/* Of the parts, one in so many is looked at, but so many at least. */
+#define PART_SHARE 8
+#define FEWEST_PARTS 16
+
+/* Lists up to these lengths are fetched row by row: always; of an index with codes, whose scan is
+ * short; this part of the rows of another, whose rows are. */
+#define SHORT_LIST 256
+#define SHORT_LIST_OF_CODES 2048
+#define LIST_SHARE 64
 
 double index_similarity(enum index_metric metric, double closeness)
 {
@@ -25,267 +32,304 @@ double index_distance(enum index_metric metric, double closeness)
     return metric == INDEX_COSINE ? 1.0 - closeness : -closeness;
 }
 
-/* Which code; for a quantised index only. */
-static enum vector_code code_kind(enum index_quantize quantize)
-{
-    return quantize == INDEX_BIT ? VECTOR_BIT : VECTOR_INT8;
-}
-
-size_t index_code_size(enum index_quantize quantize, size_t dimensions)
-{
-    return quantize == INDEX_EXACT ? 0 : vector_code_size(code_kind(quantize), dimensions);
-}
-
-void index_encode(enum index_quantize quantize, const float *vector, size_t dimensions, void *code)
-{
-    if (quantize != INDEX_EXACT) vector_code_encode(code_kind(quantize), vector, dimensions, code);
-}
-
-/* How many candidates a scan of codes keeps for k wanted: the coarser the code, the more. Measured
- * in tests/recall. */
-static size_t oversampled(enum index_quantize quantize, size_t k)
+/* How many rows of the highest bounds are looked at for k wanted. */
+static size_t ceiling(enum index_quantize quantize, size_t k)
 {
     size_t factor = quantize == INDEX_BIT ? 16 : 4, extra = quantize == INDEX_BIT ? 256 : 32;
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
 }
 
-static double closeness_of(const struct index_query *query, const void *vector)
+/* What the codes estimate, for a closeness: monotone in it. */
+static double form_of(enum index_metric metric, double closeness)
 {
-    switch (query->metric) {
-    case INDEX_DOT:
-        return vector_dot(query->vector, vector, query->dimensions);
-    case INDEX_L2:
-        return -sqrt(vector_squared_l2(query->vector, vector, query->dimensions));
-    default:
-        return vector_cosine(query->vector, vector, query->dimensions);
-    }
+    return metric == INDEX_L2 ? -(closeness * closeness) : closeness;
 }
 
-/* One stored vector, whose closeness was computed, among the hits. */
-static int offer_closeness(const struct index_query *query, int64_t id, const void *bytes,
-                           double closeness, struct top_k *hits, struct error *err)
+/* The form of the least similarity that counts. */
+static double least_form(const struct index_layout *layout, double min_similarity)
 {
-    if (isnan(closeness) ||
-        (isinf(closeness) &&
-         vector_check(bytes, query->dimensions * sizeof(float), &(size_t){0}, NULL) != 0))
-        return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite",
-                         (long long)id);
-    if (index_similarity(query->metric, closeness) < query->min_similarity) return 0;
+    if (layout->metric != INDEX_L2 || isinf(min_similarity)) return min_similarity;
+    return min_similarity <= 0.0 ? -INFINITY : form_of(INDEX_L2, 1.0 - 1.0 / min_similarity);
+}
+
+/* ---- vectors, one by one --------------------------------------------------------------------- */
+
+/* One stored vector against the query. */
+static int offer_vector(const struct index_search *search, const struct index_query *query,
+                        int64_t id, const void *bytes, size_t size, struct top_k *hits,
+                        struct error *err)
+{
+    const struct index_layout *layout = &search->snapshot->layout;
+    if (size != layout->dimensions * sizeof(float) || bytes == NULL)
+        return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
+                         (long long)id, layout->dimensions * sizeof(float), size);
+    double closeness =
+        index_closeness(layout, query->vector, index_squared(layout, query->vector), bytes,
+                        index_squared(layout, bytes));
+    int rc = index_check_closeness(layout, id, bytes, closeness, err);
+    if (rc != 0 || index_similarity(layout->metric, closeness) < query->min_similarity) return rc;
     return top_k_offer(hits, id, closeness, err);
 }
 
-static int check_size(const struct index_query *query, int64_t id, const void *bytes, size_t size,
-                      struct error *err)
+static int fetch_vector(const struct index_search *search, const struct index_query *query,
+                        int64_t id, struct top_k *hits, struct error *err)
 {
-    if (size == query->dimensions * sizeof(float) && bytes != NULL) return 0;
-    return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                     (long long)id, query->dimensions * sizeof(float), size);
+    const struct index_storage *storage = search->storage;
+    const void *bytes;
+    size_t size;
+    int found;
+    int rc = storage->fetch(storage->context, id, &bytes, &size, &found, err);
+    return rc == 0 && found ? offer_vector(search, query, id, bytes, size, hits, err) : rc;
 }
 
-/* One stored vector against the query. */
-static int offer_vector(const struct index_query *query, int64_t id, const void *bytes, size_t size,
-                        struct top_k *hits, struct error *err)
+/* The rows of a short list; an id without a row is passed over. */
+static int fetch_list(const struct index_search *search, const struct index_query *query,
+                      struct top_k *hits, struct error *err)
 {
-    int rc = check_size(query, id, bytes, size, err);
-    return rc != 0 ? rc : offer_closeness(query, id, bytes, closeness_of(query, bytes), hits, err);
-}
-
-/* What a code says of the closeness: monotone in it, which is all that choosing candidates needs.
- */
-static double estimate(enum index_metric metric, const struct vector_code_query *prepared,
-                       const void *code)
-{
-    switch (metric) {
-    case INDEX_DOT:
-        return vector_code_dot(prepared, code);
-    case INDEX_L2:
-        return -vector_code_squared_l2(prepared, code);
-    default:
-        return vector_code_cosine(prepared, code);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < query->n_only; i++) {
+        rc = fetch_vector(search, query, query->only[i], hits, err);
+        if (rc == 0 && i % ROWS_PER_POLL == ROWS_PER_POLL - 1)
+            rc = cancel_check(search->cancel, err);
     }
+    return rc;
 }
 
-/* ---- rows in memory -------------------------------------------------------------------------- */
+/* All vectors of an index with codes. */
+static int scan_vectors(struct index_search *search, const struct index_query *queries,
+                        size_t n_queries, struct top_k *hits, struct error *err)
+{
+    const struct index_storage *storage = search->storage;
+    const void *bytes;
+    size_t size, n = 0;
+    int64_t id;
+    int done = 0;
+    int rc = storage->rewind(storage->context, err);
+    while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
+           !done) {
+        for (size_t q = 0; rc == 0 && q < n_queries; q++)
+            if (index_is_wanted(&queries[q], id))
+                rc = offer_vector(search, &queries[q], id, bytes, size, &hits[q], err);
+        if (rc == 0 && ++n % ROWS_PER_POLL == 0) rc = cancel_check(search->cancel, err);
+    }
+    search->n_scanned += n * n_queries;
+    return rc;
+}
 
-/* What the threads share: each takes the next chunk until there is none. */
-struct packed_scan {
-    const struct index_packed *packed;
-    const struct index_query *query;
-    const struct vector_code_query *prepared; /* NULL: rows are vectors, not codes */
-    double *closeness;                        /* [n]; NAN for a row that is not what it should be */
-    atomic_size_t next;                       /* row */
-    atomic_int stop;
-    int rc; /* of the cancel token, which the caller's thread polls */
-    struct error *err;
+/* ---- parts and bounds ------------------------------------------------------------------------ */
+
+/* A query made ready for a scan of parts, of codes, or both. */
+struct prepared {
+    float *turned; /* [dimensions] the query in code space */
+    double norm;   /* of it */
+    struct vector_code_query *codes;
+    struct vector_code_bound *bounds; /* [parts] */
+    unsigned char *parts;             /* [parts]; NULL: all */
 };
 
-static double packed_closeness(const struct packed_scan *scan, const void *row)
+static void prepared_deinit(struct prepared *prepared)
 {
-    const struct index_query *query = scan->query;
-    if (scan->prepared == NULL) return closeness_of(query, row);
-    if (vector_code_check(code_kind(query->quantize), row, scan->packed->row_size,
-                          query->dimensions, NULL) != 0)
-        return NAN;
-    return estimate(query->metric, scan->prepared, row);
+    memory_free(prepared->turned);
+    vector_code_query_free(prepared->codes);
+    memory_free(prepared->bounds);
+    memory_free(prepared->parts);
 }
 
-static void scan_chunks(void *context, size_t number)
+/* base and radius of all parts: <q, c> or -|q - c|^2, and |q - c|. Without partitions the centroid
+ * is the origin. */
+static void measure_parts(const struct index_snapshot *snapshot, struct prepared *prepared)
 {
-    struct packed_scan *scan = context;
-    const struct index_packed *packed = scan->packed;
-    while (!atomic_load_explicit(&scan->stop, memory_order_relaxed)) {
-        size_t begin = atomic_fetch_add_explicit(&scan->next, ROWS_PER_POLL, memory_order_relaxed);
-        if (begin >= packed->n) return;
-        size_t end = packed->n - begin < ROWS_PER_POLL ? packed->n : begin + ROWS_PER_POLL;
-        for (size_t i = begin; i < end; i++)
-            scan->closeness[i] = packed_closeness(scan, packed->rows + i * packed->row_size);
-        if (number != 0) continue;
-        scan->rc = cancel_check(scan->query->cancel, scan->err);
-        if (scan->rc != 0) atomic_store_explicit(&scan->stop, 1, memory_order_relaxed);
+    const struct index_layout *layout = &snapshot->layout;
+    const struct index_partitions *partitions = snapshot->partitions;
+    size_t dimensions = layout->dimensions, n_parts = index_scan_parts(snapshot);
+    int is_l2 = layout->metric == INDEX_L2;
+    for (size_t i = 0; i < n_parts; i++) {
+        const float *centroid =
+            partitions == NULL ? NULL : partitions->centroids + i * dimensions;
+        double squared = centroid == NULL ? prepared->norm * prepared->norm
+                                          : vector_squared_l2(prepared->turned, centroid, dimensions);
+        double dot = 0.0;
+        if (!is_l2 && centroid != NULL)
+            dot = layout->metric == INDEX_COSINE
+                      ? (1.0 + (double)partitions->squared_norms[i] - squared) / 2.0
+                      : vector_dot(prepared->turned, centroid, dimensions);
+        prepared->bounds[i].base = (float)(is_l2 ? -squared : dot);
+        prepared->bounds[i].radius = (float)sqrt(squared);
     }
 }
 
-/* The closeness of every row, into scan->closeness, which the caller frees. */
-static int scan_packed(struct packed_scan *scan, struct error *err)
+/* The parts that are nearest to the query. */
+static int choose_parts(const struct index_snapshot *snapshot, struct prepared *prepared,
+                        struct error *err)
 {
-    const struct index_packed *packed = scan->packed;
-    size_t n_threads = scan->query->n_threads, least = packed->n * packed->row_size / THREAD_BYTES;
-    if (n_threads > least) n_threads = least;
-    scan->err = err;
-    scan->closeness = memory_alloc(packed->n, sizeof *scan->closeness);
-    if (scan->closeness == NULL) return error_nomem(err);
-    workers_run(n_threads, scan_chunks, scan);
-    return scan->rc != 0 ? scan->rc : cancel_check(scan->query->cancel, err);
-}
-
-static int scan_packed_vectors(const struct index_packed *packed, const struct index_query *query,
-                               struct top_k *hits, struct error *err)
-{
-    struct packed_scan scan = {.packed = packed, .query = query};
-    if (packed->n == 0) return 0;
-    int rc = check_size(query, packed->ids[0], packed->rows, packed->row_size, err);
-    if (rc == 0) rc = scan_packed(&scan, err);
-    for (size_t i = 0; rc == 0 && i < packed->n; i++)
-        if (!(scan.closeness[i] < top_k_threshold(hits)))
-            rc = offer_closeness(query, packed->ids[i], packed->rows + i * packed->row_size,
-                                 scan.closeness[i], hits, err);
-    memory_free(scan.closeness);
-    return rc;
-}
-
-static int scan_packed_codes(const struct index_packed *packed, const struct index_query *query,
-                             const struct vector_code_query *prepared, struct top_k *candidates,
-                             struct error *err)
-{
-    struct packed_scan scan = {.packed = packed, .query = query, .prepared = prepared};
-    int rc = packed->n == 0 ? 0 : scan_packed(&scan, err);
-    for (size_t i = 0; rc == 0 && i < packed->n; i++) {
-        if (isnan(scan.closeness[i])) {
-            rc = vector_code_check(code_kind(query->quantize), packed->rows + i * packed->row_size,
-                                   packed->row_size, query->dimensions, err);
-            error_context(err, "row %lld ('optimize' mends it)", (long long)packed->ids[i]);
-        } else if (!(scan.closeness[i] < top_k_threshold(candidates))) {
-            rc = top_k_offer(candidates, packed->ids[i], scan.closeness[i], err);
-        }
+    size_t n_parts = index_scan_parts(snapshot), n_chosen = n_parts / PART_SHARE;
+    struct top_k nearest;
+    if (n_chosen < FEWEST_PARTS) n_chosen = FEWEST_PARTS;
+    if (n_chosen >= n_parts) return 0;
+    top_k_init(&nearest, n_chosen);
+    prepared->parts = memory_zalloc(n_parts, 1);
+    int rc = prepared->parts == NULL ? error_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < n_parts; i++) {
+        double near = snapshot->layout.metric == INDEX_DOT ? (double)prepared->bounds[i].base
+                                                           : -(double)prepared->bounds[i].radius;
+        rc = top_k_offer(&nearest, (int64_t)i, near, err);
     }
-    memory_free(scan.closeness);
+    for (size_t i = 0; rc == 0 && i < nearest.n; i++) prepared->parts[nearest.hits[i].id] = 1;
+    top_k_deinit(&nearest);
     return rc;
 }
 
-static const struct index_packed *packed_rows(const struct index_storage *storage, int codes)
+static int prepare(const struct index_search *search, const struct index_query *query,
+                   struct prepared *prepared, struct error *err)
 {
-    return storage->packed == NULL ? NULL : storage->packed(storage->context, codes);
+    const struct index_snapshot *snapshot = search->snapshot;
+    const struct index_layout *layout = &snapshot->layout;
+    int has_codes = layout->quantize != INDEX_EXACT;
+    if (!has_codes && snapshot->partitions == NULL) return 0;
+    prepared->turned = memory_alloc(layout->dimensions, sizeof *prepared->turned);
+    prepared->bounds =
+        memory_alloc(index_scan_parts(snapshot), sizeof *prepared->bounds);
+    if (prepared->turned == NULL || prepared->bounds == NULL) return error_nomem(err);
+    index_code_space(layout, query->vector, prepared->turned);
+    prepared->norm = vector_norm(prepared->turned, layout->dimensions);
+    measure_parts(snapshot, prepared);
+    int rc = 0;
+    if (search->near_parts_only && query->only == NULL && snapshot->partitions != NULL)
+        rc = choose_parts(snapshot, prepared, err);
+    if (rc == 0 && has_codes)
+        rc = vector_code_query_new(index_code(layout), prepared->turned, layout->dimensions,
+                                   &prepared->codes, err);
+    return rc;
+}
+
+/* From distances to bounds: each holds with so many standard errors. */
+static void set_errors(const struct index_snapshot *snapshot, struct prepared *prepared,
+                       double standard_errors)
+{
+    double slack = vector_code_slack(prepared->codes, standard_errors);
+    for (size_t i = 0; i < index_scan_parts(snapshot); i++) {
+        prepared->bounds[i].radius *= (float)standard_errors;
+        prepared->bounds[i].slack = (float)slack;
+    }
 }
 
 /* ---- scans ----------------------------------------------------------------------------------- */
 
-static int scan_vectors(const struct index_storage *storage, const struct index_query *query,
-                        struct top_k *hits, struct error *err)
+/* Compares candidates exactly, best bound first, until no bound reaches the k-th best hit. */
+static int rescore(struct index_search *search, const struct index_query *query,
+                   struct top_k *candidates, struct top_k *hits, struct error *err)
 {
-    const struct index_packed *packed = packed_rows(storage, 0);
-    if (packed != NULL) return scan_packed_vectors(packed, query, hits, err);
-    const void *bytes;
-    size_t size, n = 0;
-    int64_t id;
-    int done = 0;
-    int rc = storage->rewind(storage->context, 0, err);
-    while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
-           !done) {
-        rc = offer_vector(query, id, bytes, size, hits, err);
-        if (rc == 0 && ++n % ROWS_PER_POLL == 0) rc = cancel_check(query->cancel, err);
+    enum index_metric metric = search->snapshot->layout.metric;
+    struct top_k_hit candidate;
+    int rc = 0;
+    for (size_t n = 1; rc == 0 && top_k_pop(candidates, &candidate); n++) {
+        double threshold = top_k_threshold(hits);
+        if (candidate.similarity < form_of(metric, threshold) && !isinf(threshold)) break;
+        rc = fetch_vector(search, query, candidate.id, hits, err);
+        search->n_rescored++;
+        if (rc == 0 && n % ROWS_PER_POLL == 0) rc = cancel_check(search->cancel, err);
     }
     return rc;
 }
 
-/* Reads the vectors of some ids; an id without a vector is passed over. */
-static int fetch_vectors(const struct index_storage *storage, const struct index_query *query,
-                         const int64_t *ids, size_t n_ids, struct top_k *hits, struct error *err)
+/* Fewer than k rows were similar enough: all parts again, each row whose bound, which now holds for
+ * certain, says that it may qualify. */
+static int search_certainly(struct index_search *search, const struct index_query *query,
+                            struct prepared *prepared, struct top_k *hits, struct error *err)
 {
-    const void *bytes;
-    size_t size;
-    int found, rc = 0;
-    for (size_t i = 0; rc == 0 && i < n_ids; i++) {
-        rc = storage->fetch(storage->context, ids[i], &bytes, &size, &found, err);
-        if (rc == 0 && found) rc = offer_vector(query, ids[i], bytes, size, hits, err);
-        if (rc == 0 && i % ROWS_PER_POLL == ROWS_PER_POLL - 1)
-            rc = cancel_check(query->cancel, err);
+    const struct index_layout *layout = &search->snapshot->layout;
+    struct index_target target = {.query = query, .k = SIZE_MAX, .bounds = prepared->bounds};
+    top_k_deinit(hits);
+    if (prepared->codes != NULL) {
+        measure_parts(search->snapshot, prepared);
+        set_errors(search->snapshot, prepared, sqrt((double)layout->dimensions));
+        target.codes = prepared->codes;
+        target.least_bound = least_form(layout, query->min_similarity);
+    } else {
+        target.k = query->k;
     }
+    int rc = index_scan(search, &target, 1, err);
+    if (rc == 0 && prepared->codes != NULL)
+        rc = rescore(search, query, &target.hits, hits, err);
+    for (size_t i = 0; rc == 0 && prepared->codes == NULL && i < target.hits.n; i++)
+        rc = top_k_offer(hits, target.hits.hits[i].id, target.hits.hits[i].similarity, err);
+    top_k_deinit(&target.hits);
     return rc;
 }
 
-static int scan_codes(const struct index_storage *storage, const struct index_query *query,
-                      struct top_k *candidates, struct error *err)
+/* What one scan gave a query becomes its hits. */
+static int finish(struct index_search *search, const struct index_query *query,
+                  struct prepared *prepared, struct index_target *target, struct top_k *hits,
+                  struct error *err)
 {
-    const void *bytes;
-    size_t size, n = 0;
-    int64_t id;
-    int done = 0;
-    enum vector_code kind = code_kind(query->quantize);
-    struct vector_code_query *prepared = NULL;
-    int rc = vector_code_query_new(kind, query->vector, query->dimensions, &prepared, err);
-    const struct index_packed *packed = rc == 0 ? packed_rows(storage, 1) : NULL;
-    if (packed != NULL) {
-        rc = scan_packed_codes(packed, query, prepared, candidates, err);
-        vector_code_query_free(prepared);
-        return rc;
-    }
-    if (rc == 0) rc = storage->rewind(storage->context, 1, err);
-    while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
-           !done) {
-        rc = vector_code_check(kind, bytes, size, query->dimensions, err);
-        if (rc != 0) error_context(err, "row %lld ('optimize' mends it)", (long long)id);
-        if (rc == 0)
-            rc = top_k_offer(candidates, id, estimate(query->metric, prepared, bytes), err);
-        if (rc == 0 && ++n % ROWS_PER_POLL == 0) rc = cancel_check(query->cancel, err);
-    }
-    vector_code_query_free(prepared);
+    int rc = 0;
+    if (target->codes != NULL) rc = rescore(search, query, &target->hits, hits, err);
+    for (size_t i = 0; rc == 0 && target->codes == NULL && i < target->hits.n; i++)
+        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].similarity, err);
+    int left_out = target->codes != NULL ? !isinf(query->min_similarity) : 0;
+    if (target->parts != NULL) left_out = 1;
+    if (rc == 0 && hits->n < query->k && left_out && hits->n < search->snapshot->n_rows)
+        rc = search_certainly(search, query, prepared, hits, err);
     return rc;
 }
 
-/* Codes first, then the candidates exactly. */
-static int search_codes(const struct index_storage *storage, const struct index_query *query,
-                        struct top_k *hits, struct error *err)
+static int scan_group(struct index_search *search, const struct index_query *queries,
+                      size_t n_queries, struct top_k *hits, struct error *err)
 {
-    struct top_k candidates;
-    struct top_k_hit hit;
-    int64_t *ids = NULL;
-    size_t n_ids = 0;
-    top_k_init(&candidates, oversampled(query->quantize, query->k));
-    int rc = scan_codes(storage, query, &candidates, err);
-    if (rc == 0 && (ids = memory_alloc(candidates.n, sizeof *ids)) == NULL) rc = error_nomem(err);
-    while (rc == 0 && top_k_pop(&candidates, &hit)) ids[n_ids++] = hit.id;
-    if (rc == 0) rc = fetch_vectors(storage, query, ids, n_ids, hits, err);
-    memory_free(ids);
-    top_k_deinit(&candidates);
+    const struct index_snapshot *snapshot = search->snapshot;
+    const struct index_layout *layout = &snapshot->layout;
+    struct prepared *prepared = memory_zalloc(n_queries, sizeof *prepared);
+    struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
+    int rc = prepared == NULL || targets == NULL ? error_nomem(err) : 0;
+    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        rc = prepare(search, &queries[q], &prepared[q], err);
+        if (rc != 0) break;
+        targets[q] = (struct index_target){.query = &queries[q],
+                                           .k = queries[q].k,
+                                           .codes = prepared[q].codes,
+                                           .bounds = prepared[q].bounds,
+                                           .parts = prepared[q].parts};
+        if (prepared[q].codes == NULL) continue;
+        set_errors(snapshot, &prepared[q], STANDARD_ERRORS);
+        targets[q].k = ceiling(layout->quantize, queries[q].k);
+        targets[q].least_bound = least_form(layout, queries[q].min_similarity);
+    }
+    if (rc == 0) rc = index_scan(search, targets, n_queries, err);
+    for (size_t q = 0; rc == 0 && q < n_queries; q++)
+        rc = finish(search, &queries[q], &prepared[q], &targets[q], &hits[q], err);
+    for (size_t q = 0; prepared != NULL && targets != NULL && q < n_queries; q++) {
+        prepared_deinit(&prepared[q]);
+        top_k_deinit(&targets[q].hits);
+    }
+    memory_free(prepared);
+    memory_free(targets);
     return rc;
 }
 
-int index_search(const struct index_storage *storage, const struct index_query *query,
+/* Codes are of no use where most candidates would be compared exactly anyhow. */
+static int wants_vectors(const struct index_search *search, const struct index_query *queries,
+                         size_t n_queries)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    if (snapshot->layout.quantize == INDEX_EXACT) return 0;
+    for (size_t q = 0; q < n_queries; q++)
+        if (ceiling(snapshot->layout.quantize, queries[q].k) >= snapshot->n_rows / 4) return 1;
+    return search->exactly;
+}
+
+static int is_short(const struct index_search *search, const struct index_query *query)
+{
+    size_t n_rows = search->snapshot->n_rows;
+    size_t most = search->snapshot->layout.quantize == INDEX_EXACT ? n_rows / LIST_SHARE
+                                                                  : SHORT_LIST_OF_CODES;
+    return query->only != NULL && query->n_only <= (most < SHORT_LIST ? SHORT_LIST : most);
+}
+
+int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err)
 {
-    if (query->only != NULL)
-        return fetch_vectors(storage, query, query->only, query->n_only, hits, err);
-    if (query->quantize == INDEX_EXACT || query->k == SIZE_MAX)
-        return scan_vectors(storage, query, hits, err);
-    return search_codes(storage, query, hits, err);
+    if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
+    if (wants_vectors(search, queries, n_queries))
+        return scan_vectors(search, queries, n_queries, hits, err);
+    return scan_group(search, queries, n_queries, hits, err);
 }

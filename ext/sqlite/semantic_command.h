@@ -3,7 +3,7 @@
  *
  *   'sync'             embeds what is new or changed, deletes what is gone, in this one statement
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
- *   'optimize'         writes the codes anew from the vectors, where the index is quantised
+ *   'optimize'         writes all blocks anew, see semantic_optimize.h
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */
@@ -14,8 +14,4 @@
 #include "sqlite/semantic_table.h"
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err);
-
-/* Every shadow row checked; ERROR_CORRUPT names the first that is wrong. */
-int semantic_integrity_check(struct semantic_table *table, struct error *err);
-
 #endif

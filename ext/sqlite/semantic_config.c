@@ -8,8 +8,10 @@
 #include "vector/codec.h"
 
 #define OPTION_NAMES                                                                               \
-    "content, text, document, model, reranker, candidates, metric, quantize, dimensions, "         \
-    "content_rowid"
+    "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
+    "dimensions, content_rowid"
+
+#define MAX_PARTITIONS 65536
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -150,6 +152,12 @@ static int set_option(struct semantic_config *config, const char *name, const ch
             config->quantize = (enum index_quantize)choice;
         return rc;
     }
+    if (strcmp(name, "partitions") == 0) {
+        if (sqlite3_stricmp(value, "auto") != 0)
+            return parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
+        config->partitions = SEMANTIC_AUTO;
+        return 0;
+    }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
 }
@@ -226,6 +234,11 @@ void semantic_config_deinit(struct semantic_config *config)
     name_list_deinit(&config->text);
     name_list_deinit(&config->document);
     *config = (struct semantic_config){0};
+}
+
+int semantic_is_partitioned(const struct semantic_config *config)
+{
+    return config->partitions != 0 || config->quantize == INDEX_BIT;
 }
 
 int semantic_column_is_ours(const char *table, const char *name)

@@ -30,7 +30,14 @@ struct semantic_config {
     size_t dimensions; /* 0: learnt from the first vector */
     enum index_metric metric;
     enum index_quantize quantize;
+    size_t partitions; /* 0: a search looks at all rows; SEMANTIC_AUTO */
 };
+
+#define SEMANTIC_AUTO SIZE_MAX
+
+/* Whether rows lie in partitions: those that a search leaves out, or those that make bits precise.
+ */
+int semantic_is_partitioned(const struct semantic_config *config);
 
 /* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is
  * wrong. */

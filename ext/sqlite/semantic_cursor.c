@@ -14,12 +14,23 @@
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_write.h"
 
+/* A LIMIT beyond this is no hint. */
+#define MAX_HINT 100000
+
 /* A hit of a search; `rank` is its place by similarity, from 1. */
 struct hit {
     int64_t id;
     double closeness; /* see index/search.h */
     int64_t rank;
     float relevance;
+};
+
+/* What a search was asked for, read from its arguments. */
+struct request {
+    struct index_query query;
+    int64_t *ids; /* owned; query.only */
+    size_t first; /* how many are likely to be read: a hint */
+    int none;     /* nothing can qualify */
 };
 
 struct semantic_cursor {
@@ -34,7 +45,11 @@ struct semantic_cursor {
     sqlite3_value *query, *k;      /* as given, to read back; owned */
     struct argument_vector vector; /* a query given as a vector */
     struct top_k ranked;
-    struct hit hit;   /* the current one */
+    struct request request;
+    struct model_embeddings embedding; /* of a query that is text */
+    int more;                          /* `ranked` has only as many as LIMIT hints at */
+    int64_t *given;                    /* [hit.rank] the ids of those, once more are wanted */
+    struct hit hit;                    /* the current one */
     struct hit *hits; /* [n_hits] */
     size_t n_hits, position;
     int scored; /* the hits have their relevance */
@@ -74,6 +89,13 @@ static void reset(struct semantic_cursor *cursor)
     cursor->scored = 0;
     argument_vector_deinit(&cursor->vector);
     cursor->vector = (struct argument_vector){0};
+    memory_free(cursor->embedding.vectors);
+    cursor->embedding = (struct model_embeddings){0};
+    memory_free(cursor->request.ids);
+    cursor->request = (struct request){0};
+    memory_free(cursor->given);
+    cursor->given = NULL;
+    cursor->more = 0;
     sqlite3_finalize(cursor->listing);
     cursor->listing = NULL;
     if (cursor->content != NULL) sqlite3_reset(cursor->content);
@@ -204,42 +226,6 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
-int semantic_next(sqlite3_vtab_cursor *base)
-{
-    struct semantic_cursor *cursor = (struct semantic_cursor *)base;
-    cursor->content_read = 0;
-    if (cursor->listing != NULL) {
-        int row;
-        struct error err;
-        if (store_step(table_of(base)->db, cursor->listing, &row, &err) != 0)
-            return argument_table_error(base->pVtab, table_of(base)->name, &err);
-        cursor->eof = !row;
-        if (row) cursor->id = sqlite3_column_int64(cursor->listing, 0);
-    } else if (cursor->hits != NULL) {
-        cursor->eof = cursor->position == cursor->n_hits;
-        if (!cursor->eof) cursor->hit = cursor->hits[cursor->position++];
-        cursor->id = cursor->hit.id;
-    } else if (cursor->plan & PLAN_QUERY) {
-        struct top_k_hit hit;
-        cursor->eof = !top_k_pop(&cursor->ranked, &hit);
-        if (!cursor->eof)
-            cursor->hit = (struct hit){hit.id, hit.similarity, cursor->hit.rank + 1, 0.0f};
-        cursor->id = cursor->hit.id;
-    } else {
-        cursor->eof = 1; /* a lookup has one row */
-    }
-    return SQLITE_OK;
-}
-
-/* What a search was asked for, read from its arguments. */
-struct request {
-    size_t k;
-    double min_similarity;
-    int64_t *ids; /* owned; NULL: all rows */
-    size_t n_ids;
-    int none; /* nothing can qualify */
-};
-
 static int read_k(sqlite3_value *value, size_t *k, struct error *err)
 {
     int type = sqlite3_value_numeric_type(value);
@@ -261,8 +247,8 @@ static void read_similarity(sqlite3_value *value, int above, struct request *req
         request->none = 1;
         return;
     }
-    request->min_similarity = sqlite3_value_double(value);
-    if (above) request->min_similarity = nextafter(request->min_similarity, INFINITY);
+    double least = sqlite3_value_double(value);
+    request->query.min_similarity = above ? nextafter(least, INFINITY) : least;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -278,13 +264,13 @@ static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *v
     if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return 0;
     int64_t id = sqlite3_value_int64(value);
     if (type == SQLITE_FLOAT && (double)id != sqlite3_value_double(value)) return 0;
-    if (request->n_ids == *capacity) {
+    if (request->query.n_only == *capacity) {
         int64_t *ids = memory_realloc(request->ids, *capacity * 2, sizeof *ids);
         if (ids == NULL) return error_nomem(err);
         request->ids = ids;
         *capacity *= 2;
     }
-    request->ids[request->n_ids++] = id;
+    request->ids[request->query.n_only++] = id;
     return 0;
 }
 
@@ -292,11 +278,11 @@ static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *v
 static void intersect(struct request *request, const int64_t *others, size_t n_others)
 {
     size_t n = 0, j = 0;
-    for (size_t i = 0; i < request->n_ids; i++) {
+    for (size_t i = 0; i < request->query.n_only; i++) {
         while (j < n_others && others[j] < request->ids[i]) j++;
         if (j < n_others && others[j] == request->ids[i]) request->ids[n++] = request->ids[i];
     }
-    request->n_ids = n;
+    request->query.n_only = n;
 }
 
 /* The members of rowid IN (...), each once, in order. */
@@ -305,7 +291,7 @@ static int read_list(sqlite3_vtab *base, sqlite3_value *list, struct request *re
 {
     size_t capacity = 64, n = 0;
     sqlite3_value *value = NULL;
-    request->n_ids = 0;
+    request->query.n_only = 0;
     request->ids = memory_alloc(capacity, sizeof *request->ids);
     if (request->ids == NULL) return error_nomem(err);
     int step = sqlite3_vtab_in_first(list, &value);
@@ -315,10 +301,11 @@ static int read_list(sqlite3_vtab *base, sqlite3_value *list, struct request *re
     }
     if (step != SQLITE_DONE)
         return argument_storage_error(((struct semantic_table *)base)->db, step, err);
-    qsort(request->ids, request->n_ids, sizeof *request->ids, compare_ids);
-    for (size_t i = 0; i < request->n_ids; i++)
+    qsort(request->ids, request->query.n_only, sizeof *request->ids, compare_ids);
+    for (size_t i = 0; i < request->query.n_only; i++)
         if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
-    request->n_ids = n;
+    request->query.n_only = n;
+    request->query.only = request->ids;
     return 0;
 }
 
@@ -330,26 +317,39 @@ static int read_rowids(sqlite3_vtab *base, sqlite3_value **lists, int n_lists,
     for (int i = 1; rc == 0 && i < n_lists; i++) {
         struct request other = {0};
         rc = read_list(base, lists[i], &other, err);
-        if (rc == 0) intersect(request, other.ids, other.n_ids);
+        if (rc == 0) intersect(request, other.ids, other.query.n_only);
         memory_free(other.ids);
     }
     return rc;
 }
 
+/* LIMIT and OFFSET: how many rows SQLite will ask for, as far as it knows. */
+static void read_limit(sqlite3_value *limit, sqlite3_value *offset, struct request *request)
+{
+    int64_t n = sqlite3_value_int64(limit), skipped = offset == NULL ? 0 : sqlite3_value_int64(offset);
+    if (n >= 0 && n <= MAX_HINT && skipped <= MAX_HINT)
+        request->first = (size_t)(n + (skipped < 0 ? 0 : skipped)) + 1;
+}
+
 /* Reads the arguments after the query, in the order of the plan's flags. */
-static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv,
-                        struct request *request, struct error *err)
+static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
+    struct request *request = &cursor->request;
     int n = 1, rc = 0;
-    *request = (struct request){.k = SIZE_MAX, .min_similarity = -INFINITY};
-    if (cursor->plan & PLAN_RELEVANCE) request->k = table->config.candidates;
+    *request = (struct request){.query = {.k = SIZE_MAX, .min_similarity = -INFINITY},
+                                .first = SIZE_MAX};
+    if (cursor->plan & PLAN_RELEVANCE) request->query.k = table->config.candidates;
     if (cursor->plan & PLAN_K) {
         cursor->k = sqlite3_value_dup(argv[n]);
-        rc = cursor->k == NULL ? error_nomem(err) : read_k(argv[n++], &request->k, err);
+        rc = cursor->k == NULL ? error_nomem(err) : read_k(argv[n++], &request->query.k, err);
     }
     if (rc == 0 && cursor->plan & PLAN_SIMILARITY)
         read_similarity(argv[n++], (cursor->plan & PLAN_SIMILARITY_ABOVE) != 0, request);
+    if (rc == 0 && cursor->plan & PLAN_LIMIT) {
+        sqlite3_value *limit = argv[n++];
+        read_limit(limit, cursor->plan & PLAN_OFFSET ? argv[n++] : NULL, request);
+    }
     if (rc == 0 && cursor->plan & PLAN_ROWIDS)
         rc = read_rowids(cursor->base.pVtab, argv + n, cursor->plan >> PLAN_LISTS_SHIFT, request,
                          err);
@@ -376,54 +376,59 @@ static int embed_query(struct semantic_table *table, const struct semantic_state
 
 /* The query as a vector: the one given, or the embedding of the text. */
 static int query_vector(struct semantic_cursor *cursor, const struct semantic_state *state,
-                        sqlite3_value *query, struct model_embeddings *embedding,
-                        struct index_query *search, struct error *err)
+                        struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    int rc;
-    if (sqlite3_value_type(query) != SQLITE_BLOB && !argument_is_json_array(query)) {
-        rc = embed_query(table, state, query, embedding, err);
-        search->vector = embedding->vectors;
-        search->dimensions = embedding->dimensions;
+    if (sqlite3_value_type(cursor->query) != SQLITE_BLOB &&
+        !argument_is_json_array(cursor->query)) {
+        int rc = embed_query(table, state, cursor->query, &cursor->embedding, err);
+        cursor->request.query.vector = cursor->embedding.vectors;
         return rc;
     }
-    rc = argument_vector(cursor->query, &cursor->vector, err);
+    int rc = argument_vector(cursor->query, &cursor->vector, err);
     if (rc == 0) rc = semantic_check_dimensions(state, "the query", cursor->vector.dimensions, err);
     if (rc == 0)
         rc = semantic_check_direction(table, cursor->vector.data, cursor->vector.dimensions, err);
-    search->vector = cursor->vector.data;
-    search->dimensions = cursor->vector.dimensions;
+    cursor->request.query.vector = cursor->vector.data;
     return rc;
+}
+
+/* The k nearest into `ranked`. */
+static int find(struct semantic_cursor *cursor, size_t k, struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    struct index_search search = {
+        .snapshot = cursor->reader.snapshot,
+        .storage = &cursor->storage,
+        .near_parts_only = table->config.partitions != 0,
+        .n_threads = (size_t)catalog_get(table->connection->catalog, CATALOG_THREADS),
+        .cancel = &table->connection->cancel};
+    struct index_query query = cursor->request.query;
+    query.k = k;
+    top_k_deinit(&cursor->ranked);
+    top_k_init(&cursor->ranked, k);
+    return index_search(&search, &query, 1, &cursor->ranked, err);
 }
 
 static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
+    struct request *request = &cursor->request;
     struct semantic_state state;
-    struct request request = {0};
-    struct model_embeddings embedding = {0};
     cursor->query = sqlite3_value_dup(argv[0]);
     if (cursor->query == NULL) return error_nomem(err);
-    int rc = read_request(cursor, argv, &request, err);
-    if (rc == 0) top_k_init(&cursor->ranked, request.k);
+    int rc = read_request(cursor, argv, err);
+    if (rc == 0) top_k_init(&cursor->ranked, request->query.k);
     if (rc == 0) rc = store_read_state(table, &state, err);
-    if (rc == 0 && sqlite3_value_type(argv[0]) != SQLITE_NULL && !request.none) {
-        struct index_query query = {
-            .metric = table->config.metric,
-            .quantize = table->config.quantize,
-            .k = request.k,
-            .min_similarity = request.min_similarity,
-            .only = request.ids,
-            .n_only = request.n_ids,
-            .n_threads = (size_t)catalog_get(table->connection->catalog, CATALOG_THREADS),
-            .cancel = &table->connection->cancel};
-        rc = query_vector(cursor, &state, argv[0], &embedding, &query, err);
-        cursor->reader.generation = state.generation;
-        if (rc == 0 && state.dimensions != 0)
-            rc = index_search(&cursor->storage, &query, &cursor->ranked, err);
+    if (rc == 0 && sqlite3_value_type(argv[0]) != SQLITE_NULL && !request->none) {
+        rc = query_vector(cursor, &state, err);
+        if (rc == 0 && state.dimensions != 0) {
+            int is_hinted = request->first < request->query.k;
+            rc = reader_begin(&cursor->reader, &state, err);
+            if (rc == 0) rc = find(cursor, is_hinted ? request->first : request->query.k, err);
+            cursor->more = is_hinted && cursor->ranked.n == request->first;
+        }
     }
-    memory_free(embedding.vectors);
-    memory_free(request.ids);
     if (rc == 0 && cursor->plan & PLAN_RELEVANCE) rc = take_all(cursor, err);
     if (rc == 0 && cursor->plan & PLAN_BY_RELEVANCE) {
         rc = rerank(cursor, err);
@@ -432,21 +437,93 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
     return rc;
 }
 
+/* All that there are, when SQLite wants more rows than LIMIT hinted at: less those that it has. */
+static int find_rest(struct semantic_cursor *cursor, struct error *err)
+{
+    struct top_k_hit hit;
+    struct top_k rest;
+    int64_t *given = cursor->given;
+    struct semantic_state state;
+    size_t dimensions = cursor->reader.layout.dimensions;
+    top_k_init(&rest, SIZE_MAX);
+    /* This connection may have written rows since: the snapshot of now. */
+    int rc = store_read_state(table_of(&cursor->base), &state, err);
+    if (rc == 0 && state.dimensions != dimensions)
+        rc = error_set(err, ERROR_INVALID, "the index was rebuilt while a search of it was read");
+    if (rc == 0) rc = reader_begin(&cursor->reader, &state, err);
+    if (rc == 0) rc = find(cursor, cursor->request.query.k, err);
+    while (rc == 0 && top_k_pop(&cursor->ranked, &hit))
+        if (bsearch(&hit.id, given, cursor->request.first, sizeof *given, compare_ids) == NULL)
+            rc = top_k_offer(&rest, hit.id, hit.similarity, err);
+    top_k_deinit(&cursor->ranked);
+    cursor->ranked = rest;
+    cursor->more = 0;
+    return rc;
+}
+
+/* The next hit of a search whose hits are taken one by one. */
+static int next_ranked(struct semantic_cursor *cursor, struct error *err)
+{
+    struct top_k_hit hit;
+    int rc = 0;
+    if (cursor->more && cursor->given == NULL) {
+        cursor->given = memory_alloc(cursor->ranked.n, sizeof *cursor->given);
+        if (cursor->given == NULL) return error_nomem(err);
+        for (size_t i = 0; i < cursor->ranked.n; i++)
+            cursor->given[i] = cursor->ranked.hits[i].id;
+        qsort(cursor->given, cursor->ranked.n, sizeof *cursor->given, compare_ids);
+    }
+    cursor->eof = !top_k_pop(&cursor->ranked, &hit);
+    if (cursor->eof && cursor->more) {
+        rc = find_rest(cursor, err);
+        if (rc == 0) cursor->eof = !top_k_pop(&cursor->ranked, &hit);
+    }
+    if (rc == 0 && !cursor->eof)
+        cursor->hit = (struct hit){hit.id, hit.similarity, cursor->hit.rank + 1, 0.0f};
+    cursor->id = cursor->hit.id;
+    return rc;
+}
+
+int semantic_next(sqlite3_vtab_cursor *base)
+{
+    struct semantic_cursor *cursor = (struct semantic_cursor *)base;
+    cursor->content_read = 0;
+    if (cursor->listing != NULL) {
+        int row;
+        struct error err;
+        if (store_step(table_of(base)->db, cursor->listing, &row, &err) != 0)
+            return argument_table_error(base->pVtab, table_of(base)->name, &err);
+        cursor->eof = !row;
+        if (row) cursor->id = sqlite3_column_int64(cursor->listing, 0);
+    } else if (cursor->hits != NULL) {
+        cursor->eof = cursor->position == cursor->n_hits;
+        if (!cursor->eof) cursor->hit = cursor->hits[cursor->position++];
+        cursor->id = cursor->hit.id;
+    } else if (cursor->plan & PLAN_QUERY) {
+        struct error err;
+        if (next_ranked(cursor, &err) != 0)
+            return argument_table_error(base->pVtab, table_of(base)->name, &err);
+    } else {
+        cursor->eof = 1; /* a lookup has one row */
+    }
+    return SQLITE_OK;
+}
+
 /* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
  * row trigger stay in one batch; only a statement that reads the vector needs it. */
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    int found, own;
-    uint64_t hash;
+    struct store_row row;
+    int found;
     int type = sqlite3_value_numeric_type(rowid);
     cursor->id = sqlite3_value_int64(rowid);
     if (type != SQLITE_INTEGER &&
         !(type == SQLITE_FLOAT && sqlite3_value_double(rowid) == (double)cursor->id))
         return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = waiting == NULL ? store_get_hash(table, cursor->id, &found, &hash, &own, err) : 0;
-    if (waiting != NULL) found = waiting->kind != PENDING_DELETE;
+    int rc = waiting == NULL ? store_get_row(table, cursor->id, &row, &found, err) : 0;
+    if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
     return rc;
 }
@@ -455,7 +532,7 @@ static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     return store_prepare(table->db, &cursor->listing, err,
-                         "SELECT id FROM \"%w\".\"%w_vectors\" ORDER BY id", table->schema,
+                         "SELECT id FROM \"%w\".\"%w_rows\" ORDER BY id", table->schema,
                          table->name);
 }
 
@@ -512,8 +589,14 @@ static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *con
 {
     const void *bytes;
     size_t size;
-    int found;
-    int rc = cursor->storage.fetch(cursor->storage.context, cursor->id, &bytes, &size, &found, err);
+    int found, rc = 0;
+    if (cursor->reader.snapshot == NULL) {
+        struct semantic_state state;
+        rc = store_read_state(table_of(&cursor->base), &state, err);
+        if (rc == 0) rc = reader_begin(&cursor->reader, &state, err);
+        if (rc != 0) return rc;
+    }
+    rc = cursor->storage.fetch(cursor->storage.context, cursor->id, &bytes, &size, &found, err);
     if (rc == 0 && found) sqlite3_result_blob64(context, bytes, size, SQLITE_TRANSIENT);
     return rc;
 }

@@ -9,10 +9,10 @@
 #include "sqlite/semantic_cursor.h"
 #include "sqlite/semantic_embed.h"
 #include "sqlite/semantic_estimate.h"
+#include "sqlite/semantic_optimize.h"
 #include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_plan.h"
 #include "sqlite/semantic_progress.h"
-#include "sqlite/semantic_reader.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_write.h"
 
@@ -75,7 +75,8 @@ static void table_free(struct semantic_table *table)
         if (table->next != NULL) table->next->previous = table->previous;
     }
     store_finalize(table);
-    reader_forget(table);
+    index_partitions_free(table->partitions);
+    index_cache_close(table->cache);
     pending_unreference(table->pending);
     model_free(table->fitted);
     semantic_config_deinit(&table->config);
@@ -323,6 +324,7 @@ int semantic_register(struct connection *connection)
     struct semantic_module *module = memory_zalloc(1, sizeof *module);
     if (module == NULL) return SQLITE_NOMEM;
     module->connection = connection_reference(connection);
+    connection->indexes = module;
     /* SQLite calls the destructor also when registering fails. */
     int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, module,
                                       module_free);

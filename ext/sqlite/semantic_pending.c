@@ -12,11 +12,16 @@ static void drop_rows(struct semantic_pending *pending, size_t n_rows)
     if (pending->n_flushed > n_rows) pending->n_flushed = n_rows;
 }
 
-static void count_text(struct semantic_pending *pending)
+static size_t size_of(const struct pending_row *row)
 {
-    pending->text_bytes = 0;
+    return row->text_size + row->dimensions * sizeof(float);
+}
+
+static void count_bytes(struct semantic_pending *pending)
+{
+    pending->n_bytes = 0;
     for (size_t i = pending->n_flushed; i < pending->n_rows; i++)
-        pending->text_bytes += pending->rows[i].text_size;
+        pending->n_bytes += size_of(&pending->rows[i]);
 }
 
 int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err)
@@ -33,7 +38,7 @@ int pending_add(struct semantic_pending *pending, struct pending_row *row, struc
         pending->capacity = capacity;
     }
     pending->rows[pending->n_rows++] = *row;
-    pending->text_bytes += row->text_size;
+    pending->n_bytes += size_of(row);
     return 0;
 }
 
@@ -53,7 +58,7 @@ void pending_flushed(struct semantic_pending *pending)
     }
     drop_rows(pending, keep);
     pending->n_flushed = keep;
-    pending->text_bytes = 0;
+    pending->n_bytes = 0;
     for (size_t i = 0; i < pending->n_marks; i++)
         if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
 }
@@ -111,7 +116,7 @@ void pending_rollback_to(struct semantic_pending *pending, int number)
     pending->n_marks = (size_t)number + 1;
     drop_rows(pending, mark.n_rows);
     pending->n_flushed = mark.n_flushed;
-    count_text(pending);
+    count_bytes(pending);
 }
 
 void pending_clear(struct semantic_pending *pending)

@@ -18,8 +18,8 @@
 
 #include "sqlite/semantic_table.h"
 
-/* Rows or bytes of text that wait at most, before xUpdate flushes. */
-#define PENDING_MAX_ROWS 1024
+/* Rows or bytes of texts and vectors that wait at most, before xUpdate flushes. */
+#define PENDING_MAX_ROWS 4096
 #define PENDING_MAX_BYTES ((size_t)16 << 20)
 
 /* Notes a row; takes over row->text and row->vector, also on failure. */

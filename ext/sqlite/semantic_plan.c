@@ -2,7 +2,7 @@
 
 /*
  *  plan       arguments                       estimated cost   rows
- *  search     query [k] [similarity] [rowids...]       10 000   25, or many without k
+ *  search     query [k] [similarity] [limit [offset]] [rowids...]   10 000   25, or many
  *  search per row of an outer table that gives the rowid    1e12   1
  *  lookup     rowid                                          5   1
  *  listing    -                                      1 000 000   1 000 000
@@ -21,6 +21,8 @@ enum {
     ARGUMENT_QUERY,
     ARGUMENT_K,
     ARGUMENT_SIMILARITY,
+    ARGUMENT_LIMIT,
+    ARGUMENT_OFFSET,
     ARGUMENT_ROWID,
     ARGUMENT_ROWIDS, /* the first list; others follow */
     N_ARGUMENTS = ARGUMENT_ROWIDS + MAX_LISTS
@@ -51,6 +53,8 @@ static void find_constraint(sqlite3_index_info *info, int i, struct found *found
     if (op == SQLITE_INDEX_CONSTRAINT_EQ && column == COLUMN_K) which = ARGUMENT_K;
     if (which >= 0 && !constraint->usable) found->unusable = 1;
     if (!constraint->usable) return;
+    if (op == SQLITE_INDEX_CONSTRAINT_LIMIT) which = ARGUMENT_LIMIT;
+    if (op == SQLITE_INDEX_CONSTRAINT_OFFSET) which = ARGUMENT_OFFSET;
     if (column == COLUMN_SIMILARITY &&
         (op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT))
         which = ARGUMENT_SIMILARITY;
@@ -70,7 +74,8 @@ static void use(sqlite3_index_info *info, const struct found *found, int which, 
     int i = found->argument[which];
     if (i < 0) return;
     info->aConstraintUsage[i].argvIndex = ++*n_arguments;
-    info->aConstraintUsage[i].omit = 1;
+    /* SQLite cuts and skips itself: the order may be another one, rows may be left out. */
+    info->aConstraintUsage[i].omit = which != ARGUMENT_LIMIT && which != ARGUMENT_OFFSET;
     if (which >= ARGUMENT_ROWIDS) {
         sqlite3_vtab_in(info, i, 1);
         info->idxNum += 1 << PLAN_LISTS_SHIFT;
@@ -104,12 +109,16 @@ static void consume_order(sqlite3_index_info *info, int searches)
     }
 }
 
-static void plan_search(sqlite3_index_info *info, const struct found *found, int *n_arguments)
+static void plan_search(sqlite3_index_info *info, struct found *found, int *n_arguments)
 {
     use(info, found, ARGUMENT_QUERY, PLAN_QUERY, n_arguments);
     use(info, found, ARGUMENT_K, PLAN_K, n_arguments);
     use(info, found, ARGUMENT_SIMILARITY,
         found->above ? PLAN_SIMILARITY | PLAN_SIMILARITY_ABOVE : PLAN_SIMILARITY, n_arguments);
+    if (info->idxNum & PLAN_K) found->argument[ARGUMENT_LIMIT] = -1; /* k says all */
+    if (found->argument[ARGUMENT_LIMIT] < 0) found->argument[ARGUMENT_OFFSET] = -1;
+    use(info, found, ARGUMENT_LIMIT, PLAN_LIMIT, n_arguments);
+    use(info, found, ARGUMENT_OFFSET, PLAN_OFFSET, n_arguments);
     for (int list = ARGUMENT_ROWIDS; list < N_ARGUMENTS; list++)
         use(info, found, list, PLAN_ROWIDS, n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;

@@ -1,37 +1,39 @@
 /*
- * semantic_reader.h: how a search reads the stored vectors.
+ * semantic_reader.h: how a search reads the stored rows.
  *
- * From the shadow tables; and, as long as the index is the same, from memory: the first search of a
- * table keeps what it scans (vectors, or with quantize their codes), packed, if that fits in what
- * memory_budget leaves. Every writer puts a new random number, the generation, into X_config in its
- * own transaction. What is in memory is used by a search that reads the same number in its
- * snapshot: so the writes of other connections, ROLLBACK and savepoints are all noticed. Only a
- * shadow table edited by hand is not, until the index is written or connected again.
+ * A search sees the snapshot (index/snapshot.h) of its transaction: that of the generation which
+ * X_config names there. If another search of this process, by whatever connection, has made it, it
+ * is ready, with the blocks that were read until then; else the list of blocks is read, and those
+ * that did not change since the latest snapshot are taken over from it. The other blocks are read
+ * from X_data when a search wants them, and stay in memory as far as memory_budget allows.
  *
- * Rejected: PRAGMA data_version and the number of changes, which say that something was written in
- * the file, not that it was this index.
+ * Only a shadow table edited by hand goes unnoticed, until the index is written again.
  */
 #ifndef SQLITE_SEMANTIC_READER_H
 #define SQLITE_SEMANTIC_READER_H
 
 #include "index/search.h"
+#include "sqlite/semantic_blocks.h"
 #include "sqlite/semantic_table.h"
 
 struct semantic_reader {
     struct semantic_table *table;
-    sqlite3_stmt *scan, *lookup;
-    int64_t generation; /* of the snapshot that is read; 0: not known, memory is not used */
-    int filling;        /* the scan that runs fills memory */
+    struct index_layout layout;
+    struct index_snapshot *snapshot; /* a reference; NULL: not begun */
+    sqlite3_stmt *data, *lookup, *scan;
+    void *scratch; /* a block that memory has no room for; owned */
+    size_t scratch_size;
 };
 
 /* `storage` reads through `reader`, which outlives it. */
 void reader_open(struct semantic_table *table, struct semantic_reader *reader,
                  struct index_storage *storage);
 
-/* Ends its statements; it can be used again. */
-void reader_close(struct semantic_reader *reader);
+/* Takes the snapshot of this state; before that storage only fetches. */
+int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
+                 struct error *err);
 
-/* Forgets what a table keeps in memory. */
-void reader_forget(struct semantic_table *table);
+/* Ends its statements and lets the snapshot go; it can be used again. */
+void reader_close(struct semantic_reader *reader);
 
 #endif

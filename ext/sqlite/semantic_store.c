@@ -6,11 +6,23 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
 #define MODEL_PIECE ((size_t)1 << 20)
 
-static const char *const shadow_suffixes[] = {"config", "vectors", "codes", "text", "model"};
-#define N_SHADOWS (sizeof shadow_suffixes / sizeof *shadow_suffixes)
+static const struct {
+    const char *suffix, *definition;
+} shadows[] = {
+    {"config", "key TEXT PRIMARY KEY, value) WITHOUT ROWID"},
+    {"rows", "id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL, block INT NOT NULL)"},
+    {"blocks", "block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL, "
+               "room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))"},
+    {"data", "block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
+    {"vectors", "id INTEGER PRIMARY KEY, vector BLOB NOT NULL)"},
+    {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
+    {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
+    {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
+};
+#define N_SHADOWS (sizeof shadows / sizeof *shadows)
 
 static int prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags, struct error *err,
                         char *sql)
@@ -45,8 +57,6 @@ int store_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error *err
     return rc;
 }
 
-/* Steps a statement that gives no rows; the bindings are dropped, as they may point to what the
- * caller frees. */
 static int run(sqlite3 *db, sqlite3_stmt *statement, struct error *err)
 {
     int row;
@@ -54,6 +64,11 @@ static int run(sqlite3 *db, sqlite3_stmt *statement, struct error *err)
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return rc;
+}
+
+int store_run(struct semantic_table *table, sqlite3_stmt *statement, struct error *err)
+{
+    return run(table->db, statement, err);
 }
 
 int store_execute(sqlite3 *db, struct error *err, const char *format, ...)
@@ -74,14 +89,34 @@ int store_execute(sqlite3 *db, struct error *err, const char *format, ...)
 static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_STATE] =
         "SELECT key, value FROM \"%w\".\"%w_config\" "
-        "WHERE key IN ('dimensions', 'fit', 'format', 'generation', 'identity', 'model')",
+        "WHERE key IN ('dimensions', 'fit', 'format', 'generation', 'identity', 'model', "
+        "'partitions')",
     [STATEMENT_SET_STATE] = "REPLACE INTO \"%w\".\"%w_config\"(key, value) VALUES (?1, ?2)",
-    [STATEMENT_PUT_VECTOR] =
-        "REPLACE INTO \"%w\".\"%w_vectors\"(id, hash, own, vector) VALUES (?1, ?2, ?3, ?4)",
-    [STATEMENT_GET_VECTOR] = "SELECT hash, own FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
+    [STATEMENT_PUT_ROW] =
+        "REPLACE INTO \"%w\".\"%w_rows\"(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_GET_ROW] = "SELECT hash, own, block FROM \"%w\".\"%w_rows\" WHERE id = ?1",
+    [STATEMENT_MOVE_ROW] = "UPDATE \"%w\".\"%w_rows\" SET block = ?2 WHERE id = ?1",
+    [STATEMENT_DELETE_ROW] = "DELETE FROM \"%w\".\"%w_rows\" WHERE id = ?1",
+    [STATEMENT_PUT_VECTOR] = "REPLACE INTO \"%w\".\"%w_vectors\"(id, vector) VALUES (?1, ?2)",
+    [STATEMENT_GET_VECTOR] = "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
     [STATEMENT_DELETE_VECTOR] = "DELETE FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-    [STATEMENT_PUT_CODE] = "REPLACE INTO \"%w\".\"%w_codes\"(id, code) VALUES (?1, ?2)",
-    [STATEMENT_DELETE_CODE] = "DELETE FROM \"%w\".\"%w_codes\" WHERE id = ?1",
+    [STATEMENT_GET_BLOCK] =
+        "SELECT partition, n, room, version FROM \"%w\".\"%w_blocks\" WHERE block = ?1",
+    [STATEMENT_BLOCK_WITH_ROOM] =
+        "SELECT block, n, room FROM \"%w\".\"%w_blocks\" "
+        "WHERE partition = ?1 AND room > 0 AND block > ?2 ORDER BY room DESC LIMIT 1",
+    [STATEMENT_LAST_CAPACITY] = "SELECT n + room FROM \"%w\".\"%w_blocks\" "
+                                "WHERE partition = ?1 AND room = 0 ORDER BY block DESC LIMIT 1",
+    [STATEMENT_LAST_BLOCK] = "SELECT max(block) FROM \"%w\".\"%w_blocks\"",
+    [STATEMENT_PUT_BLOCK] = "REPLACE INTO \"%w\".\"%w_blocks\"(block, partition, n, room, version) "
+                            "VALUES (?1, ?2, ?3, ?4, ?5)",
+    [STATEMENT_DELETE_BLOCK] = "DELETE FROM \"%w\".\"%w_blocks\" WHERE block = ?1",
+    [STATEMENT_PUT_DATA] = "INSERT INTO \"%w\".\"%w_data\"(block, bytes) VALUES (?1, ?2)",
+    [STATEMENT_GET_DATA] = "SELECT bytes FROM \"%w\".\"%w_data\" WHERE block = ?1",
+    [STATEMENT_DELETE_DATA] = "DELETE FROM \"%w\".\"%w_data\" WHERE block = ?1",
+    [STATEMENT_PART_SIZE] = "SELECT sum(n) FROM \"%w\".\"%w_blocks\" WHERE partition = ?1 AND block > ?2",
+    [STATEMENT_PUT_PARTITION] =
+        "REPLACE INTO \"%w\".\"%w_partitions\"(partition, centroid) VALUES (?1, ?2)",
     [STATEMENT_PUT_TEXT] = "REPLACE INTO \"%w\".\"%w_text\"(id, text) VALUES (?1, ?2)",
     [STATEMENT_GET_TEXT] = "SELECT text FROM \"%w\".\"%w_text\" WHERE id = ?1",
     [STATEMENT_DELETE_TEXT] = "DELETE FROM \"%w\".\"%w_text\" WHERE id = ?1",
@@ -113,13 +148,14 @@ void store_finalize(struct semantic_table *table)
 int store_is_shadow(const char *suffix)
 {
     for (size_t i = 0; i < N_SHADOWS; i++)
-        if (sqlite3_stricmp(suffix, shadow_suffixes[i]) == 0) return 1;
+        if (sqlite3_stricmp(suffix, shadows[i].suffix) == 0) return 1;
     return 0;
 }
 
 static int has_shadow(const struct semantic_table *table, const char *suffix)
 {
-    if (strcmp(suffix, "codes") == 0) return table->config.quantize != INDEX_EXACT;
+    if (strcmp(suffix, "vectors") == 0) return table->config.quantize != INDEX_EXACT;
+    if (strcmp(suffix, "partitions") == 0) return semantic_is_partitioned(&table->config);
     if (strcmp(suffix, "text") == 0) return table->config.content == NULL;
     return 1;
 }
@@ -139,18 +175,11 @@ static int write_columns(struct semantic_table *table, struct error *err)
 
 int store_create(struct semantic_table *table, const char *model_name, struct error *err)
 {
-    static const char *const definitions[N_SHADOWS] = {
-        "key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-        "id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL, vector BLOB NOT NULL)",
-        "id INTEGER PRIMARY KEY, code BLOB NOT NULL)",
-        "id INTEGER PRIMARY KEY, text TEXT)",
-        "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)",
-    };
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(table, shadow_suffixes[i]))
+        if (has_shadow(table, shadows[i].suffix))
             rc = store_execute(table->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", table->schema,
-                               table->name, shadow_suffixes[i], definitions[i]);
+                               table->name, shadows[i].suffix, shadows[i].definition);
     if (rc == 0) rc = store_set(table, "format", STORE_FORMAT, err);
     if (rc == 0) rc = store_set_text(table, "model", model_name, err);
     if (rc == 0) rc = store_set_text(table, "reranker", table->reranker_name, err);
@@ -167,7 +196,7 @@ int store_drop(struct semantic_table *table, struct error *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         rc = store_execute(table->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"", table->schema,
-                           table->name, shadow_suffixes[i]);
+                           table->name, shadows[i].suffix);
     return rc;
 }
 
@@ -176,10 +205,10 @@ int store_rename(struct semantic_table *table, const char *name, struct error *e
     int rc = 0;
     store_finalize(table);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(table, shadow_suffixes[i]))
+        if (has_shadow(table, shadows[i].suffix))
             rc = store_execute(table->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"",
-                               table->schema, table->name, shadow_suffixes[i], name,
-                               shadow_suffixes[i]);
+                               table->schema, table->name, shadows[i].suffix, name,
+                               shadows[i].suffix);
     return rc;
 }
 
@@ -300,6 +329,7 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "generation") == 0) state->generation = value;
+        if (strcmp(key, "partitions") == 0) state->partitions = value;
         const char *text = (const char *)sqlite3_column_text(statement, 1);
         if (text == NULL) text = "";
         if (strcmp(key, "model") == 0)
@@ -321,14 +351,14 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, value);
-    return run(table->db, statement, err);
+    return store_run(table, statement, err);
 }
 
-int store_touch(struct semantic_table *table, struct error *err)
+int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err)
 {
-    int64_t generation = 0;
-    while (generation == 0) sqlite3_randomness(sizeof generation, &generation);
-    return store_set(table, "generation", generation, err);
+    do sqlite3_randomness(sizeof state->generation, &state->generation);
+    while (state->generation == 0);
+    return store_set(table, "generation", state->generation, err);
 }
 
 int store_set_text(struct semantic_table *table, const char *key, const char *value,
@@ -339,24 +369,7 @@ int store_set_text(struct semantic_table *table, const char *key, const char *va
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
-    return run(table->db, statement, err);
-}
-
-static int put_code(struct semantic_table *table, int64_t id, const float *vector,
-                    size_t dimensions, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_CODE, &statement, err);
-    if (rc != 0) return rc;
-    size_t size = index_code_size(table->config.quantize, dimensions);
-    void *code = memory_alloc(size, 1);
-    if (code == NULL) return error_nomem(err);
-    index_encode(table->config.quantize, vector, dimensions, code);
-    sqlite3_bind_int64(statement, 1, id);
-    sqlite3_bind_blob64(statement, 2, code, size, SQLITE_STATIC);
-    rc = run(table->db, statement, err);
-    memory_free(code);
-    return rc;
+    return store_run(table, statement, err);
 }
 
 static int put_text(struct semantic_table *table, const struct pending_row *row, struct error *err)
@@ -367,79 +380,91 @@ static int put_text(struct semantic_table *table, const struct pending_row *row,
     sqlite3_bind_int64(statement, 1, row->id);
     if (row->text != NULL)
         sqlite3_bind_text64(statement, 2, row->text, row->text_size, SQLITE_STATIC, SQLITE_UTF8);
-    return run(table->db, statement, err);
+    return store_run(table, statement, err);
 }
 
-int store_put(struct semantic_table *table, const struct pending_row *row, struct error *err)
+static int put_vector(struct semantic_table *table, const struct pending_row *row,
+                      struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_statement(table, STATEMENT_PUT_VECTOR, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, row->id);
+    sqlite3_bind_blob64(statement, 2, row->vector, row->dimensions * sizeof(float), SQLITE_STATIC);
+    return store_run(table, statement, err);
+}
+
+int store_put(struct semantic_table *table, const struct pending_row *row, int64_t block,
+              struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_statement(table, STATEMENT_PUT_ROW, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, row->id);
     sqlite3_bind_int64(statement, 2, (int64_t)row->hash);
     sqlite3_bind_int(statement, 3, row->kind == PENDING_VECTOR);
-    sqlite3_bind_blob64(statement, 4, row->vector, row->dimensions * sizeof(float), SQLITE_STATIC);
-    rc = run(table->db, statement, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = put_code(table, row->id, row->vector, row->dimensions, err);
+    sqlite3_bind_int64(statement, 4, block);
+    rc = store_run(table, statement, err);
+    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = put_vector(table, row, err);
     if (rc == 0 && table->config.content == NULL) rc = put_text(table, row, err);
     return rc;
 }
 
-static int delete_with(struct semantic_table *table, enum semantic_statement which, int64_t id,
-                       struct error *err)
+int store_delete_with(struct semantic_table *table, enum semantic_statement which, int64_t number,
+                      struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_statement(table, which, &statement, err);
     if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, id);
-    return run(table->db, statement, err);
+    sqlite3_bind_int64(statement, 1, number);
+    return store_run(table, statement, err);
 }
 
-int store_delete(struct semantic_table *table, int64_t id, struct error *err)
+int store_delete(struct semantic_table *table, const struct pending_row *row, struct error *err)
 {
-    int rc = delete_with(table, STATEMENT_DELETE_VECTOR, id, err);
+    int rc = store_delete_with(table, STATEMENT_DELETE_ROW, row->id, err);
     if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = delete_with(table, STATEMENT_DELETE_CODE, id, err);
-    if (rc == 0 && table->config.content == NULL)
-        rc = delete_with(table, STATEMENT_DELETE_TEXT, id, err);
+        rc = store_delete_with(table, STATEMENT_DELETE_VECTOR, row->id, err);
+    if (rc == 0 && table->config.content == NULL && row->kind == PENDING_DELETE)
+        rc = store_delete_with(table, STATEMENT_DELETE_TEXT, row->id, err);
     return rc;
 }
 
-int store_delete_all_vectors(struct semantic_table *table, struct error *err)
+int store_delete_all(struct semantic_table *table, struct error *err)
 {
-    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_vectors\" WHERE own = 0",
-                           table->schema, table->name);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = store_execute(table->db, err,
-                           "DELETE FROM \"%w\".\"%w_codes\" WHERE id NOT IN (SELECT id FROM "
-                           "\"%w\".\"%w_vectors\")",
-                           table->schema, table->name, table->schema, table->name);
-    return rc;
+    static const char *const emptied[] = {"rows", "blocks", "data", "vectors", "partitions"};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof *emptied; i++)
+        if (has_shadow(table, emptied[i]))
+            rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_%w\"", table->schema,
+                               table->name, emptied[i]);
+    return rc == 0 ? store_set(table, "partitions", 0, err) : rc;
 }
 
-int store_any_vector(struct semantic_table *table, int *any, struct error *err)
+int store_any_row(struct semantic_table *table, int own, int *any, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc =
-        store_prepare(table->db, &statement, err, "SELECT 1 FROM \"%w\".\"%w_vectors\" LIMIT 1",
-                      table->schema, table->name);
+    int rc = store_prepare(table->db, &statement, err,
+                           "SELECT 1 FROM \"%w\".\"%w_rows\" WHERE own >= %d LIMIT 1",
+                           table->schema, table->name, own);
     if (rc == 0) rc = store_step(table->db, statement, any, err);
     sqlite3_finalize(statement);
     return rc;
 }
 
-int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own,
-                   struct error *err)
+int store_get_row(struct semantic_table *table, int64_t id, struct store_row *row, int *found,
+                  struct error *err)
 {
     sqlite3_stmt *statement;
     *found = 0;
-    int rc = store_statement(table, STATEMENT_GET_VECTOR, &statement, err);
+    *row = (struct store_row){0};
+    int rc = store_statement(table, STATEMENT_GET_ROW, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, id);
     if ((rc = store_step(table->db, statement, found, err)) != 0 || !*found) return rc;
-    *hash = (uint64_t)sqlite3_column_int64(statement, 0);
-    *own = sqlite3_column_int(statement, 1);
+    row->hash = (uint64_t)sqlite3_column_int64(statement, 0);
+    row->own = sqlite3_column_int(statement, 1);
+    row->block = sqlite3_column_int64(statement, 2);
     sqlite3_reset(statement);
     return 0;
 }
@@ -488,7 +513,7 @@ int store_write_model(struct semantic_table *table, struct span bytes, struct er
         size_t left = bytes.size - at;
         sqlite3_bind_blob64(statement, 1, bytes.data + at, left < MODEL_PIECE ? left : MODEL_PIECE,
                             SQLITE_STATIC);
-        rc = run(table->db, statement, err);
+        rc = store_run(table, statement, err);
     }
     sqlite3_finalize(statement);
     return rc;
@@ -500,34 +525,4 @@ int store_column_bytes(sqlite3_stmt *statement, int column, const void **bytes, 
     *bytes = sqlite3_column_blob(statement, column);
     *size = (size_t)sqlite3_column_bytes(statement, column);
     return *bytes == NULL && *size > 0 ? error_nomem(err) : 0;
-}
-
-int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct error *err)
-{
-    if (table->config.quantize == INDEX_EXACT) return 0;
-    sqlite3_stmt *statement = NULL;
-    int row = 0;
-    float *vector = memory_alloc(dimensions, sizeof *vector);
-    int rc = vector == NULL ? error_nomem(err)
-                            : store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_codes\"",
-                                            table->schema, table->name);
-    if (rc == 0)
-        rc = store_prepare(table->db, &statement, err,
-                           "SELECT id, vector FROM \"%w\".\"%w_vectors\"", table->schema,
-                           table->name);
-    while (rc == 0 && (rc = store_step(table->db, statement, &row, err)) == 0 && row) {
-        const void *bytes;
-        size_t size;
-        int64_t id = sqlite3_column_int64(statement, 0);
-        rc = store_column_bytes(statement, 1, &bytes, &size, err);
-        if (rc == 0 && size != dimensions * sizeof *vector)
-            rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                           (long long)id, dimensions * sizeof *vector, size);
-        if (rc != 0) break;
-        memcpy(vector, bytes, size);
-        rc = put_code(table, id, vector, dimensions, err);
-    }
-    sqlite3_finalize(statement);
-    memory_free(vector);
-    return rc;
 }

@@ -40,21 +40,35 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
 int store_set_text(struct semantic_table *table, const char *key, const char *value,
                    struct error *err);
 
-/* A new generation: first thing in every write of vectors or codes, see semantic_reader.h. */
-int store_touch(struct semantic_table *table, struct error *err);
+/* A new generation, into *state too: first thing in every write of rows, see semantic_reader.h. */
+int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err);
 
-/* Writes or replaces a row: vector, code, and (without content) text. text NULL keeps the text that
- * is there. */
-int store_put(struct semantic_table *table, const struct pending_row *row, struct error *err);
-int store_delete(struct semantic_table *table, int64_t id, struct error *err);
+/* Steps a kept statement that gives no rows; the bindings are dropped, as they may point to what the
+ * caller frees. */
+int store_run(struct semantic_table *table, sqlite3_stmt *statement, struct error *err);
 
-/* Deletes all vectors that a model made; is there any (other) one? */
-int store_delete_all_vectors(struct semantic_table *table, struct error *err);
-int store_any_vector(struct semantic_table *table, int *any, struct error *err);
+/* Runs a kept statement whose only parameter is a number. */
+int store_delete_with(struct semantic_table *table, enum semantic_statement which, int64_t number,
+                      struct error *err);
 
-/* *found, the stored hash and whether the vector is the user's own. */
-int store_get_hash(struct semantic_table *table, int64_t id, int *found, uint64_t *hash, int *own,
-                   struct error *err);
+/* What X_rows says of a row. */
+struct store_row {
+    uint64_t hash;
+    int own; /* the vector is the user's */
+    int64_t block;
+};
+int store_get_row(struct semantic_table *table, int64_t id, struct store_row *row, int *found,
+                  struct error *err);
+
+/* Writes or replaces a row that lies in that block: X_rows, its vector (with quantize) and (without
+ * content) its text; and deletes one, all but its place in the block. */
+int store_put(struct semantic_table *table, const struct pending_row *row, int64_t block,
+              struct error *err);
+int store_delete(struct semantic_table *table, const struct pending_row *row, struct error *err);
+
+/* Empties all tables of rows, but keeps the texts; is there any row, or (own 1) any whose vector the user gave? */
+int store_delete_all(struct semantic_table *table, struct error *err);
+int store_any_row(struct semantic_table *table, int own, int *any, struct error *err);
 
 /* The largest id in use, 0 if there is none. */
 int store_last_id(struct semantic_table *table, int64_t *id, struct error *err);
@@ -62,9 +76,6 @@ int store_last_id(struct semantic_table *table, int64_t *id, struct error *err);
 /* The fitted model: its bytes out (buffer initialised by the caller) and in. */
 int store_read_model(struct semantic_table *table, struct buffer *bytes, struct error *err);
 int store_write_model(struct semantic_table *table, struct span bytes, struct error *err);
-
-/* Codes written anew from the vectors. */
-int store_rebuild_codes(struct semantic_table *table, size_t dimensions, struct error *err);
 
 /* The blob of a column, or out of memory. SQLite gives NULL for an empty one, whose size 0 says so.
  */

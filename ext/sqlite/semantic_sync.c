@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "sqlite/semantic_blocks.h"
 #include "sqlite/semantic_content.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_embed.h"
@@ -80,7 +81,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     int64_t id = 0, previous = 0, n_rows = 0;
     int done = 0;
     int rc = store_prepare(table->db, &indexed.scan, err,
-                           "SELECT id, hash, own FROM \"%w\".\"%w_vectors\" ORDER BY id",
+                           "SELECT id, hash, own FROM \"%w\".\"%w_rows\" ORDER BY id",
                            table->schema, table->name);
     if (rc == 0) rc = content_scan_open(table, &scan, err);
     if (rc == 0) rc = indexed_next(table, &indexed, err);
@@ -332,6 +333,27 @@ static int store_fit(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
+/* Deletes all rows whose vector a model made. *any: there are others. */
+static int forget_model_rows(struct semantic_table *table, struct semantic_state *state, int *any,
+                             struct error *err)
+{
+    sqlite3_stmt *scan = NULL;
+    int64_t *ids = NULL;
+    size_t n = 0, capacity = 0;
+    int row = 0, rc = store_any_row(table, 1, any, err);
+    if (rc != 0) return rc;
+    state->partitions = *any ? state->partitions : 0;
+    if (!*any) return store_delete_all(table, err);
+    rc = store_prepare(table->db, &scan, err, "SELECT id FROM \"%w\".\"%w_rows\" WHERE own = 0",
+                       table->schema, table->name);
+    while (rc == 0 && (rc = store_step(table->db, scan, &row, err)) == 0 && row)
+        rc = add_id(&ids, &n, &capacity, sqlite3_column_int64(scan, 0), err);
+    sqlite3_finalize(scan);
+    if (rc == 0) rc = blocks_delete(table, state, ids, n, PENDING_FORGET, err);
+    memory_free(ids);
+    return rc;
+}
+
 /* The first batch of a fit or a rebuild: all that the old model made goes, the new model and its
  * dimensions come. */
 static int store_new_model(struct semantic_sync *sync, struct semantic_state *state,
@@ -340,8 +362,7 @@ static int store_new_model(struct semantic_sync *sync, struct semantic_state *st
     struct semantic_table *table = sync->table;
     const char *name = catalog_entry_name(sync->entry);
     size_t dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions : state->dimensions;
-    int any = 0, rc = store_delete_all_vectors(table, err);
-    if (rc == 0) rc = store_any_vector(table, &any, err);
+    int any = 0, rc = forget_model_rows(table, state, &any, err);
     if (rc == 0 && any) rc = semantic_check_dimensions(state, name, dimensions, err);
     if (rc == ERROR_INVALID)
         error_context(err,
@@ -367,14 +388,16 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     if (rc == 0 && sync->started && state.fit != sync->fit_id)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
-    if (rc == 0) rc = store_touch(table, err);
+    if (rc == 0) rc = store_touch(table, &state, err);
     if (rc == 0 && !sync->started && sync->clear) rc = store_new_model(sync, &state, err);
-    for (size_t i = 0; rc == 0 && !sync->started && i < sync->n_gone; i++) {
-        if (i % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
-        if (rc == 0) rc = store_delete(table, sync->gone[i], err);
-    }
+    if (rc == 0 && !sync->started)
+        rc = blocks_delete(table, &state, sync->gone, sync->n_gone, PENDING_DELETE, err);
     if (rc == 0) rc = semantic_learn_dimensions(table, &state, sync->rows, sync->n_rows, err);
-    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rc = store_put(table, &sync->rows[i], err);
+    struct pending_row **rows = rc == 0 ? memory_alloc(sync->n_rows, sizeof *rows) : NULL;
+    if (rc == 0 && rows == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rows[i] = &sync->rows[i];
+    if (rc == 0) rc = blocks_write(table, &state, rows, sync->n_rows, err);
+    memory_free(rows);
     return rc;
 }
 

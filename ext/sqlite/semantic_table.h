@@ -3,30 +3,41 @@
  *
  *   semantic_config    the options              semantic_pending   rows written, not embedded yet
  *   semantic_store     the shadow tables        semantic_write     xUpdate, transactions
- *   semantic_reader    reading them, cached     semantic_command   'sync', 'rebuild', ...
- *   semantic_content   the content table        semantic_sync      bringing the index in step
- *   semantic_embed     the index's model        semantic_progress  the table function of that name
- *   semantic_plan      xBestIndex               semantic_cursor    xFilter ... xColumn
+ *   semantic_blocks    writing blocks of rows   semantic_command   'sync', 'rebuild', ...
+ *   semantic_parts     partitions               semantic_sync      bringing the index in step
+ *   semantic_reader    reading, with a cache    semantic_progress  the table function of that name
+ *   semantic_content   the content table        semantic_cursor    xFilter ... xColumn
+ *   semantic_embed     the index's model        semantic_plan      xBestIndex
  *   semantic_module    create, connect, destroy, registration
  *
  * On disk, for an index named X (all are ours alone; read as hostile input):
  *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
- *       'format' (1), 'model', 'identity' (provider:model that it stands for), 'reranker',
+ *       'format' (2), 'model', 'identity' (provider:model that it stands for), 'reranker',
  *       'dimensions' (0: none yet), 'metric', 'quantize',
  *       'columns' (JSON [[name, affinity], ...]), 'fit' (id of the fitted model; 0: none),
- *       'generation' (a random number, another after each write of vectors)
- *   X_vectors(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, vector BLOB)
- *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; vector: 4 * dimensions
- *   X_codes(id INTEGER PRIMARY KEY, code BLOB)      with quantize
- *   X_text(id INTEGER PRIMARY KEY, text TEXT)       without content
- *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)     the fitted model, cut in pieces
+ *       'generation' (a random number, another after each write of rows),
+ *       'partitions' (the generation that last changed X_partitions; 0: there are none)
+ *   X_rows(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, block INTEGER)
+ *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies
+ *   X_blocks(block INTEGER PRIMARY KEY, partition, n, room, version, UNIQUE(partition, room, block))
+ *       n rows are in the block and room more have place; version: the generation that wrote it
+ *   X_data(block INTEGER PRIMARY KEY, bytes BLOB)     see index/block.h
+ *   X_vectors(id INTEGER PRIMARY KEY, vector BLOB)    with quantize: 4 * dimensions
+ *   X_partitions(partition INTEGER PRIMARY KEY, centroid BLOB)    in code space: 4 * dimensions
+ *   X_text(id INTEGER PRIMARY KEY, text TEXT)         without content
+ *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)       the fitted model, cut in pieces
  *
- * A row whose text is empty is not in X_vectors: there is nothing to embed.
+ * What is scanned lies in blocks: SQLite reads a blob of 256 KiB for a quarter of what 170 rows of
+ * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in rows: a blob's end can
+ * only be reached through all of its pages. The list of blocks is a table of its own, so that a
+ * reader learns in one short scan what changed.
+ *
+ * A row whose text is empty is not in X_rows: there is nothing to embed.
  */
 #ifndef SQLITE_SEMANTIC_TABLE_H
 #define SQLITE_SEMANTIC_TABLE_H
 
-#include "index/packed.h"
+#include "index/snapshot.h"
 #include "sqlite/connection.h"
 #include "sqlite/semantic_config.h"
 
@@ -49,7 +60,8 @@ enum semantic_column_number {
 struct semantic_state {
     size_t dimensions;  /* 0: no vector yet */
     int64_t fit;        /* 0: the model has not been fitted */
-    int64_t generation; /* of vectors and codes; 0: not known */
+    int64_t generation; /* of all rows; 0: none was written */
+    int64_t partitions; /* of the partitions; 0: there are none */
     char model[256];    /* the full name of the model that made the vectors */
     char identity[300]; /* the "provider:model" that it stood for; "": not known */
 };
@@ -58,11 +70,24 @@ struct semantic_state {
 enum semantic_statement {
     STATEMENT_STATE,
     STATEMENT_SET_STATE,
+    STATEMENT_PUT_ROW,
+    STATEMENT_GET_ROW,
+    STATEMENT_MOVE_ROW,
+    STATEMENT_DELETE_ROW,
     STATEMENT_PUT_VECTOR,
     STATEMENT_GET_VECTOR,
     STATEMENT_DELETE_VECTOR,
-    STATEMENT_PUT_CODE,
-    STATEMENT_DELETE_CODE,
+    STATEMENT_GET_BLOCK,
+    STATEMENT_BLOCK_WITH_ROOM,
+    STATEMENT_LAST_CAPACITY,
+    STATEMENT_LAST_BLOCK,
+    STATEMENT_PUT_BLOCK,
+    STATEMENT_DELETE_BLOCK,
+    STATEMENT_PUT_DATA,
+    STATEMENT_GET_DATA,
+    STATEMENT_DELETE_DATA,
+    STATEMENT_PART_SIZE,
+    STATEMENT_PUT_PARTITION,
     STATEMENT_PUT_TEXT,
     STATEMENT_GET_TEXT,
     STATEMENT_DELETE_TEXT,
@@ -72,7 +97,12 @@ enum semantic_statement {
 };
 
 /* A row written in this transaction. */
-enum pending_kind { PENDING_TEXT, PENDING_VECTOR, PENDING_DELETE };
+enum pending_kind {
+    PENDING_TEXT,
+    PENDING_VECTOR,
+    PENDING_DELETE,
+    PENDING_FORGET /* deleted, but for its text */
+};
 
 struct pending_row {
     enum pending_kind kind;
@@ -97,7 +127,7 @@ struct semantic_pending {
     int references;
     struct pending_row *rows; /* [n_rows]; the first n_flushed of them are in the shadow tables */
     size_t n_rows, n_flushed, capacity;
-    size_t text_bytes; /* of the rows not flushed */
+    size_t n_bytes; /* texts and vectors of the rows not flushed */
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
@@ -129,10 +159,10 @@ struct semantic_table {
     sqlite3_stmt *statements[N_STATEMENTS];
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
-    int reading_content;              /* a statement on the content is being stepped */
-    struct index_packed packed;       /* see semantic_reader.h */
-    int64_t packed_generation;        /* 0: it is not whole */
-    struct semantic_pending *pending; /* one reference of it */
+    int reading_content;                 /* a statement on the content is being stepped */
+    struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
+    struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
+    struct semantic_pending *pending;    /* one reference of it */
 };
 
 #endif

@@ -1,22 +1,37 @@
 #include "sqlite/semantic_write.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
 #include "sqlite/argument.h"
+#include "sqlite/semantic_blocks.h"
 #include "sqlite/semantic_command.h"
 #include "sqlite/semantic_content.h"
 #include "sqlite/semantic_embed.h"
 #include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_store.h"
 
-/* True if a later pending row has the same id: only the last one counts. */
-static int is_superseded(const struct semantic_pending *pending, size_t i)
+/* Rows of the buffer by id, the latest first. */
+static int compare_rows(const void *a, const void *b)
 {
-    for (size_t j = i + 1; j < pending->n_rows; j++)
-        if (pending->rows[j].id == pending->rows[i].id) return 1;
-    return 0;
+    const struct pending_row *x = *(struct pending_row *const *)a,
+                             *y = *(struct pending_row *const *)b;
+    if (x->id != y->id) return x->id < y->id ? -1 : 1;
+    return x > y ? -1 : x < y;
+}
+
+/* The rows that wait, by id: of several with the same id only the last one counts. Returns how many
+ * are left. */
+static size_t list_rows(struct semantic_pending *pending, struct pending_row **rows)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = pending->n_flushed; i < pending->n_rows; i++) rows[n++] = &pending->rows[i];
+    qsort(rows, n, sizeof *rows, compare_rows);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || rows[kept - 1]->id != rows[i]->id) rows[kept++] = rows[i];
+    return kept;
 }
 
 /* A text row needs embedding unless the index holds, or the row already got, a vector of that text
@@ -24,62 +39,51 @@ static int is_superseded(const struct semantic_pending *pending, size_t i)
 static int needs_embedding(struct semantic_table *table, const struct semantic_state *state,
                            struct pending_row *row, int *unchanged, int *needed, struct error *err)
 {
-    int found, own;
-    uint64_t hash = 0;
+    struct store_row stored;
+    int found;
     *unchanged = *needed = 0;
     if (row->kind != PENDING_TEXT) return 0;
-    int rc = store_get_hash(table, row->id, &found, &hash, &own, err);
+    int rc = store_get_row(table, row->id, &stored, &found, err);
     if (rc != 0) return rc;
-    *unchanged = found && hash == row->hash;
+    *unchanged = found && stored.hash == row->hash;
     *needed = !*unchanged && (row->vector == NULL || row->fit != state->fit);
     return 0;
 }
 
 static int write_rows(struct semantic_table *table, struct semantic_state *state,
-                      const unsigned char *skip, struct error *err)
+                      struct pending_row *const *rows, size_t n_rows, struct error *err)
 {
-    struct semantic_pending *pending = table->pending;
-    size_t n = pending->n_rows - pending->n_flushed;
-    int rc = memchr(skip, 0, n) != NULL ? store_touch(table, err) : 0;
-    for (size_t i = pending->n_flushed; rc == 0 && i < pending->n_rows; i++) {
-        struct pending_row *row = &pending->rows[i];
-        if (skip[i - pending->n_flushed]) continue;
-        if (row->kind == PENDING_DELETE) {
-            rc = store_delete(table, row->id, err);
-            continue;
-        }
-        rc = semantic_learn_dimensions(table, state, row, 1, err);
-        if (rc == 0) rc = store_put(table, row, err);
-    }
-    return rc;
+    int rc = n_rows > 0 ? store_touch(table, state, err) : 0;
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        if (rows[i]->kind != PENDING_DELETE)
+            rc = semantic_learn_dimensions(table, state, rows[i], 1, err);
+    return rc == 0 && n_rows > 0 ? blocks_write(table, state, rows, n_rows, err) : rc;
 }
 
 int semantic_flush(struct semantic_table *table, struct error *err)
 {
     struct semantic_pending *pending = table->pending;
-    size_t n = pending->n_rows - pending->n_flushed, n_texts = 0;
+    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
     struct semantic_state state;
     struct catalog_entry *entry;
     struct model *fitted;
     if (n == 0) return 0;
-    unsigned char *skip = memory_zalloc(n, 1);
+    struct pending_row **rows = memory_alloc(n, sizeof *rows);
     struct pending_row **texts = memory_alloc(n, sizeof *texts);
     int rc =
-        skip == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+        rows == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    if (rc == 0) n = list_rows(pending, rows);
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        struct pending_row *row = &pending->rows[pending->n_flushed + i];
         int unchanged, needed;
-        skip[i] = (unsigned char)is_superseded(pending, pending->n_flushed + i);
-        if (skip[i]) continue;
-        rc = needs_embedding(table, &state, row, &unchanged, &needed, err);
-        skip[i] = (unsigned char)unchanged;
-        if (needed) texts[n_texts++] = row;
+        rc = needs_embedding(table, &state, rows[i], &unchanged, &needed, err);
+        if (!unchanged) rows[n_rows++] = rows[i];
+        if (needed) texts[n_texts++] = rows[i];
     }
     if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
     if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, err);
     for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
-    if (rc == 0) rc = write_rows(table, &state, skip, err);
-    memory_free(skip);
+    if (rc == 0) rc = write_rows(table, &state, rows, n_rows, err);
+    memory_free(rows);
     memory_free(texts);
     if (rc == 0) pending_flushed(pending);
     return rc;
@@ -90,7 +94,7 @@ static int add_pending(struct semantic_table *table, struct pending_row *row, st
     struct semantic_pending *pending = table->pending;
     int rc = pending_add(pending, row, err);
     if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
-                    pending->text_bytes >= PENDING_MAX_BYTES))
+                    pending->n_bytes >= PENDING_MAX_BYTES))
         rc = semantic_flush(table, err);
     return rc;
 }
@@ -105,11 +109,12 @@ static int delete_row(struct semantic_table *table, int64_t id, struct error *er
 static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector,
                               struct error *err)
 {
-    struct semantic_state state;
-    int rc = store_read_state(table, &state, err);
+    struct semantic_state state = {0};
+    int rc = 0;
     for (size_t i = table->pending->n_flushed;
-         rc == 0 && state.dimensions == 0 && i < table->pending->n_rows; i++)
+         state.dimensions == 0 && i < table->pending->n_rows; i++)
         state.dimensions = table->pending->rows[i].dimensions;
+    if (state.dimensions == 0) rc = store_read_state(table, &state, err);
     if (rc == 0)
         rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
     if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);

@@ -128,12 +128,33 @@ UNARY(dims)
 UNARY(norm)
 UNARY(normalize)
 
-/* Functions of two vectors of equal dimensions. NaN gives NULL. */
+/* Two BLOBs that look like vectors of equal dimensions: these, else 0. */
+static size_t blobs_of_equal_size(sqlite3_value **argv, const void *bytes[2])
+{
+    int size = sqlite3_value_bytes(argv[0]);
+    if (sqlite3_value_type(argv[0]) != SQLITE_BLOB || sqlite3_value_type(argv[1]) != SQLITE_BLOB ||
+        size != sqlite3_value_bytes(argv[1]) || size % (int)sizeof(float) != 0 ||
+        size > VECTOR_MAX_DIMENSIONS * (int)sizeof(float))
+        return 0;
+    bytes[0] = sqlite3_value_blob(argv[0]);
+    bytes[1] = sqlite3_value_blob(argv[1]);
+    return bytes[0] == NULL || bytes[1] == NULL ? 0 : (size_t)size / sizeof(float);
+}
+
+/* Functions of two vectors of equal dimensions. NaN gives NULL. A component that is not finite makes
+ * the result infinite or NaN: only then, and for what is no pair of BLOBs, are they looked at. */
 static void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
                       double (*function)(const void *, const void *, size_t))
 {
     struct argument_vector scratch[2] = {{0}, {0}};
+    const void *bytes[2];
     if (any_null(argc, argv)) return;
+    size_t dimensions = blobs_of_equal_size(argv, bytes);
+    double value = dimensions == 0 ? INFINITY : function(bytes[0], bytes[1], dimensions);
+    if (isfinite(value)) {
+        sqlite3_result_double(context, value);
+        return;
+    }
     const struct argument_vector *a = vector_at(context, 0, argv, &scratch[0]);
     const struct argument_vector *b = a == NULL ? NULL : vector_at(context, 1, argv, &scratch[1]);
     if (b != NULL && a->dimensions != b->dimensions) {
@@ -166,6 +187,25 @@ static void dot_product(sqlite3_context *context, int argc, sqlite3_value **argv
 static void l2_distance(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     with_pair(context, argc, argv, distance);
+}
+
+/* hamming_distance(a, b): in how many bits two BLOBs of equal size differ. */
+static void hamming_distance(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct error err;
+    if (any_null(argc, argv)) return;
+    int size = sqlite3_value_bytes(argv[0]), other = sqlite3_value_bytes(argv[1]);
+    if (sqlite3_value_type(argv[0]) != SQLITE_BLOB || sqlite3_value_type(argv[1]) != SQLITE_BLOB)
+        error_set(&err, ERROR_INVALID, "expected two blobs of bits");
+    else if (size != other)
+        error_set(&err, ERROR_INVALID, "expected %d bytes, not %d", size, other);
+    else {
+        sqlite3_result_int64(context,
+                             (int64_t)vector_hamming(sqlite3_value_blob(argv[0]),
+                                                     sqlite3_value_blob(argv[1]), (size_t)size));
+        return;
+    }
+    fail(context, &err);
 }
 
 /* The centroid: sums in double. */
@@ -230,6 +270,7 @@ int vector_functions_register(struct connection *connection)
         {"cosine_sim", 2, cosine_sim},
         {"dot_product", 2, dot_product},
         {"l2_distance", 2, l2_distance},
+        {"hamming_distance", 2, hamming_distance},
     };
     int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, rc = SQLITE_OK;
     for (size_t i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof *functions; i++)

@@ -35,6 +35,17 @@ double vector_cosine(const void *a, const void *b, size_t dimensions)
     return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
 }
 
+void vector_dots(const float *vector, const float *rows, size_t n_rows, size_t dimensions,
+                 float *dots)
+{
+    vector_kernels_chosen()->dots(vector, rows, n_rows, dimensions, dots);
+}
+
+uint64_t vector_hamming(const void *a, const void *b, size_t bytes)
+{
+    return vector_kernels_chosen()->hamming(a, b, bytes);
+}
+
 double vector_norm(const void *a, size_t dimensions)
 {
     return sqrt(vector_kernels_scalar.dot(a, a, dimensions));

@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(VECTOR_HAS_NEON) && defined(__linux__)
+#include <sys/auxv.h>
+#define HWCAP_DOT_PRODUCT (1ul << 20) /* HWCAP_ASIMDDP of the kernel's asm/hwcap.h */
+#endif
+
 static int runs_here(const struct vector_kernels *kernels)
 {
 #ifdef VECTOR_HAS_X86
@@ -11,8 +16,22 @@ static int runs_here(const struct vector_kernels *kernels)
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                __builtin_cpu_supports("popcnt");
     if (kernels == &vector_kernels_avx2) return avx2;
-    if (kernels == &vector_kernels_avx512)
-        return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+    int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+    if (kernels == &vector_kernels_avx512) return avx512;
+    if (kernels == &vector_kernels_avx512vnni)
+        return avx512 && __builtin_cpu_supports("avx512vnni") &&
+               __builtin_cpu_supports("avx512vpopcntdq");
+#endif
+#ifdef VECTOR_HAS_NEON
+    if (kernels == &vector_kernels_neondot) {
+#if defined(__ARM_FEATURE_DOTPROD)
+        return 1; /* the whole build needs it, as on every Mac */
+#elif defined(__linux__)
+        return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
+#else
+        return 0;
+#endif
+    }
 #endif
     return kernels != NULL;
 }
@@ -20,11 +39,10 @@ static int runs_here(const struct vector_kernels *kernels)
 /* Best first. */
 static const struct vector_kernels *const families[] = {
 #ifdef VECTOR_HAS_X86
-    &vector_kernels_avx512,
-    &vector_kernels_avx2,
+    &vector_kernels_avx512vnni, &vector_kernels_avx512, &vector_kernels_avx2,
 #endif
 #ifdef VECTOR_HAS_NEON
-    &vector_kernels_neon,
+    &vector_kernels_neondot,    &vector_kernels_neon,
 #endif
     &vector_kernels_scalar,
 };

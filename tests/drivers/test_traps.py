@@ -137,9 +137,9 @@ class Content(Base):
                         "INSERT INTO ix(rowid) VALUES (new.id); END")
         self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, embed('my own'))")
         self.db.execute("UPDATE films SET year = 2 WHERE id = 1")
-        self.assertEqual(self.one("SELECT own FROM ix_vectors"), 1)
+        self.assertEqual(self.one("SELECT own FROM ix_rows"), 1)
         self.db.execute("UPDATE films SET title = 'Another' WHERE id = 1")
-        self.assertEqual(self.one("SELECT own FROM ix_vectors"), 0)
+        self.assertEqual(self.one("SELECT own FROM ix_rows"), 0)
 
     def test_own_vector_of_an_emptied_row_survives_sync(self):
         self.rows("SELECT * FROM semantic_sync('ix')")

@@ -53,7 +53,7 @@ class Names(Remote):
         self.add_documents(20)
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='docs', text='title')")
         self.rows("SELECT * FROM semantic_sync('ix')")
-        self.db.execute("CREATE TRIGGER tr AFTER INSERT ON ix_vectors BEGIN UPDATE ix_config SET "
+        self.db.execute("CREATE TRIGGER tr AFTER INSERT ON ix_rows BEGIN UPDATE ix_config SET "
                         "value = 'nope:x' WHERE key = 'model'; END")
         self.add_documents(800, first=100)
         self.fails("no model is called 'nope:x'", "SELECT * FROM semantic_sync('ix')")

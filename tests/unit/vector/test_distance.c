@@ -141,6 +141,31 @@ static void test_what_is_not_finite_shows(void **state)
     }
 }
 
+static void test_dots_of_rows(void **state)
+{
+    (void)state;
+    uint64_t seed = 12;
+    float vector[N], rows[7 * N], dots[7];
+    random_vector(&seed, N, vector);
+    random_vector(&seed, 7 * N, rows);
+    vector_dots(vector, rows, 7, N, dots);
+    for (size_t i = 0; i < 7; i++)
+        assert_true(fabs((double)dots[i] - vector_dot(vector, rows + i * N, N)) < 1e-4);
+    vector_dots(vector, rows, 0, N, NULL);
+}
+
+static void test_hamming(void **state)
+{
+    (void)state;
+    const unsigned char a[] = {0x00, 0xFF, 0x0F, 0x80, 1, 2, 3, 4, 5, 6, 7},
+                        b[] = {0x01, 0x00, 0xF0, 0x00, 1, 2, 3, 4, 5, 6, 4};
+    assert_true(vector_hamming(a, b, 0) == 0);
+    assert_true(vector_hamming(a, b, 1) == 1);
+    assert_true(vector_hamming(a, b, 3) == 17);
+    assert_true(vector_hamming(a, b, 11) == 20);
+    assert_true(vector_hamming(a + 1, b + 1, 9) == 17);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +176,8 @@ int main(void)
         cmocka_unit_test(test_largest_vectors_stay_finite),
         cmocka_unit_test(test_normalize_in_place_at_odd_address),
         cmocka_unit_test(test_what_is_not_finite_shows),
+        cmocka_unit_test(test_dots_of_rows),
+        cmocka_unit_test(test_hamming),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

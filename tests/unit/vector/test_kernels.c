@@ -21,7 +21,8 @@
 #define U 0x1p-24
 #define LARGEST 5000
 
-static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
+static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
+#define NAMES (int)(sizeof names / sizeof names[0])
 
 /* Two vectors at odd addresses, with NaN on both sides of them. */
 struct pair {
@@ -65,7 +66,7 @@ static void compare_with_scalar(const struct vector_kernels *kernels, const stru
 
 static void for_each_family(void (*test)(const struct vector_kernels *kernels))
 {
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (int i = 0; i < NAMES; i++) {
         const struct vector_kernels *kernels = vector_kernels_find(names[i]);
         if (kernels == NULL) continue;
         assert_string_equal(kernels->name, names[i]);
@@ -143,24 +144,109 @@ static void test_what_is_not_finite_shows(void **state)
     for_each_family(try_what_is_not_finite);
 }
 
+/* 0 to 10 rows between what must not be read, each within the bound of dot. */
+static void try_dots(const struct vector_kernels *kernels)
+{
+    static float vector[1200], rows[10 * 1200 + 2], dots[11];
+    static const size_t sizes[] = {1,  2,  3,  4,  5,  7,  8,  9,   12,  15,  16,   17,
+                                   31, 32, 33, 47, 48, 63, 64, 100, 384, 768, 1000, 1023};
+    uint64_t seed = 10;
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        size_t n = sizes[s];
+        for (size_t n_rows = 0; n_rows <= 10; n_rows++) {
+            for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) rows[i] = NAN;
+            random_vector(&seed, n, vector);
+            random_vector(&seed, n_rows * n, rows + 1);
+            dots[n_rows] = 77.0f;
+            kernels->dots(vector, rows + 1, n_rows, n, dots);
+            assert_true(dots[n_rows] == 77.0f);
+            for (size_t r = 0; r < n_rows; r++) {
+                const float *row = rows + 1 + r * n;
+                double magnitudes = 0.0, exact = vector_kernels_scalar.dot(vector, row, n);
+                for (size_t i = 0; i < n; i++)
+                    magnitudes += fabs((double)vector[i] * (double)row[i]);
+                double bound = ((double)n / 16 + 9) * U * magnitudes;
+                assert_true(fabs((double)dots[r] - exact) <= bound);
+            }
+        }
+    }
+}
+
+static void test_dots(void **state)
+{
+    (void)state;
+    for_each_family(try_dots);
+}
+
+/* A query of whole numbers with all that the families read of it. */
+struct whole_query {
+    int16_t whole[65536];
+    int8_t high[65536], low[65536];
+    uint64_t planes[1024][VECTOR_PLANE_WORDS];
+    struct vector_rounded rounded;
+};
+
+static void whole_query_init(struct whole_query *query, size_t dimensions)
+{
+    memset(query, 0, sizeof *query);
+    query->rounded = (struct vector_rounded){query->whole, query->high, query->low,
+                                             query->planes[0], dimensions};
+}
+
+static void whole_query_set(struct whole_query *query, size_t i, int high, int low)
+{
+    query->whole[i] = (int16_t)(128 * high + low);
+    query->high[i] = (int8_t)high;
+    query->low[i] = (int8_t)low;
+    for (int j = 0; j < VECTOR_PLANES; j++)
+        query->planes[i / 64][j] |= (uint64_t)((unsigned)high >> j & 1) << (i % 64);
+}
+
+static void expect_dots_int8(const struct vector_kernels *kernels, const struct whole_query *query,
+                             const int8_t *codes, size_t n)
+{
+    float sums[9] = {0.0f}, expected[9];
+    sums[n] = 77.0f;
+    kernels->dots_int8(&query->rounded, codes, n, sums);
+    vector_kernels_scalar.dots_int8(&query->rounded, codes, n, expected);
+    assert_memory_equal(sums, expected, n * sizeof *sums);
+    assert_true(sums[n] == 77.0f);
+}
+
 static void try_int8(const struct vector_kernels *kernels)
 {
-    static int8_t a[65536], b[65536];
+    static struct whole_query query;
+    static int8_t codes[3 * 65536];
     uint64_t seed = 7;
-    for (size_t n = 0; n < 300; n++) {
-        int32_t expected = 0;
+    for (size_t n = 1; n < 300; n++) {
+        size_t rows = n % 9;
+        int8_t *end = codes + sizeof codes - rows * n; /* the sanitizer sees what reads on */
+        int64_t expected = 0;
+        float first;
+        whole_query_init(&query, n);
+        for (size_t i = 0; i < rows * n; i++) end[i] = (int8_t)random_bits(&seed);
         for (size_t i = 0; i < n; i++) {
-            a[i + 1] = (int8_t)random_bits(&seed);
-            b[i] = (int8_t)random_bits(&seed);
-            expected += a[i + 1] * b[i];
+            whole_query_set(&query, i, (int)(random_bits(&seed) % 255) - 127,
+                            (int)(random_bits(&seed) % 128) - 64);
+            if (rows > 0) expected += query.whole[i] * end[i];
         }
-        assert_int_equal(kernels->dot_int8(a + 1, b, n), expected);
+        expect_dots_int8(kernels, &query, end, rows);
+        if (rows == 0) continue;
+        kernels->dots_int8(&query.rounded, end, 1, &first);
+        assert_true(first == (float)expected);
     }
-    memset(a, -128, sizeof a);
-    memset(b, -128, sizeof b);
-    assert_int_equal(kernels->dot_int8(a, b, sizeof a), 1 << 30);
-    memset(b, 127, sizeof b);
-    assert_int_equal(kernels->dot_int8(a, b, sizeof a), -128 * 127 * 65536);
+    static const int8_t extremes[] = {-128, 127};
+    for (size_t c = 0; c < 2; c++) {
+        memset(codes, extremes[c], sizeof codes);
+        for (int sign = -1; sign <= 1; sign += 2) {
+            whole_query_init(&query, 65536);
+            for (size_t i = 0; i < 65536; i++) whole_query_set(&query, i, sign * 127, sign * 63);
+            expect_dots_int8(kernels, &query, codes, 3);
+            float sum;
+            kernels->dots_int8(&query.rounded, codes, 1, &sum);
+            assert_true(sum == (float)((double)sign * 16319 * extremes[c] * 65536));
+        }
+    }
 }
 
 static void test_int8(void **state)
@@ -169,30 +255,135 @@ static void test_int8(void **state)
     for_each_family(try_int8);
 }
 
+static void try_bits_of(const struct vector_kernels *kernels, size_t dimensions, size_t rows,
+                        uint64_t *seed)
+{
+    static struct whole_query query;
+    static uint8_t codes[8 * 8192];
+    size_t bytes = (dimensions + 7) / 8;
+    uint8_t *end = codes + sizeof codes - rows * bytes;
+    int32_t sums[9] = {0}, expected[8] = {0};
+    whole_query_init(&query, dimensions);
+    for (size_t i = 0; i < dimensions; i++)
+        whole_query_set(&query, i, dimensions % 9 == 0 ? -32 : (int)(random_bits(seed) % 64) - 32,
+                        0);
+    for (size_t i = 0; i < rows * bytes; i++) end[i] = (uint8_t)random_bits(seed);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < dimensions; i++)
+            if (end[r * bytes + i / 8] >> (i % 8) & 1) expected[r] += query.high[i];
+    sums[rows] = 77;
+    kernels->sums_of_bits(&query.rounded, end, rows, sums);
+    for (size_t r = 0; r < rows; r++) assert_int_equal(sums[r], expected[r]);
+    assert_int_equal(sums[rows], 77);
+}
+
 static void try_bits(const struct vector_kernels *kernels)
 {
-    static uint8_t bits[100];
     uint64_t seed = 8;
-    for (size_t bytes = 0; bytes < 80; bytes++) {
-        uint64_t planes[10][VECTOR_PLANES] = {{0}};
-        uint8_t *odd = bits + bytes % 8;
-        int32_t expected = 0;
-        memset(bits, 0xFF, sizeof bits);
-        for (size_t i = 0; i < 8 * bytes; i++) {
-            int component = bytes % 9 == 0 ? -32 : (int)(random_bits(&seed) % 64) - 32;
-            for (int j = 0; j < VECTOR_PLANES; j++)
-                planes[i / 64][j] |= (uint64_t)((unsigned)component >> j & 1) << (i % 64);
-            if (random_bits(&seed) & 1) odd[i / 8] &= (uint8_t) ~(1u << (i % 8));
-            else expected += component;
-        }
-        assert_int_equal(kernels->sum_of_bits(planes[0], odd, bytes), expected);
-    }
+    for (size_t n = 1; n < 700; n++) try_bits_of(kernels, n, n % 9, &seed);
+    try_bits_of(kernels, 65529, 8, &seed);
+    try_bits_of(kernels, 65536, 7, &seed);
 }
 
 static void test_bits(void **state)
 {
     (void)state;
     for_each_family(try_bits);
+}
+
+static void try_hamming(const struct vector_kernels *kernels)
+{
+    static unsigned char a[1000], b[1000];
+    uint64_t seed = 11;
+    for (size_t bytes = 0; bytes < 500; bytes++) {
+        unsigned char *p = a + sizeof a - bytes, *q = b + bytes % 7;
+        uint64_t expected = 0;
+        memset(b, 0xFF, sizeof b);
+        for (size_t i = 0; i < bytes; i++) {
+            p[i] = (unsigned char)random_bits(&seed);
+            q[i] = bytes % 10 == 0 ? (unsigned char)~p[i] : (unsigned char)random_bits(&seed);
+            for (int j = 0; j < 8; j++) expected += (uint64_t)((p[i] ^ q[i]) >> j & 1);
+        }
+        assert_true(kernels->hamming(p, q, bytes) == expected);
+        assert_true(kernels->hamming(p, p, bytes) == 0);
+    }
+}
+
+static void test_hamming(void **state)
+{
+    (void)state;
+    for_each_family(try_hamming);
+}
+
+/* The same bits as the scalar family. */
+static void try_steps_of_rotation(const struct vector_kernels *kernels)
+{
+    static float vector[4099], expected[4099];
+    uint64_t seed = 12, bits[65];
+    for (size_t i = 0; i < 65; i++) bits[i] = random_bits(&seed);
+    for (size_t n = 1; n <= 4096; n += n < 200 ? 1 : 433) {
+        random_vector(&seed, 4099, vector);
+        memcpy(expected, vector, sizeof vector);
+        kernels->signs(vector + 1, bits, n);
+        vector_kernels_scalar.signs(expected + 1, bits, n);
+        kernels->mix(vector + 1, vector + 1 + n - n / 2, n / 2, 0.7f);
+        vector_kernels_scalar.mix(expected + 1, expected + 1 + n - n / 2, n / 2, 0.7f);
+        assert_memory_equal(vector, expected, sizeof vector);
+    }
+    for (size_t n = 1; n <= 4096; n *= 2) {
+        kernels->hadamard(vector + 1, n, 0.37f);
+        vector_kernels_scalar.hadamard(expected + 1, n, 0.37f);
+        assert_memory_equal(vector, expected, sizeof vector);
+    }
+}
+
+static void test_steps_of_rotation(void **state)
+{
+    (void)state;
+    for_each_family(try_steps_of_rotation);
+}
+
+/* The same bytes as the scalar family: codes, bits, sums. */
+static void try_encoding(const struct vector_kernels *kernels)
+{
+    static float vector[801], centroid[801];
+    uint64_t seed = 13;
+    for (size_t n = 0; n <= 800; n += 8) {
+        int8_t codes[2][802];
+        uint8_t bits[2][102];
+        struct vector_encoding encodings[2];
+        const struct vector_kernels *both[2] = {kernels, &vector_kernels_scalar};
+        double scale = n % 3 == 0 ? 0x1p-20 : 0.04, largest = 0.0;
+        for (size_t i = 0; i < n; i++) {
+            vector[i + 1] = i % 5 == 0 ? -0.0f : random_bell(&seed);
+            if (i % 7 == 0) vector[i + 1] = ldexpf(vector[i + 1], (int)(i % 200) - 100);
+            centroid[i + 1] = i % 5 == 0 ? 0.0f : random_bell(&seed);
+            double r = (double)vector[i + 1] - (n % 16 == 0 ? 0.0 : (double)centroid[i + 1]);
+            largest = fmax(largest, fabs(r));
+        }
+        memset(codes, 77, sizeof codes);
+        memset(bits, 77, sizeof bits);
+        for (int k = 0; k < 2; k++) {
+            encodings[k] = (struct vector_encoding){.vector = vector + 1,
+                                                    .centroid = n % 16 == 0 ? NULL : centroid + 1,
+                                                    .n = n,
+                                                    .units = n == 0 ? 0.0 : 127.0 / largest,
+                                                    .scale = scale,
+                                                    .sums = {{0.5, 1e9}, {0.25}, {0.125}}};
+            both[k]->spread(&encodings[k]);
+            both[k]->round_int8(&encodings[k], codes[k] + 1);
+            both[k]->take_signs(&encodings[k], bits[k] + 1);
+        }
+        assert_memory_equal(codes[0], codes[1], sizeof codes[0]);
+        assert_memory_equal(bits[0], bits[1], sizeof bits[0]);
+        assert_memory_equal(encodings[0].sums, encodings[1].sums, sizeof encodings[0].sums);
+    }
+}
+
+static void test_encoding(void **state)
+{
+    (void)state;
+    for_each_family(try_encoding);
 }
 
 /* The same bits as the scalar loop, and nothing behind the end is touched. */
@@ -232,7 +423,7 @@ static int choice_with(const char *value)
         const struct vector_kernels *chosen = vector_kernels_chosen();
         setenv("RERANK_SIMD", "scalar", 1); /* comes too late */
         int found = chosen == vector_kernels_chosen() ? 0 : 99;
-        while (found < 4 && strcmp(names[found], chosen->name) != 0) found++;
+        while (found < NAMES && strcmp(names[found], chosen->name) != 0) found++;
         _exit(found);
     }
     int status = 0;
@@ -244,8 +435,8 @@ static void test_choice(void **state)
 {
     (void)state;
     int automatic = choice_with(NULL);
-    assert_in_range(automatic, 0, 3);
-    for (int i = 0; i < 4; i++)
+    assert_in_range(automatic, 0, NAMES - 1);
+    for (int i = 0; i < NAMES; i++)
         assert_int_equal(choice_with(names[i]),
                          vector_kernels_find(names[i]) != NULL ? i : automatic);
     assert_int_equal(choice_with("sse9"), automatic);
@@ -262,8 +453,12 @@ int main(void)
         cmocka_unit_test(test_all_dimensions),
         cmocka_unit_test(test_magnitudes),
         cmocka_unit_test(test_what_is_not_finite_shows),
+        cmocka_unit_test(test_dots),
         cmocka_unit_test(test_int8),
         cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_hamming),
+        cmocka_unit_test(test_steps_of_rotation),
+        cmocka_unit_test(test_encoding),
         cmocka_unit_test(test_add),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,121 @@
+#include "index/block.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "vector/distance.h"
+#include "vector/rotate.h"
+
+#define BLOCK_BYTES ((size_t)256 << 10) /* of a full block, about */
+#define FEWEST_ROWS 16
+#define MOST_ROWS 2048
+
+enum vector_code index_code(const struct index_layout *layout)
+{
+    return layout->quantize == INDEX_BIT ? VECTOR_BIT : VECTOR_INT8;
+}
+
+enum vector_form index_form(const struct index_layout *layout)
+{
+    return layout->metric == INDEX_L2 ? VECTOR_SQUARED_L2 : VECTOR_DOT;
+}
+
+static size_t stride_of(const struct index_layout *layout)
+{
+    return layout->quantize == INDEX_EXACT
+               ? layout->dimensions * sizeof(float)
+               : vector_code_size(index_code(layout), layout->dimensions);
+}
+
+static size_t row_size(const struct index_layout *layout)
+{
+    size_t head = layout->quantize == INDEX_EXACT ? 0 : sizeof(struct vector_code_head);
+    return sizeof(int64_t) + head + stride_of(layout);
+}
+
+size_t index_block_size(const struct index_layout *layout, size_t capacity)
+{
+    return capacity * row_size(layout);
+}
+
+size_t index_block_capacity(const struct index_layout *layout, size_t n_rows)
+{
+    size_t most = BLOCK_BYTES / row_size(layout);
+    if (most > MOST_ROWS) most = MOST_ROWS;
+    if (most < FEWEST_ROWS) most = FEWEST_ROWS;
+    return n_rows < FEWEST_ROWS ? FEWEST_ROWS : n_rows > most ? most : n_rows;
+}
+
+struct index_rows index_block_rows(const struct index_layout *layout, void *bytes, size_t capacity)
+{
+    unsigned char *at = bytes;
+    struct index_rows rows = {.ids = bytes, .stride = stride_of(layout)};
+    at += capacity * sizeof *rows.ids;
+    if (layout->quantize != INDEX_EXACT) {
+        rows.offsets = (float *)(void *)at;
+        rows.scales = rows.offsets + capacity;
+        rows.errors = rows.scales + capacity;
+        at = (unsigned char *)(rows.errors + capacity);
+    }
+    rows.components = at;
+    return rows;
+}
+
+void index_row_write(const struct index_layout *layout, const struct index_rows *rows, size_t i,
+                     int64_t id, const float *vector, const float *in_code_space,
+                     const float *centroid)
+{
+    unsigned char *components = rows->components + i * rows->stride;
+    rows->ids[i] = id;
+    if (layout->quantize == INDEX_EXACT) {
+        memcpy(components, vector, rows->stride);
+        return;
+    }
+    struct vector_code_head head;
+    vector_code_encode(index_code(layout), index_form(layout), in_code_space, centroid,
+                       layout->dimensions, &head, components);
+    rows->offsets[i] = head.offset;
+    rows->scales[i] = head.scale;
+    rows->errors[i] = head.error;
+}
+
+void index_row_copy(const struct index_rows *rows, size_t to, const struct index_rows *source,
+                    size_t from)
+{
+    rows->ids[to] = source->ids[from];
+    memmove(rows->components + to * rows->stride, source->components + from * rows->stride,
+            rows->stride);
+    if (rows->offsets == NULL) return;
+    rows->offsets[to] = source->offsets[from];
+    rows->scales[to] = source->scales[from];
+    rows->errors[to] = source->errors[from];
+}
+
+size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id)
+{
+    size_t i = 0;
+    while (i < n && rows->ids[i] != id) i++;
+    return i;
+}
+
+void index_code_space(const struct index_layout *layout, const float *vector, float *turned)
+{
+    size_t dimensions = layout->dimensions;
+    if (layout->metric != INDEX_COSINE || !vector_normalize(vector, dimensions, turned))
+        memmove(turned, vector, dimensions * sizeof *turned);
+    vector_rotate(turned, dimensions);
+}
+
+int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,
+                      struct error *err)
+{
+    if (layout->quantize == INDEX_EXACT) return 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(rows->offsets[i]) || !isfinite(rows->scales[i]) || rows->scales[i] < 0 ||
+            !isfinite(rows->errors[i]) || rows->errors[i] < 0)
+            return error_set(err, ERROR_CORRUPT,
+                             "row %lld: the numbers of its code are not finite ('optimize' mends "
+                             "it)",
+                             (long long)rows->ids[i]);
+    return 0;
+}

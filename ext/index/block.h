@@ -1,0 +1,84 @@
+/*
+ * block.h: rows of one index side by side, as they are stored and as they are scanned.
+ *
+ * A block has room for `capacity` rows, of which the first n are there. Its bytes, little-endian,
+ * one array behind the other:
+ *
+ *   int64    ids[capacity]
+ *   float32  vectors[capacity][dimensions]                     INDEX_EXACT
+ * or
+ *   float32  offsets[capacity], scales[capacity], errors[capacity]
+ *   bytes    components[capacity][vector_code_size]            INDEX_INT8, INDEX_BIT
+ *
+ * Arrays, because a scan reads one thing of all rows: a code's components go through one loop of
+ * the processor's widest registers, its three numbers (vector/quantize.h) through another. A block
+ * is large enough for a read of the storage to cost less than what is read, small enough to stay in
+ * a processor's second cache while a group of queries is compared with it.
+ *
+ * Codes live in "code space": the vector (for cosine the unit vector) turned by vector_rotate. That
+ * keeps distances, and spreads what a few components hold over all of them, so that one scale or
+ * one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
+ */
+#ifndef INDEX_BLOCK_H
+#define INDEX_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "vector/quantize.h"
+
+enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
+enum index_quantize { INDEX_EXACT, INDEX_INT8, INDEX_BIT };
+
+/* What all blocks of an index have in common. */
+struct index_layout {
+    enum index_metric metric;
+    enum index_quantize quantize;
+    size_t dimensions;
+};
+
+/* A block's arrays; exact ones have no offsets, scales and errors. */
+struct index_rows {
+    int64_t *ids;
+    float *offsets, *scales, *errors;
+    unsigned char *components; /* [capacity, stride]: vectors or codes */
+    size_t stride;
+};
+
+/* Bytes of a block of so many rows. */
+size_t index_block_size(const struct index_layout *layout, size_t capacity);
+
+/* How many rows a new block should take, in a part of the index that has n_rows already: as many
+ * again, up to what makes a full block. */
+size_t index_block_capacity(const struct index_layout *layout, size_t n_rows);
+
+/* The arrays of a block's bytes, aligned to 8, of index_block_size. */
+struct index_rows index_block_rows(const struct index_layout *layout, void *bytes, size_t capacity);
+
+/* Writes row i: `vector` as it was given; in_code_space and centroid (NULL: the origin) are used by
+ * codes alone. */
+void index_row_write(const struct index_layout *layout, const struct index_rows *rows, size_t i,
+                     int64_t id, const float *vector, const float *in_code_space,
+                     const float *centroid);
+
+/* Copies row `from` over row `to`, also of another block of the same layout. */
+void index_row_copy(const struct index_rows *rows, size_t to, const struct index_rows *source,
+                    size_t from);
+
+/* The row of an id among the first n; n if it is not there. */
+size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
+
+/* A vector in code space: [dimensions], may be the vector itself. */
+void index_code_space(const struct index_layout *layout, const float *vector, float *turned);
+
+/* Whether the first n rows can be used: ERROR_CORRUPT for numbers of codes that are not finite or
+ * negative, naming the row. */
+int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,
+                      struct error *err);
+
+/* What the codes of this index estimate. */
+enum vector_code index_code(const struct index_layout *layout); /* not for INDEX_EXACT */
+enum vector_form index_form(const struct index_layout *layout);
+
+#endif

@@ -1,0 +1,266 @@
+#include "index/partitions.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/workers.h"
+#include "vector/distance.h"
+
+#define POINTS_AT_ONCE 64            /* of a thread */
+#define TILE_BYTES ((size_t)128 << 10) /* of centroids that they are compared with */
+#define MAX_TILE 256
+#define LLOYD_STEPS 6
+#define SMALLEST_SIDE 8 /* an eighth of the points */
+
+/* ---- the list -------------------------------------------------------------------------------- */
+
+int index_partitions_new(size_t n, size_t dimensions, struct index_partitions **partitions,
+                         struct error *err)
+{
+    struct index_partitions *made = memory_zalloc(1, sizeof *made);
+    *partitions = made;
+    if (made == NULL) return error_nomem(err);
+    atomic_init(&made->references, 1);
+    made->n = n;
+    made->dimensions = dimensions;
+    made->numbers = memory_alloc(n, sizeof *made->numbers);
+    made->centroids = memory_alloc(n, dimensions * sizeof *made->centroids);
+    made->squared_norms = memory_alloc(n, sizeof *made->squared_norms);
+    if (made->numbers != NULL && made->centroids != NULL && made->squared_norms != NULL) return 0;
+    index_partitions_free(made);
+    *partitions = NULL;
+    return error_nomem(err);
+}
+
+void index_partitions_ready(struct index_partitions *partitions)
+{
+    size_t dimensions = partitions->dimensions;
+    for (size_t i = 0; i < partitions->n; i++) {
+        const float *centroid = partitions->centroids + i * dimensions;
+        partitions->squared_norms[i] = (float)vector_dot(centroid, centroid, dimensions);
+    }
+}
+
+struct index_partitions *index_partitions_reference(struct index_partitions *partitions)
+{
+    atomic_fetch_add_explicit(&partitions->references, 1, memory_order_relaxed);
+    return partitions;
+}
+
+void index_partitions_free(struct index_partitions *partitions)
+{
+    if (partitions == NULL ||
+        atomic_fetch_sub_explicit(&partitions->references, 1, memory_order_acq_rel) > 1)
+        return;
+    memory_free(partitions->numbers);
+    memory_free(partitions->centroids);
+    memory_free(partitions->squared_norms);
+    memory_free(partitions);
+}
+
+size_t index_partitions_find(const struct index_partitions *partitions, int64_t number)
+{
+    size_t low = 0, high = partitions->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (partitions->numbers[middle] < number) low = middle + 1;
+        else high = middle;
+    }
+    return low < partitions->n && partitions->numbers[low] == number ? low : partitions->n;
+}
+
+/* ---- the nearest centroid -------------------------------------------------------------------- */
+
+struct assignment {
+    const struct index_partitions *partitions;
+    const float *points;
+    size_t n_points;
+    uint32_t *places;
+    const struct cancel *cancel;
+    struct error *err;
+    atomic_size_t next;
+    atomic_int stop;
+    int rc;
+};
+
+/* The points from `begin` on, against all centroids, a tile of them at a time that stays in the
+ * cache. |x - c|^2 = |x|^2 + |c|^2 - 2 x.c: the first term is the same for all c. */
+static void assign_points(const struct assignment *work, size_t begin, size_t n)
+{
+    const struct index_partitions *partitions = work->partitions;
+    size_t dimensions = partitions->dimensions, tile = TILE_BYTES / (dimensions * sizeof(float));
+    float nearest[POINTS_AT_ONCE], dots[MAX_TILE];
+    if (tile < 8) tile = 8;
+    if (tile > MAX_TILE) tile = MAX_TILE;
+    for (size_t i = 0; i < n; i++) {
+        nearest[i] = INFINITY;
+        work->places[begin + i] = 0;
+    }
+    for (size_t first = 0; first < partitions->n; first += tile) {
+        size_t n_tile = partitions->n - first < tile ? partitions->n - first : tile;
+        for (size_t i = 0; i < n; i++) {
+            vector_dots(work->points + (begin + i) * dimensions,
+                        partitions->centroids + first * dimensions, n_tile, dimensions, dots);
+            for (size_t j = 0; j < n_tile; j++) {
+                float distance = partitions->squared_norms[first + j] - 2.0f * dots[j];
+                if (!(distance < nearest[i])) continue;
+                nearest[i] = distance;
+                work->places[begin + i] = (uint32_t)(first + j);
+            }
+        }
+    }
+}
+
+static void assign_chunks(void *context, size_t number)
+{
+    struct assignment *work = context;
+    while (!atomic_load_explicit(&work->stop, memory_order_relaxed)) {
+        size_t begin = atomic_fetch_add_explicit(&work->next, POINTS_AT_ONCE, memory_order_relaxed);
+        if (begin >= work->n_points) return;
+        size_t left = work->n_points - begin;
+        assign_points(work, begin, left < POINTS_AT_ONCE ? left : POINTS_AT_ONCE);
+        if (number != 0) continue;
+        work->rc = cancel_check(work->cancel, work->err);
+        if (work->rc != 0) atomic_store_explicit(&work->stop, 1, memory_order_relaxed);
+    }
+}
+
+int index_partitions_assign(const struct index_partitions *partitions, const float *points,
+                            size_t n_points, size_t n_threads, uint32_t *places,
+                            const struct cancel *cancel, struct error *err)
+{
+    struct assignment work = {.partitions = partitions,
+                              .points = points,
+                              .n_points = n_points,
+                              .places = places,
+                              .cancel = cancel,
+                              .err = err};
+    if (n_threads > n_points / POINTS_AT_ONCE) n_threads = n_points / POINTS_AT_ONCE;
+    workers_run(n_threads, assign_chunks, &work);
+    return work.rc;
+}
+
+/* ---- 2-means --------------------------------------------------------------------------------- */
+
+void index_centroid(const float *points, size_t n_points, size_t dimensions, float *centroid)
+{
+    memset(centroid, 0, dimensions * sizeof *centroid);
+    for (size_t i = 0; i < n_points; i++)
+        vector_add(centroid, points + i * dimensions, 1.0f / (float)n_points, dimensions);
+}
+
+/* The points on a line: `along` [n_points] is where they lie on it. */
+struct split {
+    const float *points;
+    size_t n_points, dimensions;
+    unsigned char *sides;
+    float *centroids; /* [2, dimensions] */
+    float *direction; /* [dimensions] */
+    float *along, *sorted;
+};
+
+static int compare_floats(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Side 1 lies beyond `at`; if that leaves one side too small, half of the points do, equal ones
+ * being dealt in their order. Returns how many changed sides. */
+static size_t cut(struct split *split, float at)
+{
+    size_t n = split->n_points, n_beyond = 0, n_changed = 0, least = n / SMALLEST_SIDE;
+    for (size_t i = 0; i < n; i++) n_beyond += split->along[i] > at;
+    int balanced = n_beyond >= least && n - n_beyond >= least && n_beyond > 0 && n_beyond < n;
+    size_t equal_left = 0;
+    if (!balanced) {
+        memcpy(split->sorted, split->along, n * sizeof *split->sorted);
+        qsort(split->sorted, n, sizeof *split->sorted, compare_floats);
+        at = split->sorted[n / 2];
+        n_beyond = 0;
+        for (size_t i = 0; i < n; i++) n_beyond += split->along[i] > at;
+        equal_left = n - n / 2 - n_beyond;
+    }
+    for (size_t i = 0; i < n; i++) {
+        int beyond = split->along[i] > at;
+        if (!beyond && equal_left > 0 && split->along[i] == at) {
+            beyond = 1;
+            equal_left--;
+        }
+        n_changed += split->sides[i] != beyond;
+        split->sides[i] = (unsigned char)beyond;
+    }
+    return n_changed;
+}
+
+static void project(struct split *split)
+{
+    vector_dots(split->direction, split->points, split->n_points, split->dimensions, split->along);
+    for (size_t i = 0; i < split->n_points; i++)
+        if (!isfinite(split->along[i])) split->along[i] = 0.0f; /* of vectors near float32's end */
+}
+
+static void take_means(struct split *split)
+{
+    size_t dimensions = split->dimensions, n_side[2] = {0, 0};
+    for (size_t i = 0; i < split->n_points; i++) n_side[split->sides[i]]++;
+    memset(split->centroids, 0, 2 * dimensions * sizeof *split->centroids);
+    for (size_t i = 0; i < split->n_points; i++)
+        vector_add(split->centroids + split->sides[i] * dimensions,
+                   split->points + i * dimensions, 1.0f / (float)n_side[split->sides[i]],
+                   dimensions);
+}
+
+/* The line through both means; a point is nearer to the second beyond the middle between them. */
+static float aim(struct split *split)
+{
+    const float *a = split->centroids, *b = a + split->dimensions;
+    double middle = 0.0;
+    for (size_t i = 0; i < split->dimensions; i++) {
+        split->direction[i] = b[i] - a[i];
+        middle += ((double)b[i] - (double)a[i]) * ((double)b[i] + (double)a[i]) / 2.0;
+    }
+    return (float)middle;
+}
+
+int index_partitions_split(const float *points, size_t n_points, size_t dimensions,
+                           unsigned char *sides, float *centroids, const struct cancel *cancel,
+                           struct error *err)
+{
+    struct split split = {.points = points,
+                          .n_points = n_points,
+                          .dimensions = dimensions,
+                          .sides = sides,
+                          .centroids = centroids,
+                          .direction = memory_alloc(dimensions, sizeof(float)),
+                          .along = memory_alloc(n_points, sizeof(float)),
+                          .sorted = memory_alloc(n_points, sizeof(float))};
+    int rc = split.direction == NULL || split.along == NULL || split.sorted == NULL
+                 ? error_nomem(err)
+                 : 0;
+    if (rc == 0) {
+        /* To begin with: halves along the line through two points that lie apart in the list. */
+        memset(sides, 0, n_points);
+        memcpy(centroids, points + n_points / 3 * dimensions, dimensions * sizeof *centroids);
+        memcpy(centroids + dimensions, points + (n_points - 1) * dimensions,
+               dimensions * sizeof *centroids);
+        aim(&split);
+        project(&split);
+        cut(&split, INFINITY);
+        take_means(&split);
+    }
+    for (int step = 0; rc == 0 && step < LLOYD_STEPS; step++) {
+        float middle = aim(&split);
+        project(&split);
+        size_t n_changed = cut(&split, middle);
+        take_means(&split);
+        if (n_changed == 0) break;
+        rc = cancel_check(cancel, err);
+    }
+    memory_free(split.direction);
+    memory_free(split.along);
+    memory_free(split.sorted);
+    return rc;
+}

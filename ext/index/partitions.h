@@ -1,0 +1,59 @@
+/*
+ * partitions.h: where the rows of an index lie: near which of its centroids.
+ *
+ * Each row belongs to the centroid that is nearest to it in code space (block.h), so that rows that
+ * are near each other lie together (the inverted file of Sivic and Zisserman 2003; Jegou, Douze,
+ * Schmid 2011). A search of the nearest parts finds nearly all neighbours; and codes of what is left
+ * of a row without its centroid are far finer than codes of the row.
+ *
+ * An index begins as one part. A part that has grown too large is cut in two by 2-means over its own
+ * rows: no other part is touched, nothing is ever trained anew, and an insert costs what it costs on
+ * average (SPFresh: Xu et al., SOSP 2023, keep an index in step in the same manner).
+ *
+ * Shared by threads read-only once made; reference counted.
+ */
+#ifndef INDEX_PARTITIONS_H
+#define INDEX_PARTITIONS_H
+
+#include <stdatomic.h>
+
+#include "base/cancel.h"
+#include "index/block.h"
+
+struct index_partitions {
+    atomic_size_t references;
+    int64_t version; /* a random number, another after each change */
+    size_t n, dimensions;
+    int64_t *numbers;     /* [n] ascending */
+    float *centroids;     /* [n, dimensions] */
+    float *squared_norms; /* [n] */
+};
+
+/* Room for n partitions, one reference; ERROR_NOMEM. The caller fills numbers, centroids, version,
+ * then calls index_partitions_ready. */
+int index_partitions_new(size_t n, size_t dimensions, struct index_partitions **partitions,
+                         struct error *err);
+void index_partitions_ready(struct index_partitions *partitions);
+struct index_partitions *index_partitions_reference(struct index_partitions *partitions);
+void index_partitions_free(struct index_partitions *partitions); /* one reference; accepts NULL */
+
+/* The place (0 to n - 1) of a partition number; n if there is none. */
+size_t index_partitions_find(const struct index_partitions *partitions, int64_t number);
+
+/* places[i] (0 to n - 1): the centroid nearest to points[i]; points: [n_points, dimensions] in code
+ * space. ERROR_INTERRUPTED. */
+int index_partitions_assign(const struct index_partitions *partitions, const float *points,
+                            size_t n_points, size_t n_threads, uint32_t *places,
+                            const struct cancel *cancel, struct error *err);
+
+/* Cuts points (2 or more) in two by 2-means: sides[i] is 0 or 1, each side has an eighth of the
+ * points at least, centroids: [2, dimensions] the means. The same points give the same cut.
+ * ERROR_NOMEM, ERROR_INTERRUPTED. */
+int index_partitions_split(const float *points, size_t n_points, size_t dimensions,
+                           unsigned char *sides, float *centroids, const struct cancel *cancel,
+                           struct error *err);
+
+/* The mean of n points. */
+void index_centroid(const float *points, size_t n_points, size_t dimensions, float *centroid);
+
+#endif

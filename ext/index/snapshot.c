@@ -1,0 +1,334 @@
+#include "index/snapshot.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/memory.h"
+#include "base/pages.h"
+
+#define PIECE_BYTES ((size_t)16 << 20) /* of memory, shared by blocks */
+#define HEAD_BYTES ((size_t)64)        /* of a block in it */
+#define IDLE_SECONDS 1.0               /* after which a cache makes way for another */
+
+/* Memory that blocks are cut from, one behind the other; goes when the last one has gone. */
+struct piece {
+    atomic_size_t references; /* one a block, and one while it is cut */
+    struct index_cache *cache;
+    unsigned char *memory;
+    size_t size, used;
+};
+
+struct index_bytes {
+    atomic_size_t references; /* one a snapshot */
+    struct piece *piece;
+    size_t size;
+};
+
+struct index_cache {
+    struct index_cache *next; /* in the list of all */
+    size_t n_open;
+    char *name;                      /* owned */
+    struct index_snapshot *snapshot; /* the latest; a reference; NULL: none */
+    struct piece *piece;             /* the one that is cut; a reference; NULL: none */
+    double used;                     /* when; see base/clock.h */
+    atomic_size_t held;              /* bytes of its pieces */
+};
+
+/* What the process shares, under the lock: the list, and of each cache all but `held`. */
+static struct lock lock = LOCK_FREE;
+static struct index_cache *caches;
+static atomic_size_t held_by_all;
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static void piece_free(struct piece *piece)
+{
+    if (piece == NULL || atomic_fetch_sub_explicit(&piece->references, 1, memory_order_acq_rel) > 1)
+        return;
+    atomic_fetch_sub_explicit(&piece->cache->held, piece->size, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&held_by_all, piece->size, memory_order_relaxed);
+    pages_free(piece->memory, piece->size);
+    memory_free(piece);
+}
+
+static struct piece *piece_new(struct index_cache *cache, size_t size)
+{
+    struct piece *piece = memory_zalloc(1, sizeof *piece);
+    if (piece == NULL) return NULL;
+    piece->memory = pages_alloc(size);
+    if (piece->memory == NULL) {
+        memory_free(piece);
+        return NULL;
+    }
+    atomic_init(&piece->references, 1);
+    piece->cache = cache;
+    piece->size = pages_round(size);
+    atomic_fetch_add_explicit(&cache->held, piece->size, memory_order_relaxed);
+    atomic_fetch_add_explicit(&held_by_all, piece->size, memory_order_relaxed);
+    return piece;
+}
+
+/* Lets the snapshot go that was not used for longest, of another cache that is idle. Under the
+ * lock; the caller frees what is returned without it. */
+static struct index_snapshot *take_idle(const struct index_cache *mine)
+{
+    struct index_cache *idle = NULL;
+    double before = clock_seconds() - IDLE_SECONDS;
+    for (struct index_cache *cache = caches; cache != NULL; cache = cache->next)
+        if (cache != mine && cache->snapshot != NULL && cache->used < before &&
+            (idle == NULL || cache->used < idle->used))
+            idle = cache;
+    if (idle == NULL) return NULL;
+    struct index_snapshot *snapshot = idle->snapshot;
+    struct piece *piece = idle->piece;
+    idle->snapshot = NULL;
+    idle->piece = NULL;
+    piece_free(piece);
+    return snapshot;
+}
+
+/* A cut of the piece in use, or of a new one of that size: under the lock. */
+static struct index_bytes *cut(struct index_cache *cache, size_t size, size_t new_piece,
+                               uint64_t max_bytes)
+{
+    struct piece *piece = cache->piece;
+    if (piece == NULL || piece->size - piece->used < size) {
+        size_t held = atomic_load_explicit(&held_by_all, memory_order_relaxed);
+        if (held >= max_bytes || max_bytes - held < pages_round(new_piece)) return NULL;
+        piece = piece_new(cache, new_piece);
+        if (piece == NULL) return NULL;
+        piece_free(cache->piece);
+        cache->piece = piece;
+    }
+    struct index_bytes *bytes = (struct index_bytes *)(void *)(piece->memory + piece->used);
+    piece->used += size;
+    atomic_fetch_add_explicit(&piece->references, 1, memory_order_relaxed);
+    *bytes = (struct index_bytes){.piece = piece, .size = size};
+    atomic_init(&bytes->references, 1);
+    return bytes;
+}
+
+/* The size of a new piece: what the snapshot still lacks, between one block and PIECE_BYTES. */
+static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
+{
+    size_t wanted = 0;
+    for (size_t i = 0; i < snapshot->n_blocks && wanted < PIECE_BYTES; i++)
+        if (index_block_data(&snapshot->blocks[i]) == NULL)
+            wanted += HEAD_BYTES * 2 +
+                      index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
+    if (wanted > PIECE_BYTES) wanted = PIECE_BYTES;
+    return wanted < size ? size : wanted;
+}
+
+struct index_bytes *index_bytes_new(struct index_cache *cache,
+                                    const struct index_snapshot *snapshot, size_t size,
+                                    uint64_t max_bytes)
+{
+    if (cache == NULL || size > max_bytes) return NULL;
+    size = (size + 2 * HEAD_BYTES - 1) / HEAD_BYTES * HEAD_BYTES;
+    size_t new_piece = piece_size(snapshot, size);
+    struct index_bytes *bytes = NULL;
+    struct index_snapshot *idle = NULL;
+    do {
+        index_snapshot_free(idle);
+        if (!lock_take(&lock)) return NULL;
+        bytes = cut(cache, size, new_piece, max_bytes);
+        idle = bytes == NULL ? take_idle(cache) : NULL;
+        lock_release(&lock);
+    } while (idle != NULL);
+    return bytes;
+}
+
+void index_bytes_free(struct index_bytes *bytes)
+{
+    if (bytes == NULL || atomic_fetch_sub_explicit(&bytes->references, 1, memory_order_acq_rel) > 1)
+        return;
+    piece_free(bytes->piece);
+}
+
+void *index_bytes_data(struct index_bytes *bytes)
+{
+    return (unsigned char *)bytes + HEAD_BYTES;
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------- */
+
+struct index_snapshot *index_snapshot_new(const struct index_layout *layout, int64_t generation,
+                                          size_t n_blocks)
+{
+    struct index_snapshot *snapshot = memory_zalloc(1, sizeof *snapshot);
+    if (snapshot == NULL) return NULL;
+    snapshot->blocks = memory_zalloc(n_blocks, sizeof *snapshot->blocks);
+    if (snapshot->blocks == NULL) {
+        memory_free(snapshot);
+        return NULL;
+    }
+    atomic_init(&snapshot->references, 1);
+    snapshot->generation = generation;
+    snapshot->layout = *layout;
+    snapshot->n_blocks = n_blocks;
+    return snapshot;
+}
+
+static struct index_snapshot *reference(struct index_snapshot *snapshot)
+{
+    if (snapshot != NULL)
+        atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void index_snapshot_free(struct index_snapshot *snapshot)
+{
+    if (snapshot == NULL ||
+        atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) > 1)
+        return;
+    for (size_t i = 0; i < snapshot->n_blocks; i++)
+        index_bytes_free(atomic_load_explicit(&snapshot->blocks[i].bytes, memory_order_relaxed));
+    index_partitions_free(snapshot->partitions);
+    memory_free(snapshot->blocks);
+    memory_free(snapshot);
+}
+
+const void *index_block_data(const struct index_block *block)
+{
+    struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire);
+    return bytes == NULL ? NULL : index_bytes_data(bytes);
+}
+
+const void *index_snapshot_keep(struct index_block *block, struct index_bytes *bytes)
+{
+    struct index_bytes *present = NULL;
+    if (atomic_compare_exchange_strong(&block->bytes, &present, bytes))
+        return index_bytes_data(bytes);
+    index_bytes_free(bytes);
+    return index_bytes_data(present);
+}
+
+size_t index_snapshot_part(const struct index_snapshot *snapshot, int64_t partition, size_t *first)
+{
+    size_t low = 0, high = snapshot->n_blocks;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (snapshot->blocks[middle].partition < partition) low = middle + 1;
+        else high = middle;
+    }
+    *first = low;
+    while (low < snapshot->n_blocks && snapshot->blocks[low].partition == partition) low++;
+    return low - *first;
+}
+
+static int comes_before(const struct index_block *a, const struct index_block *b)
+{
+    if (a->partition != b->partition) return a->partition < b->partition;
+    return a->number < b->number;
+}
+
+/* Bytes of the blocks that both have. Pieces that hold far more than that are left alone: what lies
+ * in them is copied elsewhere, and they go with the older snapshot. */
+static void take_over(struct index_cache *cache, struct index_snapshot *snapshot,
+                      const struct index_snapshot *older)
+{
+    size_t held = atomic_load_explicit(&cache->held, memory_order_relaxed), live = 0, j = 0;
+    for (size_t i = 0; i < older->n_blocks; i++)
+        if (index_block_data(&older->blocks[i]) != NULL)
+            live += index_block_size(&older->layout, older->blocks[i].capacity);
+    int is_sparse = held > 2 * live + 2 * PIECE_BYTES;
+    for (size_t i = 0; i < snapshot->n_blocks; i++) {
+        struct index_block *block = &snapshot->blocks[i];
+        while (j < older->n_blocks && comes_before(&older->blocks[j], block)) j++;
+        if (j == older->n_blocks) return;
+        const struct index_block *same = &older->blocks[j];
+        if (same->number != block->number || same->version != block->version ||
+            same->n != block->n || same->capacity != block->capacity)
+            continue;
+        struct index_bytes *bytes = atomic_load_explicit(&same->bytes, memory_order_acquire);
+        if (bytes == NULL) continue;
+        if (is_sparse) {
+            struct index_bytes *moved =
+                index_bytes_new(cache, snapshot, bytes->size - HEAD_BYTES, UINT64_MAX);
+            if (moved == NULL) continue;
+            memcpy(index_bytes_data(moved), index_bytes_data(bytes), bytes->size - HEAD_BYTES);
+            bytes = moved;
+        } else {
+            atomic_fetch_add_explicit(&bytes->references, 1, memory_order_relaxed);
+        }
+        atomic_store_explicit(&block->bytes, bytes, memory_order_release);
+    }
+}
+
+/* ---- caches ---------------------------------------------------------------------------------- */
+
+int index_cache_open(const char *name, struct index_cache **opened, struct error *err)
+{
+    struct index_cache *made = memory_zalloc(1, sizeof *made), *cache;
+    *opened = NULL;
+    if (made != NULL) made->name = memory_copy(name, strlen(name));
+    if (made == NULL || made->name == NULL || !lock_take(&lock)) {
+        int rc = made == NULL || made->name == NULL ? error_nomem(err) : 0;
+        if (made != NULL) memory_free(made->name);
+        memory_free(made);
+        return rc;
+    }
+    for (cache = caches; cache != NULL && strcmp(cache->name, name) != 0;) cache = cache->next;
+    if (cache == NULL) {
+        cache = made;
+        cache->next = caches;
+        caches = cache;
+    }
+    cache->n_open++;
+    lock_release(&lock);
+    if (cache != made) {
+        memory_free(made->name);
+        memory_free(made);
+    }
+    *opened = cache;
+    return 0;
+}
+
+void index_cache_close(struct index_cache *cache)
+{
+    if (cache == NULL || !lock_take(&lock)) return;
+    int is_last = --cache->n_open == 0;
+    struct index_cache **at = &caches;
+    while (is_last && *at != cache) at = &(*at)->next;
+    if (is_last) *at = cache->next;
+    lock_release(&lock);
+    if (!is_last) return;
+    index_snapshot_free(cache->snapshot);
+    piece_free(cache->piece);
+    memory_free(cache->name);
+    memory_free(cache);
+}
+
+struct index_snapshot *index_cache_find(struct index_cache *cache, int64_t generation)
+{
+    struct index_snapshot *found = NULL;
+    if (cache == NULL || !lock_take(&lock)) return NULL;
+    cache->used = clock_seconds();
+    if (cache->snapshot != NULL && cache->snapshot->generation == generation)
+        found = reference(cache->snapshot);
+    if (found != NULL) atomic_store_explicit(&found->is_known, 1, memory_order_relaxed);
+    lock_release(&lock);
+    return found;
+}
+
+void index_cache_publish(struct index_cache *cache, struct index_snapshot *snapshot)
+{
+    struct index_snapshot *older = NULL;
+    if (cache == NULL || !lock_take(&lock)) return;
+    older = reference(cache->snapshot);
+    lock_release(&lock);
+    if (older != NULL) {
+        atomic_store_explicit(&snapshot->is_known,
+                              atomic_load_explicit(&older->is_known, memory_order_relaxed),
+                              memory_order_relaxed);
+        take_over(cache, snapshot, older);
+    }
+    index_snapshot_free(older);
+    if (!lock_take(&lock)) return;
+    older = cache->snapshot;
+    cache->snapshot = reference(snapshot);
+    lock_release(&lock);
+    index_snapshot_free(older);
+}

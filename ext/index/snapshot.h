@@ -1,0 +1,97 @@
+/*
+ * snapshot.h: which blocks an index has at one moment, and those of them that are in memory, shared
+ * by all connections of a process.
+ *
+ * A snapshot is what a reader's transaction sees: the list of blocks, each with the version that its
+ * last writer gave it (a random number), and the partitions. A block is read from the storage once:
+ * whoever reads it first leaves its bytes in the snapshot, and the next snapshot takes over all
+ * blocks whose version is still the same. So after a write only what was written is read again.
+ *
+ * What a snapshot holds is known by its generation, a random number that every writer stores in its
+ * own transaction: a reader that finds the same number in its transaction sees the same blocks. That
+ * holds for other connections, other processes, ROLLBACK, savepoints and WAL alike, with nothing to
+ * invalidate. A "cache" is the latest snapshot of one index (a file and a table), reference counted:
+ * it lives as long as some connection has the index open, and no longer, so that nothing is left
+ * when the library is unloaded.
+ *
+ * The first search of all streams through a large index and keeps nothing: a process that asks one
+ * question takes no memory and does not wait for any (a page that is touched for the first time can
+ * cost more than reading it). The second one fills the cache.
+ *
+ * Memory is bounded for the process: a block that would go beyond the budget of the connection that
+ * reads it is not kept, after caches that were idle for a second have been let go. Bytes come from
+ * the system in huge pages (base/pages.h), several blocks in one piece; pieces that are mostly dead
+ * are emptied when the next snapshot is made.
+ *
+ * Threads: caches and snapshots may be used by any number of them. A snapshot's list never changes;
+ * a block's bytes appear once, by an atomic store.
+ *
+ * Rejected: reading SQLite's pages in place (its memory map is off by default, and a connection's
+ * own setting); PRAGMA data_version, which says that the file was written, not that the index was; a
+ * cache for each connection, which keeps the same bytes many times and forgets them all after every
+ * write.
+ */
+#ifndef INDEX_SNAPSHOT_H
+#define INDEX_SNAPSHOT_H
+
+#include <stdatomic.h>
+
+#include "index/block.h"
+#include "index/partitions.h"
+
+struct index_bytes; /* a block in memory */
+
+struct index_block {
+    int64_t number, partition, version;
+    size_t n, capacity;
+    _Atomic(struct index_bytes *) bytes; /* NULL: not in memory */
+};
+
+struct index_snapshot {
+    atomic_size_t references;
+    int64_t generation;
+    struct index_layout layout;
+    struct index_partitions *partitions; /* a reference; NULL: one part, around the origin */
+    atomic_int is_known; /* another search had it or the one before it: blocks stay in memory */
+    struct index_block *blocks;          /* [n_blocks] by partition, then number */
+    size_t n_blocks, n_rows;
+};
+
+struct index_cache;
+
+/* The cache of that name, made if no other connection has it open. ERROR_NOMEM. *cache may be NULL
+ * without an error (see base/lock.h): then nothing is shared. */
+int index_cache_open(const char *name, struct index_cache **cache, struct error *err);
+void index_cache_close(struct index_cache *cache); /* accepts NULL */
+
+/* The snapshot of that generation, referenced, and known now; NULL if it is not the latest one. */
+struct index_snapshot *index_cache_find(struct index_cache *cache, int64_t generation);
+
+/* An empty list of n_blocks blocks, for the caller to fill in order; one reference. */
+struct index_snapshot *index_snapshot_new(const struct index_layout *layout, int64_t generation,
+                                          size_t n_blocks);
+void index_snapshot_free(struct index_snapshot *snapshot); /* one reference; accepts NULL */
+
+/* Takes over the blocks of the cache's latest snapshot that are the same, and becomes the latest:
+ * known if that one was. */
+void index_cache_publish(struct index_cache *cache, struct index_snapshot *snapshot);
+
+/* Room for the bytes of a block, 64-byte aligned: NULL if max_bytes (of all caches together) does
+ * not allow it. Then index_snapshot_keep, or index_bytes_free. */
+struct index_bytes *index_bytes_new(struct index_cache *cache,
+                                    const struct index_snapshot *snapshot, size_t size,
+                                    uint64_t max_bytes);
+void index_bytes_free(struct index_bytes *bytes);
+void *index_bytes_data(struct index_bytes *bytes);
+
+/* Leaves the bytes with the block; if another thread was first, its bytes stay. Returns what is
+ * there. */
+const void *index_snapshot_keep(struct index_block *block, struct index_bytes *bytes);
+
+/* The bytes of a block; NULL if they are not in memory. */
+const void *index_block_data(const struct index_block *block);
+
+/* The blocks of a partition: the first one in *first, their number returned. */
+size_t index_snapshot_part(const struct index_snapshot *snapshot, int64_t partition, size_t *first);
+
+#endif

@@ -1,0 +1,369 @@
+/*
+ * semantic_each.c: semantic_search_each(index, queries [, k [, schema]]): many queries in one pass.
+ *
+ * A table `key, id, similarity, distance, rank`: for each query its k (25) nearest rows, best first.
+ * queries is a JSON array or object of texts, as embed_each takes it (a text that is a JSON array is
+ * a vector), or a BLOB of vectors one behind the other; key is what json_each calls key, or the
+ * 0-based position in the BLOB. SQLite asks a virtual table one query at a time, so that a join of
+ * queries with an index reads all rows for each; here a group of queries meets each block together,
+ * and texts are embedded in one call.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "sqlite/functions.h"
+#include "sqlite/semantic_embed.h"
+#include "sqlite/semantic_view.h"
+#include "sqlite/table_function.h"
+#include "sqlite/text_list.h"
+#include "vector/codec.h"
+
+/* Queries that go through the index together; bytes of their hits, at most. */
+#define GROUP ((size_t)64)
+#define GROUP_BYTES ((size_t)64 << 20)
+
+#define USUAL_K 25
+
+enum {
+    EACH_KEY,
+    EACH_ID,
+    EACH_SIMILARITY,
+    EACH_DISTANCE,
+    EACH_RANK,
+    EACH_INDEX, /* the first argument */
+    EACH_QUERIES,
+    EACH_K,
+    EACH_SCHEMA
+};
+#define N_EACH_ARGUMENTS 4
+
+struct each_cursor {
+    sqlite3_vtab_cursor base;
+    struct semantic_view view;
+    struct text_list list;    /* of a JSON list */
+    float *vectors;           /* [n_queries, dimensions]; owned */
+    const float **queries;    /* [n_queries]; NULL for null */
+    size_t n_queries, k;
+    struct top_k hits[GROUP]; /* of the queries from `group` on */
+    size_t group, n_group;
+    size_t query; /* the current one */
+    struct top_k_hit hit;
+    int64_t rank, row;
+    int eof;
+    sqlite3_value *arguments[N_EACH_ARGUMENTS];
+};
+
+static int each_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                        sqlite3_vtab **opened, char **message)
+{
+    (void)argc;
+    (void)argv;
+    (void)message;
+    return table_function_connect(db, aux,
+                                  "CREATE TABLE x(key, id, similarity, distance, rank, \"index\" "
+                                  "HIDDEN, queries HIDDEN, k HIDDEN, schema HIDDEN)",
+                                  opened);
+}
+
+static int each_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    (void)base;
+    return table_function_plan(info, EACH_INDEX, N_EACH_ARGUMENTS);
+}
+
+static int each_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
+{
+    (void)base;
+    struct each_cursor *cursor = memory_zalloc(1, sizeof *cursor);
+    if (cursor == NULL) return SQLITE_NOMEM;
+    *opened = &cursor->base;
+    return SQLITE_OK;
+}
+
+static void drop_group(struct each_cursor *cursor)
+{
+    for (size_t i = 0; i < cursor->n_group; i++) top_k_deinit(&cursor->hits[i]);
+    cursor->n_group = 0;
+}
+
+static void each_reset(struct each_cursor *cursor)
+{
+    drop_group(cursor);
+    view_close(&cursor->view);
+    text_list_deinit(&cursor->list);
+    memory_free(cursor->vectors);
+    memory_free(cursor->queries);
+    table_function_release(cursor->arguments, N_EACH_ARGUMENTS);
+    sqlite3_vtab_cursor base = cursor->base;
+    memset(cursor, 0, sizeof *cursor);
+    cursor->base = base;
+    cursor->eof = 1;
+}
+
+static int each_close(sqlite3_vtab_cursor *base)
+{
+    each_reset((struct each_cursor *)base);
+    memory_free(base);
+    return SQLITE_OK;
+}
+
+/* ---- the queries ----------------------------------------------------------------------------- */
+
+static int make_room(struct each_cursor *cursor, size_t n, struct error *err)
+{
+    cursor->n_queries = n;
+    cursor->vectors = memory_alloc(n, cursor->view.state.dimensions * sizeof *cursor->vectors);
+    cursor->queries = memory_zalloc(n, sizeof *cursor->queries);
+    return cursor->vectors == NULL || cursor->queries == NULL ? error_nomem(err) : 0;
+}
+
+/* A query's vector, checked, into its place. */
+static int take_vector(struct each_cursor *cursor, size_t i, const float *vector, size_t dimensions,
+                       struct error *err)
+{
+    const struct semantic_view *view = &cursor->view;
+    float *place = cursor->vectors + i * view->state.dimensions;
+    int rc = semantic_check_dimensions(&view->state, "the query", dimensions, err);
+    if (rc == 0) rc = semantic_check_direction(view->table, vector, dimensions, err);
+    if (rc != 0) return rc;
+    memcpy(place, vector, dimensions * sizeof *place);
+    cursor->queries[i] = place;
+    return 0;
+}
+
+static int read_blob(struct each_cursor *cursor, sqlite3_value *blob, struct error *err)
+{
+    size_t size = (size_t)sqlite3_value_bytes(blob), dimensions = cursor->view.state.dimensions;
+    if (size == 0 || size % (dimensions * sizeof(float)) != 0)
+        return error_set(err, ERROR_INVALID,
+                         "queries: expected vectors of %zu bytes one behind the other, not %zu "
+                         "bytes",
+                         dimensions * sizeof(float), size);
+    size_t n = size / (dimensions * sizeof(float));
+    int rc = make_room(cursor, n, err);
+    const char *bytes = sqlite3_value_blob(blob);
+    if (rc == 0 && bytes == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        size_t checked;
+        float *place = cursor->vectors + i * dimensions;
+        memcpy(place, bytes + i * dimensions * sizeof(float), dimensions * sizeof(float));
+        rc = vector_check(place, dimensions * sizeof(float), &checked, err);
+        if (rc == 0) rc = semantic_check_direction(cursor->view.table, place, dimensions, err);
+        if (rc != 0) error_context(err, "query %zu", i);
+        cursor->queries[i] = place;
+    }
+    return rc;
+}
+
+/* Embeds the texts of the list, all in one call. */
+static int embed_texts(struct each_cursor *cursor, const struct span *texts, const size_t *places,
+                       size_t n_texts, struct error *err)
+{
+    struct semantic_table *table = cursor->view.table;
+    struct model_embeddings embeddings = {0};
+    struct model_texts request = {texts, n_texts, MODEL_QUERY, &table->connection->cancel};
+    struct catalog_entry *entry;
+    struct model *fitted;
+    if (n_texts == 0) return 0;
+    int rc = semantic_embedder(table, &cursor->view.state, &entry, &fitted, err);
+    if (rc == 0)
+        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings, err);
+    for (size_t i = 0; rc == 0 && i < n_texts; i++) {
+        rc = take_vector(cursor, places[i], embeddings.vectors + i * embeddings.dimensions,
+                         embeddings.dimensions, err);
+        if (rc != 0) text_item_error(&cursor->list.items[places[i]], err);
+    }
+    memory_free(embeddings.vectors);
+    return rc;
+}
+
+static int read_item(struct each_cursor *cursor, size_t i, struct error *err)
+{
+    struct argument_vector vector = {0};
+    const struct text_item *item = &cursor->list.items[i];
+    int rc = argument_vector(item->value, &vector, err);
+    if (rc == 0) rc = take_vector(cursor, i, vector.data, vector.dimensions, err);
+    argument_vector_deinit(&vector);
+    return rc == 0 ? 0 : text_item_error(item, err);
+}
+
+static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct error *err)
+{
+    struct text_list *list = &cursor->list;
+    int rc = text_list_read(cursor->view.table->db, json, 0, NULL, list, err);
+    if (rc == 0) rc = make_room(cursor, list->n, err);
+    if (rc != 0) return rc;
+    size_t n_texts = 0;
+    struct span *texts = memory_alloc(list->n, sizeof *texts);
+    size_t *places = memory_alloc(list->n, sizeof *places);
+    if (texts == NULL || places == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < list->n; i++) {
+        const struct text_item *item = &list->items[i];
+        if (item->is_null) continue;
+        if (argument_is_json_array(item->value)) {
+            rc = read_item(cursor, i, err);
+            continue;
+        }
+        rc = model_check_text(item->text, 1, err);
+        if (rc != 0) rc = text_item_error(item, err);
+        places[n_texts] = i;
+        texts[n_texts++] = item->text;
+    }
+    if (rc == 0) rc = embed_texts(cursor, texts, places, n_texts, err);
+    memory_free(texts);
+    memory_free(places);
+    return rc;
+}
+
+static int read_k(struct each_cursor *cursor, sqlite3_value *value, struct error *err)
+{
+    cursor->k = USUAL_K;
+    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || sqlite3_value_int64(value) < 1)
+        return error_set(err, ERROR_INVALID, "k must be an integer of 1 or more");
+    cursor->k = (size_t)sqlite3_value_int64(value);
+    return 0;
+}
+
+/* ---- the hits -------------------------------------------------------------------------------- */
+
+/* Searches for the next group; null queries have no hits. */
+static int search_group(struct each_cursor *cursor, struct error *err)
+{
+    struct index_search search = view_search(&cursor->view);
+    size_t n_rows = cursor->view.reader.snapshot->n_rows, n = 0,
+           k = cursor->k < n_rows ? cursor->k : n_rows, most = GROUP;
+    struct index_query queries[GROUP];
+    drop_group(cursor);
+    if (k > 0 && GROUP_BYTES / (k * sizeof(struct top_k_hit)) < most)
+        most = GROUP_BYTES / (k * sizeof(struct top_k_hit));
+    if (most == 0) most = 1;
+    cursor->group = cursor->query;
+    while (n < most && cursor->group + n < cursor->n_queries &&
+           cursor->queries[cursor->group + n] != NULL) {
+        queries[n] = (struct index_query){.vector = cursor->queries[cursor->group + n],
+                                          .k = cursor->k,
+                                          .min_similarity = -INFINITY};
+        top_k_init(&cursor->hits[n++], cursor->k);
+    }
+    cursor->n_group = n;
+    return n == 0 ? 0 : index_search(&search, queries, n, cursor->hits, err);
+}
+
+/* The next hit: of the current query, or of the next one that has any. */
+static int advance(struct each_cursor *cursor)
+{
+    struct error err;
+    for (; cursor->query < cursor->n_queries; cursor->query++, cursor->rank = 0) {
+        if (cursor->queries[cursor->query] == NULL) continue;
+        if (cursor->query >= cursor->group + cursor->n_group && search_group(cursor, &err) != 0) {
+            cursor->eof = 1;
+            return argument_table_error(cursor->base.pVtab, "semantic_search_each", &err);
+        }
+        if (!top_k_pop(&cursor->hits[cursor->query - cursor->group], &cursor->hit)) continue;
+        cursor->rank++;
+        cursor->row++;
+        return SQLITE_OK;
+    }
+    cursor->eof = 1;
+    return SQLITE_OK;
+}
+
+static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                       sqlite3_value **argv)
+{
+    (void)unused;
+    (void)argc;
+    struct each_cursor *cursor = (struct each_cursor *)base;
+    struct connection *connection = ((struct table_function *)base->pVtab)->connection;
+    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
+    struct error err;
+    each_reset(cursor);
+    table_function_arguments(plan, argv, arguments);
+    sqlite3_value *queries = arguments[EACH_QUERIES - EACH_INDEX];
+    int rc = 0;
+    if (arguments[0] == NULL || queries == NULL)
+        rc = error_set(&err, ERROR_INVALID,
+                       "expected semantic_search_each(index, queries [, k [, schema]])");
+    else if (table_function_keep(arguments, cursor->arguments, N_EACH_ARGUMENTS) != SQLITE_OK)
+        rc = error_nomem(&err);
+    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL ||
+             sqlite3_value_type(queries) == SQLITE_NULL)
+        return SQLITE_OK;
+    if (rc == 0) rc = read_k(cursor, arguments[EACH_K - EACH_INDEX], &err);
+    if (rc == 0)
+        rc = view_open(connection, arguments[0], arguments[EACH_SCHEMA - EACH_INDEX],
+                       &cursor->view, &err);
+    if (rc == 0 && cursor->view.state.dimensions == 0) return SQLITE_OK; /* no rows */
+    if (rc == 0)
+        rc = sqlite3_value_type(queries) == SQLITE_BLOB ? read_blob(cursor, queries, &err)
+                                                        : read_json(cursor, queries, &err);
+    if (rc != 0) return argument_table_error(base->pVtab, "semantic_search_each", &err);
+    cursor->eof = 0;
+    return advance(cursor);
+}
+
+static int each_next(sqlite3_vtab_cursor *base)
+{
+    return advance((struct each_cursor *)base);
+}
+
+static int each_eof(sqlite3_vtab_cursor *base)
+{
+    return ((struct each_cursor *)base)->eof;
+}
+
+static int each_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+{
+    struct each_cursor *cursor = (struct each_cursor *)base;
+    enum index_metric metric = cursor->view.table->config.metric;
+    switch (column) {
+    case EACH_KEY:
+        if (cursor->list.n > 0)
+            sqlite3_result_value(context, cursor->list.items[cursor->query].key);
+        else sqlite3_result_int64(context, (sqlite3_int64)cursor->query);
+        break;
+    case EACH_ID:
+        sqlite3_result_int64(context, cursor->hit.id);
+        break;
+    case EACH_SIMILARITY:
+        sqlite3_result_double(context, index_similarity(metric, cursor->hit.similarity));
+        break;
+    case EACH_DISTANCE:
+        sqlite3_result_double(context, index_distance(metric, cursor->hit.similarity));
+        break;
+    case EACH_RANK:
+        sqlite3_result_int64(context, cursor->rank);
+        break;
+    default:
+        if (cursor->arguments[column - EACH_INDEX] != NULL)
+            sqlite3_result_value(context, cursor->arguments[column - EACH_INDEX]);
+    }
+    return SQLITE_OK;
+}
+
+static int each_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
+{
+    *rowid = ((struct each_cursor *)base)->row;
+    return SQLITE_OK;
+}
+
+static const sqlite3_module search_each = {
+    .xConnect = each_connect,
+    .xBestIndex = each_best_index,
+    .xDisconnect = table_function_disconnect,
+    .xOpen = each_open,
+    .xClose = each_close,
+    .xFilter = each_filter,
+    .xNext = each_next,
+    .xEof = each_eof,
+    .xColumn = each_column,
+    .xRowid = each_rowid,
+};
+
+int search_each_register(struct connection *connection)
+{
+    return connection_module(connection, "semantic_search_each", &search_each);
+}

@@ -1,0 +1,304 @@
+/*
+ * semantic_recall.c: semantic_recall(index [, k [, samples [, schema]]]): how good the searches of
+ * an index are, measured on its own rows.
+ *
+ * One row: `k` (25), `queries` (the samples, 50, or fewer where the index has fewer rows), `recall`
+ * (of the k nearest, the share that a search as the index does it finds: 0 to 1, 1 for an exact
+ * index), `scanned` and `rescored` (rows that it compares by what is scanned, and exactly after a
+ * scan of codes: means), `rows`, `partitions` (0: none). The samples are rows at equal steps through
+ * the index; each one's vector is a query, and the row itself does not count. Rows of equal
+ * similarity count for each other. Queries from elsewhere may find less than these.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "sqlite/functions.h"
+#include "sqlite/semantic_view.h"
+#include "sqlite/table_function.h"
+
+#define USUAL_K 25
+#define USUAL_SAMPLES 50
+#define MOST 1000  /* of k, and of samples */
+
+enum {
+    RECALL_K,
+    RECALL_QUERIES,
+    RECALL_RECALL,
+    RECALL_SCANNED,
+    RECALL_RESCORED,
+    RECALL_ROWS,
+    RECALL_PARTITIONS,
+    RECALL_INDEX, /* the first argument */
+    RECALL_WANTED_K,
+    RECALL_SAMPLES,
+    RECALL_SCHEMA
+};
+#define N_RECALL_ARGUMENTS 4
+
+struct recall_cursor {
+    sqlite3_vtab_cursor base;
+    int eof;
+    size_t k, n_queries, n_scanned, n_rescored, n_rows, n_partitions;
+    double recall;
+    sqlite3_value *arguments[N_RECALL_ARGUMENTS];
+};
+
+static int recall_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
+                          sqlite3_vtab **opened, char **message)
+{
+    (void)argc;
+    (void)argv;
+    (void)message;
+    return table_function_connect(
+        db, aux,
+        "CREATE TABLE x(k, queries, recall, scanned, rescored, rows, partitions, "
+        "\"index\" HIDDEN, wanted_k HIDDEN, samples HIDDEN, schema HIDDEN)",
+        opened);
+}
+
+static int recall_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+    (void)base;
+    return table_function_plan(info, RECALL_INDEX, N_RECALL_ARGUMENTS);
+}
+
+static int recall_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
+{
+    (void)base;
+    struct recall_cursor *cursor = memory_zalloc(1, sizeof *cursor);
+    if (cursor == NULL) return SQLITE_NOMEM;
+    *opened = &cursor->base;
+    return SQLITE_OK;
+}
+
+static void recall_reset(struct recall_cursor *cursor)
+{
+    table_function_release(cursor->arguments, N_RECALL_ARGUMENTS);
+    *cursor = (struct recall_cursor){.base = cursor->base, .eof = 1};
+}
+
+static int recall_close(sqlite3_vtab_cursor *base)
+{
+    recall_reset((struct recall_cursor *)base);
+    memory_free(base);
+    return SQLITE_OK;
+}
+
+/* ---- measuring ------------------------------------------------------------------------------- */
+
+struct sample {
+    int64_t *ids;                   /* [n] */
+    float *vectors;                 /* [n, dimensions] */
+    struct index_query *queries;    /* [n] */
+    struct top_k *found, *expected; /* [n] */
+    size_t n;
+};
+
+static void sample_free(struct sample *sample)
+{
+    for (size_t i = 0; i < sample->n; i++) {
+        if (sample->found != NULL) top_k_deinit(&sample->found[i]);
+        if (sample->expected != NULL) top_k_deinit(&sample->expected[i]);
+    }
+    memory_free(sample->ids);
+    memory_free(sample->vectors);
+    memory_free(sample->queries);
+    memory_free(sample->found);
+    memory_free(sample->expected);
+}
+
+/* The id of the row at a place in the order of the snapshot. */
+static int id_at(struct semantic_view *view, size_t place, int64_t *id, struct error *err)
+{
+    struct index_snapshot *snapshot = view->reader.snapshot;
+    size_t i = 0;
+    while (place >= snapshot->blocks[i].n) place -= snapshot->blocks[i++].n;
+    struct index_block *block = &snapshot->blocks[i];
+    const void *bytes = index_block_data(block);
+    int kept;
+    int rc = bytes == NULL ? view->storage.load(view->storage.context, block, &bytes, &kept, err)
+                           : 0;
+    if (rc != 0) return rc;
+    memcpy(id, (const char *)bytes + place * sizeof *id, sizeof *id);
+    return 0;
+}
+
+static int take_sample(struct semantic_view *view, size_t k, struct sample *sample,
+                       struct error *err)
+{
+    size_t dimensions = view->state.dimensions, n = sample->n,
+           n_rows = view->reader.snapshot->n_rows;
+    sample->ids = memory_alloc(n, sizeof *sample->ids);
+    sample->vectors = memory_alloc(n, dimensions * sizeof *sample->vectors);
+    sample->queries = memory_zalloc(n, sizeof *sample->queries);
+    sample->found = memory_zalloc(n, sizeof *sample->found);
+    sample->expected = memory_zalloc(n, sizeof *sample->expected);
+    if (sample->ids == NULL || sample->vectors == NULL || sample->queries == NULL ||
+        sample->found == NULL || sample->expected == NULL)
+        return error_nomem(err);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const void *bytes;
+        size_t size;
+        int found = 0;
+        float *vector = sample->vectors + i * dimensions;
+        rc = id_at(view, i * n_rows / n, &sample->ids[i], err);
+        if (rc == 0)
+            rc = view->storage.fetch(view->storage.context, sample->ids[i], &bytes, &size, &found,
+                                     err);
+        if (rc == 0 && (!found || size != dimensions * sizeof *vector))
+            rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there",
+                           (long long)sample->ids[i]);
+        if (rc != 0) return rc;
+        memcpy(vector, bytes, size);
+        sample->queries[i] =
+            (struct index_query){.vector = vector, .k = k + 1, .min_similarity = -INFINITY};
+        top_k_init(&sample->found[i], k + 1);
+        top_k_init(&sample->expected[i], k + 1);
+    }
+    return rc;
+}
+
+/* The share of the k nearest that was found: rows that are as similar as the k-th, the row itself
+ * left out. */
+static double share(struct top_k *found, struct top_k *expected, int64_t self, size_t k)
+{
+    size_t n = 0, n_good = 0;
+    double least = -INFINITY;
+    top_k_sort(expected);
+    top_k_sort(found);
+    for (size_t i = 0; i < expected->n && n < k; i++) {
+        if (expected->hits[i].id == self) continue;
+        least = expected->hits[i].similarity;
+        n++;
+    }
+    for (size_t i = 0; i < found->n && n_good < n; i++)
+        n_good += found->hits[i].id != self && found->hits[i].similarity >= least;
+    return n == 0 ? 1.0 : (double)n_good / (double)n;
+}
+
+static int measure(struct semantic_view *view, struct recall_cursor *cursor, struct sample *sample,
+                   struct error *err)
+{
+    struct index_search search = view_search(view), exact = search;
+    exact.exactly = 1;
+    exact.near_parts_only = 0;
+    int rc = take_sample(view, cursor->k, sample, err);
+    if (rc == 0) rc = index_search(&search, sample->queries, sample->n, sample->found, err);
+    if (rc == 0) rc = index_search(&exact, sample->queries, sample->n, sample->expected, err);
+    for (size_t i = 0; rc == 0 && i < sample->n; i++)
+        cursor->recall += share(&sample->found[i], &sample->expected[i], sample->ids[i], cursor->k);
+    cursor->n_scanned = search.n_scanned;
+    cursor->n_rescored = search.n_rescored;
+    return rc;
+}
+
+static int read_count(sqlite3_value *value, const char *name, size_t usual, size_t *count,
+                      struct error *err)
+{
+    *count = usual;
+    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    sqlite3_int64 n = sqlite3_value_int64(value);
+    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || n < 1 || n > MOST)
+        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %d", name, MOST);
+    *count = (size_t)n;
+    return 0;
+}
+
+static int recall_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+                         sqlite3_value **argv)
+{
+    (void)unused;
+    (void)argc;
+    struct recall_cursor *cursor = (struct recall_cursor *)base;
+    struct connection *connection = ((struct table_function *)base->pVtab)->connection;
+    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
+    struct semantic_view view = {0};
+    struct sample sample = {0};
+    struct error err;
+    recall_reset(cursor);
+    table_function_arguments(plan, argv, arguments);
+    int rc = 0;
+    if (arguments[0] == NULL)
+        rc = error_set(&err, ERROR_INVALID,
+                       "expected semantic_recall(index [, k [, samples [, schema]]])");
+    else if (table_function_keep(arguments, cursor->arguments, N_RECALL_ARGUMENTS) != SQLITE_OK)
+        rc = error_nomem(&err);
+    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL) return SQLITE_OK;
+    if (rc == 0) rc = read_count(arguments[1], "k", USUAL_K, &cursor->k, &err);
+    if (rc == 0) rc = read_count(arguments[2], "samples", USUAL_SAMPLES, &sample.n, &err);
+    if (rc == 0) rc = view_open(connection, arguments[0], arguments[3], &view, &err);
+    if (rc == 0) {
+        const struct index_snapshot *snapshot = view.reader.snapshot;
+        cursor->n_rows = snapshot->n_rows;
+        cursor->n_partitions = snapshot->partitions == NULL ? 0 : snapshot->partitions->n;
+        if (sample.n > snapshot->n_rows) sample.n = snapshot->n_rows;
+        cursor->n_queries = sample.n;
+        if (sample.n > 0) rc = measure(&view, cursor, &sample, &err);
+    }
+    sample_free(&sample);
+    view_close(&view);
+    if (rc != 0) return argument_table_error(base->pVtab, "semantic_recall", &err);
+    cursor->eof = 0;
+    return SQLITE_OK;
+}
+
+static int recall_next(sqlite3_vtab_cursor *base)
+{
+    ((struct recall_cursor *)base)->eof = 1;
+    return SQLITE_OK;
+}
+
+static int recall_eof(sqlite3_vtab_cursor *base)
+{
+    return ((struct recall_cursor *)base)->eof;
+}
+
+static int recall_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+{
+    struct recall_cursor *cursor = (struct recall_cursor *)base;
+    double n = (double)cursor->n_queries;
+    const size_t counts[] = {[RECALL_K] = cursor->k,
+                             [RECALL_QUERIES] = cursor->n_queries,
+                             [RECALL_ROWS] = cursor->n_rows,
+                             [RECALL_PARTITIONS] = cursor->n_partitions};
+    if (column >= RECALL_INDEX) {
+        sqlite3_value *argument = cursor->arguments[column - RECALL_INDEX];
+        if (argument != NULL) sqlite3_result_value(context, argument);
+    } else if (column == RECALL_RECALL || column == RECALL_SCANNED || column == RECALL_RESCORED) {
+        double sum = column == RECALL_RECALL    ? cursor->recall
+                     : column == RECALL_SCANNED ? (double)cursor->n_scanned
+                                                : (double)cursor->n_rescored;
+        if (cursor->n_queries > 0) sqlite3_result_double(context, sum / n);
+    } else {
+        sqlite3_result_int64(context, (sqlite3_int64)counts[column]);
+    }
+    return SQLITE_OK;
+}
+
+static int recall_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
+{
+    (void)base;
+    *rowid = 1;
+    return SQLITE_OK;
+}
+
+static const sqlite3_module recall = {
+    .xConnect = recall_connect,
+    .xBestIndex = recall_best_index,
+    .xDisconnect = table_function_disconnect,
+    .xOpen = recall_open,
+    .xClose = recall_close,
+    .xFilter = recall_filter,
+    .xNext = recall_next,
+    .xEof = recall_eof,
+    .xColumn = recall_column,
+    .xRowid = recall_rowid,
+};
+
+int recall_register(struct connection *connection)
+{
+    return connection_module(connection, "semantic_recall", &recall);
+}
