@@ -154,10 +154,14 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (20), with clang's libFuzzer
 	    echo "$$name: $$(grep '^Done' $(BUILD)/fuzzing/$$name.log)"; \
 	done
 
-bench: install-test ## measure load, sync, query and rerank, and the kernels
+# INDEX_BENCH: what tests/bench/index_bench.py is told. --reach compares what this project aims at.
+INDEX_BENCH ?= --rows 1000,10000,100000,1000000
+bench: install-test ## measure load, sync, query, rerank, kernels, and the index beside its peers
+	@sh tests/tools/install.sh bench
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@$(PYTHON_RUN) tests/bench/bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/remote_bench.py $(LIBRARY)
+	@$(PYTHON_RUN) tests/bench/index_bench.py $(LIBRARY) $(INDEX_BENCH)
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
 
 install-runtime:

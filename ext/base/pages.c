@@ -16,8 +16,8 @@ size_t pages_round(size_t size)
  * back. */
 static unsigned char *map_aligned(size_t size)
 {
-    unsigned char *mapped = mmap(NULL, size + PAGES_HUGE, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *mapped =
+        mmap(NULL, size + PAGES_HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapped == MAP_FAILED) return NULL;
     size_t before = (PAGES_HUGE - (uintptr_t)mapped % PAGES_HUGE) % PAGES_HUGE;
     if (before > 0) munmap(mapped, before);
@@ -33,8 +33,7 @@ void *pages_alloc(size_t size)
     size_t rounded = pages_round(size);
     if (rounded == 0 || rounded > SIZE_MAX - PAGES_HUGE) return NULL;
     if (rounded >= PAGES_HUGE) return map_aligned(rounded);
-    void *mapped =
-        mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *mapped = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return mapped == MAP_FAILED ? NULL : mapped;
 }
 

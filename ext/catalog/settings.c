@@ -37,8 +37,7 @@ static void apply(struct catalog *catalog, enum catalog_setting setting, uint64_
 {
     struct api_settings *remote = &catalog->session.settings;
     catalog->settings[setting] = value;
-    cache_set_budget(&catalog->cache,
-                     catalog->settings[CATALOG_MEMORY_BUDGET] / CACHE_SHARE);
+    cache_set_budget(&catalog->cache, catalog->settings[CATALOG_MEMORY_BUDGET] / CACHE_SHARE);
     remote->timeout = (double)catalog->settings[CATALOG_TIMEOUT_MS] / 1000.0;
     remote->max_retries = (unsigned)catalog->settings[CATALOG_MAX_RETRIES];
     remote->concurrency = (unsigned)catalog->settings[CATALOG_CONCURRENCY];

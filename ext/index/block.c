@@ -46,18 +46,26 @@ size_t index_block_capacity(const struct index_layout *layout, size_t n_rows)
     return n_rows < FEWEST_ROWS ? FEWEST_ROWS : n_rows > most ? most : n_rows;
 }
 
+void index_block_arrays(const struct index_layout *layout, size_t capacity,
+                        struct index_arrays *arrays)
+{
+    size_t number = layout->quantize == INDEX_EXACT ? 0 : sizeof(float), at = 0;
+    *arrays =
+        (struct index_arrays){.size = {sizeof(int64_t), number, number, number, stride_of(layout)}};
+    for (size_t i = 0; i < INDEX_ARRAYS; at += capacity * arrays->size[i++]) arrays->offset[i] = at;
+}
+
 struct index_rows index_block_rows(const struct index_layout *layout, void *bytes, size_t capacity)
 {
+    struct index_arrays arrays;
     unsigned char *at = bytes;
-    struct index_rows rows = {.ids = bytes, .stride = stride_of(layout)};
-    at += capacity * sizeof *rows.ids;
-    if (layout->quantize != INDEX_EXACT) {
-        rows.offsets = (float *)(void *)at;
-        rows.scales = rows.offsets + capacity;
-        rows.errors = rows.scales + capacity;
-        at = (unsigned char *)(rows.errors + capacity);
-    }
-    rows.components = at;
+    index_block_arrays(layout, capacity, &arrays);
+    struct index_rows rows = {
+        .ids = bytes, .components = at + arrays.offset[4], .stride = arrays.size[4]};
+    if (layout->quantize == INDEX_EXACT) return rows;
+    rows.offsets = (float *)(void *)(at + arrays.offset[1]);
+    rows.scales = (float *)(void *)(at + arrays.offset[2]);
+    rows.errors = (float *)(void *)(at + arrays.offset[3]);
     return rows;
 }
 
@@ -77,18 +85,6 @@ void index_row_write(const struct index_layout *layout, const struct index_rows 
     rows->offsets[i] = head.offset;
     rows->scales[i] = head.scale;
     rows->errors[i] = head.error;
-}
-
-void index_row_copy(const struct index_rows *rows, size_t to, const struct index_rows *source,
-                    size_t from)
-{
-    rows->ids[to] = source->ids[from];
-    memmove(rows->components + to * rows->stride, source->components + from * rows->stride,
-            rows->stride);
-    if (rows->offsets == NULL) return;
-    rows->offsets[to] = source->offsets[from];
-    rows->scales[to] = source->scales[from];
-    rows->errors[to] = source->errors[from];
 }
 
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id)

@@ -56,15 +56,20 @@ size_t index_block_capacity(const struct index_layout *layout, size_t n_rows);
 /* The arrays of a block's bytes, aligned to 8, of index_block_size. */
 struct index_rows index_block_rows(const struct index_layout *layout, void *bytes, size_t capacity);
 
+/* Where the arrays of a block lie in its bytes, in the order above, and the size of an element; a
+ * size of 0 for those that it has not. Components are the last. */
+#define INDEX_ARRAYS 5
+struct index_arrays {
+    size_t offset[INDEX_ARRAYS], size[INDEX_ARRAYS];
+};
+void index_block_arrays(const struct index_layout *layout, size_t capacity,
+                        struct index_arrays *arrays);
+
 /* Writes row i: `vector` as it was given; in_code_space and centroid (NULL: the origin) are used by
  * codes alone. */
 void index_row_write(const struct index_layout *layout, const struct index_rows *rows, size_t i,
                      int64_t id, const float *vector, const float *in_code_space,
                      const float *centroid);
-
-/* Copies row `from` over row `to`, also of another block of the same layout. */
-void index_row_copy(const struct index_rows *rows, size_t to, const struct index_rows *source,
-                    size_t from);
 
 /* The row of an id among the first n; n if it is not there. */
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);

@@ -8,7 +8,7 @@
 #include "base/workers.h"
 #include "vector/distance.h"
 
-#define POINTS_AT_ONCE 64            /* of a thread */
+#define POINTS_AT_ONCE 64              /* of a thread */
 #define TILE_BYTES ((size_t)128 << 10) /* of centroids that they are compared with */
 #define MAX_TILE 256
 #define LLOYD_STEPS 6
@@ -208,9 +208,8 @@ static void take_means(struct split *split)
     for (size_t i = 0; i < split->n_points; i++) n_side[split->sides[i]]++;
     memset(split->centroids, 0, 2 * dimensions * sizeof *split->centroids);
     for (size_t i = 0; i < split->n_points; i++)
-        vector_add(split->centroids + split->sides[i] * dimensions,
-                   split->points + i * dimensions, 1.0f / (float)n_side[split->sides[i]],
-                   dimensions);
+        vector_add(split->centroids + split->sides[i] * dimensions, split->points + i * dimensions,
+                   1.0f / (float)n_side[split->sides[i]], dimensions);
 }
 
 /* The line through both means; a point is nearer to the second beyond the middle between them. */

@@ -136,8 +136,7 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
     const struct index_snapshot *snapshot = scan->search->snapshot;
     const struct index_layout *layout = &snapshot->layout;
     /* A scan only reads, but the arrays are those that writers use. */
-    struct index_rows rows =
-        index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity);
+    struct index_rows rows = index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity);
     struct stretch stretch = {.rows = &rows};
     size_t part = snapshot->partitions == NULL
                       ? 0

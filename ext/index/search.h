@@ -7,7 +7,7 @@
  * - Codes: each row gets an upper bound of its closeness, estimate + z standard errors (see
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
  *   bound reaches the k-th best closeness found: so how many are looked at follows from the data and
- *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k.
+ *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k (and is raised once).
  * - Partitions: only rows of the parts whose centroids are nearest to the query, an eighth of all
  *   parts, are compared. All parts with a list of ids, or when fewer than k rows were found that are
  *   similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that

@@ -115,8 +115,8 @@ static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
     size_t wanted = 0;
     for (size_t i = 0; i < snapshot->n_blocks && wanted < PIECE_BYTES; i++)
         if (index_block_data(&snapshot->blocks[i]) == NULL)
-            wanted += HEAD_BYTES * 2 +
-                      index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
+            wanted +=
+                HEAD_BYTES * 2 + index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
     if (wanted > PIECE_BYTES) wanted = PIECE_BYTES;
     return wanted < size ? size : wanted;
 }
@@ -173,8 +173,7 @@ struct index_snapshot *index_snapshot_new(const struct index_layout *layout, int
 
 static struct index_snapshot *reference(struct index_snapshot *snapshot)
 {
-    if (snapshot != NULL)
-        atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    if (snapshot != NULL) atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
     return snapshot;
 }
 
@@ -239,7 +238,7 @@ static void take_over(struct index_cache *cache, struct index_snapshot *snapshot
         while (j < older->n_blocks && comes_before(&older->blocks[j], block)) j++;
         if (j == older->n_blocks) return;
         const struct index_block *same = &older->blocks[j];
-        if (same->number != block->number || same->version != block->version ||
+        if (comes_before(block, same) || same->version != block->version ||
             same->n != block->n || same->capacity != block->capacity)
             continue;
         struct index_bytes *bytes = atomic_load_explicit(&same->bytes, memory_order_acquire);

@@ -53,7 +53,7 @@ struct index_snapshot {
     struct index_layout layout;
     struct index_partitions *partitions; /* a reference; NULL: one part, around the origin */
     atomic_int is_known; /* another search had it or the one before it: blocks stay in memory */
-    struct index_block *blocks;          /* [n_blocks] by partition, then number */
+    struct index_block *blocks; /* [n_blocks] by partition, then number */
     size_t n_blocks, n_rows;
 };
 

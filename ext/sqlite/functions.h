@@ -10,10 +10,10 @@
 int vector_functions_register(struct connection *connection); /* vector_functions.c */
 int embed_register(struct connection *connection);            /* embed.c: embed(), embed_each */
 int rerank_register(struct connection *connection);           /* rerank.c: rerank(), rerank */
-int models_register(struct connection *connection);   /* models.c: rerank_models, rerank_stats */
+int models_register(struct connection *connection);      /* models.c: rerank_models, rerank_stats */
 int search_each_register(struct connection *connection); /* semantic_each.c */
 int recall_register(struct connection *connection);      /* semantic_recall.c */
-int settings_register(struct connection *connection); /* settings.c: rerank_config() */
+int settings_register(struct connection *connection);    /* settings.c: rerank_config() */
 
 /* A scalar function that owns a reference to the connection. flags: SQLITE_DETERMINISTIC and so on.
  */

@@ -119,39 +119,63 @@ static int put_new(struct semantic_table *table, const struct semantic_state *st
     return rc == 0 ? put_entry(table, state, block, err) : rc;
 }
 
-/* An array of the block: bytes of places [low, high). */
-static int write_places(struct semantic_table *table, sqlite3_blob *blob,
-                        const struct block_bytes *block, const void *array, size_t size, size_t low,
-                        size_t high, struct error *err)
+/* A stored block, opened to read and write single places. */
+static int open_stored(struct semantic_table *table, int64_t number, sqlite3_blob **blob,
+                       struct error *err)
 {
-    if (array == NULL || low >= high) return 0;
-    const unsigned char *from = (const unsigned char *)array + low * size;
-    size_t offset = (size_t)(from - (const unsigned char *)block->bytes);
-    int rc = sqlite3_blob_write(blob, from, (int)((high - low) * size), (int)offset);
+    char *name = sqlite3_mprintf("%s_data", table->name);
+    *blob = NULL;
+    if (name == NULL) return error_nomem(err);
+    int opened = sqlite3_blob_open(table->db, table->schema, name, "bytes", number, 1, blob);
+    int rc = opened == SQLITE_OK ? 0 : argument_storage_error(table->db, opened, err);
+    sqlite3_free(name);
+    return rc;
+}
+
+static int close_stored(struct semantic_table *table, sqlite3_blob *blob, int rc, struct error *err)
+{
+    int closed = sqlite3_blob_close(blob);
+    return rc == 0 && closed != SQLITE_OK ? argument_storage_error(table->db, closed, err) : rc;
+}
+
+static int check_stored(const struct semantic_table *table, const struct index_layout *layout,
+                        const struct block_bytes *block, sqlite3_blob *blob, struct error *err)
+{
+    if ((size_t)sqlite3_blob_bytes(blob) == index_block_size(layout, block->capacity)) return 0;
+    return corrupt_block(table, block->number, "its bytes have a wrong size", err);
+}
+
+/* Writes the first n places of `rows` to a stored block, from place `first` on. */
+static int write_places(struct semantic_table *table, sqlite3_blob *blob,
+                        const struct index_arrays *arrays, const struct index_rows *rows,
+                        size_t first, size_t n, struct error *err)
+{
+    const void *const from[] = {rows->ids, rows->offsets, rows->scales, rows->errors,
+                                rows->components};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < INDEX_ARRAYS; i++)
+        if (from[i] != NULL)
+            rc = sqlite3_blob_write(blob, from[i], (int)(n * arrays->size[i]),
+                                    (int)(arrays->offset[i] + first * arrays->size[i]));
     return rc == SQLITE_OK ? 0 : argument_storage_error(table->db, rc, err);
 }
 
-/* What changed of a block that is stored: places [low, high). */
-static int put_places(struct semantic_table *table, const struct semantic_state *state,
-                      const struct block_bytes *block, size_t low, size_t high, struct error *err)
+/* Copies a place of a stored block over another; scratch holds one row's components. */
+static int move_place(struct semantic_table *table, sqlite3_blob *blob,
+                      const struct index_arrays *arrays, size_t from, size_t to, void *scratch,
+                      struct error *err)
 {
-    sqlite3_blob *blob = NULL;
-    char *name = sqlite3_mprintf("%s_data", table->name);
-    if (name == NULL) return error_nomem(err);
-    int opened =
-        sqlite3_blob_open(table->db, table->schema, name, "bytes", block->number, 1, &blob);
-    int rc = opened == SQLITE_OK ? 0 : argument_storage_error(table->db, opened, err);
-    sqlite3_free(name);
-    const struct index_rows *rows = &block->rows;
-    if (rc == 0) rc = write_places(table, blob, block, rows->ids, sizeof(int64_t), low, high, err);
-    if (rc == 0) rc = write_places(table, blob, block, rows->offsets, sizeof(float), low, high, err);
-    if (rc == 0) rc = write_places(table, blob, block, rows->scales, sizeof(float), low, high, err);
-    if (rc == 0) rc = write_places(table, blob, block, rows->errors, sizeof(float), low, high, err);
-    if (rc == 0)
-        rc = write_places(table, blob, block, rows->components, rows->stride, low, high, err);
-    int closed = sqlite3_blob_close(blob);
-    if (rc == 0 && closed != SQLITE_OK) rc = argument_storage_error(table->db, closed, err);
-    return rc == 0 ? put_entry(table, state, block, err) : rc;
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < INDEX_ARRAYS; i++) {
+        int size = (int)arrays->size[i];
+        if (size == 0) continue;
+        rc = sqlite3_blob_read(blob, scratch, size,
+                               (int)(arrays->offset[i] + from * arrays->size[i]));
+        if (rc == SQLITE_OK)
+            rc = sqlite3_blob_write(blob, scratch, size,
+                                    (int)(arrays->offset[i] + to * arrays->size[i]));
+    }
+    return rc == SQLITE_OK ? 0 : argument_storage_error(table->db, rc, err);
 }
 
 int blocks_drop(struct semantic_table *table, int64_t number, struct error *err)
@@ -199,7 +223,8 @@ static int append_new(struct semantic_table *table, const struct semantic_state 
     struct block_bytes block = {.partition = target->partition};
     int64_t last = 0, capacity = 0;
     int rc = blocks_ask(table, STATEMENT_LAST_BLOCK, 0, 0, &last, err);
-    if (rc == 0) rc = blocks_ask(table, STATEMENT_LAST_CAPACITY, target->partition, 0, &capacity, err);
+    if (rc == 0)
+        rc = blocks_ask(table, STATEMENT_LAST_CAPACITY, target->partition, 0, &capacity, err);
     if (rc != 0) return rc;
     if (last >= INT64_MAX - 1 || last < 0 || capacity < 0 || capacity > MAX_CAPACITY)
         return corrupt_block(table, last, "its number or size is damaged", err);
@@ -215,28 +240,47 @@ static int append_new(struct semantic_table *table, const struct semantic_state 
     return rc;
 }
 
+/* Into the room that a stored block has. */
+static int append_stored(struct semantic_table *table, const struct semantic_state *state,
+                         const struct block_target *target, int64_t number, struct block_row *rows,
+                         size_t n_rows, size_t *n_done, struct error *err)
+{
+    struct index_layout layout = blocks_layout(table, state);
+    struct block_bytes stored = {.number = number}, added = {.number = number};
+    struct index_arrays arrays;
+    sqlite3_blob *blob = NULL;
+    int rc = read_entry(table, &stored, err);
+    if (rc == 0) rc = open_stored(table, number, &blob, err);
+    if (rc == 0) rc = check_stored(table, &layout, &stored, blob, err);
+    size_t room = stored.capacity - stored.n;
+    *n_done = added.capacity = n_rows < room ? n_rows : room;
+    if (rc == 0) rc = make_room(&layout, &added, err);
+    if (rc == 0) {
+        fill(&layout, &added, target->centroid, rows, *n_done);
+        index_block_arrays(&layout, stored.capacity, &arrays);
+        rc = write_places(table, blob, &arrays, &added.rows, stored.n, *n_done, err);
+    }
+    rc = close_stored(table, blob, rc, err);
+    stored.n += *n_done;
+    if (rc == 0) rc = put_entry(table, state, &stored, err);
+    block_free(&added);
+    return rc;
+}
+
 int blocks_append(struct semantic_table *table, const struct semantic_state *state,
                   const struct block_target *target, struct block_row *rows, size_t n_rows,
                   struct error *err)
 {
-    struct index_layout layout = blocks_layout(table, state);
     int rc = 0;
     while (rc == 0 && n_rows > 0) {
         int64_t number;
         size_t n_done = 0;
-        rc = blocks_ask(table, STATEMENT_BLOCK_WITH_ROOM, target->partition, target->after, &number, err);
+        rc = blocks_ask(table, STATEMENT_BLOCK_WITH_ROOM, target->partition, target->after, &number,
+                        err);
         if (rc == 0 && number == 0)
             rc = append_new(table, state, target, rows, n_rows, &n_done, err);
-        else if (rc == 0) {
-            struct block_bytes block;
-            rc = block_read(table, &layout, number, &block, err);
-            if (rc != 0) return rc;
-            size_t n = block.n, room = block.capacity - n;
-            n_done = n_rows < room ? n_rows : room;
-            fill(&layout, &block, target->centroid, rows, n_done);
-            rc = put_places(table, state, &block, n, block.n, err);
-            block_free(&block);
-        }
+        else if (rc == 0)
+            rc = append_stored(table, state, target, number, rows, n_rows, &n_done, err);
         rows += n_done;
         n_rows -= n_done;
         if (rc == 0) rc = cancel_check(&table->connection->cancel, err);
@@ -258,32 +302,59 @@ static int compare_places(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Takes rows out of one block. */
+static size_t find_id(const int64_t *ids, size_t n, int64_t id)
+{
+    size_t i = 0;
+    while (i < n && ids[i] != id) i++;
+    return i;
+}
+
+/* Takes rows out of a stored block, whose ids are read: the last row moves to each place. */
+static int remove_places(struct semantic_table *table, const struct index_arrays *arrays,
+                         sqlite3_blob *blob, int64_t *ids, struct block_bytes *block,
+                         const struct place *places, size_t n_places, struct error *err)
+{
+    void *scratch = memory_alloc(arrays->size[INDEX_ARRAYS - 1], 1);
+    int rc = scratch == NULL ? error_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < n_places; i++) {
+        size_t at = find_id(ids, block->n, places[i].id);
+        if (at == block->n) {
+            rc = corrupt_block(table, block->number, "a row of it is not there", err);
+            error_context(err, "row %lld", (long long)places[i].id);
+            break;
+        }
+        if (at == --block->n) continue;
+        ids[at] = ids[block->n];
+        rc = move_place(table, blob, arrays, block->n, at, scratch, err);
+    }
+    memory_free(scratch);
+    return rc;
+}
+
+/* Takes rows out of one block; without rows it goes. */
 static int remove_from(struct semantic_table *table, const struct semantic_state *state,
                        const struct place *places, size_t n_places, struct error *err)
 {
     struct index_layout layout = blocks_layout(table, state);
-    struct block_bytes block;
-    int rc = block_read(table, &layout, places->block, &block, err);
-    size_t low = SIZE_MAX, high = 0;
-    for (size_t i = 0; rc == 0 && i < n_places; i++) {
-        size_t at = index_row_find(&block.rows, block.n, places[i].id);
-        if (at == block.n) {
-            rc = corrupt_block(table, places->block, "a row of it is not there", err);
-            error_context(err, "row %lld", (long long)places[i].id);
-            break;
-        }
-        if (at != --block.n) {
-            index_row_copy(&block.rows, at, &block.rows, block.n);
-            if (at < low) low = at;
-            if (at >= high) high = at + 1;
-        }
+    struct block_bytes block = {.number = places->block};
+    struct index_arrays arrays;
+    sqlite3_blob *blob = NULL;
+    int64_t *ids = NULL;
+    int rc = read_entry(table, &block, err);
+    if (rc == 0) rc = open_stored(table, block.number, &blob, err);
+    if (rc == 0) rc = check_stored(table, &layout, &block, blob, err);
+    if (rc == 0 && (ids = memory_alloc(block.n, sizeof *ids)) == NULL) rc = error_nomem(err);
+    if (rc == 0) {
+        index_block_arrays(&layout, block.capacity, &arrays);
+        int got = sqlite3_blob_read(blob, ids, (int)(block.n * sizeof *ids), 0);
+        if (got != SQLITE_OK) rc = argument_storage_error(table->db, got, err);
     }
-    if (high > block.n) high = block.n;
-    if (rc == 0 && block.n == 0) rc = blocks_drop(table, block.number, err);
-    else if (rc == 0) rc = put_places(table, state, &block, low, high, err);
-    block_free(&block);
-    return rc;
+    if (rc == 0) rc = remove_places(table, &arrays, blob, ids, &block, places, n_places, err);
+    rc = close_stored(table, blob, rc, err);
+    memory_free(ids);
+    if (rc != 0) return rc;
+    return block.n == 0 ? blocks_drop(table, block.number, err)
+                        : put_entry(table, state, &block, err);
 }
 
 /* Takes all rows of the batch that are there out of their blocks. */

@@ -21,9 +21,9 @@ struct index_layout blocks_layout(const struct semantic_table *table,
 /* One vector on its way into a block. */
 struct block_row {
     int64_t id;
-    const float *vector;      /* [dimensions] */
-    const float *turned;      /* the same in code space; NULL if the index needs it not */
-    int64_t partition, block; /* where it went */
+    const float *vector;           /* [dimensions] */
+    const float *turned;           /* the same in code space; NULL if the index needs it not */
+    int64_t partition, block;      /* where it went */
     const struct pending_row *row; /* what was written; NULL when a row only moves */
 };
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sqlite/semantic_optimize.h"
+#include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_sync.h"
 #include "sqlite/semantic_write.h"
@@ -34,7 +35,9 @@ static int optimize(struct semantic_table *table, struct error *err)
     struct semantic_state state;
     int rc = store_read_state(table, &state, err);
     if (rc == 0) rc = store_touch(table, &state, err);
-    return rc == 0 ? semantic_optimize(table, &state, err) : rc;
+    if (rc == 0) rc = semantic_optimize(table, &state, err);
+    if (rc == 0) pending_write_end(table->pending);
+    return rc;
 }
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)

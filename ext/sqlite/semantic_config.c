@@ -153,10 +153,10 @@ static int set_option(struct semantic_config *config, const char *name, const ch
         return rc;
     }
     if (strcmp(name, "partitions") == 0) {
-        if (sqlite3_stricmp(value, "auto") != 0)
-            return parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
         config->partitions = SEMANTIC_AUTO;
-        return 0;
+        if (sqlite3_stricmp(value, "auto") == 0) return 0;
+        rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
+        return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);

@@ -50,7 +50,7 @@ struct semantic_cursor {
     int more;                          /* `ranked` has only as many as LIMIT hints at */
     int64_t *given;                    /* [hit.rank] the ids of those, once more are wanted */
     struct hit hit;                    /* the current one */
-    struct hit *hits; /* [n_hits] */
+    struct hit *hits;                  /* [n_hits] */
     size_t n_hits, position;
     int scored; /* the hits have their relevance */
 
@@ -326,7 +326,8 @@ static int read_rowids(sqlite3_vtab *base, sqlite3_value **lists, int n_lists,
 /* LIMIT and OFFSET: how many rows SQLite will ask for, as far as it knows. */
 static void read_limit(sqlite3_value *limit, sqlite3_value *offset, struct request *request)
 {
-    int64_t n = sqlite3_value_int64(limit), skipped = offset == NULL ? 0 : sqlite3_value_int64(offset);
+    int64_t n = sqlite3_value_int64(limit),
+            skipped = offset == NULL ? 0 : sqlite3_value_int64(offset);
     if (n >= 0 && n <= MAX_HINT && skipped <= MAX_HINT)
         request->first = (size_t)(n + (skipped < 0 ? 0 : skipped)) + 1;
 }
@@ -337,8 +338,8 @@ static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, st
     struct semantic_table *table = table_of(&cursor->base);
     struct request *request = &cursor->request;
     int n = 1, rc = 0;
-    *request = (struct request){.query = {.k = SIZE_MAX, .min_similarity = -INFINITY},
-                                .first = SIZE_MAX};
+    *request =
+        (struct request){.query = {.k = SIZE_MAX, .min_similarity = -INFINITY}, .first = SIZE_MAX};
     if (cursor->plan & PLAN_RELEVANCE) request->query.k = table->config.candidates;
     if (cursor->plan & PLAN_K) {
         cursor->k = sqlite3_value_dup(argv[n]);
@@ -469,8 +470,7 @@ static int next_ranked(struct semantic_cursor *cursor, struct error *err)
     if (cursor->more && cursor->given == NULL) {
         cursor->given = memory_alloc(cursor->ranked.n, sizeof *cursor->given);
         if (cursor->given == NULL) return error_nomem(err);
-        for (size_t i = 0; i < cursor->ranked.n; i++)
-            cursor->given[i] = cursor->ranked.hits[i].id;
+        for (size_t i = 0; i < cursor->ranked.n; i++) cursor->given[i] = cursor->ranked.hits[i].id;
         qsort(cursor->given, cursor->ranked.n, sizeof *cursor->given, compare_ids);
     }
     cursor->eof = !top_k_pop(&cursor->ranked, &hit);
@@ -539,7 +539,8 @@ static int list(struct semantic_cursor *cursor, struct error *err)
 /* May this plan leave the pending rows where they are? */
 static int reads_pending(const struct semantic_table *table, int plan)
 {
-    return (plan & PLAN_ROWID) && !(plan & PLAN_READS_VECTOR) && table->config.content != NULL;
+    return (plan & PLAN_ROWID) && !(plan & PLAN_READS_VECTOR) &&
+           (table->config.content != NULL || !(plan & PLAN_READS_CONTENT));
 }
 
 int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,

@@ -42,9 +42,9 @@ enum {
 struct each_cursor {
     sqlite3_vtab_cursor base;
     struct semantic_view view;
-    struct text_list list;    /* of a JSON list */
-    float *vectors;           /* [n_queries, dimensions]; owned */
-    const float **queries;    /* [n_queries]; NULL for null */
+    struct text_list list; /* of a JSON list */
+    float *vectors;        /* [n_queries, dimensions]; owned */
+    const float **queries; /* [n_queries]; NULL for null */
     size_t n_queries, k;
     struct top_k hits[GROUP]; /* of the queries from `group` on */
     size_t group, n_group;
@@ -294,8 +294,8 @@ static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, 
         return SQLITE_OK;
     if (rc == 0) rc = read_k(cursor, arguments[EACH_K - EACH_INDEX], &err);
     if (rc == 0)
-        rc = view_open(connection, arguments[0], arguments[EACH_SCHEMA - EACH_INDEX],
-                       &cursor->view, &err);
+        rc = view_open(connection, arguments[0], arguments[EACH_SCHEMA - EACH_INDEX], &cursor->view,
+                       &err);
     if (rc == 0 && cursor->view.state.dimensions == 0) return SQLITE_OK; /* no rows */
     if (rc == 0)
         rc = sqlite3_value_type(queries) == SQLITE_BLOB ? read_blob(cursor, queries, &err)

@@ -35,8 +35,7 @@ struct pass {
 static int pass_open(struct semantic_table *table, struct semantic_state *state, int64_t last_block,
                      struct pass *pass, struct error *err)
 {
-    *pass = (struct pass){
-        .table = table, .state = state, .layout = blocks_layout(table, state)};
+    *pass = (struct pass){.table = table, .state = state, .layout = blocks_layout(table, state)};
     size_t row_size = state->dimensions * sizeof(float);
     pass->capacity = MOST_BYTES / row_size > MOST_ROWS ? MOST_ROWS : MOST_BYTES / row_size;
     pass->rows = memory_alloc(pass->capacity, sizeof *pass->rows);
@@ -151,8 +150,8 @@ static void add_point(struct sums *sums, size_t part, const float *point, size_t
     for (size_t i = 0; i < dimensions; i++) mean[i] += (point[i] - mean[i]) * share;
 }
 
-static int add_rows(struct pass *pass, const struct index_partitions *partitions,
-                    struct sums *sums, float *points, uint32_t *places, struct error *err)
+static int add_rows(struct pass *pass, const struct index_partitions *partitions, struct sums *sums,
+                    float *points, uint32_t *places, struct error *err)
 {
     struct connection *connection = pass->table->connection;
     size_t dimensions = pass->layout.dimensions;
@@ -245,6 +244,16 @@ static int drop_halves(struct semantic_table *table, struct error *err)
                          table->schema, table->name, table->schema, table->name);
 }
 
+/* What can be made anew from the vectors goes first, whatever damage is in it. */
+static int drop_blocks(struct semantic_table *table, struct error *err)
+{
+    int rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_blocks\"", table->schema,
+                           table->name);
+    if (rc != 0) return rc;
+    return store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_data\"", table->schema,
+                         table->name);
+}
+
 static int write_again(struct semantic_table *table, struct semantic_state *state,
                        int64_t last_block, struct error *err)
 {
@@ -264,6 +273,7 @@ int semantic_optimize(struct semantic_table *table, struct semantic_state *state
     int64_t last_block = 0;
     if (state->dimensions == 0) return 0;
     int rc = drop_halves(table, err);
+    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = drop_blocks(table, err);
     if (rc == 0) rc = blocks_ask(table, STATEMENT_LAST_BLOCK, 0, 0, &last_block, err);
     if (rc == 0) rc = renew_partitions(table, state, last_block, err);
     if (rc == 0) rc = write_again(table, state, last_block, err);
@@ -312,8 +322,7 @@ static int check_place(struct semantic_table *table, const struct semantic_state
     int64_t id = rows->ids[i];
     float *vector = memory_alloc(2 * layout.dimensions, sizeof *vector);
     int rc = vector == NULL ? error_nomem(err) : 0;
-    if (rc == 0 && layout.quantize != INDEX_EXACT)
-        rc = parts_vector(table, state, id, vector, err);
+    if (rc == 0 && layout.quantize != INDEX_EXACT) rc = parts_vector(table, state, id, vector, err);
     else if (rc == 0) memcpy(vector, rows->components + i * rows->stride, rows->stride);
     if (rc == 0)
         rc = check_vector(table, id, vector, layout.dimensions * sizeof *vector, layout.dimensions,

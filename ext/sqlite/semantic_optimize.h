@@ -8,8 +8,8 @@
 
 /* 'optimize': full blocks; codes from the vectors; and with partitions each centroid moved to the
  * mean of its rows (a step of Lloyd's algorithm), parts that have become small given up, each row
- * put to what is nearest now. What lay in deleted rows' place goes back to SQLite. Needs room for
- * the new blocks beside the old ones. */
+ * put to what is nearest now. What lay in deleted rows' place goes back to SQLite. Without quantize
+ * it needs room for the new blocks beside the old ones. */
 int semantic_optimize(struct semantic_table *table, struct semantic_state *state,
                       struct error *err);
 

@@ -254,7 +254,11 @@ int parts_vector(struct semantic_table *table, const struct semantic_state *stat
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, id);
     rc = store_step(table->db, statement, &row, err);
-    if (rc == 0 && row) rc = store_column_bytes(statement, 0, &bytes, &size, err);
+    if (rc == 0 && !row)
+        return error_set(err, ERROR_CORRUPT,
+                         "row %lld: its vector is not there ('optimize' forgets the row)",
+                         (long long)id);
+    if (rc == 0) rc = store_column_bytes(statement, 0, &bytes, &size, err);
     if (rc == 0 && size != state->dimensions * sizeof *vector)
         rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                        (long long)id, state->dimensions * sizeof *vector, size);
@@ -314,9 +318,8 @@ static int read_block(struct semantic_table *table, const struct semantic_state 
     int rc = block_read(table, &layout, number, &block, err);
     for (size_t i = 0; rc == 0 && i < block.n && part->n_read < part->n_rows; i++) {
         size_t at = part->n_read++ * layout.dimensions;
-        part->rows[part->n_read - 1] = (struct block_row){.id = block.rows.ids[i],
-                                                          .vector = part->vectors + at,
-                                                          .turned = part->points + at};
+        part->rows[part->n_read - 1] = (struct block_row){
+            .id = block.rows.ids[i], .vector = part->vectors + at, .turned = part->points + at};
         if (layout.quantize == INDEX_EXACT)
             memcpy(part->vectors + at, block.rows.components + i * block.rows.stride,
                    block.rows.stride);
@@ -409,8 +412,8 @@ static int split_until_small(struct semantic_table *table, struct semantic_state
     }
 }
 
-int parts_split(struct semantic_table *table, struct semantic_state *state,
-                struct block_row *rows, size_t n_rows, int64_t after, struct error *err)
+int parts_split(struct semantic_table *table, struct semantic_state *state, struct block_row *rows,
+                size_t n_rows, int64_t after, struct error *err)
 {
     int rc = 0;
     if (!semantic_is_partitioned(&table->config)) return 0;

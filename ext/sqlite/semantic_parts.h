@@ -18,8 +18,8 @@ int parts_place(struct semantic_table *table, struct semantic_state *state, stru
                 size_t n_rows, int64_t after, struct error *err);
 
 /* Cuts the parts of these rows, placed before and known to X_rows, until none is too large. */
-int parts_split(struct semantic_table *table, struct semantic_state *state,
-                struct block_row *rows, size_t n_rows, int64_t after, struct error *err);
+int parts_split(struct semantic_table *table, struct semantic_state *state, struct block_row *rows,
+                size_t n_rows, int64_t after, struct error *err);
 
 /* Tells X_rows where rows lie now. */
 int parts_move(struct semantic_table *table, const struct block_row *rows, size_t n_rows,

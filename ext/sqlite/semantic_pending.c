@@ -63,6 +63,21 @@ void pending_flushed(struct semantic_pending *pending)
         if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
 }
 
+int pending_write_begin(struct semantic_pending *pending, struct error *err)
+{
+    if (pending->torn)
+        return error_set(err, ERROR_INVALID,
+                         "an earlier write of this transaction failed half way: ROLLBACK");
+    pending->torn = 1;
+    pending->torn_marks = pending->n_marks;
+    return 0;
+}
+
+void pending_write_end(struct semantic_pending *pending)
+{
+    pending->torn = 0;
+}
+
 struct semantic_pending *pending_new(void)
 {
     struct semantic_pending *pending = memory_zalloc(1, sizeof *pending);
@@ -112,6 +127,7 @@ void pending_rollback_to(struct semantic_pending *pending, int number)
         return;
     }
     if (pending->n_marks <= (size_t)number) return;
+    if ((size_t)number < pending->torn_marks) pending->torn = 0;
     struct pending_mark mark = pending->marks[number];
     pending->n_marks = (size_t)number + 1;
     drop_rows(pending, mark.n_rows);

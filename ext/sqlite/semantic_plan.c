@@ -150,6 +150,7 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     if (searches) plan_search(info, &found, &n_arguments);
     else plan_listing(info, &found, &n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_EMBEDDING)) info->idxNum |= PLAN_READS_VECTOR;
+    if (info->colUsed >> COLUMN_CONTENT != 0) info->idxNum |= PLAN_READS_CONTENT;
     consume_order(info, searches);
     return SQLITE_OK;
 }

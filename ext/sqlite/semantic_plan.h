@@ -16,10 +16,11 @@ enum semantic_plan_flag {
     PLAN_ROWID = 32,           /* rowid = x (listing) */
     PLAN_RELEVANCE = 64,       /* the statement reads relevance */
     PLAN_BY_RELEVANCE =
-        128,                /* rows in order of relevance, else of similarity (listing: of rowid) */
-    PLAN_READS_VECTOR = 256, /* the statement reads embedding */
-    PLAN_LIMIT = 512,        /* LIMIT, as a hint of how many rows will be read */
-    PLAN_OFFSET = 1024       /* with PLAN_LIMIT: and how many of them are passed over */
+        128, /* rows in order of relevance, else of similarity (listing: of rowid) */
+    PLAN_READS_VECTOR = 256,  /* the statement reads embedding */
+    PLAN_LIMIT = 512,         /* LIMIT, as a hint of how many rows will be read */
+    PLAN_OFFSET = 1024,       /* with PLAN_LIMIT: and how many of them are passed over */
+    PLAN_READS_CONTENT = 2048 /* the statement reads content columns */
 };
 
 /* How many lists rowid IN (...) there are, each an argument: from this bit of idxNum on. */

@@ -20,7 +20,7 @@
 
 #define USUAL_K 25
 #define USUAL_SAMPLES 50
-#define MOST 1000  /* of k, and of samples */
+#define MOST 1000 /* of k, and of samples */
 
 enum {
     RECALL_K,
@@ -118,8 +118,8 @@ static int id_at(struct semantic_view *view, size_t place, int64_t *id, struct e
     struct index_block *block = &snapshot->blocks[i];
     const void *bytes = index_block_data(block);
     int kept;
-    int rc = bytes == NULL ? view->storage.load(view->storage.context, block, &bytes, &kept, err)
-                           : 0;
+    int rc =
+        bytes == NULL ? view->storage.load(view->storage.context, block, &bytes, &kept, err) : 0;
     if (rc != 0) return rc;
     memcpy(id, (const char *)bytes + place * sizeof *id, sizeof *id);
     return 0;

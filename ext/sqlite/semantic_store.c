@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "sqlite/argument.h"
+#include "sqlite/semantic_pending.h"
 
 #define STORE_FORMAT 2
 #define MODEL_PIECE ((size_t)1 << 20)
@@ -114,7 +115,8 @@ static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_PUT_DATA] = "INSERT INTO \"%w\".\"%w_data\"(block, bytes) VALUES (?1, ?2)",
     [STATEMENT_GET_DATA] = "SELECT bytes FROM \"%w\".\"%w_data\" WHERE block = ?1",
     [STATEMENT_DELETE_DATA] = "DELETE FROM \"%w\".\"%w_data\" WHERE block = ?1",
-    [STATEMENT_PART_SIZE] = "SELECT sum(n) FROM \"%w\".\"%w_blocks\" WHERE partition = ?1 AND block > ?2",
+    [STATEMENT_PART_SIZE] =
+        "SELECT sum(n) FROM \"%w\".\"%w_blocks\" WHERE partition = ?1 AND block > ?2",
     [STATEMENT_PUT_PARTITION] =
         "REPLACE INTO \"%w\".\"%w_partitions\"(partition, centroid) VALUES (?1, ?2)",
     [STATEMENT_PUT_TEXT] = "REPLACE INTO \"%w\".\"%w_text\"(id, text) VALUES (?1, ?2)",
@@ -356,6 +358,8 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
 
 int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err)
 {
+    int rc = pending_write_begin(table->pending, err);
+    if (rc != 0) return rc;
     do sqlite3_randomness(sizeof state->generation, &state->generation);
     while (state->generation == 0);
     return store_set(table, "generation", state->generation, err);

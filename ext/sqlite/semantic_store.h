@@ -40,7 +40,8 @@ int store_set(struct semantic_table *table, const char *key, int64_t value, stru
 int store_set_text(struct semantic_table *table, const char *key, const char *value,
                    struct error *err);
 
-/* A new generation, into *state too: first thing in every write of rows, see semantic_reader.h. */
+/* A new generation, into *state too: first thing in every write of rows, see semantic_reader.h. The
+ * last thing is pending_write_end. */
 int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err);
 
 /* Steps a kept statement that gives no rows; the bindings are dropped, as they may point to what the

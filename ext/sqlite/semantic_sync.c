@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "sqlite/semantic_blocks.h"
 #include "sqlite/semantic_content.h"
+#include "sqlite/semantic_pending.h"
 #include "sqlite/semantic_store.h"
 #include "sqlite/semantic_embed.h"
 
@@ -397,6 +398,7 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     if (rc == 0 && rows == NULL) rc = error_nomem(err);
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rows[i] = &sync->rows[i];
     if (rc == 0) rc = blocks_write(table, &state, rows, sync->n_rows, err);
+    if (rc == 0) pending_write_end(table->pending);
     memory_free(rows);
     return rc;
 }

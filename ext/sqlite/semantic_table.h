@@ -131,6 +131,8 @@ struct semantic_pending {
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
+    int torn;                 /* a write of the shadow tables has begun and not ended */
+    size_t torn_marks;        /* the savepoints that were there when it began */
 };
 
 struct semantic_sync;

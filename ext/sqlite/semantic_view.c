@@ -52,10 +52,10 @@ struct index_search view_search(struct semantic_view *view)
 {
     struct connection *connection = view->table->connection;
     view->storage.context = &view->reader;
-    return (struct index_search){
-        .snapshot = view->reader.snapshot,
-        .storage = &view->storage,
-        .near_parts_only = view->table->config.partitions != 0,
-        .n_threads = (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-        .cancel = &connection->cancel};
+    return (struct index_search){.snapshot = view->reader.snapshot,
+                                 .storage = &view->storage,
+                                 .near_parts_only = view->table->config.partitions != 0,
+                                 .n_threads =
+                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
+                                 .cancel = &connection->cancel};
 }

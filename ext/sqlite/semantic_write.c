@@ -57,7 +57,9 @@ static int write_rows(struct semantic_table *table, struct semantic_state *state
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         if (rows[i]->kind != PENDING_DELETE)
             rc = semantic_learn_dimensions(table, state, rows[i], 1, err);
-    return rc == 0 && n_rows > 0 ? blocks_write(table, state, rows, n_rows, err) : rc;
+    if (rc == 0 && n_rows > 0) rc = blocks_write(table, state, rows, n_rows, err);
+    if (rc == 0) pending_write_end(table->pending);
+    return rc;
 }
 
 int semantic_flush(struct semantic_table *table, struct error *err)
@@ -67,6 +69,8 @@ int semantic_flush(struct semantic_table *table, struct error *err)
     struct semantic_state state;
     struct catalog_entry *entry;
     struct model *fitted;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->db);
+    if (pending->torn) return pending_write_begin(pending, err);
     if (n == 0) return 0;
     struct pending_row **rows = memory_alloc(n, sizeof *rows);
     struct pending_row **texts = memory_alloc(n, sizeof *texts);
@@ -86,6 +90,7 @@ int semantic_flush(struct semantic_table *table, struct error *err)
     memory_free(rows);
     memory_free(texts);
     if (rc == 0) pending_flushed(pending);
+    sqlite3_set_last_insert_rowid(table->db, last_rowid); /* the user's row, not one of ours */
     return rc;
 }
 
@@ -111,8 +116,8 @@ static int check_given_vector(struct semantic_table *table, const struct argumen
 {
     struct semantic_state state = {0};
     int rc = 0;
-    for (size_t i = table->pending->n_flushed;
-         state.dimensions == 0 && i < table->pending->n_rows; i++)
+    for (size_t i = table->pending->n_flushed; state.dimensions == 0 && i < table->pending->n_rows;
+         i++)
         state.dimensions = table->pending->rows[i].dimensions;
     if (state.dimensions == 0) rc = store_read_state(table, &state, err);
     if (rc == 0)
@@ -300,11 +305,14 @@ int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
+    int was_torn = table->pending->torn;
     if (semantic_flush(table, &err) == 0) return SQLITE_OK;
     int rc = argument_table_error(base, table->name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
-     * stays open, to be committed again or rolled back. */
-    return table->pending->explicit_transaction ? SQLITE_BUSY : rc;
+     * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a
+     * statement that writes has rolled it back. */
+    int is_whole = was_torn || !table->pending->torn;
+    return table->pending->explicit_transaction && is_whole ? SQLITE_BUSY : rc;
 }
 
 int semantic_commit(sqlite3_vtab *base)

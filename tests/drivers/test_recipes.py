@@ -102,6 +102,11 @@ class Recipes:
         for row in rows[10:]:
             self.assertIn("Christopher Nolan", row)
 
+    def test_recipe_many_queries(self):
+        rows = self.recipe("many_queries")[1:]
+        self.assertEqual([row.split("|")[0] for row in rows[:6]], ["heist"] * 3 + ["space"] * 3)
+        self.assertEqual(len(rows), 6 + 3, rows)
+
     def test_recipe_demo(self):
         text = "\n".join(self.recipe("demo"))
         self.assertIn("Query: " + support.QUERY, text)

@@ -5,6 +5,7 @@
 #   test       cmocka and a python3 whose sqlite3 loads extensions     (make test, asan, fault)
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
+#   bench      numpy for that python3, and npm for the peers           (make bench)
 #
 # Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
 # sudo), brew on macOS. Elsewhere it says what to install and fails.
@@ -44,6 +45,10 @@ look_test() {
 }
 
 look_clang() { has_command clang || need clang; }
+look_bench() {
+    "$(sh "$(dirname "$0")/python.sh")" -c 'import numpy' 2>/dev/null || need numpy
+    has_command npm || need npm
+}
 look_format() { has_command clang-format || need clang-format; }
 
 debian_package() {
@@ -54,6 +59,8 @@ debian_package() {
     cjson-headers) echo libcjson-dev ;;
     cmocka) echo libcmocka-dev ;;
     clang) echo "clang libclang-rt-14-dev" ;;
+    numpy) echo "python3-numpy libopenblas0-pthread" ;;
+    npm) echo "nodejs npm" ;;
     *) echo "$1" ;;
     esac
 }
@@ -66,6 +73,7 @@ brew_package() {
     cjson-headers) echo cjson ;;
     python3) echo python ;;
     clang) echo llvm ;;
+    npm) echo node ;;
     *) echo "$1" ;;
     esac
 }
@@ -107,10 +115,10 @@ say_what_to_install() {
     return 1
 }
 
-[ $# -gt 0 ] || { echo "usage: install.sh runtime|test|clang|format ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: install.sh runtime|test|clang|format|bench ..." >&2; exit 2; }
 for what in "$@"; do
     case $what in
-    runtime | test | clang | format) "look_$what" ;;
+    runtime | test | clang | format | bench) "look_$what" ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done

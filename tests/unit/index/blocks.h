@@ -1,0 +1,238 @@
+/*
+ * blocks.h: an index in memory, as the storage callbacks of a search see it: rows in blocks, with or
+ * without codes and partitions; and damage on command.
+ *
+ * For one test program, which includes cmocka.h before.
+ */
+#ifndef TESTS_INDEX_BLOCKS_H
+#define TESTS_INDEX_BLOCKS_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/scan.h"
+#include "vector/random.h"
+
+enum { BLOCK_ROWS = 100 };
+
+struct blocks {
+    struct index_layout layout;
+    size_t n;
+    float *vectors, *points; /* [n, dimensions] as given, and in code space */
+    int64_t *ids;            /* [n] ascending */
+    struct index_snapshot *snapshot;
+    void **bytes; /* [n_blocks] */
+    struct index_cache *cache;
+    uint64_t budget; /* of blocks that are kept */
+    size_t n_loaded, n_fetched, at;
+    size_t short_row; /* the row whose vector lacks a byte; n: none */
+    int load_code;    /* what load answers */
+};
+
+static size_t blocks_row(const struct blocks *blocks, int64_t id)
+{
+    size_t low = 0, high = blocks->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (blocks->ids[middle] < id) low = middle + 1;
+        else high = middle;
+    }
+    return low < blocks->n && blocks->ids[low] == id ? low : blocks->n;
+}
+
+static int blocks_load(void *context, struct index_block *block, const void **bytes, int *kept,
+                       struct error *err)
+{
+    struct blocks *blocks = context;
+    size_t size = index_block_size(&blocks->layout, block->capacity);
+    blocks->n_loaded++;
+    if (blocks->load_code != 0) return error_set(err, blocks->load_code, "no such block");
+    *bytes = blocks->bytes[block->number - 1];
+    struct index_bytes *room =
+        index_bytes_new(blocks->cache, blocks->snapshot, size, blocks->budget);
+    *kept = room != NULL;
+    if (room == NULL) return 0;
+    memcpy(index_bytes_data(room), *bytes, size);
+    *bytes = index_snapshot_keep(block, room);
+    return 0;
+}
+
+static void blocks_vector(const struct blocks *blocks, size_t row, const void **bytes, size_t *size)
+{
+    *bytes = blocks->vectors + row * blocks->layout.dimensions;
+    *size = blocks->layout.dimensions * sizeof(float) - (row == blocks->short_row);
+}
+
+static int blocks_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                        struct error *err)
+{
+    struct blocks *blocks = context;
+    size_t row = blocks_row(blocks, id);
+    (void)err;
+    blocks->n_fetched++;
+    *found = row < blocks->n;
+    if (*found) blocks_vector(blocks, row, bytes, size);
+    return 0;
+}
+
+static int blocks_rewind(void *context, struct error *err)
+{
+    (void)err;
+    ((struct blocks *)context)->at = 0;
+    return 0;
+}
+
+static int blocks_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
+                       struct error *err)
+{
+    struct blocks *blocks = context;
+    (void)err;
+    *done = blocks->at == blocks->n;
+    if (*done) return 0;
+    *id = blocks->ids[blocks->at];
+    blocks_vector(blocks, blocks->at++, bytes, size);
+    return 0;
+}
+
+static struct index_storage blocks_storage(struct blocks *blocks)
+{
+    return (struct index_storage){blocks_load, blocks_fetch, blocks_rewind, blocks_next, blocks};
+}
+
+/* n_parts centroids, which are rows; every row goes to the nearest. */
+static struct index_partitions *blocks_partitions(struct blocks *blocks, size_t n_parts)
+{
+    struct index_partitions *partitions;
+    size_t dimensions = blocks->layout.dimensions;
+    assert_int_equal(index_partitions_new(n_parts, dimensions, &partitions, NULL), 0);
+    for (size_t i = 0; i < n_parts; i++) {
+        partitions->numbers[i] = 3 * (int64_t)i + 1;
+        memcpy(partitions->centroids + i * dimensions,
+               blocks->points + blocks->n / n_parts * i * dimensions, dimensions * sizeof(float));
+    }
+    index_partitions_ready(partitions);
+    return partitions;
+}
+
+/* The rows of one part into blocks of it. */
+static void blocks_write_part(struct blocks *blocks, const uint32_t *places, size_t part,
+                              size_t *n_blocks)
+{
+    struct index_snapshot *snapshot = blocks->snapshot;
+    const struct index_partitions *partitions = snapshot->partitions;
+    size_t dimensions = blocks->layout.dimensions;
+    struct index_block *block = NULL;
+    for (size_t row = 0; row < blocks->n; row++) {
+        if (places != NULL && places[row] != part) continue;
+        if (block == NULL || block->n == block->capacity) {
+            block = &snapshot->blocks[*n_blocks];
+            block->number = (int64_t)++ * n_blocks;
+            block->partition = partitions == NULL ? 0 : partitions->numbers[part];
+            block->version = 1;
+            block->capacity = BLOCK_ROWS;
+            blocks->bytes[block->number - 1] =
+                calloc(1, index_block_size(&blocks->layout, BLOCK_ROWS));
+        }
+        struct index_rows rows =
+            index_block_rows(&blocks->layout, blocks->bytes[block->number - 1], block->capacity);
+        index_row_write(&blocks->layout, &rows, block->n++, blocks->ids[row],
+                        blocks->vectors + row * dimensions, blocks->points + row * dimensions,
+                        partitions == NULL ? NULL : partitions->centroids + part * dimensions);
+    }
+}
+
+/* Rows of `vectors` (borrowed), with ids 10, 20, 30... n_parts 0: no partitions. */
+static void blocks_new(struct blocks *blocks, const struct index_layout *layout, float *vectors,
+                       size_t n, size_t n_parts)
+{
+    size_t dimensions = layout->dimensions, n_blocks = 0;
+    *blocks = (struct blocks){
+        .layout = *layout, .n = n, .vectors = vectors, .short_row = n, .budget = UINT64_MAX};
+    blocks->ids = calloc(n, sizeof *blocks->ids);
+    blocks->points = calloc(n * dimensions, sizeof *blocks->points);
+    for (size_t row = 0; row < n; row++) {
+        blocks->ids[row] = 10 * (int64_t)(row + 1);
+        index_code_space(layout, vectors + row * dimensions, blocks->points + row * dimensions);
+    }
+    size_t most = n / BLOCK_ROWS + n_parts + 1;
+    blocks->snapshot = index_snapshot_new(layout, 1, most);
+    blocks->bytes = calloc(most, sizeof *blocks->bytes);
+    assert_int_equal(index_cache_open("blocks", &blocks->cache, NULL), 0);
+    uint32_t *places = calloc(n, sizeof *places);
+    if (n_parts > 0) {
+        blocks->snapshot->partitions = blocks_partitions(blocks, n_parts);
+        assert_int_equal(index_partitions_assign(blocks->snapshot->partitions, blocks->points, n, 2,
+                                                 places, NULL, NULL),
+                         0);
+    }
+    for (size_t part = 0; part < (n_parts == 0 ? 1 : n_parts); part++)
+        blocks_write_part(blocks, n_parts == 0 ? NULL : places, part, &n_blocks);
+    blocks->snapshot->n_blocks = n_blocks;
+    blocks->snapshot->n_rows = n;
+    free(places);
+}
+
+static void blocks_free(struct blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->snapshot->n_blocks; i++) free(blocks->bytes[i]);
+    index_snapshot_free(blocks->snapshot);
+    index_cache_close(blocks->cache);
+    free(blocks->bytes);
+    free(blocks->ids);
+    free(blocks->points);
+    *blocks = (struct blocks){0};
+}
+
+/* Forgets what is in memory. */
+static void blocks_forget(struct blocks *blocks)
+{
+    for (size_t i = 0; i < blocks->snapshot->n_blocks; i++) {
+        index_bytes_free(atomic_load(&blocks->snapshot->blocks[i].bytes));
+        atomic_store(&blocks->snapshot->blocks[i].bytes, NULL);
+    }
+}
+
+/* ---- the oracle ------------------------------------------------------------------------------ */
+
+/* What a search must give for two vectors, to the last bit; it is what their formula gives. */
+static double blocks_closeness(const struct index_layout *layout, const float *query,
+                               const float *vector)
+{
+    double dot = 0.0, a = 0.0, b = 0.0, squared = 0.0;
+    for (size_t i = 0; i < layout->dimensions; i++) {
+        double x = (double)query[i], y = (double)vector[i];
+        dot += x * y;
+        a += x * x;
+        b += y * y;
+        squared += (x - y) * (x - y);
+    }
+    double expected = layout->metric == INDEX_COSINE ? dot / sqrt(a * b)
+                      : layout->metric == INDEX_DOT  ? dot
+                                                     : -sqrt(squared);
+    double size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
+    double closeness = index_closeness(layout, query, index_squared(layout, query), vector,
+                                       index_squared(layout, vector));
+    assert_true(fabs(closeness - expected) <= 2e-6 * size);
+    return closeness;
+}
+
+/* All rows that qualify, one by one, sorted; hits is initialised with the query's k. */
+static void blocks_oracle(const struct blocks *blocks, const struct index_query *query,
+                          struct top_k *hits)
+{
+    size_t dimensions = blocks->layout.dimensions, j = 0;
+    top_k_init(hits, query->k);
+    for (size_t row = 0; row < blocks->n; row++) {
+        int64_t id = blocks->ids[row];
+        double closeness =
+            blocks_closeness(&blocks->layout, query->vector, blocks->vectors + row * dimensions);
+        while (query->only != NULL && j < query->n_only && query->only[j] < id) j++;
+        if (query->only != NULL && (j == query->n_only || query->only[j] != id)) continue;
+        if (index_similarity(blocks->layout.metric, closeness) < query->min_similarity) continue;
+        assert_int_equal(top_k_offer(hits, id, closeness, NULL), 0);
+    }
+    top_k_sort(hits);
+}
+
+#endif

@@ -1,0 +1,202 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index/block.h"
+#include "vector/random.h"
+#include "vector/rotate.h"
+
+enum { CAPACITY = 20, MOST = 40 };
+
+static const size_t dimensions[] = {1, 3, 8, 33, MOST};
+static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
+
+static void for_each_layout(void (*test)(const struct index_layout *layout))
+{
+    for (size_t i = 0; i < 45; i++) {
+        struct index_layout layout = {(enum index_metric)(i % 3), codes[i / 3 % 3],
+                                      dimensions[i / 9]};
+        test(&layout);
+    }
+}
+
+static size_t row_bytes(const struct index_layout *layout)
+{
+    if (layout->quantize == INDEX_EXACT) return 8 + 4 * layout->dimensions;
+    if (layout->quantize == INDEX_INT8) return 8 + 12 + layout->dimensions;
+    return 8 + 12 + (layout->dimensions + 7) / 8;
+}
+
+/* The arrays lie one behind the other, as the header says. */
+static void arrays(const struct index_layout *layout)
+{
+    size_t size = index_block_size(layout, CAPACITY);
+    assert_int_equal(size, CAPACITY * row_bytes(layout));
+    unsigned char *bytes = malloc(size);
+    struct index_rows rows = index_block_rows(layout, bytes, CAPACITY);
+    assert_ptr_equal(rows.ids, bytes);
+    if (layout->quantize == INDEX_EXACT) {
+        assert_null(rows.offsets);
+        assert_ptr_equal(rows.components, bytes + 8 * CAPACITY);
+    } else {
+        assert_ptr_equal(rows.offsets, bytes + 8 * CAPACITY);
+        assert_ptr_equal(rows.scales, bytes + 12 * CAPACITY);
+        assert_ptr_equal(rows.errors, bytes + 16 * CAPACITY);
+        assert_ptr_equal(rows.components, bytes + 20 * CAPACITY);
+    }
+    assert_ptr_equal(rows.components + CAPACITY * rows.stride, bytes + size);
+    free(bytes);
+}
+
+static void test_arrays(void **state)
+{
+    (void)state;
+    for_each_layout(arrays);
+}
+
+/* What was written is found again, in the arrays that hold all of it: each row can be moved alone. */
+static void write_and_move(const struct index_layout *layout)
+{
+    size_t size = index_block_size(layout, CAPACITY);
+    float vector[MOST], turned[MOST], centroid[MOST];
+    uint64_t random = 1;
+    unsigned char *bytes = calloc(1, size), *other = calloc(1, size);
+    struct index_rows rows = index_block_rows(layout, bytes, CAPACITY);
+    struct index_rows others = index_block_rows(layout, other, CAPACITY);
+    random_vector(&random, layout->dimensions, centroid);
+    for (size_t i = 0; i < CAPACITY; i++) {
+        random_vector(&random, layout->dimensions, vector);
+        index_code_space(layout, vector, turned);
+        int64_t id = i == 0 ? INT64_MIN : i == 1 ? INT64_MAX : (int64_t)i;
+        index_row_write(layout, &rows, i, id, vector, turned, i % 2 ? centroid : NULL);
+        index_row_write(layout, &others, CAPACITY - 1 - i, id, vector, turned,
+                        i % 2 ? centroid : NULL);
+        if (layout->quantize == INDEX_EXACT)
+            assert_memory_equal(rows.components + i * rows.stride, vector, rows.stride);
+    }
+    assert_int_equal(index_block_check(layout, &rows, CAPACITY, NULL), 0);
+    for (size_t i = 0; i < CAPACITY; i++) {
+        assert_int_equal(index_row_find(&rows, CAPACITY, rows.ids[i]), i);
+        assert_int_equal(index_row_find(&others, CAPACITY, rows.ids[i]), CAPACITY - 1 - i);
+    }
+    assert_int_equal(index_row_find(&rows, CAPACITY, 12345), CAPACITY);
+    assert_int_equal(index_row_find(&rows, 5, rows.ids[5]), 5);
+    struct index_arrays arrays;
+    size_t covered = 0;
+    index_block_arrays(layout, CAPACITY, &arrays);
+    for (size_t a = 0; a < INDEX_ARRAYS; a++) {
+        assert_int_equal(arrays.size[a] == 0 ? covered : arrays.offset[a], covered);
+        covered += arrays.size[a] * CAPACITY;
+        for (size_t i = 0; i < CAPACITY; i++)
+            assert_memory_equal(bytes + arrays.offset[a] + i * arrays.size[a],
+                                other + arrays.offset[a] + (CAPACITY - 1 - i) * arrays.size[a],
+                                arrays.size[a]);
+    }
+    assert_int_equal(covered, size);
+    free(bytes);
+    free(other);
+}
+
+static void test_write_and_move(void **state)
+{
+    (void)state;
+    for_each_layout(write_and_move);
+}
+
+/* Code space keeps norms: of the unit vector for cosine, else of the vector. */
+static void code_space(const struct index_layout *layout)
+{
+    float vector[MOST], turned[MOST];
+    uint64_t random = 5;
+    random_vector(&random, layout->dimensions, vector);
+    index_code_space(layout, vector, turned);
+    double before = 0.0, after = 0.0;
+    for (size_t i = 0; i < layout->dimensions; i++) {
+        before += (double)vector[i] * (double)vector[i];
+        after += (double)turned[i] * (double)turned[i];
+    }
+    if (layout->metric == INDEX_COSINE) before = 1.0;
+    assert_true(fabs(before - after) <= 1e-5 * before);
+    index_code_space(layout, vector, vector); /* in place */
+    assert_memory_equal(vector, turned, layout->dimensions * sizeof *vector);
+    memset(vector, 0, sizeof vector);
+    index_code_space(layout, vector, turned);
+    for (size_t i = 0; i < layout->dimensions; i++) assert_true(turned[i] == 0.0f);
+}
+
+static void test_code_space(void **state)
+{
+    (void)state;
+    for_each_layout(code_space);
+}
+
+static void damage(const struct index_layout *layout)
+{
+    if (layout->quantize == INDEX_EXACT) return;
+    static const float wrong[] = {NAN, INFINITY, -INFINITY, -1.0f, -1e-45f};
+    unsigned char *bytes = calloc(1, index_block_size(layout, CAPACITY));
+    struct index_rows rows = index_block_rows(layout, bytes, CAPACITY);
+    for (size_t i = 0; i < CAPACITY; i++) rows.ids[i] = 100 + (int64_t)i;
+    float *numbers[] = {rows.offsets, rows.scales, rows.errors};
+    assert_int_equal(index_block_check(layout, &rows, CAPACITY, NULL), 0);
+    for (size_t which = 0; which < 3; which++)
+        for (size_t i = 0; i < (which == 0 ? 3 : 5); i++) {
+            struct error err = {0};
+            numbers[which][11] = wrong[i];
+            assert_int_equal(index_block_check(layout, &rows, 11, &err), 0);
+            assert_int_equal(index_block_check(layout, &rows, 12, &err), ERROR_CORRUPT);
+            assert_non_null(strstr(err.text, "row 111:"));
+            numbers[which][11] = 0.0f;
+        }
+    free(bytes);
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    for_each_layout(damage);
+}
+
+/* Blocks double, between some rows and about 256 KB. */
+static void test_capacities(void **state)
+{
+    (void)state;
+    static const size_t all[] = {1, 3, 384, 768, 65536};
+    for (size_t i = 0; i < 15; i++) {
+        struct index_layout layout = {INDEX_DOT, codes[i % 3], all[i / 3]};
+        size_t full = index_block_capacity(&layout, SIZE_MAX / 4);
+        assert_true(full >= 16 && full <= 2048);
+        if (full > 16) assert_true(index_block_size(&layout, full) <= (size_t)256 << 10);
+        for (size_t n = 0; n < 5000; n++) {
+            size_t capacity = index_block_capacity(&layout, n);
+            assert_int_equal(capacity, n < 16 ? 16 : n < full ? n : full);
+        }
+    }
+}
+
+static void test_what_codes_estimate(void **state)
+{
+    (void)state;
+    struct index_layout layout = {INDEX_COSINE, INDEX_INT8, 4};
+    assert_int_equal(index_code(&layout), VECTOR_INT8);
+    assert_int_equal(index_form(&layout), VECTOR_DOT);
+    layout = (struct index_layout){INDEX_L2, INDEX_BIT, 4};
+    assert_int_equal(index_code(&layout), VECTOR_BIT);
+    assert_int_equal(index_form(&layout), VECTOR_SQUARED_L2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_arrays),     cmocka_unit_test(test_write_and_move),
+        cmocka_unit_test(test_code_space), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_capacities), cmocka_unit_test(test_what_codes_estimate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
