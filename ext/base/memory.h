@@ -1,9 +1,10 @@
 /*
  * memory.h: the one allocator of the project.
  *
- * Every byte the extension owns comes from here. Programs that use the rooms without SQLite (the
- * unit tests) get malloc; the SQL face binds sqlite3_malloc64 and friends, so that SQLite's memory
- * limits, statistics and fault injection see us too.
+ * Every byte the extension owns comes from here, but for the blocks that an index keeps in memory
+ * (pages.h). Programs that use the rooms without SQLite (the unit tests) get malloc; the SQL face
+ * binds sqlite3_malloc64 and friends, so that SQLite's memory limits, statistics and fault injection
+ * see us too.
  */
 #ifndef BASE_MEMORY_H
 #define BASE_MEMORY_H

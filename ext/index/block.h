@@ -31,6 +31,9 @@
 enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
 enum index_quantize { INDEX_EXACT, INDEX_INT8, INDEX_BIT };
 
+/* More rows than a block of ours ever has: a stored number beyond it is damage. */
+#define INDEX_MAX_CAPACITY 65536
+
 /* What all blocks of an index have in common. */
 struct index_layout {
     enum index_metric metric;

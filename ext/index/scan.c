@@ -289,7 +289,10 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
 {
     struct scan scan = {.search = search, .targets = targets, .n_targets = n_targets, .err = err};
     size_t n_bytes = 0, n_threads = search->n_threads < 1 ? 1 : search->n_threads;
+    size_t least = search->snapshot->n_rows * index_block_size(&search->snapshot->layout, 1) *
+                   n_targets / THREAD_BYTES;
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
+    if (n_threads > least) n_threads = least < 1 ? 1 : least;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
         targets[t].squared = index_squared(&search->snapshot->layout, targets[t].query->vector);

@@ -1,5 +1,6 @@
 #include "index/search.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "base/memory.h"
@@ -9,10 +10,19 @@
 /* Rows fetched between two looks at the cancel token. */
 #define ROWS_PER_POLL 256
 
+/* Components compared between two such looks, some milliseconds of work. */
+#define COMPONENTS_PER_POLL ((size_t)8 << 20)
+
 /* A bound is the estimate and so many standard errors: chosen for a recall@25 of .99 and more, and
  * of .95 and more where parts are left out, of a million rows (semantic_recall measures it). */
 #define STANDARD_ERRORS 2.25
 #define STANDARD_ERRORS_OF_PARTS 1.5
+
+/* What a bound may lack that was computed of products too small for float32. */
+#define SMALLEST (4.0 * (double)FLT_MIN)
+
+/* Where more than one in so many rows would be compared exactly, all are. */
+#define MOST_BY_CODES 4
 
 /* What the ceiling is multiplied by, once, if it came before the bounds did. */
 #define WIDER 8
@@ -58,7 +68,9 @@ static double form_of(enum index_metric metric, double closeness)
 static double least_form(const struct index_layout *layout, double min_similarity)
 {
     if (layout->metric != INDEX_L2 || isinf(min_similarity)) return min_similarity;
-    return min_similarity <= 0.0 ? -INFINITY : form_of(INDEX_L2, 1.0 - 1.0 / min_similarity);
+    /* similarity = 1 / (1 + distance), which a double rounds. */
+    double distance = 1.0 / min_similarity - 1.0 + 0x1p-50;
+    return min_similarity <= 0.0 ? -INFINITY : form_of(INDEX_L2, distance);
 }
 
 /* ---- vectors, one by one --------------------------------------------------------------------- */
@@ -109,7 +121,7 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
 {
     const struct index_storage *storage = search->storage;
     const void *bytes;
-    size_t size, n = 0;
+    size_t size, n = 0, n_components = 0;
     int64_t id;
     int done = 0;
     int rc = storage->rewind(storage->context, err);
@@ -118,7 +130,11 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
         for (size_t q = 0; rc == 0 && q < n_queries; q++)
             if (index_is_wanted(&queries[q], id))
                 rc = offer_vector(search, &queries[q], id, bytes, size, &hits[q], err);
-        if (rc == 0 && ++n % ROWS_PER_POLL == 0) rc = cancel_check(search->cancel, err);
+        n++;
+        n_components += n_queries * search->snapshot->layout.dimensions;
+        if (rc != 0 || n_components < COMPONENTS_PER_POLL) continue;
+        n_components = 0;
+        rc = cancel_check(search->cancel, err);
     }
     search->n_scanned += n * n_queries;
     return rc;
@@ -234,7 +250,8 @@ static int rescore(struct index_search *search, const struct index_query *query,
     for (size_t n = 1; rc == 0; n++) {
         double threshold = top_k_threshold(hits);
         *done = top_k_pop(candidates, &candidate);
-        if (!*done || (candidate.similarity < form_of(metric, threshold) && !isinf(threshold)))
+        if (!*done ||
+            (!isinf(threshold) && candidate.similarity + SMALLEST < form_of(metric, threshold)))
             break;
         rc = fetch_vector(search, query, candidate.id, hits, err);
         search->n_rescored++;
@@ -243,16 +260,20 @@ static int rescore(struct index_search *search, const struct index_query *query,
     return rc;
 }
 
-/* The ceiling came before the bounds did: once more, with a higher one. */
+/* The ceiling came before the bounds did: once more, with a higher one; *done = 0 if that was not
+ * high enough either, or would be of no use. */
 static int search_wider(struct index_search *search, const struct index_query *query,
-                        const struct index_target *narrow, struct top_k *hits, struct error *err)
+                        const struct index_target *narrow, struct top_k *hits, int *done,
+                        struct error *err)
 {
     struct index_target target = *narrow;
-    int done;
-    target.k = narrow->k > SIZE_MAX / WIDER ? SIZE_MAX : narrow->k * WIDER;
+    *done = 0;
+    if (narrow->k > search->snapshot->n_rows / MOST_BY_CODES / WIDER) return 0;
+    target.k = narrow->k * WIDER;
     top_k_deinit(hits);
-    int rc = index_scan(search, &target, 1, err);
-    if (rc == 0) rc = rescore(search, query, &target.hits, hits, &done, err);
+    int rc = index_scan(search, &target, 1, err), is_full = target.hits.n == target.k;
+    if (rc == 0) rc = rescore(search, query, &target.hits, hits, done, err);
+    if (!is_full) *done = 1;
     top_k_deinit(&target.hits);
     return rc;
 }
@@ -271,7 +292,7 @@ static void widen(const struct index_snapshot *snapshot, struct prepared *prepar
         double centroid = partitions == NULL ? 0.0 : sqrt((double)partitions->squared_norms[i]);
         double reach = norm + centroid + (isinf(least) || least > 0.0 ? 0.0 : sqrt(-least));
         double base = layout->metric == INDEX_L2 ? reach * reach : norm * centroid;
-        bound->base += (float)(ROUNDING * base);
+        bound->base += (float)(ROUNDING * base) + (float)SMALLEST;
         bound->radius *= (float)(1.0 + ROUNDING);
         bound->slack += (float)(ROUNDING * slack);
     }
@@ -303,22 +324,47 @@ static int search_certainly(struct index_search *search, const struct index_quer
     return rc;
 }
 
-/* What one scan gave a query becomes its hits. */
+/* What one scan gave a query becomes its hits. *done = 0: codes say too little of this query, its
+ * hits are to be found by the vectors. */
 static int finish(struct index_search *search, const struct index_query *query,
                   struct prepared *prepared, struct index_target *target, struct top_k *hits,
-                  struct error *err)
+                  int *done, struct error *err)
 {
-    int rc = 0, done = 1;
-    size_t n_candidates = target->hits.n;
-    if (target->codes != NULL) rc = rescore(search, query, &target->hits, hits, &done, err);
-    if (rc == 0 && !done && n_candidates == target->k)
-        rc = search_wider(search, query, target, hits, err);
+    int rc = 0, is_full = target->hits.n == target->k;
+    *done = 1;
+    if (target->codes != NULL) rc = rescore(search, query, &target->hits, hits, done, err);
+    if (!is_full) *done = 1;
+    if (rc == 0 && !*done) rc = search_wider(search, query, target, hits, done, err);
+    if (rc != 0 || !*done) return rc;
     for (size_t i = 0; rc == 0 && target->codes == NULL && i < target->hits.n; i++)
         rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].similarity, err);
     int left_out = target->codes != NULL ? !isinf(query->min_similarity) : 0;
     if (target->parts != NULL) left_out = 1;
     if (rc == 0 && hits->n < query->k && left_out && hits->n < search->snapshot->n_rows)
         rc = search_certainly(search, query, prepared, hits, err);
+    return rc;
+}
+
+/* The queries that codes said too little of, together. */
+static int search_rest(struct index_search *search, const struct index_query *queries,
+                       size_t n_queries, const unsigned char *done, struct top_k *hits,
+                       struct error *err)
+{
+    size_t n = 0;
+    struct index_query *rest = memory_alloc(n_queries, sizeof *rest);
+    struct top_k *found = memory_zalloc(n_queries, sizeof *found);
+    int rc = rest == NULL || found == NULL ? error_nomem(err) : 0;
+    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        if (done[q]) continue;
+        top_k_deinit(&hits[q]);
+        top_k_init(&found[n], queries[q].k);
+        rest[n++] = queries[q];
+    }
+    if (n > 0) rc = scan_vectors(search, rest, n, found, err);
+    for (size_t q = 0, i = 0; i < n; q++)
+        if (!done[q]) hits[q] = found[i++];
+    memory_free(rest);
+    memory_free(found);
     return rc;
 }
 
@@ -329,9 +375,11 @@ static int scan_group(struct index_search *search, const struct index_query *que
     const struct index_layout *layout = &snapshot->layout;
     struct prepared *prepared = memory_zalloc(n_queries, sizeof *prepared);
     struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
-    int rc = prepared == NULL || targets == NULL ? error_nomem(err) : 0;
+    unsigned char *is_done = memory_zalloc(n_queries, 1);
+    int rc = prepared == NULL || targets == NULL || is_done == NULL ? error_nomem(err) : 0;
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {
-        rc = prepare(search, &queries[q], &prepared[q], err);
+        rc = cancel_check(search->cancel, err);
+        if (rc == 0) rc = prepare(search, &queries[q], &prepared[q], err);
         if (rc != 0) break;
         targets[q] = (struct index_target){.query = &queries[q],
                                            .k = queries[q].k,
@@ -345,14 +393,19 @@ static int scan_group(struct index_search *search, const struct index_query *que
         targets[q].least_bound = least_form(layout, queries[q].min_similarity);
     }
     if (rc == 0) rc = index_scan(search, targets, n_queries, err);
-    for (size_t q = 0; rc == 0 && q < n_queries; q++)
-        rc = finish(search, &queries[q], &prepared[q], &targets[q], &hits[q], err);
+    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        int done;
+        rc = finish(search, &queries[q], &prepared[q], &targets[q], &hits[q], &done, err);
+        is_done[q] = (unsigned char)(done != 0);
+    }
+    if (rc == 0) rc = search_rest(search, queries, n_queries, is_done, hits, err);
     for (size_t q = 0; prepared != NULL && targets != NULL && q < n_queries; q++) {
         prepared_deinit(&prepared[q]);
         top_k_deinit(&targets[q].hits);
     }
     memory_free(prepared);
     memory_free(targets);
+    memory_free(is_done);
     return rc;
 }
 
@@ -363,7 +416,8 @@ static int wants_vectors(const struct index_search *search, const struct index_q
     const struct index_snapshot *snapshot = search->snapshot;
     if (snapshot->layout.quantize == INDEX_EXACT) return 0;
     for (size_t q = 0; q < n_queries; q++)
-        if (ceiling(snapshot->layout.quantize, queries[q].k) >= snapshot->n_rows / 4) return 1;
+        if (ceiling(snapshot->layout.quantize, queries[q].k) >= snapshot->n_rows / MOST_BY_CODES)
+            return 1;
     return search->exactly;
 }
 

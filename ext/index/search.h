@@ -7,7 +7,8 @@
  * - Codes: each row gets an upper bound of its closeness, estimate + z standard errors (see
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
  *   bound reaches the k-th best closeness found: so how many are looked at follows from the data and
- *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k (and is raised once).
+ *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k. Where that comes first, with a higher
+ *   one, and then by all vectors: codes cost time where they say little, not neighbours.
  * - Partitions: only rows of the parts whose centroids are nearest to the query, an eighth of all
  *   parts, are compared. All parts with a list of ids, or when fewer than k rows were found that are
  *   similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that

@@ -9,6 +9,7 @@
 
 #define PIECE_BYTES ((size_t)16 << 20) /* of memory, shared by blocks */
 #define HEAD_BYTES ((size_t)64)        /* of a block in it */
+#define CLOSE_TRIES 50                 /* of taking the lock, 10 ms each, when a cache is closed */
 #define IDLE_SECONDS 1.0               /* after which a cache makes way for another */
 
 /* Memory that blocks are cut from, one behind the other; goes when the last one has gone. */
@@ -95,7 +96,8 @@ static struct index_bytes *cut(struct index_cache *cache, size_t size, size_t ne
     struct piece *piece = cache->piece;
     if (piece == NULL || piece->size - piece->used < size) {
         size_t held = atomic_load_explicit(&held_by_all, memory_order_relaxed);
-        if (held >= max_bytes || max_bytes - held < pages_round(new_piece)) return NULL;
+        if (held >= max_bytes || max_bytes - held < pages_round(size)) return NULL;
+        if (max_bytes - held < pages_round(new_piece)) new_piece = size;
         piece = piece_new(cache, new_piece);
         if (piece == NULL) return NULL;
         piece_free(cache->piece);
@@ -238,8 +240,8 @@ static void take_over(struct index_cache *cache, struct index_snapshot *snapshot
         while (j < older->n_blocks && comes_before(&older->blocks[j], block)) j++;
         if (j == older->n_blocks) return;
         const struct index_block *same = &older->blocks[j];
-        if (comes_before(block, same) || same->version != block->version ||
-            same->n != block->n || same->capacity != block->capacity)
+        if (comes_before(block, same) || same->version != block->version || same->n != block->n ||
+            same->capacity != block->capacity)
             continue;
         struct index_bytes *bytes = atomic_load_explicit(&same->bytes, memory_order_acquire);
         if (bytes == NULL) continue;
@@ -287,7 +289,9 @@ int index_cache_open(const char *name, struct index_cache **opened, struct error
 
 void index_cache_close(struct index_cache *cache)
 {
-    if (cache == NULL || !lock_take(&lock)) return;
+    if (cache == NULL) return;
+    for (int tries = 1; !lock_take(&lock); tries++)
+        if (tries == CLOSE_TRIES) return; /* it is held by a thread that fork() left behind */
     int is_last = --cache->n_open == 0;
     struct index_cache **at = &caches;
     while (is_last && *at != cache) at = &(*at)->next;

@@ -19,7 +19,7 @@
  * cost more than reading it). The second one fills the cache.
  *
  * Memory is bounded for the process: a block that would go beyond the budget of the connection that
- * reads it is not kept, after caches that were idle for a second have been let go. Bytes come from
+ * reads it is not kept (moving blocks out of a sparse piece may go beyond it for a moment), after caches that were idle for a second have been let go. Bytes come from
  * the system in huge pages (base/pages.h), several blocks in one piece; pieces that are mostly dead
  * are emptied when the next snapshot is made.
  *

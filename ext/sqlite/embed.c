@@ -166,7 +166,9 @@ static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, 
     else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL) return SQLITE_OK;
     if (rc == 0) rc = find_model(connection, arguments[1], &cursor->entry, &err);
     if (rc == 0) rc = parse_role(arguments[2], &cursor->role, &err);
-    if (rc == 0) rc = text_list_read(connection->db, arguments[0], 0, NULL, &cursor->list, &err);
+    if (rc == 0)
+        rc = text_list_read(connection->db, arguments[0], TEXT_LIST_PLAIN, NULL, &cursor->list,
+                            &err);
     return rc == 0 ? each_ready(cursor) : argument_table_error(base->pVtab, "embed_each", &err);
 }
 
@@ -235,7 +237,7 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
     int rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
     if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &role, &err);
-    if (rc == 0) rc = text_list_read(connection->db, argv[0], 0, NULL, &list, &err);
+    if (rc == 0) rc = text_list_read(connection->db, argv[0], TEXT_LIST_PLAIN, NULL, &list, &err);
     if (rc == 0 && (texts = memory_alloc(list.n, sizeof *texts)) == NULL) rc = error_nomem(&err);
     for (size_t i = 0; rc == 0 && i < list.n; i++)
         if (!list.items[i].is_null) texts[n++] = list.items[i].text;

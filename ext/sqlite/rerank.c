@@ -183,7 +183,9 @@ static int run(struct rerank_cursor *cursor, sqlite3_value *const *arguments, st
     if (rc == 0) rc = model_check_text(query, 1, err);
     if (rc == 0) rc = find_model(connection, arguments[3], &entry, err);
     if (rc == 0) rc = table_function_text(arguments[4], &fields, err);
-    if (rc == 0) rc = text_list_read(connection->db, arguments[1], 1, fields, &cursor->list, err);
+    if (rc == 0)
+        rc = text_list_read(connection->db, arguments[1], TEXT_LIST_OBJECTS, fields, &cursor->list,
+                            err);
     if (rc == 0 && top_n > 0) rc = rank_documents(cursor, entry, query, fields, top_n, err);
     if (cursor->n > top_n) cursor->n = top_n;
     return rc;

@@ -13,9 +13,6 @@
 /* Blocks double up to so many rows; from there on a part's next block is as large as the last. */
 #define DOUBLING_ROWS 256
 
-/* Room for more rows than a block of ours ever has is damage. */
-#define MAX_CAPACITY 65536
-
 struct index_layout blocks_layout(const struct semantic_table *table,
                                   const struct semantic_state *state)
 {
@@ -59,7 +56,7 @@ static int read_entry(struct semantic_table *table, struct block_bytes *block, s
     block->partition = row ? sqlite3_column_int64(statement, 0) : 0;
     sqlite3_reset(statement);
     if (!row) return corrupt_block(table, block->number, "is not there", err);
-    if (n < 0 || room < 0 || n > MAX_CAPACITY || room > MAX_CAPACITY || n + room == 0)
+    if (n < 0 || room < 0 || n > INDEX_MAX_CAPACITY || room > INDEX_MAX_CAPACITY || n + room == 0)
         return corrupt_block(table, block->number, "its size is damaged", err);
     block->n = (size_t)n;
     block->capacity = (size_t)(n + room);
@@ -226,7 +223,7 @@ static int append_new(struct semantic_table *table, const struct semantic_state 
     if (rc == 0)
         rc = blocks_ask(table, STATEMENT_LAST_CAPACITY, target->partition, 0, &capacity, err);
     if (rc != 0) return rc;
-    if (last >= INT64_MAX - 1 || last < 0 || capacity < 0 || capacity > MAX_CAPACITY)
+    if (last >= INT64_MAX - 1 || last < 0 || capacity < 0 || capacity > INDEX_MAX_CAPACITY)
         return corrupt_block(table, last, "its number or size is damaged", err);
     size_t wanted = (size_t)capacity * (capacity < DOUBLING_ROWS ? 2 : 1);
     if (wanted < n_rows) wanted = n_rows;

@@ -238,7 +238,7 @@ void semantic_config_deinit(struct semantic_config *config)
 
 int semantic_is_partitioned(const struct semantic_config *config)
 {
-    return config->partitions != 0 || config->quantize == INDEX_BIT;
+    return config->partitions != 0 || config->quantize != INDEX_EXACT;
 }
 
 int semantic_column_is_ours(const char *table, const char *name)

@@ -35,8 +35,8 @@ struct semantic_config {
 
 #define SEMANTIC_AUTO SIZE_MAX
 
-/* Whether rows lie in partitions: those that a search leaves out, or those that make bits precise.
- */
+/* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
+ * or the only one of int8, whose centre they are counted from. */
 int semantic_is_partitioned(const struct semantic_config *config);
 
 /* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is

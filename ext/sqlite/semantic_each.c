@@ -2,9 +2,9 @@
  * semantic_each.c: semantic_search_each(index, queries [, k [, schema]]): many queries in one pass.
  *
  * A table `key, id, similarity, distance, rank`: for each query its k (25) nearest rows, best first.
- * queries is a JSON array or object of texts, as embed_each takes it (a text that is a JSON array is
- * a vector), or a BLOB of vectors one behind the other; key is what json_each calls key, or the
- * 0-based position in the BLOB. SQLite asks a virtual table one query at a time, so that a join of
+ * queries is a JSON array or object of texts, as embed_each takes it, or of vectors (JSON arrays, or
+ * texts that are JSON arrays), or a BLOB of vectors one behind the other; key is what json_each
+ * calls key, or the 0-based position in the BLOB. SQLite asks a virtual table one query at a time, so that a join of
  * queries with an index reads all rows for each; here a group of queries meets each block together,
  * and texts are embedded in one call.
  */
@@ -152,6 +152,8 @@ static int read_blob(struct each_cursor *cursor, sqlite3_value *blob, struct err
         rc = vector_check(place, dimensions * sizeof(float), &checked, err);
         if (rc == 0) rc = semantic_check_direction(cursor->view.table, place, dimensions, err);
         if (rc != 0) error_context(err, "query %zu", i);
+        if (rc == 0 && i % 256 == 255)
+            rc = cancel_check(&cursor->view.table->connection->cancel, err);
         cursor->queries[i] = place;
     }
     return rc;
@@ -192,7 +194,7 @@ static int read_item(struct each_cursor *cursor, size_t i, struct error *err)
 static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct error *err)
 {
     struct text_list *list = &cursor->list;
-    int rc = text_list_read(cursor->view.table->db, json, 0, NULL, list, err);
+    int rc = text_list_read(cursor->view.table->db, json, TEXT_LIST_ARRAYS, NULL, list, err);
     if (rc == 0) rc = make_room(cursor, list->n, err);
     if (rc != 0) return rc;
     size_t n_texts = 0;

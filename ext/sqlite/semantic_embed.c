@@ -162,14 +162,30 @@ int semantic_check_direction(const struct semantic_table *table, const float *ve
                      "the zero vector has no direction, which metric 'cosine' needs");
 }
 
+static const char *maker(const struct semantic_state *state, const struct pending_row *row)
+{
+    return row->kind == PENDING_VECTOR ? "the vector given" : state->model;
+}
+
+int semantic_check_rows(const struct semantic_state *state, struct pending_row *const *rows,
+                        size_t n_rows, struct error *err)
+{
+    struct semantic_state first = *state;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
+        if (rows[i]->vector == NULL) continue;
+        rc = semantic_check_dimensions(&first, maker(state, rows[i]), rows[i]->dimensions, err);
+        first.dimensions = rows[i]->dimensions;
+    }
+    return rc;
+}
+
 int semantic_learn_dimensions(struct semantic_table *table, struct semantic_state *state,
                               const struct pending_row *rows, size_t n_rows, struct error *err)
 {
     for (size_t i = 0; i < n_rows; i++) {
         if (rows[i].vector == NULL) continue;
-        int rc = semantic_check_dimensions(
-            state, rows[i].kind == PENDING_VECTOR ? "the vector given" : state->model,
-            rows[i].dimensions, err);
+        int rc = semantic_check_dimensions(state, maker(state, &rows[i]), rows[i].dimensions, err);
         if (rc == 0 && state->dimensions == 0) {
             rc = store_set(table, "dimensions", (int64_t)rows[i].dimensions, err);
             state->dimensions = rows[i].dimensions;

@@ -40,6 +40,11 @@ int semantic_check_dimensions(const struct semantic_state *state, const char *wh
 int semantic_check_direction(const struct semantic_table *table, const float *vector,
                              size_t dimensions, struct error *err);
 
+/* Whether all rows' vectors have the index's dimensions, or, where it has none yet, those of the
+ * first. Writes nothing. */
+int semantic_check_rows(const struct semantic_state *state, struct pending_row *const *rows,
+                        size_t n_rows, struct error *err);
+
 /* Checks the rows' vectors against the index, which takes its dimensions from the first vector it
  * gets. */
 int semantic_learn_dimensions(struct semantic_table *table, struct semantic_state *state,

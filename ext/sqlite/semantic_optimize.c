@@ -11,7 +11,9 @@
 
 /* Rows of a pass that are worked on together; bytes of their vectors, at most. */
 #define MOST_ROWS 2048
-#define MOST_BYTES ((size_t)32 << 20)
+#define MOST_BYTES ((size_t)4 << 20)
+
+#define FEWEST_ROWS 16
 
 /* A part with less than one in so many of the rows that it may have is given up. */
 #define SMALL_PART 16
@@ -38,6 +40,7 @@ static int pass_open(struct semantic_table *table, struct semantic_state *state,
     *pass = (struct pass){.table = table, .state = state, .layout = blocks_layout(table, state)};
     size_t row_size = state->dimensions * sizeof(float);
     pass->capacity = MOST_BYTES / row_size > MOST_ROWS ? MOST_ROWS : MOST_BYTES / row_size;
+    if (pass->capacity < FEWEST_ROWS) pass->capacity = FEWEST_ROWS;
     pass->rows = memory_alloc(pass->capacity, sizeof *pass->rows);
     pass->vectors = memory_alloc(pass->capacity, row_size);
     if (pass->rows == NULL || pass->vectors == NULL) return error_nomem(err);
@@ -181,7 +184,7 @@ static int make_partitions(struct semantic_table *table, struct semantic_state *
     if (rc != 0) return rc;
     for (size_t i = 0, j = 0; i < before->n; i++) {
         if (n == 0 ? i != largest : sums->n[i] <= least) continue;
-        made->numbers[j] = before->numbers[i];
+        made->numbers[j] = (int64_t)j + 1;
         memcpy(made->centroids + j++ * dimensions, sums->means + i * dimensions,
                dimensions * sizeof *made->centroids);
     }
@@ -268,24 +271,29 @@ static int write_again(struct semantic_table *table, struct semantic_state *stat
     return rc;
 }
 
+static int drop_orphans(struct semantic_table *table, struct error *err)
+{
+    return store_execute(table->db, err,
+                         "DELETE FROM \"%w\".\"%w_data\" WHERE block NOT IN (SELECT block FROM "
+                         "\"%w\".\"%w_blocks\")",
+                         table->schema, table->name, table->schema, table->name);
+}
+
 int semantic_optimize(struct semantic_table *table, struct semantic_state *state, struct error *err)
 {
     int64_t last_block = 0;
     if (state->dimensions == 0) return 0;
     int rc = drop_halves(table, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = drop_blocks(table, err);
+    if (rc == 0)
+        rc = table->config.quantize != INDEX_EXACT ? drop_blocks(table, err)
+                                                   : drop_orphans(table, err);
     if (rc == 0) rc = blocks_ask(table, STATEMENT_LAST_BLOCK, 0, 0, &last_block, err);
     if (rc == 0) rc = renew_partitions(table, state, last_block, err);
     if (rc == 0) rc = write_again(table, state, last_block, err);
     if (rc == 0)
         rc = store_execute(table->db, err, "DELETE FROM \"%w\".\"%w_blocks\" WHERE block <= %lld",
                            table->schema, table->name, (long long)last_block);
-    if (rc == 0)
-        rc = store_execute(table->db, err,
-                           "DELETE FROM \"%w\".\"%w_data\" WHERE block NOT IN (SELECT block FROM "
-                           "\"%w\".\"%w_blocks\")",
-                           table->schema, table->name, table->schema, table->name);
-    return rc;
+    return rc == 0 ? drop_orphans(table, err) : rc;
 }
 
 /* ---- 'integrity-check' ----------------------------------------------------------------------- */

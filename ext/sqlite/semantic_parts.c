@@ -23,6 +23,7 @@ size_t parts_limit(const struct semantic_table *table, const struct semantic_sta
                    size_t n_parts)
 {
     size_t wanted = table->config.partitions, limit = AUTO_LIMIT;
+    if (wanted == 0 && table->config.quantize != INDEX_BIT) return SIZE_MAX;
     if (n_parts >= (wanted == 0 || wanted == SEMANTIC_AUTO ? MOST_PARTS : wanted)) return SIZE_MAX;
     if (wanted != 0 && wanted != SEMANTIC_AUTO) limit = GROWING_LIMIT;
     size_t most = MOST_BYTES / (state->dimensions * sizeof(float));
@@ -210,8 +211,7 @@ int parts_place(struct semantic_table *table, struct semantic_state *state, stru
     struct index_layout layout = blocks_layout(table, state);
     struct block_target target = {.after = after};
     if (n_rows == 0) return 0;
-    int is_partitioned = semantic_is_partitioned(&table->config);
-    if (!is_partitioned && layout.quantize == INDEX_EXACT)
+    if (!semantic_is_partitioned(&table->config))
         return blocks_append(table, state, &target, rows, n_rows, err);
     float *points = memory_alloc(n_rows, layout.dimensions * sizeof *points);
     if (points == NULL) return error_nomem(err);
@@ -220,8 +220,7 @@ int parts_place(struct semantic_table *table, struct semantic_state *state, stru
         index_code_space(&layout, rows[i].vector, turned);
         rows[i].turned = turned;
     }
-    int rc = is_partitioned ? place_near(table, state, rows, n_rows, points, after, err)
-                            : blocks_append(table, state, &target, rows, n_rows, err);
+    int rc = place_near(table, state, rows, n_rows, points, after, err);
     memory_free(points);
     return rc;
 }

@@ -115,13 +115,14 @@ static void plan_search(sqlite3_index_info *info, struct found *found, int *n_ar
     use(info, found, ARGUMENT_K, PLAN_K, n_arguments);
     use(info, found, ARGUMENT_SIMILARITY,
         found->above ? PLAN_SIMILARITY | PLAN_SIMILARITY_ABOVE : PLAN_SIMILARITY, n_arguments);
-    if (info->idxNum & PLAN_K) found->argument[ARGUMENT_LIMIT] = -1; /* k says all */
+    if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;
+    /* k, or the candidates of the reranker, say how many are wanted. */
+    if (info->idxNum & (PLAN_K | PLAN_RELEVANCE)) found->argument[ARGUMENT_LIMIT] = -1;
     if (found->argument[ARGUMENT_LIMIT] < 0) found->argument[ARGUMENT_OFFSET] = -1;
     use(info, found, ARGUMENT_LIMIT, PLAN_LIMIT, n_arguments);
     use(info, found, ARGUMENT_OFFSET, PLAN_OFFSET, n_arguments);
     for (int list = ARGUMENT_ROWIDS; list < N_ARGUMENTS; list++)
         use(info, found, list, PLAN_ROWIDS, n_arguments);
-    if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;
     int bounded = (info->idxNum & (PLAN_K | PLAN_RELEVANCE)) != 0;
     info->estimatedCost = found->rowid_equality ? 1e12 : 10000;
     info->estimatedRows = found->rowid_equality ? 1 : bounded ? 25 : 10000;

@@ -9,9 +9,6 @@
 /* Components of an index whose first search keeps all blocks. */
 #define SMALL_INDEX ((size_t)2 << 20)
 
-/* More rows than a block of ours ever has are damage. */
-#define MAX_CAPACITY 65536
-
 /* ---- the list of blocks ---------------------------------------------------------------------- */
 
 /* The file and the table; a database that is in no file belongs to its connection alone. */
@@ -33,7 +30,7 @@ static int read_block_entry(sqlite3_stmt *scan, struct index_block *block, struc
     block->number = sqlite3_column_int64(scan, 0);
     block->partition = sqlite3_column_int64(scan, 1);
     block->version = sqlite3_column_int64(scan, 4);
-    if (n < 0 || room < 0 || n > MAX_CAPACITY || room > MAX_CAPACITY || n + room == 0)
+    if (n < 0 || room < 0 || n > INDEX_MAX_CAPACITY || room > INDEX_MAX_CAPACITY || n + room == 0)
         return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
                          (long long)block->number);
     block->n = (size_t)n;
@@ -124,6 +121,7 @@ static int step_data(struct semantic_reader *reader, const struct index_block *b
                            "SELECT d.bytes, b.version FROM \"%w\".\"%w_data\" d LEFT JOIN "
                            "\"%w\".\"%w_blocks\" b ON b.block = d.block WHERE d.block = ?1",
                            table->schema, table->name, table->schema, table->name);
+    reader->at_hand = NULL;
     if (rc != 0) return rc;
     sqlite3_reset(reader->data);
     sqlite3_bind_int64(reader->data, 1, block->number);
@@ -175,7 +173,12 @@ static int read_to_scratch(struct semantic_reader *reader, const struct index_bl
         memcpy(reader->scratch, *bytes, size);
         *bytes = reader->scratch;
     }
-    return check(reader, block, *bytes, err);
+    rc = check(reader, block, *bytes, err);
+    if (rc != 0) return rc;
+    reader->at_hand = *bytes;
+    reader->at_hand_number = block->number;
+    reader->at_hand_version = block->version;
+    return 0;
 }
 
 static int load(void *context, struct index_block *block, const void **bytes, int *kept,
@@ -229,6 +232,9 @@ static int fetch_from_block(struct semantic_reader *reader, int64_t id, const vo
     struct index_block *block = find_in_snapshot(reader, &entry);
     const void *data = block == NULL ? NULL : index_block_data(block);
     int kept;
+    if (data == NULL && reader->at_hand != NULL && reader->at_hand_number == entry.number &&
+        reader->at_hand_version == entry.version)
+        data = reader->at_hand;
     if (data == NULL)
         rc = block != NULL ? load(reader, block, &data, &kept, err)
                            : read_to_scratch(reader, &entry, &data, err);
@@ -303,6 +309,7 @@ void reader_close(struct semantic_reader *reader)
     sqlite3_finalize(reader->lookup);
     sqlite3_finalize(reader->scan);
     reader->data = reader->lookup = reader->scan = NULL;
+    reader->at_hand = NULL;
     memory_free(reader->scratch);
     reader->scratch = NULL;
     reader->scratch_size = 0;

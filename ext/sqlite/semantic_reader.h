@@ -23,6 +23,8 @@ struct semantic_reader {
     sqlite3_stmt *data, *lookup, *scan;
     void *scratch; /* a block that memory has no room for; owned */
     size_t scratch_size;
+    const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
+    int64_t at_hand_number, at_hand_version;
 };
 
 /* `storage` reads through `reader`, which outlives it. */

@@ -20,7 +20,8 @@
 
 #define USUAL_K 25
 #define USUAL_SAMPLES 50
-#define MOST 1000 /* of k, and of samples */
+#define GROUP ((size_t)100) /* samples that are searched for together */
+#define MOST 1000           /* of k, and of samples */
 
 enum {
     RECALL_K,
@@ -186,8 +187,11 @@ static int measure(struct semantic_view *view, struct recall_cursor *cursor, str
     exact.exactly = 1;
     exact.near_parts_only = 0;
     int rc = take_sample(view, cursor->k, sample, err);
-    if (rc == 0) rc = index_search(&search, sample->queries, sample->n, sample->found, err);
-    if (rc == 0) rc = index_search(&exact, sample->queries, sample->n, sample->expected, err);
+    for (size_t at = 0, n; rc == 0 && at < sample->n; at += n) {
+        n = sample->n - at < GROUP ? sample->n - at : GROUP;
+        rc = index_search(&search, sample->queries + at, n, sample->found + at, err);
+        if (rc == 0) rc = index_search(&exact, sample->queries + at, n, sample->expected + at, err);
+    }
     for (size_t i = 0; rc == 0 && i < sample->n; i++)
         cursor->recall += share(&sample->found[i], &sample->expected[i], sample->ids[i], cursor->k);
     cursor->n_scanned = search.n_scanned;

@@ -101,8 +101,7 @@ static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_PUT_VECTOR] = "REPLACE INTO \"%w\".\"%w_vectors\"(id, vector) VALUES (?1, ?2)",
     [STATEMENT_GET_VECTOR] = "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
     [STATEMENT_DELETE_VECTOR] = "DELETE FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-    [STATEMENT_GET_BLOCK] =
-        "SELECT partition, n, room, version FROM \"%w\".\"%w_blocks\" WHERE block = ?1",
+    [STATEMENT_GET_BLOCK] = "SELECT partition, n, room FROM \"%w\".\"%w_blocks\" WHERE block = ?1",
     [STATEMENT_BLOCK_WITH_ROOM] =
         "SELECT block, n, room FROM \"%w\".\"%w_blocks\" "
         "WHERE partition = ?1 AND room > 0 AND block > ?2 ORDER BY room DESC LIMIT 1",

@@ -20,7 +20,7 @@ int view_open(struct connection *connection, sqlite3_value *name, sqlite3_value 
               struct semantic_view *view, struct error *err);
 void view_close(struct semantic_view *view);
 
-/* A search of all rows, or as the index does it. */
+/* A search as the index does it. */
 struct index_search view_search(struct semantic_view *view);
 
 #endif

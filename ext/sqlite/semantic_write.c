@@ -53,7 +53,8 @@ static int needs_embedding(struct semantic_table *table, const struct semantic_s
 static int write_rows(struct semantic_table *table, struct semantic_state *state,
                       struct pending_row *const *rows, size_t n_rows, struct error *err)
 {
-    int rc = n_rows > 0 ? store_touch(table, state, err) : 0;
+    int rc = semantic_check_rows(state, rows, n_rows, err);
+    if (rc == 0 && n_rows > 0) rc = store_touch(table, state, err);
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         if (rows[i]->kind != PENDING_DELETE)
             rc = semantic_learn_dimensions(table, state, rows[i], 1, err);
@@ -311,8 +312,8 @@ int semantic_sync_transaction(sqlite3_vtab *base)
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a
      * statement that writes has rolled it back. */
-    int is_whole = was_torn || !table->pending->torn;
-    return table->pending->explicit_transaction && is_whole ? SQLITE_BUSY : rc;
+    int is_gone = err.code == ERROR_INTERRUPTED && !was_torn && table->pending->torn;
+    return table->pending->explicit_transaction && !is_gone ? SQLITE_BUSY : rc;
 }
 
 int semantic_commit(sqlite3_vtab *base)

@@ -130,10 +130,11 @@ int text_item_error(const struct text_item *item, struct error *err)
     return key == NULL ? error_nomem(err) : error_context(err, "element %.100s", key);
 }
 
-static int refuse(const struct text_item *item, const char *type, int objects, struct error *err)
+static int refuse(const struct text_item *item, const char *type, enum text_list_kind kind,
+                  struct error *err)
 {
-    error_set(err, ERROR_INVALID, "expected a text%s, not %s", objects ? " or an object" : "",
-              type);
+    static const char *const others[] = {"", " or an object", " or an array"};
+    error_set(err, ERROR_INVALID, "expected a text%s, not %s", others[kind], type);
     return text_item_error(item, err);
 }
 
@@ -150,7 +151,8 @@ static int grow(struct text_list *list, struct error *err)
 
 /* One row of json_each: key, value, type. */
 static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
-                     struct wanted *wanted, int objects, struct text_list *list, struct error *err)
+                     struct wanted *wanted, enum text_list_kind kind, struct text_list *list,
+                     struct error *err)
 {
     int rc = grow(list, err);
     if (rc != 0) return rc;
@@ -163,7 +165,7 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
         item->is_null = 1;
         return 0;
     }
-    if (strcmp(type, "object") == 0 && objects) {
+    if (strcmp(type, "object") == 0 && kind == TEXT_LIST_OBJECTS) {
         size_t start = list->joined.size;
         rc = join_fields(db, fields_of, item->value, wanted, &list->joined, err);
         if (rc == ERROR_INVALID) rc = text_item_error(item, err);
@@ -172,13 +174,14 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
         item->object.size = (size_t)sqlite3_value_bytes(item->value);
         return rc == 0 && item->object.data == NULL ? error_nomem(err) : rc;
     }
-    if (!is_readable(type)) return refuse(item, type, objects, err);
+    int is_array = strcmp(type, "array") == 0 && kind == TEXT_LIST_ARRAYS;
+    if (!is_array && !is_readable(type)) return refuse(item, type, kind, err);
     item->text.data = (const char *)sqlite3_value_text(item->value);
     item->text.size = (size_t)sqlite3_value_bytes(item->value);
     return item->text.data == NULL ? error_nomem(err) : 0;
 }
 
-int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fields,
+int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, const char *fields,
                    struct text_list *list, struct error *err)
 {
     sqlite3_stmt *each = NULL, *fields_of = NULL;
@@ -193,7 +196,7 @@ int text_list_read(sqlite3 *db, sqlite3_value *json, int objects, const char *fi
         rc = store_prepare(db, &fields_of, err, "SELECT key, value, type FROM json_each(?1)");
     if (rc == 0) sqlite3_bind_value(each, 1, json);
     while (rc == 0 && (rc = store_step(db, each, &row, err)) == 0 && row)
-        rc = read_item(db, each, fields_of, &wanted, objects, list, err);
+        rc = read_item(db, each, fields_of, &wanted, kind, list, err);
     if (rc == ERROR_STORAGE && list->n == 0 && err->storage_code == SQLITE_ERROR)
         rc = error_set(err, ERROR_INVALID,
                        "expected a JSON array or object of texts, and this is not JSON");

@@ -320,7 +320,6 @@ class Search(Base):
             "DROP TABLE ix_config",
             "DROP TABLE ix_vectors",
             "DROP TABLE ix_blocks",
-            "DROP TABLE ix_data",
         ):
             self.db.execute(damage)
             fresh = connect(self.path)

@@ -302,5 +302,86 @@ class LongTexts(Base):
         self.assertEqual(self.one("SELECT vector_dims(embed('still works'))"), 1024)
 
 
+class LargeIndexes(Base):
+    """What codes, partitions and hints must not take away."""
+
+    def fill(self, rows, options):
+        self.db.execute("DROP TABLE IF EXISTS v")
+        self.db.execute(f"CREATE VIRTUAL TABLE v USING semantic_index({options})")
+        self.db.execute("BEGIN")
+        self.db.executemany("INSERT INTO v(rowid, embedding) VALUES (?, ?)",
+                            ((i + 1, blob(*row)) for i, row in enumerate(rows)))
+        self.db.execute("COMMIT")
+
+    def test_limit_is_no_bound_for_the_reranker(self):
+        add_films(self.db)
+        add_index(self.db)
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        ask = "SELECT rowid, relevance FROM ix{} ORDER BY relevance DESC"
+        for form in ("('murder on a train')", " WHERE ix MATCH 'murder on a train'"):
+            whole = self.rows(ask.format(form))
+            self.assertEqual(self.rows(ask.format(form) + " LIMIT 2"), whole[:2])
+            self.assertEqual(self.rows(ask.format(form) + " LIMIT 1 OFFSET 1"), whole[1:2])
+
+    def test_rows_of_two_lengths_leave_the_transaction_open(self):
+        self.db.execute("CREATE VIRTUAL TABLE n USING semantic_index()")
+        self.db.execute("CREATE TABLE t(a)")
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO t VALUES (1)")
+        self.db.execute("INSERT INTO n(rowid, text) VALUES (1, 'hello')")
+        self.db.execute("INSERT INTO n(rowid, embedding) VALUES (2, ?)", (blob(1, 2, 3),))
+        with self.assertRaisesRegex(sqlite3.Error, "dimensions"):
+            self.db.execute("COMMIT")
+        self.assertTrue(self.db.in_transaction)
+        self.db.execute("DELETE FROM n WHERE rowid = 2")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.rows("SELECT a, text FROM t, n"), [(1, "hello")])
+
+    def test_codes_that_say_little_cost_time_not_neighbours(self):
+        draw = random.Random(7)
+        shapes = {
+            "far from the origin": lambda: [1000 + draw.gauss(0, 1) for _ in range(32)],
+            "of all lengths": lambda: (lambda s: [s * draw.gauss(0, 1) for _ in range(32)])(
+                10 ** draw.uniform(-3, 3)),
+            "huge": lambda: [1e20 * draw.gauss(0, 1) for _ in range(32)],
+        }
+        for name, shape in shapes.items():
+            rows = [shape() for _ in range(3000)]
+            for quantize in ("int8", "bit"):
+                with self.subTest(name, quantize=quantize):
+                    self.fill(rows, f"metric = 'l2', quantize = '{quantize}'")
+                    self.assertGreaterEqual(
+                        self.rows("SELECT recall FROM semantic_recall('v', 10, 20)")[0][0], 0.95)
+
+    def test_similarity_that_rounds_to_one(self):
+        draw = random.Random(8)
+        for metric, size in (("l2", 1e-20), ("dot", 1e-25)):
+            rows = [[size * draw.gauss(0, 1) for _ in range(16)] for _ in range(3000)]
+            for quantize in ("int8", "bit"):
+                with self.subTest(metric, quantize=quantize):
+                    self.fill(rows, f"metric = '{metric}', quantize = '{quantize}'")
+                    least = self.rows("SELECT similarity FROM v(?, 60) ORDER BY similarity LIMIT 1",
+                                      blob(*rows[0]))[0][0]
+                    found = self.rows("SELECT count(*) FROM v(?, 60) WHERE similarity >= ?",
+                                      blob(*rows[0]), least)
+                    self.assertEqual(found, [(60,)])
+
+    def test_optimize_mends_what_it_says(self):
+        draw = random.Random(9)
+        rows = [[draw.gauss(0, 1) for _ in range(8)] for _ in range(5000)]
+        self.fill(rows, "partitions = 'auto'")
+        self.db.execute("INSERT INTO v_data SELECT max(block) + 1, x'00' FROM v_data")
+        self.db.execute("UPDATE v_partitions SET partition = 9223372036854775807 WHERE partition = "
+                        "(SELECT max(partition) FROM v_partitions)")
+        self.db.execute("UPDATE v_blocks SET partition = 9223372036854775807 WHERE partition = "
+                        "(SELECT max(partition) FROM v_blocks)")
+        self.db.execute("INSERT INTO v(v) VALUES ('optimize')")
+        self.db.execute("INSERT INTO v(v) VALUES ('integrity-check')")
+        self.db.executemany("INSERT INTO v(rowid, embedding) VALUES (?, ?)",
+                            ((i + 5001, blob(*row)) for i, row in enumerate(rows)))
+        self.db.execute("INSERT INTO v(v) VALUES ('integrity-check')")
+        self.assertEqual(self.rows("SELECT count(*) FROM v"), [(10000,)])
+
+
 if __name__ == "__main__":
     unittest.main()

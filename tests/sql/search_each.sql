@@ -5,6 +5,7 @@ INSERT INTO v(rowid, embedding) VALUES (1, '[1, 0]'), (2, '[0, 1]'), (3, '[1, 1]
 -- Texts that are vectors, in an array and in an object; null has no rows; ties in order of rowid.
 SELECT key, rank, id, round(similarity, 4), round(distance, 4)
   FROM semantic_search_each('v', '["[1, 0]", null, "[0, 2]"]', 2);
+SELECT key, id FROM semantic_search_each('v', '[[1, 0], [-3, 0]]', 1);
 SELECT key, id FROM semantic_search_each('v', '{"east": "[1, 0]", "west": "[-3, 0]"}', 1);
 
 -- Vectors as a BLOB, one behind the other.

@@ -450,6 +450,19 @@ static int is_cancelled(void *context)
     return --patience->left <= 0;
 }
 
+/* How often a search asks. */
+static int count_polls(struct index_search *search, const struct index_query *query,
+                       struct patience *patience)
+{
+    struct top_k hits;
+    *patience = (struct patience){.left = INT32_MAX};
+    search_one(search, query, &hits);
+    top_k_deinit(&hits);
+    return patience->n_asked;
+}
+
+static int n_polls; /* of all searches: small ones need not ask */
+
 static void cancelled(struct blocks *blocks, struct index_search *search)
 {
     static int64_t ids[300];
@@ -463,16 +476,20 @@ static void cancelled(struct blocks *blocks, struct index_search *search)
     (void)blocks;
     search->cancel = &cancel;
     for (size_t i = 0; i < 3; i++) {
-        patience = (struct patience){.left = INT32_MAX};
-        struct top_k hits;
-        search_one(search, &some[i], &hits);
-        top_k_deinit(&hits);
-        int n_asked = patience.n_asked;
-        assert_true(n_asked > 0);
+        /* With threads: how often they ask follows from who takes which block. */
+        size_t n_threads = search->n_threads;
+        if (count_polls(search, &some[i], &patience) > 0) {
+            patience.left = 1;
+            expect_failure(search, &some[i], ERROR_INTERRUPTED, "interrupted");
+        }
+        search->n_threads = 1;
+        int n_asked = count_polls(search, &some[i], &patience);
         for (int n = 1; n <= n_asked; n++) {
             patience.left = n;
             expect_failure(search, &some[i], ERROR_INTERRUPTED, "interrupted");
         }
+        n_polls += n_asked;
+        search->n_threads = n_threads;
     }
     search->cancel = NULL;
 }
@@ -481,6 +498,7 @@ static void test_cancel(void **state)
 {
     (void)state;
     for_each_index(cancelled);
+    assert_true(n_polls > 100);
 }
 
 struct trial {

@@ -250,7 +250,7 @@ static void test_dead_pieces_are_emptied(void **state)
     enum { N = 600, CHANGED = 40 };
     struct index_cache *cache = open_cache("t");
     struct index_snapshot *last = make(1, N);
-    uint64_t budget = (uint64_t)120 << 20; /* the blocks are 22 MB */
+    uint64_t budget = (uint64_t)92 << 20; /* the blocks are 22 MB */
     index_cache_publish(cache, last);
     keep_all(cache, last);
     for (int64_t generation = 2; generation < 60; generation++) {
