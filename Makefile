@@ -76,7 +76,7 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static demo test check asan fault fuzz bench install dataset format clean help
+.PHONY: all static demo test check asan tsan fault fuzz bench install dataset format clean help
 .PHONY: programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
@@ -137,6 +137,14 @@ ASAN := BUILD=$(BUILD)/asan OPTIMISE=-O1 SANITIZE=address,undefined
 asan: install-test ## run the tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory programs $(ASAN)
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
+
+# What threads share: only these tests have any.
+THREADED := base/test_workers index/test_search index/test_snapshot sqlite/test_semantic_threads
+tsan: install-test ## run the tests that use threads under the thread sanitizer
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
+	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)
+	@for test in $(THREADED); do \
+	    TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/tests/unit/$$test || exit 1; done
 
 fault: install-test ## run every SQL script with each allocation failing in turn
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/fault

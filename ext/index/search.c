@@ -35,6 +35,9 @@
 #define PART_SHARE 8
 #define FEWEST_PARTS 16
 
+/* And so many rows for each that is wanted. */
+#define ROWS_PER_HIT 16
+
 /* Lists up to these lengths are fetched row by row: always; of an index with codes, whose scan is
  * short; this part of the rows of another, whose rows are. */
 #define SHORT_LIST 256
@@ -183,11 +186,14 @@ static void measure_parts(const struct index_snapshot *snapshot, struct prepared
 }
 
 /* The parts that are nearest to the query. */
-static int choose_parts(const struct index_snapshot *snapshot, struct prepared *prepared,
+static int choose_parts(const struct index_snapshot *snapshot, size_t k, struct prepared *prepared,
                         struct error *err)
 {
     size_t n_parts = index_scan_parts(snapshot), n_chosen = n_parts / PART_SHARE;
     struct top_k nearest;
+    if (k >= snapshot->n_rows / ROWS_PER_HIT) return 0;
+    size_t for_k = k * ROWS_PER_HIT * n_parts / snapshot->n_rows + 1;
+    if (n_chosen < for_k) n_chosen = for_k;
     if (n_chosen < FEWEST_PARTS) n_chosen = FEWEST_PARTS;
     if (n_chosen >= n_parts) return 0;
     top_k_init(&nearest, n_chosen);
@@ -218,7 +224,7 @@ static int prepare(const struct index_search *search, const struct index_query *
     measure_parts(snapshot, prepared);
     int rc = 0;
     if (search->near_parts_only && query->only == NULL && snapshot->partitions != NULL)
-        rc = choose_parts(snapshot, prepared, err);
+        rc = choose_parts(snapshot, query->k, prepared, err);
     if (rc == 0 && has_codes)
         rc = vector_code_query_new(index_code(layout), prepared->turned, layout->dimensions,
                                    &prepared->codes, err);

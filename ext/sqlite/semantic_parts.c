@@ -101,7 +101,7 @@ int parts_read(struct semantic_table *table, const struct semantic_state *state,
     if (!semantic_is_partitioned(&table->config) || state->partitions == 0) return 0;
     if (table->partitions == NULL || table->partitions->version != state->partitions ||
         table->partitions->dimensions != state->dimensions) {
-        struct index_partitions *loaded;
+        struct index_partitions *loaded = NULL;
         int rc = load(table, state, &loaded, err);
         if (rc != 0) return rc;
         adopt(table, loaded);

@@ -33,6 +33,7 @@ struct found {
     int argument[N_ARGUMENTS];
     int above;          /* the similarity is > and not >= */
     int rowid_equality; /* some rowid = x is there */
+    int others;         /* SQLite looks at some constraint itself */
     int unusable;       /* a query or k is asked for but not to be had in this plan */
 };
 
@@ -63,6 +64,7 @@ static void find_constraint(sqlite3_index_info *info, int i, struct found *found
     if (which == ARGUMENT_ROWID) found->rowid_equality = 1;
     while (which >= ARGUMENT_ROWIDS && which + 1 < N_ARGUMENTS && found->argument[which] >= 0)
         which++;
+    if (which < 0 || which == ARGUMENT_ROWID || found->argument[which] >= 0) found->others = 1;
     if (which < 0 || found->argument[which] >= 0) return;
     found->argument[which] = i;
     if (which == ARGUMENT_SIMILARITY) found->above = op == SQLITE_INDEX_CONSTRAINT_GT;
@@ -109,15 +111,18 @@ static void consume_order(sqlite3_index_info *info, int searches)
     }
 }
 
-static void plan_search(sqlite3_index_info *info, struct found *found, int *n_arguments)
+static void plan_search(sqlite3_index_info *info, struct found *found, int is_approximate,
+                        int *n_arguments)
 {
     use(info, found, ARGUMENT_QUERY, PLAN_QUERY, n_arguments);
     use(info, found, ARGUMENT_K, PLAN_K, n_arguments);
     use(info, found, ARGUMENT_SIMILARITY,
         found->above ? PLAN_SIMILARITY | PLAN_SIMILARITY_ABOVE : PLAN_SIMILARITY, n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;
-    /* k, or the candidates of the reranker, say how many are wanted. */
-    if (info->idxNum & (PLAN_K | PLAN_RELEVANCE)) found->argument[ARGUMENT_LIMIT] = -1;
+    /* k, or the candidates of the reranker, say how many are wanted. And where SQLite filters, rows
+     * beyond the hint may be wanted: of codes and partitions these could be better ones. */
+    if (info->idxNum & (PLAN_K | PLAN_RELEVANCE) || (is_approximate && found->others))
+        found->argument[ARGUMENT_LIMIT] = -1;
     if (found->argument[ARGUMENT_LIMIT] < 0) found->argument[ARGUMENT_OFFSET] = -1;
     use(info, found, ARGUMENT_LIMIT, PLAN_LIMIT, n_arguments);
     use(info, found, ARGUMENT_OFFSET, PLAN_OFFSET, n_arguments);
@@ -137,7 +142,7 @@ static void plan_listing(sqlite3_index_info *info, const struct found *found, in
 
 int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
-    (void)base;
+    const struct semantic_table *table = (const struct semantic_table *)base;
     struct found found = {0};
     int n_arguments = 0;
     for (int i = 0; i < N_ARGUMENTS; i++) found.argument[i] = -1;
@@ -148,7 +153,7 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     if (!searches && found.argument[ARGUMENT_ROWID] < 0)
         found.argument[ARGUMENT_ROWID] = found.argument[ARGUMENT_ROWIDS];
     info->idxNum = 0;
-    if (searches) plan_search(info, &found, &n_arguments);
+    if (searches) plan_search(info, &found, semantic_is_partitioned(&table->config), &n_arguments);
     else plan_listing(info, &found, &n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_EMBEDDING)) info->idxNum |= PLAN_READS_VECTOR;
     if (info->colUsed >> COLUMN_CONTENT != 0) info->idxNum |= PLAN_READS_CONTENT;
