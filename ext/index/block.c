@@ -94,6 +94,11 @@ size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id)
     return i;
 }
 
+double index_inverse(const struct index_layout *layout, const void *vector)
+{
+    return 1.0 / sqrt(vector_dot(vector, vector, layout->dimensions));
+}
+
 void index_code_space(const struct index_layout *layout, const float *vector, float *turned)
 {
     size_t dimensions = layout->dimensions;

@@ -74,6 +74,9 @@ void index_row_write(const struct index_layout *layout, const struct index_rows 
                      int64_t id, const float *vector, const float *in_code_space,
                      const float *centroid);
 
+/* 1 / |v|: of a vector by which a cosine is estimated before it is computed. */
+double index_inverse(const struct index_layout *layout, const void *vector);
+
 /* The row of an id among the first n; n if it is not there. */
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
 

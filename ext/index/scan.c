@@ -18,6 +18,9 @@
 #define STRETCH_BYTES ((size_t)16 << 10)
 #define ROWS_AT_ONCE 256
 
+/* Far more than the rounding of two products in double. */
+#define ROUNDING 1e-12
+
 /* What the threads share: each takes the next block until there is none. */
 struct scan {
     struct index_search *search;
@@ -38,21 +41,16 @@ size_t index_scan_parts(const struct index_snapshot *snapshot)
     return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
 }
 
-double index_squared(const struct index_layout *layout, const void *vector)
+double index_closeness(const struct index_layout *layout, const float *query, const void *vector)
 {
-    return layout->metric == INDEX_COSINE ? vector_dot(vector, vector, layout->dimensions) : 0.0;
-}
-
-double index_closeness(const struct index_layout *layout, const float *query, double query_squared,
-                       const void *vector, double squared)
-{
-    if (layout->metric == INDEX_L2)
-        return -sqrt(vector_squared_l2(query, vector, layout->dimensions));
-    double dot = vector_dot(query, vector, layout->dimensions);
+    size_t dimensions = layout->dimensions;
+    if (layout->metric == INDEX_L2) return -sqrt(vector_squared_l2(query, vector, dimensions));
+    double dot = vector_dot(query, vector, dimensions);
     if (layout->metric == INDEX_DOT) return dot;
     /* Products of two finite vectors are far from a double's end. Equal ones give exactly 1. */
-    if (query_squared == 0.0 || squared == 0.0) return NAN;
-    double cosine = dot / sqrt(query_squared * squared);
+    double squares = vector_dot(query, query, dimensions) * vector_dot(vector, vector, dimensions);
+    if (squares == 0.0) return NAN;
+    double cosine = dot / sqrt(squares);
     return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
 }
 
@@ -85,7 +83,7 @@ int index_is_wanted(const struct index_query *query, int64_t id)
 struct stretch {
     const struct index_rows *rows;
     size_t begin, n;
-    double squared[ROWS_AT_ONCE]; /* |row|^2, for cosine */
+    const double *inverses; /* 1 / |row|, for cosine by vectors; else NULL */
 };
 
 static int compare_vectors(const struct scan *scan, const struct index_target *target,
@@ -97,8 +95,13 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
     for (size_t i = 0; rc == 0 && i < stretch->n; i++) {
         int64_t id = rows->ids[stretch->begin + i];
         const void *vector = rows->components + (stretch->begin + i) * rows->stride;
-        double closeness = index_closeness(layout, target->query->vector, target->squared, vector,
-                                           stretch->squared[i]);
+        /* Most rows are seen not to be among the best without a root or a division. */
+        if (stretch->inverses != NULL &&
+            vector_dot(target->query->vector, vector, layout->dimensions) * target->inverse *
+                    stretch->inverses[i] <
+                top_k_threshold(heap) - ROUNDING)
+            continue;
+        double closeness = index_closeness(layout, target->query->vector, vector);
         if (closeness < top_k_threshold(heap)) continue;
         rc = index_check_closeness(layout, id, vector, closeness, err);
         if (rc == 0 &&
@@ -137,6 +140,8 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
     const struct index_layout *layout = &snapshot->layout;
     /* A scan only reads, but the arrays are those that writers use. */
     struct index_rows rows = index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity);
+    const double *kept = bytes == index_block_data(block) ? index_block_inverses(block) : NULL;
+    double inverses[ROWS_AT_ONCE];
     struct stretch stretch = {.rows = &rows};
     size_t part = snapshot->partitions == NULL
                       ? 0
@@ -147,9 +152,10 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
     int rc = 0, by_cosine = layout->quantize == INDEX_EXACT && layout->metric == INDEX_COSINE;
     for (; rc == 0 && stretch.begin < block->n; stretch.begin += stretch.n) {
         stretch.n = block->n - stretch.begin < at_once ? block->n - stretch.begin : at_once;
-        for (size_t i = 0; by_cosine && i < stretch.n; i++) {
+        if (by_cosine) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
+        for (size_t i = 0; by_cosine && kept == NULL && i < stretch.n; i++) {
             const void *vector = rows.components + (stretch.begin + i) * rows.stride;
-            stretch.squared[i] = index_squared(layout, vector);
+            inverses[i] = index_inverse(layout, vector);
         }
         for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
             const struct index_target *target = &scan->targets[t];
@@ -295,7 +301,7 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
     if (n_threads > least) n_threads = least < 1 ? 1 : least;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
-        targets[t].squared = index_squared(&search->snapshot->layout, targets[t].query->vector);
+        targets[t].inverse = index_inverse(&search->snapshot->layout, targets[t].query->vector);
     }
     if (search->snapshot->n_rows == 0) return 0;
     scan.blocks = memory_alloc(search->snapshot->n_blocks, sizeof(struct index_block *));

@@ -15,7 +15,7 @@ struct index_target {
     const struct vector_code_bound *bounds; /* [parts] with codes: hits have an upper bound */
     const unsigned char *parts;             /* [parts] 1: look at it; NULL: at all */
     double least_bound;                     /* with codes: lower ones are no hits */
-    double squared;                         /* set by the scan */
+    double inverse;                         /* 1 / |query|; set by the scan */
     struct top_k hits;                      /* initialised and filled by the scan */
 };
 
@@ -25,13 +25,8 @@ size_t index_scan_parts(const struct index_snapshot *snapshot);
 /* Whether the query looks at that id. */
 int index_is_wanted(const struct index_query *query, int64_t id);
 
-/* |v|^2 for cosine, else 0. */
-double index_squared(const struct index_layout *layout, const void *vector);
-
-/* The closeness of a stored vector (checked size), with what index_squared says of it and of the
- * query: NAN or infinite when it is not usable. */
-double index_closeness(const struct index_layout *layout, const float *query, double query_squared,
-                       const void *vector, double squared);
+/* The closeness of a stored vector (checked size): NAN or infinite when it is not usable. */
+double index_closeness(const struct index_layout *layout, const float *query, const void *vector);
 
 /* Whether a closeness is one: ERROR_CORRUPT names the row whose vector it is. */
 int index_check_closeness(const struct index_layout *layout, int64_t id, const void *vector,

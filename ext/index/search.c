@@ -87,8 +87,7 @@ static int offer_vector(const struct index_search *search, const struct index_qu
     if (size != layout->dimensions * sizeof(float) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                          (long long)id, layout->dimensions * sizeof(float), size);
-    double closeness = index_closeness(layout, query->vector, index_squared(layout, query->vector),
-                                       bytes, index_squared(layout, bytes));
+    double closeness = index_closeness(layout, query->vector, bytes);
     int rc = index_check_closeness(layout, id, bytes, closeness, err);
     if (rc != 0 || index_similarity(layout->metric, closeness) < query->min_similarity) return rc;
     return top_k_offer(hits, id, closeness, err);

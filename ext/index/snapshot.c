@@ -23,8 +23,12 @@ struct piece {
 struct index_bytes {
     atomic_size_t references; /* one a snapshot */
     struct piece *piece;
+    struct index_layout layout;
+    double *inverses; /* [capacity] behind the block's bytes, for cosine by vectors; NULL */
     size_t size;
 };
+
+_Static_assert(sizeof(struct index_bytes) <= HEAD_BYTES, "a block's head");
 
 struct index_cache {
     struct index_cache *next; /* in the list of all */
@@ -90,8 +94,8 @@ static struct index_snapshot *take_idle(const struct index_cache *mine)
 }
 
 /* A cut of the piece in use, or of a new one of that size: under the lock. */
-static struct index_bytes *cut(struct index_cache *cache, size_t size, size_t new_piece,
-                               uint64_t max_bytes)
+static struct index_bytes *cut(struct index_cache *cache, const struct index_layout *layout,
+                               size_t size, size_t new_piece, uint64_t max_bytes)
 {
     struct piece *piece = cache->piece;
     if (piece == NULL || piece->size - piece->used < size) {
@@ -106,7 +110,7 @@ static struct index_bytes *cut(struct index_cache *cache, size_t size, size_t ne
     struct index_bytes *bytes = (struct index_bytes *)(void *)(piece->memory + piece->used);
     piece->used += size;
     atomic_fetch_add_explicit(&piece->references, 1, memory_order_relaxed);
-    *bytes = (struct index_bytes){.piece = piece, .size = size};
+    *bytes = (struct index_bytes){.piece = piece, .layout = *layout, .size = size};
     atomic_init(&bytes->references, 1);
     return bytes;
 }
@@ -117,10 +121,16 @@ static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
     size_t wanted = 0;
     for (size_t i = 0; i < snapshot->n_blocks && wanted < PIECE_BYTES; i++)
         if (index_block_data(&snapshot->blocks[i]) == NULL)
-            wanted +=
-                HEAD_BYTES * 2 + index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
+            wanted += HEAD_BYTES * 2 + snapshot->blocks[i].capacity * sizeof(double) +
+                      index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
     if (wanted > PIECE_BYTES) wanted = PIECE_BYTES;
     return wanted < size ? size : wanted;
+}
+
+/* Whether 1 / |row| is kept beside the rows. */
+static int has_inverses(const struct index_layout *layout)
+{
+    return layout->quantize == INDEX_EXACT && layout->metric == INDEX_COSINE;
 }
 
 struct index_bytes *index_bytes_new(struct index_cache *cache,
@@ -128,6 +138,9 @@ struct index_bytes *index_bytes_new(struct index_cache *cache,
                                     uint64_t max_bytes)
 {
     if (cache == NULL || size > max_bytes) return NULL;
+    size_t block_size = size;
+    int with_inverses = has_inverses(&snapshot->layout);
+    if (with_inverses) size += block_size / index_block_size(&snapshot->layout, 1) * sizeof(double);
     size = (size + 2 * HEAD_BYTES - 1) / HEAD_BYTES * HEAD_BYTES;
     size_t new_piece = piece_size(snapshot, size);
     struct index_bytes *bytes = NULL;
@@ -135,10 +148,12 @@ struct index_bytes *index_bytes_new(struct index_cache *cache,
     do {
         index_snapshot_free(idle);
         if (!lock_take(&lock)) return NULL;
-        bytes = cut(cache, size, new_piece, max_bytes);
+        bytes = cut(cache, &snapshot->layout, size, new_piece, max_bytes);
         idle = bytes == NULL ? take_idle(cache) : NULL;
         lock_release(&lock);
     } while (idle != NULL);
+    if (bytes != NULL && with_inverses)
+        bytes->inverses = (double *)(void *)((unsigned char *)index_bytes_data(bytes) + block_size);
     return bytes;
 }
 
@@ -197,9 +212,26 @@ const void *index_block_data(const struct index_block *block)
     return bytes == NULL ? NULL : index_bytes_data(bytes);
 }
 
+static void fill_inverses(struct index_bytes *bytes, size_t n, size_t capacity)
+{
+    if (bytes->inverses == NULL) return;
+    struct index_rows rows = index_block_rows(&bytes->layout, index_bytes_data(bytes), capacity);
+    for (size_t i = 0; i < n; i++) {
+        const void *vector = rows.components + i * rows.stride;
+        bytes->inverses[i] = index_inverse(&bytes->layout, vector);
+    }
+}
+
+const double *index_block_inverses(const struct index_block *block)
+{
+    struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire);
+    return bytes == NULL ? NULL : bytes->inverses;
+}
+
 const void *index_snapshot_keep(struct index_block *block, struct index_bytes *bytes)
 {
     struct index_bytes *present = NULL;
+    fill_inverses(bytes, block->n, block->capacity);
     if (atomic_compare_exchange_strong(&block->bytes, &present, bytes))
         return index_bytes_data(bytes);
     index_bytes_free(bytes);
@@ -246,8 +278,8 @@ static void take_over(struct index_cache *cache, struct index_snapshot *snapshot
         struct index_bytes *bytes = atomic_load_explicit(&same->bytes, memory_order_acquire);
         if (bytes == NULL) continue;
         if (is_sparse) {
-            struct index_bytes *moved =
-                index_bytes_new(cache, snapshot, bytes->size - HEAD_BYTES, UINT64_MAX);
+            struct index_bytes *moved = index_bytes_new(
+                cache, snapshot, index_block_size(&snapshot->layout, block->capacity), UINT64_MAX);
             if (moved == NULL) continue;
             memcpy(index_bytes_data(moved), index_bytes_data(bytes), bytes->size - HEAD_BYTES);
             bytes = moved;

@@ -211,8 +211,7 @@ static double blocks_closeness(const struct index_layout *layout, const float *q
                       : layout->metric == INDEX_DOT  ? dot
                                                      : -sqrt(squared);
     double size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
-    double closeness = index_closeness(layout, query, index_squared(layout, query), vector,
-                                       index_squared(layout, vector));
+    double closeness = index_closeness(layout, query, vector);
     assert_true(fabs(closeness - expected) <= 2e-6 * size);
     return closeness;
 }
