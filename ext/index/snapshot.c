@@ -138,9 +138,10 @@ struct index_bytes *index_bytes_new(struct index_cache *cache,
                                     uint64_t max_bytes)
 {
     if (cache == NULL || size > max_bytes) return NULL;
-    size_t block_size = size;
+    size_t capacity = size / index_block_size(&snapshot->layout, 1),
+           block_size = (size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
     int with_inverses = has_inverses(&snapshot->layout);
-    if (with_inverses) size += block_size / index_block_size(&snapshot->layout, 1) * sizeof(double);
+    if (with_inverses) size = block_size + capacity * sizeof(double);
     size = (size + 2 * HEAD_BYTES - 1) / HEAD_BYTES * HEAD_BYTES;
     size_t new_piece = piece_size(snapshot, size);
     struct index_bytes *bytes = NULL;
