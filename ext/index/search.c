@@ -265,11 +265,23 @@ static int rescore(struct index_search *search, const struct index_query *query,
     return rc;
 }
 
+/* What a scan gave becomes hits: at once, or candidates after they are compared exactly. */
+static int take_hits(struct index_search *search, struct index_target *target, struct top_k *hits,
+                     int *done, struct error *err)
+{
+    int rc = 0;
+    *done = 1;
+    if (target->codes != NULL)
+        return rescore(search, target->query, &target->hits, hits, done, err);
+    for (size_t i = 0; rc == 0 && i < target->hits.n; i++)
+        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].similarity, err);
+    return rc;
+}
+
 /* The ceiling came before the bounds did: once more, with a higher one; *done = 0 if that was not
  * high enough either, or would be of no use. */
-static int search_wider(struct index_search *search, const struct index_query *query,
-                        const struct index_target *narrow, struct top_k *hits, int *done,
-                        struct error *err)
+static int search_wider(struct index_search *search, const struct index_target *narrow,
+                        struct top_k *hits, int *done, struct error *err)
 {
     struct index_target target = *narrow;
     *done = 0;
@@ -277,7 +289,7 @@ static int search_wider(struct index_search *search, const struct index_query *q
     target.k = narrow->k * WIDER;
     top_k_deinit(hits);
     int rc = index_scan(search, &target, 1, err), is_full = target.hits.n == target.k;
-    if (rc == 0) rc = rescore(search, query, &target.hits, hits, done, err);
+    if (rc == 0) rc = take_hits(search, &target, hits, done, err);
     if (!is_full) *done = 1;
     top_k_deinit(&target.hits);
     return rc;
@@ -321,10 +333,7 @@ static int search_certainly(struct index_search *search, const struct index_quer
         target.k = query->k;
     }
     int done, rc = index_scan(search, &target, 1, err);
-    if (rc == 0 && prepared->codes != NULL)
-        rc = rescore(search, query, &target.hits, hits, &done, err);
-    for (size_t i = 0; rc == 0 && prepared->codes == NULL && i < target.hits.n; i++)
-        rc = top_k_offer(hits, target.hits.hits[i].id, target.hits.hits[i].similarity, err);
+    if (rc == 0) rc = take_hits(search, &target, hits, &done, err);
     top_k_deinit(&target.hits);
     return rc;
 }
@@ -335,17 +344,14 @@ static int finish(struct index_search *search, const struct index_query *query,
                   struct prepared *prepared, struct index_target *target, struct top_k *hits,
                   int *done, struct error *err)
 {
-    int rc = 0, is_full = target->hits.n == target->k;
-    *done = 1;
-    if (target->codes != NULL) rc = rescore(search, query, &target->hits, hits, done, err);
+    int is_full = target->hits.n == target->k;
+    int rc = take_hits(search, target, hits, done, err);
     if (!is_full) *done = 1;
-    if (rc == 0 && !*done) rc = search_wider(search, query, target, hits, done, err);
+    if (rc == 0 && !*done) rc = search_wider(search, target, hits, done, err);
     if (rc != 0 || !*done) return rc;
-    for (size_t i = 0; rc == 0 && target->codes == NULL && i < target->hits.n; i++)
-        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].similarity, err);
-    int left_out = target->codes != NULL ? !isinf(query->min_similarity) : 0;
-    if (target->parts != NULL) left_out = 1;
-    if (rc == 0 && hits->n < query->k && left_out && hits->n < search->snapshot->n_rows)
+    int left_out =
+        target->parts != NULL || (target->codes != NULL && !isinf(query->min_similarity));
+    if (hits->n < query->k && left_out && hits->n < search->snapshot->n_rows)
         rc = search_certainly(search, query, prepared, hits, err);
     return rc;
 }

@@ -299,13 +299,6 @@ static int compare_places(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static size_t find_id(const int64_t *ids, size_t n, int64_t id)
-{
-    size_t i = 0;
-    while (i < n && ids[i] != id) i++;
-    return i;
-}
-
 /* Takes rows out of a stored block, whose ids are read: the last row moves to each place. */
 static int remove_places(struct semantic_table *table, const struct index_arrays *arrays,
                          sqlite3_blob *blob, int64_t *ids, struct block_bytes *block,
@@ -314,7 +307,7 @@ static int remove_places(struct semantic_table *table, const struct index_arrays
     void *scratch = memory_alloc(arrays->size[INDEX_ARRAYS - 1], 1);
     int rc = scratch == NULL ? error_nomem(err) : 0;
     for (size_t i = 0; rc == 0 && i < n_places; i++) {
-        size_t at = find_id(ids, block->n, places[i].id);
+        size_t at = index_row_find(&(struct index_rows){.ids = ids}, block->n, places[i].id);
         if (at == block->n) {
             rc = corrupt_block(table, block->number, "a row of it is not there", err);
             error_context(err, "row %lld", (long long)places[i].id);

@@ -397,13 +397,7 @@ static int query_vector(struct semantic_cursor *cursor, const struct semantic_st
 /* The k nearest into `ranked`. */
 static int find(struct semantic_cursor *cursor, size_t k, struct error *err)
 {
-    struct semantic_table *table = table_of(&cursor->base);
-    struct index_search search = {
-        .snapshot = cursor->reader.snapshot,
-        .storage = &cursor->storage,
-        .near_parts_only = table->config.partitions != 0,
-        .n_threads = (size_t)catalog_get(table->connection->catalog, CATALOG_THREADS),
-        .cancel = &table->connection->cancel};
+    struct index_search search = reader_search(&cursor->reader, &cursor->storage);
     struct index_query query = cursor->request.query;
     query.k = k;
     top_k_deinit(&cursor->ranked);

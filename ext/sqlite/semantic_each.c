@@ -234,7 +234,7 @@ static int read_k(struct each_cursor *cursor, sqlite3_value *value, struct error
 /* Searches for the next group; null queries have no hits. */
 static int search_group(struct each_cursor *cursor, struct error *err)
 {
-    struct index_search search = view_search(&cursor->view);
+    struct index_search search = reader_search(&cursor->view.reader, &cursor->view.storage);
     size_t n_rows = cursor->view.reader.snapshot->n_rows, n = 0,
            k = cursor->k < n_rows ? cursor->k : n_rows, most = GROUP;
     struct index_query queries[GROUP];

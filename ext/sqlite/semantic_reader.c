@@ -303,6 +303,19 @@ void reader_open(struct semantic_table *table, struct semantic_reader *reader,
     *storage = (struct index_storage){load, fetch, rewind_scan, next, reader};
 }
 
+struct index_search reader_search(const struct semantic_reader *reader,
+                                  const struct index_storage *storage)
+{
+    const struct semantic_table *table = reader->table;
+    struct connection *connection = table->connection;
+    return (struct index_search){.snapshot = reader->snapshot,
+                                 .storage = storage,
+                                 .near_parts_only = table->config.partitions != 0,
+                                 .n_threads =
+                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
+                                 .cancel = &connection->cancel};
+}
+
 void reader_close(struct semantic_reader *reader)
 {
     sqlite3_finalize(reader->data);

@@ -35,6 +35,10 @@ void reader_open(struct semantic_table *table, struct semantic_reader *reader,
 int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
                  struct error *err);
 
+/* A search of the snapshot, as the index does it. */
+struct index_search reader_search(const struct semantic_reader *reader,
+                                  const struct index_storage *storage);
+
 /* Ends its statements and lets the snapshot go; it can be used again. */
 void reader_close(struct semantic_reader *reader);
 

@@ -183,7 +183,7 @@ static double share(struct top_k *found, struct top_k *expected, int64_t self, s
 static int measure(struct semantic_view *view, struct recall_cursor *cursor, struct sample *sample,
                    struct error *err)
 {
-    struct index_search search = view_search(view), exact = search;
+    struct index_search search = reader_search(&view->reader, &view->storage), exact = search;
     exact.exactly = 1;
     exact.near_parts_only = 0;
     int rc = take_sample(view, cursor->k, sample, err);

@@ -47,15 +47,3 @@ void view_close(struct semantic_view *view)
     sqlite3_finalize(view->pin);
     *view = (struct semantic_view){0};
 }
-
-struct index_search view_search(struct semantic_view *view)
-{
-    struct connection *connection = view->table->connection;
-    view->storage.context = &view->reader;
-    return (struct index_search){.snapshot = view->reader.snapshot,
-                                 .storage = &view->storage,
-                                 .near_parts_only = view->table->config.partitions != 0,
-                                 .n_threads =
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                 .cancel = &connection->cancel};
-}

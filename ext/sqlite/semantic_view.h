@@ -20,7 +20,4 @@ int view_open(struct connection *connection, sqlite3_value *name, sqlite3_value 
               struct semantic_view *view, struct error *err);
 void view_close(struct semantic_view *view);
 
-/* A search as the index does it. */
-struct index_search view_search(struct semantic_view *view);
-
 #endif
