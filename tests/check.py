@@ -26,7 +26,7 @@ NEVER = {("index", "catalog")}
 # Headers of others, and the rooms that may include them.
 THIRD_PARTY = {
     "sqlite3.h": {"sqlite"}, "sqlite3ext.h": {"sqlite"}, "curl/curl.h": {"http"},
-    "cJSON.h": {"api", "bert"}, "cjson/cJSON.h": {"api", "bert"},
+    "cJSON.h": {"base"}, "cjson/cJSON.h": {"base"},
 }
 SYSTEM_HEADERS = set(
     "assert ctype errno fenv float inttypes limits locale math setjmp signal stdalign stdarg "

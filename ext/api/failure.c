@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "base/json.h"
 #include "api/scrub.h"
 
 /* Where providers put the message, and where a code, in the order of looking. */
@@ -40,7 +40,7 @@ struct failure {
 static const char *message_of(const cJSON *root)
 {
     for (size_t i = 0; i < sizeof message_places / sizeof *message_places; i++) {
-        const char *text = api_json_text_at(root, message_places[i]);
+        const char *text = json_text_at(root, message_places[i]);
         if (text != NULL) return text;
     }
     return NULL;
@@ -49,7 +49,7 @@ static const char *message_of(const cJSON *root)
 static int has_code(const cJSON *root, const char *code)
 {
     for (size_t i = 0; i < sizeof code_places / sizeof *code_places; i++) {
-        const char *text = api_json_text_at(root, code_places[i]);
+        const char *text = json_text_at(root, code_places[i]);
         if (text != NULL && strcmp(text, code) == 0) return 1;
     }
     return 0;
@@ -90,7 +90,7 @@ static int is_about_size(const char *message)
 static int status_of(const struct failure *failure)
 {
     if (failure->answer->status != 200) return failure->answer->status;
-    const cJSON *code = api_json_at(failure->root, "/error/code");
+    const cJSON *code = json_at(failure->root, "/error/code");
     double number = cJSON_IsNumber(code) ? code->valuedouble : 0;
     if (cJSON_IsString(code)) number = strtod(code->valuestring, NULL);
     return number >= 400 && number <= 599 ? (int)number : 200;
@@ -192,7 +192,7 @@ static void describe(const struct failure *failure, struct error *err)
 enum api_outcome api_parse_failure(const struct api_answer *answer, struct error *err)
 {
     struct failure failure = {.answer = answer};
-    if (api_json_parse(answer->body, &failure.root, err) == ERROR_NOMEM) return API_FAILED;
+    if (json_parse(answer->body, &failure.root, err) == ERROR_NOMEM) return API_FAILED;
     failure.message = message_of(failure.root);
     enum api_outcome outcome = outcome_of(&failure);
     describe(&failure, err);

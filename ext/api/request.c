@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "api/json.h"
+#include "base/json.h"
 #include "text/utf8.h"
 
 /* Appending to a body: the first error stays, and nothing is written after it. */
@@ -86,10 +86,10 @@ static void put_object(struct writer *writer, struct span object)
     cJSON *root = NULL;
     int in_string = 0;
     size_t escaped = 0; /* after a backslash */
-    if (writer->rc == 0) writer->rc = api_json_parse(object, &root, writer->err);
+    if (writer->rc == 0) writer->rc = json_parse(object, &root, writer->err);
     if (writer->rc == 0 && !cJSON_IsObject(root))
         writer->rc = error_set(writer->err, ERROR_INVALID, "expected a JSON object, not %s",
-                               api_json_kind(root));
+                               json_kind(root));
     cJSON_Delete(root);
     for (size_t i = 0; i < object.size && writer->rc == 0; i++) {
         unsigned char c = (unsigned char)object.data[i];

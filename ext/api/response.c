@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/base64.h"
-#include "api/json.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "vector/codec.h"
 
@@ -23,7 +23,7 @@ static enum api_outcome outcome_of(int rc)
 /* An error object under status 200; "error": null, as some send it along, is none. */
 static int is_error(const cJSON *root)
 {
-    const cJSON *error = api_json_at(root, "/error");
+    const cJSON *error = json_at(root, "/error");
     if (cJSON_IsString(error)) return error->valuestring[0] != '\0';
     return error != NULL && !cJSON_IsNull(error) && !cJSON_IsFalse(error);
 }
@@ -39,20 +39,20 @@ static enum api_outcome read_answer(const struct api_answer *answer, const char 
 {
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
-    int rc = api_json_parse(answer->body, root, err);
+    int rc = json_parse(answer->body, root, err);
     if (rc != 0) return outcome_of(rc == ERROR_NOMEM ? rc : broken(err));
     if (is_error(*root)) return api_parse_failure(answer, err);
-    *items = api_json_at(*root, place);
+    *items = json_at(*root, place);
     if (cJSON_IsArray(*items)) return API_OK;
     error_set(err, ERROR_UNAVAILABLE, "expected an array%s%s, not %s",
-              place[0] == '\0' ? "" : " at ", place, api_json_kind(*items));
+              place[0] == '\0' ? "" : " at ", place, json_kind(*items));
     return API_BROKEN;
 }
 
 static int64_t read_tokens(const cJSON *root, const char *const places[2])
 {
     for (int i = 0; i < 2 && places[i] != NULL; i++) {
-        const cJSON *number = api_json_at(root, places[i]);
+        const cJSON *number = json_at(root, places[i]);
         if (!cJSON_IsNumber(number)) continue;
         if (number->valuedouble > 0 && number->valuedouble <= 9007199254740992.0)
             return (int64_t)number->valuedouble;
@@ -64,7 +64,7 @@ static int read_index(const cJSON *node, size_t n, size_t *index, struct error *
 {
     if (!cJSON_IsNumber(node))
         return error_set(err, ERROR_UNAVAILABLE, "expected a number as index, not %s",
-                         api_json_kind(node));
+                         json_kind(node));
     double value = node->valuedouble;
     if (!(value >= 0 && value < (double)n) || value != floor(value))
         return error_set(err, ERROR_UNAVAILABLE, "expected an index from 0 to %zu, not %g", n - 1,
@@ -107,7 +107,7 @@ static int count_dimensions(const cJSON *vector, size_t *n, struct error *err)
         *n = (size_t)cJSON_GetArraySize(vector);
     } else {
         return error_set(err, ERROR_UNAVAILABLE, "expected an array or base64, not %s",
-                         api_json_kind(vector));
+                         json_kind(vector));
     }
     if (*n == 0) return error_set(err, ERROR_UNAVAILABLE, "it is empty");
     if (*n > VECTOR_MAX_DIMENSIONS)
@@ -153,9 +153,9 @@ static int read_vector(const cJSON *vector, float *out, struct error *err)
     const cJSON *component;
     cJSON_ArrayForEach(component, vector)
     {
-        if (!api_json_float(component, &out[n++]))
+        if (!json_float(component, &out[n++]))
             return error_set(err, ERROR_UNAVAILABLE, "component %zu is %s", n - 1,
-                             cJSON_IsNumber(component) ? "not finite" : api_json_kind(component));
+                             cJSON_IsNumber(component) ? "not finite" : json_kind(component));
     }
     return 0;
 }
@@ -242,9 +242,9 @@ static int read_scores(const struct api_answer *answer, const cJSON *items, size
         scores[i] = NAN;
         if (placed[i] == NULL) continue;
         const cJSON *score = cJSON_GetObjectItemCaseSensitive(placed[i], form->score);
-        if (!api_json_float(score, &scores[i]))
+        if (!json_float(score, &scores[i]))
             rc = error_set(err, ERROR_UNAVAILABLE, "the score of document %zu is %s", i,
-                           cJSON_IsNumber(score) ? "not finite" : api_json_kind(score));
+                           cJSON_IsNumber(score) ? "not finite" : json_kind(score));
     }
     memory_free(placed);
     return rc;

@@ -25,7 +25,10 @@ static int new_model(struct latent *latent, struct model **model, struct error *
         return error_nomem(err);
     }
     size_t dimensions = latent != NULL ? latent_dimensions(latent) : LEXICAL_DIMENSIONS;
-    lexical->model = (struct model){&lexical_methods, "builtin:lexical", dimensions, BATCH_SIZE};
+    lexical->model = (struct model){.methods = &lexical_methods,
+                                    .name = "builtin:lexical",
+                                    .dimensions = dimensions,
+                                    .batch_size = BATCH_SIZE};
     lexical->latent = latent;
     *model = &lexical->model;
     return 0;
@@ -89,7 +92,8 @@ static void free_model(struct model *model)
     memory_free(model);
 }
 
-static const struct model_methods lexical_methods = {embed, rerank, fit, save, load, free_model};
+static const struct model_methods lexical_methods = {
+    .embed = embed, .rerank = rerank, .fit = fit, .save = save, .load = load, .free = free_model};
 
 int lexical_new(struct model **model, struct error *err)
 {

@@ -105,6 +105,19 @@ int model_rerank(struct model *model, const struct model_candidates *candidates,
     return rc == 0 && n - n_missing < wanted ? not_finite(model, err) : rc;
 }
 
+int model_tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
+                   struct model_tokens *tokens, struct error *err)
+{
+    *tokens = (struct model_tokens){0};
+    int rc = model_check_text(text, 0, err);
+    if (rc != 0) return rc;
+    if (model->methods->tokenize == NULL)
+        return error_set(err, ERROR_UNAVAILABLE,
+                         "%s does not tell its tokens (name a model that begins with local:)",
+                         model->name);
+    return model->methods->tokenize(model, text, cancel, ids, tokens, err);
+}
+
 void model_free(struct model *model)
 {
     if (model != NULL) model->methods->free(model);

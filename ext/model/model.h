@@ -53,10 +53,17 @@ int model_embeddings_put(void *context, size_t text, const float *embedding, siz
 
 /* What work has cost; raised by the model as it goes, also when it fails. */
 struct model_usage {
-    uint64_t requests; /* calls to where the model is, repeated ones included */
-    uint64_t retries;  /* of these, repeated */
-    uint64_t tokens;   /* as counted by the provider, where it tells */
-    uint64_t bytes;    /* sent and received */
+    uint64_t requests;  /* calls to where the model is, repeated ones included */
+    uint64_t retries;   /* of these, repeated */
+    uint64_t tokens;    /* as counted by the provider, where it tells */
+    uint64_t bytes;     /* sent and received */
+    uint64_t truncated; /* texts that were longer than the model reads, and cut */
+};
+
+/* A text as tokens, for a model that has any. */
+struct model_tokens {
+    uint32_t *ids; /* [n], special ones included; the caller frees */
+    size_t n;
 };
 
 /* A query and the whole candidate set: one call reads them all. */
@@ -101,6 +108,10 @@ struct model_methods {
      * NULL as fit. */
     int (*save)(struct model *fitted, struct buffer *bytes, struct error *err);
     int (*load)(struct model *model, struct span bytes, struct model **fitted, struct error *err);
+    /* The tokens of a text [of UTF-8, may be empty], however many: nothing is cut. With `ids` 0 only
+     * tokens->n is written. NULL: the model has none. */
+    int (*tokenize)(struct model *model, struct span text, const struct cancel *cancel, int ids,
+                    struct model_tokens *tokens, struct error *err);
     void (*free)(struct model *model);
 };
 
@@ -110,6 +121,7 @@ struct model {
     const char *name;  /* "provider:name", static or owned by the model */
     size_t dimensions; /* of its embeddings; 0 if it does not embed, or has not yet */
     size_t batch_size; /* texts that it takes in one request, 1 or more */
+    size_t max_tokens; /* of a text, special ones included; 0: not known, or no limit */
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space.
@@ -125,6 +137,12 @@ int model_embed(struct model *model, const struct model_texts *texts, const stru
  * NAN then. No document: no call. */
 int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
                  struct model_usage *usage, struct error *err);
+
+/* The tokens of a text as the model counts them, special ones included, nothing cut. With `ids` 0
+ * only tokens->n is written. ERROR_UNAVAILABLE: the model does not tell; errors of model_check_text,
+ * but for an empty text. */
+int model_tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
+                   struct model_tokens *tokens, struct error *err);
 
 /* Accepts NULL. */
 void model_free(struct model *model);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "api/json.h"
+#include "base/json.h"
 #include "base/memory.h"
 
 /* The tree of a file, for cJSON_Delete; NULL: no such folder or file. */
@@ -25,7 +25,7 @@ static cJSON *shared_json(const char *name)
     size_t size = text == NULL ? 0 : fread(text, 1, limit, file);
     fclose(file);
     cJSON *root = NULL;
-    api_json_parse((struct span){text, size}, &root, NULL);
+    json_parse((struct span){text, size}, &root, NULL);
     memory_free(text);
     return root;
 }

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "api/json.h"
+#include "base/json.h"
 #include "api/response.h"
 #include "api/scrub.h"
 #include "api/shared_file.h"
@@ -373,24 +373,24 @@ static const char *single_spaced(const char *message)
 
 static void expect_collected(const cJSON *entry)
 {
-    const char *name = api_json_text_at(entry, "/provider");
-    const char *place = api_json_text_at(entry, "/message_at");
-    const cJSON *content = api_json_at(entry, "/body");
+    const char *name = json_text_at(entry, "/provider");
+    const char *place = json_text_at(entry, "/message_at");
+    const cJSON *content = json_at(entry, "/body");
     char *text = cJSON_IsString(content) ? NULL : cJSON_PrintUnformatted(content);
     const char *body = text == NULL ? content->valuestring : text;
     char head[300];
     struct error err = {0};
     struct api_answer answer = {.provider =
                                     provider_of(strcmp(name, "any gateway") == 0 ? "openai" : name),
-                                .status = (int)api_json_at(entry, "/status")->valuedouble,
+                                .status = (int)json_at(entry, "/status")->valuedouble,
                                 .body = {body, strlen(body)},
                                 .n_texts = 1};
     enum api_outcome outcome = api_parse_failure(&answer, &err);
     int retried = outcome == API_BUSY || outcome == API_RETRY;
-    if (retried != cJSON_IsTrue(api_json_at(entry, "/retry")))
+    if (retried != cJSON_IsTrue(json_at(entry, "/retry")))
         fail_msg("%s %s: %s", name, outcomes[outcome], err.text);
 
-    const char *message = place == NULL ? NULL : api_json_text_at(content, place);
+    const char *message = place == NULL ? NULL : json_text_at(content, place);
     if (message != NULL && !is_changed(message)) {
         message = single_spaced(message);
         size_t size = strlen(message) > 190 ? 190 : strlen(message);
@@ -402,7 +402,7 @@ static void expect_collected(const cJSON *entry)
     assert_null(strchr(err.text, '<'));
 
     /* Where the collection says to send less at once, two texts are halved. */
-    const char *note = api_json_text_at(entry, "/note");
+    const char *note = json_text_at(entry, "/note");
     answer.n_texts = 2;
     if (note != NULL && strstr(note, "split the batch") != NULL)
         assert_int_equal(api_parse_failure(&answer, NULL), API_TOO_LARGE);
@@ -412,10 +412,10 @@ static void expect_collected(const cJSON *entry)
 /* Every broken answer to a request for two texts. */
 static void expect_misbehaviour(const cJSON *entry)
 {
-    const cJSON *body = api_json_at(entry, "/body");
-    const char *name = api_json_text_at(entry, "/name");
+    const cJSON *body = json_at(entry, "/body");
+    const char *name = json_text_at(entry, "/name");
     struct api_answer answer = {.provider = provider_of("openai"),
-                                .status = (int)api_json_at(entry, "/status")->valuedouble,
+                                .status = (int)json_at(entry, "/status")->valuedouble,
                                 .body = {body->valuestring, strlen(body->valuestring)},
                                 .n_texts = strcmp(name, "null in a vector") == 0 ? 1 : 2};
     struct error err = {0};
@@ -446,10 +446,10 @@ static void test_collected_errors(void **state)
     const cJSON *entry;
     cJSON *wire = shared_json("wire/errors.json");
     if (wire == NULL) skip();
-    assert_int_equal(cJSON_GetArraySize(api_json_at(wire, "/errors")), 79);
-    assert_int_equal(cJSON_GetArraySize(api_json_at(wire, "/misbehaviour")), 16);
-    cJSON_ArrayForEach(entry, api_json_at(wire, "/errors")) expect_collected(entry);
-    cJSON_ArrayForEach(entry, api_json_at(wire, "/misbehaviour")) expect_misbehaviour(entry);
+    assert_int_equal(cJSON_GetArraySize(json_at(wire, "/errors")), 79);
+    assert_int_equal(cJSON_GetArraySize(json_at(wire, "/misbehaviour")), 16);
+    cJSON_ArrayForEach(entry, json_at(wire, "/errors")) expect_collected(entry);
+    cJSON_ArrayForEach(entry, json_at(wire, "/misbehaviour")) expect_misbehaviour(entry);
     cJSON_Delete(wire);
 }
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "api/json.h"
+#include "base/json.h"
 #include "api/provider.h"
 #include "api/shared_file.h"
 

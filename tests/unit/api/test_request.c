@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "api/json.h"
+#include "base/json.h"
 #include "api/request.h"
 #include "api/shared_file.h"
 #include "base/failing_memory.h"
@@ -107,8 +107,8 @@ static void test_what_is_written_reads_back(void **state)
         text[span.size] = '\0';
         buffer_init(&body, CEILING);
         assert_int_equal(api_embed_body(&request, &body, NULL), 0);
-        assert_int_equal(api_json_parse((struct span){body.data, body.size}, &root, NULL), 0);
-        assert_string_equal(api_json_text_at(root, "/input/0"), text);
+        assert_int_equal(json_parse((struct span){body.data, body.size}, &root, NULL), 0);
+        assert_string_equal(json_text_at(root, "/input/0"), text);
         cJSON_Delete(root);
         buffer_deinit(&body);
     }
@@ -387,7 +387,7 @@ static int build_rerank(const struct api_provider *provider, cJSON *theirs, stru
     const cJSON *model = cJSON_GetObjectItemCaseSensitive(theirs, "model"), *item;
     struct api_rerank_request request = {.provider = provider, .documents = documents};
     request.model = cJSON_IsString(model) ? model->valuestring : "";
-    request.query = span_of(api_json_text_at(theirs, "/query"));
+    request.query = span_of(json_text_at(theirs, "/query"));
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(theirs, form->documents))
     {
         if (cJSON_IsObject(item)) printed[request.n_documents] = cJSON_Print(item);
@@ -413,9 +413,9 @@ static int build_rerank(const struct api_provider *provider, cJSON *theirs, stru
 /* Whether the request was one that the table can make, and ours is the same then. */
 static int compare_request(const struct api_provider *provider, int reranks, const cJSON *request)
 {
-    const char *base = api_json_text_at(request, "/base_url");
-    const char *path = api_json_text_at(request, "/path");
-    const cJSON *theirs = api_json_at(request, "/body");
+    const char *base = json_text_at(request, "/base_url");
+    const char *path = json_text_at(request, "/path");
+    const cJSON *theirs = json_at(request, "/body");
     char url[300];
     if (base == NULL || path == NULL) return 0;
     snprintf(url, sizeof url, "%s%s", base, path);
@@ -429,7 +429,7 @@ static int compare_request(const struct api_provider *provider, int reranks, con
     buffer_init(&body, CEILING);
     int built = (reranks ? build_rerank : build_embed)(provider, copy, &body);
     if (built) {
-        assert_int_equal(api_json_parse((struct span){body.data, body.size}, &ours, NULL), 0);
+        assert_int_equal(json_parse((struct span){body.data, body.size}, &ours, NULL), 0);
         drop_known(ours, copy);
         if (!cJSON_Compare(ours, copy, 1))
             fail_msg("%s: %.*s", provider->name, (int)body.size, body.data);
@@ -448,9 +448,9 @@ static int compare_file(const char *name, int reranks)
     snprintf(path, sizeof path, "wire/%s-%s.json", name, reranks ? "rerank" : "embeddings");
     cJSON *file = shared_json(path);
     if (file == NULL) return 0;
-    n += compare_request(provider_of(name), reranks, api_json_at(file, "/request"));
-    cJSON_ArrayForEach(variant, api_json_at(file, "/variants")) n +=
-        compare_request(provider_of(name), reranks, api_json_at(variant, "/request"));
+    n += compare_request(provider_of(name), reranks, json_at(file, "/request"));
+    cJSON_ArrayForEach(variant, json_at(file, "/variants")) n +=
+        compare_request(provider_of(name), reranks, json_at(variant, "/request"));
     cJSON_Delete(file);
     return n;
 }

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "api/base64.h"
-#include "api/json.h"
+#include "base/json.h"
 #include "api/response.h"
 #include "api/shared_file.h"
 #include "base/failing_memory.h"
@@ -490,7 +490,7 @@ static void test_out_of_memory(void **state)
 static void expect_captured_vectors(struct api_answer *answer, const cJSON *pair)
 {
     static const float captured[] = {0.25f, -0.5f, 0.75f, 0.125f, 0.125f, 0.75f, -0.5f, 0.25f};
-    const cJSON *input = cJSON_GetObjectItemCaseSensitive(api_json_at(pair, "/request/body"),
+    const cJSON *input = cJSON_GetObjectItemCaseSensitive(json_at(pair, "/request/body"),
                                                           answer->provider->embed.input);
     struct error err = {0};
     float *vectors;
@@ -498,7 +498,7 @@ static void expect_captured_vectors(struct api_answer *answer, const cJSON *pair
     size_t dimensions = 0;
     answer->n_texts = cJSON_IsArray(input) ? (size_t)cJSON_GetArraySize(input) : 1;
     enum api_outcome outcome = api_parse_embeddings(answer, &dimensions, &vectors, &tokens, &err);
-    if (strcmp(api_json_text_at(pair, "/name") == NULL ? "" : api_json_text_at(pair, "/name"),
+    if (strcmp(json_text_at(pair, "/name") == NULL ? "" : json_text_at(pair, "/name"),
                "empty text") == 0) {
         assert_int_equal(outcome, API_BROKEN);
         assert_string_equal(err.text, "expected 1 vectors, not 0");
@@ -507,7 +507,7 @@ static void expect_captured_vectors(struct api_answer *answer, const cJSON *pair
     if (outcome != API_OK) fail_msg("%s: %s", answer->provider->name, err.text);
     assert_int_equal(dimensions, 4);
     assert_memory_equal(vectors, captured, answer->n_texts * 4 * sizeof *vectors);
-    const cJSON *usage = api_json_at(pair, "/response/body/usage/total_tokens");
+    const cJSON *usage = json_at(pair, "/response/body/usage/total_tokens");
     if (cJSON_IsNumber(usage)) assert_int_equal(tokens, (int64_t)usage->valuedouble);
     memory_free(vectors);
 }
@@ -515,7 +515,7 @@ static void expect_captured_vectors(struct api_answer *answer, const cJSON *pair
 static void expect_captured_scores(struct api_answer *answer, const cJSON *pair)
 {
     const struct api_rerank_form *form = &answer->provider->rerank;
-    const cJSON *body = api_json_at(pair, "/request/body"), *item;
+    const cJSON *body = json_at(pair, "/request/body"), *item;
     const cJSON *limit =
         form->limit == NULL ? NULL : cJSON_GetObjectItemCaseSensitive(body, form->limit);
     float scores[8];
@@ -527,9 +527,9 @@ static void expect_captured_scores(struct api_answer *answer, const cJSON *pair)
     enum api_outcome outcome = api_parse_scores(
         answer, limit == NULL ? 0 : (size_t)limit->valuedouble, scores, &tokens, &err);
     if (outcome != API_OK) fail_msg("%s: %s", answer->provider->name, err.text);
-    cJSON_ArrayForEach(item, api_json_at(api_json_at(pair, "/response/body"), form->items))
+    cJSON_ArrayForEach(item, json_at(json_at(pair, "/response/body"), form->items))
     {
-        size_t index = (size_t)api_json_at(item, "/index")->valuedouble;
+        size_t index = (size_t)json_at(item, "/index")->valuedouble;
         float score = (float)cJSON_GetObjectItemCaseSensitive(item, form->score)->valuedouble;
         assert_true(scores[index] == score);
         n++;
@@ -540,9 +540,9 @@ static void expect_captured_scores(struct api_answer *answer, const cJSON *pair)
 
 static int expect_captured(const struct api_provider *provider, int reranks, const cJSON *pair)
 {
-    const cJSON *response = api_json_at(pair, "/response/body");
-    const char *base = api_json_text_at(pair, "/request/base_url");
-    const char *path = api_json_text_at(pair, "/request/path");
+    const cJSON *response = json_at(pair, "/response/body");
+    const char *base = json_text_at(pair, "/request/base_url");
+    const char *path = json_text_at(pair, "/request/path");
     char url[300], ours[300];
     if (response == NULL || base == NULL || path == NULL) return 0;
     snprintf(url, sizeof url, "%s%s", base, path);
@@ -576,7 +576,7 @@ static void test_captured_answers(void **state)
         if (file == NULL && i == 0) skip();
         int before = compared;
         compared += expect_captured(provider, reranks, file);
-        cJSON_ArrayForEach(variant, api_json_at(file, "/variants")) compared +=
+        cJSON_ArrayForEach(variant, json_at(file, "/variants")) compared +=
             expect_captured(provider, reranks, variant);
         assert_true(compared > before);
         cJSON_Delete(file);

@@ -66,7 +66,9 @@ static struct fake_model fake_new(size_t batch_size)
 {
     static const struct model_methods methods = {
         .embed = fake_embed, .rerank = fake_rerank, .free = fake_free};
-    return (struct fake_model){.model = {&methods, "fake:model", 2, batch_size}};
+    return (struct fake_model){
+        .model = {
+            .methods = &methods, .name = "fake:model", .dimensions = 2, .batch_size = batch_size}};
 }
 
 #endif

@@ -1,4 +1,4 @@
-#include "api/json.h"
+#include "base/json.h"
 
 #include <float.h>
 #include <math.h>
@@ -23,7 +23,7 @@ static int not_json(struct span text, const char *end, struct error *err)
     return error_set(err, ERROR_INVALID, "not JSON at byte %zu", at);
 }
 
-int api_json_parse(struct span text, cJSON **root, struct error *err)
+int json_parse(struct span text, cJSON **root, struct error *err)
 {
     const char *end = NULL;
     *root = text.size == 0 ? NULL : cJSON_ParseWithLengthOpts(text.data, text.size, &end, 0);
@@ -50,7 +50,7 @@ static const cJSON *child(const cJSON *parent, const char *name, size_t size)
     return NULL;
 }
 
-const cJSON *api_json_at(const cJSON *root, const char *pointer)
+const cJSON *json_at(const cJSON *root, const char *pointer)
 {
     while (root != NULL && *pointer == '/') {
         size_t size = strcspn(++pointer, "/");
@@ -60,20 +60,20 @@ const cJSON *api_json_at(const cJSON *root, const char *pointer)
     return root;
 }
 
-const char *api_json_text_at(const cJSON *root, const char *pointer)
+const char *json_text_at(const cJSON *root, const char *pointer)
 {
-    const cJSON *item = api_json_at(root, pointer);
+    const cJSON *item = json_at(root, pointer);
     return cJSON_IsString(item) && item->valuestring[0] != '\0' ? item->valuestring : NULL;
 }
 
-int api_json_float(const cJSON *item, float *value)
+int json_float(const cJSON *item, float *value)
 {
     if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= (double)FLT_MAX)) return 0;
     *value = (float)item->valuedouble;
     return 1;
 }
 
-const char *api_json_kind(const cJSON *item)
+const char *json_kind(const cJSON *item)
 {
     if (item == NULL) return "nothing";
     if (cJSON_IsNull(item)) return "null";

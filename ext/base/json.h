@@ -8,8 +8,8 @@
  * ordinary answer: the text must be bounded before it gets here. cJSON nests to 1000 and cuts a
  * string at U+0000.
  */
-#ifndef API_JSON_H
-#define API_JSON_H
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
 
 #include <cjson/cJSON.h>
 
@@ -18,18 +18,18 @@
 
 /* *root: the tree, for cJSON_Delete; NULL after an error. ERROR_INVALID when the text
  * is not one JSON value with nothing but white space around it. */
-int api_json_parse(struct span text, cJSON **root, struct error *err);
+int json_parse(struct span text, cJSON **root, struct error *err);
 
 /* What a JSON pointer of RFC 6901 (without ~ escapes) leads to; NULL: nothing. "" is the root. */
-const cJSON *api_json_at(const cJSON *root, const char *pointer);
+const cJSON *json_at(const cJSON *root, const char *pointer);
 
 /* The text there; NULL: no text, or an empty one. */
-const char *api_json_text_at(const cJSON *root, const char *pointer);
+const char *json_text_at(const cJSON *root, const char *pointer);
 
 /* Whether it is a number that is finite as a float32; *value is the nearest one then. */
-int api_json_float(const cJSON *item, float *value);
+int json_float(const cJSON *item, float *value);
 
 /* "null", "a number", "nothing" (NULL): for an error text. */
-const char *api_json_kind(const cJSON *item);
+const char *json_kind(const cJSON *item);
 
 #endif

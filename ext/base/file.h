@@ -1,0 +1,38 @@
+/*
+ * file.h: files of the machine, read by position.
+ *
+ * Files that models are made of are read, never mapped: a file that another program cuts short
+ * under a mapping kills the process (SIGBUS), while a short read is an error with a text.
+ */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+struct file {
+    int descriptor; /* -1: not open */
+    uint64_t size;  /* bytes, when it was opened */
+};
+
+/* Opens a regular file for reading. ERROR_UNAVAILABLE names the path and why; *file is closed
+ * then. */
+int file_open(const char *path, struct file *file, struct error *err);
+void file_close(struct file *file); /* accepts a closed one */
+
+/* Exactly `size` bytes from `offset` on. ERROR_UNAVAILABLE when they cannot be had: a failing
+ * device, or a file that has become shorter. Any number of threads may read at once. */
+int file_read(const struct file *file, uint64_t offset, void *data, size_t size, struct error *err);
+
+/* The whole file into an empty buffer, which must not be shorter than it by its ceiling. Errors of
+ * file_open and buffer_reserve; the text names the path. */
+int file_read_whole(const char *path, struct buffer *buffer, struct error *err);
+
+/* Whether there is a regular file / a folder of that path (links are followed). */
+int file_exists(const char *path);
+int file_is_folder(const char *path);
+
+#endif

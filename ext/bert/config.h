@@ -1,0 +1,60 @@
+/*
+ * config.h: what a model folder says of its model.
+ *
+ * Read from config.json (architecture and sizes), and where they are there modules.json,
+ * 1_Pooling/config.json (sentence-transformers: pooling, Normalize), sentence_bert_config.json
+ * (max_seq_length) and tokenizer_config.json (model_max_length). What they ask for that is not known
+ * here (an architecture, an activation, a pooling mode, position embeddings, a Dense module) is
+ * refused by name: a vector that is nearly right is worse than none.
+ *
+ * Without modules.json an encoder is pooled as sentence-transformers does then: the mean of all tokens,
+ * not normalised.
+ */
+#ifndef BERT_CONFIG_H
+#define BERT_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum bert_architecture {
+    BERT_BERT,        /* BertModel, BertForSequenceClassification, BertForMaskedLM (its encoder) */
+    BERT_XLM_ROBERTA, /* XLMRobertaModel, XLMRobertaForSequenceClassification, and RoBERTa's */
+    BERT_STATIC       /* Model2Vec: a vector a token, nothing else (StaticModel) */
+};
+
+enum bert_activation {
+    BERT_IDENTITY,
+    BERT_GELU,      /* x (1 + erf(x / sqrt 2)) / 2 */
+    BERT_GELU_TANH, /* "gelu_new", "gelu_pytorch_tanh": x (1 + tanh(sqrt(2/pi) (x + .044715 x^3))) / 2 */
+    BERT_RELU,
+    BERT_TANH,
+    BERT_SIGMOID
+};
+
+enum bert_pooling { BERT_CLS, BERT_MEAN, BERT_MAX };
+
+struct bert_config {
+    enum bert_architecture architecture;
+    int classifies; /* a cross-encoder, of one label; else an embedder */
+    size_t hidden_size, n_layers, n_heads, intermediate_size;
+    size_t vocabulary_size, n_positions, n_segments; /* rows of the embedding matrices */
+    size_t first_position; /* of a text's first token: 0, XLM-RoBERTa: pad_token_id + 1 */
+    float layer_norm_epsilon;
+    enum bert_activation activation; /* hidden_act */
+    enum bert_pooling pooling;
+    int normalize;
+    size_t dimensions; /* of the embedding: hidden_size (of a static model 0: the matrix says) */
+    size_t max_tokens; /* that it reads, special ones included: the least that any file says */
+    /* Of a cross-encoder: what makes the score of the logit. What the configuration says
+     * (sentence_transformers.activation_fn, sbert_ce_default_activation_function: Identity, Sigmoid),
+     * else the sigmoid, as sentence-transformers does with one label. */
+    enum bert_activation score;
+};
+
+/* ERROR_UNAVAILABLE: config.json is not there, or something is not known here; ERROR_CORRUPT: a file that is no
+ * JSON, a size that is missing or absurd. The text begins with the file's name. */
+int bert_config_read(const char *folder, struct bert_config *config, struct error *err);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * matrix.h: weights, packed for a kernel family.
+ */
+#ifndef BERT_MATRIX_H
+#define BERT_MATRIX_H
+
+#include "base/error.h"
+#include "bert/kernels.h"
+
+/* Bytes that a matrix of that shape keeps, panels, bias, scales and sums together, a multiple of 64. */
+size_t bert_matrix_bytes(const struct bert_kernels *kernels, enum bert_precision precision,
+                         size_t n_out, size_t n_in);
+
+/* Lays the matrix out in `memory` (of bert_matrix_bytes, all zero, at a multiple of 64, which must outlive it). */
+void bert_matrix_init(struct bert_matrix *matrix, const struct bert_kernels *kernels,
+                      enum bert_precision precision, size_t n_out, size_t n_in, void *memory);
+
+/* Packs output columns first .. first + n - 1: weights [n, n_in] row-major, as PyTorch's Linear has them; bias [n] or
+ * NULL. first is a multiple of the kernels' width, unless it is the start of other weights that are stacked (query, key,
+ * value): then any. Different ranges may be packed by different threads if both begin at a multiple of the width. */
+void bert_matrix_pack(struct bert_matrix *matrix, const struct bert_kernels *kernels, size_t first,
+                      size_t n, const float *weights, const float *bias);
+
+/* Bytes that rows of that shape need for codes, scales and zeros, a multiple of 64 (0 for float32), and where they go. */
+size_t bert_rows_bytes(enum bert_precision precision, size_t n_rows, size_t n_in);
+void bert_rows_init(struct bert_rows *rows, enum bert_precision precision, size_t n_rows,
+                    size_t n_in, const float *floats, size_t stride, void *memory);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * tokenizer.h: from text to the token ids that a model was trained with.
+ *
+ * Read from what a model comes with: tokenizer.json (the format of Hugging Face's `tokenizers`), or
+ * vocab.txt with tokenizer_config.json (BERT). What the file names is done, in its order, and what
+ * it names that is not known here is refused by name:
+ *   normalizer      BertNormalizer, Lowercase, StripAccents, NFC, NFD, NFKC, NFKD, Strip, Prepend,
+ *                   Replace, Precompiled (the table of SentencePiece), Sequence
+ *   pre_tokenizer   BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Metaspace, Sequence
+ *   model           WordPiece (Wu et al. 2016; Devlin et al. 2019), Unigram (Kudo 2018: the best
+ *                   path by the sum of log probabilities)
+ *   post_processor  BertProcessing, RobertaProcessing, TemplateProcessing, Sequence
+ *   added_tokens    found in the text before all else (special ones too, as the reference does)
+ * The file's own truncation and padding are ignored: callers say how much they can take, and nothing
+ * is padded here.
+ *
+ * A tokenizer is constant once it is made: any number of threads may use it at once.
+ */
+#ifndef TEXT_TOKENIZER_H
+#define TEXT_TOKENIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/span.h"
+
+struct tokenizer;
+
+/* Files as bytes; those a model does not have are empty. */
+struct tokenizer_files {
+    struct span tokenizer_json;        /* if not empty, it alone says how to tokenize */
+    struct span vocab_txt;             /* else: a token a line, its id the line's number from 0 */
+    struct span tokenizer_config_json; /* for vocab.txt: do_lower_case, strip_accents,
+                                          tokenize_chinese_chars, the names of special tokens */
+};
+
+/* ERROR_INVALID names the file, and what in it is wrong or unknown; ERROR_NOMEM. The bytes are not
+ * needed afterwards. */
+int tokenizer_new(const struct tokenizer_files *files, struct tokenizer **tokenizer,
+                  struct error *err);
+void tokenizer_free(struct tokenizer *tokenizer); /* accepts NULL */
+
+/* One more than the highest id that a text can be given. */
+size_t tokenizer_size(const struct tokenizer *tokenizer);
+
+/* The id of a token, -1 if there is none; and what an unknown piece of text becomes, -1: nothing. */
+int64_t tokenizer_find(const struct tokenizer *tokenizer, struct span token);
+int64_t tokenizer_unknown(const struct tokenizer *tokenizer);
+
+/* Tokens of one or more texts, one behind the other. */
+struct tokens {
+    uint32_t *ids;     /* [n] */
+    uint8_t *segments; /* [n] 0, or 1 for the second text of a pair (token_type_ids) */
+    size_t n, capacity;
+};
+void tokens_init(struct tokens *tokens);
+void tokens_deinit(struct tokens *tokens);
+
+enum tokenizer_truncation {
+    TOKENIZER_LONGEST_FIRST, /* of a pair, the longer one is cut until both fit */
+    TOKENIZER_ONLY_SECOND    /* the first is kept whole; ERROR_INVALID if it alone is too long */
+};
+
+struct tokenizer_request {
+    struct span text;        /* valid UTF-8 (other bytes count as U+FFFD) */
+    const struct span *pair; /* a second text; NULL: none */
+    size_t max_tokens;       /* special ones included; 0: no limit */
+    enum tokenizer_truncation truncation;
+    int without_special;         /* no [CLS], [SEP]... around the text */
+    const struct cancel *cancel; /* polled within a long text; or NULL */
+};
+
+/* Appends the tokens. *truncated (may be NULL): whether some of the text were left out. `tokens` is
+ * as it was after an error. ERROR_NOMEM, ERROR_INTERRUPTED; ERROR_INVALID when max_tokens does not
+ * hold the special ones. */
+int tokenizer_encode(const struct tokenizer *tokenizer, const struct tokenizer_request *request,
+                     struct tokens *tokens, int *truncated, struct error *err);
+
+#endif
