@@ -139,7 +139,7 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers index/test_search index/test_snapshot sqlite/test_semantic_threads
+THREADED := base/test_workers base/test_shared bert/test_team index/test_search index/test_snapshot sqlite/test_semantic_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)

@@ -35,4 +35,9 @@ int file_read_whole(const char *path, struct buffer *buffer, struct error *err);
 int file_exists(const char *path);
 int file_is_folder(const char *path);
 
+/* What tells one state of a file from another (device, number, size, time of change), as text; ""
+ * where there is none. */
+#define FILE_STAMP_SIZE 120
+void file_stamp(const char *path, char stamp[FILE_STAMP_SIZE]);
+
 #endif
