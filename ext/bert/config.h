@@ -1,14 +1,15 @@
 /*
  * config.h: what a model folder says of its model.
  *
- * Read from config.json (architecture and sizes), and where they are there modules.json,
- * 1_Pooling/config.json (sentence-transformers: pooling, Normalize), sentence_bert_config.json
- * (max_seq_length) and tokenizer_config.json (model_max_length). What they ask for that is not known
- * here (an architecture, an activation, a pooling mode, position embeddings, a Dense module) is
- * refused by name: a vector that is nearly right is worse than none.
+ * Read from config.json (architecture and sizes), and where they are there modules.json and the
+ * config.json of its Pooling module, or 1_Pooling/config.json (sentence-transformers: pooling,
+ * Normalize), sentence_bert_config.json (max_seq_length), tokenizer_config.json (model_max_length)
+ * and config_sentence_transformers.json (activation_fn of a cross-encoder). What they ask for that
+ * is not known here (an architecture, an activation, a pooling mode, position embeddings, a Dense
+ * module) is refused by name: a vector that is nearly right is worse than none.
  *
- * Without modules.json an encoder is pooled as sentence-transformers does then: the mean of all tokens,
- * not normalised.
+ * Without modules.json an encoder is pooled as sentence-transformers does then: the mean of all
+ * tokens, not normalised. Prompts are the caller's.
  */
 #ifndef BERT_CONFIG_H
 #define BERT_CONFIG_H
@@ -19,9 +20,11 @@
 #include "base/error.h"
 
 enum bert_architecture {
-    BERT_BERT,        /* BertModel, BertForSequenceClassification, BertForMaskedLM (its encoder) */
-    BERT_XLM_ROBERTA, /* XLMRobertaModel, XLMRobertaForSequenceClassification, and RoBERTa's */
-    BERT_STATIC       /* Model2Vec: a vector a token, nothing else (StaticModel) */
+    BERT_BERT, /* BertModel, BertForSequenceClassification, BertForMaskedLM (its encoder) */
+    /* XLMRobertaModel, XLMRobertaForSequenceClassification. RoBERTa's own models are built alike and
+     * tokenized otherwise (byte-level BPE): they are refused. */
+    BERT_XLM_ROBERTA,
+    BERT_STATIC /* Model2Vec: a vector a token, nothing else (StaticModel) */
 };
 
 enum bert_activation {
@@ -46,15 +49,18 @@ struct bert_config {
     enum bert_pooling pooling;
     int normalize;
     size_t dimensions; /* of the embedding: hidden_size (of a static model 0: the matrix says) */
-    size_t max_tokens; /* that it reads, special ones included: the least that any file says */
-    /* Of a cross-encoder: what makes the score of the logit. What the configuration says
-     * (sentence_transformers.activation_fn, sbert_ce_default_activation_function: Identity, Sigmoid),
+    /* That it reads, special ones included: the least that any file says. A static model has no
+     * limit of its own: 512, as Model2Vec's encode cuts. */
+    size_t max_tokens;
+    /* Of a cross-encoder: what makes the score of the logit, identity or sigmoid. What the
+     * configuration says (activation_fn of config_sentence_transformers.json,
+     * sentence_transformers.activation_fn or sbert_ce_default_activation_function of config.json),
      * else the sigmoid, as sentence-transformers does with one label. */
     enum bert_activation score;
 };
 
-/* ERROR_UNAVAILABLE: config.json is not there, or something is not known here; ERROR_CORRUPT: a file that is no
- * JSON, a size that is missing or absurd. The text begins with the file's name. */
+/* ERROR_UNAVAILABLE: config.json is not there, or something is not known here; ERROR_CORRUPT: a file
+ * that is no JSON, a size that is missing or absurd. The text begins with the file's name. */
 int bert_config_read(const char *folder, struct bert_config *config, struct error *err);
 
 #endif

@@ -9,8 +9,8 @@
  *   owner/name/                                        a plain folder
  *   models--owner--name/snapshots/REVISION/            the cache's layout; REVISION is what
  *                                                      refs/main holds, or the only one there
- * A name is owner/name or name, of letters, digits, '.', '_' and '-', no part beginning with '.': SQL can name no
- * other folder.
+ * The first that holds a config.json counts. A name is owner/name or name, of letters, digits, '.',
+ * '_' and '-', no part beginning with '.': SQL can name no other folder.
  */
 #ifndef BERT_FOLDER_H
 #define BERT_FOLDER_H
@@ -18,8 +18,8 @@
 #include "base/error.h"
 
 /* *folder: the path of the folder that holds the model's config.json, for memory_free; NULL after an
- * error. ERROR_INVALID: not a name. ERROR_UNAVAILABLE: no such model; the text says where it was
- * looked for and how to get it. */
+ * error. ERROR_INVALID: not a name. ERROR_UNAVAILABLE: no such model, or one that is not complete;
+ * the text says where it was looked for and how to get it. ERROR_NOMEM. */
 int bert_folder_find(const char *name, char **folder, struct error *err);
 
 #endif

@@ -6,9 +6,10 @@
  * "__metadata__": {...}}, then the tensors' bytes, row-major and little-endian, without holes. A
  * model in shards has model.safetensors.index.json: {"weight_map": {"name": "file"}}.
  *
- * The file is not trusted: header length, names, shapes, offsets (bounds, overlaps, holes) and sizes are
- * checked when it is opened, each read against the file's end. A shard's name is a plain file name
- * within the folder. Read by position (base/file.h), so a file that is replaced or cut while it is
+ * The file is not trusted: header length, names, shapes, offsets (bounds, overlaps, holes) and sizes
+ * are checked when it is opened, each read against the file's end. A shard's name is a plain file
+ * name within the folder. A header has 8 MB at most: an encoder's has 100 KB, and what it is parsed
+ * to takes up to 40 times that memory, where the format's own limit is 100 MB. Read by position (base/file.h), so a file that is replaced or cut while it is
  * read gives an error; once the model is loaded the files are closed.
  */
 #ifndef BERT_SAFETENSORS_H
@@ -26,12 +27,12 @@ enum tensor_type { TENSOR_FLOAT32, TENSOR_FLOAT16, TENSOR_BFLOAT16, TENSOR_OTHER
 struct tensor {
     const char *name;
     enum tensor_type type;
-    const char *type_name; /* as the file has it */
+    const char *type_name; /* as the file has it; of a tensor of too many dimensions that */
     size_t n_dimensions, shape[TENSOR_MAX_DIMENSIONS];
     uint64_t n_elements;
     /* Where it is: of the room's own use. */
     size_t file;
-    uint64_t offset;
+    uint64_t offset, n_bytes;
 };
 
 struct safetensors;
@@ -44,12 +45,13 @@ void safetensors_close(struct safetensors *safetensors); /* accepts NULL */
 /* Bytes of all its files. */
 uint64_t safetensors_bytes(const struct safetensors *safetensors);
 
-/* The tensor of that name; NULL: there is none. Tensors of a type other than the three are found and
- * cannot be read. Borrowed. */
+/* The tensor of that name; NULL: there is none. Tensors of a type other than the three, or of more
+ * dimensions than there is room for, are TENSOR_OTHER: found, and not to be read. Borrowed. */
 const struct tensor *safetensors_find(const struct safetensors *safetensors, const char *name);
 
 /* Elements first .. first + n - 1 in row-major order, as float32 (exact: the other types are
- * narrower). Several threads may read at once; nothing is allocated. ERROR_UNAVAILABLE, ERROR_CORRUPT. */
+ * narrower; infinities and NaN as they are). Several threads may read at once; nothing is allocated.
+ * ERROR_UNAVAILABLE, ERROR_CORRUPT: elements that it does not have. */
 int safetensors_read(const struct safetensors *safetensors, const struct tensor *tensor,
                      uint64_t first, size_t n, float *values, struct error *err);
 

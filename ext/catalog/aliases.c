@@ -21,7 +21,7 @@ static int check_name(const char *name, struct error *err)
 
 static int no_provider(const char *provider, struct error *err)
 {
-    char names[300] = "builtin";
+    char names[300] = "builtin, local";
     size_t n;
     const struct api_provider *all = api_providers(&n);
     for (size_t i = 0; i < n; i++) entry_list_name(all[i].name, names, sizeof names);
@@ -39,6 +39,7 @@ static int join_name(const struct catalog_alias *alias, char *full_name, size_t 
     size_t length = alias->provider != NULL ? strlen(alias->provider) + 1 : 0,
            model_length = strlen(alias->model);
     if (length > 0 && strcmp(alias->provider, "builtin") != 0 &&
+        strcmp(alias->provider, "local") != 0 &&
         api_provider_find(alias->provider, length - 1) == NULL)
         return no_provider(alias->provider, err);
     if (length + model_length >= size || model_length > CATALOG_MAX_NAME)
@@ -71,22 +72,37 @@ static int check_alias(const struct catalog_alias *alias, enum model_task task, 
     return rc;
 }
 
-/* What only a remote model has. */
+/* What models of one kind alone have. */
+static int check_kind(const struct catalog_alias *alias, enum entry_kind kind, const char *name,
+                      struct error *err)
+{
+    const char *what = NULL;
+    if (kind != ENTRY_REMOTE && alias->given & CATALOG_URL && alias->url != NULL) what = "url";
+    if (kind != ENTRY_REMOTE && alias->given & CATALOG_API_KEY && alias->api_key != NULL)
+        what = "api_key";
+    if (what != NULL)
+        return error_set(err, ERROR_INVALID, "%s does not apply: %s runs without a network", what,
+                         name);
+    if (kind != ENTRY_LOCAL && alias->given & CATALOG_PRECISION && alias->precision != NULL)
+        return error_set(err, ERROR_INVALID, "precision does not apply: %s is not a local model",
+                         name);
+    return 0;
+}
+
+/* What an alias that is only another name can have. */
 static int check_given(const struct catalog_alias *alias, const struct catalog_entry *base,
                        struct error *err)
 {
     const char *what = NULL;
-    if (base->provider != NULL && alias->given != 0)
+    int rc = check_kind(alias, base->kind, base->name, err);
+    if (rc != 0) return rc;
+    if (base->kind != ENTRY_BUILTIN && alias->given != 0)
         return error_set(err, ERROR_INVALID,
-                         "'%.100s' would only be a name of %s: give provider and model with a url, "
-                         "api_key, dimensions or batch_size",
-                         alias->name, base->name);
-    if (base->provider != NULL) return 0;
-    if (alias->given & CATALOG_URL && alias->url != NULL) what = "url";
-    if (alias->given & CATALOG_API_KEY && alias->api_key != NULL) what = "api_key";
-    if (what != NULL)
-        return error_set(err, ERROR_INVALID, "%s does not apply: %s runs without a network", what,
-                         base->name);
+                         "'%.100s' would only be a name of %s: give provider and model with %s",
+                         alias->name, base->name,
+                         base->kind == ENTRY_LOCAL ? "precision, dimensions or batch_size"
+                                                   : "a url, api_key, dimensions or batch_size");
+    if (base->kind != ENTRY_BUILTIN) return 0;
     if (alias->given & CATALOG_DIMENSIONS && alias->dimensions != base->model->dimensions &&
         alias->dimensions != 0)
         what = "dimensions";
@@ -98,19 +114,18 @@ static int check_given(const struct catalog_alias *alias, const struct catalog_e
     return 0;
 }
 
+/* A model of this machine may take the bare owner/name that would else be a remote one's: `kind` is
+ * what the name is to stand for. */
 static int check_free(const struct catalog *catalog, const char *name, enum model_task task,
-                      struct error *err)
+                      enum entry_kind kind, struct error *err)
 {
-    const struct api_provider *provider;
-    const char *model;
-    entry_split(name, &provider, &model);
+    struct entry_target target = entry_split(catalog, name);
     if (entry_find(catalog, name, task) != NULL)
         return error_set(err, ERROR_INVALID, "there is a model called '%.100s' already", name);
-    if (provider != NULL)
-        return error_set(err, ERROR_INVALID,
-                         "'%.100s' is the name of a model of %s: call yours without ':' and '/'",
-                         name, provider->name);
-    return 0;
+    if (target.kind == ENTRY_BUILTIN || (kind == ENTRY_LOCAL && target.model == name)) return 0;
+    return error_set(err, ERROR_INVALID,
+                     "'%.100s' is the name of a model of %s: call yours without ':' and '/'", name,
+                     target.kind == ENTRY_LOCAL ? "this machine" : target.provider->name);
 }
 
 static int add_prefixes(struct catalog_entry *entry, const struct catalog_alias *alias,
@@ -125,7 +140,15 @@ static int add_prefixes(struct catalog_entry *entry, const struct catalog_alias 
     return rc;
 }
 
-/* Gives a remote base what the alias says of where and how; its model is made anew. */
+static int parse_precision(const char *text, enum bert_precision *precision, struct error *err)
+{
+    if (text == NULL) text = bert_precision_name(BERT_FLOAT32);
+    if (bert_precision_parse(text, precision)) return 0;
+    return error_set(err, ERROR_INVALID,
+                     "precision must be 'float32', 'bf16' or 'int8', not '%.100s'", text);
+}
+
+/* Gives a local or remote base what the alias says of where and how; its model is made anew. */
 static int configure(struct catalog *catalog, struct catalog_entry *entry,
                      const struct catalog_alias *alias, struct error *err)
 {
@@ -133,32 +156,33 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
     const char *key = alias->given & CATALOG_API_KEY ? alias->api_key : entry->key;
     struct catalog_entry tried = *entry;
     tried.url = tried.key = tried.key_origin = tried.base_url = tried.store_name = NULL;
-    tried.remote = NULL;
+    tried.own = NULL;
     if (alias->given & CATALOG_DIMENSIONS) tried.dimensions = alias->dimensions;
     if (alias->given & CATALOG_BATCH_SIZE) tried.batch_size = alias->batch_size;
-    int rc = entry_replace_text(&tried.url, url, err);
+    int rc = check_kind(alias, entry->kind, entry->name, err);
+    if (rc == 0 && alias->given & CATALOG_PRECISION)
+        rc = parse_precision(alias->precision, &tried.precision, err);
+    if (rc == 0) rc = entry_replace_text(&tried.url, url, err);
     if (rc == 0) rc = entry_replace_secret(&tried.key, key, err);
     if (rc == 0 && !(alias->given & CATALOG_API_KEY))
         rc = entry_replace_text(&tried.key_origin, entry->key_origin, err);
     if (rc == 0) rc = entry_make_model(catalog, &tried, 1, err);
-    entry_free_remote(rc == 0 ? entry : &tried);
+    entry_free_own(rc == 0 ? entry : &tried);
     if (rc == 0) *entry = tried;
     return rc;
 }
 
-/* A model of the user's: a remote one under a name of its own. */
+/* A model of the user's: a local or remote one under a name of its own. */
 static int add_own(struct catalog *catalog, const struct catalog_alias *alias, enum model_task task,
-                   const struct api_provider *provider, const char *model, struct error *err)
+                   const struct entry_target *target, struct error *err)
 {
-    if (!entry_provider_does(provider, task))
-        return error_set(err, ERROR_INVALID, "%s does not %s", provider->name,
+    if (target->kind == ENTRY_REMOTE && !entry_provider_does(target->provider, task))
+        return error_set(err, ERROR_INVALID, "%s does not %s", target->provider->name,
                          entry_task_verbs[entry_task_index(task)]);
     int rc = entry_add(catalog, alias->name, task, NULL, NULL, err);
     if (rc != 0) return rc;
     struct catalog_entry *entry = catalog->entries[catalog->n_entries - 1];
-    entry->provider = provider;
-    rc = entry_replace_text(&entry->model_name, model, err);
-    if (rc == 0) rc = entry_add_known_prefixes(entry, err);
+    rc = entry_set_target(entry, target, err);
     if (rc == 0) rc = add_prefixes(entry, alias, err);
     return rc == 0 ? configure(catalog, entry, alias, err) : rc;
 }
@@ -168,15 +192,15 @@ static int add_alias(struct catalog *catalog, const struct catalog_alias *alias,
                      enum model_task task, struct error *err)
 {
     char full_name[2 * CATALOG_MAX_NAME + 2];
-    const struct api_provider *provider;
-    const char *model;
     struct catalog_entry *base;
     int rc = join_name(alias, full_name, sizeof full_name, err);
-    if (rc == 0) rc = check_free(catalog, alias->name, task, err);
     if (rc != 0) return rc;
-    entry_split(full_name, &provider, &model);
-    if (alias->given != 0 && provider != NULL)
-        return add_own(catalog, alias, task, provider, model, err);
+    struct entry_target target = entry_split(catalog, full_name);
+    base = entry_find(catalog, full_name, task);
+    rc = check_free(catalog, alias->name, task, base != NULL ? base->base->kind : target.kind, err);
+    if (rc != 0) return rc;
+    if (alias->given != 0 && target.kind != ENTRY_BUILTIN)
+        return add_own(catalog, alias, task, &target, err);
     rc = entry_find_or_add(catalog, full_name, task, 1, &base, err);
     if (rc == 0) rc = check_given(alias, base->base, err);
     if (rc == 0) rc = entry_add(catalog, alias->name, task, base->base, NULL, err);
@@ -194,11 +218,10 @@ static int is_meant(const struct catalog *catalog, const struct catalog_alias *a
                     enum model_task task)
 {
     const struct api_provider *provider;
-    const char *model;
     if (alias->task != 0) return alias->task == task;
     if (alias->provider != NULL)
         provider = api_provider_find(alias->provider, strlen(alias->provider));
-    else entry_split(alias->model != NULL ? alias->model : "", &provider, &model);
+    else provider = entry_split(catalog, alias->model != NULL ? alias->model : "").provider;
     if (provider == NULL && alias->provider == NULL && alias->model != NULL) {
         enum model_task other = task == MODEL_EMBED ? MODEL_RERANK : MODEL_EMBED;
         return entry_find(catalog, alias->model, task) != NULL ||
@@ -207,14 +230,35 @@ static int is_meant(const struct catalog *catalog, const struct catalog_alias *a
     return provider == NULL || entry_provider_does(provider, task);
 }
 
+/* The task of an alias that names none, if the model does but one: which, a local one's folder
+ * says. */
+static int find_task(const struct catalog *catalog, struct catalog_alias *alias, struct error *err)
+{
+    char full_name[2 * CATALOG_MAX_NAME + 2];
+    struct error problem = {0};
+    int rc = join_name(alias, full_name, sizeof full_name, err);
+    if (rc != 0 || entry_split(catalog, full_name).kind != ENTRY_LOCAL) return rc;
+    alias->task = MODEL_EMBED;
+    rc = entry_check_local(catalog, full_name, MODEL_EMBED, &problem);
+    if (rc == 0) return 0;
+    alias->task = MODEL_RERANK;
+    int rerank_rc =
+        rc == ERROR_INVALID ? entry_check_local(catalog, full_name, MODEL_RERANK, NULL) : rc;
+    if (rerank_rc == 0) return check_alias(alias, MODEL_RERANK, err);
+    if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
+    return error_set(err, rc, "%s", problem.text);
+}
+
 int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size_t *number,
                 struct error *err)
 {
     size_t n_before = catalog->n_entries;
+    struct catalog_alias whole = *alias;
     int rc = check_alias(alias, alias->task != 0 ? alias->task : MODEL_EMBED, err);
+    if (rc == 0 && alias->task == 0) rc = find_task(catalog, &whole, err);
     for (int i = 0; rc == 0 && i < 2; i++)
-        if (is_meant(catalog, alias, entry_tasks[i]))
-            rc = add_alias(catalog, alias, entry_tasks[i], err);
+        if (is_meant(catalog, &whole, entry_tasks[i]))
+            rc = add_alias(catalog, &whole, entry_tasks[i], err);
     /* Nobody has seen the new entries yet. */
     while (rc != 0 && catalog->n_entries > n_before)
         entry_free(catalog->entries[--catalog->n_entries]);
@@ -267,33 +311,78 @@ static int apply_alias(struct catalog *catalog, struct catalog_entry *entry,
     return rc;
 }
 
+/* Makes the alias of a local model a model of its own. */
+static int become_own(struct catalog *catalog, struct catalog_entry *entry,
+                      const struct catalog_entry *base, const struct catalog_alias *alias,
+                      struct error *err)
+{
+    int rc = entry_replace_text(&entry->model_name, base->model_name, err);
+    if (rc != 0) return rc;
+    entry->kind = base->kind;
+    entry->precision = base->precision;
+    entry->dimensions = base->dimensions;
+    entry->batch_size = base->batch_size;
+    rc = configure(catalog, entry, alias, err);
+    if (rc == 0) {
+        entry->base = entry;
+    } else {
+        entry->kind = ENTRY_BUILTIN;
+        entry_replace_text(&entry->model_name, NULL, NULL);
+    }
+    return rc;
+}
+
+/* Does it give more than NULL, which is what the model has anyway? */
+static int gives_something(const struct catalog_alias *alias)
+{
+    return (alias->given & CATALOG_URL && alias->url != NULL) ||
+           (alias->given & CATALOG_API_KEY && alias->api_key != NULL) ||
+           (alias->given & CATALOG_DIMENSIONS && alias->dimensions != 0) ||
+           (alias->given & CATALOG_BATCH_SIZE && alias->batch_size != 0) ||
+           (alias->given & CATALOG_PRECISION && alias->precision != NULL);
+}
+
+/* What the entry is of itself: where and how. *base: the entry that it is to stand for. The alias gets
+ * the prefixes that the entry had from the model it was a name of. */
+static int change_model(struct catalog *catalog, struct catalog_entry *entry, const char *full_name,
+                        struct catalog_alias *alias, struct catalog_entry **base, struct error *err)
+{
+    int rc = 0;
+    *base = entry;
+    if (entry->base != entry) {
+        rc = entry_find_or_add(catalog, full_name, entry->task, 1, base, err);
+        if (rc == 0) *base = (*base)->base;
+        if (rc != 0) return rc;
+        if ((*base)->kind != ENTRY_LOCAL) return check_given(alias, *base, err);
+        if (!gives_something(alias)) return 0;
+        if (alias->query_prefix == NULL) alias->query_prefix = (*base)->query_prefix;
+        if (alias->document_prefix == NULL) alias->document_prefix = (*base)->document_prefix;
+        return become_own(catalog, entry, *base, alias, err);
+    }
+    if (entry->kind == ENTRY_BUILTIN) return check_given(alias, entry, err);
+    return alias->given != 0 ? configure(catalog, entry, alias, err) : 0;
+}
+
 int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
                    const struct catalog_alias *alias, struct error *err)
 {
     char full_name[2 * CATALOG_MAX_NAME + 2];
-    struct catalog_entry *base = entry;
+    struct catalog_alias whole = *alias;
+    struct catalog_entry *base;
     int rc = check_alias(alias, entry->task, err);
     if (rc == 0) rc = join_name(alias, full_name, sizeof full_name, err);
     if (rc == 0) rc = check_same(entry, alias, full_name, err);
     if (rc == 0 && strcmp(alias->name, entry->name) != 0)
-        rc = check_free(catalog, alias->name, entry->task, err);
-    if (rc == 0 && entry->base != entry) {
-        rc = entry_find_or_add(catalog, full_name, entry->task, 1, &base, err);
-        if (rc == 0) base = base->base;
-        if (rc == 0) rc = check_given(alias, base, err);
-    }
-    if (rc == 0 && entry->base == entry && entry->provider == NULL)
-        rc = check_given(alias, base, err);
-    if (rc == 0 && entry->base == entry && entry->provider != NULL && alias->given != 0)
-        rc = configure(catalog, entry, alias, err);
-    return rc == 0 ? apply_alias(catalog, entry, alias, base, err) : rc;
+        rc = check_free(catalog, alias->name, entry->task, entry->base->kind, err);
+    if (rc == 0) rc = change_model(catalog, entry, full_name, &whole, &base, err);
+    return rc == 0 ? apply_alias(catalog, entry, &whole, base, err) : rc;
 }
 
 int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct error *err)
 {
     struct catalog_description now;
     catalog_describe(catalog, entry, &now);
-    if (entry->base == entry && entry->provider == NULL)
+    if (entry->base == entry && entry->kind == ENTRY_BUILTIN)
         return error_set(err, ERROR_INVALID, "%s is built in and cannot be removed", entry->name);
     for (size_t i = 0; i < catalog->n_entries; i++)
         if (catalog->entries[i] != entry && !catalog->entries[i]->removed &&
@@ -304,7 +393,7 @@ int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct 
         entry_replace_text(&catalog->defaults[entry_task_index(entry->task)], NULL, NULL);
     entry_replace_secret(&entry->key, NULL, NULL);
     /* A statement that is open may still use the model, so it stays; but not its key. */
-    if (entry->remote != NULL) remote_forget_key(entry->remote);
+    if (entry->kind == ENTRY_REMOTE) remote_forget_key(entry->own);
     entry->removed = 1;
     return 0;
 }

@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "catalog/entry.h"
 
-const char *entry_prefix(const struct catalog_entry *entry, enum model_role role)
+const char *catalog_entry_prefix(const struct catalog_entry *entry, enum model_role role)
 {
     const char *own = role == MODEL_QUERY ? entry->query_prefix : entry->document_prefix;
     if (own != NULL) return own;
-    return entry->base == entry ? "" : entry_prefix(entry->base, role);
+    return entry->base == entry ? "" : catalog_entry_prefix(entry->base, role);
 }
 
 /* Counts what it costs. Input that is refused never reaches the model. */
@@ -262,7 +262,7 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
     struct model_texts request = *texts;
     struct model_sink sink = {.put = model_embeddings_put, .context = embeddings};
     *embeddings = (struct model_embeddings){.n_texts = texts->n_texts};
-    int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
+    int rc = add_prefix(&prefixed, catalog_entry_prefix(entry, texts->role), &request, err);
     if (rc == 0 && fitted != NULL) {
         rc = call_embed(entry, fitted, &request, &sink, err);
         if (rc == 0) entry->base->statistics.texts += texts->n_texts;
@@ -283,7 +283,7 @@ int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
     struct prefixed prefixed = {0};
     struct model_texts request = *text;
     *embedding = (struct model_embeddings){.n_texts = 1};
-    int rc = add_prefix(&prefixed, entry_prefix(entry, text->role), &request, err);
+    int rc = add_prefix(&prefixed, catalog_entry_prefix(entry, text->role), &request, err);
     if (rc == 0) {
         struct cache_key key = cache_key(entry->base->serial, (int)request.role, request.texts[0]);
         const float *known = cache_get(&catalog->cache, &key);
@@ -321,7 +321,7 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
     struct model_embeddings known = {.n_texts = texts->n_texts};
     struct sorting sorting = {0};
     struct delivery delivery = {catalog, entry, &request, &sorting, &known, NULL};
-    int rc = add_prefix(&prefixed, entry_prefix(entry, texts->role), &request, err);
+    int rc = add_prefix(&prefixed, catalog_entry_prefix(entry, texts->role), &request, err);
     if (rc == 0) rc = sorting_init(&sorting, texts->n_texts, err);
     if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &delivery.store, err);
     if (rc == 0) rc = sort_texts(&delivery, err);

@@ -10,8 +10,12 @@
  * an entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in
  * a database. Not thread-safe: SQLite's connection mutex serialises us.
  *
+ * Local models (bert/) and remote ones (api/) get an entry when they are first named. SQL of a database
+ * file may name any: a local name reaches the model folders of this machine and nothing else, for remote
+ * ones see endpoint.h.
+ *
  * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
- * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path), and a number for each of enum
+ * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path), RERANK_ON_OVERLONG, and a number for each of enum
  * catalog_setting.
  */
 #ifndef CATALOG_CATALOG_H
@@ -45,6 +49,9 @@ const char *catalog_entry_name(const struct catalog_entry *entry);
 void catalog_entry_identity(const struct catalog_entry *entry, char *out, size_t size);
 struct model *catalog_entry_model(const struct catalog_entry *entry);
 
+/* What goes before a text of that role; "" for nothing. Borrowed until the entry is changed. */
+const char *catalog_entry_prefix(const struct catalog_entry *entry, enum model_role role);
+
 /* Calls made to the model so far, failed ones included. */
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
@@ -77,7 +84,7 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
 
 /* What a model has done for one task, whatever it was called. */
 struct catalog_statistics {
-    struct model_usage usage; /* requests, retries, tokens, bytes */
+    struct model_usage usage; /* requests, retries, tokens, bytes, truncated */
     uint64_t texts;           /* texts, or documents, that it embedded, or read */
     uint64_t cache_hits;      /* texts answered without it: known, or a second time in one call */
     uint64_t failures;        /* calls that gave an error */
@@ -91,10 +98,12 @@ struct catalog_description {
     const char *full_name; /* what an index stores: provider:model, or the name of a model of the
                               user's with a URL of its own */
     const char *provider, *model;
-    const char *url; /* of a remote model; else NULL */
+    const char *url;       /* of a remote model; else NULL */
+    const char *precision; /* of a local model; else NULL */
     int is_remote;
     int is_alias, is_default;
     size_t dimensions, batch_size;              /* 0 where they mean nothing: reranking */
+    size_t max_tokens;                          /* 0: not known, or no limit */
     const char *query_prefix, *document_prefix; /* NULL: none of its own */
 };
 
@@ -113,20 +122,22 @@ struct catalog_alias {
     const char *model;           /* required */
     const char *query_prefix;    /* before texts that are embedded; NULL: the model's own */
     const char *document_prefix; /* the same for documents */
-    /* Of a remote model, and each only if its bit is in `given`. An alias with one of them is a model
-     * of its own, which indexes store by this name. */
+    /* Of a local or remote model, and each only if its bit is in `given`. An alias with one of them
+     * is a model of its own, which indexes store by this name. */
     unsigned given;      /* enum catalog_given */
-    const char *url;     /* NULL: the provider's */
-    const char *api_key; /* NULL: that of the environment, if the URL is the provider's */
-    size_t dimensions;   /* to ask for; 0: the model's own */
-    size_t batch_size;   /* texts a request; 0: the provider's */
+    const char *url;     /* of a remote one; NULL: the provider's */
+    const char *api_key; /* the same; NULL: that of the environment, if the URL is the provider's */
+    size_t dimensions;   /* to ask for, or the first so many; 0: the model's own */
+    size_t batch_size;   /* texts a request; 0: the provider's, or as is best */
+    const char *precision; /* of a local one, see bert.h; NULL: "float32" */
 };
 
 enum catalog_given {
     CATALOG_URL = 1,
     CATALOG_API_KEY = 2,
     CATALOG_DIMENSIONS = 4,
-    CATALOG_BATCH_SIZE = 8
+    CATALOG_BATCH_SIZE = 8,
+    CATALOG_PRECISION = 16
 };
 
 /* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken,
@@ -156,7 +167,7 @@ int catalog_set_default(struct catalog *catalog, enum model_task task, const cha
 enum catalog_setting {
     CATALOG_MEMORY_BUDGET, /* bytes that the SQL face lets the indexes of the process hold; the
                               connection's cache of vectors holds an eighth of it */
-    CATALOG_THREADS,       /* that a search computes with */
+    CATALOG_THREADS,       /* that a search, and a local model, computes with */
     CATALOG_TIMEOUT_MS,    /* of each attempt of a request */
     CATALOG_MAX_RETRIES,   /* of each request */
     CATALOG_CONCURRENCY,   /* requests in flight */
@@ -171,6 +182,11 @@ int catalog_setting_find(const char *name, enum catalog_setting *setting);
 int catalog_set(struct catalog *catalog, enum catalog_setting setting, const char *text,
                 struct error *err);
 uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting);
+
+/* What becomes of a text that is longer than a local model reads: "truncate" (the usual) or "error".
+ * RERANK_ON_OVERLONG gives the first value. ERROR_INVALID for what is neither. */
+int catalog_set_on_overlong(struct catalog *catalog, const char *text, struct error *err);
+const char *catalog_on_overlong(const struct catalog *catalog);
 
 /* The store that keeps vectors of remote models longer than the process (store.h): a path, NULL for
  * none, which the SQL face knows how to open. Set, it is opened at once; that of RERANK_CACHE when it

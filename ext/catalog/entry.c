@@ -44,9 +44,9 @@ int entry_replace_secret(char **owned, const char *text, struct error *err)
     return 0;
 }
 
-void entry_free_remote(struct catalog_entry *entry)
+void entry_free_own(struct catalog_entry *entry)
 {
-    model_free(entry->remote);
+    model_free(entry->own);
     memory_free_secret(entry->key);
     memory_free(entry->key_origin);
     memory_free(entry->url);
@@ -57,7 +57,7 @@ void entry_free_remote(struct catalog_entry *entry)
 void entry_free(struct catalog_entry *entry)
 {
     if (entry == NULL) return;
-    entry_free_remote(entry);
+    entry_free_own(entry);
     memory_free(entry->name);
     memory_free(entry->query_prefix);
     memory_free(entry->document_prefix);
@@ -101,29 +101,45 @@ struct catalog_entry *entry_find(const struct catalog *catalog, const char *name
     return NULL;
 }
 
-void entry_split(const char *name, const struct api_provider **provider, const char **model)
+struct entry_target entry_split(const struct catalog *catalog, const char *name)
 {
     const char *colon = strchr(name, ':'), *slash = strchr(name, '/');
-    *provider = NULL;
-    *model = name;
+    struct entry_target target = {ENTRY_BUILTIN, NULL, name};
     if (colon != NULL && (slash == NULL || colon < slash)) {
-        *provider = api_provider_find(name, (size_t)(colon - name));
-        *model = colon + 1;
-    } else if (slash != NULL && slash > name && slash[1] != '\0') {
-        *provider = api_provider_find("together", 8);
+        size_t length = (size_t)(colon - name);
+        target.model = colon + 1;
+        target.provider = api_provider_find(name, length);
+        if (length == 5 && memcmp(name, "local", 5) == 0) target.kind = ENTRY_LOCAL;
+    } else if (slash != NULL && slash > name && slash[1] != '\0' &&
+               entry_find(catalog, name, MODEL_EMBED) == NULL &&
+               entry_find(catalog, name, MODEL_RERANK) == NULL) {
+        target.provider = api_provider_find("together", 8);
     }
+    if (target.provider != NULL) target.kind = ENTRY_REMOTE;
+    return target;
 }
 
-int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err)
+/* Providers that take the role as a field get no prefix. */
+static int add_known_prefixes(struct catalog_entry *entry, struct error *err)
 {
     const struct known_prefixes *known = known_prefixes_find(entry->model_name);
-    if (known == NULL || entry->task != MODEL_EMBED || entry->provider->embed.role.field != NULL)
+    if (known == NULL || entry->task != MODEL_EMBED ||
+        (entry->provider != NULL && entry->provider->embed.role.field != NULL))
         return 0;
     int rc = 0;
     if (known->query[0] != '\0') rc = entry_replace_text(&entry->query_prefix, known->query, err);
     if (rc == 0 && known->document[0] != '\0')
         rc = entry_replace_text(&entry->document_prefix, known->document, err);
     return rc;
+}
+
+int entry_set_target(struct catalog_entry *entry, const struct entry_target *target,
+                     struct error *err)
+{
+    entry->kind = target->kind;
+    entry->provider = target->provider;
+    int rc = entry_replace_text(&entry->model_name, target->model, err);
+    return rc == 0 ? add_known_prefixes(entry, err) : rc;
 }
 
 /* "provider:model URL": one server may have many models, each with a path of its own. */
@@ -150,11 +166,33 @@ static int check_key(struct catalog_entry *entry, const char *base_url, struct e
                                                   : entry_replace_secret(&entry->key, NULL, err);
 }
 
-int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
-                     struct error *err)
+static int make_local(const struct catalog *catalog, const struct catalog_entry *entry,
+                      struct model **model, struct error *err)
+{
+    struct bert_options options = {.name = entry->name,
+                                   .model = entry->model_name,
+                                   .task = entry->task,
+                                   .precision = entry->precision,
+                                   .dimensions = entry->dimensions,
+                                   .batch_size = entry->batch_size};
+    return bert_new(&catalog->bert, &options, model, err);
+}
+
+int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
+                      struct error *err)
+{
+    struct bert_options options = {
+        .name = name, .model = entry_split(catalog, name).model, .task = task};
+    struct model *made = NULL;
+    int rc = bert_new(&catalog->bert, &options, &made, err);
+    if (rc == 0) model_free(made);
+    return rc;
+}
+
+static int make_remote(struct catalog *catalog, struct catalog_entry *entry, int trusted,
+                       struct model **model, struct error *err)
 {
     struct endpoint endpoint;
-    struct model *model;
     int rc = endpoint_resolve(entry->provider, entry->url, entry->key, trusted, &endpoint, err);
     if (rc == 0) rc = check_key(entry, endpoint.base_url, err);
     if (rc == 0)
@@ -171,38 +209,44 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
                                      .batch_size = entry->batch_size};
     rc = entry_replace_text(&entry->base_url, endpoint.base_url, err);
     if (rc == 0) rc = make_store_name(entry, err);
-    if (rc == 0) rc = remote_new(&catalog->session, &options, &model, err);
+    return rc == 0 ? remote_new(&catalog->session, &options, model, err) : rc;
+}
+
+int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
+                     struct error *err)
+{
+    struct model *model;
+    int rc = entry->kind == ENTRY_LOCAL ? make_local(catalog, entry, &model, err)
+                                        : make_remote(catalog, entry, trusted, &model, err);
     if (rc != 0) return rc;
-    entry->model = entry->remote = model;
+    entry->model = entry->own = model;
     entry->serial = ++catalog->n_models;
     return 0;
 }
 
 const char *entry_provider_name(const struct catalog_entry *base)
 {
-    return base->provider != NULL ? base->provider->name : "builtin";
+    if (base->kind == ENTRY_LOCAL) return "local";
+    return base->kind == ENTRY_REMOTE ? base->provider->name : "builtin";
 }
 
 const char *entry_model_name(const struct catalog_entry *base)
 {
-    return base->provider != NULL ? base->model_name : strchr(base->name, ':') + 1;
+    return base->model_name != NULL ? base->model_name : strchr(base->name, ':') + 1;
 }
 
-/* The base of a remote model that is named for the first time. */
-static int add_remote(struct catalog *catalog, const char *name, enum model_task task, int trusted,
-                      struct catalog_entry **added, struct error *err)
+/* The base of a local or remote model that is named for the first time. */
+static int add_base(struct catalog *catalog, const char *name, enum model_task task, int trusted,
+                    struct catalog_entry **added, struct error *err)
 {
-    const struct api_provider *provider;
-    const char *model;
     char full_name[2 * CATALOG_MAX_NAME + 2];
-    entry_split(name, &provider, &model);
-    size_t length = strlen(provider->name), model_length = strlen(model);
+    struct entry_target target = entry_split(catalog, name);
+    const char *provider = target.kind == ENTRY_LOCAL ? "local" : target.provider->name;
+    size_t model_length = strlen(target.model);
     if (model_length == 0 || model_length > CATALOG_MAX_NAME ||
-        model_check_text((struct span){model, model_length}, 1, NULL) != 0)
+        model_check_text((struct span){target.model, model_length}, 1, NULL) != 0)
         return error_set(err, ERROR_INVALID, "expected provider:model, not '%.100s'", name);
-    memcpy(full_name, provider->name, length);
-    full_name[length] = ':';
-    memcpy(full_name + length + 1, model, model_length + 1);
+    snprintf(full_name, sizeof full_name, "%s:%s", provider, target.model);
     *added = entry_find(catalog, full_name, task);
     if (*added != NULL) return 0;
     if (!trusted && catalog->n_entries >= MAX_ENTRIES)
@@ -211,9 +255,7 @@ static int add_remote(struct catalog *catalog, const char *name, enum model_task
     int rc = entry_add(catalog, full_name, task, NULL, NULL, err);
     if (rc != 0) return rc;
     struct catalog_entry *entry = catalog->entries[catalog->n_entries - 1];
-    entry->provider = provider;
-    rc = entry_replace_text(&entry->model_name, model, err);
-    if (rc == 0) rc = entry_add_known_prefixes(entry, err);
+    rc = entry_set_target(entry, &target, err);
     if (rc == 0) rc = entry_make_model(catalog, entry, trusted, err);
     if (rc == 0) *added = entry;
     else entry_free(catalog->entries[--catalog->n_entries]);
@@ -247,21 +289,20 @@ int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task
 {
     *entry = entry_find(catalog, name, task);
     if (*entry != NULL) return 0;
-    const struct api_provider *provider;
-    const char *model, *verb = entry_task_verbs[entry_task_index(task)];
-    entry_split(name, &provider, &model);
-    if (provider != NULL && entry_provider_does(provider, task))
-        return add_remote(catalog, name, task, trusted, entry, err);
-    if (provider != NULL)
-        return error_set(err, ERROR_INVALID, "%s does not %s", provider->name, verb);
+    const char *verb = entry_task_verbs[entry_task_index(task)];
+    struct entry_target target = entry_split(catalog, name);
+    if (target.kind == ENTRY_REMOTE && !entry_provider_does(target.provider, task))
+        return error_set(err, ERROR_INVALID, "%s does not %s", target.provider->name, verb);
+    if (target.kind != ENTRY_BUILTIN) return add_base(catalog, name, task, trusted, entry, err);
     char names[300];
     list_names(catalog, task, names, sizeof names);
     enum model_task other = task == MODEL_EMBED ? MODEL_RERANK : MODEL_EMBED;
     if (entry_find(catalog, name, other) != NULL)
         return error_set(err, ERROR_INVALID, "the model %.100s does not %s (these do: %s)", name,
                          verb, names);
-    return error_set(err, ERROR_INVALID,
-                     "no model is called '%.100s' (these %s: %s, and provider:model of a remote "
-                     "provider)",
-                     name, verb, names);
+    return error_set(
+        err, ERROR_INVALID,
+        "no model is called '%.100s' (these %s: %s, local:owner/name of a model folder, "
+        "and provider:model of a remote provider)",
+        name, verb, names);
 }

@@ -7,8 +7,11 @@
 
 #include "api/provider.h"
 #include "api/session.h"
+#include "bert/bert.h"
 #include "catalog/cache.h"
 #include "catalog/catalog.h"
+
+enum entry_kind { ENTRY_BUILTIN, ENTRY_LOCAL, ENTRY_REMOTE };
 
 struct catalog_entry {
     char *name; /* owned; the model's full name, or the alias */
@@ -17,17 +20,21 @@ struct catalog_entry {
     char *query_prefix, *document_prefix; /* owned; NULL: the base's, and there: none */
     int removed;
     /* Of a base alone. */
-    struct model *model; /* the catalog's, or `remote` */
+    enum entry_kind kind;
+    struct model *model; /* the catalog's, or `own` */
     struct catalog_statistics statistics;
-    /* Of a base that is a remote model. */
+    /* Of a base that is a local or a remote model. */
+    struct model *own; /* owned */
+    char *model_name;  /* owned; owner/name of a local one, else as the provider calls it */
+    size_t dimensions, batch_size; /* asked for; 0: not */
+    uint64_t serial;               /* another one for each model that was made */
+    /* Of a local one. */
+    enum bert_precision precision;
+    /* Of a remote one. */
     const struct api_provider *provider; /* NULL: a model of this process */
-    char *model_name;                    /* owned; as the provider calls it */
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
     char *base_url;                      /* owned; where the model is */
     char *key_origin;                    /* owned; the host that `key` was given for */
-    size_t dimensions, batch_size;       /* asked for; 0: not */
-    struct model *remote;                /* owned */
-    uint64_t serial;                     /* another one for each model that was made */
     char *store_name;                    /* owned; the model and where it is, for store.h */
 };
 
@@ -37,8 +44,9 @@ struct catalog {
     size_t n_entries, capacity;
     char *defaults[2]; /* owned; names for embedding, reranking; NULL: the first that does it */
     struct cache cache;
-    struct api_session session;
-    uint64_t n_models; /* made so far */
+    struct api_session session; /* what remote models share */
+    struct bert_session bert;   /* and local ones */
+    uint64_t n_models;          /* made so far */
     uint64_t settings[N_CATALOG_SETTINGS];
     catalog_store_opener open_store; /* NULL: there are no stores */
     char *store_path;                /* owned; NULL: none */
@@ -67,8 +75,9 @@ int entry_add(struct catalog *catalog, const char *name, enum model_task task,
               struct catalog_entry *base, struct model *model, struct error *err);
 void entry_free(struct catalog_entry *entry); /* accepts NULL */
 
-/* Gives back what a remote base has of where and how; the pointers are then of no use. */
-void entry_free_remote(struct catalog_entry *entry);
+/* Gives back a base's own model and what a remote one has of where and how; the pointers are then of
+ * no use. */
+void entry_free_own(struct catalog_entry *entry);
 
 int entry_provider_does(const struct api_provider *provider, enum model_task task);
 
@@ -79,28 +88,36 @@ void entry_list_name(const char *name, char *list, size_t size);
 struct catalog_entry *entry_find(const struct catalog *catalog, const char *name,
                                  enum model_task task);
 
-/* The entry of that name: one that is there, or a remote model's, added now. `trusted`: see
- * endpoint.h. ERROR_INVALID names what there is. */
+/* The entry of that name: one that is there, or a local or remote model's, added now. `trusted`: see
+ * endpoint.h. ERROR_INVALID names what there is; errors of bert_new. */
 int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                       struct catalog_entry **entry, struct error *err);
 
-/* Cuts a name in provider and model: "provider:model", or the bare "owner/model", which is
- * together's. *provider NULL: it is neither, or no such provider. */
-void entry_split(const char *name, const struct api_provider **provider, const char **model);
+/* A name cut in provider and model: "provider:model", or the bare "owner/model", which is
+ * together's unless the user has registered it. */
+struct entry_target {
+    enum entry_kind kind;                /* ENTRY_BUILTIN: it is neither, or no such provider */
+    const struct api_provider *provider; /* of ENTRY_REMOTE */
+    const char *model;                   /* points into the name */
+};
+struct entry_target entry_split(const struct catalog *catalog, const char *name);
 
-/* Gives a remote base the prefixes that its model is known to want, unless the provider takes the
- * role as a field. */
-int entry_add_known_prefixes(struct catalog_entry *entry, struct error *err);
+/* 0 if there is a local model of that name (local:owner/name) and it does the task; else the error
+ * of bert_new. */
+int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
+                      struct error *err);
 
-/* Makes the model of a remote base from what the entry says; it has none yet. */
+/* Makes a new entry the base of such a model, with the prefixes that it is known to want; its model is
+ * not made yet. */
+int entry_set_target(struct catalog_entry *entry, const struct entry_target *target,
+                     struct error *err);
+
+/* Makes the model of a local or remote base from what the entry says; it has none yet. */
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
                      struct error *err);
 
 /* Of a base; borrowed. */
 const char *entry_provider_name(const struct catalog_entry *base);
 const char *entry_model_name(const struct catalog_entry *base);
-
-/* What goes before a text of that role; "" for nothing. */
-const char *entry_prefix(const struct catalog_entry *entry, enum model_role role);
 
 #endif

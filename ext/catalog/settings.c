@@ -1,5 +1,5 @@
 /*
- * settings.c: the settings that are numbers: one table.
+ * settings.c: the settings: those that are numbers in one table.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -7,6 +7,8 @@
 #include "base/environment.h"
 #include "base/workers.h"
 #include "catalog/entry.h"
+
+#define OVERLONG_VARIABLE "RERANK_ON_OVERLONG"
 
 #define CACHE_SHARE 8 /* of the budget: one part in so many is for vectors already computed */
 
@@ -37,6 +39,7 @@ static void apply(struct catalog *catalog, enum catalog_setting setting, uint64_
 {
     struct api_settings *remote = &catalog->session.settings;
     catalog->settings[setting] = value;
+    catalog->bert.n_threads = (size_t)catalog->settings[CATALOG_THREADS];
     cache_set_budget(&catalog->cache, catalog->settings[CATALOG_MEMORY_BUDGET] / CACHE_SHARE);
     remote->timeout = (double)catalog->settings[CATALOG_TIMEOUT_MS] / 1000.0;
     remote->max_retries = (unsigned)catalog->settings[CATALOG_MAX_RETRIES];
@@ -72,6 +75,31 @@ uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting
     return catalog->settings[setting];
 }
 
+static int set_on_overlong(struct catalog *catalog, const char *who, const char *text,
+                           struct error *err)
+{
+    int refuse = strcmp(text, "error") == 0;
+    if (!refuse && strcmp(text, "truncate") != 0)
+        return error_set(err, ERROR_INVALID, "%s must be 'truncate' or 'error', not '%.100s'", who,
+                         text);
+    /* Vectors of texts that were cut are in the cache: they are not to be found again. */
+    for (size_t i = 0; i < catalog->n_entries; i++)
+        if (catalog->bert.refuse_overlong != refuse && catalog->entries[i]->kind == ENTRY_LOCAL)
+            catalog->entries[i]->serial = ++catalog->n_models;
+    catalog->bert.refuse_overlong = refuse;
+    return 0;
+}
+
+int catalog_set_on_overlong(struct catalog *catalog, const char *text, struct error *err)
+{
+    return set_on_overlong(catalog, "on_overlong", text, err);
+}
+
+const char *catalog_on_overlong(const struct catalog *catalog)
+{
+    return catalog->bert.refuse_overlong ? "error" : "truncate";
+}
+
 int catalog_settings_init(struct catalog *catalog, struct error *err)
 {
     int rc = 0;
@@ -83,5 +111,8 @@ int catalog_settings_init(struct catalog *catalog, struct error *err)
         if (text != NULL)
             rc = set(catalog, (enum catalog_setting)i, settings[i].variable, text, err);
     }
+    const char *overlong = environment_value(OVERLONG_VARIABLE);
+    if (rc == 0 && overlong != NULL)
+        rc = set_on_overlong(catalog, OVERLONG_VARIABLE, overlong, err);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include "lexical/hashing.h"
 #include "lexical/latent.h"
 #include "lexical/rerank.h"
+#include "text/words.h"
 
 #define BATCH_SIZE 256
 
@@ -86,14 +87,34 @@ static int load(struct model *model, struct span bytes, struct model **fitted, s
     return rc == 0 ? new_model(latent, fitted, err) : rc;
 }
 
+/* Words are its tokens, and they have no numbers. */
+static int tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
+                    struct model_tokens *tokens, struct error *err)
+{
+    struct words words;
+    if (ids)
+        return error_set(err, ERROR_UNAVAILABLE,
+                         "%s has no token ids (name a model that begins with local:)", model->name);
+    words_init(&words, cancel);
+    int rc = words_split(&words, text, err);
+    tokens->n = rc == 0 ? words.n : 0;
+    words_deinit(&words);
+    return rc;
+}
+
 static void free_model(struct model *model)
 {
     latent_free(((struct lexical *)model)->latent);
     memory_free(model);
 }
 
-static const struct model_methods lexical_methods = {
-    .embed = embed, .rerank = rerank, .fit = fit, .save = save, .load = load, .free = free_model};
+static const struct model_methods lexical_methods = {.embed = embed,
+                                                     .rerank = rerank,
+                                                     .fit = fit,
+                                                     .save = save,
+                                                     .load = load,
+                                                     .tokenize = tokenize,
+                                                     .free = free_model};
 
 int lexical_new(struct model **model, struct error *err)
 {

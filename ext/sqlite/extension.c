@@ -47,6 +47,8 @@ static int register_all(struct connection *connection)
     if (rc == SQLITE_OK) rc = vector_functions_register(connection);
     if (rc == SQLITE_OK) rc = embed_register(connection);
     if (rc == SQLITE_OK) rc = rerank_register(connection);
+    if (rc == SQLITE_OK) rc = tokens_register(connection);
+    if (rc == SQLITE_OK) rc = chunk_each_register(connection);
     if (rc == SQLITE_OK) rc = models_register(connection);
     if (rc == SQLITE_OK) rc = settings_register(connection);
     if (rc == SQLITE_OK) rc = semantic_register(connection);

@@ -16,6 +16,7 @@ enum {
     DIMENSIONS,
     MAX_TOKENS,
     BATCH_SIZE,
+    PRECISION,
     QUERY_PREFIX,
     DOCUMENT_PREFIX,
     IS_DEFAULT,
@@ -31,7 +32,8 @@ enum {
     STATS_CACHE_HITS,
     STATS_BYTES,
     STATS_SECONDS,
-    STATS_FAILURES
+    STATS_FAILURES,
+    STATS_TRUNCATED
 };
 
 struct entry_cursor {
@@ -56,7 +58,8 @@ static int models_connect(sqlite3 *db, void *aux, int argc, const char *const *a
     int rc = table_function_connect(
         db, aux,
         "CREATE TABLE x(name TEXT, task TEXT, provider TEXT, model TEXT, url TEXT, dimensions "
-        "INTEGER, max_tokens INTEGER, batch_size INTEGER, query_prefix TEXT, document_prefix TEXT, "
+        "INTEGER, max_tokens INTEGER, batch_size INTEGER, precision TEXT, query_prefix TEXT, "
+        "document_prefix TEXT, "
         "is_default INTEGER, api_key HIDDEN)",
         opened);
     if (rc == SQLITE_OK) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
@@ -69,11 +72,12 @@ static int stats_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
     (void)argc;
     (void)argv;
     (void)message;
-    return table_function_connect(db, aux,
-                                  "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, retries "
-                                  "INTEGER, texts INTEGER, tokens INTEGER, cache_hits INTEGER, "
-                                  "bytes INTEGER, seconds REAL, failures INTEGER)",
-                                  opened);
+    return table_function_connect(
+        db, aux,
+        "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, retries "
+        "INTEGER, texts INTEGER, tokens INTEGER, cache_hits INTEGER, "
+        "bytes INTEGER, seconds REAL, failures INTEGER, truncated INTEGER)",
+        opened);
 }
 
 static int entries_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
@@ -172,7 +176,8 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     catalog_describe(catalog_of(base->pVtab), cursor->entry, &cursor->description);
     /* An UPDATE leaves alone what it does not name. */
     if (sqlite3_vtab_nochange(context) &&
-        (column == URL || column == DIMENSIONS || column == BATCH_SIZE || column == API_KEY))
+        (column == URL || column == DIMENSIONS || column == MAX_TOKENS || column == BATCH_SIZE ||
+         column == PRECISION || column == API_KEY))
         return SQLITE_OK;
     switch (column) {
     case NAME:
@@ -193,6 +198,12 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     case DIMENSIONS:
         if (entry->dimensions != 0) result_count(context, entry->dimensions);
         break;
+    case MAX_TOKENS:
+        if (entry->max_tokens != 0) result_count(context, entry->max_tokens);
+        break;
+    case PRECISION:
+        result_text(context, entry->precision);
+        break;
     case BATCH_SIZE:
         if (entry->batch_size != 0) result_count(context, entry->batch_size);
         break;
@@ -206,7 +217,7 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
         sqlite3_result_int(context, entry->is_default);
         break;
     default:
-        break; /* max_tokens is not known; api_key is never read back */
+        break; /* api_key is never read back */
     }
     return SQLITE_OK;
 }
@@ -244,6 +255,9 @@ static int stats_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
     case STATS_SECONDS:
         sqlite3_result_double(context, statistics.seconds);
         break;
+    case STATS_TRUNCATED:
+        result_count(context, statistics.usage.truncated);
+        break;
     default:
         result_count(context, statistics.failures);
         break;
@@ -276,18 +290,20 @@ static int read_size(sqlite3_value *value, const char *name, size_t most, size_t
     return 0;
 }
 
-/* Where a remote model is, and how it is to be called. */
+/* Where a model is, and how it is to be called. */
 static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
                       struct error *err)
 {
-    if (text_of(columns[MAX_TOKENS]) != NULL)
-        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: the provider knows them");
+    if (is_given(columns[MAX_TOKENS], inserts))
+        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: they are the model's own");
     if (is_given(columns[URL], inserts)) alias->given |= CATALOG_URL;
     if (is_given(columns[API_KEY], inserts)) alias->given |= CATALOG_API_KEY;
     if (is_given(columns[DIMENSIONS], inserts)) alias->given |= CATALOG_DIMENSIONS;
     if (is_given(columns[BATCH_SIZE], inserts)) alias->given |= CATALOG_BATCH_SIZE;
+    if (is_given(columns[PRECISION], inserts)) alias->given |= CATALOG_PRECISION;
     if (alias->given & CATALOG_URL) alias->url = text_of(columns[URL]);
     if (alias->given & CATALOG_API_KEY) alias->api_key = text_of(columns[API_KEY]);
+    if (alias->given & CATALOG_PRECISION) alias->precision = text_of(columns[PRECISION]);
     if (alias->api_key != NULL && alias->api_key[0] == '\0') alias->api_key = NULL;
     int rc = 0;
     if (alias->given & CATALOG_DIMENSIONS)

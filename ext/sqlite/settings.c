@@ -11,10 +11,11 @@
 
 static int unknown(const char *name, struct error *err)
 {
-    return error_set(err, ERROR_INVALID,
-                     "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
-                     "max_retries, concurrency, max_requests, threads, memory_budget, cache)",
-                     name);
+    return error_set(
+        err, ERROR_INVALID,
+        "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
+        "max_retries, concurrency, max_requests, threads, on_overlong, memory_budget, cache)",
+        name);
 }
 
 /* Is the path that of a database of this connection? One that is new has no file yet. */
@@ -57,6 +58,7 @@ static int set(struct connection *connection, const char *name, const char *valu
     if (strcmp(name, "rerank_model") == 0)
         return catalog_set_default(catalog, MODEL_RERANK, value, err);
     if (strcmp(name, "cache") == 0) return set_cache(connection, value, err);
+    if (strcmp(name, "on_overlong") == 0) return catalog_set_on_overlong(catalog, value, err);
     return catalog_setting_find(name, &setting) ? catalog_set(catalog, setting, value, err)
                                                 : unknown(name, err);
 }
@@ -69,6 +71,8 @@ static int get(sqlite3_context *context, struct catalog *catalog, const char *na
         sqlite3_result_text(context, catalog_default(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "rerank_model") == 0)
         sqlite3_result_text(context, catalog_default(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
+    else if (strcmp(name, "on_overlong") == 0)
+        sqlite3_result_text(context, catalog_on_overlong(catalog), -1, SQLITE_STATIC);
     else if (strcmp(name, "cache") == 0 && catalog_store_path(catalog) != NULL)
         sqlite3_result_text(context, catalog_store_path(catalog), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "cache") == 0) sqlite3_result_text(context, "", 0, SQLITE_STATIC);

@@ -107,6 +107,16 @@ class Recipes:
         self.assertEqual([row.split("|")[0] for row in rows[:6]], ["heist"] * 3 + ["space"] * 3)
         self.assertEqual(len(rows), 6 + 3, rows)
 
+    def test_recipe_chunks(self):
+        rows = self.recipe("chunks")[1:]
+        synced = [tuple(map(int, row.split("|"))) for row in rows if re.fullmatch(r"\d+\|\d+", row)]
+        found = [row for row in rows if not re.fullmatch(r"\d+\|\d+", row)]
+        self.assertEqual(len(found), 3, rows)
+        self.assertIn("Francis Ford Coppola", found[0])
+        self.assertGreater(synced[-2][0], 60)
+        self.assertLess(synced[-1][0], 5)  # one document's pieces
+        self.assertGreater(synced[-1][1], 0)
+
     def test_recipe_demo(self):
         text = "\n".join(self.recipe("demo"))
         self.assertIn("Query: " + support.QUERY, text)

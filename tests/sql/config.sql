@@ -16,6 +16,13 @@ SELECT vector_dims(embed('a text'));
 SELECT rerank_config('rerank_model', 'words');
 SELECT name, task FROM rerank_models WHERE is_default;
 SELECT rerank_config('embed_model', 'builtin:lexical');
+-- Texts that are longer than a local model reads.
+SELECT rerank_config('on_overlong');
+SELECT rerank_config('on_overlong', 'error');
+SELECT rerank_config('on_overlong', 'shorten');
+SELECT rerank_config('on_overlong', '');
+SELECT rerank_config('on_overlong', 1);
+SELECT rerank_config('on_overlong'), rerank_config('on_overlong', 'truncate');
 -- What is refused; the setting stays.
 SELECT rerank_config('embed_model', 'nope');
 SELECT rerank_config('embed_model', x'00');

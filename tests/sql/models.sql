@@ -1,7 +1,7 @@
 -- What there is.
-SELECT name, task, provider, model, url, dimensions, max_tokens, batch_size > 0, query_prefix, document_prefix, is_default FROM rerank_models;
+SELECT name, task, provider, model, url, dimensions, max_tokens, batch_size > 0, precision, query_prefix, document_prefix, is_default FROM rerank_models;
 SELECT api_key IS NULL FROM rerank_models LIMIT 1;
-SELECT count(*), sum(requests) FROM rerank_stats;
+SELECT count(*), sum(requests), sum(truncated) FROM rerank_stats;
 -- Aliases.
 INSERT INTO rerank_models(name, provider, model) VALUES ('words', 'builtin', 'lexical');
 SELECT name, task, provider, model, is_default FROM rerank_models;
@@ -49,10 +49,19 @@ INSERT INTO rerank_models(name, task, provider, model, query_prefix) VALUES ('x'
 INSERT INTO rerank_models(name, provider, model, url) VALUES ('x', 'builtin', 'lexical', 'http://localhost/');
 INSERT INTO rerank_models(name, provider, model, api_key) VALUES ('x', 'builtin', 'lexical', 'secret');
 INSERT INTO rerank_models(name, provider, model, dimensions) VALUES ('x', 'builtin', 'lexical', 3);
+INSERT INTO rerank_models(name, provider, model, precision) VALUES ('x', 'builtin', 'lexical', 'int8');
+INSERT INTO rerank_models(name, model, precision) VALUES ('x', 'renamed', 'int8');
+INSERT INTO rerank_models(name, provider, model) VALUES ('x', 'local', '../etc');
+INSERT INTO rerank_models(name, model, precision) VALUES ('x', 'local:/etc/passwd', 'int8');
+INSERT INTO rerank_models(name, provider, model) VALUES ('local:x', 'builtin', 'lexical');
+INSERT INTO rerank_models(name, provider, model) VALUES ('owner/x', 'builtin', 'lexical');
 INSERT INTO rerank_models(name, provider, model, is_default) VALUES ('x', 'builtin', 'lexical', 7);
 UPDATE rerank_models SET name = 'x' WHERE name = 'builtin:lexical';
 UPDATE rerank_models SET task = 'rerank' WHERE name = 'renamed';
 UPDATE rerank_models SET dimensions = 3 WHERE name = 'renamed';
+UPDATE rerank_models SET precision = 'int8' WHERE name = 'renamed';
+UPDATE rerank_models SET max_tokens = 5 WHERE name = 'renamed';
+UPDATE rerank_models SET precision = 'int8' WHERE name = 'builtin:lexical';
 UPDATE rerank_models SET model = 'grammar' WHERE name = 'renamed';
 DELETE FROM rerank_models WHERE name = 'builtin:lexical';
 UPDATE rerank_stats SET requests = 0;

@@ -137,9 +137,11 @@ static double cosine(const float *a, const float *b, size_t n)
     return ab / sqrt(aa * bb);
 }
 
+/* int8: each product is off by about 1 % of what a row and a column hold. */
 static void test_reduced_precision_stays_near(void **state)
 {
     (void)state;
+    static const double least[] = {[BERT_BFLOAT16] = .9999, [BERT_INT8] = .9997};
     struct random_model *model = random_model_new(&small);
     struct bert_weights *weights = load(model, BERT_FLOAT32);
     struct sample *exact = sample_new(model, MAX_TEXTS), *near = calloc(1, sizeof *near);
@@ -151,7 +153,8 @@ static void test_reduced_precision_stays_near(void **state)
         weights = load(model, (enum bert_precision)precision);
         compute(weights, near, 0, MAX_TEXTS, 1);
         for (size_t i = 0; i < MAX_TEXTS; i++)
-            assert_true(cosine(exact->results[i], near->results[i], small.hidden_size) >= .9999);
+            assert_true(cosine(exact->results[i], near->results[i], small.hidden_size) >=
+                        least[precision]);
         unload(weights);
     }
     free(exact);

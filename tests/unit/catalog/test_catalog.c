@@ -90,14 +90,15 @@ static void test_finds_what_there_is(void **state)
     assert_int_equal(catalog_entry_requests(entry), 0);
     assert_true(catalog_entry_model(entry)->dimensions > 0);
     check_unknown(catalog, "nope", MODEL_EMBED,
-                  "no model is called 'nope' (these embed: builtin:lexical, and "
-                  "provider:model of a remote provider)");
+                  "no model is called 'nope' (these embed: builtin:lexical, local:owner/name of a "
+                  "model folder, and provider:model of a remote provider)");
     assert_int_equal(add(catalog, "ranks", MODEL_RERANK, LEXICAL, NULL), 0);
     check_unknown(catalog, "ranks", MODEL_EMBED,
                   "the model ranks does not embed (these do: builtin:lexical)");
-    check_unknown(catalog, "", MODEL_RERANK,
-                  "no model is called '' (these rerank: builtin:lexical, ranks, and "
-                  "provider:model of a remote provider)");
+    check_unknown(
+        catalog, "", MODEL_RERANK,
+        "no model is called '' (these rerank: builtin:lexical, ranks, local:owner/name of a "
+        "model folder, and provider:model of a remote provider)");
     free_catalog(catalog);
 }
 
@@ -257,13 +258,14 @@ static void test_aliases_that_are_refused(void **state)
     memset(long_name, 'n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     struct catalog_alias alias = {.name = "a", .model = "lexical"};
-    check_refused(catalog, &alias,
-                  "no model is called 'lexical' (these embed: builtin:lexical, and "
-                  "provider:model of a remote provider)");
+    check_refused(
+        catalog, &alias,
+        "no model is called 'lexical' (these embed: builtin:lexical, local:owner/name of a "
+        "model folder, and provider:model of a remote provider)");
     alias.provider = "nope";
     check_refused(
         catalog, &alias,
-        "no provider is called 'nope' (there are: builtin, cohere, infinity, jina, litellm, "
+        "no provider is called 'nope' (there are: builtin, local, cohere, infinity, jina, litellm, "
         "llamacpp, mistral, mixedbread, nomic, ollama, ollama-openai, openai, tei, "
         "tei-openai, together, vllm, voyage)");
     alias = (struct catalog_alias){.name = LEXICAL, .model = LEXICAL};
@@ -323,10 +325,9 @@ static void test_the_environment(void **state)
     setenv("RERANK_MEMORY_BUDGET", "12345", 1);
     catalog = new_catalog();
     assert_int_equal(catalog_get(catalog, CATALOG_MEMORY_BUDGET), 12345);
-    check_unknown(
-        catalog, NULL, MODEL_EMBED,
-        "RERANK_EMBED_MODEL: no model is called 'mine' (these embed: builtin:lexical, and "
-        "provider:model of a remote provider)");
+    check_unknown(catalog, NULL, MODEL_EMBED,
+                  "RERANK_EMBED_MODEL: no model is called 'mine' (these embed: builtin:lexical, "
+                  "local:owner/name of a model folder, and provider:model of a remote provider)");
     assert_int_equal(add(catalog, "mine", MODEL_EMBED, LEXICAL, NULL), 0);
     assert_ptr_equal(find(catalog, NULL, MODEL_EMBED), find(catalog, "mine", MODEL_EMBED));
     find(catalog, NULL, MODEL_RERANK);

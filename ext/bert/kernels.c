@@ -1,0 +1,101 @@
+#include "bert/kernels.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bert/layers.h"
+#include "bert/products.h"
+
+#if defined(BERT_HAS_NEON) && defined(__linux__)
+#include <sys/auxv.h>
+#define HWCAP_DOT_PRODUCT (1ul << 20) /* HWCAP_ASIMDDP of the kernel's asm/hwcap.h */
+#endif
+
+#define TABLE(family, columns, conversions, layers)                                                \
+    static const struct bert_kernels family = {.name = #family,                                    \
+                                               .width = (columns),                                 \
+                                               .convert = conversions##_convert,                   \
+                                               .product = family##_product,                        \
+                                               .activate = layers##_activate,                      \
+                                               .layer_norm = layers##_layer_norm,                  \
+                                               .attention_scratch = layers##_attention_scratch,    \
+                                               .attention = layers##_attention}
+
+TABLE(scalar, 16, scalar, scalar);
+#ifdef BERT_HAS_X86
+TABLE(avx2, 16, avx2, avx2);
+TABLE(avx512, 32, avx512, avx512);
+TABLE(avx512vnni, 32, avx512, avx512);
+TABLE(avx512bf16, 32, avx512, avx512);
+#endif
+#ifdef BERT_HAS_NEON
+TABLE(neon, 16, neon, neon);
+TABLE(neondot, 16, neon, neon);
+#endif
+
+/* Best first. */
+static const struct bert_kernels *const families[] = {
+#ifdef BERT_HAS_X86
+    &avx512bf16, &avx512vnni, &avx512, &avx2,
+#endif
+#ifdef BERT_HAS_NEON
+    &neondot,    &neon,
+#endif
+    &scalar,
+};
+#define FAMILIES (sizeof families / sizeof families[0])
+
+const struct bert_kernels *bert_kernels_at(size_t n)
+{
+    return n < FAMILIES ? families[n] : NULL;
+}
+
+int bert_kernels_runs(const struct bert_kernels *kernels)
+{
+#ifdef BERT_HAS_X86
+    __builtin_cpu_init();
+    if (kernels == &avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    int runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (kernels == &avx512) return runs;
+    runs = runs && __builtin_cpu_supports("avx512vnni");
+    if (kernels == &avx512vnni) return runs;
+    if (kernels == &avx512bf16) return runs && __builtin_cpu_supports("avx512bf16");
+#endif
+#ifdef BERT_HAS_NEON
+    if (kernels == &neondot) {
+#if defined(__ARM_FEATURE_DOTPROD)
+        return 1; /* the whole build needs it, as on every Mac */
+#elif defined(__linux__)
+        return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
+#else
+        return 0;
+#endif
+    }
+#endif
+    return kernels != NULL;
+}
+
+/* The best that runs here, or only the one of that name. */
+static const struct bert_kernels *first_that_runs(const char *name)
+{
+    for (size_t i = 0; i < FAMILIES; i++)
+        if ((name == NULL || strcmp(name, families[i]->name) == 0) &&
+            bert_kernels_runs(families[i]))
+            return families[i];
+    return NULL;
+}
+
+const struct bert_kernels *bert_kernels_chosen(void)
+{
+    static _Atomic(const struct bert_kernels *) chosen;
+    const struct bert_kernels *kernels = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (kernels != NULL) return kernels;
+    const char *name = getenv("RERANK_SIMD");
+    const struct bert_kernels *found = name == NULL ? NULL : first_that_runs(name);
+    if (found == NULL) found = first_that_runs(NULL);
+    /* The tables are constants: the pointer is all that threads share, and the first to store it
+     * wins. */
+    return atomic_compare_exchange_strong(&chosen, &kernels, found) ? found : kernels;
+}

@@ -1,0 +1,113 @@
+#include "bert/products.h"
+
+#include <float.h>
+#include <math.h>
+
+/* Bytes of rows that meet a panel together: with the panel they fit a second level cache. */
+#define BLOCK_BYTES ((size_t)384 << 10)
+
+/* Rows so many bytes apart (or a multiple) lie in the same lines of a first level cache of 32 or 48 KB, of which
+ * there are 8 or 12. */
+#define ALIAS_BYTES 4096
+#define ALIASED_ROWS 8
+
+size_t product_row_bytes(enum bert_precision precision, const struct bert_rows *rows)
+{
+    if (precision == BERT_FLOAT32) return rows->stride * sizeof(float);
+    if (precision == BERT_BFLOAT16) return (rows->n_in + 1) / 2 * 2 * sizeof(uint16_t);
+    return (rows->n_in + 3) / 4 * 4;
+}
+
+size_t product_panel_bytes(enum bert_precision precision, size_t width, size_t n_in)
+{
+    if (precision == BERT_FLOAT32) return n_in * width * sizeof(float);
+    if (precision == BERT_BFLOAT16) return (n_in + 1) / 2 * 2 * width * sizeof(uint16_t);
+    return (n_in + 3) / 4 * 4 * width;
+}
+
+struct product_range product_range(float low, float high)
+{
+    /* Each divided by itself: high - low may be beyond the largest float. */
+    float scale = high / 255.0f - low / 255.0f;
+    if (!(scale >= FLT_MIN)) return (struct product_range){0.0f, 0.0f, 0.0f};
+    float inverse = 1.0f / scale;
+    return (struct product_range){scale, inverse, rintf(-low * inverse)};
+}
+
+static void add_residual(const struct product_tile *tile, size_t width, float *values,
+                         size_t stride, const float *residual)
+{
+    for (size_t r = 0; r < tile->n_rows; r++)
+        for (size_t c = 0; c < tile->n_columns; c++)
+            values[r * stride + c] = tile->sums->floats[r * width + c] + residual[r * stride + c];
+}
+
+static void finish(const struct product_family *family, const struct product_tile *tile,
+                   const struct bert_output *output)
+{
+    size_t at = tile->row * output->stride + tile->column;
+    float *values = output->values + at, *sums = tile->sums->floats;
+    const float *residual = output->residual == NULL ? NULL : output->residual + at;
+    if (output->activation == BERT_IDENTITY) {
+        family->store(tile, values, output->stride, residual);
+    } else if (residual == NULL) {
+        family->store(tile, values, output->stride, NULL);
+        family->activate(output->activation, values, output->stride, tile->n_rows, tile->n_columns);
+    } else { /* residual may be values: it is not to be overwritten yet */
+        family->store(tile, sums, family->width, NULL);
+        family->activate(output->activation, sums, family->width, tile->n_rows, tile->n_columns);
+        add_residual(tile, family->width, values, output->stride, residual);
+    }
+}
+
+/* The last tiles of a panel prefetch the next one, each a part of it. What few rows need is bound by
+ * the memory: it is never to stand still. */
+static void look_ahead(struct product_tile *tile, const unsigned char *next, size_t panel_bytes,
+                       size_t tiles_left)
+{
+    size_t n_parts = tile->n_sharing;
+    tile->ahead = tile->panel;
+    tile->ahead_step = 0;
+    if (tiles_left > n_parts) return;
+    tile->ahead = next + panel_bytes / n_parts * (n_parts - tiles_left);
+    tile->ahead_step = 64 / n_parts;
+}
+
+/* Rows first .. last - 1 meet a panel, in tiles of nearly the same height. */
+static void run_panel(const struct product_family *family, struct product_tile *tile,
+                      const struct bert_output *output, size_t first, size_t last, size_t most)
+{
+    size_t n = last - first, n_tiles = (n + most - 1) / most;
+    tile->is_first = 1;
+    for (size_t i = 0; i < n_tiles; i++) {
+        tile->row = first + n * i / n_tiles;
+        tile->n_rows = first + n * (i + 1) / n_tiles - tile->row;
+        family->sum[tile->matrix->precision](tile);
+        finish(family, tile, output);
+        tile->is_first = 0;
+    }
+}
+
+void product_run(const struct product_family *family, const struct bert_matrix *matrix,
+                 const struct bert_rows *rows, const struct bert_output *output, size_t first,
+                 size_t last)
+{
+    _Alignas(64) union product_sums sums;
+    enum bert_precision precision = matrix->precision;
+    size_t width = family->width, row_bytes = product_row_bytes(precision, rows);
+    size_t panel_bytes = product_panel_bytes(precision, width, matrix->n_in);
+    size_t most = family->n_rows[precision];
+    if (row_bytes % ALIAS_BYTES == 0 && most > ALIASED_ROWS) most = ALIASED_ROWS;
+    size_t n_blocks = 1 + rows->n_rows * row_bytes / BLOCK_BYTES;
+    struct product_tile tile = {.matrix = matrix, .rows = rows, .sums = &sums};
+    for (size_t block = 0; block < n_blocks; block++) {
+        size_t row = rows->n_rows * block / n_blocks, end = rows->n_rows * (block + 1) / n_blocks;
+        for (size_t panel = first; panel < last; panel++) {
+            tile.panel = (const unsigned char *)matrix->panels + panel * panel_bytes;
+            tile.column = panel * width;
+            size_t left = matrix->n_out - tile.column;
+            tile.n_columns = left < width ? left : width;
+            run_panel(family, &tile, output, row, end, most);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+/*
+ * products.h: the loop over tiles that the products of all families share, and what a family adds to
+ * it. Internal to them.
+ *
+ * A product goes panel by panel. A panel stays in the second level cache while all rows of a block
+ * meet it, some at a time: a tile is what one pass over a panel gives, at most PRODUCT_ROWS rows
+ * times the width of a panel. A family sums a tile up in registers, then stores it: scales, bias, and
+ * the activation, which finds it still in the first level cache. (Goto, van de Geijn: Anatomy of
+ * High-Performance Matrix Multiplication, ACM TOMS 34, 2008; here rows are few enough to be read
+ * where they are.)
+ */
+#ifndef BERT_PRODUCTS_H
+#define BERT_PRODUCTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bert/kernels.h"
+
+#define PRODUCT_ROWS 14  /* of a tile, at most */
+#define PRODUCT_WIDTH 32 /* of a panel, at most */
+
+/* [n_rows][width]; of int8 whole: sums of code times code. */
+union product_sums {
+    float floats[PRODUCT_ROWS * PRODUCT_WIDTH];
+    int32_t whole[PRODUCT_ROWS * PRODUCT_WIDTH];
+};
+
+struct product_tile {
+    const struct bert_matrix *matrix;
+    const struct bert_rows *rows;
+    const unsigned char *panel;
+    size_t row, n_rows;       /* 1 to the family's n_rows */
+    size_t column, n_columns; /* of the output; n_columns at most the width */
+    /* What shall be in the second level cache next: to be prefetched a line at a time, `ahead_step`
+     * bytes forward with each 64 bytes of the panel that are read (0: nothing). */
+    const unsigned char *ahead;
+    size_t ahead_step;
+    union product_sums *sums; /* at a multiple of 64 bytes */
+};
+
+struct product_family {
+    size_t width;
+    size_t n_rows; /* of a tile at most */
+    void (*sum[3])(const struct product_tile *tile);
+    /* The sums in units of the output, plus bias, plus `residual` if that is not NULL, to `values`.
+     * Both [n_rows, stride], of the tile alone; values may be the sums themselves. */
+    void (*store)(const struct product_tile *tile, float *values, size_t stride,
+                  const float *residual);
+    void (*activate)(enum bert_activation activation, float *values, size_t stride, size_t n_rows,
+                     size_t n_columns);
+};
+
+/* As the product of struct bert_kernels. */
+void product_run(const struct product_family *family, const struct bert_matrix *matrix,
+                 const struct bert_rows *rows, const struct bert_output *output, size_t first,
+                 size_t last);
+
+/* Bytes from one row, or one panel, to the next. */
+size_t product_row_bytes(enum bert_precision precision, const struct bert_rows *rows);
+size_t product_panel_bytes(enum bert_precision precision, size_t width, size_t n_in);
+
+static inline const unsigned char *product_row(const struct product_tile *tile, size_t row)
+{
+    enum bert_precision precision = tile->matrix->precision;
+    const void *rows =
+        precision == BERT_FLOAT32 ? (const void *)tile->rows->floats : tile->rows->codes;
+    return (const unsigned char *)rows +
+           (tile->row + row) * product_row_bytes(precision, tile->rows);
+}
+
+/* ---- conversions -------------------------------------------------------------------------------- */
+
+/* To the nearest bfloat16, ties to even, of a finite number. */
+static inline uint16_t product_bfloat16(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } number = {value};
+    return (uint16_t)((number.bits + 0x7FFF + (number.bits >> 16 & 1)) >> 16);
+}
+
+/* What a row from `low` (at most 0) to `high` (at least 0) is coded with: code = the nearest whole number,
+ * ties to even, to value * inverse + zero, kept in 0..255. The same in every family. */
+struct product_range {
+    float scale, inverse, zero;
+};
+struct product_range product_range(float low, float high);
+
+/* Of all products by those names: what struct bert_kernels has. */
+#define BERT_PRODUCTS_OF(family)                                                                   \
+    void family##_convert(enum bert_precision precision, const struct bert_rows *rows,             \
+                          size_t first, size_t last);                                              \
+    void family##_product(const struct bert_matrix *matrix, const struct bert_rows *rows,          \
+                          const struct bert_output *output, size_t first, size_t last)
+
+BERT_PRODUCTS_OF(scalar);
+#if defined(__x86_64__)
+#define BERT_HAS_X86 1
+BERT_PRODUCTS_OF(avx2);
+BERT_PRODUCTS_OF(avx512);
+/* Converted as by avx512. */
+void avx512vnni_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
+                        const struct bert_output *output, size_t first, size_t last);
+void avx512bf16_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
+                        const struct bert_output *output, size_t first, size_t last);
+#elif defined(__aarch64__)
+#define BERT_HAS_NEON 1
+BERT_PRODUCTS_OF(neon);
+BERT_PRODUCTS_OF(neondot);
+#endif
+
+#endif

@@ -1,0 +1,165 @@
+"""torch_reference.py: PyTorch's own encoder layers beside reference.py, and the numbers for golden.txt.
+
+    /usr/bin/python3 tests/golden/local/torch_reference.py > tests/golden/local/golden.txt
+
+For each of models.KINDS: torch.nn.TransformerEncoderLayer (post-norm, in double precision) with the folder's
+weights, all texts as one padded batch with a padding mask. The run fails where numpy and PyTorch differ by
+more than 1e-9. A line of the output: kind, SHA-256 of the folder's files (24 digits), the number of the
+text or document, and the first components of its vector, or the score.
+Needs python3-torch (Debian); nothing else does: tests/drivers/test_local.py reads golden.txt.
+"""
+import hashlib
+import os
+import sys
+import tempfile
+
+import numpy
+import torch
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import models  # noqa: E402
+import reference  # noqa: E402
+import texts  # noqa: E402
+
+SHOWN = 6
+TOLERANCE = 1e-9
+GELU_TANH = ("gelu_new", "gelu_pytorch_tanh")
+
+
+def activation(name):
+    if name in GELU_TANH:
+        return lambda x: torch.nn.functional.gelu(x, approximate="tanh")
+    return {"gelu": torch.nn.functional.gelu, "relu": torch.nn.functional.relu}[name]
+
+
+class Network:
+    """A reference.Model's weights in PyTorch's modules."""
+
+    def __init__(self, model):
+        self.model = model
+        self.config = model.config
+        self.layers = [self.make_layer(number) for number in range(self.config["num_hidden_layers"])]
+
+    def tensor(self, name):
+        return torch.from_numpy(self.model.tensors[name])
+
+    def make_layer(self, number):
+        config, at = self.config, f"encoder.layer.{number}."
+        layer = torch.nn.TransformerEncoderLayer(
+            config["hidden_size"], config["num_attention_heads"], config["intermediate_size"], dropout=0,
+            activation=activation(config["hidden_act"]), layer_norm_eps=config["layer_norm_eps"],
+            batch_first=True, norm_first=False, dtype=torch.float64)
+        state = {}
+        for kind in ("weight", "bias"):
+            state["self_attn.in_proj_" + kind] = torch.cat(
+                [self.tensor(f"{at}attention.self.{part}.{kind}") for part in ("query", "key", "value")])
+            for ours, theirs in (("attention.output.dense", "self_attn.out_proj"),
+                                 ("attention.output.LayerNorm", "norm1"), ("intermediate.dense", "linear1"),
+                                 ("output.dense", "linear2"), ("output.LayerNorm", "norm2")):
+                state[f"{theirs}.{kind}"] = self.tensor(f"{at}{ours}.{kind}")
+        layer.load_state_dict(state)
+        # In training mode PyTorch goes the long way round, through the modules one by one.
+        return layer.train()
+
+    def embeddings(self, ids, segments):
+        positions = torch.arange(ids.shape[1]) + self.model.first_position
+        x = (self.tensor("embeddings.word_embeddings.weight")[ids]
+             + self.tensor("embeddings.position_embeddings.weight")[positions]
+             + self.tensor("embeddings.token_type_embeddings.weight")[segments])
+        return torch.nn.functional.layer_norm(
+            x, x.shape[-1:], self.tensor("embeddings.LayerNorm.weight"),
+            self.tensor("embeddings.LayerNorm.bias"), self.config["layer_norm_eps"])
+
+    def hidden(self, rows):
+        """(hidden [n, longest, hidden_size], mask [n, longest]: 1 where there is a token)"""
+        longest = max(len(ids) for ids, _, _ in rows)
+        padded = [[part + [0] * (longest - len(part)) for part in row[:2]] for row in rows]
+        ids, segments = (torch.tensor([row[part] for row in padded]) for part in (0, 1))
+        mask = torch.tensor([[1.0] * len(row[0]) + [0.0] * (longest - len(row[0])) for row in rows],
+                            dtype=torch.float64)
+        x = self.embeddings(ids, segments)
+        for layer in self.layers:
+            x = layer(x, src_key_padding_mask=mask == 0)
+        return x, mask
+
+    def pool(self, x, mask):
+        if self.model.pooling == "cls":
+            x = x[:, 0]
+        elif self.model.pooling == "max":
+            x = x.masked_fill(mask[:, :, None] == 0, -torch.inf).max(dim=1).values
+        else:
+            x = (x * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+        return torch.nn.functional.normalize(x) if self.model.normalize else x
+
+    def embed(self, some):
+        rows = [self.model.pieces.ids(text, max_tokens=self.model.max_tokens) for text in some]
+        return self.pool(*self.hidden(rows))
+
+    def scores(self, query, documents):
+        rows = [self.model.pieces.ids(query, document, self.model.max_tokens) for document in documents]
+        x = self.hidden(rows)[0][:, 0]
+        for name in (("classifier.dense", "classifier.out_proj") if self.model.is_xlm else
+                     ("pooler.dense", "classifier")):
+            x = torch.nn.functional.linear(x, self.tensor(name + ".weight"), self.tensor(name + ".bias"))
+            x = torch.tanh(x) if name.endswith("dense") else x
+        told = str(self.config.get("sentence_transformers") or self.config)
+        return x if "Identity" in told else torch.sigmoid(x)
+
+
+def embed_static(model, some):
+    """As Model2Vec does: EmbeddingBag, the mean of the rows of known tokens."""
+    table = torch.from_numpy(model.tensors["embeddings"])
+    if "weights" in model.tensors:
+        table = table * torch.from_numpy(model.tensors["weights"])[:, None]
+    bag = torch.nn.EmbeddingBag.from_pretrained(table)
+    rows = [[number for number in model.pieces.plain(text) if number != model.pieces.unknown][:512]
+            for text in some]
+    offsets = numpy.cumsum([0] + [len(row) for row in rows[:-1]])
+    means = bag(torch.tensor([number for row in rows for number in row]), torch.from_numpy(offsets))
+    return torch.nn.functional.normalize(means) if model.normalize else means
+
+
+def both(model):
+    """(PyTorch's, numpy's), a row a text."""
+    if model.is_static:
+        theirs = embed_static(model, texts.TEXTS)
+    elif model.classifies:
+        theirs = Network(model).scores(texts.QUERY, texts.DOCUMENTS)
+    else:
+        theirs = Network(model).embed(texts.TEXTS)
+    if model.classifies:
+        ours = [[model.score(texts.QUERY, document)] for document in texts.DOCUMENTS]
+    else:
+        ours = [model.embed(text) for text in texts.TEXTS]
+    return theirs.detach().numpy(), numpy.array(ours)
+
+
+def folder_hash(folder):
+    digest = hashlib.sha256()
+    for path, _, names in sorted(os.walk(folder)):
+        for name in sorted(names):
+            with open(os.path.join(path, name), "rb") as file:
+                digest.update(name.encode() + b"\0" + file.read())
+    return digest.hexdigest()[:24]
+
+
+def main():
+    torch.manual_seed(0)
+    worst = 0.0
+    print("# " + "python3 tests/golden/local/torch_reference.py: see there")
+    with tempfile.TemporaryDirectory() as root:
+        models.write_all(root)
+        for kind in models.KINDS:
+            folder = os.path.join(root, "test", kind)
+            theirs, ours = both(reference.Model(folder))
+            difference = float(numpy.abs(theirs - ours).max())
+            worst = max(worst, difference)
+            print(f"{kind:<12} numpy and torch differ by {difference:.1e}", file=sys.stderr)
+            for number, row in enumerate(theirs):
+                print(kind, folder_hash(folder), number, *(f"{value:.9f}" for value in row[:SHOWN]))
+    if not worst < TOLERANCE:
+        sys.exit(f"numpy and PyTorch differ by {worst:.1e}")
+
+
+if __name__ == "__main__":
+    main()
