@@ -76,7 +76,7 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static demo test check asan tsan fault fuzz bench install dataset format clean help
+.PHONY: all static demo test check asan tsan fault fuzz bench install dataset model format clean help
 .PHONY: programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
@@ -113,6 +113,11 @@ MOVIES_URL ?= https://raw.githubusercontent.com/togethercomputer/together-cookbo
 dataset: ## download the published 1000 movies (462 kB) for the demo
 	sh tests/tools/dataset.sh '$(MOVIES_URL)' datasets/movies-1000.json
 
+# MODEL=owner/name; MODELS=folder instead of the Hugging Face cache. HF_ENDPOINT: another hub; HF_TOKEN:
+# a login.
+model: ## download MODEL=owner/name from the hub, for local models
+	sh tests/tools/model.sh '$(MODEL)' '$(MODELS)'
+
 format: ## let clang-format rewrite the C files
 	clang-format -i $(wildcard ext/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 
@@ -139,7 +144,7 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared bert/test_team index/test_search index/test_snapshot sqlite/test_semantic_threads
+THREADED := base/test_workers base/test_shared bert/test_team bert/test_encoder index/test_search index/test_snapshot sqlite/test_semantic_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)

@@ -7,31 +7,25 @@
 #include "bert/layers.h"
 #include "bert/products.h"
 
-#if defined(BERT_HAS_NEON) && defined(__linux__)
-#include <sys/auxv.h>
-#define HWCAP_DOT_PRODUCT (1ul << 20) /* HWCAP_ASIMDDP of the kernel's asm/hwcap.h */
-#endif
-
-#define TABLE(family, columns, conversions, layers)                                                \
+#define TABLE(family, columns, products, conversions, layers)                                      \
     static const struct bert_kernels family = {.name = #family,                                    \
                                                .width = (columns),                                 \
                                                .convert = conversions##_convert,                   \
-                                               .product = family##_product,                        \
+                                               .product = products##_product,                      \
                                                .activate = layers##_activate,                      \
                                                .layer_norm = layers##_layer_norm,                  \
                                                .attention_scratch = layers##_attention_scratch,    \
                                                .attention = layers##_attention}
 
-TABLE(scalar, 16, scalar, scalar);
+TABLE(scalar, 16, scalar, scalar, scalar);
 #ifdef BERT_HAS_X86
-TABLE(avx2, 16, avx2, avx2);
-TABLE(avx512, 32, avx512, avx512);
-TABLE(avx512vnni, 32, avx512, avx512);
-TABLE(avx512bf16, 32, avx512, avx512);
+TABLE(avx2, 16, avx2, avx2, avx2);
+TABLE(avx512, 32, avx512, avx512, avx512);
+TABLE(avx512vnni, 32, avx512vnni, avx512, avx512);
+TABLE(avx512bf16, 32, avx512bf16, avx512, avx512);
 #endif
-#ifdef BERT_HAS_NEON
-TABLE(neon, 16, neon, neon);
-TABLE(neondot, 16, neon, neon);
+#ifdef __aarch64__
+TABLE(neon, 16, scalar, scalar, neon); /* products as the compiler makes them of plain C */
 #endif
 
 /* Best first. */
@@ -39,8 +33,8 @@ static const struct bert_kernels *const families[] = {
 #ifdef BERT_HAS_X86
     &avx512bf16, &avx512vnni, &avx512, &avx2,
 #endif
-#ifdef BERT_HAS_NEON
-    &neondot,    &neon,
+#ifdef __aarch64__
+    &neon,
 #endif
     &scalar,
 };
@@ -62,17 +56,6 @@ int bert_kernels_runs(const struct bert_kernels *kernels)
     runs = runs && __builtin_cpu_supports("avx512vnni");
     if (kernels == &avx512vnni) return runs;
     if (kernels == &avx512bf16) return runs && __builtin_cpu_supports("avx512bf16");
-#endif
-#ifdef BERT_HAS_NEON
-    if (kernels == &neondot) {
-#if defined(__ARM_FEATURE_DOTPROD)
-        return 1; /* the whole build needs it, as on every Mac */
-#elif defined(__linux__)
-        return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
-#else
-        return 0;
-#endif
-    }
 #endif
     return kernels != NULL;
 }

@@ -18,8 +18,7 @@
  *   avx2        AVX2, FMA
  *   avx512      AVX-512 F, BW, DQ, VL
  *   avx512vnni  and VNNI (int8 products); with AVX512-BF16 where the processor has it: avx512bf16
- *   neon        every aarch64 processor
- *   neondot     and with SDOT
+ *   neon        every aarch64 processor; its products are plain C
  */
 #ifndef BERT_KERNELS_H
 #define BERT_KERNELS_H

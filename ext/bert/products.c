@@ -60,31 +60,29 @@ static void finish(const struct product_family *family, const struct product_til
     }
 }
 
-/* The last tiles of a panel prefetch the next one, each a part of it. What few rows need is bound by
- * the memory: it is never to stand still. */
-static void look_ahead(struct product_tile *tile, const unsigned char *next, size_t panel_bytes,
-                       size_t tiles_left)
+/* The last tile of a panel prefetches the next one: what few rows need is bound by the memory, which
+ * is never to stand still. */
+static void look_ahead(struct product_tile *tile, const unsigned char *next)
 {
-    size_t n_parts = tile->n_sharing;
-    tile->ahead = tile->panel;
-    tile->ahead_step = 0;
-    if (tiles_left > n_parts) return;
-    tile->ahead = next + panel_bytes / n_parts * (n_parts - tiles_left);
-    tile->ahead_step = 64 / n_parts;
+    tile->ahead = next == NULL ? tile->panel : next;
+    tile->ahead_step = next == NULL ? 0 : 64;
 }
 
 /* Rows first .. last - 1 meet a panel, in tiles of nearly the same height. */
 static void run_panel(const struct product_family *family, struct product_tile *tile,
-                      const struct bert_output *output, size_t first, size_t last, size_t most)
+                      const struct bert_output *output, const size_t rows[2],
+                      const unsigned char *next)
 {
-    size_t n = last - first, n_tiles = (n + most - 1) / most;
-    tile->is_first = 1;
+    size_t most = family->n_rows, n = rows[1] - rows[0];
+    size_t row_bytes = product_row_bytes(tile->matrix->precision, tile->rows);
+    if (row_bytes % ALIAS_BYTES == 0 && most > ALIASED_ROWS) most = ALIASED_ROWS;
+    size_t n_tiles = (n + most - 1) / most;
     for (size_t i = 0; i < n_tiles; i++) {
-        tile->row = first + n * i / n_tiles;
-        tile->n_rows = first + n * (i + 1) / n_tiles - tile->row;
+        tile->row = rows[0] + n * i / n_tiles;
+        tile->n_rows = rows[0] + n * (i + 1) / n_tiles - tile->row;
+        look_ahead(tile, i + 1 == n_tiles ? next : NULL);
         family->sum[tile->matrix->precision](tile);
         finish(family, tile, output);
-        tile->is_first = 0;
     }
 }
 
@@ -93,21 +91,19 @@ void product_run(const struct product_family *family, const struct bert_matrix *
                  size_t last)
 {
     _Alignas(64) union product_sums sums;
-    enum bert_precision precision = matrix->precision;
-    size_t width = family->width, row_bytes = product_row_bytes(precision, rows);
-    size_t panel_bytes = product_panel_bytes(precision, width, matrix->n_in);
-    size_t most = family->n_rows[precision];
-    if (row_bytes % ALIAS_BYTES == 0 && most > ALIASED_ROWS) most = ALIASED_ROWS;
-    size_t n_blocks = 1 + rows->n_rows * row_bytes / BLOCK_BYTES;
+    size_t width = family->width;
+    size_t panel_bytes = product_panel_bytes(matrix->precision, width, matrix->n_in);
+    size_t n_blocks = 1 + rows->n_rows * product_row_bytes(matrix->precision, rows) / BLOCK_BYTES;
     struct product_tile tile = {.matrix = matrix, .rows = rows, .sums = &sums};
     for (size_t block = 0; block < n_blocks; block++) {
-        size_t row = rows->n_rows * block / n_blocks, end = rows->n_rows * (block + 1) / n_blocks;
+        size_t part[2] = {rows->n_rows * block / n_blocks, rows->n_rows * (block + 1) / n_blocks};
         for (size_t panel = first; panel < last; panel++) {
             tile.panel = (const unsigned char *)matrix->panels + panel * panel_bytes;
             tile.column = panel * width;
             size_t left = matrix->n_out - tile.column;
             tile.n_columns = left < width ? left : width;
-            run_panel(family, &tile, output, row, end, most);
+            run_panel(family, &tile, output, part,
+                      panel + 1 < last ? tile.panel + panel_bytes : NULL);
         }
     }
 }

@@ -105,10 +105,6 @@ void avx512vnni_product(const struct bert_matrix *matrix, const struct bert_rows
                         const struct bert_output *output, size_t first, size_t last);
 void avx512bf16_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
                         const struct bert_output *output, size_t first, size_t last);
-#elif defined(__aarch64__)
-#define BERT_HAS_NEON 1
-BERT_PRODUCTS_OF(neon);
-BERT_PRODUCTS_OF(neondot);
 #endif
 
 #endif

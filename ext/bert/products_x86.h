@@ -180,8 +180,8 @@ INLINE void sum_up(enum kind kind, size_t n, const struct source *source, float 
 /* sum_KIND[n - 1] sums up n rows. */
 #define DEFINE_ALL(kind)                                                                           \
     EACH_NUMBER(DEFINE, kind)                                                                      \
-    static void (*const sum_##kind[])(const struct source *source, float *sums) = {                \
-        EACH_NUMBER(NAME, kind)};
+    static void (*const sum_##kind[])(const struct source *source,                                 \
+                                      float *sums) = {EACH_NUMBER(NAME, kind)};
 
 DEFINE_ALL(FLOATS)
 DEFINE_ALL(WIDE)
@@ -226,8 +226,12 @@ TARGET static void sum_wide(const struct product_tile *tile)
     for (size_t first = 0; first < n_in; first += CHUNK) {
         size_t n = n_in - first < CHUNK ? n_in - first : CHUNK;
         widen_pairs(tile, first, n, wide);
-        struct source source = {(const unsigned char *)wide, sizeof wide[0],
-                                tile->panel + first * WIDTH * sizeof(uint16_t), n, tile->panel, 0};
+        struct source source = {(const unsigned char *)wide,
+                                sizeof wide[0],
+                                tile->panel + first * WIDTH * sizeof(uint16_t),
+                                n,
+                                tile->panel,
+                                0};
         sum_WIDE[tile->n_rows - 1](&source, first == 0 ? sums : chunk);
         for (size_t i = 0; i < tile->n_rows * WIDTH && first > 0; i += LANES)
             store_line(sums + i, plus(load_line(sums + i), load_line(chunk + i)));
@@ -265,8 +269,11 @@ TARGET static void sum_words(const struct product_tile *tile)
         size_t n = n_in - first < CHUNK ? n_in - first : CHUNK;
         widen_codes(tile, first, n, wide);
         for (size_t half = 0; half < 2; half++) {
-            struct source source = {(const unsigned char *)wide, sizeof wide[0],
-                                    tile->panel + first * WIDTH + LINE * half, n / 4, tile->panel,
+            struct source source = {(const unsigned char *)wide,
+                                    sizeof wide[0],
+                                    tile->panel + first * WIDTH + LINE * half,
+                                    n / 4,
+                                    tile->panel,
                                     0};
             sum_WORDS[tile->n_rows - 1](&source, chunk);
             add_halves(tile, half, chunk);

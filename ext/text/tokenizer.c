@@ -14,11 +14,6 @@ size_t tokenizer_size(const struct tokenizer *tokenizer)
     return tokenizer->size;
 }
 
-int64_t tokenizer_find(const struct tokenizer *tokenizer, struct span token)
-{
-    return trie_find(&tokenizer->pieces, token);
-}
-
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer)
 {
     return tokenizer->unknown;

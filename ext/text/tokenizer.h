@@ -4,12 +4,12 @@
  * Read from what a model comes with: tokenizer.json (the format of Hugging Face's `tokenizers`), or
  * vocab.txt with tokenizer_config.json (BERT). What the file names is done, in its order, and what
  * it names that is not known here is refused by name:
- *   normalizer      BertNormalizer, Lowercase, StripAccents, NFC, NFD, NFKC, NFKD, Strip, Prepend,
- *                   Replace, Precompiled (the table of SentencePiece), Sequence
+ *   normalizer      BertNormalizer, Lowercase, StripAccents, NFD, Strip, Prepend, Replace (of a text, of
+ *                   runs of spaces), Precompiled (the table of SentencePiece), Sequence
  *   pre_tokenizer   BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Metaspace, Sequence
  *   model           WordPiece (Wu et al. 2016; Devlin et al. 2019), Unigram (Kudo 2018: the best
  *                   path by the sum of log probabilities)
- *   post_processor  BertProcessing, RobertaProcessing, TemplateProcessing, Sequence
+ *   post_processor  BertProcessing, RobertaProcessing, TemplateProcessing
  *   added_tokens    found in the text before all else (special ones too, as the reference does)
  * The file's own truncation and padding are ignored: callers say how much they can take, and nothing
  * is padded here.
@@ -45,8 +45,7 @@ void tokenizer_free(struct tokenizer *tokenizer); /* accepts NULL */
 /* One more than the highest id that a text can be given. */
 size_t tokenizer_size(const struct tokenizer *tokenizer);
 
-/* The id of a token, -1 if there is none; and what an unknown piece of text becomes, -1: nothing. */
-int64_t tokenizer_find(const struct tokenizer *tokenizer, struct span token);
+/* What an unknown piece of text becomes, -1: nothing. */
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer);
 
 /* Tokens of one or more texts, one behind the other. */

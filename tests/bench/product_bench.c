@@ -41,21 +41,27 @@ static double now(void)
 /* ---- peak -------------------------------------------------------------------------------------- */
 
 #if defined(__x86_64__)
-#define EACH_16(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
+#define EACH_16(DO)                                                                                \
+    DO(0)                                                                                          \
+    DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)       \
+        DO(15)
 #define ZMM(n) "%%zmm" #n
 #define CLEAR(n) __asm__ volatile("vpxord %%zmm" #n ", %%zmm" #n ", %%zmm" #n ::: "xmm" #n);
 #define LOOP_512(name, instruction)                                                                \
     __attribute__((target("avx512f"))) static void name(long n)                                    \
     {                                                                                              \
         EACH_16(CLEAR)                                                                             \
-        __asm__ volatile("1:\n"                                                                    \
-            instruction " %%zmm15, %%zmm14, %%zmm0\n" instruction " %%zmm15, %%zmm14, %%zmm1\n"     \
-            instruction " %%zmm15, %%zmm14, %%zmm2\n" instruction " %%zmm15, %%zmm14, %%zmm3\n"     \
-            instruction " %%zmm15, %%zmm14, %%zmm4\n" instruction " %%zmm15, %%zmm14, %%zmm5\n"     \
-            instruction " %%zmm15, %%zmm14, %%zmm6\n" instruction " %%zmm15, %%zmm14, %%zmm7\n"     \
-            instruction " %%zmm15, %%zmm14, %%zmm8\n" instruction " %%zmm15, %%zmm14, %%zmm9\n"     \
-            instruction " %%zmm15, %%zmm14, %%zmm10\n" instruction " %%zmm15, %%zmm14, %%zmm11\n"     \
-            "dec %0\njnz 1b" : "+r"(n) :: "xmm0","xmm1","xmm2","xmm3","xmm4","xmm5","xmm6","xmm7","xmm8","xmm9","xmm10","xmm11","xmm14","xmm15","cc");      \
+        __asm__ volatile(                                                                          \
+            "1:\n" instruction " %%zmm15, %%zmm14, %%zmm0\n" instruction                           \
+            " %%zmm15, %%zmm14, %%zmm1\n" instruction " %%zmm15, %%zmm14, %%zmm2\n" instruction    \
+            " %%zmm15, %%zmm14, %%zmm3\n" instruction " %%zmm15, %%zmm14, %%zmm4\n" instruction    \
+            " %%zmm15, %%zmm14, %%zmm5\n" instruction " %%zmm15, %%zmm14, %%zmm6\n" instruction    \
+            " %%zmm15, %%zmm14, %%zmm7\n" instruction " %%zmm15, %%zmm14, %%zmm8\n" instruction    \
+            " %%zmm15, %%zmm14, %%zmm9\n" instruction " %%zmm15, %%zmm14, %%zmm10\n" instruction   \
+            " %%zmm15, %%zmm14, %%zmm11\n"                                                         \
+            "dec %0\njnz 1b"                                                                       \
+            : "+r"(n)::"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",     \
+              "xmm9", "xmm10", "xmm11", "xmm14", "xmm15", "cc");                                   \
     }
 LOOP_512(loop_float32, "vfmadd231ps")
 LOOP_512(loop_bfloat16, "vdpbf16ps")
@@ -96,7 +102,8 @@ static void fill(float *floats, size_t n)
     }
 }
 
-static double measure(const struct bert_kernels *kernels, enum bert_precision precision, size_t m, size_t n_out, size_t n_in, size_t pad, size_t n_matrices)
+static double measure(const struct bert_kernels *kernels, enum bert_precision precision, size_t m,
+                      size_t n_out, size_t n_in, size_t pad, size_t n_matrices)
 {
     struct bert_matrix matrices[MATRICES];
     size_t bytes = bert_matrix_bytes(kernels, precision, n_out, n_in);
@@ -124,23 +131,51 @@ static double measure(const struct bert_kernels *kernels, enum bert_precision pr
 
 int main(int argc, char **argv)
 {
-    static const size_t shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}, {1152, 384}, {384, 384}, {1536, 384}, {384, 1536}};
+    static const size_t shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072},
+                                       {1152, 384}, {384, 384}, {1536, 384}, {384, 1536}};
     static const size_t few[] = {1, 5, 12, 20}, many[] = {128, 512};
     const struct bert_kernels *kernels = bert_kernels_chosen();
-    if (argc > 1) for (size_t i = 0; bert_kernels_at(i) != NULL; i++) if (strcmp(bert_kernels_at(i)->name, argv[1]) == 0 && bert_kernels_runs(bert_kernels_at(i))) kernels = bert_kernels_at(i);
+    if (argc > 1)
+        for (size_t i = 0; bert_kernels_at(i) != NULL; i++)
+            if (strcmp(bert_kernels_at(i)->name, argv[1]) == 0 &&
+                bert_kernels_runs(bert_kernels_at(i)))
+                kernels = bert_kernels_at(i);
     measure_peaks();
     activations = pages_alloc(pages_round(MOST_ROWS * (MOST_INPUTS + 16) * 4));
     values = pages_alloc(pages_round(MOST_ROWS * MOST_INPUTS * 4));
     weights = pages_alloc(pages_round(768 * MOST_INPUTS * 4));
     codes = pages_alloc(pages_round(MOST_ROWS * MOST_INPUTS * 4));
     memory = pages_alloc(pages_round((size_t)MATRICES * (768 * MOST_INPUTS * 4 + 65536)));
-    fill(activations, MOST_ROWS * (MOST_INPUTS + 16)); fill(weights, 768 * MOST_INPUTS);
+    fill(activations, MOST_ROWS * (MOST_INPUTS + 16));
+    fill(weights, 768 * MOST_INPUTS);
     size_t pad = getenv("PAD") ? (size_t)strtol(getenv("PAD"), NULL, 10) : 0;
-    for (size_t s = 0; s < 8; s++) for (size_t r = 0; r < 2; r++) { printf("%5zu x %5zu x %5zu ", many[r], shapes[s][0], shapes[s][1]);
-      for (int p = 0; p < 3; p++) { double t = measure(kernels, (enum bert_precision)p, many[r], shapes[s][0], shapes[s][1], pad, 1);
-       double rate = 2.0 * (double)(many[r] * shapes[s][0] * shapes[s][1]) / t; printf(" %7.1f %5.1f%%", rate * 1e-9, 100 * rate / peaks[p]); } printf("\n"); fflush(stdout);}
-    if (!getenv("NOFEW")) for (size_t s = 0; s < 8; s+=2) for (size_t r = 0; r < 4; r++) { printf("%5zu x %5zu x %5zu ", few[r], shapes[s][0], shapes[s][1]);
-      for (int p = 0; p < 3; p++) { double t = measure(kernels, (enum bert_precision)p, few[r], shapes[s][0], shapes[s][1], pad, MATRICES);
-       double rate = 2.0 * (double)(few[r] * shapes[s][0] * shapes[s][1]) / t; double gb = (double)bert_matrix_bytes(kernels, (enum bert_precision)p, shapes[s][0], shapes[s][1]) / t * 1e-9; printf(" %7.1f %5.1fGB/s", rate * 1e-9, gb); } printf("\n"); fflush(stdout);}
+    for (size_t s = 0; s < 8; s++)
+        for (size_t r = 0; r < 2; r++) {
+            printf("%5zu x %5zu x %5zu ", many[r], shapes[s][0], shapes[s][1]);
+            for (int p = 0; p < 3; p++) {
+                double t = measure(kernels, (enum bert_precision)p, many[r], shapes[s][0],
+                                   shapes[s][1], pad, 1);
+                double rate = 2.0 * (double)(many[r] * shapes[s][0] * shapes[s][1]) / t;
+                printf(" %7.1f %5.1f%%", rate * 1e-9, 100 * rate / peaks[p]);
+            }
+            printf("\n");
+            fflush(stdout);
+        }
+    if (!getenv("NOFEW"))
+        for (size_t s = 0; s < 8; s += 2)
+            for (size_t r = 0; r < 4; r++) {
+                printf("%5zu x %5zu x %5zu ", few[r], shapes[s][0], shapes[s][1]);
+                for (int p = 0; p < 3; p++) {
+                    double t = measure(kernels, (enum bert_precision)p, few[r], shapes[s][0],
+                                       shapes[s][1], pad, MATRICES);
+                    double rate = 2.0 * (double)(few[r] * shapes[s][0] * shapes[s][1]) / t;
+                    double gb = (double)bert_matrix_bytes(kernels, (enum bert_precision)p,
+                                                          shapes[s][0], shapes[s][1]) /
+                                t * 1e-9;
+                    printf(" %7.1f %5.1fGB/s", rate * 1e-9, gb);
+                }
+                printf("\n");
+                fflush(stdout);
+            }
     return 0;
 }
