@@ -136,8 +136,11 @@ static int read_step(struct normalizers *normalizers, const cJSON *json, int dep
         step->kind = NORMALIZER_LOWERCASE;
     } else if (strcmp(type, "StripAccents") == 0) {
         step->kind = NORMALIZER_STRIP_ACCENTS;
-    } else if (strcmp(type, "NFD") == 0) {
-        step->kind = NORMALIZER_NFD;
+    } else if (strcmp(type, "NFC") == 0 || strcmp(type, "NFD") == 0 || strcmp(type, "NFKC") == 0 ||
+               strcmp(type, "NFKD") == 0) {
+        step->kind = NORMALIZER_FORM;
+        step->compatible = type[2] == 'K';
+        step->compose = type[strlen(type) - 1] == 'C';
     } else if (strcmp(type, "Strip") == 0) {
         step->kind = NORMALIZER_STRIP;
         step->left = is_on(json, "strip_left", 1);
@@ -237,11 +240,48 @@ static int apply_characters(const struct normalizer *step, struct span text, str
     while (rc == 0 && at < end) {
         uint32_t c = utf8_next(&at, end), parts[UCD_MAX_DECOMPOSED] = {c};
         size_t n = 1;
-        if (step->kind == NORMALIZER_NFD) n = ucd_decompose(c, parts);
-        else if (step->kind == NORMALIZER_LOWERCASE) n = ucd_lower_of(c, parts);
+        if (step->kind == NORMALIZER_LOWERCASE) n = ucd_lower_of(c, parts);
         else if (ucd_properties(c) & UCD_NONSPACING) n = 0;
         for (size_t i = 0; rc == 0 && i < n; i++) rc = put(out, parts[i], err);
     }
+    return rc;
+}
+
+#define STRETCH                                                                                    \
+    256 /* characters that are normalised together, and some more until one stands alone */
+
+/* Whether a stretch may end before this character: an ASCII character joins none before it. */
+static int is_boundary(const char *at)
+{
+    return ((unsigned char)*at & 0x80) == 0;
+}
+
+static int apply_form(const struct normalizer *step, struct span text, struct buffer *out,
+                      struct error *err)
+{
+    const char *at = text.data, *end = text.data + text.size;
+    size_t capacity = 0;
+    uint32_t *characters = NULL;
+    int rc = 0;
+    while (rc == 0 && at < end) {
+        const char *stop = at;
+        size_t n = 0;
+        while (stop < end && (n < STRETCH || !is_boundary(stop))) {
+            utf8_next(&stop, end);
+            n++;
+        }
+        if (n > capacity) {
+            memory_free(characters);
+            characters = memory_alloc(n, 2 * UCD_MAX_COMPATIBLE * sizeof *characters);
+            if (characters == NULL) return error_nomem(err);
+            capacity = n;
+        }
+        for (n = 0; at < stop; n++) characters[n] = utf8_next(&at, stop);
+        n = ucd_normalize(characters, n, characters + capacity * UCD_MAX_COMPATIBLE,
+                          step->compatible, step->compose);
+        for (size_t i = 0; rc == 0 && i < n; i++) rc = put(out, characters[i], err);
+    }
+    memory_free(characters);
     return rc;
 }
 
@@ -346,6 +386,7 @@ static int apply_step(const struct normalizer *step, struct span text, struct bu
     if (step->kind == NORMALIZER_BERT) return apply_bert(step, text, out, err);
     if (step->kind == NORMALIZER_REPLACE) return apply_replace(step, text, out, err);
     if (step->kind == NORMALIZER_CHARSMAP) return apply_charsmap(step, text, out, err);
+    if (step->kind == NORMALIZER_FORM) return apply_form(step, text, out, err);
     if (step->kind == NORMALIZER_STRIP) return apply_strip(step, text, out, err);
     if (step->kind != NORMALIZER_PREPEND) return apply_characters(step, text, out, err);
     int rc = text.size == 0 ? 0 : buffer_append(out, step->from, strlen(step->from), err);

@@ -14,17 +14,18 @@ enum normalizer_kind {
     NORMALIZER_BERT,
     NORMALIZER_LOWERCASE,
     NORMALIZER_STRIP_ACCENTS, /* nonspacing marks vanish */
-    NORMALIZER_NFD,
-    NORMALIZER_STRIP,   /* white space at the ends */
-    NORMALIZER_PREPEND, /* `from` before a text that is not empty */
-    NORMALIZER_REPLACE, /* each `from` by `to`; with at_least, each run of so many or more */
-    NORMALIZER_CHARSMAP /* SentencePiece's table */
+    NORMALIZER_FORM,          /* NFC, NFD, NFKC, NFKD */
+    NORMALIZER_STRIP,         /* white space at the ends */
+    NORMALIZER_PREPEND,       /* `from` before a text that is not empty */
+    NORMALIZER_REPLACE,       /* each `from` by `to`; with at_least, each run of so many or more */
+    NORMALIZER_CHARSMAP       /* SentencePiece's table */
 };
 
 struct normalizer {
     enum normalizer_kind kind;
     int clean_text, chinese, strip_accents, lowercase; /* of BERT */
     int left, right;                                   /* of Strip */
+    int compatible, compose;                           /* of a form */
     char *from, *to;                                   /* owned */
     size_t at_least;
     /* Of a charsmap: the units of a double array (darts-clone), and texts that NUL ends. */

@@ -4,7 +4,7 @@
  * Read from what a model comes with: tokenizer.json (the format of Hugging Face's `tokenizers`), or
  * vocab.txt with tokenizer_config.json (BERT). What the file names is done, in its order, and what
  * it names that is not known here is refused by name:
- *   normalizer      BertNormalizer, Lowercase, StripAccents, NFD, Strip, Prepend, Replace (of a text, of
+ *   normalizer      BertNormalizer, Lowercase, StripAccents, NFC, NFD, NFKC, NFKD, Strip, Prepend, Replace (of a text, of
  *                   runs of spaces), Precompiled (the table of SentencePiece), Sequence
  *   pre_tokenizer   BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Metaspace, Sequence
  *   model           WordPiece (Wu et al. 2016; Devlin et al. 2019), Unigram (Kudo 2018: the best

@@ -35,14 +35,14 @@ static int64_t whole(const cJSON *item, double most)
     return item->valuedouble == floor(item->valuedouble) ? (int64_t)item->valuedouble : -1;
 }
 
+/* Of a token that is there twice the last id counts, as in the reference. */
 static int add_piece(struct tokenizer *tokenizer, struct span piece, int64_t id, struct error *err)
 {
-    int32_t was;
     if (id < 0 || id >= MAX_SIZE)
         return error_set(err, ERROR_INVALID, "model: the token '%.*s' has no id from 0 to %u",
                          (int)(piece.size < 60 ? piece.size : 60), piece.data, MAX_SIZE - 1);
     if (tokenizer->size <= (size_t)id) tokenizer->size = (size_t)id + 1;
-    return piece.size == 0 ? 0 : trie_add(&tokenizer->pieces, piece, (int32_t)id, &was, err);
+    return piece.size == 0 ? 0 : trie_add(&tokenizer->pieces, piece, (int32_t)id, err);
 }
 
 /* ---- the model ------------------------------------------------------------------------------- */
@@ -275,7 +275,6 @@ static int add_token(struct tokenizer *tokenizer, const struct added_token *toke
                      struct span content, int is_normalized, struct error *err)
 {
     struct buffer normalized, spare;
-    int32_t was;
     int rc = 0;
     buffer_init(&normalized, 1 << 20);
     buffer_init(&spare, 1 << 20);
@@ -286,8 +285,8 @@ static int add_token(struct tokenizer *tokenizer, const struct added_token *toke
     tokenizer->added_tokens[tokenizer->n_added] = *token;
     if (tokenizer->size <= token->id) tokenizer->size = (size_t)token->id + 1;
     if (rc == 0 && content.size > 0)
-        rc = trie_add(&tokenizer->added[is_normalized], content, (int32_t)tokenizer->n_added++,
-                      &was, err);
+        rc =
+            trie_add(&tokenizer->added[is_normalized], content, (int32_t)tokenizer->n_added++, err);
     buffer_deinit(&normalized);
     buffer_deinit(&spare);
     return rc;

@@ -54,7 +54,7 @@ static int grow(struct trie *trie, struct error *err)
     return 0;
 }
 
-int trie_add(struct trie *trie, struct span text, int32_t value, int32_t *was, struct error *err)
+int trie_add(struct trie *trie, struct span text, int32_t value, struct error *err)
 {
     uint32_t node = TRIE_ROOT;
     int rc = grow(trie, err);
@@ -67,10 +67,8 @@ int trie_add(struct trie *trie, struct span text, int32_t value, int32_t *was, s
         }
         node = next;
     }
-    if (rc != 0) return rc;
-    *was = trie->values[node];
-    if (*was < 0) trie->values[node] = value;
-    return 0;
+    if (rc == 0) trie->values[node] = value;
+    return rc;
 }
 
 int32_t trie_longest(const struct trie *trie, uint32_t node, struct span text, size_t *size)

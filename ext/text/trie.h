@@ -26,8 +26,8 @@ struct trie {
 void trie_init(struct trie *trie);
 void trie_deinit(struct trie *trie);
 
-/* Gives a text (not empty) its value, 0 or more; *was: what it had, -1: none, which is kept. */
-int trie_add(struct trie *trie, struct span text, int32_t value, int32_t *was, struct error *err);
+/* Gives a text (not empty) its value, 0 or more, in place of an older one. ERROR_NOMEM. */
+int trie_add(struct trie *trie, struct span text, int32_t value, struct error *err);
 
 /* The node behind the byte, or TRIE_NONE. */
 static inline uint32_t trie_step(const struct trie *trie, uint32_t node, unsigned char byte)

@@ -77,3 +77,82 @@ int ucd_is_chinese(uint32_t c)
            (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B820 && c <= 0x2CEAF) ||
            (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
+
+/* ---- normalisation forms --------------------------------------------------------------------- */
+
+#define ROWS(table, width) table, sizeof(table) / sizeof *(table), width
+
+static uint32_t class_of(uint32_t character)
+{
+    const uint32_t *row = character < 0x300 ? NULL : find_row(ROWS(ucd_classes, 2), character);
+    return row == NULL ? 0 : row[1];
+}
+
+static size_t decompose_compatible(uint32_t character, uint32_t *out)
+{
+    const uint32_t *row = find_row(ROWS(ucd_compatible_codes, 1), character);
+    if (row == NULL) return ucd_decompose(character, out);
+    size_t number = (size_t)(row - ucd_compatible_codes), n = 0;
+    for (size_t i = ucd_compatible_starts[number]; i < ucd_compatible_starts[number + 1]; i++)
+        out[n++] = ucd_compatible_values[i];
+    return n;
+}
+
+/* Marks in the order of their classes, those of one class as they came. */
+static void order_marks(uint32_t *characters, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        uint32_t moved = characters[i], class = class_of(moved);
+        size_t j = i;
+        for (; class > 0 && j > 0 && class_of(characters[j - 1]) > class; j--)
+            characters[j] = characters[j - 1];
+        characters[j] = moved;
+    }
+}
+
+/* The composite of two characters; 0: none. */
+static uint32_t compose_two(uint32_t a, uint32_t b)
+{
+    if (a >= 0x1100 && a < 0x1113 && b >= 0x1161 && b < 0x1176)
+        return 0xAC00 + (a - 0x1100) * 588 + (b - 0x1161) * 28;
+    if (a >= 0xAC00 && a < 0xD7A4 && (a - 0xAC00) % 28 == 0 && b > 0x11A7 && b < 0x11C3)
+        return a + b - 0x11A7;
+    const uint32_t *row = find_row(ROWS(ucd_pairs, 3), a);
+    if (row == NULL) return 0;
+    while (row > ucd_pairs && row[-3] == a) row -= 3;
+    for (const uint32_t *end = ucd_pairs + sizeof ucd_pairs / sizeof *ucd_pairs;
+         row < end && row[0] == a; row += 3)
+        if (row[1] == b) return row[2];
+    return 0;
+}
+
+/* Each character joins its starter, unless one of its class or above, or a starter, lies between. */
+static size_t compose_all(uint32_t *characters, size_t n)
+{
+    size_t starter = n, kept = 0;
+    uint32_t last_class = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t character = characters[i], class = class_of(character);
+        int is_open = starter < kept && (kept == starter + 1 || last_class < class);
+        uint32_t whole = is_open ? compose_two(characters[starter], character) : 0;
+        if (whole != 0) {
+            characters[starter] = whole;
+            continue;
+        }
+        if (class == 0) starter = kept;
+        last_class = class;
+        characters[kept++] = character;
+    }
+    return kept;
+}
+
+size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compatible, int compose)
+{
+    size_t n_out = 0;
+    for (size_t i = 0; i < n; i++)
+        n_out += compatible ? decompose_compatible(characters[i], spare + n_out)
+                            : ucd_decompose(characters[i], spare + n_out);
+    for (size_t i = 0; i < n_out; i++) characters[i] = spare[i];
+    order_marks(characters, n_out);
+    return compose ? compose_all(characters, n_out) : n_out;
+}

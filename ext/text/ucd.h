@@ -30,6 +30,11 @@ size_t ucd_lower_of(uint32_t character, uint32_t out[2]);
 /* Full canonical decomposition (NFD of the character alone); returns how many characters. */
 size_t ucd_decompose(uint32_t character, uint32_t out[UCD_MAX_DECOMPOSED]);
 
+/* Normalises characters in place to form D, KD, C or KC (UAX 15). `characters` has room for
+ * UCD_MAX_COMPATIBLE times n; returns how many there are then. `spare`: room for as many. */
+#define UCD_MAX_COMPATIBLE 18
+size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compatible, int compose);
+
 /* CJK ideographs as BERT counts them: each a word of its own. */
 int ucd_is_chinese(uint32_t character);
 
@@ -38,5 +43,11 @@ extern const uint8_t ucd_blocks[8704];
 extern const uint8_t ucd_flags[27392];
 extern const uint32_t ucd_lower[4221];       /* [][3] */
 extern const uint32_t ucd_decomposed[10305]; /* [][5] */
+
+extern const uint32_t ucd_compatible_codes[3750];
+extern const uint16_t ucd_compatible_starts[3751]; /* of ucd_compatible_values */
+extern const uint32_t ucd_compatible_values[5673];
+extern const uint32_t ucd_classes[1824]; /* [][2] canonical combining classes, not 0 */
+extern const uint32_t ucd_pairs[2823];   /* [][3] two characters and their composite */
 
 #endif

@@ -55,3 +55,24 @@ for name, table, width in (("ucd_lower", lower, 2), ("ucd_decomposed", decompose
     for c, to in table:
         values += [hex(c)] + [hex(x) for x in to] + ["0"] * (width - len(to))
     rows(name, "uint32_t", values)
+
+codes, starts, values, classes, pairs = [], [], [], [], []
+for c in range(0x80, 0x110000):
+    if 0xD800 <= c < 0xE000 or 0xAC00 <= c < 0xD7A4:
+        continue
+    if u.combining(chr(c)):
+        classes += [hex(c), u.combining(chr(c))]
+    text = u.normalize("NFKD", chr(c))
+    if text != u.normalize("NFD", chr(c)):
+        codes.append(hex(c))
+        starts.append(len(values))
+        values += [hex(ord(x)) for x in text]
+    parts = u.decomposition(chr(c)).split()
+    if len(parts) == 2 and parts[0][0] != "<" and u.normalize("NFC", chr(c)) == chr(c):
+        pairs.append((int(parts[0], 16), int(parts[1], 16), c))
+starts.append(len(values))
+rows("ucd_compatible_codes", "uint32_t", codes)
+rows("ucd_compatible_starts", "uint16_t", starts)
+rows("ucd_compatible_values", "uint32_t", values)
+rows("ucd_classes", "uint32_t", classes)
+rows("ucd_pairs", "uint32_t", [hex(x) for pair in sorted(pairs) for x in pair])

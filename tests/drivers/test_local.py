@@ -1,0 +1,365 @@
+"""Local models through SQL, beside an independent reference (tests/golden/local/reference.py, double
+precision in numpy; PyTorch's own numbers in golden.txt)."""
+import json
+import os
+import shutil
+import sqlite3
+import struct
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(HERE, "..", "golden", "local"))
+from support import connect  # noqa: E402
+
+try:
+    import numpy
+except ImportError:
+    numpy = None
+if numpy is not None:
+    import models
+    import reference
+    import texts
+
+FLOAT32 = 2e-5
+COSINE = {"bf16": .9999, "int8": .999}
+
+
+def cosine(a, b):
+    return float(a @ b / numpy.sqrt((a @ a) * (b @ b)))
+
+
+@unittest.skipIf(numpy is None, "numpy is not there")
+class LocalTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = tempfile.mkdtemp()
+        models.write_all(cls.root)
+        cls.before = os.environ.get("RERANK_MODEL_PATH")
+        os.environ["RERANK_MODEL_PATH"] = cls.root
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.root)
+        if cls.before is None:
+            del os.environ["RERANK_MODEL_PATH"]
+        else:
+            os.environ["RERANK_MODEL_PATH"] = cls.before
+
+    def setUp(self):
+        self.db = connect()
+
+    def tearDown(self):
+        self.db.close()
+
+    def folder(self, kind):
+        return os.path.join(self.root, "test", kind)
+
+    def embed(self, text, model, db=None):
+        blob = (db or self.db).execute("SELECT embed(?, ?)", (text, model)).fetchone()[0]
+        return numpy.frombuffer(blob, dtype="<f4")
+
+    def embed_all(self, all_texts, model):
+        rows = self.db.execute("SELECT embedding FROM embed_each(?, ?)", (json.dumps(all_texts), model))
+        return [numpy.frombuffer(row[0], dtype="<f4") for row in rows]
+
+    def scores(self, model):
+        rows = self.db.execute("SELECT key, relevance_score FROM rerank(?, ?, NULL, ?) ORDER BY key",
+                               (texts.QUERY, json.dumps(texts.DOCUMENTS), model))
+        return [row[1] for row in rows]
+
+    def alias(self, name, model, **columns):
+        names = ", ".join(["name", "model", *columns])
+        marks = ", ".join("?" * (2 + len(columns)))
+        self.db.execute(f"INSERT INTO rerank_models({names}) VALUES ({marks})",
+                        (name, model, *columns.values()))
+
+    def fails(self, pattern, sql, *arguments, db=None):
+        with self.assertRaisesRegex(sqlite3.Error, pattern):
+            (db or self.db).execute(sql, arguments).fetchall()
+
+    def copy(self, kind, name):
+        shutil.copytree(self.folder(kind), self.folder(name))
+        self.addCleanup(shutil.rmtree, self.folder(name), ignore_errors=True)
+        return self.folder(name)
+
+
+EMBEDDERS = [kind for kind, spec in models.KINDS.items() if not spec.classifies] if numpy else []
+RERANKERS = [kind for kind, spec in models.KINDS.items() if spec.classifies] if numpy else []
+
+
+class ReferenceTest(LocalTest):
+    def test_embedders(self):
+        for kind in EMBEDDERS:
+            model = reference.Model(self.folder(kind))
+            for text, vector in zip(texts.TEXTS, self.embed_all(texts.TEXTS, "local:test/" + kind)):
+                with self.subTest(kind=kind, text=text[:30]):
+                    wanted = model.embed(text)
+                    self.assertEqual(len(vector), len(wanted))
+                    scale = max(1, float(numpy.abs(wanted).max()))
+                    self.assertLess(float(numpy.abs(vector - wanted).max()), FLOAT32 * scale)
+
+    def test_rerankers(self):
+        for kind in RERANKERS:
+            model = reference.Model(self.folder(kind))
+            for document, score in zip(texts.DOCUMENTS, self.scores("local:test/" + kind)):
+                with self.subTest(kind=kind, document=document[:30]):
+                    self.assertAlmostEqual(score, model.score(texts.QUERY, document), delta=FLOAT32)
+
+    def test_numbers_of_pytorch(self):
+        """golden.txt: what torch.nn.TransformerEncoderLayer gave."""
+        with open(os.path.join(HERE, "..", "golden", "local", "golden.txt"), encoding="utf-8") as file:
+            lines = [line.split() for line in file if not line.startswith("#")]
+        self.assertGreater(len(lines), 100)
+        results = {kind: self.embed_all(texts.TEXTS, "local:test/" + kind) for kind in EMBEDDERS}
+        results |= {kind: [[x] for x in self.scores("local:test/" + kind)] for kind in RERANKERS}
+        for kind, _, number, *numbers in lines:
+            for got, wanted in zip(results[kind][int(number)], numbers):
+                self.assertAlmostEqual(float(got), float(wanted), delta=FLOAT32 * max(1, abs(float(wanted))))
+
+    def test_token_ids(self):
+        for kind in ("mean", "cls", "masked", "xlm", "roberta", "static"):
+            pieces = reference.Model(self.folder(kind)).pieces
+            for text in texts.TEXTS:
+                with self.subTest(kind=kind, text=text[:30]):
+                    got, n = self.db.execute("SELECT token_ids(?1, ?2), token_count(?1, ?2)",
+                                             (text, "local:test/" + kind)).fetchone()
+                    if kind != "static":
+                        self.assertEqual(json.loads(got), list(pieces.ids(text)[0]))
+                    self.assertEqual(len(json.loads(got)), n)
+
+    def test_reduced_precision(self):
+        for precision, least in COSINE.items():
+            for kind in ("mean", "cls", "xlm"):
+                name = f"{kind}-{precision}"
+                self.alias(name, "local:test/" + kind, precision=precision)
+                exact = self.embed_all(texts.TEXTS, "local:test/" + kind)
+                for a, b in zip(exact, self.embed_all(texts.TEXTS, name)):
+                    self.assertGreater(cosine(a, b), least)
+
+    def test_matryoshka(self):
+        self.alias("short", "local:test/mean", dimensions=16)
+        model = reference.Model(self.folder("mean"))
+        for text in texts.TEXTS:
+            wanted = model.embed(text, 16)
+            self.assertLess(float(numpy.abs(self.embed(text, "short") - wanted).max()), FLOAT32)
+
+
+class BehaviourTest(LocalTest):
+    def test_a_vector_does_not_depend_on_its_batch(self):
+        many = texts.TEXTS * 7
+        together = self.embed_all(many, "local:test/cls")
+        for text, vector in zip(texts.TEXTS, together):
+            other = connect()
+            alone = self.embed(text, "local:test/cls", other)
+            other.close()
+            self.assertLess(float(numpy.abs(alone - vector).max()), 1e-6)
+
+    def test_any_number_of_threads(self):
+        vectors = []
+        for threads in ("1", "2", "5"):
+            db = connect()
+            db.execute("SELECT rerank_config('threads', ?)", (threads,)).fetchall()
+            rows = db.execute("SELECT embedding FROM embed_each(?, 'local:test/cls')",
+                              (json.dumps(texts.TEXTS),))
+            vectors.append([row[0] for row in rows])
+            db.close()
+        self.assertEqual(vectors[0], vectors[1])
+        self.assertEqual(vectors[0], vectors[2])
+
+    def test_connections_in_threads(self):
+        wanted, got = self.embed(texts.LONG, "local:test/cls").tobytes(), []
+
+        def work():
+            db = connect()
+            for _ in range(5):
+                got.append(db.execute("SELECT embed(?, 'local:test/cls')", (texts.LONG,)).fetchone()[0])
+                db.execute("SELECT rerank(?, 'x', 'local:test/cross')", (texts.QUERY,)).fetchall()
+            db.close()
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(got), {wanted})
+        self.assertEqual(len(got), 20)
+
+    def test_too_long(self):
+        self.embed(texts.LONG, "local:test/masked")
+        n = self.db.execute("SELECT truncated FROM rerank_stats WHERE model = 'local:test/masked'")
+        self.assertEqual(n.fetchone()[0], 1)
+        self.db.execute("SELECT rerank_config('on_overlong', 'error')").fetchall()
+        self.fails("reads 20 tokens, and the text has [0-9]+", "SELECT embed(?, 'local:test/masked')",
+                   texts.LONG + " again")
+        self.assertEqual(len(self.embed("bats", "local:test/masked")), 64)
+
+    def test_interrupt(self):
+        many = json.dumps([f"{texts.LONG} {i}" for i in range(20000)])
+        self.embed("warm", "local:test/cls")
+        times = []
+
+        def interrupt():
+            time.sleep(.3)
+            times.append(time.monotonic())
+            self.db.interrupt()
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        self.fails("interrupted", "SELECT count(*) FROM embed_each(?, 'local:test/cls')", many)
+        times.append(time.monotonic())
+        thread.join()
+        self.assertLess(times[1] - times[0], 1)
+
+    def test_an_index(self):
+        self.db.executescript("""
+            CREATE TABLE docs(id INTEGER PRIMARY KEY, text);
+            CREATE VIRTUAL TABLE found USING semantic_index(content = 'docs', text = 'text',
+                model = 'local:test/cls', reranker = 'local:test/cross');
+            SELECT rerank_config('embed_model', 'local:test/cls');""")
+        self.db.executemany("INSERT INTO docs(text) VALUES (?)", [(text,) for text in texts.TEXTS])
+        self.db.execute("SELECT * FROM semantic_sync('found')").fetchall()
+        rows = self.db.execute("SELECT rowid, similarity, relevance FROM found(?, 5) ORDER BY rank",
+                               (texts.QUERY,)).fetchall()
+        query = self.embed(texts.QUERY, "local:test/cls")
+        wanted = sorted(((cosine(query, self.embed(text, "local:test/cls")), i + 1)
+                         for i, text in enumerate(texts.TEXTS)), reverse=True)[:5]
+        self.assertEqual([row[0] for row in rows], [i for _, i in wanted])
+        cross = reference.Model(self.folder("cross"))
+        for rowid, _, relevance in rows:
+            self.assertAlmostEqual(relevance, cross.score(texts.QUERY, texts.TEXTS[rowid - 1]), delta=FLOAT32)
+
+    def test_a_model_of_one_task(self):
+        self.fails("embeds and does not rerank", "SELECT rerank('a', 'b', 'local:test/mean')")
+        self.fails("reranks and does not embed", "SELECT embed('a', 'local:test/cross')")
+
+    def test_chunks_fit_the_model(self):
+        text = " ".join([texts.LONG] * 5)
+        rows = self.db.execute("SELECT start, text FROM chunk_each(?, 20, 5, 'local:test/masked')",
+                               (text,)).fetchall()
+        self.assertGreater(len(rows), 10)
+        for start, piece in rows:
+            self.assertEqual(text[start - 1:start - 1 + len(piece)], piece)
+            n = self.db.execute("SELECT token_count(?, 'local:test/masked')", (piece,)).fetchone()[0]
+            self.assertLessEqual(n, 20)
+
+    def test_a_long_text(self):
+        text = "bats and penguins " * 600000
+        self.assertEqual(self.embed(text, "local:test/mean").shape, (64,))
+        self.assertEqual(self.embed("x" * 10000000, "local:test/xlm").shape, (48,))
+
+
+class DamageTest(LocalTest):
+    def damaged(self, pattern, change, kind="mean", task="embed"):
+        folder = self.copy(kind, "damaged")
+        change(folder)
+        sql = ("SELECT embed('a bat', 'local:test/damaged')" if task == "embed"
+               else "SELECT rerank('a', 'b', 'local:test/damaged')")
+        db = connect()
+        self.fails(pattern, sql, db=db)
+        db.close()
+        shutil.rmtree(folder)
+
+    @staticmethod
+    def edit(name, **members):
+        def change(folder):
+            path = os.path.join(folder, name)
+            with open(path, encoding="utf-8") as file:
+                value = json.load(file)
+            value.update(members)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(value, file)
+        return change
+
+    @staticmethod
+    def remove(name):
+        return lambda folder: os.remove(os.path.join(folder, name))
+
+    @staticmethod
+    def edit_weights(change_header=None, change_bytes=None):
+        def change(folder):
+            path = os.path.join(folder, "model.safetensors")
+            with open(path, "rb") as file:
+                data = file.read()
+            size = struct.unpack("<Q", data[:8])[0]
+            header, body = json.loads(data[8:8 + size]), bytearray(data[8 + size:])
+            if change_header:
+                change_header(header)
+            if change_bytes:
+                body = change_bytes(header, body)
+            text = json.dumps(header).encode()
+            with open(path, "wb") as file:
+                file.write(struct.pack("<Q", len(text)) + text + body)
+        return change
+
+    def test_missing_files(self):
+        self.damaged("vocab.txt", self.remove("vocab.txt"))
+        self.damaged("model.safetensors", self.remove("model.safetensors"))
+        self.damaged("no model test/damaged|config.json", self.remove("config.json"))
+
+    def test_configurations(self):
+        self.damaged("GPT2Model", self.edit("config.json", architectures=["GPT2Model"]))
+        self.damaged("swish", self.edit("config.json", hidden_act="swish"))
+        self.damaged("relative_key", self.edit("config.json", position_embedding_type="relative_key"))
+        self.damaged("3 labels", self.edit("config.json", id2label={"0": "a", "1": "b", "2": "c"}), "cross",
+                     "rerank")
+        self.damaged("hidden_size", self.edit("config.json", hidden_size=-1))
+        self.damaged("shape", self.edit("config.json", intermediate_size=101))
+        self.damaged("no tensor encoder.layer.2", self.edit("config.json", num_hidden_layers=3))
+        self.damaged("shape", self.edit("config.json", vocab_size=7))
+
+    def test_vocabulary_and_matrix(self):
+        def longer(folder):
+            with open(os.path.join(folder, "vocab.txt"), "a", encoding="utf-8") as file:
+                file.write("onemore\n")
+        self.damaged("the tokenizer has [0-9]+ tokens, and the embedding matrix [0-9]+ rows", longer)
+
+    def test_weights(self):
+        name = "encoder.layer.1.output.dense.weight"
+        self.damaged("no tensor", self.edit_weights(lambda h: h.update({"other": h.pop(name)})))
+        self.damaged("model.safetensors", self.edit_weights(lambda h: h[name].update(data_offsets=[0, 4])))
+
+        def infinite(header, body):
+            at = header[name]["data_offsets"][0]
+            body[at:at + 4] = struct.pack("<f", float("nan"))
+            return body
+        self.damaged("not finite", self.edit_weights(change_bytes=infinite))
+        self.damaged("model.safetensors", self.edit_weights(change_bytes=lambda h, b: b[:-5]))
+
+    def test_files_change_while_in_use(self):
+        folder = self.copy("mean", "changing")
+        path = os.path.join(folder, "model.safetensors")
+        before = self.embed("a bat", "local:test/changing").tobytes()
+        with open(path, "r+b") as file:
+            file.truncate(100)
+        self.assertEqual(self.embed("a bat", "local:test/changing").tobytes(), before)
+        self.assertEqual(len(self.embed("two penguins", "local:test/changing")), 64)
+        other = connect()
+        self.fails("model.safetensors", "SELECT embed('a bat', 'local:test/changing')", db=other)
+        shutil.copy(os.path.join(self.folder("mean"), "model.safetensors"), path + ".new")
+        os.rename(path + ".new", path)
+        self.assertEqual(self.embed("a bat", "local:test/changing", other).tobytes(), before)
+        other.close()
+
+    def test_names(self):
+        for name in ("local:../test/mean", "local:/etc/passwd", "local:test/../test/mean", "local:.", "local:",
+                     "local:test/none"):
+            self.fails("embed: ", "SELECT embed('a', ?)", name)
+
+    def test_the_cache_layout_of_the_hub(self):
+        hub = os.path.join(self.root, "models--who--what")
+        shutil.copytree(self.folder("mean"), os.path.join(hub, "snapshots", "0123abc"))
+        os.makedirs(os.path.join(hub, "refs"))
+        with open(os.path.join(hub, "refs", "main"), "w", encoding="utf-8") as file:
+            file.write("0123abc")
+        self.assertEqual(self.embed("a bat", "local:who/what").tobytes(),
+                         self.embed("a bat", "local:test/mean").tobytes())
+        self.alias("who/what", "local:who/what")
+        self.assertEqual(len(self.embed("a bat", "who/what")), 64)
+        shutil.rmtree(hub)
+
+
+if __name__ == "__main__":
+    unittest.main()
