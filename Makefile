@@ -174,6 +174,7 @@ bench: install-test ## measure load, sync, query, rerank, kernels, and the index
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@$(PYTHON_RUN) tests/bench/bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/remote_bench.py $(LIBRARY)
+	@$(PYTHON_RUN) tests/bench/local_bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/index_bench.py $(LIBRARY) $(INDEX_BENCH)
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
 

@@ -143,7 +143,8 @@ def check_output(source):
 
 
 def check_file_length(source):
-    if len(source.lines) > MAX_FILE_LINES:
+    # Tables that a script writes are read by nobody.
+    if len(source.lines) > MAX_FILE_LINES and not source.path.endswith("_tables.c"):
         yield MAX_FILE_LINES, f"{len(source.lines)} lines, more than {MAX_FILE_LINES}"
 
 

@@ -19,7 +19,7 @@ def flags(c):
 
 
 def rows(name, kind, values):
-    print(f"const {kind} {name}[{len(values)}] = {{")
+    print(f"// clang-format off\nconst {kind} {name}[{len(values)}] = {{")
     line = "   "
     for value in values:
         word = f" {value},"
@@ -27,7 +27,7 @@ def rows(name, kind, values):
             print(line)
             line = "   "
         line += word
-    print(line + "\n};\n")
+    print(line + "\n};\n// clang-format on\n")
 
 
 blocks, index = {}, []

@@ -2,10 +2,10 @@
 # install.sh WHAT...: makes sure that what a make target needs is on this machine.
 #
 #   runtime    a C compiler, make, the SQLite shell, headers of SQLite, libcurl and cJSON
-#   test       cmocka and a python3 whose sqlite3 loads extensions     (make test, asan, fault)
+#   test       cmocka, and a python3 with numpy whose sqlite3 loads extensions (make test, asan, fault)
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
-#   bench      numpy for that python3, and npm for the peers           (make bench)
+#   bench      onnx for that python3, and npm for the peers            (make bench)
 #
 # Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
 # sudo), brew on macOS. Elsewhere it says what to install and fails.
@@ -41,12 +41,13 @@ look_runtime() {
 
 look_test() {
     has_library cmocka.h cmocka || need cmocka
-    sh "$(dirname "$0")/python.sh" >/dev/null 2>&1 || need python3
+    python=$(sh "$(dirname "$0")/python.sh" 2>/dev/null) || need python3
+    "${python:-python3}" -c 'import numpy' 2>/dev/null || need numpy
 }
 
 look_clang() { has_command clang || need clang; }
 look_bench() {
-    "$(sh "$(dirname "$0")/python.sh")" -c 'import numpy' 2>/dev/null || need numpy
+    "$(sh "$(dirname "$0")/python.sh")" -c 'import onnx' 2>/dev/null || need onnx
     has_command npm || need npm
 }
 look_format() { has_command clang-format || need clang-format; }
@@ -60,6 +61,7 @@ debian_package() {
     cmocka) echo libcmocka-dev ;;
     clang) echo "clang libclang-rt-14-dev" ;;
     numpy) echo "python3-numpy libopenblas0-pthread" ;;
+    onnx) echo python3-onnx ;;
     npm) echo "nodejs npm" ;;
     *) echo "$1" ;;
     esac
