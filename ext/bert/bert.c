@@ -271,10 +271,10 @@ static int tokenize_static(const struct call *call, struct span text, struct tok
         return 0;
     }
     tokens->n = first + limit;
-    call->usage->truncated++;
-    if (!local->session->refuse_overlong) return 0;
     request.max_tokens = limit;
-    return refuse_overlong(call, &request, err);
+    if (local->session->refuse_overlong) return refuse_overlong(call, &request, err);
+    call->usage->truncated++;
+    return 0;
 }
 
 /* Tokenizes texts from slice->first on, until there is enough for all threads. */

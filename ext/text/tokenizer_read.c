@@ -408,6 +408,17 @@ static int read_vocabulary(struct tokenizer *tokenizer, const struct tokenizer_f
     return rc;
 }
 
+/* Ids of special tokens count as well: whoever has a row for each id below the size is safe. */
+static void count_specials(struct tokenizer *tokenizer)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct template *template = &tokenizer->templates[i];
+        for (size_t j = 0; j < template->n; j++)
+            if (template->parts[j].text < 0 && template->parts[j].id >= tokenizer->size)
+                tokenizer->size = (size_t) template->parts[j].id + 1;
+    }
+}
+
 int tokenizer_new(const struct tokenizer_files *files, struct tokenizer **made, struct error *err)
 {
     struct tokenizer *tokenizer = memory_zalloc(1, sizeof *tokenizer);
@@ -415,6 +426,7 @@ int tokenizer_new(const struct tokenizer_files *files, struct tokenizer **made, 
     if (tokenizer == NULL) return error_nomem(err);
     int rc = files->tokenizer_json.size > 0 ? read_json(tokenizer, files->tokenizer_json, err)
                                             : read_vocabulary(tokenizer, files, err);
+    count_specials(tokenizer);
     if (rc == 0) *made = tokenizer;
     else tokenizer_free(tokenizer);
     return rc;

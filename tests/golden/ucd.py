@@ -1,6 +1,6 @@
 """ucd.py: writes ext/text/ucd_tables.c from Python's unicodedata.
 
-    /usr/bin/python3 tests/golden/ucd.py >ext/text/ucd_tables.c
+    python3 tests/golden/ucd.py >ext/text/ucd_tables.c; make format
 """
 import unicodedata as u
 

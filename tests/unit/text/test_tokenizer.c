@@ -247,6 +247,19 @@ static void test_what_is_not_known_is_named(void **state)
     }
 }
 
+/* A template may name ids that the vocabulary does not have. */
+static void test_each_id_is_below_the_size(void **state)
+{
+    (void)state;
+    struct tokenizer *tokenizer =
+        make("{\"post_processor\":{\"type\":\"BertProcessing\",\"sep\":[\"x\",70],\"cls\":[\"y\","
+             "900]},\"model\":{\"vocab\":{\"[UNK]\":0}}}",
+             NULL);
+    assert_int_equal(tokenizer_size(tokenizer), 901);
+    check(tokenizer, "a", "900 0 70");
+    tokenizer_free(tokenizer);
+}
+
 static void test_normalisation_forms(void **state)
 {
     (void)state;
@@ -291,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_the_best_path_is_the_best),
         cmocka_unit_test(test_a_long_text_is_interrupted),
         cmocka_unit_test(test_what_is_not_known_is_named),
+        cmocka_unit_test(test_each_id_is_below_the_size),
         cmocka_unit_test(test_normalisation_forms),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
