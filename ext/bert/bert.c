@@ -246,7 +246,10 @@ static int tokenize_one(const struct call *call, struct span text, struct tokens
         .cancel = call->cancel,
     };
     int is_truncated = 0;
+    size_t n_before = tokens->n;
     int rc = tokenizer_encode(tokenizer_of(local), &request, tokens, &is_truncated, err);
+    if (rc == 0 && tokens->n == n_before)
+        rc = error_set(err, ERROR_INVALID, "the text has no tokens of %s", local->name);
     if (rc == 0 && is_truncated && local->session->refuse_overlong)
         rc = refuse_overlong(call, &request, err);
     if (rc == 0 && is_truncated) call->usage->truncated++;

@@ -316,6 +316,12 @@ class DamageTest(LocalTest):
                 file.write("onemore\n")
         self.damaged("the tokenizer has [0-9]+ tokens, and the embedding matrix [0-9]+ rows", longer)
 
+    def test_a_text_without_tokens(self):
+        folder = self.copy("cls", "bare")
+        self.edit("tokenizer.json", post_processor=None)(folder)
+        self.assertEqual(len(self.embed("a bat", "local:test/bare")), 96)
+        self.fails("the text has no tokens of local:test/bare", "SELECT embed(char(8203), 'local:test/bare')")
+
     def test_weights(self):
         name = "encoder.layer.1.output.dense.weight"
         self.damaged("no tensor", self.edit_weights(lambda h: h.update({"other": h.pop(name)})))
