@@ -109,6 +109,19 @@ static int mark_spaces(struct tokenizing *work, const struct splitter *splitter,
     return rc;
 }
 
+/* Where the mark is found from `from` on; the end if it is not. */
+static size_t next_mark(struct span text, size_t from, const char *mark, size_t size)
+{
+    while (from + size <= text.size) {
+        const char *at = memchr(text.data + from, mark[0], text.size - from);
+        if (at == NULL) break;
+        from = (size_t)(at - text.data);
+        if (text.size - from >= size && memcmp(at, mark, size) == 0) return from;
+        from++;
+    }
+    return text.size;
+}
+
 static int split_metaspace(struct tokenizing *work, size_t level, struct span text, int is_first,
                            struct error *err)
 {
@@ -118,12 +131,10 @@ static int split_metaspace(struct tokenizing *work, size_t level, struct span te
     struct span marked = {work->piece.data, work->piece.size};
     if (rc != 0 || splitter->keeps_whole)
         return rc == 0 ? split(work, level + 1, marked, is_first, err) : rc;
-    for (size_t i = 1; rc == 0 && i <= marked.size && !has_enough(work); i++) {
-        if (i < marked.size &&
-            (marked.size - i < size || memcmp(marked.data + i, splitter->mark, size) != 0))
-            continue;
-        rc = split(work, level + 1, (struct span){marked.data + start, i - start}, 0, err);
-        start = i;
+    while (rc == 0 && start < marked.size && !has_enough(work)) {
+        size_t end = next_mark(marked, start + 1, splitter->mark, size);
+        rc = split(work, level + 1, (struct span){marked.data + start, end - start}, 0, err);
+        start = end;
     }
     return rc;
 }

@@ -9,7 +9,7 @@
 #include "text/utf8.h"
 
 #define WINDOW ((size_t)1 << 20) /* bytes of a piece that the best path is looked for at a time */
-#define POLL ((size_t)1 << 16)   /* bytes between two looks at the cancel token */
+#define POLL ((size_t)1 << 14)   /* bytes between two looks at the cancel token */
 
 static int poll(struct tokenizing *work, size_t bytes, struct error *err)
 {
@@ -106,10 +106,13 @@ static void reach(struct tokenizing *work, size_t from, size_t size, double scor
 static void reach_from(struct tokenizing *work, struct span text, size_t from)
 {
     const struct tokenizer *tokenizer = work->tokenizer;
-    const char *next = text.data + from;
     uint32_t node = TRIE_ROOT;
-    utf8_next(&next, text.data + text.size);
-    size_t character = (size_t)(next - text.data) - from;
+    size_t character = 1;
+    if ((unsigned char)text.data[from] >= 0x80) {
+        const char *next = text.data + from;
+        utf8_next(&next, text.data + text.size);
+        character = (size_t)(next - text.data) - from;
+    }
     int has_single = 0;
     for (size_t i = from; i < text.size; i++) {
         node = trie_step(&tokenizer->pieces, node, (unsigned char)text.data[i]);
@@ -133,7 +136,7 @@ static int best_path(struct tokenizing *work, struct span text, struct error *er
     for (size_t at = 0; rc == 0 && at < text.size; at++) {
         if (at > 0 && work->lengths[at] == 0) continue; /* within a character */
         reach_from(work, text, at);
-        rc = poll(work, 1, err);
+        if (at % POLL == POLL - 1) rc = cancel_check(work->cancel, err);
     }
     if (rc != 0) return rc;
     /* Backwards, each end learns where its token begins; then forwards. */
