@@ -1,5 +1,6 @@
 /*
- * tokenizer_bench.c: megabytes of text that are tokenized a second, on one core.
+ * tokenizer_bench.c: megabytes of text that are tokenized a second, on one core, in documents of 1400
+ * bytes.
  *
  * With RERANK_SHARED the published movies by the vocabulary of BERT; and always words of two
  * syllables, by WordPiece and by Unigram, each syllable a token.
@@ -12,7 +13,7 @@
 #include "base/file.h"
 #include "text/tokenizer.h"
 
-enum { SYLLABLES = 400, TEXT = 10000000, RUNS = 5 };
+enum { SYLLABLES = 400, TEXT = 10000000, DOCUMENT = 1400, RUNS = 5 };
 
 static const char *syllable(size_t i)
 {
@@ -37,6 +38,24 @@ static struct span make_text(void)
     return (struct span){text, used};
 }
 
+/* A document after the other; the tokens of all of them. */
+static size_t tokenize_documents(const struct tokenizer *tokenizer, struct span text)
+{
+    struct tokens tokens;
+    size_t n = 0;
+    tokens_init(&tokens);
+    for (size_t at = 0; at < text.size; at += DOCUMENT) {
+        size_t left = text.size - at;
+        struct tokenizer_request request = {
+            .text = {text.data + at, left < DOCUMENT ? left : DOCUMENT}};
+        tokens.n = 0;
+        tokenizer_encode(tokenizer, &request, &tokens, NULL, NULL);
+        n += tokens.n;
+    }
+    tokens_deinit(&tokens);
+    return n;
+}
+
 static void measure(const char *name, const struct tokenizer_files *files, struct span text)
 {
     struct tokenizer *tokenizer;
@@ -48,15 +67,10 @@ static void measure(const char *name, const struct tokenizer_files *files, struc
         return;
     }
     for (int i = 0; i < RUNS; i++) {
-        struct tokenizer_request request = {.text = text};
-        struct tokens tokens;
-        tokens_init(&tokens);
         double start = clock_seconds();
-        tokenizer_encode(tokenizer, &request, &tokens, NULL, &err);
+        n = tokenize_documents(tokenizer, text);
         double seconds = clock_seconds() - start;
         if (seconds < best) best = seconds;
-        n = tokens.n;
-        tokens_deinit(&tokens);
     }
     printf("%-28s %6.1f MB/s, %.1f million tokens/s\n", name, (double)text.size / best / 1e6,
            (double)n / best / 1e6);
