@@ -7,7 +7,7 @@
 
 #include "base/workers.h"
 #include "bert/batch.h"
-#include "bert/random_model.h"
+#include "bert/oracle.h"
 
 enum { MAX_TEXTS = 60, MAX_TOKENS = 50, MAX_SIZE = 96 };
 

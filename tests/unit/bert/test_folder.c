@@ -112,8 +112,8 @@ static void test_bad_revisions(void **state)
         "a/b",
         ".hidden",
         "a b",
-        "0123456789012345678901234567890123456789012345678901234567890123456789"
-        "0123456789012345678901234567890123456789"};
+        ("0123456789012345678901234567890123456789012345678901234567890123456789"
+         "0123456789012345678901234567890123456789")};
     set("HF_HUB_CACHE", "hub");
     model_folder_put_text("hub/models--a--b/snapshots/1/config.json", "{}");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
