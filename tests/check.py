@@ -143,8 +143,7 @@ def check_output(source):
 
 
 def check_file_length(source):
-    # Tables that a script writes are read by nobody.
-    if len(source.lines) > MAX_FILE_LINES and not source.path.endswith("_tables.c"):
+    if len(source.lines) > MAX_FILE_LINES:
         yield MAX_FILE_LINES, f"{len(source.lines)} lines, more than {MAX_FILE_LINES}"
 
 

@@ -9,11 +9,10 @@ unsigned ucd_properties(uint32_t character)
     return ucd_flags[(size_t)ucd_blocks[character / BLOCK] * BLOCK + character % BLOCK];
 }
 
-/* The row of a table of `width` numbers a row that begins with the character; NULL: none. */
-static const uint32_t *find_row(const uint32_t *table, size_t size, size_t width,
-                                uint32_t character)
+/* The row of a table of n rows, `width` numbers each, that begins with the character; NULL: none. */
+static const uint32_t *find_row(const uint32_t *table, size_t n, size_t width, uint32_t character)
 {
-    size_t first = 0, n = size / width;
+    size_t first = 0;
     while (n > 0) {
         size_t half = n / 2;
         const uint32_t *row = table + (first + half) * width;
@@ -28,26 +27,22 @@ static const uint32_t *find_row(const uint32_t *table, size_t size, size_t width
     return NULL;
 }
 
-static size_t copy_row(const uint32_t *row, size_t width, uint32_t character, uint32_t *out)
+/* What the character becomes; how many characters that is, 0 if the map does not have it. */
+static size_t map(const struct ucd_map *all, uint32_t character, uint32_t *out)
 {
-    size_t n = 0;
-    out[0] = character;
-    if (row == NULL) return 1;
-    while (n + 1 < width && row[n + 1] != 0) {
-        out[n] = row[n + 1];
-        n++;
-    }
+    const uint32_t *found = find_row(all->characters, all->n, 1, character);
+    if (found == NULL) return 0;
+    size_t number = (size_t)(found - all->characters), n = 0;
+    for (size_t i = all->starts[number]; i < all->starts[number + 1]; i++)
+        out[n++] = all->values[i];
     return n;
 }
 
 size_t ucd_lower_of(uint32_t character, uint32_t out[2])
 {
-    if (character < 0x80) {
-        out[0] = character >= 'A' && character <= 'Z' ? character + 32 : character;
-        return 1;
-    }
-    const uint32_t *row = find_row(ucd_lower, sizeof ucd_lower / sizeof *ucd_lower, 3, character);
-    return copy_row(row, 3, character, out);
+    out[0] = character >= 'A' && character <= 'Z' ? character + 32 : character;
+    size_t n = character < 0x80 ? 0 : map(&ucd_lower, character, out);
+    return n == 0 ? 1 : n;
 }
 
 /* Hangul syllables by the arithmetic of the Unicode Standard, chapter 3.12. */
@@ -65,9 +60,8 @@ size_t ucd_decompose(uint32_t character, uint32_t out[UCD_MAX_DECOMPOSED])
     out[0] = character;
     if (character < 0xC0) return 1;
     if (character >= 0xAC00 && character < 0xAC00 + 11172) return decompose_hangul(character, out);
-    const uint32_t *row =
-        find_row(ucd_decomposed, sizeof ucd_decomposed / sizeof *ucd_decomposed, 5, character);
-    return copy_row(row, 5, character, out);
+    size_t n = map(&ucd_canonical, character, out);
+    return n == 0 ? 1 : n;
 }
 
 int ucd_is_chinese(uint32_t c)
@@ -80,7 +74,7 @@ int ucd_is_chinese(uint32_t c)
 
 /* ---- normalisation forms --------------------------------------------------------------------- */
 
-#define ROWS(table, width) table, sizeof(table) / sizeof *(table), width
+#define ROWS(table, width) table, sizeof(table) / sizeof *(table) / (width), width
 
 static uint32_t class_of(uint32_t character)
 {
@@ -90,12 +84,8 @@ static uint32_t class_of(uint32_t character)
 
 static size_t decompose_compatible(uint32_t character, uint32_t *out)
 {
-    const uint32_t *row = find_row(ROWS(ucd_compatible_codes, 1), character);
-    if (row == NULL) return ucd_decompose(character, out);
-    size_t number = (size_t)(row - ucd_compatible_codes), n = 0;
-    for (size_t i = ucd_compatible_starts[number]; i < ucd_compatible_starts[number + 1]; i++)
-        out[n++] = ucd_compatible_values[i];
-    return n;
+    size_t n = map(&ucd_compatible, character, out);
+    return n == 0 ? ucd_decompose(character, out) : n;
 }
 
 /* Marks in the order of their classes, those of one class as they came. */

@@ -38,15 +38,22 @@ size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compat
 /* CJK ideographs as BERT counts them: each a word of its own. */
 int ucd_is_chinese(uint32_t character);
 
-/* The tables: flags of blocks of 128 characters; rows of a character and what becomes of it. */
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+/* What characters become: that of characters[i], ascending, is values[starts[i]] to
+ * values[starts[i + 1] - 1]. */
+struct ucd_map {
+    const uint32_t *characters; /* [n] */
+    const uint16_t *starts;     /* [n + 1] */
+    const uint32_t *values;
+    size_t n;
+};
+extern const struct ucd_map ucd_lower, ucd_canonical, ucd_compatible;
+
+/* The properties of blocks of 128 characters, each block once. */
 extern const uint8_t ucd_blocks[8704];
 extern const uint8_t ucd_flags[27392];
-extern const uint32_t ucd_lower[4221];       /* [][3] */
-extern const uint32_t ucd_decomposed[10305]; /* [][5] */
 
-extern const uint32_t ucd_compatible_codes[3750];
-extern const uint16_t ucd_compatible_starts[3751]; /* of ucd_compatible_values */
-extern const uint32_t ucd_compatible_values[5673];
 extern const uint32_t ucd_classes[1824]; /* [][2] canonical combining classes, not 0 */
 extern const uint32_t ucd_pairs[2823];   /* [][3] two characters and their composite */
 

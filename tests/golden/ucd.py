@@ -1,78 +1,92 @@
-"""ucd.py: writes ext/text/ucd_tables.c from Python's unicodedata.
+"""ucd.py: writes the tables of ext/text/ucd.h from Python's unicodedata.
 
-    python3 tests/golden/ucd.py >ext/text/ucd_tables.c; make format
+    python3 tests/golden/ucd.py ext/text
 """
+import os
+import sys
 import unicodedata as u
 
-SPACE = [0x9, 0xA, 0xB, 0xC, 0xD, 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029,
-         0x202F, 0x205F, 0x3000]  # White_Space, PropList.txt
-SPACE = set(SPACE)
+# White_Space of PropList.txt.
+SPACE = {*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F,
+         0x3000}
 BLOCK = 128
+HEAD = """/*
+ * {name}: written by tests/golden/ucd.py from the Unicode Character Database
+ * {version}. ucd.h says what is in it.
+ */
+#include "text/ucd.h"
+
+// clang-format off
+"""
 
 
 def flags(c):
     category = u.category(chr(c))
     return ((1 if c in SPACE else 0) | (2 if category in ("Cc", "Cf", "Co") else 0)
             | (4 if category[0] == "P" else 0) | (8 if category == "Mn" else 0)
-            | (16 if category in ("Mn", "Me", "Mc") or c == 0x200D or 0x1F3FB <= c <= 0x1F3FF else 0)
-            | (32 if category[0] in "LN" or category[0] == "M" or category == "Pc" else 0))
+            | (16 if category[0] == "M" or c == 0x200D or 0x1F3FB <= c <= 0x1F3FF else 0)
+            | (32 if category[0] in "LNM" or category == "Pc" else 0))
 
 
-def rows(name, kind, values):
-    print(f"// clang-format off\nconst {kind} {name}[{len(values)}] = {{")
-    line = "   "
+def array(name, kind, values, storage="const"):
+    lines = [f"{storage} {kind} {name}[{len(values)}] = {{"]
+    line = ""
     for value in values:
-        word = f" {value},"
-        if len(line) + len(word) > 100:
-            print(line)
-            line = "   "
+        word = f"{value},"
+        if len(line) + len(word) > 96:
+            lines.append("    " + line)
+            line = ""
         line += word
-    print(line + "\n};\n// clang-format on\n")
+    return "\n".join(lines + ["    " + line, "};\n"])
 
 
-blocks, index = {}, []
-for start in range(0, 0x110000, BLOCK):
-    block = tuple(flags(c) for c in range(start, start + BLOCK))
-    index.append(blocks.setdefault(block, len(blocks)))
-print("/*\n * ucd_tables.c: written by tests/golden/ucd.py from the Unicode Character Database"
-      f"\n * {u.unidata_version}. ucd.h says what is in them.\n */\n#include \"text/ucd.h\"\n")
-rows("ucd_blocks", "uint8_t", index)
-rows("ucd_flags", "uint8_t", [x for block in blocks for x in block])
-lower, decomposed = [], []
-for c in range(0x80, 0x110000):
-    if 0xD800 <= c < 0xE000:
-        continue
-    text = chr(c).lower()
-    if text != chr(c):
-        lower.append((c, [ord(x) for x in text]))
-    if 0xAC00 <= c < 0xD7A4:
-        continue
-    text = u.normalize("NFD", chr(c))
-    if text != chr(c):
-        decomposed.append((c, [ord(x) for x in text]))
-for name, table, width in (("ucd_lower", lower, 2), ("ucd_decomposed", decomposed, 4)):
-    values = []
-    for c, to in table:
-        values += [hex(c)] + [hex(x) for x in to] + ["0"] * (width - len(to))
-    rows(name, "uint32_t", values)
-
-codes, starts, values, classes, pairs = [], [], [], [], []
-for c in range(0x80, 0x110000):
-    if 0xD800 <= c < 0xE000 or 0xAC00 <= c < 0xD7A4:
-        continue
-    if u.combining(chr(c)):
-        classes += [hex(c), u.combining(chr(c))]
-    text = u.normalize("NFKD", chr(c))
-    if text != u.normalize("NFD", chr(c)):
-        codes.append(hex(c))
+def mapping(name, pairs):
+    """A struct ucd_map: pairs of a character and what it becomes."""
+    starts, values = [0], []
+    for _, text in pairs:
+        values += map(ord, text)
         starts.append(len(values))
-        values += [hex(ord(x)) for x in text]
-    parts = u.decomposition(chr(c)).split()
-    if len(parts) == 2 and parts[0][0] != "<" and u.normalize("NFC", chr(c)) == chr(c):
-        pairs.append((int(parts[0], 16), int(parts[1], 16), c))
-starts.append(len(values))
-rows("ucd_compatible_codes", "uint32_t", codes)
-rows("ucd_compatible_starts", "uint16_t", starts)
-rows("ucd_compatible_values", "uint32_t", values)
-rows("ucd_classes", "uint32_t", classes)
-rows("ucd_pairs", "uint32_t", [hex(x) for pair in sorted(pairs) for x in pair])
+    parts = [array(f"{name}_{what}", kind, numbers, "static const")
+             for what, kind, numbers in (("characters", "uint32_t", [c for c, _ in pairs]),
+                                         ("starts", "uint16_t", starts), ("values", "uint32_t", values))]
+    return "\n".join(parts) + (f"\nconst struct ucd_map ucd_{name} = "
+                               f"{{{name}_characters, {name}_starts, {name}_values, {len(pairs)}}};\n")
+
+
+def write(folder, name, *tables):
+    with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+        file.write(HEAD.format(name=name, version=u.unidata_version) + "\n".join(tables))
+
+
+def changed(characters, change):
+    return [(c, change(chr(c))) for c in characters if change(chr(c)) != chr(c)]
+
+
+def main(folder):
+    blocks, index = {}, []
+    for start in range(0, 0x110000, BLOCK):
+        block = tuple(flags(c) for c in range(start, start + BLOCK))
+        index.append(blocks.setdefault(block, len(blocks)))
+    above = [c for c in range(0x80, 0x110000) if not 0xD800 <= c < 0xE000]
+    # Hangul syllables are decomposed by arithmetic.
+    others = [c for c in above if not 0xAC00 <= c < 0xD7A4]
+    canonical = changed(others, lambda text: u.normalize("NFD", text))
+    compatible = [(c, u.normalize("NFKD", chr(c))) for c in others
+                  if u.normalize("NFKD", chr(c)) != u.normalize("NFD", chr(c))]
+    classes = [x for c in others if u.combining(chr(c)) for x in (c, u.combining(chr(c)))]
+    pairs = sorted([int(x, 16) for x in u.decomposition(chr(c)).split()] + [c] for c in others
+                   if len(u.decomposition(chr(c)).split()) == 2 and u.decomposition(chr(c))[0] != "<"
+                   and u.normalize("NFC", chr(c)) == chr(c))
+    write(folder, "ucd_blocks.c", array("ucd_blocks", "uint8_t", index))
+    write(folder, "ucd_flags.c", array("ucd_flags", "uint8_t", [x for block in blocks for x in block]))
+    write(folder, "ucd_canonical.c", mapping("canonical", canonical))
+    write(folder, "ucd_compatible.c", mapping("compatible", compatible))
+    write(folder, "ucd_lower.c", mapping("lower", changed(above, str.lower)))
+    write(folder, "ucd_marks.c", array("ucd_classes", "uint32_t", classes),
+          array("ucd_pairs", "uint32_t", [x for pair in pairs for x in pair]))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(sys.argv[1])
