@@ -66,6 +66,13 @@ const char *json_text_at(const cJSON *root, const char *pointer)
     return cJSON_IsString(item) && item->valuestring[0] != '\0' ? item->valuestring : NULL;
 }
 
+int json_flag(const cJSON *object, const char *name, int usual)
+{
+    const cJSON *item =
+        cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : usual;
+}
+
 int json_float(const cJSON *item, float *value)
 {
     if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= (double)FLT_MAX)) return 0;

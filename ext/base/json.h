@@ -26,6 +26,9 @@ const cJSON *json_at(const cJSON *root, const char *pointer);
 /* The text there; NULL: no text, or an empty one. */
 const char *json_text_at(const cJSON *root, const char *pointer);
 
+/* Whether the member of an object is true; `usual` if it is neither true nor false, or not there. */
+int json_flag(const cJSON *object, const char *name, int usual);
+
 /* Whether it is a number that is finite as a float32; *value is the nearest one then. */
 int json_float(const cJSON *item, float *value);
 

@@ -47,12 +47,12 @@ const char *bert_precision_name(enum bert_precision precision)
 
 /* ---- what the process shares ----------------------------------------------------------------- */
 
-/* Files of a folder; one that is changed on disk is another one. */
 struct make_context {
     struct local *local;
     const struct cancel *cancel;
 };
 
+/* Of the folder's files; those that are changed on disk make another thing. */
 static int take_shared(struct local *local, const char *kind, const char *const *files,
                        const struct shared_maker *maker, struct shared **taken, struct error *err)
 {

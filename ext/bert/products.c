@@ -34,6 +34,19 @@ struct product_range product_range(float low, float high)
     return (struct product_range){scale, inverse, rintf(-low * inverse)};
 }
 
+void product_convert(const struct product_coder *coder, enum bert_precision precision,
+                     const struct bert_rows *rows, size_t first, size_t last)
+{
+    size_t row_bytes = product_row_bytes(precision, rows);
+    for (size_t r = first; r < last && precision != BERT_FLOAT32; r++) {
+        const float *floats = rows->floats + r * rows->stride;
+        unsigned char *codes = (unsigned char *)rows->codes + r * row_bytes;
+        if (precision == BERT_INT8)
+            coder->code_row(floats, rows->n_in, codes, rows->scales + r, rows->zeros + r);
+        else coder->round_row(floats, rows->n_in, (uint16_t *)(void *)codes);
+    }
+}
+
 static void add_residual(const struct product_tile *tile, size_t width, float *values,
                          size_t stride, const float *residual)
 {

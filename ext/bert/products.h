@@ -88,6 +88,16 @@ struct product_range {
 };
 struct product_range product_range(float low, float high);
 
+/* How a family converts a row: to codes, which fill up to a multiple of 4, or to bfloat16, of 2. */
+struct product_coder {
+    void (*code_row)(const float *floats, size_t n, uint8_t *codes, float *scale, int32_t *zero);
+    void (*round_row)(const float *floats, size_t n, uint16_t *rounded);
+};
+
+/* As the convert of struct bert_kernels. */
+void product_convert(const struct product_coder *coder, enum bert_precision precision,
+                     const struct bert_rows *rows, size_t first, size_t last);
+
 /* Of all products by those names: what struct bert_kernels has. */
 #define BERT_PRODUCTS_OF(family)                                                                   \
     void family##_convert(enum bert_precision precision, const struct bert_rows *rows,             \

@@ -213,7 +213,7 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 void avx2_convert(enum bert_precision precision, const struct bert_rows *rows, size_t first,
                   size_t last)
 {
-    convert_rows(precision, rows, first, last);
+    product_convert(&coder, precision, rows, first, last);
 }
 
 DEFINE_PRODUCT(avx2, avx2, sum_wide, sum_words)

@@ -258,7 +258,7 @@ TARGET static void sum_fours(const struct product_tile *tile)
 void avx512_convert(enum bert_precision precision, const struct bert_rows *rows, size_t first,
                     size_t last)
 {
-    convert_rows(precision, rows, first, last);
+    product_convert(&coder, precision, rows, first, last);
 }
 
 DEFINE_PRODUCT(avx512, avx512, sum_wide, sum_words)

@@ -70,18 +70,7 @@ TARGET static void round_row(const float *floats, size_t n, uint16_t *rounded)
     }
 }
 
-TARGET static void convert_rows(enum bert_precision precision, const struct bert_rows *rows,
-                                size_t first, size_t last)
-{
-    size_t row_bytes = product_row_bytes(precision, rows);
-    for (size_t r = first; r < last && precision != BERT_FLOAT32; r++) {
-        const float *floats = rows->floats + r * rows->stride;
-        unsigned char *codes = (unsigned char *)rows->codes + r * row_bytes;
-        if (precision == BERT_INT8)
-            code_row(floats, rows->n_in, codes, rows->scales + r, rows->zeros + r);
-        else round_row(floats, rows->n_in, (uint16_t *)(void *)codes);
-    }
-}
+static const struct product_coder coder = {code_row, round_row};
 
 /* ---- sums -------------------------------------------------------------------------------------- */
 

@@ -14,14 +14,18 @@ void halt_init(struct halt *halt, const struct cancel *cancel)
     halt->next_poll = clock_seconds() + POLL_SECONDS;
 }
 
-int team_is_halted(struct team_member *member)
+int halt_is_set(struct halt *halt, int is_caller)
 {
-    struct halt *halt = member->team->halt;
-    if (member->is_caller && halt->cancel != NULL && clock_seconds() >= halt->next_poll) {
+    if (is_caller && halt->cancel != NULL && clock_seconds() >= halt->next_poll) {
         if (cancel_check(halt->cancel, NULL) != 0) atomic_store(&halt->is_halted, 1);
         halt->next_poll = clock_seconds() + POLL_SECONDS;
     }
     return atomic_load_explicit(&halt->is_halted, memory_order_relaxed);
+}
+
+int team_is_halted(const struct team_member *member)
+{
+    return halt_is_set(member->team->halt, member->is_caller);
 }
 
 static void relax(unsigned *n_spins, struct team_member *member)

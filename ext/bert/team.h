@@ -44,8 +44,9 @@ struct team_member {
 
 void halt_init(struct halt *halt, const struct cancel *cancel);
 
-/* Whether to stop. */
-int team_is_halted(struct team_member *member);
+/* Whether to stop; and as a member of a team sees it. */
+int halt_is_set(struct halt *halt, int is_caller);
+int team_is_halted(const struct team_member *member);
 
 /* Takes part in the next step: calls item(context, member, i) for its share of 0 .. n_items - 1, and
  * returns when all are done. */

@@ -324,9 +324,7 @@ static void read_pieces(void *context, size_t number)
 {
     struct reading *reading = context;
     float *buffer = reading->buffers + number * reading->buffer_size;
-    struct team team = {.n_members = 1, .halt = &reading->halt};
-    struct team_member member = {.team = &team, .is_caller = number == 0};
-    while (!team_is_halted(&member)) {
+    while (!halt_is_set(&reading->halt, number == 0)) {
         size_t i = atomic_fetch_add(&reading->next, 1);
         struct error err;
         if (i >= reading->plan->n_pieces) return;

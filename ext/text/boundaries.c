@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "text/ucd.h"
 #include "text/utf8.h"
 
 /* ---- characters ------------------------------------------------------------------------------- */
@@ -22,9 +23,7 @@ static int is_one_of(uint32_t c, const uint32_t *set, size_t n)
 
 static int is_space(uint32_t c)
 {
-    return c == ' ' || in(c, '\t', '\r') || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           in(c, 0x2000, 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
-           c == 0x3000;
+    return (ucd_properties(c) & UCD_SPACE) != 0;
 }
 
 /* Full stops of scripts that may go on without a space. */

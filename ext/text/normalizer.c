@@ -2,26 +2,21 @@
 
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/memory.h"
 #include "text/ucd.h"
 #include "text/utf8.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static int is_on(const cJSON *json, const char *name, int usual)
-{
-    const cJSON *item = cJSON_IsObject(json) ? cJSON_GetObjectItemCaseSensitive(json, name) : NULL;
-    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : usual;
-}
-
 static void read_bert(struct normalizer *step, const cJSON *json, const char *lowercase,
                       const char *chinese)
 {
     step->kind = NORMALIZER_BERT;
-    step->clean_text = is_on(json, "clean_text", 1);
-    step->chinese = is_on(json, chinese, 1);
-    step->lowercase = is_on(json, lowercase, 1);
-    step->strip_accents = is_on(json, "strip_accents", step->lowercase);
+    step->clean_text = json_flag(json, "clean_text", 1);
+    step->chinese = json_flag(json, chinese, 1);
+    step->lowercase = json_flag(json, lowercase, 1);
+    step->strip_accents = json_flag(json, "strip_accents", step->lowercase);
 }
 
 void normalizers_bert(struct normalizers *normalizers, const cJSON *config)
@@ -60,39 +55,19 @@ static int read_replace(struct normalizer *step, const cJSON *json, struct error
     return rc == 0 ? copy_text(content->valuestring, &step->to, err) : rc;
 }
 
-/* Four characters of base64; the number of bytes, 0 if it is none. */
-static size_t read_four(const char *text, unsigned char *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t bits = 0;
-    size_t n_padding = 0;
-    for (size_t i = 0; i < 4; i++) {
-        const char *at = text[i] == '\0' ? NULL : strchr(digits, text[i]);
-        if (text[i] == '=' && i >= 2) n_padding++;
-        else if (at == NULL || n_padding > 0) return 0;
-        bits = bits << 6 | (at == NULL ? 0 : (uint32_t)(at - digits));
-    }
-    for (size_t i = 0; i < 3; i++) out[i] = (unsigned char)(bits >> (16 - 8 * i));
-    return 3 - n_padding;
-}
-
 /* The bytes: a uint32 with the size of the double array, its units, the texts. */
 static int read_charsmap(struct normalizer *step, const cJSON *json, struct error *err)
 {
     const char *text = json_text_at(json, "/precompiled_charsmap");
-    size_t length = text == NULL ? 0 : strlen(text), n = 0;
+    struct span base64 = {text, text == NULL ? 0 : strlen(text)};
+    size_t n = base64_size(base64);
     step->kind = NORMALIZER_CHARSMAP;
-    unsigned char *bytes = memory_zalloc(length / 4 * 3 + 8, 1);
+    unsigned char *bytes = memory_zalloc(n + sizeof(uint32_t), 1); /* and a NUL at the end */
     if (bytes == NULL) return error_nomem(err);
     step->units = (uint32_t *)(void *)bytes;
-    int is_good = length % 4 == 0 && length > 0;
-    for (size_t i = 0; is_good && i < length; i += 4) {
-        size_t got = read_four(text + i, bytes + n);
-        is_good = got > 0 && (got == 3 || i + 4 == length);
-        n += got;
-    }
-    uint32_t size = is_good && n >= 4 ? step->units[0] : 0;
-    if (!is_good || n < 8 || size % 4 != 0 || size < 4 || size > n - 4)
+    int is_good = base64_decode(base64, bytes, NULL) == 0 && n >= 8;
+    uint32_t size = is_good ? step->units[0] : 0;
+    if (size % 4 != 0 || size < 4 || size > n - 4)
         return error_set(err, ERROR_INVALID, "normalizer: precompiled_charsmap is damaged");
     memmove(bytes, bytes + 4, n - 4);
     bytes[n - 4] = '\0';
@@ -143,8 +118,8 @@ static int read_step(struct normalizers *normalizers, const cJSON *json, int dep
         step->compose = type[strlen(type) - 1] == 'C';
     } else if (strcmp(type, "Strip") == 0) {
         step->kind = NORMALIZER_STRIP;
-        step->left = is_on(json, "strip_left", 1);
-        step->right = is_on(json, "strip_right", 1);
+        step->left = json_flag(json, "strip_left", 1);
+        step->right = json_flag(json, "strip_right", 1);
     } else if (strcmp(type, "Prepend") == 0 && json_text_at(json, "/prepend") != NULL) {
         step->kind = NORMALIZER_PREPEND;
         return copy_text(json_text_at(json, "/prepend"), &step->from, err);

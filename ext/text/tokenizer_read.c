@@ -17,12 +17,6 @@ static int refuse(const char *member, const char *what, struct error *err)
     return error_set(err, ERROR_INVALID, "%s: %.100s is not known here", member, what);
 }
 
-static int is_on(const cJSON *json, const char *name, int usual)
-{
-    const cJSON *item = cJSON_IsObject(json) ? cJSON_GetObjectItemCaseSensitive(json, name) : NULL;
-    return cJSON_IsBool(item) ? cJSON_IsTrue(item) : usual;
-}
-
 static struct span span_of(const char *text)
 {
     return (struct span){text, strlen(text)};
@@ -90,7 +84,7 @@ static int read_unigram(struct tokenizer *tokenizer, const cJSON *model, struct 
     int rc = 0;
     if (n == 0 || n > MAX_SIZE)
         return error_set(err, ERROR_INVALID, "model: expected a vocab of tokens and scores");
-    if (is_on(model, "byte_fallback", 0)) return refuse("model", "byte_fallback", err);
+    if (json_flag(model, "byte_fallback", 0)) return refuse("model", "byte_fallback", err);
     tokenizer->is_unigram = 1;
     tokenizer->scores = memory_zalloc(n, sizeof *tokenizer->scores);
     if (tokenizer->scores == NULL) return error_nomem(err);
@@ -131,8 +125,8 @@ static int read_metaspace(struct splitter *splitter, const cJSON *json, struct e
     if (mark == NULL) mark = "\xE2\x96\x81";
     if (strlen(mark) >= sizeof splitter->mark) return refuse("pre_tokenizer", mark, err);
     memcpy(splitter->mark, mark, strlen(mark) + 1);
-    splitter->keeps_whole = !is_on(json, "split", 1);
-    if (scheme == NULL) scheme = is_on(json, "add_prefix_space", 1) ? "always" : "never";
+    splitter->keeps_whole = !json_flag(json, "split", 1);
+    if (scheme == NULL) scheme = json_flag(json, "add_prefix_space", 1) ? "always" : "never";
     if (strcmp(scheme, "always") == 0) splitter->prefix = PREFIX_ALWAYS;
     else if (strcmp(scheme, "first") == 0) splitter->prefix = PREFIX_FIRST;
     else if (strcmp(scheme, "never") == 0) splitter->prefix = PREFIX_NEVER;
@@ -309,12 +303,12 @@ static int read_added(struct tokenizer *tokenizer, const cJSON *list, struct err
         if (id < 0 || content == NULL)
             return error_set(err, ERROR_INVALID, "added_tokens: an entry without id or content");
         struct added_token token = {.id = (uint32_t)id,
-                                    .single_word = is_on(item, "single_word", 0),
-                                    .left = is_on(item, "lstrip", 0),
-                                    .right = is_on(item, "rstrip", 0)};
-        int is_special = is_on(item, "special", 0);
-        rc = add_token(tokenizer, &token, span_of(content), is_on(item, "normalized", !is_special),
-                       err);
+                                    .single_word = json_flag(item, "single_word", 0),
+                                    .left = json_flag(item, "lstrip", 0),
+                                    .right = json_flag(item, "rstrip", 0)};
+        int is_special = json_flag(item, "special", 0);
+        rc = add_token(tokenizer, &token, span_of(content),
+                       json_flag(item, "normalized", !is_special), err);
     }
     return rc;
 }
