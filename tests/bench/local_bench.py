@@ -6,8 +6,8 @@ Speed does not depend on the values of weights. Texts and vocabulary are the pub
 RERANK_SHARED names them. onnxruntime computes with the same weights as an ONNX graph (onnx_model.py); it gets
 the token ids (tokenizing is not in its time), sorted by length and padded by batch, and the fastest of its
 ways counts: the graph of an exporter or onnxruntime's own operators, several sizes of batches, one session of
-two threads or two sessions of one. Outputs are compared: equal cosines say that both compute the same.
-Medians of three runs. On two cores the whole takes some 15 minutes.
+two threads or two sessions of one. Outputs are compared, so that both are known to compute the same.
+Medians of three runs. On two cores the whole takes some 15 minutes, with --quick 4.
 """
 import json
 import os
@@ -129,19 +129,24 @@ class Peer:
         return json.loads(done.stdout)
 
     def best_way(self, shape, precision, rows, batches, repeats):
+        """The best size of a batch first, and then with it the best graph and crew; None: all failed."""
         step = max(1, len(rows) // TRIED_ON)
-        best = None
+        tried = {}
+
+        def attempt(style, batch, crew):
+            way = style, batch, crew
+            if way not in tried and (crew[1] == 1 or len(rows) > batch):
+                done = self.child(self.graph(shape, precision, style), rows[::step], way, repeats)
+                tried[way] = statistics.median(done["seconds"]) if done else float("inf")
+
+        for batch in batches:
+            attempt(STYLES[0], batch, CREWS[0])
+        batch = min(tried, key=tried.get)[1]
         for style in STYLES:
-            for batch in batches:
-                for crew in CREWS:
-                    if crew[1] > 1 and len(rows) <= batch:
-                        continue
-                    done = self.child(self.graph(shape, precision, style), rows[::step], (style, batch, crew),
-                                      repeats)
-                    seconds = statistics.median(done["seconds"]) if done else None
-                    if done and (best is None or seconds < best[0]):
-                        best = seconds, (style, batch, crew)
-        return best and best[1]
+            for crew in CREWS:
+                attempt(style, batch, crew)
+        best = min(tried, key=tried.get)
+        return best if tried[best] < float("inf") else None
 
     def run(self, shape, precision, rows, batches, repeats=(1, REPEATS)):
         """(seconds, the way in words, outputs [len(rows), any]); None without the peer. `repeats`: to
@@ -162,10 +167,12 @@ class Peer:
 
 def first_vector(library):
     """In processes of their own: seconds to the first vector, and the most memory one held, in MB."""
-    code = ("import sys, time, sqlite3, resource; start = time.perf_counter();"
+    # Not ru_maxrss: it begins with what the parent held.
+    code = ("import sys, time, sqlite3; start = time.perf_counter();"
             "db = sqlite3.connect(':memory:'); db.enable_load_extension(True); db.load_extension(sys.argv[1]);"
             "db.execute(\"SELECT embed('bats', 'local:bench/base')\").fetchall();"
-            "print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+            "print(time.perf_counter() - start,"
+            " [x.split()[1] for x in open('/proc/self/status') if x.startswith('VmHWM')][0])")
     runs = [subprocess.run([sys.executable, "-c", code, library], capture_output=True, text=True, check=True)
             .stdout.split() for _ in range(REPEATS)]
     return statistics.median(float(run[0]) for run in runs), max(int(run[1]) for run in runs) / 1024

@@ -3,8 +3,8 @@
 // One argument, JSON: {peers, model, rows: a file of [[ids, segments], ...], batch, threads, workers, repeats,
 // limit, outputs: a file or null}. Rows are sorted by length and cut into batches, which are padded to their
 // longest. workers: so many threads of Node, each with a session of its own, take batch after batch; each
-// session computes with `threads`. Prints {seconds: [of each repeat], load: seconds, peak: bytes}; the first
-// run, which warms up, is not among them. outputs gets float32, in the order of the rows.
+// session computes with `threads`. Prints {seconds: [of each repeat], load: seconds}; the first run, which
+// warms up, is not among them. outputs gets float32, in the order of the rows.
 'use strict'
 const fs = require('fs')
 const path = require('path')
@@ -130,8 +130,7 @@ async function main() {
   }
   if (task.outputs) writeOutputs(task, results)
   contender.end()
-  const peak = process.resourceUsage().maxRSS * 1024
-  console.log(JSON.stringify({ seconds, load: contender.load, peak }))
+  console.log(JSON.stringify({ seconds, load: contender.load }))
 }
 
 if (isMainThread) main().catch((error) => { console.error(String(error)); process.exit(1) })

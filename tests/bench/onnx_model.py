@@ -59,7 +59,7 @@ class Graph:
 
     def constant(self, name, values):
         if name not in self.constants:
-            self.constants[name] = numpy_helper.from_array(numpy.ascontiguousarray(values), name)
+            self.constants[name] = numpy_helper.from_array(numpy.array(values, order="C"), name)
         return name
 
     def tensor(self, name):
