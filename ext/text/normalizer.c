@@ -31,28 +31,26 @@ static int copy_text(const char *text, char **out, struct error *err)
     return *out == NULL ? error_nomem(err) : 0;
 }
 
-/* Of patterns the kinds that models have: a text, or a run of spaces: " {2,}", "\s+", " +". */
+/* A text; or, of regular expressions, those that models have: " +", " {2,}", "\s+", "\s{2,}". */
 static int read_replace(struct normalizer *step, const cJSON *json, struct error *err)
 {
-    const cJSON *text = json_at(json, "/pattern/String"), *regex = json_at(json, "/pattern/Regex");
-    const cJSON *content = json_at(json, "/content");
-    const char *from = NULL;
-    step->kind = NORMALIZER_REPLACE;
-    if (cJSON_IsString(text)) {
-        from = text->valuestring;
-    } else if (cJSON_IsString(regex)) {
-        const char *pattern = regex->valuestring;
-        if (strcmp(pattern, " {2,}") == 0) step->at_least = 2;
-        else if (strcmp(pattern, " +") == 0) step->at_least = 1;
-        else
-            return error_set(err, ERROR_INVALID,
-                             "normalizer: the pattern '%.60s' is not known here", pattern);
-        from = " ";
-    }
-    if (from == NULL || from[0] == '\0' || !cJSON_IsString(content))
+    const char *text = json_text_at(json, "/pattern/String");
+    const char *regex = json_text_at(json, "/pattern/Regex");
+    const char *content = json_text_at(json, "/content");
+    if (content == NULL || (regex == NULL && (text == NULL || text[0] == '\0')))
         return error_set(err, ERROR_INVALID, "normalizer: Replace has no pattern or no content");
-    int rc = copy_text(from, &step->from, err);
-    return rc == 0 ? copy_text(content->valuestring, &step->to, err) : rc;
+    step->kind = regex == NULL ? NORMALIZER_REPLACE : NORMALIZER_REPLACE_RUNS;
+    if (regex != NULL) {
+        step->any_space = strncmp(regex, "\\s", 2) == 0;
+        const char *times = regex[0] == '\0' ? regex : regex + (step->any_space ? 2 : 1);
+        if (strcmp(times, "+") == 0) step->at_least = 1;
+        else if (strcmp(times, "{2,}") == 0) step->at_least = 2;
+        if (step->at_least == 0 || (regex[0] != ' ' && !step->any_space))
+            return error_set(err, ERROR_INVALID,
+                             "normalizer: the pattern '%.60s' is not known here", regex);
+    }
+    int rc = regex == NULL ? copy_text(text, &step->from, err) : 0;
+    return rc == 0 ? copy_text(content, &step->to, err) : rc;
 }
 
 /* The bytes: a uint32 with the size of the double array, its units, the texts. */
@@ -148,137 +146,189 @@ void normalizers_deinit(struct normalizers *normalizers)
 
 /* ---- applying -------------------------------------------------------------------------------- */
 
-static int put(struct buffer *out, uint32_t character, struct error *err)
+#define POLL ((ptrdiff_t)1 << 14) /* bytes between two looks at the cancel token */
+
+/* One step on its way through a text. */
+struct pass {
+    const struct normalizer *step;
+    const char *at, *end;
+    struct buffer *out;
+    const struct cancel *cancel;
+    const char *look; /* where the token is looked at next */
+    struct error *err;
+};
+
+/* Whether there is more to do. */
+static int goes_on(struct pass *pass, int *rc)
 {
+    if (*rc != 0 || pass->at >= pass->end) return 0;
+    if (pass->at >= pass->look) {
+        pass->look = pass->end - pass->at > POLL ? pass->at + POLL : pass->end;
+        *rc = cancel_check(pass->cancel, pass->err);
+    }
+    return *rc == 0;
+}
+
+static int put(struct pass *pass, uint32_t character)
+{
+    struct buffer *out = pass->out;
     if (out->capacity - out->size < 4 || out->data == NULL) {
-        int rc = buffer_reserve(out, out->size / 2 + 64, err);
+        int rc = buffer_reserve(out, out->size / 2 + 64, pass->err);
         if (rc != 0) return rc;
     }
     out->size += utf8_put(character, out->data + out->size);
     return 0;
 }
 
-/* What one character becomes, without accents and in lower case as asked for. */
-static int put_folded(const struct normalizer *step, uint32_t character, struct buffer *out,
-                      struct error *err)
+static int put_text(struct pass *pass, const char *data, size_t size)
 {
+    return buffer_append(pass->out, data, size, pass->err);
+}
+
+/* What one character becomes, without accents and in lower case as asked for. */
+static int put_folded(struct pass *pass, uint32_t character)
+{
+    const struct normalizer *step = pass->step;
     uint32_t parts[UCD_MAX_DECOMPOSED] = {character}, lower[2];
-    size_t n = step->strip_accents ? ucd_decompose(character, parts) : 1;
+    size_t n = step->strip_accents ? ucd_decompose(character, 0, parts) : 1;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (step->strip_accents && ucd_properties(parts[i]) & UCD_NONSPACING) continue;
         size_t n_lower = 1;
         lower[0] = parts[i];
         if (step->lowercase) n_lower = ucd_lower_of(parts[i], lower);
-        for (size_t j = 0; rc == 0 && j < n_lower; j++) rc = put(out, lower[j], err);
+        for (size_t j = 0; rc == 0 && j < n_lower; j++) rc = put(pass, lower[j]);
     }
     return rc;
 }
 
-static int apply_bert(const struct normalizer *step, struct span text, struct buffer *out,
-                      struct error *err)
+static int apply_bert(struct pass *pass)
 {
-    const char *at = text.data, *end = text.data + text.size;
-    int rc = buffer_reserve(out, text.size + 8, err);
-    while (rc == 0 && at < end) {
-        unsigned char byte = (unsigned char)*at;
+    const struct normalizer *step = pass->step;
+    struct buffer *out = pass->out;
+    int rc = buffer_reserve(out, (size_t)(pass->end - pass->at) + 8, pass->err);
+    while (goes_on(pass, &rc)) {
+        unsigned char byte = (unsigned char)*pass->at;
         if (byte >= ' ' && byte < 0x7F) { /* the usual case: each is one byte */
             int is_upper = step->lowercase && byte >= 'A' && byte <= 'Z';
-            if (out->capacity - out->size < 8) rc = buffer_reserve(out, text.size / 2 + 64, err);
+            if (out->capacity == out->size) rc = buffer_reserve(out, out->size / 2 + 64, pass->err);
             if (rc != 0) break;
             out->data[out->size++] = (char)(is_upper ? byte + 32 : byte);
-            at++;
+            pass->at++;
             continue;
         }
-        uint32_t c = utf8_next(&at, end);
+        uint32_t c = utf8_next(&pass->at, pass->end);
         unsigned properties = ucd_properties(c);
         if (step->clean_text) {
-            int is_blank = c == '\t' || c == '\n' || c == '\r' || properties & UCD_SPACE;
+            int is_blank = properties & UCD_SPACE;
             if (c == 0 || c == 0xFFFD ||
                 (properties & UCD_CONTROL && c != '\t' && c != '\n' && c != '\r'))
                 continue;
             if (is_blank) c = ' ';
         }
         int is_chinese = step->chinese && ucd_is_chinese(c);
-        if (is_chinese) rc = put(out, ' ', err);
-        if (rc == 0) rc = put_folded(step, c, out, err);
-        if (rc == 0 && is_chinese) rc = put(out, ' ', err);
+        if (is_chinese) rc = put(pass, ' ');
+        if (rc == 0) rc = put_folded(pass, c);
+        if (rc == 0 && is_chinese) rc = put(pass, ' ');
     }
     return rc;
 }
 
-static int apply_characters(const struct normalizer *step, struct span text, struct buffer *out,
-                            struct error *err)
+static int apply_characters(struct pass *pass)
 {
-    const char *at = text.data, *end = text.data + text.size;
     int rc = 0;
-    while (rc == 0 && at < end) {
-        uint32_t c = utf8_next(&at, end), parts[UCD_MAX_DECOMPOSED] = {c};
+    while (goes_on(pass, &rc)) {
+        uint32_t c = utf8_next(&pass->at, pass->end), parts[2] = {c};
         size_t n = 1;
-        if (step->kind == NORMALIZER_LOWERCASE) n = ucd_lower_of(c, parts);
-        else if (ucd_properties(c) & UCD_NONSPACING) n = 0;
-        for (size_t i = 0; rc == 0 && i < n; i++) rc = put(out, parts[i], err);
+        if (pass->step->kind == NORMALIZER_LOWERCASE) n = ucd_lower_of(c, parts);
+        else if (ucd_properties(c) & UCD_MARK) n = 0;
+        for (size_t i = 0; rc == 0 && i < n; i++) rc = put(pass, parts[i]);
     }
     return rc;
 }
 
-#define STRETCH                                                                                    \
-    256 /* characters that are normalised together, and some more until one stands alone */
+/* Characters that are normalised together, and as much room for ucd_normalize. */
+struct stretch {
+    uint32_t *characters;
+    size_t n, capacity;
+};
 
-/* Whether a stretch may end before this character: an ASCII character joins none before it. */
-static int is_boundary(const char *at)
+#define STRETCH 256 /* characters at least, then up to a boundary */
+
+static int stretch_room(struct stretch *stretch, struct error *err)
 {
-    return ((unsigned char)*at & 0x80) == 0;
+    if (stretch->capacity - stretch->n >= UCD_MAX_DECOMPOSED) return 0;
+    size_t capacity = 2 * stretch->capacity + 2 * STRETCH;
+    uint32_t *grown = memory_realloc(stretch->characters, capacity, 2 * sizeof *grown);
+    if (grown == NULL) return error_nomem(err);
+    stretch->characters = grown;
+    stretch->capacity = capacity;
+    return 0;
 }
 
-static int apply_form(const struct normalizer *step, struct span text, struct buffer *out,
-                      struct error *err)
+static int put_stretch(struct pass *pass, struct stretch *stretch)
 {
-    const char *at = text.data, *end = text.data + text.size;
-    size_t capacity = 0;
-    uint32_t *characters = NULL;
+    size_t n = ucd_normalize(stretch->characters, stretch->n,
+                             stretch->characters + stretch->capacity, pass->step->compose);
     int rc = 0;
-    while (rc == 0 && at < end) {
-        const char *stop = at;
-        size_t n = 0;
-        while (stop < end && (n < STRETCH || !is_boundary(stop))) {
-            utf8_next(&stop, end);
-            n++;
-        }
-        if (n > capacity) {
-            memory_free(characters);
-            characters = memory_alloc(n, 2 * UCD_MAX_COMPATIBLE * sizeof *characters);
-            if (characters == NULL) return error_nomem(err);
-            capacity = n;
-        }
-        for (n = 0; at < stop; n++) characters[n] = utf8_next(&at, stop);
-        n = ucd_normalize(characters, n, characters + capacity * UCD_MAX_COMPATIBLE,
-                          step->compatible, step->compose);
-        for (size_t i = 0; rc == 0 && i < n; i++) rc = put(out, characters[i], err);
-    }
-    memory_free(characters);
+    for (size_t i = 0; rc == 0 && i < n; i++) rc = put(pass, stretch->characters[i]);
+    stretch->n = 0;
     return rc;
 }
 
-static int apply_replace(const struct normalizer *step, struct span text, struct buffer *out,
-                         struct error *err)
+static int apply_form(struct pass *pass)
 {
-    size_t size = strlen(step->from), to = strlen(step->to), i = 0;
+    struct stretch stretch = {0};
+    int rc = 0, compatible = pass->step->compatible;
+    while (goes_on(pass, &rc)) {
+        uint32_t c = utf8_next(&pass->at, pass->end);
+        if (stretch.n >= STRETCH && ucd_is_boundary(c, compatible)) rc = put_stretch(pass, &stretch);
+        if (rc == 0) rc = stretch_room(&stretch, pass->err);
+        if (rc == 0) stretch.n += ucd_decompose(c, compatible, stretch.characters + stretch.n);
+    }
+    if (rc == 0) rc = put_stretch(pass, &stretch);
+    memory_free(stretch.characters);
+    return rc;
+}
+
+static int apply_replace(struct pass *pass)
+{
+    const char *from = pass->step->from, *to = pass->step->to;
+    size_t size = strlen(from);
     int rc = 0;
-    while (rc == 0 && i < text.size) {
+    while (goes_on(pass, &rc)) {
+        size_t left = (size_t)(pass->end - pass->at);
+        const char *found = memchr(pass->at, from[0], left);
+        if (found == NULL) found = pass->end;
+        rc = put_text(pass, pass->at, (size_t)(found - pass->at));
+        pass->at = found;
+        if (rc != 0 || found == pass->end) continue;
+        int is_here = (size_t)(pass->end - found) >= size && memcmp(found, from, size) == 0;
+        rc = is_here ? put_text(pass, to, strlen(to)) : put_text(pass, found, 1);
+        pass->at += is_here ? size : 1;
+    }
+    return rc;
+}
+
+static int is_replaced(const struct normalizer *step, uint32_t c)
+{
+    return c == ' ' || (step->any_space && ucd_properties(c) & UCD_SPACE);
+}
+
+static int apply_replace_runs(struct pass *pass)
+{
+    const struct normalizer *step = pass->step;
+    int rc = 0;
+    while (goes_on(pass, &rc)) {
+        const char *start = pass->at, *next = start;
         size_t n = 0;
-        while (i + (n + 1) * size <= text.size &&
-               memcmp(text.data + i + n * size, step->from, size) == 0) {
+        while (next < pass->end && is_replaced(step, utf8_next(&next, pass->end))) {
+            pass->at = next;
             n++;
-            if (step->at_least == 0) break;
         }
-        if (n > 0 && n >= step->at_least) {
-            rc = buffer_append(out, step->to, to, err);
-            i += n * size;
-        } else {
-            rc = buffer_append(out, text.data + i, n > 0 ? n * size : 1, err);
-            i += n > 0 ? n * size : 1;
-        }
+        if (n == 0) pass->at = next; /* some other character */
+        rc = n >= step->at_least ? put_text(pass, step->to, strlen(step->to))
+                                 : put_text(pass, start, (size_t)(pass->at - start));
     }
     return rc;
 }
@@ -305,71 +355,88 @@ static const char *charsmap_find(const struct normalizer *step, struct span key)
     return NULL;
 }
 
-/* A character and what goes with it first, as SentencePiece's port does (of less than 6 bytes), then
- * each character alone. */
-static int apply_charsmap(const struct normalizer *step, struct span text, struct buffer *out,
-                          struct error *err)
+/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes go: those
+ * of Hangul, of flags and of joined emoji are longer. */
+static const char *cluster_end(const struct pass *pass)
 {
-    const char *at = text.data, *end = text.data + text.size;
-    int rc = 0;
-    while (rc == 0 && at < end) {
-        const char *start = at, *next, *mapped = NULL;
-        uint32_t c = utf8_next(&at, end);
-        next = at;
-        if (c == '\r' && at < end && *at == '\n') next = ++at;
-        for (; at < end; next = at)
-            if (!(ucd_properties(utf8_next(&at, end)) & UCD_EXTENDS)) break;
+    const char *at = pass->at, *next = at;
+    unsigned before = 0;
+    while (next < pass->end) {
+        uint32_t c = utf8_next(&next, pass->end);
+        unsigned cluster = ucd_properties(c) & UCD_CLUSTER;
+        int joins = (cluster == UCD_EXTENDS && before != UCD_BREAKS) ||
+                    (cluster != UCD_BREAKS && before == UCD_PREPENDS) ||
+                    (c == '\n' && at > pass->at && at[-1] == '\r');
+        if (at > pass->at && !joins) break;
+        before = cluster;
         at = next;
-        if (next - start < 6)
-            mapped = charsmap_find(step, (struct span){start, (size_t)(next - start)});
+    }
+    return at;
+}
+
+/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its characters. */
+static int apply_charsmap(struct pass *pass)
+{
+    const struct normalizer *step = pass->step;
+    int rc = 0;
+    while (goes_on(pass, &rc)) {
+        const char *end = cluster_end(pass), *mapped = NULL;
+        size_t size = (size_t)(end - pass->at);
+        if (size < 6) mapped = charsmap_find(step, (struct span){pass->at, size});
         if (mapped != NULL) {
-            rc = buffer_append(out, mapped, strlen(mapped), err);
-            continue;
+            rc = put_text(pass, mapped, strlen(mapped));
+            pass->at = end;
         }
-        for (const char *one = start; rc == 0 && one < next;) {
-            const char *from = one;
-            utf8_next(&one, next);
-            struct span part = {from, (size_t)(one - from)};
+        while (pass->at < end && goes_on(pass, &rc)) {
+            const char *one = pass->at;
+            utf8_next(&pass->at, end);
+            struct span part = {one, (size_t)(pass->at - one)};
             mapped = charsmap_find(step, part);
-            rc = mapped != NULL ? buffer_append(out, mapped, strlen(mapped), err)
-                                : buffer_append(out, part.data, part.size, err);
+            rc = mapped != NULL ? put_text(pass, mapped, strlen(mapped))
+                                : put_text(pass, part.data, part.size);
         }
     }
     return rc;
 }
 
-static int apply_strip(const struct normalizer *step, struct span text, struct buffer *out,
-                       struct error *err)
+static int apply_strip(struct pass *pass)
 {
-    const char *at = text.data, *end = text.data + text.size, *first = at, *last = at;
-    int is_begun = !step->left;
-    while (at < end) {
-        const char *start = at;
-        if (ucd_properties(utf8_next(&at, end)) & UCD_SPACE) continue;
+    const char *first = pass->at, *last = first;
+    int is_begun = !pass->step->left, rc = 0;
+    while (goes_on(pass, &rc)) {
+        const char *start = pass->at;
+        if (ucd_properties(utf8_next(&pass->at, pass->end)) & UCD_SPACE) continue;
         if (!is_begun) first = start;
         is_begun = 1;
-        last = at;
+        last = pass->at;
     }
-    if (!is_begun) first = last = end;
-    if (!step->right) last = end;
-    return buffer_append(out, first, (size_t)(last - first), err);
+    if (!is_begun) first = last = pass->end;
+    if (!pass->step->right) last = pass->end;
+    return rc == 0 ? put_text(pass, first, (size_t)(last - first)) : rc;
 }
 
-static int apply_step(const struct normalizer *step, struct span text, struct buffer *out,
-                      struct error *err)
+static int apply_prepend(struct pass *pass)
 {
-    if (step->kind == NORMALIZER_BERT) return apply_bert(step, text, out, err);
-    if (step->kind == NORMALIZER_REPLACE) return apply_replace(step, text, out, err);
-    if (step->kind == NORMALIZER_CHARSMAP) return apply_charsmap(step, text, out, err);
-    if (step->kind == NORMALIZER_FORM) return apply_form(step, text, out, err);
-    if (step->kind == NORMALIZER_STRIP) return apply_strip(step, text, out, err);
-    if (step->kind != NORMALIZER_PREPEND) return apply_characters(step, text, out, err);
-    int rc = text.size == 0 ? 0 : buffer_append(out, step->from, strlen(step->from), err);
-    return rc == 0 ? buffer_append(out, text.data, text.size, err) : rc;
+    const char *from = pass->step->from;
+    int rc = pass->at == pass->end ? 0 : put_text(pass, from, strlen(from));
+    return rc == 0 ? put_text(pass, pass->at, (size_t)(pass->end - pass->at)) : rc;
 }
 
-int normalizers_apply(const struct normalizers *normalizers, struct span text, struct buffer *out,
-                      struct buffer *spare, struct error *err)
+static int (*const appliers[])(struct pass *pass) = {
+    [NORMALIZER_BERT] = apply_bert,
+    [NORMALIZER_LOWERCASE] = apply_characters,
+    [NORMALIZER_STRIP_ACCENTS] = apply_characters,
+    [NORMALIZER_FORM] = apply_form,
+    [NORMALIZER_STRIP] = apply_strip,
+    [NORMALIZER_PREPEND] = apply_prepend,
+    [NORMALIZER_REPLACE] = apply_replace,
+    [NORMALIZER_REPLACE_RUNS] = apply_replace_runs,
+    [NORMALIZER_CHARSMAP] = apply_charsmap,
+};
+
+int normalizers_apply(const struct normalizers *normalizers, struct span text,
+                      const struct cancel *cancel, struct buffer *out, struct buffer *spare,
+                      struct error *err)
 {
     int rc = 0;
     buffer_clear(out);
@@ -382,7 +449,15 @@ int normalizers_apply(const struct normalizers *normalizers, struct span text, s
             buffer_clear(out);
             text = (struct span){spare->data, spare->size};
         }
-        rc = apply_step(&normalizers->steps[i], text, out, err);
+        if (text.size == 0) break;
+        struct pass pass = {.step = &normalizers->steps[i],
+                            .at = text.data,
+                            .end = text.data + text.size,
+                            .out = out,
+                            .cancel = cancel,
+                            .look = text.data,
+                            .err = err};
+        rc = appliers[pass.step->kind](&pass);
     }
     return rc;
 }

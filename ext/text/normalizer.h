@@ -7,17 +7,19 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/cancel.h"
 #include "base/json.h"
 #include "base/span.h"
 
 enum normalizer_kind {
     NORMALIZER_BERT,
     NORMALIZER_LOWERCASE,
-    NORMALIZER_STRIP_ACCENTS, /* nonspacing marks vanish */
+    NORMALIZER_STRIP_ACCENTS, /* marks vanish */
     NORMALIZER_FORM,          /* NFC, NFD, NFKC, NFKD */
     NORMALIZER_STRIP,         /* white space at the ends */
     NORMALIZER_PREPEND,       /* `from` before a text that is not empty */
-    NORMALIZER_REPLACE,       /* each `from` by `to`; with at_least, each run of so many or more */
+    NORMALIZER_REPLACE,       /* each `from` by `to` */
+    NORMALIZER_REPLACE_RUNS,  /* each run of at_least or more, of spaces or of any white space, by `to` */
     NORMALIZER_CHARSMAP       /* SentencePiece's table */
 };
 
@@ -27,7 +29,8 @@ struct normalizer {
     int left, right;                                   /* of Strip */
     int compatible, compose;                           /* of a form */
     char *from, *to;                                   /* owned */
-    size_t at_least;
+    size_t at_least;                                   /* of runs */
+    int any_space;
     /* Of a charsmap: the units of a double array (darts-clone), and texts that NUL ends. */
     uint32_t *units;
     size_t n_units;
@@ -35,7 +38,7 @@ struct normalizer {
     size_t texts_size;
 };
 
-#define NORMALIZER_STEPS 16
+#define NORMALIZER_STEPS 64
 struct normalizers {
     struct normalizer steps[NORMALIZER_STEPS];
     size_t n;
@@ -48,8 +51,9 @@ void normalizers_bert(struct normalizers *normalizers, const cJSON *config);
 int normalizers_read(struct normalizers *normalizers, const cJSON *json, struct error *err);
 void normalizers_deinit(struct normalizers *normalizers);
 
-/* Replaces out->data by the normalised text; `spare` is used on the way. */
-int normalizers_apply(const struct normalizers *normalizers, struct span text, struct buffer *out,
-                      struct buffer *spare, struct error *err);
+/* Replaces out->data by the normalised text; `spare` is used on the way. ERROR_NOMEM, ERROR_INTERRUPTED. */
+int normalizers_apply(const struct normalizers *normalizers, struct span text,
+                      const struct cancel *cancel, struct buffer *out, struct buffer *spare,
+                      struct error *err);
 
 #endif

@@ -168,19 +168,11 @@ static const char *character_before(const char *at, const char *start)
     return at;
 }
 
-/* The longest added token at `at`; NULL: none. */
-static const struct added_token *added_at(const struct tokenizer *tokenizer, int which,
-                                          struct span text, const char *at, size_t *size)
+static int stands_alone(struct span text, const char *at, size_t size)
 {
     const char *end = text.data + text.size;
-    int32_t number = trie_longest(&tokenizer->added[which], TRIE_ROOT,
-                                  (struct span){at, (size_t)(end - at)}, size);
-    if (number < 0) return NULL;
-    const struct added_token *token = &tokenizer->added_tokens[number];
-    if (!token->single_word) return token;
-    int is_joined = (at > text.data && is_word_at(character_before(at, text.data), end)) ||
-                    is_word_at(at + *size, end);
-    return is_joined ? NULL : token;
+    return !(at > text.data && is_word_at(character_before(at, text.data), end)) &&
+           !is_word_at(at + size, end);
 }
 
 static int encode_part(struct tokenizing *work, int which, struct span text, int is_first,
@@ -192,26 +184,29 @@ static int encode_between(struct tokenizing *work, int which, struct span text, 
 {
     if (text.size == 0) return 0;
     if (which == 1) return split(work, 0, text, is_first, err);
-    int rc = normalizers_apply(&work->tokenizer->normalizers, text, &work->normalized, &work->spare,
-                               err);
+    int rc = normalizers_apply(&work->tokenizer->normalizers, text, work->cancel, &work->normalized,
+                               &work->spare, err);
     struct span normalized = {work->normalized.data, work->normalized.size};
     return rc == 0 ? encode_part(work, 1, normalized, is_first, err) : rc;
 }
 
+/* Of added tokens the first one counts, of those that begin there the longest. */
 static int encode_part(struct tokenizing *work, int which, struct span text, int is_first,
                        struct error *err)
 {
-    const struct trie *added = &work->tokenizer->added[which];
+    const struct tokenizer *tokenizer = work->tokenizer;
+    const struct trie *added = &tokenizer->added[which];
     const char *at = text.data, *end = text.data + text.size, *start = at;
     int rc = 0;
     while (added->n_nodes > 1 && rc == 0 && at < end && !has_enough(work)) {
-        size_t size = 0;
-        const struct added_token *token =
+        size_t size = 1;
+        int32_t number =
             trie_step(added, TRIE_ROOT, (unsigned char)*at) == TRIE_NONE
-                ? NULL
-                : added_at(work->tokenizer, which, text, at, &size);
-        if (token == NULL) {
-            at++;
+                ? -1
+                : trie_longest(added, TRIE_ROOT, (struct span){at, (size_t)(end - at)}, &size);
+        const struct added_token *token = number < 0 ? NULL : &tokenizer->added_tokens[number];
+        if (token == NULL || (token->single_word && !stands_alone(text, at, size))) {
+            at += size;
             continue;
         }
         const char *before = at;
@@ -242,7 +237,7 @@ static int truncate(size_t n[2], size_t limit, const struct tokenizer_request *r
         return 0;
     }
     if (request->truncation == TOKENIZER_ONLY_SECOND) {
-        if (n[1] < total - limit)
+        if (n[1] <= total - limit)
             return error_set(err, ERROR_INVALID,
                              "the first text has %zu tokens, and there is room for %zu of both",
                              n[0], limit);
@@ -262,13 +257,13 @@ static int truncate(size_t n[2], size_t limit, const struct tokenizer_request *r
     return 0;
 }
 
-static int put_together(struct tokenizing *work, const struct template *template,
+static int put_together(struct tokenizing *work, const struct template *template, int has_special,
                         const struct tokens texts[2], const size_t n[2], struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < template->n; i++) {
         const struct template_part *part = &template->parts[i];
-        size_t count = part->text < 0 ? 1 : n[part->text];
+        size_t count = part->text < 0 ? (size_t)(has_special != 0) : n[part->text];
         for (size_t j = 0; rc == 0 && j < count; j++) {
             rc = tokenizing_put(work, part->text < 0 ? part->id : texts[part->text].ids[j], err);
             if (rc == 0) work->tokens->segments[work->tokens->n - 1] = part->segment;
@@ -277,22 +272,17 @@ static int put_together(struct tokenizing *work, const struct template *template
     return rc;
 }
 
-static const struct template without_special[2] = {
-    {.parts = {{.text = 0}}, .n = 1},
-    {.parts = {{.text = 0}, {.text = 1, .segment = 1}}, .n = 2},
-};
-
 static int encode_all(struct tokenizing *work, const struct tokenizer_request *request,
                       struct tokens texts[2], int *truncated, struct error *err)
 {
     int is_pair = request->pair != NULL;
-    const struct template *template =
-        request->without_special ? &without_special[is_pair] : &work->tokenizer->templates[is_pair];
+    const struct template *template = &work->tokenizer->templates[is_pair];
+    size_t n_special = request->without_special ? 0 : template->n_special;
     struct tokens *out = work->tokens;
-    if (request->max_tokens > 0 && request->max_tokens < template->n_special)
+    if (request->max_tokens > 0 && request->max_tokens < n_special)
         return error_set(err, ERROR_INVALID, "%zu tokens do not hold the %zu special ones",
-                         request->max_tokens, template->n_special);
-    size_t limit = request->max_tokens - (request->max_tokens > 0 ? template->n_special : 0);
+                         request->max_tokens, n_special);
+    size_t limit = request->max_tokens - (request->max_tokens > 0 ? n_special : 0);
     work->limit = is_pair || request->max_tokens == 0 ? 0 : limit + 1;
     work->tokens = &texts[0];
     int rc = encode_part(work, 0, request->text, 1, err);
@@ -302,7 +292,7 @@ static int encode_all(struct tokenizing *work, const struct tokenizer_request *r
     size_t n[2] = {texts[0].n, texts[1].n}, total = n[0] + n[1];
     if (rc == 0 && request->max_tokens > 0) rc = truncate(n, limit, request, err);
     if (truncated != NULL) *truncated = n[0] + n[1] < total;
-    return rc == 0 ? put_together(work, template, texts, n, err) : rc;
+    return rc == 0 ? put_together(work, template, n_special > 0, texts, n, err) : rc;
 }
 
 int tokenizer_encode(const struct tokenizer *tokenizer, const struct tokenizer_request *request,

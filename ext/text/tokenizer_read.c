@@ -134,6 +134,15 @@ static int read_metaspace(struct splitter *splitter, const cJSON *json, struct e
     return 0;
 }
 
+static int read_punctuation(struct splitter *splitter, const cJSON *json, struct error *err)
+{
+    const char *behavior = json_text_at(json, "/behavior");
+    splitter->kind = SPLIT_PUNCTUATION;
+    return behavior == NULL || strcmp(behavior, "Isolated") == 0
+               ? 0
+               : refuse("pre_tokenizer: Punctuation", behavior, err);
+}
+
 static int read_splitter(struct tokenizer *tokenizer, const cJSON *json, struct error *err);
 
 static int read_splitters(struct tokenizer *tokenizer, const cJSON *list, struct error *err)
@@ -167,7 +176,7 @@ static int read_splitter(struct tokenizer *tokenizer, const cJSON *json, struct 
     if (strcmp(type, "BertPreTokenizer") == 0) splitter->kind = SPLIT_BERT;
     else if (strcmp(type, "Whitespace") == 0) splitter->kind = SPLIT_WHITESPACE;
     else if (strcmp(type, "WhitespaceSplit") == 0) splitter->kind = SPLIT_SPACES;
-    else if (strcmp(type, "Punctuation") == 0) splitter->kind = SPLIT_PUNCTUATION;
+    else if (strcmp(type, "Punctuation") == 0) return read_punctuation(splitter, json, err);
     else return refuse("pre_tokenizer", type, err);
     return 0;
 }
@@ -242,9 +251,25 @@ static int fill_template(struct tokenizer *tokenizer, int64_t begin, int64_t end
     return rc;
 }
 
+/* ByteLevel changes offsets alone; of all others a Sequence may have one. */
+static const cJSON *only_processor(const cJSON *json)
+{
+    const cJSON *item, *only = NULL;
+    cJSON_ArrayForEach(item, json_at(json, "/processors"))
+    {
+        const char *type = json_text_at(item, "/type");
+        if (type != NULL && strcmp(type, "ByteLevel") == 0) continue;
+        if (only != NULL) return json; /* to be refused */
+        only = item;
+    }
+    return only;
+}
+
 static int read_processor(struct tokenizer *tokenizer, const cJSON *json, struct error *err)
 {
     const char *type = json_text_at(json, "/type");
+    if (type != NULL && strcmp(type, "Sequence") == 0) json = only_processor(json);
+    type = json_text_at(json, "/type");
     if (json == NULL || cJSON_IsNull(json)) {
         int rc = add_part(&tokenizer->templates[0], 0, 0, 0, err);
         if (rc == 0) rc = add_part(&tokenizer->templates[1], 0, 0, 0, err);
@@ -273,7 +298,7 @@ static int add_token(struct tokenizer *tokenizer, const struct added_token *toke
     buffer_init(&normalized, 1 << 20);
     buffer_init(&spare, 1 << 20);
     if (is_normalized) {
-        rc = normalizers_apply(&tokenizer->normalizers, content, &normalized, &spare, err);
+        rc = normalizers_apply(&tokenizer->normalizers, content, NULL, &normalized, &spare, err);
         content = (struct span){normalized.data, normalized.size};
     }
     tokenizer->added_tokens[tokenizer->n_added] = *token;
@@ -302,7 +327,8 @@ static int read_added(struct tokenizer *tokenizer, const cJSON *list, struct err
         if (rc != 0) break;
         if (id < 0 || content == NULL)
             return error_set(err, ERROR_INVALID, "added_tokens: an entry without id or content");
-        struct added_token token = {.id = (uint32_t)id,
+        int32_t known = trie_find(&tokenizer->pieces, span_of(content)); /* which counts, then */
+        struct added_token token = {.id = known >= 0 ? (uint32_t)known : (uint32_t)id,
                                     .single_word = json_flag(item, "single_word", 0),
                                     .left = json_flag(item, "lstrip", 0),
                                     .right = json_flag(item, "rstrip", 0)};

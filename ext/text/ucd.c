@@ -55,20 +55,22 @@ static size_t decompose_hangul(uint32_t character, uint32_t *out)
     return index % 28 == 0 ? 2 : 3;
 }
 
-size_t ucd_decompose(uint32_t character, uint32_t out[UCD_MAX_DECOMPOSED])
+size_t ucd_decompose(uint32_t character, int compatible, uint32_t out[UCD_MAX_DECOMPOSED])
 {
     out[0] = character;
-    if (character < 0xC0) return 1;
+    if (character < 0xA0) return 1;
     if (character >= 0xAC00 && character < 0xAC00 + 11172) return decompose_hangul(character, out);
-    size_t n = map(&ucd_canonical, character, out);
+    size_t n = compatible ? map(&ucd_compatible, character, out) : 0;
+    if (n == 0) n = map(&ucd_canonical, character, out);
     return n == 0 ? 1 : n;
 }
 
+/* The block at U+2B820 begins late, as in the reference. */
 int ucd_is_chinese(uint32_t c)
 {
     return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
            (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B820 && c <= 0x2CEAF) ||
+           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
            (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
@@ -82,21 +84,31 @@ static uint32_t class_of(uint32_t character)
     return row == NULL ? 0 : row[1];
 }
 
-static size_t decompose_compatible(uint32_t character, uint32_t *out)
+/* Marks of one starter, by class, those of one class as they came. */
+static void order_run(uint32_t *characters, size_t n, uint32_t *spare)
 {
-    size_t n = map(&ucd_compatible, character, out);
-    return n == 0 ? ucd_decompose(character, out) : n;
+    size_t starts[257] = {0};
+    for (size_t i = 0; i < n; i++) starts[class_of(characters[i]) + 1]++;
+    for (size_t i = 1; i < 257; i++) starts[i] += starts[i - 1];
+    for (size_t i = 0; i < n; i++) spare[starts[class_of(characters[i])]++] = characters[i];
+    for (size_t i = 0; i < n; i++) characters[i] = spare[i];
 }
 
-/* Marks in the order of their classes, those of one class as they came. */
-static void order_marks(uint32_t *characters, size_t n)
+static void order_marks(uint32_t *characters, size_t n, uint32_t *spare)
 {
-    for (size_t i = 1; i < n; i++) {
-        uint32_t moved = characters[i], class = class_of(moved);
-        size_t j = i;
-        for (; class > 0 && j > 0 && class_of(characters[j - 1]) > class; j--)
-            characters[j] = characters[j - 1];
-        characters[j] = moved;
+    size_t start = 0;
+    uint32_t before = 0;
+    int is_ordered = 1;
+    for (size_t i = 0; i <= n; i++) {
+        uint32_t class = i < n ? class_of(characters[i]) : 0;
+        if (class != 0) {
+            if (class < before) is_ordered = 0;
+        } else {
+            if (!is_ordered) order_run(characters + start, i - start, spare);
+            is_ordered = 1;
+            start = i + 1;
+        }
+        before = class;
     }
 }
 
@@ -136,13 +148,17 @@ static size_t compose_all(uint32_t *characters, size_t n)
     return kept;
 }
 
-size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compatible, int compose)
+size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compose)
 {
-    size_t n_out = 0;
-    for (size_t i = 0; i < n; i++)
-        n_out += compatible ? decompose_compatible(characters[i], spare + n_out)
-                            : ucd_decompose(characters[i], spare + n_out);
-    for (size_t i = 0; i < n_out; i++) characters[i] = spare[i];
-    order_marks(characters, n_out);
-    return compose ? compose_all(characters, n_out) : n_out;
+    order_marks(characters, n, spare);
+    return compose ? compose_all(characters, n) : n;
+}
+
+/* Hangul vowels and finals join a syllable; all else that joins is a mark. */
+int ucd_is_boundary(uint32_t character, int compatible)
+{
+    uint32_t parts[UCD_MAX_DECOMPOSED];
+    ucd_decompose(character, compatible, parts);
+    return class_of(parts[0]) == 0 && !(ucd_properties(parts[0]) & UCD_MARK) &&
+           !(parts[0] >= 0x1161 && parts[0] < 0x11C3);
 }

@@ -1,8 +1,9 @@
 /*
  * ucd.h: what the Unicode Character Database says of a character, as far as tokenizers ask.
  *
- * The tables are written by tests/golden/ucd.py; the version is in their head. Characters that
- * are not assigned there have no property.
+ * The tables are written by tests/golden/ucd.py. Each property is of the version that the reference
+ * (Hugging Face's `tokenizers` 0.22) has it from, as models were trained with it. Characters that are not
+ * assigned in that version do not have it.
  */
 #ifndef TEXT_UCD_H
 #define TEXT_UCD_H
@@ -12,31 +13,39 @@
 
 enum ucd_property {
     UCD_SPACE = 1,       /* White_Space */
-    UCD_CONTROL = 2,     /* Cc, Cf, Co */
-    UCD_PUNCTUATION = 4, /* Pc, Pd, Ps, Pe, Pi, Pf, Po */
-    UCD_NONSPACING = 8,  /* Mn */
-    UCD_EXTENDS = 16, /* Mn, Me, Mc, the zero width joiner, skin tones: goes with the one before */
-    UCD_WORD = 32     /* L, N, M, Pc */
+    UCD_CONTROL = 2,     /* Cc, Cf, Co; of Unicode 8 */
+    UCD_PUNCTUATION = 4, /* P; of Unicode 8 */
+    UCD_NONSPACING = 8,  /* Mn; of Unicode 8 */
+    UCD_MARK = 16,       /* M; of Unicode 9 */
+    UCD_WORD = 32,       /* \w of regular expressions (UTS 18, annex C); of Unicode 16 */
+    /* Of grapheme clusters (UAX 29, Unicode 16): of what all of UCD_CLUSTER says. */
+    UCD_EXTENDS = 64,  /* joins what is before it */
+    UCD_BREAKS = 128,  /* joins nothing: controls, ends of lines */
+    UCD_PREPENDS = 192 /* joins what is behind it */
 };
-
-#define UCD_MAX_DECOMPOSED 4
+#define UCD_CLUSTER 192
 
 /* The properties, ored. */
 unsigned ucd_properties(uint32_t character);
 
-/* Full lower case: writes 1 or 2 characters, returns how many. */
+/* Full lower case (Unicode 17): writes 1 or 2 characters, returns how many. */
 size_t ucd_lower_of(uint32_t character, uint32_t out[2]);
 
-/* Full canonical decomposition (NFD of the character alone); returns how many characters. */
-size_t ucd_decompose(uint32_t character, uint32_t out[UCD_MAX_DECOMPOSED]);
-
-/* Normalises characters in place to form D, KD, C or KC (UAX 15). `characters` has room for
- * UCD_MAX_COMPATIBLE times n; returns how many there are then. `spare`: room for as many. */
-#define UCD_MAX_COMPATIBLE 18
-size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compatible, int compose);
-
-/* CJK ideographs as BERT counts them: each a word of its own. */
+/* CJK ideographs as the reference counts them: each a word of its own. */
 int ucd_is_chinese(uint32_t character);
+
+/* The forms of UAX 15 (Unicode 9) are made in two steps. First each character becomes its full
+ * decomposition, canonical (NFD, NFC) or compatible (NFKD, NFKC): returns how many characters that is. */
+#define UCD_MAX_DECOMPOSED 18
+size_t ucd_decompose(uint32_t character, int compatible, uint32_t out[UCD_MAX_DECOMPOSED]);
+
+/* Then marks are put in order and, if asked for (NFC, NFKC), characters are composed, in place. `spare` has
+ * room for n. Returns how many there are then. */
+size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compose);
+
+/* Whether a character changes nothing before it, nor is changed by it: a text can be normalised in two
+ * parts, the second of which begins here. */
+int ucd_is_boundary(uint32_t character, int compatible);
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
@@ -52,9 +61,9 @@ extern const struct ucd_map ucd_lower, ucd_canonical, ucd_compatible;
 
 /* The properties of blocks of 128 characters, each block once. */
 extern const uint8_t ucd_blocks[8704];
-extern const uint8_t ucd_flags[27392];
+extern const uint8_t ucd_flags[27648];
 
-extern const uint32_t ucd_classes[1824]; /* [][2] canonical combining classes, not 0 */
-extern const uint32_t ucd_pairs[2823];   /* [][3] two characters and their composite */
+extern const uint32_t ucd_classes[1628]; /* [][2] canonical combining classes, not 0 */
+extern const uint32_t ucd_pairs[2820];   /* [][3] two characters and their composite */
 
 #endif
