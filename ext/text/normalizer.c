@@ -36,13 +36,13 @@ static int read_replace(struct normalizer *step, const cJSON *json, struct error
 {
     const char *text = json_text_at(json, "/pattern/String");
     const char *regex = json_text_at(json, "/pattern/Regex");
-    const char *content = json_text_at(json, "/content");
-    if (content == NULL || (regex == NULL && (text == NULL || text[0] == '\0')))
+    const cJSON *content = json_at(json, "/content"); /* may be empty */
+    if (!cJSON_IsString(content) || (regex == NULL && text == NULL))
         return error_set(err, ERROR_INVALID, "normalizer: Replace has no pattern or no content");
     step->kind = regex == NULL ? NORMALIZER_REPLACE : NORMALIZER_REPLACE_RUNS;
     if (regex != NULL) {
         step->any_space = strncmp(regex, "\\s", 2) == 0;
-        const char *times = regex[0] == '\0' ? regex : regex + (step->any_space ? 2 : 1);
+        const char *times = regex + (step->any_space ? 2 : 1);
         if (strcmp(times, "+") == 0) step->at_least = 1;
         else if (strcmp(times, "{2,}") == 0) step->at_least = 2;
         if (step->at_least == 0 || (regex[0] != ' ' && !step->any_space))
@@ -50,7 +50,7 @@ static int read_replace(struct normalizer *step, const cJSON *json, struct error
                              "normalizer: the pattern '%.60s' is not known here", regex);
     }
     int rc = regex == NULL ? copy_text(text, &step->from, err) : 0;
-    return rc == 0 ? copy_text(content, &step->to, err) : rc;
+    return rc == 0 ? copy_text(content->valuestring, &step->to, err) : rc;
 }
 
 /* The bytes: a uint32 with the size of the double array, its units, the texts. */
@@ -282,7 +282,8 @@ static int apply_form(struct pass *pass)
     int rc = 0, compatible = pass->step->compatible;
     while (goes_on(pass, &rc)) {
         uint32_t c = utf8_next(&pass->at, pass->end);
-        if (stretch.n >= STRETCH && ucd_is_boundary(c, compatible)) rc = put_stretch(pass, &stretch);
+        if (stretch.n >= STRETCH && ucd_is_boundary(c, compatible))
+            rc = put_stretch(pass, &stretch);
         if (rc == 0) rc = stretch_room(&stretch, pass->err);
         if (rc == 0) stretch.n += ucd_decompose(c, compatible, stretch.characters + stretch.n);
     }

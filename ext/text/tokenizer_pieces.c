@@ -119,7 +119,7 @@ static void reach_from(struct tokenizing *work, struct span text, size_t from)
         if (node == TRIE_NONE) break;
         int32_t id = tokenizer->pieces.values[node];
         if (id < 0) continue;
-        reach(work, from, i + 1 - from, tokenizer->scores[id], id);
+        reach(work, from, i + 1 - from, tokenizer->scores[id], id == tokenizer->unknown ? -1 : id);
         has_single |= i + 1 - from == character;
     }
     if (!has_single) reach(work, from, character, tokenizer->unknown_score, -1);

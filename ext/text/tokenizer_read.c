@@ -53,7 +53,7 @@ static void find_continuing(struct tokenizer *tokenizer, const char *prefix)
 static int read_word_piece(struct tokenizer *tokenizer, const cJSON *model, struct error *err)
 {
     const cJSON *item, *vocabulary = json_at(model, "/vocab");
-    const char *prefix = json_text_at(model, "/continuing_subword_prefix");
+    const cJSON *prefix = json_at(model, "/continuing_subword_prefix"); /* may be empty */
     const char *unknown = json_text_at(model, "/unk_token");
     const cJSON *longest = json_at(model, "/max_input_chars_per_word");
     int rc = 0;
@@ -66,7 +66,7 @@ static int read_word_piece(struct tokenizer *tokenizer, const cJSON *model, stru
     if (rc != 0) return rc;
     int64_t n = whole(longest, 1e6);
     tokenizer->longest_word = n > 0 ? (size_t)n : 100;
-    find_continuing(tokenizer, prefix != NULL ? prefix : "##");
+    find_continuing(tokenizer, cJSON_IsString(prefix) ? prefix->valuestring : "##");
     if (unknown == NULL) unknown = "[UNK]";
     tokenizer->unknown = trie_find(&tokenizer->pieces, span_of(unknown));
     return tokenizer->unknown >= 0

@@ -11,7 +11,6 @@
 
 #include "base/each_allocation.h"
 #include "text/tokenizer.h"
-#include "text/ucd.h"
 
 #define VOCABULARY                                                                                 \
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nbat\n##s\n##man\nthe\n,\n\xE6\x97\xA5\ncafe\n!\n"
@@ -234,6 +233,10 @@ static void test_what_is_not_known_is_named(void **state)
         {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",\"b\"]]}}", "entry 0"},
         {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}}",
          "damaged"},
+        {"{\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"Removed\"}}", "Removed"},
+        {"{\"model\":{\"vocab\":{\"[UNK]\":0}},\"post_processor\":{\"type\":\"Sequence\","
+         "\"processors\":[{\"type\":\"BertProcessing\"},{\"type\":\"BertProcessing\"}]}}",
+         "Sequence"},
         {"{\"model\":{\"type\":\"Unigram\",\"byte_fallback\":true,\"vocab\":[[\"a\",0]]}}",
          "byte_fallback"},
     };
@@ -247,6 +250,27 @@ static void test_what_is_not_known_is_named(void **state)
     }
 }
 
+/* Of a post_processor's Sequence what changes ids; ids of added tokens are those of the vocabulary; a
+ * token that stands alone is passed over as a whole. */
+static void test_what_the_reference_does(void **state)
+{
+    (void)state;
+    struct tokenizer *tokenizer = make(
+        "{\"added_tokens\":[{\"id\":9,\"content\":\"a\",\"single_word\":true,\"special\":true},"
+        "{\"id\":7,\"content\":\"ab\",\"single_word\":true,\"special\":true},"
+        "{\"id\":8,\"content\":\"b\",\"special\":true}],"
+        "\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},"
+        "\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},"
+        "{\"type\":\"BertProcessing\",\"sep\":[\"x\",3],\"cls\":[\"y\",4]}]},"
+        "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"a\":1,\"abc\":2}}}",
+        NULL);
+    check(tokenizer, "a", "4 1 3");
+    check(tokenizer, "ab abc",
+          "4 7 2 3"); /* \"abc\": \"ab\" does not stand alone, its \"b\" is not looked at */
+    check(tokenizer, "b a b", "4 8 1 8 3");
+    tokenizer_free(tokenizer);
+}
+
 /* A template may name ids that the vocabulary does not have. */
 static void test_each_id_is_below_the_size(void **state)
 {
@@ -258,18 +282,6 @@ static void test_each_id_is_below_the_size(void **state)
     assert_int_equal(tokenizer_size(tokenizer), 901);
     check(tokenizer, "a", "900 0 70");
     tokenizer_free(tokenizer);
-}
-
-static void test_normalisation_forms(void **state)
-{
-    (void)state;
-    uint32_t characters[4 * UCD_MAX_COMPATIBLE] = {0x1E9B, 0x323}, spare[4 * UCD_MAX_COMPATIBLE];
-    assert_int_equal(ucd_normalize(characters, 2, spare, 1, 1), 1); /* UAX 15, figure 6 */
-    assert_int_equal(characters[0], 0x1E69);
-    characters[0] = 0xD55C;
-    assert_int_equal(ucd_normalize(characters, 1, spare, 0, 0), 3);
-    assert_int_equal(ucd_normalize(characters, 3, spare, 0, 1), 1);
-    assert_int_equal(characters[0], 0xD55C);
 }
 
 /* cJSON is not counted (base/json.h): vocab.txt makes each block ours. */
@@ -304,8 +316,8 @@ int main(void)
         cmocka_unit_test(test_the_best_path_is_the_best),
         cmocka_unit_test(test_a_long_text_is_interrupted),
         cmocka_unit_test(test_what_is_not_known_is_named),
+        cmocka_unit_test(test_what_the_reference_does),
         cmocka_unit_test(test_each_id_is_below_the_size),
-        cmocka_unit_test(test_normalisation_forms),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
     failing_memory_bind();
