@@ -75,6 +75,12 @@ class Runner:
         self.build = os.path.join(ROOT, options.build)
         self.library = os.path.join(self.build, "rerank." + SUFFIX)
         self.fault_program = os.path.join(self.build, "tests", "fault")
+        self.models = os.path.join(self.build, "tests", "models")
+
+    def write_models(self):
+        """Small local models for the scripts, if numpy is there, which makes them."""
+        maker = os.path.join(ROOT, "tests", "golden", "local", "models.py")
+        subprocess.run([sys.executable, "-B", maker, self.models], stderr=subprocess.DEVNULL, check=False)
 
     def environment(self, preload=False, leaks=True, whole=False):
         """`whole`: stack traces through code without frame pointers (libsqlite3), which is slow."""
@@ -85,6 +91,7 @@ class Runner:
         values["RERANK_EXTENSION"] = self.library
         values["RERANK_BUILD"] = self.build
         values["RERANK_ROOT"] = ROOT
+        values["RERANK_MODEL_PATH"] = self.models
         values["LC_ALL"] = "C.UTF-8"
         if self.options.sanitized:
             values["RERANK_SANITIZED"] = "1"
@@ -117,10 +124,16 @@ class Runner:
     def scripts(self):
         return sorted(glob.glob(os.path.join(ROOT, "tests/sql/*.sql")))
 
+    def run_script(self, script, run):
+        """`local` needs the models."""
+        if os.path.basename(script) == "local.sql" and not os.path.isdir(self.models):
+            return 0, 0, 1, ""
+        return run()
+
     def sql_suites(self):
         for script in self.scripts():
             yield Suite("sql/" + os.path.basename(script)[:-4],
-                        lambda script=script: self.run_sql(script))
+                        lambda script=script: self.run_script(script, lambda: self.run_sql(script)))
 
     def run_sql(self, script):
         """The script as a user would feed it to the shell, in an empty folder."""
@@ -151,13 +164,14 @@ class Runner:
     def leak_suites(self):
         for script in self.scripts():
             yield Suite("leak/" + os.path.basename(script)[:-4],
-                        lambda script=script: self.run_fault(["--no-failure", script]))
+                        lambda script=script: self.run_script(
+                            script, lambda: self.run_fault(["--no-failure", script])))
 
     def fault_suites(self):
         yield Suite("fault/load", lambda: self.run_fault(["--load"]))
         for script in self.scripts():
             yield Suite("fault/" + os.path.basename(script)[:-4],
-                        lambda script=script: self.run_fault([script]))
+                        lambda script=script: self.run_script(script, lambda: self.run_fault([script])))
 
     def run_fault(self, arguments):
         with tempfile.TemporaryDirectory() as folder:
@@ -231,6 +245,8 @@ def main():
     kinds = options.only or ["unit", "sql"] + ["leak"] * options.sanitized + ["python"]
     suites = [suite for kind in kinds for suite in getattr(runner, kind + "_suites")()
               if not options.names or any(name in suite.name for name in options.names)]
+    if {"sql", "leak", "fault"}.intersection(kinds):
+        runner.write_models()
     print(f"python: {sys.executable} {sys.version.split()[0]}", flush=True)
     counts = [0, 0, 0]
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
