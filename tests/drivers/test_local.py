@@ -149,6 +149,24 @@ class ReferenceTest(LocalTest):
             self.assertLess(float(numpy.abs(self.embed(text, "short") - wanted).max()), FLOAT32)
 
 
+@unittest.skipIf(numpy is None or os.environ.get("RERANK_SANITIZED") == "1", "numpy is not there, or a sanitizer is")
+class FullSizeTest(LocalTest):
+    def test_the_shape_of_bge_base(self):
+        """12 layers of 768: what no small model shows, such as sums over 3072 products."""
+        models.write(self.folder("base"), models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512,
+                                                      pooling="cls", seed=15))
+        self.addCleanup(shutil.rmtree, self.folder("base"))
+        some = [texts.TEXTS[1], " ".join(texts.TEXTS)[:2000]]
+        model = reference.Model(self.folder("base"))
+        wanted = [model.embed(text) for text in some]
+        for vector, right in zip(self.embed_all(some, "local:test/base"), wanted):
+            self.assertLess(float(numpy.abs(vector - right).max()), FLOAT32)
+        for precision, least in COSINE.items():
+            self.alias(precision, "local:test/base", precision=precision)
+            for vector, right in zip(self.embed_all(some, precision), wanted):
+                self.assertGreater(cosine(vector, right), least)
+
+
 class BehaviourTest(LocalTest):
     def test_a_vector_does_not_depend_on_its_batch(self):
         many = texts.TEXTS * 7
