@@ -24,12 +24,18 @@ TABLE(avx512, 32, avx512, avx512, avx512);
 TABLE(avx512vnni, 32, avx512vnni, avx512, avx512);
 TABLE(avx512bf16, 32, avx512bf16, avx512, avx512);
 #endif
+#ifdef BERT_HAS_AMX
+TABLE(amx, 32, amx, avx512, avx512);
+#endif
 #ifdef __aarch64__
 TABLE(neon, 16, scalar, scalar, neon); /* products as the compiler makes them of plain C */
 #endif
 
 /* Best first. */
 static const struct bert_kernels *const families[] = {
+#ifdef BERT_HAS_AMX
+    &amx,
+#endif
 #ifdef BERT_HAS_X86
     &avx512bf16, &avx512vnni, &avx512, &avx2,
 #endif
@@ -55,7 +61,11 @@ int bert_kernels_runs(const struct bert_kernels *kernels)
     if (kernels == &avx512) return runs;
     runs = runs && __builtin_cpu_supports("avx512vnni");
     if (kernels == &avx512vnni) return runs;
-    if (kernels == &avx512bf16) return runs && __builtin_cpu_supports("avx512bf16");
+    runs = runs && __builtin_cpu_supports("avx512bf16");
+    if (kernels == &avx512bf16) return runs;
+#endif
+#ifdef BERT_HAS_AMX
+    if (kernels == &amx) return bert_kernels_runs(&avx512bf16) && amx_runs();
 #endif
     return kernels != NULL;
 }

@@ -86,13 +86,14 @@ static void run_panel(const struct product_family *family, struct product_tile *
                       const struct bert_output *output, const size_t rows[2],
                       const unsigned char *next)
 {
-    size_t most = family->n_rows, n = rows[1] - rows[0];
+    size_t step = family->row_step, most = family->n_rows / step;
     size_t row_bytes = product_row_bytes(tile->matrix->precision, tile->rows);
-    if (row_bytes % ALIAS_BYTES == 0 && most > ALIASED_ROWS) most = ALIASED_ROWS;
-    size_t n_tiles = (n + most - 1) / most;
+    if (row_bytes % ALIAS_BYTES == 0 && step == 1 && most > ALIASED_ROWS) most = ALIASED_ROWS;
+    size_t n_steps = (rows[1] - rows[0] + step - 1) / step, n_tiles = (n_steps + most - 1) / most;
     for (size_t i = 0; i < n_tiles; i++) {
-        tile->row = rows[0] + n * i / n_tiles;
-        tile->n_rows = rows[0] + n * (i + 1) / n_tiles - tile->row;
+        size_t end = rows[0] + n_steps * (i + 1) / n_tiles * step;
+        tile->row = rows[0] + n_steps * i / n_tiles * step;
+        tile->n_rows = (end < rows[1] ? end : rows[1]) - tile->row;
         look_ahead(tile, i + 1 == n_tiles ? next : NULL);
         family->sum[tile->matrix->precision](tile);
         finish(family, tile, output);
@@ -119,4 +120,5 @@ void product_run(const struct product_family *family, const struct bert_matrix *
                       panel + 1 < last ? tile.panel + panel_bytes : NULL);
         }
     }
+    if (family->end != NULL) family->end();
 }

@@ -17,7 +17,7 @@
 
 #include "bert/kernels.h"
 
-#define PRODUCT_ROWS 14  /* of a tile, at most */
+#define PRODUCT_ROWS 32  /* of a tile, at most */
 #define PRODUCT_WIDTH 32 /* of a panel, at most */
 
 /* [n_rows][width]; of int8 whole: sums of code times code. */
@@ -37,18 +37,21 @@ struct product_tile {
     const unsigned char *ahead;
     size_t ahead_step;
     union product_sums *sums; /* at a multiple of 64 bytes */
+    size_t prepared;          /* the family's own, from one tile to the next; 0 at first */
 };
 
 struct product_family {
     size_t width;
-    size_t n_rows; /* of a tile at most */
-    void (*sum[3])(const struct product_tile *tile);
+    size_t n_rows;   /* of a tile at most */
+    size_t row_step; /* that is a multiple of this, but for the last tile */
+    void (*sum[3])(struct product_tile *tile); /* by precision */
     /* The sums in units of the output, plus bias, plus `residual` if that is not NULL, to `values`.
      * Both [n_rows, stride], of the tile alone; values may be the sums themselves. */
     void (*store)(const struct product_tile *tile, float *values, size_t stride,
                   const float *residual);
     void (*activate)(enum bert_activation activation, float *values, size_t stride, size_t n_rows,
                      size_t n_columns);
+    void (*end)(void); /* behind the last tile; or NULL */
 };
 
 /* As the product of struct bert_kernels. */
@@ -115,6 +118,18 @@ void avx512vnni_product(const struct bert_matrix *matrix, const struct bert_rows
                         const struct bert_output *output, size_t first, size_t last);
 void avx512bf16_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
                         const struct bert_output *output, size_t first, size_t last);
+#if defined(__linux__) /* no other system is known to grant it */
+#define BERT_HAS_AMX 1
+/* float32 as by avx512, whose conversions these are. */
+void amx_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
+                 const struct bert_output *output, size_t first, size_t last);
+/* The sums of its tiles: of up to 32 rows, of which 16 go together. */
+void amx_sum_pairs(struct product_tile *tile);
+void amx_sum_fours(struct product_tile *tile);
+void amx_end(void);
+/* Whether processor and system have it; asks the system for this process' permission. */
+int amx_runs(void);
+#endif
 #endif
 
 #endif

@@ -243,13 +243,13 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 DEFINE_ALL(PAIRS)
 DEFINE_ALL(FOURS)
 
-TARGET static void sum_pairs(const struct product_tile *tile)
+TARGET static void sum_pairs(struct product_tile *tile)
 {
     struct source source = source_of(tile, 2);
     sum_PAIRS[tile->n_rows - 1](&source, tile->sums->floats);
 }
 
-TARGET static void sum_fours(const struct product_tile *tile)
+TARGET static void sum_fours(struct product_tile *tile)
 {
     struct source source = source_of(tile, 4);
     sum_FOURS[tile->n_rows - 1](&source, tile->sums->floats);
@@ -264,5 +264,23 @@ void avx512_convert(enum bert_precision precision, const struct bert_rows *rows,
 DEFINE_PRODUCT(avx512, avx512, sum_wide, sum_words)
 DEFINE_PRODUCT(avx512vnni, avx512, sum_wide, sum_fours)
 DEFINE_PRODUCT(avx512bf16, avx512, sum_pairs, sum_fours)
+
+#ifdef BERT_HAS_AMX
+void amx_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
+                 const struct bert_output *output, size_t first, size_t last)
+{
+    static const struct product_family family = {
+        .width = WIDTH,
+        .n_rows = 32,
+        .row_step = 16,
+        .sum = {NULL, amx_sum_pairs, amx_sum_fours},
+        .store = store_tile,
+        .activate = avx512_activate,
+        .end = amx_end,
+    };
+    if (matrix->precision == BERT_FLOAT32) avx512_product(matrix, rows, output, first, last);
+    else product_run(&family, matrix, rows, output, first, last);
+}
+#endif
 
 #endif

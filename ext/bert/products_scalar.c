@@ -48,7 +48,7 @@ void scalar_convert(enum bert_precision precision, const struct bert_rows *rows,
 
 /* ---- products ---------------------------------------------------------------------------------- */
 
-static void sum_float32(const struct product_tile *tile)
+static void sum_float32(struct product_tile *tile)
 {
     const float *row = (const float *)(const void *)product_row(tile, 0);
     const float *panel = (const float *)(const void *)tile->panel;
@@ -68,7 +68,7 @@ static inline float widen(uint16_t number)
     return wide.value;
 }
 
-static void sum_bfloat16(const struct product_tile *tile)
+static void sum_bfloat16(struct product_tile *tile)
 {
     const uint16_t *row = (const uint16_t *)(const void *)product_row(tile, 0);
     const uint16_t *panel = (const uint16_t *)(const void *)tile->panel;
@@ -84,7 +84,7 @@ static void sum_bfloat16(const struct product_tile *tile)
     memcpy(tile->sums, sums, sizeof sums);
 }
 
-static void sum_int8(const struct product_tile *tile)
+static void sum_int8(struct product_tile *tile)
 {
     const uint8_t *row = product_row(tile, 0);
     const int8_t *panel = (const int8_t *)tile->panel;
@@ -124,6 +124,7 @@ void scalar_product(const struct bert_matrix *matrix, const struct bert_rows *ro
 {
     static const struct product_family family = {.width = WIDTH,
                                                  .n_rows = 1,
+                                                 .row_step = 1,
                                                  .sum = {sum_float32, sum_bfloat16, sum_int8},
                                                  .store = store,
                                                  .activate = scalar_activate};

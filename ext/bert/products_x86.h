@@ -189,7 +189,7 @@ static inline struct source source_of(const struct product_tile *tile, size_t in
     };
 }
 
-TARGET static void sum_float32(const struct product_tile *tile)
+TARGET static void sum_float32(struct product_tile *tile)
 {
     struct source source = source_of(tile, 1);
     sum_FLOATS[tile->n_rows - 1](&source, tile->sums->floats);
@@ -207,7 +207,7 @@ TARGET static void widen_pairs(const struct product_tile *tile, size_t first, si
 }
 
 /* A chunk ends in an addition: the order of a sum depends on the number of inputs alone. */
-TARGET static void sum_wide(const struct product_tile *tile)
+TARGET static void sum_wide(struct product_tile *tile)
 {
     _Alignas(64) float wide[TILE_ROWS][CHUNK], chunk[TILE_ROWS * WIDTH];
     float *sums = tile->sums->floats;
@@ -248,7 +248,7 @@ TARGET static void add_halves(const struct product_tile *tile, size_t half, cons
     }
 }
 
-TARGET static void sum_words(const struct product_tile *tile)
+TARGET static void sum_words(struct product_tile *tile)
 {
     _Alignas(64) int16_t wide[TILE_ROWS][CHUNK];
     _Alignas(64) float chunk[TILE_ROWS * WIDTH];
@@ -315,6 +315,7 @@ TARGET static void store_tile(const struct product_tile *tile, float *values, si
         static const struct product_family family = {                                              \
             .width = WIDTH,                                                                        \
             .n_rows = TILE_ROWS,                                                                   \
+            .row_step = 1,                                                                         \
             .sum = {sum_float32, bfloat16, int8},                                                  \
             .store = store_tile,                                                                   \
             .activate = layers##_activate,                                                         \
