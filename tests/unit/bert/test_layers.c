@@ -14,10 +14,10 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "bert/guarded.h"
 #include "bert/layers.h"
+#include "bert/oracle_activation.h"
 #include "vector/random.h"
 
 static void for_each_family(void (*test)(const struct bert_kernels *kernels))
@@ -32,53 +32,7 @@ static void for_each_family(void (*test)(const struct bert_kernels *kernels))
     }
 }
 
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-struct guarded {
-    unsigned char *map;
-    size_t size;
-    float *floats;
-};
-
-/* n floats, NaN, right before a page that must not be touched. */
-static struct guarded guard(size_t n)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t bytes = (n * sizeof(float) + page - 1) / page * page;
-    struct guarded guarded = {.size = bytes + page};
-    guarded.map =
-        mmap(NULL, guarded.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(guarded.map != MAP_FAILED);
-    assert_int_equal(mprotect(guarded.map + bytes, page, PROT_NONE), 0);
-    memset(guarded.map, 0xFF, bytes);
-    guarded.floats = (float *)(void *)(guarded.map + bytes) - n;
-    return guarded;
-}
-
-static void unguard(struct guarded *guarded)
-{
-    assert_int_equal(munmap(guarded->map, guarded->size), 0);
-}
-
 /* ---- activations ----------------------------------------------------------------------------- */
-
-static double exact(enum bert_activation activation, double x)
-{
-    switch (activation) {
-    case BERT_GELU:
-        return x / 2 * erfc(-x / sqrt(2.0));
-    case BERT_GELU_TANH:
-        return x / (1 + exp(-2 * sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
-    case BERT_RELU:
-        return x > 0 ? x : 0;
-    case BERT_TANH:
-        return tanh(x);
-    case BERT_SIGMOID:
-        return 1 / (1 + exp(-x));
-    default:
-        return x;
-    }
-}
 
 static double bound(enum bert_activation activation, double x)
 {
@@ -105,7 +59,7 @@ static void try_values(const struct bert_kernels *kernels, enum bert_activation 
         memcpy(y, x, sizeof y);
         kernels->activate(activation, y, CHUNK, 1, CHUNK);
         for (size_t i = 0; i < CHUNK; i++) {
-            double error = fabs((double)y[i] - exact(activation, (double)x[i]));
+            double error = fabs((double)y[i] - exact_activation(activation, (double)x[i]));
             if (!(error <= bound(activation, (double)x[i])))
                 fail_msg("%s: activation %d of %a is %a, %g off", kernels->name, (int)activation,
                          (double)x[i], (double)y[i], error);
