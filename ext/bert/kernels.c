@@ -28,7 +28,8 @@ TABLE(avx512bf16, 32, avx512bf16, avx512, avx512);
 TABLE(amx, 32, amx, avx512, avx512);
 #endif
 #ifdef __aarch64__
-TABLE(neon, 16, scalar, scalar, neon); /* products as the compiler makes them of plain C */
+TABLE(neon, 16, neon, neon, neon);
+TABLE(neondot, 16, neondot, neon, neon);
 #endif
 
 /* Best first. */
@@ -40,7 +41,7 @@ static const struct bert_kernels *const families[] = {
     &avx512bf16, &avx512vnni, &avx512, &avx2,
 #endif
 #ifdef __aarch64__
-    &neon,
+    &neondot,    &neon,
 #endif
     &scalar,
 };
@@ -66,6 +67,9 @@ int bert_kernels_runs(const struct bert_kernels *kernels)
 #endif
 #ifdef BERT_HAS_AMX
     if (kernels == &amx) return bert_kernels_runs(&avx512bf16) && amx_runs();
+#endif
+#ifdef __aarch64__
+    if (kernels == &neondot) return neondot_runs();
 #endif
     return kernels != NULL;
 }

@@ -19,7 +19,7 @@
  *   avx512      AVX-512 F, BW, DQ, VL
  *   avx512vnni  and VNNI (int8 products); with AVX512-BF16 where the processor has it: avx512bf16
  *   amx         and tiles (AMX-TILE, AMX-INT8, AMX-BF16) for int8 and bfloat16; Linux
- *   neon        every aarch64 processor; its products are plain C
+ *   neon        every aarch64 processor; with FEAT_DotProd (int8 products): neondot
  */
 #ifndef BERT_KERNELS_H
 #define BERT_KERNELS_H

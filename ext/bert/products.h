@@ -131,5 +131,12 @@ void amx_end(void);
 int amx_runs(void);
 #endif
 #endif
+#if defined(__aarch64__)
+BERT_PRODUCTS_OF(neon);
+/* Converted as by neon. */
+void neondot_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
+                     const struct bert_output *output, size_t first, size_t last);
+int neondot_runs(void);
+#endif
 
 #endif

@@ -47,6 +47,12 @@ INLINE lanes lanes_of(__m256i a)
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
+/* Into the second level cache. */
+INLINE void prefetch(const void *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
+
 INLINE lanes load_line(const void *p)
 {
     return _mm256_load_ps(p);
@@ -208,7 +214,7 @@ INLINE lanes add_neighbours(lanes low, lanes high)
     return lanes_of(_mm256_permute4x64_epi64(mixed, 0xD8));
 }
 
-#include "bert/products_x86.h"
+#include "bert/products_lanes.h"
 
 void avx2_convert(enum bert_precision precision, const struct bert_rows *rows, size_t first,
                   size_t last)

@@ -16,6 +16,8 @@
 #define INLINE TARGET __attribute__((always_inline)) static inline
 #define LANES 16
 #define TILE_ROWS 14
+#define HAS_PAIRS
+#define HAS_FOURS
 
 #define EACH_ROW(DO)                                                                               \
     DO(0, c0, d0, p0)                                                                              \
@@ -67,6 +69,12 @@ INLINE lanes lanes_of(__m512i a)
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
+
+/* Into the second level cache. */
+INLINE void prefetch(const void *p)
+{
+    _mm_prefetch((const char *)p, _MM_HINT_T1);
+}
 
 INLINE lanes load_line(const void *p)
 {
@@ -236,7 +244,7 @@ INLINE lanes add_neighbours(lanes low, lanes high)
                       _mm512_permutex2var_ps(low, odd, high));
 }
 
-#include "bert/products_x86.h"
+#include "bert/products_lanes.h"
 
 /* ---- with VNNI and BF16 ------------------------------------------------------------------------ */
 

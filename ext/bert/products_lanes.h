@@ -1,12 +1,14 @@
 /*
- * products_x86.h: the products of AVX2 and AVX-512, written once over lanes. Included by products_avx2.c
- * and products_avx512.c alone, which say what a lane operation is:
+ * products_lanes.h: the products of AVX2, AVX-512 and NEON, written once over lanes. Included by
+ * products_avx2.c, products_avx512.c and products_neon.c alone, which say what a lane operation is:
  *
  *   TARGET, INLINE        attributes of a function, of an operation
- *   LANES, lanes          floats of a register, and its type, which holds whole numbers as well
+ *   LANES, lanes          floats of a register (NEON: of two), and its type, which holds whole numbers
+ *                         as well
  *   TILE_ROWS             of a tile at most
  *   EACH_ROW(DO)          DO(r, c, d, p) for each: the names of its sums, and its address
  *   EACH_NUMBER(DO, kind) DO(kind, n) for 1 to TILE_ROWS
+ *   HAS_PAIRS, HAS_FOURS  if there are add_pairs, add_fours
  *
  * and the operations that are used below.
  *
@@ -108,8 +110,10 @@ INLINE lanes weights_of(enum kind kind, const unsigned char *panel, size_t step,
 
 INLINE lanes add_product(enum kind kind, lanes sum, lanes a, lanes b)
 {
-#if LANES == 16
+#ifdef HAS_PAIRS
     if (kind == PAIRS) return add_pairs(sum, a, b);
+#endif
+#ifdef HAS_FOURS
     if (kind == FOURS) return add_fours(sum, a, b);
 #endif
     if (kind == WORDS) return add_words(sum, a, b);
@@ -146,8 +150,7 @@ INLINE void sum_up(enum kind kind, size_t n, const struct source *source, float 
     for (size_t left = source->n_steps / 2; left > 0; left--) {
         /* Keeps the compiler from making a pointer of each row: there are not so many registers. */
         __asm__("" : "+r"(p0), "+r"(p4), "+r"(p8), "+r"(p12), "+r"(third));
-        for (size_t i = 0; i < 2 * panel_step(kind) / 64; i++, ahead += ahead_step)
-            _mm_prefetch((const char *)ahead, _MM_HINT_T1);
+        for (size_t i = 0; i < 2 * panel_step(kind) / 64; i++, ahead += ahead_step) prefetch(ahead);
         STEP(0)
         STEP(1)
         p0 += 2 * row_step(kind);
