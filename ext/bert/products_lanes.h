@@ -43,33 +43,53 @@ INLINE size_t at_most_lanes(size_t n)
     return n < LANES ? n : LANES;
 }
 
-TARGET static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale,
-                            int32_t *zero)
+/* Two of each extreme: one instruction need not wait for the one before. */
+TARGET static struct product_range range_of(const float *floats, size_t n)
 {
-    lanes nothing = all(0.0f), most = all(255.0f), low = nothing, high = nothing;
-    for (size_t i = 0; i < n; i += LANES) {
+    lanes low = all(0.0f), high = low, other_low = low, other_high = low;
+    size_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        lanes values = load_first(floats + i, LANES),
+              others = load_first(floats + i + LANES, LANES);
+        low = least(values, low);
+        high = largest(values, high);
+        other_low = least(others, other_low);
+        other_high = largest(others, other_high);
+    }
+    for (; i < n; i += LANES) {
         lanes values = load_first(floats + i, at_most_lanes(n - i));
         low = least(values, low);
         high = largest(values, high);
     }
-    struct product_range range = product_range(least_lane(low), largest_lane(high));
+    return product_range(least_lane(least(other_low, low)),
+                         largest_lane(largest(other_high, high)));
+}
+
+/* Rounded twice, as in every family: no fused operation. */
+INLINE void code_some(const float *floats, size_t count, lanes inverse, lanes shift, uint8_t *codes)
+{
+    lanes code = plus(times(load_first(floats, count), inverse), shift);
+    store_codes(codes, (count + 3) / 4 * 4, least(largest(code, all(0.0f)), all(255.0f)));
+}
+
+TARGET static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale,
+                            int32_t *zero)
+{
+    struct product_range range = range_of(floats, n);
     lanes inverse = all(range.inverse), shift = all(range.zero);
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t count = at_most_lanes(n - i);
-        /* Rounded twice, as in every family: no fused operation. */
-        lanes code = plus(times(load_first(floats + i, count), inverse), shift);
-        store_codes(codes + i, (count + 3) / 4 * 4, least(largest(code, nothing), most));
-    }
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) code_some(floats + i, LANES, inverse, shift, codes + i);
+    if (i < n) code_some(floats + i, n - i, inverse, shift, codes + i);
     *scale = range.scale;
     *zero = (int32_t)range.zero;
 }
 
 TARGET static void round_row(const float *floats, size_t n, uint16_t *rounded)
 {
-    for (size_t i = 0; i < n; i += LANES) {
-        size_t count = at_most_lanes(n - i);
-        store_rounded(rounded + i, (count + 1) / 2 * 2, load_first(floats + i, count));
-    }
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store_rounded(rounded + i, LANES, load_first(floats + i, LANES));
+    if (i < n) store_rounded(rounded + i, (n - i + 1) / 2 * 2, load_first(floats + i, n - i));
 }
 
 static const struct product_coder coder = {code_row, round_row};
