@@ -36,16 +36,9 @@ static size_t take(size_t *used, size_t bytes)
     return at;
 }
 
-/* Floats from one row of n to the next: never a multiple of 4096 bytes, so that rows next to each other are not in
- * the same lines of the first level cache. */
-static size_t stride_of(size_t n)
-{
-    return n % 1024 == 0 ? n + 16 : n;
-}
-
 static size_t widest(const struct bert_config *config)
 {
-    size_t attention = 3 * config->hidden_size, inner = stride_of(config->intermediate_size);
+    size_t attention = 3 * config->hidden_size, inner = bert_row_stride(config->intermediate_size);
     return attention > inner ? attention : inner;
 }
 
@@ -239,7 +232,7 @@ static void go_through_layer(struct pass *pass, struct bert_rows *rows)
     *rows = prepare(pass, pass->context, n, n, NULL);
     multiply(pass, &layer->attention_output, rows, &sum);
     *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm);
-    wide.stride = stride_of(inner);
+    wide.stride = bert_row_stride(inner);
     wide.activation = config->activation;
     multiply(pass, &layer->intermediate, rows, &wide);
     *rows = prepare(pass, pass->wide, inner, wide.stride, NULL);

@@ -145,6 +145,11 @@ void bert_matrix_pack(struct bert_matrix *matrix, const struct bert_kernels *ker
 
 /* ---- rows -------------------------------------------------------------------------------------- */
 
+size_t bert_row_stride(size_t n)
+{
+    return n % 1024 == 0 ? n + 16 : n;
+}
+
 static size_t code_bytes(enum bert_precision precision, size_t n_rows, size_t n_in)
 {
     struct bert_rows rows = {.n_in = n_in};

@@ -21,6 +21,10 @@ void bert_matrix_init(struct bert_matrix *matrix, const struct bert_kernels *ker
 void bert_matrix_pack(struct bert_matrix *matrix, const struct bert_kernels *kernels, size_t first,
                       size_t n, const float *weights, const float *bias);
 
+/* A good stride for rows of n floats: never a multiple of 4096 bytes, so that rows next to each other are not in the
+ * same lines of the first level cache. */
+size_t bert_row_stride(size_t n);
+
 /* Bytes that rows of that shape need for codes, scales and zeros, a multiple of 64 (0 for float32), and where they go. */
 size_t bert_rows_bytes(enum bert_precision precision, size_t n_rows, size_t n_in);
 void bert_rows_init(struct bert_rows *rows, enum bert_precision precision, size_t n_rows,

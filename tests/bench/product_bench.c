@@ -3,8 +3,8 @@
  *
  *     product_bench [FAMILY]      (the one in use, by default)
  *
- * First the peak: multiplications and additions a second with all operands in registers, of this
- * processor's widest instructions for float32, bfloat16 and int8. Then for each shape and precision
+ * First the peak: multiplications and additions a second with all operands in registers, of the widest
+ * instructions for float32, bfloat16 and int8 that the family has (of AVX-512 and AMX). Then for each shape and precision
  * the product of n_rows activations with weights [n_out, n_in], the conversion of the rows included: Gop/s
  * (2 n_rows n_out n_in operations), and the share of that peak. The best of 7 rounds of 30 ms or more:
  * what the machine does beside it only takes away. 24 matrices are used in turn where few rows meet them, as the
@@ -17,6 +17,7 @@
 
 #include "base/pages.h"
 #include "bert/matrix.h"
+#include "bert/products.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -67,6 +68,49 @@ LOOP_512(loop_bfloat16, "vdpbf16ps")
 LOOP_512(loop_int8, "vpdpbusd")
 #endif
 
+#ifdef BERT_HAS_AMX
+#define TILES __attribute__((target("amx-tile,amx-int8,amx-bf16")))
+
+/* All eight registers of 16 lines of 64 bytes. */
+TILES static void load_tiles(void)
+{
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t line_bytes[16];
+        uint8_t n_rows[16];
+    } config = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        config.line_bytes[i] = 64;
+        config.n_rows[i] = 16;
+    }
+    __asm__ volatile("ldtilecfg %0" : : "m"(config));
+}
+
+TILES static void loop_tiles_bfloat16(long n)
+{
+    load_tiles();
+    for (; n > 0; n -= 4) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+}
+
+TILES static void loop_tiles_int8(long n)
+{
+    load_tiles();
+    for (; n > 0; n -= 4) {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+    _tile_release();
+}
+#endif
+
 static double peak(void (*loop)(long n), double operations)
 {
     double best = 0.0;
@@ -79,11 +123,19 @@ static double peak(void (*loop)(long n), double operations)
     return best;
 }
 
-static void measure_peaks(void)
+/* Those that the family has no instructions for stay 0. */
+static void measure_peaks(const char *family)
 {
-    peaks[0] = peak(loop_float32, 12 * 32);
-    peaks[1] = peak(loop_bfloat16, 12 * 64);
-    peaks[2] = peak(loop_int8, 12 * 128);
+    int is_amx = strcmp(family, "amx") == 0, is_bfloat16 = strcmp(family, "avx512bf16") == 0;
+#if defined(__x86_64__)
+    if (strncmp(family, "avx512", 6) == 0 || is_amx) peaks[0] = peak(loop_float32, 12 * 32);
+    if (is_bfloat16) peaks[1] = peak(loop_bfloat16, 12 * 64);
+    if (is_bfloat16 || strcmp(family, "avx512vnni") == 0) peaks[2] = peak(loop_int8, 12 * 128);
+#endif
+#ifdef BERT_HAS_AMX
+    if (is_amx) peaks[1] = peak(loop_tiles_bfloat16, 2 * 16 * 16 * 32);
+    if (is_amx) peaks[2] = peak(loop_tiles_int8, 2 * 16 * 16 * 64);
+#endif
     for (int i = 0; i < 3; i++) printf("peak %-10s %7.1f Gop/s\n", precisions[i], peaks[i] * 1e-9);
 }
 
@@ -102,7 +154,7 @@ static void fill(float *floats, size_t n)
 }
 
 static double measure(const struct bert_kernels *kernels, enum bert_precision precision, size_t m,
-                      size_t n_out, size_t n_in, size_t pad, size_t n_matrices)
+                      size_t n_out, size_t n_in, size_t n_matrices)
 {
     struct bert_matrix matrices[MATRICES];
     size_t bytes = bert_matrix_bytes(kernels, precision, n_out, n_in);
@@ -112,7 +164,7 @@ static double measure(const struct bert_kernels *kernels, enum bert_precision pr
     }
     struct bert_rows rows;
     struct bert_output output = {values, n_out, BERT_IDENTITY, NULL};
-    bert_rows_init(&rows, precision, m, n_in, activations, n_in + pad, codes);
+    bert_rows_init(&rows, precision, m, n_in, activations, bert_row_stride(n_in), codes);
     double best = 1e9;
     size_t next = 0;
     for (int round = 0; round < ROUNDS; round++) {
@@ -128,6 +180,23 @@ static double measure(const struct bert_kernels *kernels, enum bert_precision pr
     return best;
 }
 
+/* Gop/s and the share of the peak, or of weights from the memory the GB/s. */
+static void report(const struct bert_kernels *kernels, size_t m, const size_t shape[2],
+                   size_t n_matrices)
+{
+    printf("%5zu x %5zu x %5zu ", m, shape[0], shape[1]);
+    for (int p = 0; p < 3; p++) {
+        double t = measure(kernels, (enum bert_precision)p, m, shape[0], shape[1], n_matrices);
+        double rate = 2.0 * (double)(m * shape[0] * shape[1]) / t;
+        size_t bytes = bert_matrix_bytes(kernels, (enum bert_precision)p, shape[0], shape[1]);
+        printf(" %7.1f ", rate * 1e-9);
+        if (n_matrices > 1) printf("%5.1fGB/s", (double)bytes / t * 1e-9);
+        else if (peaks[p] > 0) printf("%5.1f%%", 100 * rate / peaks[p]);
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
     static const size_t shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072},
@@ -139,7 +208,8 @@ int main(int argc, char **argv)
             if (strcmp(bert_kernels_at(i)->name, argv[1]) == 0 &&
                 bert_kernels_runs(bert_kernels_at(i)))
                 kernels = bert_kernels_at(i);
-    measure_peaks();
+    printf("%s\n", kernels->name);
+    measure_peaks(kernels->name);
     activations = pages_alloc(pages_round(MOST_ROWS * (MOST_INPUTS + 16) * 4));
     values = pages_alloc(pages_round(MOST_ROWS * MOST_INPUTS * 4));
     weights = pages_alloc(pages_round(768 * MOST_INPUTS * 4));
@@ -147,34 +217,9 @@ int main(int argc, char **argv)
     memory = pages_alloc(pages_round((size_t)MATRICES * (768 * MOST_INPUTS * 4 + 65536)));
     fill(activations, MOST_ROWS * (MOST_INPUTS + 16));
     fill(weights, 768 * MOST_INPUTS);
-    size_t pad = getenv("PAD") ? (size_t)strtol(getenv("PAD"), NULL, 10) : 0;
     for (size_t s = 0; s < 8; s++)
-        for (size_t r = 0; r < 2; r++) {
-            printf("%5zu x %5zu x %5zu ", many[r], shapes[s][0], shapes[s][1]);
-            for (int p = 0; p < 3; p++) {
-                double t = measure(kernels, (enum bert_precision)p, many[r], shapes[s][0],
-                                   shapes[s][1], pad, 1);
-                double rate = 2.0 * (double)(many[r] * shapes[s][0] * shapes[s][1]) / t;
-                printf(" %7.1f %5.1f%%", rate * 1e-9, 100 * rate / peaks[p]);
-            }
-            printf("\n");
-            fflush(stdout);
-        }
-    if (!getenv("NOFEW"))
-        for (size_t s = 0; s < 8; s += 2)
-            for (size_t r = 0; r < 4; r++) {
-                printf("%5zu x %5zu x %5zu ", few[r], shapes[s][0], shapes[s][1]);
-                for (int p = 0; p < 3; p++) {
-                    double t = measure(kernels, (enum bert_precision)p, few[r], shapes[s][0],
-                                       shapes[s][1], pad, MATRICES);
-                    double rate = 2.0 * (double)(few[r] * shapes[s][0] * shapes[s][1]) / t;
-                    double gb = (double)bert_matrix_bytes(kernels, (enum bert_precision)p,
-                                                          shapes[s][0], shapes[s][1]) /
-                                t * 1e-9;
-                    printf(" %7.1f %5.1fGB/s", rate * 1e-9, gb);
-                }
-                printf("\n");
-                fflush(stdout);
-            }
+        for (size_t r = 0; r < 2; r++) report(kernels, many[r], shapes[s], 1);
+    for (size_t s = 0; s < 8; s += 2)
+        for (size_t r = 0; r < 4; r++) report(kernels, few[r], shapes[s], MATRICES);
     return 0;
 }
