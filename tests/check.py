@@ -32,7 +32,7 @@ SYSTEM_HEADERS = set(
     "assert ctype errno fenv float inttypes limits locale math setjmp signal stdalign stdarg "
     "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings threads time wchar "
     "pthread unistd fcntl sys/mman sys/stat sys/types sys/time dirent poll cpuid immintrin "
-    "arm_neon sys/auxv sys/sysctl sched".split()
+    "arm_neon sys/auxv sys/sysctl sys/syscall sched".split()
 )
 
 BANNED = "strcpy strcat sprintf vsprintf gets strtok atoi atol atoll atof"
