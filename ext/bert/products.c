@@ -2,9 +2,11 @@
 
 #include <float.h>
 #include <math.h>
+#include <unistd.h>
 
-/* Bytes of rows that meet a panel together: with the panel they fit a second level cache. */
-#define BLOCK_BYTES ((size_t)384 << 10)
+/* Bytes of rows that meet a panel together, half of the second level cache: with the panel they fit. */
+#define USUAL_BLOCK ((size_t)512 << 10)
+#define LARGEST_BLOCK ((size_t)1 << 20)
 
 /* Rows so many bytes apart (or a multiple) lie in the same lines of a first level cache of 32 or 48 KB, of which
  * there are 8 or 12. */
@@ -100,6 +102,15 @@ static void run_panel(const struct product_family *family, struct product_tile *
     }
 }
 
+static size_t block_bytes(void)
+{
+#ifdef _SC_LEVEL2_CACHE_SIZE
+    long size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (size > 0) return (size_t)size / 2 < LARGEST_BLOCK ? (size_t)size / 2 : LARGEST_BLOCK;
+#endif
+    return USUAL_BLOCK;
+}
+
 void product_run(const struct product_family *family, const struct bert_matrix *matrix,
                  const struct bert_rows *rows, const struct bert_output *output, size_t first,
                  size_t last)
@@ -107,7 +118,7 @@ void product_run(const struct product_family *family, const struct bert_matrix *
     _Alignas(64) union product_sums sums;
     size_t width = family->width;
     size_t panel_bytes = product_panel_bytes(matrix->precision, width, matrix->n_in);
-    size_t n_blocks = 1 + rows->n_rows * product_row_bytes(matrix->precision, rows) / BLOCK_BYTES;
+    size_t n_blocks = 1 + rows->n_rows * product_row_bytes(matrix->precision, rows) / block_bytes();
     struct product_tile tile = {.matrix = matrix, .rows = rows, .sums = &sums};
     for (size_t block = 0; block < n_blocks; block++) {
         size_t part[2] = {rows->n_rows * block / n_blocks, rows->n_rows * (block + 1) / n_blocks};
