@@ -66,10 +66,10 @@ int bert_kernels_runs(const struct bert_kernels *kernels)
     if (kernels == &avx512bf16) return runs;
 #endif
 #ifdef BERT_HAS_AMX
-    if (kernels == &amx) return bert_kernels_runs(&avx512bf16) && amx_runs();
+    if (kernels == &amx) return bert_kernels_runs(&avx512bf16) && processor_has_amx();
 #endif
 #ifdef __aarch64__
-    if (kernels == &neondot) return neondot_runs();
+    if (kernels == &neondot) return processor_has_dot_product();
 #endif
     return kernels != NULL;
 }

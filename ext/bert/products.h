@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/processor.h"
 #include "bert/kernels.h"
 
 #define PRODUCT_ROWS 32  /* of a tile, at most */
@@ -118,7 +119,7 @@ void avx512vnni_product(const struct bert_matrix *matrix, const struct bert_rows
                         const struct bert_output *output, size_t first, size_t last);
 void avx512bf16_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
                         const struct bert_output *output, size_t first, size_t last);
-#if defined(__linux__) /* no other system is known to grant it */
+#ifdef PROCESSOR_MAY_HAVE_AMX
 #define BERT_HAS_AMX 1
 /* float32 as by avx512, whose conversions these are. */
 void amx_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
@@ -127,8 +128,6 @@ void amx_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
 void amx_sum_pairs(struct product_tile *tile);
 void amx_sum_fours(struct product_tile *tile);
 void amx_end(void);
-/* Whether processor and system have it; asks the system for this process' permission. */
-int amx_runs(void);
 #endif
 #endif
 #if defined(__aarch64__)
@@ -136,7 +135,6 @@ BERT_PRODUCTS_OF(neon);
 /* Converted as by neon. */
 void neondot_product(const struct bert_matrix *matrix, const struct bert_rows *rows,
                      const struct bert_output *output, size_t first, size_t last);
-int neondot_runs(void);
 #endif
 
 #endif

@@ -8,16 +8,12 @@
  * want: groups of 4 bytes of each column, side by side. What is left of a row behind the last 64 bytes
  * is copied, with zeros behind it.
  */
-#define _GNU_SOURCE /* syscall: beyond POSIX */
 #include "bert/products.h"
 
 #ifdef BERT_HAS_AMX
 
-#include <cpuid.h>
 #include <immintrin.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define TARGET __attribute__((target("avx512f,amx-tile,amx-int8,amx-bf16")))
 #define INLINE TARGET __attribute__((always_inline)) static inline
@@ -134,16 +130,6 @@ TARGET void amx_sum_fours(struct product_tile *tile)
 TARGET void amx_end(void)
 {
     _tile_release();
-}
-
-/* Linux keeps the state of tiles for processes that asked for it (Documentation/arch/x86/xstate.rst). */
-int amx_runs(void)
-{
-    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
-    unsigned a, b, c, d;
-    unsigned wanted = 1u << 22 | 1u << 24 | 1u << 25; /* AMX-BF16, AMX-TILE, AMX-INT8 */
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
-           syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
 
 #endif

@@ -9,9 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#ifdef __linux__
-#include <sys/auxv.h>
-#endif
 
 #define TARGET
 #define INLINE __attribute__((always_inline)) static inline
@@ -272,17 +269,6 @@ void neon_convert(enum bert_precision precision, const struct bert_rows *rows, s
                   size_t last)
 {
     product_convert(&coder, precision, rows, first, last);
-}
-
-int neondot_runs(void)
-{
-#if defined(__ARM_FEATURE_DOTPROD) /* Apple's */
-    return 1;
-#elif defined(__linux__)
-    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-#else
-    return 0;
-#endif
 }
 
 DEFINE_PRODUCT(neon, neon, sum_wide, sum_words)

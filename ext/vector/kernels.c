@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(VECTOR_HAS_NEON) && defined(__linux__)
-#include <sys/auxv.h>
-#define HWCAP_DOT_PRODUCT (1ul << 20) /* HWCAP_ASIMDDP of the kernel's asm/hwcap.h */
-#endif
+#include "base/processor.h"
 
 static int runs_here(const struct vector_kernels *kernels)
 {
@@ -23,15 +20,7 @@ static int runs_here(const struct vector_kernels *kernels)
                __builtin_cpu_supports("avx512vpopcntdq");
 #endif
 #ifdef VECTOR_HAS_NEON
-    if (kernels == &vector_kernels_neondot) {
-#if defined(__ARM_FEATURE_DOTPROD)
-        return 1; /* the whole build needs it, as on every Mac */
-#elif defined(__linux__)
-        return (getauxval(AT_HWCAP) & HWCAP_DOT_PRODUCT) != 0;
-#else
-        return 0;
-#endif
-    }
+    if (kernels == &vector_kernels_neondot) return processor_has_dot_product();
 #endif
     return kernels != NULL;
 }
