@@ -178,6 +178,9 @@ static int obey_activation(const cJSON *root, struct bert_config *config, struct
                                             {"relu", BERT_RELU},
                                             {NULL, 0}};
     const char *name = json_text_at(root, "/hidden_act");
+    if (name == NULL && has(root, "/hidden_act"))
+        return error_set(err, ERROR_CORRUPT, "hidden_act: expected a name, not %s",
+                         json_kind(json_at(root, "/hidden_act")));
     const struct choice *found = choose(choices, name == NULL ? "gelu" : name);
     if (found == NULL)
         return unknown("hidden_act", name, "gelu, gelu_new, gelu_pytorch_tanh or relu", err);

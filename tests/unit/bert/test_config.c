@@ -250,6 +250,8 @@ static void test_activations(void **state)
     }
     refused_change(minilm, "\"gelu\"", "\"silu\"", ERROR_UNAVAILABLE,
                    "config.json: hidden_act silu is not known here, expected gelu");
+    refused_change(minilm, "\"gelu\"", "5", ERROR_CORRUPT,
+                   "config.json: hidden_act: expected a name, not a number");
 }
 
 static void test_lengths(void **state)
