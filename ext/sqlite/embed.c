@@ -51,11 +51,10 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
 }
 
 /* embed_each(texts [, model [, role]]) */
-enum { EACH_KEY, EACH_TEXT, EACH_EMBEDDING, EACH_TEXTS, EACH_MODEL, EACH_ROLE };
-#define N_EACH_ARGUMENTS 3
+enum { EACH_KEY, EACH_TEXT, EACH_EMBEDDING, EACH_TEXTS };
 
 struct each_cursor {
-    sqlite3_vtab_cursor base;
+    struct table_cursor base;
     struct text_list list;
     size_t at;
     struct catalog_entry *entry;
@@ -63,54 +62,19 @@ struct each_cursor {
     struct model_embeddings embeddings; /* of the items from `chunk` on that are not null */
     size_t chunk, n_chunk;
     size_t n_nulls; /* among them, before the current one */
-    sqlite3_value *arguments[N_EACH_ARGUMENTS];
 };
 
-static int each_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
-                        sqlite3_vtab **opened, char **message)
+static void each_free(struct table_cursor *base)
 {
-    (void)argc;
-    (void)argv;
-    (void)message;
-    return table_function_connect(
-        db, aux, "CREATE TABLE x(key, text, embedding, texts HIDDEN, model HIDDEN, role HIDDEN)",
-        opened);
-}
-
-static int each_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
-{
-    (void)base;
-    return table_function_plan(info, EACH_TEXTS, N_EACH_ARGUMENTS);
-}
-
-static int each_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
-{
-    (void)base;
-    struct each_cursor *cursor = memory_zalloc(1, sizeof *cursor);
-    if (cursor == NULL) return SQLITE_NOMEM;
-    *opened = &cursor->base;
-    return SQLITE_OK;
-}
-
-static void each_reset(struct each_cursor *cursor)
-{
+    struct each_cursor *cursor = (struct each_cursor *)base;
     text_list_deinit(&cursor->list);
     memory_free(cursor->embeddings.vectors);
-    table_function_release(cursor->arguments, N_EACH_ARGUMENTS);
-    *cursor = (struct each_cursor){.base = cursor->base};
-}
-
-static int each_close(sqlite3_vtab_cursor *base)
-{
-    each_reset((struct each_cursor *)base);
-    memory_free(base);
-    return SQLITE_OK;
 }
 
 /* Embeds the chunk that begins at the current item; nulls have no vector. */
 static int embed_chunk(struct each_cursor *cursor, struct error *err)
 {
-    struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
+    struct connection *connection = table_cursor_connection(&cursor->base);
     size_t left = cursor->list.n - cursor->at, n = 0;
     int rc = 0;
     cursor->chunk = cursor->at;
@@ -136,91 +100,59 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
 }
 
 /* Makes sure that the current item is embedded. */
-static int each_ready(struct each_cursor *cursor)
+static int each_ready(struct each_cursor *cursor, struct error *err)
 {
-    struct error err;
-    if (cursor->at >= cursor->list.n || cursor->at < cursor->chunk + cursor->n_chunk)
-        return SQLITE_OK;
-    if (embed_chunk(cursor, &err) == 0) return SQLITE_OK;
-    cursor->at = cursor->list.n;
-    return argument_table_error(cursor->base.pVtab, "embed_each", &err);
+    cursor->base.is_done = cursor->at >= cursor->list.n;
+    if (cursor->base.is_done || cursor->at < cursor->chunk + cursor->n_chunk) return 0;
+    return embed_chunk(cursor, err);
 }
 
-static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
-                       sqlite3_value **argv)
+static int each_start(struct table_cursor *base, struct error *err)
 {
-    (void)unused;
-    (void)argc;
     struct each_cursor *cursor = (struct each_cursor *)base;
-    struct connection *connection = ((struct table_function *)base->pVtab)->connection;
-    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
-    struct error err;
-    each_reset(cursor);
-    table_function_arguments(plan, argv, arguments);
-    int rc = 0;
-    if (arguments[0] == NULL)
-        rc = error_set(&err, ERROR_INVALID,
-                       "expected a JSON array or object of texts: embed_each(texts)");
-    else if (table_function_keep(arguments, cursor->arguments, N_EACH_ARGUMENTS) != SQLITE_OK)
-        rc = error_nomem(&err);
-    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL) return SQLITE_OK;
-    if (rc == 0) rc = find_model(connection, arguments[1], &cursor->entry, &err);
-    if (rc == 0) rc = parse_role(arguments[2], &cursor->role, &err);
+    struct connection *connection = table_cursor_connection(base);
+    int rc = find_model(connection, base->arguments[1], &cursor->entry, err);
+    if (rc == 0) rc = parse_role(base->arguments[2], &cursor->role, err);
     if (rc == 0)
-        rc = text_list_read(connection->db, arguments[0], TEXT_LIST_PLAIN, NULL, &cursor->list,
-                            &err);
-    return rc == 0 ? each_ready(cursor) : argument_table_error(base->pVtab, "embed_each", &err);
+        rc = text_list_read(connection->db, base->arguments[0], TEXT_LIST_PLAIN, NULL,
+                            &cursor->list, err);
+    return rc == 0 ? each_ready(cursor, err) : rc;
 }
 
-static int each_next(sqlite3_vtab_cursor *base)
+static int each_next(struct table_cursor *base, struct error *err)
 {
     struct each_cursor *cursor = (struct each_cursor *)base;
     cursor->n_nulls += (size_t)(cursor->list.items[cursor->at].is_null != 0);
     cursor->at++;
-    return each_ready(cursor);
+    return each_ready(cursor, err);
 }
 
-static int each_eof(sqlite3_vtab_cursor *base)
-{
-    struct each_cursor *cursor = (struct each_cursor *)base;
-    return cursor->at >= cursor->list.n;
-}
-
-static int each_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+static void each_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     struct each_cursor *cursor = (struct each_cursor *)base;
     const struct text_item *item = &cursor->list.items[cursor->at];
-    if (column >= EACH_TEXTS) {
-        sqlite3_value *argument = cursor->arguments[column - EACH_TEXTS];
-        if (argument != NULL) sqlite3_result_value(context, argument);
-    } else if (column == EACH_EMBEDDING && !item->is_null) {
+    if (column != EACH_EMBEDDING) {
+        sqlite3_result_value(context, column == EACH_KEY ? item->key : item->value);
+    } else if (!item->is_null) {
         const struct model_embeddings *all = &cursor->embeddings;
         size_t number = cursor->at - cursor->chunk - cursor->n_nulls;
         sqlite3_result_blob64(context, all->vectors + number * all->dimensions,
                               all->dimensions * sizeof *all->vectors, SQLITE_TRANSIENT);
-    } else if (column != EACH_EMBEDDING) {
-        sqlite3_result_value(context, column == EACH_KEY ? item->key : item->value);
     }
-    return SQLITE_OK;
 }
 
-static int each_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
-{
-    *rowid = (sqlite3_int64)((struct each_cursor *)base)->at;
-    return SQLITE_OK;
-}
-
-static const sqlite3_module embed_each = {
-    .xConnect = each_connect,
-    .xBestIndex = each_best_index,
-    .xDisconnect = table_function_disconnect,
-    .xOpen = each_open,
-    .xClose = each_close,
-    .xFilter = each_filter,
-    .xNext = each_next,
-    .xEof = each_eof,
-    .xColumn = each_column,
-    .xRowid = each_rowid,
+static const struct table_function embed_each = {
+    .name = "embed_each",
+    .usage = "a JSON array or object of texts: embed_each(texts)",
+    .declaration = "CREATE TABLE x(key, text, embedding, texts HIDDEN, model HIDDEN, role HIDDEN)",
+    .first_argument = EACH_TEXTS,
+    .n_arguments = 3,
+    .n_needed = 1,
+    .cursor_size = sizeof(struct each_cursor),
+    .start = each_start,
+    .next = each_next,
+    .column = each_column,
+    .free = each_free,
 };
 
 /* embed_estimate(texts [, model [, role]]) */
@@ -257,5 +189,5 @@ int embed_register(struct connection *connection)
         if (rc == SQLITE_OK)
             rc = connection_function(connection, "embed_estimate", n, SQLITE_DIRECTONLY, estimate);
     }
-    return rc == SQLITE_OK ? connection_module(connection, "embed_each", &embed_each) : rc;
+    return rc == SQLITE_OK ? table_function_register(connection, &embed_each) : rc;
 }

@@ -46,7 +46,7 @@ struct entry_cursor {
 
 static struct catalog *catalog_of(sqlite3_vtab *base)
 {
-    return ((struct table_function *)base)->connection->catalog;
+    return ((struct connected_table *)base)->connection->catalog;
 }
 
 static int models_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
@@ -55,7 +55,7 @@ static int models_connect(sqlite3 *db, void *aux, int argc, const char *const *a
     (void)argc;
     (void)argv;
     (void)message;
-    int rc = table_function_connect(
+    int rc = connected_table_new(
         db, aux,
         "CREATE TABLE x(name TEXT, task TEXT, provider TEXT, model TEXT, url TEXT, dimensions "
         "INTEGER, max_tokens INTEGER, batch_size INTEGER, precision TEXT, query_prefix TEXT, "
@@ -72,12 +72,11 @@ static int stats_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
     (void)argc;
     (void)argv;
     (void)message;
-    return table_function_connect(
-        db, aux,
-        "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, retries "
-        "INTEGER, texts INTEGER, tokens INTEGER, cache_hits INTEGER, "
-        "bytes INTEGER, seconds REAL, failures INTEGER, truncated INTEGER)",
-        opened);
+    return connected_table_new(db, aux,
+                               "CREATE TABLE x(model TEXT, task TEXT, requests INTEGER, retries "
+                               "INTEGER, texts INTEGER, tokens INTEGER, cache_hits INTEGER, "
+                               "bytes INTEGER, seconds REAL, failures INTEGER, truncated INTEGER)",
+                               opened);
 }
 
 static int entries_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
@@ -383,7 +382,7 @@ static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
 static const sqlite3_module models_module = {
     .xConnect = models_connect,
     .xBestIndex = entries_best_index,
-    .xDisconnect = table_function_disconnect,
+    .xDisconnect = connected_table_free,
     .xOpen = entries_open,
     .xClose = entries_close,
     .xFilter = entries_filter,
@@ -397,7 +396,7 @@ static const sqlite3_module models_module = {
 static const sqlite3_module stats_module = {
     .xConnect = stats_connect,
     .xBestIndex = entries_best_index,
-    .xDisconnect = table_function_disconnect,
+    .xDisconnect = connected_table_free,
     .xOpen = stats_open,
     .xClose = entries_close,
     .xFilter = entries_filter,

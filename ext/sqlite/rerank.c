@@ -37,10 +37,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
 }
 
 /* The table rerank(query, documents [, top_n [, model]]), with the hidden column rank_fields. */
-enum { RANK, KEY, DOCUMENT, SCORE, QUERY, DOCUMENTS, TOP_N, MODEL, RANK_FIELDS };
-#define N_ARGUMENTS 5
-
-_Static_assert(N_ARGUMENTS <= TABLE_FUNCTION_MAX_ARGUMENTS, "arguments fit");
+enum { RANK, KEY, DOCUMENT, SCORE, QUERY };
 
 struct ranked {
     size_t item; /* in the list */
@@ -48,58 +45,17 @@ struct ranked {
 };
 
 struct rerank_cursor {
-    sqlite3_vtab_cursor base;
+    struct table_cursor base;
     struct text_list list;
     struct ranked *ranked; /* [n], best first */
-    size_t n, at;
-    sqlite3_value *arguments[N_ARGUMENTS];
+    size_t n;
 };
 
-static int rerank_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
-                          sqlite3_vtab **opened, char **message)
+static void rerank_free(struct table_cursor *base)
 {
-    (void)argc;
-    (void)argv;
-    (void)message;
-    return table_function_connect(
-        db, aux,
-        "CREATE TABLE x(rank, key, document, relevance_score, query HIDDEN, documents HIDDEN, "
-        "top_n HIDDEN, model HIDDEN, rank_fields HIDDEN)",
-        opened);
-}
-
-static int rerank_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
-{
-    (void)base;
-    int rc = table_function_plan(info, QUERY, N_ARGUMENTS);
-    if (rc != SQLITE_OK || info->nOrderBy != 1) return rc;
-    int column = info->aOrderBy[0].iColumn, descending = info->aOrderBy[0].desc;
-    info->orderByConsumed = (column == RANK && !descending) || (column == SCORE && descending);
-    return rc;
-}
-
-static int rerank_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
-{
-    (void)base;
-    struct rerank_cursor *cursor = memory_zalloc(1, sizeof *cursor);
-    if (cursor == NULL) return SQLITE_NOMEM;
-    *opened = &cursor->base;
-    return SQLITE_OK;
-}
-
-static void rerank_reset(struct rerank_cursor *cursor)
-{
+    struct rerank_cursor *cursor = (struct rerank_cursor *)base;
     text_list_deinit(&cursor->list);
     memory_free(cursor->ranked);
-    table_function_release(cursor->arguments, N_ARGUMENTS);
-    *cursor = (struct rerank_cursor){.base = cursor->base};
-}
-
-static int rerank_close(sqlite3_vtab_cursor *base)
-{
-    rerank_reset((struct rerank_cursor *)base);
-    memory_free(base);
-    return SQLITE_OK;
 }
 
 static int parse_top_n(sqlite3_value *value, size_t *top_n, struct error *err)
@@ -109,9 +65,11 @@ static int parse_top_n(sqlite3_value *value, size_t *top_n, struct error *err)
     int type = sqlite3_value_numeric_type(value);
     double real = sqlite3_value_double(value);
     if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 0) {
-        const char *text = (const char *)sqlite3_value_text(value);
+        int is_blob = sqlite3_value_type(value) == SQLITE_BLOB;
+        const char *text = is_blob ? "a blob" : (const char *)sqlite3_value_text(value);
+        if (text == NULL) return error_nomem(err);
         return error_set(err, ERROR_INVALID, "top_n must be an integer of 0 or more, not %.40s",
-                         text == NULL ? "?" : text);
+                         text);
     }
     if (real < 9e18) *top_n = (size_t)sqlite3_value_int64(value);
     return 0;
@@ -128,7 +86,7 @@ static int compare_scores(const void *a, const void *b)
 static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *entry,
                           struct span query, const char *fields, size_t top_n, struct error *err)
 {
-    struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
+    struct connection *connection = table_cursor_connection(&cursor->base);
     struct span *documents = memory_alloc(cursor->list.n, sizeof *documents);
     struct span *objects = memory_alloc(cursor->list.n, sizeof *objects);
     float *scores = memory_alloc(cursor->list.n, sizeof *scores);
@@ -168,16 +126,15 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
     return rc;
 }
 
-static int run(struct rerank_cursor *cursor, sqlite3_value *const *arguments, struct error *err)
+static int rerank_start(struct table_cursor *base, struct error *err)
 {
-    struct connection *connection = ((struct table_function *)cursor->base.pVtab)->connection;
+    struct rerank_cursor *cursor = (struct rerank_cursor *)base;
+    struct connection *connection = table_cursor_connection(base);
+    sqlite3_value *const *arguments = base->arguments;
     struct catalog_entry *entry;
     struct span query;
     const char *fields;
     size_t top_n;
-    if (sqlite3_value_type(arguments[0]) == SQLITE_NULL ||
-        sqlite3_value_type(arguments[1]) == SQLITE_NULL)
-        return 0;
     int rc = parse_top_n(arguments[2], &top_n, err);
     if (rc == 0) rc = argument_text(arguments[0], &query, err);
     if (rc == 0) rc = model_check_text(query, 1, err);
@@ -188,83 +145,43 @@ static int run(struct rerank_cursor *cursor, sqlite3_value *const *arguments, st
                             err);
     if (rc == 0 && top_n > 0) rc = rank_documents(cursor, entry, query, fields, top_n, err);
     if (cursor->n > top_n) cursor->n = top_n;
+    base->is_done = cursor->n == 0;
     return rc;
 }
 
-static int rerank_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
-                         sqlite3_value **argv)
+static int rerank_next(struct table_cursor *base, struct error *err)
 {
-    (void)unused;
-    (void)argc;
-    struct rerank_cursor *cursor = (struct rerank_cursor *)base;
-    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
-    struct error err;
-    int rc = 0;
-    rerank_reset(cursor);
-    table_function_arguments(plan, argv, arguments);
-    if (arguments[0] == NULL || arguments[1] == NULL)
-        rc = error_set(&err, ERROR_INVALID,
-                       "expected a query and documents: rerank(query, documents)");
-    else if (table_function_keep(arguments, cursor->arguments, N_ARGUMENTS) != SQLITE_OK)
-        rc = error_nomem(&err);
-    if (rc == 0) rc = run(cursor, arguments, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base->pVtab, "rerank", &err);
+    (void)err;
+    base->is_done = (size_t)base->n_rows >= ((struct rerank_cursor *)base)->n;
+    return 0;
 }
 
-static int rerank_next(sqlite3_vtab_cursor *base)
-{
-    ((struct rerank_cursor *)base)->at++;
-    return SQLITE_OK;
-}
-
-static int rerank_eof(sqlite3_vtab_cursor *base)
+static void rerank_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     struct rerank_cursor *cursor = (struct rerank_cursor *)base;
-    return cursor->at >= cursor->n;
-}
-
-static int rerank_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
-{
-    struct rerank_cursor *cursor = (struct rerank_cursor *)base;
-    const struct ranked *ranked = &cursor->ranked[cursor->at];
+    const struct ranked *ranked = &cursor->ranked[base->n_rows];
     const struct text_item *item = &cursor->list.items[ranked->item];
-    switch (column) {
-    case RANK:
-        sqlite3_result_int64(context, (sqlite3_int64)cursor->at + 1);
-        break;
-    case KEY:
-        sqlite3_result_value(context, item->key);
-        break;
-    case DOCUMENT:
-        sqlite3_result_value(context, item->value);
-        break;
-    case SCORE:
-        sqlite3_result_double(context, (double)ranked->score);
-        break;
-    default:
-        if (cursor->arguments[column - QUERY] != NULL)
-            sqlite3_result_value(context, cursor->arguments[column - QUERY]);
-    }
-    return SQLITE_OK;
+    if (column == RANK) sqlite3_result_int64(context, base->n_rows + 1);
+    else if (column == SCORE) sqlite3_result_double(context, (double)ranked->score);
+    else sqlite3_result_value(context, column == KEY ? item->key : item->value);
 }
 
-static int rerank_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
-{
-    *rowid = (sqlite3_int64)((struct rerank_cursor *)base)->at + 1;
-    return SQLITE_OK;
-}
-
-static const sqlite3_module rerank_table = {
-    .xConnect = rerank_connect,
-    .xBestIndex = rerank_best_index,
-    .xDisconnect = table_function_disconnect,
-    .xOpen = rerank_open,
-    .xClose = rerank_close,
-    .xFilter = rerank_filter,
-    .xNext = rerank_next,
-    .xEof = rerank_eof,
-    .xColumn = rerank_column,
-    .xRowid = rerank_rowid,
+static const struct table_function rerank_table = {
+    .name = "rerank",
+    .usage = "a query and documents: rerank(query, documents)",
+    .declaration =
+        "CREATE TABLE x(rank, key, document, relevance_score, query HIDDEN, documents HIDDEN, "
+        "top_n HIDDEN, model HIDDEN, rank_fields HIDDEN)",
+    .first_argument = QUERY,
+    .n_arguments = 5,
+    .n_needed = 2,
+    .rising = 1u << RANK,
+    .falling = 1u << SCORE,
+    .cursor_size = sizeof(struct rerank_cursor),
+    .start = rerank_start,
+    .next = rerank_next,
+    .column = rerank_column,
+    .free = rerank_free,
 };
 
 int rerank_register(struct connection *connection)
@@ -272,5 +189,5 @@ int rerank_register(struct connection *connection)
     int rc = SQLITE_OK;
     for (int n = 2; rc == SQLITE_OK && n <= 3; n++)
         rc = connection_function(connection, "rerank", n, SQLITE_DETERMINISTIC, rerank);
-    return rc == SQLITE_OK ? connection_module(connection, "rerank", &rerank_table) : rc;
+    return rc == SQLITE_OK ? table_function_register(connection, &rerank_table) : rc;
 }

@@ -37,10 +37,9 @@ enum {
     EACH_K,
     EACH_SCHEMA
 };
-#define N_EACH_ARGUMENTS 4
 
 struct each_cursor {
-    sqlite3_vtab_cursor base;
+    struct table_cursor base;
     struct semantic_view view;
     struct text_list list; /* of a JSON list */
     float *vectors;        /* [n_queries, dimensions]; owned */
@@ -50,37 +49,8 @@ struct each_cursor {
     size_t group, n_group;
     size_t query; /* the current one */
     struct top_k_hit hit;
-    int64_t rank, row;
-    int eof;
-    sqlite3_value *arguments[N_EACH_ARGUMENTS];
+    int64_t rank;
 };
-
-static int each_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
-                        sqlite3_vtab **opened, char **message)
-{
-    (void)argc;
-    (void)argv;
-    (void)message;
-    return table_function_connect(db, aux,
-                                  "CREATE TABLE x(key, id, similarity, distance, rank, \"index\" "
-                                  "HIDDEN, queries HIDDEN, k HIDDEN, schema HIDDEN)",
-                                  opened);
-}
-
-static int each_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
-{
-    (void)base;
-    return table_function_plan(info, EACH_INDEX, N_EACH_ARGUMENTS);
-}
-
-static int each_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
-{
-    (void)base;
-    struct each_cursor *cursor = memory_zalloc(1, sizeof *cursor);
-    if (cursor == NULL) return SQLITE_NOMEM;
-    *opened = &cursor->base;
-    return SQLITE_OK;
-}
 
 static void drop_group(struct each_cursor *cursor)
 {
@@ -88,25 +58,14 @@ static void drop_group(struct each_cursor *cursor)
     cursor->n_group = 0;
 }
 
-static void each_reset(struct each_cursor *cursor)
+static void each_free(struct table_cursor *base)
 {
+    struct each_cursor *cursor = (struct each_cursor *)base;
     drop_group(cursor);
     view_close(&cursor->view);
     text_list_deinit(&cursor->list);
     memory_free(cursor->vectors);
     memory_free(cursor->queries);
-    table_function_release(cursor->arguments, N_EACH_ARGUMENTS);
-    sqlite3_vtab_cursor base = cursor->base;
-    memset(cursor, 0, sizeof *cursor);
-    cursor->base = base;
-    cursor->eof = 1;
-}
-
-static int each_close(sqlite3_vtab_cursor *base)
-{
-    each_reset((struct each_cursor *)base);
-    memory_free(base);
-    return SQLITE_OK;
 }
 
 /* ---- the queries ----------------------------------------------------------------------------- */
@@ -255,117 +214,73 @@ static int search_group(struct each_cursor *cursor, struct error *err)
 }
 
 /* The next hit: of the current query, or of the next one that has any. */
-static int advance(struct each_cursor *cursor)
+static int each_next(struct table_cursor *base, struct error *err)
 {
-    struct error err;
+    struct each_cursor *cursor = (struct each_cursor *)base;
     for (; cursor->query < cursor->n_queries; cursor->query++, cursor->rank = 0) {
         if (cursor->queries[cursor->query] == NULL) continue;
-        if (cursor->query >= cursor->group + cursor->n_group && search_group(cursor, &err) != 0) {
-            cursor->eof = 1;
-            return argument_table_error(cursor->base.pVtab, "semantic_search_each", &err);
+        if (cursor->query >= cursor->group + cursor->n_group) {
+            int rc = search_group(cursor, err);
+            if (rc != 0) return rc;
         }
         if (!top_k_pop(&cursor->hits[cursor->query - cursor->group], &cursor->hit)) continue;
         cursor->rank++;
-        cursor->row++;
-        return SQLITE_OK;
+        return 0;
     }
-    cursor->eof = 1;
-    return SQLITE_OK;
+    base->is_done = 1;
+    return 0;
 }
 
-static int each_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
-                       sqlite3_value **argv)
+static int each_start(struct table_cursor *base, struct error *err)
 {
-    (void)unused;
-    (void)argc;
     struct each_cursor *cursor = (struct each_cursor *)base;
-    struct connection *connection = ((struct table_function *)base->pVtab)->connection;
-    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
-    struct error err;
-    each_reset(cursor);
-    table_function_arguments(plan, argv, arguments);
+    sqlite3_value *const *arguments = base->arguments;
     sqlite3_value *queries = arguments[EACH_QUERIES - EACH_INDEX];
-    int rc = 0;
-    if (arguments[0] == NULL || queries == NULL)
-        rc = error_set(&err, ERROR_INVALID,
-                       "expected semantic_search_each(index, queries [, k [, schema]])");
-    else if (table_function_keep(arguments, cursor->arguments, N_EACH_ARGUMENTS) != SQLITE_OK)
-        rc = error_nomem(&err);
-    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL ||
-             sqlite3_value_type(queries) == SQLITE_NULL)
-        return SQLITE_OK;
-    if (rc == 0) rc = read_k(cursor, arguments[EACH_K - EACH_INDEX], &err);
+    int rc = read_k(cursor, arguments[EACH_K - EACH_INDEX], err);
     if (rc == 0)
-        rc = view_open(connection, arguments[0], arguments[EACH_SCHEMA - EACH_INDEX], &cursor->view,
-                       &err);
-    if (rc == 0 && cursor->view.state.dimensions == 0) return SQLITE_OK; /* no rows */
+        rc = view_open(table_cursor_connection(base), arguments[0],
+                       arguments[EACH_SCHEMA - EACH_INDEX], &cursor->view, err);
+    if (rc == 0 && cursor->view.state.dimensions == 0) { /* no rows */
+        base->is_done = 1;
+        return 0;
+    }
     if (rc == 0)
-        rc = sqlite3_value_type(queries) == SQLITE_BLOB ? read_blob(cursor, queries, &err)
-                                                        : read_json(cursor, queries, &err);
-    if (rc != 0) return argument_table_error(base->pVtab, "semantic_search_each", &err);
-    cursor->eof = 0;
-    return advance(cursor);
+        rc = sqlite3_value_type(queries) == SQLITE_BLOB ? read_blob(cursor, queries, err)
+                                                        : read_json(cursor, queries, err);
+    return rc == 0 ? each_next(base, err) : rc;
 }
 
-static int each_next(sqlite3_vtab_cursor *base)
-{
-    return advance((struct each_cursor *)base);
-}
-
-static int each_eof(sqlite3_vtab_cursor *base)
-{
-    return ((struct each_cursor *)base)->eof;
-}
-
-static int each_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+static void each_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     struct each_cursor *cursor = (struct each_cursor *)base;
     enum index_metric metric = cursor->view.table->config.metric;
-    switch (column) {
-    case EACH_KEY:
-        if (cursor->list.n > 0)
-            sqlite3_result_value(context, cursor->list.items[cursor->query].key);
-        else sqlite3_result_int64(context, (sqlite3_int64)cursor->query);
-        break;
-    case EACH_ID:
-        sqlite3_result_int64(context, cursor->hit.id);
-        break;
-    case EACH_SIMILARITY:
+    if (column == EACH_ID) sqlite3_result_int64(context, cursor->hit.id);
+    else if (column == EACH_SIMILARITY)
         sqlite3_result_double(context, index_similarity(metric, cursor->hit.similarity));
-        break;
-    case EACH_DISTANCE:
+    else if (column == EACH_DISTANCE)
         sqlite3_result_double(context, index_distance(metric, cursor->hit.similarity));
-        break;
-    case EACH_RANK:
-        sqlite3_result_int64(context, cursor->rank);
-        break;
-    default:
-        if (cursor->arguments[column - EACH_INDEX] != NULL)
-            sqlite3_result_value(context, cursor->arguments[column - EACH_INDEX]);
-    }
-    return SQLITE_OK;
+    else if (column == EACH_RANK) sqlite3_result_int64(context, cursor->rank);
+    else if (cursor->list.n > 0)
+        sqlite3_result_value(context, cursor->list.items[cursor->query].key);
+    else sqlite3_result_int64(context, (sqlite3_int64)cursor->query);
 }
 
-static int each_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
-{
-    *rowid = ((struct each_cursor *)base)->row;
-    return SQLITE_OK;
-}
-
-static const sqlite3_module search_each = {
-    .xConnect = each_connect,
-    .xBestIndex = each_best_index,
-    .xDisconnect = table_function_disconnect,
-    .xOpen = each_open,
-    .xClose = each_close,
-    .xFilter = each_filter,
-    .xNext = each_next,
-    .xEof = each_eof,
-    .xColumn = each_column,
-    .xRowid = each_rowid,
+static const struct table_function search_each = {
+    .name = "semantic_search_each",
+    .usage = "semantic_search_each(index, queries [, k [, schema]])",
+    .declaration = "CREATE TABLE x(key, id, similarity, distance, rank, \"index\" HIDDEN, queries "
+                   "HIDDEN, k HIDDEN, schema HIDDEN)",
+    .first_argument = EACH_INDEX,
+    .n_arguments = 4,
+    .n_needed = 2,
+    .cursor_size = sizeof(struct each_cursor),
+    .start = each_start,
+    .next = each_next,
+    .column = each_column,
+    .free = each_free,
 };
 
 int search_each_register(struct connection *connection)
 {
-    return connection_module(connection, "semantic_search_each", &search_each);
+    return table_function_register(connection, &search_each);
 }

@@ -36,56 +36,12 @@ enum {
     RECALL_SAMPLES,
     RECALL_SCHEMA
 };
-#define N_RECALL_ARGUMENTS 4
 
 struct recall_cursor {
-    sqlite3_vtab_cursor base;
-    int eof;
+    struct table_cursor base;
     size_t k, n_queries, n_scanned, n_rescored, n_rows, n_partitions;
     double recall;
-    sqlite3_value *arguments[N_RECALL_ARGUMENTS];
 };
-
-static int recall_connect(sqlite3 *db, void *aux, int argc, const char *const *argv,
-                          sqlite3_vtab **opened, char **message)
-{
-    (void)argc;
-    (void)argv;
-    (void)message;
-    return table_function_connect(
-        db, aux,
-        "CREATE TABLE x(k, queries, recall, scanned, rescored, rows, partitions, "
-        "\"index\" HIDDEN, wanted_k HIDDEN, samples HIDDEN, schema HIDDEN)",
-        opened);
-}
-
-static int recall_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
-{
-    (void)base;
-    return table_function_plan(info, RECALL_INDEX, N_RECALL_ARGUMENTS);
-}
-
-static int recall_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
-{
-    (void)base;
-    struct recall_cursor *cursor = memory_zalloc(1, sizeof *cursor);
-    if (cursor == NULL) return SQLITE_NOMEM;
-    *opened = &cursor->base;
-    return SQLITE_OK;
-}
-
-static void recall_reset(struct recall_cursor *cursor)
-{
-    table_function_release(cursor->arguments, N_RECALL_ARGUMENTS);
-    *cursor = (struct recall_cursor){.base = cursor->base, .eof = 1};
-}
-
-static int recall_close(sqlite3_vtab_cursor *base)
-{
-    recall_reset((struct recall_cursor *)base);
-    memory_free(base);
-    return SQLITE_OK;
-}
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
@@ -211,56 +167,37 @@ static int read_count(sqlite3_value *value, const char *name, size_t usual, size
     return 0;
 }
 
-static int recall_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
-                         sqlite3_value **argv)
+static int recall_start(struct table_cursor *base, struct error *err)
 {
-    (void)unused;
-    (void)argc;
     struct recall_cursor *cursor = (struct recall_cursor *)base;
-    struct connection *connection = ((struct table_function *)base->pVtab)->connection;
-    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS];
+    sqlite3_value *const *arguments = base->arguments;
     struct semantic_view view = {0};
     struct sample sample = {0};
-    struct error err;
-    recall_reset(cursor);
-    table_function_arguments(plan, argv, arguments);
-    int rc = 0;
-    if (arguments[0] == NULL)
-        rc = error_set(&err, ERROR_INVALID,
-                       "expected semantic_recall(index [, k [, samples [, schema]]])");
-    else if (table_function_keep(arguments, cursor->arguments, N_RECALL_ARGUMENTS) != SQLITE_OK)
-        rc = error_nomem(&err);
-    else if (sqlite3_value_type(arguments[0]) == SQLITE_NULL) return SQLITE_OK;
-    if (rc == 0) rc = read_count(arguments[1], "k", USUAL_K, &cursor->k, &err);
-    if (rc == 0) rc = read_count(arguments[2], "samples", USUAL_SAMPLES, &sample.n, &err);
-    if (rc == 0) rc = view_open(connection, arguments[0], arguments[3], &view, &err);
+    int rc = read_count(arguments[1], "k", USUAL_K, &cursor->k, err);
+    if (rc == 0) rc = read_count(arguments[2], "samples", USUAL_SAMPLES, &sample.n, err);
+    if (rc == 0)
+        rc = view_open(table_cursor_connection(base), arguments[0], arguments[3], &view, err);
     if (rc == 0) {
         const struct index_snapshot *snapshot = view.reader.snapshot;
         cursor->n_rows = snapshot->n_rows;
         cursor->n_partitions = snapshot->partitions == NULL ? 0 : snapshot->partitions->n;
         if (sample.n > snapshot->n_rows) sample.n = snapshot->n_rows;
         cursor->n_queries = sample.n;
-        if (sample.n > 0) rc = measure(&view, cursor, &sample, &err);
+        if (sample.n > 0) rc = measure(&view, cursor, &sample, err);
     }
     sample_free(&sample);
     view_close(&view);
-    if (rc != 0) return argument_table_error(base->pVtab, "semantic_recall", &err);
-    cursor->eof = 0;
-    return SQLITE_OK;
+    return rc;
 }
 
-static int recall_next(sqlite3_vtab_cursor *base)
+static int recall_next(struct table_cursor *base, struct error *err)
 {
-    ((struct recall_cursor *)base)->eof = 1;
-    return SQLITE_OK;
+    (void)err;
+    base->is_done = 1;
+    return 0;
 }
 
-static int recall_eof(sqlite3_vtab_cursor *base)
-{
-    return ((struct recall_cursor *)base)->eof;
-}
-
-static int recall_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
+static void recall_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     struct recall_cursor *cursor = (struct recall_cursor *)base;
     double n = (double)cursor->n_queries;
@@ -268,10 +205,7 @@ static int recall_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
                              [RECALL_QUERIES] = cursor->n_queries,
                              [RECALL_ROWS] = cursor->n_rows,
                              [RECALL_PARTITIONS] = cursor->n_partitions};
-    if (column >= RECALL_INDEX) {
-        sqlite3_value *argument = cursor->arguments[column - RECALL_INDEX];
-        if (argument != NULL) sqlite3_result_value(context, argument);
-    } else if (column == RECALL_RECALL || column == RECALL_SCANNED || column == RECALL_RESCORED) {
+    if (column == RECALL_RECALL || column == RECALL_SCANNED || column == RECALL_RESCORED) {
         double sum = column == RECALL_RECALL    ? cursor->recall
                      : column == RECALL_SCANNED ? (double)cursor->n_scanned
                                                 : (double)cursor->n_rescored;
@@ -279,30 +213,23 @@ static int recall_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     } else {
         sqlite3_result_int64(context, (sqlite3_int64)counts[column]);
     }
-    return SQLITE_OK;
 }
 
-static int recall_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
-{
-    (void)base;
-    *rowid = 1;
-    return SQLITE_OK;
-}
-
-static const sqlite3_module recall = {
-    .xConnect = recall_connect,
-    .xBestIndex = recall_best_index,
-    .xDisconnect = table_function_disconnect,
-    .xOpen = recall_open,
-    .xClose = recall_close,
-    .xFilter = recall_filter,
-    .xNext = recall_next,
-    .xEof = recall_eof,
-    .xColumn = recall_column,
-    .xRowid = recall_rowid,
+static const struct table_function recall = {
+    .name = "semantic_recall",
+    .usage = "semantic_recall(index [, k [, samples [, schema]]])",
+    .declaration = "CREATE TABLE x(k, queries, recall, scanned, rescored, rows, partitions, "
+                   "\"index\" HIDDEN, wanted_k HIDDEN, samples HIDDEN, schema HIDDEN)",
+    .first_argument = RECALL_INDEX,
+    .n_arguments = 4,
+    .n_needed = 1,
+    .cursor_size = sizeof(struct recall_cursor),
+    .start = recall_start,
+    .next = recall_next,
+    .column = recall_column,
 };
 
 int recall_register(struct connection *connection)
 {
-    return connection_module(connection, "semantic_recall", &recall);
+    return table_function_register(connection, &recall);
 }

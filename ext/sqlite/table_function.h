@@ -1,6 +1,6 @@
 /*
- * table_function.h: what the table-valued functions share: arguments are hidden columns, bound by
- * equality.
+ * table_function.h: table-valued functions, of which each says only what is its own. Arguments are hidden
+ * columns, the last ones, bound by equality.
  */
 #ifndef SQLITE_TABLE_FUNCTION_H
 #define SQLITE_TABLE_FUNCTION_H
@@ -9,26 +9,42 @@
 
 #define TABLE_FUNCTION_MAX_ARGUMENTS 5
 
-/* A table function's xConnect: `declaration` is its CREATE TABLE. */
-struct table_function {
+/* What a table's xConnect makes: `declaration` is its CREATE TABLE. */
+struct connected_table {
     sqlite3_vtab base;
     struct connection *connection;
+    const struct table_function *function; /* NULL for other tables */
 };
-int table_function_connect(sqlite3 *db, struct connection *connection, const char *declaration,
-                           sqlite3_vtab **opened);
-int table_function_disconnect(sqlite3_vtab *base);
+int connected_table_new(sqlite3 *db, struct connection *connection, const char *declaration,
+                        sqlite3_vtab **opened);
+int connected_table_free(sqlite3_vtab *base);
 
-/* xBestIndex: columns first .. first + n - 1 are arguments; idxNum gets one bit for each that is
- * given. An argument that cannot be had in a plan rules the plan out. */
-int table_function_plan(sqlite3_index_info *info, int first, int n);
+/* The first member of a function's own cursor, whose other members are zero when it starts. */
+struct table_cursor {
+    sqlite3_vtab_cursor base;
+    sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS]; /* owned; NULL where not given */
+    sqlite3_int64 n_rows;                                   /* before the current one */
+    int is_done;
+};
 
-/* The arguments as xFilter gets them, each in its place, NULL pointers where not given. */
-void table_function_arguments(int plan, sqlite3_value **argv,
-                              sqlite3_value *arguments[TABLE_FUNCTION_MAX_ARGUMENTS]);
+struct table_function {
+    const char *name, *usage;  /* "a text: chunk_each(text)": what was expected if arguments lack */
+    const char *declaration;   /* its CREATE TABLE */
+    int first_argument;        /* a column */
+    int n_arguments, n_needed; /* if one of those needed is NULL, there are no rows */
+    unsigned rising, falling;  /* columns, as bits: what rows come in the order of anyway */
+    size_t cursor_size;
+    /* Each leaves the cursor at a row or sets is_done; after an error it is done. */
+    int (*start)(struct table_cursor *cursor, struct error *err);
+    int (*next)(struct table_cursor *cursor, struct error *err);
+    void (*column)(struct table_cursor *cursor, sqlite3_context *context, int column);
+    void (*free)(struct table_cursor *cursor); /* what the cursor owns; or NULL */
+};
 
-/* Owned copies, to read back; NULL where not given. Returns SQLITE_OK or SQLITE_NOMEM. */
-int table_function_keep(sqlite3_value *const *arguments, sqlite3_value **kept, int n);
-void table_function_release(sqlite3_value **kept, int n);
+/* Returns an SQLite code. `function` is a constant. */
+int table_function_register(struct connection *connection, const struct table_function *function);
+
+struct connection *table_cursor_connection(const struct table_cursor *cursor);
 
 /* The text of an optional argument: NULL when it was not given or is NULL. ERROR_INVALID for a
  * blob. */

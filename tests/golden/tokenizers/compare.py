@@ -5,7 +5,7 @@
 Each normaliser is looked at through a vocabulary of all characters, each pre-tokenizer through one that tells where words
 end, Unigram through small random vocabularies, and the published bge tokenizer (from RERANK_SHARED) as it is. Texts:
 every character in some surroundings, and random mixtures of marks, spaces, controls and letters. Prints how many texts have
-other ids, and examples. Three texts in 150,000 of the mixtures do with BertNormalizer: marks that came with Unicode 9,
+other ids, and examples. Two texts in 150,000 of the mixtures do with BertNormalizer: marks that came with Unicode 9,
 which it keeps, out of order. Some 15 minutes; npm, node and 8 GB of memory are needed.
 """
 import base64
