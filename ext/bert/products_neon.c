@@ -1,7 +1,6 @@
 /*
  * products_neon.c: tiles of up to 4 rows times 16 columns, for aarch64; int8 by 16-bit multiplications or,
- * where the processor has it, by the dot product of FEAT_DotProd, which is written in assembly so that the
- * rest is built without it. Speed has not been measured on real hardware.
+ * where the processor has it, by the dot product of FEAT_DotProd. Speed has not been measured on real hardware.
  */
 #if defined(__aarch64__)
 
@@ -225,9 +224,7 @@ INLINE lanes add_words(lanes sum, lanes a, lanes b)
 INLINE float32x4_t half_of_fours(float32x4_t sum, float32x4_t a, float32x4_t b)
 {
     uint8x16_t codes = veorq_u8(vreinterpretq_u8_f32(a), vdupq_n_u8(0x80));
-    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b"
-            : "+w"(sum)
-            : "w"(codes), "w"(b));
+    __asm__("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum) : "w"(codes), "w"(b));
     return sum;
 }
 
@@ -248,6 +245,14 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 #include "bert/products_lanes.h"
 
 /* ---- with dot products ------------------------------------------------------------------------- */
+
+/* As in vector/kernels_neon.c: clang before 16 declares no vdotq_s32 for a function alone. */
+#undef TARGET
+#ifdef __clang__
+#define TARGET __attribute__((target("dotprod")))
+#else
+#define TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
+#endif
 
 DEFINE_ALL(FOURS)
 
