@@ -49,7 +49,7 @@ LIBS    := -lcurl -lcjson -lm -lpthread
 LIBRARY := $(BUILD)/rerank.$(SUFFIX)
 STATIC  := $(BUILD)/librerank.a
 
-SOURCES := $(wildcard ext/*/*.c)
+SOURCES := $(wildcard ext/*/*.c ext/*/*/*.c)
 OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
 # For a program that links SQLite itself: the SQL face calls it directly (-DSQLITE_CORE).
 CORE_OBJECTS := $(patsubst $(BUILD)/obj/sqlite/%,$(BUILD)/core/sqlite/%,$(OBJECTS))
@@ -61,10 +61,10 @@ ROOMS_vector  := base vector
 ROOMS_http    := base text vector http
 ROOMS_model   := $(ROOMS_http) model
 ROOMS_lexical := $(ROOMS_model) lexical
-ROOMS_bert    := $(ROOMS_model) bert
+ROOMS_local   := $(ROOMS_model) local
 ROOMS_api     := $(ROOMS_model) api
-ROOMS_catalog := $(ROOMS_model) lexical bert api catalog
-ROOMS_index   := $(ROOMS_model) lexical bert api index
+ROOMS_catalog := $(ROOMS_model) lexical local api catalog
+ROOMS_index   := $(ROOMS_model) lexical local api index
 # sqlite/ is tested as part of a program that links SQLite itself: with CORE_OBJECTS.
 room_objects = $(foreach room,$(ROOMS_$(1)),$(filter $(BUILD)/obj/$(room)/%,$(OBJECTS)))
 
@@ -119,7 +119,7 @@ model: ## download MODEL=owner/name from the hub, for local models
 	sh tests/tools/model.sh '$(MODEL)' '$(MODELS)'
 
 format: ## let clang-format rewrite the C files
-	clang-format -i $(wildcard ext/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+	clang-format -i $(wildcard ext/*/*.[ch] ext/*/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
@@ -144,7 +144,7 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared bert/test_team bert/test_encoder index/test_search index/test_snapshot sqlite/test_semantic_threads
+THREADED := base/test_workers base/test_shared local/test_team local/test_encoder index/test_search index/test_snapshot sqlite/test_semantic_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)

@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # A room includes itself and rooms on lower floors, with the exceptions of NEVER.
 FLOORS = {
-    "base": 1, "text": 2, "vector": 2, "http": 3, "model": 4, "lexical": 5, "bert": 5, "api": 5,
+    "base": 1, "text": 2, "vector": 2, "http": 3, "model": 4, "lexical": 5, "local": 5, "api": 5,
     "catalog": 6, "index": 7, "sqlite": 8,
 }
 NEVER = {("index", "catalog")}
@@ -227,7 +227,7 @@ def main():
     parser.add_argument("--library")
     options = parser.parse_args()
     root = os.path.abspath(options.root)
-    files = sorted(glob.glob(os.path.join(root, "ext/*/*.[ch]")))
+    files = sorted(glob.glob(os.path.join(root, "ext/*/**/*.[ch]"), recursive=True))
     tests = sorted(glob.glob(os.path.join(root, "tests/**/*.[ch]"), recursive=True))
     sources = [Source(root, path) for path in files]
 

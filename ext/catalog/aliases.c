@@ -140,10 +140,10 @@ static int add_prefixes(struct catalog_entry *entry, const struct catalog_alias 
     return rc;
 }
 
-static int parse_precision(const char *text, enum bert_precision *precision, struct error *err)
+static int parse_precision(const char *text, enum local_precision *precision, struct error *err)
 {
-    if (text == NULL) text = bert_precision_name(BERT_FLOAT32);
-    if (bert_precision_parse(text, precision)) return 0;
+    if (text == NULL) text = local_precision_name(LOCAL_FLOAT32);
+    if (local_precision_parse(text, precision)) return 0;
     return error_set(err, ERROR_INVALID,
                      "precision must be 'float32', 'bf16' or 'int8', not '%.100s'", text);
 }

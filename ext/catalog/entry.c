@@ -169,22 +169,22 @@ static int check_key(struct catalog_entry *entry, const char *base_url, struct e
 static int make_local(const struct catalog *catalog, const struct catalog_entry *entry,
                       struct model **model, struct error *err)
 {
-    struct bert_options options = {.name = entry->name,
-                                   .model = entry->model_name,
-                                   .task = entry->task,
-                                   .precision = entry->precision,
-                                   .dimensions = entry->dimensions,
-                                   .batch_size = entry->batch_size};
-    return bert_new(&catalog->bert, &options, model, err);
+    struct local_options options = {.name = entry->name,
+                                    .model = entry->model_name,
+                                    .task = entry->task,
+                                    .precision = entry->precision,
+                                    .dimensions = entry->dimensions,
+                                    .batch_size = entry->batch_size};
+    return local_new(&catalog->bert, &options, model, err);
 }
 
 int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
                       struct error *err)
 {
-    struct bert_options options = {
+    struct local_options options = {
         .name = name, .model = entry_split(catalog, name).model, .task = task};
     struct model *made = NULL;
-    int rc = bert_new(&catalog->bert, &options, &made, err);
+    int rc = local_new(&catalog->bert, &options, &made, err);
     if (rc == 0) model_free(made);
     return rc;
 }

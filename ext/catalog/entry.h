@@ -7,7 +7,7 @@
 
 #include "api/provider.h"
 #include "api/session.h"
-#include "bert/bert.h"
+#include "local/local.h"
 #include "catalog/cache.h"
 #include "catalog/catalog.h"
 
@@ -29,7 +29,7 @@ struct catalog_entry {
     size_t dimensions, batch_size; /* asked for; 0: not */
     uint64_t serial;               /* another one for each model that was made */
     /* Of a local one. */
-    enum bert_precision precision;
+    enum local_precision precision;
     /* Of a remote one. */
     const struct api_provider *provider; /* NULL: a model of this process */
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
@@ -45,7 +45,7 @@ struct catalog {
     char *defaults[2]; /* owned; names for embedding, reranking; NULL: the first that does it */
     struct cache cache;
     struct api_session session; /* what remote models share */
-    struct bert_session bert;   /* and local ones */
+    struct local_session bert;  /* and local ones */
     uint64_t n_models;          /* made so far */
     uint64_t settings[N_CATALOG_SETTINGS];
     catalog_store_opener open_store; /* NULL: there are no stores */
@@ -89,7 +89,7 @@ struct catalog_entry *entry_find(const struct catalog *catalog, const char *name
                                  enum model_task task);
 
 /* The entry of that name: one that is there, or a local or remote model's, added now. `trusted`: see
- * endpoint.h. ERROR_INVALID names what there is; errors of bert_new. */
+ * endpoint.h. ERROR_INVALID names what there is; errors of local_new. */
 int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                       struct catalog_entry **entry, struct error *err);
 
@@ -103,7 +103,7 @@ struct entry_target {
 struct entry_target entry_split(const struct catalog *catalog, const char *name);
 
 /* 0 if there is a local model of that name (local:owner/name) and it does the task; else the error
- * of bert_new. */
+ * of local_new. */
 int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
                       struct error *err);
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "bert/kernels.h"
+#include "local/simd/kernels.h"
 
 #define ROUNDS 15
 #define ROWS 64
@@ -42,9 +42,9 @@ static int compare(const void *a, const void *b)
 }
 
 struct work {
-    const struct bert_kernels *kernels;
+    const struct local_kernels *kernels;
     void (*run)(const struct work *work);
-    enum bert_activation activation;
+    enum local_activation activation;
     size_t n, head_size;
     int in_place; /* the values must be put back before each run */
 };
@@ -81,30 +81,30 @@ static void run_layer_norm(const struct work *work)
 static void run_attention(const struct work *work)
 {
     size_t hidden = HEADS * work->head_size, head = 3 * work->head_size;
-    struct bert_attention attention = {.queries = projections + head,
-                                       .keys = projections + hidden + head,
-                                       .values = projections + 2 * hidden + head,
-                                       .stride = 3 * hidden,
-                                       .n_tokens = work->n,
-                                       .head_size = work->head_size,
-                                       .n_queries = work->n,
-                                       .scale = 0.2f,
-                                       .output = output + head,
-                                       .output_stride = hidden,
-                                       .scratch = scratch};
+    struct local_attention attention = {.queries = projections + head,
+                                        .keys = projections + hidden + head,
+                                        .values = projections + 2 * hidden + head,
+                                        .stride = 3 * hidden,
+                                        .n_tokens = work->n,
+                                        .head_size = work->head_size,
+                                        .n_queries = work->n,
+                                        .scale = 0.2f,
+                                        .output = output + head,
+                                        .output_stride = hidden,
+                                        .scratch = scratch};
     work->kernels->attention(&attention);
 }
 
-static void bench_values(const struct bert_kernels *kernels)
+static void bench_values(const struct local_kernels *kernels)
 {
     static const struct {
         const char *name;
-        enum bert_activation activation;
-    } activations[] = {{"gelu", BERT_GELU},
-                       {"gelu_tanh", BERT_GELU_TANH},
-                       {"tanh", BERT_TANH},
-                       {"sigmoid", BERT_SIGMOID},
-                       {"relu", BERT_RELU}};
+        enum local_activation activation;
+    } activations[] = {{"gelu", LOCAL_GELU},
+                       {"gelu_tanh", LOCAL_GELU_TANH},
+                       {"tanh", LOCAL_TANH},
+                       {"sigmoid", LOCAL_SIGMOID},
+                       {"relu", LOCAL_RELU}};
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
         struct work work = {kernels, run_activate, activations[i].activation, 1024, 0, 1};
         printf("%-10s %-10s %6zu %6s %10.3f ns/value\n", kernels->name, activations[i].name, work.n,
@@ -112,17 +112,17 @@ static void bench_values(const struct bert_kernels *kernels)
     }
     static const size_t rows[] = {384, 768, 1024};
     for (size_t i = 0; i < 3; i++) {
-        struct work work = {kernels, run_layer_norm, BERT_IDENTITY, rows[i], 0, 1};
+        struct work work = {kernels, run_layer_norm, LOCAL_IDENTITY, rows[i], 0, 1};
         printf("%-10s %-10s %6zu %6s %10.3f ns/value\n", kernels->name, "layer_norm", work.n, "",
                measure(&work) / (double)(ROWS * work.n));
     }
 }
 
-static void bench_attention(const struct bert_kernels *kernels)
+static void bench_attention(const struct local_kernels *kernels)
 {
     static const size_t shapes[][2] = {{18, 32}, {83, 32}, {83, 64}, {512, 64}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        struct work work = {kernels, run_attention, BERT_IDENTITY, shapes[i][0], shapes[i][1], 0};
+        struct work work = {kernels, run_attention, LOCAL_IDENTITY, shapes[i][0], shapes[i][1], 0};
         if (kernels->attention_scratch(work.n, work.head_size) > SCRATCH) continue;
         double time = measure(&work), n = (double)work.n;
         printf("%-10s %-10s %6zu %6zu %10.1f GFLOP/s %10.2f us\n", kernels->name, "attention",
@@ -133,10 +133,10 @@ static void bench_attention(const struct bert_kernels *kernels)
 /* Of tables that share their layers, the first that runs stands for all. */
 static int seen_before(size_t n)
 {
-    const struct bert_kernels *kernels = bert_kernels_at(n);
+    const struct local_kernels *kernels = local_kernels_at(n);
     for (size_t i = 0; i < n; i++)
-        if (bert_kernels_runs(bert_kernels_at(i)) &&
-            bert_kernels_at(i)->attention == kernels->attention)
+        if (local_kernels_runs(local_kernels_at(i)) &&
+            local_kernels_at(i)->attention == kernels->attention)
             return 1;
     return 0;
 }
@@ -157,10 +157,10 @@ int main(void)
     fill(weight, LARGEST_ROW, 1.0f);
     fill(bias, LARGEST_ROW, 1.0f);
     printf("%-10s %-10s %6s %6s %10s\n", "family", "kernel", "n", "head", "time");
-    for (size_t i = 0; bert_kernels_at(i) != NULL; i++) {
-        if (!bert_kernels_runs(bert_kernels_at(i)) || seen_before(i)) continue;
-        bench_values(bert_kernels_at(i));
-        bench_attention(bert_kernels_at(i));
+    for (size_t i = 0; local_kernels_at(i) != NULL; i++) {
+        if (!local_kernels_runs(local_kernels_at(i)) || seen_before(i)) continue;
+        bench_values(local_kernels_at(i));
+        bench_attention(local_kernels_at(i));
     }
     return 0;
 }

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "bert/config.h"
-#include "bert/model_folder.h"
+#include "local/config.h"
+#include "local/model_folder.h"
 
 #define SIZES                                                                                      \
     "\"hidden_size\":8,\"intermediate_size\":16,\"max_position_embeddings\":20,"                   \
@@ -33,10 +33,10 @@ static void clean_up(void)
     model_folder_remove(NULL);
 }
 
-static void check(const struct bert_config *config)
+static void check(const struct local_config *config)
 {
     if (config->max_tokens < 3) abort();
-    if (config->architecture == BERT_STATIC) {
+    if (config->architecture == LOCAL_STATIC) {
         if (config->classifies || config->dimensions != 0) abort();
         return;
     }
@@ -47,7 +47,7 @@ static void check(const struct bert_config *config)
     if (config->vocabulary_size == 0 || config->n_segments == 0) abort();
     if (config->first_position + config->max_tokens > config->n_positions) abort();
     if (!(config->layer_norm_epsilon > 0)) abort();
-    if (config->score != BERT_IDENTITY && config->score != BERT_SIGMOID) abort();
+    if (config->score != LOCAL_IDENTITY && config->score != LOCAL_SIGMOID) abort();
 }
 
 static int begins_with_a_name(const char *text)
@@ -60,14 +60,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct bert_config config;
+    struct local_config config;
     struct error err = {0};
     if (model_folder[0] == '\0' && (model_folder_make(NULL) != 0 || atexit(clean_up) != 0)) abort();
     if (size == 0) return 0;
     const char *file = files[data[0] % N_FILES];
     model_folder_put_text("config.json", configs[data[0] / N_FILES % N_CONFIGS]);
     model_folder_put(file, data + 1, size - 1);
-    int rc = bert_config_read(model_folder, &config, &err);
+    int rc = local_config_read(model_folder, &config, &err);
     if (rc == 0) check(&config);
     else if (rc != ERROR_CORRUPT && rc != ERROR_UNAVAILABLE) abort();
     else if (err.code != rc || !begins_with_a_name(err.text)) abort();

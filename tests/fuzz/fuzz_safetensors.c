@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "bert/model_folder.h"
-#include "bert/safetensors.h"
+#include "local/model_folder.h"
+#include "local/safetensors.h"
 
 enum { DATA_SIZE = 64 };
 

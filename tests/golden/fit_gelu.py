@@ -1,4 +1,4 @@
-"""fit_gelu.py: fits the polynomials of ext/bert/layers_each.h, and says how far off they are.
+"""fit_gelu.py: fits the polynomials of ext/local/simd/layers_each.h, and says how far off they are.
 
     python3 tests/golden/fit_gelu.py
 

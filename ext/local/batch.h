@@ -1,0 +1,26 @@
+/*
+ * batch.h: any number of texts through the encoder, by several threads.
+ *
+ * Texts are put into groups of equal work, the longest first, each text whole. With enough tokens
+ * for every thread a thread computes groups of its own and waits for nobody; else all of them go
+ * through each group together (team.h).
+ */
+#ifndef LOCAL_BATCH_H
+#define LOCAL_BATCH_H
+
+#include "base/cancel.h"
+#include "local/encoder.h"
+
+/* Tokens of a group: the weights are read once for so many rows, whose activations still fit the
+ * caches. */
+#define BATCH_GROUP_TOKENS 512
+
+/* Computes the results of all texts; their order and `row` are changed. ERROR_NOMEM,
+ * ERROR_INTERRUPTED. */
+int local_batch_run(struct local_weights *weights, struct local_text *texts, size_t n_texts,
+                    size_t n_threads, const struct cancel *cancel, struct error *err);
+
+/* Gives back the scratch memory that the weights kept for the next call. */
+void local_batch_release(struct local_weights *weights);
+
+#endif

@@ -1,0 +1,305 @@
+#include "local/encoder.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "local/matrix.h"
+
+#define ROWS 16          /* of an item that goes through rows */
+#define ITEMS_A_MEMBER 4 /* of a product, so that nobody waits long for the last one */
+#define PANELS 8         /* of an item of a team of one: between two looks at the halt */
+#define QUERIES 256      /* of attention at a time */
+
+/* What one member knows of a pass: the same as all others do, but for `member`. */
+struct pass {
+    const struct local_weights *weights;
+    const struct local_group *group;
+    struct team_member *member;
+    size_t longest;
+    size_t n_rows;         /* of `hidden`: tokens, or after the last attention texts */
+    float *hidden;         /* [n_rows, hidden_size] */
+    float *wide;           /* [n_rows, 3 hidden_size] or [n_rows, intermediate_size] */
+    float *context;        /* [n_rows, hidden_size] what attention gives */
+    float *firsts;         /* [n_texts, hidden_size] the first token of each text */
+    unsigned char *codes;  /* of rows, in the model's precision */
+    float *attention;      /* [n_members] scratch of attention */
+    size_t attention_size; /* floats of each */
+    size_t layer;
+};
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+static size_t take(size_t *used, size_t bytes)
+{
+    size_t at = *used;
+    *used += (bytes + 63) / 64 * 64;
+    return at;
+}
+
+static size_t widest(const struct local_config *config)
+{
+    size_t attention = 3 * config->hidden_size, inner = local_row_stride(config->intermediate_size);
+    return attention > inner ? attention : inner;
+}
+
+/* Where everything lies; the bytes of it all. scratch NULL: only the bytes. */
+static size_t lay_out(struct pass *pass, size_t n_rows, size_t n_texts, size_t n_members,
+                      unsigned char *scratch)
+{
+    const struct local_weights *weights = pass->weights;
+    const struct local_config *config = &weights->config;
+    size_t hidden = config->hidden_size, used = 0, inner = config->intermediate_size;
+    size_t row = hidden * sizeof(float);
+    pass->attention_size =
+        (weights->kernels->attention_scratch(pass->longest, hidden / config->n_heads) + 15) / 16 *
+        16;
+    size_t offsets[] = {
+        take(&used, n_rows * row),
+        take(&used, n_rows * widest(config) * sizeof(float)),
+        take(&used, n_rows * row),
+        take(&used, n_texts * row),
+        take(&used, local_rows_bytes(weights->precision, n_rows, inner > hidden ? inner : hidden)),
+        take(&used, n_members * pass->attention_size * sizeof(float)),
+    };
+    if (scratch == NULL) return used;
+    pass->hidden = (float *)(scratch + offsets[0]);
+    pass->wide = (float *)(scratch + offsets[1]);
+    pass->context = (float *)(scratch + offsets[2]);
+    pass->firsts = (float *)(scratch + offsets[3]);
+    pass->codes = scratch + offsets[4];
+    pass->attention = (float *)(scratch + offsets[5]);
+    return used;
+}
+
+size_t local_encoder_scratch(const struct local_weights *weights, size_t n_rows, size_t n_texts,
+                             size_t longest, size_t n_members)
+{
+    struct pass pass = {.weights = weights, .longest = longest};
+    return lay_out(&pass, n_rows, n_texts, n_members, NULL);
+}
+
+size_t local_encoder_steps(const struct local_weights *weights)
+{
+    return 2 + 9 * weights->config.n_layers + 3;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* Rows of activations on their way to a product: normalised first, if `norm` is given. */
+struct rows_step {
+    const struct pass *pass;
+    struct local_rows rows;
+    float *values;
+    const struct local_norm *norm;
+};
+
+static void rows_item(void *context, struct team_member *member, size_t item)
+{
+    const struct rows_step *step = context;
+    const struct local_weights *weights = step->pass->weights;
+    size_t first = item * ROWS, n = step->rows.n_rows - first;
+    (void)member;
+    if (n > ROWS) n = ROWS;
+    if (step->norm != NULL)
+        weights->kernels->layer_norm(step->values + first * step->rows.n_in, n, step->rows.n_in,
+                                     step->norm->weight, step->norm->bias,
+                                     weights->config.layer_norm_epsilon);
+    weights->kernels->convert(weights->precision, &step->rows, first, first + n);
+}
+
+/* Makes the values [n_rows, stride], of which n are used, ready for a product. With `norm`: stride = n. */
+static struct local_rows prepare(struct pass *pass, float *values, size_t n, size_t stride,
+                                 const struct local_norm *norm)
+{
+    struct rows_step step = {.pass = pass, .values = values, .norm = norm};
+    enum local_precision precision = pass->weights->precision;
+    local_rows_init(&step.rows, precision, pass->n_rows, n, values, stride, pass->codes);
+    if (norm != NULL || precision != LOCAL_FLOAT32)
+        team_step(pass->member, (pass->n_rows + ROWS - 1) / ROWS, rows_item, &step);
+    return step.rows;
+}
+
+/* ---- products -------------------------------------------------------------------------------- */
+
+struct gemm_step {
+    const struct local_kernels *kernels;
+    const struct local_matrix *matrix;
+    const struct local_rows *rows;
+    const struct local_output *output;
+    size_t n_panels; /* of an item */
+};
+
+static void gemm_item(void *context, struct team_member *member, size_t item)
+{
+    const struct gemm_step *step = context;
+    size_t first = item * step->n_panels, last = first + step->n_panels;
+    (void)member;
+    if (last > step->matrix->n_panels) last = step->matrix->n_panels;
+    step->kernels->product(step->matrix, step->rows, step->output, first, last);
+}
+
+static void multiply(struct pass *pass, const struct local_matrix *matrix,
+                     const struct local_rows *rows, const struct local_output *output)
+{
+    size_t n_members = pass->member->team->n_members, n = PANELS;
+    if (n_members > 1) n = matrix->n_panels / (n_members * ITEMS_A_MEMBER);
+    if (n == 0) n = 1;
+    struct gemm_step step = {pass->weights->kernels, matrix, rows, output, n};
+    team_step(pass->member, (matrix->n_panels + n - 1) / n, gemm_item, &step);
+}
+
+/* ---- embeddings ------------------------------------------------------------------------------ */
+
+/* The rows of one text; XLM-RoBERTa has one segment. */
+static void embed_item(void *context, struct team_member *member, size_t item)
+{
+    const struct pass *pass = context;
+    const struct local_weights *weights = pass->weights;
+    const struct local_config *config = &weights->config;
+    const struct local_text *text = &pass->group->texts[item];
+    size_t n = config->hidden_size;
+    (void)member;
+    for (size_t i = 0; i < text->n_tokens; i++) {
+        size_t segment = text->segments[i] < config->n_segments ? text->segments[i] : 0;
+        const float *word = weights->words + text->ids[i] * n;
+        const float *position = weights->positions + (config->first_position + i) * n;
+        const float *kind = weights->segments + segment * n;
+        float *out = pass->hidden + (text->row + i) * n;
+        for (size_t j = 0; j < n; j++) out[j] = word[j] + kind[j] + position[j];
+    }
+}
+
+/* ---- attention ------------------------------------------------------------------------------- */
+
+static int only_firsts(const struct pass *pass)
+{
+    const struct local_config *config = &pass->weights->config;
+    return pass->layer + 1 == config->n_layers &&
+           (config->classifies || config->pooling == LOCAL_CLS);
+}
+
+/* One head of one text: of all its tokens, or of the first one, whose hidden state is kept then. */
+static void attention_item(void *context, struct team_member *member, size_t item)
+{
+    const struct pass *pass = context;
+    const struct local_config *config = &pass->weights->config;
+    size_t n = config->hidden_size, size = n / config->n_heads;
+    size_t number = item / config->n_heads, at = item % config->n_heads * size;
+    const struct local_text *text = &pass->group->texts[number];
+    const float *queries = pass->wide + text->row * 3 * n + at;
+    int first_alone = only_firsts(pass);
+    size_t row = first_alone ? number : text->row;
+    size_t n_queries = first_alone ? 1 : text->n_tokens;
+    struct local_attention attention = {
+        .queries = queries,
+        .keys = queries + n,
+        .values = queries + 2 * n,
+        .stride = 3 * n,
+        .n_tokens = text->n_tokens,
+        .head_size = size,
+        .scale = 1 / sqrtf((float)size),
+        .output = pass->context + row * n + at,
+        .output_stride = n,
+        .scratch = pass->attention + member->number * pass->attention_size,
+    };
+    for (size_t first = 0; first < n_queries && !team_is_halted(member); first += QUERIES) {
+        size_t left = n_queries - first;
+        attention.first_query = first;
+        attention.n_queries = left < QUERIES ? left : QUERIES;
+        pass->weights->kernels->attention(&attention);
+    }
+    if (first_alone)
+        memcpy(pass->firsts + number * n + at, pass->hidden + text->row * n + at,
+               size * sizeof *pass->firsts);
+}
+
+/* ---- a layer --------------------------------------------------------------------------------- */
+
+/* `rows`: the hidden state, ready; replaced by the next one. */
+static void go_through_layer(struct pass *pass, struct local_rows *rows)
+{
+    const struct local_config *config = &pass->weights->config;
+    const struct local_layer *layer = &pass->weights->layers[pass->layer];
+    size_t n = config->hidden_size, inner = config->intermediate_size;
+    struct local_output wide = {.values = pass->wide, .stride = 3 * n};
+    multiply(pass, &layer->attention, rows, &wide);
+    team_step(pass->member, pass->group->n_texts * config->n_heads, attention_item, pass);
+    if (only_firsts(pass)) {
+        pass->hidden = pass->firsts;
+        pass->n_rows = pass->group->n_texts;
+    }
+    struct local_output sum = {.values = pass->hidden, .stride = n, .residual = pass->hidden};
+    *rows = prepare(pass, pass->context, n, n, NULL);
+    multiply(pass, &layer->attention_output, rows, &sum);
+    *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm);
+    wide.stride = local_row_stride(inner);
+    wide.activation = config->activation;
+    multiply(pass, &layer->intermediate, rows, &wide);
+    *rows = prepare(pass, pass->wide, inner, wide.stride, NULL);
+    multiply(pass, &layer->output, rows, &sum);
+    *rows = prepare(pass, pass->hidden, n, n, &layer->output_norm);
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static void pool_item(void *context, struct team_member *member, size_t item)
+{
+    const struct pass *pass = context;
+    const struct local_config *config = &pass->weights->config;
+    const struct local_text *text = &pass->group->texts[item];
+    size_t n = config->hidden_size;
+    const float *rows = pass->hidden + text->row * n;
+    (void)member;
+    if (config->pooling == LOCAL_CLS) rows = pass->hidden + item * n;
+    memcpy(text->result, rows, n * sizeof *rows);
+    if (config->pooling == LOCAL_CLS) return;
+    for (size_t i = 1; i < text->n_tokens; i++) {
+        const float *row = rows + i * n;
+        for (size_t j = 0; j < n; j++) {
+            if (config->pooling == LOCAL_MEAN) text->result[j] += row[j];
+            else if (row[j] > text->result[j]) text->result[j] = row[j];
+        }
+    }
+    if (config->pooling == LOCAL_MEAN)
+        for (size_t j = 0; j < n; j++) text->result[j] /= (float)text->n_tokens;
+}
+
+static void logit_item(void *context, struct team_member *member, size_t item)
+{
+    const struct pass *pass = context;
+    (void)member;
+    pass->group->texts[item].result[0] = pass->context[item];
+}
+
+static void classify(struct pass *pass)
+{
+    const struct local_weights *weights = pass->weights;
+    size_t n = weights->config.hidden_size, n_texts = pass->group->n_texts;
+    struct local_output pooled = {.values = pass->wide, .stride = n, .activation = LOCAL_TANH};
+    struct local_output logits = {.values = pass->context, .stride = 1};
+    struct local_rows rows;
+    local_rows_init(&rows, LOCAL_FLOAT32, n_texts, n, pass->hidden, n, NULL);
+    multiply(pass, &weights->pooler, &rows, &pooled);
+    local_rows_init(&rows, LOCAL_FLOAT32, n_texts, n, pass->wide, n, NULL);
+    multiply(pass, &weights->classifier, &rows, &logits);
+    team_step(pass->member, n_texts, logit_item, pass);
+}
+
+void local_encode(const struct local_weights *weights, const struct local_group *group,
+                  size_t longest, unsigned char *scratch, struct team_member *member)
+{
+    struct pass pass = {.weights = weights,
+                        .group = group,
+                        .member = member,
+                        .longest = longest,
+                        .n_rows = group->n_rows};
+    lay_out(&pass, group->n_rows, group->n_texts, member->team->n_members, scratch);
+    team_step(member, group->n_texts, embed_item, &pass);
+    struct local_rows rows = prepare(&pass, pass.hidden, weights->config.hidden_size,
+                                     weights->config.hidden_size, &weights->embedding_norm);
+    for (; pass.layer < weights->config.n_layers && !team_is_halted(member); pass.layer++)
+        go_through_layer(&pass, &rows);
+    if (team_is_halted(member)) return;
+    if (weights->config.classifies) classify(&pass);
+    else team_step(member, group->n_texts, pool_item, &pass);
+}

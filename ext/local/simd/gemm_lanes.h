@@ -1,0 +1,346 @@
+/*
+ * gemm_lanes.h: the products of AVX2, AVX-512 and NEON, written once over lanes. Included by
+ * products_avx2.c, products_avx512.c and products_neon.c alone, which say what a lane operation is:
+ *
+ *   TARGET, INLINE        attributes of a function, of an operation
+ *   LANES, lanes          floats of a register (NEON: of two), and its type, which holds whole numbers
+ *                         as well
+ *   TILE_ROWS             of a tile at most
+ *   EACH_ROW(DO)          DO(r, c, d, p) for each: the names of its sums, and its address
+ *   EACH_NUMBER(DO, kind) DO(kind, n) for 1 to TILE_ROWS
+ *   HAS_PAIRS, HAS_FOURS  if there are add_pairs, add_fours
+ *
+ * and the operations that are used below.
+ *
+ * A panel is two registers wide. A tile's sums, two a row, stay in registers. A step loads two
+ * registers of the panel and for each row broadcasts a few bytes, which meet both. What these bytes are
+ * is the difference between the kinds of tiles. Without instructions for pairs of bfloat16 and for
+ * codes, rows are widened first, a chunk at a time, and weights in the loop. The loop is written
+ * once, for constant kinds and numbers of rows.
+ */
+#include <string.h>
+
+#include "local/simd/layers.h"
+#include "local/simd/gemm.h"
+
+#define WIDTH (2 * (size_t)LANES)
+#define LINE (sizeof(lanes))
+#define CHUNK 256 /* inputs that are widened at a time, a multiple of 4 */
+
+/* What a step multiplies. */
+enum kind {
+    FLOATS, /* one input */
+    PAIRS,  /* two inputs of bfloat16 */
+    FOURS,  /* four inputs of int8 */
+    WIDE,   /* one input of bfloat16; rows widened to floats */
+    WORDS   /* four inputs of int8, for half of the columns; rows widened to int16 */
+};
+
+/* ---- conversions ------------------------------------------------------------------------------- */
+
+INLINE size_t at_most_lanes(size_t n)
+{
+    return n < LANES ? n : LANES;
+}
+
+/* Two of each extreme: one instruction need not wait for the one before. */
+TARGET static struct gemm_range range_of(const float *floats, size_t n)
+{
+    lanes low = all(0.0f), high = low, other_low = low, other_high = low;
+    size_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        lanes values = load_first(floats + i, LANES),
+              others = load_first(floats + i + LANES, LANES);
+        low = least(values, low);
+        high = largest(values, high);
+        other_low = least(others, other_low);
+        other_high = largest(others, other_high);
+    }
+    for (; i < n; i += LANES) {
+        lanes values = load_first(floats + i, at_most_lanes(n - i));
+        low = least(values, low);
+        high = largest(values, high);
+    }
+    return gemm_range(least_lane(least(other_low, low)), largest_lane(largest(other_high, high)));
+}
+
+/* Rounded twice, as in every family: no fused operation. */
+INLINE void code_some(const float *floats, size_t count, lanes inverse, lanes shift, uint8_t *codes)
+{
+    lanes code = plus(times(load_first(floats, count), inverse), shift);
+    store_codes(codes, (count + 3) / 4 * 4, least(largest(code, all(0.0f)), all(255.0f)));
+}
+
+TARGET static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale,
+                            int32_t *zero)
+{
+    struct gemm_range range = range_of(floats, n);
+    lanes inverse = all(range.inverse), shift = all(range.zero);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) code_some(floats + i, LANES, inverse, shift, codes + i);
+    if (i < n) code_some(floats + i, n - i, inverse, shift, codes + i);
+    *scale = range.scale;
+    *zero = (int32_t)range.zero;
+}
+
+TARGET static void round_row(const float *floats, size_t n, uint16_t *rounded)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store_rounded(rounded + i, LANES, load_first(floats + i, LANES));
+    if (i < n) store_rounded(rounded + i, (n - i + 1) / 2 * 2, load_first(floats + i, n - i));
+}
+
+static const struct gemm_coder coder = {code_row, round_row};
+
+/* ---- sums -------------------------------------------------------------------------------------- */
+
+/* What a tile's sums are made of. */
+struct source {
+    const unsigned char *row; /* the first */
+    size_t row_bytes;         /* to the next */
+    const unsigned char *panel;
+    size_t n_steps;
+    const unsigned char *ahead; /* as in struct gemm_tile */
+    size_t ahead_step;
+};
+
+/* Bytes of a row, of a panel, that a step takes. */
+INLINE size_t row_step(enum kind kind)
+{
+    return kind == WORDS ? 8 : 4;
+}
+
+INLINE size_t panel_step(enum kind kind)
+{
+    return kind == WIDE ? LINE : 2 * LINE;
+}
+
+/* Half of the columns of step `step` from `panel` on; of WORDS a quarter. */
+INLINE lanes weights_of(enum kind kind, const unsigned char *panel, size_t step, size_t half)
+{
+    if (kind == WORDS) return load_words(panel + 2 * LINE * step + LINE / 2 * half);
+    if (kind == WIDE) {
+        lanes pairs = load_line(panel + 2 * LINE * (step / 2) + LINE * half);
+        return step % 2 == 0 ? firsts_of_pairs(pairs) : seconds_of_pairs(pairs);
+    }
+    return load_line(panel + 2 * LINE * step + LINE * half);
+}
+
+INLINE lanes add_product(enum kind kind, lanes sum, lanes a, lanes b)
+{
+#ifdef HAS_PAIRS
+    if (kind == PAIRS) return add_pairs(sum, a, b);
+#endif
+#ifdef HAS_FOURS
+    if (kind == FOURS) return add_fours(sum, a, b);
+#endif
+    if (kind == WORDS) return add_words(sum, a, b);
+    return fused(a, b, sum);
+}
+
+#define START(r, c, d, p) lanes c = all(0.0f), d = c;
+#define ADD(r, c, d, p)                                                                            \
+    if (n > (r)) {                                                                                 \
+        lanes a = kind == WORDS ? all_eight_bytes((p) + at) : all_four_bytes((p) + at);            \
+        c = add_product(kind, c, a, b0);                                                           \
+        d = add_product(kind, d, a, b1);                                                           \
+    }
+#define END(r, c, d, p)                                                                            \
+    if (n > (r)) {                                                                                 \
+        store_line(sums + (r)*WIDTH, c);                                                           \
+        store_line(sums + (r)*WIDTH + LANES, d);                                                   \
+    }
+#define STEP(step)                                                                                 \
+    {                                                                                              \
+        const size_t at = (step)*row_step(kind);                                                   \
+        lanes b0 = weights_of(kind, panel, step, 0), b1 = weights_of(kind, panel, step, 1);        \
+        EACH_ROW(ADD)                                                                              \
+    }
+
+/* The sums of n rows: [n][WIDTH]. */
+INLINE void sum_up(enum kind kind, size_t n, const struct source *source, float *sums)
+{
+    size_t next = source->row_bytes, third = 3 * next, ahead_step = source->ahead_step;
+    const unsigned char *panel = source->panel, *ahead = source->ahead;
+    const unsigned char *p0 = source->row, *p4 = p0 + 4 * next, *p8 = p4 + 4 * next;
+    const unsigned char *p12 = p8 + 4 * next;
+    EACH_ROW(START)
+    for (size_t left = source->n_steps / 2; left > 0; left--) {
+        /* Keeps the compiler from making a pointer of each row: there are not so many registers. */
+        __asm__("" : "+r"(p0), "+r"(p4), "+r"(p8), "+r"(p12), "+r"(third));
+        for (size_t i = 0; i < 2 * panel_step(kind) / 64; i++, ahead += ahead_step) prefetch(ahead);
+        STEP(0)
+        STEP(1)
+        p0 += 2 * row_step(kind);
+        p4 += 2 * row_step(kind);
+        p8 += 2 * row_step(kind);
+        p12 += 2 * row_step(kind);
+        panel += 2 * panel_step(kind);
+    }
+    if (source->n_steps % 2 != 0) STEP(0)
+    EACH_ROW(END)
+}
+
+#define DEFINE(kind, n)                                                                            \
+    TARGET static void sum_##kind##_##n(const struct source *source, float *sums)                  \
+    {                                                                                              \
+        sum_up(kind, n, source, sums);                                                             \
+    }
+#define NAME(kind, n) sum_##kind##_##n,
+/* sum_KIND[n - 1] sums up n rows. */
+#define DEFINE_ALL(kind)                                                                           \
+    EACH_NUMBER(DEFINE, kind)                                                                      \
+    static void (*const sum_##kind[])(const struct source *source,                                 \
+                                      float *sums) = {EACH_NUMBER(NAME, kind)};
+
+DEFINE_ALL(FLOATS)
+DEFINE_ALL(WIDE)
+DEFINE_ALL(WORDS)
+
+/* Steps of `inputs` inputs. */
+static inline struct source source_of(const struct gemm_tile *tile, size_t inputs)
+{
+    return (struct source){
+        .row = gemm_row(tile, 0),
+        .row_bytes = gemm_row_bytes(tile->matrix->precision, tile->rows),
+        .panel = tile->panel,
+        .n_steps = (tile->matrix->n_in + inputs - 1) / inputs,
+        .ahead = tile->ahead,
+        .ahead_step = tile->ahead_step,
+    };
+}
+
+TARGET static void sum_float32(struct gemm_tile *tile)
+{
+    struct source source = source_of(tile, 1);
+    sum_FLOATS[tile->n_rows - 1](&source, tile->sums->floats);
+}
+
+/* Inputs first .. first + n - 1 of the tile's rows, n even. */
+TARGET static void widen_pairs(const struct gemm_tile *tile, size_t first, size_t n,
+                               float (*wide)[CHUNK])
+{
+    for (size_t r = 0; r < tile->n_rows; r++) {
+        const uint16_t *row = (const uint16_t *)(const void *)gemm_row(tile, r) + first;
+        for (size_t i = 0; i < n; i += LANES)
+            store_line(wide[r] + i, widen_rounded(row + i, at_most_lanes(n - i)));
+    }
+}
+
+/* A chunk ends in an addition: the order of a sum depends on the number of inputs alone. */
+TARGET static void sum_wide(struct gemm_tile *tile)
+{
+    _Alignas(64) float wide[TILE_ROWS][CHUNK], chunk[TILE_ROWS * WIDTH];
+    float *sums = tile->sums->floats;
+    size_t n_in = (tile->matrix->n_in + 1) / 2 * 2;
+    for (size_t first = 0; first < n_in; first += CHUNK) {
+        size_t n = n_in - first < CHUNK ? n_in - first : CHUNK;
+        widen_pairs(tile, first, n, wide);
+        struct source source = {(const unsigned char *)wide,
+                                sizeof wide[0],
+                                tile->panel + first * WIDTH * sizeof(uint16_t),
+                                n,
+                                tile->panel,
+                                0};
+        sum_WIDE[tile->n_rows - 1](&source, first == 0 ? sums : chunk);
+        for (size_t i = 0; i < tile->n_rows * WIDTH && first > 0; i += LANES)
+            store_line(sums + i, plus(load_line(sums + i), load_line(chunk + i)));
+    }
+}
+
+/* n a multiple of 4. */
+TARGET static void widen_codes(const struct gemm_tile *tile, size_t first, size_t n,
+                               int16_t (*wide)[CHUNK])
+{
+    for (size_t r = 0; r < tile->n_rows; r++) {
+        const uint8_t *row = gemm_row(tile, r) + first;
+        for (size_t i = 0; i < n; i += LANES)
+            store_wide_codes(wide[r] + i, row + i, at_most_lanes(n - i));
+    }
+}
+
+/* Adds the chunk to half of the columns: two sums a column, side by side. */
+TARGET static void add_halves(const struct gemm_tile *tile, size_t half, const float *chunk)
+{
+    for (size_t r = 0; r < tile->n_rows; r++) {
+        float *sums = tile->sums->floats + r * WIDTH + half * LANES;
+        lanes low = load_line(chunk + r * WIDTH), high = load_line(chunk + r * WIDTH + LANES);
+        store_line(sums, plus_whole(load_line(sums), add_neighbours(low, high)));
+    }
+}
+
+TARGET static void sum_words(struct gemm_tile *tile)
+{
+    _Alignas(64) int16_t wide[TILE_ROWS][CHUNK];
+    _Alignas(64) float chunk[TILE_ROWS * WIDTH];
+    size_t n_in = (tile->matrix->n_in + 3) / 4 * 4;
+    memset(tile->sums, 0, tile->n_rows * WIDTH * sizeof(int32_t));
+    for (size_t first = 0; first < n_in; first += CHUNK) {
+        size_t n = n_in - first < CHUNK ? n_in - first : CHUNK;
+        widen_codes(tile, first, n, wide);
+        for (size_t half = 0; half < 2; half++) {
+            struct source source = {(const unsigned char *)wide,
+                                    sizeof wide[0],
+                                    tile->panel + first * WIDTH + LINE * half,
+                                    n / 4,
+                                    tile->panel,
+                                    0};
+            sum_WORDS[tile->n_rows - 1](&source, chunk);
+            add_halves(tile, half, chunk);
+        }
+    }
+}
+
+/* ---- store ------------------------------------------------------------------------------------- */
+
+/* Half of the columns of all rows. */
+INLINE void store_half(int is_int8, const struct gemm_tile *tile, size_t half, float *values,
+                       size_t stride, const float *residual)
+{
+    const struct local_matrix *matrix = tile->matrix;
+    size_t column = tile->column + half * LANES;
+    size_t count = at_most_lanes(tile->n_columns - half * LANES);
+    lanes bias = load_line(matrix->bias + column);
+    lanes scales = is_int8 ? load_line(matrix->scales + column) : bias;
+    lanes column_sums = is_int8 ? load_line(matrix->sums + column) : bias;
+    for (size_t r = 0; r < tile->n_rows; r++) {
+        size_t at = r * stride + half * LANES;
+        lanes sum = load_line(tile->sums->floats + r * WIDTH + half * LANES);
+        if (is_int8) {
+            lanes whole = minus_product(sum, tile->rows->zeros[tile->row + r], column_sums);
+            lanes scale = times(all(tile->rows->scales[tile->row + r]), scales);
+            sum = fused(floats_of_whole(whole), scale, bias);
+        } else {
+            sum = plus(sum, bias);
+        }
+        if (residual != NULL) sum = plus(sum, load_first(residual + at, count));
+        store_first(values + at, count, sum);
+    }
+}
+
+TARGET static void store_tile(const struct gemm_tile *tile, float *values, size_t stride,
+                              const float *residual)
+{
+    for (size_t half = 0; half < 2 && half * LANES < tile->n_columns; half++) {
+        if (tile->matrix->precision == LOCAL_INT8)
+            store_half(1, tile, half, values, stride, residual);
+        else store_half(0, tile, half, values, stride, residual);
+    }
+}
+
+/* The function NAME_product, of the sums for bfloat16 and int8. */
+#define DEFINE_PRODUCT(name, layers, bfloat16, int8)                                               \
+    void name##_product(const struct local_matrix *matrix, const struct local_rows *rows,          \
+                        const struct local_output *output, size_t first, size_t last)              \
+    {                                                                                              \
+        static const struct gemm_family family = {                                                 \
+            .width = WIDTH,                                                                        \
+            .n_rows = TILE_ROWS,                                                                   \
+            .row_step = 1,                                                                         \
+            .sum = {sum_float32, bfloat16, int8},                                                  \
+            .store = store_tile,                                                                   \
+            .activate = layers##_activate,                                                         \
+        };                                                                                         \
+        gemm_run(&family, matrix, rows, output, first, last);                                      \
+    }

@@ -1,0 +1,122 @@
+/*
+ * kernels.h: the inner loops of an encoder, one table a processor family. Internal to the room (and
+ * its tests and bench).
+ *
+ * Two sorts: products (products_NAME.c: packed weights times rows of activations) and layers (layers_NAME.c:
+ * everything that is not a product with weights: normalisation, activations, attention). The scalar table is the oracle
+ * of all others.
+ *
+ * Every row is computed alike whatever its neighbours are: the order in which a sum is added depends
+ * on n_in alone, never on n_rows or on a row's place. So a text's vector is the same, to the bit,
+ * in any batch.
+ *
+ * One build holds all families of its architecture (target attributes, no compiler flags). The choice is
+ * made once a process: the best that processor and system support, or the one that RERANK_SIMD names
+ * if it can run here (the names are those of vector/kernels.h; a name of that room without a twin here
+ * falls back to the best).
+ *   scalar      plain C
+ *   avx2        AVX2, FMA
+ *   avx512      AVX-512 F, BW, DQ, VL
+ *   avx512vnni  and VNNI (int8 products); with AVX512-BF16 where the processor has it: avx512bf16
+ *   amx         and tiles (AMX-TILE, AMX-INT8, AMX-BF16) for int8 and bfloat16; Linux
+ *   neon        every aarch64 processor; with FEAT_DotProd (int8 products): neondot
+ */
+#ifndef LOCAL_SIMD_KERNELS_H
+#define LOCAL_SIMD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "local/config.h"
+
+enum local_precision { LOCAL_FLOAT32, LOCAL_BFLOAT16, LOCAL_INT8 };
+
+/* ---- products: output = activation(rows x weights' + bias) + residual -------------------------- */
+
+/*
+ * Weights [n_out, n_in], packed once when a model is loaded. Columns of the output lie in panels of
+ * kernels->width; a panel is contiguous:
+ *   float32   [n_in][width]                               float
+ *   bfloat16  [ceil(n_in / 2)][width][2]                  uint16_t, two inputs of a column side by side
+ *   int8      [ceil(n_in / 4)][width][4]                  int8_t, four of them
+ * What is beyond n_out or n_in is zero. int8: weight = scale of its column * code, codes -127..127, scale =
+ * the largest absolute weight of the column / 127.
+ */
+struct local_matrix {
+    enum local_precision precision;
+    size_t n_out, n_in;
+    size_t n_panels;
+    void *panels;        /* at a multiple of 64 bytes */
+    const float *bias;   /* [n_panels * width], zeros beyond n_out */
+    const float *scales; /* int8: [n_panels * width]; else NULL */
+    const int32_t *sums; /* int8: [n_panels * width] the sum of a column's codes; else NULL */
+};
+
+/*
+ * Rows of activations as a product of some precision reads them. float32: the floats themselves,
+ * nothing is converted. bfloat16: each rounded to nearest even, [n_rows][ceil(n_in / 2) * 2]. int8: each row by itself
+ * as codes 0..255: value = scale * (code - zero), [n_rows][ceil(n_in / 4) * 4], what is beyond n_in has
+ * weight zero.
+ */
+struct local_rows {
+    size_t n_rows, n_in;
+    const float *floats; /* float32 */
+    size_t stride;       /* floats from one row to the next */
+    void *codes;         /* bfloat16, int8; at a multiple of 64 bytes */
+    float *scales;       /* int8: [n_rows] */
+    int32_t *zeros;      /* int8: [n_rows] */
+};
+
+/* Where a product goes. */
+struct local_output {
+    float *values; /* [n_rows, stride] */
+    size_t stride;
+    enum local_activation
+        activation;        /* LOCAL_IDENTITY, LOCAL_GELU, LOCAL_GELU_TANH, LOCAL_RELU, LOCAL_TANH */
+    const float *residual; /* [n_rows, stride], added last; may be `values` itself; NULL: none */
+};
+
+/* ---- attention --------------------------------------------------------------------------------- */
+
+/* Queries first_query .. first_query + n_queries - 1 of one head of one text:
+ * output = softmax(scale * queries keys') values. Token t's query is queries + t * stride, [head_size]. */
+struct local_attention {
+    const float *queries, *keys, *values;
+    size_t stride;
+    size_t n_tokens, head_size;
+    size_t first_query, n_queries;
+    float scale;
+    float *output; /* of token 0, as queries */
+    size_t output_stride;
+    float *scratch; /* [attention_scratch(n_tokens, head_size)] at a multiple of 64 bytes */
+};
+
+struct local_kernels {
+    const char *name;
+    size_t width; /* columns of a panel, a multiple of 16 */
+
+    /* Converts rows first .. last - 1 of rows->floats into rows->codes, scales, zeros. Nothing for float32. */
+    void (*convert)(enum local_precision precision, const struct local_rows *rows, size_t first,
+                    size_t last);
+    /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in. */
+    void (*product)(const struct local_matrix *matrix, const struct local_rows *rows,
+                    const struct local_output *output, size_t first, size_t last);
+
+    /* The layers: */
+    void (*activate)(enum local_activation activation, float *values, size_t stride, size_t n_rows,
+                     size_t n_columns);
+    /* Each row to (x - mean) / sqrt(variance + epsilon) * weight + bias, in place. values: [n_rows, n]. */
+    void (*layer_norm)(float *values, size_t n_rows, size_t n, const float *weight,
+                       const float *bias, float epsilon);
+    size_t (*attention_scratch)(size_t n_tokens, size_t head_size);
+    void (*attention)(const struct local_attention *attention);
+};
+
+/* The table for this machine. */
+const struct local_kernels *local_kernels_chosen(void);
+
+/* The n-th family of this build, NULL beyond the last one; and whether it runs on this machine. */
+const struct local_kernels *local_kernels_at(size_t n);
+int local_kernels_runs(const struct local_kernels *kernels);
+
+#endif

@@ -1,0 +1,298 @@
+/*
+ * layers_attention.h: attention over lanes, for the family whose file includes it after
+ * layers_each.h. It has also defined ROWS, the queries whose sums fit in the registers beside 2
+ * registers each.
+ *
+ * Both products, queries times keys and probabilities times values, are one kernel: up to ROWS rows
+ * of a left side, one float of each spread over a register, times two registers of a right side
+ * whose columns are the lanes. So the right sides are packed in the scratch, zeros beyond them:
+ *   keys      [ceil(n_tokens / LANES)][head_size][LANES]   transposed: a column is a token
+ *   values    [ceil(head_size / LANES)][n_tokens][LANES]
+ * and then come ROWS queries, scaled, and ROWS rows of scores. The scores of so few queries stay in
+ * the caches whatever the length of the text, so partial sums need not be rescaled as a flash
+ * attention does (Dao and others, 2022).
+ *
+ * Each sum is added up in one lane, in the order of its terms: which queries are worked on together
+ * leaves no trace. The kernel's fused products run at 2 a cycle once ROWS * 2 sums hide their
+ * latency.
+ */
+#ifndef LOCAL_SIMD_LAYERS_ATTENTION_H
+#define LOCAL_SIMD_LAYERS_ATTENTION_H
+
+#include "local/simd/layers_each.h"
+
+#define LARGEST_SCORE 1e38f
+#define LOG2_E 1.4426950408889634
+
+struct attention_block {
+    size_t token_panels, head_panels; /* registers that columns of keys, of values, fill */
+    float *keys, *values, *queries, *scores;
+};
+
+EACH size_t panels_of(size_t n)
+{
+    return (n + LANES - 1) / LANES;
+}
+
+TARGET size_t FAMILY(attention_scratch)(size_t n_tokens, size_t head_size)
+{
+    size_t tokens = panels_of(n_tokens) * LANES, head = panels_of(head_size) * LANES;
+    return tokens * head_size + n_tokens * head + ROWS * head + ROWS * tokens;
+}
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
+/* Columns first .. first + n - 1 (n <= LANES) of LANES tokens, of which there are n_rows, into a
+ * panel. */
+EACH void pack_square(const float *rows, size_t stride, size_t n_rows, size_t n, float *panel)
+{
+    lanes square[LANES];
+    UNROLLED
+    for (size_t r = 0; r < LANES; r++)
+        square[r] = r >= n_rows  ? all(0.0f)
+                    : n == LANES ? load(rows + r * stride)
+                                 : load_first(rows + r * stride, n);
+    transpose(square);
+    if (n == LANES) {
+        UNROLLED
+        for (size_t i = 0; i < LANES; i++) store(panel + i * LANES, square[i]);
+    } else {
+        UNROLLED
+        for (size_t i = 0; i < LANES; i++)
+            if (i < n) store(panel + i * LANES, square[i]);
+    }
+}
+
+TARGET static void pack_keys(const struct local_attention *a, float *panel)
+{
+    for (size_t t = 0; t < a->n_tokens; t += LANES) {
+        const float *rows = a->keys + t * a->stride;
+        size_t n_rows = a->n_tokens - t, i = 0;
+        for (; i + LANES <= a->head_size; i += LANES, panel += LANES * LANES) {
+            if (n_rows >= LANES) pack_square(rows + i, a->stride, LANES, LANES, panel);
+            else pack_square(rows + i, a->stride, n_rows, LANES, panel);
+        }
+        if (i < a->head_size) {
+            pack_square(rows + i, a->stride, n_rows, a->head_size - i, panel);
+            panel += (a->head_size - i) * LANES;
+        }
+    }
+}
+
+TARGET static void pack_values(const struct local_attention *a, float *packed)
+{
+    size_t panel = a->n_tokens * LANES;
+    for (size_t t = 0; t < a->n_tokens; t++) {
+        const float *row = a->values + t * a->stride;
+        float *to = packed + t * LANES;
+        size_t i = 0;
+        for (; i + LANES <= a->head_size; i += LANES, to += panel) store(to, load(row + i));
+        if (i < a->head_size) store(to, load_first(row + i, a->head_size - i));
+    }
+}
+
+/* The queries, times what makes powers of two of the softmax's powers of e. */
+TARGET static void pack_queries(const struct local_attention *a, size_t first, size_t n,
+                                const struct attention_block *block)
+{
+    lanes scale = all((float)((double)a->scale * LOG2_E));
+    for (size_t q = 0; q < n; q++) {
+        const float *row = a->queries + (first + q) * a->stride;
+        float *to = block->queries + q * block->head_panels * LANES;
+        size_t i = 0;
+        for (; i + LANES <= a->head_size; i += LANES) store(to + i, scale * load(row + i));
+        if (i < a->head_size) store(to + i, scale * load_first(row + i, a->head_size - i));
+    }
+}
+
+/* ---- the product ----------------------------------------------------------------------------- */
+
+/* output[r][c] = sum over k of left[r][k] * right[c / LANES][k][c % LANES], times a factor of
+ * the row. */
+struct narrow_product {
+    size_t n; /* terms */
+    const float *left;
+    size_t left_stride;
+    const float *right;
+    size_t panel; /* floats from one panel of the right side to the next */
+    float *output;
+    size_t output_stride;
+    const float *factors; /* of the rows; NULL: they are scores, to be limited */
+    size_t n_columns;     /* of the output that are left to write */
+};
+
+EACH void put_sum(const struct narrow_product *p, size_t row, size_t panel, lanes sum)
+{
+    float *output = p->output + row * p->output_stride + panel * LANES;
+    size_t left = p->n_columns - panel * LANES;
+    if (p->factors == NULL) {
+        store(output, larger(all(-LARGEST_SCORE), lesser(all(LARGEST_SCORE), sum)));
+        return;
+    }
+    sum = sum * all(p->factors[row]);
+    if (left >= LANES) store(output, sum);
+    else store_first(output, left, sum);
+}
+
+EACH void multiply(const struct narrow_product *p, const size_t n_rows, const size_t n_panels)
+{
+    lanes sums[ROWS][2];
+    const float *left = p->left, *right = p->right;
+    size_t stride = p->left_stride, panel = p->panel;
+    UNROLLED
+    for (size_t r = 0; r < n_rows; r++) sums[r][0] = sums[r][1] = all(0.0f);
+    for (size_t k = 0; k < p->n; k++, left++, right += LANES) {
+        lanes right0 = load(right), right1 = n_panels == 2 ? load(right + panel) : right0;
+        UNROLLED
+        for (size_t r = 0; r < n_rows; r++) {
+            lanes one = all(left[r * stride]);
+            sums[r][0] = fused(one, right0, sums[r][0]);
+            if (n_panels == 2) sums[r][1] = fused(one, right1, sums[r][1]);
+        }
+    }
+    UNROLLED
+    for (size_t r = 0; r < n_rows; r++) {
+        put_sum(p, r, 0, sums[r][0]);
+        if (n_panels == 2) put_sum(p, r, 1, sums[r][1]);
+    }
+}
+
+/* One kernel for each number of rows, of one panel and of two. */
+#define MULTIPLY(n_rows)                                                                           \
+    case n_rows:                                                                                   \
+        if (n_panels == 2) multiply(p, n_rows, 2);                                                 \
+        else multiply(p, n_rows, 1);                                                               \
+        break
+
+TARGET static void multiply_rows(const struct narrow_product *p, size_t n_rows, size_t n_panels)
+{
+    switch (n_rows) {
+        MULTIPLY(1);
+        MULTIPLY(2);
+        MULTIPLY(3);
+        MULTIPLY(4);
+        MULTIPLY(5);
+        MULTIPLY(6);
+#if ROWS == 8
+        MULTIPLY(7);
+        MULTIPLY(8);
+#endif
+    }
+}
+
+TARGET static void multiply_all(struct narrow_product *p, size_t n_rows, size_t n_panels)
+{
+    for (; n_panels >= 2; n_panels -= 2) {
+        multiply_rows(p, n_rows, 2);
+        p->right += 2 * p->panel;
+        p->output += 2 * LANES;
+        p->n_columns -= 2 * LANES;
+    }
+    if (n_panels == 1) multiply_rows(p, n_rows, 1);
+}
+
+/* ---- softmax --------------------------------------------------------------------------------- */
+
+EACH lanes largest_score(const float *scores, size_t n)
+{
+    lanes none = all(-LARGEST_SCORE), m0 = none, m1 = none;
+    size_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        m0 = larger(m0, load(scores + i));
+        m1 = larger(m1, load(scores + i + LANES));
+    }
+    if (i + LANES <= n) {
+        m0 = larger(m0, load(scores + i));
+        i += LANES;
+    }
+    if (i < n) m1 = larger(m1, keep_first(load(scores + i), n - i, none));
+    return all(largest_of(larger(m0, m1)));
+}
+
+/* 2^(score - largest). */
+EACH lanes power_of_score(const float *score, lanes largest)
+{
+    lanes x = exponents(load(score) - largest), n = nearest(x);
+    return power_of_two(n, x - n);
+}
+
+/* Scores become powers, whose sum it is. */
+EACH lanes powers_of_scores(float *scores, size_t n, lanes largest)
+{
+    lanes sum = all(0.0f);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        lanes power = power_of_score(scores + i, largest);
+        store(scores + i, power);
+        sum = sum + power;
+    }
+    if (i < n) {
+        lanes power = power_of_score(scores + i, largest);
+        store(scores + i, power);
+        sum = sum + keep_first(power, n - i, all(0.0f));
+    }
+    return sum;
+}
+
+/* Makes probabilities of rows of scores, but for a factor of each row. Step by step for all rows,
+ * so that one row's lanes come together while the next row's are worked on. */
+TARGET static void softmax(float *scores, size_t stride, size_t n_rows, size_t n, float *factors)
+{
+    lanes largest[ROWS], sums[ROWS];
+    for (size_t r = 0; r < n_rows; r++) largest[r] = largest_score(scores + r * stride, n);
+    for (size_t r = 0; r < n_rows; r++)
+        sums[r] = powers_of_scores(scores + r * stride, n, largest[r]);
+    for (size_t r = 0; r < n_rows; r++) factors[r] = 1.0f / sum_of(sums[r]);
+}
+
+/* ---- attention ------------------------------------------------------------------------------- */
+
+TARGET static void attend(const struct local_attention *a, size_t first, size_t n_rows,
+                          const struct attention_block *block)
+{
+    size_t scores_stride = block->token_panels * LANES;
+    float factors[ROWS];
+    pack_queries(a, first, n_rows, block);
+    struct narrow_product scores = {.n = a->head_size,
+                                    .left = block->queries,
+                                    .left_stride = block->head_panels * LANES,
+                                    .right = block->keys,
+                                    .panel = a->head_size * LANES,
+                                    .output = block->scores,
+                                    .output_stride = scores_stride,
+                                    .n_columns = scores_stride};
+    multiply_all(&scores, n_rows, block->token_panels);
+    softmax(block->scores, scores_stride, n_rows, a->n_tokens, factors);
+    struct narrow_product output = {.n = a->n_tokens,
+                                    .left = block->scores,
+                                    .left_stride = scores_stride,
+                                    .right = block->values,
+                                    .panel = a->n_tokens * LANES,
+                                    .output = a->output + first * a->output_stride,
+                                    .output_stride = a->output_stride,
+                                    .factors = factors,
+                                    .n_columns = a->head_size};
+    multiply_all(&output, n_rows, block->head_panels);
+}
+
+/* Blocks of queries of nearly one size: 6, 6, 6 is faster than 8, 8, 2. */
+TARGET void FAMILY(attention)(const struct local_attention *attention)
+{
+    const struct local_attention *a = attention;
+    struct attention_block block = {.token_panels = panels_of(a->n_tokens),
+                                    .head_panels = panels_of(a->head_size)};
+    block.keys = a->scratch;
+    block.values = block.keys + block.token_panels * LANES * a->head_size;
+    block.queries = block.values + block.head_panels * LANES * a->n_tokens;
+    block.scores = block.queries + ROWS * block.head_panels * LANES;
+    pack_keys(a, block.keys);
+    pack_values(a, block.values);
+    size_t n_blocks = (a->n_queries + ROWS - 1) / ROWS, done = 0;
+    for (size_t b = 0; b < n_blocks; b++) {
+        size_t n = a->n_queries / n_blocks + (b < a->n_queries % n_blocks);
+        attend(a, a->first_query + done, n, &block);
+        done += n;
+    }
+}
+
+#endif

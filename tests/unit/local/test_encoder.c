@@ -1,0 +1,267 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/workers.h"
+#include "local/batch.h"
+#include "local/oracle.h"
+
+enum { MAX_TEXTS = 60, MAX_TOKENS = 50, MAX_SIZE = 96 };
+
+static const struct local_config small = {
+    .architecture = LOCAL_BERT,
+    .hidden_size = 48,
+    .n_layers = 2,
+    .n_heads = 3,
+    .intermediate_size = 100,
+    .vocabulary_size = 60,
+    .n_positions = MAX_TOKENS,
+    .n_segments = 2,
+    .layer_norm_epsilon = 1e-12f,
+    .activation = LOCAL_GELU,
+    .pooling = LOCAL_MEAN,
+    .dimensions = 48,
+    .max_tokens = MAX_TOKENS,
+};
+
+struct sample {
+    uint32_t ids[MAX_TEXTS][MAX_TOKENS];
+    uint8_t segments[MAX_TEXTS][MAX_TOKENS];
+    size_t lengths[MAX_TEXTS];
+    float results[MAX_TEXTS][MAX_SIZE];
+};
+
+static struct sample *sample_new(struct random_model *model, size_t n_texts)
+{
+    struct sample *sample = calloc(1, sizeof *sample);
+    for (size_t i = 0; i < n_texts; i++) {
+        sample->lengths[i] = 1 + (i * 17) % (MAX_TOKENS - 2);
+        for (size_t t = 0; t < sample->lengths[i]; t++) {
+            sample->ids[i][t] = random_bits(model) % (uint32_t)model->config.vocabulary_size;
+            sample->segments[i][t] =
+                model->config.n_segments > 1 && t > sample->lengths[i] / 2 ? 1 : 0;
+        }
+    }
+    return sample;
+}
+
+static void compute(struct local_weights *weights, struct sample *sample, size_t first,
+                    size_t n_texts, size_t n_threads)
+{
+    struct local_text texts[MAX_TEXTS];
+    for (size_t i = 0; i < n_texts; i++)
+        texts[i] = (struct local_text){.ids = sample->ids[first + i],
+                                       .segments = sample->segments[first + i],
+                                       .n_tokens = sample->lengths[first + i],
+                                       .result = sample->results[first + i]};
+    assert_int_equal(local_batch_run(weights, texts, n_texts, n_threads, NULL, NULL), 0);
+}
+
+static struct local_weights *load(const struct random_model *model, enum local_precision precision)
+{
+    struct local_weights *weights;
+    struct error err = {0};
+    int rc = local_weights_load(model->path, &model->config, precision, 2, NULL, &weights, &err);
+    if (rc != 0) print_error("%s\n", err.text);
+    assert_int_equal(rc, 0);
+    return weights;
+}
+
+static void unload(struct local_weights *weights)
+{
+    local_batch_release(weights);
+    local_weights_free(weights);
+}
+
+static void check_oracle(struct random_model *model, struct local_weights *weights)
+{
+    size_t n = model->config.classifies ? 1 : model->config.hidden_size;
+    struct sample *sample = sample_new(model, MAX_TEXTS);
+    double worst = 0, expected[MAX_SIZE];
+    compute(weights, sample, 0, MAX_TEXTS, 2);
+    for (size_t i = 0; i < MAX_TEXTS; i++) {
+        oracle_result(model, sample->ids[i], sample->segments[i], sample->lengths[i], expected);
+        for (size_t j = 0; j < n; j++)
+            worst = fmax(worst, fabs(expected[j] - (double)sample->results[i][j]));
+    }
+    if (worst > 2e-5) print_error("off by %g\n", worst);
+    assert_true(worst <= 2e-5);
+    free(sample);
+}
+
+static void test_an_embedder_computes_what_the_papers_say(void **state)
+{
+    (void)state;
+    for (int pooling = LOCAL_CLS; pooling <= LOCAL_MAX; pooling++) {
+        struct local_config config = small;
+        config.pooling = (enum local_pooling)pooling;
+        struct random_model *model = random_model_new(&config);
+        struct local_weights *weights = load(model, LOCAL_FLOAT32);
+        check_oracle(model, weights);
+        unload(weights);
+        random_model_free(model);
+    }
+}
+
+static void test_a_cross_encoder_has_its_pooler(void **state)
+{
+    (void)state;
+    for (int architecture = LOCAL_BERT; architecture <= LOCAL_XLM_ROBERTA; architecture++) {
+        struct local_config config = small;
+        config.classifies = 1;
+        config.architecture = (enum local_architecture)architecture;
+        if (architecture == LOCAL_XLM_ROBERTA) {
+            config.n_segments = 1;
+            config.first_position = 2;
+            config.n_positions += 2;
+        }
+        struct random_model *model = random_model_new(&config);
+        struct local_weights *weights = load(model, LOCAL_FLOAT32);
+        check_oracle(model, weights);
+        unload(weights);
+        random_model_free(model);
+    }
+}
+
+static double cosine(const float *a, const float *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+/* int8: each product is off by about 1 % of what a row and a column hold. */
+static void test_reduced_precision_stays_near(void **state)
+{
+    (void)state;
+    static const double least[] = {[LOCAL_BFLOAT16] = .9999, [LOCAL_INT8] = .9997};
+    struct random_model *model = random_model_new(&small);
+    struct local_weights *weights = load(model, LOCAL_FLOAT32);
+    struct sample *exact = sample_new(model, MAX_TEXTS), *near = calloc(1, sizeof *near);
+    compute(weights, exact, 0, MAX_TEXTS, 1);
+    unload(weights);
+    for (int precision = LOCAL_BFLOAT16; precision <= LOCAL_INT8; precision++) {
+        *near = *exact;
+        memset(near->results, 0, sizeof near->results);
+        weights = load(model, (enum local_precision)precision);
+        compute(weights, near, 0, MAX_TEXTS, 1);
+        for (size_t i = 0; i < MAX_TEXTS; i++)
+            assert_true(cosine(exact->results[i], near->results[i], small.hidden_size) >=
+                        least[precision]);
+        unload(weights);
+    }
+    free(exact);
+    free(near);
+    random_model_free(model);
+}
+
+/* Alone, together, by however many threads: the same bits. */
+static void test_a_result_does_not_depend_on_the_batch(void **state)
+{
+    (void)state;
+    for (int precision = LOCAL_FLOAT32; precision <= LOCAL_INT8; precision++) {
+        struct random_model *model = random_model_new(&small);
+        struct local_weights *weights = load(model, (enum local_precision)precision);
+        struct sample *together = sample_new(model, MAX_TEXTS), *other = calloc(1, sizeof *other);
+        compute(weights, together, 0, MAX_TEXTS, 1);
+        for (size_t n_threads = 1; n_threads <= 5; n_threads++) {
+            *other = *together;
+            memset(other->results, 0, sizeof other->results);
+            compute(weights, other, 0, MAX_TEXTS, n_threads);
+            assert_memory_equal(other->results, together->results, sizeof other->results);
+            memset(other->results, 0, sizeof other->results);
+            for (size_t i = 0; i < MAX_TEXTS; i++) compute(weights, other, i, 1, n_threads);
+            assert_memory_equal(other->results, together->results, sizeof other->results);
+        }
+        unload(weights);
+        random_model_free(model);
+        free(together);
+        free(other);
+    }
+}
+
+struct crowd {
+    struct local_weights *weights;
+    struct sample *samples[4];
+};
+
+static void compute_in_crowd(void *context, size_t number)
+{
+    struct crowd *crowd = context;
+    compute(crowd->weights, crowd->samples[number], 0, MAX_TEXTS, 2);
+}
+
+static void test_several_calls_share_the_weights(void **state)
+{
+    (void)state;
+    struct random_model *model = random_model_new(&small);
+    struct crowd crowd = {.weights = load(model, LOCAL_FLOAT32)};
+    for (size_t i = 0; i < 4; i++) {
+        model->random = 7;
+        crowd.samples[i] = sample_new(model, MAX_TEXTS);
+    }
+    workers_run(4, compute_in_crowd, &crowd);
+    for (size_t i = 0; i < 4; i++) {
+        assert_memory_equal(crowd.samples[i], crowd.samples[0], sizeof *crowd.samples[0]);
+        if (i > 0) free(crowd.samples[i]);
+    }
+    free(crowd.samples[0]);
+    unload(crowd.weights);
+    random_model_free(model);
+}
+
+static int at_once(void *context)
+{
+    (void)context;
+    return 1;
+}
+
+static void test_a_call_is_interrupted(void **state)
+{
+    (void)state;
+    struct local_config config = small;
+    config.n_layers = 20;
+    config.hidden_size = config.intermediate_size = 96;
+    struct random_model *model = random_model_new(&config);
+    struct local_weights *weights = load(model, LOCAL_FLOAT32);
+    struct sample *sample = sample_new(model, MAX_TEXTS);
+    struct local_text texts[MAX_TEXTS];
+    struct cancel cancel = {at_once, NULL};
+    struct error err = {0};
+    for (size_t n_threads = 1; n_threads <= 3; n_threads++) {
+        int rc = 0;
+        for (int tries = 0; tries < 1000 && rc == 0; tries++) {
+            for (size_t i = 0; i < MAX_TEXTS; i++)
+                texts[i] = (struct local_text){.ids = sample->ids[i],
+                                               .segments = sample->segments[i],
+                                               .n_tokens = sample->lengths[i],
+                                               .result = sample->results[i]};
+            rc = local_batch_run(weights, texts, MAX_TEXTS, n_threads, &cancel, &err);
+        }
+        assert_int_equal(rc, ERROR_INTERRUPTED);
+        assert_string_equal(err.text, "interrupted");
+    }
+    free(sample);
+    unload(weights);
+    random_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_embedder_computes_what_the_papers_say),
+        cmocka_unit_test(test_a_cross_encoder_has_its_pooler),
+        cmocka_unit_test(test_reduced_precision_stays_near),
+        cmocka_unit_test(test_a_result_does_not_depend_on_the_batch),
+        cmocka_unit_test(test_several_calls_share_the_weights),
+        cmocka_unit_test(test_a_call_is_interrupted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,381 @@
+/*
+ * Products and conversions of every family that runs here, against double precision and, of codes,
+ * against plain C. What is read and written lies in memory of just its size, before a page that faults.
+ */
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "local/guarded.h"
+#include "local/matrix.h"
+#include "local/oracle_activation.h"
+#include "local/simd/gemm.h"
+#include "vector/random.h"
+
+static const struct local_kernels *scalar(void)
+{
+    size_t n = 0;
+    while (local_kernels_at(n + 1) != NULL) n++;
+    return local_kernels_at(n);
+}
+
+/* A product, and all that it reads and writes. */
+struct product {
+    const struct local_kernels *kernels;
+    enum local_precision precision;
+    size_t n_rows, n_out, n_in, stride;
+    enum local_activation activation;
+    float *weights, *bias; /* [n_out, n_in], [n_out] */
+    void *memory;          /* of the matrix, but its panels */
+    struct guarded panels, floats, codes, scales, zeros, values, residual;
+    struct local_matrix matrix;
+    struct local_rows rows;
+};
+
+static void fill(struct product *product, uint64_t *state)
+{
+    size_t n_weights = product->n_out * product->n_in, n_floats = product->n_rows * product->n_in;
+    product->weights = malloc(n_weights * sizeof(float));
+    product->bias = malloc(product->n_out * sizeof(float));
+    random_vector(state, n_weights, product->weights);
+    random_vector(state, product->n_out, product->bias);
+    product->floats = guard(n_floats);
+    random_vector(state, n_floats, product->floats.floats);
+    product->values = guard((product->n_rows - 1) * product->stride + product->n_out);
+    product->residual = guard((product->n_rows - 1) * product->stride + product->n_out);
+    for (size_t r = 0; r < product->n_rows; r++)
+        random_vector(state, product->n_out, product->residual.floats + r * product->stride);
+}
+
+/* Packed, then the panels moved to where nothing lies behind them. */
+static void pack(struct product *product)
+{
+    const struct local_kernels *kernels = product->kernels;
+    size_t bytes = local_matrix_bytes(kernels, product->precision, product->n_out, product->n_in);
+    assert_int_equal(posix_memalign(&product->memory, 64, bytes), 0);
+    memset(product->memory, 0, bytes);
+    local_matrix_init(&product->matrix, kernels, product->precision, product->n_out, product->n_in,
+                      product->memory);
+    local_matrix_pack(&product->matrix, kernels, 0, product->n_out, product->weights,
+                      product->bias);
+    bytes = product->matrix.n_panels *
+            gemm_panel_bytes(product->precision, kernels->width, product->n_in);
+    product->panels = guard_bytes(bytes);
+    memcpy(product->panels.bytes, product->matrix.panels, bytes);
+    product->matrix.panels = product->panels.bytes;
+}
+
+static void convert(struct product *product)
+{
+    product->rows = (struct local_rows){.n_rows = product->n_rows,
+                                        .n_in = product->n_in,
+                                        .floats = product->floats.floats,
+                                        .stride = product->n_in};
+    product->codes =
+        guard_bytes(product->n_rows * gemm_row_bytes(product->precision, &product->rows));
+    product->scales = guard(product->n_rows);
+    product->zeros = guard(product->n_rows);
+    product->rows.codes = product->codes.bytes;
+    product->rows.scales = product->scales.floats;
+    product->rows.zeros = (int32_t *)(void *)product->zeros.bytes;
+    product->kernels->convert(product->precision, &product->rows, 0, product->n_rows);
+}
+
+static void start(struct product *product, uint64_t *state)
+{
+    fill(product, state);
+    pack(product);
+    convert(product);
+}
+
+static void finish(struct product *product)
+{
+    free(product->weights);
+    free(product->bias);
+    free(product->memory);
+    unguard(&product->panels);
+    unguard(&product->floats);
+    unguard(&product->codes);
+    unguard(&product->scales);
+    unguard(&product->zeros);
+    unguard(&product->values);
+    unguard(&product->residual);
+}
+
+static void multiply(struct product *product, const float *residual)
+{
+    struct local_output output = {product->values.floats, product->stride, product->activation,
+                                  residual};
+    product->kernels->product(&product->matrix, &product->rows, &output, 0,
+                              product->matrix.n_panels);
+}
+
+/* ---- what it should be ------------------------------------------------------------------------- */
+
+static double rounded(float value)
+{
+    union {
+        uint32_t bits;
+        float value;
+    } number = {(uint32_t)gemm_bfloat16(value) << 16};
+    return (double)number.value;
+}
+
+/* Of int8, where kernels.h says that it lies. */
+static double weight_at(const struct product *product, size_t column, size_t input)
+{
+    size_t width = product->kernels->width;
+    float weight = product->weights[column * product->n_in + input];
+    if (product->precision == LOCAL_FLOAT32) return (double)weight;
+    if (product->precision == LOCAL_BFLOAT16) return rounded(weight);
+    const int8_t *panel = (const int8_t *)product->panels.bytes +
+                          column / width * width * ((product->n_in + 3) / 4 * 4);
+    double scale = (double)product->matrix.scales[column];
+    double code = (double)panel[(input / 4 * width + column % width) * 4 + input % 4];
+    assert_true(fabs((double)weight - scale * code) <= scale * .501);
+    return scale * code;
+}
+
+static double input_at(const struct product *product, size_t row, size_t input)
+{
+    float value = product->floats.floats[row * product->n_in + input];
+    if (product->precision == LOCAL_FLOAT32) return (double)value;
+    if (product->precision == LOCAL_BFLOAT16) return rounded(value);
+    const uint8_t *codes = product->codes.bytes + row * ((product->n_in + 3) / 4 * 4);
+    double scale = (double)product->rows.scales[row];
+    double decoded = scale * (codes[input] - product->rows.zeros[row]);
+    assert_true(fabs((double)value - decoded) <= scale * .51);
+    return decoded;
+}
+
+/* Whatever the order of a sum is, it is no further off than this many times half an epsilon of all magnitudes. */
+static void check_value(const struct product *product, size_t row, size_t column, double residual)
+{
+    double sum = (double)product->bias[column], magnitude = fabs(sum);
+    for (size_t i = 0; i < product->n_in; i++) {
+        double term = input_at(product, row, i) * weight_at(product, column, i);
+        sum += term;
+        magnitude += fabs(term);
+    }
+    double error = magnitude * (double)FLT_EPSILON *
+                   (product->precision == LOCAL_INT8 ? 4 : (double)product->n_in / 2 + 2);
+    double wanted = exact_activation(product->activation, sum) + residual;
+    double got = (double)product->values.floats[row * product->stride + column];
+    if (!(fabs(got - wanted) <= 1.2 * error + 5e-7 * (1 + fabs(wanted))))
+        fail_msg("%s, precision %d, %zu x %zu x %zu: value %zu, %zu is %g, not %g",
+                 product->kernels->name, (int)product->precision, product->n_rows, product->n_out,
+                 product->n_in, row, column, got, wanted);
+}
+
+static void check_all(const struct product *product, const float *residual)
+{
+    for (size_t r = 0; r < product->n_rows; r++) {
+        for (size_t c = 0; c < product->n_out; c++)
+            check_value(product, r, c,
+                        residual == NULL ? 0.0 : (double)residual[r * product->stride + c]);
+        for (size_t c = product->n_out; c < product->stride && r + 1 < product->n_rows; c++)
+            assert_true(isnan(product->values.floats[r * product->stride + c]));
+    }
+}
+
+/* ---- tests ------------------------------------------------------------------------------------- */
+
+static void for_each(void (*test)(const struct local_kernels *kernels,
+                                  enum local_precision precision))
+{
+    for (size_t i = 0; local_kernels_at(i) != NULL; i++)
+        for (int precision = LOCAL_FLOAT32;
+             precision <= LOCAL_INT8 && local_kernels_runs(local_kernels_at(i)); precision++)
+            test(local_kernels_at(i), (enum local_precision)precision);
+}
+
+static void try_shape(const struct local_kernels *kernels, enum local_precision precision,
+                      size_t n_rows, size_t n_out, size_t n_in, enum local_activation activation)
+{
+    uint64_t state = n_rows * 1000003 + n_out * 1009 + n_in;
+    struct product product = {.kernels = kernels,
+                              .precision = precision,
+                              .n_rows = n_rows,
+                              .n_out = n_out,
+                              .n_in = n_in,
+                              .stride = n_out + n_rows % 3,
+                              .activation = activation};
+    start(&product, &state);
+    multiply(&product, NULL);
+    check_all(&product, NULL);
+    multiply(&product, product.residual.floats);
+    check_all(&product, product.residual.floats);
+    /* The residual may be where the output goes. */
+    size_t n = (n_rows - 1) * product.stride + n_out;
+    struct guarded before = guard(n);
+    memcpy(before.floats, product.values.floats, n * sizeof(float));
+    memcpy(product.values.floats, product.residual.floats, n * sizeof(float));
+    multiply(&product, product.values.floats);
+    for (size_t r = 0; r < n_rows; r++)
+        assert_memory_equal(product.values.floats + r * product.stride,
+                            before.floats + r * product.stride, n_out * sizeof(float));
+    unguard(&before);
+    finish(&product);
+}
+
+static void try_sizes(const struct local_kernels *kernels, enum local_precision precision)
+{
+    static const size_t inputs[] = {1,  2,  3,  4,  5,  7,   15,  16,  17,  31,  32,
+                                    33, 63, 64, 65, 66, 127, 129, 255, 256, 257, 260};
+    static const size_t outputs[] = {1, 15, 16, 17, 31, 32, 33, 47, 48, 49, 100};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        for (size_t j = 0; j < sizeof outputs / sizeof *outputs; j++)
+            try_shape(kernels, precision, 1 + (7 * i + 5 * j) % 40, outputs[j], inputs[i],
+                      (enum local_activation)((i + j) % (LOCAL_TANH + 1)));
+    for (size_t n_rows = 1; n_rows <= 70; n_rows++)
+        try_shape(kernels, precision, n_rows, 37, 67, LOCAL_IDENTITY);
+    try_shape(kernels, precision, 33, 34, 768, LOCAL_GELU);
+    try_shape(kernels, precision, 40, 33, 3072, LOCAL_IDENTITY);
+    try_shape(kernels, precision, 17, 32, 1024, LOCAL_GELU_TANH); /* rows of 4096 bytes as floats */
+}
+
+static void test_sizes(void **state)
+{
+    (void)state;
+    for_each(try_sizes);
+}
+
+/* A row's values are the same, to the bit, alone and among others; those of a column in any range of panels. */
+static void try_neighbours(const struct local_kernels *kernels, enum local_precision precision)
+{
+    uint64_t state = 11;
+    struct product product = {.kernels = kernels,
+                              .precision = precision,
+                              .n_rows = 75,
+                              .n_out = 100,
+                              .n_in = 165,
+                              .stride = 100};
+    float alone[100];
+    start(&product, &state);
+    multiply(&product, NULL);
+    struct local_rows all = product.rows;
+    size_t row_bytes = gemm_row_bytes(precision, &all);
+    for (size_t n = 1; n <= 3; n++)
+        for (size_t r = 0; r + n <= product.n_rows; r++) {
+            struct local_rows some = all;
+            some.n_rows = n;
+            some.floats += r * all.stride;
+            some.codes = (unsigned char *)all.codes + r * row_bytes;
+            some.scales += r;
+            some.zeros += r;
+            float values[300];
+            struct local_output output = {.values = values, .stride = 100};
+            for (size_t panel = product.matrix.n_panels; panel-- > 0;)
+                kernels->product(&product.matrix, &some, &output, panel, panel + 1);
+            assert_memory_equal(values, product.values.floats + r * 100, n * sizeof alone);
+        }
+    finish(&product);
+}
+
+static void test_neighbours(void **state)
+{
+    (void)state;
+    for_each(try_neighbours);
+}
+
+/* Codes are the same, bit for bit, in all families; of rows that are hard to code as well. */
+static void try_codes(const struct local_kernels *kernels, enum local_precision precision)
+{
+    enum { ROWS = 9 };
+    static const size_t code_bytes[] = {0, sizeof(uint16_t), sizeof(uint8_t)};
+    for (size_t n_in = 1; n_in <= 70; n_in++) {
+        uint64_t state = n_in;
+        struct product ours = {.kernels = kernels,
+                               .precision = precision,
+                               .n_rows = ROWS,
+                               .n_out = 1,
+                               .n_in = n_in,
+                               .stride = 1};
+        struct product plain = ours;
+        plain.kernels = scalar();
+        fill(&ours, &state);
+        float *rows = ours.floats.floats;
+        for (size_t i = 0; i < n_in; i++) {
+            rows[i] = 0;
+            rows[n_in + i] = -3.5f;
+            rows[2 * n_in + i] = 1e-42f * (float)i;
+            rows[3 * n_in + i] = i % 2 == 0 ? FLT_MAX : -FLT_MAX;
+            rows[4 * n_in + i] = (float)i - 1.5f;
+            rows[5 * n_in + i] = i == 0 ? 1e30f : 1e-3f;
+        }
+        state = n_in;
+        fill(&plain, &state);
+        memcpy(plain.floats.floats, rows, ROWS * n_in * sizeof(float));
+        pack(&ours);
+        pack(&plain);
+        convert(&ours);
+        convert(&plain);
+        size_t row_bytes = gemm_row_bytes(precision, &ours.rows);
+        for (size_t r = 0; r < ROWS; r++) /* what fills up a row has weight zero */
+            assert_memory_equal(ours.codes.bytes + r * row_bytes, plain.codes.bytes + r * row_bytes,
+                                n_in * code_bytes[precision]);
+        if (precision == LOCAL_INT8) {
+            assert_memory_equal(ours.scales.bytes, plain.scales.bytes, ROWS * sizeof(float));
+            assert_memory_equal(ours.zeros.bytes, plain.zeros.bytes, ROWS * sizeof(int32_t));
+        }
+        finish(&ours);
+        finish(&plain);
+    }
+}
+
+static void test_codes(void **state)
+{
+    (void)state;
+    for_each(try_codes);
+}
+
+/* The largest codes, of one sign, over a long row: no sum of 16 bits holds two of their products. */
+static void try_largest(const struct local_kernels *kernels, enum local_precision precision)
+{
+    uint64_t state = 5;
+    struct product product = {.kernels = kernels,
+                              .precision = precision,
+                              .n_rows = 19,
+                              .n_out = 33,
+                              .n_in = 3072,
+                              .stride = 33};
+    fill(&product, &state);
+    for (size_t i = 0; i < 33 * 3072; i++) product.weights[i] = i / 3072 % 2 == 0 ? 2.0f : -2.0f;
+    for (size_t i = 0; i < 19 * 3072; i++)
+        product.floats.floats[i] = i / 3072 % 2 == 0 ? 1.0f : -1.0f;
+    pack(&product);
+    convert(&product);
+    multiply(&product, NULL);
+    for (size_t r = 0; r < 19; r++)
+        for (size_t c = 0; c < 33; c++) {
+            double wanted = (r % 2 == c % 2 ? 6144.0 : -6144.0) + (double)product.bias[c];
+            assert_true(fabs((double)product.values.floats[r * 33 + c] - wanted) <= 2e-2);
+        }
+    finish(&product);
+}
+
+static void test_largest(void **state)
+{
+    (void)state;
+    for_each(try_largest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_largest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
