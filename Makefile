@@ -52,7 +52,8 @@ STATIC  := $(BUILD)/librerank.a
 SOURCES := $(wildcard ext/*/*.c ext/*/*/*.c)
 OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
 # For a program that links SQLite itself: the SQL face calls it directly (-DSQLITE_CORE).
-CORE_OBJECTS := $(patsubst $(BUILD)/obj/sqlite/%,$(BUILD)/core/sqlite/%,$(OBJECTS))
+SQL_ROOMS := sqlite store semantic functions extension
+CORE_OBJECTS := $(foreach object,$(OBJECTS),$(if $(filter $(SQL_ROOMS:%=$(BUILD)/obj/%/%),$(object)),$(object:$(BUILD)/obj/%=$(BUILD)/core/%),$(object)))
 
 # A unit test links the objects of its own room and of the rooms below, never of a sister room.
 ROOMS_base    := base
@@ -65,12 +66,12 @@ ROOMS_local   := $(ROOMS_model) local
 ROOMS_api     := $(ROOMS_model) api
 ROOMS_catalog := $(ROOMS_model) lexical local api catalog
 ROOMS_index   := $(ROOMS_model) lexical local api index
-# sqlite/ is tested as part of a program that links SQLite itself: with CORE_OBJECTS.
+# Rooms that see SQLite are tested as part of a program that links SQLite itself: with CORE_OBJECTS.
 room_objects = $(foreach room,$(ROOMS_$(1)),$(filter $(BUILD)/obj/$(room)/%,$(OBJECTS)))
 
 UNIT_SOURCES  := $(wildcard tests/unit/*/test_*.c)
 UNIT_PROGRAMS := $(UNIT_SOURCES:tests/%.c=$(BUILD)/tests/%)
-SQLITE_UNIT_PROGRAMS := $(filter $(BUILD)/tests/unit/sqlite/%,$(UNIT_PROGRAMS))
+SQLITE_UNIT_PROGRAMS := $(filter $(SQL_ROOMS:%=$(BUILD)/tests/unit/%/%),$(UNIT_PROGRAMS))
 HOST_PROGRAMS := $(BUILD)/tests/static_host $(BUILD)/tests/fault
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -144,7 +145,7 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared local/test_team local/test_encoder index/test_search index/test_snapshot sqlite/test_semantic_threads
+THREADED := base/test_workers base/test_shared local/test_team local/test_encoder index/test_search index/test_snapshot semantic/test_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)

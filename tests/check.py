@@ -19,7 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # A room includes itself and rooms on lower floors, with the exceptions of NEVER.
 FLOORS = {
     "base": 1, "text": 2, "vector": 2, "http": 3, "model": 4, "lexical": 5, "local": 5, "api": 5,
-    "catalog": 6, "index": 7, "sqlite": 8,
+    "catalog": 6, "index": 7, "sqlite": 8, "store": 9, "semantic": 10, "functions": 11, "extension": 12,
 }
 NEVER = {("index", "catalog")}
 

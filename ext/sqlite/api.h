@@ -1,6 +1,6 @@
 /*
  * api.h: the SQLite interface, once. As a loadable extension every call goes through the pointer
- * that SQLite hands to the entry point (defined in extension.c); built into a program
+ * that SQLite hands to the entry point (defined in api.c); built into a program
  * (-DSQLITE_CORE) it is an ordinary call.
  */
 #ifndef SQLITE_API_H

@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "sqlite/cache_file.h"
-#include "sqlite/functions.h"
 
 static int is_interrupted(void *context)
 {

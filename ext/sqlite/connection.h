@@ -28,4 +28,13 @@ int connection_new(sqlite3 *db, struct connection **connection,
 struct connection *connection_reference(struct connection *connection);
 void connection_release(void *connection); /* the shape of SQLite's destructors */
 
+/* A scalar function that owns a reference to the connection. flags: SQLITE_DETERMINISTIC and so on.
+ */
+int connection_function(struct connection *connection, const char *name, int n_arguments, int flags,
+                        void (*function)(sqlite3_context *, int, sqlite3_value **));
+
+/* A module that owns a reference to the connection. */
+int connection_module(struct connection *connection, const char *name,
+                      const sqlite3_module *module);
+
 #endif

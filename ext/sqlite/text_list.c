@@ -4,8 +4,8 @@
 
 #include "base/memory.h"
 #include "sqlite/argument.h"
-#include "sqlite/semantic_config.h"
-#include "sqlite/semantic_store.h"
+#include "sqlite/name_list.h"
+#include "sqlite/statement.h"
 
 void text_list_deinit(struct text_list *list)
 {
@@ -104,7 +104,7 @@ static int join_fields(sqlite3 *db, sqlite3_stmt *fields_of, sqlite3_value *obje
     int row = 0, rc = 0;
     sqlite3_reset(fields_of);
     sqlite3_bind_value(fields_of, 1, object);
-    while (rc == 0 && (rc = store_step(db, fields_of, &row, err)) == 0 && row) {
+    while (rc == 0 && (rc = statement_step(db, fields_of, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(fields_of, 0);
         const char *type = (const char *)sqlite3_column_text(fields_of, 2);
         if (key == NULL || type == NULL) return error_nomem(err);
@@ -191,11 +191,12 @@ int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, c
     buffer_init(&list->joined, (size_t)1 << 30);
     int rc = wanted_init(&wanted, fields, err);
     if (rc == 0) rc = check_json(json, err);
-    if (rc == 0) rc = store_prepare(db, &each, err, "SELECT key, value, type FROM json_each(?1)");
     if (rc == 0)
-        rc = store_prepare(db, &fields_of, err, "SELECT key, value, type FROM json_each(?1)");
+        rc = statement_prepare(db, &each, err, "SELECT key, value, type FROM json_each(?1)");
+    if (rc == 0)
+        rc = statement_prepare(db, &fields_of, err, "SELECT key, value, type FROM json_each(?1)");
     if (rc == 0) sqlite3_bind_value(each, 1, json);
-    while (rc == 0 && (rc = store_step(db, each, &row, err)) == 0 && row)
+    while (rc == 0 && (rc = statement_step(db, each, &row, err)) == 0 && row)
         rc = read_item(db, each, fields_of, &wanted, kind, list, err);
     if (rc == ERROR_STORAGE && list->n == 0 && err->storage_code == SQLITE_ERROR)
         rc = error_set(err, ERROR_INVALID,

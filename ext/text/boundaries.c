@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "text/ucd.h"
+#include "text/unicode/ucd.h"
 #include "text/utf8.h"
 
 /* ---- characters ------------------------------------------------------------------------------- */

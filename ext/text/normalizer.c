@@ -4,7 +4,7 @@
 
 #include "base/base64.h"
 #include "base/memory.h"
-#include "text/ucd.h"
+#include "text/unicode/ucd.h"
 #include "text/utf8.h"
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "text/tokenizer_parts.h"
-#include "text/ucd.h"
+#include "text/unicode/ucd.h"
 #include "text/utf8.h"
 
 #define MAX_TEXT ((size_t)1 << 32) /* bytes of a normalised text */

@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "vector/decimal.h"
-#include "vector/kernels.h"
+#include "vector/simd/kernels.h"
 
 /* Vectors are stored as they lie in memory. A big-endian machine would write files that no other
  * reads. */

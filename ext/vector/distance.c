@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "vector/kernels.h"
+#include "vector/simd/kernels.h"
 
 /* Products below the least float32, 2^-149, vanish. 65536 of them weigh less than 2^-53 of a sum of
  * this size. */

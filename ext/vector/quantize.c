@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "vector/kernels.h"
+#include "vector/simd/kernels.h"
 
 #define INT8_LARGEST 127
 #define WHOLE_LARGEST (128 * 127 + 63) /* its low part is at most 63 */

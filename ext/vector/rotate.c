@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "vector/codec.h"
-#include "vector/kernels.h"
+#include "vector/simd/kernels.h"
 
 #define ROUNDS 4
 #define WORDS (VECTOR_MAX_DIMENSIONS / 64)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "vector/kernels.h"
+#include "vector/simd/kernels.h"
 #include "vector/quantize.h"
 #include "vector/rotate.h"
 

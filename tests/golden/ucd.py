@@ -1,6 +1,6 @@
-"""ucd.py: writes the tables of ext/text/ucd.h.
+"""ucd.py: writes the tables of ext/text/unicode/ucd.h.
 
-    python3 tests/golden/ucd.py ext/text
+    python3 tests/golden/ucd.py ext/text/unicode
 
 Tokenizers must see what models were trained with, and the reference (Hugging Face's `tokenizers` 0.22) takes each property
 from another version of the Unicode Character Database. General categories, grapheme clusters and lower case of those
@@ -23,7 +23,7 @@ HEAD = """/*
  * {name}: written by tests/golden/ucd.py from the Unicode Character Database
  * of several versions. ucd.h says what is in it.
  */
-#include "text/ucd.h"
+#include "text/unicode/ucd.h"
 
 // clang-format off
 """

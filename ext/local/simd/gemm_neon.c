@@ -246,7 +246,7 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 
 /* ---- with dot products ------------------------------------------------------------------------- */
 
-/* As in vector/kernels_neon.c: clang before 16 declares no vdotq_s32 for a function alone. */
+/* As in vector/simd/kernels_neon.c: clang before 16 declares no vdotq_s32 for a function alone. */
 #undef TARGET
 #ifdef __clang__
 #define TARGET __attribute__((target("dotprod")))

@@ -9,7 +9,7 @@
 
 #include "base/each_allocation.h"
 #include "text/normalizer.h"
-#include "text/ucd.h"
+#include "text/unicode/ucd.h"
 
 #define CEILING ((size_t)1 << 30)
 

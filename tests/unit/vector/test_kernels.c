@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "vector/kernels.h"
+#include "vector/simd/kernels.h"
 #include "vector/random.h"
 
 #define U 0x1p-24

@@ -1,0 +1,82 @@
+/*
+ * extension.c: the entry point, the only exported symbol.
+ *
+ * As a loadable extension SQLite calls it on load. Built into a program (compiled with
+ * -DSQLITE_CORE) it is handed to sqlite3_auto_extension: `sqlite3_auto_extension((void
+ * (*)(void))sqlite3_rerank_init)`.
+ */
+#include "sqlite/api.h"
+
+#include "base/memory.h"
+#include "functions/functions.h"
+#include "semantic/semantic.h"
+
+#define RERANK_VERSION "0.1.0"
+#define SQLITE_OLDEST 3038000
+
+static void *sqlite_alloc(uint64_t size)
+{
+    return sqlite3_malloc64(size);
+}
+
+static void *sqlite_realloc(void *block, uint64_t size)
+{
+    return sqlite3_realloc64(block, size);
+}
+
+static void sqlite_release(void *block)
+{
+    sqlite3_free(block);
+}
+
+static void version(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    (void)argc;
+    (void)argv;
+    sqlite3_result_text(context, RERANK_VERSION, -1, SQLITE_STATIC);
+}
+
+static int register_all(struct connection *connection)
+{
+    int rc = connection_function(connection, "rerank_version", 0,
+                                 SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version);
+    if (rc == SQLITE_OK) rc = vector_functions_register(connection);
+    if (rc == SQLITE_OK) rc = embed_register(connection);
+    if (rc == SQLITE_OK) rc = rerank_register(connection);
+    if (rc == SQLITE_OK) rc = tokens_register(connection);
+    if (rc == SQLITE_OK) rc = chunk_each_register(connection);
+    if (rc == SQLITE_OK) rc = models_register(connection);
+    if (rc == SQLITE_OK) rc = settings_register(connection);
+    if (rc == SQLITE_OK) rc = semantic_register(connection);
+    if (rc == SQLITE_OK) rc = search_each_register(connection);
+    if (rc == SQLITE_OK) rc = recall_register(connection);
+    return rc;
+}
+
+__attribute__((visibility("default"))) int sqlite3_rerank_init(sqlite3 *db, char **message,
+                                                               const sqlite3_api_routines *api);
+
+int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+#ifndef SQLITE_CORE
+    SQLITE_EXTENSION_INIT2(api);
+#else
+    (void)api;
+#endif
+    static const struct memory_methods methods = {sqlite_alloc, sqlite_realloc, sqlite_release};
+    struct connection *connection;
+    struct error err;
+    if (sqlite3_libversion_number() < SQLITE_OLDEST) {
+        *message = sqlite3_mprintf("rerank: expected SQLite 3.38.0 or newer, not %s",
+                                   sqlite3_libversion());
+        return SQLITE_ERROR;
+    }
+    memory_bind(&methods);
+    if (connection_new(db, &connection, &err) != 0) {
+        *message = sqlite3_mprintf("rerank: %s", err.text);
+        return err.code == ERROR_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
+    }
+    int rc = register_all(connection);
+    connection_release(connection);
+    return rc;
+}

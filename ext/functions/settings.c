@@ -1,0 +1,104 @@
+#define _XOPEN_SOURCE 700 /* realpath */
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sqlite/argument.h"
+#include "functions/functions.h"
+#include "store/store.h"
+
+static int unknown(const char *name, struct error *err)
+{
+    return error_set(
+        err, ERROR_INVALID,
+        "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
+        "max_retries, concurrency, max_requests, threads, on_overlong, memory_budget, cache)",
+        name);
+}
+
+/* Is the path that of a database of this connection? One that is new has no file yet. */
+static int is_own_database(sqlite3 *db, const char *path, int *own, struct error *err)
+{
+    char whole[PATH_MAX], folder[PATH_MAX];
+    sqlite3_stmt *statement;
+    if (realpath(path, whole) == NULL) {
+        int relative = path[0] != '/' && getcwd(folder, sizeof folder) != NULL;
+        sqlite3_snprintf((int)sizeof whole, whole, "%s%s%s", relative ? folder : "",
+                         relative ? "/" : "", path);
+    }
+    int rc = statement_prepare(db, &statement, err,
+                               "SELECT 1 FROM pragma_database_list WHERE file = %Q", whole);
+    if (rc == 0) rc = statement_step(db, statement, own, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static int set_cache(struct connection *connection, const char *path, struct error *err)
+{
+    int own = 0;
+    if (path[0] == '\0') return catalog_set_store(connection->catalog, NULL, err);
+    int rc = is_own_database(connection->db, path, &own, err);
+    if (rc != 0) return rc;
+    if (own)
+        return error_set(err, ERROR_INVALID,
+                         "cache: '%.200s' is a database of this connection: name a file of its own",
+                         path);
+    return catalog_set_store(connection->catalog, path, err);
+}
+
+static int set(struct connection *connection, const char *name, const char *value,
+               struct error *err)
+{
+    struct catalog *catalog = connection->catalog;
+    enum catalog_setting setting;
+    if (strcmp(name, "embed_model") == 0)
+        return catalog_set_default(catalog, MODEL_EMBED, value, err);
+    if (strcmp(name, "rerank_model") == 0)
+        return catalog_set_default(catalog, MODEL_RERANK, value, err);
+    if (strcmp(name, "cache") == 0) return set_cache(connection, value, err);
+    if (strcmp(name, "on_overlong") == 0) return catalog_set_on_overlong(catalog, value, err);
+    return catalog_setting_find(name, &setting) ? catalog_set(catalog, setting, value, err)
+                                                : unknown(name, err);
+}
+
+static int get(sqlite3_context *context, struct catalog *catalog, const char *name,
+               struct error *err)
+{
+    enum catalog_setting setting;
+    if (strcmp(name, "embed_model") == 0)
+        sqlite3_result_text(context, catalog_default(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
+    else if (strcmp(name, "rerank_model") == 0)
+        sqlite3_result_text(context, catalog_default(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
+    else if (strcmp(name, "on_overlong") == 0)
+        sqlite3_result_text(context, catalog_on_overlong(catalog), -1, SQLITE_STATIC);
+    else if (strcmp(name, "cache") == 0 && catalog_store_path(catalog) != NULL)
+        sqlite3_result_text(context, catalog_store_path(catalog), -1, SQLITE_TRANSIENT);
+    else if (strcmp(name, "cache") == 0) sqlite3_result_text(context, "", 0, SQLITE_STATIC);
+    else if (catalog_setting_find(name, &setting))
+        sqlite3_result_int64(context, (sqlite3_int64)catalog_get(catalog, setting));
+    else return unknown(name, err);
+    return 0;
+}
+
+/* rerank_config(name [, value]) */
+static void configure(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    struct connection *connection = sqlite3_user_data(context);
+    struct error err;
+    struct span name = {NULL, 0}, value = {NULL, 0};
+    int rc = argument_text(argv[0], &name, &err);
+    if (rc == 0 && argc > 1) rc = argument_text(argv[1], &value, &err);
+    if (rc == 0 && argc > 1) rc = set(connection, name.data, value.data, &err);
+    if (rc == 0) rc = get(context, connection->catalog, name.data, &err);
+    if (rc != 0) argument_result_error(context, "rerank_config", &err);
+}
+
+int settings_register(struct connection *connection)
+{
+    int rc = SQLITE_OK;
+    for (int n = 1; rc == SQLITE_OK && n <= 2; n++)
+        rc = connection_function(connection, "rerank_config", n, SQLITE_DIRECTONLY, configure);
+    return rc;
+}

@@ -1,0 +1,57 @@
+#include "semantic/command.h"
+
+#include <string.h>
+
+#include "store/optimize.h"
+#include "semantic/pending.h"
+#include "store/store.h"
+#include "semantic/sync.h"
+#include "semantic/update.h"
+
+static int synchronize(struct semantic_table *table, int rebuild, struct error *err)
+{
+    struct semantic_sync *sync;
+    int rc = sync_open(table, rebuild, &sync, err);
+    while (rc == 0 && sync_pending(sync)) {
+        rc = sync_collect(sync, err);
+        if (rc == 0) rc = sync_store(sync, err);
+        if (rc == 0) sync_stored(sync);
+        if (rc == 0) rc = sync_failure(sync, err);
+    }
+    sync_close(sync);
+    return rc;
+}
+
+/* The batch is for this table, as this connection sees it now. */
+static int store_batch(struct semantic_table *table, struct error *err)
+{
+    struct semantic_sync *sync = table->module->storing;
+    sync->table = table;
+    return sync_store(sync, err);
+}
+
+static int optimize(struct semantic_table *table, struct error *err)
+{
+    struct semantic_state state;
+    int rc = store_read_state(table, &state, err);
+    if (rc == 0) rc = store_touch(table, &state, err);
+    if (rc == 0) rc = semantic_optimize(table, &state, err);
+    if (rc == 0) pending_write_end(table->pending);
+    return rc;
+}
+
+int semantic_command(struct semantic_table *table, const char *command, struct error *err)
+{
+    int rc = semantic_flush(table, err);
+    if (rc != 0) return rc;
+    if (sqlite3_stricmp(command, "sync") == 0) return synchronize(table, 0, err);
+    if (sqlite3_stricmp(command, "rebuild") == 0) return synchronize(table, 1, err);
+    if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);
+    if (sqlite3_stricmp(command, "integrity-check") == 0)
+        return semantic_integrity_check(table, err);
+    if (strcmp(command, "store-batch") == 0 && table->module->storing != NULL)
+        return store_batch(table, err);
+    return error_set(
+        err, ERROR_INVALID,
+        "unknown command '%.100s' (there are: sync, rebuild, optimize, integrity-check)", command);
+}

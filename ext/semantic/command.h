@@ -1,0 +1,17 @@
+/*
+ * command.h: INSERT INTO movie_index(movie_index) VALUES ('...').
+ *
+ *   'sync'             embeds what is new or changed, deletes what is gone, in this one statement
+ *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
+ *   'optimize'         writes all blocks anew, see semantic_optimize.h
+ *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
+ */
+#ifndef SEMANTIC_COMMAND_H
+#define SEMANTIC_COMMAND_H
+
+#include "base/span.h"
+#include "semantic/table.h"
+
+int semantic_command(struct semantic_table *table, const char *command, struct error *err);
+#endif

@@ -1,0 +1,346 @@
+#include "semantic/config.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "vector/codec.h"
+
+#define OPTION_NAMES                                                                               \
+    "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
+    "dimensions, content_rowid"
+
+#define MAX_PARTITIONS 65536
+
+static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
+
+static const char *const hidden_names[] = {"query",     "k",    "similarity", "distance",
+                                           "relevance", "rank", "embedding",  "rowid"};
+
+static int is_space(char c)
+{
+    return isspace((unsigned char)c);
+}
+
+static int is_name_character(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+static int parse_count(const char *name, const char *value, size_t limit, size_t *count,
+                       struct error *err)
+{
+    size_t n = 0;
+    const char *p = value;
+    for (; *p >= '0' && *p <= '9' && n <= limit; p++) n = n * 10 + (size_t)(*p - '0');
+    if (p == value || *p != '\0' || n < 1 || n > limit)
+        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %zu, not '%.100s'",
+                         name, limit, value);
+    *count = n;
+    return 0;
+}
+
+static int parse_choice(const char *name, const char *value, const char *const choices[3],
+                        int *choice, struct error *err)
+{
+    for (int i = 0; i < 3; i++) {
+        if (sqlite3_stricmp(value, choices[i]) != 0) continue;
+        *choice = i;
+        return 0;
+    }
+    return error_set(err, ERROR_INVALID, "%s must be '%s', '%s' or '%s', not '%.100s'", name,
+                     choices[0], choices[1], choices[2], value);
+}
+
+static int set_string(const char *name, const char *value, char **target, struct error *err)
+{
+    if (*value == '\0') return error_set(err, ERROR_INVALID, "option %s is empty", name);
+    *target = memory_copy(value, strlen(value));
+    return *target == NULL ? error_nomem(err) : 0;
+}
+
+static int set_option(struct semantic_config *config, const char *name, const char *value,
+                      struct error *err)
+{
+    static const char *const metrics[3] = {"cosine", "dot", "l2"};
+    static const char *const quantizers[3] = {"none", "int8", "bit"};
+    int choice = 0, rc;
+    if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
+    if (strcmp(name, "content_rowid") == 0)
+        return set_string(name, value, &config->content_rowid, err);
+    if (strcmp(name, "model") == 0) return set_string(name, value, &config->model, err);
+    if (strcmp(name, "reranker") == 0) return set_string(name, value, &config->reranker, err);
+    if (strcmp(name, "text") == 0) return name_list_parse(value, &config->text, err);
+    if (strcmp(name, "document") == 0) return name_list_parse(value, &config->document, err);
+    if (strcmp(name, "candidates") == 0)
+        return parse_count(name, value, 1000000, &config->candidates, err);
+    if (strcmp(name, "dimensions") == 0)
+        return parse_count(name, value, VECTOR_MAX_DIMENSIONS, &config->dimensions, err);
+    if (strcmp(name, "metric") == 0) {
+        if ((rc = parse_choice(name, value, metrics, &choice, err)) == 0)
+            config->metric = (enum index_metric)choice;
+        return rc;
+    }
+    if (strcmp(name, "quantize") == 0) {
+        if ((rc = parse_choice(name, value, quantizers, &choice, err)) == 0)
+            config->quantize = (enum index_quantize)choice;
+        return rc;
+    }
+    if (strcmp(name, "partitions") == 0) {
+        config->partitions = SEMANTIC_AUTO;
+        if (sqlite3_stricmp(value, "auto") == 0) return 0;
+        rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
+        return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
+    }
+    return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
+                     OPTION_NAMES);
+}
+
+/* One "name = value" argument. *seen has one bit an option already given. */
+static int parse_option(const char *argument, struct semantic_config *config,
+                        struct name_list *seen, struct error *err)
+{
+    struct buffer name, value;
+    buffer_init(&name, 1 << 10);
+    buffer_init(&value, 1 << 20);
+    const char *p = argument;
+    while (is_space(*p)) p++;
+    const char *start = p;
+    while (is_name_character(*p)) p++;
+    int rc = 0;
+    for (const char *c = start; rc == 0 && c < p; c++) {
+        char lower = (char)tolower((unsigned char)*c);
+        rc = buffer_append(&name, &lower, 1, err);
+    }
+    if (rc == 0) rc = buffer_append(&name, "", 1, err);
+    while (is_space(*p)) p++;
+    if (rc == 0 && (*p != '=' || name.size == 1))
+        rc = error_set(err, ERROR_INVALID, "expected option = value, not '%.100s' (options: %s)",
+                       argument, OPTION_NAMES);
+    if (rc != 0) goto done;
+    for (p++; is_space(*p);) p++;
+    if ((rc = name_list_read_word(&p, "", &value, err)) != 0) goto done;
+    while (is_space(*p)) p++;
+    if (*p != '\0') {
+        rc = error_set(err, ERROR_INVALID, "option %s: unexpected '%.100s' after its value",
+                       name.data, p);
+        goto done;
+    }
+    for (size_t i = 0; rc == 0 && i < seen->n_names; i++)
+        if (strcmp(seen->names[i], name.data) == 0)
+            rc = error_set(err, ERROR_INVALID, "option %s is given twice", name.data);
+    if (rc == 0) rc = buffer_append(&value, "", 1, err);
+    if (rc == 0) rc = name_list_add(seen, name.data, name.size - 1, err);
+    if (rc == 0) rc = set_option(config, name.data, value.data, err);
+done:
+    buffer_deinit(&name);
+    buffer_deinit(&value);
+    return rc;
+}
+
+int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config,
+                          struct error *err)
+{
+    *config = (struct semantic_config){.candidates = 25};
+    struct name_list seen = {0};
+    int rc = 0;
+    for (int i = 3; rc == 0 && i < argc; i++) rc = parse_option(argv[i], config, &seen, err);
+    name_list_deinit(&seen);
+    if (rc != 0) return rc;
+    if (config->content == NULL &&
+        (config->text.n_names > 0 || config->document.n_names > 0 || config->content_rowid))
+        return error_set(err, ERROR_INVALID,
+                         "options text, document and content_rowid need content: without it the "
+                         "table keeps a text column of its own");
+    if (config->content != NULL && config->text.n_names == 0)
+        return error_set(err, ERROR_INVALID,
+                         "option text is missing: name the columns of %s to embed",
+                         config->content);
+    return 0;
+}
+
+void semantic_config_deinit(struct semantic_config *config)
+{
+    memory_free(config->content);
+    memory_free(config->content_rowid);
+    memory_free(config->model);
+    memory_free(config->reranker);
+    name_list_deinit(&config->text);
+    name_list_deinit(&config->document);
+    *config = (struct semantic_config){0};
+}
+
+int semantic_is_partitioned(const struct semantic_config *config)
+{
+    return config->partitions != 0 || config->quantize != INDEX_EXACT;
+}
+
+int semantic_column_is_ours(const char *table, const char *name)
+{
+    for (size_t i = 0; i < sizeof hidden_names / sizeof *hidden_names; i++)
+        if (sqlite3_stricmp(name, hidden_names[i]) == 0) return 1;
+    return sqlite3_stricmp(name, table) == 0;
+}
+
+const char *semantic_affinity(const char *word)
+{
+    for (size_t i = 0; i < sizeof affinities / sizeof *affinities; i++)
+        if (sqlite3_stricmp(word, affinities[i]) == 0) return affinities[i];
+    return NULL;
+}
+
+/* The affinity of a declared type, by the rules of sqlite.org/datatype3.html section 3.1. */
+static const char *affinity_of_type(const char *type)
+{
+    if (sqlite3_strlike("%INT%", type, 0) == 0) return "INTEGER";
+    if (sqlite3_strlike("%CHAR%", type, 0) == 0 || sqlite3_strlike("%CLOB%", type, 0) == 0 ||
+        sqlite3_strlike("%TEXT%", type, 0) == 0)
+        return "TEXT";
+    if (*type == '\0' || sqlite3_strlike("%BLOB%", type, 0) == 0) return "BLOB";
+    if (sqlite3_strlike("%REAL%", type, 0) == 0 || sqlite3_strlike("%FLOA%", type, 0) == 0 ||
+        sqlite3_strlike("%DOUB%", type, 0) == 0)
+        return "REAL";
+    return "NUMERIC";
+}
+
+void semantic_columns_free(struct semantic_column *columns, size_t n_columns)
+{
+    for (size_t i = 0; i < n_columns; i++) memory_free(columns[i].name);
+    memory_free(columns);
+}
+
+/* Prepares printf-formatted SQL whose failure is an error of ours. */
+static int prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, char *sql)
+{
+    if (sql == NULL) return error_nomem(err);
+    int rc = sqlite3_prepare_v2(db, sql, -1, statement, NULL);
+    sqlite3_free(sql);
+    return rc == SQLITE_OK ? 0 : argument_storage_error(db, rc, err);
+}
+
+/* Is there such a table or view, and does it have a rowid of its own? */
+static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config,
+                              struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = prepare(
+        db, &statement, err,
+        sqlite3_mprintf("SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE nocase "
+                        "AND name = %Q COLLATE nocase",
+                        schema, config->content));
+    if (rc != 0) return rc;
+    int step = sqlite3_step(statement);
+    if (step == SQLITE_DONE) {
+        rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
+                       config->content, schema);
+    } else if (step != SQLITE_ROW) {
+        rc = argument_storage_error(db, step, err);
+    } else {
+        const char *type = (const char *)sqlite3_column_text(statement, 0);
+        if (type == NULL) rc = error_nomem(err);
+        else if (sqlite3_column_int(statement, 1) != 0)
+            rc = error_set(err, ERROR_INVALID,
+                           "content: %.100s is a WITHOUT ROWID table, which has no rowid to use as "
+                           "the key: index a rowid "
+                           "table, or a view over it with content_rowid",
+                           config->content);
+        else if (strcmp(type, "view") == 0 && config->content_rowid == NULL)
+            rc = error_set(err, ERROR_INVALID,
+                           "content: %.100s is a view, whose rowid is NULL: add content_rowid = "
+                           "'an integer column'",
+                           config->content);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static int list_columns(sqlite3 *db, const char *schema, const char *table,
+                        const struct semantic_config *config, struct semantic_column **columns,
+                        size_t *n_columns, struct name_list *all, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = prepare(
+        db, &statement, err,
+        sqlite3_mprintf("SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
+                        config->content, schema));
+    int step = SQLITE_DONE;
+    while (rc == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        const char *type = (const char *)sqlite3_column_text(statement, 1);
+        rc = name == NULL ? error_nomem(err) : name_list_add(all, name, strlen(name), err);
+        if (rc != 0 || semantic_column_is_ours(table, name)) continue;
+        struct semantic_column *grown = memory_realloc(*columns, *n_columns + 1, sizeof *grown);
+        if (grown == NULL) {
+            rc = error_nomem(err);
+            break;
+        }
+        *columns = grown;
+        grown[*n_columns] = (struct semantic_column){memory_copy(name, strlen(name)),
+                                                     affinity_of_type(type == NULL ? "" : type)};
+        if (grown[*n_columns].name == NULL) rc = error_nomem(err);
+        else ++*n_columns;
+    }
+    if (rc == 0 && step != SQLITE_DONE) rc = argument_storage_error(db, step, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static int check_names(const char *option, const struct name_list *wanted,
+                       const struct name_list *all, const char *content, struct error *err)
+{
+    for (size_t i = 0; i < wanted->n_names; i++) {
+        size_t j = 0;
+        while (j < all->n_names && sqlite3_stricmp(wanted->names[i], all->names[j]) != 0) j++;
+        if (j == all->n_names)
+            return error_set(err, ERROR_INVALID, "%s: %.100s has no column '%.100s'", option,
+                             content, wanted->names[i]);
+    }
+    return 0;
+}
+
+int semantic_config_defaults(struct semantic_config *config, struct error *err)
+{
+    int rc = 0;
+    if (config->content == NULL) return 0;
+    if (config->content_rowid == NULL)
+        rc = set_string("content_rowid", "rowid", &config->content_rowid, err);
+    if (config->document.n_names > 0) return rc;
+    for (size_t i = 0; rc == 0 && i < config->text.n_names; i++)
+        rc = name_list_add(&config->document, config->text.names[i], strlen(config->text.names[i]),
+                           err);
+    return rc;
+}
+
+static int check_key(const struct semantic_config *config, const struct name_list *all,
+                     struct error *err)
+{
+    if (config->content_rowid == NULL || sqlite3_stricmp(config->content_rowid, "rowid") == 0)
+        return 0;
+    struct name_list key = {(char **)&config->content_rowid, 1};
+    return check_names("content_rowid", &key, all, config->content, err);
+}
+
+int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table,
+                            const struct semantic_config *config, struct semantic_column **columns,
+                            size_t *n_columns, struct error *err)
+{
+    *columns = NULL;
+    *n_columns = 0;
+    if (config->content == NULL) {
+        *columns = memory_zalloc(1, sizeof **columns);
+        if (*columns == NULL || ((*columns)->name = memory_copy("text", 4)) == NULL)
+            return error_nomem(err);
+        (*columns)->affinity = "TEXT";
+        *n_columns = 1;
+        return 0;
+    }
+    struct name_list all = {0};
+    int rc = check_content_kind(db, schema, config, err);
+    if (rc == 0) rc = list_columns(db, schema, table, config, columns, n_columns, &all, err);
+    if (rc == 0) rc = check_names("text", &config->text, &all, config->content, err);
+    if (rc == 0) rc = check_names("document", &config->document, &all, config->content, err);
+    if (rc == 0) rc = check_key(config, &all, err);
+    name_list_deinit(&all);
+    return rc;
+}

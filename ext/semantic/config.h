@@ -1,0 +1,61 @@
+/*
+ * config.h: what CREATE VIRTUAL TABLE ... USING semantic_index(...) says, parsed and
+ * checked.
+ */
+#ifndef SEMANTIC_CONFIG_H
+#define SEMANTIC_CONFIG_H
+
+#include "base/buffer.h"
+#include "index/search.h"
+#include "sqlite/api.h"
+#include "sqlite/name_list.h"
+
+/* One visible column: its name, and the affinity that the content table gives it ("TEXT",
+ * "INTEGER", "REAL", "NUMERIC", "BLOB"; static). */
+struct semantic_column {
+    char *name; /* owned */
+    const char *affinity;
+};
+
+/* Options, as written. NULL strings and empty lists were not given. All owned. */
+struct semantic_config {
+    char *content, *content_rowid, *model, *reranker;
+    struct name_list text, document;
+    size_t candidates; /* 1 or more */
+    size_t dimensions; /* 0: learnt from the first vector */
+    enum index_metric metric;
+    enum index_quantize quantize;
+    size_t partitions; /* 0: a search looks at all rows; SEMANTIC_AUTO */
+};
+
+#define SEMANTIC_AUTO SIZE_MAX
+
+/* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
+ * or the only one of int8, whose centre they are counted from. */
+int semantic_is_partitioned(const struct semantic_config *config);
+
+/* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is
+ * wrong. */
+int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config,
+                          struct error *err);
+void semantic_config_deinit(struct semantic_config *config);
+
+/* What was not given: content_rowid is the rowid, and the reranker reads what was embedded. */
+int semantic_config_defaults(struct semantic_config *config, struct error *err);
+
+/* Checks the content table or view of `schema` against the config as written, and lists the columns
+ * to expose (all but those whose name is one of ours). For CREATE alone. */
+int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table,
+                            const struct semantic_config *config, struct semantic_column **columns,
+                            size_t *n_columns, struct error *err);
+
+void semantic_columns_free(struct semantic_column *columns, size_t n_columns);
+
+/* True if the name is one of the hidden columns, the table's own name, or rowid. Case is ignored.
+ */
+int semantic_column_is_ours(const char *table, const char *name);
+
+/* One of the five affinities, as a static string; NULL for another word. */
+const char *semantic_affinity(const char *word);
+
+#endif

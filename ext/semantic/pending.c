@@ -1,0 +1,144 @@
+#include "semantic/pending.h"
+
+#include "base/memory.h"
+
+static void drop_rows(struct semantic_pending *pending, size_t n_rows)
+{
+    while (pending->n_rows > n_rows) {
+        struct pending_row *row = &pending->rows[--pending->n_rows];
+        memory_free(row->text);
+        memory_free(row->vector);
+    }
+    if (pending->n_flushed > n_rows) pending->n_flushed = n_rows;
+}
+
+static size_t size_of(const struct pending_row *row)
+{
+    return row->text_size + row->dimensions * sizeof(float);
+}
+
+static void count_bytes(struct semantic_pending *pending)
+{
+    pending->n_bytes = 0;
+    for (size_t i = pending->n_flushed; i < pending->n_rows; i++)
+        pending->n_bytes += size_of(&pending->rows[i]);
+}
+
+int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err)
+{
+    if (pending->n_rows == pending->capacity) {
+        size_t capacity = pending->capacity == 0 ? 16 : pending->capacity * 2;
+        struct pending_row *rows = memory_realloc(pending->rows, capacity, sizeof *rows);
+        if (rows == NULL) {
+            memory_free(row->text);
+            memory_free(row->vector);
+            return error_nomem(err);
+        }
+        pending->rows = rows;
+        pending->capacity = capacity;
+    }
+    pending->rows[pending->n_rows++] = *row;
+    pending->n_bytes += size_of(row);
+    return 0;
+}
+
+const struct pending_row *pending_find(const struct semantic_pending *pending, int64_t id)
+{
+    for (size_t i = pending->n_rows; i > pending->n_flushed; i--)
+        if (pending->rows[i - 1].id == id) return &pending->rows[i - 1];
+    return NULL;
+}
+
+void pending_flushed(struct semantic_pending *pending)
+{
+    size_t keep = 0;
+    for (size_t i = 0; i < pending->n_marks; i++) {
+        const struct pending_mark *mark = &pending->marks[i];
+        if (mark->n_rows > mark->n_flushed && mark->n_rows > keep) keep = mark->n_rows;
+    }
+    drop_rows(pending, keep);
+    pending->n_flushed = keep;
+    pending->n_bytes = 0;
+    for (size_t i = 0; i < pending->n_marks; i++)
+        if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
+}
+
+int pending_write_begin(struct semantic_pending *pending, struct error *err)
+{
+    if (pending->torn)
+        return error_set(err, ERROR_INVALID,
+                         "an earlier write of this transaction failed half way: ROLLBACK");
+    pending->torn = 1;
+    pending->torn_marks = pending->n_marks;
+    return 0;
+}
+
+void pending_write_end(struct semantic_pending *pending)
+{
+    pending->torn = 0;
+}
+
+struct semantic_pending *pending_new(void)
+{
+    struct semantic_pending *pending = memory_zalloc(1, sizeof *pending);
+    if (pending != NULL) pending->references = 1;
+    return pending;
+}
+
+void pending_unreference(struct semantic_pending *pending)
+{
+    if (pending == NULL || --pending->references > 0) return;
+    pending_clear(pending);
+    memory_free(pending);
+}
+
+int pending_is_held(const struct semantic_pending *pending)
+{
+    for (size_t i = 0; i + 1 < pending->n_marks; i++)
+        if (pending->marks[i].n_rows > pending->marks[i].n_flushed) return 1;
+    return 0;
+}
+
+int pending_savepoint(struct semantic_pending *pending, int number, struct error *err)
+{
+    size_t n = (size_t)number + 1;
+    if (n > pending->marks_capacity) {
+        struct pending_mark *marks = memory_realloc(pending->marks, n * 2, sizeof *marks);
+        if (marks == NULL) return error_nomem(err);
+        pending->marks = marks;
+        pending->marks_capacity = n * 2;
+    }
+    if (n <= pending->n_marks) return 0; /* another connection of the index was first */
+    /* Savepoints older than our part in the transaction saw an empty buffer. */
+    while (pending->n_marks < n) pending->marks[pending->n_marks++] = (struct pending_mark){0, 0};
+    pending->marks[number] = (struct pending_mark){pending->n_rows, pending->n_flushed};
+    return 0;
+}
+
+void pending_release(struct semantic_pending *pending, int number)
+{
+    if (number >= 0 && pending->n_marks > (size_t)number) pending->n_marks = (size_t)number;
+}
+
+void pending_rollback_to(struct semantic_pending *pending, int number)
+{
+    if (number < 0) {
+        pending_clear(pending);
+        return;
+    }
+    if (pending->n_marks <= (size_t)number) return;
+    if ((size_t)number < pending->torn_marks) pending->torn = 0;
+    struct pending_mark mark = pending->marks[number];
+    pending->n_marks = (size_t)number + 1;
+    drop_rows(pending, mark.n_rows);
+    pending->n_flushed = mark.n_flushed;
+    count_bytes(pending);
+}
+
+void pending_clear(struct semantic_pending *pending)
+{
+    drop_rows(pending, 0);
+    memory_free(pending->rows);
+    memory_free(pending->marks);
+    *pending = (struct semantic_pending){.references = pending->references};
+}

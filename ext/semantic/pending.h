@@ -1,0 +1,59 @@
+/*
+ * pending.h: rows written in the open transaction, kept until they can be embedded
+ * together.
+ *
+ * Embedding one row at a time would be one request a row. So xUpdate only notes what to do; a flush
+ * embeds all noted texts in batches and writes the shadow tables. It comes before a read, at
+ * COMMIT, and when much is waiting. What a flush writes belongs to the savepoint that is innermost
+ * THEN, so rolling that back undoes rows that were noted before it. Therefore the buffer keeps a
+ * mark (length, flushed) for each savepoint, and keeps rows, with the vectors that were paid for,
+ * as long as some mark could make them unflushed again: row i, while a mark has n_flushed <= i <
+ * n_rows.
+ *
+ * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to
+ * flush.
+ *
+ * A write that fails half way (interrupted, or it met damage) is not always undone by SQLite: not
+ * when a SELECT flushes, nor for an INSERT of one row. Then the transaction is torn: it can neither
+ * be read, written nor committed, until ROLLBACK, or ROLLBACK TO a savepoint from before the write.
+ */
+#ifndef SEMANTIC_PENDING_H
+#define SEMANTIC_PENDING_H
+
+#include "semantic/table.h"
+
+/* Rows or bytes of texts and vectors that wait at most, before xUpdate flushes. */
+#define PENDING_MAX_ROWS 4096
+#define PENDING_MAX_BYTES ((size_t)16 << 20)
+
+/* Notes a row; takes over row->text and row->vector, also on failure. */
+int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err);
+
+/* What is waiting for this id, the latest; NULL if nothing is. */
+const struct pending_row *pending_find(const struct semantic_pending *pending, int64_t id);
+
+/* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
+void pending_flushed(struct semantic_pending *pending);
+
+/* Around each write of the shadow tables; the end only if all went well. ERROR_INVALID when the
+ * transaction is torn. */
+int pending_write_begin(struct semantic_pending *pending, struct error *err);
+void pending_write_end(struct semantic_pending *pending);
+
+/* A buffer with one reference; NULL if out of memory. Releasing accepts NULL. */
+struct semantic_pending *pending_new(void);
+void pending_unreference(struct semantic_pending *pending);
+
+/* True if rolling back to a savepoint, but the innermost (that of the running DROP TABLE), could
+ * make rows unflushed again. */
+int pending_is_held(const struct semantic_pending *pending);
+
+/* xSavepoint, xRelease, xRollbackTo; and the end of the transaction. Each connection of the index
+ * calls them: twice is as good as once. SQLite's number of a savepoint that began the transaction
+ * is -1. */
+int pending_savepoint(struct semantic_pending *pending, int number, struct error *err);
+void pending_release(struct semantic_pending *pending, int number);
+void pending_rollback_to(struct semantic_pending *pending, int number);
+void pending_clear(struct semantic_pending *pending);
+
+#endif

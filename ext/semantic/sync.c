@@ -1,0 +1,412 @@
+#include "semantic/sync.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "store/blocks.h"
+#include "semantic/content.h"
+#include "semantic/pending.h"
+#include "store/store.h"
+#include "semantic/embedder.h"
+
+#define MODEL_MAX_BYTES ((size_t)1 << 30)
+
+static int add_id(int64_t **ids, size_t *n, size_t *capacity, int64_t id, struct error *err)
+{
+    if (*n == *capacity) {
+        size_t grown_capacity = *capacity == 0 ? 64 : *capacity * 2;
+        int64_t *grown = memory_realloc(*ids, grown_capacity, sizeof *grown);
+        if (grown == NULL) return error_nomem(err);
+        *ids = grown;
+        *capacity = grown_capacity;
+    }
+    (*ids)[(*n)++] = id;
+    return 0;
+}
+
+/* The index side of the comparison: where its scan stands. */
+struct indexed {
+    sqlite3_stmt *scan;
+    int row;
+    int64_t id;
+    uint64_t hash;
+    int own;
+};
+
+static int indexed_next(struct semantic_table *table, struct indexed *indexed, struct error *err)
+{
+    int rc = statement_step(table->db, indexed->scan, &indexed->row, err);
+    if (rc != 0 || !indexed->row) return rc;
+    indexed->id = sqlite3_column_int64(indexed->scan, 0);
+    indexed->hash = (uint64_t)sqlite3_column_int64(indexed->scan, 1);
+    indexed->own = sqlite3_column_int(indexed->scan, 2);
+    return 0;
+}
+
+/* One content row against the index: what the index has before it is gone; the row itself is new,
+ * changed or known. */
+static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int64_t id,
+                       struct span text, int everything, struct error *err)
+{
+    int rc = 0;
+    while (rc == 0 && indexed->row && indexed->id < id) {
+        rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, indexed->id, err);
+        if (rc == 0) rc = indexed_next(sync->table, indexed, err);
+    }
+    if (rc != 0) return rc;
+    int is_indexed = indexed->row && indexed->id == id;
+    if (text.size == 0) {
+        /* Nothing to embed: only a vector that the user gave stays. */
+        if (is_indexed && !indexed->own)
+            rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, id, err);
+    } else {
+        int known = is_indexed && indexed->hash == hash_bytes(text.data, text.size, 0) &&
+                    (indexed->own || !everything);
+        sync->n_total++;
+        if (!known) rc = add_id(&sync->ids, &sync->n_ids, &sync->ids_capacity, id, err);
+    }
+    return rc == 0 && is_indexed ? indexed_next(sync->table, indexed, err) : rc;
+}
+
+/* Fills ids and gone. `everything`: embed all but the user's own vectors again. */
+static int plan(struct semantic_sync *sync, int everything, struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    struct indexed indexed = {0};
+    sqlite3_stmt *scan = NULL;
+    struct buffer text;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    sync->n_ids = sync->n_gone = 0;
+    sync->n_total = 0;
+    int64_t id = 0, previous = 0, n_rows = 0;
+    int done = 0;
+    int rc = statement_prepare(table->db, &indexed.scan, err,
+                               "SELECT id, hash, own FROM \"%w\".\"%w_rows\" ORDER BY id",
+                               table->schema, table->name);
+    if (rc == 0) rc = content_scan_open(table, &scan, err);
+    if (rc == 0) rc = indexed_next(table, &indexed, err);
+    while (rc == 0 && (rc = content_scan_next(table, scan, &id, &text, &done, err)) == 0 && !done) {
+        if (n_rows++ > 0 && id == previous)
+            rc = error_set(err, ERROR_INVALID,
+                           "content_rowid %s of %s must be unique: %lld comes twice",
+                           table->config.content_rowid, table->config.content, (long long)id);
+        if (rc == 0)
+            rc = compare_row(sync, &indexed, id, (struct span){text.data, text.size}, everything,
+                             err);
+        if (rc == 0 && n_rows % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
+        previous = id;
+    }
+    while (rc == 0 && indexed.row) {
+        rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, indexed.id, err);
+        if (rc == 0) rc = indexed_next(table, &indexed, err);
+    }
+    sqlite3_finalize(indexed.scan);
+    sqlite3_finalize(scan);
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* Which model embeds: for a rebuild the one that the options name now, else the one the index was
+ * made by. */
+static int choose_model(struct semantic_sync *sync, const struct semantic_state *state, int rebuild,
+                        struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    struct model *fitted;
+    if (!rebuild) return semantic_embedder(table, state, &sync->entry, &fitted, err);
+    const char *name = table->config.model != NULL ? table->config.model : state->model;
+    return catalog_find(table->connection->catalog, name, MODEL_EMBED, &sync->entry, err);
+}
+
+int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **opened,
+              struct error *err)
+{
+    struct semantic_state state;
+    struct semantic_sync *sync = memory_zalloc(1, sizeof *sync);
+    *opened = NULL;
+    if (sync == NULL) return error_nomem(err);
+    sync->table = table;
+    int rc = store_read_state(table, &state, err);
+    if (rc == 0) rc = choose_model(sync, &state, rebuild, err);
+    sync->fit_id = state.fit;
+    if (rc == 0) rc = plan(sync, rebuild, err);
+    if (rc == 0) {
+        int fittable = catalog_entry_model(sync->entry)->methods->fit != NULL;
+        sync->fit = fittable && (rebuild || state.fit == 0) && sync->n_ids > 0;
+        sync->clear = rebuild || sync->fit;
+        if (sync->fit && !rebuild) rc = plan(sync, 1, err);
+    }
+    if (rc != 0) {
+        sync_close(sync);
+        sync = NULL;
+    }
+    *opened = sync;
+    return rc;
+}
+
+static void free_batch(struct semantic_sync *sync)
+{
+    for (size_t i = 0; i < sync->n_rows; i++) {
+        memory_free(sync->rows[i].text);
+        memory_free(sync->rows[i].vector);
+    }
+    memory_free(sync->rows);
+    sync->rows = NULL;
+    sync->n_rows = 0;
+}
+
+void sync_close(struct semantic_sync *sync)
+{
+    if (sync == NULL) return;
+    free_batch(sync);
+    model_free(sync->fitted);
+    memory_free(sync->ids);
+    memory_free(sync->gone);
+    memory_free(sync);
+}
+
+int sync_pending(const struct semantic_sync *sync)
+{
+    return sync->n_collected < sync->n_ids || (!sync->started && (sync->n_gone > 0 || sync->clear));
+}
+
+/* What a fit reads: the content, row after row. */
+struct collection {
+    struct semantic_table *table;
+    sqlite3_stmt *scan;
+    struct buffer text;
+};
+
+static int collection_next(void *context, struct span *text, int *done, struct error *err)
+{
+    struct collection *collection = context;
+    int64_t id;
+    int rc;
+    do
+        rc = content_scan_next(collection->table, collection->scan, &id, &collection->text, done,
+                               err);
+    while (rc == 0 && !*done && collection->text.size == 0);
+    *text = (struct span){collection->text.data, collection->text.size};
+    return rc;
+}
+
+static int fit(struct semantic_sync *sync, struct model *model, struct error *err)
+{
+    struct collection collection = {.table = sync->table};
+    buffer_init(&collection.text, CONTENT_MAX_TEXT);
+    int rc = content_scan_open(sync->table, &collection.scan, err);
+    if (rc == 0) {
+        struct model_collection input = {(uint64_t)sync->n_total, collection_next, &collection,
+                                         &sync->table->connection->cancel};
+        rc = model->methods->fit(model, &input, &sync->fitted, err);
+    }
+    sqlite3_finalize(collection.scan);
+    buffer_deinit(&collection.text);
+    return rc;
+}
+
+/* Reads the texts of the next ids. A row that has gone since is left out: the next sync deletes it.
+ */
+static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error *err)
+{
+    struct buffer text;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    size_t bytes = 0, most = catalog_call_size(sync->table->connection->catalog, sync->entry);
+    int rc = 0;
+    *n_ids = 0;
+    if (most > SYNC_MAX_ROWS) most = SYNC_MAX_ROWS;
+    sync->rows = memory_zalloc(most, sizeof *sync->rows);
+    if (sync->rows == NULL) return error_nomem(err);
+    while (rc == 0 && *n_ids < most && sync->n_collected + *n_ids < sync->n_ids &&
+           bytes < SYNC_BATCH_BYTES) {
+        int64_t id = sync->ids[sync->n_collected + (*n_ids)++];
+        int exists, found;
+        rc = content_text(sync->table, id, &text, &exists, &found, err);
+        if (rc != 0 || !found) continue;
+        struct pending_row *row = &sync->rows[sync->n_rows];
+        row->id = id;
+        row->hash = hash_bytes(text.data, text.size, 0);
+        row->text = memory_copy(text.data, text.size);
+        row->text_size = text.size;
+        sync->n_rows++;
+        if (row->text == NULL) rc = error_nomem(err);
+        bytes += text.size;
+    }
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* After a failure: keeps the rows whose vectors came before it, and the error for later. */
+static int keep_known(struct semantic_sync *sync, struct catalog_entry *entry, struct error *err)
+{
+    size_t n = 0;
+    sync->failure = *err;
+    for (size_t i = 0; i < sync->n_rows; i++) {
+        struct pending_row *row = &sync->rows[i];
+        int rc = semantic_recall_row(sync->table, entry, row, err);
+        if (rc != 0) return rc;
+        if (row->vector == NULL) {
+            memory_free(row->text);
+            row->text = NULL;
+            continue;
+        }
+        struct pending_row kept = *row;
+        if (n < i) *row = (struct pending_row){0};
+        sync->rows[n++] = kept;
+    }
+    sync->n_rows = n;
+    if (n > 0) return 0;
+    *err = sync->failure;
+    return err->code;
+}
+
+static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
+                       struct model *fitted, struct error *err)
+{
+    struct pending_row **rows = memory_alloc(sync->n_rows, sizeof *rows);
+    if (rows == NULL) return error_nomem(err);
+    for (size_t i = 0; i < sync->n_rows; i++) rows[i] = &sync->rows[i];
+    int rc = semantic_embed_rows(sync->table, entry, fitted, rows, sync->n_rows, err);
+    memory_free(rows);
+    return rc == ERROR_UNAVAILABLE && fitted == NULL ? keep_known(sync, entry, err) : rc;
+}
+
+int sync_collect(struct semantic_sync *sync, struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    struct semantic_state state;
+    struct catalog_entry *entry = sync->entry;
+    struct model *fitted = NULL;
+    size_t n_ids = 0;
+    uint64_t before = 0;
+    free_batch(sync);
+    int rc = store_read_state(table, &state, err);
+    if (rc == 0 && sync->fit && sync->fitted == NULL)
+        rc = fit(sync, catalog_entry_model(entry), err);
+    if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
+    if (rc == 0) rc = collect_rows(sync, &n_ids, err);
+    if (rc != 0) return rc;
+    before = catalog_entry_requests(entry);
+    rc = embed_batch(sync, entry, sync->fit ? sync->fitted : fitted, err);
+    if (rc == 0) sync->n_collected += n_ids;
+    sync->n_requests += (size_t)(catalog_entry_requests(entry) - before);
+    return rc;
+}
+
+int sync_failure(const struct semantic_sync *sync, struct error *err)
+{
+    if (sync->failure.code != 0) *err = sync->failure;
+    return sync->failure.code;
+}
+
+int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate, struct error *err)
+{
+    struct connection *connection = sync->table->connection;
+    size_t n_ids = 0;
+    free_batch(sync);
+    int rc = collect_rows(sync, &n_ids, err);
+    struct span *texts = rc == 0 ? memory_alloc(sync->n_rows, sizeof *texts) : NULL;
+    if (rc == 0 && texts == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
+        texts[i] = (struct span){sync->rows[i].text, sync->rows[i].text_size};
+    struct model_texts request = {texts, sync->n_rows, MODEL_DOCUMENT, &connection->cancel};
+    if (rc == 0) rc = catalog_estimate(connection->catalog, sync->entry, &request, estimate, err);
+    memory_free(texts);
+    sync->n_collected += n_ids;
+    sync->started = 1;
+    return rc != 0 ? rc : cancel_check(&connection->cancel, err);
+}
+
+static int store_fit(struct semantic_sync *sync, struct error *err)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, MODEL_MAX_BYTES);
+    int64_t id = 0;
+    while (id == 0) sqlite3_randomness(sizeof id, &id);
+    int rc = 0;
+    if (sync->fitted == NULL) id = 0;
+    else rc = sync->fitted->methods->save(sync->fitted, &bytes, err);
+    if (rc == 0) rc = store_write_model(sync->table, (struct span){bytes.data, bytes.size}, err);
+    if (rc == 0) rc = store_set(sync->table, "fit", id, err);
+    if (rc == 0) sync->fit_id = id;
+    buffer_deinit(&bytes);
+    return rc;
+}
+
+/* Deletes all rows whose vector a model made. *any: there are others. */
+static int forget_model_rows(struct semantic_table *table, struct semantic_state *state, int *any,
+                             struct error *err)
+{
+    sqlite3_stmt *scan = NULL;
+    int64_t *ids = NULL;
+    size_t n = 0, capacity = 0;
+    int row = 0, rc = store_any_row(table, 1, any, err);
+    if (rc != 0) return rc;
+    state->partitions = *any ? state->partitions : 0;
+    if (!*any) return store_delete_all(table, err);
+    rc = statement_prepare(table->db, &scan, err, "SELECT id FROM \"%w\".\"%w_rows\" WHERE own = 0",
+                           table->schema, table->name);
+    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row)
+        rc = add_id(&ids, &n, &capacity, sqlite3_column_int64(scan, 0), err);
+    sqlite3_finalize(scan);
+    if (rc == 0) rc = blocks_delete(table, state, ids, n, PENDING_FORGET, err);
+    memory_free(ids);
+    return rc;
+}
+
+/* The first batch of a fit or a rebuild: all that the old model made goes, the new model and its
+ * dimensions come. */
+static int store_new_model(struct semantic_sync *sync, struct semantic_state *state,
+                           struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    const char *name = catalog_entry_name(sync->entry);
+    size_t dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions : state->dimensions;
+    int any = 0, rc = forget_model_rows(table, state, &any, err);
+    if (rc == 0 && any) rc = semantic_check_dimensions(state, name, dimensions, err);
+    if (rc == ERROR_INVALID)
+        error_context(err,
+                      "the index holds vectors that were given (delete those rows, or give all)");
+    if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != dimensions)
+        rc = error_set(
+            err, ERROR_INVALID,
+            "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
+            table->config.dimensions, name, dimensions);
+    if (rc == 0) rc = store_fit(sync, err);
+    if (rc == 0) rc = store_set_text(table, "model", name, err);
+    if (rc == 0) rc = semantic_store_identity(table, name, err);
+    if (rc == 0) rc = store_set(table, "dimensions", (int64_t)dimensions, err);
+    state->dimensions = dimensions;
+    return rc;
+}
+
+int sync_store(struct semantic_sync *sync, struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    struct semantic_state state;
+    int rc = store_read_state(table, &state, err);
+    if (rc == 0 && sync->started && state.fit != sync->fit_id)
+        rc = error_set(err, ERROR_INVALID,
+                       "the index was rebuilt meanwhile: call semantic_sync again");
+    if (rc == 0) rc = store_touch(table, &state, err);
+    if (rc == 0 && !sync->started && sync->clear) rc = store_new_model(sync, &state, err);
+    if (rc == 0 && !sync->started)
+        rc = blocks_delete(table, &state, sync->gone, sync->n_gone, PENDING_DELETE, err);
+    if (rc == 0) rc = semantic_learn_dimensions(table, &state, sync->rows, sync->n_rows, err);
+    struct pending_row **rows = rc == 0 ? memory_alloc(sync->n_rows, sizeof *rows) : NULL;
+    if (rc == 0 && rows == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rows[i] = &sync->rows[i];
+    if (rc == 0) rc = blocks_write(table, &state, rows, sync->n_rows, err);
+    if (rc == 0) pending_write_end(table->pending);
+    memory_free(rows);
+    return rc;
+}
+
+void sync_stored(struct semantic_sync *sync)
+{
+    if (!sync->started) sync->n_deleted += sync->n_gone;
+    sync->started = 1;
+    sync->n_embedded += sync->n_rows;
+    free_batch(sync);
+}

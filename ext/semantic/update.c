@@ -1,0 +1,348 @@
+#include "semantic/update.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "sqlite/argument.h"
+#include "store/blocks.h"
+#include "semantic/command.h"
+#include "semantic/content.h"
+#include "semantic/embedder.h"
+#include "semantic/pending.h"
+#include "store/store.h"
+
+/* Rows of the buffer by id, the latest first. */
+static int compare_rows(const void *a, const void *b)
+{
+    const struct pending_row *x = *(struct pending_row *const *)a,
+                             *y = *(struct pending_row *const *)b;
+    if (x->id != y->id) return x->id < y->id ? -1 : 1;
+    return x > y ? -1 : x < y;
+}
+
+/* The rows that wait, by id: of several with the same id only the last one counts. Returns how many
+ * are left. */
+static size_t list_rows(struct semantic_pending *pending, struct pending_row **rows)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = pending->n_flushed; i < pending->n_rows; i++) rows[n++] = &pending->rows[i];
+    qsort(rows, n, sizeof *rows, compare_rows);
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || rows[kept - 1]->id != rows[i]->id) rows[kept++] = rows[i];
+    return kept;
+}
+
+/* A text row needs embedding unless the index holds, or the row already got, a vector of that text
+ * by that model. */
+static int needs_embedding(struct semantic_table *table, const struct semantic_state *state,
+                           struct pending_row *row, int *unchanged, int *needed, struct error *err)
+{
+    struct store_row stored;
+    int found;
+    *unchanged = *needed = 0;
+    if (row->kind != PENDING_TEXT) return 0;
+    int rc = store_get_row(table, row->id, &stored, &found, err);
+    if (rc != 0) return rc;
+    *unchanged = found && stored.hash == row->hash;
+    *needed = !*unchanged && (row->vector == NULL || row->fit != state->fit);
+    return 0;
+}
+
+static int write_rows(struct semantic_table *table, struct semantic_state *state,
+                      struct pending_row *const *rows, size_t n_rows, struct error *err)
+{
+    int rc = semantic_check_rows(state, rows, n_rows, err);
+    if (rc == 0 && n_rows > 0) rc = store_touch(table, state, err);
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        if (rows[i]->kind != PENDING_DELETE)
+            rc = semantic_learn_dimensions(table, state, rows[i], 1, err);
+    if (rc == 0 && n_rows > 0) rc = blocks_write(table, state, rows, n_rows, err);
+    if (rc == 0) pending_write_end(table->pending);
+    return rc;
+}
+
+int semantic_flush(struct semantic_table *table, struct error *err)
+{
+    struct semantic_pending *pending = table->pending;
+    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
+    struct semantic_state state;
+    struct catalog_entry *entry;
+    struct model *fitted;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->db);
+    if (pending->torn) return pending_write_begin(pending, err);
+    if (n == 0) return 0;
+    struct pending_row **rows = memory_alloc(n, sizeof *rows);
+    struct pending_row **texts = memory_alloc(n, sizeof *texts);
+    int rc =
+        rows == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    if (rc == 0) n = list_rows(pending, rows);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        int unchanged, needed;
+        rc = needs_embedding(table, &state, rows[i], &unchanged, &needed, err);
+        if (!unchanged) rows[n_rows++] = rows[i];
+        if (needed) texts[n_texts++] = rows[i];
+    }
+    if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
+    if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, err);
+    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
+    if (rc == 0) rc = write_rows(table, &state, rows, n_rows, err);
+    memory_free(rows);
+    memory_free(texts);
+    if (rc == 0) pending_flushed(pending);
+    sqlite3_set_last_insert_rowid(table->db, last_rowid); /* the user's row, not one of ours */
+    return rc;
+}
+
+static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
+{
+    struct semantic_pending *pending = table->pending;
+    int rc = pending_add(pending, row, err);
+    if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
+                    pending->n_bytes >= PENDING_MAX_BYTES))
+        rc = semantic_flush(table, err);
+    return rc;
+}
+
+static int delete_row(struct semantic_table *table, int64_t id, struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_DELETE, .id = id};
+    return add_pending(table, &row, err);
+}
+
+/* The dimensions that a given vector must have: the index's, or those of one that waits already. */
+static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector,
+                              struct error *err)
+{
+    struct semantic_state state = {0};
+    int rc = 0;
+    for (size_t i = table->pending->n_flushed; state.dimensions == 0 && i < table->pending->n_rows;
+         i++)
+        state.dimensions = table->pending->rows[i].dimensions;
+    if (state.dimensions == 0) rc = store_read_state(table, &state, err);
+    if (rc == 0)
+        rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
+    if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
+    return rc;
+}
+
+static int copy_vector(sqlite3_value *value, struct semantic_table *table, struct pending_row *row,
+                       struct error *err)
+{
+    struct argument_vector vector = {0};
+    int rc = argument_vector(value, &vector, err);
+    if (rc == 0) rc = check_given_vector(table, &vector, err);
+    if (rc == 0) {
+        row->vector = memory_alloc(vector.dimensions, sizeof *row->vector);
+        if (row->vector == NULL) rc = error_nomem(err);
+        else memcpy(row->vector, vector.data, vector.dimensions * sizeof *row->vector);
+        row->dimensions = vector.dimensions;
+    }
+    argument_vector_deinit(&vector);
+    if (rc == ERROR_INVALID) error_context(err, "embedding");
+    return rc;
+}
+
+/* The row's text from the content table. *indexable = 0 when there is nothing to embed. */
+static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable,
+                             struct error *err)
+{
+    struct buffer text;
+    int exists;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, row->id, &text, &exists, indexable, err);
+    if (rc == 0 && !exists && row->kind == PENDING_TEXT)
+        rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content,
+                       (long long)row->id);
+    if (rc == 0) row->hash = hash_bytes(text.data, text.size, 0);
+    if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
+        row->text = memory_copy(text.data, text.size);
+        row->text_size = text.size;
+        if (row->text == NULL) rc = error_nomem(err);
+    }
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* The row's text from the statement: `value` is NULL for a row that has only a vector. */
+static int take_text(struct pending_row *row, sqlite3_value *value, struct error *err)
+{
+    struct span text = {NULL, 0};
+    if (sqlite3_value_type(value) == SQLITE_NULL && row->kind == PENDING_VECTOR) return 0;
+    int rc = sqlite3_value_type(value) == SQLITE_NULL ? 0 : argument_text(value, &text, err);
+    if (rc == 0) rc = model_check_text(text, row->kind == PENDING_TEXT, err);
+    if (rc == 0) {
+        row->hash = hash_bytes(text.data, text.size, 0);
+        row->text = memory_copy(text.data, text.size);
+        row->text_size = text.size;
+        if (row->text == NULL) rc = error_nomem(err);
+    }
+    if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)row->id);
+    return rc;
+}
+
+static int is_given(sqlite3_value *value)
+{
+    return !sqlite3_value_nochange(value) && sqlite3_value_type(value) != SQLITE_NULL;
+}
+
+/* An INSERT has NULL for what it does not name, an UPDATE says that it does not change it. */
+static int is_written(sqlite3_value *value, int is_update)
+{
+    return is_update ? !sqlite3_value_nochange(value) : is_given(value);
+}
+
+/* Only embedding, the commands and (without content) text can be written. */
+static int check_columns(struct semantic_table *table, sqlite3_value **columns, int is_update,
+                         struct error *err)
+{
+    static const char *const names[COLUMN_CONTENT] = {"query",     "k",    "similarity", "distance",
+                                                      "relevance", "rank", NULL,         NULL};
+    for (int i = 0; i < COLUMN_CONTENT; i++)
+        if (names[i] != NULL && is_written(columns[i], is_update))
+            return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
+    for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
+        if (is_written(columns[COLUMN_CONTENT + i], is_update))
+            return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
+                             table->columns[i].name, table->config.content);
+    return 0;
+}
+
+static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
+{
+    if (table->config.content != NULL)
+        return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
+                         table->config.content);
+    int rc = store_last_id(table, id, err);
+    for (size_t i = table->pending->n_flushed; i < table->pending->n_rows; i++)
+        if (table->pending->rows[i].id > *id) *id = table->pending->rows[i].id;
+    if (rc == 0 && *id == INT64_MAX)
+        rc = error_set(err, ERROR_INVALID, "no rowid is left: %lld is in use", (long long)*id);
+    if (rc == 0) ++*id;
+    return rc;
+}
+
+/* One row written: new, or again. */
+static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **columns,
+                   struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    int indexable = 1, rc = 0;
+    if (is_given(columns[COLUMN_EMBEDDING])) {
+        row.kind = PENDING_VECTOR;
+        rc = copy_vector(columns[COLUMN_EMBEDDING], table, &row, err);
+    }
+    if (rc == 0 && table->config.content != NULL)
+        rc = read_content_text(table, &row, &indexable, err);
+    if (rc == 0 && table->config.content == NULL)
+        rc = take_text(&row, columns[COLUMN_CONTENT], err);
+    if (rc != 0) {
+        memory_free(row.text);
+        memory_free(row.vector);
+        return rc;
+    }
+    if (row.kind == PENDING_TEXT && !indexable) return delete_row(table, id, err);
+    return add_pending(table, &row, err);
+}
+
+static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
+                  struct error *err)
+{
+    sqlite3_value **columns = argv + 2;
+    sqlite3_value *command = columns[COLUMN_TABLE];
+    if (sqlite3_value_type(command) != SQLITE_NULL) {
+        const char *text = (const char *)sqlite3_value_text(command);
+        for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+            if (i != COLUMN_TABLE && is_given(columns[i]))
+                return error_set(err, ERROR_INVALID,
+                                 "a command stands alone: name no other column");
+        return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
+    }
+    int64_t id = 0;
+    int rc = check_columns(table, columns, 0, err);
+    if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);
+    else if (rc == 0) id = sqlite3_value_int64(argv[1]);
+    if (rc == 0) rc = put_row(table, id, columns, err);
+    *rowid = id;
+    return rc;
+}
+
+/* UPDATE: of the text or of the vector; a column that did not change says so. */
+static int change(struct semantic_table *table, sqlite3_value **argv, struct error *err)
+{
+    sqlite3_value **columns = argv + 2;
+    int64_t before = sqlite3_value_int64(argv[0]), id = sqlite3_value_int64(argv[1]);
+    int rc = check_columns(table, columns, 1, err);
+    if (rc == 0 && is_given(columns[COLUMN_TABLE]))
+        rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)",
+                       table->name, table->name);
+    if (rc == 0 && id != before)
+        rc = error_set(err, ERROR_INVALID,
+                       "a rowid cannot be changed: delete the row and insert it again");
+    return rc == 0 ? put_row(table, id, columns, err) : rc;
+}
+
+int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
+{
+    struct semantic_table *table = (struct semantic_table *)base;
+    struct error err = table->broken;
+    int rc = err.code;
+    if (rc == 0 && argc == 1) rc = delete_row(table, sqlite3_value_int64(argv[0]), &err);
+    else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
+        rc = insert(table, argv, rowid, &err);
+    else if (rc == 0) rc = change(table, argv, &err);
+    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
+}
+
+int semantic_begin(sqlite3_vtab *base)
+{
+    struct semantic_table *table = (struct semantic_table *)base;
+    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->db);
+    return SQLITE_OK;
+}
+
+int semantic_sync_transaction(sqlite3_vtab *base)
+{
+    struct semantic_table *table = (struct semantic_table *)base;
+    struct error err;
+    int was_torn = table->pending->torn;
+    if (semantic_flush(table, &err) == 0) return SQLITE_OK;
+    int rc = argument_table_error(base, table->name, &err);
+    /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
+     * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a
+     * statement that writes has rolled it back. */
+    int is_gone = err.code == ERROR_INTERRUPTED && !was_torn && table->pending->torn;
+    return table->pending->explicit_transaction && !is_gone ? SQLITE_BUSY : rc;
+}
+
+int semantic_commit(sqlite3_vtab *base)
+{
+    pending_clear(((struct semantic_table *)base)->pending);
+    return SQLITE_OK;
+}
+
+int semantic_rollback(sqlite3_vtab *base)
+{
+    return semantic_commit(base);
+}
+
+int semantic_savepoint(sqlite3_vtab *base, int number)
+{
+    struct error err;
+    int rc = pending_savepoint(((struct semantic_table *)base)->pending, number, &err);
+    return rc == 0 ? SQLITE_OK
+                   : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
+}
+
+int semantic_release(sqlite3_vtab *base, int number)
+{
+    pending_release(((struct semantic_table *)base)->pending, number);
+    return SQLITE_OK;
+}
+
+int semantic_rollback_to(sqlite3_vtab *base, int number)
+{
+    pending_rollback_to(((struct semantic_table *)base)->pending, number);
+    return SQLITE_OK;
+}

@@ -1,0 +1,333 @@
+#include "store/reader.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "store/placement.h"
+#include "store/store.h"
+
+/* Components of an index whose first search keeps all blocks. */
+#define SMALL_INDEX ((size_t)2 << 20)
+
+/* ---- the list of blocks ---------------------------------------------------------------------- */
+
+/* The file and the table; a database that is in no file belongs to its connection alone. */
+static int open_cache(struct semantic_table *table, struct error *err)
+{
+    const char *file = sqlite3_db_filename(table->db, table->schema);
+    if (table->cache != NULL) return 0;
+    char *name = file != NULL && *file != '\0'
+                     ? sqlite3_mprintf("%s\n%s", file, table->name)
+                     : sqlite3_mprintf("%p %s\n%s", (void *)table->db, table->schema, table->name);
+    int rc = name == NULL ? error_nomem(err) : index_cache_open(name, &table->cache, err);
+    sqlite3_free(name);
+    return rc;
+}
+
+static int read_block_entry(sqlite3_stmt *scan, struct index_block *block, struct error *err)
+{
+    int64_t n = sqlite3_column_int64(scan, 2), room = sqlite3_column_int64(scan, 3);
+    block->number = sqlite3_column_int64(scan, 0);
+    block->partition = sqlite3_column_int64(scan, 1);
+    block->version = sqlite3_column_int64(scan, 4);
+    if (n < 0 || room < 0 || n > INDEX_MAX_CAPACITY || room > INDEX_MAX_CAPACITY || n + room == 0)
+        return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
+                         (long long)block->number);
+    block->n = (size_t)n;
+    block->capacity = (size_t)(n + room);
+    return 0;
+}
+
+static int list_blocks(struct semantic_table *table, struct index_snapshot *snapshot,
+                       struct error *err)
+{
+    sqlite3_stmt *scan;
+    int row = 0;
+    size_t i = 0;
+    int rc =
+        statement_prepare(table->db, &scan, err,
+                          "SELECT block, partition, n, room, version FROM \"%w\".\"%w_blocks\" "
+                          "ORDER BY partition, block",
+                          table->schema, table->name);
+    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row &&
+           i < snapshot->n_blocks) {
+        rc = read_block_entry(scan, &snapshot->blocks[i], err);
+        snapshot->n_rows += snapshot->blocks[i++].n;
+    }
+    sqlite3_finalize(scan);
+    return rc;
+}
+
+static int count_blocks(struct semantic_table *table, size_t *n, struct error *err)
+{
+    sqlite3_stmt *count;
+    int row = 0;
+    int rc = statement_prepare(table->db, &count, err, "SELECT count(*) FROM \"%w\".\"%w_blocks\"",
+                               table->schema, table->name);
+    if (rc == 0) rc = statement_step(table->db, count, &row, err);
+    *n = rc == 0 && row ? (size_t)sqlite3_column_int64(count, 0) : 0;
+    sqlite3_finalize(count);
+    return rc;
+}
+
+static int make_snapshot(struct semantic_reader *reader, const struct semantic_state *state,
+                         struct error *err)
+{
+    struct semantic_table *table = reader->table;
+    const struct index_partitions *partitions = NULL;
+    size_t n_blocks;
+    int rc = count_blocks(table, &n_blocks, err);
+    if (rc != 0) return rc;
+    struct index_snapshot *snapshot =
+        index_snapshot_new(&reader->layout, state->generation, n_blocks);
+    if (snapshot == NULL) return error_nomem(err);
+    reader->snapshot = snapshot;
+    if (n_blocks > 0) rc = parts_read(table, state, &partitions, err);
+    if (partitions != NULL) snapshot->partitions = index_partitions_reference(table->partitions);
+    if (rc == 0) rc = list_blocks(table, snapshot, err);
+    if (rc == 0 && n_blocks > 0 && partitions == NULL && semantic_is_partitioned(&table->config))
+        rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
+    if (rc == 0) index_cache_publish(table->cache, snapshot);
+    return rc;
+}
+
+int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
+                 struct error *err)
+{
+    struct semantic_table *table = reader->table;
+    reader->layout = blocks_layout(table, state);
+    int rc = open_cache(table, err);
+    if (rc != 0) return rc;
+    index_snapshot_free(reader->snapshot);
+    reader->snapshot = index_cache_find(table->cache, state->generation);
+    if (reader->snapshot != NULL &&
+        memcmp(&reader->snapshot->layout, &reader->layout, sizeof reader->layout) != 0) {
+        index_snapshot_free(reader->snapshot);
+        reader->snapshot = NULL;
+    }
+    return reader->snapshot != NULL ? 0 : make_snapshot(reader, state, err);
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+/* The bytes of a block as the statement holds them, until it is stepped again. */
+static int step_data(struct semantic_reader *reader, const struct index_block *block,
+                     const void **bytes, struct error *err)
+{
+    struct semantic_table *table = reader->table;
+    size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
+    int row = 0, rc = 0;
+    if (reader->data == NULL)
+        rc = statement_prepare(table->db, &reader->data, err,
+                               "SELECT d.bytes, b.version FROM \"%w\".\"%w_data\" d LEFT JOIN "
+                               "\"%w\".\"%w_blocks\" b ON b.block = d.block WHERE d.block = ?1",
+                               table->schema, table->name, table->schema, table->name);
+    reader->at_hand = NULL;
+    if (rc != 0) return rc;
+    sqlite3_reset(reader->data);
+    sqlite3_bind_int64(reader->data, 1, block->number);
+    rc = statement_step(table->db, reader->data, &row, err);
+    /* Our own connection may have written since the snapshot was taken: other bytes must not stay
+     * with it, as ROLLBACK brings its generation back. */
+    if (rc == 0 && row && sqlite3_column_int64(reader->data, 1) != block->version)
+        return error_set(err, ERROR_INVALID, "the index was changed while a search of it was read");
+    if (rc == 0 && row) rc = statement_column_bytes(reader->data, 0, bytes, &size, err);
+    if (rc == 0 && size != expected)
+        rc = error_set(err, ERROR_CORRUPT, "block %lld: expected %zu bytes, not %zu",
+                       (long long)block->number, expected, size);
+    return rc;
+}
+
+static int check(const struct semantic_reader *reader, const struct index_block *block,
+                 const void *bytes, struct error *err)
+{
+    struct index_rows rows =
+        index_block_rows(&reader->layout, (void *)(uintptr_t)bytes, block->capacity);
+    return index_block_check(&reader->layout, &rows, block->n, err);
+}
+
+/* The bytes of a block into `to`, of index_block_size. */
+static int read_data(struct semantic_reader *reader, const struct index_block *block, void *to,
+                     struct error *err)
+{
+    const void *bytes;
+    int rc = step_data(reader, block, &bytes, err);
+    if (rc == 0) memcpy(to, bytes, index_block_size(&reader->layout, block->capacity));
+    sqlite3_reset(reader->data);
+    return rc == 0 ? check(reader, block, to, err) : rc;
+}
+
+/* The bytes of a block where SQLite has them, or, if they are not aligned there, in the scratch. */
+static int read_to_scratch(struct semantic_reader *reader, const struct index_block *block,
+                           const void **bytes, struct error *err)
+{
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    int rc = step_data(reader, block, bytes, err);
+    if (rc != 0) return rc;
+    if ((uintptr_t)*bytes % sizeof(int64_t) != 0) {
+        if (size > reader->scratch_size) {
+            void *grown = memory_realloc(reader->scratch, size, 1);
+            if (grown == NULL) return error_nomem(err);
+            reader->scratch = grown;
+            reader->scratch_size = size;
+        }
+        memcpy(reader->scratch, *bytes, size);
+        *bytes = reader->scratch;
+    }
+    rc = check(reader, block, *bytes, err);
+    if (rc != 0) return rc;
+    reader->at_hand = *bytes;
+    reader->at_hand_number = block->number;
+    reader->at_hand_version = block->version;
+    return 0;
+}
+
+static int load(void *context, struct index_block *block, const void **bytes, int *kept,
+                struct error *err)
+{
+    struct semantic_reader *reader = context;
+    struct semantic_table *table = reader->table;
+    uint64_t budget = catalog_get(table->connection->catalog, CATALOG_MEMORY_BUDGET);
+    struct index_snapshot *snapshot = reader->snapshot;
+    struct index_bytes *room = NULL;
+    if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX ||
+        atomic_load_explicit(&snapshot->is_known, memory_order_relaxed))
+        room = index_bytes_new(table->cache, snapshot,
+                               index_block_size(&reader->layout, block->capacity), budget);
+    *kept = room != NULL;
+    if (room == NULL) return read_to_scratch(reader, block, bytes, err);
+    int rc = read_data(reader, block, index_bytes_data(room), err);
+    if (rc == 0) *bytes = index_snapshot_keep(block, room);
+    else index_bytes_free(room);
+    return rc;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+/* The block of the snapshot that is the one read now; NULL if none is. */
+static struct index_block *find_in_snapshot(const struct semantic_reader *reader,
+                                            const struct index_block *wanted)
+{
+    size_t first, n;
+    if (reader->snapshot == NULL) return NULL;
+    n = index_snapshot_part(reader->snapshot, wanted->partition, &first);
+    size_t low = first, high = first + n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (reader->snapshot->blocks[middle].number < wanted->number) low = middle + 1;
+        else high = middle;
+    }
+    struct index_block *block = &reader->snapshot->blocks[low];
+    return low < first + n && block->number == wanted->number && block->version == wanted->version
+               ? block
+               : NULL;
+}
+
+/* A vector out of its block, in memory or not. */
+static int fetch_from_block(struct semantic_reader *reader, int64_t id, const void **bytes,
+                            int *found, struct error *err)
+{
+    struct index_block entry = {0};
+    int rc = read_block_entry(reader->lookup, &entry, err);
+    if (rc != 0) return rc;
+    struct index_block *block = find_in_snapshot(reader, &entry);
+    const void *data = block == NULL ? NULL : index_block_data(block);
+    int kept;
+    if (data == NULL && reader->at_hand != NULL && reader->at_hand_number == entry.number &&
+        reader->at_hand_version == entry.version)
+        data = reader->at_hand;
+    if (data == NULL)
+        rc = block != NULL ? load(reader, block, &data, &kept, err)
+                           : read_to_scratch(reader, &entry, &data, err);
+    if (rc != 0) return rc;
+    struct index_rows rows =
+        index_block_rows(&reader->layout, (void *)(uintptr_t)data, entry.capacity);
+    size_t at = index_row_find(&rows, entry.n, id);
+    *found = at < entry.n;
+    *bytes = rows.components + at * rows.stride;
+    return *found ? 0
+                  : error_set(err, ERROR_CORRUPT, "row %lld: block %lld does not hold it",
+                              (long long)id, (long long)entry.number);
+}
+
+static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                 struct error *err)
+{
+    struct semantic_reader *reader = context;
+    struct semantic_table *table = reader->table;
+    int is_exact = table->config.quantize == INDEX_EXACT, rc = 0;
+    if (reader->lookup == NULL && is_exact)
+        rc = statement_prepare(
+            table->db, &reader->lookup, err,
+            "SELECT b.block, b.partition, b.n, b.room, b.version FROM "
+            "\"%w\".\"%w_rows\" r JOIN \"%w\".\"%w_blocks\" b ON b.block = r.block "
+            "WHERE r.id = ?1",
+            table->schema, table->name, table->schema, table->name);
+    else if (reader->lookup == NULL)
+        rc = statement_prepare(table->db, &reader->lookup, err,
+                               "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
+                               table->schema, table->name);
+    if (rc != 0) return rc;
+    sqlite3_reset(reader->lookup);
+    sqlite3_bind_int64(reader->lookup, 1, id);
+    rc = statement_step(table->db, reader->lookup, found, err);
+    if (rc != 0 || !*found) return rc;
+    if (!is_exact) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
+    *size = reader->layout.dimensions * sizeof(float);
+    return fetch_from_block(reader, id, bytes, found, err);
+}
+
+static int rewind_scan(void *context, struct error *err)
+{
+    struct semantic_reader *reader = context;
+    sqlite3_finalize(reader->scan);
+    return statement_prepare(reader->table->db, &reader->scan, err,
+                             "SELECT id, vector FROM \"%w\".\"%w_vectors\"", reader->table->schema,
+                             reader->table->name);
+}
+
+static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
+                struct error *err)
+{
+    struct semantic_reader *reader = context;
+    int row;
+    int rc = statement_step(reader->table->db, reader->scan, &row, err);
+    *done = !row;
+    if (rc != 0 || !row) return rc;
+    *id = sqlite3_column_int64(reader->scan, 0);
+    return statement_column_bytes(reader->scan, 1, bytes, size, err);
+}
+
+void reader_open(struct semantic_table *table, struct semantic_reader *reader,
+                 struct index_storage *storage)
+{
+    *reader = (struct semantic_reader){.table = table};
+    *storage = (struct index_storage){load, fetch, rewind_scan, next, reader};
+}
+
+struct index_search reader_search(const struct semantic_reader *reader,
+                                  const struct index_storage *storage)
+{
+    const struct semantic_table *table = reader->table;
+    struct connection *connection = table->connection;
+    return (struct index_search){.snapshot = reader->snapshot,
+                                 .storage = storage,
+                                 .near_parts_only = table->config.partitions != 0,
+                                 .n_threads =
+                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
+                                 .cancel = &connection->cancel};
+}
+
+void reader_close(struct semantic_reader *reader)
+{
+    sqlite3_finalize(reader->data);
+    sqlite3_finalize(reader->lookup);
+    sqlite3_finalize(reader->scan);
+    reader->data = reader->lookup = reader->scan = NULL;
+    reader->at_hand = NULL;
+    memory_free(reader->scratch);
+    reader->scratch = NULL;
+    reader->scratch_size = 0;
+    index_snapshot_free(reader->snapshot);
+    reader->snapshot = NULL;
+}

@@ -1,0 +1,45 @@
+/*
+ * reader.h: how a search reads the stored rows.
+ *
+ * A search sees the snapshot (index/snapshot.h) of its transaction: that of the generation which
+ * X_config names there. If another search of this process, by whatever connection, has made it, it
+ * is ready, with the blocks that were read until then; else the list of blocks is read, and those
+ * that did not change since the latest snapshot are taken over from it. The other blocks are read
+ * from X_data when a search wants them, and stay in memory as far as memory_budget allows.
+ *
+ * Only a shadow table edited by hand goes unnoticed, until the index is written again.
+ */
+#ifndef STORE_READER_H
+#define STORE_READER_H
+
+#include "index/search.h"
+#include "store/blocks.h"
+#include "semantic/table.h"
+
+struct semantic_reader {
+    struct semantic_table *table;
+    struct index_layout layout;
+    struct index_snapshot *snapshot; /* a reference; NULL: not begun */
+    sqlite3_stmt *data, *lookup, *scan;
+    void *scratch; /* a block that memory has no room for; owned */
+    size_t scratch_size;
+    const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
+    int64_t at_hand_number, at_hand_version;
+};
+
+/* `storage` reads through `reader`, which outlives it. */
+void reader_open(struct semantic_table *table, struct semantic_reader *reader,
+                 struct index_storage *storage);
+
+/* Takes the snapshot of this state; before that storage only fetches. */
+int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
+                 struct error *err);
+
+/* A search of the snapshot, as the index does it. */
+struct index_search reader_search(const struct semantic_reader *reader,
+                                  const struct index_storage *storage);
+
+/* Ends its statements and lets the snapshot go; it can be used again. */
+void reader_close(struct semantic_reader *reader);
+
+#endif

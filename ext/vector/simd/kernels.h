@@ -1,0 +1,144 @@
+/*
+ * kernels.h: the inner loops, one table a processor family. Internal to the room (and its tests and
+ * bench).
+ *
+ * Vectors are float32 at any address. Each loop says what it sums; distance.h states the error
+ * bounds and guards against overflow. A new family: a kernels_NAME.c, a line in kernels.c, and the
+ * tests try it against the scalar one, which adds in double and is the oracle. Sums of whole
+ * numbers, and all that ends in a file (signs, hadamard, mix; spread, round_int8, take_signs), are
+ * the same bits in every family: each addition has its place in the order, none is fused with a
+ * product.
+ *
+ * One build holds all families of its architecture (target attributes, no compiler flags). The
+ * choice is made once a process: the best that processor and system support, or the one that
+ * RERANK_SIMD names if it can run here. Any thread may be the first.
+ *   scalar      plain C
+ *   avx2        AVX2, FMA, POPCNT
+ *   avx512      AVX-512 F, BW (2017 on)
+ *   avx512vnni  AVX-512 F, BW, VNNI, VPOPCNTDQ (Ice Lake, Zen 4 on): as avx512, codes faster
+ *   neon        every aarch64 processor
+ *   neondot     and with SDOT (ARMv8.2 with dot products): as neon, int8 codes faster
+ */
+#ifndef VECTOR_SIMD_KERNELS_H
+#define VECTOR_SIMD_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define VECTOR_PLANES 6      /* bits of a component of a query that is compared with bit codes */
+#define VECTOR_PLANE_WORDS 8 /* the planes of 64 components, and zeros: a whole cache line */
+#define VECTOR_LANES 8       /* sums side by side of an encoding */
+
+/* Of so many components 16-bit times 8-bit products, 2 a step in 8 lanes or more, fit in an int32:
+ * 8192 / 16 * 2 * 128 * (128 * 127 + 64) < 2^31. */
+#define VECTOR_INT32_STRETCH 8192
+
+struct vector_sums {
+    double ab, aa, bb; /* a . b, a . a, b . b */
+};
+
+/* A query of whole numbers. Its arrays are [dimensions], then zeros up to a multiple of 64. They may
+ * lie at any address, and are read fastest at a multiple of 64. */
+struct vector_rounded {
+    const int16_t *whole;     /* for int8 codes: 128 * high + low */
+    const int8_t *high, *low; /* -127..127 and -64..63; for bit codes high is all of it, -32..31 */
+    const uint64_t *planes;   /* high once more, for bit codes: [ceil(dimensions / 64)]
+                                 [VECTOR_PLANE_WORDS]; bit i % 64 of planes[i / 64][j] is bit j of
+                                 high[i] in two's complement */
+    size_t dimensions;        /* at most 65536 */
+};
+
+/* A stretch of a vector on its way to a code: r = vector - centroid, taken in double. Component i
+ * is added to sum i % VECTOR_LANES. */
+struct vector_encoding {
+    const float *vector, *centroid; /* [n]; centroid NULL: zeros */
+    size_t n;                       /* a multiple of VECTOR_LANES */
+    double units;                   /* of round_int8: what r is multiplied by */
+    double scale;                   /* what one unit of a component is worth */
+    double sums[3][VECTOR_LANES];   /* added to */
+};
+
+struct vector_kernels {
+    const char *name;
+    double (*dot)(const void *a, const void *b, size_t dimensions);
+    double (*squared_l2)(const void *a, const void *b, size_t dimensions);
+    /* ab and aa are the same bits when a and b are. */
+    struct vector_sums (*sums)(const void *a, const void *b, size_t dimensions);
+    /* dots[i] = vector . row i, each within the bound of dot; rows: [n_rows, dimensions]. */
+    void (*dots)(const float *vector, const float *rows, size_t n_rows, size_t dimensions,
+                 float *dots);
+
+    /* sums[i] = the sum of query->whole times the components of code i, exact and then rounded once
+     * to float32. codes: [n, dimensions]. */
+    void (*dots_int8)(const struct vector_rounded *query, const int8_t *codes, size_t n,
+                      float *sums);
+    /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n, ceil(dimensions
+     * / 8)], component j is bit j % 8 of byte j / 8. */
+    void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,
+                         int32_t *sums);
+    /* The number of bits that differ. */
+    uint64_t (*hamming)(const void *a, const void *b, size_t bytes);
+
+    /* sums_i += factor * b_i: a product and a sum, each rounded, the same bits in every family. */
+    void (*add)(float *restrict sums, const float *restrict b, float factor, size_t dimensions);
+    void (*add_int8)(float *restrict sums, const int8_t *restrict b, float factor,
+                     size_t dimensions);
+
+    /* Negates component i where bit i % 64 of bits[i / 64] is set. */
+    void (*signs)(float *vector, const uint64_t *bits, size_t n);
+    /* The fast Walsh-Hadamard transform of factor * vector, n a power of two: (x_i, x_i+s) become
+     * (x_i + x_i+s, x_i - x_i+s) for the strides s = 1, 2, 4, ... n / 2 in this order. */
+    void (*hadamard)(float *vector, size_t n, float factor);
+    /* (a_i, b_i) become ((a_i + b_i) * factor, (a_i - b_i) * factor). */
+    void (*mix)(float *restrict a, float *restrict b, size_t n, float factor);
+
+    /* sums: the largest |r_i| (not a sum), |r_i|, r_i^2. */
+    void (*spread)(struct vector_encoding *encoding);
+    /* k_i = r_i * units to the nearest whole number, ties away from zero, |r_i * units| < 127.5.
+     * With e_i = scale k_i - r_i the sums are e_i^2, centroid_i e_i, centroid_i k_i. */
+    void (*round_int8)(struct vector_encoding *encoding, int8_t *components);
+    /* The same of k_i = 1 where r_i >= 0 (bit i % 8 of bits[i / 8] set), else -1. */
+    void (*take_signs)(struct vector_encoding *encoding, uint8_t *bits);
+};
+
+/* Component i of a vector at any address. */
+static inline double vector_component(const void *vector, size_t i)
+{
+    float value;
+    memcpy(&value, (const unsigned char *)vector + 4 * i, sizeof value);
+    return (double)value;
+}
+
+extern const struct vector_kernels vector_kernels_scalar;
+void vector_kernels_scalar_add(float *restrict sums, const float *restrict b, float factor,
+                               size_t dimensions);
+void vector_kernels_scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                    size_t dimensions);
+void vector_kernels_scalar_mix(float *restrict a, float *restrict b, size_t n, float factor);
+void vector_kernels_scalar_hadamard(float *vector, size_t n, float factor);
+
+#if defined(__x86_64__)
+#define VECTOR_HAS_X86 1
+extern const struct vector_kernels vector_kernels_avx2;
+extern const struct vector_kernels vector_kernels_avx512; /* what is not in it: as avx2 */
+extern const struct vector_kernels vector_kernels_avx512vnni;
+uint64_t vector_kernels_popcnt_hamming(const void *a, const void *b, size_t bytes);
+void vector_kernels_avx2_add(float *restrict sums, const float *restrict b, float factor,
+                             size_t dimensions);
+void vector_kernels_avx2_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                  size_t dimensions);
+void vector_kernels_avx2_mix(float *restrict a, float *restrict b, size_t n, float factor);
+#elif defined(__aarch64__)
+#define VECTOR_HAS_NEON 1
+extern const struct vector_kernels vector_kernels_neon;
+extern const struct vector_kernels vector_kernels_neondot;
+#endif
+
+/* The table of that name; NULL if there is none or this machine cannot run it. */
+const struct vector_kernels *vector_kernels_find(const char *name);
+
+/* The table in use, the same for the life of the process. */
+const struct vector_kernels *vector_kernels_chosen(void);
+
+#endif

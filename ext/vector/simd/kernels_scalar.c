@@ -1,0 +1,216 @@
+/*
+ * kernels_scalar.c: plain C, for every processor, and the oracle of the other families.
+ *
+ * Sums are doubles: a product of two floats is exact in one, and 65536 of them neither overflow nor
+ * lose more than 2^-37 of the sum of their magnitudes. Four sums run side by side, or each addition
+ * would wait for the one before.
+ */
+#include "vector/simd/kernels.h"
+
+#include <string.h>
+
+static double scalar_dot(const void *a, const void *b, size_t dimensions)
+{
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i = 0;
+    for (; i + 4 <= dimensions; i += 4)
+        for (size_t j = 0; j < 4; j++)
+            sum[j] += vector_component(a, i + j) * vector_component(b, i + j);
+    for (; i < dimensions; i++) sum[0] += vector_component(a, i) * vector_component(b, i);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static double scalar_squared_l2(const void *a, const void *b, size_t dimensions)
+{
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    size_t i = 0;
+    for (; i + 4 <= dimensions; i += 4) {
+        for (size_t j = 0; j < 4; j++) {
+            double difference = vector_component(a, i + j) - vector_component(b, i + j);
+            sum[j] += difference * difference;
+        }
+    }
+    for (; i < dimensions; i++) {
+        double difference = vector_component(a, i) - vector_component(b, i);
+        sum[0] += difference * difference;
+    }
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static struct vector_sums scalar_sums(const void *a, const void *b, size_t dimensions)
+{
+    return (struct vector_sums){
+        .ab = scalar_dot(a, b, dimensions),
+        .aa = scalar_dot(a, a, dimensions),
+        .bb = scalar_dot(b, b, dimensions),
+    };
+}
+
+static void scalar_dots(const float *vector, const float *rows, size_t n_rows, size_t dimensions,
+                        float *dots)
+{
+    for (size_t i = 0; i < n_rows; i++)
+        dots[i] = (float)scalar_dot(vector, rows + i * dimensions, dimensions);
+}
+
+static void scalar_dots_int8(const struct vector_rounded *query, const int8_t *codes, size_t n,
+                             float *sums)
+{
+    for (size_t i = 0; i < n; i++, codes += query->dimensions) {
+        int64_t sum = 0;
+        for (size_t j = 0; j < query->dimensions; j++) sum += query->whole[j] * codes[j];
+        sums[i] = (float)sum;
+    }
+}
+
+/* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight", 5-1).
+ */
+static int32_t count_bits(uint64_t word)
+{
+    word -= (word >> 1) & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + ((word >> 2) & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0F0F0F0F0F0F0F0Fu;
+    return (int32_t)((word * 0x0101010101010101u) >> 56);
+}
+
+static int32_t sum_of_bits(const uint64_t *planes, const uint8_t *bits, size_t bytes)
+{
+    int32_t count[VECTOR_PLANES] = {0};
+    for (size_t at = 0; at < bytes; at += 8, planes += VECTOR_PLANE_WORDS) {
+        uint64_t word = 0;
+        memcpy(&word, bits + at, bytes - at < 8 ? bytes - at : 8);
+        for (int j = 0; j < VECTOR_PLANES; j++) count[j] += count_bits(planes[j] & word);
+    }
+    int32_t sum = -count[VECTOR_PLANES - 1] * (1 << (VECTOR_PLANES - 1));
+    for (int j = 0; j < VECTOR_PLANES - 1; j++) sum += count[j] * (1 << j);
+    return sum;
+}
+
+static void scalar_sums_of_bits(const struct vector_rounded *query, const uint8_t *codes, size_t n,
+                                int32_t *sums)
+{
+    size_t bytes = (query->dimensions + 7) / 8;
+    for (size_t i = 0; i < n; i++) sums[i] = sum_of_bits(query->planes, codes + i * bytes, bytes);
+}
+
+static uint64_t scalar_hamming(const void *a, const void *b, size_t bytes)
+{
+    const unsigned char *p = a, *q = b;
+    uint64_t sum = 0;
+    for (size_t at = 0; at < bytes; at += 8) {
+        uint64_t x = 0, y = 0;
+        size_t size = bytes - at < 8 ? bytes - at : 8;
+        memcpy(&x, p + at, size);
+        memcpy(&y, q + at, size);
+        sum += (uint64_t)count_bits(x ^ y);
+    }
+    return sum;
+}
+
+void vector_kernels_scalar_add(float *restrict sums, const float *restrict b, float factor,
+                               size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * b[i];
+}
+
+void vector_kernels_scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                                    size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
+}
+
+static void scalar_signs(float *vector, const uint64_t *bits, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (bits[i / 64] >> (i % 64) & 1) vector[i] = -vector[i];
+}
+
+void vector_kernels_scalar_hadamard(float *vector, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++) vector[i] *= factor;
+    for (size_t stride = 1; stride < n; stride *= 2) {
+        for (size_t at = 0; at < n; at += 2 * stride) {
+            for (size_t i = at; i < at + stride; i++) {
+                float a = vector[i], b = vector[i + stride];
+                vector[i] = a + b;
+                vector[i + stride] = a - b;
+            }
+        }
+    }
+}
+
+void vector_kernels_scalar_mix(float *restrict a, float *restrict b, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++) {
+        float sum = a[i] + b[i], difference = a[i] - b[i];
+        a[i] = sum * factor;
+        b[i] = difference * factor;
+    }
+}
+
+static double centroid_component(const struct vector_encoding *encoding, size_t i)
+{
+    return encoding->centroid == NULL ? 0.0 : (double)encoding->centroid[i];
+}
+
+static double residual(const struct vector_encoding *encoding, size_t i)
+{
+    return (double)encoding->vector[i] - centroid_component(encoding, i);
+}
+
+static void scalar_spread(struct vector_encoding *encoding)
+{
+    for (size_t i = 0; i < encoding->n; i++) {
+        double r = residual(encoding, i), magnitude = r < 0.0 ? -r : r;
+        double *largest = &encoding->sums[0][i % VECTOR_LANES];
+        if (magnitude > *largest) *largest = magnitude;
+        encoding->sums[1][i % VECTOR_LANES] += magnitude;
+        encoding->sums[2][i % VECTOR_LANES] += r * r;
+    }
+}
+
+static void add_component(struct vector_encoding *encoding, size_t i, double r, double k)
+{
+    double c = centroid_component(encoding, i), e = encoding->scale * k - r;
+    encoding->sums[0][i % VECTOR_LANES] += e * e;
+    encoding->sums[1][i % VECTOR_LANES] += c * e;
+    encoding->sums[2][i % VECTOR_LANES] += c * k;
+}
+
+static void scalar_round_int8(struct vector_encoding *encoding, int8_t *components)
+{
+    for (size_t i = 0; i < encoding->n; i++) {
+        double r = residual(encoding, i), exact = r * encoding->units;
+        components[i] = (int8_t)(exact + (exact < 0.0 ? -0.5 : 0.5));
+        add_component(encoding, i, r, components[i]);
+    }
+}
+
+static void scalar_take_signs(struct vector_encoding *encoding, uint8_t *bits)
+{
+    memset(bits, 0, encoding->n / 8);
+    for (size_t i = 0; i < encoding->n; i++) {
+        double r = residual(encoding, i);
+        if (r >= 0.0) bits[i / 8] |= (uint8_t)(1u << (i % 8));
+        add_component(encoding, i, r, r >= 0.0 ? 1.0 : -1.0);
+    }
+}
+
+const struct vector_kernels vector_kernels_scalar = {
+    .name = "scalar",
+    .dot = scalar_dot,
+    .squared_l2 = scalar_squared_l2,
+    .sums = scalar_sums,
+    .dots = scalar_dots,
+    .dots_int8 = scalar_dots_int8,
+    .sums_of_bits = scalar_sums_of_bits,
+    .hamming = scalar_hamming,
+    .add = vector_kernels_scalar_add,
+    .add_int8 = vector_kernels_scalar_add_int8,
+    .signs = scalar_signs,
+    .hadamard = vector_kernels_scalar_hadamard,
+    .mix = vector_kernels_scalar_mix,
+    .spread = scalar_spread,
+    .round_int8 = scalar_round_int8,
+    .take_signs = scalar_take_signs,
+};
