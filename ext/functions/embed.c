@@ -14,7 +14,7 @@ static int parse_role(sqlite3_value *value, enum model_role *role, struct error 
 {
     const char *text;
     *role = MODEL_DOCUMENT;
-    int rc = table_function_text(value, &text, err);
+    int rc = argument_optional_text(value, &text, err);
     if (rc != 0 || text == NULL || strcmp(text, "document") == 0) return rc;
     *role = MODEL_QUERY;
     if (strcmp(text, "query") == 0) return 0;
@@ -25,7 +25,7 @@ static int find_model(struct connection *connection, sqlite3_value *name,
                       struct catalog_entry **entry, struct error *err)
 {
     const char *text;
-    int rc = table_function_text(name, &text, err);
+    int rc = argument_optional_text(name, &text, err);
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_EMBED, entry, err) : rc;
 }
 

@@ -12,7 +12,7 @@ static int find_model(struct connection *connection, sqlite3_value *name,
                       struct catalog_entry **entry, struct error *err)
 {
     const char *text;
-    int rc = table_function_text(name, &text, err);
+    int rc = argument_optional_text(name, &text, err);
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_RERANK, entry, err) : rc;
 }
 
@@ -56,23 +56,6 @@ static void rerank_free(struct table_cursor *base)
     struct rerank_cursor *cursor = (struct rerank_cursor *)base;
     text_list_deinit(&cursor->list);
     memory_free(cursor->ranked);
-}
-
-static int parse_top_n(sqlite3_value *value, size_t *top_n, struct error *err)
-{
-    *top_n = SIZE_MAX;
-    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    int type = sqlite3_value_numeric_type(value);
-    double real = sqlite3_value_double(value);
-    if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 0) {
-        int is_blob = sqlite3_value_type(value) == SQLITE_BLOB;
-        const char *text = is_blob ? "a blob" : (const char *)sqlite3_value_text(value);
-        if (text == NULL) return error_nomem(err);
-        return error_set(err, ERROR_INVALID, "top_n must be an integer of 0 or more, not %.40s",
-                         text);
-    }
-    if (real < 9e18) *top_n = (size_t)sqlite3_value_int64(value);
-    return 0;
 }
 
 static int compare_scores(const void *a, const void *b)
@@ -134,12 +117,12 @@ static int rerank_start(struct table_cursor *base, struct error *err)
     struct catalog_entry *entry;
     struct span query;
     const char *fields;
-    size_t top_n;
-    int rc = parse_top_n(arguments[2], &top_n, err);
+    size_t top_n = SIZE_MAX;
+    int rc = argument_optional_count(arguments[2], "top_n", 0, SIZE_MAX, &top_n, err);
     if (rc == 0) rc = argument_text(arguments[0], &query, err);
     if (rc == 0) rc = model_check_text(query, 1, err);
     if (rc == 0) rc = find_model(connection, arguments[3], &entry, err);
-    if (rc == 0) rc = table_function_text(arguments[4], &fields, err);
+    if (rc == 0) rc = argument_optional_text(arguments[4], &fields, err);
     if (rc == 0)
         rc = text_list_read(connection->db, arguments[1], TEXT_LIST_OBJECTS, fields, &cursor->list,
                             err);

@@ -14,7 +14,7 @@ int tokens_find_model(struct connection *connection, sqlite3_value *name,
 {
     struct error problem;
     const char *text;
-    int rc = table_function_text(name, &text, err);
+    int rc = argument_optional_text(name, &text, err);
     if (rc != 0) return rc;
     if (text == NULL) return catalog_find(connection->catalog, NULL, MODEL_EMBED, entry, err);
     rc = catalog_find(connection->catalog, text, MODEL_EMBED, entry, &problem);

@@ -226,19 +226,6 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
-static int read_k(sqlite3_value *value, size_t *k, struct error *err)
-{
-    int type = sqlite3_value_numeric_type(value);
-    double real = sqlite3_value_double(value);
-    if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 1) {
-        const char *text = type == SQLITE_NULL ? "NULL" : (const char *)sqlite3_value_text(value);
-        return error_set(err, ERROR_INVALID, "k must be an integer of 1 or more, not %.40s",
-                         text == NULL ? "?" : text);
-    }
-    *k = real >= 9.0e18 ? SIZE_MAX : (size_t)sqlite3_value_int64(value);
-    return 0;
-}
-
 /* similarity >= x, as SQLite compares: NULL and what is no number let nothing pass. */
 static void read_similarity(sqlite3_value *value, int above, struct request *request)
 {
@@ -260,10 +247,8 @@ static int compare_ids(const void *a, const void *b)
 static int add_rowid(struct request *request, size_t *capacity, sqlite3_value *value,
                      struct error *err)
 {
-    int type = sqlite3_value_numeric_type(value);
-    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return 0;
-    int64_t id = sqlite3_value_int64(value);
-    if (type == SQLITE_FLOAT && (double)id != sqlite3_value_double(value)) return 0;
+    int64_t id;
+    if (!argument_integer(value, &id)) return 0;
     if (request->query.n_only == *capacity) {
         int64_t *ids = memory_realloc(request->ids, *capacity * 2, sizeof *ids);
         if (ids == NULL) return error_nomem(err);
@@ -343,7 +328,9 @@ static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, st
     if (cursor->plan & PLAN_RELEVANCE) request->query.k = table->config.candidates;
     if (cursor->plan & PLAN_K) {
         cursor->k = sqlite3_value_dup(argv[n]);
-        rc = cursor->k == NULL ? error_nomem(err) : read_k(argv[n++], &request->query.k, err);
+        rc = cursor->k == NULL
+                 ? error_nomem(err)
+                 : argument_count(argv[n++], "k", 1, SIZE_MAX, &request->query.k, err);
     }
     if (rc == 0 && cursor->plan & PLAN_SIMILARITY)
         read_similarity(argv[n++], (cursor->plan & PLAN_SIMILARITY_ABOVE) != 0, request);
@@ -510,11 +497,7 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     struct semantic_table *table = table_of(&cursor->base);
     struct store_row row;
     int found;
-    int type = sqlite3_value_numeric_type(rowid);
-    cursor->id = sqlite3_value_int64(rowid);
-    if (type != SQLITE_INTEGER &&
-        !(type == SQLITE_FLOAT && sqlite3_value_double(rowid) == (double)cursor->id))
-        return 0;
+    if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
     int rc = waiting == NULL ? store_get_row(table, cursor->id, &row, &found, err) : 0;
     if (waiting != NULL) found = waiting->kind < PENDING_DELETE;

@@ -155,26 +155,16 @@ static int measure(struct semantic_view *view, struct recall_cursor *cursor, str
     return rc;
 }
 
-static int read_count(sqlite3_value *value, const char *name, size_t usual, size_t *count,
-                      struct error *err)
-{
-    *count = usual;
-    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    sqlite3_int64 n = sqlite3_value_int64(value);
-    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || n < 1 || n > MOST)
-        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %d", name, MOST);
-    *count = (size_t)n;
-    return 0;
-}
-
 static int recall_start(struct table_cursor *base, struct error *err)
 {
     struct recall_cursor *cursor = (struct recall_cursor *)base;
     sqlite3_value *const *arguments = base->arguments;
     struct semantic_view view = {0};
     struct sample sample = {0};
-    int rc = read_count(arguments[1], "k", USUAL_K, &cursor->k, err);
-    if (rc == 0) rc = read_count(arguments[2], "samples", USUAL_SAMPLES, &sample.n, err);
+    cursor->k = USUAL_K;
+    sample.n = USUAL_SAMPLES;
+    int rc = argument_optional_count(arguments[1], "k", 1, MOST, &cursor->k, err);
+    if (rc == 0) rc = argument_optional_count(arguments[2], "samples", 1, MOST, &sample.n, err);
     if (rc == 0)
         rc = view_open(table_cursor_connection(base), arguments[0], arguments[3], &view, err);
     if (rc == 0) {

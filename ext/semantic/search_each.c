@@ -178,16 +178,6 @@ static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct err
     return rc;
 }
 
-static int read_k(struct each_cursor *cursor, sqlite3_value *value, struct error *err)
-{
-    cursor->k = USUAL_K;
-    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || sqlite3_value_int64(value) < 1)
-        return error_set(err, ERROR_INVALID, "k must be an integer of 1 or more");
-    cursor->k = (size_t)sqlite3_value_int64(value);
-    return 0;
-}
-
 /* ---- the hits -------------------------------------------------------------------------------- */
 
 /* Searches for the next group; null queries have no hits. */
@@ -236,7 +226,9 @@ static int each_start(struct table_cursor *base, struct error *err)
     struct each_cursor *cursor = (struct each_cursor *)base;
     sqlite3_value *const *arguments = base->arguments;
     sqlite3_value *queries = arguments[EACH_QUERIES - EACH_INDEX];
-    int rc = read_k(cursor, arguments[EACH_K - EACH_INDEX], err);
+    cursor->k = USUAL_K;
+    int rc =
+        argument_optional_count(arguments[EACH_K - EACH_INDEX], "k", 1, SIZE_MAX, &cursor->k, err);
     if (rc == 0)
         rc = view_open(table_cursor_connection(base), arguments[0],
                        arguments[EACH_SCHEMA - EACH_INDEX], &cursor->view, err);

@@ -4,17 +4,17 @@
 #include "semantic/module.h"
 #include "store/store.h"
 #include "semantic/update.h"
-#include "sqlite/table_function.h"
+#include "sqlite/argument.h"
 
 static int pin(struct connection *connection, sqlite3_value *name, sqlite3_value *schema,
                struct semantic_view *view, struct error *err)
 {
     const char *name_text, *schema_text;
     char *found_schema = NULL, *found_name = NULL;
-    int rc = table_function_text(name, &name_text, err);
+    int rc = argument_optional_text(name, &name_text, err);
     if (rc == 0 && name_text == NULL)
         rc = error_set(err, ERROR_INVALID, "expected the name of an index");
-    if (rc == 0) rc = table_function_text(schema, &schema_text, err);
+    if (rc == 0) rc = argument_optional_text(schema, &schema_text, err);
     if (rc == 0)
         rc = semantic_module_resolve(connection->indexes, name_text, schema_text, &found_schema,
                                      &found_name, err);

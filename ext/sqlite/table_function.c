@@ -208,13 +208,3 @@ int table_function_register(struct connection *connection, const struct table_fu
     return sqlite3_create_module_v2(connection->db, function->name, &module, registration,
                                     unregister);
 }
-
-int table_function_text(sqlite3_value *argument, const char **text, struct error *err)
-{
-    struct span span;
-    *text = NULL;
-    if (argument == NULL || sqlite3_value_type(argument) == SQLITE_NULL) return 0;
-    int rc = argument_text(argument, &span, err);
-    if (rc == 0) *text = span.data;
-    return rc;
-}

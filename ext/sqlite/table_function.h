@@ -46,8 +46,4 @@ int table_function_register(struct connection *connection, const struct table_fu
 
 struct connection *table_cursor_connection(const struct table_cursor *cursor);
 
-/* The text of an optional argument: NULL when it was not given or is NULL. ERROR_INVALID for a
- * blob. */
-int table_function_text(sqlite3_value *argument, const char **text, struct error *err);
-
 #endif
