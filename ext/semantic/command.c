@@ -6,7 +6,7 @@
 #include "semantic/pending.h"
 #include "store/store.h"
 #include "semantic/sync.h"
-#include "semantic/update.h"
+#include "semantic/flush.h"
 
 static int synchronize(struct semantic_table *table, int rebuild, struct error *err)
 {
@@ -42,7 +42,7 @@ static int optimize(struct semantic_table *table, struct error *err)
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)
 {
-    int rc = semantic_flush(table, err);
+    int rc = flush_pending(table, err);
     if (rc != 0) return rc;
     if (sqlite3_stricmp(command, "sync") == 0) return synchronize(table, 0, err);
     if (sqlite3_stricmp(command, "rebuild") == 0) return synchronize(table, 1, err);

@@ -12,7 +12,7 @@
 #include "semantic/plan.h"
 #include "store/reader.h"
 #include "store/store.h"
-#include "semantic/update.h"
+#include "semantic/flush.h"
 
 /* A LIMIT beyond this is no hint. */
 #define MAX_HINT 100000
@@ -535,7 +535,7 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     if (rc == 0 && table->reading_content > 0)
         rc = error_set(&err, ERROR_INVALID, "its content %s reads the index itself",
                        table->config.content);
-    if (rc == 0 && !reads_pending(table, plan)) rc = semantic_flush(table, &err);
+    if (rc == 0 && !reads_pending(table, plan)) rc = flush_pending(table, &err);
     if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, argv, &err);
     else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);
     else if (rc == 0) rc = list(cursor, &err);

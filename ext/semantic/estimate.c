@@ -4,7 +4,7 @@
 #include "sqlite/argument.h"
 #include "semantic/module.h"
 #include "semantic/sync.h"
-#include "semantic/update.h"
+#include "semantic/flush.h"
 
 void estimate_result(sqlite3_context *context, const struct catalog_estimate *estimate)
 {
@@ -22,7 +22,7 @@ static int estimate_index(struct semantic_module *module, const char *schema, co
     struct semantic_sync *sync = NULL;
     sqlite3_stmt *pin = NULL;
     int rc = semantic_module_pin(module, schema, name, &pin, &index, err);
-    if (rc == 0) rc = semantic_flush(index, err);
+    if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = sync_open(index, 0, &sync, err);
     while (rc == 0 && sync_pending(sync)) rc = sync_estimate(sync, estimate, err);
     sync_close(sync);

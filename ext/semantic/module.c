@@ -8,6 +8,7 @@
 #include "semantic/command.h"
 #include "semantic/cursor.h"
 #include "semantic/embedder.h"
+#include "semantic/flush.h"
 #include "semantic/estimate.h"
 #include "store/optimize.h"
 #include "semantic/pending.h"
@@ -258,7 +259,7 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     int rc = check_name(name, table->columns, table->n_columns, &err);
-    if (rc == 0) rc = semantic_flush(table, &err);
+    if (rc == 0) rc = flush_pending(table, &err);
     if (rc == 0) rc = store_rename(table, name, &err);
     return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
 }

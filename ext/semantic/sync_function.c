@@ -8,7 +8,7 @@
 #include "semantic/module.h"
 #include "store/store.h"
 #include "semantic/sync.h"
-#include "semantic/update.h"
+#include "semantic/flush.h"
 
 enum progress_column {
     COLUMN_EMBEDDED,
@@ -185,7 +185,7 @@ static int begin(struct progress_cursor *cursor, int argc, sqlite3_value **argv,
     struct semantic_module *module = table_of(cursor)->module;
     int rc = semantic_module_resolve(module, name, schema, &cursor->schema, &cursor->name, err);
     if (rc == 0) rc = semantic_module_pin(module, cursor->schema, cursor->name, &pin, &index, err);
-    if (rc == 0) rc = semantic_flush(index, err);
+    if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = sync_open(index, 0, &cursor->sync, err);
     sqlite3_finalize(pin);
     return rc;

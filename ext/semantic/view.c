@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "semantic/module.h"
 #include "store/store.h"
-#include "semantic/update.h"
+#include "semantic/flush.h"
 #include "sqlite/argument.h"
 
 static int pin(struct connection *connection, sqlite3_value *name, sqlite3_value *schema,
@@ -31,7 +31,7 @@ int view_open(struct connection *connection, sqlite3_value *name, sqlite3_value 
 {
     *view = (struct semantic_view){0};
     int rc = pin(connection, name, schema, view, err);
-    if (rc == 0) rc = semantic_flush(view->table, err);
+    if (rc == 0) rc = flush_pending(view->table, err);
     if (rc == 0) rc = store_read_state(view->table, &view->state, err);
     if (rc == 0) {
         reader_open(view->table, &view->reader, &view->storage);
