@@ -47,8 +47,6 @@ static int register_all(struct connection *connection)
     if (rc == SQLITE_OK) rc = models_register(connection);
     if (rc == SQLITE_OK) rc = settings_register(connection);
     if (rc == SQLITE_OK) rc = semantic_register(connection);
-    if (rc == SQLITE_OK) rc = search_each_register(connection);
-    if (rc == SQLITE_OK) rc = recall_register(connection);
     return rc;
 }
 

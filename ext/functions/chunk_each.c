@@ -120,5 +120,5 @@ static const struct table_function chunk_each = {
 
 int chunk_each_register(struct connection *connection)
 {
-    return table_function_register(connection, &chunk_each);
+    return table_function_register(connection, &chunk_each, NULL);
 }

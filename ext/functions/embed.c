@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "functions/functions.h"
-#include "semantic/estimate.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 
@@ -155,7 +155,8 @@ static const struct table_function embed_each = {
     .free = each_free,
 };
 
-/* embed_estimate(texts [, model [, role]]) */
+/* embed_estimate(texts [, model [, role]]): what an embed_each of these texts would take, in
+ * requests and tokens; nothing is sent. */
 static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
@@ -175,7 +176,7 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
         if (!list.items[i].is_null) texts[n++] = list.items[i].text;
     struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
     if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);
-    if (rc == 0) estimate_result(context, &sum);
+    if (rc == 0) result_estimate(context, &sum);
     else argument_result_error(context, "embed_estimate", &err);
     memory_free(texts);
     text_list_deinit(&list);
@@ -189,5 +190,5 @@ int embed_register(struct connection *connection)
         if (rc == SQLITE_OK)
             rc = connection_function(connection, "embed_estimate", n, SQLITE_DIRECTONLY, estimate);
     }
-    return rc == SQLITE_OK ? table_function_register(connection, &embed_each) : rc;
+    return rc == SQLITE_OK ? table_function_register(connection, &embed_each, NULL) : rc;
 }

@@ -172,5 +172,5 @@ int rerank_register(struct connection *connection)
     int rc = SQLITE_OK;
     for (int n = 2; rc == SQLITE_OK && n <= 3; n++)
         rc = connection_function(connection, "rerank", n, SQLITE_DETERMINISTIC, rerank);
-    return rc == SQLITE_OK ? table_function_register(connection, &rerank_table) : rc;
+    return rc == SQLITE_OK ? table_function_register(connection, &rerank_table, NULL) : rc;
 }

@@ -7,7 +7,7 @@
 
 #include "sqlite/argument.h"
 #include "functions/functions.h"
-#include "store/store.h"
+#include "sqlite/statement.h"
 
 static int unknown(const char *name, struct error *err)
 {

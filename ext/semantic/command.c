@@ -4,6 +4,7 @@
 
 #include "store/optimize.h"
 #include "semantic/pending.h"
+#include "semantic/registry.h"
 #include "store/store.h"
 #include "semantic/sync.h"
 #include "semantic/flush.h"
@@ -25,7 +26,7 @@ static int synchronize(struct semantic_table *table, int rebuild, struct error *
 /* The batch is for this table, as this connection sees it now. */
 static int store_batch(struct semantic_table *table, struct error *err)
 {
-    struct semantic_sync *sync = table->module->storing;
+    struct semantic_sync *sync = table->registry->storing;
     sync->table = table;
     return sync_store(sync, err);
 }
@@ -49,7 +50,7 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
     if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);
     if (sqlite3_stricmp(command, "integrity-check") == 0)
         return semantic_integrity_check(table, err);
-    if (strcmp(command, "store-batch") == 0 && table->module->storing != NULL)
+    if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
     return error_set(
         err, ERROR_INVALID,

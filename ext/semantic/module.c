@@ -1,80 +1,23 @@
-#include "semantic/module.h"
+#include "semantic/semantic.h"
 
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
-#include "semantic/semantic.h"
-#include "semantic/command.h"
 #include "semantic/cursor.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
-#include "semantic/estimate.h"
-#include "store/optimize.h"
 #include "semantic/pending.h"
 #include "semantic/plan.h"
-#include "semantic/sync_function.h"
-#include "store/store.h"
+#include "semantic/registry.h"
 #include "semantic/update.h"
-
-struct semantic_table *semantic_module_find(struct semantic_module *module, const char *schema,
-                                            const char *name)
-{
-    for (struct semantic_table *table = module->tables; table != NULL; table = table->next)
-        if (sqlite3_stricmp(table->schema, schema) == 0 && sqlite3_stricmp(table->name, name) == 0)
-            return table;
-    return NULL;
-}
-
-int semantic_module_resolve(struct semantic_module *module, const char *name, const char *schema,
-                            char **found_schema, char **found_name, struct error *err)
-{
-    sqlite3 *db = module->connection->db;
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(db, &statement, err,
-                               "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN "
-                               "pragma_database_list AS d ON d.name = t.schema "
-                               "WHERE t.type = 'virtual' AND t.name = %Q COLLATE nocase AND "
-                               "(%Q IS NULL OR t.schema = %Q COLLATE nocase) "
-                               "ORDER BY d.seq <> 1, d.seq LIMIT 1",
-                               name, schema, schema);
-    if (rc == 0) rc = statement_step(db, statement, &row, err);
-    if (rc == 0 && row) {
-        *found_schema = memory_copy((const char *)sqlite3_column_text(statement, 0),
-                                    (size_t)sqlite3_column_bytes(statement, 0));
-        *found_name = memory_copy((const char *)sqlite3_column_text(statement, 1),
-                                  (size_t)sqlite3_column_bytes(statement, 1));
-        if (*found_schema == NULL || *found_name == NULL) rc = error_nomem(err);
-    } else if (rc == 0) {
-        rc = error_set(err, ERROR_INVALID, "no semantic_index is called %.100s", name);
-    }
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-int semantic_module_pin(struct semantic_module *module, const char *schema, const char *name,
-                        sqlite3_stmt **pin, struct semantic_table **index, struct error *err)
-{
-    int rc = statement_prepare(module->connection->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"",
-                               schema, name);
-    if (rc != 0) return rc;
-    *index = semantic_module_find(module, schema, name);
-    if (*index == NULL) return error_set(err, ERROR_INVALID, "%s is not a semantic_index", name);
-    if ((*index)->broken.code != 0) {
-        *err = (*index)->broken;
-        return err->code;
-    }
-    return 0;
-}
+#include "sqlite/argument.h"
+#include "store/optimize.h"
+#include "store/store.h"
 
 static void table_free(struct semantic_table *table)
 {
     if (table == NULL) return;
-    if (table->previous != NULL) {
-        *table->previous = table->next;
-        if (table->next != NULL) table->next->previous = table->previous;
-    }
+    registry_remove(table);
     store_finalize(table);
     index_partitions_free(table->partitions);
     index_cache_close(table->cache);
@@ -88,26 +31,23 @@ static void table_free(struct semantic_table *table)
     memory_free(table);
 }
 
-static int table_new(sqlite3 *db, struct semantic_module *module, const char *schema,
+static int table_new(sqlite3 *db, struct semantic_registry *registry, const char *schema,
                      const char *name, struct semantic_table **opened, struct error *err)
 {
     struct semantic_table *table = memory_zalloc(1, sizeof *table);
     *opened = table;
     if (table == NULL) return error_nomem(err);
     table->db = db;
-    table->module = module;
-    table->connection = module->connection;
+    table->registry = registry;
+    table->connection = registry->connection;
     table->schema = memory_copy(schema, strlen(schema));
     table->name = memory_copy(name, strlen(name));
     if (table->schema == NULL || table->name == NULL) return error_nomem(err);
-    struct semantic_table *older = semantic_module_find(module, schema, name);
+    struct semantic_table *older = registry_find(registry, schema, name);
     table->pending = older != NULL ? older->pending : pending_new();
     if (table->pending == NULL) return error_nomem(err);
     if (older != NULL) table->pending->references++;
-    table->next = module->tables;
-    table->previous = &module->tables;
-    if (table->next != NULL) table->next->previous = &table->next;
-    module->tables = table;
+    registry_add(registry, table);
     return 0;
 }
 
@@ -311,25 +251,25 @@ static const sqlite3_module semantic_index = {
     .xShadowName = store_is_shadow,
 };
 
-/* semantic_index owns the module data, semantic_sync borrows it: when SQLite drops modules no
- * statement runs any more. */
-static void module_free(void *data)
+/* When SQLite drops modules no statement runs any more, and no table is connected. */
+static void registry_free(void *data)
 {
-    struct semantic_module *module = data;
-    connection_release(module->connection);
-    memory_free(module);
+    struct semantic_registry *registry = data;
+    connection_release(registry->connection);
+    memory_free(registry);
 }
 
 int semantic_register(struct connection *connection)
 {
-    struct semantic_module *module = memory_zalloc(1, sizeof *module);
-    if (module == NULL) return SQLITE_NOMEM;
-    module->connection = connection_reference(connection);
-    connection->indexes = module;
+    struct semantic_registry *registry = memory_zalloc(1, sizeof *registry);
+    if (registry == NULL) return SQLITE_NOMEM;
+    registry->connection = connection_reference(connection);
     /* SQLite calls the destructor also when registering fails. */
-    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, module,
-                                      module_free);
-    if (rc == SQLITE_OK) rc = semantic_progress_register(connection->db, module);
-    if (rc == SQLITE_OK) rc = semantic_estimate_register(connection->db, module);
+    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, registry,
+                                      registry_free);
+    if (rc == SQLITE_OK) rc = sync_register(connection, registry);
+    if (rc == SQLITE_OK) rc = estimate_register(connection, registry);
+    if (rc == SQLITE_OK) rc = search_each_register(connection, registry);
+    if (rc == SQLITE_OK) rc = recall_register(connection, registry);
     return rc;
 }

@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 #include "sqlite/argument.h"
-#include "functions/functions.h"
+#include "semantic/semantic.h"
 #include "semantic/view.h"
 #include "sqlite/table_function.h"
 
@@ -165,8 +165,7 @@ static int recall_start(struct table_cursor *base, struct error *err)
     sample.n = USUAL_SAMPLES;
     int rc = argument_optional_count(arguments[1], "k", 1, MOST, &cursor->k, err);
     if (rc == 0) rc = argument_optional_count(arguments[2], "samples", 1, MOST, &sample.n, err);
-    if (rc == 0)
-        rc = view_open(table_cursor_connection(base), arguments[0], arguments[3], &view, err);
+    if (rc == 0) rc = view_open(table_cursor_context(base), arguments[0], arguments[3], &view, err);
     if (rc == 0) {
         const struct index_snapshot *snapshot = view.reader.snapshot;
         cursor->n_rows = snapshot->n_rows;
@@ -219,7 +218,7 @@ static const struct table_function recall = {
     .column = recall_column,
 };
 
-int recall_register(struct connection *connection)
+int recall_register(struct connection *connection, struct semantic_registry *registry)
 {
-    return table_function_register(connection, &recall);
+    return table_function_register(connection, &recall, registry);
 }

@@ -13,8 +13,8 @@
 
 #include "base/memory.h"
 #include "sqlite/argument.h"
-#include "functions/functions.h"
 #include "semantic/embedder.h"
+#include "semantic/semantic.h"
 #include "semantic/view.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
@@ -230,7 +230,7 @@ static int each_start(struct table_cursor *base, struct error *err)
     int rc =
         argument_optional_count(arguments[EACH_K - EACH_INDEX], "k", 1, SIZE_MAX, &cursor->k, err);
     if (rc == 0)
-        rc = view_open(table_cursor_connection(base), arguments[0],
+        rc = view_open(table_cursor_context(base), arguments[0],
                        arguments[EACH_SCHEMA - EACH_INDEX], &cursor->view, err);
     if (rc == 0 && cursor->view.state.dimensions == 0) { /* no rows */
         base->is_done = 1;
@@ -272,7 +272,7 @@ static const struct table_function search_each = {
     .free = each_free,
 };
 
-int search_each_register(struct connection *connection)
+int search_each_register(struct connection *connection, struct semantic_registry *registry)
 {
-    return table_function_register(connection, &search_each);
+    return table_function_register(connection, &search_each, registry);
 }

@@ -135,22 +135,14 @@ struct semantic_pending {
     size_t torn_marks;        /* the savepoints that were there when it began */
 };
 
+struct semantic_registry;
 struct semantic_sync;
-struct semantic_table;
-
-/* Module data: the connection, the tables connected now, and the batch that the command
- * 'store-batch' is to write (set by semantic_sync around its nested statement; NULL otherwise). */
-struct semantic_module {
-    struct connection *connection;
-    struct semantic_table *tables;
-    struct semantic_sync *storing;
-};
 
 struct semantic_table {
     sqlite3_vtab base; /* first: SQLite's view of us */
-    struct semantic_module *module;
+    struct semantic_registry *registry;
     struct connection *connection;
-    struct semantic_table *next, **previous; /* in the module's list of connected tables */
+    struct semantic_table *next, **previous; /* in the registry */
     sqlite3 *db;
     char *schema, *name; /* owned */
     struct semantic_config config;

@@ -4,12 +4,12 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/pending.h"
+#include "sqlite/argument.h"
 #include "store/store.h"
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)

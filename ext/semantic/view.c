@@ -1,36 +1,13 @@
 #include "semantic/view.h"
 
-#include "base/memory.h"
-#include "semantic/module.h"
 #include "store/store.h"
 #include "semantic/flush.h"
-#include "sqlite/argument.h"
 
-static int pin(struct connection *connection, sqlite3_value *name, sqlite3_value *schema,
-               struct semantic_view *view, struct error *err)
-{
-    const char *name_text, *schema_text;
-    char *found_schema = NULL, *found_name = NULL;
-    int rc = argument_optional_text(name, &name_text, err);
-    if (rc == 0 && name_text == NULL)
-        rc = error_set(err, ERROR_INVALID, "expected the name of an index");
-    if (rc == 0) rc = argument_optional_text(schema, &schema_text, err);
-    if (rc == 0)
-        rc = semantic_module_resolve(connection->indexes, name_text, schema_text, &found_schema,
-                                     &found_name, err);
-    if (rc == 0)
-        rc = semantic_module_pin(connection->indexes, found_schema, found_name, &view->pin,
-                                 &view->table, err);
-    memory_free(found_schema);
-    memory_free(found_name);
-    return rc;
-}
-
-int view_open(struct connection *connection, sqlite3_value *name, sqlite3_value *schema,
+int view_open(struct semantic_registry *registry, sqlite3_value *name, sqlite3_value *schema,
               struct semantic_view *view, struct error *err)
 {
     *view = (struct semantic_view){0};
-    int rc = pin(connection, name, schema, view, err);
+    int rc = registry_open(registry, name, schema, &view->pin, &view->table, err);
     if (rc == 0) rc = flush_pending(view->table, err);
     if (rc == 0) rc = store_read_state(view->table, &view->state, err);
     if (rc == 0) {

@@ -4,6 +4,7 @@
 #ifndef SEMANTIC_VIEW_H
 #define SEMANTIC_VIEW_H
 
+#include "semantic/registry.h"
 #include "store/reader.h"
 
 struct semantic_view {
@@ -16,7 +17,7 @@ struct semantic_view {
 
 /* `name`, and `schema` (NULL or SQL's NULL: the first that has such an index). Rows that wait are
  * written first. After an error nothing is open. */
-int view_open(struct connection *connection, sqlite3_value *name, sqlite3_value *schema,
+int view_open(struct semantic_registry *registry, sqlite3_value *name, sqlite3_value *schema,
               struct semantic_view *view, struct error *err);
 void view_close(struct semantic_view *view);
 

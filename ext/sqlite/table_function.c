@@ -29,6 +29,7 @@ int connected_table_free(sqlite3_vtab *base)
 struct registration {
     struct connection *connection;
     const struct table_function *function;
+    void *context;
 };
 
 static const struct table_function *function_of(const sqlite3_vtab *table)
@@ -45,8 +46,12 @@ static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sq
     (void)message;
     int rc = connected_table_new(db, registration->connection, registration->function->declaration,
                                  opened);
-    if (rc == SQLITE_OK) ((struct connected_table *)*opened)->function = registration->function;
-    return rc;
+    if (rc != SQLITE_OK) return rc;
+    struct connected_table *table = (struct connected_table *)*opened;
+    table->function = registration->function;
+    table->context = registration->context;
+    if (table->function->is_direct_only) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+    return SQLITE_OK;
 }
 
 /* idxNum gets one bit for each argument that is given. One that cannot be had in a plan rules it out. */
@@ -82,6 +87,11 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 struct connection *table_cursor_connection(const struct table_cursor *cursor)
 {
     return ((struct connected_table *)cursor->base.pVtab)->connection;
+}
+
+void *table_cursor_context(const struct table_cursor *cursor)
+{
+    return ((struct connected_table *)cursor->base.pVtab)->context;
 }
 
 static int open_cursor(sqlite3_vtab *table, sqlite3_vtab_cursor **opened)
@@ -199,11 +209,12 @@ static void unregister(void *data)
     memory_free(registration);
 }
 
-int table_function_register(struct connection *connection, const struct table_function *function)
+int table_function_register(struct connection *connection, const struct table_function *function,
+                            void *context)
 {
     struct registration *registration = memory_alloc(1, sizeof *registration);
     if (registration == NULL) return SQLITE_NOMEM;
-    *registration = (struct registration){connection_reference(connection), function};
+    *registration = (struct registration){connection_reference(connection), function, context};
     /* SQLite calls the destructor also when it refuses the module. */
     return sqlite3_create_module_v2(connection->db, function->name, &module, registration,
                                     unregister);
