@@ -32,9 +32,9 @@ int view_open(struct connection *connection, sqlite3_value *name, sqlite3_value 
     *view = (struct semantic_view){0};
     int rc = pin(connection, name, schema, view, err);
     if (rc == 0) rc = semantic_flush(view->table, err);
-    if (rc == 0) rc = store_read_state(view->table, &view->state, err);
+    if (rc == 0) rc = store_read_state(&view->table->store, &view->state, err);
     if (rc == 0) {
-        reader_open(view->table, &view->reader, &view->storage);
+        reader_open(&view->table->store, &view->reader, &view->storage);
         rc = reader_begin(&view->reader, &view->state, err);
     }
     if (rc != 0) view_close(view);
