@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-#include "store/optimize.h"
-#include "semantic/pending.h"
-#include "semantic/registry.h"
-#include "store/store.h"
-#include "semantic/sync.h"
+#include "semantic/embedder.h"
 #include "semantic/flush.h"
+#include "semantic/registry.h"
+#include "semantic/sync.h"
+#include "store/optimize.h"
+#include "store/write.h"
 
 static int synchronize(struct semantic_table *table, int rebuild, struct error *err)
 {
@@ -33,12 +33,17 @@ static int store_batch(struct semantic_table *table, struct error *err)
 
 static int optimize(struct semantic_table *table, struct error *err)
 {
-    struct semantic_state state;
-    int rc = store_read_state(table, &state, err);
-    if (rc == 0) rc = store_touch(table, &state, err);
-    if (rc == 0) rc = semantic_optimize(table, &state, err);
-    if (rc == 0) pending_write_end(table->pending);
-    return rc;
+    struct store_state state;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = store_write_begin(&table->store, &state, err);
+    return rc == 0 ? store_write_end(&table->store, store_optimize(&table->store, &state, err))
+                   : rc;
+}
+
+int semantic_integrity_check(struct semantic_table *table, struct error *err)
+{
+    int rc = store_integrity_check(&table->store, err);
+    return rc == 0 ? semantic_check_fitted(table, err) : rc;
 }
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)

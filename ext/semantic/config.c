@@ -88,7 +88,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
         return rc;
     }
     if (strcmp(name, "partitions") == 0) {
-        config->partitions = SEMANTIC_AUTO;
+        config->partitions = STORE_AUTO;
         if (sqlite3_stricmp(value, "auto") == 0) return 0;
         rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
         return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
@@ -169,11 +169,6 @@ void semantic_config_deinit(struct semantic_config *config)
     name_list_deinit(&config->text);
     name_list_deinit(&config->document);
     *config = (struct semantic_config){0};
-}
-
-int semantic_is_partitioned(const struct semantic_config *config)
-{
-    return config->partitions != 0 || config->quantize != INDEX_EXACT;
 }
 
 int semantic_column_is_ours(const char *table, const char *name)

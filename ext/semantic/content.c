@@ -28,10 +28,10 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
 {
     const char *key = table->config.content_rowid;
     int rc =
-        statement_prepare(table->db, statement, err,
+        statement_prepare(table->store.db, statement, err,
                           scan ? "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c ORDER BY 1"
                                : "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1",
-                          key, columns, table->schema, table->config.content, key);
+                          key, columns, table->store.schema, table->config.content, key);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
         error_context(err, "content %s cannot be read", table->config.content);
     return rc;
@@ -43,10 +43,10 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 {
     *statement = NULL;
     if (table->config.content == NULL)
-        return statement_prepare(table->db, statement, err,
+        return statement_prepare(table->store.db, statement, err,
                                  scan ? "SELECT id, text FROM \"%w\".\"%w_text\" ORDER BY 1"
                                       : "SELECT id, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-                                 table->schema, table->name);
+                                 table->store.schema, table->store.name);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = append_names(&columns, &table->config.text, err);
@@ -95,7 +95,7 @@ static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int6
                      struct buffer *text, struct error *err)
 {
     buffer_clear(text);
-    int rc = join_columns(table->db, statement, 1, n_text_columns(table), text, err);
+    int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, err);
     if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, err);
     if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
     return rc;
@@ -104,7 +104,7 @@ static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int6
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row, struct error *err)
 {
     table->reading_content++;
-    int rc = statement_step(table->db, statement, row, err);
+    int rc = statement_step(table->store.db, statement, row, err);
     table->reading_content--;
     return rc;
 }
@@ -132,12 +132,12 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
                  int *found, struct error *err)
 {
-    sqlite3_stmt *statement = table->statements[STATEMENT_CONTENT_TEXT];
+    sqlite3_stmt *statement = table->content_text;
     *exists = *found = 0;
     int rc = 0;
     if (statement == NULL) {
         rc = prepare_text(table, &statement, 0, err);
-        table->statements[STATEMENT_CONTENT_TEXT] = statement;
+        table->content_text = statement;
     }
     if (rc != 0) return rc;
     sqlite3_reset(statement);
@@ -149,7 +149,7 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
     if (rc != 0) {
         /* A statement of ours on a view that reads this index would keep the table connected. */
         sqlite3_finalize(statement);
-        table->statements[STATEMENT_CONTENT_TEXT] = NULL;
+        table->content_text = NULL;
     }
     return rc;
 }
@@ -158,9 +158,9 @@ int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct er
 {
     *row = NULL;
     if (table->config.content == NULL)
-        return statement_prepare(table->db, row, err,
+        return statement_prepare(table->store.db, row, err,
                                  "SELECT id, text, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-                                 table->schema, table->name);
+                                 table->store.schema, table->store.name);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = 0;
@@ -179,5 +179,5 @@ int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buf
                      struct error *err)
 {
     int n = table->config.content == NULL ? 1 : (int)table->config.document.n_names;
-    return join_columns(table->db, row, 1 + (int)table->n_columns, n, document, err);
+    return join_columns(table->store.db, row, 1 + (int)table->n_columns, n, document, err);
 }

@@ -11,7 +11,7 @@
 #include "semantic/pending.h"
 #include "semantic/plan.h"
 #include "store/reader.h"
-#include "store/store.h"
+#include "store/write.h"
 #include "semantic/flush.h"
 
 /* A LIMIT beyond this is no hint. */
@@ -58,7 +58,7 @@ struct semantic_cursor {
 
     sqlite3_stmt *content; /* the content row; stands on row content_id while content_read */
     int content_read, content_found;
-    struct semantic_reader reader; /* fetches the embedding of the current row */
+    struct store_reader reader; /* fetches the embedding of the current row */
     struct index_storage storage;
 };
 
@@ -71,7 +71,7 @@ int semantic_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
 {
     struct semantic_cursor *cursor = memory_zalloc(1, sizeof *cursor);
     if (cursor == NULL) return SQLITE_NOMEM;
-    reader_open((struct semantic_table *)base, &cursor->reader, &cursor->storage);
+    reader_open(&((struct semantic_table *)base)->store, &cursor->reader, &cursor->storage);
     *opened = &cursor->base;
     return SQLITE_OK;
 }
@@ -177,11 +177,11 @@ static int score_hits(struct semantic_cursor *cursor, const struct model_candida
                       struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    struct semantic_state state;
+    struct store_state state;
     struct catalog_entry *entry;
     struct model *fitted;
     float *scores = memory_alloc(candidates->n_documents, sizeof *scores);
-    int rc = scores == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    int rc = scores == NULL ? error_nomem(err) : store_read_state(&table->store, &state, err);
     if (rc == 0) rc = semantic_reranker(table, &state, &entry, &fitted, err);
     if (rc == 0)
         rc = catalog_rerank(table->connection->catalog, entry, fitted, candidates, scores, err);
@@ -285,7 +285,7 @@ static int read_list(sqlite3_vtab *base, sqlite3_value *list, struct request *re
         if (rc != 0) return rc;
     }
     if (step != SQLITE_DONE)
-        return argument_storage_error(((struct semantic_table *)base)->db, step, err);
+        return argument_storage_error(((struct semantic_table *)base)->store.db, step, err);
     qsort(request->ids, request->query.n_only, sizeof *request->ids, compare_ids);
     for (size_t i = 0; i < request->query.n_only; i++)
         if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
@@ -345,7 +345,7 @@ static int read_request(struct semantic_cursor *cursor, sqlite3_value **argv, st
 }
 
 /* Embeds a query text; the caller frees the vector. */
-static int embed_query(struct semantic_table *table, const struct semantic_state *state,
+static int embed_query(struct semantic_table *table, const struct store_state *state,
                        sqlite3_value *query, struct model_embeddings *embedding, struct error *err)
 {
     struct catalog_entry *entry;
@@ -356,14 +356,14 @@ static int embed_query(struct semantic_table *table, const struct semantic_state
     if (rc != 0) return rc;
     struct model_texts request = {&text, 1, MODEL_QUERY, &table->connection->cancel};
     rc = catalog_embed(table->connection->catalog, entry, fitted, &request, embedding, err);
-    if (rc == 0) rc = semantic_check_dimensions(state, state->model, embedding->dimensions, err);
+    if (rc == 0) rc = store_check_dimensions(state, state->model, embedding->dimensions, err);
     if (rc != 0) return rc;
     rc = semantic_check_direction(table, embedding->vectors, embedding->dimensions, err);
     return rc == 0 ? 0 : error_context(err, "the query: %s", catalog_entry_name(entry));
 }
 
 /* The query as a vector: the one given, or the embedding of the text. */
-static int query_vector(struct semantic_cursor *cursor, const struct semantic_state *state,
+static int query_vector(struct semantic_cursor *cursor, const struct store_state *state,
                         struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
@@ -374,7 +374,7 @@ static int query_vector(struct semantic_cursor *cursor, const struct semantic_st
         return rc;
     }
     int rc = argument_vector(cursor->query, &cursor->vector, err);
-    if (rc == 0) rc = semantic_check_dimensions(state, "the query", cursor->vector.dimensions, err);
+    if (rc == 0) rc = store_check_dimensions(state, "the query", cursor->vector.dimensions, err);
     if (rc == 0)
         rc = semantic_check_direction(table, cursor->vector.data, cursor->vector.dimensions, err);
     cursor->request.query.vector = cursor->vector.data;
@@ -396,12 +396,12 @@ static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct e
 {
     struct semantic_table *table = table_of(&cursor->base);
     struct request *request = &cursor->request;
-    struct semantic_state state;
+    struct store_state state;
     cursor->query = sqlite3_value_dup(argv[0]);
     if (cursor->query == NULL) return error_nomem(err);
     int rc = read_request(cursor, argv, err);
     if (rc == 0) top_k_init(&cursor->ranked, request->query.k);
-    if (rc == 0) rc = store_read_state(table, &state, err);
+    if (rc == 0) rc = store_read_state(&table->store, &state, err);
     if (rc == 0 && sqlite3_value_type(argv[0]) != SQLITE_NULL && !request->none) {
         rc = query_vector(cursor, &state, err);
         if (rc == 0 && state.dimensions != 0) {
@@ -425,11 +425,11 @@ static int find_rest(struct semantic_cursor *cursor, struct error *err)
     struct top_k_hit hit;
     struct top_k rest;
     int64_t *given = cursor->given;
-    struct semantic_state state;
+    struct store_state state;
     size_t dimensions = cursor->reader.layout.dimensions;
     top_k_init(&rest, SIZE_MAX);
     /* This connection may have written rows since: the snapshot of now. */
-    int rc = store_read_state(table_of(&cursor->base), &state, err);
+    int rc = store_read_state(&table_of(&cursor->base)->store, &state, err);
     if (rc == 0 && state.dimensions != dimensions)
         rc = error_set(err, ERROR_INVALID, "the index was rebuilt while a search of it was read");
     if (rc == 0) rc = reader_begin(&cursor->reader, &state, err);
@@ -472,8 +472,8 @@ int semantic_next(sqlite3_vtab_cursor *base)
     if (cursor->listing != NULL) {
         int row;
         struct error err;
-        if (statement_step(table_of(base)->db, cursor->listing, &row, &err) != 0)
-            return argument_table_error(base->pVtab, table_of(base)->name, &err);
+        if (statement_step(table_of(base)->store.db, cursor->listing, &row, &err) != 0)
+            return argument_table_error(base->pVtab, table_of(base)->store.name, &err);
         cursor->eof = !row;
         if (row) cursor->id = sqlite3_column_int64(cursor->listing, 0);
     } else if (cursor->hits != NULL) {
@@ -483,7 +483,7 @@ int semantic_next(sqlite3_vtab_cursor *base)
     } else if (cursor->plan & PLAN_QUERY) {
         struct error err;
         if (next_ranked(cursor, &err) != 0)
-            return argument_table_error(base->pVtab, table_of(base)->name, &err);
+            return argument_table_error(base->pVtab, table_of(base)->store.name, &err);
     } else {
         cursor->eof = 1; /* a lookup has one row */
     }
@@ -499,7 +499,7 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     int found;
     if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = waiting == NULL ? store_get_row(table, cursor->id, &row, &found, err) : 0;
+    int rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
     if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
     return rc;
@@ -508,9 +508,9 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return statement_prepare(table->db, &cursor->listing, err,
-                             "SELECT id FROM \"%w\".\"%w_rows\" ORDER BY id", table->schema,
-                             table->name);
+    return statement_prepare(table->store.db, &cursor->listing, err,
+                             "SELECT id FROM \"%w\".\"%w_rows\" ORDER BY id", table->store.schema,
+                             table->store.name);
 }
 
 /* May this plan leave the pending rows where they are? */
@@ -539,7 +539,7 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, argv, &err);
     else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);
     else if (rc == 0) rc = list(cursor, &err);
-    if (rc != 0) return argument_table_error(base->pVtab, table->name, &err);
+    if (rc != 0) return argument_table_error(base->pVtab, table->store.name, &err);
     return plan & PLAN_ROWID ? SQLITE_OK : semantic_next(base);
 }
 
@@ -569,8 +569,8 @@ static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *con
     size_t size;
     int found, rc = 0;
     if (cursor->reader.snapshot == NULL) {
-        struct semantic_state state;
-        rc = store_read_state(table_of(&cursor->base), &state, err);
+        struct store_state state;
+        rc = store_read_state(&table_of(&cursor->base)->store, &state, err);
         if (rc == 0) rc = reader_begin(&cursor->reader, &state, err);
         if (rc != 0) return rc;
     }
@@ -646,6 +646,6 @@ int semantic_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int col
     if (column == COLUMN_EMBEDDING) rc = result_embedding(cursor, context, &err);
     else if (column >= COLUMN_CONTENT) rc = result_content(cursor, context, column, &err);
     else rc = result_search(cursor, context, column, &err);
-    if (rc != 0) argument_result_error(context, table->name, &err);
+    if (rc != 0) argument_result_error(context, table->store.name, &err);
     return SQLITE_OK;
 }

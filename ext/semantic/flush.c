@@ -5,8 +5,7 @@
 #include "base/memory.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
-#include "store/blocks.h"
-#include "store/store.h"
+#include "store/write.h"
 
 /* Rows of the buffer by id, the latest first. */
 static int compare_rows(const void *a, const void *b)
@@ -31,30 +30,32 @@ static size_t list_rows(struct semantic_pending *pending, struct pending_row **r
 
 /* A text row needs embedding unless the index holds, or the row already got, a vector of that text
  * by that model. */
-static int needs_embedding(struct semantic_table *table, const struct semantic_state *state,
+static int needs_embedding(struct semantic_table *table, const struct store_state *state,
                            struct pending_row *row, int *unchanged, int *needed, struct error *err)
 {
     struct store_row stored;
     int found;
     *unchanged = *needed = 0;
     if (row->kind != PENDING_TEXT) return 0;
-    int rc = store_get_row(table, row->id, &stored, &found, err);
+    int rc = store_get_row(&table->store, row->id, &stored, &found, err);
     if (rc != 0) return rc;
     *unchanged = found && stored.hash == row->hash;
     *needed = !*unchanged && (row->vector == NULL || row->fit != state->fit);
     return 0;
 }
 
-static int write_rows(struct semantic_table *table, struct semantic_state *state,
+static int write_rows(struct semantic_table *table, struct store_state *state,
                       struct pending_row *const *rows, size_t n_rows, struct error *err)
 {
-    int rc = semantic_check_rows(state, rows, n_rows, err);
-    if (rc == 0 && n_rows > 0) rc = store_touch(table, state, err);
-    for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        if (rows[i]->kind != PENDING_DELETE)
-            rc = semantic_learn_dimensions(table, state, rows[i], 1, err);
-    if (rc == 0 && n_rows > 0) rc = blocks_write(table, state, rows, n_rows, err);
-    if (rc == 0) pending_write_end(table->pending);
+    struct store *store = &table->store;
+    if (n_rows == 0) return 0;
+    struct store_change *changes = memory_alloc(n_rows, sizeof *changes);
+    if (changes == NULL) return error_nomem(err);
+    for (size_t i = 0; i < n_rows; i++) changes[i] = pending_change(rows[i]);
+    int rc = store_check_changes(state, changes, n_rows, err);
+    if (rc == 0) rc = store_write_begin(store, state, err);
+    if (rc == 0) rc = store_write_end(store, store_write_rows(store, state, changes, n_rows, err));
+    memory_free(changes);
     return rc;
 }
 
@@ -62,16 +63,16 @@ int flush_pending(struct semantic_table *table, struct error *err)
 {
     struct semantic_pending *pending = table->pending;
     size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
-    struct semantic_state state;
+    struct store_state state;
     struct catalog_entry *entry;
     struct model *fitted;
-    int64_t last_rowid = sqlite3_last_insert_rowid(table->db);
-    if (pending->torn) return pending_write_begin(pending, err);
-    if (n == 0) return 0;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
+    int rc = store_write_check(&table->store, err);
+    if (rc != 0 || n == 0) return rc;
     struct pending_row **rows = memory_alloc(n, sizeof *rows);
     struct pending_row **texts = memory_alloc(n, sizeof *texts);
-    int rc =
-        rows == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
+    rc = rows == NULL || texts == NULL ? error_nomem(err)
+                                       : store_read_state(&table->store, &state, err);
     if (rc == 0) n = list_rows(pending, rows);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         int unchanged, needed;
@@ -86,6 +87,7 @@ int flush_pending(struct semantic_table *table, struct error *err)
     memory_free(rows);
     memory_free(texts);
     if (rc == 0) pending_flushed(pending);
-    sqlite3_set_last_insert_rowid(table->db, last_rowid); /* the user's row, not one of ours */
+    sqlite3_set_last_insert_rowid(table->store.db,
+                                  last_rowid); /* the user's row, not one of ours */
     return rc;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/columns.h"
+#include "semantic/command.h"
 #include "semantic/cursor.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
@@ -11,42 +13,37 @@
 #include "semantic/registry.h"
 #include "semantic/update.h"
 #include "sqlite/argument.h"
-#include "store/optimize.h"
-#include "store/store.h"
+#include "store/schema.h"
 
 static void table_free(struct semantic_table *table)
 {
     if (table == NULL) return;
     registry_remove(table);
-    store_finalize(table);
-    index_partitions_free(table->partitions);
-    index_cache_close(table->cache);
+    sqlite3_finalize(table->content_text);
+    store_deinit(&table->store);
     pending_unreference(table->pending);
     model_free(table->fitted);
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
-    memory_free(table->schema);
-    memory_free(table->name);
     memory_free(table);
 }
 
-static int table_new(sqlite3 *db, struct semantic_registry *registry, const char *schema,
-                     const char *name, struct semantic_table **opened, struct error *err)
+static int table_new(struct semantic_registry *registry, const char *schema, const char *name,
+                     struct semantic_table **opened, struct error *err)
 {
     struct semantic_table *table = memory_zalloc(1, sizeof *table);
     *opened = table;
     if (table == NULL) return error_nomem(err);
-    table->db = db;
     table->registry = registry;
     table->connection = registry->connection;
-    table->schema = memory_copy(schema, strlen(schema));
-    table->name = memory_copy(name, strlen(name));
-    if (table->schema == NULL || table->name == NULL) return error_nomem(err);
     struct semantic_table *older = registry_find(registry, schema, name);
     table->pending = older != NULL ? older->pending : pending_new();
     if (table->pending == NULL) return error_nomem(err);
     if (older != NULL) table->pending->references++;
+    int rc =
+        store_init(&table->store, table->connection, schema, name, &table->pending->write, err);
+    if (rc != 0) return rc;
     registry_add(registry, table);
     return 0;
 }
@@ -59,7 +56,7 @@ static int declare(struct semantic_table *table, struct error *err)
     char *hidden = sqlite3_mprintf(
         "CREATE TABLE x(query HIDDEN, k HIDDEN, similarity HIDDEN, distance HIDDEN, relevance "
         "HIDDEN, rank HIDDEN, embedding HIDDEN, \"%w\" HIDDEN",
-        table->name);
+        table->store.name);
     int rc = hidden == NULL ? error_nomem(err) : buffer_append(&sql, hidden, strlen(hidden), err);
     sqlite3_free(hidden);
     for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
@@ -72,8 +69,8 @@ static int declare(struct semantic_table *table, struct error *err)
     const char *end = table->broken.code != 0 ? ", damaged)" : ")";
     if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);
     if (rc == 0) {
-        int declared = sqlite3_declare_vtab(table->db, sql.data);
-        if (declared != SQLITE_OK) rc = argument_storage_error(table->db, declared, err);
+        int declared = sqlite3_declare_vtab(table->store.db, sql.data);
+        if (declared != SQLITE_OK) rc = argument_storage_error(table->store.db, declared, err);
     }
     buffer_deinit(&sql);
     return rc;
@@ -111,13 +108,19 @@ static int check_name(const char *name, const struct semantic_column *columns, s
 
 static int create_table(struct semantic_table *table, struct error *err)
 {
-    char model_name[sizeof((struct semantic_state *)NULL)->model];
+    char model_name[sizeof((struct store_state *)NULL)->model], *columns = NULL;
     int rc = choose_models(table, model_name, sizeof model_name, err);
     if (rc == 0)
-        rc = semantic_config_resolve(table->db, table->schema, table->name, &table->config,
-                                     &table->columns, &table->n_columns, err);
-    if (rc == 0) rc = check_name(table->name, table->columns, table->n_columns, err);
-    if (rc == 0) rc = store_create(table, model_name, err);
+        rc = semantic_config_resolve(table->store.db, table->store.schema, table->store.name,
+                                     &table->config, &table->columns, &table->n_columns, err);
+    if (rc == 0) rc = check_name(table->store.name, table->columns, table->n_columns, err);
+    if (rc == 0) rc = columns_format(table, &columns, err);
+    if (rc == 0)
+        rc = schema_create(&table->store,
+                           &(struct schema_config){model_name, table->reranker_name, columns,
+                                                   table->config.dimensions},
+                           err);
+    memory_free(columns);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
     return rc;
 }
@@ -126,7 +129,10 @@ static int create_table(struct semantic_table *table, struct error *err)
  * it can be dropped, and every use reports the damage. */
 static int connect_table(struct semantic_table *table, struct error *err)
 {
-    int rc = store_read_config(table, err);
+    char *columns;
+    int rc = schema_read(&table->store, &table->reranker_name, &columns, err);
+    if (rc == 0) rc = columns_parse(table, columns, err);
+    memory_free(columns);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) {
         if (rc == ERROR_STORAGE && (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
         table->broken = *err;
@@ -138,13 +144,21 @@ static int connect_table(struct semantic_table *table, struct error *err)
     return rc;
 }
 
+static void set_store_options(struct semantic_table *table)
+{
+    const struct semantic_config *config = &table->config;
+    table->store.options = (struct store_options){config->metric, config->quantize,
+                                                  config->partitions, config->content == NULL};
+}
+
 static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
                       sqlite3_vtab **opened, char **message, int create)
 {
     struct error err = {0};
     struct semantic_table *table = NULL;
-    int rc = table_new(db, aux, argv[1], argv[2], &table, &err);
+    int rc = table_new(aux, argv[1], argv[2], &table, &err);
     if (rc == 0) rc = semantic_config_parse(argc, argv, &table->config, &err);
+    if (rc == 0) set_store_options(table);
     if (rc == 0) rc = create ? create_table(table, &err) : connect_table(table, &err);
     if (rc == 0) rc = semantic_config_defaults(&table->config, &err);
     if (rc == 0) rc = declare(table, &err);
@@ -186,8 +200,8 @@ static int destroy(sqlite3_vtab *base)
      * table back but not them, as nobody asks a table that was destroyed. SQLite has no place for a
      * message here. */
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
-    store_finalize(table);
-    if (store_drop(table, &err) != 0) return argument_table_error(base, table->name, &err);
+    if (schema_drop(&table->store, &err) != 0)
+        return argument_table_error(base, table->store.name, &err);
     table_free(table);
     return SQLITE_OK;
 }
@@ -200,8 +214,8 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     struct error err;
     int rc = check_name(name, table->columns, table->n_columns, &err);
     if (rc == 0) rc = flush_pending(table, &err);
-    if (rc == 0) rc = store_rename(table, name, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
+    if (rc == 0) rc = schema_rename(&table->store, name, &err);
+    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->store.name, &err);
 }
 
 #if SQLITE_VERSION_NUMBER >= 3044000
@@ -248,7 +262,7 @@ static const sqlite3_module semantic_index = {
     .xSavepoint = semantic_savepoint,
     .xRelease = semantic_release,
     .xRollbackTo = semantic_rollback_to,
-    .xShadowName = store_is_shadow,
+    .xShadowName = schema_is_shadow,
 };
 
 /* When SQLite drops modules no statement runs any more, and no table is connected. */

@@ -23,7 +23,8 @@ struct semantic_table *registry_find(const struct semantic_registry *registry, c
                                      const char *name)
 {
     for (struct semantic_table *table = registry->tables; table != NULL; table = table->next)
-        if (sqlite3_stricmp(table->schema, schema) == 0 && sqlite3_stricmp(table->name, name) == 0)
+        if (sqlite3_stricmp(table->store.schema, schema) == 0 &&
+            sqlite3_stricmp(table->store.name, name) == 0)
             return table;
     return NULL;
 }

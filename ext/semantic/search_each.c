@@ -18,6 +18,7 @@
 #include "semantic/view.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
+#include "store/write.h"
 #include "vector/codec.h"
 
 /* Queries that go through the index together; bytes of their hits, at most. */
@@ -84,7 +85,7 @@ static int take_vector(struct each_cursor *cursor, size_t i, const float *vector
 {
     const struct semantic_view *view = &cursor->view;
     float *place = cursor->vectors + i * view->state.dimensions;
-    int rc = semantic_check_dimensions(&view->state, "the query", dimensions, err);
+    int rc = store_check_dimensions(&view->state, "the query", dimensions, err);
     if (rc == 0) rc = semantic_check_direction(view->table, vector, dimensions, err);
     if (rc != 0) return rc;
     memcpy(place, vector, dimensions * sizeof *place);
@@ -153,7 +154,7 @@ static int read_item(struct each_cursor *cursor, size_t i, struct error *err)
 static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct error *err)
 {
     struct text_list *list = &cursor->list;
-    int rc = text_list_read(cursor->view.table->db, json, TEXT_LIST_ARRAYS, NULL, list, err);
+    int rc = text_list_read(cursor->view.table->store.db, json, TEXT_LIST_ARRAYS, NULL, list, err);
     if (rc == 0) rc = make_room(cursor, list->n, err);
     if (rc != 0) return rc;
     size_t n_texts = 0;

@@ -113,8 +113,8 @@ static int sync_start(struct table_cursor *base, struct error *err)
     int rc = registry_open(table_cursor_context(base), base->arguments[0], base->arguments[1], &pin,
                            &index, err);
     if (rc == 0) {
-        cursor->schema = memory_copy(index->schema, strlen(index->schema));
-        cursor->name = memory_copy(index->name, strlen(index->name));
+        cursor->schema = memory_copy(index->store.schema, strlen(index->store.schema));
+        cursor->name = memory_copy(index->store.name, strlen(index->store.name));
         if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
     }
     if (rc == 0) rc = flush_pending(index, err);

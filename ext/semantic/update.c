@@ -10,7 +10,7 @@
 #include "semantic/flush.h"
 #include "semantic/pending.h"
 #include "sqlite/argument.h"
-#include "store/store.h"
+#include "store/write.h"
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
@@ -32,14 +32,13 @@ static int delete_row(struct semantic_table *table, int64_t id, struct error *er
 static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector,
                               struct error *err)
 {
-    struct semantic_state state = {0};
+    struct store_state state = {0};
     int rc = 0;
     for (size_t i = table->pending->n_flushed; state.dimensions == 0 && i < table->pending->n_rows;
          i++)
         state.dimensions = table->pending->rows[i].dimensions;
-    if (state.dimensions == 0) rc = store_read_state(table, &state, err);
-    if (rc == 0)
-        rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
+    if (state.dimensions == 0) rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = store_check_dimensions(&state, "the vector given", vector->dimensions, err);
     if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
     return rc;
 }
@@ -131,7 +130,7 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
     if (table->config.content != NULL)
         return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
                          table->config.content);
-    int rc = store_last_id(table, id, err);
+    int rc = store_last_id(&table->store, id, err);
     for (size_t i = table->pending->n_flushed; i < table->pending->n_rows; i++)
         if (table->pending->rows[i].id > *id) *id = table->pending->rows[i].id;
     if (rc == 0 && *id == INT64_MAX)
@@ -193,7 +192,7 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     int rc = check_columns(table, columns, 1, err);
     if (rc == 0 && is_given(columns[COLUMN_TABLE]))
         rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)",
-                       table->name, table->name);
+                       table->store.name, table->store.name);
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
@@ -209,13 +208,13 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         rc = insert(table, argv, rowid, &err);
     else if (rc == 0) rc = change(table, argv, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
+    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->store.name, &err);
 }
 
 int semantic_begin(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
-    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->db);
+    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
     return SQLITE_OK;
 }
 
@@ -223,19 +222,22 @@ int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
-    int was_torn = table->pending->torn;
+    int was_torn = table->pending->write.step == STORE_TORN;
     if (flush_pending(table, &err) == 0) return SQLITE_OK;
-    int rc = argument_table_error(base, table->name, &err);
+    int rc = argument_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a
      * statement that writes has rolled it back. */
-    int is_gone = err.code == ERROR_INTERRUPTED && !was_torn && table->pending->torn;
+    int is_gone =
+        err.code == ERROR_INTERRUPTED && !was_torn && table->pending->write.step == STORE_TORN;
     return table->pending->explicit_transaction && !is_gone ? SQLITE_BUSY : rc;
 }
 
 int semantic_commit(sqlite3_vtab *base)
 {
-    pending_clear(((struct semantic_table *)base)->pending);
+    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
+    pending_clear(pending);
+    store_write_over(&pending->write);
     return SQLITE_OK;
 }
 
@@ -246,20 +248,26 @@ int semantic_rollback(sqlite3_vtab *base)
 
 int semantic_savepoint(sqlite3_vtab *base, int number)
 {
+    struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
-    int rc = pending_savepoint(((struct semantic_table *)base)->pending, number, &err);
-    return rc == 0 ? SQLITE_OK
-                   : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
+    if (pending_savepoint(table->pending, number, &err) != 0)
+        return argument_table_error(base, table->store.name, &err);
+    store_write_savepoint(&table->pending->write, number);
+    return SQLITE_OK;
 }
 
 int semantic_release(sqlite3_vtab *base, int number)
 {
-    pending_release(((struct semantic_table *)base)->pending, number);
+    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
+    pending_release(pending, number);
+    store_write_release(&pending->write, number);
     return SQLITE_OK;
 }
 
 int semantic_rollback_to(sqlite3_vtab *base, int number)
 {
-    pending_rollback_to(((struct semantic_table *)base)->pending, number);
+    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
+    pending_rollback_to(pending, number);
+    store_write_rollback_to(&pending->write, number);
     return SQLITE_OK;
 }

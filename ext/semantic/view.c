@@ -9,9 +9,9 @@ int view_open(struct semantic_registry *registry, sqlite3_value *name, sqlite3_v
     *view = (struct semantic_view){0};
     int rc = registry_open(registry, name, schema, &view->pin, &view->table, err);
     if (rc == 0) rc = flush_pending(view->table, err);
-    if (rc == 0) rc = store_read_state(view->table, &view->state, err);
+    if (rc == 0) rc = store_read_state(&view->table->store, &view->state, err);
     if (rc == 0) {
-        reader_open(view->table, &view->reader, &view->storage);
+        reader_open(&view->table->store, &view->reader, &view->storage);
         rc = reader_begin(&view->reader, &view->state, err);
     }
     if (rc != 0) view_close(view);

@@ -9,8 +9,8 @@
 
 struct semantic_view {
     struct semantic_table *table; /* connected as long as the view is open */
-    struct semantic_state state;
-    struct semantic_reader reader; /* begun */
+    struct store_state state;
+    struct store_reader reader; /* begun */
     struct index_storage storage;
     sqlite3_stmt *pin;
 };

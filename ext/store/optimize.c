@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "store/blocks.h"
-#include "semantic/embedder.h"
 #include "store/placement.h"
 #include "store/store.h"
 
@@ -23,8 +22,8 @@
 /* Where rows come from: with quantize from X_vectors, which hold the truth; else from the blocks
  * that were there when the pass began. */
 struct pass {
-    struct semantic_table *table;
-    struct semantic_state *state;
+    struct store *store;
+    struct store_state *state;
     struct index_layout layout;
     sqlite3_stmt *scan;
     struct block_bytes block; /* the one that is read, without quantize */
@@ -34,24 +33,24 @@ struct pass {
     size_t n_rows, capacity;
 };
 
-static int pass_open(struct semantic_table *table, struct semantic_state *state, int64_t last_block,
+static int pass_open(struct store *store, struct store_state *state, int64_t last_block,
                      struct pass *pass, struct error *err)
 {
-    *pass = (struct pass){.table = table, .state = state, .layout = blocks_layout(table, state)};
+    *pass = (struct pass){.store = store, .state = state, .layout = blocks_layout(store, state)};
     size_t row_size = state->dimensions * sizeof(float);
     pass->capacity = MOST_BYTES / row_size > MOST_ROWS ? MOST_ROWS : MOST_BYTES / row_size;
     if (pass->capacity < FEWEST_ROWS) pass->capacity = FEWEST_ROWS;
     pass->rows = memory_alloc(pass->capacity, sizeof *pass->rows);
     pass->vectors = memory_alloc(pass->capacity, row_size);
     if (pass->rows == NULL || pass->vectors == NULL) return error_nomem(err);
-    if (table->config.quantize != INDEX_EXACT)
-        return statement_prepare(table->db, &pass->scan, err,
+    if (store->options.quantize != INDEX_EXACT)
+        return statement_prepare(store->db, &pass->scan, err,
                                  "SELECT id, vector FROM \"%w\".\"%w_vectors\" ORDER BY id",
-                                 table->schema, table->name);
-    return statement_prepare(table->db, &pass->scan, err,
+                                 store->schema, store->name);
+    return statement_prepare(store->db, &pass->scan, err,
                              "SELECT block FROM \"%w\".\"%w_blocks\" WHERE block <= %lld ORDER BY "
                              "block",
-                             table->schema, table->name, (long long)last_block);
+                             store->schema, store->name, (long long)last_block);
 }
 
 static void pass_close(struct pass *pass)
@@ -62,8 +61,8 @@ static void pass_close(struct pass *pass)
     memory_free(pass->vectors);
 }
 
-static int check_vector(const struct semantic_table *table, int64_t id, const void *bytes,
-                        size_t size, size_t dimensions, struct error *err)
+static int check_vector(const struct store *store, int64_t id, const void *bytes, size_t size,
+                        size_t dimensions, struct error *err)
 {
     if (size != dimensions * sizeof(float) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
@@ -78,7 +77,7 @@ static int check_vector(const struct semantic_table *table, int64_t id, const vo
                              i);
         if (component != 0.0f) zero = 0;
     }
-    if (zero && table->config.metric == INDEX_COSINE)
+    if (zero && store->options.metric == INDEX_COSINE)
         return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
     return 0;
 }
@@ -91,7 +90,7 @@ static int take_vector(struct pass *pass, struct error *err)
     int64_t id = sqlite3_column_int64(pass->scan, 0);
     float *to = pass->vectors + pass->n_rows * pass->layout.dimensions;
     int rc = statement_column_bytes(pass->scan, 1, &bytes, &size, err);
-    if (rc == 0) rc = check_vector(pass->table, id, bytes, size, pass->layout.dimensions, err);
+    if (rc == 0) rc = check_vector(pass->store, id, bytes, size, pass->layout.dimensions, err);
     if (rc != 0) return rc;
     memcpy(to, bytes, size);
     pass->rows[pass->n_rows++] = (struct block_row){.id = id, .vector = to};
@@ -107,14 +106,14 @@ static int take_place(struct pass *pass, struct error *err)
     memcpy(to, rows->components + i * rows->stride, rows->stride);
     pass->rows[pass->n_rows++] =
         (struct block_row){.id = rows->ids[i], .vector = to, .block = pass->block.number};
-    return check_vector(pass->table, rows->ids[i], to, rows->stride, pass->layout.dimensions, err);
+    return check_vector(pass->store, rows->ids[i], to, rows->stride, pass->layout.dimensions, err);
 }
 
 /* The next rows; n_rows is 0 after the last. */
 static int pass_next(struct pass *pass, struct error *err)
 {
     int row = 0;
-    int rc = cancel_check(&pass->table->connection->cancel, err);
+    int rc = cancel_check(&pass->store->connection->cancel, err);
     pass->n_rows = 0;
     while (rc == 0 && pass->n_rows < pass->capacity) {
         if (pass->block.bytes != NULL && pass->in_block < pass->block.n) {
@@ -122,7 +121,7 @@ static int pass_next(struct pass *pass, struct error *err)
             continue;
         }
         if (pass->scan == NULL) break;
-        rc = statement_step(pass->table->db, pass->scan, &row, err);
+        rc = statement_step(pass->store->db, pass->scan, &row, err);
         if (rc == 0 && !row) {
             sqlite3_finalize(pass->scan); /* stepped once more it would begin again */
             pass->scan = NULL;
@@ -131,7 +130,7 @@ static int pass_next(struct pass *pass, struct error *err)
         } else if (rc == 0) {
             block_free(&pass->block);
             pass->in_block = 0;
-            rc = block_read(pass->table, &pass->layout, sqlite3_column_int64(pass->scan, 0),
+            rc = block_read(pass->store, &pass->layout, sqlite3_column_int64(pass->scan, 0),
                             &pass->block, err);
         }
     }
@@ -156,7 +155,7 @@ static void add_point(struct sums *sums, size_t part, const float *point, size_t
 static int add_rows(struct pass *pass, const struct index_partitions *partitions, struct sums *sums,
                     float *points, uint32_t *places, struct error *err)
 {
-    struct connection *connection = pass->table->connection;
+    struct connection *connection = pass->store->connection;
     size_t dimensions = pass->layout.dimensions;
     for (size_t i = 0; i < pass->n_rows; i++)
         index_code_space(&pass->layout, pass->rows[i].vector, points + i * dimensions);
@@ -169,12 +168,12 @@ static int add_rows(struct pass *pass, const struct index_partitions *partitions
 }
 
 /* The partitions that follow from the sums: small ones are left out, but never all. */
-static int make_partitions(struct semantic_table *table, struct semantic_state *state,
+static int make_partitions(struct store *store, struct store_state *state,
                            const struct index_partitions *before, const struct sums *sums,
                            struct error *err)
 {
     size_t dimensions = before->dimensions, n = 0, largest = 0,
-           least = parts_limit(table, state, 0) / SMALL_PART;
+           least = parts_limit(store, state, 0) / SMALL_PART;
     struct index_partitions *made;
     for (size_t i = 0; i < before->n; i++) {
         if (sums->n[i] > sums->n[largest]) largest = i;
@@ -188,15 +187,14 @@ static int make_partitions(struct semantic_table *table, struct semantic_state *
         memcpy(made->centroids + j++ * dimensions, sums->means + i * dimensions,
                dimensions * sizeof *made->centroids);
     }
-    return parts_replace(table, state, made, err);
+    return parts_replace(store, state, made, err);
 }
 
-static int move_centroids(struct semantic_table *table, struct semantic_state *state,
-                          int64_t last_block, const struct index_partitions *before,
-                          struct error *err)
+static int move_centroids(struct store *store, struct store_state *state, int64_t last_block,
+                          const struct index_partitions *before, struct error *err)
 {
     struct pass pass;
-    int rc = pass_open(table, state, last_block, &pass, err);
+    int rc = pass_open(store, state, last_block, &pass, err);
     size_t dimensions = state->dimensions;
     struct sums sums = {memory_zalloc(before->n, dimensions * sizeof *sums.means),
                         memory_zalloc(before->n, sizeof *sums.n)};
@@ -206,7 +204,7 @@ static int move_centroids(struct semantic_table *table, struct semantic_state *s
         rc = error_nomem(err);
     while (rc == 0 && (rc = pass_next(&pass, err)) == 0 && pass.n_rows > 0)
         rc = add_rows(&pass, before, &sums, points, places, err);
-    if (rc == 0) rc = make_partitions(table, state, before, &sums, err);
+    if (rc == 0) rc = make_partitions(store, state, before, &sums, err);
     memory_free(sums.means);
     memory_free(sums.n);
     memory_free(points);
@@ -216,104 +214,104 @@ static int move_centroids(struct semantic_table *table, struct semantic_state *s
 }
 
 /* Partitions that cannot be read are begun anew. */
-static int renew_partitions(struct semantic_table *table, struct semantic_state *state,
-                            int64_t last_block, struct error *err)
+static int renew_partitions(struct store *store, struct store_state *state, int64_t last_block,
+                            struct error *err)
 {
     const struct index_partitions *before;
-    if (!semantic_is_partitioned(&table->config)) return 0;
-    int rc = parts_read(table, state, &before, err);
+    if (!store_is_partitioned(store)) return 0;
+    int rc = parts_read(store, state, &before, err);
     if (rc == ERROR_CORRUPT) {
         state->partitions = 0;
-        rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_partitions\"",
-                               table->schema, table->name);
-        return rc == 0 ? store_set(table, "partitions", 0, err) : rc;
+        rc = statement_execute(store->db, err, "DELETE FROM \"%w\".\"%w_partitions\"",
+                               store->schema, store->name);
+        return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
     }
-    return rc == 0 && before != NULL ? move_centroids(table, state, last_block, before, err) : rc;
+    return rc == 0 && before != NULL ? move_centroids(store, state, last_block, before, err) : rc;
 }
 
 /* With quantize: rows without a vector are forgotten, so that the next sync embeds them; vectors
  * without a row too. */
-static int drop_halves(struct semantic_table *table, struct error *err)
+static int drop_halves(struct store *store, struct error *err)
 {
-    if (table->config.quantize == INDEX_EXACT) return 0;
-    int rc = statement_execute(table->db, err,
+    if (store->options.quantize == INDEX_EXACT) return 0;
+    int rc = statement_execute(store->db, err,
                                "DELETE FROM \"%w\".\"%w_rows\" WHERE id NOT IN (SELECT id FROM "
                                "\"%w\".\"%w_vectors\")",
-                               table->schema, table->name, table->schema, table->name);
+                               store->schema, store->name, store->schema, store->name);
     if (rc != 0) return rc;
-    return statement_execute(table->db, err,
+    return statement_execute(store->db, err,
                              "DELETE FROM \"%w\".\"%w_vectors\" WHERE id NOT IN (SELECT id FROM "
                              "\"%w\".\"%w_rows\")",
-                             table->schema, table->name, table->schema, table->name);
+                             store->schema, store->name, store->schema, store->name);
 }
 
 /* What can be made anew from the vectors goes first, whatever damage is in it. */
-static int drop_blocks(struct semantic_table *table, struct error *err)
+static int drop_blocks(struct store *store, struct error *err)
 {
-    int rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_blocks\"", table->schema,
-                               table->name);
+    int rc = statement_execute(store->db, err, "DELETE FROM \"%w\".\"%w_blocks\"", store->schema,
+                               store->name);
     if (rc != 0) return rc;
-    return statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_data\"", table->schema,
-                             table->name);
+    return statement_execute(store->db, err, "DELETE FROM \"%w\".\"%w_data\"", store->schema,
+                             store->name);
 }
 
-static int write_again(struct semantic_table *table, struct semantic_state *state,
-                       int64_t last_block, struct error *err)
+static int write_again(struct store *store, struct store_state *state, int64_t last_block,
+                       struct error *err)
 {
     struct pass pass;
-    int rc = pass_open(table, state, last_block, &pass, err);
+    int rc = pass_open(store, state, last_block, &pass, err);
     while (rc == 0 && (rc = pass_next(&pass, err)) == 0 && pass.n_rows > 0) {
-        rc = parts_place(table, state, pass.rows, pass.n_rows, last_block, err);
-        if (rc == 0) rc = parts_move(table, pass.rows, pass.n_rows, err);
-        if (rc == 0) rc = parts_split(table, state, pass.rows, pass.n_rows, last_block, err);
+        rc = parts_place(store, state, pass.rows, pass.n_rows, last_block, err);
+        if (rc == 0) rc = parts_move(store, pass.rows, pass.n_rows, err);
+        if (rc == 0) rc = parts_split(store, state, pass.rows, pass.n_rows, last_block, err);
     }
     pass_close(&pass);
     return rc;
 }
 
-static int drop_orphans(struct semantic_table *table, struct error *err)
+static int drop_orphans(struct store *store, struct error *err)
 {
-    return statement_execute(table->db, err,
+    return statement_execute(store->db, err,
                              "DELETE FROM \"%w\".\"%w_data\" WHERE block NOT IN (SELECT block FROM "
                              "\"%w\".\"%w_blocks\")",
-                             table->schema, table->name, table->schema, table->name);
+                             store->schema, store->name, store->schema, store->name);
 }
 
-int semantic_optimize(struct semantic_table *table, struct semantic_state *state, struct error *err)
+int store_optimize(struct store *store, struct store_state *state, struct error *err)
 {
     int64_t last_block = 0;
     if (state->dimensions == 0) return 0;
-    int rc = drop_halves(table, err);
+    int rc = drop_halves(store, err);
     if (rc == 0)
-        rc = table->config.quantize != INDEX_EXACT ? drop_blocks(table, err)
-                                                   : drop_orphans(table, err);
-    if (rc == 0) rc = blocks_ask(table, STATEMENT_LAST_BLOCK, 0, 0, &last_block, err);
-    if (rc == 0) rc = renew_partitions(table, state, last_block, err);
-    if (rc == 0) rc = write_again(table, state, last_block, err);
+        rc = store->options.quantize != INDEX_EXACT ? drop_blocks(store, err)
+                                                    : drop_orphans(store, err);
+    if (rc == 0) rc = blocks_ask(store, STATEMENT_LAST_BLOCK, 0, 0, &last_block, err);
+    if (rc == 0) rc = renew_partitions(store, state, last_block, err);
+    if (rc == 0) rc = write_again(store, state, last_block, err);
     if (rc == 0)
-        rc = statement_execute(table->db, err,
+        rc = statement_execute(store->db, err,
                                "DELETE FROM \"%w\".\"%w_blocks\" WHERE block <= %lld",
-                               table->schema, table->name, (long long)last_block);
-    return rc == 0 ? drop_orphans(table, err) : rc;
+                               store->schema, store->name, (long long)last_block);
+    return rc == 0 ? drop_orphans(store, err) : rc;
 }
 
 /* ---- 'integrity-check' ----------------------------------------------------------------------- */
 
 /* Codes and blocks are made anew from the vectors; without quantize the blocks are all there is. */
-static const char *cure(const struct semantic_table *table)
+static const char *cure(const struct store *store)
 {
-    return table->config.quantize == INDEX_EXACT ? "" : " ('optimize' mends it)";
+    return store->options.quantize == INDEX_EXACT ? "" : " ('optimize' mends it)";
 }
 
 /* A query that must find nothing: `sql` takes schema and name twice and selects a number. */
-static int check_none(struct semantic_table *table, const char *what, const char *message,
-                      struct error *err, const char *sql)
+static int check_none(struct store *store, const char *what, const char *message, struct error *err,
+                      const char *sql)
 {
     sqlite3_stmt *statement = NULL;
     int row = 0;
-    int rc = statement_prepare(table->db, &statement, err, sql, table->schema, table->name,
-                               table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, statement, &row, err);
+    int rc = statement_prepare(store->db, &statement, err, sql, store->schema, store->name,
+                               store->schema, store->name);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
     if (rc == 0 && row)
         rc = error_set(err, ERROR_CORRUPT, "%s %lld: %s", what,
                        (long long)sqlite3_column_int64(statement, 0), message);
@@ -322,19 +320,19 @@ static int check_none(struct semantic_table *table, const char *what, const char
 }
 
 /* What a row of a block must be: the code of its vector, or a usable vector. */
-static int check_place(struct semantic_table *table, const struct semantic_state *state,
+static int check_place(struct store *store, const struct store_state *state,
                        const struct block_bytes *block, size_t i, const float *centroid,
                        struct block_bytes *expected, struct error *err)
 {
-    struct index_layout layout = blocks_layout(table, state);
+    struct index_layout layout = blocks_layout(store, state);
     const struct index_rows *rows = &block->rows;
     int64_t id = rows->ids[i];
     float *vector = memory_alloc(2 * layout.dimensions, sizeof *vector);
     int rc = vector == NULL ? error_nomem(err) : 0;
-    if (rc == 0 && layout.quantize != INDEX_EXACT) rc = parts_vector(table, state, id, vector, err);
+    if (rc == 0 && layout.quantize != INDEX_EXACT) rc = parts_vector(store, state, id, vector, err);
     else if (rc == 0) memcpy(vector, rows->components + i * rows->stride, rows->stride);
     if (rc == 0)
-        rc = check_vector(table, id, vector, layout.dimensions * sizeof *vector, layout.dimensions,
+        rc = check_vector(store, id, vector, layout.dimensions * sizeof *vector, layout.dimensions,
                           err);
     if (rc == 0 && layout.quantize != INDEX_EXACT) {
         const struct index_rows *made = &expected->rows;
@@ -352,20 +350,20 @@ static int check_place(struct semantic_table *table, const struct semantic_state
 }
 
 /* One block: its rows say that they lie in it. */
-static int check_block(struct semantic_table *table, const struct semantic_state *state,
-                       int64_t number, size_t *n_rows, struct error *err)
+static int check_block(struct store *store, const struct store_state *state, int64_t number,
+                       size_t *n_rows, struct error *err)
 {
-    struct index_layout layout = blocks_layout(table, state);
+    struct index_layout layout = blocks_layout(store, state);
     const struct index_partitions *partitions;
     struct block_bytes block, expected = {.capacity = 1};
     const float *centroid = NULL;
-    int rc = block_read(table, &layout, number, &block, err);
+    int rc = block_read(store, &layout, number, &block, err);
     if (rc != 0) return rc;
     expected.bytes = memory_alloc(index_block_size(&layout, 1), 1);
     if (expected.bytes == NULL) rc = error_nomem(err);
     else expected.rows = index_block_rows(&layout, expected.bytes, 1);
-    if (rc == 0) rc = parts_read(table, state, &partitions, err);
-    if (rc == 0 && semantic_is_partitioned(&table->config)) {
+    if (rc == 0) rc = parts_read(store, state, &partitions, err);
+    if (rc == 0 && store_is_partitioned(store)) {
         size_t at = partitions == NULL ? 0 : index_partitions_find(partitions, block.partition);
         if (partitions == NULL || at == partitions->n)
             rc = error_set(err, ERROR_CORRUPT,
@@ -376,67 +374,61 @@ static int check_block(struct semantic_table *table, const struct semantic_state
     for (size_t i = 0; rc == 0 && i < block.n; i++) {
         struct store_row row;
         int found;
-        rc = store_get_row(table, block.rows.ids[i], &row, &found, err);
+        rc = store_get_row(store, block.rows.ids[i], &row, &found, err);
         if (rc == 0 && (!found || row.block != number ||
                         index_row_find(&block.rows, i, block.rows.ids[i]) < i))
             rc = error_set(err, ERROR_CORRUPT,
                            "row %lld: it lies in block %lld, which is not its place%s",
-                           (long long)block.rows.ids[i], (long long)number, cure(table));
-        if (rc == 0) rc = check_place(table, state, &block, i, centroid, &expected, err);
+                           (long long)block.rows.ids[i], (long long)number, cure(store));
+        if (rc == 0) rc = check_place(store, state, &block, i, centroid, &expected, err);
     }
     *n_rows += block.n;
     block_free(&expected);
     block_free(&block);
-    return rc != 0 ? rc : cancel_check(&table->connection->cancel, err);
+    return rc != 0 ? rc : cancel_check(&store->connection->cancel, err);
 }
 
 /* All rows are in blocks: as many as X_rows has. */
-static int check_blocks(struct semantic_table *table, const struct semantic_state *state,
-                        struct error *err)
+static int check_blocks(struct store *store, const struct store_state *state, struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     int row = 0;
     size_t n_rows = 0;
     int64_t n_expected = 0;
-    int rc = statement_prepare(table->db, &scan, err, "SELECT block FROM \"%w\".\"%w_blocks\"",
-                               table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row)
-        rc = check_block(table, state, sqlite3_column_int64(scan, 0), &n_rows, err);
+    int rc = statement_prepare(store->db, &scan, err, "SELECT block FROM \"%w\".\"%w_blocks\"",
+                               store->schema, store->name);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row)
+        rc = check_block(store, state, sqlite3_column_int64(scan, 0), &n_rows, err);
     sqlite3_finalize(scan);
     scan = NULL;
     if (rc == 0)
-        rc = statement_prepare(table->db, &scan, err, "SELECT count(*) FROM \"%w\".\"%w_rows\"",
-                               table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, scan, &row, err);
+        rc = statement_prepare(store->db, &scan, err, "SELECT count(*) FROM \"%w\".\"%w_rows\"",
+                               store->schema, store->name);
+    if (rc == 0) rc = statement_step(store->db, scan, &row, err);
     if (rc == 0) n_expected = sqlite3_column_int64(scan, 0);
     sqlite3_finalize(scan);
     if (rc == 0 && n_expected != (int64_t)n_rows)
         rc = error_set(err, ERROR_CORRUPT, "there are %lld rows, but %zu in blocks%s",
-                       (long long)n_expected, n_rows, cure(table));
+                       (long long)n_expected, n_rows, cure(store));
     return rc;
 }
 
-int semantic_integrity_check(struct semantic_table *table, struct error *err)
+int store_integrity_check(struct store *store, struct error *err)
 {
-    struct semantic_state state;
-    struct catalog_entry *entry;
-    struct model *fitted;
-    int rc = store_read_state(table, &state, err);
-    if (rc == 0) rc = check_blocks(table, &state, err);
+    struct store_state state;
+    int rc = store_read_state(store, &state, err);
+    if (rc == 0) rc = check_blocks(store, &state, err);
     if (rc == 0)
-        rc = check_none(table, "block", "its bytes belong to no block ('optimize' mends it)", err,
+        rc = check_none(store, "block", "its bytes belong to no block ('optimize' mends it)", err,
                         "SELECT block FROM \"%w\".\"%w_data\" WHERE block NOT IN (SELECT block "
                         "FROM \"%w\".\"%w_blocks\")");
-    if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = check_none(table, "row", "its vector belongs to no row ('optimize' mends it)", err,
+    if (rc == 0 && store->options.quantize != INDEX_EXACT)
+        rc = check_none(store, "row", "its vector belongs to no row ('optimize' mends it)", err,
                         "SELECT id FROM \"%w\".\"%w_vectors\" WHERE id NOT IN (SELECT id FROM "
                         "\"%w\".\"%w_rows\")");
-    if (rc == 0 && table->config.content == NULL)
-        rc = check_none(table, "row", "its vector has no text row", err,
+    if (rc == 0 && store->options.keeps_texts)
+        rc = check_none(store, "row", "its vector has no text row", err,
                         "SELECT id FROM \"%w\".\"%w_rows\" WHERE id NOT IN (SELECT id FROM "
                         "\"%w\".\"%w_text\")");
-    if (rc != 0 || state.fit == 0) return rc;
-    model_free(table->fitted);
-    table->fitted = NULL;
-    return semantic_embedder(table, &state, &entry, &fitted, err);
+    return rc;
 }

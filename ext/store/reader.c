@@ -12,14 +12,14 @@
 /* ---- the list of blocks ---------------------------------------------------------------------- */
 
 /* The file and the table; a database that is in no file belongs to its connection alone. */
-static int open_cache(struct semantic_table *table, struct error *err)
+static int open_cache(struct store *store, struct error *err)
 {
-    const char *file = sqlite3_db_filename(table->db, table->schema);
-    if (table->cache != NULL) return 0;
+    const char *file = sqlite3_db_filename(store->db, store->schema);
+    if (store->cache != NULL) return 0;
     char *name = file != NULL && *file != '\0'
-                     ? sqlite3_mprintf("%s\n%s", file, table->name)
-                     : sqlite3_mprintf("%p %s\n%s", (void *)table->db, table->schema, table->name);
-    int rc = name == NULL ? error_nomem(err) : index_cache_open(name, &table->cache, err);
+                     ? sqlite3_mprintf("%s\n%s", file, store->name)
+                     : sqlite3_mprintf("%p %s\n%s", (void *)store->db, store->schema, store->name);
+    int rc = name == NULL ? error_nomem(err) : index_cache_open(name, &store->cache, err);
     sqlite3_free(name);
     return rc;
 }
@@ -38,18 +38,17 @@ static int read_block_entry(sqlite3_stmt *scan, struct index_block *block, struc
     return 0;
 }
 
-static int list_blocks(struct semantic_table *table, struct index_snapshot *snapshot,
-                       struct error *err)
+static int list_blocks(struct store *store, struct index_snapshot *snapshot, struct error *err)
 {
     sqlite3_stmt *scan;
     int row = 0;
     size_t i = 0;
     int rc =
-        statement_prepare(table->db, &scan, err,
+        statement_prepare(store->db, &scan, err,
                           "SELECT block, partition, n, room, version FROM \"%w\".\"%w_blocks\" "
                           "ORDER BY partition, block",
-                          table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row &&
+                          store->schema, store->name);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
            i < snapshot->n_blocks) {
         rc = read_block_entry(scan, &snapshot->blocks[i], err);
         snapshot->n_rows += snapshot->blocks[i++].n;
@@ -58,48 +57,47 @@ static int list_blocks(struct semantic_table *table, struct index_snapshot *snap
     return rc;
 }
 
-static int count_blocks(struct semantic_table *table, size_t *n, struct error *err)
+static int count_blocks(struct store *store, size_t *n, struct error *err)
 {
     sqlite3_stmt *count;
     int row = 0;
-    int rc = statement_prepare(table->db, &count, err, "SELECT count(*) FROM \"%w\".\"%w_blocks\"",
-                               table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, count, &row, err);
+    int rc = statement_prepare(store->db, &count, err, "SELECT count(*) FROM \"%w\".\"%w_blocks\"",
+                               store->schema, store->name);
+    if (rc == 0) rc = statement_step(store->db, count, &row, err);
     *n = rc == 0 && row ? (size_t)sqlite3_column_int64(count, 0) : 0;
     sqlite3_finalize(count);
     return rc;
 }
 
-static int make_snapshot(struct semantic_reader *reader, const struct semantic_state *state,
+static int make_snapshot(struct store_reader *reader, const struct store_state *state,
                          struct error *err)
 {
-    struct semantic_table *table = reader->table;
+    struct store *store = reader->store;
     const struct index_partitions *partitions = NULL;
     size_t n_blocks;
-    int rc = count_blocks(table, &n_blocks, err);
+    int rc = count_blocks(store, &n_blocks, err);
     if (rc != 0) return rc;
     struct index_snapshot *snapshot =
         index_snapshot_new(&reader->layout, state->generation, n_blocks);
     if (snapshot == NULL) return error_nomem(err);
     reader->snapshot = snapshot;
-    if (n_blocks > 0) rc = parts_read(table, state, &partitions, err);
-    if (partitions != NULL) snapshot->partitions = index_partitions_reference(table->partitions);
-    if (rc == 0) rc = list_blocks(table, snapshot, err);
-    if (rc == 0 && n_blocks > 0 && partitions == NULL && semantic_is_partitioned(&table->config))
+    if (n_blocks > 0) rc = parts_read(store, state, &partitions, err);
+    if (partitions != NULL) snapshot->partitions = index_partitions_reference(store->partitions);
+    if (rc == 0) rc = list_blocks(store, snapshot, err);
+    if (rc == 0 && n_blocks > 0 && partitions == NULL && store_is_partitioned(store))
         rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
-    if (rc == 0) index_cache_publish(table->cache, snapshot);
+    if (rc == 0) index_cache_publish(store->cache, snapshot);
     return rc;
 }
 
-int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
-                 struct error *err)
+int reader_begin(struct store_reader *reader, const struct store_state *state, struct error *err)
 {
-    struct semantic_table *table = reader->table;
-    reader->layout = blocks_layout(table, state);
-    int rc = open_cache(table, err);
+    struct store *store = reader->store;
+    reader->layout = blocks_layout(store, state);
+    int rc = open_cache(store, err);
     if (rc != 0) return rc;
     index_snapshot_free(reader->snapshot);
-    reader->snapshot = index_cache_find(table->cache, state->generation);
+    reader->snapshot = index_cache_find(store->cache, state->generation);
     if (reader->snapshot != NULL &&
         memcmp(&reader->snapshot->layout, &reader->layout, sizeof reader->layout) != 0) {
         index_snapshot_free(reader->snapshot);
@@ -111,22 +109,22 @@ int reader_begin(struct semantic_reader *reader, const struct semantic_state *st
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* The bytes of a block as the statement holds them, until it is stepped again. */
-static int step_data(struct semantic_reader *reader, const struct index_block *block,
+static int step_data(struct store_reader *reader, const struct index_block *block,
                      const void **bytes, struct error *err)
 {
-    struct semantic_table *table = reader->table;
+    struct store *store = reader->store;
     size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
     int row = 0, rc = 0;
     if (reader->data == NULL)
-        rc = statement_prepare(table->db, &reader->data, err,
+        rc = statement_prepare(store->db, &reader->data, err,
                                "SELECT d.bytes, b.version FROM \"%w\".\"%w_data\" d LEFT JOIN "
                                "\"%w\".\"%w_blocks\" b ON b.block = d.block WHERE d.block = ?1",
-                               table->schema, table->name, table->schema, table->name);
+                               store->schema, store->name, store->schema, store->name);
     reader->at_hand = NULL;
     if (rc != 0) return rc;
     sqlite3_reset(reader->data);
     sqlite3_bind_int64(reader->data, 1, block->number);
-    rc = statement_step(table->db, reader->data, &row, err);
+    rc = statement_step(store->db, reader->data, &row, err);
     /* Our own connection may have written since the snapshot was taken: other bytes must not stay
      * with it, as ROLLBACK brings its generation back. */
     if (rc == 0 && row && sqlite3_column_int64(reader->data, 1) != block->version)
@@ -138,7 +136,7 @@ static int step_data(struct semantic_reader *reader, const struct index_block *b
     return rc;
 }
 
-static int check(const struct semantic_reader *reader, const struct index_block *block,
+static int check(const struct store_reader *reader, const struct index_block *block,
                  const void *bytes, struct error *err)
 {
     struct index_rows rows =
@@ -147,7 +145,7 @@ static int check(const struct semantic_reader *reader, const struct index_block 
 }
 
 /* The bytes of a block into `to`, of index_block_size. */
-static int read_data(struct semantic_reader *reader, const struct index_block *block, void *to,
+static int read_data(struct store_reader *reader, const struct index_block *block, void *to,
                      struct error *err)
 {
     const void *bytes;
@@ -158,7 +156,7 @@ static int read_data(struct semantic_reader *reader, const struct index_block *b
 }
 
 /* The bytes of a block where SQLite has them, or, if they are not aligned there, in the scratch. */
-static int read_to_scratch(struct semantic_reader *reader, const struct index_block *block,
+static int read_to_scratch(struct store_reader *reader, const struct index_block *block,
                            const void **bytes, struct error *err)
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
@@ -185,14 +183,14 @@ static int read_to_scratch(struct semantic_reader *reader, const struct index_bl
 static int load(void *context, struct index_block *block, const void **bytes, int *kept,
                 struct error *err)
 {
-    struct semantic_reader *reader = context;
-    struct semantic_table *table = reader->table;
-    uint64_t budget = catalog_get(table->connection->catalog, CATALOG_MEMORY_BUDGET);
+    struct store_reader *reader = context;
+    struct store *store = reader->store;
+    uint64_t budget = catalog_get(store->connection->catalog, CATALOG_MEMORY_BUDGET);
     struct index_snapshot *snapshot = reader->snapshot;
     struct index_bytes *room = NULL;
     if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX ||
         atomic_load_explicit(&snapshot->is_known, memory_order_relaxed))
-        room = index_bytes_new(table->cache, snapshot,
+        room = index_bytes_new(store->cache, snapshot,
                                index_block_size(&reader->layout, block->capacity), budget);
     *kept = room != NULL;
     if (room == NULL) return read_to_scratch(reader, block, bytes, err);
@@ -205,7 +203,7 @@ static int load(void *context, struct index_block *block, const void **bytes, in
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The block of the snapshot that is the one read now; NULL if none is. */
-static struct index_block *find_in_snapshot(const struct semantic_reader *reader,
+static struct index_block *find_in_snapshot(const struct store_reader *reader,
                                             const struct index_block *wanted)
 {
     size_t first, n;
@@ -224,8 +222,8 @@ static struct index_block *find_in_snapshot(const struct semantic_reader *reader
 }
 
 /* A vector out of its block, in memory or not. */
-static int fetch_from_block(struct semantic_reader *reader, int64_t id, const void **bytes,
-                            int *found, struct error *err)
+static int fetch_from_block(struct store_reader *reader, int64_t id, const void **bytes, int *found,
+                            struct error *err)
 {
     struct index_block entry = {0};
     int rc = read_block_entry(reader->lookup, &entry, err);
@@ -253,24 +251,24 @@ static int fetch_from_block(struct semantic_reader *reader, int64_t id, const vo
 static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                  struct error *err)
 {
-    struct semantic_reader *reader = context;
-    struct semantic_table *table = reader->table;
-    int is_exact = table->config.quantize == INDEX_EXACT, rc = 0;
+    struct store_reader *reader = context;
+    struct store *store = reader->store;
+    int is_exact = store->options.quantize == INDEX_EXACT, rc = 0;
     if (reader->lookup == NULL && is_exact)
         rc = statement_prepare(
-            table->db, &reader->lookup, err,
+            store->db, &reader->lookup, err,
             "SELECT b.block, b.partition, b.n, b.room, b.version FROM "
             "\"%w\".\"%w_rows\" r JOIN \"%w\".\"%w_blocks\" b ON b.block = r.block "
             "WHERE r.id = ?1",
-            table->schema, table->name, table->schema, table->name);
+            store->schema, store->name, store->schema, store->name);
     else if (reader->lookup == NULL)
-        rc = statement_prepare(table->db, &reader->lookup, err,
+        rc = statement_prepare(store->db, &reader->lookup, err,
                                "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-                               table->schema, table->name);
+                               store->schema, store->name);
     if (rc != 0) return rc;
     sqlite3_reset(reader->lookup);
     sqlite3_bind_int64(reader->lookup, 1, id);
-    rc = statement_step(table->db, reader->lookup, found, err);
+    rc = statement_step(store->db, reader->lookup, found, err);
     if (rc != 0 || !*found) return rc;
     if (!is_exact) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
     *size = reader->layout.dimensions * sizeof(float);
@@ -279,46 +277,45 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
 
 static int rewind_scan(void *context, struct error *err)
 {
-    struct semantic_reader *reader = context;
+    struct store_reader *reader = context;
     sqlite3_finalize(reader->scan);
-    return statement_prepare(reader->table->db, &reader->scan, err,
-                             "SELECT id, vector FROM \"%w\".\"%w_vectors\"", reader->table->schema,
-                             reader->table->name);
+    return statement_prepare(reader->store->db, &reader->scan, err,
+                             "SELECT id, vector FROM \"%w\".\"%w_vectors\"", reader->store->schema,
+                             reader->store->name);
 }
 
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
                 struct error *err)
 {
-    struct semantic_reader *reader = context;
+    struct store_reader *reader = context;
     int row;
-    int rc = statement_step(reader->table->db, reader->scan, &row, err);
+    int rc = statement_step(reader->store->db, reader->scan, &row, err);
     *done = !row;
     if (rc != 0 || !row) return rc;
     *id = sqlite3_column_int64(reader->scan, 0);
     return statement_column_bytes(reader->scan, 1, bytes, size, err);
 }
 
-void reader_open(struct semantic_table *table, struct semantic_reader *reader,
-                 struct index_storage *storage)
+void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage)
 {
-    *reader = (struct semantic_reader){.table = table};
+    *reader = (struct store_reader){.store = store};
     *storage = (struct index_storage){load, fetch, rewind_scan, next, reader};
 }
 
-struct index_search reader_search(const struct semantic_reader *reader,
+struct index_search reader_search(const struct store_reader *reader,
                                   const struct index_storage *storage)
 {
-    const struct semantic_table *table = reader->table;
-    struct connection *connection = table->connection;
+    const struct store *store = reader->store;
+    struct connection *connection = store->connection;
     return (struct index_search){.snapshot = reader->snapshot,
                                  .storage = storage,
-                                 .near_parts_only = table->config.partitions != 0,
+                                 .near_parts_only = store->options.partitions != 0,
                                  .n_threads =
                                      (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
                                  .cancel = &connection->cancel};
 }
 
-void reader_close(struct semantic_reader *reader)
+void reader_close(struct store_reader *reader)
 {
     sqlite3_finalize(reader->data);
     sqlite3_finalize(reader->lookup);

@@ -4,33 +4,45 @@
 
 #include "base/memory.h"
 #include "sqlite/argument.h"
-#include "semantic/pending.h"
 
-#define STORE_FORMAT 2
 #define MODEL_PIECE ((size_t)1 << 20)
 
-static const struct {
-    const char *suffix, *definition;
-} shadows[] = {
-    {"config", "key TEXT PRIMARY KEY, value) WITHOUT ROWID"},
-    {"rows", "id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL, block INT NOT NULL)"},
-    {"blocks", "block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL, "
-               "room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))"},
-    {"data", "block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
-    {"vectors", "id INTEGER PRIMARY KEY, vector BLOB NOT NULL)"},
-    {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
-    {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
-    {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
-};
-#define N_SHADOWS (sizeof shadows / sizeof *shadows)
-
-int store_run(struct semantic_table *table, sqlite3_stmt *statement, struct error *err)
+int store_init(struct store *store, struct connection *connection, const char *schema,
+               const char *name, struct store_write *write, struct error *err)
 {
-    return statement_run(table->db, statement, err);
+    *store = (struct store){.connection = connection, .db = connection->db, .write = write};
+    store->schema = memory_copy(schema, strlen(schema));
+    store->name = memory_copy(name, strlen(name));
+    return store->schema == NULL || store->name == NULL ? error_nomem(err) : 0;
 }
 
-/* The SQL of the kept statements; the schema and the name go in. STATEMENT_CONTENT_TEXT is made by
- * semantic_content. */
+void store_deinit(struct store *store)
+{
+    store_finalize(store);
+    index_partitions_free(store->partitions);
+    index_cache_close(store->cache);
+    memory_free(store->schema);
+    memory_free(store->name);
+    *store = (struct store){0};
+}
+
+int store_is_partitioned(const struct store *store)
+{
+    return store->options.partitions != 0 || store->options.quantize != INDEX_EXACT;
+}
+
+int store_corrupt_config(const struct store *store, const char *what, struct error *err)
+{
+    return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)",
+                     store->name, what);
+}
+
+int store_run(struct store *store, sqlite3_stmt *statement, struct error *err)
+{
+    return statement_run(store->db, statement, err);
+}
+
+/* The SQL of the kept statements; the schema and the name go in. */
 static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_STATE] =
         "SELECT key, value FROM \"%w\".\"%w_config\" "
@@ -63,211 +75,41 @@ static const char *const statement_formats[N_STATEMENTS] = {
     [STATEMENT_PUT_PARTITION] =
         "REPLACE INTO \"%w\".\"%w_partitions\"(partition, centroid) VALUES (?1, ?2)",
     [STATEMENT_PUT_TEXT] = "REPLACE INTO \"%w\".\"%w_text\"(id, text) VALUES (?1, ?2)",
-    [STATEMENT_GET_TEXT] = "SELECT text FROM \"%w\".\"%w_text\" WHERE id = ?1",
     [STATEMENT_DELETE_TEXT] = "DELETE FROM \"%w\".\"%w_text\" WHERE id = ?1",
     [STATEMENT_LAST_ID] = "SELECT max(id) FROM \"%w\".\"%w_text\"",
 };
 
-int store_statement(struct semantic_table *table, enum semantic_statement which,
-                    sqlite3_stmt **statement, struct error *err)
+int store_statement(struct store *store, enum store_statement which, sqlite3_stmt **statement,
+                    struct error *err)
 {
-    *statement = table->statements[which];
+    *statement = store->statements[which];
     if (*statement != NULL) {
         sqlite3_reset(*statement);
         return 0;
     }
     int rc = statement_prepare_text(
-        table->db, statement, SQLITE_PREPARE_PERSISTENT, err,
-        sqlite3_mprintf(statement_formats[which], table->schema, table->name));
-    table->statements[which] = *statement;
+        store->db, statement, SQLITE_PREPARE_PERSISTENT, err,
+        sqlite3_mprintf(statement_formats[which], store->schema, store->name));
+    store->statements[which] = *statement;
     return rc;
 }
 
-void store_finalize(struct semantic_table *table)
+void store_finalize(struct store *store)
 {
     for (int i = 0; i < N_STATEMENTS; i++) {
-        sqlite3_finalize(table->statements[i]);
-        table->statements[i] = NULL;
+        sqlite3_finalize(store->statements[i]);
+        store->statements[i] = NULL;
     }
 }
 
-int store_is_shadow(const char *suffix)
-{
-    for (size_t i = 0; i < N_SHADOWS; i++)
-        if (sqlite3_stricmp(suffix, shadows[i].suffix) == 0) return 1;
-    return 0;
-}
-
-static int has_shadow(const struct semantic_table *table, const char *suffix)
-{
-    if (strcmp(suffix, "vectors") == 0) return table->config.quantize != INDEX_EXACT;
-    if (strcmp(suffix, "partitions") == 0) return semantic_is_partitioned(&table->config);
-    if (strcmp(suffix, "text") == 0) return table->config.content == NULL;
-    return 1;
-}
-
-static int write_columns(struct semantic_table *table, struct error *err)
-{
-    int rc = store_set_text(table, "columns", "[]", err);
-    for (size_t i = 0; rc == 0 && i < table->n_columns; i++)
-        rc = statement_execute(table->db, err,
-                               "UPDATE \"%w\".\"%w_config\" SET value = json_insert(value, '$[#]', "
-                               "json_array(%Q, %Q)) "
-                               "WHERE key = 'columns'",
-                               table->schema, table->name, table->columns[i].name,
-                               table->columns[i].affinity);
-    return rc;
-}
-
-int store_create(struct semantic_table *table, const char *model_name, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(table, shadows[i].suffix))
-            rc =
-                statement_execute(table->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", table->schema,
-                                  table->name, shadows[i].suffix, shadows[i].definition);
-    if (rc == 0) rc = store_set(table, "format", STORE_FORMAT, err);
-    if (rc == 0) rc = store_set_text(table, "model", model_name, err);
-    if (rc == 0) rc = store_set_text(table, "reranker", table->reranker_name, err);
-    if (rc == 0) rc = store_set(table, "dimensions", (int64_t)table->config.dimensions, err);
-    if (rc == 0) rc = store_set(table, "metric", table->config.metric, err);
-    if (rc == 0) rc = store_set(table, "quantize", table->config.quantize, err);
-    if (rc == 0) rc = store_set(table, "fit", 0, err);
-    if (rc == 0) rc = write_columns(table, err);
-    return rc;
-}
-
-int store_drop(struct semantic_table *table, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        rc = statement_execute(table->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"",
-                               table->schema, table->name, shadows[i].suffix);
-    return rc;
-}
-
-int store_rename(struct semantic_table *table, const char *name, struct error *err)
-{
-    int rc = 0;
-    store_finalize(table);
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(table, shadows[i].suffix))
-            rc = statement_execute(
-                table->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", table->schema,
-                table->name, shadows[i].suffix, name, shadows[i].suffix);
-    return rc;
-}
-
-static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct error *err)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    int size = sqlite3_column_bytes(statement, column);
-    memory_free(*copy);
-    *copy = text == NULL ? NULL : memory_copy(text, (size_t)size);
-    /* NULL is left to whoever misses it. */
-    if (*copy == NULL && sqlite3_column_type(statement, column) != SQLITE_NULL)
-        return error_nomem(err);
-    return 0;
-}
-
-static int corrupt_config(const struct semantic_table *table, const char *what, struct error *err)
-{
-    return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)",
-                     table->name, what);
-}
-
-/* One column from its JSON: [name, affinity]. */
-static int add_column(struct semantic_table *table, sqlite3_stmt *statement, struct error *err)
-{
-    const char *affinity = (const char *)sqlite3_column_text(statement, 1);
-    if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL ||
-        semantic_affinity(affinity) == NULL)
-        return sqlite3_errcode(table->db) == SQLITE_NOMEM
-                   ? error_nomem(err)
-                   : corrupt_config(table, "the column list is damaged", err);
-    struct semantic_column *columns =
-        memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
-    if (columns == NULL) return error_nomem(err);
-    table->columns = columns;
-    columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
-    char **name = &columns[table->n_columns].name;
-    int rc = copy_text(statement, 0, name, err);
-    if (rc != 0) return rc;
-    int taken = semantic_column_is_ours(table->name, *name);
-    for (size_t i = 0; i < table->n_columns; i++)
-        if (sqlite3_stricmp(*name, columns[i].name) == 0) taken = 1;
-    table->n_columns++;
-    return taken ? corrupt_config(table, "the column list is damaged", err) : 0;
-}
-
-/* `json` is bound as NUL terminated text: json_each takes a text that it cannot get at for an empty
- * one. */
-static int read_columns(struct semantic_table *table, const char *json, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(
-        table->db, &statement, err,
-        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?1)");
-    if (rc == 0) sqlite3_bind_text(statement, 1, json, -1, SQLITE_STATIC);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row)
-        rc = add_column(table, statement, err);
-    sqlite3_finalize(statement);
-    if (rc == 0 && table->n_columns == 0 && strcmp(json, "[]") != 0)
-        rc = corrupt_config(table, "the column list is damaged", err);
-    return rc;
-}
-
-static int check_config(const struct semantic_table *table, int64_t format, int64_t metric,
-                        int64_t quantize, const char *columns, struct error *err)
-{
-    if (format != STORE_FORMAT)
-        return error_set(err, ERROR_CORRUPT,
-                         "%s has format version %lld, and this version of rerank reads %d",
-                         table->name, (long long)format, STORE_FORMAT);
-    if (metric != (int64_t)table->config.metric || quantize != (int64_t)table->config.quantize)
-        return corrupt_config(table, "metric or quantize is not what CREATE VIRTUAL TABLE says",
-                              err);
-    if (table->reranker_name == NULL || columns == NULL)
-        return corrupt_config(table, "the reranker's name or the column list is missing", err);
-    return 0;
-}
-
-int store_read_config(struct semantic_table *table, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int64_t format = 0, metric = -1, quantize = -1;
-    char *columns = NULL;
-    int row = 0;
-    int rc =
-        statement_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
-                          table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row) {
-        const char *key = (const char *)sqlite3_column_text(statement, 0);
-        if (key == NULL) rc = error_nomem(err);
-        if (rc != 0) break;
-        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &table->reranker_name, err);
-        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, &columns, err);
-    }
-    sqlite3_finalize(statement);
-    if (rc == 0) rc = check_config(table, format, metric, quantize, columns, err);
-    if (rc == 0) rc = read_columns(table, columns, err);
-    memory_free(columns);
-    return rc;
-}
-
-int store_read_state(struct semantic_table *table, struct semantic_state *state, struct error *err)
+int store_read_state(struct store *store, struct store_state *state, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
     int64_t dimensions = -1, format = 0;
-    *state = (struct semantic_state){0};
-    int rc = store_statement(table, STATEMENT_STATE, &statement, err);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row) {
+    *state = (struct store_state){0};
+    int rc = store_statement(store, STATEMENT_STATE, &statement, err);
+    while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         int64_t value = sqlite3_column_int64(statement, 1);
         if (key == NULL) rc = error_nomem(err);
@@ -286,131 +128,120 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
     }
     if (rc != 0) return rc;
     if (format != STORE_FORMAT || dimensions < 0 || dimensions > 65536)
-        return corrupt_config(table, "format or dimensions is damaged", err);
+        return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;
 }
 
-int store_set(struct semantic_table *table, const char *key, int64_t value, struct error *err)
+int store_set(struct store *store, const char *key, int64_t value, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
+    int rc = store_statement(store, STATEMENT_SET_STATE, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, value);
-    return store_run(table, statement, err);
+    return store_run(store, statement, err);
 }
 
-int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err)
-{
-    int rc = pending_write_begin(table->pending, err);
-    if (rc != 0) return rc;
-    do sqlite3_randomness(sizeof state->generation, &state->generation);
-    while (state->generation == 0);
-    return store_set(table, "generation", state->generation, err);
-}
-
-int store_set_text(struct semantic_table *table, const char *key, const char *value,
-                   struct error *err)
+int store_set_text(struct store *store, const char *key, const char *value, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
+    int rc = store_statement(store, STATEMENT_SET_STATE, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
-    return store_run(table, statement, err);
+    return store_run(store, statement, err);
 }
 
-static int put_text(struct semantic_table *table, const struct pending_row *row, struct error *err)
+static int put_text(struct store *store, const struct store_change *row, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_TEXT, &statement, err);
+    int rc = store_statement(store, STATEMENT_PUT_TEXT, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, row->id);
     if (row->text != NULL)
         sqlite3_bind_text64(statement, 2, row->text, row->text_size, SQLITE_STATIC, SQLITE_UTF8);
-    return store_run(table, statement, err);
+    return store_run(store, statement, err);
 }
 
-static int put_vector(struct semantic_table *table, const struct pending_row *row,
-                      struct error *err)
+static int put_vector(struct store *store, const struct store_change *row, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_VECTOR, &statement, err);
+    int rc = store_statement(store, STATEMENT_PUT_VECTOR, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, row->id);
     sqlite3_bind_blob64(statement, 2, row->vector, row->dimensions * sizeof(float), SQLITE_STATIC);
-    return store_run(table, statement, err);
+    return store_run(store, statement, err);
 }
 
-int store_put(struct semantic_table *table, const struct pending_row *row, int64_t block,
-              struct error *err)
+int store_put(struct store *store, const struct store_change *row, int64_t block, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_ROW, &statement, err);
+    int rc = store_statement(store, STATEMENT_PUT_ROW, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, row->id);
     sqlite3_bind_int64(statement, 2, (int64_t)row->hash);
-    sqlite3_bind_int(statement, 3, row->kind == PENDING_VECTOR);
+    sqlite3_bind_int(statement, 3, row->own);
     sqlite3_bind_int64(statement, 4, block);
-    rc = store_run(table, statement, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = put_vector(table, row, err);
-    if (rc == 0 && table->config.content == NULL) rc = put_text(table, row, err);
+    rc = store_run(store, statement, err);
+    if (rc == 0 && store->options.quantize != INDEX_EXACT) rc = put_vector(store, row, err);
+    if (rc == 0 && store->options.keeps_texts) rc = put_text(store, row, err);
     return rc;
 }
 
-int store_delete_with(struct semantic_table *table, enum semantic_statement which, int64_t number,
+int store_delete_with(struct store *store, enum store_statement which, int64_t number,
                       struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, which, &statement, err);
+    int rc = store_statement(store, which, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, number);
-    return store_run(table, statement, err);
+    return store_run(store, statement, err);
 }
 
-int store_delete(struct semantic_table *table, const struct pending_row *row, struct error *err)
+int store_delete(struct store *store, const struct store_change *row, struct error *err)
 {
-    int rc = store_delete_with(table, STATEMENT_DELETE_ROW, row->id, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = store_delete_with(table, STATEMENT_DELETE_VECTOR, row->id, err);
-    if (rc == 0 && table->config.content == NULL && row->kind == PENDING_DELETE)
-        rc = store_delete_with(table, STATEMENT_DELETE_TEXT, row->id, err);
+    int rc = store_delete_with(store, STATEMENT_DELETE_ROW, row->id, err);
+    if (rc == 0 && store->options.quantize != INDEX_EXACT)
+        rc = store_delete_with(store, STATEMENT_DELETE_VECTOR, row->id, err);
+    if (rc == 0 && store->options.keeps_texts && row->kind == STORE_DELETE)
+        rc = store_delete_with(store, STATEMENT_DELETE_TEXT, row->id, err);
     return rc;
 }
 
-int store_delete_all(struct semantic_table *table, struct error *err)
+int store_delete_all(struct store *store, struct error *err)
 {
     static const char *const emptied[] = {"rows", "blocks", "data", "vectors", "partitions"};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof *emptied; i++)
-        if (has_shadow(table, emptied[i]))
-            rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_%w\"", table->schema,
-                                   table->name, emptied[i]);
-    return rc == 0 ? store_set(table, "partitions", 0, err) : rc;
+        if ((i != 3 || store->options.quantize != INDEX_EXACT) &&
+            (i != 4 || store_is_partitioned(store)))
+            rc = statement_execute(store->db, err, "DELETE FROM \"%w\".\"%w_%w\"", store->schema,
+                                   store->name, emptied[i]);
+    return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
 }
 
-int store_any_row(struct semantic_table *table, int own, int *any, struct error *err)
+int store_any_row(struct store *store, int own, int *any, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = statement_prepare(table->db, &statement, err,
+    int rc = statement_prepare(store->db, &statement, err,
                                "SELECT 1 FROM \"%w\".\"%w_rows\" WHERE own >= %d LIMIT 1",
-                               table->schema, table->name, own);
-    if (rc == 0) rc = statement_step(table->db, statement, any, err);
+                               store->schema, store->name, own);
+    if (rc == 0) rc = statement_step(store->db, statement, any, err);
     sqlite3_finalize(statement);
     return rc;
 }
 
-int store_get_row(struct semantic_table *table, int64_t id, struct store_row *row, int *found,
+int store_get_row(struct store *store, int64_t id, struct store_row *row, int *found,
                   struct error *err)
 {
     sqlite3_stmt *statement;
     *found = 0;
     *row = (struct store_row){0};
-    int rc = store_statement(table, STATEMENT_GET_ROW, &statement, err);
+    int rc = store_statement(store, STATEMENT_GET_ROW, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, id);
-    if ((rc = statement_step(table->db, statement, found, err)) != 0 || !*found) return rc;
+    if ((rc = statement_step(store->db, statement, found, err)) != 0 || !*found) return rc;
     row->hash = (uint64_t)sqlite3_column_int64(statement, 0);
     row->own = sqlite3_column_int(statement, 1);
     row->block = sqlite3_column_int64(statement, 2);
@@ -418,27 +249,27 @@ int store_get_row(struct semantic_table *table, int64_t id, struct store_row *ro
     return 0;
 }
 
-int store_last_id(struct semantic_table *table, int64_t *id, struct error *err)
+int store_last_id(struct store *store, int64_t *id, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
     *id = 0;
-    int rc = store_statement(table, STATEMENT_LAST_ID, &statement, err);
-    if (rc == 0) rc = statement_step(table->db, statement, &row, err);
+    int rc = store_statement(store, STATEMENT_LAST_ID, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
     if (rc != 0 || !row) return rc;
     *id = sqlite3_column_int64(statement, 0);
     sqlite3_reset(statement);
     return 0;
 }
 
-int store_read_model(struct semantic_table *table, struct buffer *bytes, struct error *err)
+int store_read_model(struct store *store, struct buffer *bytes, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
-    int rc = statement_prepare(table->db, &statement, err,
-                               "SELECT bytes FROM \"%w\".\"%w_model\" ORDER BY id", table->schema,
-                               table->name);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row) {
+    int rc = statement_prepare(store->db, &statement, err,
+                               "SELECT bytes FROM \"%w\".\"%w_model\" ORDER BY id", store->schema,
+                               store->name);
+    while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
         const void *piece = sqlite3_column_blob(statement, 0);
         size_t size = (size_t)sqlite3_column_bytes(statement, 0);
         rc = piece == NULL && sqlite3_column_type(statement, 0) == SQLITE_BLOB && size > 0
@@ -449,20 +280,20 @@ int store_read_model(struct semantic_table *table, struct buffer *bytes, struct 
     return rc;
 }
 
-int store_write_model(struct semantic_table *table, struct span bytes, struct error *err)
+int store_write_model(struct store *store, struct span bytes, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_model\"", table->schema,
-                               table->name);
+    int rc = statement_execute(store->db, err, "DELETE FROM \"%w\".\"%w_model\"", store->schema,
+                               store->name);
     if (rc == 0)
-        rc = statement_prepare(table->db, &statement, err,
-                               "INSERT INTO \"%w\".\"%w_model\"(bytes) VALUES (?1)", table->schema,
-                               table->name);
+        rc = statement_prepare(store->db, &statement, err,
+                               "INSERT INTO \"%w\".\"%w_model\"(bytes) VALUES (?1)", store->schema,
+                               store->name);
     for (size_t at = 0; rc == 0 && at < bytes.size; at += MODEL_PIECE) {
         size_t left = bytes.size - at;
         sqlite3_bind_blob64(statement, 1, bytes.data + at, left < MODEL_PIECE ? left : MODEL_PIECE,
                             SQLITE_STATIC);
-        rc = store_run(table, statement, err);
+        rc = store_run(store, statement, err);
     }
     sqlite3_finalize(statement);
     return rc;
