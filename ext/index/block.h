@@ -26,9 +26,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "vector/quantize.h"
+#include "index/metric.h"
 
-enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
 enum index_quantize { INDEX_EXACT, INDEX_INT8, INDEX_BIT };
 
 /* More rows than a block of ours ever has: a stored number beyond it is damage. */
@@ -74,9 +73,6 @@ void index_row_write(const struct index_layout *layout, const struct index_rows 
                      int64_t id, const float *vector, const float *in_code_space,
                      const float *centroid);
 
-/* 1 / |v|: of a vector by which a cosine is estimated before it is computed. */
-double index_inverse(const struct index_layout *layout, const void *vector);
-
 /* The row of an id among the first n; n if it is not there. */
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
 
@@ -88,8 +84,7 @@ void index_code_space(const struct index_layout *layout, const float *vector, fl
 int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,
                       struct error *err);
 
-/* What the codes of this index estimate. */
-enum vector_code index_code(const struct index_layout *layout); /* not for INDEX_EXACT */
-enum vector_form index_form(const struct index_layout *layout);
+/* Which codes the index has; not for INDEX_EXACT. */
+enum vector_code index_code(const struct index_layout *layout);
 
 #endif

@@ -18,9 +18,6 @@
 #define STRETCH_BYTES ((size_t)16 << 10)
 #define ROWS_AT_ONCE 256
 
-/* Far more than the rounding of two products in double. */
-#define ROUNDING 1e-12
-
 /* What the threads share: each takes the next block until there is none. */
 struct scan {
     struct index_search *search;
@@ -41,24 +38,11 @@ size_t index_scan_parts(const struct index_snapshot *snapshot)
     return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
 }
 
-double index_closeness(const struct index_layout *layout, const float *query, const void *vector)
+int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
+                      double score, struct error *err)
 {
-    size_t dimensions = layout->dimensions;
-    if (layout->metric == INDEX_L2) return -sqrt(vector_squared_l2(query, vector, dimensions));
-    double dot = vector_dot(query, vector, dimensions);
-    if (layout->metric == INDEX_DOT) return dot;
-    /* Products of two finite vectors are far from a double's end. Equal ones give exactly 1. */
-    double squares = vector_dot(query, query, dimensions) * vector_dot(vector, vector, dimensions);
-    if (squares == 0.0) return NAN;
-    double cosine = dot / sqrt(squares);
-    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
-}
-
-int index_check_closeness(const struct index_layout *layout, int64_t id, const void *vector,
-                          double closeness, struct error *err)
-{
-    if (isfinite(closeness)) return 0;
-    if (!isnan(closeness) &&
+    if (isfinite(score)) return 0;
+    if (!isnan(score) &&
         vector_check(vector, layout->dimensions * sizeof(float), &(size_t){0}, NULL) == 0)
         return 0;
     return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite",
@@ -83,31 +67,37 @@ int index_is_wanted(const struct index_query *query, int64_t id)
 struct stretch {
     const struct index_rows *rows;
     size_t begin, n;
-    const double *inverses; /* 1 / |row|, for cosine by vectors; else NULL */
+    const double *inverses; /* [n] 1 / |row|, for metrics of directions by vectors; else NULL */
 };
 
 static int compare_vectors(const struct scan *scan, const struct index_target *target,
                            const struct stretch *stretch, struct top_k *heap, struct error *err)
 {
     const struct index_layout *layout = &scan->search->snapshot->layout;
-    const struct index_rows *rows = stretch->rows;
+    const struct index_metric_row *metric = &index_metrics[layout->metric];
+    const struct index_query *query = target->query;
+    const int64_t *ids = stretch->rows->ids + stretch->begin;
+    size_t stride = stretch->rows->stride;
+    struct index_comparison comparison = {.query = query->vector,
+                                          .inverse = target->inverse,
+                                          .rows =
+                                              stretch->rows->components + stretch->begin * stride,
+                                          .inverses = stretch->inverses,
+                                          .n = stretch->n,
+                                          .dimensions = layout->dimensions};
+    double scores[ROWS_AT_ONCE];
     int rc = 0;
+    metric->scores(&comparison, scores);
     for (size_t i = 0; rc == 0 && i < stretch->n; i++) {
-        int64_t id = rows->ids[stretch->begin + i];
-        const void *vector = rows->components + (stretch->begin + i) * rows->stride;
-        /* Most rows are seen not to be among the best without a root or a division. */
-        if (stretch->inverses != NULL &&
-            vector_dot(target->query->vector, vector, layout->dimensions) * target->inverse *
-                    stretch->inverses[i] <
-                top_k_threshold(heap) - ROUNDING)
-            continue;
-        double closeness = index_closeness(layout, target->query->vector, vector);
-        if (closeness < top_k_threshold(heap)) continue;
-        rc = index_check_closeness(layout, id, vector, closeness, err);
-        if (rc == 0 &&
-            index_similarity(layout->metric, closeness) >= target->query->min_similarity &&
-            index_is_wanted(target->query, id))
-            rc = top_k_offer(heap, id, closeness, err);
+        double score = scores[i];
+        if (score < top_k_threshold(heap) - metric->slack) continue;
+        const void *vector = comparison.rows + i * stride;
+        if (metric->slack > 0.0) score = metric->score(query->vector, vector, layout->dimensions);
+        if (score < top_k_threshold(heap)) continue;
+        rc = index_check_score(layout, ids[i], vector, score, err);
+        if (rc == 0 && metric->similarity(score) >= query->min_similarity &&
+            index_is_wanted(query, ids[i]))
+            rc = top_k_offer(heap, ids[i], score, err);
     }
     return rc;
 }
@@ -149,13 +139,14 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
     size_t at_once = STRETCH_BYTES / rows.stride, n_compared = 0;
     if (at_once > ROWS_AT_ONCE) at_once = ROWS_AT_ONCE;
     if (at_once < 1) at_once = 1;
-    int rc = 0, by_cosine = layout->quantize == INDEX_EXACT && layout->metric == INDEX_COSINE;
+    int rc = 0, needs_inverses =
+                    layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions;
     for (; rc == 0 && stretch.begin < block->n; stretch.begin += stretch.n) {
         stretch.n = block->n - stretch.begin < at_once ? block->n - stretch.begin : at_once;
-        if (by_cosine) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
-        for (size_t i = 0; by_cosine && kept == NULL && i < stretch.n; i++) {
+        if (needs_inverses) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
+        for (size_t i = 0; needs_inverses && kept == NULL && i < stretch.n; i++) {
             const void *vector = rows.components + (stretch.begin + i) * rows.stride;
-            inverses[i] = index_inverse(layout, vector);
+            inverses[i] = index_inverse(vector, layout->dimensions);
         }
         for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
             const struct index_target *target = &scan->targets[t];
@@ -301,7 +292,8 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
     if (n_threads > least) n_threads = least < 1 ? 1 : least;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
-        targets[t].inverse = index_inverse(&search->snapshot->layout, targets[t].query->vector);
+        targets[t].inverse =
+            index_inverse(targets[t].query->vector, search->snapshot->layout.dimensions);
     }
     if (search->snapshot->n_rows == 0) return 0;
     scan.blocks = memory_alloc(search->snapshot->n_blocks, sizeof(struct index_block *));

@@ -11,7 +11,7 @@
 struct index_target {
     const struct index_query *query;
     size_t k;                               /* hits to keep, SIZE_MAX: all */
-    const struct vector_code_query *codes;  /* NULL: vectors are compared, hits have a closeness */
+    const struct vector_code_query *codes;  /* NULL: vectors are compared, hits have a score */
     const struct vector_code_bound *bounds; /* [parts] with codes: hits have an upper bound */
     const unsigned char *parts;             /* [parts] 1: look at it; NULL: at all */
     double least_bound;                     /* with codes: lower ones are no hits */
@@ -25,12 +25,9 @@ size_t index_scan_parts(const struct index_snapshot *snapshot);
 /* Whether the query looks at that id. */
 int index_is_wanted(const struct index_query *query, int64_t id);
 
-/* The closeness of a stored vector (checked size): NAN or infinite when it is not usable. */
-double index_closeness(const struct index_layout *layout, const float *query, const void *vector);
-
-/* Whether a closeness is one: ERROR_CORRUPT names the row whose vector it is. */
-int index_check_closeness(const struct index_layout *layout, int64_t id, const void *vector,
-                          double closeness, struct error *err);
+/* Whether a score of a stored vector (checked size) is one: ERROR_CORRUPT names the row. */
+int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
+                      double score, struct error *err);
 
 /* Fills targets[i].hits; the caller deinits them, also after a failure. search->n_scanned rises. */
 int index_scan(struct index_search *search, struct index_target *targets, size_t n_targets,

@@ -44,14 +44,14 @@
 #define SHORT_LIST_OF_CODES 2048
 #define LIST_SHARE 64
 
-double index_similarity(enum index_metric metric, double closeness)
+double index_similarity(enum index_metric metric, double score)
 {
-    return metric == INDEX_L2 ? 1.0 / (1.0 - closeness) : closeness;
+    return index_metrics[metric].similarity(score);
 }
 
-double index_distance(enum index_metric metric, double closeness)
+double index_distance(enum index_metric metric, double score)
 {
-    return metric == INDEX_COSINE ? 1.0 - closeness : -closeness;
+    return index_metrics[metric].distance(score);
 }
 
 /* How many rows of the highest bounds are looked at for k wanted. */
@@ -61,19 +61,9 @@ static size_t ceiling(enum index_quantize quantize, size_t k)
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
 }
 
-/* What the codes estimate, for a closeness: monotone in it. */
-static double form_of(enum index_metric metric, double closeness)
+static const struct index_metric_row *metric_of(const struct index_search *search)
 {
-    return metric == INDEX_L2 ? -(closeness * closeness) : closeness;
-}
-
-/* The form of the least similarity that counts. */
-static double least_form(const struct index_layout *layout, double min_similarity)
-{
-    if (layout->metric != INDEX_L2 || isinf(min_similarity)) return min_similarity;
-    /* similarity = 1 / (1 + distance), which a double rounds. */
-    double distance = 1.0 / min_similarity - 1.0 + 0x1p-50;
-    return min_similarity <= 0.0 ? -INFINITY : form_of(INDEX_L2, distance);
+    return &index_metrics[search->snapshot->layout.metric];
 }
 
 /* ---- vectors, one by one --------------------------------------------------------------------- */
@@ -87,10 +77,10 @@ static int offer_vector(const struct index_search *search, const struct index_qu
     if (size != layout->dimensions * sizeof(float) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                          (long long)id, layout->dimensions * sizeof(float), size);
-    double closeness = index_closeness(layout, query->vector, bytes);
-    int rc = index_check_closeness(layout, id, bytes, closeness, err);
-    if (rc != 0 || index_similarity(layout->metric, closeness) < query->min_similarity) return rc;
-    return top_k_offer(hits, id, closeness, err);
+    double score = metric_of(search)->score(query->vector, bytes, layout->dimensions);
+    int rc = index_check_score(layout, id, bytes, score, err);
+    if (rc != 0 || metric_of(search)->similarity(score) < query->min_similarity) return rc;
+    return top_k_offer(hits, id, score, err);
 }
 
 static int fetch_vector(const struct index_search *search, const struct index_query *query,
@@ -165,22 +155,20 @@ static void prepared_deinit(struct prepared *prepared)
  * is the origin. */
 static void measure_parts(const struct index_snapshot *snapshot, struct prepared *prepared)
 {
-    const struct index_layout *layout = &snapshot->layout;
+    const struct index_metric_row *metric = &index_metrics[snapshot->layout.metric];
     const struct index_partitions *partitions = snapshot->partitions;
-    size_t dimensions = layout->dimensions, n_parts = index_scan_parts(snapshot);
-    int is_l2 = layout->metric == INDEX_L2;
-    for (size_t i = 0; i < n_parts; i++) {
-        const float *centroid = partitions == NULL ? NULL : partitions->centroids + i * dimensions;
-        double squared = centroid == NULL
-                             ? prepared->norm * prepared->norm
-                             : vector_squared_l2(prepared->turned, centroid, dimensions);
-        double dot = 0.0;
-        if (!is_l2 && centroid != NULL)
-            dot = layout->metric == INDEX_COSINE
-                      ? (1.0 + (double)partitions->squared_norms[i] - squared) / 2.0
-                      : vector_dot(prepared->turned, centroid, dimensions);
-        prepared->bounds[i].base = (float)(is_l2 ? -squared : dot);
-        prepared->bounds[i].radius = (float)sqrt(squared);
+    struct index_place place = {.query = prepared->turned,
+                                .dimensions = snapshot->layout.dimensions,
+                                .squared_distance = prepared->norm * prepared->norm};
+    for (size_t i = 0; i < index_scan_parts(snapshot); i++) {
+        if (partitions != NULL) {
+            place.centroid = partitions->centroids + i * place.dimensions;
+            place.squared_norm = (double)partitions->squared_norms[i];
+            place.squared_distance =
+                vector_squared_l2(place.query, place.centroid, place.dimensions);
+        }
+        prepared->bounds[i].base = (float)metric->base(&place);
+        prepared->bounds[i].radius = (float)sqrt(place.squared_distance);
     }
 }
 
@@ -199,8 +187,7 @@ static int choose_parts(const struct index_snapshot *snapshot, size_t k, struct 
     prepared->parts = memory_zalloc(n_parts, 1);
     int rc = prepared->parts == NULL ? error_nomem(err) : 0;
     for (size_t i = 0; rc == 0 && i < n_parts; i++) {
-        double near = snapshot->layout.metric == INDEX_DOT ? (double)prepared->bounds[i].base
-                                                           : -(double)prepared->bounds[i].radius;
+        double near = index_metrics[snapshot->layout.metric].nearness(&prepared->bounds[i]);
         rc = top_k_offer(&nearest, (int64_t)i, near, err);
     }
     for (size_t i = 0; rc == 0 && i < nearest.n; i++) prepared->parts[nearest.hits[i].id] = 1;
@@ -249,14 +236,13 @@ static int rescore(struct index_search *search, const struct index_query *query,
                    struct top_k *candidates, struct top_k *hits, int *done, struct error *err)
 {
     *done = 1;
-    enum index_metric metric = search->snapshot->layout.metric;
     struct top_k_hit candidate;
     int rc = 0;
     for (size_t n = 1; rc == 0; n++) {
         double threshold = top_k_threshold(hits);
         *done = top_k_pop(candidates, &candidate);
-        if (!*done ||
-            (!isinf(threshold) && candidate.similarity + SMALLEST < form_of(metric, threshold)))
+        if (!*done || (!isinf(threshold) &&
+                       candidate.similarity + SMALLEST < metric_of(search)->estimate(threshold)))
             break;
         rc = fetch_vector(search, query, candidate.id, hits, err);
         search->n_rescored++;
@@ -307,8 +293,7 @@ static void widen(const struct index_snapshot *snapshot, struct prepared *prepar
     for (size_t i = 0; i < index_scan_parts(snapshot); i++) {
         struct vector_code_bound *bound = &prepared->bounds[i];
         double centroid = partitions == NULL ? 0.0 : sqrt((double)partitions->squared_norms[i]);
-        double reach = norm + centroid + (isinf(least) || least > 0.0 ? 0.0 : sqrt(-least));
-        double base = layout->metric == INDEX_L2 ? reach * reach : norm * centroid;
+        double base = index_metrics[layout->metric].magnitude(norm, centroid, least);
         bound->base += (float)(ROUNDING * base) + (float)SMALLEST;
         bound->radius *= (float)(1.0 + ROUNDING);
         bound->slack += (float)(ROUNDING * slack);
@@ -327,7 +312,7 @@ static int search_certainly(struct index_search *search, const struct index_quer
         measure_parts(search->snapshot, prepared);
         set_errors(search->snapshot, prepared, sqrt((double)layout->dimensions));
         target.codes = prepared->codes;
-        target.least_bound = least_form(layout, query->min_similarity);
+        target.least_bound = metric_of(search)->min_estimate(query->min_similarity);
         widen(search->snapshot, prepared, target.least_bound);
     } else {
         target.k = query->k;
@@ -401,7 +386,7 @@ static int scan_group(struct index_search *search, const struct index_query *que
         set_errors(snapshot, &prepared[q],
                    prepared[q].parts != NULL ? STANDARD_ERRORS_OF_PARTS : STANDARD_ERRORS);
         targets[q].k = ceiling(layout->quantize, queries[q].k);
-        targets[q].least_bound = least_form(layout, queries[q].min_similarity);
+        targets[q].least_bound = metric_of(search)->min_estimate(queries[q].min_similarity);
     }
     if (rc == 0) rc = index_scan(search, targets, n_queries, err);
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {

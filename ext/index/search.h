@@ -4,9 +4,9 @@
  * Knows blocks, vectors and ids; not where they are stored (callbacks), nor where they come from.
  *
  * - Exact: every row's vector is compared.
- * - Codes: each row gets an upper bound of its closeness, estimate + z standard errors (see
+ * - Codes: each row gets an upper bound of its estimate, with z standard errors (see
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
- *   bound reaches the k-th best closeness found: so how many are looked at follows from the data and
+ *   bound reaches the k-th best score found: so how many are looked at follows from the data and
  *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k. Where that comes first, with a higher
  *   one, and then by all vectors: codes cost time where they say little, not neighbours.
  * - Partitions: only rows of the parts whose centroids are nearest to the query, an eighth of all
@@ -19,13 +19,6 @@
  * Several queries go through each block together, while it is in the processor's cache. Blocks in
  * memory are scanned by several threads, which only compute: the caller's thread alone reads
  * storage, allocates and polls the cancel token. The k best of n are kept in heaps: O(n log k).
- *
- * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises
- * too:
- *            closeness    similarity           distance
- *   cosine   cos(a, b)    cos(a, b)            1 - cos(a, b)
- *   dot      a . b        a . b                -(a . b)
- *   l2       -|a - b|     1 / (1 + |a - b|)    |a - b|
  */
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H
@@ -76,13 +69,13 @@ struct index_search {
 };
 
 /* Offers every hit of queries[i] to hits[i], which the caller initialised with that query's k; its
- * `similarity` is the closeness. A stored vector of another size or with a component that is not
+ * `similarity` is the score (metric.h). A stored vector of another size or with a component that is not
  * finite is ERROR_CORRUPT and names its row. */
 int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err);
 
-/* The similarity and the distance that go with a closeness of that metric. */
-double index_similarity(enum index_metric metric, double closeness);
-double index_distance(enum index_metric metric, double closeness);
+/* The similarity and the distance that go with a score of that metric. */
+double index_similarity(enum index_metric metric, double score);
+double index_distance(enum index_metric metric, double score);
 
 #endif

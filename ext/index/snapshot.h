@@ -91,7 +91,7 @@ const void *index_snapshot_keep(struct index_block *block, struct index_bytes *b
 /* The bytes of a block; NULL if they are not in memory. */
 const void *index_block_data(const struct index_block *block);
 
-/* 1 / |row| of its rows, [n], for cosine by vectors, of a block in memory; else NULL. */
+/* 1 / |row| of its rows, [n], for metrics of directions by vectors, of a block in memory; else NULL. */
 const double *index_block_inverses(const struct index_block *block);
 
 /* The blocks of a partition: the first one in *first, their number returned. */

@@ -196,8 +196,8 @@ static void blocks_forget(struct blocks *blocks)
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
 /* What a search must give for two vectors, to the last bit; it is what their formula gives. */
-static double blocks_closeness(const struct index_layout *layout, const float *query,
-                               const float *vector)
+static double blocks_score(const struct index_layout *layout, const float *query,
+                           const float *vector)
 {
     double dot = 0.0, a = 0.0, b = 0.0, squared = 0.0;
     for (size_t i = 0; i < layout->dimensions; i++) {
@@ -211,9 +211,9 @@ static double blocks_closeness(const struct index_layout *layout, const float *q
                       : layout->metric == INDEX_DOT  ? dot
                                                      : -sqrt(squared);
     double size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
-    double closeness = index_closeness(layout, query, vector);
-    assert_true(fabs(closeness - expected) <= 2e-6 * size);
-    return closeness;
+    double score = index_metrics[layout->metric].score(query, vector, layout->dimensions);
+    assert_true(fabs(score - expected) <= 2e-6 * size);
+    return score;
 }
 
 /* All rows that qualify, one by one, sorted; hits is initialised with the query's k. */
@@ -224,12 +224,13 @@ static void blocks_oracle(const struct blocks *blocks, const struct index_query 
     top_k_init(hits, query->k);
     for (size_t row = 0; row < blocks->n; row++) {
         int64_t id = blocks->ids[row];
-        double closeness =
-            blocks_closeness(&blocks->layout, query->vector, blocks->vectors + row * dimensions);
+        double score =
+            blocks_score(&blocks->layout, query->vector, blocks->vectors + row * dimensions);
         while (query->only != NULL && j < query->n_only && query->only[j] < id) j++;
         if (query->only != NULL && (j == query->n_only || query->only[j] != id)) continue;
-        if (index_similarity(blocks->layout.metric, closeness) < query->min_similarity) continue;
-        assert_int_equal(top_k_offer(hits, id, closeness, NULL), 0);
+        if (index_metrics[blocks->layout.metric].similarity(score) < query->min_similarity)
+            continue;
+        assert_int_equal(top_k_offer(hits, id, score, NULL), 0);
     }
     top_k_sort(hits);
 }

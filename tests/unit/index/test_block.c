@@ -180,15 +180,13 @@ static void test_capacities(void **state)
     }
 }
 
-static void test_what_codes_estimate(void **state)
+static void test_codes(void **state)
 {
     (void)state;
     struct index_layout layout = {INDEX_COSINE, INDEX_INT8, 4};
     assert_int_equal(index_code(&layout), VECTOR_INT8);
-    assert_int_equal(index_form(&layout), VECTOR_DOT);
     layout = (struct index_layout){INDEX_L2, INDEX_BIT, 4};
     assert_int_equal(index_code(&layout), VECTOR_BIT);
-    assert_int_equal(index_form(&layout), VECTOR_SQUARED_L2);
 }
 
 int main(void)
@@ -196,7 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arrays),     cmocka_unit_test(test_write_and_move),
         cmocka_unit_test(test_code_space), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_capacities), cmocka_unit_test(test_what_codes_estimate),
+        cmocka_unit_test(test_capacities), cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static size_t count_common(const struct top_k *a, const struct top_k *b)
     return n;
 }
 
-/* As many as there are, ranked, each with its true closeness; without codes and parts that are left
+/* As many as there are, ranked, each with its true score; without codes and parts that are left
  * out, those that comparing one by one finds. Returns how many hits are right. */
 static size_t compare(struct blocks *blocks, struct index_search *search,
                       const struct index_query *query, int exactly)
@@ -78,7 +78,7 @@ static size_t compare(struct blocks *blocks, struct index_search *search,
     for (size_t i = 0; i < hits.n; i++) {
         size_t row = blocks_row(blocks, hits.hits[i].id);
         assert_true(hits.hits[i].similarity ==
-                    blocks_closeness(&blocks->layout, query->vector, vectors[row]));
+                    blocks_score(&blocks->layout, query->vector, vectors[row]));
         assert_true(i == 0 || hits.hits[i].similarity < hits.hits[i - 1].similarity ||
                     hits.hits[i].id > hits.hits[i - 1].id);
     }
@@ -125,7 +125,7 @@ static void similar_enough(struct blocks *blocks, struct index_search *search)
         for (size_t i = 0; i < 5; i++) {
             size_t place = places[i];
             query.min_similarity =
-                index_similarity(blocks->layout.metric, all.hits[place].similarity);
+                index_metrics[blocks->layout.metric].similarity(all.hits[place].similarity);
             for (query.k = 1; query.k <= 2000; query.k *= 7)
                 compare(blocks, search, &query, query.k > place);
             query.min_similarity = nextafter(query.min_similarity, INFINITY);
@@ -534,8 +534,8 @@ static void out_of_memory(struct blocks *blocks, struct index_search *search)
         assert_int_equal(search_once(&trial, NULL), 0);
         assert_true(each_allocation(search_once, &trial) >= 4);
         blocks_oracle(blocks, some, &all);
-        some[0].min_similarity =
-            index_similarity(blocks->layout.metric, all.hits[3].similarity); /* for certain */
+        some[0].min_similarity = index_metrics[blocks->layout.metric].similarity(
+            all.hits[3].similarity); /* for certain */
         top_k_deinit(&all);
         assert_int_equal(search_once(&trial, NULL), 0);
         assert_true(each_allocation(search_once, &trial) >= 4);
@@ -548,36 +548,16 @@ static void test_out_of_memory(void **state)
     for_each_index(out_of_memory);
 }
 
-static void test_similarity_and_distance(void **state)
-{
-    (void)state;
-    assert_true(index_similarity(INDEX_COSINE, 0.5) == 0.5);
-    assert_true(index_distance(INDEX_COSINE, 0.25) == 0.75);
-    assert_true(index_similarity(INDEX_DOT, -7.0) == -7.0);
-    assert_true(index_distance(INDEX_DOT, -7.0) == 7.0);
-    assert_true(index_similarity(INDEX_L2, -3.0) == 0.25);
-    assert_true(index_distance(INDEX_L2, -3.0) == 3.0);
-    assert_true(index_similarity(INDEX_L2, 0.0) == 1.0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_k),
-        cmocka_unit_test(test_similar_enough),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_exactly),
-        cmocka_unit_test(test_near_parts),
-        cmocka_unit_test(test_kept_or_not),
-        cmocka_unit_test(test_threads_find_the_same),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_damaged_vector),
-        cmocka_unit_test(test_storage_fails),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_similarity_and_distance),
+        cmocka_unit_test(test_any_k),          cmocka_unit_test(test_similar_enough),
+        cmocka_unit_test(test_lists),          cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_exactly),        cmocka_unit_test(test_near_parts),
+        cmocka_unit_test(test_kept_or_not),    cmocka_unit_test(test_threads_find_the_same),
+        cmocka_unit_test(test_ties),           cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_damaged_vector), cmocka_unit_test(test_storage_fails),
+        cmocka_unit_test(test_cancel),         cmocka_unit_test(test_out_of_memory),
     };
     static float centres[CENTRES][DIMENSIONS];
     uint64_t random = 1;
