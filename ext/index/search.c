@@ -44,16 +44,6 @@
 #define SHORT_LIST_OF_CODES 2048
 #define LIST_SHARE 64
 
-double index_similarity(enum index_metric metric, double score)
-{
-    return index_metrics[metric].similarity(score);
-}
-
-double index_distance(enum index_metric metric, double score)
-{
-    return index_metrics[metric].distance(score);
-}
-
 /* How many rows of the highest bounds are looked at for k wanted. */
 static size_t ceiling(enum index_quantize quantize, size_t k)
 {

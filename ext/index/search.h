@@ -74,8 +74,4 @@ struct index_search {
 int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err);
 
-/* The similarity and the distance that go with a score of that metric. */
-double index_similarity(enum index_metric metric, double score);
-double index_distance(enum index_metric metric, double score);
-
 #endif

@@ -210,11 +210,11 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
             similarities[i] =
-                (float)index_similarity(table->config.metric, cursor->hits[i].closeness);
+                (float)index_metrics[table->config.metric].similarity(cursor->hits[i].closeness);
         struct model_candidates candidates = {
             .documents = documents,
             .n_documents = cursor->n_hits,
-            .similarities = table->config.metric == INDEX_DOT ? NULL : similarities,
+            .similarities = index_metrics[table->config.metric].is_bounded ? similarities : NULL,
             .cancel = &table->connection->cancel};
         if (rc == 0) rc = argument_text(cursor->query, &candidates.query, err);
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
@@ -633,11 +633,12 @@ static int result_search(struct semantic_cursor *cursor, sqlite3_context *contex
         if (cursor->k != NULL) sqlite3_result_value(context, cursor->k);
         break;
     case COLUMN_SIMILARITY:
-        sqlite3_result_double(context,
-                              index_similarity(table->config.metric, cursor->hit.closeness));
+        sqlite3_result_double(
+            context, index_metrics[table->config.metric].similarity(cursor->hit.closeness));
         break;
     case COLUMN_DISTANCE:
-        sqlite3_result_double(context, index_distance(table->config.metric, cursor->hit.closeness));
+        sqlite3_result_double(context,
+                              index_metrics[table->config.metric].distance(cursor->hit.closeness));
         break;
     case COLUMN_RANK:
         sqlite3_result_int64(context, cursor->hit.rank);

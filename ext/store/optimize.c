@@ -78,7 +78,7 @@ static int check_vector(const struct semantic_table *table, int64_t id, const vo
                              i);
         if (component != 0.0f) zero = 0;
     }
-    if (zero && table->config.metric == INDEX_COSINE)
+    if (zero && index_metrics[table->config.metric].of_directions)
         return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
     return 0;
 }
