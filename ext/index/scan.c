@@ -5,8 +5,6 @@
 
 #include "base/memory.h"
 #include "base/workers.h"
-#include "vector/codec.h"
-#include "vector/distance.h"
 
 /* Bytes compared between two looks at the cancel token: well under 1 ms of work. */
 #define BYTES_PER_POLL ((size_t)1 << 20)
@@ -38,30 +36,7 @@ size_t index_scan_parts(const struct index_snapshot *snapshot)
     return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
 }
 
-int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
-                      double score, struct error *err)
-{
-    if (isfinite(score)) return 0;
-    if (!isnan(score) &&
-        vector_check(vector, layout->dimensions * sizeof(float), &(size_t){0}, NULL) == 0)
-        return 0;
-    return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite",
-                     (long long)id);
-}
-
 /* ---- one block ------------------------------------------------------------------------------- */
-
-int index_is_wanted(const struct index_query *query, int64_t id)
-{
-    size_t low = 0, high = query->n_only;
-    if (query->only == NULL) return 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (query->only[middle] < id) low = middle + 1;
-        else high = middle;
-    }
-    return low < query->n_only && query->only[low] == id;
-}
 
 /* Rows [begin, begin + n) of a block. */
 struct stretch {
@@ -96,7 +71,7 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
         if (score < top_k_threshold(heap)) continue;
         rc = index_check_score(layout, ids[i], vector, score, err);
         if (rc == 0 && metric->similarity(score) >= query->min_similarity &&
-            index_is_wanted(query, ids[i]))
+            index_query_wants(query, ids[i]))
             rc = top_k_offer(heap, ids[i], score, err);
     }
     return rc;
@@ -114,7 +89,7 @@ static int compare_codes(const struct index_target *target, const struct vector_
     vector_code_bounds(target->codes, &codes, bound, bounds);
     double least = fmax(top_k_threshold(heap), target->least_bound);
     for (size_t i = 0; rc == 0 && i < codes.n; i++) {
-        if ((double)bounds[i] < least || !index_is_wanted(target->query, rows->ids[begin + i]))
+        if ((double)bounds[i] < least || !index_query_wants(target->query, rows->ids[begin + i]))
             continue;
         rc = top_k_offer(heap, rows->ids[begin + i], (double)bounds[i], err);
         least = fmax(top_k_threshold(heap), target->least_bound);

@@ -5,7 +5,7 @@
 #ifndef INDEX_SCAN_H
 #define INDEX_SCAN_H
 
-#include "index/search.h"
+#include "index/query.h"
 
 /* One query, as a scan meets it. */
 struct index_target {
@@ -21,13 +21,6 @@ struct index_target {
 
 /* How many parts a snapshot has: 1 without partitions. */
 size_t index_scan_parts(const struct index_snapshot *snapshot);
-
-/* Whether the query looks at that id. */
-int index_is_wanted(const struct index_query *query, int64_t id);
-
-/* Whether a score of a stored vector (checked size) is one: ERROR_CORRUPT names the row. */
-int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
-                      double score, struct error *err);
 
 /* Fills targets[i].hits; the caller deinits them, also after a failure. search->n_scanned rises. */
 int index_scan(struct index_search *search, struct index_target *targets, size_t n_targets,

@@ -110,7 +110,7 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
     while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
            !done) {
         for (size_t q = 0; rc == 0 && q < n_queries; q++)
-            if (index_is_wanted(&queries[q], id))
+            if (index_query_wants(&queries[q], id))
                 rc = offer_vector(search, &queries[q], id, bytes, size, &hits[q], err);
         n++;
         n_components += n_queries * search->snapshot->layout.dimensions;

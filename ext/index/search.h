@@ -23,50 +23,7 @@
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/cancel.h"
-#include "base/error.h"
-#include "index/snapshot.h"
-#include "vector/top_k.h"
-
-/* How the storage is read. Each returns 0 or an error code; bytes live until the next call. */
-struct index_storage {
-    /* The bytes of a block that is not in memory, checked (index_block_check). *kept = 1 if they
-     * stay with the snapshot. */
-    int (*load)(void *context, struct index_block *block, const void **bytes, int *kept,
-                struct error *err);
-    /* The vector of one id; *found = 0 if there is none. */
-    int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
-                 struct error *err);
-    /* Begins a scan, in any order, of all vectors of an index with codes; the next one, *done = 1
-     * after the last. */
-    int (*rewind)(void *context, struct error *err);
-    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
-                struct error *err);
-    void *context;
-};
-
-struct index_query {
-    const float *vector;   /* [dimensions], finite; not zero for the cosine metric */
-    size_t k;              /* SIZE_MAX: all of them, ranked */
-    double min_similarity; /* less similar ones do not count; -INFINITY for none */
-    const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all */
-    size_t n_only;
-};
-
-/* What a search looks at, and what it looked at. */
-struct index_search {
-    struct index_snapshot *snapshot;
-    const struct index_storage *storage;
-    int near_parts_only; /* leave out parts that are far from the query */
-    int exactly;         /* compare the vectors of all rows, whatever the codes */
-    size_t n_threads;    /* 1 or more; 0 is 1 */
-    const struct cancel *cancel;
-    size_t n_scanned, n_rescored; /* rows compared in a scan; exactly after a scan of codes; summed
-                                     over queries */
-};
+#include "index/query.h"
 
 /* Offers every hit of queries[i] to hits[i], which the caller initialised with that query's k; its
  * `similarity` is the score (metric.h). A stored vector of another size or with a component that is not

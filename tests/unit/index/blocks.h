@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/scan.h"
+#include "index/search.h"
 #include "vector/random.h"
 
 enum { BLOCK_ROWS = 100 };
