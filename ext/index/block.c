@@ -89,13 +89,13 @@ size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id)
     return i;
 }
 
-void index_code_space(const struct index_layout *layout, const float *vector, float *turned)
+void index_code_space(const struct index_layout *layout, const float *vector, float *rotated)
 {
     size_t dimensions = layout->dimensions;
-    int is_unit =
-        index_metrics[layout->metric].of_directions && vector_normalize(vector, dimensions, turned);
-    if (!is_unit) memmove(turned, vector, dimensions * sizeof *turned);
-    vector_rotate(turned, dimensions);
+    int is_unit = index_metrics[layout->metric].of_directions &&
+                  vector_normalize(vector, dimensions, rotated);
+    if (!is_unit) memmove(rotated, vector, dimensions * sizeof *rotated);
+    vector_rotate(rotated, dimensions);
 }
 
 int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,

@@ -15,9 +15,9 @@
  * is large enough for a read of the storage to cost less than what is read, small enough to stay in
  * a processor's second cache while a group of queries is compared with it.
  *
- * Codes live in "code space": the vector (for cosine the unit vector) turned by vector_rotate. That
- * keeps distances, and spreads what a few components hold over all of them, so that one scale or
- * one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
+ * Codes live in "code space": the vector (for cosine the unit vector) rotated by vector_rotate.
+ * That keeps distances, and spreads what a few components hold over all of them, so that one scale
+ * or one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
  */
 #ifndef INDEX_BLOCK_H
 #define INDEX_BLOCK_H
@@ -51,8 +51,8 @@ struct index_rows {
 /* Bytes of a block of so many rows. */
 size_t index_block_size(const struct index_layout *layout, size_t capacity);
 
-/* How many rows a new block should take, in a part of the index that has n_rows already: as many
- * again, up to what makes a full block. */
+/* How many rows a new block should take, in a partition that has n_rows already: as many again, up
+ * to what makes a full block. */
 size_t index_block_capacity(const struct index_layout *layout, size_t n_rows);
 
 /* The arrays of a block's bytes, aligned to 8, of index_block_size. */
@@ -77,7 +77,7 @@ void index_row_write(const struct index_layout *layout, const struct index_rows 
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
 
 /* A vector in code space: [dimensions], may be the vector itself. */
-void index_code_space(const struct index_layout *layout, const float *vector, float *turned);
+void index_code_space(const struct index_layout *layout, const float *vector, float *rotated);
 
 /* Whether the first n rows can be used: ERROR_CORRUPT for numbers of codes that are not finite or
  * negative, naming the row. */

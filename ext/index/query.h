@@ -41,9 +41,9 @@ struct index_query {
 struct index_search {
     struct index_snapshot *snapshot;
     const struct index_storage *storage;
-    int near_parts_only; /* leave out parts that are far from the query */
-    int exactly;         /* compare the vectors of all rows, whatever the codes */
-    size_t n_threads;    /* 1 or more; 0 is 1 */
+    int near_partitions_only; /* leave out partitions that are far from the query */
+    int exactly;              /* compare the vectors of all rows, whatever the codes */
+    size_t n_threads;         /* 1 or more; 0 is 1 */
     const struct cancel *cancel;
     size_t n_scanned, n_rescored; /* rows compared in a scan; exactly after a scan of codes; summed
                                      over queries */

@@ -31,11 +31,6 @@ struct scan {
     struct error *err;
 };
 
-size_t index_scan_parts(const struct index_snapshot *snapshot)
-{
-    return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
-}
-
 /* ---- one block ------------------------------------------------------------------------------- */
 
 /* Rows [begin, begin + n) of a block. */
@@ -87,12 +82,13 @@ static int compare_codes(const struct index_target *target, const struct vector_
                                  rows->components + begin * rows->stride, stretch->n};
     int rc = 0;
     vector_code_bounds(target->codes, &codes, bound, bounds);
-    double least = fmax(top_k_threshold(heap), target->least_bound);
+    double min_bound = fmax(top_k_threshold(heap), target->min_bound);
     for (size_t i = 0; rc == 0 && i < codes.n; i++) {
-        if ((double)bounds[i] < least || !index_query_wants(target->query, rows->ids[begin + i]))
+        if ((double)bounds[i] < min_bound ||
+            !index_query_wants(target->query, rows->ids[begin + i]))
             continue;
         rc = top_k_offer(heap, rows->ids[begin + i], (double)bounds[i], err);
-        least = fmax(top_k_threshold(heap), target->least_bound);
+        min_bound = fmax(top_k_threshold(heap), target->min_bound);
     }
     return rc;
 }
@@ -108,9 +104,7 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
     const double *kept = bytes == index_block_data(block) ? index_block_inverses(block) : NULL;
     double inverses[ROWS_AT_ONCE];
     struct stretch stretch = {.rows = &rows};
-    size_t part = snapshot->partitions == NULL
-                      ? 0
-                      : index_partitions_find(snapshot->partitions, block->partition);
+    size_t place = index_snapshot_place(snapshot, block);
     size_t at_once = STRETCH_BYTES / rows.stride, n_compared = 0;
     if (at_once > ROWS_AT_ONCE) at_once = ROWS_AT_ONCE;
     if (at_once < 1) at_once = 1;
@@ -126,10 +120,10 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
         for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
             const struct index_target *target = &scan->targets[t];
             struct top_k *heap = &scan->heaps[thread * scan->n_targets + t];
-            if (target->parts != NULL && !target->parts[part]) continue;
+            if (target->partitions != NULL && !target->partitions[place]) continue;
             rc = target->codes == NULL
                      ? compare_vectors(scan, target, &stretch, heap, err)
-                     : compare_codes(target, &target->bounds[part], &stretch, heap, err);
+                     : compare_codes(target, &target->bounds[place], &stretch, heap, err);
             n_compared += stretch.n;
         }
     }
@@ -161,15 +155,15 @@ static void scan_blocks(void *context, size_t number)
     }
 }
 
-static int is_chosen(const struct scan *scan, size_t part)
+static int is_chosen(const struct scan *scan, size_t place)
 {
     for (size_t t = 0; t < scan->n_targets; t++)
-        if (scan->targets[t].parts == NULL || scan->targets[t].parts[part]) return 1;
+        if (scan->targets[t].partitions == NULL || scan->targets[t].partitions[place]) return 1;
     return 0;
 }
 
-/* Blocks in the order of their parts' distance from the only query: its best rows come first, and
- * nearly all others are seen to be none of them. */
+/* Blocks in the order of their partitions' distance from the only query: its best rows come first,
+ * and nearly all others are seen to be none of them. */
 struct by_distance {
     float base;
     struct index_block *block;
@@ -183,13 +177,14 @@ static int compare_distance(const void *a, const void *b)
 
 static int sort_blocks(struct scan *scan, struct error *err)
 {
-    const struct index_partitions *partitions = scan->search->snapshot->partitions;
-    if (partitions == NULL || scan->n_targets != 1 || scan->targets->bounds == NULL) return 0;
+    const struct index_snapshot *snapshot = scan->search->snapshot;
+    if (snapshot->partitions == NULL || scan->n_targets != 1 || scan->targets->bounds == NULL)
+        return 0;
     struct by_distance *order = memory_alloc(scan->n_blocks, sizeof *order);
     if (order == NULL) return error_nomem(err);
     for (size_t i = 0; i < scan->n_blocks; i++) {
-        size_t part = index_partitions_find(partitions, scan->blocks[i]->partition);
-        order[i] = (struct by_distance){scan->targets->bounds[part].base, scan->blocks[i]};
+        size_t place = index_snapshot_place(snapshot, scan->blocks[i]);
+        order[i] = (struct by_distance){scan->targets->bounds[place].base, scan->blocks[i]};
     }
     qsort(order, scan->n_blocks, sizeof *order, compare_distance);
     for (size_t i = 0; i < scan->n_blocks; i++) scan->blocks[i] = order[i].block;
@@ -206,15 +201,13 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++) {
         struct index_block *block = &snapshot->blocks[i];
-        size_t part = snapshot->partitions == NULL
-                          ? 0
-                          : index_partitions_find(snapshot->partitions, block->partition);
-        if (part == index_scan_parts(snapshot))
+        size_t place = index_snapshot_place(snapshot, block);
+        if (place == index_snapshot_n_partitions(snapshot))
             return error_set(err, ERROR_CORRUPT,
                              "block %lld belongs to partition %lld, which does not exist "
                              "('optimize' mends it)",
                              (long long)block->number, (long long)block->partition);
-        if (!is_chosen(scan, part)) continue;
+        if (!is_chosen(scan, place)) continue;
         const void *bytes = index_block_data(block);
         int kept = 1;
         if (bytes == NULL) rc = storage->load(storage->context, block, &bytes, &kept, err);
@@ -261,10 +254,10 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
 {
     struct scan scan = {.search = search, .targets = targets, .n_targets = n_targets, .err = err};
     size_t n_bytes = 0, n_threads = search->n_threads < 1 ? 1 : search->n_threads;
-    size_t least = search->snapshot->n_rows * index_block_size(&search->snapshot->layout, 1) *
-                   n_targets / THREAD_BYTES;
+    size_t most = search->snapshot->n_rows * index_block_size(&search->snapshot->layout, 1) *
+                  n_targets / THREAD_BYTES;
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
-    if (n_threads > least) n_threads = least < 1 ? 1 : least;
+    if (n_threads > most) n_threads = most < 1 ? 1 : most;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
         targets[t].inverse =

@@ -7,14 +7,15 @@
  * - Codes: each row gets an upper bound of its estimate, with z standard errors (see
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
  *   bound reaches the k-th best score found: so how many are looked at follows from the data and
- *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k. Where that comes first, with a higher
- *   one, and then by all vectors: codes cost time where they say little, not neighbours.
- * - Partitions: only rows of the parts whose centroids are nearest to the query, an eighth of all
- *   parts, are compared. All parts with a list of ids, or when fewer than k rows were found that are
- *   similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that
+ *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k.
+ *   Where that comes first, with a higher one, and then by all vectors: codes cost time where they
+ *   say little, not neighbours.
+ * - Partitions: only rows of the partitions whose centroids are nearest to the query, an eighth of
+ *   all, are compared. All partitions with a list of ids, or when fewer than k rows were found that
+ *   are similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that
  *   qualify come back whenever they exist.
- * - A short list of ids is fetched and compared exactly; so is everything where k is a large part of
- *   the rows.
+ * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
+ *   of the rows.
  *
  * Several queries go through each block together, while it is in the processor's cache. Blocks in
  * memory are scanned by several threads, which only compute: the caller's thread alone reads
@@ -26,8 +27,8 @@
 #include "index/query.h"
 
 /* Offers every hit of queries[i] to hits[i], which the caller initialised with that query's k; its
- * `similarity` is the score (metric.h). A stored vector of another size or with a component that is not
- * finite is ERROR_CORRUPT and names its row. */
+ * `similarity` is the score (metric.h). A stored vector of another size or with a component that is
+ * not finite is ERROR_CORRUPT and names its row. */
 int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err);
 

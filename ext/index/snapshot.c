@@ -239,7 +239,20 @@ const void *index_snapshot_keep(struct index_block *block, struct index_bytes *b
     return index_bytes_data(present);
 }
 
-size_t index_snapshot_part(const struct index_snapshot *snapshot, int64_t partition, size_t *first)
+size_t index_snapshot_n_partitions(const struct index_snapshot *snapshot)
+{
+    return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
+}
+
+size_t index_snapshot_place(const struct index_snapshot *snapshot, const struct index_block *block)
+{
+    return snapshot->partitions == NULL
+               ? 0
+               : index_partitions_find(snapshot->partitions, block->partition);
+}
+
+size_t index_snapshot_partition(const struct index_snapshot *snapshot, int64_t partition,
+                                size_t *first)
 {
     size_t low = 0, high = snapshot->n_blocks;
     while (low < high) {

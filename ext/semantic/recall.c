@@ -141,7 +141,7 @@ static int measure(struct semantic_view *view, struct recall_cursor *cursor, str
 {
     struct index_search search = reader_search(&view->reader, &view->storage), exact = search;
     exact.exactly = 1;
-    exact.near_parts_only = 0;
+    exact.near_partitions_only = 0;
     int rc = take_sample(view, cursor->k, sample, err);
     for (size_t at = 0, n; rc == 0 && at < sample->n; at += n) {
         n = sample->n - at < GROUP ? sample->n - at : GROUP;

@@ -1,6 +1,6 @@
 /*
- * blocks.h: an index in memory, as the storage callbacks of a search see it: rows in blocks, with or
- * without codes and partitions; and damage on command.
+ * blocks.h: an index in memory, as the storage callbacks of a search see it: rows in blocks, with
+ * or without codes and partitions; and damage on command.
  *
  * For one test program, which includes cmocka.h before.
  */
@@ -100,35 +100,36 @@ static struct index_storage blocks_storage(struct blocks *blocks)
     return (struct index_storage){blocks_load, blocks_fetch, blocks_rewind, blocks_next, blocks};
 }
 
-/* n_parts centroids, which are rows; every row goes to the nearest. */
-static struct index_partitions *blocks_partitions(struct blocks *blocks, size_t n_parts)
+/* n_partitions centroids, which are rows; every row goes to the nearest. */
+static struct index_partitions *blocks_partitions(struct blocks *blocks, size_t n_partitions)
 {
     struct index_partitions *partitions;
     size_t dimensions = blocks->layout.dimensions;
-    assert_int_equal(index_partitions_new(n_parts, dimensions, &partitions, NULL), 0);
-    for (size_t i = 0; i < n_parts; i++) {
+    assert_int_equal(index_partitions_new(n_partitions, dimensions, &partitions, NULL), 0);
+    for (size_t i = 0; i < n_partitions; i++) {
         partitions->numbers[i] = 3 * (int64_t)i + 1;
         memcpy(partitions->centroids + i * dimensions,
-               blocks->points + blocks->n / n_parts * i * dimensions, dimensions * sizeof(float));
+               blocks->points + blocks->n / n_partitions * i * dimensions,
+               dimensions * sizeof(float));
     }
     index_partitions_ready(partitions);
     return partitions;
 }
 
-/* The rows of one part into blocks of it. */
-static void blocks_write_part(struct blocks *blocks, const uint32_t *places, size_t part,
-                              size_t *n_blocks)
+/* The rows of one partition into blocks of it. */
+static void blocks_write_partition(struct blocks *blocks, const uint32_t *places, size_t place,
+                                   size_t *n_blocks)
 {
     struct index_snapshot *snapshot = blocks->snapshot;
     const struct index_partitions *partitions = snapshot->partitions;
     size_t dimensions = blocks->layout.dimensions;
     struct index_block *block = NULL;
     for (size_t row = 0; row < blocks->n; row++) {
-        if (places != NULL && places[row] != part) continue;
+        if (places != NULL && places[row] != place) continue;
         if (block == NULL || block->n == block->capacity) {
             block = &snapshot->blocks[*n_blocks];
             block->number = (int64_t)++ * n_blocks;
-            block->partition = partitions == NULL ? 0 : partitions->numbers[part];
+            block->partition = partitions == NULL ? 0 : partitions->numbers[place];
             block->version = 1;
             block->capacity = BLOCK_ROWS;
             blocks->bytes[block->number - 1] =
@@ -138,13 +139,13 @@ static void blocks_write_part(struct blocks *blocks, const uint32_t *places, siz
             index_block_rows(&blocks->layout, blocks->bytes[block->number - 1], block->capacity);
         index_row_write(&blocks->layout, &rows, block->n++, blocks->ids[row],
                         blocks->vectors + row * dimensions, blocks->points + row * dimensions,
-                        partitions == NULL ? NULL : partitions->centroids + part * dimensions);
+                        partitions == NULL ? NULL : partitions->centroids + place * dimensions);
     }
 }
 
-/* Rows of `vectors` (borrowed), with ids 10, 20, 30... n_parts 0: no partitions. */
+/* Rows of `vectors` (borrowed), with ids 10, 20, 30... n_partitions 0: no partitions. */
 static void blocks_new(struct blocks *blocks, const struct index_layout *layout, float *vectors,
-                       size_t n, size_t n_parts)
+                       size_t n, size_t n_partitions)
 {
     size_t dimensions = layout->dimensions, n_blocks = 0;
     *blocks = (struct blocks){
@@ -155,19 +156,19 @@ static void blocks_new(struct blocks *blocks, const struct index_layout *layout,
         blocks->ids[row] = 10 * (int64_t)(row + 1);
         index_code_space(layout, vectors + row * dimensions, blocks->points + row * dimensions);
     }
-    size_t most = n / BLOCK_ROWS + n_parts + 1;
+    size_t most = n / BLOCK_ROWS + n_partitions + 1;
     blocks->snapshot = index_snapshot_new(layout, 1, most);
     blocks->bytes = calloc(most, sizeof *blocks->bytes);
     assert_int_equal(index_cache_open("blocks", &blocks->cache, NULL), 0);
     uint32_t *places = calloc(n, sizeof *places);
-    if (n_parts > 0) {
-        blocks->snapshot->partitions = blocks_partitions(blocks, n_parts);
+    if (n_partitions > 0) {
+        blocks->snapshot->partitions = blocks_partitions(blocks, n_partitions);
         assert_int_equal(index_partitions_assign(blocks->snapshot->partitions, blocks->points, n, 2,
                                                  places, NULL, NULL),
                          0);
     }
-    for (size_t part = 0; part < (n_parts == 0 ? 1 : n_parts); part++)
-        blocks_write_part(blocks, n_parts == 0 ? NULL : places, part, &n_blocks);
+    for (size_t place = 0; place < (n_partitions == 0 ? 1 : n_partitions); place++)
+        blocks_write_partition(blocks, n_partitions == 0 ? NULL : places, place, &n_blocks);
     blocks->snapshot->n_blocks = n_blocks;
     blocks->snapshot->n_rows = n;
     free(places);

@@ -16,19 +16,19 @@ static float vectors[N][DIMENSIONS], queries[80][DIMENSIONS];
 
 static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
 static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
-static const size_t parts[] = {0, 60};
+static const size_t partitions[] = {0, 60};
 
-/* Calls `test` for every kind of index, and searches near parts only where there are some. */
+/* Calls `test` for every kind of index, and searches near partitions only where there are some. */
 static void for_each_index(void (*test)(struct blocks *blocks, struct index_search *search))
 {
     for (size_t i = 0; i < 18; i++) {
         struct index_layout layout = {metrics[i % 3], codes[i / 3 % 3], DIMENSIONS};
         struct blocks blocks;
-        blocks_new(&blocks, &layout, vectors[0], N, parts[i / 9]);
+        blocks_new(&blocks, &layout, vectors[0], N, partitions[i / 9]);
         struct index_storage storage = blocks_storage(&blocks);
         struct index_search search = {.snapshot = blocks.snapshot,
                                       .storage = &storage,
-                                      .near_parts_only = parts[i / 9] > 0,
+                                      .near_partitions_only = partitions[i / 9] > 0,
                                       .n_threads = 1 + i % 4};
         test(&blocks, &search);
         blocks_free(&blocks);
@@ -65,8 +65,8 @@ static size_t count_common(const struct top_k *a, const struct top_k *b)
     return n;
 }
 
-/* As many as there are, ranked, each with its true score; without codes and parts that are left
- * out, those that comparing one by one finds. Returns how many hits are right. */
+/* As many as there are, ranked, each with its true score; without codes and partitions that are
+ * left out, those that comparing one by one finds. Returns how many hits are right. */
 static size_t compare(struct blocks *blocks, struct index_search *search,
                       const struct index_query *query, int exactly)
 {
@@ -90,7 +90,7 @@ static size_t compare(struct blocks *blocks, struct index_search *search,
 
 static int is_exact(const struct blocks *blocks, const struct index_search *search)
 {
-    return blocks->layout.quantize == INDEX_EXACT && !search->near_parts_only;
+    return blocks->layout.quantize == INDEX_EXACT && !search->near_partitions_only;
 }
 
 static void any_k(struct blocks *blocks, struct index_search *search)
@@ -105,7 +105,7 @@ static void any_k(struct blocks *blocks, struct index_search *search)
         struct index_query query = query_of(q, K);
         n_right += compare(blocks, search, &query, is_exact(blocks, search));
     }
-    assert_true(n_right >= (search->near_parts_only ? 37 : 39) * K);
+    assert_true(n_right >= (search->near_partitions_only ? 37 : 39) * K);
 }
 
 static void test_any_k(void **state)
@@ -114,7 +114,7 @@ static void test_any_k(void **state)
     for_each_index(any_k);
 }
 
-/* As many rows are found as are similar enough, whatever the codes and the parts. */
+/* As many rows are found as are similar enough, whatever the codes and the partitions. */
 static void similar_enough(struct blocks *blocks, struct index_search *search)
 {
     static const size_t places[] = {0, 1, 5, 40, 600};
@@ -222,7 +222,7 @@ static void test_groups(void **state)
 static void exactly(struct blocks *blocks, struct index_search *search)
 {
     search->exactly = 1;
-    search->near_parts_only = 0;
+    search->near_partitions_only = 0;
     struct index_query query = query_of(5, K);
     compare(blocks, search, &query, 1);
     assert_int_equal(search->n_scanned, N);
@@ -234,21 +234,21 @@ static void test_exactly(void **state)
     for_each_index(exactly);
 }
 
-/* Near parts only: a small part of the rows is looked at. */
-static void near_parts(struct blocks *blocks, struct index_search *search)
+/* Near partitions only: a small part of the rows is looked at. */
+static void near_partitions(struct blocks *blocks, struct index_search *search)
 {
     struct index_query query = query_of(3, K);
     compare(blocks, search, &query, 0);
-    if (search->near_parts_only) assert_true(search->n_scanned < N / 2);
+    if (search->near_partitions_only) assert_true(search->n_scanned < N / 2);
     else assert_true(search->n_scanned >= N);
     if (blocks->layout.quantize == INDEX_EXACT) assert_int_equal(search->n_rescored, 0);
     else assert_true(search->n_rescored >= K && search->n_rescored < N / 2);
 }
 
-static void test_near_parts(void **state)
+static void test_near_partitions(void **state)
 {
     (void)state;
-    for_each_index(near_parts);
+    for_each_index(near_partitions);
 }
 
 /* ---- where blocks lie, and threads ----------------------------------------------------------- */
@@ -258,7 +258,7 @@ static void kept_or_not(struct blocks *blocks, struct index_search *search)
 {
     struct index_query query = query_of(9, K);
     struct top_k first, hits;
-    search->near_parts_only = 0;
+    search->near_partitions_only = 0;
     search_one(search, &query, &first);
     assert_int_equal(blocks->n_loaded, blocks->snapshot->n_blocks);
     for (search->n_threads = 0; search->n_threads < 4; search->n_threads++) {
@@ -553,7 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_k),          cmocka_unit_test(test_similar_enough),
         cmocka_unit_test(test_lists),          cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_exactly),        cmocka_unit_test(test_near_parts),
+        cmocka_unit_test(test_exactly),        cmocka_unit_test(test_near_partitions),
         cmocka_unit_test(test_kept_or_not),    cmocka_unit_test(test_threads_find_the_same),
         cmocka_unit_test(test_ties),           cmocka_unit_test(test_empty),
         cmocka_unit_test(test_damaged_vector), cmocka_unit_test(test_storage_fails),
