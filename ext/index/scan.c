@@ -243,8 +243,7 @@ static int merge(struct scan *scan, struct error *err)
     for (size_t i = 0; rc == 0 && i < scan->n_threads * scan->n_targets; i++) {
         struct top_k *hits = &scan->targets[i % scan->n_targets].hits;
         for (size_t j = 0; rc == 0 && j < scan->heaps[i].n; j++)
-            rc = top_k_offer(hits, scan->heaps[i].hits[j].id, scan->heaps[i].hits[j].similarity,
-                             err);
+            rc = top_k_offer(hits, scan->heaps[i].hits[j].id, scan->heaps[i].hits[j].score, err);
     }
     return rc;
 }

@@ -235,7 +235,7 @@ static int rescore(struct index_search *search, const struct index_query *query,
         double threshold = top_k_threshold(hits);
         *done = top_k_pop(candidates, &candidate);
         if (!*done || (!isinf(threshold) &&
-                       candidate.similarity + SMALLEST < metric_of(search)->estimate(threshold)))
+                       candidate.score + SMALLEST < metric_of(search)->estimate(threshold)))
             break;
         rc = fetch_vector(search, query, candidate.id, hits, err);
         search->n_rescored++;
@@ -253,7 +253,7 @@ static int take_hits(struct index_search *search, struct index_target *target, s
     if (target->codes != NULL)
         return rescore(search, target->query, &target->hits, hits, done, err);
     for (size_t i = 0; rc == 0 && i < target->hits.n; i++)
-        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].similarity, err);
+        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].score, err);
     return rc;
 }
 

@@ -27,8 +27,8 @@
 #include "index/query.h"
 
 /* Offers every hit of queries[i] to hits[i], which the caller initialised with that query's k; its
- * `similarity` is the score (metric.h). A stored vector of another size or with a component that is
- * not finite is ERROR_CORRUPT and names its row. */
+ * score is that of metric.h. A stored vector of another size or with a component that is not finite
+ * is ERROR_CORRUPT and names its row. */
 int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err);
 

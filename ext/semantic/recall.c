@@ -128,11 +128,11 @@ static double share(struct top_k *found, struct top_k *expected, int64_t self, s
     top_k_sort(found);
     for (size_t i = 0; i < expected->n && n < k; i++) {
         if (expected->hits[i].id == self) continue;
-        least = expected->hits[i].similarity;
+        least = expected->hits[i].score;
         n++;
     }
     for (size_t i = 0; i < found->n && n_good < n; i++)
-        n_good += found->hits[i].id != self && found->hits[i].similarity >= least;
+        n_good += found->hits[i].id != self && found->hits[i].score >= least;
     return n == 0 ? 1.0 : (double)n_good / (double)n;
 }
 

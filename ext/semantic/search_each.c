@@ -256,9 +256,9 @@ static void each_column(struct table_cursor *base, sqlite3_context *context, int
     const struct index_metric_row *metric = &index_metrics[cursor->view.table->config.metric];
     if (column == EACH_ID) sqlite3_result_int64(context, cursor->hit.id);
     else if (column == EACH_SIMILARITY)
-        sqlite3_result_double(context, metric->similarity(cursor->hit.similarity));
+        sqlite3_result_double(context, metric->similarity(cursor->hit.score));
     else if (column == EACH_DISTANCE)
-        sqlite3_result_double(context, metric->distance(cursor->hit.similarity));
+        sqlite3_result_double(context, metric->distance(cursor->hit.score));
     else if (column == EACH_RANK) sqlite3_result_int64(context, cursor->rank);
     else if (cursor->list.n > 0)
         sqlite3_result_value(context, cursor->list.items[cursor->query].key);

@@ -53,7 +53,7 @@ static void assert_same_hits(const struct top_k *hits, const struct top_k *expec
     assert_int_equal(hits->n, expected->n);
     for (size_t i = 0; i < hits->n; i++) {
         assert_int_equal(hits->hits[i].id, expected->hits[i].id);
-        assert_true(hits->hits[i].similarity == expected->hits[i].similarity);
+        assert_true(hits->hits[i].score == expected->hits[i].score);
     }
 }
 
@@ -77,9 +77,9 @@ static size_t compare(struct blocks *blocks, struct index_search *search,
     if (exactly) assert_same_hits(&hits, &expected);
     for (size_t i = 0; i < hits.n; i++) {
         size_t row = blocks_row(blocks, hits.hits[i].id);
-        assert_true(hits.hits[i].similarity ==
+        assert_true(hits.hits[i].score ==
                     blocks_score(&blocks->layout, query->vector, vectors[row]));
-        assert_true(i == 0 || hits.hits[i].similarity < hits.hits[i - 1].similarity ||
+        assert_true(i == 0 || hits.hits[i].score < hits.hits[i - 1].score ||
                     hits.hits[i].id > hits.hits[i - 1].id);
     }
     size_t n = exactly ? hits.n : query->k <= K ? count_common(&hits, &expected) : 0;
@@ -125,7 +125,7 @@ static void similar_enough(struct blocks *blocks, struct index_search *search)
         for (size_t i = 0; i < 5; i++) {
             size_t place = places[i];
             query.min_similarity =
-                index_metrics[blocks->layout.metric].similarity(all.hits[place].similarity);
+                index_metrics[blocks->layout.metric].similarity(all.hits[place].score);
             for (query.k = 1; query.k <= 2000; query.k *= 7)
                 compare(blocks, search, &query, query.k > place);
             query.min_similarity = nextafter(query.min_similarity, INFINITY);
@@ -534,8 +534,8 @@ static void out_of_memory(struct blocks *blocks, struct index_search *search)
         assert_int_equal(search_once(&trial, NULL), 0);
         assert_true(each_allocation(search_once, &trial) >= 4);
         blocks_oracle(blocks, some, &all);
-        some[0].min_similarity = index_metrics[blocks->layout.metric].similarity(
-            all.hits[3].similarity); /* for certain */
+        some[0].min_similarity =
+            index_metrics[blocks->layout.metric].similarity(all.hits[3].score); /* for certain */
         top_k_deinit(&all);
         assert_int_equal(search_once(&trial, NULL), 0);
         assert_true(each_allocation(search_once, &trial) >= 4);
