@@ -22,10 +22,12 @@
 #include "base/cancel.h"
 #include "base/error.h"
 
+#define INDEX_MAX_PARTITIONS 65536
+
 struct index_partitions {
     atomic_size_t references;
-    int64_t version; /* a random number, another after each change */
-    size_t n, dimensions;
+    int64_t version;      /* a random number, another after each change */
+    size_t n, dimensions; /* n: 1 to INDEX_MAX_PARTITIONS */
     int64_t *numbers;     /* [n] ascending */
     float *centroids;     /* [n, dimensions] */
     float *squared_norms; /* [n] */

@@ -29,7 +29,7 @@
 #define WIDER 8
 
 /* What float32 may cost a bound, relative to its terms: 2^-21 in sums (vector/quantize.h), about as
- * much in rotating vectors of 65536 dimensions, and room. */
+ * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
 #define ROUNDING 0x1p-16
 
 /* Of the partitions, one in so many is looked at, but so many at least. */
