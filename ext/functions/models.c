@@ -4,6 +4,7 @@
 #include "sqlite/argument.h"
 #include "functions/functions.h"
 #include "sqlite/table_function.h"
+#include "vector/codec.h"
 
 /* rerank_models: what models there are, and the user's names for them. rerank_stats: what they did.
  * Both list catalog entries. */
@@ -306,7 +307,8 @@ static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias
     if (alias->api_key != NULL && alias->api_key[0] == '\0') alias->api_key = NULL;
     int rc = 0;
     if (alias->given & CATALOG_DIMENSIONS)
-        rc = read_size(columns[DIMENSIONS], "dimensions", 65536, &alias->dimensions, err);
+        rc = read_size(columns[DIMENSIONS], "dimensions", VECTOR_MAX_DIMENSIONS, &alias->dimensions,
+                       err);
     if (rc == 0 && alias->given & CATALOG_BATCH_SIZE)
         rc = read_size(columns[BATCH_SIZE], "batch_size", 10000, &alias->batch_size, err);
     return rc;

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "semantic/pending.h"
+#include "vector/codec.h"
 
 #define STORE_FORMAT 2
 #define MODEL_PIECE ((size_t)1 << 20)
@@ -285,7 +286,7 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
             sqlite3_snprintf((int)sizeof state->identity, state->identity, "%s", text);
     }
     if (rc != 0) return rc;
-    if (format != STORE_FORMAT || dimensions < 0 || dimensions > 65536)
+    if (format != STORE_FORMAT || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
         return corrupt_config(table, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;
