@@ -14,8 +14,8 @@
 #define COMPONENTS_PER_POLL ((size_t)8 << 20)
 
 /* A bound is the estimate and so many standard errors: chosen for a recall@25 of .99 and more, and
- * of .95 and more where partitions are left out, of a million rows (semantic_recall measures it).
- * */
+ * of .95 and more where partitions are left out, of a million rows (semantic_recall measures
+ * it). */
 #define STANDARD_ERRORS 2.25
 #define STANDARD_ERRORS_NEAR 1.5
 

@@ -31,8 +31,7 @@ size_t vector_code_size(enum vector_code kind, size_t dimensions)
     return kind == VECTOR_INT8 ? dimensions : (dimensions + 7) / 8;
 }
 
-/* ---- encoding ----------------------------------------------------------------------------------
- * */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 /* What the kernels add up, in the end. */
 struct totals {
@@ -167,8 +166,8 @@ void vector_code_encode(enum vector_code kind, enum vector_form form, const floa
     } else if (totals.magnitudes > 0.0) {
         scale = totals.squares / totals.magnitudes;
     }
-    /* e belongs to the scale that is stored: in VECTOR_SQUARED_L2 twice it must be a float32 too.
-     * */
+    /* e belongs to the scale that is stored: in VECTOR_SQUARED_L2 twice it must be a float32
+     * too. */
     encoding.scale = (double)narrow(fmin(scale, (double)FLT_MAX / 2.0));
     if (kind == VECTOR_INT8) encode_int8(&encoding, &tail, components);
     else encode_bits(&encoding, &tail, components);
@@ -178,8 +177,7 @@ void vector_code_encode(enum vector_code kind, enum vector_form form, const floa
     *head = make_head(form, &totals, encoding.scale, dimensions);
 }
 
-/* ---- a query -----------------------------------------------------------------------------------
- * */
+/* ---- a query --------------------------------------------------------------------------------- */
 
 /* Bit j of t_i, in two's complement, to bit i % 64 of planes[i / 64][j]. */
 static void spread_to_planes(struct vector_code_query *query, size_t i, int t)
@@ -285,8 +283,7 @@ double vector_code_slack(const struct vector_code_query *prepared, double z)
     return z * prepared->off * (prepared->kind == VECTOR_INT8 ? INT8_LARGEST : 1);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------
- * */
+/* ---- bounds ---------------------------------------------------------------------------------- */
 
 /* Sums <t, k> of n codes, at most BATCH. */
 static void sum_dots(const struct vector_code_query *query, const unsigned char *components,

@@ -38,8 +38,8 @@ void top_k_deinit(struct top_k *top);
 /* Room for all k hits: from then on top_k_offer allocates nothing. ERROR_NOMEM. */
 int top_k_reserve(struct top_k *top, struct error *err);
 
-/* Takes a hit in if it is among the k best so far. Not after top_k_pop or top_k_sort. ERROR_NOMEM.
- */
+/* Takes a hit in if it is among the k best so far. Not after top_k_pop or top_k_sort.
+ * ERROR_NOMEM. */
 int top_k_offer(struct top_k *top, int64_t id, double score, struct error *err);
 
 /* A hit with a lower score than this will not be kept: -INFINITY until there are k, +INFINITY if k

@@ -60,8 +60,8 @@ static void test_arrays(void **state)
     for_each_layout(arrays);
 }
 
-/* What was written is found again, in the arrays that hold all of it: each row can be moved alone.
- * */
+/* What was written is found again, in the arrays that hold all of it: each row can be moved
+ * alone. */
 static void write_and_move(const struct index_layout *layout)
 {
     size_t size = index_block_size(layout, CAPACITY);
