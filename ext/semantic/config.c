@@ -1,6 +1,7 @@
 #include "semantic/config.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,8 +11,6 @@
 #define OPTION_NAMES                                                                               \
     "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
     "dimensions, content_rowid"
-
-#define MAX_PARTITIONS 65536
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -41,16 +40,24 @@ static int parse_count(const char *name, const char *value, size_t limit, size_t
     return 0;
 }
 
-static int parse_choice(const char *name, const char *value, const char *const choices[3],
+/* One of n short names. */
+static int parse_choice(const char *name, const char *value, const char *const *choices, int n,
                         int *choice, struct error *err)
 {
-    for (int i = 0; i < 3; i++) {
-        if (sqlite3_stricmp(value, choices[i]) != 0) continue;
-        *choice = i;
-        return 0;
+    char list[128] = "";
+    for (int i = 0; i < n; i++) {
+        size_t used = strlen(list);
+        if (sqlite3_stricmp(value, choices[i]) == 0) {
+            *choice = i;
+            return 0;
+        }
+        snprintf(list + used, sizeof list - used, "%s'%s'",
+                 i == 0       ? ""
+                 : i == n - 1 ? " or "
+                              : ", ",
+                 choices[i]);
     }
-    return error_set(err, ERROR_INVALID, "%s must be '%s', '%s' or '%s', not '%.100s'", name,
-                     choices[0], choices[1], choices[2], value);
+    return error_set(err, ERROR_INVALID, "%s must be %s, not '%.100s'", name, list, value);
 }
 
 static int set_string(const char *name, const char *value, char **target, struct error *err)
@@ -63,7 +70,6 @@ static int set_string(const char *name, const char *value, char **target, struct
 static int set_option(struct semantic_config *config, const char *name, const char *value,
                       struct error *err)
 {
-    static const char *const metrics[3] = {"cosine", "dot", "l2"};
     static const char *const quantizers[3] = {"none", "int8", "bit"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
@@ -78,19 +84,21 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     if (strcmp(name, "dimensions") == 0)
         return parse_count(name, value, VECTOR_MAX_DIMENSIONS, &config->dimensions, err);
     if (strcmp(name, "metric") == 0) {
-        if ((rc = parse_choice(name, value, metrics, &choice, err)) == 0)
+        const char *metrics[INDEX_METRICS];
+        for (int i = 0; i < INDEX_METRICS; i++) metrics[i] = index_metrics[i].name;
+        if ((rc = parse_choice(name, value, metrics, INDEX_METRICS, &choice, err)) == 0)
             config->metric = (enum index_metric)choice;
         return rc;
     }
     if (strcmp(name, "quantize") == 0) {
-        if ((rc = parse_choice(name, value, quantizers, &choice, err)) == 0)
+        if ((rc = parse_choice(name, value, quantizers, 3, &choice, err)) == 0)
             config->quantize = (enum index_quantize)choice;
         return rc;
     }
     if (strcmp(name, "partitions") == 0) {
         config->partitions = STORE_AUTO;
         if (sqlite3_stricmp(value, "auto") == 0) return 0;
-        rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
+        rc = parse_count(name, value, INDEX_MAX_PARTITIONS, &config->partitions, err);
         return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,

@@ -20,7 +20,7 @@
 /* A hit of a search; `rank` is its place by similarity, from 1. */
 struct hit {
     int64_t id;
-    double closeness; /* see index/search.h */
+    double score; /* see index/metric.h */
     int64_t rank;
     float relevance;
 };
@@ -137,7 +137,7 @@ static int take_all(struct semantic_cursor *cursor, struct error *err)
     cursor->n_hits = 0;
     while (top_k_pop(&cursor->ranked, &hit)) {
         struct hit *to = &cursor->hits[cursor->n_hits];
-        *to = (struct hit){hit.id, hit.similarity, (int64_t)cursor->n_hits + 1, 0.0f};
+        *to = (struct hit){hit.id, hit.score, (int64_t)cursor->n_hits + 1, 0.0f};
         cursor->n_hits++;
     }
     return 0;
@@ -210,11 +210,11 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
             similarities[i] =
-                (float)index_similarity(table->config.metric, cursor->hits[i].closeness);
+                (float)index_metrics[table->config.metric].similarity(cursor->hits[i].score);
         struct model_candidates candidates = {
             .documents = documents,
             .n_documents = cursor->n_hits,
-            .similarities = table->config.metric == INDEX_DOT ? NULL : similarities,
+            .similarities = index_metrics[table->config.metric].is_bounded ? similarities : NULL,
             .cancel = &table->connection->cancel};
         if (rc == 0) rc = argument_text(cursor->query, &candidates.query, err);
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
@@ -436,7 +436,7 @@ static int find_rest(struct semantic_cursor *cursor, struct error *err)
     if (rc == 0) rc = find(cursor, cursor->request.query.k, err);
     while (rc == 0 && top_k_pop(&cursor->ranked, &hit))
         if (bsearch(&hit.id, given, cursor->request.first, sizeof *given, compare_ids) == NULL)
-            rc = top_k_offer(&rest, hit.id, hit.similarity, err);
+            rc = top_k_offer(&rest, hit.id, hit.score, err);
     top_k_deinit(&cursor->ranked);
     cursor->ranked = rest;
     cursor->more = 0;
@@ -460,7 +460,7 @@ static int next_ranked(struct semantic_cursor *cursor, struct error *err)
         if (rc == 0) cursor->eof = !top_k_pop(&cursor->ranked, &hit);
     }
     if (rc == 0 && !cursor->eof)
-        cursor->hit = (struct hit){hit.id, hit.similarity, cursor->hit.rank + 1, 0.0f};
+        cursor->hit = (struct hit){hit.id, hit.score, cursor->hit.rank + 1, 0.0f};
     cursor->id = cursor->hit.id;
     return rc;
 }
@@ -617,10 +617,11 @@ static int result_search(struct semantic_cursor *cursor, sqlite3_context *contex
         break;
     case COLUMN_SIMILARITY:
         sqlite3_result_double(context,
-                              index_similarity(table->config.metric, cursor->hit.closeness));
+                              index_metrics[table->config.metric].similarity(cursor->hit.score));
         break;
     case COLUMN_DISTANCE:
-        sqlite3_result_double(context, index_distance(table->config.metric, cursor->hit.closeness));
+        sqlite3_result_double(context,
+                              index_metrics[table->config.metric].distance(cursor->hit.score));
         break;
     case COLUMN_RANK:
         sqlite3_result_int64(context, cursor->hit.rank);

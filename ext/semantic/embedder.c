@@ -147,11 +147,12 @@ int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entr
 int semantic_check_direction(const struct semantic_table *table, const float *vector,
                              size_t dimensions, struct error *err)
 {
-    if (table->config.metric != INDEX_COSINE) return 0;
+    const struct index_metric_row *metric = &index_metrics[table->config.metric];
+    if (!metric->of_directions) return 0;
     for (size_t i = 0; i < dimensions; i++)
         if (vector[i] != 0.0f) return 0;
     return error_set(err, ERROR_INVALID,
-                     "the zero vector has no direction, which metric 'cosine' needs");
+                     "the zero vector has no direction, which metric '%s' needs", metric->name);
 }
 
 int semantic_check_fitted(struct semantic_table *table, struct error *err)

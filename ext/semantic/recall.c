@@ -128,11 +128,11 @@ static double share(struct top_k *found, struct top_k *expected, int64_t self, s
     top_k_sort(found);
     for (size_t i = 0; i < expected->n && n < k; i++) {
         if (expected->hits[i].id == self) continue;
-        least = expected->hits[i].similarity;
+        least = expected->hits[i].score;
         n++;
     }
     for (size_t i = 0; i < found->n && n_good < n; i++)
-        n_good += found->hits[i].id != self && found->hits[i].similarity >= least;
+        n_good += found->hits[i].id != self && found->hits[i].score >= least;
     return n == 0 ? 1.0 : (double)n_good / (double)n;
 }
 
@@ -141,7 +141,7 @@ static int measure(struct semantic_view *view, struct recall_cursor *cursor, str
 {
     struct index_search search = reader_search(&view->reader, &view->storage), exact = search;
     exact.exactly = 1;
-    exact.near_parts_only = 0;
+    exact.near_partitions_only = 0;
     int rc = take_sample(view, cursor->k, sample, err);
     for (size_t at = 0, n; rc == 0 && at < sample->n; at += n) {
         n = sample->n - at < GROUP ? sample->n - at : GROUP;

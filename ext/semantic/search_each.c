@@ -246,12 +246,12 @@ static int each_start(struct table_cursor *base, struct error *err)
 static void each_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     struct each_cursor *cursor = (struct each_cursor *)base;
-    enum index_metric metric = cursor->view.table->config.metric;
+    const struct index_metric_row *metric = &index_metrics[cursor->view.table->config.metric];
     if (column == EACH_ID) sqlite3_result_int64(context, cursor->hit.id);
     else if (column == EACH_SIMILARITY)
-        sqlite3_result_double(context, index_similarity(metric, cursor->hit.similarity));
+        sqlite3_result_double(context, metric->similarity(cursor->hit.score));
     else if (column == EACH_DISTANCE)
-        sqlite3_result_double(context, index_distance(metric, cursor->hit.similarity));
+        sqlite3_result_double(context, metric->distance(cursor->hit.score));
     else if (column == EACH_RANK) sqlite3_result_int64(context, cursor->rank);
     else if (cursor->list.n > 0)
         sqlite3_result_value(context, cursor->list.items[cursor->query].key);

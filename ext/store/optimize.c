@@ -77,7 +77,7 @@ static int check_vector(const struct store *store, int64_t id, const void *bytes
                              i);
         if (component != 0.0f) zero = 0;
     }
-    if (zero && store->options.metric == INDEX_COSINE)
+    if (zero && index_metrics[store->options.metric].of_directions)
         return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
     return 0;
 }

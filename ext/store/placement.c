@@ -17,13 +17,13 @@
 /* A part is cut in memory: bytes of its vectors, at most. */
 #define MOST_BYTES ((size_t)32 << 20)
 #define FEWEST_ROWS 16
-#define MOST_PARTS 65536
 
 size_t parts_limit(const struct store *store, const struct store_state *state, size_t n_parts)
 {
     size_t wanted = store->options.partitions, limit = AUTO_LIMIT;
     if (wanted == 0 && store->options.quantize != INDEX_BIT) return SIZE_MAX;
-    if (n_parts >= (wanted == 0 || wanted == STORE_AUTO ? MOST_PARTS : wanted)) return SIZE_MAX;
+    if (n_parts >= (wanted == 0 || wanted == STORE_AUTO ? INDEX_MAX_PARTITIONS : wanted))
+        return SIZE_MAX;
     if (wanted != 0 && wanted != STORE_AUTO) limit = GROWING_LIMIT;
     size_t most = MOST_BYTES / (state->dimensions * sizeof(float));
     if (limit > most) limit = most;
@@ -67,7 +67,8 @@ static int load(struct store *store, const struct store_state *state,
     int64_t n = row ? sqlite3_column_int64(scan, 0) : 0;
     sqlite3_finalize(scan);
     scan = NULL;
-    if (rc == 0 && (n < 1 || n > MOST_PARTS || state->dimensions == 0)) rc = corrupt_parts(err);
+    if (rc == 0 && (n < 1 || n > INDEX_MAX_PARTITIONS || state->dimensions == 0))
+        rc = corrupt_parts(err);
     if (rc == 0) rc = index_partitions_new((size_t)n, state->dimensions, &made, err);
     if (rc == 0)
         rc = statement_prepare(store->db, &scan, err,

@@ -208,7 +208,7 @@ static struct index_block *find_in_snapshot(const struct store_reader *reader,
 {
     size_t first, n;
     if (reader->snapshot == NULL) return NULL;
-    n = index_snapshot_part(reader->snapshot, wanted->partition, &first);
+    n = index_snapshot_partition(reader->snapshot, wanted->partition, &first);
     size_t low = first, high = first + n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -309,7 +309,7 @@ struct index_search reader_search(const struct store_reader *reader,
     struct connection *connection = store->connection;
     return (struct index_search){.snapshot = reader->snapshot,
                                  .storage = storage,
-                                 .near_parts_only = store->options.partitions != 0,
+                                 .near_partitions_only = store->options.partitions != 0,
                                  .n_threads =
                                      (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
                                  .cancel = &connection->cancel};

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "sqlite/argument.h"
+#include "vector/codec.h"
 
 #define MODEL_PIECE ((size_t)1 << 20)
 
@@ -127,7 +128,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
             sqlite3_snprintf((int)sizeof state->identity, state->identity, "%s", text);
     }
     if (rc != 0) return rc;
-    if (format != STORE_FORMAT || dimensions < 0 || dimensions > 65536)
+    if (format != STORE_FORMAT || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
         return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;

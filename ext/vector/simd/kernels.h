@@ -38,15 +38,15 @@ struct vector_sums {
     double ab, aa, bb; /* a . b, a . a, b . b */
 };
 
-/* A query of whole numbers. Its arrays are [dimensions], then zeros up to a multiple of 64. They may
- * lie at any address, and are read fastest at a multiple of 64. */
+/* A query of whole numbers. Its arrays are [dimensions], then zeros up to a multiple of 64. They
+ * may lie at any address, and are read fastest at a multiple of 64. */
 struct vector_rounded {
     const int16_t *whole;     /* for int8 codes: 128 * high + low */
     const int8_t *high, *low; /* -127..127 and -64..63; for bit codes high is all of it, -32..31 */
     const uint64_t *planes;   /* high once more, for bit codes: [ceil(dimensions / 64)]
                                  [VECTOR_PLANE_WORDS]; bit i % 64 of planes[i / 64][j] is bit j of
                                  high[i] in two's complement */
-    size_t dimensions;        /* at most 65536 */
+    size_t dimensions;        /* at most VECTOR_MAX_DIMENSIONS */
 };
 
 /* A stretch of a vector on its way to a code: r = vector - centroid, taken in double. Component i
@@ -73,8 +73,8 @@ struct vector_kernels {
      * to float32. codes: [n, dimensions]. */
     void (*dots_int8)(const struct vector_rounded *query, const int8_t *codes, size_t n,
                       float *sums);
-    /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n, ceil(dimensions
-     * / 8)], component j is bit j % 8 of byte j / 8. */
+    /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n,
+     * ceil(dimensions / 8)], component j is bit j % 8 of byte j / 8. */
     void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,
                          int32_t *sums);
     /* The number of bits that differ. */

@@ -3,8 +3,8 @@
  * table for those with VNNI and VPOPCNTDQ.
  *
  * As kernels_avx2.c, with mask registers for what is left over. A bit code is a mask as it lies in
- * memory: it lets 64 components of the query through, which are added up as bytes. With VPOPCNTDQ it
- * is a tenth faster to count what it has in common with the planes of the query, all in one
+ * memory: it lets 64 components of the query through, which are added up as bytes. With VPOPCNTDQ
+ * it is a tenth faster to count what it has in common with the planes of the query, all in one
  * register.
  */
 #include "vector/simd/kernels.h"

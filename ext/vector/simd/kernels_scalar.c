@@ -63,8 +63,8 @@ static void scalar_dots_int8(const struct vector_rounded *query, const int8_t *c
     }
 }
 
-/* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight", 5-1).
- */
+/* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight",
+ * 5-1). */
 static int32_t count_bits(uint64_t word)
 {
     word -= (word >> 1) & 0x5555555555555555u;
