@@ -142,11 +142,11 @@ static int find_stored(const struct delivery *delivery, size_t i, int *found, st
     *found = 0;
     if (delivery->store == NULL) return 0;
     struct store_key key = store_key_of(delivery, i);
-    delivery->store->find(delivery->store->context, &key, &vector, &dimensions, NULL);
+    int rc = delivery->store->find(delivery->store->context, &key, &vector, &dimensions, NULL);
+    if (rc == ERROR_NOMEM) return error_nomem(err);
     if (vector == NULL) return 0;
     if (model->dimensions == 0) model->dimensions = dimensions;
     *found = dimensions == model->dimensions;
-    int rc = 0;
     if (*found) {
         cache_put(&delivery->catalog->cache, &delivery->sorting->keys[i], vector, dimensions);
         rc = model_embeddings_put(delivery->embeddings, i, vector, dimensions, err);

@@ -28,9 +28,6 @@ struct endpoint {
 int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
                      int trusted, struct endpoint *endpoint, struct error *err);
 
-/* Are both of one scheme, host and port? */
-int endpoint_same_origin(const char *one_url, const char *other_url);
-
 /* "PROVIDER_BASE_URL" into out [size]. */
 void endpoint_variable(const struct api_provider *provider, char *out, size_t size);
 

@@ -67,8 +67,11 @@ extern const char *const entry_task_verbs[2];
 /* Replaces *owned by a copy of text, or by NULL. ERROR_NOMEM leaves it as it was. */
 int entry_replace_text(char **owned, const char *text, struct error *err);
 
+void entry_clear_text(char **owned);
+
 /* The same, and what was there is wiped. */
 int entry_replace_secret(char **owned, const char *text, struct error *err);
+void entry_clear_secret(char **owned);
 
 /* Adds an entry; base NULL: it is a base, of `model` (NULL: to be made). */
 int entry_add(struct catalog *catalog, const char *name, enum model_task task,

@@ -107,6 +107,7 @@ int http_check_url(const char *url, int plain, struct error *err);
 
 /* "scheme://host:port", lower case, the port always given: what a key belongs to. ERROR_NOMEM, or
  * ERROR_INVALID when it does not fit in size or is no http or https URL. */
+#define HTTP_ORIGIN_SIZE 300 /* enough for any */
 int http_origin(const char *url, char *origin, size_t size, struct error *err);
 
 #endif

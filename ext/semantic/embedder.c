@@ -61,10 +61,12 @@ int semantic_embedder(struct semantic_table *table, const struct semantic_state 
     *fitted = NULL;
     int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
-    struct catalog_entry *named = NULL;
-    if (table->config.model != NULL &&
-        catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL) == 0 &&
-        strcmp(catalog_entry_name(named), state->model) != 0)
+    struct catalog_entry *named;
+    int named_rc = table->config.model == NULL
+                       ? ERROR_INVALID
+                       : catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL);
+    if (named_rc == ERROR_NOMEM) return error_nomem(err);
+    if (named_rc == 0 && strcmp(catalog_entry_name(named), state->model) != 0)
         return error_set(err, ERROR_INVALID,
                          "the index was made by %s, but its model '%.100s' is %s now: register "
                          "that name for %s again, or "

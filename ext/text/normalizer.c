@@ -63,7 +63,7 @@ static int read_charsmap(struct normalizer *step, const cJSON *json, struct erro
     unsigned char *bytes = memory_zalloc(n + sizeof(uint32_t), 1); /* and a NUL at the end */
     if (bytes == NULL) return error_nomem(err);
     step->units = (uint32_t *)(void *)bytes;
-    int is_good = base64_decode(base64, bytes, NULL) == 0 && n >= 8;
+    int is_good = base64_decode(base64, bytes, err) == 0 && n >= 8;
     uint32_t size = is_good ? step->units[0] : 0;
     if (size % 4 != 0 || size < 4 || size > n - 4)
         return error_set(err, ERROR_INVALID, "normalizer: precompiled_charsmap is damaged");

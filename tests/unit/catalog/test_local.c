@@ -306,6 +306,7 @@ static int do_everything(void *context, struct error *err)
     if (rc == 0) rc = add(catalog, &alias, err);
     alias = (struct catalog_alias){.name = "mine", .model = "local:me/e5-tiny"};
     if (rc == 0) rc = add(catalog, &alias, err);
+    if (rc == 0) rc = catalog_find(catalog, NULL, MODEL_EMBED, &entry, err);
     if (rc == 0) rc = catalog_find(catalog, "mine", MODEL_EMBED, &entry, err);
     alias.task = MODEL_EMBED;
     alias.given = CATALOG_PRECISION;
@@ -320,7 +321,9 @@ static int do_everything(void *context, struct error *err)
 static void test_out_of_memory(void **state)
 {
     (void)state;
+    setenv("RERANK_EMBED_MODEL", "local:me/embeds", 1);
     assert_true(each_allocation(do_everything, NULL) > 30);
+    unsetenv("RERANK_EMBED_MODEL");
 }
 
 /* ---- model folders ---------------------------------------------------------------------------- */

@@ -172,6 +172,72 @@ static void test_calls_are_counted(void **state)
     assert_int_equal(failing_memory_blocks, 0);
 }
 
+/* ---- the store -------------------------------------------------------------------------------- */
+
+/* What a store whose every call gives the error code at `context` answers. */
+static int find_nothing(void *context, const struct store_key *key, float **vector,
+                        size_t *dimensions, struct error *err)
+{
+    (void)key, (void)dimensions;
+    *vector = NULL;
+    return error_set(err, *(int *)context, "no find");
+}
+
+static int keep_nothing(void *context, const struct store_key *key, const float *vector,
+                        size_t dimensions, struct error *err)
+{
+    (void)key, (void)vector, (void)dimensions;
+    return error_set(err, *(int *)context, "no keep");
+}
+
+static int flush_nothing(void *context, struct error *err)
+{
+    return error_set(err, *(int *)context, "no flush");
+}
+
+static void close_nothing(void *context)
+{
+    (void)context;
+}
+
+static int store_code;
+
+static int open_failing_store(const char *path, struct catalog_store *store, struct error *err)
+{
+    (void)path, (void)err;
+    *store = (struct catalog_store){find_nothing, keep_nothing, flush_nothing, close_nothing,
+                                    &store_code};
+    return 0;
+}
+
+static void check_failing_store(int code, int expected_rc, int expected_failures)
+{
+    struct catalog *catalog;
+    struct catalog_entry *entry;
+    struct catalog_statistics statistics;
+    struct error err = {0};
+    store_code = code;
+    assert_int_equal(new_catalog(&catalog, &err), 0);
+    catalog_set_store_opener(catalog, open_failing_store);
+    assert_int_equal(catalog_set_store(catalog, "somewhere", &err), 0);
+    assert_int_equal(embed_and_rerank(catalog, &err), expected_rc);
+    assert_int_equal(catalog_find(catalog, "here", MODEL_EMBED, &entry, &err), 0);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.failures, expected_failures);
+    assert_int_equal(statistics.usage.requests, expected_rc == 0 ? 2 : 0);
+    catalog_free(catalog);
+    assert_int_equal(failing_memory_blocks, 0);
+}
+
+/* What it cannot read or keep is no reason to fail; that there is no memory is not hidden, before
+ * anything is sent. */
+static void test_a_store_that_fails(void **state)
+{
+    (void)state;
+    check_failing_store(ERROR_UNAVAILABLE, 0, 3); /* each of two requests, and the end */
+    check_failing_store(ERROR_NOMEM, ERROR_NOMEM, 1);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -200,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_set_up),
         cmocka_unit_test(test_known_prefixes),
         cmocka_unit_test(test_calls_are_counted),
+        cmocka_unit_test(test_a_store_that_fails),
         cmocka_unit_test(test_out_of_memory),
     };
     failing_memory_bind();
