@@ -6,7 +6,7 @@
 #include "api/remote.h"
 #include "base/memory.h"
 #include "catalog/endpoint.h"
-#include "catalog/known.h"
+#include "catalog/prefixes.h"
 #include "http/http.h"
 
 /* SQL of a database file may name so many: each stays until the connection closes. */

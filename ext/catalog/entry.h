@@ -1,6 +1,6 @@
 /*
  * entry.h: what the files of this room share: catalog.c (what there is, settings), entry.c (one entry
- * and its model), aliases.c (what the user registers) and calls.c (embedding and reranking).
+ * and its model), aliases.c (what the user registers) and dispatch.c (embedding and reranking).
  */
 #ifndef CATALOG_ENTRY_H
 #define CATALOG_ENTRY_H

@@ -16,7 +16,7 @@
 #include "base/each_allocation.h"
 #include "catalog/catalog.h"
 #include "catalog/endpoint.h"
-#include "catalog/known.h"
+#include "catalog/prefixes.h"
 #include "http/loopback.h"
 
 static struct loopback server;

@@ -1,10 +1,10 @@
 /*
- * known.h: prefixes that well-known open models were trained with.
+ * prefixes.h: prefixes that well-known open models were trained with.
  *
  * Providers that take a role (query or document) as a field need none. Source: the models' cards.
  */
-#ifndef CATALOG_KNOWN_H
-#define CATALOG_KNOWN_H
+#ifndef CATALOG_PREFIXES_H
+#define CATALOG_PREFIXES_H
 
 struct known_prefixes {
     const char *query, *document; /* "" for none */

@@ -1,4 +1,4 @@
-#include "catalog/known.h"
+#include "catalog/prefixes.h"
 
 #include <string.h>
 #include <strings.h>

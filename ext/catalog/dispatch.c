@@ -1,5 +1,5 @@
 /*
- * calls.c: embedding and reranking, cached and counted.
+ * dispatch.c: embedding and reranking, cached and counted.
  */
 #include <string.h>
 
