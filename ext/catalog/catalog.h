@@ -66,7 +66,7 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
                   struct error *err);
 
 /* The embedding of one text, if it is known without the model; else vectors is NULL. */
-int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
+int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
                    const struct model_texts *text, struct model_embeddings *embedding,
                    struct error *err);
 

@@ -132,7 +132,7 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
 /* Providers that take the role as a field get no prefix. */
 static int add_known_prefixes(struct catalog_entry *entry, struct error *err)
 {
-    const struct known_prefixes *known = known_prefixes_find(entry->model_name);
+    const struct prefixes *known = prefixes_find(entry->model_name);
     if (known == NULL || entry->task != MODEL_EMBED ||
         (entry->provider != NULL && entry->provider->embed.role.field != NULL))
         return 0;
@@ -185,7 +185,7 @@ static int make_local(const struct catalog *catalog, const struct catalog_entry 
                                     .precision = entry->precision,
                                     .dimensions = entry->dimensions,
                                     .batch_size = entry->batch_size};
-    return local_new(&catalog->bert, &options, model, err);
+    return local_new(&catalog->local, &options, model, err);
 }
 
 int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
@@ -194,7 +194,7 @@ int entry_check_local(const struct catalog *catalog, const char *name, enum mode
     struct local_options options = {
         .name = name, .model = entry_split(catalog, name).model, .task = task};
     struct model *made = NULL;
-    int rc = local_new(&catalog->bert, &options, &made, err);
+    int rc = local_new(&catalog->local, &options, &made, err);
     if (rc == 0) model_free(made);
     return rc;
 }

@@ -45,7 +45,7 @@ struct catalog {
     char *defaults[2]; /* owned; names for embedding, reranking; NULL: the first that does it */
     struct cache cache;
     struct api_session session; /* what remote models share */
-    struct local_session bert;  /* and local ones */
+    struct local_session local; /* and local ones */
     uint64_t n_models;          /* made so far */
     uint64_t settings[N_CATALOG_SETTINGS];
     catalog_store_opener open_store; /* NULL: there are no stores */

@@ -6,11 +6,11 @@
 #ifndef CATALOG_PREFIXES_H
 #define CATALOG_PREFIXES_H
 
-struct known_prefixes {
+struct prefixes {
     const char *query, *document; /* "" for none */
 };
 
 /* Those of the model, found by its name without the owner; NULL: none are known. */
-const struct known_prefixes *known_prefixes_find(const char *model);
+const struct prefixes *prefixes_find(const char *model);
 
 #endif

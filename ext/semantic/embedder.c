@@ -139,7 +139,7 @@ int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entr
     struct span text = {row->text, row->text_size};
     struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL};
     struct model_embeddings known;
-    int rc = catalog_recall(table->connection->catalog, entry, &request, &known, err);
+    int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)
         rc = deal_vectors(&row, 1, known.vectors, known.dimensions, err);
     memory_free(known.vectors);

@@ -91,12 +91,12 @@ static void test_what_is_not_set_up(void **state)
 static void test_known_prefixes(void **state)
 {
     (void)state;
-    assert_string_equal(known_prefixes_find("intfloat/e5-base-v2")->document, "passage: ");
-    assert_string_equal(known_prefixes_find("BAAI/bge-base-en-v1.5")->query, "");
-    assert_string_equal(known_prefixes_find("BAAI/bge-base-en")->query,
+    assert_string_equal(prefixes_find("intfloat/e5-base-v2")->document, "passage: ");
+    assert_string_equal(prefixes_find("BAAI/bge-base-en-v1.5")->query, "");
+    assert_string_equal(prefixes_find("BAAI/bge-base-en")->query,
                         "Represent this sentence for searching relevant passages: ");
-    assert_string_equal(known_prefixes_find("nomic-embed-text:latest")->query, "search_query: ");
-    assert_null(known_prefixes_find("text-embedding-3-small"));
+    assert_string_equal(prefixes_find("nomic-embed-text:latest")->query, "search_query: ");
+    assert_null(prefixes_find("text-embedding-3-small"));
 }
 
 /* ---- calls ------------------------------------------------------------------------------------ */
