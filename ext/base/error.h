@@ -4,8 +4,8 @@
  * A function that can fail returns int, 0 or an error_code, and takes a `struct error *` last, NULL
  * where nobody reads the text. What it returns is the code, with a struct and without: a caller
  * decides by that and passes it on. The function that knows what happened writes the text; callers
- * leave it, or add context once. Text is lower case, without a full stop: what came, what was wanted,
- * the cure. Never allocated.
+ * leave it, or add context once. Text is lower case, without a full stop: what came, what was
+ * wanted, the cure. Never allocated.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H

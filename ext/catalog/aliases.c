@@ -346,8 +346,8 @@ static int gives_something(const struct catalog_alias *alias)
            (alias->given & CATALOG_PRECISION && alias->precision != NULL);
 }
 
-/* What the entry is of itself: where and how. *base: the entry that it is to stand for. The alias gets
- * the prefixes that the entry had from the model it was a name of. */
+/* What the entry is of itself: where and how. *base: the entry that it is to stand for. The alias
+ * gets the prefixes that the entry had from the model it was a name of. */
 static int change_model(struct catalog *catalog, struct catalog_entry *entry, const char *full_name,
                         struct catalog_alias *alias, struct catalog_entry **base, struct error *err)
 {

@@ -356,8 +356,8 @@ static const char *charsmap_find(const struct normalizer *step, struct span key)
     return NULL;
 }
 
-/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes go: those
- * of Hangul, of flags and of joined emoji are longer. */
+/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes
+ * go: those of Hangul, of flags and of joined emoji are longer. */
 static const char *cluster_end(const struct pass *pass)
 {
     const char *at = pass->at, *next = at;
@@ -375,7 +375,8 @@ static const char *cluster_end(const struct pass *pass)
     return at;
 }
 
-/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its characters. */
+/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its
+ * characters. */
 static int apply_charsmap(struct pass *pass)
 {
     const struct normalizer *step = pass->step;

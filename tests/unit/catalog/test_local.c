@@ -1,6 +1,6 @@
 /*
- * test_local.c: local models through the catalog. A model is found by its configuration alone: there
- * are no weights here.
+ * test_local.c: local models through the catalog. A model is found by its configuration alone:
+ * there are no weights here.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -326,7 +326,7 @@ static void test_out_of_memory(void **state)
     unsetenv("RERANK_EMBED_MODEL");
 }
 
-/* ---- model folders ---------------------------------------------------------------------------- */
+/* ---- model folders -------------------------------------------------------------------------- */
 
 static void write_config(const char *name, const char *architecture)
 {

@@ -27,7 +27,7 @@ static const struct api_provider *provider_of(const char *name)
     return api_provider_find(name, strlen(name));
 }
 
-/* ---- where a model is, and with which key ----------------------------------------------------- */
+/* ---- where a model is, and with which key --------------------------------------------------- */
 
 static void check_endpoint(const char *provider, const char *url, const char *key,
                            const char *expected_url, const char *expected_key)
@@ -99,7 +99,7 @@ static void test_known_prefixes(void **state)
     assert_null(prefixes_find("text-embedding-3-small"));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 /* A catalog that keeps nothing, with the model 'here' for both tasks. */
 static int new_catalog(struct catalog **catalog, struct error *err)
@@ -172,7 +172,7 @@ static void test_calls_are_counted(void **state)
     assert_int_equal(failing_memory_blocks, 0);
 }
 
-/* ---- the store -------------------------------------------------------------------------------- */
+/* ---- the store ------------------------------------------------------------------------------ */
 
 /* What a store whose every call gives the error code at `context` answers. */
 static int find_nothing(void *context, const struct store_key *key, float **vector,
