@@ -2,8 +2,8 @@
  * remote.h: a model behind an HTTP API, as a model like any other.
  *
  * Texts are cut into requests by the provider's limits: texts, tokens (estimated), bytes; several
- * are in flight at once, and an answer's vectors go to the sink when it comes. A request that is too
- * large for the provider is halved. Answers that may heal are asked for again (http/http.h says
+ * are in flight at once, and an answer's vectors go to the sink when it comes. A request that is
+ * too large for the provider is halved. Answers that may heal are asked for again (http/http.h says
  * after which delay), an answer that is broken once. Documents to be reranked go in one request, or
  * in several where there are more than the provider takes in one.
  *
@@ -36,8 +36,9 @@ struct remote_options {
     size_t batch_size;    /* texts, or documents, a request; 0: as above */
 };
 
-/* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a
- * URL or dimensions that cannot be had. */
+/* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the
+ * session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a URL or dimensions that
+ * cannot be had. */
 int remote_new(struct api_session *session, const struct remote_options *options,
                struct model **model, struct error *err);
 

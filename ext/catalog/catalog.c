@@ -72,7 +72,8 @@ int catalog_find(struct catalog *catalog, const char *name, enum model_task task
     }
     /* Names that were set were known: only the environment's can fail. */
     int rc = entry_find_or_add(catalog, default_name, task, 1, entry, err);
-    return rc == 0 ? 0 : error_context(err, "%s", default_variables[entry_task_index(task)]);
+    if (rc != 0) error_context(err, "%s", default_variables[entry_task_index(task)]);
+    return rc;
 }
 
 const char *catalog_entry_name(const struct catalog_entry *entry)
@@ -191,10 +192,8 @@ int entry_store(struct catalog *catalog, struct catalog_store **store, struct er
     const char *path = catalog_store_path(catalog);
     *store = NULL;
     if (path == NULL || path[0] == '\0' || catalog->open_store == NULL) return 0;
-    if (catalog->store.find == NULL) {
-        int rc = catalog->open_store(path, &catalog->store, err);
-        if (rc != 0) return error_context(err, "%s", STORE_VARIABLE);
-    }
-    *store = &catalog->store;
-    return 0;
+    int rc = catalog->store.find == NULL ? catalog->open_store(path, &catalog->store, err) : 0;
+    if (rc == 0) *store = &catalog->store;
+    else error_context(err, "%s", STORE_VARIABLE);
+    return rc;
 }

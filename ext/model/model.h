@@ -108,8 +108,8 @@ struct model_methods {
      * NULL as fit. */
     int (*save)(struct model *fitted, struct buffer *bytes, struct error *err);
     int (*load)(struct model *model, struct span bytes, struct model **fitted, struct error *err);
-    /* The tokens of a text [of UTF-8, may be empty], however many: nothing is cut. With `ids` 0 only
-     * tokens->n is written. NULL: the model has none. */
+    /* The tokens of a text [of UTF-8, may be empty], however many: nothing is cut. With `ids` 0
+     * only tokens->n is written. NULL: the model has none. */
     int (*tokenize)(struct model *model, struct span text, const struct cancel *cancel, int ids,
                     struct model_tokens *tokens, struct error *err);
     void (*free)(struct model *model);
@@ -139,8 +139,8 @@ int model_rerank(struct model *model, const struct model_candidates *candidates,
                  struct model_usage *usage, struct error *err);
 
 /* The tokens of a text as the model counts them, special ones included, nothing cut. With `ids` 0
- * only tokens->n is written. ERROR_UNAVAILABLE: the model does not tell; errors of model_check_text,
- * but for an empty text. */
+ * only tokens->n is written. ERROR_UNAVAILABLE: the model does not tell; errors of
+ * model_check_text, but for an empty text. */
 int model_tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
                    struct model_tokens *tokens, struct error *err);
 

@@ -61,10 +61,12 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
     *fitted = NULL;
     int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
-    struct catalog_entry *named = NULL;
-    if (table->config.model != NULL &&
-        catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL) == 0 &&
-        strcmp(catalog_entry_name(named), state->model) != 0)
+    struct catalog_entry *named;
+    int named_rc = table->config.model == NULL
+                       ? ERROR_INVALID
+                       : catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL);
+    if (named_rc == ERROR_NOMEM) return error_nomem(err);
+    if (named_rc == 0 && strcmp(catalog_entry_name(named), state->model) != 0)
         return error_set(err, ERROR_INVALID,
                          "the index was made by %s, but its model '%.100s' is %s now: register "
                          "that name for %s again, or "
@@ -90,7 +92,7 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
 }
 
 /* Cuts embeddings [n_rows, dimensions] into one vector a row. */
-static int deal_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
+static int emit_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
                         size_t dimensions, struct error *err)
 {
     for (size_t i = 0; i < n_rows; i++) {
@@ -125,21 +127,21 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
         if (rc != 0)
             error_context(err, "row %lld: %s", (long long)rows[i]->id, catalog_entry_name(entry));
     }
-    if (rc == 0) rc = deal_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
+    if (rc == 0) rc = emit_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
     memory_free(texts);
     memory_free(embeddings.vectors);
     return rc;
 }
 
-int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entry,
+int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entry,
                         struct pending_row *row, struct error *err)
 {
     struct span text = {row->text, row->text_size};
     struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL};
     struct model_embeddings known;
-    int rc = catalog_recall(table->connection->catalog, entry, &request, &known, err);
+    int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)
-        rc = deal_vectors(&row, 1, known.vectors, known.dimensions, err);
+        rc = emit_vectors(&row, 1, known.vectors, known.dimensions, err);
     memory_free(known.vectors);
     return rc;
 }

@@ -28,7 +28,7 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
 
 /* Hands the row the vector of row->text if that was embedded lately and is still in memory; else it
  * stays without. */
-int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entry,
+int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entry,
                         struct pending_row *row, struct error *err);
 
 /* Cosine has no answer for the zero vector: ERROR_INVALID then. */

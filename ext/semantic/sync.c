@@ -243,7 +243,7 @@ static int keep_known(struct semantic_sync *sync, struct catalog_entry *entry, s
     sync->failure = *err;
     for (size_t i = 0; i < sync->n_rows; i++) {
         struct pending_row *row = &sync->rows[i];
-        int rc = semantic_recall_row(sync->table, entry, row, err);
+        int rc = semantic_lookup_row(sync->table, entry, row, err);
         if (rc != 0) return rc;
         if (row->vector == NULL) {
             memory_free(row->text);

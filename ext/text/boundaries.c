@@ -6,7 +6,7 @@
 #include "text/unicode/ucd.h"
 #include "text/utf8.h"
 
-/* ---- characters ------------------------------------------------------------------------------- */
+/* ---- characters ----------------------------------------------------------------------------- */
 
 static int in(uint32_t c, uint32_t first, uint32_t last)
 {
@@ -76,7 +76,7 @@ static uint32_t character_before(const char *start, const char **end)
     return utf8_next(&at, limit);
 }
 
-/* ---- sentences -------------------------------------------------------------------------------- */
+/* ---- sentences ------------------------------------------------------------------------------ */
 
 /* Never the end of a sentence; those of `numbered` if a number follows. */
 static const char *const titles[] = {
@@ -138,7 +138,7 @@ static int ends_sentence(const char *start, const char *run_end, const char *nex
     return c != '.' || !is_abbreviation(start, at, follows);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------- */
+/* ---- runs ----------------------------------------------------------------------------------- */
 
 /* Skips white space; how much ends with it, as far as that shows. */
 static enum boundary skip_space(const char **at, const char *end)

@@ -63,7 +63,7 @@ void chunk_free(struct chunker *chunker)
     memory_free(chunker);
 }
 
-/* ---- atoms ------------------------------------------------------------------------------------ */
+/* ---- atoms ---------------------------------------------------------------------------------- */
 
 static int count(const struct chunker *chunker, const char *start, const char *end, size_t *n,
                  struct error *err)
@@ -178,7 +178,7 @@ static void forget_atoms(struct chunker *chunker)
     chunker->covered -= n;
 }
 
-/* ---- pieces ----------------------------------------------------------------------------------- */
+/* ---- pieces --------------------------------------------------------------------------------- */
 
 /* A piece in the making: atoms from chunker->start on. */
 struct piece {
@@ -215,8 +215,8 @@ static void choose_end(struct piece *piece, const struct piece *full,
     piece->n_tokens = full->n_tokens;
 }
 
-/* Fills the piece up to its limit; it takes at least the first atom that no piece has, for which there is
- * room. */
+/* Fills the piece up to its limit; it takes at least the first atom that no piece has, for which
+ * there is room. */
 static int fill(struct chunker *chunker, struct piece *piece, struct error *err)
 {
     struct piece last[N_BOUNDARIES] = {

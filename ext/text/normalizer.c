@@ -63,7 +63,7 @@ static int read_charsmap(struct normalizer *step, const cJSON *json, struct erro
     unsigned char *bytes = memory_zalloc(n + sizeof(uint32_t), 1); /* and a NUL at the end */
     if (bytes == NULL) return error_nomem(err);
     step->units = (uint32_t *)(void *)bytes;
-    int is_good = base64_decode(base64, bytes, NULL) == 0 && n >= 8;
+    int is_good = base64_decode(base64, bytes, err) == 0 && n >= 8;
     uint32_t size = is_good ? step->units[0] : 0;
     if (size % 4 != 0 || size < 4 || size > n - 4)
         return error_set(err, ERROR_INVALID, "normalizer: precompiled_charsmap is damaged");
@@ -356,8 +356,8 @@ static const char *charsmap_find(const struct normalizer *step, struct span key)
     return NULL;
 }
 
-/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes go: those
- * of Hangul, of flags and of joined emoji are longer. */
+/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes
+ * go: those of Hangul, of flags and of joined emoji are longer. */
 static const char *cluster_end(const struct pass *pass)
 {
     const char *at = pass->at, *next = at;
@@ -375,7 +375,8 @@ static const char *cluster_end(const struct pass *pass)
     return at;
 }
 
-/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its characters. */
+/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its
+ * characters. */
 static int apply_charsmap(struct pass *pass)
 {
     const struct normalizer *step = pass->step;

@@ -1,5 +1,6 @@
 /*
- * normalizer.h: the first step of a tokenizer: a text in the spelling that its model was trained with.
+ * normalizer.h: the first step of a tokenizer: a text in the spelling that its model was trained
+ * with.
  */
 #ifndef TEXT_NORMALIZER_H
 #define TEXT_NORMALIZER_H
@@ -51,7 +52,8 @@ void normalizers_bert(struct normalizers *normalizers, const cJSON *config);
 int normalizers_read(struct normalizers *normalizers, const cJSON *json, struct error *err);
 void normalizers_deinit(struct normalizers *normalizers);
 
-/* Replaces out->data by the normalised text; `spare` is used on the way. ERROR_NOMEM, ERROR_INTERRUPTED. */
+/* Replaces out->data by the normalised text; `spare` is used on the way. ERROR_NOMEM,
+ * ERROR_INTERRUPTED. */
 int normalizers_apply(const struct normalizers *normalizers, struct span text,
                       const struct cancel *cancel, struct buffer *out, struct buffer *spare,
                       struct error *err);

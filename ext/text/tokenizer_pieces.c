@@ -125,8 +125,8 @@ static void reach_from(struct tokenizing *work, struct span text, size_t from)
     if (!has_single) reach(work, from, character, tokenizer->unknown_score, -1);
 }
 
-/* Kudo 2018: the path with the greatest sum of scores (Viterbi). Unknown characters one behind the other
- * are one token. */
+/* Kudo 2018: the path with the greatest sum of scores (Viterbi). Unknown characters one behind the
+ * other are one token. */
 static int best_path(struct tokenizing *work, struct span text, struct error *err)
 {
     int rc = make_room(work, text.size + 1, err);

@@ -352,7 +352,8 @@ static int read_json(struct tokenizer *tokenizer, struct span bytes, struct erro
     if (rc == 0) rc = read_processor(tokenizer, json_at(root, "/post_processor"), err);
     if (rc == 0) rc = read_added(tokenizer, json_at(root, "/added_tokens"), err);
     cJSON_Delete(root);
-    return rc == 0 ? 0 : error_context(err, "tokenizer.json");
+    if (rc != 0) error_context(err, "tokenizer.json");
+    return rc;
 }
 
 static int read_lines(struct tokenizer *tokenizer, struct span text, struct error *err)

@@ -250,8 +250,8 @@ static void test_what_is_not_known_is_named(void **state)
     }
 }
 
-/* Of a post_processor's Sequence what changes ids; ids of added tokens are those of the vocabulary; a
- * token that stands alone is passed over as a whole. */
+/* Of a post_processor's Sequence what changes ids; ids of added tokens are those of the vocabulary;
+ * a token that stands alone is passed over as a whole. */
 static void test_what_the_reference_does(void **state)
 {
     (void)state;
