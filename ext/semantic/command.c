@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "store/integrity.h"
 #include "store/optimize.h"
 #include "semantic/embedder.h"
 #include "store/write.h"

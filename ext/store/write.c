@@ -162,12 +162,12 @@ static int place_rows(struct store *store, struct store_state *state,
             placed[n++] =
                 (struct block_row){.id = change->id, .vector = change->vector, .change = change};
     }
-    if (rc == 0) rc = parts_place(store, state, placed, n, 0, err);
+    if (rc == 0) rc = placement_place(store, state, placed, n, 0, err);
     /* Rows that come in the order of their ids go into full pages. */
     qsort(placed, n, sizeof *placed, compare_ids);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = store_put(store, placed[i].change, placed[i].block, err);
-    if (rc == 0) rc = parts_split(store, state, placed, n, 0, err);
+    if (rc == 0) rc = placement_split(store, state, placed, n, 0, err);
     memory_free(placed);
     return rc;
 }
