@@ -11,8 +11,6 @@
     "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
     "dimensions, content_rowid"
 
-#define MAX_PARTITIONS 65536
-
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
 static const char *const hidden_names[] = {"query",     "k",    "similarity", "distance",
@@ -90,7 +88,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     if (strcmp(name, "partitions") == 0) {
         config->partitions = STORE_AUTO;
         if (sqlite3_stricmp(value, "auto") == 0) return 0;
-        rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
+        rc = parse_count(name, value, STORE_MAX_PARTITIONS, &config->partitions, err);
         return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,

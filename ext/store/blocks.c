@@ -6,7 +6,8 @@
 #include "sqlite/argument.h"
 #include "store/store.h"
 
-/* Blocks double up to so many rows; from there on a partition's next block is as large as the last. */
+/* Blocks double up to so many rows; from there on the next block of a partition is as large as the
+ * last. */
 #define DOUBLING_ROWS 256
 
 struct index_layout blocks_layout(const struct store *store, const struct store_state *state)
@@ -45,8 +46,7 @@ static int read_entry(struct store *store, struct block_bytes *block, struct err
     int rc = store_get_block(store, block->number, &entry, &found, err);
     if (rc != 0) return rc;
     if (!found) return corrupt_block(store, block->number, "is not there", err);
-    if (entry.n < 0 || entry.room < 0 || entry.n > INDEX_MAX_CAPACITY ||
-        entry.room > INDEX_MAX_CAPACITY || entry.n + entry.room == 0)
+    if (!store_block_is_possible(&entry))
         return corrupt_block(store, block->number, "its size is damaged", err);
     block->partition = entry.partition;
     block->n = (size_t)entry.n;
@@ -209,7 +209,7 @@ int blocks_append(struct store *store, const struct store_state *state,
             rc = append_stored(store, state, target, number, rows, n_rows, &n_done, err);
         rows += n_done;
         n_rows -= n_done;
-        if (rc == 0) rc = cancel_check(&store->connection->cancel, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     return rc;
 }

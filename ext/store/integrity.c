@@ -116,7 +116,7 @@ static int check_block(struct store *store, const struct store_state *state, int
     *n_rows += block.n;
     block_free(&expected);
     block_free(&block);
-    return rc != 0 ? rc : cancel_check(&store->connection->cancel, err);
+    return rc != 0 ? rc : cancel_check(store->cancel, err);
 }
 
 /* All rows are in blocks: as many as X_rows has. */

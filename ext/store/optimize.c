@@ -92,7 +92,7 @@ static int take_place(struct pass *pass, struct error *err)
 static int pass_next(struct pass *pass, struct error *err)
 {
     int row = 0;
-    int rc = cancel_check(&pass->store->connection->cancel, err);
+    int rc = cancel_check(pass->store->cancel, err);
     pass->n_rows = 0;
     while (rc == 0 && pass->n_rows < pass->capacity) {
         if (pass->block.bytes != NULL && pass->in_block < pass->block.n) {
@@ -134,13 +134,12 @@ static void add_point(struct sums *sums, size_t partition, const float *point, s
 static int add_rows(struct pass *pass, const struct index_partitions *partitions, struct sums *sums,
                     float *points, uint32_t *places, struct error *err)
 {
-    struct connection *connection = pass->store->connection;
+    const struct store *store = pass->store;
     size_t dimensions = pass->layout.dimensions;
     for (size_t i = 0; i < pass->n_rows; i++)
         index_code_space(&pass->layout, pass->rows[i].vector, points + i * dimensions);
-    int rc = index_partitions_assign(partitions, points, pass->n_rows,
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                     places, &connection->cancel, err);
+    int rc = index_partitions_assign(partitions, points, pass->n_rows, store_threads(store), places,
+                                     store->cancel, err);
     for (size_t i = 0; rc == 0 && i < pass->n_rows; i++)
         add_point(sums, places[i], points + i * dimensions, dimensions);
     return rc;

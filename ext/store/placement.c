@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "store/store.h"
 
-/* Rows of a partition, at most, for partitions = 'auto' and for bits: a scan of codes is through them in
- * microseconds, and a million rows give some 700 centroids, which a query meets in 0.1 ms. */
+/* Rows of a partition, at most, for partitions = 'auto' and for bits: a scan of codes is through
+ * them in microseconds, and a million rows give some 700 centroids, which a query meets in
+ * 0.1 ms. */
 #define AUTO_LIMIT 2048
 
 /* Rows of a partition, at most, while partitions = n has fewer than n. */
@@ -17,14 +17,13 @@
 /* A partition is cut in memory: bytes of its vectors, at most. */
 #define MAX_BYTES ((size_t)32 << 20)
 #define MIN_ROWS 16
-#define MAX_PARTITIONS 65536
 
 size_t placement_limit(const struct store *store, const struct store_state *state,
                        size_t n_partitions)
 {
     size_t wanted = store->options.partitions, limit = AUTO_LIMIT;
     if (wanted == 0 && store->options.quantize != INDEX_BIT) return SIZE_MAX;
-    if (n_partitions >= (wanted == 0 || wanted == STORE_AUTO ? MAX_PARTITIONS : wanted))
+    if (n_partitions >= (wanted == 0 || wanted == STORE_AUTO ? STORE_MAX_PARTITIONS : wanted))
         return SIZE_MAX;
     if (wanted != 0 && wanted != STORE_AUTO) limit = GROWING_LIMIT;
     size_t most = MAX_BYTES / (state->dimensions * sizeof(float));
@@ -64,7 +63,7 @@ static int load(struct store *store, const struct store_state *state,
     size_t i = 0;
     int64_t n;
     int rc = store_ask(store, STORE_N_PARTITIONS, 0, 0, &n, err);
-    if (rc == 0 && (n < 1 || n > MAX_PARTITIONS || state->dimensions == 0))
+    if (rc == 0 && (n < 1 || n > STORE_MAX_PARTITIONS || state->dimensions == 0))
         rc = corrupt_partitions(err);
     if (rc == 0) rc = index_partitions_new((size_t)n, state->dimensions, &made, err);
     if (rc == 0) rc = store_query(store, STORE_CENTROIDS, &scan, err);
@@ -154,8 +153,8 @@ static int compare_partitions(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Rows whose partition is known, in any order, partition by partition. The order is that of the partitions
- * afterwards. */
+/* Rows whose partition is known, in any order, partition by partition. The order is that of the
+ * partitions afterwards. */
 static int append(struct store *store, const struct store_state *state, struct block_row *rows,
                   size_t n_rows, int64_t after, struct error *err)
 {
@@ -176,7 +175,6 @@ static int place_near(struct store *store, struct store_state *state, struct blo
                       size_t n_rows, const float *points, int64_t after, struct error *err)
 {
     const struct index_partitions *partitions;
-    struct connection *connection = store->connection;
     uint32_t *places = memory_alloc(n_rows, sizeof *places);
     int rc = places == NULL ? error_nomem(err) : placement_read(store, state, &partitions, err);
     if (rc == 0 && partitions == NULL) {
@@ -184,9 +182,8 @@ static int place_near(struct store *store, struct store_state *state, struct blo
         partitions = store->partitions;
     }
     if (rc == 0)
-        rc = index_partitions_assign(partitions, points, n_rows,
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                     places, &connection->cancel, err);
+        rc = index_partitions_assign(partitions, points, n_rows, store_threads(store), places,
+                                     store->cancel, err);
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         rows[i].partition = partitions->numbers[places[i]];
     memory_free(places);
@@ -325,7 +322,7 @@ static int make_two(struct store *store, struct store_state *state,
     if (rc == 0 && centroids == NULL) rc = error_nomem(err);
     if (rc == 0)
         rc = index_partitions_split(partition->points, partition->n_rows, dimensions,
-                                    partition->sides, centroids, &store->connection->cancel, err);
+                                    partition->sides, centroids, store->cancel, err);
     if (rc == 0) {
         memcpy(after->numbers, before->numbers, before->n * sizeof *after->numbers);
         memcpy(after->centroids, before->centroids,

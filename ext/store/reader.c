@@ -30,8 +30,7 @@ static int read_block_entry(sqlite3_stmt *row, struct index_block *block, struct
     block->number = entry.number;
     block->partition = entry.partition;
     block->version = entry.version;
-    if (entry.n < 0 || entry.room < 0 || entry.n > INDEX_MAX_CAPACITY ||
-        entry.room > INDEX_MAX_CAPACITY || entry.n + entry.room == 0)
+    if (!store_block_is_possible(&entry))
         return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
                          (long long)block->number);
     block->n = (size_t)entry.n;
@@ -166,7 +165,7 @@ static int load(void *context, struct index_block *block, const void **bytes, in
 {
     struct store_reader *reader = context;
     struct store *store = reader->store;
-    uint64_t budget = catalog_get(store->connection->catalog, CATALOG_MEMORY_BUDGET);
+    uint64_t budget = store_memory_budget(store);
     struct index_snapshot *snapshot = reader->snapshot;
     struct index_bytes *room = NULL;
     if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX ||
@@ -275,13 +274,11 @@ struct index_search reader_search(const struct store_reader *reader,
                                   const struct index_storage *storage)
 {
     const struct store *store = reader->store;
-    struct connection *connection = store->connection;
     return (struct index_search){.snapshot = reader->snapshot,
                                  .storage = storage,
                                  .near_parts_only = store->options.partitions != 0,
-                                 .n_threads =
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                 .cancel = &connection->cancel};
+                                 .n_threads = store_threads(store),
+                                 .cancel = store->cancel};
 }
 
 void reader_close(struct store_reader *reader)

@@ -112,7 +112,10 @@ static const char *const query_sql[] = {
 int store_init(struct store *store, struct connection *connection, const char *schema,
                const char *name, struct store_write *write, struct error *err)
 {
-    *store = (struct store){.connection = connection, .db = connection->db, .write = write};
+    *store = (struct store){.connection = connection,
+                            .cancel = &connection->cancel,
+                            .db = connection->db,
+                            .write = write};
     store->schema = memory_copy(schema, strlen(schema));
     store->name = memory_copy(name, strlen(name));
     return store->schema == NULL || store->name == NULL ? error_nomem(err) : 0;
@@ -144,6 +147,16 @@ int store_keeps_vectors(const struct store *store)
 int store_is_partitioned(const struct store *store)
 {
     return store->options.partitions != 0 || store->options.quantize != INDEX_EXACT;
+}
+
+size_t store_threads(const struct store *store)
+{
+    return (size_t)catalog_get(store->connection->catalog, CATALOG_THREADS);
+}
+
+uint64_t store_memory_budget(const struct store *store)
+{
+    return catalog_get(store->connection->catalog, CATALOG_MEMORY_BUDGET);
 }
 
 /* ---- statements ------------------------------------------------------------------------------ */
@@ -387,6 +400,12 @@ int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
+
+int store_block_is_possible(const struct store_block *block)
+{
+    return block->n >= 0 && block->room >= 0 && block->n <= INDEX_MAX_CAPACITY &&
+           block->room <= INDEX_MAX_CAPACITY && block->n + block->room > 0;
+}
 
 struct store_block store_block_of(sqlite3_stmt *row)
 {

@@ -69,6 +69,7 @@ struct store_options {
 };
 
 #define STORE_AUTO SIZE_MAX
+#define STORE_MAX_PARTITIONS 65536
 
 /* How far the writes of a transaction are, see write.h. One for all struct store of an index that
  * live in it. */
@@ -118,7 +119,8 @@ enum store_query {
 #define STORE_N_KEPT 27
 
 struct store {
-    struct connection *connection; /* borrowed, with its settings and its cancel token */
+    struct connection *connection; /* borrowed, for its settings */
+    const struct cancel *cancel;   /* the connection's */
     sqlite3 *db;
     char *schema, *name; /* of the index; owned */
     struct store_options options;
@@ -139,6 +141,10 @@ int store_keeps_vectors(const struct store *store);
 /* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
  * or the only one of int8, whose centre they are counted from. */
 int store_is_partitioned(const struct store *store);
+
+/* Threads that a computation may use; bytes that the indexes of the process may hold. */
+size_t store_threads(const struct store *store);
+uint64_t store_memory_budget(const struct store *store);
 
 /* Ends the kept statements, until they are needed again. */
 void store_finalize(struct store *store);
@@ -176,6 +182,7 @@ int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *
 struct store_block {
     int64_t number, partition, n, room, version;
 };
+int store_block_is_possible(const struct store_block *block); /* by its sizes */
 struct store_block store_block_of(sqlite3_stmt *row); /* of STORE_BLOCKS or STORE_BLOCK_OF_ROW */
 int store_get_block(struct store *store, int64_t number, struct store_block *block, int *found,
                     struct error *err);

@@ -135,7 +135,7 @@ static int remove_rows(struct store *store, const struct store_state *state,
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
         rc = blocks_remove(store, state, places + begin, end - begin, err);
-        if (rc == 0) rc = cancel_check(&store->connection->cancel, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     memory_free(places);
     return rc;
