@@ -76,7 +76,7 @@ struct store_options {
 struct store_write {
     enum { STORE_IDLE, STORE_WRITING, STORE_TORN } step;
     size_t n_savepoints; /* open now */
-    size_t begun_at;     /* n_savepoints when the last write began */
+    size_t begun_at;     /* of them, those that were there when the last write began */
 };
 
 /* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */

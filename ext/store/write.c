@@ -49,7 +49,10 @@ void store_write_savepoint(struct store_write *write, int number)
 
 void store_write_release(struct store_write *write, int number)
 {
-    if (number >= 0 && write->n_savepoints > (size_t)number) write->n_savepoints = (size_t)number;
+    if (number < 0 || write->n_savepoints <= (size_t)number) return;
+    write->n_savepoints = (size_t)number;
+    /* Its number comes again, for one that is younger than the write. */
+    if (write->begun_at > write->n_savepoints) write->begun_at = write->n_savepoints;
 }
 
 void store_write_rollback_to(struct store_write *write, int number)
