@@ -6,6 +6,7 @@
 #ifndef TESTS_STORE_TABLES_H
 #define TESTS_STORE_TABLES_H
 
+#include <math.h>
 #include <sqlite3.h>
 #include <string.h>
 
@@ -53,6 +54,17 @@ static inline void tables_close(struct tables *tables)
     assert_int_equal(sqlite3_close(tables->db), SQLITE_OK);
 }
 
+/* What the store has read of the tables is forgotten. */
+static inline void tables_reopen(struct tables *tables)
+{
+    struct error err = {0};
+    struct store_options options = tables->store.options;
+    store_deinit(&tables->store);
+    assert_int_equal(
+        store_init(&tables->store, tables->connection, "main", "X", &tables->write, &err), 0);
+    tables->store.options = options;
+}
+
 static inline void tables_execute(struct tables *tables, const char *sql)
 {
     assert_int_equal(sqlite3_exec(tables->db, sql, NULL, NULL, NULL), SQLITE_OK);
@@ -71,11 +83,14 @@ static inline int64_t tables_number(struct tables *tables, const char *sql)
     return number;
 }
 
-/* The vector of a row: from its id. */
+/* The vector of a row, from its id: of length 1, so that by every metric it is nearest to itself. */
 static inline void tables_vector(int64_t id, float *vector)
 {
-    uint64_t seed = (uint64_t)id * 0x9E3779B97F4A7C15u;
+    uint64_t seed = (uint64_t)id * 0xD6E8FEB86659FD93u;
+    double sum = 0.0;
     random_vector(&seed, DIMENSIONS, vector);
+    for (size_t i = 0; i < DIMENSIONS; i++) sum += (double)vector[i] * vector[i];
+    for (size_t i = 0; i < DIMENSIONS; i++) vector[i] = (float)(vector[i] / sqrt(sum));
 }
 
 /* Rows `first` to `last`, each with its vector, in one write. 0 or an error code. */
