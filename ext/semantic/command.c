@@ -6,6 +6,7 @@
 #include "semantic/flush.h"
 #include "semantic/registry.h"
 #include "semantic/sync.h"
+#include "store/integrity.h"
 #include "store/optimize.h"
 #include "store/write.h"
 

@@ -43,10 +43,7 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 {
     *statement = NULL;
     if (table->config.content == NULL)
-        return statement_prepare(table->store.db, statement, err,
-                                 scan ? "SELECT id, text FROM \"%w\".\"%w_text\" ORDER BY 1"
-                                      : "SELECT id, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-                                 table->store.schema, table->store.name);
+        return store_query(&table->store, scan ? STORE_TEXTS : STORE_TEXT, statement, err);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = append_names(&columns, &table->config.text, err);
@@ -157,10 +154,7 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err)
 {
     *row = NULL;
-    if (table->config.content == NULL)
-        return statement_prepare(table->store.db, row, err,
-                                 "SELECT id, text, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-                                 table->store.schema, table->store.name);
+    if (table->config.content == NULL) return store_query(&table->store, STORE_DOCUMENT, row, err);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = 0;

@@ -269,9 +269,7 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return statement_prepare(table->store.db, &cursor->listing, err,
-                             "SELECT id FROM \"%w\".\"%w_rows\" ORDER BY id", table->store.schema,
-                             table->store.name);
+    return store_query(&table->store, STORE_IDS, &cursor->listing, err);
 }
 
 /* May this plan leave the pending rows where they are? */

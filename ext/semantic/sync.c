@@ -80,9 +80,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     sync->n_total = 0;
     int64_t id = 0, previous = 0, n_rows = 0;
     int done = 0;
-    int rc = statement_prepare(table->store.db, &indexed.scan, err,
-                               "SELECT id, hash, own FROM \"%w\".\"%w_rows\" ORDER BY id",
-                               table->store.schema, table->store.name);
+    int rc = store_query(&table->store, STORE_ROWS, &indexed.scan, err);
     if (rc == 0) rc = content_scan_open(table, &scan, err);
     if (rc == 0) rc = indexed_next(table, &indexed, err);
     while (rc == 0 && (rc = content_scan_next(table, scan, &id, &text, &done, err)) == 0 && !done) {
@@ -341,13 +339,12 @@ static int forget_model_rows(struct semantic_table *table, struct store_state *s
     sqlite3_stmt *scan = NULL;
     int64_t *ids = NULL;
     size_t n = 0, capacity = 0;
-    int row = 0, rc = store_any_row(&table->store, 1, any, err);
+    int64_t any_own;
+    int row = 0, rc = store_ask(&table->store, STORE_ANY_OWN, 0, 0, &any_own, err);
     if (rc != 0) return rc;
-    state->partitions = *any ? state->partitions : 0;
-    if (!*any) return store_delete_all(&table->store, err);
-    rc = statement_prepare(table->store.db, &scan, err,
-                           "SELECT id FROM \"%w\".\"%w_rows\" WHERE own = 0", table->store.schema,
-                           table->store.name);
+    *any = any_own != 0;
+    if (!*any) return store_delete_all(&table->store, state, err);
+    rc = store_query(&table->store, STORE_MODEL_IDS, &scan, err);
     while (rc == 0 && (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
         rc = add_id(&ids, &n, &capacity, sqlite3_column_int64(scan, 0), err);
     sqlite3_finalize(scan);

@@ -130,7 +130,7 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
     if (table->config.content != NULL)
         return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
                          table->config.content);
-    int rc = store_last_id(&table->store, id, err);
+    int rc = store_ask(&table->store, STORE_LAST_ID, 0, 0, id, err);
     for (size_t i = table->pending->n_flushed; i < table->pending->n_rows; i++)
         if (table->pending->rows[i].id > *id) *id = table->pending->rows[i].id;
     if (rc == 0 && *id == INT64_MAX)

@@ -6,7 +6,8 @@
 #include "sqlite/argument.h"
 #include "store/store.h"
 
-/* Blocks double up to so many rows; from there on a part's next block is as large as the last. */
+/* Blocks double up to so many rows; from there on the next block of a partition is as large as the
+ * last. */
 #define DOUBLING_ROWS 256
 
 struct index_layout blocks_layout(const struct store *store, const struct store_state *state)
@@ -40,86 +41,44 @@ static int make_room(const struct index_layout *layout, struct block_bytes *bloc
 
 static int read_entry(struct store *store, struct block_bytes *block, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = store_statement(store, STATEMENT_GET_BLOCK, &statement, err);
+    struct store_block entry;
+    int found;
+    int rc = store_get_block(store, block->number, &entry, &found, err);
     if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, block->number);
-    if ((rc = statement_step(store->db, statement, &row, err)) != 0) return rc;
-    int64_t n = row ? sqlite3_column_int64(statement, 1) : 0,
-            room = row ? sqlite3_column_int64(statement, 2) : 0;
-    block->partition = row ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_reset(statement);
-    if (!row) return corrupt_block(store, block->number, "is not there", err);
-    if (n < 0 || room < 0 || n > INDEX_MAX_CAPACITY || room > INDEX_MAX_CAPACITY || n + room == 0)
+    if (!found) return corrupt_block(store, block->number, "is not there", err);
+    if (!store_block_is_possible(&entry))
         return corrupt_block(store, block->number, "its size is damaged", err);
-    block->n = (size_t)n;
-    block->capacity = (size_t)(n + room);
+    block->partition = entry.partition;
+    block->n = (size_t)entry.n;
+    block->capacity = (size_t)(entry.n + entry.room);
     return 0;
+}
+
+static int put_entry(struct store *store, const struct store_state *state,
+                     const struct block_bytes *block, struct error *err)
+{
+    struct store_block entry = {block->number, block->partition, (int64_t)block->n,
+                                (int64_t)(block->capacity - block->n), state->generation};
+    return store_put_block(store, &entry, err);
 }
 
 int block_read(struct store *store, const struct index_layout *layout, int64_t number,
                struct block_bytes *block, struct error *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *data = NULL;
     const void *bytes;
     size_t size;
-    int row = 0;
     *block = (struct block_bytes){.number = number};
     int rc = read_entry(store, block, err);
-    if (rc == 0) rc = store_statement(store, STATEMENT_GET_DATA, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, number);
-    rc = statement_step(store->db, statement, &row, err);
-    if (rc == 0 && !row) rc = corrupt_block(store, number, "its bytes are not there", err);
-    if (rc == 0) rc = statement_column_bytes(statement, 0, &bytes, &size, err);
+    if (rc == 0) rc = store_get_data(store, number, &data, err);
+    if (rc == 0 && data == NULL) rc = corrupt_block(store, number, "its bytes are not there", err);
+    if (rc == 0) rc = statement_column_bytes(data, 0, &bytes, &size, err);
     if (rc == 0 && size != index_block_size(layout, block->capacity))
         rc = corrupt_block(store, number, "its bytes have a wrong size", err);
     if (rc == 0) rc = make_room(layout, block, err);
     if (rc == 0) memcpy(block->bytes, bytes, size);
-    if (row) sqlite3_reset(statement);
+    sqlite3_reset(data);
     if (rc != 0) block_free(block);
-    return rc;
-}
-
-/* The block's line in X_blocks. */
-static int put_entry(struct store *store, const struct store_state *state,
-                     const struct block_bytes *block, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int rc = store_statement(store, STATEMENT_PUT_BLOCK, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, block->number);
-    sqlite3_bind_int64(statement, 2, block->partition);
-    sqlite3_bind_int64(statement, 3, (int64_t)block->n);
-    sqlite3_bind_int64(statement, 4, (int64_t)(block->capacity - block->n));
-    sqlite3_bind_int64(statement, 5, state->generation);
-    return store_run(store, statement, err);
-}
-
-static int put_new(struct store *store, const struct store_state *state,
-                   const struct block_bytes *block, struct error *err)
-{
-    struct index_layout layout = blocks_layout(store, state);
-    sqlite3_stmt *statement;
-    int rc = store_statement(store, STATEMENT_PUT_DATA, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, block->number);
-    sqlite3_bind_blob64(statement, 2, block->bytes, index_block_size(&layout, block->capacity),
-                        SQLITE_STATIC);
-    rc = store_run(store, statement, err);
-    return rc == 0 ? put_entry(store, state, block, err) : rc;
-}
-
-/* A stored block, opened to read and write single places. */
-static int open_stored(struct store *store, int64_t number, sqlite3_blob **blob, struct error *err)
-{
-    char *name = sqlite3_mprintf("%s_data", store->name);
-    *blob = NULL;
-    if (name == NULL) return error_nomem(err);
-    int opened = sqlite3_blob_open(store->db, store->schema, name, "bytes", number, 1, blob);
-    int rc = opened == SQLITE_OK ? 0 : argument_storage_error(store->db, opened, err);
-    sqlite3_free(name);
     return rc;
 }
 
@@ -167,31 +126,7 @@ static int move_place(struct store *store, sqlite3_blob *blob, const struct inde
     return rc == SQLITE_OK ? 0 : argument_storage_error(store->db, rc, err);
 }
 
-int blocks_drop(struct store *store, int64_t number, struct error *err)
-{
-    int rc = store_delete_with(store, STATEMENT_DELETE_BLOCK, number, err);
-    return rc == 0 ? store_delete_with(store, STATEMENT_DELETE_DATA, number, err) : rc;
-}
-
 /* ---- appending ------------------------------------------------------------------------------- */
-
-int blocks_ask(struct store *store, enum store_statement which, int64_t argument, int64_t second,
-               int64_t *answer, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int row = 0;
-    *answer = 0;
-    int rc = store_statement(store, which, &statement, err);
-    if (rc != 0) return rc;
-    if (sqlite3_bind_parameter_count(statement) > 0) sqlite3_bind_int64(statement, 1, argument);
-    if (sqlite3_bind_parameter_count(statement) > 1) sqlite3_bind_int64(statement, 2, second);
-    rc = statement_step(store->db, statement, &row, err);
-    if (rc == 0 && row) {
-        *answer = sqlite3_column_int64(statement, 0);
-        sqlite3_reset(statement);
-    }
-    return rc;
-}
 
 /* Rows into the places of a block from its n on. */
 static void fill(const struct index_layout *layout, struct block_bytes *block,
@@ -199,7 +134,7 @@ static void fill(const struct index_layout *layout, struct block_bytes *block,
 {
     for (size_t i = 0; i < n_rows; i++) {
         index_row_write(layout, &block->rows, block->n++, rows[i].id, rows[i].vector,
-                        rows[i].turned, centroid);
+                        rows[i].rotated, centroid);
         rows[i].block = block->number;
     }
 }
@@ -211,9 +146,8 @@ static int append_new(struct store *store, const struct store_state *state,
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block = {.partition = target->partition};
     int64_t last = 0, capacity = 0;
-    int rc = blocks_ask(store, STATEMENT_LAST_BLOCK, 0, 0, &last, err);
-    if (rc == 0)
-        rc = blocks_ask(store, STATEMENT_LAST_CAPACITY, target->partition, 0, &capacity, err);
+    int rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last, err);
+    if (rc == 0) rc = store_ask(store, STORE_LAST_CAPACITY, target->partition, 0, &capacity, err);
     if (rc != 0) return rc;
     if (last >= INT64_MAX - 1 || last < 0 || capacity < 0 || capacity > INDEX_MAX_CAPACITY)
         return corrupt_block(store, last, "its number or size is damaged", err);
@@ -224,7 +158,10 @@ static int append_new(struct store *store, const struct store_state *state,
     rc = make_room(&layout, &block, err);
     *n_done = n_rows < block.capacity ? n_rows : block.capacity;
     if (rc == 0) fill(&layout, &block, target->centroid, rows, *n_done);
-    if (rc == 0) rc = put_new(store, state, &block, err);
+    if (rc == 0)
+        rc = store_put_data(store, block.number, block.bytes,
+                            index_block_size(&layout, block.capacity), err);
+    if (rc == 0) rc = put_entry(store, state, &block, err);
     block_free(&block);
     return rc;
 }
@@ -239,7 +176,7 @@ static int append_stored(struct store *store, const struct store_state *state,
     struct index_arrays arrays;
     sqlite3_blob *blob = NULL;
     int rc = read_entry(store, &stored, err);
-    if (rc == 0) rc = open_stored(store, number, &blob, err);
+    if (rc == 0) rc = store_open_data(store, number, &blob, err);
     if (rc == 0) rc = check_stored(store, &layout, &stored, blob, err);
     size_t room = stored.capacity - stored.n;
     *n_done = added.capacity = n_rows < room ? n_rows : room;
@@ -264,15 +201,15 @@ int blocks_append(struct store *store, const struct store_state *state,
     while (rc == 0 && n_rows > 0) {
         int64_t number;
         size_t n_done = 0;
-        rc = blocks_ask(store, STATEMENT_BLOCK_WITH_ROOM, target->partition, target->after, &number,
-                        err);
+        rc =
+            store_ask(store, STORE_BLOCK_WITH_ROOM, target->partition, target->after, &number, err);
         if (rc == 0 && number == 0)
             rc = append_new(store, state, target, rows, n_rows, &n_done, err);
         else if (rc == 0)
             rc = append_stored(store, state, target, number, rows, n_rows, &n_done, err);
         rows += n_done;
         n_rows -= n_done;
-        if (rc == 0) rc = cancel_check(&store->connection->cancel, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     return rc;
 }
@@ -310,7 +247,7 @@ int blocks_remove(struct store *store, const struct store_state *state,
     sqlite3_blob *blob = NULL;
     int64_t *ids = NULL;
     int rc = read_entry(store, &block, err);
-    if (rc == 0) rc = open_stored(store, block.number, &blob, err);
+    if (rc == 0) rc = store_open_data(store, block.number, &blob, err);
     if (rc == 0) rc = check_stored(store, &layout, &block, blob, err);
     if (rc == 0 && (ids = memory_alloc(block.n, sizeof *ids)) == NULL) rc = error_nomem(err);
     if (rc == 0) {
@@ -322,6 +259,6 @@ int blocks_remove(struct store *store, const struct store_state *state,
     rc = close_stored(store, blob, rc, err);
     memory_free(ids);
     if (rc != 0) return rc;
-    return block.n == 0 ? blocks_drop(store, block.number, err)
+    return block.n == 0 ? store_delete_block(store, block.number, err)
                         : put_entry(store, state, &block, err);
 }

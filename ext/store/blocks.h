@@ -1,7 +1,7 @@
 /*
  * blocks.h: writing rows into blocks (index/block.h) of the shadow tables.
  *
- * A row that is new goes where its part of the index has room, else into a new block, as large as
+ * A row that is new goes where its partition has room, else into a new block, as large as
  * all before it up to a full one. A row that goes leaves its place to the last row of its block; a
  * block without rows goes too, and SQLite uses its pages again. Of a block that is there only the
  * changed places are written (sqlite3_blob_write), so one row costs a page or two.
@@ -21,7 +21,7 @@ struct index_layout blocks_layout(const struct store *store, const struct store_
 struct block_row {
     int64_t id;
     const float *vector;               /* [dimensions] */
-    const float *turned;               /* the same in code space; NULL if the index needs it not */
+    const float *rotated;              /* the same in code space; NULL if the index needs it not */
     int64_t partition, block;          /* where it went */
     const struct store_change *change; /* what was written; NULL when a row only moves */
 };
@@ -48,18 +48,11 @@ int blocks_append(struct store *store, const struct store_state *state,
                   const struct block_target *target, struct block_row *rows, size_t n_rows,
                   struct error *err);
 
-/* Deletes a whole block. */
-int blocks_drop(struct store *store, int64_t number, struct error *err);
-
 /* Takes rows out of one block, that of all places; a block without rows goes. */
 struct block_place {
     int64_t block, id;
 };
 int blocks_remove(struct store *store, const struct store_state *state,
                   const struct block_place *places, size_t n_places, struct error *err);
-
-/* The answer of a kept statement with up to two numbers as parameters; 0 if it gives none. */
-int blocks_ask(struct store *store, enum store_statement which, int64_t argument, int64_t second,
-               int64_t *answer, struct error *err);
 
 #endif

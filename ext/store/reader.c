@@ -24,17 +24,17 @@ static int open_cache(struct store *store, struct error *err)
     return rc;
 }
 
-static int read_block_entry(sqlite3_stmt *scan, struct index_block *block, struct error *err)
+static int read_block_entry(sqlite3_stmt *row, struct index_block *block, struct error *err)
 {
-    int64_t n = sqlite3_column_int64(scan, 2), room = sqlite3_column_int64(scan, 3);
-    block->number = sqlite3_column_int64(scan, 0);
-    block->partition = sqlite3_column_int64(scan, 1);
-    block->version = sqlite3_column_int64(scan, 4);
-    if (n < 0 || room < 0 || n > INDEX_MAX_CAPACITY || room > INDEX_MAX_CAPACITY || n + room == 0)
+    struct store_block entry = store_block_of(row);
+    block->number = entry.number;
+    block->partition = entry.partition;
+    block->version = entry.version;
+    if (!store_block_is_possible(&entry))
         return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
                          (long long)block->number);
-    block->n = (size_t)n;
-    block->capacity = (size_t)(n + room);
+    block->n = (size_t)entry.n;
+    block->capacity = (size_t)(entry.n + entry.room);
     return 0;
 }
 
@@ -43,11 +43,7 @@ static int list_blocks(struct store *store, struct index_snapshot *snapshot, str
     sqlite3_stmt *scan;
     int row = 0;
     size_t i = 0;
-    int rc =
-        statement_prepare(store->db, &scan, err,
-                          "SELECT block, partition, n, room, version FROM \"%w\".\"%w_blocks\" "
-                          "ORDER BY partition, block",
-                          store->schema, store->name);
+    int rc = store_query(store, STORE_BLOCKS, &scan, err);
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
            i < snapshot->n_blocks) {
         rc = read_block_entry(scan, &snapshot->blocks[i], err);
@@ -57,31 +53,19 @@ static int list_blocks(struct store *store, struct index_snapshot *snapshot, str
     return rc;
 }
 
-static int count_blocks(struct store *store, size_t *n, struct error *err)
-{
-    sqlite3_stmt *count;
-    int row = 0;
-    int rc = statement_prepare(store->db, &count, err, "SELECT count(*) FROM \"%w\".\"%w_blocks\"",
-                               store->schema, store->name);
-    if (rc == 0) rc = statement_step(store->db, count, &row, err);
-    *n = rc == 0 && row ? (size_t)sqlite3_column_int64(count, 0) : 0;
-    sqlite3_finalize(count);
-    return rc;
-}
-
 static int make_snapshot(struct store_reader *reader, const struct store_state *state,
                          struct error *err)
 {
     struct store *store = reader->store;
     const struct index_partitions *partitions = NULL;
-    size_t n_blocks;
-    int rc = count_blocks(store, &n_blocks, err);
+    int64_t n_blocks;
+    int rc = store_ask(store, STORE_N_BLOCKS, 0, 0, &n_blocks, err);
     if (rc != 0) return rc;
     struct index_snapshot *snapshot =
-        index_snapshot_new(&reader->layout, state->generation, n_blocks);
+        index_snapshot_new(&reader->layout, state->generation, (size_t)n_blocks);
     if (snapshot == NULL) return error_nomem(err);
     reader->snapshot = snapshot;
-    if (n_blocks > 0) rc = parts_read(store, state, &partitions, err);
+    if (n_blocks > 0) rc = placement_read(store, state, &partitions, err);
     if (partitions != NULL) snapshot->partitions = index_partitions_reference(store->partitions);
     if (rc == 0) rc = list_blocks(store, snapshot, err);
     if (rc == 0 && n_blocks > 0 && partitions == NULL && store_is_partitioned(store))
@@ -115,11 +99,7 @@ static int step_data(struct store_reader *reader, const struct index_block *bloc
     struct store *store = reader->store;
     size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
     int row = 0, rc = 0;
-    if (reader->data == NULL)
-        rc = statement_prepare(store->db, &reader->data, err,
-                               "SELECT d.bytes, b.version FROM \"%w\".\"%w_data\" d LEFT JOIN "
-                               "\"%w\".\"%w_blocks\" b ON b.block = d.block WHERE d.block = ?1",
-                               store->schema, store->name, store->schema, store->name);
+    if (reader->data == NULL) rc = store_query(store, STORE_DATA, &reader->data, err);
     reader->at_hand = NULL;
     if (rc != 0) return rc;
     sqlite3_reset(reader->data);
@@ -185,7 +165,7 @@ static int load(void *context, struct index_block *block, const void **bytes, in
 {
     struct store_reader *reader = context;
     struct store *store = reader->store;
-    uint64_t budget = catalog_get(store->connection->catalog, CATALOG_MEMORY_BUDGET);
+    uint64_t budget = store_memory_budget(store);
     struct index_snapshot *snapshot = reader->snapshot;
     struct index_bytes *room = NULL;
     if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX ||
@@ -253,24 +233,14 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
 {
     struct store_reader *reader = context;
     struct store *store = reader->store;
-    int is_exact = store->options.quantize == INDEX_EXACT, rc = 0;
-    if (reader->lookup == NULL && is_exact)
-        rc = statement_prepare(
-            store->db, &reader->lookup, err,
-            "SELECT b.block, b.partition, b.n, b.room, b.version FROM "
-            "\"%w\".\"%w_rows\" r JOIN \"%w\".\"%w_blocks\" b ON b.block = r.block "
-            "WHERE r.id = ?1",
-            store->schema, store->name, store->schema, store->name);
-    else if (reader->lookup == NULL)
-        rc = statement_prepare(store->db, &reader->lookup, err,
-                               "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-                               store->schema, store->name);
+    enum store_query which = store_keeps_vectors(store) ? STORE_VECTOR : STORE_BLOCK_OF_ROW;
+    int rc = reader->lookup == NULL ? store_query(store, which, &reader->lookup, err) : 0;
     if (rc != 0) return rc;
     sqlite3_reset(reader->lookup);
     sqlite3_bind_int64(reader->lookup, 1, id);
     rc = statement_step(store->db, reader->lookup, found, err);
     if (rc != 0 || !*found) return rc;
-    if (!is_exact) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
+    if (which == STORE_VECTOR) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
     *size = reader->layout.dimensions * sizeof(float);
     return fetch_from_block(reader, id, bytes, found, err);
 }
@@ -279,9 +249,7 @@ static int rewind_scan(void *context, struct error *err)
 {
     struct store_reader *reader = context;
     sqlite3_finalize(reader->scan);
-    return statement_prepare(reader->store->db, &reader->scan, err,
-                             "SELECT id, vector FROM \"%w\".\"%w_vectors\"", reader->store->schema,
-                             reader->store->name);
+    return store_query(reader->store, STORE_VECTORS, &reader->scan, err);
 }
 
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
@@ -306,13 +274,11 @@ struct index_search reader_search(const struct store_reader *reader,
                                   const struct index_storage *storage)
 {
     const struct store *store = reader->store;
-    struct connection *connection = store->connection;
     return (struct index_search){.snapshot = reader->snapshot,
                                  .storage = storage,
                                  .near_partitions_only = store->options.partitions != 0,
-                                 .n_threads =
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                 .cancel = &connection->cancel};
+                                 .n_threads = store_threads(store),
+                                 .cancel = store->cancel};
 }
 
 void reader_close(struct store_reader *reader)

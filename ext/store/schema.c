@@ -28,7 +28,7 @@ int schema_is_shadow(const char *suffix)
 
 static int has_shadow(const struct store *store, const char *suffix)
 {
-    if (strcmp(suffix, "vectors") == 0) return store->options.quantize != INDEX_EXACT;
+    if (strcmp(suffix, "vectors") == 0) return store_keeps_vectors(store);
     if (strcmp(suffix, "partitions") == 0) return store_is_partitioned(store);
     if (strcmp(suffix, "text") == 0) return store->options.keeps_texts;
     return 1;

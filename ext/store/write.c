@@ -49,7 +49,10 @@ void store_write_savepoint(struct store_write *write, int number)
 
 void store_write_release(struct store_write *write, int number)
 {
-    if (number >= 0 && write->n_savepoints > (size_t)number) write->n_savepoints = (size_t)number;
+    if (number < 0 || write->n_savepoints <= (size_t)number) return;
+    write->n_savepoints = (size_t)number;
+    /* Its number comes again, for one that is younger than the write. */
+    if (write->begun_at > write->n_savepoints) write->begun_at = write->n_savepoints;
 }
 
 void store_write_rollback_to(struct store_write *write, int number)
@@ -135,7 +138,7 @@ static int remove_rows(struct store *store, const struct store_state *state,
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
         rc = blocks_remove(store, state, places + begin, end - begin, err);
-        if (rc == 0) rc = cancel_check(&store->connection->cancel, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     memory_free(places);
     return rc;
@@ -162,12 +165,12 @@ static int place_rows(struct store *store, struct store_state *state,
             placed[n++] =
                 (struct block_row){.id = change->id, .vector = change->vector, .change = change};
     }
-    if (rc == 0) rc = parts_place(store, state, placed, n, 0, err);
+    if (rc == 0) rc = placement_place(store, state, placed, n, 0, err);
     /* Rows that come in the order of their ids go into full pages. */
     qsort(placed, n, sizeof *placed, compare_ids);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = store_put(store, placed[i].change, placed[i].block, err);
-    if (rc == 0) rc = parts_split(store, state, placed, n, 0, err);
+    if (rc == 0) rc = placement_split(store, state, placed, n, 0, err);
     memory_free(placed);
     return rc;
 }
