@@ -138,8 +138,8 @@ test: install-test ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory programs
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)
 
-check: install-test all ## look for broken house rules: floors, headers, banned functions, format
-	@$(PYTHON_RUN) tests/check.py --library $(LIBRARY)
+check: install-test all ## look for broken house rules: rooms, circles, lengths, functions, format
+	@$(PYTHON_RUN) -B tests/check.py --library $(LIBRARY)
 
 ASAN := BUILD=$(BUILD)/asan OPTIMISE=-O1 SANITIZE=address,undefined
 asan: install-test ## run the tests under the address and undefined-behaviour sanitizers
