@@ -1,6 +1,7 @@
 """run.py: runs the tests and counts them.
 
-    run.py [--build FOLDER] [--only KIND]... [--sanitized] [--accept] [--under COMMAND] [NAME...]
+    run.py [--build FOLDER] [--only KIND]... [--sanitized] [--accept] [--under COMMAND]
+           [--seconds N] [NAME...]
 
 Kinds, in this order:
     unit     FOLDER/tests/unit/*/test_*: cmocka programs
@@ -10,6 +11,7 @@ Kinds, in this order:
     python   tests/*/test_*.py: unittest
     fault    tests/sql/*.sql through FOLDER/tests/fault, each allocation failing in turn (only when
              asked for)
+    fuzz     FOLDER/fuzz/fuzz_*: libFuzzer, each for --seconds (only when asked for)
 
 NAME runs the suites whose path contains it. --accept writes what the SQL scripts print into their
 .out files, for a person to read before committing. --under runs unit tests under an emulator.
@@ -45,17 +47,17 @@ class Suite:
         self.run = run
 
 
-def execute(command, environment, folder=ROOT, text=""):
+def execute(command, environment, folder=ROOT, text="", seconds=TIMEOUT_SECONDS):
     """(exit status, output); a program that hangs is killed and has failed."""
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        output, _ = process.communicate(text.encode(), timeout=TIMEOUT_SECONDS)
+        output, _ = process.communicate(text.encode(), timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()
-        output += b"\nstopped after %d seconds\n" % TIMEOUT_SECONDS
+        output += b"\nstopped after %d seconds\n" % seconds
         return 124, output.decode("utf-8", "replace")
     return process.returncode, output.decode("utf-8", "replace")
 
@@ -186,6 +188,22 @@ class Runner:
         return verdict(status, total(r"^(\d+) passed", output),
                        total(r"^\d+ passed, (\d+) failed", output), 0, output)
 
+    # -- fuzz ------------------------------------------------------------------------------------
+
+    def fuzz_suites(self):
+        for source in sorted(glob.glob(os.path.join(ROOT, "tests/fuzz/fuzz_*.c"))):
+            name = os.path.basename(source)[:-2]
+            yield Suite("fuzz/" + name, lambda name=name: self.run_fuzz(name))
+
+    def run_fuzz(self, name):
+        seconds = self.options.seconds
+        program = os.path.join(self.build, "fuzz", name)
+        status, output = execute(
+            [program, f"-max_total_time={seconds}", "-timeout=10", "-verbosity=1",
+             f"-artifact_prefix={self.build}/{name}-"],
+            self.environment(), seconds=seconds + TIMEOUT_SECONDS)
+        return verdict(status, int(status == 0), int(status != 0), 0, output)
+
     # -- python ----------------------------------------------------------------------------------
 
     def python_suites(self):
@@ -255,10 +273,11 @@ def main():
     parser = argparse.ArgumentParser(description="runs the tests")
     parser.add_argument("--build", default="build")
     parser.add_argument("--only", action="append", metavar="KIND",
-                        choices=["unit", "sql", "leak", "python", "fault"])
+                        choices=["unit", "sql", "leak", "python", "fault", "fuzz"])
     parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("--accept", action="store_true")
     parser.add_argument("--under", default="", metavar="COMMAND")
+    parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
 
