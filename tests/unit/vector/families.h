@@ -1,6 +1,6 @@
 /*
- * families.h: tests of each family of kernels by itself: "test_dots_avx2". Where the processor lacks
- * the family the test is skipped, by that name.
+ * families.h: tests of each family of kernels that is built, by itself: "test_dots_avx2". Where the
+ * processor lacks the family the test is skipped, by that name.
  *
  * For one test program, which includes cmocka.h before.
  */
@@ -15,7 +15,13 @@
 
 #include "vector/simd/kernels.h"
 
-static const char *const families[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
+#ifdef PROCESSOR_HAS_X86
+static const char *const families[] = {"scalar", "avx2", "avx512", "avx512vnni"};
+#elif defined(VECTOR_HAS_NEON)
+static const char *const families[] = {"scalar", "neon", "neondot"};
+#else
+static const char *const families[] = {"scalar"};
+#endif
 #define FAMILIES (sizeof families / sizeof families[0])
 
 /* ---- tests of kernels: void try_NAME(const struct vector_kernels *) -------------------------- */
@@ -42,10 +48,17 @@ static inline void run_family_test(void **state)
         }                                                                                          \
     }
 
-/* All families' tests of try_NAME, in an array of struct CMUnitTest. */
+/* The tests of try_NAME of all families that are built, in an array of struct CMUnitTest. */
+#ifdef PROCESSOR_HAS_X86
 #define FAMILY_TESTS(name)                                                                         \
     FAMILY_TEST(name, scalar), FAMILY_TEST(name, avx2), FAMILY_TEST(name, avx512),                 \
-        FAMILY_TEST(name, avx512vnni), FAMILY_TEST(name, neon), FAMILY_TEST(name, neondot)
+        FAMILY_TEST(name, avx512vnni)
+#elif defined(VECTOR_HAS_NEON)
+#define FAMILY_TESTS(name)                                                                         \
+    FAMILY_TEST(name, scalar), FAMILY_TEST(name, neon), FAMILY_TEST(name, neondot)
+#else
+#define FAMILY_TESTS(name) FAMILY_TEST(name, scalar)
+#endif
 
 /* ---- tests of what is built on them ---------------------------------------------------------- */
 
