@@ -20,8 +20,8 @@ enum normalizer_kind {
     NORMALIZER_STRIP,         /* white space at the ends */
     NORMALIZER_PREPEND,       /* `from` before a text that is not empty */
     NORMALIZER_REPLACE,       /* each `from` by `to` */
-    NORMALIZER_REPLACE_RUNS, /* each run of at_least or more, of spaces or of any white space, by `to` */
-    NORMALIZER_CHARSMAP      /* SentencePiece's table */
+    NORMALIZER_REPLACE_RUNS,  /* runs of at_least or more spaces, or white space, by `to` */
+    NORMALIZER_CHARSMAP       /* SentencePiece's table */
 };
 
 struct normalizer {
