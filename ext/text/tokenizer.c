@@ -161,17 +161,10 @@ static int is_word_at(const char *at, const char *end)
     return at < end && ucd_properties(utf8_next(&at, end)) & UCD_WORD;
 }
 
-static const char *character_before(const char *at, const char *start)
-{
-    do at--;
-    while (at > start && ((unsigned char)*at & 0xC0) == 0x80);
-    return at;
-}
-
 static int stands_alone(struct span text, const char *at, size_t size)
 {
     const char *end = text.data + text.size;
-    return !(at > text.data && is_word_at(character_before(at, text.data), end)) &&
+    return !(at > text.data && is_word_at(utf8_before(text.data, at), end)) &&
            !is_word_at(at + size, end);
 }
 
@@ -210,8 +203,8 @@ static int encode_part(struct tokenizing *work, int which, struct span text, int
             continue;
         }
         const char *before = at;
-        while (token->left && before > start && is_space_at(character_before(before, start), end))
-            before = character_before(before, start);
+        while (token->left && before > start && is_space_at(utf8_before(start, before), end))
+            before = utf8_before(start, before);
         rc = encode_between(work, which, (struct span){start, (size_t)(before - start)},
                             is_first && start == text.data, err);
         if (rc == 0) rc = tokenizing_put(work, token->id, err);

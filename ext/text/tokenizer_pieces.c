@@ -49,8 +49,7 @@ static int is_too_long(struct span word, size_t longest)
 {
     size_t n = 0;
     if (word.size <= longest) return 0;
-    for (size_t i = 0; i < word.size && n <= longest; i++)
-        n += ((unsigned char)word.data[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < word.size && n <= longest; i++) n += !utf8_is_inside(word.data[i]);
     return n > longest;
 }
 
@@ -163,7 +162,7 @@ int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *e
     for (size_t at = 0; rc == 0 && at < piece.size;) {
         size_t size = piece.size - at;
         if (size > WINDOW) {
-            for (size = WINDOW; ((unsigned char)piece.data[at + size] & 0xC0) == 0x80;) size--;
+            for (size = WINDOW; utf8_is_inside(piece.data[at + size]);) size--;
         }
         rc = best_path(work, (struct span){piece.data + at, size}, err);
         at += size;
