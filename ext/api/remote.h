@@ -7,8 +7,9 @@
  * after which delay), an answer that is broken once. Documents to be reranked go in one request, or
  * in several where there are more than the provider takes in one.
  *
- * A request holds REMOTE_MAX_TEXTS texts at most, and as many vectors as are read within the time
- * in which a cancellation must be heard: more would save no time, as requests run side by side.
+ * A request holds at most REMOTE_MAX_TEXTS texts (or what the user set as batch_size), and as many
+ * vectors as are read within the time in which a cancellation must be heard: more would save no
+ * time, as requests run side by side.
  *
  * The key is a copy of our own, sent to the base URL it came with and nowhere else, never part of
  * an error, and wiped when the model is freed.

@@ -24,7 +24,7 @@ static int check_name(const char *name, struct error *err)
 
 static int no_provider(const char *provider, struct error *err)
 {
-    char names[300] = "builtin, local";
+    char names[ENTRY_LIST_SIZE] = ENTRY_BUILTIN_PROVIDER ", " ENTRY_LOCAL_PROVIDER;
     size_t n;
     const struct api_provider *all = api_providers(&n);
     for (size_t i = 0; i < n; i++) entry_list_name(all[i].name, names, sizeof names);
@@ -41,8 +41,8 @@ static int join_name(const struct catalog_alias *alias, char *full_name, size_t 
                          alias->name);
     size_t length = alias->provider != NULL ? strlen(alias->provider) + 1 : 0,
            model_length = strlen(alias->model);
-    if (length > 0 && strcmp(alias->provider, "builtin") != 0 &&
-        strcmp(alias->provider, "local") != 0 &&
+    if (length > 0 && strcmp(alias->provider, ENTRY_BUILTIN_PROVIDER) != 0 &&
+        strcmp(alias->provider, ENTRY_LOCAL_PROVIDER) != 0 &&
         api_provider_find(alias->provider, length - 1) == NULL)
         return no_provider(alias->provider, err);
     if (length + model_length >= size || model_length > CATALOG_MAX_NAME)
@@ -195,7 +195,7 @@ static int add_own(struct catalog *catalog, const struct catalog_alias *alias, e
 static int add_alias(struct catalog *catalog, const struct catalog_alias *alias,
                      enum model_task task, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct catalog_entry *base;
     int rc = join_name(alias, full_name, sizeof full_name, err);
     if (rc != 0) return rc;
@@ -238,7 +238,7 @@ static int is_meant(const struct catalog *catalog, const struct catalog_alias *a
  * says. Of two that fail the first tells why. */
 static int find_task(const struct catalog *catalog, struct catalog_alias *alias, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct error problem;
     int rc = join_name(alias, full_name, sizeof full_name, err);
     if (rc != 0 || entry_split(catalog, full_name).kind != ENTRY_LOCAL) return rc;
@@ -370,7 +370,7 @@ static int change_model(struct catalog *catalog, struct catalog_entry *entry, co
 int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
                    const struct catalog_alias *alias, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct catalog_alias whole = *alias;
     struct catalog_entry *base;
     int rc = check_alias(alias, entry->task, err);

@@ -10,7 +10,7 @@
  * an entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in
  * a database. Not thread-safe: SQLite's connection mutex serialises us.
  *
- * Local models (bert/) and remote ones (api/) get an entry when they are first named. SQL of a
+ * Local models (local/) and remote ones (api/) get an entry when they are first named. SQL of a
  * database file may name any: a local name reaches the model folders of this machine and nothing
  * else, for remote ones see endpoint.h.
  *
@@ -128,7 +128,7 @@ struct catalog_alias {
     const char *api_key; /* the same; NULL: that of the environment, if the URL is the provider's */
     size_t dimensions;   /* to ask for, or the first so many; 0: the model's own */
     size_t batch_size;   /* texts a request; 0: the provider's, or as is best */
-    const char *precision; /* of a local one, see bert.h; NULL: "float32" */
+    const char *precision; /* of a local one, see local.h; NULL: "float32" */
 };
 
 enum catalog_given {

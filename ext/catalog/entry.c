@@ -119,7 +119,9 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
         size_t length = (size_t)(colon - name);
         target.model = colon + 1;
         target.provider = api_provider_find(name, length);
-        if (length == 5 && memcmp(name, "local", 5) == 0) target.kind = ENTRY_LOCAL;
+        if (length == strlen(ENTRY_LOCAL_PROVIDER) &&
+            memcmp(name, ENTRY_LOCAL_PROVIDER, length) == 0)
+            target.kind = ENTRY_LOCAL;
     } else if (slash != NULL && slash > name && slash[1] != '\0' &&
                entry_find(catalog, name, MODEL_EMBED) == NULL &&
                entry_find(catalog, name, MODEL_RERANK) == NULL) {
@@ -236,8 +238,8 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
 
 const char *entry_provider_name(const struct catalog_entry *base)
 {
-    if (base->kind == ENTRY_LOCAL) return "local";
-    return base->kind == ENTRY_REMOTE ? base->provider->name : "builtin";
+    if (base->kind == ENTRY_LOCAL) return ENTRY_LOCAL_PROVIDER;
+    return base->kind == ENTRY_REMOTE ? base->provider->name : ENTRY_BUILTIN_PROVIDER;
 }
 
 const char *entry_model_name(const struct catalog_entry *base)
@@ -249,9 +251,10 @@ const char *entry_model_name(const struct catalog_entry *base)
 static int add_base(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                     struct catalog_entry **added, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct entry_target target = entry_split(catalog, name);
-    const char *provider = target.kind == ENTRY_LOCAL ? "local" : target.provider->name;
+    const char *provider =
+        target.kind == ENTRY_LOCAL ? ENTRY_LOCAL_PROVIDER : target.provider->name;
     size_t model_length = strlen(target.model);
     if (model_length == 0 || model_length > CATALOG_MAX_NAME ||
         model_check_text((struct span){target.model, model_length}, 1, err) != 0)
@@ -304,7 +307,7 @@ int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task
     if (target.kind == ENTRY_REMOTE && !entry_provider_does(target.provider, task))
         return error_set(err, ERROR_INVALID, "%s does not %s", target.provider->name, verb);
     if (target.kind != ENTRY_BUILTIN) return add_base(catalog, name, task, trusted, entry, err);
-    char names[300];
+    char names[ENTRY_LIST_SIZE];
     list_names(catalog, task, names, sizeof names);
     enum model_task other = task == MODEL_EMBED ? MODEL_RERANK : MODEL_EMBED;
     if (entry_find(catalog, name, other) != NULL)

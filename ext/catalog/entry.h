@@ -14,6 +14,13 @@
 
 enum entry_kind { ENTRY_BUILTIN, ENTRY_LOCAL, ENTRY_REMOTE };
 
+/* What a name of the kind has for its provider. */
+#define ENTRY_BUILTIN_PROVIDER "builtin"
+#define ENTRY_LOCAL_PROVIDER "local"
+
+#define ENTRY_FULL_NAME_SIZE (2 * CATALOG_MAX_NAME + 2) /* "provider:model" and a NUL */
+#define ENTRY_LIST_SIZE 300                             /* names in a message */
+
 struct catalog_entry {
     char *name; /* owned; the model's full name, or the alias */
     enum model_task task;

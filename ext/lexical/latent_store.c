@@ -1,5 +1,5 @@
 /*
- * A fitted model as bytes, all little-endian:
+ * latent_store.c: a fitted model as bytes, all little-endian:
  *   4  "LSA1"
  *   4  n_terms
  *   4  rank

@@ -1,8 +1,8 @@
 /*
  * model.h: what an embedder and a reranker are.
  *
- * One interface for every kind of model: computed from the words alone (lexical/), later run inside
- * the process or behind an API. A model does one task or both. Callers see texts and numbers; how a
+ * One interface for every kind of model: computed from the words alone (lexical/), run inside the
+ * process (local/) or behind an API (api/). A model does one task or both. Callers see texts and numbers; how a
  * model gets from one to the other is its own affair, and so are its requests and its connection.
  *
  * A model may also be fittable: handed a collection it returns a second model that has learnt from
@@ -34,7 +34,8 @@ struct model_texts {
     const struct cancel *cancel; /* or NULL */
 };
 
-/* Where embeddings go as they come: in any order, each text once. The embedding is borrowed. */
+/* Where embeddings go as they come: in any order, each text once. The embedding [dimensions] is
+ * borrowed. */
 struct model_sink {
     int (*put)(void *context, size_t text, const float *embedding, size_t dimensions,
                struct error *err);

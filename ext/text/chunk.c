@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "text/boundaries.h"
+#include "text/utf8.h"
 
 #define RUNS_PER_POLL 1024
 #define FIRST_ATOMS 64
@@ -88,19 +89,14 @@ static int add_atom(struct chunker *chunker, const struct atom *atom, struct err
     return 0;
 }
 
-static int is_inside_character(const char *at)
-{
-    return ((unsigned char)*at & 0xC0) == 0x80;
-}
-
 /* The beginning of the run, of about `size` bytes: at least one character, at most all. */
 static const char *prefix_end(const struct boundary_run *run, size_t size)
 {
     if (size >= (size_t)(run->end - run->start)) return run->end;
     const char *end = run->start + size;
-    while (end > run->start && is_inside_character(end)) end--;
+    while (end > run->start && utf8_is_inside(*end)) end--;
     if (end > run->start) return end;
-    for (end++; end < run->end && is_inside_character(end); end++)
+    for (end++; end < run->end && utf8_is_inside(*end); end++)
         ;
     return end;
 }
@@ -296,7 +292,7 @@ static size_t next_start(const struct chunker *chunker, size_t end)
 static size_t count_characters(struct chunker *chunker, const char *end)
 {
     for (; chunker->counted < end; chunker->counted++)
-        chunker->n_characters += !is_inside_character(chunker->counted);
+        chunker->n_characters += !utf8_is_inside(*chunker->counted);
     return chunker->n_characters;
 }
 

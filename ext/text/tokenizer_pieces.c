@@ -9,7 +9,6 @@
 #include "text/utf8.h"
 
 #define WINDOW ((size_t)1 << 20) /* bytes of a piece that the best path is looked for at a time */
-#define POLL ((size_t)1 << 14)   /* bytes between two looks at the cancel token */
 
 static int poll(struct tokenizing *work, size_t bytes, struct error *err)
 {
@@ -17,7 +16,7 @@ static int poll(struct tokenizing *work, size_t bytes, struct error *err)
         work->until_poll -= bytes;
         return 0;
     }
-    work->until_poll = POLL;
+    work->until_poll = NORMALIZER_POLL_BYTES;
     return cancel_check(work->cancel, err);
 }
 
@@ -49,8 +48,7 @@ static int is_too_long(struct span word, size_t longest)
 {
     size_t n = 0;
     if (word.size <= longest) return 0;
-    for (size_t i = 0; i < word.size && n <= longest; i++)
-        n += ((unsigned char)word.data[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < word.size && n <= longest; i++) n += !utf8_is_inside(word.data[i]);
     return n > longest;
 }
 
@@ -136,7 +134,8 @@ static int best_path(struct tokenizing *work, struct span text, struct error *er
     for (size_t at = 0; rc == 0 && at < text.size; at++) {
         if (at > 0 && work->lengths[at] == 0) continue; /* within a character */
         reach_from(work, text, at);
-        if (at % POLL == POLL - 1) rc = cancel_check(work->cancel, err);
+        if (at % NORMALIZER_POLL_BYTES == NORMALIZER_POLL_BYTES - 1)
+            rc = cancel_check(work->cancel, err);
     }
     if (rc != 0) return rc;
     /* Backwards, each end learns where its token begins; then forwards. */
@@ -155,18 +154,28 @@ static int best_path(struct tokenizing *work, struct span text, struct error *er
     return rc;
 }
 
-int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err)
+static int unigram(struct tokenizing *work, struct span piece, struct error *err)
 {
-    int rc = poll(work, piece.size, err);
-    if (rc != 0 || piece.size == 0) return rc;
-    if (!work->tokenizer->is_unigram) return word_piece(work, piece, err);
+    int rc = 0;
     for (size_t at = 0; rc == 0 && at < piece.size;) {
         size_t size = piece.size - at;
         if (size > WINDOW) {
-            for (size = WINDOW; ((unsigned char)piece.data[at + size] & 0xC0) == 0x80;) size--;
+            for (size = WINDOW; utf8_is_inside(piece.data[at + size]);) size--;
         }
         rc = best_path(work, (struct span){piece.data + at, size}, err);
         at += size;
     }
     return rc;
+}
+
+static int (*const methods[N_TOKENIZER_KINDS])(struct tokenizing *work, struct span piece,
+                                               struct error *err) = {
+    [TOKENIZER_WORD_PIECE] = word_piece,
+    [TOKENIZER_UNIGRAM] = unigram,
+};
+
+int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err)
+{
+    int rc = poll(work, piece.size, err);
+    return rc != 0 || piece.size == 0 ? rc : methods[work->tokenizer->kind](work, piece, err);
 }
