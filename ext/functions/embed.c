@@ -46,7 +46,7 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0)
         sqlite3_result_blob64(context, embedding.vectors,
                               embedding.dimensions * sizeof *embedding.vectors, SQLITE_TRANSIENT);
-    else argument_result_error(context, "embed", &err);
+    else result_error(context, "embed", &err);
     memory_free(embedding.vectors);
 }
 
@@ -177,7 +177,7 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
     if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);
     if (rc == 0) result_estimate(context, &sum);
-    else argument_result_error(context, "embed_estimate", &err);
+    else result_error(context, "embed_estimate", &err);
     memory_free(texts);
     text_list_deinit(&list);
 }

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "vector/codec.h"
 
@@ -365,7 +366,7 @@ static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
     else if (rc == 0) rc = catalog_change(catalog, entry, &alias, &err);
     if (rc == 0 && argc > 1) rc = set_default(catalog, &alias, is_default != 0, &err);
     if (inserts) *rowid = (sqlite3_int64)number + 1;
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, "rerank_models", &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base, "rerank_models", &err);
 }
 
 static const sqlite3_module models_module = {

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 
@@ -33,7 +34,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = find_model(connection, argc > 2 ? argv[2] : NULL, &entry, &err);
     if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, &score, &err);
     if (rc == 0) sqlite3_result_double(context, (double)score);
-    else argument_result_error(context, "rerank", &err);
+    else result_error(context, "rerank", &err);
 }
 
 /* The table rerank(query, documents [, top_n [, model]]), with the hidden column rank_fields. */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 
 /* Digits of an id, and its comma. */
@@ -46,7 +47,7 @@ static void token_count(sqlite3_context *context, int argc, sqlite3_value **argv
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
     if (tokenize(sqlite3_user_data(context), argc, argv, 0, &tokens, &err) == 0)
         sqlite3_result_int64(context, (sqlite3_int64)tokens.n);
-    else argument_result_error(context, "token_count", &err);
+    else result_error(context, "token_count", &err);
 }
 
 static int format_ids(const struct model_tokens *tokens, struct buffer *json, struct error *err)
@@ -70,7 +71,7 @@ static void token_ids(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = format_ids(&tokens, &json, &err);
     if (rc == 0)
         sqlite3_result_text64(context, json.data, json.size, SQLITE_TRANSIENT, SQLITE_UTF8);
-    else argument_result_error(context, "token_ids", &err);
+    else result_error(context, "token_ids", &err);
     memory_free(tokens.ids);
     buffer_deinit(&json);
 }

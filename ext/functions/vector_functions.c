@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/result.h"
 #include "vector/codec.h"
 #include "vector/distance.h"
 
@@ -14,7 +15,7 @@ static const char *name_of(sqlite3_context *context)
 
 static void fail(sqlite3_context *context, const struct error *err)
 {
-    argument_result_error(context, name_of(context), err);
+    result_error(context, name_of(context), err);
 }
 
 static void release_vector(void *data)

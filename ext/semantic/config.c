@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
+#include "sqlite/statement.h"
 #include "vector/codec.h"
 
 #define OPTION_NAMES                                                                               \
@@ -220,7 +220,7 @@ static int prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, cha
     if (sql == NULL) return error_nomem(err);
     int rc = sqlite3_prepare_v2(db, sql, -1, statement, NULL);
     sqlite3_free(sql);
-    return rc == SQLITE_OK ? 0 : argument_storage_error(db, rc, err);
+    return rc == SQLITE_OK ? 0 : statement_error(db, rc, err);
 }
 
 /* Is there such a table or view, and does it have a rowid of its own? */
@@ -239,7 +239,7 @@ static int check_content_kind(sqlite3 *db, const char *schema, const struct sema
         rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
                        config->content, schema);
     } else if (step != SQLITE_ROW) {
-        rc = argument_storage_error(db, step, err);
+        rc = statement_error(db, step, err);
     } else {
         const char *type = (const char *)sqlite3_column_text(statement, 0);
         if (type == NULL) rc = error_nomem(err);
@@ -285,7 +285,7 @@ static int list_columns(sqlite3 *db, const char *schema, const char *table,
         if (grown[*n_columns].name == NULL) rc = error_nomem(err);
         else ++*n_columns;
     }
-    if (rc == 0 && step != SQLITE_DONE) rc = argument_storage_error(db, step, err);
+    if (rc == 0 && step != SQLITE_DONE) rc = statement_error(db, step, err);
     sqlite3_finalize(statement);
     return rc;
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/model.h"
-#include "sqlite/argument.h"
+#include "sqlite/statement.h"
 #include "store/store.h"
 
 static int is_space(char c)
@@ -67,7 +67,7 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
                              sqlite3_column_name(row, i));
         const char *text = (const char *)sqlite3_column_text(row, i);
         int size = sqlite3_column_bytes(row, i);
-        if (text == NULL) return argument_storage_error(db, SQLITE_NOMEM, err);
+        if (text == NULL) return statement_error(db, SQLITE_NOMEM, err);
         if (size == 0) continue;
         int rc = out->size > start ? buffer_append(out, " ", 1, err) : 0;
         if (rc == 0) rc = buffer_append(out, text, (size_t)size, err);

@@ -10,6 +10,7 @@
 #include "semantic/plan.h"
 #include "semantic/request.h"
 #include "sqlite/argument.h"
+#include "sqlite/result.h"
 
 struct hit {
     struct retrieve_row row;
@@ -247,8 +248,7 @@ int semantic_next(sqlite3_vtab_cursor *base)
     if (cursor->listing != NULL) rc = next_listed(cursor, &err);
     else if (cursor->plan & PLAN_QUERY) rc = next_hit(cursor, &err);
     else cursor->eof = 1; /* a lookup has one row */
-    return rc == 0 ? SQLITE_OK
-                   : argument_table_error(base->pVtab, table_of(base)->store.name, &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base->pVtab, table_of(base)->store.name, &err);
 }
 
 /* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
@@ -297,7 +297,7 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, argv, &err);
     else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);
     else if (rc == 0) rc = list(cursor, &err);
-    if (rc != 0) return argument_table_error(base->pVtab, table->store.name, &err);
+    if (rc != 0) return result_table_error(base->pVtab, table->store.name, &err);
     return plan & PLAN_ROWID ? SQLITE_OK : semantic_next(base);
 }
 
@@ -398,6 +398,6 @@ int semantic_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int col
     if (column == COLUMN_EMBEDDING) rc = result_embedding(cursor, context, &err);
     else if (column >= COLUMN_CONTENT) rc = result_content(cursor, context, column, &err);
     else rc = result_search(cursor, context, column, &err);
-    if (rc != 0) argument_result_error(context, table->store.name, &err);
+    if (rc != 0) result_error(context, table->store.name, &err);
     return SQLITE_OK;
 }

@@ -9,7 +9,6 @@
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
 #include "semantic/sync.h"
-#include "sqlite/argument.h"
 #include "sqlite/result.h"
 
 static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -26,7 +25,7 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = sync_open(index, 0, &sync, &err);
     while (rc == 0 && sync_pending(sync)) rc = sync_estimate(sync, &sum, &err);
     if (rc == 0) result_estimate(context, &sum);
-    else argument_result_error(context, "semantic_estimate", &err);
+    else result_error(context, "semantic_estimate", &err);
     sync_close(sync);
     sqlite3_finalize(pin);
 }

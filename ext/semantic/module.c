@@ -12,7 +12,8 @@
 #include "semantic/plan.h"
 #include "semantic/registry.h"
 #include "semantic/update.h"
-#include "sqlite/argument.h"
+#include "sqlite/result.h"
+#include "sqlite/statement.h"
 #include "store/schema.h"
 
 static void table_free(struct semantic_table *table)
@@ -70,7 +71,7 @@ static int declare(struct semantic_table *table, struct error *err)
     if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);
     if (rc == 0) {
         int declared = sqlite3_declare_vtab(table->store.db, sql.data);
-        if (declared != SQLITE_OK) rc = argument_storage_error(table->store.db, declared, err);
+        if (declared != SQLITE_OK) rc = statement_error(table->store.db, declared, err);
     }
     buffer_deinit(&sql);
     return rc;
@@ -175,7 +176,7 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     }
     table_free(table);
     sqlite3_vtab holder = {0};
-    rc = argument_table_error(&holder, "semantic_index", &err);
+    rc = result_table_error(&holder, "semantic_index", &err);
     *message = holder.zErrMsg;
     return rc;
 }
@@ -207,7 +208,7 @@ static int destroy(sqlite3_vtab *base)
      * message here. */
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
     if (schema_drop(&table->store, &err) != 0)
-        return argument_table_error(base, table->store.name, &err);
+        return result_table_error(base, table->store.name, &err);
     table_free(table);
     return SQLITE_OK;
 }
@@ -221,7 +222,7 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     int rc = check_name(name, table->columns, table->n_columns, &err);
     if (rc == 0) rc = flush_pending(table, &err);
     if (rc == 0) rc = schema_rename(&table->store, name, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->store.name, &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
 }
 
 #if SQLITE_VERSION_NUMBER >= 3044000

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "semantic/plan.h"
 #include "sqlite/argument.h"
+#include "sqlite/statement.h"
 
 /* A LIMIT beyond this is no hint. */
 #define MAX_HINT 100000
@@ -68,7 +69,7 @@ static int read_list(struct semantic_table *table, sqlite3_value *list,
         int rc = add_rowid(request, &capacity, value, err);
         if (rc != 0) return rc;
     }
-    if (step != SQLITE_DONE) return argument_storage_error(table->store.db, step, err);
+    if (step != SQLITE_DONE) return statement_error(table->store.db, step, err);
     qsort(request->ids, request->limits.n_only, sizeof *request->ids, compare_ids);
     for (size_t i = 0; i < request->limits.n_only; i++)
         if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];

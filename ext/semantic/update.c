@@ -10,6 +10,7 @@
 #include "semantic/flush.h"
 #include "semantic/pending.h"
 #include "sqlite/argument.h"
+#include "sqlite/result.h"
 #include "store/write.h"
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
@@ -208,7 +209,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         rc = insert(table, argv, rowid, &err);
     else if (rc == 0) rc = change(table, argv, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->store.name, &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
 }
 
 int semantic_begin(sqlite3_vtab *base)
@@ -224,7 +225,7 @@ int semantic_sync_transaction(sqlite3_vtab *base)
     struct error err;
     int was_torn = table->pending->write.step == STORE_TORN;
     if (flush_pending(table, &err) == 0) return SQLITE_OK;
-    int rc = argument_table_error(base, table->store.name, &err);
+    int rc = result_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a
      * statement that writes has rolled it back. */
@@ -251,7 +252,7 @@ int semantic_savepoint(sqlite3_vtab *base, int number)
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     if (pending_savepoint(table->pending, number, &err) != 0)
-        return argument_table_error(base, table->store.name, &err);
+        return result_table_error(base, table->store.name, &err);
     store_write_savepoint(&table->pending->write, number);
     return SQLITE_OK;
 }

@@ -46,15 +46,4 @@ int argument_count(sqlite3_value *value, const char *name, size_t min, size_t ma
 int argument_optional_count(sqlite3_value *value, const char *name, size_t min, size_t max,
                             size_t *count, struct error *err);
 
-/* An error as a function's result, or as a virtual table's message and return code; "who: " comes
- * first, unless the text begins with it. Codes: ERROR_NOMEM SQLITE_NOMEM, ERROR_INTERRUPTED
- * SQLITE_INTERRUPT, ERROR_CORRUPT SQLITE_CORRUPT_VTAB, ERROR_STORAGE its storage_code, all others
- * SQLITE_ERROR. */
-void argument_result_error(sqlite3_context *context, const char *who, const struct error *err);
-int argument_table_error(sqlite3_vtab *table, const char *who, const struct error *err);
-
-/* Wraps the SQLite error of `db` with result code rc: ERROR_NOMEM, ERROR_INTERRUPTED or
- * ERROR_STORAGE. Returns the code. */
-int argument_storage_error(sqlite3 *db, int rc, struct error *err);
-
 #endif

@@ -9,6 +9,10 @@
 #include "base/error.h"
 #include "sqlite/api.h"
 
+/* Wraps the SQLite error of `db` with result code rc: ERROR_NOMEM, ERROR_INTERRUPTED or
+ * ERROR_STORAGE. Returns the code. */
+int statement_error(sqlite3 *db, int rc, struct error *err);
+
 /* Prepares formatted SQL (sqlite3_mprintf style, %w for names); the caller finalizes. */
 int statement_prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, const char *format,
                       ...);

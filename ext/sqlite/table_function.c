@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
+#include "sqlite/result.h"
 
 int connected_table_new(sqlite3 *db, struct connection *connection, const char *declaration,
                         sqlite3_vtab **opened)
@@ -122,7 +122,7 @@ static int close_cursor(sqlite3_vtab_cursor *base)
 static int fail(struct table_cursor *cursor, const struct error *err)
 {
     cursor->is_done = 1;
-    return argument_table_error(cursor->base.pVtab, function_of(cursor->base.pVtab)->name, err);
+    return result_table_error(cursor->base.pVtab, function_of(cursor->base.pVtab)->name, err);
 }
 
 /* Copies of the arguments as xFilter gets them, each in its place. */

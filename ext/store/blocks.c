@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
+#include "sqlite/statement.h"
 #include "store/store.h"
 
 /* Blocks double up to so many rows; from there on the next block of a partition is as large as the
@@ -85,7 +85,7 @@ int block_read(struct store *store, const struct index_layout *layout, int64_t n
 static int close_stored(struct store *store, sqlite3_blob *blob, int rc, struct error *err)
 {
     int closed = sqlite3_blob_close(blob);
-    return rc == 0 && closed != SQLITE_OK ? argument_storage_error(store->db, closed, err) : rc;
+    return rc == 0 && closed != SQLITE_OK ? statement_error(store->db, closed, err) : rc;
 }
 
 static int check_stored(const struct store *store, const struct index_layout *layout,
@@ -106,7 +106,7 @@ static int write_places(struct store *store, sqlite3_blob *blob, const struct in
         if (from[i] != NULL)
             rc = sqlite3_blob_write(blob, from[i], (int)(n * arrays->size[i]),
                                     (int)(arrays->offset[i] + first * arrays->size[i]));
-    return rc == SQLITE_OK ? 0 : argument_storage_error(store->db, rc, err);
+    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
 }
 
 /* Copies a place of a stored block over another; scratch holds one row's components. */
@@ -123,7 +123,7 @@ static int move_place(struct store *store, sqlite3_blob *blob, const struct inde
             rc = sqlite3_blob_write(blob, scratch, size,
                                     (int)(arrays->offset[i] + to * arrays->size[i]));
     }
-    return rc == SQLITE_OK ? 0 : argument_storage_error(store->db, rc, err);
+    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
 }
 
 /* ---- appending ------------------------------------------------------------------------------- */
@@ -253,7 +253,7 @@ int blocks_remove(struct store *store, const struct store_state *state,
     if (rc == 0) {
         index_block_arrays(&layout, block.capacity, &arrays);
         int got = sqlite3_blob_read(blob, ids, (int)(block.n * sizeof *ids), 0);
-        if (got != SQLITE_OK) rc = argument_storage_error(store->db, got, err);
+        if (got != SQLITE_OK) rc = statement_error(store->db, got, err);
     }
     if (rc == 0) rc = remove_places(store, &arrays, blob, ids, &block, places, n_places, err);
     rc = close_stored(store, blob, rc, err);

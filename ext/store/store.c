@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
+#include "sqlite/statement.h"
 #include "vector/codec.h"
 
 #define MODEL_PIECE ((size_t)1 << 20)
@@ -469,7 +469,7 @@ int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, st
     *data = NULL;
     if (table == NULL) return error_nomem(err);
     int opened = sqlite3_blob_open(store->db, store->schema, table, "bytes", number, 1, data);
-    int rc = opened == SQLITE_OK ? 0 : argument_storage_error(store->db, opened, err);
+    int rc = opened == SQLITE_OK ? 0 : statement_error(store->db, opened, err);
     sqlite3_free(table);
     return rc;
 }
