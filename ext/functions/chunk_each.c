@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
-#include "sqlite/table_function.h"
 #include "functions/tokens.h"
+#include "sqlite/argument.h"
+#include "sqlite/table_function.h"
 #include "text/chunk.h"
 
 /* Where the model reads texts of any length. */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "sqlite/statement.h"
 

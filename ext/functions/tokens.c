@@ -2,8 +2,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "sqlite/table_function.h"
 

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "vector/codec.h"
 #include "vector/distance.h"

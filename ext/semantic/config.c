@@ -214,33 +214,21 @@ void semantic_columns_free(struct semantic_column *columns, size_t n_columns)
     memory_free(columns);
 }
 
-/* Prepares printf-formatted SQL whose failure is an error of ours. */
-static int prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, char *sql)
-{
-    if (sql == NULL) return error_nomem(err);
-    int rc = sqlite3_prepare_v2(db, sql, -1, statement, NULL);
-    sqlite3_free(sql);
-    return rc == SQLITE_OK ? 0 : statement_error(db, rc, err);
-}
-
 /* Is there such a table or view, and does it have a rowid of its own? */
 static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config,
                               struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = prepare(
-        db, &statement, err,
-        sqlite3_mprintf("SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE nocase "
-                        "AND name = %Q COLLATE nocase",
-                        schema, config->content));
-    if (rc != 0) return rc;
-    int step = sqlite3_step(statement);
-    if (step == SQLITE_DONE) {
+    int row = 0;
+    int rc = statement_prepare(db, &statement, err,
+                               "SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE "
+                               "nocase AND name = %Q COLLATE nocase",
+                               schema, config->content);
+    if (rc == 0) rc = statement_step(db, statement, &row, err);
+    if (rc == 0 && !row)
         rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
                        config->content, schema);
-    } else if (step != SQLITE_ROW) {
-        rc = statement_error(db, step, err);
-    } else {
+    if (rc == 0) {
         const char *type = (const char *)sqlite3_column_text(statement, 0);
         if (type == NULL) rc = error_nomem(err);
         else if (sqlite3_column_int(statement, 1) != 0)
@@ -264,12 +252,11 @@ static int list_columns(sqlite3 *db, const char *schema, const char *table,
                         size_t *n_columns, struct name_list *all, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = prepare(
-        db, &statement, err,
-        sqlite3_mprintf("SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
-                        config->content, schema));
-    int step = SQLITE_DONE;
-    while (rc == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+    int row = 0;
+    int rc = statement_prepare(
+        db, &statement, err, "SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
+        config->content, schema);
+    while (rc == 0 && (rc = statement_step(db, statement, &row, err)) == 0 && row) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
         const char *type = (const char *)sqlite3_column_text(statement, 1);
         rc = name == NULL ? error_nomem(err) : name_list_add(all, name, strlen(name), err);
@@ -285,7 +272,6 @@ static int list_columns(sqlite3 *db, const char *schema, const char *table,
         if (grown[*n_columns].name == NULL) rc = error_nomem(err);
         else ++*n_columns;
     }
-    if (rc == 0 && step != SQLITE_DONE) rc = statement_error(db, step, err);
     sqlite3_finalize(statement);
     return rc;
 }

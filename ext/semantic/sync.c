@@ -4,10 +4,10 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/write.h"
 #include "semantic/content.h"
-#include "semantic/pending.h"
 #include "semantic/embedder.h"
+#include "semantic/pending.h"
+#include "store/write.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
