@@ -1,8 +1,9 @@
 /*
- * chunk_each.c: chunk_each(text [, max_tokens [, overlap [, model]]]), a long text in pieces (text/chunk.h).
+ * chunk_each.c: chunk_each(text [, max_tokens [, overlap [, model]]]), a long text in pieces
+ * (text/chunk.h).
  *
- * Pieces are made one at a time, as they are asked for. The tokens of the prefix that the model gets
- * before a document count against what it reads, so that no piece is cut when it is embedded.
+ * Pieces are made one at a time, as they are asked for. The tokens of the prefix that the model
+ * gets before a document count against what it reads, so that no piece is cut when it is embedded.
  */
 #include <string.h>
 
@@ -31,7 +32,8 @@ static void chunk_cursor_free(struct table_cursor *base)
     chunk_free(((struct chunk_cursor *)base)->chunker);
 }
 
-/* A chunk_count. The model is looked up each time: an UPDATE of rerank_models may have made it anew. */
+/* A chunk_count. The model is looked up each time: an UPDATE of rerank_models may have made it
+ * anew. */
 static int count_tokens(void *context, struct span text, size_t *n_tokens, struct error *err)
 {
     const struct chunk_cursor *cursor = context;

@@ -142,8 +142,9 @@ static size_t blobs_of_equal_size(sqlite3_value **argv, const void *bytes[2])
     return bytes[0] == NULL || bytes[1] == NULL ? 0 : (size_t)size / sizeof(float);
 }
 
-/* Functions of two vectors of equal dimensions. NaN gives NULL. A component that is not finite makes
- * the result infinite or NaN: only then, and for what is no pair of BLOBs, are they looked at. */
+/* Functions of two vectors of equal dimensions. NaN gives NULL. A component that is not finite
+ * makes the result infinite or NaN: only then, and for what is no pair of BLOBs, are they looked
+ * at. */
 static void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
                       double (*function)(const void *, const void *, size_t))
 {

@@ -2,8 +2,8 @@
  * estimate.c: semantic_estimate(index [, schema]): what a semantic_sync of that index would take,
  * before it is paid for.
  *
- * Gives JSON, {"texts": n, "requests": n, "tokens": n}. Texts that are known already, or come twice,
- * do not count; requests and tokens are estimates. Nothing is sent.
+ * Gives JSON, {"texts": n, "requests": n, "tokens": n}. Texts that are known already, or come
+ * twice, do not count; requests and tokens are estimates. Nothing is sent.
  */
 #include "semantic/flush.h"
 #include "semantic/registry.h"

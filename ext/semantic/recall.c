@@ -1,12 +1,12 @@
 /*
- * recall.c: semantic_recall(index [, k [, samples [, schema]]]): how good the searches of
- * an index are, measured on its own rows.
+ * recall.c: semantic_recall(index [, k [, samples [, schema]]]): how good the searches of an index
+ * are, measured on its own rows.
  *
  * One row: `k` (25), `queries` (the samples, 50, or fewer where the index has fewer rows), `recall`
  * (of the k nearest, the share that a search as the index does it finds: 0 to 1, 1 for an exact
  * index), `scanned` and `rescored` (rows that it compares by what is scanned, and exactly after a
- * scan of codes: means), `rows`, `partitions` (0: none). The samples are rows at equal steps through
- * the index; each one's vector is a query, and the row itself does not count. Rows of equal
+ * scan of codes: means), `rows`, `partitions` (0: none). The samples are rows at equal steps
+ * through the index; each one's vector is a query, and the row itself does not count. Rows of equal
  * similarity count for each other. Queries from elsewhere may find less than these.
  */
 #include <math.h>
@@ -19,7 +19,7 @@
 
 #define USUAL_K 25
 #define USUAL_SAMPLES 50
-#define MOST 1000 /* of k, and of samples */
+#define MAX_COUNT 1000 /* of k, and of samples */
 
 enum {
     RECALL_K,
@@ -46,7 +46,7 @@ struct recall_cursor {
 /* A row of the index as a query. */
 struct sample {
     int64_t id;
-    double least;      /* score of the last of the k nearest, itself left out */
+    double min_score;  /* score of the last of the k nearest, itself left out */
     size_t n, n_found; /* of the k nearest: how many there are, and a search finds */
 };
 
@@ -116,14 +116,14 @@ static int take_samples(struct retrieval *retrieval, struct samples *samples, st
 static void expect(struct sample *sample, const struct retrieve_row *row, size_t k)
 {
     if (row->id == sample->id || sample->n == k) return;
-    sample->least = row->score;
+    sample->min_score = row->score;
     sample->n++;
 }
 
 /* What a search finds: rows that are as similar as the k-th count for it. */
 static void find(struct sample *sample, const struct retrieve_row *row)
 {
-    if (row->id != sample->id && row->score >= sample->least && sample->n_found < sample->n)
+    if (row->id != sample->id && row->score >= sample->min_score && sample->n_found < sample->n)
         sample->n_found++;
 }
 
@@ -165,8 +165,9 @@ static int recall_start(struct table_cursor *base, struct error *err)
     struct retrieval retrieval = {0};
     size_t n_samples = USUAL_SAMPLES;
     cursor->k = USUAL_K;
-    int rc = argument_optional_count(arguments[1], "k", 1, MOST, &cursor->k, err);
-    if (rc == 0) rc = argument_optional_count(arguments[2], "samples", 1, MOST, &n_samples, err);
+    int rc = argument_optional_count(arguments[1], "k", 1, MAX_COUNT, &cursor->k, err);
+    if (rc == 0)
+        rc = argument_optional_count(arguments[2], "samples", 1, MAX_COUNT, &n_samples, err);
     if (rc == 0)
         rc = retrieve_open_named(&retrieval, table_cursor_context(base), arguments[0], arguments[3],
                                  err);

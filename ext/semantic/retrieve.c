@@ -95,9 +95,10 @@ static int check_query(const struct retrieval *retrieval, const struct retrieve_
 
 /* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised.
  *
- * This is where candidates come from. Another source, as an index of words, is to be asked here: for
- * the same queries, whose texts are beside their vectors, with the same limits. What several sources
- * found is to be merged here too, so that `ranked` has the rows by the score that they end up with. */
+ * This is where candidates come from. Another source, as an index of words, is to be asked here:
+ * for the same queries, whose texts stand beside their vectors, within the same limits. What the
+ * sources found is to be merged here too, so that `ranked` has rows by the score that they end up
+ * with; make_row says what a row's similarity is. */
 static int rank(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
                 size_t k, struct top_k *ranked, struct error *err)
 {

@@ -2,13 +2,13 @@
  * retrieve.h: from queries to ranked rows. All searches of an index come through here: the virtual
  * table's, semantic_search_each and semantic_recall.
  *
- * A query is a text, which the index's model embeds, or a vector. Each has a ranking of its own: the
- * k rows of the highest scores (index/metric.h), of equal ones the lower id first.
+ * A query is a text, which the index's model embeds, or a vector. Each has a ranking of its own:
+ * the k rows of the highest scores (index/metric.h), of equal ones the lower id first.
  *
  * Texts are embedded in one call. Queries go through the index in groups, each when a row of it is
- * asked for. Rows come one by one, out of heaps: nobody sorts a million for LIMIT 5. And where a hint
- * says how many rows of a query are likely to be read, only those are looked for; the others when
- * they are asked for after all.
+ * asked for. Rows come one by one, out of heaps: nobody sorts a million for LIMIT 5. And where a
+ * hint says how many rows of a query are likely to be read, only those are looked for; the others
+ * when they are asked for after all.
  */
 #ifndef SEMANTIC_RETRIEVE_H
 #define SEMANTIC_RETRIEVE_H

@@ -1,5 +1,18 @@
 /*
  * table.h: one connected semantic_index, as its files share it.
+ *
+ *   module       create, connect, destroy       content        the texts, from the content table
+ *   config       the options                    embedder       the index's models
+ *   columns      the columns that it shows      retrieve       from queries to ranked rows
+ *   plan         xBestIndex                     request        the arguments of a search
+ *   cursor       xFilter ... xColumn            sync           bringing the index in step
+ *   update       xUpdate, transactions          sync_function  semantic_sync
+ *   pending      rows that wait                 estimate       semantic_estimate
+ *   flush        writing them                   search_each    semantic_search_each
+ *   command      'sync', 'rebuild', ...         recall         semantic_recall
+ *   registry     the tables connected now       semantic.h     what is registered
+ *
+ * The shadow tables are store/'s.
  */
 #ifndef SEMANTIC_TABLE_H
 #define SEMANTIC_TABLE_H

@@ -122,7 +122,7 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* A decimal number: [n_digits], of which n_whole stand before the point, times ten to the exponent. */
+/* Digits [n_digits], of which n_whole stand before the point, times ten to the exponent. */
 struct decimal {
     const char *digits;
     int is_negative;
@@ -143,7 +143,7 @@ static int read_exponent(const char **at, long *exponent)
     return 1;
 }
 
-/* Reads a text that SQLite takes for a number: spaces around it, a sign, digits, point, exponent. */
+/* What SQLite takes for a number in a text: spaces around it, a sign, digits, point, exponent. */
 static int read_decimal(const char *at, struct decimal *decimal)
 {
     at = skip_spaces(at);

@@ -29,16 +29,16 @@ int argument_is_json_array(sqlite3_value *value);
  * blob". The text itself is checked by the model (model_check_text). */
 int argument_text(sqlite3_value *value, struct span *text, struct error *err);
 
-/* The text of an optional argument: NULL when it is not there (NULL) or is SQL's NULL. ERROR_INVALID
- * for a blob. */
+/* The text of an optional argument: NULL when it is not there (NULL) or is SQL's NULL.
+ * ERROR_INVALID for a blob. */
 int argument_optional_text(sqlite3_value *value, const char **text, struct error *err);
 
-/* 1 if the value is a whole number of 64 bits: an INTEGER, a REAL without a fraction, or a TEXT that
- * SQLite takes for one of them. This is the one rule for every integer that SQL hands us. */
+/* 1 if the value is a whole number of 64 bits: an INTEGER, a REAL without a fraction, or a TEXT
+ * that SQLite takes for one of them. This is the one rule for every integer that SQL hands us. */
 int argument_integer(sqlite3_value *value, int64_t *n);
 
-/* A whole number from min to max (SIZE_MAX: no end; more than 2^63 - 1 is that). ERROR_INVALID, which
- * calls it `name`; for NULL too. */
+/* A whole number from min to max (SIZE_MAX: no end; more than 2^63 - 1 is that). ERROR_INVALID,
+ * which calls it `name`; for NULL too. */
 int argument_count(sqlite3_value *value, const char *name, size_t min, size_t max, size_t *count,
                    struct error *err);
 

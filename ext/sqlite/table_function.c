@@ -23,7 +23,7 @@ int connected_table_free(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table -------------------------------------------------------------------------------- */
 
 /* What SQLite hands to xConnect. */
 struct registration {
@@ -54,7 +54,8 @@ static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sq
     return SQLITE_OK;
 }
 
-/* idxNum gets one bit for each argument that is given. One that cannot be had in a plan rules it out. */
+/* idxNum gets one bit for each argument that is given. One that cannot be had in a plan rules it
+ * out. */
 static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     const struct table_function *function = function_of(table);
@@ -82,7 +83,7 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
     return SQLITE_OK;
 }
 
-/* ---- the cursor -------------------------------------------------------------------------------- */
+/* ---- the cursor ------------------------------------------------------------------------------- */
 
 struct connection *table_cursor_connection(const struct table_cursor *cursor)
 {
@@ -187,7 +188,7 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id)
     return SQLITE_OK;
 }
 
-/* ---- registering ------------------------------------------------------------------------------- */
+/* ---- registering ------------------------------------------------------------------------------ */
 
 static const sqlite3_module module = {
     .xConnect = connect,

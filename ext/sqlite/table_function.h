@@ -1,6 +1,6 @@
 /*
- * table_function.h: table-valued functions, of which each says only what is its own. Arguments are hidden
- * columns, the last ones, bound by equality.
+ * table_function.h: table-valued functions, of which each says only what is its own. Arguments are
+ * hidden columns, the last ones, bound by equality.
  */
 #ifndef SQLITE_TABLE_FUNCTION_H
 #define SQLITE_TABLE_FUNCTION_H
