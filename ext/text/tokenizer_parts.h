@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "text/normalizer.h"
-#include "text/tokenizer.h"
+#include "text/tokens.h"
 #include "text/trie.h"
 
 enum splitter_kind {
@@ -87,8 +87,6 @@ struct tokenizing {
     int32_t *ids;      /* [capacity] of that token; -1: unknown */
     size_t capacity;
 };
-
-int tokenizing_put(struct tokenizing *work, uint32_t id, struct error *err);
 
 /* The tokens of a piece that no splitter cuts any more. */
 int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err);
