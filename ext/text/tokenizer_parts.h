@@ -65,7 +65,7 @@ struct tokenizer {
     uint32_t continuing; /* the node behind the prefix of what continues a word */
     size_t longest_word; /* characters; longer words are unknown */
     /* Of Unigram. */
-    double *scores; /* [size] log probabilities; owned */
+    double *scores; /* log probabilities, of each id of the vocab; owned */
     double unknown_score;
     struct trie added[2]; /* values: numbers of added_tokens; found before, and after normalising */
     struct added_token *added_tokens; /* [n_added], owned */
