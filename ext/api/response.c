@@ -11,8 +11,8 @@
 /* Values for each text; and once for a single vector as long as any may be. */
 #define MAX_VALUES ((size_t)16384)
 
-/* Here functions return 0, ERROR_NOMEM or ERROR_UNAVAILABLE, which is a broken answer: what the rooms
- * below find wrong is the provider's doing. */
+/* Here functions return 0, ERROR_NOMEM or ERROR_UNAVAILABLE, which is a broken answer: what the
+ * rooms below find wrong is the provider's doing. */
 static int broken(struct error *err)
 {
     if (err != NULL) err->code = ERROR_UNAVAILABLE;

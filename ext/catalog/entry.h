@@ -63,6 +63,7 @@ struct catalog {
 
 /* The store, opened now if need be; *store NULL: there is none. */
 int entry_store(struct catalog *catalog, struct catalog_store **store, struct error *err);
+void entry_close_store(struct catalog *catalog); /* if there is one, and forgets its path */
 
 /* The usual values, or those of the environment. */
 int catalog_settings_init(struct catalog *catalog, struct error *err);

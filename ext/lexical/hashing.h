@@ -20,8 +20,8 @@ void hashing_add(uint64_t term, double weight, double *sums, size_t dimensions);
 int hashing_embed(const struct features *features, float *embedding, size_t dimensions,
                   struct error *err);
 
-/* sums [n] / |sums| as float32, into unit [n]. A zero sum gives the first unit vector: there is always
- * a direction. */
+/* sums [n] / |sums| as float32, into unit [n]. A zero sum gives the first unit vector: there is
+ * always a direction. */
 void hashing_normalize(const double *sums, float *unit, size_t n);
 
 #endif

@@ -6,8 +6,9 @@
  * directions (Deerwester et al., "Indexing by latent semantic analysis", JASIS 41, 1990) by a
  * randomised singular value decomposition: a random test matrix, two power iterations, orthonormal
  * bases by Cholesky factors, and the eigenvectors of a small symmetric matrix (Halko, Martinsson,
- * Tropp, "Finding structure with randomness", SIAM Review 53, 2011, algorithms 4.4 and 5.1). Every text, seen in the fit or not, document or query, is folded in the same way: its
- * weighted terms times the term vectors.
+ * Tropp, "Finding structure with randomness", SIAM Review 53, 2011, algorithms 4.4 and 5.1). Every
+ * text, seen in the fit or not, document or query, is folded in the same way: its weighted terms
+ * times the term vectors.
  *
  * An embedding is two parts side by side, each of unit length before it is weighed:
  *   sqrt(1 - w) * the latent part    what the text is about

@@ -1,3 +1,5 @@
+#include "lexical/latent.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

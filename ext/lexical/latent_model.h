@@ -4,7 +4,8 @@
 #ifndef LEXICAL_LATENT_MODEL_H
 #define LEXICAL_LATENT_MODEL_H
 
-#include "lexical/latent.h"
+#include "base/error.h"
+#include "lexical/statistics.h"
 
 struct latent {
     struct lexical_statistics statistics; /* points to terms, frequencies and starts */

@@ -12,6 +12,8 @@
  *   rank n_terms      codes, int8              (rank > 0)
  *   8  XXH64 of all before
  */
+#include "lexical/latent.h"
+
 #include <math.h>
 #include <string.h>
 

@@ -109,7 +109,7 @@ static int write_places(struct store *store, sqlite3_blob *blob, const struct in
     return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
 }
 
-/* Copies a place of a stored block over another; scratch holds one row's components. */
+/* Copies a place of a stored block over another; scratch holds an element of each. */
 static int move_place(struct store *store, sqlite3_blob *blob, const struct index_arrays *arrays,
                       size_t from, size_t to, void *scratch, struct error *err)
 {
@@ -221,7 +221,10 @@ static int remove_places(struct store *store, const struct index_arrays *arrays,
                          int64_t *ids, struct block_bytes *block, const struct block_place *places,
                          size_t n_places, struct error *err)
 {
-    void *scratch = memory_alloc(arrays->size[INDEX_ARRAYS - 1], 1);
+    size_t largest = 0; /* a code can be smaller than an id */
+    for (size_t i = 0; i < INDEX_ARRAYS; i++)
+        if (arrays->size[i] > largest) largest = arrays->size[i];
+    void *scratch = memory_alloc(largest, 1);
     int rc = scratch == NULL ? error_nomem(err) : 0;
     for (size_t i = 0; rc == 0 && i < n_places; i++) {
         size_t at = index_row_find(&(struct index_rows){.ids = ids}, block->n, places[i].id);

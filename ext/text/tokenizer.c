@@ -19,18 +19,6 @@ int64_t tokenizer_unknown(const struct tokenizer *tokenizer)
     return tokenizer->unknown;
 }
 
-void tokens_init(struct tokens *tokens)
-{
-    *tokens = (struct tokens){0};
-}
-
-void tokens_deinit(struct tokens *tokens)
-{
-    memory_free(tokens->ids);
-    memory_free(tokens->segments);
-    tokens_init(tokens);
-}
-
 /* ---- splitting ------------------------------------------------------------------------------- */
 
 static int has_enough(const struct tokenizing *work)
@@ -207,7 +195,7 @@ static int encode_part(struct tokenizing *work, int which, struct span text, int
             before = utf8_before(start, before);
         rc = encode_between(work, which, (struct span){start, (size_t)(before - start)},
                             is_first && start == text.data, err);
-        if (rc == 0) rc = tokenizing_put(work, token->id, err);
+        if (rc == 0) rc = tokens_put(work->tokens, token->id, 0, err);
         at += size;
         while (token->right && is_space_at(at, end)) utf8_next(&at, end);
         start = at;
@@ -258,8 +246,8 @@ static int put_together(struct tokenizing *work, const struct post_processor *po
         const struct post_part *part = &post->parts[i];
         size_t count = part->text < 0 ? (size_t)(has_special != 0) : n[part->text];
         for (size_t j = 0; rc == 0 && j < count; j++) {
-            rc = tokenizing_put(work, part->text < 0 ? part->id : texts[part->text].ids[j], err);
-            if (rc == 0) work->tokens->segments[work->tokens->n - 1] = part->segment;
+            uint32_t id = part->text < 0 ? part->id : texts[part->text].ids[j];
+            rc = tokens_put(work->tokens, id, part->segment, err);
         }
     }
     return rc;

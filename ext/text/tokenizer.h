@@ -27,6 +27,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/span.h"
+#include "text/tokens.h"
 
 struct tokenizer;
 
@@ -49,15 +50,6 @@ size_t tokenizer_size(const struct tokenizer *tokenizer);
 
 /* What an unknown piece of text becomes, -1: nothing. */
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer);
-
-/* Tokens of one or more texts, one behind the other. */
-struct tokens {
-    uint32_t *ids;     /* [n] */
-    uint8_t *segments; /* [n] 0, or 1 for the second text of a pair (token_type_ids) */
-    size_t n, capacity;
-};
-void tokens_init(struct tokens *tokens);
-void tokens_deinit(struct tokens *tokens);
 
 enum tokenizer_truncation {
     TOKENIZER_LONGEST_FIRST, /* of a pair, the longer one is cut until both fit */

@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "text/normalizer.h"
-#include "text/tokenizer.h"
+#include "text/tokens.h"
 #include "text/trie.h"
 
 enum splitter_kind {
@@ -65,7 +65,7 @@ struct tokenizer {
     uint32_t continuing; /* the node behind the prefix of what continues a word */
     size_t longest_word; /* characters; longer words are unknown */
     /* Of Unigram. */
-    double *scores; /* [size] log probabilities; owned */
+    double *scores; /* log probabilities, of each id of the vocab; owned */
     double unknown_score;
     struct trie added[2]; /* values: numbers of added_tokens; found before, and after normalising */
     struct added_token *added_tokens; /* [n_added], owned */
@@ -87,8 +87,6 @@ struct tokenizing {
     int32_t *ids;      /* [capacity] of that token; -1: unknown */
     size_t capacity;
 };
-
-int tokenizing_put(struct tokenizing *work, uint32_t id, struct error *err);
 
 /* The tokens of a piece that no splitter cuts any more. */
 int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err);

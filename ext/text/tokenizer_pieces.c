@@ -20,28 +20,10 @@ static int poll(struct tokenizing *work, size_t bytes, struct error *err)
     return cancel_check(work->cancel, err);
 }
 
-int tokenizing_put(struct tokenizing *work, uint32_t id, struct error *err)
-{
-    struct tokens *tokens = work->tokens;
-    if (tokens->n == tokens->capacity) {
-        size_t capacity = tokens->capacity == 0 ? 64 : 2 * tokens->capacity;
-        uint32_t *ids = memory_realloc(tokens->ids, capacity, sizeof *ids);
-        if (ids == NULL) return error_nomem(err);
-        tokens->ids = ids;
-        uint8_t *segments = memory_realloc(tokens->segments, capacity, sizeof *segments);
-        if (segments == NULL) return error_nomem(err);
-        tokens->segments = segments;
-        tokens->capacity = capacity;
-    }
-    tokens->ids[tokens->n] = id;
-    tokens->segments[tokens->n++] = 0;
-    return 0;
-}
-
 static int put_unknown(struct tokenizing *work, struct error *err)
 {
     int64_t unknown = work->tokenizer->unknown;
-    return unknown < 0 ? 0 : tokenizing_put(work, (uint32_t)unknown, err);
+    return unknown < 0 ? 0 : tokens_put(work->tokens, (uint32_t)unknown, 0, err);
 }
 
 static int is_too_long(struct span word, size_t longest)
@@ -68,7 +50,7 @@ static int word_piece(struct tokenizing *work, struct span word, struct error *e
             work->tokens->n = first;
             return put_unknown(work, err);
         }
-        int rc = tokenizing_put(work, (uint32_t)id, err);
+        int rc = tokens_put(work->tokens, (uint32_t)id, 0, err);
         if (rc != 0) return rc;
         at += size;
     }
@@ -148,7 +130,7 @@ static int best_path(struct tokenizing *work, struct span text, struct error *er
     for (size_t i = n; rc == 0 && i-- > 0;) {
         int32_t id = work->ids[text.size - i];
         int is_repeated = id < 0 && i + 1 < n && work->ids[text.size - i - 1] < 0;
-        if (id >= 0) rc = tokenizing_put(work, (uint32_t)id, err);
+        if (id >= 0) rc = tokens_put(work->tokens, (uint32_t)id, 0, err);
         else if (!is_repeated) rc = put_unknown(work, err);
     }
     return rc;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "text/tokenizer.h"
 #include "text/tokenizer_parts.h"
 
 #define MAX_SIZE (1u << 24) /* ids; the largest vocabularies have some 250,000 */

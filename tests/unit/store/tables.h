@@ -15,7 +15,7 @@
 #include "store/write.h"
 #include "vector/random.h"
 
-enum { DIMENSIONS = 32 };
+enum { DIMENSIONS = 32 }; /* a code of bits is smaller than an id */
 
 struct tables {
     sqlite3 *db;
