@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "local/simd/activation.h"
 
 enum local_architecture {
     LOCAL_BERT, /* BertModel, BertForSequenceClassification, BertForMaskedLM (its encoder) */
@@ -25,15 +26,6 @@ enum local_architecture {
      * tokenized otherwise (byte-level BPE): they are refused. */
     LOCAL_XLM_ROBERTA,
     LOCAL_STATIC /* Model2Vec: a vector a token, nothing else (StaticModel) */
-};
-
-enum local_activation {
-    LOCAL_IDENTITY,
-    LOCAL_GELU, /* x (1 + erf(x / sqrt 2)) / 2 */
-    LOCAL_GELU_TANH, /* "gelu_new", "gelu_pytorch_tanh": x (1 + tanh(sqrt(2/pi) (x + .044715 x^3))) / 2 */
-    LOCAL_RELU,
-    LOCAL_TANH,
-    LOCAL_SIGMOID
 };
 
 enum local_pooling { LOCAL_CLS, LOCAL_MEAN, LOCAL_MAX };

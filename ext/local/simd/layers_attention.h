@@ -126,7 +126,7 @@ EACH void put_sum(const struct narrow_product *p, size_t row, size_t panel, lane
     float *output = p->output + row * p->output_stride + panel * LANES;
     size_t left = p->n_columns - panel * LANES;
     if (p->factors == NULL) {
-        store(output, larger(all(-LARGEST_SCORE), lesser(all(LARGEST_SCORE), sum)));
+        store(output, max(all(-LARGEST_SCORE), min(all(LARGEST_SCORE), sum)));
         return;
     }
     sum = sum * all(p->factors[row]);
@@ -198,15 +198,15 @@ EACH lanes largest_score(const float *scores, size_t n)
     lanes none = all(-LARGEST_SCORE), m0 = none, m1 = none;
     size_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        m0 = larger(m0, load(scores + i));
-        m1 = larger(m1, load(scores + i + LANES));
+        m0 = max(m0, load(scores + i));
+        m1 = max(m1, load(scores + i + LANES));
     }
     if (i + LANES <= n) {
-        m0 = larger(m0, load(scores + i));
+        m0 = max(m0, load(scores + i));
         i += LANES;
     }
-    if (i < n) m1 = larger(m1, keep_first(load(scores + i), n - i, none));
-    return all(largest_of(larger(m0, m1)));
+    if (i < n) m1 = max(m1, keep_first(load(scores + i), n - i, none));
+    return all(max_lane(max(m0, m1)));
 }
 
 /* 2^(score - largest). */
@@ -242,7 +242,7 @@ TARGET static void softmax(float *scores, size_t stride, size_t n_rows, size_t n
     for (size_t r = 0; r < n_rows; r++) largest[r] = largest_score(scores + r * stride, n);
     for (size_t r = 0; r < n_rows; r++)
         sums[r] = powers_of_scores(scores + r * stride, n, largest[r]);
-    for (size_t r = 0; r < n_rows; r++) factors[r] = 1.0f / sum_of(sums[r]);
+    for (size_t r = 0; r < n_rows; r++) factors[r] = 1.0f / sum_lanes(sums[r]);
 }
 
 /* ---- attention ------------------------------------------------------------------------------- */

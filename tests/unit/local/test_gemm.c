@@ -115,7 +115,7 @@ static void multiply(struct product *product, const float *residual)
 {
     struct local_output output = {product->values.floats, product->stride, product->activation,
                                   residual};
-    product->kernels->product(&product->matrix, &product->rows, &output, 0,
+    product->kernels->gemm(&product->matrix, &product->rows, &output, 0,
                               product->matrix.n_panels);
 }
 
@@ -275,7 +275,7 @@ static void try_neighbours(const struct local_kernels *kernels, enum local_preci
             float values[300];
             struct local_output output = {.values = values, .stride = 100};
             for (size_t panel = product.matrix.n_panels; panel-- > 0;)
-                kernels->product(&product.matrix, &some, &output, panel, panel + 1);
+                kernels->gemm(&product.matrix, &some, &output, panel, panel + 1);
             assert_memory_equal(values, product.values.floats + r * 100, n * sizeof alone);
         }
     finish(&product);
