@@ -129,7 +129,7 @@ static void oracle_result(struct random_model *model, const uint32_t *ids, const
     size_t n = config->hidden_size;
     double *hidden = oracle_encode(model, ids, segments, n_tokens);
     if (config->classifies) {
-        int is_bert = config->architecture == LOCAL_BERT;
+        int is_bert = config->architecture == &local_bert;
         double *pooled = calloc(n, sizeof *pooled);
         oracle_linear(model, is_bert ? "pooler.dense" : "classifier.dense", hidden, pooled);
         for (size_t i = 0; i < n; i++) pooled[i] = tanh(pooled[i]);

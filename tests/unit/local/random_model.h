@@ -103,7 +103,7 @@ static void random_fill(struct random_model *model)
         random_add_norm(model, random_layer(i, "output.LayerNorm"));
     }
     if (!config->classifies) return;
-    int is_bert = config->architecture == LOCAL_BERT;
+    int is_bert = config->architecture == &local_bert;
     random_add_linear(model, is_bert ? "pooler.dense" : "classifier.dense", n, n);
     random_add_linear(model, is_bert ? "classifier" : "classifier.out_proj", 1, n);
 }
@@ -150,7 +150,7 @@ static void random_write_weights(const struct random_model *model)
 static void random_write_config(const struct random_model *model)
 {
     const struct local_config *config = &model->config;
-    int is_bert = config->architecture == LOCAL_BERT;
+    int is_bert = config->architecture == &local_bert;
     char text[1000];
     snprintf(
         text, sizeof text,

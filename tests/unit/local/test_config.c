@@ -115,7 +115,7 @@ static void test_sentence_transformers(void **state)
                           "{\"max_seq_length\":256,\"do_lower_case\":false}");
     model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":512}");
     struct local_config config = good();
-    assert_int_equal(config.architecture, LOCAL_BERT);
+    assert_ptr_equal(config.architecture, &local_bert);
     assert_int_equal(config.classifies, 0);
     assert_int_equal(config.hidden_size, 384);
     assert_int_equal(config.n_layers, 6);
@@ -147,9 +147,9 @@ static void test_plain_encoder(void **state)
     put_changed(minilm, "BertModel", "BertForMaskedLM");
     assert_int_equal(good().classifies, 0);
     put_changed(minilm, "\"architectures\":[\"BertModel\"],", "");
-    assert_int_equal(good().architecture, LOCAL_BERT);
+    assert_ptr_equal(good().architecture, &local_bert);
     put_changed(minilm, ",\"model_type\":\"bert\"", "");
-    assert_int_equal(good().architecture, LOCAL_BERT);
+    assert_ptr_equal(good().architecture, &local_bert);
     put_changed(minilm, "\"layer_norm_eps\":1e-12,", "");
     assert_true(good().layer_norm_epsilon == 1e-12F);
 }
@@ -164,7 +164,7 @@ static void test_xlm_roberta(void **state)
                           "\"pooling_mode_mean_tokens\":false,\"pooling_mode_max_tokens\":false,"
                           "\"pooling_mode_mean_sqrt_len_tokens\":false}");
     struct local_config config = good();
-    assert_int_equal(config.architecture, LOCAL_XLM_ROBERTA);
+    assert_ptr_equal(config.architecture, &local_xlm_roberta);
     assert_int_equal(config.first_position, 2);
     assert_int_equal(config.n_segments, 1);
     assert_int_equal(config.max_tokens, 8192);
@@ -191,7 +191,7 @@ static void test_cross_encoders(void **state)
     assert_int_equal(good().score, LOCAL_SIGMOID);
     model_folder_put_text("config.json", bge_reranker);
     config = good();
-    assert_int_equal(config.architecture, LOCAL_XLM_ROBERTA);
+    assert_ptr_equal(config.architecture, &local_xlm_roberta);
     assert_int_equal(config.classifies, 1);
     assert_int_equal(config.score, LOCAL_SIGMOID);
     assert_int_equal(config.max_tokens, 512);
@@ -214,7 +214,7 @@ static void test_static(void **state)
     model_folder_put_text("config.json", potion);
     model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":16}");
     struct local_config config = good();
-    assert_int_equal(config.architecture, LOCAL_STATIC);
+    assert_ptr_equal(config.architecture, &local_static);
     assert_int_equal(config.normalize, 1);
     assert_int_equal(config.dimensions, 0);
     assert_int_equal(config.n_layers, 0);

@@ -115,8 +115,7 @@ static void multiply(struct product *product, const float *residual)
 {
     struct local_output output = {product->values.floats, product->stride, product->activation,
                                   residual};
-    product->kernels->gemm(&product->matrix, &product->rows, &output, 0,
-                              product->matrix.n_panels);
+    product->kernels->gemm(&product->matrix, &product->rows, &output, 0, product->matrix.n_panels);
 }
 
 /* ---- what it should be ------------------------------------------------------------------------- */
