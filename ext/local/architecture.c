@@ -16,6 +16,17 @@ static const struct local_layer_names bert_layer = {
     .output_norm = "output.LayerNorm",
 };
 
+static const struct local_layer_names mpnet_layer = {
+    .query = "attention.attn.q",
+    .key = "attention.attn.k",
+    .value = "attention.attn.v",
+    .attention_output = "attention.attn.o",
+    .attention_norm = "attention.LayerNorm",
+    .intermediate = "intermediate.dense",
+    .output = "output.dense",
+    .output_norm = "output.LayerNorm",
+};
+
 static const struct local_head_names bert_head = {
     .dense = "pooler.dense", .is_in_encoder = 1, .out = "classifier"};
 static const struct local_head_names roberta_head = {.dense = "classifier.dense",
@@ -43,6 +54,16 @@ const struct local_architecture local_xlm_roberta = {
     .pair_segments = 1,
 };
 
+const struct local_architecture local_mpnet = {
+    .model_type = "mpnet",
+    .models = {{"MPNetModel", 0}, {"MPNetForSequenceClassification", 1}, {"MPNetForMaskedLM", 0}},
+    .prefix = "mpnet.",
+    .layer = &mpnet_layer,
+    .head = &roberta_head,
+    .first_position = 2,
+    .has_relative_bias = 1,
+};
+
 const struct local_architecture local_static = {
     .model_type = "model2vec",
     .models = {{"StaticModel", 0}},
@@ -50,7 +71,7 @@ const struct local_architecture local_static = {
 };
 
 static const struct local_architecture *const rows[] = {&local_bert, &local_xlm_roberta,
-                                                        &local_static};
+                                                        &local_mpnet, &local_static};
 #define ROWS (sizeof rows / sizeof *rows)
 
 /* ---- finding one ----------------------------------------------------------------------------- */

@@ -55,13 +55,16 @@ struct local_architecture {
 
     size_t first_position;       /* row of the position embeddings of a text's first token */
     int is_first_behind_padding; /* pad_token_id + 1 instead, if config.json has one */
-    size_t pair_segments;        /* token types (segments) that a pair needs; 0: there are none */
+    /* A bias of scores by relative position (relative.h), "encoder.relative_attention_bias". */
+    int has_relative_bias;
+    size_t pair_segments; /* token types (segments) that a pair needs; 0: there are none */
 };
 
 extern const struct local_architecture local_bert; /* Devlin et al. 2019 */
 /* Conneau et al. 2020. RoBERTa's own models are built alike and tokenized otherwise (byte-level BPE):
  * they are refused. */
 extern const struct local_architecture local_xlm_roberta;
+extern const struct local_architecture local_mpnet;  /* Song et al. 2020 */
 extern const struct local_architecture local_static; /* Model2Vec */
 
 /* The row of that name, or without a name (NULL) of that model_type; NULL: none. */

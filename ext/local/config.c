@@ -4,6 +4,7 @@
 
 #include "local/architecture.h"
 #include "local/modules.h"
+#include "local/relative.h"
 #include "local/settings.h"
 
 /* No text is read that leaves no room between [CLS] and [SEP]. */
@@ -30,6 +31,19 @@ static int apply_architecture(const cJSON *root, struct local_config *config, st
     if (type != NULL && strcmp(type, config->architecture->model_type) != 0)
         return settings_unknown("the model_type", type, config->architecture->model_type, err);
     return 0;
+}
+
+/* As transformers does, whatever config.json says. */
+static int check_buckets(const cJSON *root, struct error *err)
+{
+    size_t n = RELATIVE_BUCKETS;
+    int rc = settings_has(root, "/relative_attention_num_buckets")
+                 ? settings_size(root, "/relative_attention_num_buckets", 1, 1 << 20, &n, err)
+                 : 0;
+    if (rc != 0 || n == RELATIVE_BUCKETS) return rc;
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "relative_attention_num_buckets: %zu are not known here, expected %d", n,
+                     RELATIVE_BUCKETS);
 }
 
 /* What an encoder may ask for, and these do not. */
@@ -176,6 +190,7 @@ static int apply_encoder(const cJSON *root, struct local_config *config, struct 
     if (rc == 0) rc = apply_sizes(root, config, err);
     if (rc == 0) rc = apply_epsilon(root, config, err);
     if (rc == 0) rc = apply_positions(root, config, err);
+    if (rc == 0 && config->architecture->has_relative_bias) rc = check_buckets(root, err);
     if (rc == 0 && config->classifies) rc = apply_classifier(root, config, err);
     config->dimensions = config->hidden_size;
     return rc;

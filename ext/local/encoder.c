@@ -150,7 +150,7 @@ static void multiply(struct pass *pass, const struct local_matrix *matrix,
 
 /* ---- embeddings ------------------------------------------------------------------------------ */
 
-/* The rows of one text; XLM-RoBERTa has one segment. */
+/* The rows of one text; there may be one segment for both texts of a pair, or none. */
 static void embed_item(void *context, struct team_member *member, size_t item)
 {
     const struct pass *pass = context;
@@ -163,9 +163,12 @@ static void embed_item(void *context, struct team_member *member, size_t item)
         size_t segment = text->segments[i] < config->n_segments ? text->segments[i] : 0;
         const float *word = weights->words + text->ids[i] * n;
         const float *position = weights->positions + (config->first_position + i) * n;
-        const float *kind = weights->segments + segment * n;
+        const float *kind = weights->segments == NULL ? NULL : weights->segments + segment * n;
         float *out = pass->hidden + (text->row + i) * n;
-        for (size_t j = 0; j < n; j++) out[j] = word[j] + kind[j] + position[j];
+        if (kind == NULL)
+            for (size_t j = 0; j < n; j++) out[j] = word[j] + position[j];
+        else
+            for (size_t j = 0; j < n; j++) out[j] = word[j] + kind[j] + position[j];
     }
 }
 
@@ -176,6 +179,14 @@ static int only_cls(const struct pass *pass)
     const struct local_config *config = &pass->weights->config;
     return pass->layer + 1 == config->n_layers &&
            (config->classifies || config->pooling == LOCAL_CLS);
+}
+
+/* Of a head; NULL: none. */
+static const float *relative_bias(const struct local_weights *weights, size_t head)
+{
+    size_t reach = weights->config.n_positions - weights->config.first_position;
+    if (weights->relative_bias == NULL) return NULL;
+    return weights->relative_bias + head * (2 * reach - 1) + reach - 1;
 }
 
 /* One head of one text: of all its tokens, or of the first one, whose hidden state is kept then. */
@@ -198,6 +209,7 @@ static void attention_item(void *context, struct team_member *member, size_t ite
         .n_tokens = text->n_tokens,
         .head_size = size,
         .scale = 1 / sqrtf((float)size),
+        .bias = relative_bias(pass->weights, item % config->n_heads),
         .output = pass->context + row * n + at,
         .output_stride = n,
         .scratch = pass->attention + member->number * pass->attention_size,

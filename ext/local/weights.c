@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "local/matrix.h"
+#include "local/relative.h"
 
 /* ---- one tensor ------------------------------------------------------------------------------ */
 
@@ -84,9 +84,31 @@ static void find_prefix(struct loading *loading, const struct local_architecture
     if (!loading_has(loading, word)) loading_set_prefix(loading, "");
 }
 
+/* What is read, and what becomes of it. */
+struct encoder_plan {
+    struct local_weights *weights;
+    const float *buckets; /* [RELATIVE_BUCKETS, n_heads] */
+    float *relative_bias; /* as weights->relative_bias */
+};
+
+static size_t reach_of(const struct local_config *config)
+{
+    return config->n_positions - config->first_position;
+}
+
+static void plan_relative(struct loading *loading, struct encoder_plan *plan)
+{
+    const struct local_config *config = &plan->weights->config;
+    size_t n = config->n_heads * (2 * reach_of(config) - 1);
+    plan->buckets = loading_floats(loading, "encoder.relative_attention_bias.weight",
+                                   RELATIVE_BUCKETS, config->n_heads);
+    plan->relative_bias = loading_reserve(loading, n * sizeof *plan->relative_bias);
+}
+
 static void plan_encoder(struct loading *loading, void *context)
 {
-    struct local_weights *weights = context;
+    struct encoder_plan *plan = context;
+    struct local_weights *weights = plan->weights;
     const struct local_config *config = &weights->config;
     size_t hidden = config->hidden_size;
     find_prefix(loading, config->architecture);
@@ -98,6 +120,7 @@ static void plan_encoder(struct loading *loading, void *context)
         weights->segments = loading_floats(loading, "embeddings.token_type_embeddings.weight",
                                            config->n_segments, hidden);
     weights->embedding_norm = plan_norm(loading, "embeddings.LayerNorm", hidden);
+    if (config->architecture->has_relative_bias) plan_relative(loading, plan);
     for (size_t i = 0; !loading_has_failed(loading) && i < config->n_layers; i++)
         plan_layer(loading, weights, i);
     if (config->classifies) plan_head(loading, weights);
@@ -115,9 +138,13 @@ int local_weights_load(const char *folder, const struct local_config *config,
     weights->kernels = local_kernels_chosen();
     weights->precision = precision;
     weights->layers = memory_zalloc(config->n_layers, sizeof *weights->layers);
-    struct loading_plan plan = {plan_encoder, weights, weights->kernels};
+    struct encoder_plan encoder = {.weights = weights};
+    struct loading_plan plan = {plan_encoder, &encoder, weights->kernels};
     int rc = weights->layers == NULL ? error_nomem(err) : 0;
     if (rc == 0) rc = loading_run(folder, &plan, n_threads, cancel, &weights->block, err);
+    if (rc == 0 && encoder.relative_bias != NULL)
+        relative_spread(encoder.buckets, config->n_heads, reach_of(config), encoder.relative_bias);
+    weights->relative_bias = encoder.relative_bias;
     if (rc == 0) *loaded = weights;
     else local_weights_free(weights);
     return rc;

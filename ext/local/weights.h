@@ -32,11 +32,14 @@ struct local_weights {
     const float *positions;           /* [n_positions, hidden] */
     const float *segments;            /* [n_segments, hidden]; NULL: none */
     struct local_norm embedding_norm; /* [hidden] */
-    struct local_layer *layers;       /* [n_layers] */
-    struct local_matrix pooler;       /* [hidden, hidden] of a cross-encoder, float32 */
-    struct local_matrix classifier;   /* [1, hidden] of a cross-encoder, float32 */
-    struct loading_block block;       /* what all of them point into */
-    _Atomic(void *) spare;            /* scratch memory of the last call: batch.h */
+    /* What attention adds to the score of a key that lies d behind the query: [n_heads, 2 reach - 1], row
+     * of a head, d + reach - 1; reach: the most tokens of a text, n_positions - first_position. NULL: none. */
+    const float *relative_bias;
+    struct local_layer *layers;     /* [n_layers] */
+    struct local_matrix pooler;     /* [hidden, hidden] of a cross-encoder, float32 */
+    struct local_matrix classifier; /* [1, hidden] of a cross-encoder, float32 */
+    struct loading_block block;     /* what all of them point into */
+    _Atomic(void *) spare;          /* scratch memory of the last call: batch.h */
 };
 
 /* Errors of loading_run. */

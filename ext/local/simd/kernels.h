@@ -78,14 +78,17 @@ struct local_output {
 /* ---- attention --------------------------------------------------------------------------------- */
 
 /* Queries first_query .. first_query + n_queries - 1 of one head of one text:
- * output = softmax(scale * queries keys') values. Token t's query is queries + t * stride, [head_size]. */
+ * output = softmax(scale * queries keys' + bias) values. */
 struct local_attention {
-    const float *queries, *keys, *values;
+    const float *queries, *keys, *values; /* [n_tokens, head_size], rows `stride` floats apart */
     size_t stride;
     size_t n_tokens, head_size;
     size_t first_query, n_queries;
     float scale;
-    float *output; /* of token 0, as queries */
+    /* Token q's query meets token t's key with bias[t - q]: points into the middle of
+     * [2 n_tokens - 1]. NULL: no bias. */
+    const float *bias;
+    float *output; /* [n_tokens, head_size], rows `output_stride` floats apart */
     size_t output_stride;
     float *scratch; /* [attention_scratch(n_tokens, head_size)] at a multiple of 64 bytes */
 };

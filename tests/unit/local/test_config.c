@@ -41,6 +41,15 @@ static const char bge_reranker[] =
     "\"num_attention_heads\":12,\"num_hidden_layers\":12,\"pad_token_id\":1,"
     "\"type_vocab_size\":1,\"vocab_size\":250002}";
 
+static const char mpnet[] =
+    "{\"_name_or_path\":\"microsoft/mpnet-base\",\"architectures\":[\"MPNetForMaskedLM\"],"
+    "\"attention_probs_dropout_prob\":0.1,\"bos_token_id\":0,\"eos_token_id\":2,"
+    "\"hidden_act\":\"gelu\",\"hidden_dropout_prob\":0.1,\"hidden_size\":768,"
+    "\"initializer_range\":0.02,\"intermediate_size\":3072,\"layer_norm_eps\":1e-05,"
+    "\"max_position_embeddings\":514,\"model_type\":\"mpnet\",\"num_attention_heads\":12,"
+    "\"num_hidden_layers\":12,\"pad_token_id\":1,\"relative_attention_num_buckets\":32,"
+    "\"vocab_size\":30527}";
+
 static const char potion[] =
     "{\"model_type\":\"model2vec\",\"architectures\":[\"StaticModel\"],"
     "\"tokenizer_name\":\"baai/bge-base-en-v1.5\",\"apply_pca\":256,\"apply_zipf\":true,"
@@ -175,6 +184,37 @@ static void test_xlm_roberta(void **state)
     assert_int_equal(good().first_position, 2);
 }
 
+static void test_mpnet(void **state)
+{
+    (void)state;
+    model_folder_put_text("config.json", mpnet);
+    model_folder_put_text("sentence_bert_config.json",
+                          "{\"max_seq_length\":384,\"do_lower_case\":false}");
+    model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":512}");
+    struct local_config config = good();
+    assert_ptr_equal(config.architecture, &local_mpnet);
+    assert_int_equal(config.classifies, 0);
+    assert_int_equal(config.first_position, 2);
+    assert_int_equal(config.n_segments, 0);
+    assert_int_equal(config.n_positions, 514);
+    assert_int_equal(config.max_tokens, 384);
+    assert_true(config.layer_norm_epsilon == 1e-5F);
+    put_changed(mpnet, "MPNetForMaskedLM", "MPNetModel");
+    assert_ptr_equal(good().architecture, &local_mpnet);
+    put_changed(mpnet, "\"pad_token_id\":1", "\"pad_token_id\":7"); /* transformers does not look */
+    assert_int_equal(good().first_position, 2);
+    put_changed(mpnet, ",\"relative_attention_num_buckets\":32", "");
+    assert_ptr_equal(good().architecture, &local_mpnet);
+    refused_change(
+        mpnet, "num_buckets\":32", "num_buckets\":64", ERROR_UNAVAILABLE,
+        "config.json: relative_attention_num_buckets: 64 are not known here, expected 32");
+    refused_change(mpnet, "num_buckets\":32", "num_buckets\":\"x\"", ERROR_CORRUPT,
+                   "config.json: relative_attention_num_buckets: expected a number, not a text");
+    put_changed(mpnet, "\"MPNetForMaskedLM\"",
+                "\"MPNetForSequenceClassification\"],\"id2label\":{\"0\":\"A\"},\"x\":[0");
+    assert_int_equal(good().classifies, 1);
+}
+
 static void test_cross_encoders(void **state)
 {
     (void)state;
@@ -287,13 +327,9 @@ static void test_lengths(void **state)
 static void test_architectures(void **state)
 {
     (void)state;
-    static const char *const foreign[] = {"DistilBertModel",
-                                          "MPNetModel",
-                                          "ModernBertModel",
-                                          "NomicBertModel",
-                                          "NewModel",
-                                          "RobertaModel",
-                                          "RobertaForSequenceClassification"};
+    static const char *const foreign[] = {"DistilBertModel", "ModernBertModel",
+                                          "NomicBertModel",  "NewModel",
+                                          "RobertaModel",    "RobertaForSequenceClassification"};
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         char text[200];
         snprintf(text, sizeof text,
@@ -533,6 +569,7 @@ int main(void)
         TEST(test_sentence_transformers),
         TEST(test_plain_encoder),
         TEST(test_xlm_roberta),
+        TEST(test_mpnet),
         TEST(test_cross_encoders),
         TEST(test_static),
         TEST(test_activations),
