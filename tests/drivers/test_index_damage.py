@@ -98,7 +98,8 @@ WITH_VECTORS = [
 
 
 class Damage(StorageBase):
-    """The tables of an index are read as hostile input: a clear error or an answer, never a crash."""
+    """The tables of an index are read as hostile input: a clear error or an answer, never a
+    crash."""
 
     STATEMENTS = [
         "SELECT rowid, similarity, embedding FROM ix(:query, 5)",
@@ -132,7 +133,8 @@ class Damage(StorageBase):
 
     def test_damage(self):
         template = os.path.join(self.folder.name, "template.db")
-        for quantize, partitions in (("none", 0), ("none", 2), ("int8", 0), ("bit", 3), ("int8", 2)):
+        for quantize, partitions in (("none", 0), ("none", 2), ("int8", 0), ("bit", 3),
+                                     ("int8", 2)):
             self.db.close()
             if os.path.exists(self.path):
                 os.remove(self.path)

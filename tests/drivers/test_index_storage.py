@@ -1,5 +1,5 @@
-"""What a semantic_index holds after any history is what a list in Python holds, also when a statement
-ends half-way."""
+"""What a semantic_index holds after any history is what a list in Python holds, also when a
+statement ends half-way."""
 import os
 import sqlite3
 import sys
@@ -296,7 +296,8 @@ class HalfWay(StorageBase):
             good = dict(model.rows)
             table, key, column = (("ix_data", "block", "bytes") if quantize == "none" else
                                   ("ix_vectors", "id", "vector"))
-            last, whole = self.rows(f"SELECT {key}, {column} FROM {table} ORDER BY 1 DESC LIMIT 1")[0]
+            last, whole = self.rows(
+                f"SELECT {key}, {column} FROM {table} ORDER BY 1 DESC LIMIT 1")[0]
             damage = f"UPDATE {table} SET {column} = ? WHERE {key} = ?"
             self.db.execute(damage, (whole[:-1], last))
             for statement in ("INSERT INTO ix(ix) VALUES ('optimize')",

@@ -37,7 +37,8 @@ class Upkeep(StorageBase):
     def test_optimize_of_little(self):
         for quantize, partitions in OPTIONS:
             self.db.execute(f"CREATE VIRTUAL TABLE e USING semantic_index(quantize={quantize})"
-                            if quantize != "none" else "CREATE VIRTUAL TABLE e USING semantic_index()")
+                            if quantize != "none"
+                            else "CREATE VIRTUAL TABLE e USING semantic_index()")
             self.command("optimize", name="e")
             self.db.execute("DROP TABLE e")
             self.create(words(quantize, partitions))
@@ -120,7 +121,8 @@ class Upkeep(StorageBase):
             models[name] = Model(number)
             self.fill(models[name], 400, name=name)
         self.db.close()
-        dump = subprocess.run([SHELL, self.path, ".dump"], stdout=subprocess.PIPE, check=True).stdout
+        dump = subprocess.run([SHELL, self.path, ".dump"], stdout=subprocess.PIPE,
+                              check=True).stdout
         restored = os.path.join(self.folder.name, "restored.db")
         result = subprocess.run([SHELL, restored], input=dump, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, check=False)

@@ -13,7 +13,8 @@ from support import Base, add_films, add_index, connect  # noqa: E402
 class Concurrency(Base):
     def setUp(self):
         super().setUp()
-        self.big = [(i, f"Film {i}", f"Words of number {i * 7919} and {i * 31}") for i in range(1, 2001)]
+        self.big = [(i, f"Film {i}", f"Words of number {i * 7919} and {i * 31}")
+                    for i in range(1, 2001)]
 
     def fill(self, journal):
         self.db.execute(f"PRAGMA journal_mode = {journal}")
@@ -25,9 +26,11 @@ class Concurrency(Base):
         other = connect(self.path)
         self.addCleanup(other.close)
         seen = []
-        for embedded, pending in self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')"):
+        for embedded, pending in self.db.execute(
+            "SELECT embedded, pending FROM semantic_sync('ix')"):
             seen.append((embedded, pending))
-            self.assertGreaterEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], embedded)
+            self.assertGreaterEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0],
+                                    embedded)
         self.assertGreater(len(seen), 1)
         self.assertEqual(seen[-1], (2000, 0))
 

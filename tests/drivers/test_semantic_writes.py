@@ -1,4 +1,5 @@
-"""semantic_index as a program sees it: own vectors, no content table, transactions and savepoints."""
+"""semantic_index as a program sees it: own vectors, no content table, transactions and
+savepoints."""
 import os
 import sqlite3
 import sys
@@ -19,19 +20,23 @@ class OwnVectors(Base):
         self.assertEqual(
             self.rows("SELECT rowid, distance FROM ix(?, 2)", blob(3.25, 0)), [(3, 0.25), (4, 0.75)]
         )
-        self.fails("expected 2 dimensions, as the index has, not 3", "INSERT INTO ix(rowid, embedding) VALUES (9, '[1,2,3]')")
-        self.fails("NaN|not finite|finite", "INSERT INTO ix(rowid, embedding) VALUES (9, ?)", blob(float("nan"), 1))
+        self.fails("expected 2 dimensions, as the index has, not 3",
+                   "INSERT INTO ix(rowid, embedding) VALUES (9, '[1,2,3]')")
+        self.fails("NaN|not finite|finite", "INSERT INTO ix(rowid, embedding) VALUES (9, ?)",
+                   blob(float("nan"), 1))
         self.fails("multiple of 4", "INSERT INTO ix(rowid, embedding) VALUES (9, x'01')")
         self.fails("embedding", "INSERT INTO ix(rowid, embedding) VALUES (9, 'abc')")
         self.db.execute("UPDATE ix SET embedding = '[30, 0]' WHERE rowid = 3")
-        self.assertEqual(self.one("SELECT vector_to_json(embedding) FROM ix WHERE rowid = 3"), "[30,0]")
+        self.assertEqual(self.one("SELECT vector_to_json(embedding) FROM ix WHERE rowid = 3"),
+                         "[30,0]")
         self.fails("a rowid cannot be changed", "UPDATE ix SET rowid = 8 WHERE rowid = 3")
         self.check()
 
     def test_mixed_dimensions_in_one_transaction(self):
         self.db.execute("BEGIN")
         self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1,2]')")
-        self.fails("expected 2 dimensions", "INSERT INTO ix(rowid, embedding) VALUES (2, '[1,2,3]')")
+        self.fails("expected 2 dimensions",
+                   "INSERT INTO ix(rowid, embedding) VALUES (2, '[1,2,3]')")
         self.db.execute("COMMIT")
         self.assertEqual(self.ids(), [1])
 
@@ -39,7 +44,8 @@ class OwnVectors(Base):
         for metric, expected in (("cosine", 0.6), ("dot", 30.0)):
             self.db.execute(f"CREATE VIRTUAL TABLE m USING semantic_index(metric='{metric}')")
             self.db.execute("INSERT INTO m(rowid, embedding) VALUES (1, '[6, 8]')")
-            similarity, distance = self.db.execute("SELECT similarity, distance FROM m('[5, 0]')").fetchone()
+            row = self.db.execute("SELECT similarity, distance FROM m('[5, 0]')").fetchone()
+            similarity, distance = row
             self.assertAlmostEqual(similarity, expected, places=5)
             self.assertAlmostEqual(distance, {"cosine": 0.4, "dot": -30.0}[metric], places=5)
             if metric == "cosine":
@@ -54,9 +60,11 @@ class WithoutContent(Base):
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index()")
 
     def test_keeps_its_text(self):
-        self.db.execute("INSERT INTO ix(rowid, text) VALUES (1, 'bats live in a cave'), (2, 'soup is hot')")
+        self.db.execute("INSERT INTO ix(rowid, text) VALUES (1, 'bats live in a cave'), (2, 'soup "
+                        "is hot')")
         self.db.execute("INSERT INTO ix(text) VALUES ('trains are late')")
-        self.assertEqual(self.rows("SELECT rowid, text FROM ix"), [(1, "bats live in a cave"), (2, "soup is hot"), (3, "trains are late")])
+        self.assertEqual(self.rows("SELECT rowid, text FROM ix"),
+                         [(1, "bats live in a cave"), (2, "soup is hot"), (3, "trains are late")])
         self.assertEqual(self.one("SELECT text FROM ix('hot soup', 1)"), "soup is hot")
         self.db.execute("UPDATE ix SET text = 'ice cream is cold' WHERE rowid = 2")
         self.assertEqual(self.one("SELECT text FROM ix('cold ice cream', 1)"), "ice cream is cold")
@@ -76,7 +84,8 @@ class WithoutContent(Base):
         self.fails("empty", "INSERT INTO ix(rowid) VALUES (1)")
         self.fails("blob", "INSERT INTO ix(rowid, text) VALUES (1, x'00')")
         self.fails("UTF-8", "INSERT INTO ix(rowid, text) VALUES (1, CAST(x'ff' AS TEXT))")
-        self.fails("column similarity cannot be written", "INSERT INTO ix(rowid, text, similarity) VALUES (1, 'a', 2)")
+        self.fails("column similarity cannot be written",
+                   "INSERT INTO ix(rowid, text, similarity) VALUES (1, 'a', 2)")
         self.assertEqual(self.ids(), [])
 
 
@@ -130,7 +139,8 @@ class Transactions(Base):
         self.db.execute("BEGIN")
         self.db.execute("INSERT INTO films VALUES (20, 'Kept', 'kept row')")
         with self.assertRaises(sqlite3.IntegrityError):
-            self.db.execute("INSERT INTO films SELECT CASE value WHEN 4 THEN 20 ELSE 30 + value END, 'x', 'y' FROM json_each('[1,2,3,4]')")
+            self.db.execute("INSERT INTO films SELECT CASE value WHEN 4 THEN 20 ELSE 30 + value "
+                            "END, 'x', 'y' FROM json_each('[1,2,3,4]')")
         self.db.execute("COMMIT")
         self.assertEqual(self.ids(), [20])
         self.check()

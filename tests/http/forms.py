@@ -1,4 +1,5 @@
-"""forms.py: the values, the forms of requests and of right answers that dialects.py puts together."""
+"""forms.py: the values, the forms of requests and of right answers that dialects.py puts
+together."""
 import base64
 import dataclasses
 import functools
