@@ -28,12 +28,7 @@ void retrieve_query_deinit(struct retrieve_query *query)
     *query = (struct retrieve_query){0};
 }
 
-static int is_unembedded(const struct retrieve_query *query)
-{
-    return query->text.data != NULL && query->vector.data == NULL;
-}
-
-/* The texts that are to be embedded, checked: [*n] of them in *texts, which the caller frees. */
+/* The texts, checked: [*n] of them in *texts, which the caller frees. */
 static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *n,
                       struct error *err)
 {
@@ -42,7 +37,7 @@ static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *
     *texts = memory_alloc(retrieval->n_queries, sizeof **texts);
     if (*texts == NULL) return error_nomem(err);
     for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
-        if (!is_unembedded(&retrieval->queries[i])) continue;
+        if (retrieval->queries[i].text.data == NULL) continue;
         (*texts)[(*n)++] = retrieval->queries[i].text;
         retrieval->blamed = i;
         rc = model_check_text(retrieval->queries[i].text, 1, err);
@@ -69,7 +64,7 @@ static int embed_texts(struct retrieval *retrieval, struct error *err)
     const float *vector = retrieval->embeddings.vectors;
     size_t dimensions = retrieval->embeddings.dimensions;
     for (size_t i = 0; rc == 0 && n > 0 && i < retrieval->n_queries; i++) {
-        if (!is_unembedded(&retrieval->queries[i])) continue;
+        if (retrieval->queries[i].text.data == NULL) continue;
         retrieval->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
         vector += dimensions;
     }

@@ -20,7 +20,7 @@
 /* With neither text nor vector it has no rows. */
 struct retrieve_query {
     struct span text;              /* borrowed; {NULL, 0}: none */
-    struct argument_vector vector; /* of a text: when it is embedded, borrowed from the retrieval */
+    struct argument_vector vector; /* of a text: once it is searched for, until the next search */
 };
 
 /* A query as SQL has it: NULL, a BLOB or a JSON array that is a vector, or a text. It borrows from
