@@ -3,7 +3,7 @@
  *
  *   'sync'             embeds what is new or changed, deletes what is gone, in this one statement
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
- *   'optimize'         writes all blocks anew, see semantic_optimize.h
+ *   'optimize'         writes all blocks anew, see store/optimize.h
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */

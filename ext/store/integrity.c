@@ -80,37 +80,53 @@ static int check_place(struct store *store, const struct store_state *state,
     return rc;
 }
 
-/* One block: its rows say that they lie in it. */
+/* What the codes of a block are counted from; NULL: the origin. */
+static int find_centroid(struct store *store, const struct store_state *state,
+                         const struct block_bytes *block, const float **centroid, struct error *err)
+{
+    const struct index_partitions *partitions;
+    *centroid = NULL;
+    int rc = placement_read(store, state, &partitions, err);
+    if (rc != 0 || !store_is_partitioned(store)) return rc;
+    size_t at = partitions == NULL ? 0 : index_partitions_find(partitions, block->partition);
+    if (partitions == NULL || at == partitions->n)
+        return error_set(err, ERROR_CORRUPT,
+                         "block %lld: its partition is not there ('optimize' mends it)",
+                         (long long)block->number);
+    *centroid = partitions->centroids + at * partitions->dimensions;
+    return 0;
+}
+
+/* X_rows says of a row of a block that it lies there; and it does so once. */
+static int check_row(struct store *store, const struct block_bytes *block, size_t i,
+                     struct error *err)
+{
+    int64_t id = block->rows.ids[i];
+    struct store_row row;
+    int found;
+    int rc = store_get_row(store, id, &row, &found, err);
+    if (rc == 0 &&
+        (!found || row.block != block->number || index_row_find(&block->rows, i, id) < i))
+        rc = error_set(err, ERROR_CORRUPT,
+                       "row %lld: it lies in block %lld, which is not its place%s", (long long)id,
+                       (long long)block->number, cure(store));
+    return rc;
+}
+
 static int check_block(struct store *store, const struct store_state *state, int64_t number,
                        size_t *n_rows, struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
-    const struct index_partitions *partitions;
     struct block_bytes block, expected = {.capacity = 1};
-    const float *centroid = NULL;
+    const float *centroid;
     int rc = block_read(store, &layout, number, &block, err);
     if (rc != 0) return rc;
     expected.bytes = memory_alloc(index_block_size(&layout, 1), 1);
     if (expected.bytes == NULL) rc = error_nomem(err);
     else expected.rows = index_block_rows(&layout, expected.bytes, 1);
-    if (rc == 0) rc = placement_read(store, state, &partitions, err);
-    if (rc == 0 && store_is_partitioned(store)) {
-        size_t at = partitions == NULL ? 0 : index_partitions_find(partitions, block.partition);
-        if (partitions == NULL || at == partitions->n)
-            rc = error_set(err, ERROR_CORRUPT,
-                           "block %lld: its partition is not there ('optimize' mends it)",
-                           (long long)number);
-        else centroid = partitions->centroids + at * partitions->dimensions;
-    }
+    if (rc == 0) rc = find_centroid(store, state, &block, &centroid, err);
     for (size_t i = 0; rc == 0 && i < block.n; i++) {
-        struct store_row row;
-        int found;
-        rc = store_get_row(store, block.rows.ids[i], &row, &found, err);
-        if (rc == 0 && (!found || row.block != number ||
-                        index_row_find(&block.rows, i, block.rows.ids[i]) < i))
-            rc = error_set(err, ERROR_CORRUPT,
-                           "row %lld: it lies in block %lld, which is not its place%s",
-                           (long long)block.rows.ids[i], (long long)number, cure(store));
+        rc = check_row(store, &block, i, err);
         if (rc == 0) rc = check_place(store, state, &block, i, centroid, &expected, err);
     }
     *n_rows += block.n;

@@ -12,8 +12,8 @@
 int placement_read(struct store *store, const struct store_state *state,
                    const struct index_partitions **partitions, struct error *err);
 
-/* Puts rows into blocks (after number `after` only) of the partitions whose centroids are nearest, or
- * of the only one: fills in their partition and block. The order of rows changes. */
+/* Puts rows into blocks (after number `after` only) of the partitions whose centroids are nearest,
+ * or of the only one: fills in their partition and block. The order of rows changes. */
 int placement_place(struct store *store, struct store_state *state, struct block_row *rows,
                     size_t n_rows, int64_t after, struct error *err);
 

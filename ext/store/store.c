@@ -176,7 +176,7 @@ int store_query(struct store *store, enum store_query which, sqlite3_stmt **stat
 }
 
 /* A kept statement, prepared at first use, reset and ready to be bound. */
-static int keep(struct store *store, int which, sqlite3_stmt **statement, struct error *err)
+static int keep(struct store *store, size_t which, sqlite3_stmt **statement, struct error *err)
 {
     *statement = store->kept[which];
     if (*statement != NULL) {
@@ -194,7 +194,7 @@ int store_ask(struct store *store, enum store_question which, int64_t first, int
     sqlite3_stmt *statement;
     int row = 0, n_parameters;
     *answer = 0;
-    int rc = keep(store, (int)which, &statement, err);
+    int rc = keep(store, which, &statement, err);
     if (rc != 0) return rc;
     n_parameters = sqlite3_bind_parameter_count(statement);
     if (n_parameters > 0) sqlite3_bind_int64(statement, 1, first);

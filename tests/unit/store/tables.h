@@ -83,7 +83,7 @@ static inline int64_t tables_number(struct tables *tables, const char *sql)
     return number;
 }
 
-/* The vector of a row, from its id: of length 1, so that by every metric it is nearest to itself. */
+/* The vector of a row, from its id: of length 1, so that it is nearest to itself by any metric. */
 static inline void tables_vector(int64_t id, float *vector)
 {
     uint64_t seed = (uint64_t)id * 0xD6E8FEB86659FD93u;
