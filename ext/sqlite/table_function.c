@@ -23,7 +23,7 @@ int connected_table_free(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* ---- the table -------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 /* What SQLite hands to xConnect. */
 struct registration {
@@ -83,7 +83,7 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
     return SQLITE_OK;
 }
 
-/* ---- the cursor ------------------------------------------------------------------------------- */
+/* ---- the cursor ------------------------------------------------------------------------------ */
 
 struct connection *table_cursor_connection(const struct table_cursor *cursor)
 {
@@ -188,7 +188,7 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id)
     return SQLITE_OK;
 }
 
-/* ---- registering ------------------------------------------------------------------------------ */
+/* ---- registering ----------------------------------------------------------------------------- */
 
 static const sqlite3_module module = {
     .xConnect = connect,
