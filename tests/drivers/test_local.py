@@ -151,20 +151,25 @@ class ReferenceTest(LocalTest):
 
 @unittest.skipIf(numpy is None or os.environ.get("RERANK_SANITIZED") == "1", "numpy is not there, or a sanitizer is")
 class FullSizeTest(LocalTest):
-    def test_the_shape_of_bge_base(self):
-        """12 layers of 768: what no small model shows, such as sums over 3072 products."""
-        models.write(self.folder("base"), models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512,
-                                                      pooling="cls", seed=15))
+    def check(self, precisions, some, **shape):
+        models.write(self.folder("base"), models.Spec(hidden=768, heads=12, layers=12, inner=3072, seed=15, **shape))
         self.addCleanup(shutil.rmtree, self.folder("base"))
-        some = [texts.TEXTS[1], " ".join(texts.TEXTS)[:2000]]
         model = reference.Model(self.folder("base"))
         wanted = [model.embed(text) for text in some]
         for vector, right in zip(self.embed_all(some, "local:test/base"), wanted):
             self.assertLess(float(numpy.abs(vector - right).max()), FLOAT32)
-        for precision, least in COSINE.items():
+        for precision, least in precisions.items():
             self.alias(precision, "local:test/base", precision=precision)
             for vector, right in zip(self.embed_all(some, precision), wanted):
                 self.assertGreater(cosine(vector, right), least)
+
+    def test_the_shape_of_bge_base(self):
+        """12 layers of 768: what no small model shows, such as sums over 3072 products."""
+        self.check(COSINE, [texts.TEXTS[1], " ".join(texts.TEXTS)[:2000]], positions=512, pooling="cls")
+
+    def test_the_shape_of_all_mpnet_base(self):
+        """And as long a text as it reads, so that tokens are further apart than the buckets tell."""
+        self.check({}, [" ".join(texts.TEXTS) * 2], architecture="MPNetModel", positions=514, max_tokens=384)
 
 
 class BehaviourTest(LocalTest):

@@ -14,7 +14,7 @@
 
 #define TILE_ROWS 6
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 INLINE lanes all_four_bytes(const unsigned char *p)
 {
@@ -66,7 +66,7 @@ INLINE lanes load_words(const unsigned char *p)
     return lanes_of(_mm256_cvtepi8_epi16(_mm_load_si128((const __m128i *)(const void *)p)));
 }
 
-/* ---- arithmetic -------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 INLINE lanes add_words(lanes sum, lanes a, lanes b)
 {

@@ -1,6 +1,6 @@
 /*
- * gemm_avx512.c: tiles of up to 14 rows times 32 columns, for x86-64 with AVX-512 F, BW, DQ, VL; with
- * VNNI for int8, and with AVX512-BF16.
+ * gemm_avx512.c: tiles of up to 14 rows times 32 columns, for x86-64 with AVX-512 F, BW, DQ, VL;
+ * with VNNI for int8, and with AVX512-BF16.
  *
  * A step is 16 loads for 28 multiplications, of which two begin each cycle. The instructions of
  * VNNI and BF16, and broadcasts, are written in assembly: gcc 12 copies the sums of
@@ -16,7 +16,7 @@
 #define HAS_DOT2
 #define HAS_DOT4
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 INLINE lanes all_four_bytes(const unsigned char *p)
 {
@@ -63,7 +63,7 @@ INLINE lanes load_words(const unsigned char *p)
     return lanes_of(_mm512_cvtepi8_epi16(_mm256_load_si256((const __m256i *)(const void *)p)));
 }
 
-/* ---- arithmetic -------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 INLINE lanes add_dot2(lanes sum, lanes a, lanes b)
 {
@@ -97,7 +97,7 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 
 #include "local/simd/gemm_lanes.h"
 
-/* ---- with VNNI and BF16 ------------------------------------------------------------------------ */
+/* ---- with VNNI and BF16 ---------------------------------------------------------------------- */
 
 DEFINE_ALL(DOT2)
 DEFINE_ALL(DOT4)

@@ -1,6 +1,7 @@
 /*
- * gemm_neon.c: tiles of up to 4 rows times 16 columns, for aarch64; int8 by 16-bit multiplications or,
- * where the processor has it, by the dot product of FEAT_DotProd. Speed has not been measured on real hardware.
+ * gemm_neon.c: tiles of up to 4 rows times 16 columns, for aarch64; int8 by 16-bit multiplications
+ * or, where the processor has it, by the dot product of FEAT_DotProd. Speed has not been measured
+ * on real hardware.
  */
 #if defined(__aarch64__)
 
@@ -28,7 +29,7 @@ INLINE int32x4_t whole_of(lanes a, int i)
     return vreinterpretq_s32_f32(a.val[i]);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Into the second level cache. */
 INLINE void prefetch(const void *p)
@@ -128,7 +129,7 @@ INLINE lanes load_words(const unsigned char *p)
                     vreinterpretq_s32_s16(vmovl_high_s8(codes)));
 }
 
-/* ---- arithmetic -------------------------------------------------------------------------------- */
+/* ---- arithmetic ------------------------------------------------------------------------------ */
 
 INLINE lanes all(float a)
 {
@@ -236,7 +237,7 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 
 #include "local/simd/gemm_lanes.h"
 
-/* ---- with dot products ------------------------------------------------------------------------- */
+/* ---- with dot products ----------------------------------------------------------------------- */
 
 /* As in vector/simd/kernels_neon.c: clang before 16 declares no vdotq_s32 for a function alone. */
 #undef TARGET

@@ -135,8 +135,9 @@ class Model:
     def relative_bias(self, n_tokens):
         """[n_heads, n_tokens, n_tokens]"""
         table = self.tensors["encoder.relative_attention_bias.weight"]
-        return numpy.array([[table[relative_bucket(key - query)] for key in range(n_tokens)]
-                            for query in range(n_tokens)]).transpose(2, 0, 1)
+        rows = table[[relative_bucket(distance) for distance in range(1 - n_tokens, n_tokens)]]
+        places = numpy.arange(n_tokens)
+        return rows[places[None, :] - places[:, None] + n_tokens - 1].transpose(2, 0, 1)
 
     def attention(self, layer, x):
         n_heads = self.config["num_attention_heads"]

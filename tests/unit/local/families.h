@@ -1,6 +1,6 @@
 /*
- * families.h: tests of each family of kernels, a cmocka test of its own for each: "test_x: avx2". Where the
- * processor lacks the family it is skipped, by that name.
+ * families.h: tests of each family of kernels, a cmocka test of its own for each: "test_x: avx2".
+ * Where the processor lacks the family it is skipped, by that name.
  *
  * For one program: include it in one file.
  */
