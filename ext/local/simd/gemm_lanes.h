@@ -1,12 +1,13 @@
 /*
  * gemm_lanes.h: gemm of AVX2, AVX-512 and NEON, written once over lanes. Included by
- * gemm_avx2.c, gemm_avx512.c and gemm_neon.c alone, which say what a lane operation is:
+ * gemm_avx2.c, gemm_avx512.c and gemm_neon.c alone, each behind the header of its name, which says
+ * what a lane operation is:
  *
  *   TARGET, INLINE        attributes of a function, of an operation
  *   LANES, lanes          floats of a register (NEON: of two), and its type, which holds whole
  *                         numbers as well
  *   TILE_ROWS             of a tile at most: 4, 6 or 14
- *   HAS_DOT2, HAS_DOT4  if there are add_dot2, add_dot4
+ *   HAS_DOT2, HAS_DOT4    if there are add_dot2, add_dot4
  *
  * and the operations that are used below.
  *
