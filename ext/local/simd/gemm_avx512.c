@@ -1,6 +1,6 @@
 /*
- * gemm_avx512.c: tiles of up to 14 rows times 32 columns, for x86-64 with AVX-512 F, BW, DQ, VL; with
- * VNNI for int8, and with AVX512-BF16.
+ * gemm_avx512.c: tiles of up to 14 rows times 32 columns, for x86-64 with AVX-512 F, BW, DQ, VL;
+ * with VNNI for int8, and with AVX512-BF16.
  */
 #include "base/processor.h"
 

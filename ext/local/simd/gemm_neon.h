@@ -1,6 +1,7 @@
 /*
- * gemm_neon.h: the operations of gemm_lanes.h 8 floats at a time in two registers, for aarch64; int8
- * by 16-bit multiplications or, where the processor has it, by the dot product of FEAT_DotProd.
+ * gemm_neon.h: the operations of gemm_lanes.h 8 floats at a time in two registers, for aarch64;
+ * int8 by 16-bit multiplications or, where the processor has it, by the dot product of
+ * FEAT_DotProd.
  */
 #ifndef LOCAL_SIMD_GEMM_NEON_H
 #define LOCAL_SIMD_GEMM_NEON_H
