@@ -89,7 +89,7 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
         if (item->is_null) continue;
         texts[n++] = item->text;
         rc = model_check_text(item->text, 1, err);
-        if (rc != 0) rc = text_item_error(item, err);
+        if (rc != 0) rc = text_item_error(item, rc, err);
     }
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
     if (rc == 0)

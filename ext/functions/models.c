@@ -346,9 +346,10 @@ static int set_default(struct catalog *catalog, const struct catalog_alias *alia
     struct catalog_entry *entry;
     int rc = 0;
     for (int i = 0; rc == 0 && i < 2; i++) {
-        if ((alias->task != 0 && alias->task != tasks[i]) ||
-            catalog_find(catalog, alias->name, tasks[i], &entry, NULL) != 0)
-            continue;
+        if (alias->task != 0 && alias->task != tasks[i]) continue;
+        int find_rc = catalog_find(catalog, alias->name, tasks[i], &entry, NULL);
+        if (find_rc == ERROR_NOMEM) rc = error_nomem(err);
+        if (find_rc != 0) continue;
         if (is_default) rc = catalog_set_default(catalog, tasks[i], alias->name, err);
         else if (strcmp(catalog_default(catalog, tasks[i]), alias->name) == 0)
             rc = catalog_set_default(catalog, tasks[i], NULL, err);

@@ -103,7 +103,7 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
         n_objects += (size_t)(item->object.data != NULL);
         documents[n++] = item->text;
         rc = model_check_text(item->text, 0, err);
-        if (rc != 0) rc = text_item_error(item, err);
+        if (rc != 0) rc = text_item_error(item, rc, err);
     }
     struct model_candidates candidates = {.query = query,
                                           .documents = documents,

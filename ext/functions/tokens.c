@@ -18,13 +18,12 @@ int tokens_find_model(struct connection *connection, sqlite3_value *name,
     if (rc != 0) return rc;
     if (text == NULL) return catalog_find(connection->catalog, NULL, MODEL_EMBED, entry, err);
     rc = catalog_find(connection->catalog, text, MODEL_EMBED, entry, &problem);
-    if (rc == 0) return 0;
-    int rerank_rc = rc == ERROR_INVALID
-                        ? catalog_find(connection->catalog, text, MODEL_RERANK, entry, NULL)
-                        : rc;
-    if (rerank_rc == 0) return 0;
-    if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
-    return error_set(err, rc, "%s", problem.text);
+    if (rc == ERROR_INVALID) {
+        int rerank_rc = catalog_find(connection->catalog, text, MODEL_RERANK, entry, NULL);
+        if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
+        if (rerank_rc == 0) return 0;
+    }
+    return rc == 0 ? 0 : error_set(err, rc, "%s", problem.text);
 }
 
 static int tokenize(struct connection *connection, int argc, sqlite3_value **argv, int ids,

@@ -31,7 +31,8 @@ static int take_shared(struct local *local, const char *kind, const char *const 
     if (rc == 0)
         rc = shared_take((struct span){key.data, key.size}, maker, context->cancel, taken, err);
     buffer_deinit(&key);
-    return rc == 0 ? 0 : error_context(err, "%s", local->name);
+    if (rc != 0) error_context(err, "%s", local->name);
+    return rc;
 }
 
 /* A file of the folder, if it is there. */

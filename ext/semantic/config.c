@@ -91,7 +91,8 @@ static int set_option(struct semantic_config *config, const char *name, const ch
         config->partitions = SEMANTIC_AUTO;
         if (sqlite3_stricmp(value, "auto") == 0) return 0;
         rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
-        return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
+        if (rc != 0) error_context(err, "partitions is 'auto' or a number");
+        return rc;
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);

@@ -372,7 +372,8 @@ static int embed_query(struct semantic_table *table, const struct semantic_state
     if (rc == 0) rc = semantic_check_dimensions(state, state->model, embedding->dimensions, err);
     if (rc != 0) return rc;
     rc = semantic_check_direction(table, embedding->vectors, embedding->dimensions, err);
-    return rc == 0 ? 0 : error_context(err, "the query: %s", catalog_entry_name(entry));
+    if (rc != 0) error_context(err, "the query: %s", catalog_entry_name(entry));
+    return rc;
 }
 
 /* The query as a vector: the one given, or the embedding of the text. */

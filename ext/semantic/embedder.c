@@ -61,10 +61,12 @@ int semantic_embedder(struct semantic_table *table, const struct semantic_state 
     *fitted = NULL;
     int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
-    struct catalog_entry *named = NULL;
-    if (table->config.model != NULL &&
-        catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL) == 0 &&
-        strcmp(catalog_entry_name(named), state->model) != 0)
+    struct catalog_entry *named;
+    int named_rc = table->config.model == NULL
+                       ? ERROR_INVALID
+                       : catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL);
+    if (named_rc == ERROR_NOMEM) return error_nomem(err);
+    if (named_rc == 0 && strcmp(catalog_entry_name(named), state->model) != 0)
         return error_set(err, ERROR_INVALID,
                          "the index was made by %s, but its model '%.100s' is %s now: register "
                          "that name for %s again, or "
@@ -137,7 +139,7 @@ int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entr
     struct span text = {row->text, row->text_size};
     struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL};
     struct model_embeddings known;
-    int rc = catalog_recall(table->connection->catalog, entry, &request, &known, err);
+    int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)
         rc = deal_vectors(&row, 1, known.vectors, known.dimensions, err);
     memory_free(known.vectors);

@@ -145,12 +145,18 @@ static int choose_models(struct semantic_table *table, char *model_name, size_t 
     struct catalog *catalog = table->connection->catalog;
     struct catalog_entry *entry;
     int rc = catalog_find(catalog, table->config.model, MODEL_EMBED, &entry, err);
-    if (rc != 0) return error_context(err, "model");
+    if (rc != 0) {
+        error_context(err, "model");
+        return rc;
+    }
     if (strlen(catalog_entry_name(entry)) >= size)
         return error_set(err, ERROR_INVALID, "model: a name has at most %zu bytes", size - 1);
     sqlite3_snprintf((int)size, model_name, "%s", catalog_entry_name(entry));
     rc = catalog_find(catalog, table->config.reranker, MODEL_RERANK, &entry, err);
-    if (rc != 0) return error_context(err, "reranker");
+    if (rc != 0) {
+        error_context(err, "reranker");
+        return rc;
+    }
     const char *reranker = catalog_entry_name(entry);
     table->reranker_name = memory_copy(reranker, strlen(reranker));
     return table->reranker_name == NULL ? error_nomem(err) : 0;

@@ -134,7 +134,7 @@ static int embed_texts(struct each_cursor *cursor, const struct span *texts, con
     for (size_t i = 0; rc == 0 && i < n_texts; i++) {
         rc = take_vector(cursor, places[i], embeddings.vectors + i * embeddings.dimensions,
                          embeddings.dimensions, err);
-        if (rc != 0) text_item_error(&cursor->list.items[places[i]], err);
+        if (rc != 0) rc = text_item_error(&cursor->list.items[places[i]], rc, err);
     }
     memory_free(embeddings.vectors);
     return rc;
@@ -147,7 +147,7 @@ static int read_item(struct each_cursor *cursor, size_t i, struct error *err)
     int rc = argument_vector(item->value, &vector, err);
     if (rc == 0) rc = take_vector(cursor, i, vector.data, vector.dimensions, err);
     argument_vector_deinit(&vector);
-    return rc == 0 ? 0 : text_item_error(item, err);
+    return rc == 0 ? 0 : text_item_error(item, rc, err);
 }
 
 static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct error *err)
@@ -168,7 +168,7 @@ static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct err
             continue;
         }
         rc = model_check_text(item->text, 1, err);
-        if (rc != 0) rc = text_item_error(item, err);
+        if (rc != 0) rc = text_item_error(item, rc, err);
         places[n_texts] = i;
         texts[n_texts++] = item->text;
     }

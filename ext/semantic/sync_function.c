@@ -145,11 +145,13 @@ static int write_batch(struct progress_cursor *cursor, struct error *err)
         table->module->storing = NULL;
         if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_BUSY) break;
         int stale = sqlite3_extended_errcode(table->db) == SQLITE_BUSY_SNAPSHOT;
-        if (stale || (clock_seconds() - start) * 1000 >= timeout)
-            return error_context(
-                err, "%s; the %zu rows embedded before are kept, call again for the rest",
-                stale ? "another connection wrote meanwhile" : "another connection is writing",
-                cursor->sync->n_embedded);
+        if (stale || (clock_seconds() - start) * 1000 >= timeout) {
+            error_context(err, "%s; the %zu rows embedded before are kept, call again for the rest",
+                          stale ? "another connection wrote meanwhile"
+                                : "another connection is writing",
+                          cursor->sync->n_embedded);
+            return rc;
+        }
         rc = cancel_check(&table->module->connection->cancel, err);
         if (rc != 0) return rc;
         sqlite3_sleep(pause);

@@ -34,7 +34,7 @@ int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, c
                    struct text_list *list, struct error *err);
 void text_list_deinit(struct text_list *list);
 
-/* Puts "element KEY: " before an error that is set; returns its code, or ERROR_NOMEM. */
-int text_item_error(const struct text_item *item, struct error *err);
+/* Puts "element KEY: " before the error of code rc that is set; returns rc, or ERROR_NOMEM. */
+int text_item_error(const struct text_item *item, int rc, struct error *err);
 
 #endif
