@@ -6,7 +6,7 @@
 #include "local/matrix.h"
 
 #define ROWS 16          /* of an item that goes through rows */
-#define ITEMS_A_MEMBER 4 /* of a product, so that nobody waits long for the last one */
+#define ITEMS_A_MEMBER 4 /* of a gemm, so that nobody waits long for the last one */
 #define PANELS 8         /* of an item of a team of one: between two looks at the halt */
 #define QUERIES 256      /* of attention at a time */
 
@@ -85,7 +85,7 @@ size_t local_encoder_steps(const struct local_weights *weights)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* Rows of activations on their way to a product: normalised first, if `norm` is given. */
+/* Rows of activations on their way to a gemm: normalised first, if `norm` is given. */
 struct rows_step {
     const struct pass *pass;
     struct local_rows rows;
@@ -107,7 +107,7 @@ static void rows_item(void *context, struct team_member *member, size_t item)
     weights->kernels->convert(weights->precision, &step->rows, first, first + n);
 }
 
-/* Makes the values [n_rows, stride], of which n are used, ready for a product. With `norm`:
+/* Makes the values [n_rows, stride], of which n are used, ready for a gemm. With `norm`:
  * stride = n. */
 static struct local_rows prepare(struct pass *pass, float *values, size_t n, size_t stride,
                                  const struct local_norm *norm)
@@ -120,7 +120,7 @@ static struct local_rows prepare(struct pass *pass, float *values, size_t n, siz
     return step.rows;
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
+/* ---- gemm ------------------------------------------------------------------------------------ */
 
 struct gemm_step {
     const struct local_kernels *kernels;

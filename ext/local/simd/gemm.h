@@ -2,7 +2,7 @@
  * gemm.h: the loop over tiles that gemm of all families shares, and what a family adds to it.
  * Internal to them.
  *
- * A product goes panel by panel. A panel stays in the second level cache while all rows of a block
+ * It goes panel by panel. A panel stays in the second level cache while all rows of a block
  * meet it, some at a time: a tile is what one pass over a panel gives, at most GEMM_ROWS rows times
  * the width of a panel. A family sums a tile up in registers, then stores it: scales, bias, and the
  * activation, which finds it still in the first level cache. (Goto, van de Geijn: Anatomy of
