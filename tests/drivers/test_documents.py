@@ -150,6 +150,19 @@ class SqlTest(unittest.TestCase):
                     self.check(name)
 
 
+class PythonTest(unittest.TestCase):
+    def test_it_runs(self):
+        """All ```python blocks, with a connection called db."""
+        blocks = [block for name in documents() for block in re.findall(
+            r"^```python\n(.*?)^```", read(name), re.MULTILINE | re.DOTALL)]
+        self.assertGreater(len(blocks), 0)
+        for block in blocks:
+            db = support.sqlite3.connect(":memory:")
+            self.addCleanup(db.close)
+            exec(block.replace("build/rerank", support.EXTENSION), {"db": db})
+            self.assertTrue(db.execute("SELECT rerank_version()").fetchone())
+
+
 class PictureTest(unittest.TestCase):
     @unittest.skipIf(support.published_movies() is None, "the published movies are not here")
     def test_it_shows_what_the_demo_prints(self):
