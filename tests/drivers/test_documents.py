@@ -220,6 +220,8 @@ def file_is_missing(name, word):
 class NamesTest(unittest.TestCase):
     """What a document names is there."""
 
+    maxDiff = None
+
     def test_links(self):
         links = [(name, target) for name in documents()
                  for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", read(name))]
@@ -240,10 +242,19 @@ class NamesTest(unittest.TestCase):
         known, text = source_names(), read("ext/README.md")
         spans = [span for line in text.splitlines() for span in re.findall(r"`([^`]+)`", line)]
         names = [name for span in spans
-                 for name in re.findall(r"\b(\w+)\(\)|\b([A-Z]+_[A-Z_0-9]+)\b|\b(?:struct|enum) (\w+)", span)]
+                 for name in re.findall(r"\b([a-z]\w*)\(\)|\b([A-Z]+_[A-Z_0-9]+)\b|\b(?:struct|enum) (\w+)", span)]
         names = {part for name in names for part in name if part}
         self.assertGreater(len(names), 30)
         self.assertEqual(sorted(name for name in names if name not in known), [])
+
+    def test_where_the_map_finds_functions(self):
+        """`name()` in `file`, and `file`, `name()`."""
+        text = " ".join(read("ext/README.md").split())
+        found = [(file, name) for name, file in re.findall(r"`(\w+)\(\)` in `([\w/]+\.c)`", text)]
+        found += re.findall(r"`([\w/]+\.c)`, `(\w+)\(\)`", text)
+        self.assertGreater(len(found), 20)
+        self.assertEqual([pair for pair in found if not re.search(
+            rf"^[a-z].*\b{pair[1]}\(", read(os.path.join("ext", pair[0])), re.MULTILINE)], [])
 
     def test_every_room_is_on_the_map(self):
         text = read("ext/README.md")
