@@ -242,7 +242,8 @@ class NamesTest(unittest.TestCase):
         known, text = source_names(), read("ext/README.md")
         spans = [span for line in text.splitlines() for span in re.findall(r"`([^`]+)`", line)]
         names = [name for span in spans
-                 for name in re.findall(r"\b([a-z]\w*)\(\)|\b([A-Z]+_[A-Z_0-9]+)\b|\b(?:struct|enum) (\w+)", span)]
+                 for name in re.findall(
+                     r"\b([a-z]\w*)\(\)|\b([A-Z]+_[A-Z_0-9]+)\b|\b(?:struct|enum) (\w+)", span)]
         names = {part for name in names for part in name if part}
         self.assertGreater(len(names), 30)
         self.assertEqual(sorted(name for name in names if name not in known), [])
@@ -307,7 +308,8 @@ class ReferenceTest(support.Base):
         self.is_told(self.listed_by_error("SELECT rerank_config('nothing')"), "| `{}` |")
 
     def test_options(self):
-        self.is_told(self.listed_by_error("CREATE VIRTUAL TABLE ix USING semantic_index(nothing = 1)"), "`{}`")
+        sql = "CREATE VIRTUAL TABLE ix USING semantic_index(nothing = 1)"
+        self.is_told(self.listed_by_error(sql), "`{}`")
 
     def test_providers(self):
         self.is_told(re.findall(r'\.name = "([a-z-]+)"', read("ext/api/provider.c")), "`{}`")
