@@ -42,43 +42,45 @@ endif
 SHORT = $(if $(V),,@echo '  $(1) $@';)
 COMPILE = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(CPPFLAGS_ALL) $(CPPFLAGS)
 LINK    = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(LDFLAGS_ALL) $(LDFLAGS)
-LIBS    := -lcurl -lcjson -lm -lpthread
 
 # ---- what is built -----------------------------------------------------------------------------
 
 LIBRARY := $(BUILD)/rerank.$(SUFFIX)
 STATIC  := $(BUILD)/librerank.a
 
-SOURCES := $(wildcard ext/*/*.c ext/*/*/*.c)
-OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
-# For a program that links SQLite itself: the SQL face calls it directly (-DSQLITE_CORE).
-SQL_ROOMS := sqlite store semantic functions extension
-CORE_OBJECTS := $(foreach object,$(OBJECTS),$(if $(filter $(SQL_ROOMS:%=$(BUILD)/obj/%/%),$(object)),$(object:$(BUILD)/obj/%=$(BUILD)/core/%),$(object)))
+# ext/rooms lists the rooms, lowest first: so what stands below a room is known before the room is.
+# BELOW_room: the room, the rooms below it, and the libraries that they need, all transitively.
+ROOMS := $(shell sed -n 's|^\([a-z/]*\):.*|\1|p' ext/rooms)
+listed = $(filter-out <%,$(shell sed -n 's|^$(1):||p' ext/rooms))
+$(foreach room,$(ROOMS),$(eval BELOW_$(room) := $(sort $(room) \
+    $(foreach word,$(call listed,$(room)),$(if $(filter -l%,$(word)),$(word),$(BELOW_$(word)))))))
+# The rooms that see SQLite, and those that do not.
+SQL_ROOMS   := $(foreach room,$(ROOMS),$(if $(filter -lsqlite3,$(BELOW_$(room))),$(room)))
+PLAIN_ROOMS := $(filter-out $(SQL_ROOMS),$(ROOMS))
 
-# A unit test links the objects of its own room and of the rooms below, never of a sister room.
-ROOMS_base    := base
-ROOMS_text    := base text
-ROOMS_vector  := base vector
-ROOMS_http    := base text vector http
-ROOMS_model   := $(ROOMS_http) model
-ROOMS_lexical := $(ROOMS_model) lexical
-ROOMS_local   := $(ROOMS_model) local
-ROOMS_api     := $(ROOMS_model) api
-ROOMS_catalog := $(ROOMS_model) lexical local api catalog
-ROOMS_index   := $(ROOMS_model) lexical local api index
-# Rooms that see SQLite are tested as part of a program that links SQLite itself: with CORE_OBJECTS.
-room_objects = $(foreach room,$(ROOMS_$(1)),$(filter $(BUILD)/obj/$(room)/%,$(OBJECTS)))
+rooms_below = $(filter-out -l%,$(foreach room,$(1),$(BELOW_$(room))))
+libraries   = $(sort $(filter -l%,$(foreach room,$(1),$(BELOW_$(room))))) -lm -lpthread
+sources     = $(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c))
+objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+# For a program that links SQLite itself: the rooms that see it call it directly (-DSQLITE_CORE).
+core_objects = $(call objects,$(filter $(PLAIN_ROOMS),$(1))) \
+    $(patsubst ext/%.c,$(BUILD)/core/%.o,$(call sources,$(filter $(SQL_ROOMS),$(1))))
 
-UNIT_SOURCES  := $(wildcard tests/unit/*/test_*.c)
+OBJECTS      := $(call objects,$(ROOMS))
+CORE_OBJECTS := $(call core_objects,$(ROOMS))
+# SQLite gives a loaded extension its functions: the library does not link it.
+LIBS         := $(filter-out -lsqlite3,$(call libraries,$(ROOMS)))
+
+# tests/unit/room/test_*.c links the room and what is below it.
+UNIT_SOURCES  := $(wildcard $(ROOMS:%=tests/unit/%/test_*.c))
 UNIT_PROGRAMS := $(UNIT_SOURCES:tests/%.c=$(BUILD)/tests/%)
-SQLITE_UNIT_PROGRAMS := $(filter $(SQL_ROOMS:%=$(BUILD)/tests/unit/%/%),$(UNIT_PROGRAMS))
 HOST_PROGRAMS := $(BUILD)/tests/static_host $(BUILD)/tests/fault
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static demo test check asan tsan fault fuzz bench install dataset model format clean help
-.PHONY: programs install-runtime install-test
+.PHONY: all static demo test check asan tsan fault fuzz cross bench instructions install dataset model
+.PHONY: format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
 
@@ -120,7 +122,7 @@ model: ## download MODEL=owner/name from the hub, for local models
 	sh tests/tools/model.sh '$(MODEL)' '$(MODELS)'
 
 format: ## let clang-format rewrite the C files
-	clang-format -i $(wildcard ext/*/*.[ch] ext/*/*/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
+	clang-format -i $$(find ext tests -name "*.[ch]")
 
 clean: ## remove everything that was built
 	rm -rf $(BUILD)
@@ -136,8 +138,8 @@ test: install-test ## install what is missing, build, and run every test
 	@$(MAKE) --no-print-directory programs
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)
 
-check: install-test all ## look for broken house rules: floors, headers, banned functions, format
-	@$(PYTHON_RUN) tests/check.py --library $(LIBRARY)
+check: install-test all ## look for broken house rules: rooms, circles, lengths, functions, format
+	@$(PYTHON_RUN) -B tests/check.py --library $(LIBRARY)
 
 ASAN := BUILD=$(BUILD)/asan OPTIMISE=-O1 SANITIZE=address,undefined
 asan: install-test ## run the tests under the address and undefined-behaviour sanitizers
@@ -145,7 +147,7 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared local/test_team local/test_encoder index/test_search index/test_snapshot semantic/test_threads
+THREADED := base/test_workers base/test_shared local/test_team local/test_encoder index/test_search index/test_snapshot extension/test_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)
@@ -157,15 +159,27 @@ fault: install-test ## run every SQL script with each allocation failing in turn
 	@$(PYTHON_RUN) tests/run.py --build $(BUILD) --only fault
 
 FUZZ_SECONDS ?= 20
-fuzz: ## run each fuzzer for FUZZ_SECONDS (20), with clang's libFuzzer
+fuzz: install-test ## run each fuzzer for FUZZ_SECONDS (20), with clang's libFuzzer
 	@sh tests/tools/install.sh clang
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzing CC=clang OPTIMISE=-O1 \
 	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
-	@for name in $(notdir $(FUZZ_PROGRAMS)); do \
-	    $(BUILD)/fuzzing/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -verbosity=1 \
-	        -artifact_prefix=$(BUILD)/fuzzing/ >$(BUILD)/fuzzing/$$name.log 2>&1 \
-	        || { cat $(BUILD)/fuzzing/$$name.log; exit 1; }; \
-	    echo "$$name: $$(grep '^Done' $(BUILD)/fuzzing/$$name.log)"; \
+	@$(PYTHON_RUN) tests/run.py --build $(BUILD)/fuzzing --only fuzz --seconds $(FUZZ_SECONDS)
+
+# Headers are this machine's, but for those of the C library; libraries are Debian's for aarch64.
+# gcc 12 for aarch64 stops with an internal error where it vectorizes a test.
+CROSS := BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc WERROR=1 UNIT_CFLAGS=-fno-tree-vectorize \
+    CPPFLAGS='-idirafter /usr/include -idirafter /usr/include/'$$($(CC) -print-multiarch) \
+    LDFLAGS='-L$(BUILD)/aarch64/root/lib -Wl,--allow-shlib-undefined'
+EMULATOR := -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(BUILD)/aarch64/root/lib
+# All that NEON has, then what every such processor has: no products of int8.
+PROCESSORS := max cortex-a53
+cross: install-test ## build for aarch64 and run the tests of vectors and local models under qemu
+	@sh tests/tools/install.sh cross
+	@sh tests/tools/sysroot.sh $(BUILD)/aarch64/root
+	@$(MAKE) --no-print-directory $(CROSS) all kernel-tests
+	@for processor in $(PROCESSORS); do \
+	    $(PYTHON_RUN) tests/run.py --build $(BUILD)/aarch64 --only unit \
+	        --under "qemu-aarch64 -cpu $$processor $(EMULATOR)" unit/vector/ unit/local/ || exit 1; \
 	done
 
 # INDEX_BENCH: what tests/bench/index_bench.py is told. --reach compares what this project aims at.
@@ -189,33 +203,39 @@ install-test:
 
 programs: $(LIBRARY) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
 
-.SECONDEXPANSION:
-$(filter-out $(SQLITE_UNIT_PROGRAMS),$(UNIT_PROGRAMS)): $(BUILD)/tests/%: tests/%.c $$(call room_objects,$$(lastword $$(subst /, ,$$(dir $$*))))
-	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) -Itests/unit $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) $(LDFLAGS) -lcmocka $(LIBS)
+kernel-tests: $(filter $(BUILD)/tests/unit/vector/% $(BUILD)/tests/unit/local/%,$(UNIT_PROGRAMS))
 
-$(SQLITE_UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $(STATIC)
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+# A program whose objects depend on its room: $(@D) is known when the rule is used, hence the second
+# expansion.
+.SECONDEXPANSION:
+unit_room    = $(patsubst $(BUILD)/tests/unit/%/,%,$(dir $@))
+unit_objects = $(call core_objects,$(call rooms_below,$(unit_room)))
+unit_flags   = -Itests/unit $(if $(filter $(SQL_ROOMS),$(unit_room)),-DSQLITE_CORE)
+
+$(UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $$(unit_objects)
 	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) -DSQLITE_CORE -Itests/unit $(LDFLAGS_ALL) -o $@ $(filter %.c %.a,$^) $(LDFLAGS) -lcmocka -lsqlite3 $(LIBS)
+	$(call SHORT,link)$(COMPILE) $(unit_flags) $(UNIT_CFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) \
+	    $(LDFLAGS) -lcmocka $(call libraries,$(unit_room))
 
 $(BUILD)/tests/static_host: tests/drivers/static.c $(STATIC)
 	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) -DSQLITE_CORE $(LDFLAGS_ALL) -o $@ $^ $(LDFLAGS) -lsqlite3 $(LIBS)
+	$(call SHORT,link)$(COMPILE) -DSQLITE_CORE $(LDFLAGS_ALL) -o $@ $^ \
+	    $(LDFLAGS) $(call libraries,$(ROOMS))
 
 $(BUILD)/tests/fault: tests/fault/fault.c
 	@mkdir -p $(@D)
 	$(call SHORT,link)$(COMPILE) $(LDFLAGS_ALL) -o $@ $< $(LDFLAGS) -lsqlite3 $(LIBS)
 
-$(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $$(call room_objects,index)
+$(BENCH_PROGRAMS): $(BUILD)/bench/%: tests/bench/%.c $(call objects,$(PLAIN_ROOMS))
 	@mkdir -p $(@D)
 	$(call SHORT,link)$(COMPILE) -o $@ $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
 
-.PHONY: fuzz-programs
-fuzz-programs: $(FUZZ_PROGRAMS)
-
-$(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: tests/fuzz/%.c $$(call room_objects,index)
+$(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: tests/fuzz/%.c $(call objects,$(PLAIN_ROOMS))
 	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) -Itests/unit -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
+	$(call SHORT,link)$(COMPILE) -Itests/unit -fsanitize=fuzzer,address,undefined -o $@ \
+	    $(filter %.c %.o,$^) $(LDFLAGS) $(LIBS)
 
 -include $(BENCH_PROGRAMS:%=%.d) $(FUZZ_PROGRAMS:%=%.d)
 -include $(OBJECTS:.o=.d) $(CORE_OBJECTS:.o=.d) $(UNIT_PROGRAMS:%=%.d) $(HOST_PROGRAMS:%=%.d)

@@ -1,6 +1,7 @@
 """run.py: runs the tests and counts them.
 
-    run.py [--build FOLDER] [--only KIND]... [--sanitized] [--accept] [NAME...]
+    run.py [--build FOLDER] [--only KIND]... [--sanitized] [--accept] [--under COMMAND]
+           [--seconds N] [NAME...]
 
 Kinds, in this order:
     unit     FOLDER/tests/unit/*/test_*: cmocka programs
@@ -10,10 +11,12 @@ Kinds, in this order:
     python   tests/*/test_*.py: unittest
     fault    tests/sql/*.sql through FOLDER/tests/fault, each allocation failing in turn (only when
              asked for)
+    fuzz     FOLDER/fuzz/fuzz_*: libFuzzer, each for --seconds (only when asked for)
 
 NAME runs the suites whose path contains it. --accept writes what the SQL scripts print into their
-.out files, for a person to read before committing. The last line is the total; the exit status is 1
-when something failed.
+.out files, for a person to read before committing. --under runs unit tests under an emulator.
+What was skipped is shown by name. The last line is the total; the exit status is 1 when something
+failed.
 """
 import argparse
 import concurrent.futures
@@ -21,6 +24,7 @@ import difflib
 import glob
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -30,6 +34,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUFFIX = "dylib" if sys.platform == "darwin" else "so"
 WORKERS = max(1, min(4, os.cpu_count() or 1))
 TIMEOUT_SECONDS = 900
+# Tests that do not load the library: a sanitizer would see only make and curl.
+NO_LIBRARY = re.compile(r"test_(dataset|check|run|model_download)\.py$")
 SANITIZER_OPTIONS = "detect_stack_use_after_return=1:allocator_may_return_null=1"
 
 
@@ -41,17 +47,17 @@ class Suite:
         self.run = run
 
 
-def execute(command, environment, folder=ROOT, text=""):
+def execute(command, environment, folder=ROOT, text="", seconds=TIMEOUT_SECONDS):
     """(exit status, output); a program that hangs is killed and has failed."""
     process = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        output, _ = process.communicate(text.encode(), timeout=TIMEOUT_SECONDS)
+        output, _ = process.communicate(text.encode(), timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         output, _ = process.communicate()
-        output += b"\nstopped after %d seconds\n" % TIMEOUT_SECONDS
+        output += b"\nstopped after %d seconds\n" % seconds
         return 124, output.decode("utf-8", "replace")
     return process.returncode, output.decode("utf-8", "replace")
 
@@ -80,7 +86,8 @@ class Runner:
     def write_models(self):
         """Small local models for the scripts, if numpy is there, which makes them."""
         maker = os.path.join(ROOT, "tests", "golden", "local", "models.py")
-        subprocess.run([sys.executable, "-B", maker, self.models], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run([sys.executable, "-B", maker, self.models], stderr=subprocess.DEVNULL,
+                       check=False)
 
     def environment(self, preload=False, leaks=True, whole=False):
         """`whole`: stack traces through code without frame pointers (libsqlite3), which is slow."""
@@ -113,7 +120,7 @@ class Runner:
     def run_unit(self, program):
         if not os.path.exists(program):
             return 0, 1, 0, f"{program} was not built\n"
-        status, output = execute([program], self.environment())
+        status, output = execute(shlex.split(self.options.under) + [program], self.environment())
         return verdict(
             status, total(r"^\[  PASSED  \] (\d+) test", output),
             total(r"^\[  FAILED  \] (\d+) test", output),
@@ -127,7 +134,7 @@ class Runner:
     def run_script(self, script, run):
         """`local` needs the models."""
         if os.path.basename(script) == "local.sql" and not os.path.isdir(self.models):
-            return 0, 0, 1, ""
+            return 0, 0, 1, "skipped 'numpy is not here'\n"
         return run()
 
     def sql_suites(self):
@@ -171,7 +178,8 @@ class Runner:
         yield Suite("fault/load", lambda: self.run_fault(["--load"]))
         for script in self.scripts():
             yield Suite("fault/" + os.path.basename(script)[:-4],
-                        lambda script=script: self.run_script(script, lambda: self.run_fault([script])))
+                        lambda script=script: self.run_script(
+                            script, lambda: self.run_fault([script])))
 
     def run_fault(self, arguments):
         with tempfile.TemporaryDirectory() as folder:
@@ -180,12 +188,27 @@ class Runner:
         return verdict(status, total(r"^(\d+) passed", output),
                        total(r"^\d+ passed, (\d+) failed", output), 0, output)
 
+    # -- fuzz ------------------------------------------------------------------------------------
+
+    def fuzz_suites(self):
+        for source in sorted(glob.glob(os.path.join(ROOT, "tests/fuzz/fuzz_*.c"))):
+            name = os.path.basename(source)[:-2]
+            yield Suite("fuzz/" + name, lambda name=name: self.run_fuzz(name))
+
+    def run_fuzz(self, name):
+        seconds = self.options.seconds
+        program = os.path.join(self.build, "fuzz", name)
+        status, output = execute(
+            [program, f"-max_total_time={seconds}", "-timeout=10", "-verbosity=1",
+             f"-artifact_prefix={self.build}/{name}-"],
+            self.environment(), seconds=seconds + TIMEOUT_SECONDS)
+        return verdict(status, int(status == 0), int(status != 0), 0, output)
+
     # -- python ----------------------------------------------------------------------------------
 
     def python_suites(self):
         for path in sorted(glob.glob(os.path.join(ROOT, "tests/*/test_*.py"))):
-            # The data set and the checks do not load the library: a sanitizer would see only make and curl.
-            if self.options.sanitized and re.search(r"test_(dataset|check|model_download)\.py$", path):
+            if self.options.sanitized and NO_LIBRARY.search(path):
                 continue
             name = os.path.relpath(path, os.path.join(ROOT, "tests"))[:-3]
             yield Suite(name, lambda path=path: self.run_python(path))
@@ -206,6 +229,18 @@ def normalise(text):
     return re.sub(r"^((?:Parse|Runtime) error) near line \d+:", r"\1:", text, flags=re.MULTILINE)
 
 
+# A test that cmocka skipped; one that unittest skipped (the first line of its documentation may stand
+# between), and why; a script that this file skipped, and why.
+SKIPPED = re.compile(
+    r"^(?:\[  SKIPPED \] ([a-z]\w*)$|(\w+) \([^\n]*(?:\n(?!\w+ \()[^\n]*)? \.\.\. skipped (.*)$"
+    r"|skipped ('.*')$)", re.MULTILINE)
+
+
+def skipped_tests(text):
+    """Each once, in their order: cmocka says it twice."""
+    return list(dict.fromkeys(" ".join(filter(None, groups)) for groups in SKIPPED.findall(text)))
+
+
 def sanitizer_library():
     compiler = os.environ.get("CC", "cc")
     for name in ("libasan.so", "libclang_rt.asan-x86_64.so"):
@@ -221,6 +256,9 @@ def report(suite, result, seconds):
     counts = f"{passed} passed" + (f", {failed} FAILED" if failed else "") + (
         f", {skipped} skipped" if skipped else "")
     print(f"{suite.name:<34} {counts:<28} {seconds:6.1f} s", flush=True)
+    if skipped:
+        for name in skipped_tests(text):
+            print(f"    skipped: {name}", flush=True)
     if failed:
         print(text.rstrip(), flush=True)
 
@@ -235,9 +273,11 @@ def main():
     parser = argparse.ArgumentParser(description="runs the tests")
     parser.add_argument("--build", default="build")
     parser.add_argument("--only", action="append", metavar="KIND",
-                        choices=["unit", "sql", "leak", "python", "fault"])
+                        choices=["unit", "sql", "leak", "python", "fault", "fuzz"])
     parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("--accept", action="store_true")
+    parser.add_argument("--under", default="", metavar="COMMAND")
+    parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
 

@@ -1,11 +1,13 @@
-/* failure.c: answers that say no. */
+/*
+ * failure.c: answers that say no.
+ */
 #include "api/response.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "api/scrub.h"
+#include "base/json.h"
 
 /* Where providers put the message, and where a code, in the order of looking. */
 static const char *const message_places[] = {"/error/message", "/error",        "/detail/message",
@@ -192,7 +194,7 @@ static void describe(const struct failure *failure, struct error *err)
 enum api_outcome api_parse_failure(const struct api_answer *answer, struct error *err)
 {
     struct failure failure = {.answer = answer};
-    if (json_parse(answer->body, &failure.root, err) == ERROR_NOMEM) return API_FAILED;
+    if (json_parse(answer->body, &failure.root, NULL) != 0) failure.root = NULL;
     failure.message = message_of(failure.root);
     enum api_outcome outcome = outcome_of(&failure);
     describe(&failure, err);

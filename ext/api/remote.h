@@ -2,13 +2,14 @@
  * remote.h: a model behind an HTTP API, as a model like any other.
  *
  * Texts are cut into requests by the provider's limits: texts, tokens (estimated), bytes; several
- * are in flight at once, and an answer's vectors go to the sink when it comes. A request that is too
- * large for the provider is halved. Answers that may heal are asked for again (http/http.h says
+ * are in flight at once, and an answer's vectors go to the sink when it comes. A request that is
+ * too large for the provider is halved. Answers that may heal are asked for again (http/http.h says
  * after which delay), an answer that is broken once. Documents to be reranked go in one request, or
  * in several where there are more than the provider takes in one.
  *
- * A request holds REMOTE_MAX_TEXTS texts at most, and as many vectors as are read within the time
- * in which a cancellation must be heard: more would save no time, as requests run side by side.
+ * A request holds at most REMOTE_MAX_TEXTS texts (or what the user set as batch_size), and as many
+ * vectors as are read within the time in which a cancellation must be heard: more would save no
+ * time, as requests run side by side.
  *
  * The key is a copy of our own, sent to the base URL it came with and nowhere else, never part of
  * an error, and wiped when the model is freed.
@@ -36,8 +37,9 @@ struct remote_options {
     size_t batch_size;    /* texts, or documents, a request; 0: as above */
 };
 
-/* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a
- * URL or dimensions that cannot be had. */
+/* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the
+ * session is borrowed for the model's life. ERROR_NOMEM; ERROR_INVALID for a URL or dimensions that
+ * cannot be had. */
 int remote_new(struct api_session *session, const struct remote_options *options,
                struct model **model, struct error *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "text/unicode/classes.h"
 #include "text/utf8.h"
 
 /* Appending to a body: the first error stays, and nothing is written after it. */
@@ -202,34 +203,13 @@ int api_url(const char *base_url, const char *path, struct buffer *url, struct e
     return rc != 0 ? rc : buffer_format(url, err, "/%s", path);
 }
 
-/* Scripts that put no space between words, and Hangul, whose syllables are tokens of their own. */
-static int is_dense(uint32_t character)
-{
-    static const struct {
-        uint32_t first, last;
-    } ranges[] = {
-        {0x0E00, 0x0EFF},   /* Thai, Lao */
-        {0x0F00, 0x109F},   /* Tibetan, Myanmar */
-        {0x1100, 0x11FF},   /* Hangul jamo */
-        {0x1780, 0x17FF},   /* Khmer */
-        {0x2E80, 0xA4CF},   /* CJK, kana, Yi */
-        {0xAC00, 0xD7FF},   /* Hangul */
-        {0xF900, 0xFAFF},   /* CJK compatibility */
-        {0xFF00, 0xFFEF},   /* full and half width forms */
-        {0x1F000, 0x3FFFF}, /* pictographs, CJK extensions */
-    };
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (character >= ranges[i].first && character <= ranges[i].last) return 1;
-    return 0;
-}
-
 size_t api_estimate_tokens(struct span text)
 {
     size_t tokens = 0, bytes = 0;
     if (text.size == 0) return 1;
     for (const char *at = text.data, *end = text.data + text.size; at < end;) {
         const char *start = at;
-        if (is_dense(utf8_next(&at, end))) tokens++;
+        if (unicode_is_dense(utf8_next(&at, end))) tokens++;
         else bytes += (size_t)(at - start);
     }
     return tokens + (bytes + 3) / 4;

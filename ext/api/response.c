@@ -8,7 +8,11 @@
 #include "base/memory.h"
 #include "vector/codec.h"
 
-/* Here functions return 0, ERROR_NOMEM or ERROR_UNAVAILABLE, which is a broken answer. */
+/* Values for each text; and once for a single vector as long as any may be. */
+#define MAX_VALUES ((size_t)16384)
+
+/* Here functions return 0, ERROR_NOMEM or ERROR_UNAVAILABLE, which is a broken answer: what the
+ * rooms below find wrong is the provider's doing. */
 static int broken(struct error *err)
 {
     if (err != NULL) err->code = ERROR_UNAVAILABLE;
@@ -30,17 +34,12 @@ static int is_error(const cJSON *root)
 
 /* The tree of an answer, for cJSON_Delete, and in it the array of items. API_OK, or what the answer
  * means instead. */
-/* Values for each text, and once for a single vector as long as any may be. */
-#define MOST_VALUES ((size_t)16384)
-#define MOST_DIMENSIONS ((size_t)70000)
-
 static enum api_outcome read_answer(const struct api_answer *answer, const char *place,
                                     cJSON **root, const cJSON **items, struct error *err)
 {
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
-    int rc = json_parse(answer->body, root, err);
-    if (rc != 0) return outcome_of(rc == ERROR_NOMEM ? rc : broken(err));
+    if (json_parse(answer->body, root, err) != 0) return outcome_of(broken(err));
     if (is_error(*root)) return api_parse_failure(answer, err);
     *items = json_at(*root, place);
     if (cJSON_IsArray(*items)) return API_OK;
@@ -199,7 +198,7 @@ static int read_embeddings(const struct api_answer *answer, const cJSON *items, 
  * many bytes of it may have come from few (gzip). */
 static int has_too_many_values(const struct api_answer *answer)
 {
-    size_t n = 0, most = answer->n_texts * MOST_VALUES + MOST_DIMENSIONS;
+    size_t n = 0, most = answer->n_texts * MAX_VALUES + VECTOR_MAX_DIMENSIONS;
     for (size_t i = 0; i < answer->body.size && n <= most; i++) n += answer->body.data[i] == ',';
     return n > most;
 }

@@ -15,11 +15,12 @@
 #ifndef API_RESPONSE_H
 #define API_RESPONSE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "api/provider.h"
 #include "base/error.h"
 #include "base/span.h"
-
-#include <stdint.h>
 
 /* What an answer means for who sent the request. */
 enum api_outcome {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "text/unicode/classes.h"
 #include "text/utf8.h"
 
 #define STAND_IN "[key]"
@@ -38,13 +39,6 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Spaces, controls, and characters that turn the direction of a line or hide. */
-static int is_blank(uint32_t c)
-{
-    return c <= 0x20 || (c >= 0x7F && c <= 0xA0) || (c >= 0x2028 && c <= 0x202E) ||
-           (c >= 0x2060 && c <= 0x206F) || (c >= 0x200B && c <= 0x200F) || c == 0xFEFF;
-}
-
 /* One line with single spaces. What was too long loses its last word, which may be half a key. */
 static void flatten(const char *message, struct text *out)
 {
@@ -53,7 +47,7 @@ static void flatten(const char *message, struct text *out)
     while (message < end && !out->full) {
         char bytes[4];
         uint32_t c = utf8_next(&message, end);
-        if (is_blank(c)) {
+        if (unicode_is_blank(c)) {
             blank = out->size > 0;
             continue;
         }
@@ -192,7 +186,7 @@ static void replace_secrets(const struct text *in, const char *key, struct text 
 static size_t clip(const struct text *text, size_t limit)
 {
     if (text->size <= limit) return text->size;
-    while (limit > 0 && ((unsigned char)text->data[limit] & 0xC0) == 0x80) limit--;
+    while (limit > 0 && utf8_is_inside(text->data[limit])) limit--;
     return limit;
 }
 

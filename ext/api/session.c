@@ -9,7 +9,7 @@
 
 void api_session_init(struct api_session *session)
 {
-    *session = (struct api_session){.settings = API_DEFAULT_SETTINGS};
+    *session = (struct api_session){0};
 }
 
 void api_session_deinit(struct api_session *session)

@@ -13,19 +13,13 @@ struct api_settings {
     double timeout;        /* seconds for each attempt of a request, above 0 */
     unsigned max_retries;  /* of each request */
     unsigned concurrency;  /* requests in flight, 1 or more */
-    uint64_t max_requests; /* of the whole session, repeated ones included; UINT64_MAX: no limit */
+    uint64_t max_requests; /* of the whole session, repeated ones included */
 };
 
-#define API_DEFAULT_SETTINGS                                                                       \
-    (struct api_settings)                                                                          \
-    {                                                                                              \
-        .timeout = 60, .max_retries = 2, .concurrency = 8, .max_requests = UINT64_MAX              \
-    }
-
 struct api_session {
-    struct http_client *client; /* NULL: none yet */
-    struct api_settings settings;
-    uint64_t n_requests; /* sent */
+    struct http_client *client;   /* NULL: none yet */
+    struct api_settings settings; /* the caller's, to be set before anything is sent */
+    uint64_t n_requests;          /* sent */
 };
 
 void api_session_init(struct api_session *session);

@@ -14,7 +14,9 @@ struct cancel {
     void *context;
 };
 
-/* 0, or ERROR_INTERRUPTED with the text "interrupted". A NULL token never cancels. */
+/* Whether the work should stop; as an error: 0, or ERROR_INTERRUPTED with the text "interrupted". A
+ * NULL token never cancels. */
+int cancel_is_requested(const struct cancel *cancel);
 int cancel_check(const struct cancel *cancel, struct error *err);
 
 #endif

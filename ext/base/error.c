@@ -57,9 +57,9 @@ int error_nomem(struct error *err)
     return error_set(err, ERROR_NOMEM, "out of memory");
 }
 
-int error_context(struct error *err, const char *format, ...)
+void error_context(struct error *err, const char *format, ...)
 {
-    if (err == NULL) return ERROR_INVALID;
+    if (err == NULL) return;
     char text[sizeof err->text];
     memcpy(text, err->text, sizeof text);
     va_list arguments;
@@ -71,5 +71,4 @@ int error_context(struct error *err, const char *format, ...)
         snprintf(err->text + length, room, ": %s", text);
     }
     clean(err->text);
-    return err->code;
 }

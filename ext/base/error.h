@@ -1,9 +1,11 @@
 /*
  * error.h: what went wrong, in a code for programs and a sentence for people.
  *
- * A function that can fail returns int, 0 or an error_code, and takes a `struct error *` last. The
- * function that knows what happened writes the text; callers pass it on, or add context once. Text
- * is lower case, without a full stop: what came, what was wanted, the cure. Never allocated.
+ * A function that can fail returns int, 0 or an error_code, and takes a `struct error *` last, NULL
+ * where nobody reads the text. What it returns is the code, with a struct and without: a caller
+ * decides by that and passes it on. The function that knows what happened writes the text; callers
+ * leave it, or add context once. Text is lower case, without a full stop: what came, what was
+ * wanted, the cure. Never allocated.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
@@ -26,14 +28,16 @@ struct error {
                          end, whatever was formatted into it */
 };
 
-/* Writes code and text (printf style) and returns code. err may be NULL. */
+/* Writes code and text (printf style), if there is a struct, and returns code. */
 int error_set(struct error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* "out of memory". */
 int error_nomem(struct error *err);
 
-/* Puts "context: " (printf style) before the text of an error that is set; returns its code. */
-int error_context(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Puts "context: " (printf style) before the text of an error that is set, if there is a struct. It
+ * gives back no code: that is in the hands of whoever got the error. */
+void error_context(struct error *err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -3,8 +3,8 @@
  *
  * cJSON's allocator is one for the whole process. Where the library is shared, the program that
  * loaded us may use it too, and a block that was allocated before a hook of ours would be freed by
- * the wrong allocator: so there is no hook, and memory that cJSON does not get reads as broken JSON.
- * A parsed tree takes up to 40 times the memory of its text ("[0,0,0]"), 4 times that of an
+ * the wrong allocator: so there is no hook, and memory that cJSON does not get reads as broken
+ * JSON. A parsed tree takes up to 40 times the memory of its text ("[0,0,0]"), 4 times that of an
  * ordinary answer: the text must be bounded before it gets here. cJSON nests to 1000 and cuts a
  * string at U+0000.
  */
@@ -26,7 +26,8 @@ const cJSON *json_at(const cJSON *root, const char *pointer);
 /* The text there; NULL: no text, or an empty one. */
 const char *json_text_at(const cJSON *root, const char *pointer);
 
-/* Whether the member of an object is true; `usual` if it is neither true nor false, or not there. */
+/* Whether the member of an object is true; `usual` if it is neither true nor false, or not
+ * there. */
 int json_flag(const cJSON *object, const char *name, int usual);
 
 /* Whether it is a number that is finite as a float32; *value is the nearest one then. */

@@ -4,6 +4,9 @@
 #ifndef BASE_PROCESSOR_H
 #define BASE_PROCESSOR_H
 
+#if defined(__x86_64__)
+#define PROCESSOR_HAS_X86 1 /* the families of x86-64 are built */
+#endif
 #if defined(__x86_64__) && defined(__linux__) &&                                                   \
     ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
 #define PROCESSOR_MAY_HAVE_AMX 1 /* compiler and system know it */

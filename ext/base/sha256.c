@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define BLOCK ((size_t)64)
+#define BLOCK ((size_t)SHA256_BLOCK_SIZE)
 
 /* The first 32 bits of the fractional parts of the cube roots of the first 64 primes (4.2.2). */
 static const uint32_t constants[64] = {

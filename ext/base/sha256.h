@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define SHA256_SIZE 32
+#define SHA256_BLOCK_SIZE 64
 
 /* The digest of `size` bytes; data may be NULL when size is 0. */
 void sha256(const void *data, size_t size, unsigned char digest[SHA256_SIZE]);
@@ -16,8 +17,8 @@ void sha256(const void *data, size_t size, unsigned char digest[SHA256_SIZE]);
 /* The same in pieces: init, any number of updates, final once. Owns no memory. */
 struct sha256 {
     uint32_t state[8];
-    uint64_t size;           /* bytes so far */
-    unsigned char block[64]; /* of which size % 64 are waiting */
+    uint64_t size;                          /* bytes so far */
+    unsigned char block[SHA256_BLOCK_SIZE]; /* its first size % SHA256_BLOCK_SIZE bytes wait */
 };
 
 void sha256_init(struct sha256 *hash);

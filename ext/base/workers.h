@@ -2,8 +2,8 @@
  * workers.h: several threads for one piece of work.
  *
  * Threads live as long as the call: they are started for it and joined before it returns, so that
- * none is left when a database closes, nothing has to be told of fork(), and a program's own threads
- * share nothing with ours. Starting one takes some 20 microseconds: worth it from about a
+ * none is left when a database closes, nothing has to be told of fork(), and a program's own
+ * threads share nothing with ours. Starting one takes some 20 microseconds: worth it from about a
  * millisecond of work on. Signals are blocked in them.
  */
 #ifndef BASE_WORKERS_H

@@ -12,7 +12,10 @@ static int check_name(const char *name, struct error *err)
     if (name == NULL) return error_set(err, ERROR_INVALID, "expected a name");
     struct span text = {name, strlen(name)};
     int rc = model_check_text(text, 1, err);
-    if (rc != 0) return error_context(err, "name");
+    if (rc != 0) {
+        error_context(err, "name");
+        return rc;
+    }
     if (text.size > CATALOG_MAX_NAME)
         return error_set(err, ERROR_INVALID, "expected a name of at most %d bytes, not %zu",
                          CATALOG_MAX_NAME, text.size);
@@ -21,7 +24,7 @@ static int check_name(const char *name, struct error *err)
 
 static int no_provider(const char *provider, struct error *err)
 {
-    char names[300] = "builtin, local";
+    char names[ENTRY_LIST_SIZE] = ENTRY_BUILTIN_PROVIDER ", " ENTRY_LOCAL_PROVIDER;
     size_t n;
     const struct api_provider *all = api_providers(&n);
     for (size_t i = 0; i < n; i++) entry_list_name(all[i].name, names, sizeof names);
@@ -38,8 +41,8 @@ static int join_name(const struct catalog_alias *alias, char *full_name, size_t 
                          alias->name);
     size_t length = alias->provider != NULL ? strlen(alias->provider) + 1 : 0,
            model_length = strlen(alias->model);
-    if (length > 0 && strcmp(alias->provider, "builtin") != 0 &&
-        strcmp(alias->provider, "local") != 0 &&
+    if (length > 0 && strcmp(alias->provider, ENTRY_BUILTIN_PROVIDER) != 0 &&
+        strcmp(alias->provider, ENTRY_LOCAL_PROVIDER) != 0 &&
         api_provider_find(alias->provider, length - 1) == NULL)
         return no_provider(alias->provider, err);
     if (length + model_length >= size || model_length > CATALOG_MAX_NAME)
@@ -58,7 +61,8 @@ static int check_prefix(const char *prefix, enum model_task task, struct error *
     if (task == MODEL_RERANK)
         return error_set(err, ERROR_INVALID, "a model that reranks takes no prefix");
     int rc = model_check_text((struct span){prefix, strlen(prefix)}, 0, err);
-    return rc == 0 ? 0 : error_context(err, "prefix");
+    if (rc != 0) error_context(err, "prefix");
+    return rc;
 }
 
 static int check_alias(const struct catalog_alias *alias, enum model_task task, struct error *err)
@@ -191,7 +195,7 @@ static int add_own(struct catalog *catalog, const struct catalog_alias *alias, e
 static int add_alias(struct catalog *catalog, const struct catalog_alias *alias,
                      enum model_task task, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct catalog_entry *base;
     int rc = join_name(alias, full_name, sizeof full_name, err);
     if (rc != 0) return rc;
@@ -231,22 +235,22 @@ static int is_meant(const struct catalog *catalog, const struct catalog_alias *a
 }
 
 /* The task of an alias that names none, if the model does but one: which, a local one's folder
- * says. */
+ * says. Of two that fail the first tells why. */
 static int find_task(const struct catalog *catalog, struct catalog_alias *alias, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
-    struct error problem = {0};
+    char full_name[ENTRY_FULL_NAME_SIZE];
+    struct error problem;
     int rc = join_name(alias, full_name, sizeof full_name, err);
     if (rc != 0 || entry_split(catalog, full_name).kind != ENTRY_LOCAL) return rc;
     alias->task = MODEL_EMBED;
     rc = entry_check_local(catalog, full_name, MODEL_EMBED, &problem);
-    if (rc == 0) return 0;
-    alias->task = MODEL_RERANK;
-    int rerank_rc =
-        rc == ERROR_INVALID ? entry_check_local(catalog, full_name, MODEL_RERANK, NULL) : rc;
-    if (rerank_rc == 0) return check_alias(alias, MODEL_RERANK, err);
-    if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
-    return error_set(err, rc, "%s", problem.text);
+    if (rc == ERROR_INVALID) {
+        alias->task = MODEL_RERANK;
+        int rerank_rc = entry_check_local(catalog, full_name, MODEL_RERANK, NULL);
+        if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
+        if (rerank_rc == 0) return check_alias(alias, MODEL_RERANK, err);
+    }
+    return rc == 0 ? 0 : error_set(err, rc, "%s", problem.text);
 }
 
 int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size_t *number,
@@ -327,7 +331,7 @@ static int become_own(struct catalog *catalog, struct catalog_entry *entry,
         entry->base = entry;
     } else {
         entry->kind = ENTRY_BUILTIN;
-        entry_replace_text(&entry->model_name, NULL, NULL);
+        entry_clear_text(&entry->model_name);
     }
     return rc;
 }
@@ -342,8 +346,8 @@ static int gives_something(const struct catalog_alias *alias)
            (alias->given & CATALOG_PRECISION && alias->precision != NULL);
 }
 
-/* What the entry is of itself: where and how. *base: the entry that it is to stand for. The alias gets
- * the prefixes that the entry had from the model it was a name of. */
+/* What the entry is of itself: where and how. *base: the entry that it is to stand for. The alias
+ * gets the prefixes that the entry had from the model it was a name of. */
 static int change_model(struct catalog *catalog, struct catalog_entry *entry, const char *full_name,
                         struct catalog_alias *alias, struct catalog_entry **base, struct error *err)
 {
@@ -366,7 +370,7 @@ static int change_model(struct catalog *catalog, struct catalog_entry *entry, co
 int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
                    const struct catalog_alias *alias, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct catalog_alias whole = *alias;
     struct catalog_entry *base;
     int rc = check_alias(alias, entry->task, err);
@@ -389,9 +393,8 @@ int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct 
             catalog->entries[i]->base == entry)
             return error_set(err, ERROR_INVALID, "'%.100s' stands for it: remove that first",
                              catalog->entries[i]->name);
-    if (now.is_default)
-        entry_replace_text(&catalog->defaults[entry_task_index(entry->task)], NULL, NULL);
-    entry_replace_secret(&entry->key, NULL, NULL);
+    if (now.is_default) entry_clear_text(&catalog->defaults[entry_task_index(entry->task)]);
+    entry_clear_secret(&entry->key);
     /* A statement that is open may still use the model, so it stays; but not its key. */
     if (entry->kind == ENTRY_REMOTE) remote_forget_key(entry->own);
     entry->removed = 1;

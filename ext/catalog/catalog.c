@@ -8,8 +8,6 @@
 #include "catalog/entry.h"
 #include "lexical/lexical.h"
 
-#define STORE_VARIABLE "RERANK_CACHE"
-
 static const char *const default_variables[2] = {"RERANK_EMBED_MODEL", "RERANK_RERANK_MODEL"};
 
 /* The first entry that does the task: the embedded model's. */
@@ -39,12 +37,6 @@ int catalog_new(struct catalog **made, struct error *err)
     return rc;
 }
 
-static void close_store(struct catalog *catalog)
-{
-    if (catalog->store.close != NULL) catalog->store.close(catalog->store.context);
-    catalog->store = (struct catalog_store){0};
-}
-
 void catalog_free(struct catalog *catalog)
 {
     if (catalog == NULL) return;
@@ -54,8 +46,7 @@ void catalog_free(struct catalog *catalog)
     cache_deinit(&catalog->cache);
     model_free(catalog->lexical);
     api_session_deinit(&catalog->session);
-    close_store(catalog);
-    memory_free(catalog->store_path);
+    entry_close_store(catalog);
     memory_free(catalog);
 }
 
@@ -72,7 +63,8 @@ int catalog_find(struct catalog *catalog, const char *name, enum model_task task
     }
     /* Names that were set were known: only the environment's can fail. */
     int rc = entry_find_or_add(catalog, default_name, task, 1, entry, err);
-    return rc == 0 ? 0 : error_context(err, "%s", default_variables[entry_task_index(task)]);
+    if (rc != 0) error_context(err, "%s", default_variables[entry_task_index(task)]);
+    return rc;
 }
 
 const char *catalog_entry_name(const struct catalog_entry *entry)
@@ -155,46 +147,4 @@ size_t catalog_call_size(const struct catalog *catalog, const struct catalog_ent
     size_t batch_size = entry->base->model->batch_size;
     return entry->base->provider == NULL ? batch_size
                                          : batch_size * catalog->session.settings.concurrency;
-}
-
-/* ---- the store ------------------------------------------------------------------------------- */
-
-void catalog_set_store_opener(struct catalog *catalog, catalog_store_opener open)
-{
-    catalog->open_store = open;
-}
-
-const char *catalog_store_path(const struct catalog *catalog)
-{
-    return catalog->store_path != NULL ? catalog->store_path : environment_value(STORE_VARIABLE);
-}
-
-int catalog_set_store(struct catalog *catalog, const char *path, struct error *err)
-{
-    struct catalog_store store = {0};
-    char *copy = NULL;
-    int rc = entry_replace_text(&copy, path != NULL ? path : "", err);
-    if (rc == 0 && path != NULL) rc = catalog->open_store(path, &store, err);
-    if (rc != 0) {
-        memory_free(copy);
-        return rc;
-    }
-    close_store(catalog);
-    memory_free(catalog->store_path);
-    catalog->store_path = copy;
-    catalog->store = store;
-    return 0;
-}
-
-int entry_store(struct catalog *catalog, struct catalog_store **store, struct error *err)
-{
-    const char *path = catalog_store_path(catalog);
-    *store = NULL;
-    if (path == NULL || path[0] == '\0' || catalog->open_store == NULL) return 0;
-    if (catalog->store.find == NULL) {
-        int rc = catalog->open_store(path, &catalog->store, err);
-        if (rc != 0) return error_context(err, "%s", STORE_VARIABLE);
-    }
-    *store = &catalog->store;
-    return 0;
 }

@@ -10,13 +10,13 @@
  * an entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in
  * a database. Not thread-safe: SQLite's connection mutex serialises us.
  *
- * Local models (bert/) and remote ones (api/) get an entry when they are first named. SQL of a database
- * file may name any: a local name reaches the model folders of this machine and nothing else, for remote
- * ones see endpoint.h.
+ * Local models (local/) and remote ones (api/) get an entry when they are first named. SQL of a
+ * database file may name any: a local name reaches the model folders of this machine and nothing
+ * else, for remote ones see endpoint.h.
  *
  * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
- * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path), RERANK_ON_OVERLONG, and a number for each of enum
- * catalog_setting.
+ * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path),
+ * RERANK_ON_OVERLONG, and a number for each of enum catalog_setting.
  */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
@@ -56,25 +56,24 @@ const char *catalog_entry_prefix(const struct catalog_entry *entry, enum model_r
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
- * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors [n_texts,
- * dimensions] are the caller's to free, NULL after an error or without a text; what was embedded
- * before an error is in the caches. `fitted`: what
- * catalog_entry_model(entry) became after learning from a collection, used in its place and never
- * cached; or NULL. */
+ * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors
+ * [n_texts, dimensions] are the caller's to free, NULL after an error or without a text; what was
+ * embedded before an error is in the caches. `fitted`: what catalog_entry_model(entry) became after
+ * learning from a collection, used in its place and never cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, struct model_embeddings *embeddings,
                   struct error *err);
 
 /* The embedding of one text, if it is known without the model; else vectors is NULL. */
-int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
+int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
                    const struct model_texts *text, struct model_embeddings *embedding,
                    struct error *err);
 
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err);
 
-/* What embedding would take: texts that are not known yet, each once, and for those the requests and
- * the tokens, both estimated. Nothing is sent. *estimate is raised. */
+/* What embedding would take: texts that are not known yet, each once, and for those the requests
+ * and the tokens, both estimated. Nothing is sent. *estimate is raised. */
 struct catalog_estimate {
     uint64_t texts, requests, tokens;
 };
@@ -129,7 +128,7 @@ struct catalog_alias {
     const char *api_key; /* the same; NULL: that of the environment, if the URL is the provider's */
     size_t dimensions;   /* to ask for, or the first so many; 0: the model's own */
     size_t batch_size;   /* texts a request; 0: the provider's, or as is best */
-    const char *precision; /* of a local one, see bert.h; NULL: "float32" */
+    const char *precision; /* of a local one, see local.h; NULL: "float32" */
 };
 
 enum catalog_given {
@@ -183,14 +182,14 @@ int catalog_set(struct catalog *catalog, enum catalog_setting setting, const cha
                 struct error *err);
 uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting);
 
-/* What becomes of a text that is longer than a local model reads: "truncate" (the usual) or "error".
- * RERANK_ON_OVERLONG gives the first value. ERROR_INVALID for what is neither. */
+/* What becomes of a text that is longer than a local model reads: "truncate" (the usual) or
+ * "error". RERANK_ON_OVERLONG gives the first value. ERROR_INVALID for what is neither. */
 int catalog_set_on_overlong(struct catalog *catalog, const char *text, struct error *err);
 const char *catalog_on_overlong(const struct catalog *catalog);
 
 /* The store that keeps vectors of remote models longer than the process (store.h): a path, NULL for
- * none, which the SQL face knows how to open. Set, it is opened at once; that of RERANK_CACHE when it
- * is first needed. Errors of the opener; the store there was is kept then. */
+ * none, which the SQL face knows how to open. Set, it is opened at once; that of RERANK_CACHE when
+ * it is first needed. Errors of the opener; the store there was is kept then. */
 typedef int (*catalog_store_opener)(const char *path, struct catalog_store *store,
                                     struct error *err);
 void catalog_set_store_opener(struct catalog *catalog, catalog_store_opener open);

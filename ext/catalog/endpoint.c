@@ -13,11 +13,15 @@ void endpoint_variable(const struct api_provider *provider, char *out, size_t si
     for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
-int endpoint_same_origin(const char *one_url, const char *other_url)
+/* *same: whether both are of one scheme, host and port; of a URL that is none, that cannot be. */
+static int have_same_origin(const char *one_url, const char *other_url, int *same,
+                            struct error *err)
 {
-    char one[300], other[300];
-    return http_origin(one_url, one, sizeof one, NULL) == 0 &&
-           http_origin(other_url, other, sizeof other, NULL) == 0 && strcmp(one, other) == 0;
+    char one[HTTP_ORIGIN_SIZE], other[HTTP_ORIGIN_SIZE];
+    int rc = http_origin(one_url, one, sizeof one, NULL);
+    if (rc == 0) rc = http_origin(other_url, other, sizeof other, NULL);
+    *same = rc == 0 && strcmp(one, other) == 0;
+    return rc == ERROR_NOMEM ? error_nomem(err) : 0;
 }
 
 int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
@@ -32,9 +36,11 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
     int rc = http_check_url(endpoint->base_url, endpoint->plain, err);
     if (rc == 0 && strchr(endpoint->base_url, '?') != NULL)
         rc = error_set(err, ERROR_INVALID, "the URL holds a query: give it up to the path");
-    if (rc != 0) return url != NULL ? rc : error_context(err, "%s", variable);
-    if (key == NULL && set_key != NULL && (url == NULL || endpoint_same_origin(url, usual)))
-        endpoint->key = set_key;
+    int is_usual = url == NULL;
+    if (rc != 0 && is_usual) error_context(err, "%s", variable);
+    if (rc == 0 && !is_usual) rc = have_same_origin(url, usual, &is_usual, err);
+    if (rc != 0) return rc;
+    if (key == NULL && set_key != NULL && is_usual) endpoint->key = set_key;
     if (endpoint->key == NULL && provider->needs_key && url == NULL)
         return error_set(err, ERROR_INVALID,
                          "%s: no API key (set %s, or INSERT INTO rerank_models(name, provider, "

@@ -7,9 +7,9 @@
  * to where the provider is without a URL given: another host never gets it.
  *
  * SQL in a database file (a view, a trigger, an index) can name any model. So a provider answers
- * only if the application has set it up: by the key it needs, by its variable for the base URL, or in SQL
- * that no file can run (INSERT INTO rerank_models, rerank_config), which is `trusted`. Nobody's local
- * servers are called because a file says so.
+ * only if the application has set it up: by the key it needs, by its variable for the base URL, or
+ * in SQL that no file can run (INSERT INTO rerank_models, rerank_config), which is `trusted`.
+ * Nobody's local servers are called because a file says so.
  */
 #ifndef CATALOG_ENDPOINT_H
 #define CATALOG_ENDPOINT_H
@@ -27,9 +27,6 @@ struct endpoint {
  * or what is wrong with a URL. */
 int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
                      int trusted, struct endpoint *endpoint, struct error *err);
-
-/* Are both of one scheme, host and port? */
-int endpoint_same_origin(const char *one_url, const char *other_url);
 
 /* "PROVIDER_BASE_URL" into out [size]. */
 void endpoint_variable(const struct api_provider *provider, char *out, size_t size);

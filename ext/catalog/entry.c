@@ -6,7 +6,7 @@
 #include "api/remote.h"
 #include "base/memory.h"
 #include "catalog/endpoint.h"
-#include "catalog/known.h"
+#include "catalog/prefixes.h"
 #include "http/http.h"
 
 /* SQL of a database file may name so many: each stays until the connection closes. */
@@ -27,21 +27,31 @@ int entry_replace_text(char **owned, const char *text, struct error *err)
         copy = memory_copy(text, strlen(text));
         if (copy == NULL) return error_nomem(err);
     }
-    memory_free(*owned);
+    entry_clear_text(owned);
     *owned = copy;
     return 0;
 }
 
+void entry_clear_text(char **owned)
+{
+    memory_free(*owned);
+    *owned = NULL;
+}
+
 int entry_replace_secret(char **owned, const char *text, struct error *err)
 {
-    char *before = *owned;
-    *owned = NULL;
-    if (entry_replace_text(owned, text, err) != 0) {
-        *owned = before;
-        return ERROR_NOMEM;
-    }
-    memory_free_secret(before);
+    char *copy = NULL;
+    int rc = entry_replace_text(&copy, text, err);
+    if (rc != 0) return rc;
+    entry_clear_secret(owned);
+    *owned = copy;
     return 0;
+}
+
+void entry_clear_secret(char **owned)
+{
+    memory_free_secret(*owned);
+    *owned = NULL;
 }
 
 void entry_free_own(struct catalog_entry *entry)
@@ -109,7 +119,9 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
         size_t length = (size_t)(colon - name);
         target.model = colon + 1;
         target.provider = api_provider_find(name, length);
-        if (length == 5 && memcmp(name, "local", 5) == 0) target.kind = ENTRY_LOCAL;
+        if (length == strlen(ENTRY_LOCAL_PROVIDER) &&
+            memcmp(name, ENTRY_LOCAL_PROVIDER, length) == 0)
+            target.kind = ENTRY_LOCAL;
     } else if (slash != NULL && slash > name && slash[1] != '\0' &&
                entry_find(catalog, name, MODEL_EMBED) == NULL &&
                entry_find(catalog, name, MODEL_RERANK) == NULL) {
@@ -122,7 +134,7 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
 /* Providers that take the role as a field get no prefix. */
 static int add_known_prefixes(struct catalog_entry *entry, struct error *err)
 {
-    const struct known_prefixes *known = known_prefixes_find(entry->model_name);
+    const struct prefixes *known = prefixes_find(entry->model_name);
     if (known == NULL || entry->task != MODEL_EMBED ||
         (entry->provider != NULL && entry->provider->embed.role.field != NULL))
         return 0;
@@ -158,12 +170,12 @@ static int make_store_name(struct catalog_entry *entry, struct error *err)
  * the variable that stands in for it. */
 static int check_key(struct catalog_entry *entry, const char *base_url, struct error *err)
 {
-    char origin[300];
+    char origin[HTTP_ORIGIN_SIZE];
     int rc = http_origin(base_url, origin, sizeof origin, err);
     if (rc != 0 || entry->key == NULL) return rc;
     if (entry->key_origin == NULL) return entry_replace_text(&entry->key_origin, origin, err);
-    return strcmp(entry->key_origin, origin) == 0 ? 0
-                                                  : entry_replace_secret(&entry->key, NULL, err);
+    if (strcmp(entry->key_origin, origin) != 0) entry_clear_secret(&entry->key);
+    return 0;
 }
 
 static int make_local(const struct catalog *catalog, const struct catalog_entry *entry,
@@ -175,7 +187,7 @@ static int make_local(const struct catalog *catalog, const struct catalog_entry 
                                     .precision = entry->precision,
                                     .dimensions = entry->dimensions,
                                     .batch_size = entry->batch_size};
-    return local_new(&catalog->bert, &options, model, err);
+    return local_new(&catalog->local, &options, model, err);
 }
 
 int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
@@ -184,7 +196,7 @@ int entry_check_local(const struct catalog *catalog, const char *name, enum mode
     struct local_options options = {
         .name = name, .model = entry_split(catalog, name).model, .task = task};
     struct model *made = NULL;
-    int rc = local_new(&catalog->bert, &options, &made, err);
+    int rc = local_new(&catalog->local, &options, &made, err);
     if (rc == 0) model_free(made);
     return rc;
 }
@@ -226,8 +238,8 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
 
 const char *entry_provider_name(const struct catalog_entry *base)
 {
-    if (base->kind == ENTRY_LOCAL) return "local";
-    return base->kind == ENTRY_REMOTE ? base->provider->name : "builtin";
+    if (base->kind == ENTRY_LOCAL) return ENTRY_LOCAL_PROVIDER;
+    return base->kind == ENTRY_REMOTE ? base->provider->name : ENTRY_BUILTIN_PROVIDER;
 }
 
 const char *entry_model_name(const struct catalog_entry *base)
@@ -239,12 +251,13 @@ const char *entry_model_name(const struct catalog_entry *base)
 static int add_base(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                     struct catalog_entry **added, struct error *err)
 {
-    char full_name[2 * CATALOG_MAX_NAME + 2];
+    char full_name[ENTRY_FULL_NAME_SIZE];
     struct entry_target target = entry_split(catalog, name);
-    const char *provider = target.kind == ENTRY_LOCAL ? "local" : target.provider->name;
+    const char *provider =
+        target.kind == ENTRY_LOCAL ? ENTRY_LOCAL_PROVIDER : target.provider->name;
     size_t model_length = strlen(target.model);
     if (model_length == 0 || model_length > CATALOG_MAX_NAME ||
-        model_check_text((struct span){target.model, model_length}, 1, NULL) != 0)
+        model_check_text((struct span){target.model, model_length}, 1, err) != 0)
         return error_set(err, ERROR_INVALID, "expected provider:model, not '%.100s'", name);
     snprintf(full_name, sizeof full_name, "%s:%s", provider, target.model);
     *added = entry_find(catalog, full_name, task);
@@ -294,7 +307,7 @@ int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task
     if (target.kind == ENTRY_REMOTE && !entry_provider_does(target.provider, task))
         return error_set(err, ERROR_INVALID, "%s does not %s", target.provider->name, verb);
     if (target.kind != ENTRY_BUILTIN) return add_base(catalog, name, task, trusted, entry, err);
-    char names[300];
+    char names[ENTRY_LIST_SIZE];
     list_names(catalog, task, names, sizeof names);
     enum model_task other = task == MODEL_EMBED ? MODEL_RERANK : MODEL_EMBED;
     if (entry_find(catalog, name, other) != NULL)

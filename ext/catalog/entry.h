@@ -1,6 +1,7 @@
 /*
- * entry.h: what the files of this room share: catalog.c (what there is, settings), entry.c (one entry
- * and its model), aliases.c (what the user registers) and calls.c (embedding and reranking).
+ * entry.h: what the files of this room share: catalog.c (what there is, settings), entry.c (one
+ * entry and its model), aliases.c (what the user registers) and dispatch.c (embedding and
+ * reranking).
  */
 #ifndef CATALOG_ENTRY_H
 #define CATALOG_ENTRY_H
@@ -12,6 +13,13 @@
 #include "catalog/catalog.h"
 
 enum entry_kind { ENTRY_BUILTIN, ENTRY_LOCAL, ENTRY_REMOTE };
+
+/* What a name of the kind has for its provider. */
+#define ENTRY_BUILTIN_PROVIDER "builtin"
+#define ENTRY_LOCAL_PROVIDER "local"
+
+#define ENTRY_FULL_NAME_SIZE (2 * CATALOG_MAX_NAME + 2) /* "provider:model" and a NUL */
+#define ENTRY_LIST_SIZE 300                             /* names in a message */
 
 struct catalog_entry {
     char *name; /* owned; the model's full name, or the alias */
@@ -45,7 +53,7 @@ struct catalog {
     char *defaults[2]; /* owned; names for embedding, reranking; NULL: the first that does it */
     struct cache cache;
     struct api_session session; /* what remote models share */
-    struct local_session bert;  /* and local ones */
+    struct local_session local; /* and local ones */
     uint64_t n_models;          /* made so far */
     uint64_t settings[N_CATALOG_SETTINGS];
     catalog_store_opener open_store; /* NULL: there are no stores */
@@ -55,6 +63,7 @@ struct catalog {
 
 /* The store, opened now if need be; *store NULL: there is none. */
 int entry_store(struct catalog *catalog, struct catalog_store **store, struct error *err);
+void entry_close_store(struct catalog *catalog); /* if there is one, and forgets its path */
 
 /* The usual values, or those of the environment. */
 int catalog_settings_init(struct catalog *catalog, struct error *err);
@@ -67,16 +76,19 @@ extern const char *const entry_task_verbs[2];
 /* Replaces *owned by a copy of text, or by NULL. ERROR_NOMEM leaves it as it was. */
 int entry_replace_text(char **owned, const char *text, struct error *err);
 
+void entry_clear_text(char **owned);
+
 /* The same, and what was there is wiped. */
 int entry_replace_secret(char **owned, const char *text, struct error *err);
+void entry_clear_secret(char **owned);
 
 /* Adds an entry; base NULL: it is a base, of `model` (NULL: to be made). */
 int entry_add(struct catalog *catalog, const char *name, enum model_task task,
               struct catalog_entry *base, struct model *model, struct error *err);
 void entry_free(struct catalog_entry *entry); /* accepts NULL */
 
-/* Gives back a base's own model and what a remote one has of where and how; the pointers are then of
- * no use. */
+/* Gives back a base's own model and what a remote one has of where and how; the pointers are then
+ * of no use. */
 void entry_free_own(struct catalog_entry *entry);
 
 int entry_provider_does(const struct api_provider *provider, enum model_task task);
@@ -88,8 +100,8 @@ void entry_list_name(const char *name, char *list, size_t size);
 struct catalog_entry *entry_find(const struct catalog *catalog, const char *name,
                                  enum model_task task);
 
-/* The entry of that name: one that is there, or a local or remote model's, added now. `trusted`: see
- * endpoint.h. ERROR_INVALID names what there is; errors of local_new. */
+/* The entry of that name: one that is there, or a local or remote model's, added now. `trusted`:
+ * see endpoint.h. ERROR_INVALID names what there is; errors of local_new. */
 int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                       struct catalog_entry **entry, struct error *err);
 
@@ -107,8 +119,8 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
 int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
                       struct error *err);
 
-/* Makes a new entry the base of such a model, with the prefixes that it is known to want; its model is
- * not made yet. */
+/* Makes a new entry the base of such a model, with the prefixes that it is known to want; its model
+ * is not made yet. */
 int entry_set_target(struct catalog_entry *entry, const struct entry_target *target,
                      struct error *err);
 

@@ -14,7 +14,7 @@
 
 static const struct {
     const char *name, *variable;
-    uint64_t least, most, usual;
+    uint64_t min, max, initial;
 } settings[N_CATALOG_SETTINGS] = {
     [CATALOG_MEMORY_BUDGET] = {"memory_budget", "RERANK_MEMORY_BUDGET", 0, INT64_MAX,
                                (uint64_t)2 << 30},
@@ -39,7 +39,7 @@ static void apply(struct catalog *catalog, enum catalog_setting setting, uint64_
 {
     struct api_settings *remote = &catalog->session.settings;
     catalog->settings[setting] = value;
-    catalog->bert.n_threads = (size_t)catalog->settings[CATALOG_THREADS];
+    catalog->local.n_threads = (size_t)catalog->settings[CATALOG_THREADS];
     cache_set_budget(&catalog->cache, catalog->settings[CATALOG_MEMORY_BUDGET] / CACHE_SHARE);
     remote->timeout = (double)catalog->settings[CATALOG_TIMEOUT_MS] / 1000.0;
     remote->max_retries = (unsigned)catalog->settings[CATALOG_MAX_RETRIES];
@@ -55,11 +55,10 @@ static int set(struct catalog *catalog, enum catalog_setting setting, const char
     const char *p = text;
     for (; *p >= '0' && *p <= '9' && value <= ((uint64_t)INT64_MAX - 9) / 10 + 1; p++)
         value = value * 10 + (uint64_t)(*p - '0');
-    if (p == text || *p != '\0' || value < settings[setting].least ||
-        value > settings[setting].most)
+    if (p == text || *p != '\0' || value < settings[setting].min || value > settings[setting].max)
         return error_set(err, ERROR_INVALID,
                          "%s must be an integer from %" PRIu64 " to %" PRIu64 ", not '%.100s'", who,
-                         settings[setting].least, settings[setting].most, text);
+                         settings[setting].min, settings[setting].max, text);
     apply(catalog, setting, value);
     return 0;
 }
@@ -84,9 +83,9 @@ static int set_on_overlong(struct catalog *catalog, const char *who, const char 
                          text);
     /* Vectors of texts that were cut are in the cache: they are not to be found again. */
     for (size_t i = 0; i < catalog->n_entries; i++)
-        if (catalog->bert.refuse_overlong != refuse && catalog->entries[i]->kind == ENTRY_LOCAL)
+        if (catalog->local.refuse_overlong != refuse && catalog->entries[i]->kind == ENTRY_LOCAL)
             catalog->entries[i]->serial = ++catalog->n_models;
-    catalog->bert.refuse_overlong = refuse;
+    catalog->local.refuse_overlong = refuse;
     return 0;
 }
 
@@ -97,15 +96,15 @@ int catalog_set_on_overlong(struct catalog *catalog, const char *text, struct er
 
 const char *catalog_on_overlong(const struct catalog *catalog)
 {
-    return catalog->bert.refuse_overlong ? "error" : "truncate";
+    return catalog->local.refuse_overlong ? "error" : "truncate";
 }
 
 int catalog_settings_init(struct catalog *catalog, struct error *err)
 {
     int rc = 0;
-    for (int i = 0; i < N_CATALOG_SETTINGS; i++) catalog->settings[i] = settings[i].usual;
+    for (int i = 0; i < N_CATALOG_SETTINGS; i++) catalog->settings[i] = settings[i].initial;
     catalog->settings[CATALOG_THREADS] = workers_processors();
-    apply(catalog, CATALOG_MEMORY_BUDGET, settings[CATALOG_MEMORY_BUDGET].usual);
+    apply(catalog, CATALOG_MEMORY_BUDGET, settings[CATALOG_MEMORY_BUDGET].initial);
     for (int i = 0; rc == 0 && i < N_CATALOG_SETTINGS; i++) {
         const char *text = environment_value(settings[i].variable);
         if (text != NULL)

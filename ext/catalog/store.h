@@ -13,9 +13,10 @@
  * a model, and nothing of the user's database, comes between the two. What was flushed is there
  * after a crash of the process and after a ROLLBACK of the user's transaction.
  *
- * No error of `find`, `keep` or `flush` is a reason for embedding to fail: the caller counts it and
- * goes on without the store. The vectors are still its own. The store remains usable after any
- * error; the next call tries again. Not thread-safe.
+ * No error of `keep` or `flush` is a reason for embedding to fail: the vectors are still the
+ * caller's own, which counts one failure a flush. Nor is one of `find`, but for ERROR_NOMEM: what
+ * cannot be read is asked of the model. The store remains usable after any error; the next call
+ * tries again. Not thread-safe.
  */
 #ifndef CATALOG_STORE_H
 #define CATALOG_STORE_H

@@ -5,13 +5,12 @@
  * -DSQLITE_CORE) it is handed to sqlite3_auto_extension: `sqlite3_auto_extension((void
  * (*)(void))sqlite3_rerank_init)`.
  */
-#include "sqlite/api.h"
-
 #include "base/memory.h"
+#include "extension/version.h"
 #include "functions/functions.h"
 #include "semantic/semantic.h"
+#include "sqlite/api.h"
 
-#define RERANK_VERSION "0.1.0"
 #define SQLITE_OLDEST 3038000
 
 static void *sqlite_alloc(uint64_t size)
@@ -48,8 +47,6 @@ static int register_all(struct connection *connection)
     if (rc == SQLITE_OK) rc = models_register(connection);
     if (rc == SQLITE_OK) rc = settings_register(connection);
     if (rc == SQLITE_OK) rc = semantic_register(connection);
-    if (rc == SQLITE_OK) rc = search_each_register(connection);
-    if (rc == SQLITE_OK) rc = recall_register(connection);
     return rc;
 }
 

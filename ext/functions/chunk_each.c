@@ -1,16 +1,17 @@
 /*
- * chunk_each.c: chunk_each(text [, max_tokens [, overlap [, model]]]), a long text in pieces (text/chunk.h).
+ * chunk_each.c: chunk_each(text [, max_tokens [, overlap [, model]]]), a long text in pieces
+ * (text/chunk.h).
  *
- * Pieces are made one at a time, as they are asked for. The tokens of the prefix that the model gets
- * before a document count against what it reads, so that no piece is cut when it is embedded.
+ * Pieces are made one at a time, as they are asked for. The tokens of the prefix that the model
+ * gets before a document count against what it reads, so that no piece is cut when it is embedded.
  */
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
-#include "sqlite/table_function.h"
 #include "functions/tokens.h"
+#include "sqlite/argument.h"
+#include "sqlite/table_function.h"
 #include "text/chunk.h"
 
 /* Where the model reads texts of any length. */
@@ -31,7 +32,8 @@ static void chunk_cursor_free(struct table_cursor *base)
     chunk_free(((struct chunk_cursor *)base)->chunker);
 }
 
-/* A chunk_count. The model is looked up each time: an UPDATE of rerank_models may have made it anew. */
+/* A chunk_count. The model is looked up each time: an UPDATE of rerank_models may have made it
+ * anew. */
 static int count_tokens(void *context, struct span text, size_t *n_tokens, struct error *err)
 {
     const struct chunk_cursor *cursor = context;
@@ -42,30 +44,14 @@ static int count_tokens(void *context, struct span text, size_t *n_tokens, struc
     return rc;
 }
 
-/* An optional argument that is a number of tokens, `least` or more; *n stays where there is none. */
-static int read_count(sqlite3_value *value, const char *name, sqlite3_int64 least, size_t *n,
-                      struct error *err)
-{
-    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || sqlite3_value_int64(value) < least) {
-        int is_blob = sqlite3_value_type(value) == SQLITE_BLOB;
-        const char *text = is_blob ? "a blob" : (const char *)sqlite3_value_text(value);
-        if (text == NULL) return error_nomem(err);
-        return error_set(err, ERROR_INVALID, "%s must be an integer of %d or more, not %.40s", name,
-                         (int)least, text);
-    }
-    *n = (size_t)sqlite3_value_int64(value);
-    return 0;
-}
-
 /* How many tokens a piece may have, of those that the model reads. */
 static int choose_max_tokens(struct chunk_cursor *cursor, size_t *max_tokens, struct error *err)
 {
     const char *prefix = catalog_entry_prefix(cursor->entry, MODEL_DOCUMENT);
     const struct model *model = catalog_entry_model(cursor->entry);
     size_t wanted = 0, n_prefix, n_special;
-    int rc =
-        read_count(cursor->base.arguments[MAX_TOKENS - DOCUMENT], "max_tokens", 1, &wanted, err);
+    int rc = argument_optional_count(cursor->base.arguments[MAX_TOKENS - DOCUMENT], "max_tokens", 1,
+                                     SIZE_MAX, &wanted, err);
     if (rc == 0 && model->max_tokens > 0 && wanted > model->max_tokens)
         rc = error_set(err, ERROR_INVALID,
                        "max_tokens must be %zu or less, not %zu: %s reads no more",
@@ -101,8 +87,8 @@ static int chunk_start(struct table_cursor *base, struct error *err)
                                cursor->base.arguments[MODEL - DOCUMENT], &cursor->entry, err);
     if (rc == 0) rc = choose_max_tokens(cursor, &options.max_tokens, err);
     if (rc == 0)
-        rc = read_count(cursor->base.arguments[OVERLAP - DOCUMENT], "overlap", 0, &options.overlap,
-                        err);
+        rc = argument_optional_count(cursor->base.arguments[OVERLAP - DOCUMENT], "overlap", 0,
+                                     SIZE_MAX, &options.overlap, err);
     if (rc == 0) rc = chunk_new(text, &options, &cursor->chunker, err);
     return rc == 0 ? chunk_step(base, err) : rc;
 }
@@ -136,5 +122,5 @@ static const struct table_function chunk_each = {
 
 int chunk_each_register(struct connection *connection)
 {
-    return table_function_register(connection, &chunk_each);
+    return table_function_register(connection, &chunk_each, NULL);
 }

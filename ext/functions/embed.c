@@ -1,9 +1,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
-#include "semantic/estimate.h"
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 
@@ -14,7 +14,7 @@ static int parse_role(sqlite3_value *value, enum model_role *role, struct error 
 {
     const char *text;
     *role = MODEL_DOCUMENT;
-    int rc = table_function_text(value, &text, err);
+    int rc = argument_optional_text(value, &text, err);
     if (rc != 0 || text == NULL || strcmp(text, "document") == 0) return rc;
     *role = MODEL_QUERY;
     if (strcmp(text, "query") == 0) return 0;
@@ -25,7 +25,7 @@ static int find_model(struct connection *connection, sqlite3_value *name,
                       struct catalog_entry **entry, struct error *err)
 {
     const char *text;
-    int rc = table_function_text(name, &text, err);
+    int rc = argument_optional_text(name, &text, err);
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_EMBED, entry, err) : rc;
 }
 
@@ -46,7 +46,7 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0)
         sqlite3_result_blob64(context, embedding.vectors,
                               embedding.dimensions * sizeof *embedding.vectors, SQLITE_TRANSIENT);
-    else argument_result_error(context, "embed", &err);
+    else result_error(context, "embed", &err);
     memory_free(embedding.vectors);
 }
 
@@ -89,7 +89,7 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
         if (item->is_null) continue;
         texts[n++] = item->text;
         rc = model_check_text(item->text, 1, err);
-        if (rc != 0) rc = text_item_error(item, err);
+        if (rc != 0) rc = text_item_error(item, rc, err);
     }
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
     if (rc == 0)
@@ -155,7 +155,8 @@ static const struct table_function embed_each = {
     .free = each_free,
 };
 
-/* embed_estimate(texts [, model [, role]]) */
+/* embed_estimate(texts [, model [, role]]): what an embed_each of these texts would take, in
+ * requests and tokens; nothing is sent. */
 static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
@@ -175,8 +176,8 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
         if (!list.items[i].is_null) texts[n++] = list.items[i].text;
     struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
     if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);
-    if (rc == 0) estimate_result(context, &sum);
-    else argument_result_error(context, "embed_estimate", &err);
+    if (rc == 0) result_estimate(context, &sum);
+    else result_error(context, "embed_estimate", &err);
     memory_free(texts);
     text_list_deinit(&list);
 }
@@ -189,5 +190,5 @@ int embed_register(struct connection *connection)
         if (rc == SQLITE_OK)
             rc = connection_function(connection, "embed_estimate", n, SQLITE_DIRECTONLY, estimate);
     }
-    return rc == SQLITE_OK ? table_function_register(connection, &embed_each) : rc;
+    return rc == SQLITE_OK ? table_function_register(connection, &embed_each, NULL) : rc;
 }

@@ -9,12 +9,10 @@
 
 int vector_functions_register(struct connection *connection); /* vector_functions.c */
 int embed_register(struct connection *connection);            /* embed.c: embed(), embed_each */
-int tokens_register(struct connection *connection);      /* tokens.c: token_count(), token_ids() */
-int chunk_each_register(struct connection *connection);  /* chunk_each.c */
-int rerank_register(struct connection *connection);      /* rerank.c: rerank(), rerank */
-int models_register(struct connection *connection);      /* models.c: rerank_models, rerank_stats */
-int search_each_register(struct connection *connection); /* search_each.c */
-int recall_register(struct connection *connection);      /* semantic_recall.c */
-int settings_register(struct connection *connection);    /* settings.c: rerank_config() */
+int tokens_register(struct connection *connection);     /* tokens.c: token_count(), token_ids() */
+int chunk_each_register(struct connection *connection); /* chunk_each.c */
+int rerank_register(struct connection *connection);     /* rerank.c: rerank(), rerank */
+int models_register(struct connection *connection);     /* models.c: rerank_models, rerank_stats */
+int settings_register(struct connection *connection);   /* settings.c: rerank_config() */
 
 #endif

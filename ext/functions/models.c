@@ -1,9 +1,13 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
+#include "vector/codec.h"
+
+#define MAX_BATCH_SIZE 10000
 
 /* rerank_models: what models there are, and the user's names for them. rerank_stats: what they did.
  * Both list catalog entries. */
@@ -276,19 +280,6 @@ static int is_given(sqlite3_value *value, int inserts)
     return inserts ? sqlite3_value_type(value) != SQLITE_NULL : !sqlite3_value_nochange(value);
 }
 
-static int read_size(sqlite3_value *value, const char *name, size_t most, size_t *size,
-                     struct error *err)
-{
-    sqlite3_int64 number = sqlite3_value_int64(value);
-    *size = 0;
-    if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || number < 1 ||
-        (uint64_t)number > most)
-        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %zu", name, most);
-    *size = (size_t)number;
-    return 0;
-}
-
 /* Where a model is, and how it is to be called. */
 static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
                       struct error *err)
@@ -306,15 +297,17 @@ static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias
     if (alias->api_key != NULL && alias->api_key[0] == '\0') alias->api_key = NULL;
     int rc = 0;
     if (alias->given & CATALOG_DIMENSIONS)
-        rc = read_size(columns[DIMENSIONS], "dimensions", 65536, &alias->dimensions, err);
+        rc = argument_optional_count(columns[DIMENSIONS], "dimensions", 1, VECTOR_MAX_DIMENSIONS,
+                                     &alias->dimensions, err);
     if (rc == 0 && alias->given & CATALOG_BATCH_SIZE)
-        rc = read_size(columns[BATCH_SIZE], "batch_size", 10000, &alias->batch_size, err);
+        rc = argument_optional_count(columns[BATCH_SIZE], "batch_size", 1, MAX_BATCH_SIZE,
+                                     &alias->batch_size, err);
     return rc;
 }
 
 /* What the row says, checked as far as the catalog does not. */
 static int read_alias(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
-                      struct error *err)
+                      size_t *is_default, struct error *err)
 {
     const char *task = text_of(columns[TASK]);
     *alias = (struct catalog_alias){.name = text_of(columns[NAME]),
@@ -329,12 +322,9 @@ static int read_alias(sqlite3_value **columns, int inserts, struct catalog_alias
         return error_set(err, ERROR_INVALID, "task must be 'embed' or 'rerank', not '%.100s'",
                          task);
     if (task != NULL) alias->task = strcmp(task, "embed") == 0 ? MODEL_EMBED : MODEL_RERANK;
-    if (sqlite3_value_type(columns[IS_DEFAULT]) != SQLITE_NULL &&
-        (sqlite3_value_numeric_type(columns[IS_DEFAULT]) != SQLITE_INTEGER ||
-         sqlite3_value_int64(columns[IS_DEFAULT]) < 0 ||
-         sqlite3_value_int64(columns[IS_DEFAULT]) > 1))
-        return error_set(err, ERROR_INVALID, "is_default must be 0 or 1");
-    return read_given(columns, inserts, alias, err);
+    int rc = argument_optional_count(columns[IS_DEFAULT], "is_default", 0, 1, is_default, err);
+    if (rc == ERROR_INVALID) return error_set(err, ERROR_INVALID, "is_default must be 0 or 1");
+    return rc == 0 ? read_given(columns, inserts, alias, err) : rc;
 }
 
 /* is_default = 1 makes the entries of that name the default for their tasks; 0, for one that is it,
@@ -346,9 +336,10 @@ static int set_default(struct catalog *catalog, const struct catalog_alias *alia
     struct catalog_entry *entry;
     int rc = 0;
     for (int i = 0; rc == 0 && i < 2; i++) {
-        if ((alias->task != 0 && alias->task != tasks[i]) ||
-            catalog_find(catalog, alias->name, tasks[i], &entry, NULL) != 0)
-            continue;
+        if (alias->task != 0 && alias->task != tasks[i]) continue;
+        int find_rc = catalog_find(catalog, alias->name, tasks[i], &entry, NULL);
+        if (find_rc == ERROR_NOMEM) rc = error_nomem(err);
+        if (find_rc != 0) continue;
         if (is_default) rc = catalog_set_default(catalog, tasks[i], alias->name, err);
         else if (strcmp(catalog_default(catalog, tasks[i]), alias->name) == 0)
             rc = catalog_set_default(catalog, tasks[i], NULL, err);
@@ -362,10 +353,10 @@ static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
     struct catalog_entry *entry = NULL;
     struct catalog_alias alias;
     struct error err;
-    size_t number = 0;
+    size_t number = 0, is_default = 0;
     int rc = 0, end;
     int inserts = sqlite3_value_type(argv[0]) == SQLITE_NULL;
-    if (argc > 1) rc = read_alias(argv + 2, inserts, &alias, &err);
+    if (argc > 1) rc = read_alias(argv + 2, inserts, &alias, &is_default, &err);
     if (!inserts) {
         entry = catalog_entry_at(catalog, (size_t)sqlite3_value_int64(argv[0]) - 1, &end);
         if (entry == NULL) return SQLITE_OK;
@@ -373,10 +364,9 @@ static int models_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sql
     if (rc == 0 && argc == 1) rc = catalog_remove(catalog, entry, &err);
     else if (rc == 0 && inserts) rc = catalog_add(catalog, &alias, &number, &err);
     else if (rc == 0) rc = catalog_change(catalog, entry, &alias, &err);
-    if (rc == 0 && argc > 1)
-        rc = set_default(catalog, &alias, sqlite3_value_int(argv[2 + IS_DEFAULT]), &err);
+    if (rc == 0 && argc > 1) rc = set_default(catalog, &alias, is_default != 0, &err);
     if (inserts) *rowid = (sqlite3_int64)number + 1;
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, "rerank_models", &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base, "rerank_models", &err);
 }
 
 static const sqlite3_module models_module = {

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 
@@ -12,7 +13,7 @@ static int find_model(struct connection *connection, sqlite3_value *name,
                       struct catalog_entry **entry, struct error *err)
 {
     const char *text;
-    int rc = table_function_text(name, &text, err);
+    int rc = argument_optional_text(name, &text, err);
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_RERANK, entry, err) : rc;
 }
 
@@ -33,7 +34,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = find_model(connection, argc > 2 ? argv[2] : NULL, &entry, &err);
     if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, &score, &err);
     if (rc == 0) sqlite3_result_double(context, (double)score);
-    else argument_result_error(context, "rerank", &err);
+    else result_error(context, "rerank", &err);
 }
 
 /* The table rerank(query, documents [, top_n [, model]]), with the hidden column rank_fields. */
@@ -56,23 +57,6 @@ static void rerank_free(struct table_cursor *base)
     struct rerank_cursor *cursor = (struct rerank_cursor *)base;
     text_list_deinit(&cursor->list);
     memory_free(cursor->ranked);
-}
-
-static int parse_top_n(sqlite3_value *value, size_t *top_n, struct error *err)
-{
-    *top_n = SIZE_MAX;
-    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    int type = sqlite3_value_numeric_type(value);
-    double real = sqlite3_value_double(value);
-    if ((type != SQLITE_INTEGER && !(type == SQLITE_FLOAT && real == floor(real))) || real < 0) {
-        int is_blob = sqlite3_value_type(value) == SQLITE_BLOB;
-        const char *text = is_blob ? "a blob" : (const char *)sqlite3_value_text(value);
-        if (text == NULL) return error_nomem(err);
-        return error_set(err, ERROR_INVALID, "top_n must be an integer of 0 or more, not %.40s",
-                         text);
-    }
-    if (real < 9e18) *top_n = (size_t)sqlite3_value_int64(value);
-    return 0;
 }
 
 static int compare_scores(const void *a, const void *b)
@@ -103,7 +87,7 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
         n_objects += (size_t)(item->object.data != NULL);
         documents[n++] = item->text;
         rc = model_check_text(item->text, 0, err);
-        if (rc != 0) rc = text_item_error(item, err);
+        if (rc != 0) rc = text_item_error(item, rc, err);
     }
     struct model_candidates candidates = {.query = query,
                                           .documents = documents,
@@ -134,12 +118,12 @@ static int rerank_start(struct table_cursor *base, struct error *err)
     struct catalog_entry *entry;
     struct span query;
     const char *fields;
-    size_t top_n;
-    int rc = parse_top_n(arguments[2], &top_n, err);
+    size_t top_n = SIZE_MAX;
+    int rc = argument_optional_count(arguments[2], "top_n", 0, SIZE_MAX, &top_n, err);
     if (rc == 0) rc = argument_text(arguments[0], &query, err);
     if (rc == 0) rc = model_check_text(query, 1, err);
     if (rc == 0) rc = find_model(connection, arguments[3], &entry, err);
-    if (rc == 0) rc = table_function_text(arguments[4], &fields, err);
+    if (rc == 0) rc = argument_optional_text(arguments[4], &fields, err);
     if (rc == 0)
         rc = text_list_read(connection->db, arguments[1], TEXT_LIST_OBJECTS, fields, &cursor->list,
                             err);
@@ -189,5 +173,5 @@ int rerank_register(struct connection *connection)
     int rc = SQLITE_OK;
     for (int n = 2; rc == SQLITE_OK && n <= 3; n++)
         rc = connection_function(connection, "rerank", n, SQLITE_DETERMINISTIC, rerank);
-    return rc == SQLITE_OK ? table_function_register(connection, &rerank_table) : rc;
+    return rc == SQLITE_OK ? table_function_register(connection, &rerank_table, NULL) : rc;
 }

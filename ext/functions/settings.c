@@ -5,9 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sqlite/argument.h"
 #include "functions/functions.h"
-#include "store/store.h"
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
+#include "sqlite/statement.h"
 
 static int unknown(const char *name, struct error *err)
 {
@@ -92,7 +93,7 @@ static void configure(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0 && argc > 1) rc = argument_text(argv[1], &value, &err);
     if (rc == 0 && argc > 1) rc = set(connection, name.data, value.data, &err);
     if (rc == 0) rc = get(context, connection->catalog, name.data, &err);
-    if (rc != 0) argument_result_error(context, "rerank_config", &err);
+    if (rc != 0) result_error(context, "rerank_config", &err);
 }
 
 int settings_register(struct connection *connection)

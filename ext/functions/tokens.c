@@ -2,8 +2,9 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 
 /* Digits of an id, and its comma. */
@@ -14,17 +15,16 @@ int tokens_find_model(struct connection *connection, sqlite3_value *name,
 {
     struct error problem;
     const char *text;
-    int rc = table_function_text(name, &text, err);
+    int rc = argument_optional_text(name, &text, err);
     if (rc != 0) return rc;
     if (text == NULL) return catalog_find(connection->catalog, NULL, MODEL_EMBED, entry, err);
     rc = catalog_find(connection->catalog, text, MODEL_EMBED, entry, &problem);
-    if (rc == 0) return 0;
-    int rerank_rc = rc == ERROR_INVALID
-                        ? catalog_find(connection->catalog, text, MODEL_RERANK, entry, NULL)
-                        : rc;
-    if (rerank_rc == 0) return 0;
-    if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
-    return error_set(err, rc, "%s", problem.text);
+    if (rc == ERROR_INVALID) {
+        int rerank_rc = catalog_find(connection->catalog, text, MODEL_RERANK, entry, NULL);
+        if (rerank_rc == ERROR_NOMEM) return error_nomem(err);
+        if (rerank_rc == 0) return 0;
+    }
+    return rc == 0 ? 0 : error_set(err, rc, "%s", problem.text);
 }
 
 static int tokenize(struct connection *connection, int argc, sqlite3_value **argv, int ids,
@@ -47,7 +47,7 @@ static void token_count(sqlite3_context *context, int argc, sqlite3_value **argv
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
     if (tokenize(sqlite3_user_data(context), argc, argv, 0, &tokens, &err) == 0)
         sqlite3_result_int64(context, (sqlite3_int64)tokens.n);
-    else argument_result_error(context, "token_count", &err);
+    else result_error(context, "token_count", &err);
 }
 
 static int format_ids(const struct model_tokens *tokens, struct buffer *json, struct error *err)
@@ -71,7 +71,7 @@ static void token_ids(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = format_ids(&tokens, &json, &err);
     if (rc == 0)
         sqlite3_result_text64(context, json.data, json.size, SQLITE_TRANSIENT, SQLITE_UTF8);
-    else argument_result_error(context, "token_ids", &err);
+    else result_error(context, "token_ids", &err);
     memory_free(tokens.ids);
     buffer_deinit(&json);
 }

@@ -6,8 +6,8 @@
 
 #include "sqlite/connection.h"
 
-/* The model that an optional argument names, whichever task it does; not given or NULL: the one that
- * embeds by default. Errors of catalog_find for embedding. */
+/* The model that an optional argument names, whichever task it does; not given or NULL: the one
+ * that embeds by default. Errors of catalog_find for embedding. */
 int tokens_find_model(struct connection *connection, sqlite3_value *name,
                       struct catalog_entry **entry, struct error *err);
 

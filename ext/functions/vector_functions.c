@@ -2,8 +2,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
 #include "functions/functions.h"
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
 #include "vector/codec.h"
 #include "vector/distance.h"
 
@@ -14,7 +15,7 @@ static const char *name_of(sqlite3_context *context)
 
 static void fail(sqlite3_context *context, const struct error *err)
 {
-    argument_result_error(context, name_of(context), err);
+    result_error(context, name_of(context), err);
 }
 
 static void release_vector(void *data)
@@ -141,8 +142,9 @@ static size_t blobs_of_equal_size(sqlite3_value **argv, const void *bytes[2])
     return bytes[0] == NULL || bytes[1] == NULL ? 0 : (size_t)size / sizeof(float);
 }
 
-/* Functions of two vectors of equal dimensions. NaN gives NULL. A component that is not finite makes
- * the result infinite or NaN: only then, and for what is no pair of BLOBs, are they looked at. */
+/* Functions of two vectors of equal dimensions. NaN gives NULL. A component that is not finite
+ * makes the result infinite or NaN: only then, and for what is no pair of BLOBs, are they looked
+ * at. */
 static void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
                       double (*function)(const void *, const void *, size_t))
 {

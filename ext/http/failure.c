@@ -4,32 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/environment.h"
-#include "http/transfer.h"
-
-/* ---- certificates --------------------------------------------------------------------------- */
-
-const char *http_trust_bundle(void)
-{
-    const char *bundle = environment_value("CURL_CA_BUNDLE");
-    return bundle != NULL ? bundle : environment_value("SSL_CERT_FILE");
-}
-
-const char *http_trust_folder(void)
-{
-    return environment_value("CURL_CA_BUNDLE") == NULL ? environment_value("SSL_CERT_DIR") : NULL;
-}
-
-/* ---- words ---------------------------------------------------------------------------------- */
-
-/* What a sentence is written into: the answer, with the host and port to name. */
-struct failure {
-    const struct http_transfer *transfer;
-    const struct http_work *work;
-    struct http_answer *answer;
-    CURLcode code;
-};
-
 #define HOST_SHOWN 80 /* bytes of a host in a sentence */
 
 /* The system's reason for a connection that was not made; NULL for the unusual ones. */
@@ -43,15 +17,16 @@ static const char *reason_of(long number)
     return NULL;
 }
 
-static void tell(const struct failure *failure, int may_heal, const char *before, const char *after)
+static void tell(const struct http_failure *failure, int may_heal, const char *before,
+                 const char *after)
 {
-    const struct http_target *target = &failure->transfer->target;
+    const struct http_target *target = failure->target;
     failure->answer->may_heal = may_heal;
     snprintf(failure->answer->failure, sizeof failure->answer->failure, "%s%.*s port %u%s%s",
              before, HOST_SHOWN, target->host, target->port, after[0] != '\0' ? ": " : "", after);
 }
 
-static void tell_plain(const struct failure *failure, int may_heal, const char *text)
+static void tell_plain(const struct http_failure *failure, int may_heal, const char *text)
 {
     failure->answer->may_heal = may_heal;
     snprintf(failure->answer->failure, sizeof failure->answer->failure, "%s", text);
@@ -59,30 +34,29 @@ static void tell_plain(const struct failure *failure, int may_heal, const char *
 
 /* libcurl names the machine it could not reach: if it is not the one that was meant, it is a proxy
  * from the environment, and who reads the error should look there. */
-static void describe_connect(const struct failure *failure)
+static void describe_connect(const struct http_failure *failure)
 {
-    const struct http_transfer *transfer = failure->transfer;
     long number = 0;
     char text[32] = "no connection was made";
-    curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &number);
+    curl_easy_getinfo(failure->easy, CURLINFO_OS_ERRNO, &number);
     const char *reason = reason_of(number);
     if (reason == NULL && number != 0) snprintf(text, sizeof text, "system error %ld", number);
     if (reason == NULL) reason = text;
     char host[HTTP_HOST_SIZE];
-    size_t brackets = transfer->target.host[0] == '[';
-    snprintf(host, sizeof host, "%s", transfer->target.host + brackets);
+    size_t brackets = failure->target->host[0] == '[';
+    snprintf(host, sizeof host, "%s", failure->target->host + brackets);
     if (brackets) host[strlen(host) - 1] = '\0';
-    int direct = transfer->detail[0] == '\0' || strstr(transfer->detail, host) != NULL;
+    int direct = failure->detail[0] == '\0' || strstr(failure->detail, host) != NULL;
     tell(failure, 1, direct ? "could not connect to " : "could not connect to the proxy for ",
          reason);
 }
 
 /* A tunnel that a proxy did not open ends in the same code of libcurl as a connection that breaks.
  */
-static void describe_broken(const struct failure *failure)
+static void describe_broken(const struct http_failure *failure)
 {
     long status = 0;
-    curl_easy_getinfo(failure->transfer->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    curl_easy_getinfo(failure->easy, CURLINFO_HTTP_CONNECTCODE, &status);
     if (status < 300) {
         tell(failure, 1, "no whole answer from ", "connection lost");
         return;
@@ -94,11 +68,11 @@ static void describe_broken(const struct failure *failure)
 
 /* The time to connect is 0 on a connection that was used before: what tells is whether the request
  * could begin. */
-static void describe_timeout(const struct failure *failure)
+static void describe_timeout(const struct http_failure *failure)
 {
     const struct http_work *work = failure->work;
     double begun = 0;
-    curl_easy_getinfo(failure->transfer->easy, CURLINFO_PRETRANSFER_TIME, &begun);
+    curl_easy_getinfo(failure->easy, CURLINFO_PRETRANSFER_TIME, &begun);
     double limit = work->timeout;
     if (begun <= 0 && work->connect_timeout < limit) limit = work->connect_timeout;
     char text[64];
@@ -107,10 +81,10 @@ static void describe_timeout(const struct failure *failure)
 }
 
 /* Words of the TLS library, made to look like ours. Those say nothing of the request. */
-static void describe_tls(const struct failure *failure, int may_heal, const char *before)
+static void describe_tls(const struct http_failure *failure, int may_heal, const char *before)
 {
     char text[96];
-    const char *detail = failure->transfer->detail;
+    const char *detail = failure->detail;
     if (detail[0] == '\0') detail = curl_easy_strerror(failure->code);
     snprintf(text, sizeof text, "%.95s", detail);
     for (char *c = text; *c != '\0'; c++)
@@ -127,15 +101,15 @@ static int handshake_may_heal(const char *detail)
     return strstr(detail, "version") == NULL && strstr(detail, "alert") == NULL;
 }
 
-static void describe_too_large(const struct failure *failure)
+static void describe_too_large(const struct http_failure *failure)
 {
     char text[64];
-    size_t ceiling = failure->transfer->request.max_answer;
+    size_t ceiling = failure->max_answer;
     snprintf(text, sizeof text, "the answer has more than %zu bytes", ceiling);
     tell_plain(failure, 0, text);
 }
 
-static void describe_code(const struct failure *failure)
+static void describe_code(const struct http_failure *failure)
 {
     switch (failure->code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -181,8 +155,7 @@ static void describe_code(const struct failure *failure)
                    "the certificate bundle cannot be read (CURL_CA_BUNDLE, SSL_CERT_FILE)");
         break;
     case CURLE_SSL_CONNECT_ERROR:
-        describe_tls(failure, handshake_may_heal(failure->transfer->detail),
-                     "no secure connection to ");
+        describe_tls(failure, handshake_may_heal(failure->detail), "no secure connection to ");
         break;
     default:
         describe_tls(failure, 0, "no answer from ");
@@ -190,13 +163,12 @@ static void describe_code(const struct failure *failure)
     }
 }
 
-void http_failure_describe(const struct http_transfer *transfer, CURLcode code,
-                           const struct http_work *work, struct http_answer *answer)
+void http_failure_describe(const struct http_failure *failure)
 {
-    struct failure failure = {transfer, work, answer, code};
-    if (transfer->head_too_large) tell_plain(&failure, 0, "the head of the answer is too large");
-    else if (transfer->too_large || code == CURLE_FILESIZE_EXCEEDED) describe_too_large(&failure);
-    else if (code == CURLE_OK) /* a "status" of 0 */
-        tell(&failure, 0, "not an HTTP answer from ", "");
-    else describe_code(&failure);
+    if (failure->head_too_large) tell_plain(failure, 0, "the head of the answer is too large");
+    else if (failure->too_large || failure->code == CURLE_FILESIZE_EXCEEDED)
+        describe_too_large(failure);
+    else if (failure->code == CURLE_OK) /* a "status" of 0 */
+        tell(failure, 0, "not an HTTP answer from ", "");
+    else describe_code(failure);
 }

@@ -7,18 +7,21 @@
 #include <curl/curl.h>
 
 #include "http/http.h"
+#include "http/url.h"
 
-struct http_transfer;
+/* An attempt that is over without a whole answer. All is borrowed. */
+struct http_failure {
+    CURLcode code;
+    CURL *easy; /* asked for what happened */
+    const struct http_target *target;
+    const struct http_work *work; /* its timeouts */
+    const char *detail;           /* libcurl's own words; "": none */
+    size_t max_answer;            /* bytes */
+    int head_too_large, too_large;
+    struct http_answer *answer; /* gets the words, and whether asking again may help */
+};
 
-/* Writes answer->failure and answer->may_heal for a transfer that ended with this code. */
-void http_failure_describe(const struct http_transfer *transfer, CURLcode code,
-                           const struct http_work *work, struct http_answer *answer);
-
-/* Certificates to trust: CURL_CA_BUNDLE, else SSL_CERT_FILE; else NULL, libcurl's own choice. A
- * pointer into the environment. */
-const char *http_trust_bundle(void);
-
-/* SSL_CERT_DIR unless CURL_CA_BUNDLE is set, as the curl program does it, or NULL. */
-const char *http_trust_folder(void);
+/* Writes answer->failure and answer->may_heal. */
+void http_failure_describe(const struct http_failure *failure);
 
 #endif

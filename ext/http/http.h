@@ -95,9 +95,9 @@ struct http_work {
 
 /* Sends all, until `next` has none and none is in flight or waiting. 0, or the error of the first
  * request that failed for good; nothing is sent then any more, and answers under way are waited for
- * up to three seconds and handed to `answer`, whose verdict no longer counts. ERROR_INTERRUPTED within 100 ms of a
- * cancellation. The client can be used again after every outcome, but not from within `next` and
- * `answer`: ERROR_INVALID. */
+ * up to three seconds and handed to `answer`, whose verdict no longer counts. ERROR_INTERRUPTED
+ * within 100 ms of a cancellation. The client can be used again after every outcome, but not from
+ * within `next` and `answer`: ERROR_INVALID. */
 int http_run(struct http_client *client, const struct http_work *work, struct error *err);
 
 /* 0, or ERROR_INVALID and in err what is wrong with a URL: not http or https, a user name or
@@ -107,6 +107,7 @@ int http_check_url(const char *url, int plain, struct error *err);
 
 /* "scheme://host:port", lower case, the port always given: what a key belongs to. ERROR_NOMEM, or
  * ERROR_INVALID when it does not fit in size or is no http or https URL. */
+#define HTTP_ORIGIN_SIZE 300 /* enough for any */
 int http_origin(const char *url, char *origin, size_t size, struct error *err);
 
 #endif

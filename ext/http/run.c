@@ -197,7 +197,7 @@ static void drain(struct run *run)
     int running = 1;
     run->draining = 1;
     while (running > 0 && clock_seconds() < deadline) {
-        if (cancel_check(run->work->cancel, NULL) != 0) return;
+        if (cancel_is_requested(run->work->cancel)) return;
         if (curl_multi_perform(multi, &running) != CURLM_OK) return;
         if (take_finished(run, &n_finished, &ignored) != 0) return;
         if (running > 0 && curl_multi_poll(multi, NULL, 0, (int)(SLICE * 1000), NULL) != CURLM_OK)

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/memory.h"
 #include "http/failure.h"
 
@@ -108,11 +109,16 @@ static CURLcode set_protocols(CURL *easy)
     return code;
 }
 
-/* The curl program reads these variables; the library leaves it to us. */
+/* Certificates to trust, as the curl program has them from variables; the library leaves it to us.
+ * None set: libcurl's own choice. */
 static CURLcode set_trust(CURL *easy)
 {
-    const char *bundle = http_trust_bundle(), *folder = http_trust_folder();
+    const char *bundle = environment_value("CURL_CA_BUNDLE"), *folder = NULL;
     CURLcode code = CURLE_OK;
+    if (bundle == NULL) {
+        bundle = environment_value("SSL_CERT_FILE");
+        folder = environment_value("SSL_CERT_DIR");
+    }
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
@@ -278,7 +284,16 @@ int http_transfer_finish(struct http_transfer *transfer, CURLcode code,
         answer->status = (int)status;
         answer->body = (struct span){transfer->body.data, transfer->body.size};
     } else {
-        http_failure_describe(transfer, code, work, answer);
+        struct http_failure failure = {code,
+                                       transfer->easy,
+                                       &transfer->target,
+                                       work,
+                                       transfer->detail,
+                                       transfer->request.max_answer,
+                                       transfer->head_too_large,
+                                       transfer->too_large,
+                                       answer};
+        http_failure_describe(&failure);
     }
     detach(transfer);
     return 0;

@@ -15,11 +15,6 @@ enum vector_code index_code(const struct index_layout *layout)
     return layout->quantize == INDEX_BIT ? VECTOR_BIT : VECTOR_INT8;
 }
 
-enum vector_form index_form(const struct index_layout *layout)
-{
-    return layout->metric == INDEX_L2 ? VECTOR_SQUARED_L2 : VECTOR_DOT;
-}
-
 static size_t stride_of(const struct index_layout *layout)
 {
     return layout->quantize == INDEX_EXACT
@@ -80,8 +75,8 @@ void index_row_write(const struct index_layout *layout, const struct index_rows 
         return;
     }
     struct vector_code_head head;
-    vector_code_encode(index_code(layout), index_form(layout), in_code_space, centroid,
-                       layout->dimensions, &head, components);
+    vector_code_encode(index_code(layout), index_metrics[layout->metric].form, in_code_space,
+                       centroid, layout->dimensions, &head, components);
     rows->offsets[i] = head.offset;
     rows->scales[i] = head.scale;
     rows->errors[i] = head.error;
@@ -94,17 +89,13 @@ size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id)
     return i;
 }
 
-double index_inverse(const struct index_layout *layout, const void *vector)
-{
-    return 1.0 / sqrt(vector_dot(vector, vector, layout->dimensions));
-}
-
-void index_code_space(const struct index_layout *layout, const float *vector, float *turned)
+void index_code_space(const struct index_layout *layout, const float *vector, float *rotated)
 {
     size_t dimensions = layout->dimensions;
-    if (layout->metric != INDEX_COSINE || !vector_normalize(vector, dimensions, turned))
-        memmove(turned, vector, dimensions * sizeof *turned);
-    vector_rotate(turned, dimensions);
+    int is_unit = index_metrics[layout->metric].of_directions &&
+                  vector_normalize(vector, dimensions, rotated);
+    if (!is_unit) memmove(rotated, vector, dimensions * sizeof *rotated);
+    vector_rotate(rotated, dimensions);
 }
 
 int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,

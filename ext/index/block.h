@@ -15,9 +15,9 @@
  * is large enough for a read of the storage to cost less than what is read, small enough to stay in
  * a processor's second cache while a group of queries is compared with it.
  *
- * Codes live in "code space": the vector (for cosine the unit vector) turned by vector_rotate. That
- * keeps distances, and spreads what a few components hold over all of them, so that one scale or
- * one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
+ * Codes live in "code space": the vector (for cosine the unit vector) rotated by vector_rotate.
+ * That keeps distances, and spreads what a few components hold over all of them, so that one scale
+ * or one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
  */
 #ifndef INDEX_BLOCK_H
 #define INDEX_BLOCK_H
@@ -26,9 +26,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "vector/quantize.h"
+#include "index/metric.h"
 
-enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2 };
 enum index_quantize { INDEX_EXACT, INDEX_INT8, INDEX_BIT };
 
 /* More rows than a block of ours ever has: a stored number beyond it is damage. */
@@ -52,8 +51,8 @@ struct index_rows {
 /* Bytes of a block of so many rows. */
 size_t index_block_size(const struct index_layout *layout, size_t capacity);
 
-/* How many rows a new block should take, in a part of the index that has n_rows already: as many
- * again, up to what makes a full block. */
+/* How many rows a new block should take, in a partition that has n_rows already: as many again, up
+ * to what makes a full block. */
 size_t index_block_capacity(const struct index_layout *layout, size_t n_rows);
 
 /* The arrays of a block's bytes, aligned to 8, of index_block_size. */
@@ -74,22 +73,18 @@ void index_row_write(const struct index_layout *layout, const struct index_rows 
                      int64_t id, const float *vector, const float *in_code_space,
                      const float *centroid);
 
-/* 1 / |v|: of a vector by which a cosine is estimated before it is computed. */
-double index_inverse(const struct index_layout *layout, const void *vector);
-
 /* The row of an id among the first n; n if it is not there. */
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
 
 /* A vector in code space: [dimensions], may be the vector itself. */
-void index_code_space(const struct index_layout *layout, const float *vector, float *turned);
+void index_code_space(const struct index_layout *layout, const float *vector, float *rotated);
 
 /* Whether the first n rows can be used: ERROR_CORRUPT for numbers of codes that are not finite or
  * negative, naming the row. */
 int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,
                       struct error *err);
 
-/* What the codes of this index estimate. */
-enum vector_code index_code(const struct index_layout *layout); /* not for INDEX_EXACT */
-enum vector_form index_form(const struct index_layout *layout);
+/* Which codes the index has; not for INDEX_EXACT. */
+enum vector_code index_code(const struct index_layout *layout);
 
 #endif

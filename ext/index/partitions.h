@@ -3,11 +3,11 @@
  *
  * Each row belongs to the centroid that is nearest to it in code space (block.h), so that rows that
  * are near each other lie together (the inverted file of Sivic and Zisserman 2003; Jegou, Douze,
- * Schmid 2011). A search of the nearest parts finds nearly all neighbours; and codes of what is left
- * of a row without its centroid are far finer than codes of the row.
+ * Schmid 2011). A search of the nearest partitions finds nearly all neighbours; and codes of what
+ * is left of a row without its centroid are far finer than codes of the row.
  *
- * An index begins as one part. A part that has grown too large is cut in two by 2-means over its own
- * rows: no other part is touched, nothing is ever trained anew, and an insert costs what it costs on
+ * An index begins as one partition. One that has grown too large is cut in two by 2-means over its
+ * own rows: no other is touched, nothing is ever trained anew, and an insert costs what it costs on
  * average (SPFresh: Xu et al., SOSP 2023, keep an index in step in the same manner).
  *
  * Shared by threads read-only once made; reference counted.
@@ -16,14 +16,18 @@
 #define INDEX_PARTITIONS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/cancel.h"
-#include "index/block.h"
+#include "base/error.h"
+
+#define INDEX_MAX_PARTITIONS 65536
 
 struct index_partitions {
     atomic_size_t references;
-    int64_t version; /* a random number, another after each change */
-    size_t n, dimensions;
+    int64_t version;      /* a random number, another after each change */
+    size_t n, dimensions; /* n: 1 to INDEX_MAX_PARTITIONS */
     int64_t *numbers;     /* [n] ascending */
     float *centroids;     /* [n, dimensions] */
     float *squared_norms; /* [n] */

@@ -5,8 +5,6 @@
 
 #include "base/memory.h"
 #include "base/workers.h"
-#include "vector/codec.h"
-#include "vector/distance.h"
 
 /* Bytes compared between two looks at the cancel token: well under 1 ms of work. */
 #define BYTES_PER_POLL ((size_t)1 << 20)
@@ -17,9 +15,6 @@
 /* Rows that all queries of a group meet before the next ones: bytes, about, and at most. */
 #define STRETCH_BYTES ((size_t)16 << 10)
 #define ROWS_AT_ONCE 256
-
-/* Far more than the rounding of two products in double. */
-#define ROUNDING 1e-12
 
 /* What the threads share: each takes the next block until there is none. */
 struct scan {
@@ -36,78 +31,43 @@ struct scan {
     struct error *err;
 };
 
-size_t index_scan_parts(const struct index_snapshot *snapshot)
-{
-    return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
-}
-
-double index_closeness(const struct index_layout *layout, const float *query, const void *vector)
-{
-    size_t dimensions = layout->dimensions;
-    if (layout->metric == INDEX_L2) return -sqrt(vector_squared_l2(query, vector, dimensions));
-    double dot = vector_dot(query, vector, dimensions);
-    if (layout->metric == INDEX_DOT) return dot;
-    /* Products of two finite vectors are far from a double's end. Equal ones give exactly 1. */
-    double squares = vector_dot(query, query, dimensions) * vector_dot(vector, vector, dimensions);
-    if (squares == 0.0) return NAN;
-    double cosine = dot / sqrt(squares);
-    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
-}
-
-int index_check_closeness(const struct index_layout *layout, int64_t id, const void *vector,
-                          double closeness, struct error *err)
-{
-    if (isfinite(closeness)) return 0;
-    if (!isnan(closeness) &&
-        vector_check(vector, layout->dimensions * sizeof(float), &(size_t){0}, NULL) == 0)
-        return 0;
-    return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite",
-                     (long long)id);
-}
-
 /* ---- one block ------------------------------------------------------------------------------- */
-
-int index_is_wanted(const struct index_query *query, int64_t id)
-{
-    size_t low = 0, high = query->n_only;
-    if (query->only == NULL) return 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (query->only[middle] < id) low = middle + 1;
-        else high = middle;
-    }
-    return low < query->n_only && query->only[low] == id;
-}
 
 /* Rows [begin, begin + n) of a block. */
 struct stretch {
     const struct index_rows *rows;
     size_t begin, n;
-    const double *inverses; /* 1 / |row|, for cosine by vectors; else NULL */
+    const double *inverses; /* [n] 1 / |row|, for metrics of directions by vectors; else NULL */
 };
 
 static int compare_vectors(const struct scan *scan, const struct index_target *target,
                            const struct stretch *stretch, struct top_k *heap, struct error *err)
 {
     const struct index_layout *layout = &scan->search->snapshot->layout;
-    const struct index_rows *rows = stretch->rows;
+    const struct index_metric_row *metric = &index_metrics[layout->metric];
+    const struct index_query *query = target->query;
+    const int64_t *ids = stretch->rows->ids + stretch->begin;
+    size_t stride = stretch->rows->stride;
+    struct index_comparison comparison = {.query = query->vector,
+                                          .inverse = target->inverse,
+                                          .rows =
+                                              stretch->rows->components + stretch->begin * stride,
+                                          .inverses = stretch->inverses,
+                                          .n = stretch->n,
+                                          .dimensions = layout->dimensions};
+    double scores[ROWS_AT_ONCE];
     int rc = 0;
+    metric->scores(&comparison, scores);
     for (size_t i = 0; rc == 0 && i < stretch->n; i++) {
-        int64_t id = rows->ids[stretch->begin + i];
-        const void *vector = rows->components + (stretch->begin + i) * rows->stride;
-        /* Most rows are seen not to be among the best without a root or a division. */
-        if (stretch->inverses != NULL &&
-            vector_dot(target->query->vector, vector, layout->dimensions) * target->inverse *
-                    stretch->inverses[i] <
-                top_k_threshold(heap) - ROUNDING)
-            continue;
-        double closeness = index_closeness(layout, target->query->vector, vector);
-        if (closeness < top_k_threshold(heap)) continue;
-        rc = index_check_closeness(layout, id, vector, closeness, err);
-        if (rc == 0 &&
-            index_similarity(layout->metric, closeness) >= target->query->min_similarity &&
-            index_is_wanted(target->query, id))
-            rc = top_k_offer(heap, id, closeness, err);
+        double score = scores[i];
+        if (score < top_k_threshold(heap) - metric->slack) continue;
+        const void *vector = comparison.rows + i * stride;
+        if (metric->slack > 0.0) score = metric->score(query->vector, vector, layout->dimensions);
+        if (score < top_k_threshold(heap)) continue;
+        rc = index_check_score(layout, ids[i], vector, score, err);
+        if (rc == 0 && metric->similarity(score) >= query->min_similarity &&
+            index_query_wants(query, ids[i]))
+            rc = top_k_offer(heap, ids[i], score, err);
     }
     return rc;
 }
@@ -122,12 +82,13 @@ static int compare_codes(const struct index_target *target, const struct vector_
                                  rows->components + begin * rows->stride, stretch->n};
     int rc = 0;
     vector_code_bounds(target->codes, &codes, bound, bounds);
-    double least = fmax(top_k_threshold(heap), target->least_bound);
+    double min_bound = fmax(top_k_threshold(heap), target->min_bound);
     for (size_t i = 0; rc == 0 && i < codes.n; i++) {
-        if ((double)bounds[i] < least || !index_is_wanted(target->query, rows->ids[begin + i]))
+        if ((double)bounds[i] < min_bound ||
+            !index_query_wants(target->query, rows->ids[begin + i]))
             continue;
         rc = top_k_offer(heap, rows->ids[begin + i], (double)bounds[i], err);
-        least = fmax(top_k_threshold(heap), target->least_bound);
+        min_bound = fmax(top_k_threshold(heap), target->min_bound);
     }
     return rc;
 }
@@ -143,27 +104,26 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
     const double *kept = bytes == index_block_data(block) ? index_block_inverses(block) : NULL;
     double inverses[ROWS_AT_ONCE];
     struct stretch stretch = {.rows = &rows};
-    size_t part = snapshot->partitions == NULL
-                      ? 0
-                      : index_partitions_find(snapshot->partitions, block->partition);
+    size_t place = index_snapshot_place(snapshot, block);
     size_t at_once = STRETCH_BYTES / rows.stride, n_compared = 0;
     if (at_once > ROWS_AT_ONCE) at_once = ROWS_AT_ONCE;
     if (at_once < 1) at_once = 1;
-    int rc = 0, by_cosine = layout->quantize == INDEX_EXACT && layout->metric == INDEX_COSINE;
+    int rc = 0, needs_inverses =
+                    layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions;
     for (; rc == 0 && stretch.begin < block->n; stretch.begin += stretch.n) {
         stretch.n = block->n - stretch.begin < at_once ? block->n - stretch.begin : at_once;
-        if (by_cosine) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
-        for (size_t i = 0; by_cosine && kept == NULL && i < stretch.n; i++) {
+        if (needs_inverses) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
+        for (size_t i = 0; needs_inverses && kept == NULL && i < stretch.n; i++) {
             const void *vector = rows.components + (stretch.begin + i) * rows.stride;
-            inverses[i] = index_inverse(layout, vector);
+            inverses[i] = index_inverse(vector, layout->dimensions);
         }
         for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
             const struct index_target *target = &scan->targets[t];
             struct top_k *heap = &scan->heaps[thread * scan->n_targets + t];
-            if (target->parts != NULL && !target->parts[part]) continue;
+            if (target->partitions != NULL && !target->partitions[place]) continue;
             rc = target->codes == NULL
                      ? compare_vectors(scan, target, &stretch, heap, err)
-                     : compare_codes(target, &target->bounds[part], &stretch, heap, err);
+                     : compare_codes(target, &target->bounds[place], &stretch, heap, err);
             n_compared += stretch.n;
         }
     }
@@ -195,15 +155,15 @@ static void scan_blocks(void *context, size_t number)
     }
 }
 
-static int is_chosen(const struct scan *scan, size_t part)
+static int is_chosen(const struct scan *scan, size_t place)
 {
     for (size_t t = 0; t < scan->n_targets; t++)
-        if (scan->targets[t].parts == NULL || scan->targets[t].parts[part]) return 1;
+        if (scan->targets[t].partitions == NULL || scan->targets[t].partitions[place]) return 1;
     return 0;
 }
 
-/* Blocks in the order of their parts' distance from the only query: its best rows come first, and
- * nearly all others are seen to be none of them. */
+/* Blocks in the order of their partitions' distance from the only query: its best rows come first,
+ * and nearly all others are seen to be none of them. */
 struct by_distance {
     float base;
     struct index_block *block;
@@ -217,13 +177,14 @@ static int compare_distance(const void *a, const void *b)
 
 static int sort_blocks(struct scan *scan, struct error *err)
 {
-    const struct index_partitions *partitions = scan->search->snapshot->partitions;
-    if (partitions == NULL || scan->n_targets != 1 || scan->targets->bounds == NULL) return 0;
+    const struct index_snapshot *snapshot = scan->search->snapshot;
+    if (snapshot->partitions == NULL || scan->n_targets != 1 || scan->targets->bounds == NULL)
+        return 0;
     struct by_distance *order = memory_alloc(scan->n_blocks, sizeof *order);
     if (order == NULL) return error_nomem(err);
     for (size_t i = 0; i < scan->n_blocks; i++) {
-        size_t part = index_partitions_find(partitions, scan->blocks[i]->partition);
-        order[i] = (struct by_distance){scan->targets->bounds[part].base, scan->blocks[i]};
+        size_t place = index_snapshot_place(snapshot, scan->blocks[i]);
+        order[i] = (struct by_distance){scan->targets->bounds[place].base, scan->blocks[i]};
     }
     qsort(order, scan->n_blocks, sizeof *order, compare_distance);
     for (size_t i = 0; i < scan->n_blocks; i++) scan->blocks[i] = order[i].block;
@@ -240,15 +201,13 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++) {
         struct index_block *block = &snapshot->blocks[i];
-        size_t part = snapshot->partitions == NULL
-                          ? 0
-                          : index_partitions_find(snapshot->partitions, block->partition);
-        if (part == index_scan_parts(snapshot))
+        size_t place = index_snapshot_place(snapshot, block);
+        if (place == index_snapshot_n_partitions(snapshot))
             return error_set(err, ERROR_CORRUPT,
                              "block %lld belongs to partition %lld, which does not exist "
                              "('optimize' mends it)",
                              (long long)block->number, (long long)block->partition);
-        if (!is_chosen(scan, part)) continue;
+        if (!is_chosen(scan, place)) continue;
         const void *bytes = index_block_data(block);
         int kept = 1;
         if (bytes == NULL) rc = storage->load(storage->context, block, &bytes, &kept, err);
@@ -284,8 +243,7 @@ static int merge(struct scan *scan, struct error *err)
     for (size_t i = 0; rc == 0 && i < scan->n_threads * scan->n_targets; i++) {
         struct top_k *hits = &scan->targets[i % scan->n_targets].hits;
         for (size_t j = 0; rc == 0 && j < scan->heaps[i].n; j++)
-            rc = top_k_offer(hits, scan->heaps[i].hits[j].id, scan->heaps[i].hits[j].similarity,
-                             err);
+            rc = top_k_offer(hits, scan->heaps[i].hits[j].id, scan->heaps[i].hits[j].score, err);
     }
     return rc;
 }
@@ -295,13 +253,14 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
 {
     struct scan scan = {.search = search, .targets = targets, .n_targets = n_targets, .err = err};
     size_t n_bytes = 0, n_threads = search->n_threads < 1 ? 1 : search->n_threads;
-    size_t least = search->snapshot->n_rows * index_block_size(&search->snapshot->layout, 1) *
-                   n_targets / THREAD_BYTES;
+    size_t most = search->snapshot->n_rows * index_block_size(&search->snapshot->layout, 1) *
+                  n_targets / THREAD_BYTES;
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
-    if (n_threads > least) n_threads = least < 1 ? 1 : least;
+    if (n_threads > most) n_threads = most < 1 ? 1 : most;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
-        targets[t].inverse = index_inverse(&search->snapshot->layout, targets[t].query->vector);
+        targets[t].inverse =
+            index_inverse(targets[t].query->vector, search->snapshot->layout.dimensions);
     }
     if (search->snapshot->n_rows == 0) return 0;
     scan.blocks = memory_alloc(search->snapshot->n_blocks, sizeof(struct index_block *));

@@ -5,32 +5,19 @@
 #ifndef INDEX_SCAN_H
 #define INDEX_SCAN_H
 
-#include "index/search.h"
+#include "index/query.h"
 
 /* One query, as a scan meets it. */
 struct index_target {
     const struct index_query *query;
     size_t k;                               /* hits to keep, SIZE_MAX: all */
-    const struct vector_code_query *codes;  /* NULL: vectors are compared, hits have a closeness */
-    const struct vector_code_bound *bounds; /* [parts] with codes: hits have an upper bound */
-    const unsigned char *parts;             /* [parts] 1: look at it; NULL: at all */
-    double least_bound;                     /* with codes: lower ones are no hits */
+    const struct vector_code_query *codes;  /* NULL: vectors are compared, hits have a score */
+    const struct vector_code_bound *bounds; /* [n_partitions]; with codes hits have such a bound */
+    const unsigned char *partitions;        /* [n_partitions] 1: look at it; NULL: at all */
+    double min_bound;                       /* with codes: lower ones are no hits */
     double inverse;                         /* 1 / |query|; set by the scan */
     struct top_k hits;                      /* initialised and filled by the scan */
 };
-
-/* How many parts a snapshot has: 1 without partitions. */
-size_t index_scan_parts(const struct index_snapshot *snapshot);
-
-/* Whether the query looks at that id. */
-int index_is_wanted(const struct index_query *query, int64_t id);
-
-/* The closeness of a stored vector (checked size): NAN or infinite when it is not usable. */
-double index_closeness(const struct index_layout *layout, const float *query, const void *vector);
-
-/* Whether a closeness is one: ERROR_CORRUPT names the row whose vector it is. */
-int index_check_closeness(const struct index_layout *layout, int64_t id, const void *vector,
-                          double closeness, struct error *err);
 
 /* Fills targets[i].hits; the caller deinits them, also after a failure. search->n_scanned rises. */
 int index_scan(struct index_search *search, struct index_target *targets, size_t n_targets,

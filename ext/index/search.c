@@ -14,11 +14,12 @@
 #define COMPONENTS_PER_POLL ((size_t)8 << 20)
 
 /* A bound is the estimate and so many standard errors: chosen for a recall@25 of .99 and more, and
- * of .95 and more where parts are left out, of a million rows (semantic_recall measures it). */
+ * of .95 and more where partitions are left out, of a million rows (semantic_recall measures
+ * it). */
 #define STANDARD_ERRORS 2.25
-#define STANDARD_ERRORS_OF_PARTS 1.5
+#define STANDARD_ERRORS_NEAR 1.5
 
-/* What a bound may lack that was computed of products too small for float32. */
+/* What a bound may lack that was computed of dot products too small for float32. */
 #define SMALLEST (4.0 * (double)FLT_MIN)
 
 /* Where more than one in so many rows would be compared exactly, all are. */
@@ -28,31 +29,21 @@
 #define WIDER 8
 
 /* What float32 may cost a bound, relative to its terms: 2^-21 in sums (vector/quantize.h), about as
- * much in turning vectors of 65536 dimensions, and room. */
+ * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
 #define ROUNDING 0x1p-16
 
-/* Of the parts, one in so many is looked at, but so many at least. */
-#define PART_SHARE 8
-#define FEWEST_PARTS 16
+/* Of the partitions, one in so many is looked at, but so many at least. */
+#define PARTITION_SHARE 8
+#define FEWEST_PARTITIONS 16
 
 /* And so many rows for each that is wanted. */
 #define ROWS_PER_HIT 16
 
 /* Lists up to these lengths are fetched row by row: always; of an index with codes, whose scan is
- * short; this part of the rows of another, whose rows are. */
+ * short; this share of the rows of another, whose rows are. */
 #define SHORT_LIST 256
 #define SHORT_LIST_OF_CODES 2048
 #define LIST_SHARE 64
-
-double index_similarity(enum index_metric metric, double closeness)
-{
-    return metric == INDEX_L2 ? 1.0 / (1.0 - closeness) : closeness;
-}
-
-double index_distance(enum index_metric metric, double closeness)
-{
-    return metric == INDEX_COSINE ? 1.0 - closeness : -closeness;
-}
 
 /* How many rows of the highest bounds are looked at for k wanted. */
 static size_t ceiling(enum index_quantize quantize, size_t k)
@@ -61,19 +52,9 @@ static size_t ceiling(enum index_quantize quantize, size_t k)
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
 }
 
-/* What the codes estimate, for a closeness: monotone in it. */
-static double form_of(enum index_metric metric, double closeness)
+static const struct index_metric_row *metric_of(const struct index_search *search)
 {
-    return metric == INDEX_L2 ? -(closeness * closeness) : closeness;
-}
-
-/* The form of the least similarity that counts. */
-static double least_form(const struct index_layout *layout, double min_similarity)
-{
-    if (layout->metric != INDEX_L2 || isinf(min_similarity)) return min_similarity;
-    /* similarity = 1 / (1 + distance), which a double rounds. */
-    double distance = 1.0 / min_similarity - 1.0 + 0x1p-50;
-    return min_similarity <= 0.0 ? -INFINITY : form_of(INDEX_L2, distance);
+    return &index_metrics[search->snapshot->layout.metric];
 }
 
 /* ---- vectors, one by one --------------------------------------------------------------------- */
@@ -87,10 +68,10 @@ static int offer_vector(const struct index_search *search, const struct index_qu
     if (size != layout->dimensions * sizeof(float) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                          (long long)id, layout->dimensions * sizeof(float), size);
-    double closeness = index_closeness(layout, query->vector, bytes);
-    int rc = index_check_closeness(layout, id, bytes, closeness, err);
-    if (rc != 0 || index_similarity(layout->metric, closeness) < query->min_similarity) return rc;
-    return top_k_offer(hits, id, closeness, err);
+    double score = metric_of(search)->score(query->vector, bytes, layout->dimensions);
+    int rc = index_check_score(layout, id, bytes, score, err);
+    if (rc != 0 || metric_of(search)->similarity(score) < query->min_similarity) return rc;
+    return top_k_offer(hits, id, score, err);
 }
 
 static int fetch_vector(const struct index_search *search, const struct index_query *query,
@@ -130,7 +111,7 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
     while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
            !done) {
         for (size_t q = 0; rc == 0 && q < n_queries; q++)
-            if (index_is_wanted(&queries[q], id))
+            if (index_query_wants(&queries[q], id))
                 rc = offer_vector(search, &queries[q], id, bytes, size, &hits[q], err);
         n++;
         n_components += n_queries * search->snapshot->layout.dimensions;
@@ -142,68 +123,66 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
     return rc;
 }
 
-/* ---- parts and bounds ------------------------------------------------------------------------ */
+/* ---- partitions and bounds ------------------------------------------------------------------- */
 
-/* A query made ready for a scan of parts, of codes, or both. */
+/* A query made ready for a scan of partitions, of codes, or both. */
 struct prepared {
-    float *turned; /* [dimensions] the query in code space */
-    double norm;   /* of it */
+    float *rotated; /* [dimensions] the query in code space */
+    double norm;    /* of it */
     struct vector_code_query *codes;
-    struct vector_code_bound *bounds; /* [parts] */
-    unsigned char *parts;             /* [parts]; NULL: all */
+    struct vector_code_bound *bounds; /* [n_partitions] */
+    unsigned char *partitions;        /* [n_partitions]; NULL: all */
 };
 
 static void prepared_deinit(struct prepared *prepared)
 {
-    memory_free(prepared->turned);
+    memory_free(prepared->rotated);
     vector_code_query_free(prepared->codes);
     memory_free(prepared->bounds);
-    memory_free(prepared->parts);
+    memory_free(prepared->partitions);
 }
 
-/* base and radius of all parts: <q, c> or -|q - c|^2, and |q - c|. Without partitions the centroid
- * is the origin. */
-static void measure_parts(const struct index_snapshot *snapshot, struct prepared *prepared)
+/* base and radius of all partitions: <q, c> or -|q - c|^2, and |q - c|. Without partitions the
+ * centroid is the origin. */
+static void measure_partitions(const struct index_snapshot *snapshot, struct prepared *prepared)
 {
-    const struct index_layout *layout = &snapshot->layout;
+    const struct index_metric_row *metric = &index_metrics[snapshot->layout.metric];
     const struct index_partitions *partitions = snapshot->partitions;
-    size_t dimensions = layout->dimensions, n_parts = index_scan_parts(snapshot);
-    int is_l2 = layout->metric == INDEX_L2;
-    for (size_t i = 0; i < n_parts; i++) {
-        const float *centroid = partitions == NULL ? NULL : partitions->centroids + i * dimensions;
-        double squared = centroid == NULL
-                             ? prepared->norm * prepared->norm
-                             : vector_squared_l2(prepared->turned, centroid, dimensions);
-        double dot = 0.0;
-        if (!is_l2 && centroid != NULL)
-            dot = layout->metric == INDEX_COSINE
-                      ? (1.0 + (double)partitions->squared_norms[i] - squared) / 2.0
-                      : vector_dot(prepared->turned, centroid, dimensions);
-        prepared->bounds[i].base = (float)(is_l2 ? -squared : dot);
-        prepared->bounds[i].radius = (float)sqrt(squared);
+    struct index_place place = {.query = prepared->rotated,
+                                .dimensions = snapshot->layout.dimensions,
+                                .squared_distance = prepared->norm * prepared->norm};
+    for (size_t i = 0; i < index_snapshot_n_partitions(snapshot); i++) {
+        if (partitions != NULL) {
+            place.centroid = partitions->centroids + i * place.dimensions;
+            place.squared_norm = (double)partitions->squared_norms[i];
+            place.squared_distance =
+                vector_squared_l2(place.query, place.centroid, place.dimensions);
+        }
+        prepared->bounds[i].base = (float)metric->base(&place);
+        prepared->bounds[i].radius = (float)sqrt(place.squared_distance);
     }
 }
 
-/* The parts that are nearest to the query. */
-static int choose_parts(const struct index_snapshot *snapshot, size_t k, struct prepared *prepared,
-                        struct error *err)
+/* The partitions that are nearest to the query. */
+static int choose_partitions(const struct index_snapshot *snapshot, size_t k,
+                             struct prepared *prepared, struct error *err)
 {
-    size_t n_parts = index_scan_parts(snapshot), n_chosen = n_parts / PART_SHARE;
+    size_t n_partitions = index_snapshot_n_partitions(snapshot),
+           n_chosen = n_partitions / PARTITION_SHARE;
     struct top_k nearest;
     if (k >= snapshot->n_rows / ROWS_PER_HIT) return 0;
-    size_t for_k = k * ROWS_PER_HIT * n_parts / snapshot->n_rows + 1;
+    size_t for_k = k * ROWS_PER_HIT * n_partitions / snapshot->n_rows + 1;
     if (n_chosen < for_k) n_chosen = for_k;
-    if (n_chosen < FEWEST_PARTS) n_chosen = FEWEST_PARTS;
-    if (n_chosen >= n_parts) return 0;
+    if (n_chosen < FEWEST_PARTITIONS) n_chosen = FEWEST_PARTITIONS;
+    if (n_chosen >= n_partitions) return 0;
     top_k_init(&nearest, n_chosen);
-    prepared->parts = memory_zalloc(n_parts, 1);
-    int rc = prepared->parts == NULL ? error_nomem(err) : 0;
-    for (size_t i = 0; rc == 0 && i < n_parts; i++) {
-        double near = snapshot->layout.metric == INDEX_DOT ? (double)prepared->bounds[i].base
-                                                           : -(double)prepared->bounds[i].radius;
+    prepared->partitions = memory_zalloc(n_partitions, 1);
+    int rc = prepared->partitions == NULL ? error_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < n_partitions; i++) {
+        double near = index_metrics[snapshot->layout.metric].nearness(&prepared->bounds[i]);
         rc = top_k_offer(&nearest, (int64_t)i, near, err);
     }
-    for (size_t i = 0; rc == 0 && i < nearest.n; i++) prepared->parts[nearest.hits[i].id] = 1;
+    for (size_t i = 0; rc == 0 && i < nearest.n; i++) prepared->partitions[nearest.hits[i].id] = 1;
     top_k_deinit(&nearest);
     return rc;
 }
@@ -215,17 +194,18 @@ static int prepare(const struct index_search *search, const struct index_query *
     const struct index_layout *layout = &snapshot->layout;
     int has_codes = layout->quantize != INDEX_EXACT;
     if (!has_codes && snapshot->partitions == NULL) return 0;
-    prepared->turned = memory_alloc(layout->dimensions, sizeof *prepared->turned);
-    prepared->bounds = memory_alloc(index_scan_parts(snapshot), sizeof *prepared->bounds);
-    if (prepared->turned == NULL || prepared->bounds == NULL) return error_nomem(err);
-    index_code_space(layout, query->vector, prepared->turned);
-    prepared->norm = vector_norm(prepared->turned, layout->dimensions);
-    measure_parts(snapshot, prepared);
+    prepared->rotated = memory_alloc(layout->dimensions, sizeof *prepared->rotated);
+    prepared->bounds =
+        memory_alloc(index_snapshot_n_partitions(snapshot), sizeof *prepared->bounds);
+    if (prepared->rotated == NULL || prepared->bounds == NULL) return error_nomem(err);
+    index_code_space(layout, query->vector, prepared->rotated);
+    prepared->norm = vector_norm(prepared->rotated, layout->dimensions);
+    measure_partitions(snapshot, prepared);
     int rc = 0;
-    if (search->near_parts_only && query->only == NULL && snapshot->partitions != NULL)
-        rc = choose_parts(snapshot, query->k, prepared, err);
+    if (search->near_partitions_only && query->only == NULL && snapshot->partitions != NULL)
+        rc = choose_partitions(snapshot, query->k, prepared, err);
     if (rc == 0 && has_codes)
-        rc = vector_code_query_new(index_code(layout), prepared->turned, layout->dimensions,
+        rc = vector_code_query_new(index_code(layout), prepared->rotated, layout->dimensions,
                                    &prepared->codes, err);
     return rc;
 }
@@ -235,7 +215,7 @@ static void set_errors(const struct index_snapshot *snapshot, struct prepared *p
                        double standard_errors)
 {
     double slack = vector_code_slack(prepared->codes, standard_errors);
-    for (size_t i = 0; i < index_scan_parts(snapshot); i++) {
+    for (size_t i = 0; i < index_snapshot_n_partitions(snapshot); i++) {
         prepared->bounds[i].radius *= (float)standard_errors;
         prepared->bounds[i].slack = (float)slack;
     }
@@ -243,20 +223,19 @@ static void set_errors(const struct index_snapshot *snapshot, struct prepared *p
 
 /* ---- scans ----------------------------------------------------------------------------------- */
 
-/* Compares candidates exactly, best bound first, until no bound reaches the k-th best hit; *done = 0
- * when there were no more before that. */
+/* Compares candidates exactly, best bound first, until no bound reaches the k-th best hit; *done =
+ * 0 when there were no more before that. */
 static int rescore(struct index_search *search, const struct index_query *query,
                    struct top_k *candidates, struct top_k *hits, int *done, struct error *err)
 {
     *done = 1;
-    enum index_metric metric = search->snapshot->layout.metric;
     struct top_k_hit candidate;
     int rc = 0;
     for (size_t n = 1; rc == 0; n++) {
         double threshold = top_k_threshold(hits);
         *done = top_k_pop(candidates, &candidate);
-        if (!*done ||
-            (!isinf(threshold) && candidate.similarity + SMALLEST < form_of(metric, threshold)))
+        if (!*done || (!isinf(threshold) &&
+                       candidate.score + SMALLEST < metric_of(search)->estimate(threshold)))
             break;
         rc = fetch_vector(search, query, candidate.id, hits, err);
         search->n_rescored++;
@@ -274,7 +253,7 @@ static int take_hits(struct index_search *search, struct index_target *target, s
     if (target->codes != NULL)
         return rescore(search, target->query, &target->hits, hits, done, err);
     for (size_t i = 0; rc == 0 && i < target->hits.n; i++)
-        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].similarity, err);
+        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].score, err);
     return rc;
 }
 
@@ -295,28 +274,27 @@ static int search_wider(struct index_search *search, const struct index_target *
     return rc;
 }
 
-/* Adds to bounds that hold by arithmetic what float32 may cost them: of the turned vectors, of the
- * codes' numbers, of the sums. For L2 only of rows that may reach `least`, as they are within
- * sqrt(-least) of the query. */
-static void widen(const struct index_snapshot *snapshot, struct prepared *prepared, double least)
+/* Adds to bounds that hold by arithmetic what float32 may cost them: of the rotated vectors, of the
+ * codes' numbers, of the sums; for rows whose estimate reaches min_estimate. */
+static void widen(const struct index_snapshot *snapshot, struct prepared *prepared,
+                  double min_estimate)
 {
     const struct index_layout *layout = &snapshot->layout;
     const struct index_partitions *partitions = snapshot->partitions;
     double component = layout->quantize == INDEX_BIT ? 1.0 : 127.0, norm = prepared->norm;
     double slack = norm * component * sqrt((double)layout->dimensions);
-    for (size_t i = 0; i < index_scan_parts(snapshot); i++) {
+    for (size_t i = 0; i < index_snapshot_n_partitions(snapshot); i++) {
         struct vector_code_bound *bound = &prepared->bounds[i];
         double centroid = partitions == NULL ? 0.0 : sqrt((double)partitions->squared_norms[i]);
-        double reach = norm + centroid + (isinf(least) || least > 0.0 ? 0.0 : sqrt(-least));
-        double base = layout->metric == INDEX_L2 ? reach * reach : norm * centroid;
+        double base = index_metrics[layout->metric].magnitude(norm, centroid, min_estimate);
         bound->base += (float)(ROUNDING * base) + (float)SMALLEST;
         bound->radius *= (float)(1.0 + ROUNDING);
         bound->slack += (float)(ROUNDING * slack);
     }
 }
 
-/* Fewer than k rows were similar enough: all parts again, each row whose bound, which now holds for
- * certain, says that it may qualify. */
+/* Fewer than k rows were similar enough: all partitions again, each row whose bound, which now
+ * holds for certain, says that it may qualify. */
 static int search_certainly(struct index_search *search, const struct index_query *query,
                             struct prepared *prepared, struct top_k *hits, struct error *err)
 {
@@ -324,11 +302,11 @@ static int search_certainly(struct index_search *search, const struct index_quer
     struct index_target target = {.query = query, .k = SIZE_MAX, .bounds = prepared->bounds};
     top_k_deinit(hits);
     if (prepared->codes != NULL) {
-        measure_parts(search->snapshot, prepared);
+        measure_partitions(search->snapshot, prepared);
         set_errors(search->snapshot, prepared, sqrt((double)layout->dimensions));
         target.codes = prepared->codes;
-        target.least_bound = least_form(layout, query->min_similarity);
-        widen(search->snapshot, prepared, target.least_bound);
+        target.min_bound = metric_of(search)->min_estimate(query->min_similarity);
+        widen(search->snapshot, prepared, target.min_bound);
     } else {
         target.k = query->k;
     }
@@ -350,7 +328,7 @@ static int finish(struct index_search *search, const struct index_query *query,
     if (rc == 0 && !*done) rc = search_wider(search, target, hits, done, err);
     if (rc != 0 || !*done) return rc;
     int left_out =
-        target->parts != NULL || (target->codes != NULL && !isinf(query->min_similarity));
+        target->partitions != NULL || (target->codes != NULL && !isinf(query->min_similarity));
     if (hits->n < query->k && left_out && hits->n < search->snapshot->n_rows)
         rc = search_certainly(search, query, prepared, hits, err);
     return rc;
@@ -396,12 +374,12 @@ static int scan_group(struct index_search *search, const struct index_query *que
                                            .k = queries[q].k,
                                            .codes = prepared[q].codes,
                                            .bounds = prepared[q].bounds,
-                                           .parts = prepared[q].parts};
+                                           .partitions = prepared[q].partitions};
         if (prepared[q].codes == NULL) continue;
         set_errors(snapshot, &prepared[q],
-                   prepared[q].parts != NULL ? STANDARD_ERRORS_OF_PARTS : STANDARD_ERRORS);
+                   prepared[q].partitions != NULL ? STANDARD_ERRORS_NEAR : STANDARD_ERRORS);
         targets[q].k = ceiling(layout->quantize, queries[q].k);
-        targets[q].least_bound = least_form(layout, queries[q].min_similarity);
+        targets[q].min_bound = metric_of(search)->min_estimate(queries[q].min_similarity);
     }
     if (rc == 0) rc = index_scan(search, targets, n_queries, err);
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {

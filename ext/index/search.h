@@ -4,85 +4,32 @@
  * Knows blocks, vectors and ids; not where they are stored (callbacks), nor where they come from.
  *
  * - Exact: every row's vector is compared.
- * - Codes: each row gets an upper bound of its closeness, estimate + z standard errors (see
+ * - Codes: each row gets an upper bound of its estimate, with z standard errors (see
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
- *   bound reaches the k-th best closeness found: so how many are looked at follows from the data and
- *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k. Where that comes first, with a higher
- *   one, and then by all vectors: codes cost time where they say little, not neighbours.
- * - Partitions: only rows of the parts whose centroids are nearest to the query, an eighth of all
- *   parts, are compared. All parts with a list of ids, or when fewer than k rows were found that are
- *   similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that
+ *   bound reaches the k-th best score found: so how many are looked at follows from the data and
+ *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k.
+ *   Where that comes first, with a higher one, and then by all vectors: codes cost time where they
+ *   say little, not neighbours.
+ * - Partitions: only rows of the partitions whose centroids are nearest to the query, an eighth of
+ *   all, are compared. All partitions with a list of ids, or when fewer than k rows were found that
+ *   are similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that
  *   qualify come back whenever they exist.
- * - A short list of ids is fetched and compared exactly; so is everything where k is a large part of
- *   the rows.
+ * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
+ *   of the rows.
  *
  * Several queries go through each block together, while it is in the processor's cache. Blocks in
  * memory are scanned by several threads, which only compute: the caller's thread alone reads
  * storage, allocates and polls the cancel token. The k best of n are kept in heaps: O(n log k).
- *
- * Similarity rises, distance falls, for every metric. Hits are ranked by a closeness, which rises
- * too:
- *            closeness    similarity           distance
- *   cosine   cos(a, b)    cos(a, b)            1 - cos(a, b)
- *   dot      a . b        a . b                -(a . b)
- *   l2       -|a - b|     1 / (1 + |a - b|)    |a - b|
  */
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "base/cancel.h"
-#include "base/error.h"
-#include "index/snapshot.h"
-#include "vector/top_k.h"
-
-/* How the storage is read. Each returns 0 or an error code; bytes live until the next call. */
-struct index_storage {
-    /* The bytes of a block that is not in memory, checked (index_block_check). *kept = 1 if they
-     * stay with the snapshot. */
-    int (*load)(void *context, struct index_block *block, const void **bytes, int *kept,
-                struct error *err);
-    /* The vector of one id; *found = 0 if there is none. */
-    int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
-                 struct error *err);
-    /* Begins a scan, in any order, of all vectors of an index with codes; the next one, *done = 1
-     * after the last. */
-    int (*rewind)(void *context, struct error *err);
-    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
-                struct error *err);
-    void *context;
-};
-
-struct index_query {
-    const float *vector;   /* [dimensions], finite; not zero for the cosine metric */
-    size_t k;              /* SIZE_MAX: all of them, ranked */
-    double min_similarity; /* less similar ones do not count; -INFINITY for none */
-    const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all */
-    size_t n_only;
-};
-
-/* What a search looks at, and what it looked at. */
-struct index_search {
-    struct index_snapshot *snapshot;
-    const struct index_storage *storage;
-    int near_parts_only; /* leave out parts that are far from the query */
-    int exactly;         /* compare the vectors of all rows, whatever the codes */
-    size_t n_threads;    /* 1 or more; 0 is 1 */
-    const struct cancel *cancel;
-    size_t n_scanned, n_rescored; /* rows compared in a scan; exactly after a scan of codes; summed
-                                     over queries */
-};
+#include "index/query.h"
 
 /* Offers every hit of queries[i] to hits[i], which the caller initialised with that query's k; its
- * `similarity` is the closeness. A stored vector of another size or with a component that is not
- * finite is ERROR_CORRUPT and names its row. */
+ * score is that of metric.h. A stored vector of another size or with a component that is not finite
+ * is ERROR_CORRUPT and names its row. */
 int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err);
-
-/* The similarity and the distance that go with a closeness of that metric. */
-double index_similarity(enum index_metric metric, double closeness);
-double index_distance(enum index_metric metric, double closeness);
 
 #endif

@@ -130,7 +130,7 @@ static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
 /* Whether 1 / |row| is kept beside the rows. */
 static int has_inverses(const struct index_layout *layout)
 {
-    return layout->quantize == INDEX_EXACT && layout->metric == INDEX_COSINE;
+    return layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions;
 }
 
 struct index_bytes *index_bytes_new(struct index_cache *cache,
@@ -219,7 +219,7 @@ static void fill_inverses(struct index_bytes *bytes, size_t n, size_t capacity)
     struct index_rows rows = index_block_rows(&bytes->layout, index_bytes_data(bytes), capacity);
     for (size_t i = 0; i < n; i++) {
         const void *vector = rows.components + i * rows.stride;
-        bytes->inverses[i] = index_inverse(&bytes->layout, vector);
+        bytes->inverses[i] = index_inverse(vector, bytes->layout.dimensions);
     }
 }
 
@@ -239,7 +239,20 @@ const void *index_snapshot_keep(struct index_block *block, struct index_bytes *b
     return index_bytes_data(present);
 }
 
-size_t index_snapshot_part(const struct index_snapshot *snapshot, int64_t partition, size_t *first)
+size_t index_snapshot_n_partitions(const struct index_snapshot *snapshot)
+{
+    return snapshot->partitions == NULL ? 1 : snapshot->partitions->n;
+}
+
+size_t index_snapshot_place(const struct index_snapshot *snapshot, const struct index_block *block)
+{
+    return snapshot->partitions == NULL
+               ? 0
+               : index_partitions_find(snapshot->partitions, block->partition);
+}
+
+size_t index_snapshot_partition(const struct index_snapshot *snapshot, int64_t partition,
+                                size_t *first)
 {
     size_t low = 0, high = snapshot->n_blocks;
     while (low < high) {

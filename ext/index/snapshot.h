@@ -2,34 +2,35 @@
  * snapshot.h: which blocks an index has at one moment, and those of them that are in memory, shared
  * by all connections of a process.
  *
- * A snapshot is what a reader's transaction sees: the list of blocks, each with the version that its
- * last writer gave it (a random number), and the partitions. A block is read from the storage once:
- * whoever reads it first leaves its bytes in the snapshot, and the next snapshot takes over all
- * blocks whose version is still the same. So after a write only what was written is read again.
+ * A snapshot is what a reader's transaction sees: the list of blocks, each with the version that
+ * its last writer gave it (a random number), and the partitions. A block is read from the storage
+ * once: whoever reads it first leaves its bytes in the snapshot, and the next snapshot takes over
+ * all blocks whose version is still the same. So after a write only what was written is read again.
  *
  * What a snapshot holds is known by its generation, a random number that every writer stores in its
- * own transaction: a reader that finds the same number in its transaction sees the same blocks. That
- * holds for other connections, other processes, ROLLBACK, savepoints and WAL alike, with nothing to
- * invalidate. A "cache" is the latest snapshot of one index (a file and a table), reference counted:
- * it lives as long as some connection has the index open, and no longer, so that nothing is left
- * when the library is unloaded.
+ * own transaction: a reader that finds the same number in its transaction sees the same blocks.
+ * That holds for other connections, other processes, ROLLBACK, savepoints and WAL alike, with
+ * nothing to invalidate. A "cache" is the latest snapshot of one index (a file and a table),
+ * reference counted: it lives as long as some connection has the index open, and no longer, so that
+ * nothing is left when the library is unloaded.
  *
  * The first search of all streams through a large index and keeps nothing: a process that asks one
  * question takes no memory and does not wait for any (a page that is touched for the first time can
  * cost more than reading it). The second one fills the cache.
  *
  * Memory is bounded for the process: a block that would go beyond the budget of the connection that
- * reads it is not kept (moving blocks out of a sparse piece may go beyond it for a moment), after caches that were idle for a second have been let go. Bytes come from
- * the system in huge pages (base/pages.h), several blocks in one piece; pieces that are mostly dead
- * are emptied when the next snapshot is made.
+ * reads it is not kept (moving blocks out of a sparse piece may go beyond it for a moment), after
+ * caches that were idle for a second have been let go. Bytes come from the system in huge pages
+ * (base/pages.h), several blocks in one piece; pieces that are mostly dead are emptied when the
+ * next snapshot is made.
  *
  * Threads: caches and snapshots may be used by any number of them. A snapshot's list never changes;
  * a block's bytes appear once, by an atomic store.
  *
  * Rejected: reading SQLite's pages in place (its memory map is off by default, and a connection's
- * own setting); PRAGMA data_version, which says that the file was written, not that the index was; a
- * cache for each connection, which keeps the same bytes many times and forgets them all after every
- * write.
+ * own setting); PRAGMA data_version, which says that the file was written, not that the index was;
+ * a cache for each connection, which keeps the same bytes many times and forgets them all after
+ * every write.
  */
 #ifndef INDEX_SNAPSHOT_H
 #define INDEX_SNAPSHOT_H
@@ -51,7 +52,7 @@ struct index_snapshot {
     atomic_size_t references;
     int64_t generation;
     struct index_layout layout;
-    struct index_partitions *partitions; /* a reference; NULL: one part, around the origin */
+    struct index_partitions *partitions; /* a reference; NULL: one, around the origin */
     atomic_int is_known; /* another search had it or the one before it: blocks stay in memory */
     struct index_block *blocks; /* [n_blocks] by partition, then number */
     size_t n_blocks, n_rows;
@@ -91,10 +92,17 @@ const void *index_snapshot_keep(struct index_block *block, struct index_bytes *b
 /* The bytes of a block; NULL if they are not in memory. */
 const void *index_block_data(const struct index_block *block);
 
-/* 1 / |row| of its rows, [n], for cosine by vectors, of a block in memory; else NULL. */
+/* 1 / |row| of its rows, [n], for metrics of directions by vectors, of a block in memory; else
+ * NULL. */
 const double *index_block_inverses(const struct index_block *block);
 
+/* How many partitions there are, 1 without any; the place among them of a block's, which is their
+ * number where it has none of them. */
+size_t index_snapshot_n_partitions(const struct index_snapshot *snapshot);
+size_t index_snapshot_place(const struct index_snapshot *snapshot, const struct index_block *block);
+
 /* The blocks of a partition: the first one in *first, their number returned. */
-size_t index_snapshot_part(const struct index_snapshot *snapshot, int64_t partition, size_t *first);
+size_t index_snapshot_partition(const struct index_snapshot *snapshot, int64_t partition,
+                                size_t *first);
 
 #endif

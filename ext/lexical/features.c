@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "text/stem.h"
+#include "text/utf8.h"
 
 #define SEED_WORD 1
 #define SEED_GRAM 2
@@ -47,7 +48,7 @@ static int add_grams(struct features *features, struct span word, struct error *
     memcpy(marked + 1, word.data, word.size);
     marked[size - 1] = '>';
     for (size_t i = 0; i < size; i++)
-        if (((unsigned char)marked[i] & 0xC0) != 0x80) starts[n++] = i;
+        if (!utf8_is_inside(marked[i])) starts[n++] = i;
     starts[n] = size;
     for (size_t length = GRAM_LEAST; length <= GRAM_MOST; length++)
         for (size_t i = 0; i + length <= n; i++) {

@@ -15,6 +15,9 @@
 #include "lexical/terms.h"
 #include "text/words.h"
 
+/* What an n-gram weighs beside a word. */
+#define FEATURE_GRAM_WEIGHT 0.25
+
 struct features {
     struct words words; /* the text's words, stop words included */
     struct terms terms; /* the terms, counted */

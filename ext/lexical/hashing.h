@@ -13,18 +13,15 @@
 
 #include "lexical/features.h"
 
-/* What an n-gram weighs beside a word. */
-#define HASHING_GRAM_WEIGHT 0.25
-
-/* Adds weight * sign of a term to sums: [dimensions], a power of two. */
+/* Adds weight * sign of a term to sums [dimensions], dimensions a power of two. */
 void hashing_add(uint64_t term, double weight, double *sums, size_t dimensions);
 
-/* The unit vector of a text's features: [dimensions], a power of two. ERROR_NOMEM. */
+/* The unit vector of a text's features into embedding [dimensions], a power of two. ERROR_NOMEM. */
 int hashing_embed(const struct features *features, float *embedding, size_t dimensions,
                   struct error *err);
 
-/* sums / |sums| as float32, into unit: [n]. A zero sum gives the first unit vector: there is always
- * a direction. */
+/* sums [n] / |sums| as float32, into unit [n]. A zero sum gives the first unit vector: there is
+ * always a direction. */
 void hashing_normalize(const double *sums, float *unit, size_t n);
 
 #endif

@@ -8,33 +8,6 @@
 #include "lexical/latent_model.h"
 #include "vector/distance.h"
 
-double latent_weight(double idf, uint32_t count, int is_word)
-{
-    double weight = count == 1 ? idf : idf * (1.0 + log((double)count));
-    return is_word ? weight : weight * LATENT_GRAM_WEIGHT;
-}
-
-int latent_index(struct latent *latent, struct error *err)
-{
-    struct lexical_statistics *statistics = &latent->statistics;
-    latent->starts = memory_alloc(LEXICAL_BUCKETS + 1, sizeof *latent->starts);
-    latent->weights = memory_alloc(latent->n_terms, sizeof *latent->weights);
-    if (latent->starts == NULL || latent->weights == NULL) return error_nomem(err);
-    lexical_statistics_index(latent->terms, latent->n_terms, latent->starts);
-    for (size_t i = 0; i < latent->n_terms; i++)
-        latent->weights[i] = lexical_idf(statistics->n_documents, latent->frequencies[i]);
-    statistics->terms = latent->terms;
-    statistics->frequencies = latent->frequencies;
-    statistics->starts = latent->starts;
-    statistics->n_terms = latent->n_terms;
-    return 0;
-}
-
-double latent_lexical_weight(double average_length)
-{
-    return 0.25 + 0.5 * exp(-average_length / 12.0);
-}
-
 void latent_free(struct latent *latent)
 {
     if (latent == NULL) return;
@@ -57,14 +30,14 @@ const struct lexical_statistics *latent_statistics(const struct latent *latent)
     return &latent->statistics;
 }
 
-/* Adds a term's vector, weighed, to the latent sums. */
+/* Adds a term's vector, weighed, to sums [rank]. */
 static void add_latent(const struct latent *latent, size_t place, double weight, float *sums)
 {
     const signed char *codes = latent->codes + place * latent->rank;
     vector_add_int8(sums, codes, (float)(weight * latent->scales[place]), latent->rank);
 }
 
-/* Unit length of a part times its share; a part that is zero stays so. */
+/* sums [n] brought to the length sqrt(share), into out [n]; zero stays so. */
 static void put_part(const double *sums, size_t n, double share, double *out)
 {
     double squares = 0;
@@ -76,8 +49,9 @@ static void put_part(const double *sums, size_t n, double share, double *out)
 int latent_embed(const struct latent *latent, const struct features *features, float *embedding,
                  struct error *err)
 {
-    float latent_sums[LATENT_DIMENSIONS] = {0};
-    double sums[LATENT_DIMENSIONS + LATENT_HASHED] = {0}, parts[LATENT_DIMENSIONS + LATENT_HASHED];
+    float latent_sums[LATENT_DIMENSIONS] = {0};           /* [rank] */
+    double sums[LATENT_DIMENSIONS + LATENT_HASHED] = {0}, /* [rank + LATENT_HASHED] */
+        parts[LATENT_DIMENSIONS + LATENT_HASHED];         /* the same, each part weighed */
     size_t rank = latent->rank, n = latent_dimensions(latent);
     double unknown = lexical_idf(latent->statistics.n_documents, 0);
     for (size_t i = 0; i < features->terms.n; i++) {

@@ -5,10 +5,10 @@
  * have unit length (Salton, Buckley 1988). The matrix of documents by terms is cut to its strongest
  * directions (Deerwester et al., "Indexing by latent semantic analysis", JASIS 41, 1990) by a
  * randomised singular value decomposition: a random test matrix, two power iterations, orthonormal
- * bases by modified Gram-Schmidt, and the eigenvectors of a small symmetric matrix (Halko,
- * Martinsson, Tropp, "Finding structure with randomness", SIAM Review 53, 2011, algorithms 4.4
- * and 5.1). Every text, seen in the fit or not, document or query, is folded in the same way: its
- * weighted terms times the term vectors.
+ * bases by Cholesky factors, and the eigenvectors of a small symmetric matrix (Halko, Martinsson,
+ * Tropp, "Finding structure with randomness", SIAM Review 53, 2011, algorithms 4.4 and 5.1). Every
+ * text, seen in the fit or not, document or query, is folded in the same way: its weighted terms
+ * times the term vectors.
  *
  * An embedding is two parts side by side, each of unit length before it is weighed:
  *   sqrt(1 - w) * the latent part    what the text is about
@@ -19,8 +19,8 @@
  *
  * Bounds: the fit reads at most LATENT_SAMPLE documents, spread evenly over the collection, of each
  * the first LATENT_CELLS / (documents read) terms, and keeps at most LATENT_TERMS terms, those in
- * most documents. A term vector is stored as int8 with one scale. Stored size: 20 + dimensions
- * bytes a term.
+ * most documents. A term vector is stored as int8 with one scale: 16 bytes a term, and one for each
+ * dimension of the latent part.
  *
  * The same collection gives the same model on the same machine; sums may differ in their last bits
  * elsewhere, which is why the bytes are stored.

@@ -1,3 +1,5 @@
+#include "lexical/latent.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,7 @@ struct cell {
 struct fit {
     const struct cancel *cancel;
     struct terms seen;  /* all terms, counted by documents */
-    struct cell *cells; /* all documents, one after the other */
+    struct cell *cells; /* [n_cells] all documents, one after the other */
     size_t n_cells, cells_capacity;
     size_t *ends; /* [n_documents] where each document's cells end */
     size_t *next; /* [n_documents] where multiply stands in each */
@@ -32,12 +34,12 @@ struct fit {
     size_t document_terms; /* taken of each document, at most */
     double n_words;
     struct latent *latent;
-    size_t width;  /* columns of the sketch */
-    float *left;   /* [n_documents, width] */
-    float *right;  /* [n_terms, width] */
-    double *small; /* [width, width] */
-    double *basis; /* [width, width] eigenvectors as rows, or a Cholesky factor */
-    float *turn;   /* [width, width] what rows are multiplied with */
+    size_t width;     /* columns of the sketch */
+    float *left;      /* [n_documents, width] */
+    float *right;     /* [n_terms, width] */
+    double *small;    /* [width, width] */
+    double *basis;    /* [width, width] eigenvectors as rows, or a Cholesky factor */
+    float *transform; /* [width, width] what rows are multiplied with */
 };
 
 static int reserve(struct fit *fit, size_t n_cells, struct error *err)
@@ -308,8 +310,8 @@ static void sort_eigenvalues(const struct fit *fit, size_t *order)
     }
 }
 
-/* M [n, width] becomes M times `turn`. */
-static int turn_rows(struct fit *fit, float *matrix, size_t n, struct error *err)
+/* M [n, width] becomes M times `transform`. */
+static int transform_rows(struct fit *fit, float *matrix, size_t n, struct error *err)
 {
     size_t width = fit->width;
     float row[LATENT_DIMENSIONS + OVERSAMPLING];
@@ -317,7 +319,7 @@ static int turn_rows(struct fit *fit, float *matrix, size_t n, struct error *err
         memcpy(row, matrix + r * width, width * sizeof *row);
         memset(matrix + r * width, 0, width * sizeof *row);
         for (size_t i = 0; i < width; i++)
-            vector_add(matrix + r * width, fit->turn + i * width, row[i], width);
+            vector_add(matrix + r * width, fit->transform + i * width, row[i], width);
         int rc = r % 512 == 511 ? cancel_check(fit->cancel, err) : 0;
         if (rc != 0) return rc;
     }
@@ -341,10 +343,10 @@ static int diagonalize(struct fit *fit, float *matrix, size_t n, size_t *n_stron
         int strong = value > 1e-6 * largest && value > 0;
         double factor = strong ? 1.0 / sqrt(value) : 0;
         for (size_t i = 0; i < width; i++)
-            fit->turn[i * width + k] = (float)(fit->basis[order[k] * width + i] * factor);
+            fit->transform[i * width + k] = (float)(fit->basis[order[k] * width + i] * factor);
         *n_strong += (size_t)strong;
     }
-    return turn_rows(fit, matrix, n, err);
+    return transform_rows(fit, matrix, n, err);
 }
 
 /* The Cholesky factor L of small, lower triangle, into basis; a column that depends on those before
@@ -382,8 +384,9 @@ static int orthogonalize(struct fit *fit, float *matrix, size_t n, struct error 
             inverse[i * width + j] = pivot > 0 ? sum / pivot : 0;
         }
     for (size_t i = 0; i < width; i++)
-        for (size_t k = 0; k < width; k++) fit->turn[i * width + k] = (float)inverse[k * width + i];
-    return turn_rows(fit, matrix, n, err);
+        for (size_t k = 0; k < width; k++)
+            fit->transform[i * width + k] = (float)inverse[k * width + i];
+    return transform_rows(fit, matrix, n, err);
 }
 
 /* The sketch begins with signs, the same in every run: a Rademacher test matrix. */
@@ -448,9 +451,9 @@ static int find_vectors(struct fit *fit, struct error *err)
     fit->right = memory_alloc(n_terms, fit->width * sizeof *fit->right);
     fit->small = memory_alloc(fit->width, fit->width * sizeof *fit->small);
     fit->basis = memory_alloc(fit->width, fit->width * sizeof *fit->basis);
-    fit->turn = memory_alloc(fit->width, fit->width * sizeof *fit->turn);
+    fit->transform = memory_alloc(fit->width, fit->width * sizeof *fit->transform);
     if (fit->left == NULL || fit->right == NULL || fit->small == NULL || fit->basis == NULL ||
-        fit->turn == NULL || fit->next == NULL)
+        fit->transform == NULL || fit->next == NULL)
         return error_nomem(err);
     int rc = decompose(fit, &n_strong, err);
     return rc == 0 ? keep_vectors(fit, n_strong < rank ? n_strong : rank, err) : rc;
@@ -474,7 +477,7 @@ int latent_fit(const struct model_collection *collection, struct latent **latent
     memory_free(fit.right);
     memory_free(fit.small);
     memory_free(fit.basis);
-    memory_free(fit.turn);
+    memory_free(fit.transform);
     if (rc == 0) *latent = fit.latent;
     else latent_free(fit.latent);
     return rc;

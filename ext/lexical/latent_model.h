@@ -4,16 +4,14 @@
 #ifndef LEXICAL_LATENT_MODEL_H
 #define LEXICAL_LATENT_MODEL_H
 
-#include "lexical/latent.h"
-
-/* What an n-gram weighs beside a word. */
-#define LATENT_GRAM_WEIGHT 0.25
+#include "base/error.h"
+#include "lexical/statistics.h"
 
 struct latent {
     struct lexical_statistics statistics; /* points to terms, frequencies and starts */
     uint64_t *terms;                      /* [n_terms] ascending; owned */
     uint32_t *frequencies;                /* [n_terms]; owned */
-    uint32_t *starts;                     /* see statistics.h; owned */
+    uint32_t *starts;                     /* [LEXICAL_BUCKETS + 1] see statistics.h; owned */
     double *weights;                      /* [n_terms] idf, of an n-gram too; owned */
     size_t n_terms;
     size_t rank;           /* dimensions of the latent part, 0 for a collection too small */

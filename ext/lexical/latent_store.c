@@ -1,5 +1,5 @@
 /*
- * A fitted model as bytes, all little-endian:
+ * latent_store.c: a fitted model as bytes, all little-endian:
  *   4  "LSA1"
  *   4  n_terms
  *   4  rank
@@ -12,6 +12,8 @@
  *   rank n_terms      codes, int8              (rank > 0)
  *   8  XXH64 of all before
  */
+#include "lexical/latent.h"
+
 #include <math.h>
 #include <string.h>
 

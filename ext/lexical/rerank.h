@@ -3,8 +3,9 @@
  *
  * A vector forgets which words stood where. The reranker reads both texts and adds up, each in
  * [0, 1]:
- *   bm25        BM25 of the query's terms (k1 1.2, b 0.75) over what a document could reach at most
- *               (Robertson, Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009)
+ *   bm25        BM25 of the query's terms (k1 1.2, b 0.75) over what a document could reach at
+ *               most (Robertson, Zaragoza, "The probabilistic relevance framework: BM25 and
+ *               beyond", 2009)
  *   coverage    the share of the query's terms that the document has, weighed by idf
  *   proximity   how near neighbouring query terms stand in the document (after Rasolofo, Savoy,
  *               "Term proximity scoring for keyword-based retrieval systems", ECIR 2003)

@@ -18,32 +18,17 @@
 #include <stdint.h>
 
 #include "base/error.h"
-
-enum local_architecture {
-    LOCAL_BERT, /* BertModel, BertForSequenceClassification, BertForMaskedLM (its encoder) */
-    /* XLMRobertaModel, XLMRobertaForSequenceClassification. RoBERTa's own models are built alike and
-     * tokenized otherwise (byte-level BPE): they are refused. */
-    LOCAL_XLM_ROBERTA,
-    LOCAL_STATIC /* Model2Vec: a vector a token, nothing else (StaticModel) */
-};
-
-enum local_activation {
-    LOCAL_IDENTITY,
-    LOCAL_GELU, /* x (1 + erf(x / sqrt 2)) / 2 */
-    LOCAL_GELU_TANH, /* "gelu_new", "gelu_pytorch_tanh": x (1 + tanh(sqrt(2/pi) (x + .044715 x^3))) / 2 */
-    LOCAL_RELU,
-    LOCAL_TANH,
-    LOCAL_SIGMOID
-};
+#include "local/architecture.h"
+#include "local/simd/activation.h"
 
 enum local_pooling { LOCAL_CLS, LOCAL_MEAN, LOCAL_MAX };
 
 struct local_config {
-    enum local_architecture architecture;
+    const struct local_architecture *architecture; /* its row */
     int classifies; /* a cross-encoder, of one label; else an embedder */
     size_t hidden_size, n_layers, n_heads, intermediate_size;
     size_t vocabulary_size, n_positions, n_segments; /* rows of the embedding matrices */
-    size_t first_position; /* of a text's first token: 0, XLM-RoBERTa: pad_token_id + 1 */
+    size_t first_position;                           /* of a text's first token */
     float layer_norm_epsilon;
     enum local_activation activation; /* hidden_act */
     enum local_pooling pooling;

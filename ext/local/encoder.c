@@ -20,7 +20,7 @@ struct pass {
     float *hidden;         /* [n_rows, hidden_size] */
     float *wide;           /* [n_rows, 3 hidden_size] or [n_rows, intermediate_size] */
     float *context;        /* [n_rows, hidden_size] what attention gives */
-    float *firsts;         /* [n_texts, hidden_size] the first token of each text */
+    float *cls;            /* [n_texts, hidden_size] the first token of each text */
     unsigned char *codes;  /* of rows, in the model's precision */
     float *attention;      /* [n_members] scratch of attention */
     size_t attention_size; /* floats of each */
@@ -65,7 +65,7 @@ static size_t lay_out(struct pass *pass, size_t n_rows, size_t n_texts, size_t n
     pass->hidden = (float *)(scratch + offsets[0]);
     pass->wide = (float *)(scratch + offsets[1]);
     pass->context = (float *)(scratch + offsets[2]);
-    pass->firsts = (float *)(scratch + offsets[3]);
+    pass->cls = (float *)(scratch + offsets[3]);
     pass->codes = scratch + offsets[4];
     pass->attention = (float *)(scratch + offsets[5]);
     return used;
@@ -135,7 +135,7 @@ static void gemm_item(void *context, struct team_member *member, size_t item)
     size_t first = item * step->n_panels, last = first + step->n_panels;
     (void)member;
     if (last > step->matrix->n_panels) last = step->matrix->n_panels;
-    step->kernels->product(step->matrix, step->rows, step->output, first, last);
+    step->kernels->gemm(step->matrix, step->rows, step->output, first, last);
 }
 
 static void multiply(struct pass *pass, const struct local_matrix *matrix,
@@ -150,7 +150,7 @@ static void multiply(struct pass *pass, const struct local_matrix *matrix,
 
 /* ---- embeddings ------------------------------------------------------------------------------ */
 
-/* The rows of one text; XLM-RoBERTa has one segment. */
+/* The rows of one text; there may be one segment for both texts of a pair, or none. */
 static void embed_item(void *context, struct team_member *member, size_t item)
 {
     const struct pass *pass = context;
@@ -163,19 +163,30 @@ static void embed_item(void *context, struct team_member *member, size_t item)
         size_t segment = text->segments[i] < config->n_segments ? text->segments[i] : 0;
         const float *word = weights->words + text->ids[i] * n;
         const float *position = weights->positions + (config->first_position + i) * n;
-        const float *kind = weights->segments + segment * n;
+        const float *kind = weights->segments == NULL ? NULL : weights->segments + segment * n;
         float *out = pass->hidden + (text->row + i) * n;
-        for (size_t j = 0; j < n; j++) out[j] = word[j] + kind[j] + position[j];
+        if (kind == NULL)
+            for (size_t j = 0; j < n; j++) out[j] = word[j] + position[j];
+        else
+            for (size_t j = 0; j < n; j++) out[j] = word[j] + kind[j] + position[j];
     }
 }
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
-static int only_firsts(const struct pass *pass)
+static int only_cls(const struct pass *pass)
 {
     const struct local_config *config = &pass->weights->config;
     return pass->layer + 1 == config->n_layers &&
            (config->classifies || config->pooling == LOCAL_CLS);
+}
+
+/* Of a head; NULL: none. */
+static const float *relative_bias(const struct local_weights *weights, size_t head)
+{
+    size_t reach = weights->config.n_positions - weights->config.first_position;
+    if (weights->relative_bias == NULL) return NULL;
+    return weights->relative_bias + head * (2 * reach - 1) + reach - 1;
 }
 
 /* One head of one text: of all its tokens, or of the first one, whose hidden state is kept then. */
@@ -187,7 +198,7 @@ static void attention_item(void *context, struct team_member *member, size_t ite
     size_t number = item / config->n_heads, at = item % config->n_heads * size;
     const struct local_text *text = &pass->group->texts[number];
     const float *queries = pass->wide + text->row * 3 * n + at;
-    int first_alone = only_firsts(pass);
+    int first_alone = only_cls(pass);
     size_t row = first_alone ? number : text->row;
     size_t n_queries = first_alone ? 1 : text->n_tokens;
     struct local_attention attention = {
@@ -198,6 +209,7 @@ static void attention_item(void *context, struct team_member *member, size_t ite
         .n_tokens = text->n_tokens,
         .head_size = size,
         .scale = 1 / sqrtf((float)size),
+        .bias = relative_bias(pass->weights, item % config->n_heads),
         .output = pass->context + row * n + at,
         .output_stride = n,
         .scratch = pass->attention + member->number * pass->attention_size,
@@ -209,8 +221,8 @@ static void attention_item(void *context, struct team_member *member, size_t ite
         pass->weights->kernels->attention(&attention);
     }
     if (first_alone)
-        memcpy(pass->firsts + number * n + at, pass->hidden + text->row * n + at,
-               size * sizeof *pass->firsts);
+        memcpy(pass->cls + number * n + at, pass->hidden + text->row * n + at,
+               size * sizeof *pass->cls);
 }
 
 /* ---- a layer --------------------------------------------------------------------------------- */
@@ -224,8 +236,8 @@ static void go_through_layer(struct pass *pass, struct local_rows *rows)
     struct local_output wide = {.values = pass->wide, .stride = 3 * n};
     multiply(pass, &layer->attention, rows, &wide);
     team_step(pass->member, pass->group->n_texts * config->n_heads, attention_item, pass);
-    if (only_firsts(pass)) {
-        pass->hidden = pass->firsts;
+    if (only_cls(pass)) {
+        pass->hidden = pass->cls;
         pass->n_rows = pass->group->n_texts;
     }
     struct local_output sum = {.values = pass->hidden, .stride = n, .residual = pass->hidden};

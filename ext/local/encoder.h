@@ -10,17 +10,9 @@
 #ifndef LOCAL_ENCODER_H
 #define LOCAL_ENCODER_H
 
+#include "local/input.h"
 #include "local/team.h"
 #include "local/weights.h"
-
-/* A text of a group. */
-struct local_text {
-    const uint32_t *ids;     /* [n_tokens], each below vocabulary_size */
-    const uint8_t *segments; /* [n_tokens] */
-    size_t n_tokens;         /* 1 or more; n_positions - first_position at most */
-    size_t row;              /* of its first token in the group */
-    float *result;           /* an embedder: [hidden_size] pooled; a cross-encoder: [1] the logit */
-};
 
 struct local_group {
     const struct local_text *texts; /* [n_texts] */

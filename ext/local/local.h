@@ -1,23 +1,26 @@
 /*
- * local.h: open encoders and cross-encoders, run inside the process.
+ * local.h: open encoders and cross-encoders, and static vectors, run inside the process.
  *
  * A model is a folder (folder.h) with config.json (config.h), tokenizer.json or vocab.txt
- * (text/tokenizer.h) and model.safetensors (safetensors.h). The architecture is that of Devlin et al. 2019
- * (BERT: post-norm transformer encoder, learnt positions) and its kin: XLM-RoBERTa, and Model2Vec's static vectors. Embedding: the
- * hidden states of the last layer, pooled. Cross-encoder: query and document as one pair, the first token's state through the
- * pooler (dense, tanh) and the classifier to one logit. Leaving the pooler out is a known wrong port: ms-marco-MiniLM
- * then gives .498 where .99998 is right.
+ * (text/tokenizer.h) and model.safetensors (safetensors.h). Encoders are those of Devlin et al. 2019 (BERT:
+ * a transformer with norms behind each addition) and their kin, a row each of architecture.h. Embedding: the
+ * hidden states of the last layer, pooled. Cross-encoder: query and document as one pair, the first
+ * token's state through the pooler (dense, tanh) and the classifier to one logit. Leaving the pooler out is
+ * a known wrong port: ms-marco-MiniLM then gives .498 where .99998 is right.
  *
- * A model is found when it is made, and its weights are read when they are first needed. Weights are shared by all
- * models of the process that have the same folder and precision, and freed with the last of them.
+ * A model is found when it is made, and its weights are read when they are first needed. Weights are
+ * shared by all models of the process that have the same folder and precision, and freed with the last of
+ * them (resources.h).
  *
- * Texts are tokenized, grouped to some hundreds of tokens, each text whole, and laid one behind the other without
- * padding. With enough groups each thread computes groups of its own; else all threads share one (team.h).
+ * Texts are tokenized, some at a time (call.h), and computed as their kind of model does: static.h, or
+ * transformer.h. There they are grouped to some hundreds of tokens, each text whole, and laid one behind
+ * the other without padding. With enough groups each thread computes groups of its own (batch.h); else all
+ * threads share one (team.h).
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
 
-#include "local/simd/kernels.h"
+#include "local/precision.h"
 #include "model/model.h"
 
 /* What the local models of one connection share. */
@@ -41,9 +44,5 @@ struct local_options {
  * model does not do the task, or has fewer dimensions. */
 int local_new(const struct local_session *session, const struct local_options *options,
               struct model **model, struct error *err);
-
-/* "float32", "bf16" or "int8", and back; 0 when it is none of these. */
-int local_precision_parse(const char *text, enum local_precision *precision);
-const char *local_precision_name(enum local_precision precision);
 
 #endif

@@ -17,7 +17,7 @@ void halt_init(struct halt *halt, const struct cancel *cancel)
 int halt_is_set(struct halt *halt, int is_caller)
 {
     if (is_caller && halt->cancel != NULL && clock_seconds() >= halt->next_poll) {
-        if (cancel_check(halt->cancel, NULL) != 0) atomic_store(&halt->is_halted, 1);
+        if (cancel_is_requested(halt->cancel)) atomic_store(&halt->is_halted, 1);
         halt->next_poll = clock_seconds() + POLL_SECONDS;
     }
     return atomic_load_explicit(&halt->is_halted, memory_order_relaxed);

@@ -1,9 +1,10 @@
 /*
  * model.h: what an embedder and a reranker are.
  *
- * One interface for every kind of model: computed from the words alone (lexical/), later run inside
- * the process or behind an API. A model does one task or both. Callers see texts and numbers; how a
- * model gets from one to the other is its own affair, and so are its requests and its connection.
+ * One interface for every kind of model: computed from the words alone (lexical/), run inside the
+ * process (local/) or behind an API (api/). A model does one task or both. Callers see texts and
+ * numbers; how a model gets from one to the other is its own affair, and so are its requests and
+ * its connection.
  *
  * A model may also be fittable: handed a collection it returns a second model that has learnt from
  * it (of other dimensions, perhaps) and that can be stored as bytes and loaded again. A
@@ -34,7 +35,8 @@ struct model_texts {
     const struct cancel *cancel; /* or NULL */
 };
 
-/* Where embeddings go as they come: in any order, each text once. The embedding is borrowed. */
+/* Where embeddings go as they come: in any order, each text once. The embedding [dimensions] is
+ * borrowed. */
 struct model_sink {
     int (*put)(void *context, size_t text, const float *embedding, size_t dimensions,
                struct error *err);
@@ -108,8 +110,8 @@ struct model_methods {
      * NULL as fit. */
     int (*save)(struct model *fitted, struct buffer *bytes, struct error *err);
     int (*load)(struct model *model, struct span bytes, struct model **fitted, struct error *err);
-    /* The tokens of a text [of UTF-8, may be empty], however many: nothing is cut. With `ids` 0 only
-     * tokens->n is written. NULL: the model has none. */
+    /* The tokens of a text [of UTF-8, may be empty], however many: nothing is cut. With `ids` 0
+     * only tokens->n is written. NULL: the model has none. */
     int (*tokenize)(struct model *model, struct span text, const struct cancel *cancel, int ids,
                     struct model_tokens *tokens, struct error *err);
     void (*free)(struct model *model);
@@ -139,8 +141,8 @@ int model_rerank(struct model *model, const struct model_candidates *candidates,
                  struct model_usage *usage, struct error *err);
 
 /* The tokens of a text as the model counts them, special ones included, nothing cut. With `ids` 0
- * only tokens->n is written. ERROR_UNAVAILABLE: the model does not tell; errors of model_check_text,
- * but for an empty text. */
+ * only tokens->n is written. ERROR_UNAVAILABLE: the model does not tell; errors of
+ * model_check_text, but for an empty text. */
 int model_tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
                    struct model_tokens *tokens, struct error *err);
 

@@ -14,4 +14,8 @@
 #include "semantic/table.h"
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err);
+
+/* ERROR_CORRUPT with the first thing in the index that contradicts another. */
+int semantic_integrity_check(struct semantic_table *table, struct error *err);
+
 #endif

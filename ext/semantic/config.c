@@ -1,17 +1,16 @@
 #include "semantic/config.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
+#include "sqlite/statement.h"
 #include "vector/codec.h"
 
 #define OPTION_NAMES                                                                               \
     "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
     "dimensions, content_rowid"
-
-#define MAX_PARTITIONS 65536
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -41,16 +40,24 @@ static int parse_count(const char *name, const char *value, size_t limit, size_t
     return 0;
 }
 
-static int parse_choice(const char *name, const char *value, const char *const choices[3],
+/* One of n short names. */
+static int parse_choice(const char *name, const char *value, const char *const *choices, int n,
                         int *choice, struct error *err)
 {
-    for (int i = 0; i < 3; i++) {
-        if (sqlite3_stricmp(value, choices[i]) != 0) continue;
-        *choice = i;
-        return 0;
+    char list[128] = "";
+    for (int i = 0; i < n; i++) {
+        size_t used = strlen(list);
+        if (sqlite3_stricmp(value, choices[i]) == 0) {
+            *choice = i;
+            return 0;
+        }
+        snprintf(list + used, sizeof list - used, "%s'%s'",
+                 i == 0       ? ""
+                 : i == n - 1 ? " or "
+                              : ", ",
+                 choices[i]);
     }
-    return error_set(err, ERROR_INVALID, "%s must be '%s', '%s' or '%s', not '%.100s'", name,
-                     choices[0], choices[1], choices[2], value);
+    return error_set(err, ERROR_INVALID, "%s must be %s, not '%.100s'", name, list, value);
 }
 
 static int set_string(const char *name, const char *value, char **target, struct error *err)
@@ -63,7 +70,6 @@ static int set_string(const char *name, const char *value, char **target, struct
 static int set_option(struct semantic_config *config, const char *name, const char *value,
                       struct error *err)
 {
-    static const char *const metrics[3] = {"cosine", "dot", "l2"};
     static const char *const quantizers[3] = {"none", "int8", "bit"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
@@ -78,20 +84,23 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     if (strcmp(name, "dimensions") == 0)
         return parse_count(name, value, VECTOR_MAX_DIMENSIONS, &config->dimensions, err);
     if (strcmp(name, "metric") == 0) {
-        if ((rc = parse_choice(name, value, metrics, &choice, err)) == 0)
+        const char *metrics[INDEX_METRICS];
+        for (int i = 0; i < INDEX_METRICS; i++) metrics[i] = index_metrics[i].name;
+        if ((rc = parse_choice(name, value, metrics, INDEX_METRICS, &choice, err)) == 0)
             config->metric = (enum index_metric)choice;
         return rc;
     }
     if (strcmp(name, "quantize") == 0) {
-        if ((rc = parse_choice(name, value, quantizers, &choice, err)) == 0)
+        if ((rc = parse_choice(name, value, quantizers, 3, &choice, err)) == 0)
             config->quantize = (enum index_quantize)choice;
         return rc;
     }
     if (strcmp(name, "partitions") == 0) {
-        config->partitions = SEMANTIC_AUTO;
+        config->partitions = STORE_AUTO;
         if (sqlite3_stricmp(value, "auto") == 0) return 0;
-        rc = parse_count(name, value, MAX_PARTITIONS, &config->partitions, err);
-        return rc == 0 ? 0 : error_context(err, "partitions is 'auto' or a number");
+        rc = parse_count(name, value, INDEX_MAX_PARTITIONS, &config->partitions, err);
+        if (rc != 0) error_context(err, "partitions is 'auto' or a number");
+        return rc;
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
@@ -171,11 +180,6 @@ void semantic_config_deinit(struct semantic_config *config)
     *config = (struct semantic_config){0};
 }
 
-int semantic_is_partitioned(const struct semantic_config *config)
-{
-    return config->partitions != 0 || config->quantize != INDEX_EXACT;
-}
-
 int semantic_column_is_ours(const char *table, const char *name)
 {
     for (size_t i = 0; i < sizeof hidden_names / sizeof *hidden_names; i++)
@@ -210,33 +214,21 @@ void semantic_columns_free(struct semantic_column *columns, size_t n_columns)
     memory_free(columns);
 }
 
-/* Prepares printf-formatted SQL whose failure is an error of ours. */
-static int prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, char *sql)
-{
-    if (sql == NULL) return error_nomem(err);
-    int rc = sqlite3_prepare_v2(db, sql, -1, statement, NULL);
-    sqlite3_free(sql);
-    return rc == SQLITE_OK ? 0 : argument_storage_error(db, rc, err);
-}
-
 /* Is there such a table or view, and does it have a rowid of its own? */
 static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config,
                               struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = prepare(
-        db, &statement, err,
-        sqlite3_mprintf("SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE nocase "
-                        "AND name = %Q COLLATE nocase",
-                        schema, config->content));
-    if (rc != 0) return rc;
-    int step = sqlite3_step(statement);
-    if (step == SQLITE_DONE) {
+    int row = 0;
+    int rc = statement_prepare(db, &statement, err,
+                               "SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE "
+                               "nocase AND name = %Q COLLATE nocase",
+                               schema, config->content);
+    if (rc == 0) rc = statement_step(db, statement, &row, err);
+    if (rc == 0 && !row)
         rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
                        config->content, schema);
-    } else if (step != SQLITE_ROW) {
-        rc = argument_storage_error(db, step, err);
-    } else {
+    if (rc == 0) {
         const char *type = (const char *)sqlite3_column_text(statement, 0);
         if (type == NULL) rc = error_nomem(err);
         else if (sqlite3_column_int(statement, 1) != 0)
@@ -260,12 +252,11 @@ static int list_columns(sqlite3 *db, const char *schema, const char *table,
                         size_t *n_columns, struct name_list *all, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = prepare(
-        db, &statement, err,
-        sqlite3_mprintf("SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
-                        config->content, schema));
-    int step = SQLITE_DONE;
-    while (rc == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+    int row = 0;
+    int rc = statement_prepare(
+        db, &statement, err, "SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
+        config->content, schema);
+    while (rc == 0 && (rc = statement_step(db, statement, &row, err)) == 0 && row) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
         const char *type = (const char *)sqlite3_column_text(statement, 1);
         rc = name == NULL ? error_nomem(err) : name_list_add(all, name, strlen(name), err);
@@ -281,7 +272,6 @@ static int list_columns(sqlite3 *db, const char *schema, const char *table,
         if (grown[*n_columns].name == NULL) rc = error_nomem(err);
         else ++*n_columns;
     }
-    if (rc == 0 && step != SQLITE_DONE) rc = argument_storage_error(db, step, err);
     sqlite3_finalize(statement);
     return rc;
 }

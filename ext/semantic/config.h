@@ -9,6 +9,7 @@
 #include "index/search.h"
 #include "sqlite/api.h"
 #include "sqlite/name_list.h"
+#include "store/store.h"
 
 /* One visible column: its name, and the affinity that the content table gives it ("TEXT",
  * "INTEGER", "REAL", "NUMERIC", "BLOB"; static). */
@@ -25,14 +26,8 @@ struct semantic_config {
     size_t dimensions; /* 0: learnt from the first vector */
     enum index_metric metric;
     enum index_quantize quantize;
-    size_t partitions; /* 0: a search looks at all rows; SEMANTIC_AUTO */
+    size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
 };
-
-#define SEMANTIC_AUTO SIZE_MAX
-
-/* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
- * or the only one of int8, whose centre they are counted from. */
-int semantic_is_partitioned(const struct semantic_config *config);
 
 /* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is
  * wrong. */

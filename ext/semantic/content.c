@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/model.h"
-#include "sqlite/argument.h"
+#include "sqlite/statement.h"
 #include "store/store.h"
 
 static int is_space(char c)
@@ -28,10 +28,10 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
 {
     const char *key = table->config.content_rowid;
     int rc =
-        statement_prepare(table->db, statement, err,
+        statement_prepare(table->store.db, statement, err,
                           scan ? "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c ORDER BY 1"
                                : "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1",
-                          key, columns, table->schema, table->config.content, key);
+                          key, columns, table->store.schema, table->config.content, key);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
         error_context(err, "content %s cannot be read", table->config.content);
     return rc;
@@ -43,10 +43,7 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 {
     *statement = NULL;
     if (table->config.content == NULL)
-        return statement_prepare(table->db, statement, err,
-                                 scan ? "SELECT id, text FROM \"%w\".\"%w_text\" ORDER BY 1"
-                                      : "SELECT id, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-                                 table->schema, table->name);
+        return store_query(&table->store, scan ? STORE_TEXTS : STORE_TEXT, statement, err);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = append_names(&columns, &table->config.text, err);
@@ -70,7 +67,7 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
                              sqlite3_column_name(row, i));
         const char *text = (const char *)sqlite3_column_text(row, i);
         int size = sqlite3_column_bytes(row, i);
-        if (text == NULL) return argument_storage_error(db, SQLITE_NOMEM, err);
+        if (text == NULL) return statement_error(db, SQLITE_NOMEM, err);
         if (size == 0) continue;
         int rc = out->size > start ? buffer_append(out, " ", 1, err) : 0;
         if (rc == 0) rc = buffer_append(out, text, (size_t)size, err);
@@ -95,7 +92,7 @@ static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int6
                      struct buffer *text, struct error *err)
 {
     buffer_clear(text);
-    int rc = join_columns(table->db, statement, 1, n_text_columns(table), text, err);
+    int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, err);
     if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, err);
     if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
     return rc;
@@ -104,7 +101,7 @@ static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int6
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row, struct error *err)
 {
     table->reading_content++;
-    int rc = statement_step(table->db, statement, row, err);
+    int rc = statement_step(table->store.db, statement, row, err);
     table->reading_content--;
     return rc;
 }
@@ -132,12 +129,12 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
                  int *found, struct error *err)
 {
-    sqlite3_stmt *statement = table->statements[STATEMENT_CONTENT_TEXT];
+    sqlite3_stmt *statement = table->content_text;
     *exists = *found = 0;
     int rc = 0;
     if (statement == NULL) {
         rc = prepare_text(table, &statement, 0, err);
-        table->statements[STATEMENT_CONTENT_TEXT] = statement;
+        table->content_text = statement;
     }
     if (rc != 0) return rc;
     sqlite3_reset(statement);
@@ -149,7 +146,7 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
     if (rc != 0) {
         /* A statement of ours on a view that reads this index would keep the table connected. */
         sqlite3_finalize(statement);
-        table->statements[STATEMENT_CONTENT_TEXT] = NULL;
+        table->content_text = NULL;
     }
     return rc;
 }
@@ -157,10 +154,7 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err)
 {
     *row = NULL;
-    if (table->config.content == NULL)
-        return statement_prepare(table->db, row, err,
-                                 "SELECT id, text, text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-                                 table->schema, table->name);
+    if (table->config.content == NULL) return store_query(&table->store, STORE_DOCUMENT, row, err);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = 0;
@@ -179,5 +173,5 @@ int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buf
                      struct error *err)
 {
     int n = table->config.content == NULL ? 1 : (int)table->config.document.n_names;
-    return join_columns(table->db, row, 1 + (int)table->n_columns, n, document, err);
+    return join_columns(table->store.db, row, 1 + (int)table->n_columns, n, document, err);
 }

@@ -25,8 +25,8 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
                  int *found, struct error *err);
 
-/* statement_step for a statement on the content. While it runs no search of the same index can: a view
- * that reads its own index would never end. */
+/* statement_step for a statement on the content. While it runs no search of the same index can: a
+ * view that reads its own index would never end. */
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row,
                  struct error *err);
 

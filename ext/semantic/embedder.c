@@ -8,7 +8,7 @@
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
 /* Makes table->fitted the model that state->fit names. */
-static int load_fitted(struct semantic_table *table, const struct semantic_state *state,
+static int load_fitted(struct semantic_table *table, const struct store_state *state,
                        struct model *model, struct error *err)
 {
     if (table->fitted != NULL && table->fitted_id == state->fit) return 0;
@@ -16,33 +16,33 @@ static int load_fitted(struct semantic_table *table, const struct semantic_state
     table->fitted = NULL;
     if (model->methods->load == NULL)
         return error_set(err, ERROR_CORRUPT, "%s cannot be fitted, but %s_config says that it was",
-                         model->name, table->name);
+                         model->name, table->store.name);
     struct buffer bytes;
     buffer_init(&bytes, MODEL_MAX_BYTES);
-    int rc = store_read_model(table, &bytes, err);
+    int rc = store_read_model(&table->store, &bytes, err);
     if (rc == 0)
         rc =
             model->methods->load(model, (struct span){bytes.data, bytes.size}, &table->fitted, err);
     buffer_deinit(&bytes);
     if (rc == 0) table->fitted_id = state->fit;
     if (rc == ERROR_CORRUPT)
-        error_context(err, "INSERT INTO %s(%s) VALUES ('rebuild') makes it anew", table->name,
-                      table->name);
+        error_context(err, "INSERT INTO %s(%s) VALUES ('rebuild') makes it anew", table->store.name,
+                      table->store.name);
     return rc;
 }
 
 int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err)
 {
     struct catalog_entry *entry;
-    char identity[sizeof((struct semantic_state *)NULL)->identity];
+    char identity[sizeof((struct store_state *)NULL)->identity];
     int rc = catalog_find(table->connection->catalog, name, MODEL_EMBED, &entry, err);
     if (rc != 0) return rc;
     catalog_entry_identity(entry, identity, sizeof identity);
-    return store_set_text(table, "identity", identity, err);
+    return store_set_text(&table->store, "identity", identity, err);
 }
 
 /* A name of the user's may stand for another model now: its vectors are not comparable. */
-static int check_identity(const struct semantic_table *table, const struct semantic_state *state,
+static int check_identity(const struct semantic_table *table, const struct store_state *state,
                           const struct catalog_entry *entry, struct error *err)
 {
     char identity[sizeof state->identity];
@@ -51,26 +51,28 @@ static int check_identity(const struct semantic_table *table, const struct seman
     return error_set(err, ERROR_INVALID,
                      "the index was made when %s stood for %s, and now it stands for %s: register "
                      "it for that one again, or INSERT INTO %s(%s) VALUES ('rebuild')",
-                     state->model, state->identity, identity, table->name, table->name);
+                     state->model, state->identity, identity, table->store.name, table->store.name);
 }
 
-int semantic_embedder(struct semantic_table *table, const struct semantic_state *state,
+int semantic_embedder(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
     struct catalog *catalog = table->connection->catalog;
     *fitted = NULL;
     int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
-    struct catalog_entry *named = NULL;
-    if (table->config.model != NULL &&
-        catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL) == 0 &&
-        strcmp(catalog_entry_name(named), state->model) != 0)
+    struct catalog_entry *named;
+    int named_rc = table->config.model == NULL
+                       ? ERROR_INVALID
+                       : catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL);
+    if (named_rc == ERROR_NOMEM) return error_nomem(err);
+    if (named_rc == 0 && strcmp(catalog_entry_name(named), state->model) != 0)
         return error_set(err, ERROR_INVALID,
                          "the index was made by %s, but its model '%.100s' is %s now: register "
                          "that name for %s again, or "
                          "INSERT INTO %s(%s) VALUES ('rebuild')",
                          state->model, table->config.model, catalog_entry_name(named), state->model,
-                         table->name, table->name);
+                         table->store.name, table->store.name);
     rc = check_identity(table, state, *entry, err);
     if (rc != 0 || state->fit == 0) return rc;
     rc = load_fitted(table, state, catalog_entry_model(*entry), err);
@@ -78,7 +80,7 @@ int semantic_embedder(struct semantic_table *table, const struct semantic_state 
     return rc;
 }
 
-int semantic_reranker(struct semantic_table *table, const struct semantic_state *state,
+int semantic_reranker(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
     struct catalog_entry *embedder;
@@ -90,7 +92,7 @@ int semantic_reranker(struct semantic_table *table, const struct semantic_state 
 }
 
 /* Cuts embeddings [n_rows, dimensions] into one vector a row. */
-static int deal_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
+static int emit_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
                         size_t dimensions, struct error *err)
 {
     for (size_t i = 0; i < n_rows; i++) {
@@ -125,72 +127,44 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
         if (rc != 0)
             error_context(err, "row %lld: %s", (long long)rows[i]->id, catalog_entry_name(entry));
     }
-    if (rc == 0) rc = deal_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
+    if (rc == 0) rc = emit_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
     memory_free(texts);
     memory_free(embeddings.vectors);
     return rc;
 }
 
-int semantic_recall_row(struct semantic_table *table, struct catalog_entry *entry,
+int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entry,
                         struct pending_row *row, struct error *err)
 {
     struct span text = {row->text, row->text_size};
     struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL};
     struct model_embeddings known;
-    int rc = catalog_recall(table->connection->catalog, entry, &request, &known, err);
+    int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)
-        rc = deal_vectors(&row, 1, known.vectors, known.dimensions, err);
+        rc = emit_vectors(&row, 1, known.vectors, known.dimensions, err);
     memory_free(known.vectors);
     return rc;
-}
-
-int semantic_check_dimensions(const struct semantic_state *state, const char *who,
-                              size_t dimensions, struct error *err)
-{
-    if (state->dimensions == 0 || state->dimensions == dimensions) return 0;
-    return error_set(err, ERROR_INVALID, "expected %zu dimensions, as the index has, not %zu (%s)",
-                     state->dimensions, dimensions, who);
 }
 
 int semantic_check_direction(const struct semantic_table *table, const float *vector,
                              size_t dimensions, struct error *err)
 {
-    if (table->config.metric != INDEX_COSINE) return 0;
+    const struct index_metric_row *metric = &index_metrics[table->config.metric];
+    if (!metric->of_directions) return 0;
     for (size_t i = 0; i < dimensions; i++)
         if (vector[i] != 0.0f) return 0;
     return error_set(err, ERROR_INVALID,
-                     "the zero vector has no direction, which metric 'cosine' needs");
+                     "the zero vector has no direction, which metric '%s' needs", metric->name);
 }
 
-static const char *maker(const struct semantic_state *state, const struct pending_row *row)
+int semantic_check_fitted(struct semantic_table *table, struct error *err)
 {
-    return row->kind == PENDING_VECTOR ? "the vector given" : state->model;
-}
-
-int semantic_check_rows(const struct semantic_state *state, struct pending_row *const *rows,
-                        size_t n_rows, struct error *err)
-{
-    struct semantic_state first = *state;
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
-        if (rows[i]->vector == NULL) continue;
-        rc = semantic_check_dimensions(&first, maker(state, rows[i]), rows[i]->dimensions, err);
-        first.dimensions = rows[i]->dimensions;
-    }
-    return rc;
-}
-
-int semantic_learn_dimensions(struct semantic_table *table, struct semantic_state *state,
-                              const struct pending_row *rows, size_t n_rows, struct error *err)
-{
-    for (size_t i = 0; i < n_rows; i++) {
-        if (rows[i].vector == NULL) continue;
-        int rc = semantic_check_dimensions(state, maker(state, &rows[i]), rows[i].dimensions, err);
-        if (rc == 0 && state->dimensions == 0) {
-            rc = store_set(table, "dimensions", (int64_t)rows[i].dimensions, err);
-            state->dimensions = rows[i].dimensions;
-        }
-        if (rc != 0) return rc;
-    }
-    return 0;
+    struct store_state state;
+    struct catalog_entry *entry;
+    struct model *fitted;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc != 0 || state.fit == 0) return rc;
+    model_free(table->fitted);
+    table->fitted = NULL;
+    return semantic_embedder(table, &state, &entry, &fitted, err);
 }

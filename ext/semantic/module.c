@@ -1,112 +1,51 @@
-#include "semantic/module.h"
+#include "semantic/semantic.h"
 
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
-#include "semantic/semantic.h"
+#include "semantic/columns.h"
 #include "semantic/command.h"
 #include "semantic/cursor.h"
 #include "semantic/embedder.h"
-#include "semantic/estimate.h"
-#include "store/optimize.h"
+#include "semantic/flush.h"
 #include "semantic/pending.h"
 #include "semantic/plan.h"
-#include "semantic/sync_function.h"
-#include "store/store.h"
+#include "semantic/registry.h"
 #include "semantic/update.h"
-
-struct semantic_table *semantic_module_find(struct semantic_module *module, const char *schema,
-                                            const char *name)
-{
-    for (struct semantic_table *table = module->tables; table != NULL; table = table->next)
-        if (sqlite3_stricmp(table->schema, schema) == 0 && sqlite3_stricmp(table->name, name) == 0)
-            return table;
-    return NULL;
-}
-
-int semantic_module_resolve(struct semantic_module *module, const char *name, const char *schema,
-                            char **found_schema, char **found_name, struct error *err)
-{
-    sqlite3 *db = module->connection->db;
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(db, &statement, err,
-                               "SELECT t.schema, t.name FROM pragma_table_list AS t JOIN "
-                               "pragma_database_list AS d ON d.name = t.schema "
-                               "WHERE t.type = 'virtual' AND t.name = %Q COLLATE nocase AND "
-                               "(%Q IS NULL OR t.schema = %Q COLLATE nocase) "
-                               "ORDER BY d.seq <> 1, d.seq LIMIT 1",
-                               name, schema, schema);
-    if (rc == 0) rc = statement_step(db, statement, &row, err);
-    if (rc == 0 && row) {
-        *found_schema = memory_copy((const char *)sqlite3_column_text(statement, 0),
-                                    (size_t)sqlite3_column_bytes(statement, 0));
-        *found_name = memory_copy((const char *)sqlite3_column_text(statement, 1),
-                                  (size_t)sqlite3_column_bytes(statement, 1));
-        if (*found_schema == NULL || *found_name == NULL) rc = error_nomem(err);
-    } else if (rc == 0) {
-        rc = error_set(err, ERROR_INVALID, "no semantic_index is called %.100s", name);
-    }
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-int semantic_module_pin(struct semantic_module *module, const char *schema, const char *name,
-                        sqlite3_stmt **pin, struct semantic_table **index, struct error *err)
-{
-    int rc = statement_prepare(module->connection->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"",
-                               schema, name);
-    if (rc != 0) return rc;
-    *index = semantic_module_find(module, schema, name);
-    if (*index == NULL) return error_set(err, ERROR_INVALID, "%s is not a semantic_index", name);
-    if ((*index)->broken.code != 0) {
-        *err = (*index)->broken;
-        return err->code;
-    }
-    return 0;
-}
+#include "sqlite/result.h"
+#include "sqlite/statement.h"
+#include "store/schema.h"
 
 static void table_free(struct semantic_table *table)
 {
     if (table == NULL) return;
-    if (table->previous != NULL) {
-        *table->previous = table->next;
-        if (table->next != NULL) table->next->previous = table->previous;
-    }
-    store_finalize(table);
-    index_partitions_free(table->partitions);
-    index_cache_close(table->cache);
+    registry_remove(table);
+    sqlite3_finalize(table->content_text);
+    store_deinit(&table->store);
     pending_unreference(table->pending);
     model_free(table->fitted);
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
-    memory_free(table->schema);
-    memory_free(table->name);
     memory_free(table);
 }
 
-static int table_new(sqlite3 *db, struct semantic_module *module, const char *schema,
-                     const char *name, struct semantic_table **opened, struct error *err)
+static int table_new(struct semantic_registry *registry, const char *schema, const char *name,
+                     struct semantic_table **opened, struct error *err)
 {
     struct semantic_table *table = memory_zalloc(1, sizeof *table);
     *opened = table;
     if (table == NULL) return error_nomem(err);
-    table->db = db;
-    table->module = module;
-    table->connection = module->connection;
-    table->schema = memory_copy(schema, strlen(schema));
-    table->name = memory_copy(name, strlen(name));
-    if (table->schema == NULL || table->name == NULL) return error_nomem(err);
-    struct semantic_table *older = semantic_module_find(module, schema, name);
+    table->registry = registry;
+    table->connection = registry->connection;
+    struct semantic_table *older = registry_find(registry, schema, name);
     table->pending = older != NULL ? older->pending : pending_new();
     if (table->pending == NULL) return error_nomem(err);
     if (older != NULL) table->pending->references++;
-    table->next = module->tables;
-    table->previous = &module->tables;
-    if (table->next != NULL) table->next->previous = &table->next;
-    module->tables = table;
+    int rc =
+        store_init(&table->store, table->connection, schema, name, &table->pending->write, err);
+    if (rc != 0) return rc;
+    registry_add(registry, table);
     return 0;
 }
 
@@ -118,7 +57,7 @@ static int declare(struct semantic_table *table, struct error *err)
     char *hidden = sqlite3_mprintf(
         "CREATE TABLE x(query HIDDEN, k HIDDEN, similarity HIDDEN, distance HIDDEN, relevance "
         "HIDDEN, rank HIDDEN, embedding HIDDEN, \"%w\" HIDDEN",
-        table->name);
+        table->store.name);
     int rc = hidden == NULL ? error_nomem(err) : buffer_append(&sql, hidden, strlen(hidden), err);
     sqlite3_free(hidden);
     for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
@@ -131,8 +70,8 @@ static int declare(struct semantic_table *table, struct error *err)
     const char *end = table->broken.code != 0 ? ", damaged)" : ")";
     if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);
     if (rc == 0) {
-        int declared = sqlite3_declare_vtab(table->db, sql.data);
-        if (declared != SQLITE_OK) rc = argument_storage_error(table->db, declared, err);
+        int declared = sqlite3_declare_vtab(table->store.db, sql.data);
+        if (declared != SQLITE_OK) rc = statement_error(table->store.db, declared, err);
     }
     buffer_deinit(&sql);
     return rc;
@@ -145,12 +84,18 @@ static int choose_models(struct semantic_table *table, char *model_name, size_t 
     struct catalog *catalog = table->connection->catalog;
     struct catalog_entry *entry;
     int rc = catalog_find(catalog, table->config.model, MODEL_EMBED, &entry, err);
-    if (rc != 0) return error_context(err, "model");
+    if (rc != 0) {
+        error_context(err, "model");
+        return rc;
+    }
     if (strlen(catalog_entry_name(entry)) >= size)
         return error_set(err, ERROR_INVALID, "model: a name has at most %zu bytes", size - 1);
     sqlite3_snprintf((int)size, model_name, "%s", catalog_entry_name(entry));
     rc = catalog_find(catalog, table->config.reranker, MODEL_RERANK, &entry, err);
-    if (rc != 0) return error_context(err, "reranker");
+    if (rc != 0) {
+        error_context(err, "reranker");
+        return rc;
+    }
     const char *reranker = catalog_entry_name(entry);
     table->reranker_name = memory_copy(reranker, strlen(reranker));
     return table->reranker_name == NULL ? error_nomem(err) : 0;
@@ -170,13 +115,19 @@ static int check_name(const char *name, const struct semantic_column *columns, s
 
 static int create_table(struct semantic_table *table, struct error *err)
 {
-    char model_name[sizeof((struct semantic_state *)NULL)->model];
+    char model_name[sizeof((struct store_state *)NULL)->model], *columns = NULL;
     int rc = choose_models(table, model_name, sizeof model_name, err);
     if (rc == 0)
-        rc = semantic_config_resolve(table->db, table->schema, table->name, &table->config,
-                                     &table->columns, &table->n_columns, err);
-    if (rc == 0) rc = check_name(table->name, table->columns, table->n_columns, err);
-    if (rc == 0) rc = store_create(table, model_name, err);
+        rc = semantic_config_resolve(table->store.db, table->store.schema, table->store.name,
+                                     &table->config, &table->columns, &table->n_columns, err);
+    if (rc == 0) rc = check_name(table->store.name, table->columns, table->n_columns, err);
+    if (rc == 0) rc = columns_format(table, &columns, err);
+    if (rc == 0)
+        rc = schema_create(&table->store,
+                           &(struct schema_config){model_name, table->reranker_name, columns,
+                                                   table->config.dimensions},
+                           err);
+    memory_free(columns);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
     return rc;
 }
@@ -185,7 +136,10 @@ static int create_table(struct semantic_table *table, struct error *err)
  * it can be dropped, and every use reports the damage. */
 static int connect_table(struct semantic_table *table, struct error *err)
 {
-    int rc = store_read_config(table, err);
+    char *columns;
+    int rc = schema_read(&table->store, &table->reranker_name, &columns, err);
+    if (rc == 0) rc = columns_parse(table, columns, err);
+    memory_free(columns);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) {
         if (rc == ERROR_STORAGE && (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
         table->broken = *err;
@@ -197,13 +151,21 @@ static int connect_table(struct semantic_table *table, struct error *err)
     return rc;
 }
 
+static void set_store_options(struct semantic_table *table)
+{
+    const struct semantic_config *config = &table->config;
+    table->store.options = (struct store_options){config->metric, config->quantize,
+                                                  config->partitions, config->content == NULL};
+}
+
 static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
                       sqlite3_vtab **opened, char **message, int create)
 {
     struct error err = {0};
     struct semantic_table *table = NULL;
-    int rc = table_new(db, aux, argv[1], argv[2], &table, &err);
+    int rc = table_new(aux, argv[1], argv[2], &table, &err);
     if (rc == 0) rc = semantic_config_parse(argc, argv, &table->config, &err);
+    if (rc == 0) set_store_options(table);
     if (rc == 0) rc = create ? create_table(table, &err) : connect_table(table, &err);
     if (rc == 0) rc = semantic_config_defaults(&table->config, &err);
     if (rc == 0) rc = declare(table, &err);
@@ -214,7 +176,7 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     }
     table_free(table);
     sqlite3_vtab holder = {0};
-    rc = argument_table_error(&holder, "semantic_index", &err);
+    rc = result_table_error(&holder, "semantic_index", &err);
     *message = holder.zErrMsg;
     return rc;
 }
@@ -245,8 +207,8 @@ static int destroy(sqlite3_vtab *base)
      * table back but not them, as nobody asks a table that was destroyed. SQLite has no place for a
      * message here. */
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
-    store_finalize(table);
-    if (store_drop(table, &err) != 0) return argument_table_error(base, table->name, &err);
+    if (schema_drop(&table->store, &err) != 0)
+        return result_table_error(base, table->store.name, &err);
     table_free(table);
     return SQLITE_OK;
 }
@@ -258,9 +220,9 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     int rc = check_name(name, table->columns, table->n_columns, &err);
-    if (rc == 0) rc = semantic_flush(table, &err);
-    if (rc == 0) rc = store_rename(table, name, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
+    if (rc == 0) rc = flush_pending(table, &err);
+    if (rc == 0) rc = schema_rename(&table->store, name, &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
 }
 
 #if SQLITE_VERSION_NUMBER >= 3044000
@@ -307,28 +269,28 @@ static const sqlite3_module semantic_index = {
     .xSavepoint = semantic_savepoint,
     .xRelease = semantic_release,
     .xRollbackTo = semantic_rollback_to,
-    .xShadowName = store_is_shadow,
+    .xShadowName = schema_is_shadow,
 };
 
-/* semantic_index owns the module data, semantic_sync borrows it: when SQLite drops modules no
- * statement runs any more. */
-static void module_free(void *data)
+/* When SQLite drops modules no statement runs any more, and no table is connected. */
+static void registry_free(void *data)
 {
-    struct semantic_module *module = data;
-    connection_release(module->connection);
-    memory_free(module);
+    struct semantic_registry *registry = data;
+    connection_release(registry->connection);
+    memory_free(registry);
 }
 
 int semantic_register(struct connection *connection)
 {
-    struct semantic_module *module = memory_zalloc(1, sizeof *module);
-    if (module == NULL) return SQLITE_NOMEM;
-    module->connection = connection_reference(connection);
-    connection->indexes = module;
+    struct semantic_registry *registry = memory_zalloc(1, sizeof *registry);
+    if (registry == NULL) return SQLITE_NOMEM;
+    registry->connection = connection_reference(connection);
     /* SQLite calls the destructor also when registering fails. */
-    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, module,
-                                      module_free);
-    if (rc == SQLITE_OK) rc = semantic_progress_register(connection->db, module);
-    if (rc == SQLITE_OK) rc = semantic_estimate_register(connection->db, module);
+    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, registry,
+                                      registry_free);
+    if (rc == SQLITE_OK) rc = sync_register(connection, registry);
+    if (rc == SQLITE_OK) rc = estimate_register(connection, registry);
+    if (rc == SQLITE_OK) rc = search_each_register(connection, registry);
+    if (rc == SQLITE_OK) rc = recall_register(connection, registry);
     return rc;
 }

@@ -63,19 +63,18 @@ void pending_flushed(struct semantic_pending *pending)
         if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
 }
 
-int pending_write_begin(struct semantic_pending *pending, struct error *err)
+struct store_change pending_change(const struct pending_row *row)
 {
-    if (pending->torn)
-        return error_set(err, ERROR_INVALID,
-                         "an earlier write of this transaction failed half way: ROLLBACK");
-    pending->torn = 1;
-    pending->torn_marks = pending->n_marks;
-    return 0;
-}
-
-void pending_write_end(struct semantic_pending *pending)
-{
-    pending->torn = 0;
+    if (row->kind == PENDING_DELETE)
+        return (struct store_change){.kind = STORE_DELETE, .id = row->id};
+    return (struct store_change){.kind = STORE_PUT,
+                                 .id = row->id,
+                                 .hash = row->hash,
+                                 .own = row->kind == PENDING_VECTOR,
+                                 .text = row->text,
+                                 .text_size = row->text_size,
+                                 .vector = row->vector,
+                                 .dimensions = row->dimensions};
 }
 
 struct semantic_pending *pending_new(void)
@@ -127,7 +126,6 @@ void pending_rollback_to(struct semantic_pending *pending, int number)
         return;
     }
     if (pending->n_marks <= (size_t)number) return;
-    if ((size_t)number < pending->torn_marks) pending->torn = 0;
     struct pending_mark mark = pending->marks[number];
     pending->n_marks = (size_t)number + 1;
     drop_rows(pending, mark.n_rows);
@@ -140,5 +138,6 @@ void pending_clear(struct semantic_pending *pending)
     drop_rows(pending, 0);
     memory_free(pending->rows);
     memory_free(pending->marks);
-    *pending = (struct semantic_pending){.references = pending->references};
+    *pending =
+        (struct semantic_pending){.references = pending->references, .write = pending->write};
 }

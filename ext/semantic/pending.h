@@ -12,10 +12,6 @@
  *
  * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to
  * flush.
- *
- * A write that fails half way (interrupted, or it met damage) is not always undone by SQLite: not
- * when a SELECT flushes, nor for an INSERT of one row. Then the transaction is torn: it can neither
- * be read, written nor committed, until ROLLBACK, or ROLLBACK TO a savepoint from before the write.
  */
 #ifndef SEMANTIC_PENDING_H
 #define SEMANTIC_PENDING_H
@@ -35,10 +31,8 @@ const struct pending_row *pending_find(const struct semantic_pending *pending, i
 /* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
 void pending_flushed(struct semantic_pending *pending);
 
-/* Around each write of the shadow tables; the end only if all went well. ERROR_INVALID when the
- * transaction is torn. */
-int pending_write_begin(struct semantic_pending *pending, struct error *err);
-void pending_write_end(struct semantic_pending *pending);
+/* What the row is for the shadow tables: borrows its text and vector, which it has by now. */
+struct store_change pending_change(const struct pending_row *row);
 
 /* A buffer with one reference; NULL if out of memory. Releasing accepts NULL. */
 struct semantic_pending *pending_new(void);

@@ -153,7 +153,7 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     if (!searches && found.argument[ARGUMENT_ROWID] < 0)
         found.argument[ARGUMENT_ROWID] = found.argument[ARGUMENT_ROWIDS];
     info->idxNum = 0;
-    if (searches) plan_search(info, &found, semantic_is_partitioned(&table->config), &n_arguments);
+    if (searches) plan_search(info, &found, store_is_partitioned(&table->store), &n_arguments);
     else plan_listing(info, &found, &n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_EMBEDDING)) info->idxNum |= PLAN_READS_VECTOR;
     if (info->colUsed >> COLUMN_CONTENT != 0) info->idxNum |= PLAN_READS_CONTENT;

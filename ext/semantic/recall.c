@@ -1,27 +1,25 @@
 /*
- * recall.c: semantic_recall(index [, k [, samples [, schema]]]): how good the searches of
- * an index are, measured on its own rows.
+ * recall.c: semantic_recall(index [, k [, samples [, schema]]]): how good the searches of an index
+ * are, measured on its own rows.
  *
  * One row: `k` (25), `queries` (the samples, 50, or fewer where the index has fewer rows), `recall`
  * (of the k nearest, the share that a search as the index does it finds: 0 to 1, 1 for an exact
  * index), `scanned` and `rescored` (rows that it compares by what is scanned, and exactly after a
- * scan of codes: means), `rows`, `partitions` (0: none). The samples are rows at equal steps through
- * the index; each one's vector is a query, and the row itself does not count. Rows of equal
+ * scan of codes: means), `rows`, `partitions` (0: none). The samples are rows at equal steps
+ * through the index; each one's vector is a query, and the row itself does not count. Rows of equal
  * similarity count for each other. Queries from elsewhere may find less than these.
  */
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
-#include "functions/functions.h"
-#include "semantic/view.h"
+#include "semantic/retrieve.h"
+#include "semantic/semantic.h"
 #include "sqlite/table_function.h"
 
 #define USUAL_K 25
 #define USUAL_SAMPLES 50
-#define GROUP ((size_t)100) /* samples that are searched for together */
-#define MOST 1000           /* of k, and of samples */
+#define MAX_COUNT 1000 /* of k, and of samples */
 
 enum {
     RECALL_K,
@@ -45,148 +43,142 @@ struct recall_cursor {
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
+/* A row of the index as a query. */
 struct sample {
-    int64_t *ids;                   /* [n] */
+    int64_t id;
+    double min_score;  /* score of the last of the k nearest, itself left out */
+    size_t n, n_found; /* of the k nearest: how many there are, and a search finds */
+};
+
+struct samples {
+    struct sample *samples;         /* [n] */
+    struct retrieve_query *queries; /* [n] */
     float *vectors;                 /* [n, dimensions] */
-    struct index_query *queries;    /* [n] */
-    struct top_k *found, *expected; /* [n] */
     size_t n;
 };
 
-static void sample_free(struct sample *sample)
+static void samples_free(struct samples *samples)
 {
-    for (size_t i = 0; i < sample->n; i++) {
-        if (sample->found != NULL) top_k_deinit(&sample->found[i]);
-        if (sample->expected != NULL) top_k_deinit(&sample->expected[i]);
-    }
-    memory_free(sample->ids);
-    memory_free(sample->vectors);
-    memory_free(sample->queries);
-    memory_free(sample->found);
-    memory_free(sample->expected);
+    memory_free(samples->samples);
+    memory_free(samples->queries);
+    memory_free(samples->vectors);
 }
 
 /* The id of the row at a place in the order of the snapshot. */
-static int id_at(struct semantic_view *view, size_t place, int64_t *id, struct error *err)
+static int id_at(struct retrieval *retrieval, size_t place, int64_t *id, struct error *err)
 {
-    struct index_snapshot *snapshot = view->reader.snapshot;
+    struct index_snapshot *snapshot = retrieval->reader.snapshot;
+    const struct index_storage *storage = &retrieval->storage;
     size_t i = 0;
     while (place >= snapshot->blocks[i].n) place -= snapshot->blocks[i++].n;
     struct index_block *block = &snapshot->blocks[i];
     const void *bytes = index_block_data(block);
     int kept;
-    int rc =
-        bytes == NULL ? view->storage.load(view->storage.context, block, &bytes, &kept, err) : 0;
+    int rc = bytes == NULL ? storage->load(storage->context, block, &bytes, &kept, err) : 0;
     if (rc != 0) return rc;
     memcpy(id, (const char *)bytes + place * sizeof *id, sizeof *id);
     return 0;
 }
 
-static int take_sample(struct semantic_view *view, size_t k, struct sample *sample,
-                       struct error *err)
+static int copy_vector(struct retrieval *retrieval, int64_t id, float *vector, struct error *err)
 {
-    size_t dimensions = view->state.dimensions, n = sample->n,
-           n_rows = view->reader.snapshot->n_rows;
-    sample->ids = memory_alloc(n, sizeof *sample->ids);
-    sample->vectors = memory_alloc(n, dimensions * sizeof *sample->vectors);
-    sample->queries = memory_zalloc(n, sizeof *sample->queries);
-    sample->found = memory_zalloc(n, sizeof *sample->found);
-    sample->expected = memory_zalloc(n, sizeof *sample->expected);
-    if (sample->ids == NULL || sample->vectors == NULL || sample->queries == NULL ||
-        sample->found == NULL || sample->expected == NULL)
+    const void *bytes;
+    size_t size, expected = retrieval->state.dimensions * sizeof *vector;
+    int found;
+    int rc = retrieve_vector(retrieval, id, &bytes, &size, &found, err);
+    if (rc != 0) return rc;
+    if (!found || size != expected)
+        return error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there", (long long)id);
+    memcpy(vector, bytes, size);
+    return 0;
+}
+
+static int take_samples(struct retrieval *retrieval, struct samples *samples, struct error *err)
+{
+    size_t dimensions = retrieval->state.dimensions, n = samples->n,
+           n_rows = retrieval->reader.snapshot->n_rows;
+    samples->samples = memory_zalloc(n, sizeof *samples->samples);
+    samples->queries = memory_zalloc(n, sizeof *samples->queries);
+    samples->vectors = memory_alloc(n, dimensions * sizeof *samples->vectors);
+    if (samples->samples == NULL || samples->queries == NULL || samples->vectors == NULL)
         return error_nomem(err);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        const void *bytes;
-        size_t size;
-        int found = 0;
-        float *vector = sample->vectors + i * dimensions;
-        rc = id_at(view, i * n_rows / n, &sample->ids[i], err);
-        if (rc == 0)
-            rc = view->storage.fetch(view->storage.context, sample->ids[i], &bytes, &size, &found,
-                                     err);
-        if (rc == 0 && (!found || size != dimensions * sizeof *vector))
-            rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there",
-                           (long long)sample->ids[i]);
-        if (rc != 0) return rc;
-        memcpy(vector, bytes, size);
-        sample->queries[i] =
-            (struct index_query){.vector = vector, .k = k + 1, .min_similarity = -INFINITY};
-        top_k_init(&sample->found[i], k + 1);
-        top_k_init(&sample->expected[i], k + 1);
+        float *vector = samples->vectors + i * dimensions;
+        samples->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
+        rc = id_at(retrieval, i * n_rows / n, &samples->samples[i].id, err);
+        if (rc == 0) rc = copy_vector(retrieval, samples->samples[i].id, vector, err);
     }
     return rc;
 }
 
-/* The share of the k nearest that was found: rows that are as similar as the k-th, the row itself
- * left out. */
-static double share(struct top_k *found, struct top_k *expected, int64_t self, size_t k)
+/* What all vectors say: how many of the k nearest there are, and how near the last one is. */
+static void expect(struct sample *sample, const struct retrieve_row *row, size_t k)
 {
-    size_t n = 0, n_good = 0;
-    double least = -INFINITY;
-    top_k_sort(expected);
-    top_k_sort(found);
-    for (size_t i = 0; i < expected->n && n < k; i++) {
-        if (expected->hits[i].id == self) continue;
-        least = expected->hits[i].similarity;
-        n++;
-    }
-    for (size_t i = 0; i < found->n && n_good < n; i++)
-        n_good += found->hits[i].id != self && found->hits[i].similarity >= least;
-    return n == 0 ? 1.0 : (double)n_good / (double)n;
+    if (row->id == sample->id || sample->n == k) return;
+    sample->min_score = row->score;
+    sample->n++;
 }
 
-static int measure(struct semantic_view *view, struct recall_cursor *cursor, struct sample *sample,
-                   struct error *err)
+/* What a search finds: rows that are as similar as the k-th count for it. */
+static void find(struct sample *sample, const struct retrieve_row *row)
 {
-    struct index_search search = reader_search(&view->reader, &view->storage), exact = search;
-    exact.exactly = 1;
-    exact.near_parts_only = 0;
-    int rc = take_sample(view, cursor->k, sample, err);
-    for (size_t at = 0, n; rc == 0 && at < sample->n; at += n) {
-        n = sample->n - at < GROUP ? sample->n - at : GROUP;
-        rc = index_search(&search, sample->queries + at, n, sample->found + at, err);
-        if (rc == 0) rc = index_search(&exact, sample->queries + at, n, sample->expected + at, err);
+    if (row->id != sample->id && row->score >= sample->min_score && sample->n_found < sample->n)
+        sample->n_found++;
+}
+
+static int run(struct retrieval *retrieval, struct samples *samples, size_t k, int exactly,
+               struct error *err)
+{
+    struct retrieve_limits limits = {
+        .k = k + 1, .hint = SIZE_MAX, .min_similarity = -INFINITY, .exactly = exactly};
+    struct retrieve_row row;
+    int found = 1;
+    int rc = retrieve_search(retrieval, samples->queries, samples->n, &limits, err);
+    while (rc == 0 && (rc = retrieve_next(retrieval, &row, &found, err)) == 0 && found) {
+        if (exactly) expect(&samples->samples[row.query], &row, k);
+        else find(&samples->samples[row.query], &row);
     }
-    for (size_t i = 0; rc == 0 && i < sample->n; i++)
-        cursor->recall += share(&sample->found[i], &sample->expected[i], sample->ids[i], cursor->k);
-    cursor->n_scanned = search.n_scanned;
-    cursor->n_rescored = search.n_rescored;
     return rc;
 }
 
-static int read_count(sqlite3_value *value, const char *name, size_t usual, size_t *count,
-                      struct error *err)
+static int measure(struct retrieval *retrieval, struct recall_cursor *cursor, struct error *err)
 {
-    *count = usual;
-    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    sqlite3_int64 n = sqlite3_value_int64(value);
-    if (sqlite3_value_numeric_type(value) != SQLITE_INTEGER || n < 1 || n > MOST)
-        return error_set(err, ERROR_INVALID, "%s must be an integer from 1 to %d", name, MOST);
-    *count = (size_t)n;
-    return 0;
+    struct samples samples = {.n = cursor->n_queries};
+    int rc = take_samples(retrieval, &samples, err);
+    if (rc == 0) rc = run(retrieval, &samples, cursor->k, 1, err);
+    if (rc == 0) rc = run(retrieval, &samples, cursor->k, 0, err);
+    for (size_t i = 0; rc == 0 && i < samples.n; i++) {
+        const struct sample *sample = &samples.samples[i];
+        cursor->recall += sample->n == 0 ? 1.0 : (double)sample->n_found / (double)sample->n;
+    }
+    cursor->n_scanned = retrieval->n_scanned;
+    cursor->n_rescored = retrieval->n_rescored;
+    samples_free(&samples);
+    return rc;
 }
 
 static int recall_start(struct table_cursor *base, struct error *err)
 {
     struct recall_cursor *cursor = (struct recall_cursor *)base;
     sqlite3_value *const *arguments = base->arguments;
-    struct semantic_view view = {0};
-    struct sample sample = {0};
-    int rc = read_count(arguments[1], "k", USUAL_K, &cursor->k, err);
-    if (rc == 0) rc = read_count(arguments[2], "samples", USUAL_SAMPLES, &sample.n, err);
+    struct retrieval retrieval = {0};
+    size_t n_samples = USUAL_SAMPLES;
+    cursor->k = USUAL_K;
+    int rc = argument_optional_count(arguments[1], "k", 1, MAX_COUNT, &cursor->k, err);
     if (rc == 0)
-        rc = view_open(table_cursor_connection(base), arguments[0], arguments[3], &view, err);
-    if (rc == 0) {
-        const struct index_snapshot *snapshot = view.reader.snapshot;
+        rc = argument_optional_count(arguments[2], "samples", 1, MAX_COUNT, &n_samples, err);
+    if (rc == 0)
+        rc = retrieve_open_named(&retrieval, table_cursor_context(base), arguments[0], arguments[3],
+                                 err);
+    const struct index_snapshot *snapshot = retrieval.reader.snapshot;
+    if (rc == 0 && snapshot != NULL) {
         cursor->n_rows = snapshot->n_rows;
         cursor->n_partitions = snapshot->partitions == NULL ? 0 : snapshot->partitions->n;
-        if (sample.n > snapshot->n_rows) sample.n = snapshot->n_rows;
-        cursor->n_queries = sample.n;
-        if (sample.n > 0) rc = measure(&view, cursor, &sample, err);
+        cursor->n_queries = n_samples < snapshot->n_rows ? n_samples : snapshot->n_rows;
+        if (cursor->n_queries > 0) rc = measure(&retrieval, cursor, err);
     }
-    sample_free(&sample);
-    view_close(&view);
+    retrieve_close(&retrieval);
     return rc;
 }
 
@@ -229,7 +221,7 @@ static const struct table_function recall = {
     .column = recall_column,
 };
 
-int recall_register(struct connection *connection)
+int recall_register(struct connection *connection, struct semantic_registry *registry)
 {
-    return table_function_register(connection, &recall);
+    return table_function_register(connection, &recall, registry);
 }

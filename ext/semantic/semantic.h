@@ -1,13 +1,20 @@
 /*
- * semantic.h: registration of the virtual table semantic_index and the table function
- * semantic_sync.
+ * semantic.h: what this room registers: the virtual table semantic_index, and the functions on an
+ * index. SQLite result codes.
  */
 #ifndef SEMANTIC_SEMANTIC_H
 #define SEMANTIC_SEMANTIC_H
 
 #include "sqlite/connection.h"
 
-/* Both modules on connection->db. A SQLite result code. */
+/* All of them. */
 int semantic_register(struct connection *connection);
+
+/* One each, for semantic_register. The registry is borrowed: semantic_index owns it. */
+struct semantic_registry;
+int sync_register(struct connection *connection, struct semantic_registry *registry);
+int estimate_register(struct connection *connection, struct semantic_registry *registry);
+int search_each_register(struct connection *connection, struct semantic_registry *registry);
+int recall_register(struct connection *connection, struct semantic_registry *registry);
 
 #endif

@@ -4,11 +4,10 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/blocks.h"
 #include "semantic/content.h"
-#include "semantic/pending.h"
-#include "store/store.h"
 #include "semantic/embedder.h"
+#include "semantic/pending.h"
+#include "store/write.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
@@ -36,7 +35,7 @@ struct indexed {
 
 static int indexed_next(struct semantic_table *table, struct indexed *indexed, struct error *err)
 {
-    int rc = statement_step(table->db, indexed->scan, &indexed->row, err);
+    int rc = statement_step(table->store.db, indexed->scan, &indexed->row, err);
     if (rc != 0 || !indexed->row) return rc;
     indexed->id = sqlite3_column_int64(indexed->scan, 0);
     indexed->hash = (uint64_t)sqlite3_column_int64(indexed->scan, 1);
@@ -81,9 +80,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     sync->n_total = 0;
     int64_t id = 0, previous = 0, n_rows = 0;
     int done = 0;
-    int rc = statement_prepare(table->db, &indexed.scan, err,
-                               "SELECT id, hash, own FROM \"%w\".\"%w_rows\" ORDER BY id",
-                               table->schema, table->name);
+    int rc = store_query(&table->store, STORE_ROWS, &indexed.scan, err);
     if (rc == 0) rc = content_scan_open(table, &scan, err);
     if (rc == 0) rc = indexed_next(table, &indexed, err);
     while (rc == 0 && (rc = content_scan_next(table, scan, &id, &text, &done, err)) == 0 && !done) {
@@ -109,7 +106,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
 
 /* Which model embeds: for a rebuild the one that the options name now, else the one the index was
  * made by. */
-static int choose_model(struct semantic_sync *sync, const struct semantic_state *state, int rebuild,
+static int choose_model(struct semantic_sync *sync, const struct store_state *state, int rebuild,
                         struct error *err)
 {
     struct semantic_table *table = sync->table;
@@ -122,12 +119,12 @@ static int choose_model(struct semantic_sync *sync, const struct semantic_state 
 int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **opened,
               struct error *err)
 {
-    struct semantic_state state;
+    struct store_state state;
     struct semantic_sync *sync = memory_zalloc(1, sizeof *sync);
     *opened = NULL;
     if (sync == NULL) return error_nomem(err);
     sync->table = table;
-    int rc = store_read_state(table, &state, err);
+    int rc = store_read_state(&table->store, &state, err);
     if (rc == 0) rc = choose_model(sync, &state, rebuild, err);
     sync->fit_id = state.fit;
     if (rc == 0) rc = plan(sync, rebuild, err);
@@ -244,7 +241,7 @@ static int keep_known(struct semantic_sync *sync, struct catalog_entry *entry, s
     sync->failure = *err;
     for (size_t i = 0; i < sync->n_rows; i++) {
         struct pending_row *row = &sync->rows[i];
-        int rc = semantic_recall_row(sync->table, entry, row, err);
+        int rc = semantic_lookup_row(sync->table, entry, row, err);
         if (rc != 0) return rc;
         if (row->vector == NULL) {
             memory_free(row->text);
@@ -275,13 +272,13 @@ static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
 int sync_collect(struct semantic_sync *sync, struct error *err)
 {
     struct semantic_table *table = sync->table;
-    struct semantic_state state;
+    struct store_state state;
     struct catalog_entry *entry = sync->entry;
     struct model *fitted = NULL;
     size_t n_ids = 0;
     uint64_t before = 0;
     free_batch(sync);
-    int rc = store_read_state(table, &state, err);
+    int rc = store_read_state(&table->store, &state, err);
     if (rc == 0 && sync->fit && sync->fitted == NULL)
         rc = fit(sync, catalog_entry_model(entry), err);
     if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
@@ -327,44 +324,44 @@ static int store_fit(struct semantic_sync *sync, struct error *err)
     int rc = 0;
     if (sync->fitted == NULL) id = 0;
     else rc = sync->fitted->methods->save(sync->fitted, &bytes, err);
-    if (rc == 0) rc = store_write_model(sync->table, (struct span){bytes.data, bytes.size}, err);
-    if (rc == 0) rc = store_set(sync->table, "fit", id, err);
+    if (rc == 0)
+        rc = store_write_model(&sync->table->store, (struct span){bytes.data, bytes.size}, err);
+    if (rc == 0) rc = store_set(&sync->table->store, "fit", id, err);
     if (rc == 0) sync->fit_id = id;
     buffer_deinit(&bytes);
     return rc;
 }
 
 /* Deletes all rows whose vector a model made. *any: there are others. */
-static int forget_model_rows(struct semantic_table *table, struct semantic_state *state, int *any,
+static int forget_model_rows(struct semantic_table *table, struct store_state *state, int *any,
                              struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     int64_t *ids = NULL;
     size_t n = 0, capacity = 0;
-    int row = 0, rc = store_any_row(table, 1, any, err);
+    int64_t any_own;
+    int row = 0, rc = store_ask(&table->store, STORE_ANY_OWN, 0, 0, &any_own, err);
     if (rc != 0) return rc;
-    state->partitions = *any ? state->partitions : 0;
-    if (!*any) return store_delete_all(table, err);
-    rc = statement_prepare(table->db, &scan, err, "SELECT id FROM \"%w\".\"%w_rows\" WHERE own = 0",
-                           table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row)
+    *any = any_own != 0;
+    if (!*any) return store_delete_all(&table->store, state, err);
+    rc = store_query(&table->store, STORE_MODEL_IDS, &scan, err);
+    while (rc == 0 && (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
         rc = add_id(&ids, &n, &capacity, sqlite3_column_int64(scan, 0), err);
     sqlite3_finalize(scan);
-    if (rc == 0) rc = blocks_delete(table, state, ids, n, PENDING_FORGET, err);
+    if (rc == 0) rc = store_delete_rows(&table->store, state, ids, n, STORE_FORGET, err);
     memory_free(ids);
     return rc;
 }
 
 /* The first batch of a fit or a rebuild: all that the old model made goes, the new model and its
  * dimensions come. */
-static int store_new_model(struct semantic_sync *sync, struct semantic_state *state,
-                           struct error *err)
+static int store_new_model(struct semantic_sync *sync, struct store_state *state, struct error *err)
 {
     struct semantic_table *table = sync->table;
     const char *name = catalog_entry_name(sync->entry);
     size_t dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions : state->dimensions;
     int any = 0, rc = forget_model_rows(table, state, &any, err);
-    if (rc == 0 && any) rc = semantic_check_dimensions(state, name, dimensions, err);
+    if (rc == 0 && any) rc = store_check_dimensions(state, name, dimensions, err);
     if (rc == ERROR_INVALID)
         error_context(err,
                       "the index holds vectors that were given (delete those rows, or give all)");
@@ -374,33 +371,39 @@ static int store_new_model(struct semantic_sync *sync, struct semantic_state *st
             "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
             table->config.dimensions, name, dimensions);
     if (rc == 0) rc = store_fit(sync, err);
-    if (rc == 0) rc = store_set_text(table, "model", name, err);
+    if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
     if (rc == 0) rc = semantic_store_identity(table, name, err);
-    if (rc == 0) rc = store_set(table, "dimensions", (int64_t)dimensions, err);
+    if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)dimensions, err);
     state->dimensions = dimensions;
+    return rc;
+}
+
+static int write_batch(struct semantic_sync *sync, struct store_state *state, struct error *err)
+{
+    struct store *store = &sync->table->store;
+    int rc = 0;
+    if (!sync->started && sync->clear) rc = store_new_model(sync, state, err);
+    if (rc == 0 && !sync->started)
+        rc = store_delete_rows(store, state, sync->gone, sync->n_gone, STORE_DELETE, err);
+    struct store_change *changes = rc == 0 ? memory_alloc(sync->n_rows, sizeof *changes) : NULL;
+    if (rc == 0 && changes == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
+        changes[i] = pending_change(&sync->rows[i]);
+    if (rc == 0) rc = store_write_rows(store, state, changes, sync->n_rows, err);
+    memory_free(changes);
     return rc;
 }
 
 int sync_store(struct semantic_sync *sync, struct error *err)
 {
-    struct semantic_table *table = sync->table;
-    struct semantic_state state;
-    int rc = store_read_state(table, &state, err);
+    struct store *store = &sync->table->store;
+    struct store_state state;
+    int rc = store_read_state(store, &state, err);
     if (rc == 0 && sync->started && state.fit != sync->fit_id)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
-    if (rc == 0) rc = store_touch(table, &state, err);
-    if (rc == 0 && !sync->started && sync->clear) rc = store_new_model(sync, &state, err);
-    if (rc == 0 && !sync->started)
-        rc = blocks_delete(table, &state, sync->gone, sync->n_gone, PENDING_DELETE, err);
-    if (rc == 0) rc = semantic_learn_dimensions(table, &state, sync->rows, sync->n_rows, err);
-    struct pending_row **rows = rc == 0 ? memory_alloc(sync->n_rows, sizeof *rows) : NULL;
-    if (rc == 0 && rows == NULL) rc = error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) rows[i] = &sync->rows[i];
-    if (rc == 0) rc = blocks_write(table, &state, rows, sync->n_rows, err);
-    if (rc == 0) pending_write_end(table->pending);
-    memory_free(rows);
-    return rc;
+    if (rc == 0) rc = store_write_begin(store, &state, err);
+    return rc == 0 ? store_write_end(store, write_batch(sync, &state, err)) : rc;
 }
 
 void sync_stored(struct semantic_sync *sync)

@@ -1,45 +1,25 @@
 /*
  * table.h: one connected semantic_index, as its files share it.
  *
- *   semantic_config    the options              semantic_pending   rows written, not embedded yet
- *   semantic_store     the shadow tables        semantic_write     xUpdate, transactions
- *   semantic_blocks    writing blocks of rows   semantic_command   'sync', 'rebuild', ...
- *   semantic_parts     partitions               semantic_sync      bringing the index in step
- *   semantic_reader    reading, with a cache    semantic_progress  the table function of that name
- *   semantic_content   the content table        semantic_cursor    xFilter ... xColumn
- *   semantic_embed     the index's model        semantic_plan      xBestIndex
- *   semantic_module    create, connect, destroy, registration
+ *   module       create, connect, destroy       content        the texts, from the content table
+ *   config       the options                    embedder       the index's models
+ *   columns      the columns that it shows      retrieve       from queries to ranked rows
+ *   plan         xBestIndex                     request        the arguments of a search
+ *   cursor       xFilter ... xColumn            sync           bringing the index in step
+ *   update       xUpdate, transactions          sync_function  semantic_sync
+ *   pending      rows that wait                 estimate       semantic_estimate
+ *   flush        writing them                   search_each    semantic_search_each
+ *   command      'sync', 'rebuild', ...         recall         semantic_recall
+ *   registry     the tables connected now       semantic.h     what is registered
  *
- * On disk, for an index named X (all are ours alone; read as hostile input):
- *   X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
- *       'format' (2), 'model', 'identity' (provider:model that it stands for), 'reranker',
- *       'dimensions' (0: none yet), 'metric', 'quantize',
- *       'columns' (JSON [[name, affinity], ...]), 'fit' (id of the fitted model; 0: none),
- *       'generation' (a random number, another after each write of rows),
- *       'partitions' (the generation that last changed X_partitions; 0: there are none)
- *   X_rows(id INTEGER PRIMARY KEY, hash INTEGER, own INTEGER, block INTEGER)
- *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies
- *   X_blocks(block INTEGER PRIMARY KEY, partition, n, room, version, UNIQUE(partition, room, block))
- *       n rows are in the block and room more have place; version: the generation that wrote it
- *   X_data(block INTEGER PRIMARY KEY, bytes BLOB)     see index/block.h
- *   X_vectors(id INTEGER PRIMARY KEY, vector BLOB)    with quantize: 4 * dimensions
- *   X_partitions(partition INTEGER PRIMARY KEY, centroid BLOB)    in code space: 4 * dimensions
- *   X_text(id INTEGER PRIMARY KEY, text TEXT)         without content
- *   X_model(id INTEGER PRIMARY KEY, bytes BLOB)       the fitted model, cut in pieces
- *
- * What is scanned lies in blocks: SQLite reads a blob of 256 KiB for a quarter of what 170 rows of
- * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in rows: a blob's end can
- * only be reached through all of its pages. The list of blocks is a table of its own, so that a
- * reader learns in one short scan what changed.
- *
- * A row whose text is empty is not in X_rows: there is nothing to embed.
+ * The shadow tables are store/'s.
  */
 #ifndef SEMANTIC_TABLE_H
 #define SEMANTIC_TABLE_H
 
-#include "index/snapshot.h"
-#include "sqlite/connection.h"
 #include "semantic/config.h"
+#include "sqlite/connection.h"
+#include "store/store.h"
 
 /* Columns of the virtual table. The hidden ones come first: sqlite3_index_info.colUsed has one bit
  * for all columns from 63 on. The column with the table's own name takes MATCH and commands. */
@@ -55,54 +35,8 @@ enum semantic_column_number {
     COLUMN_CONTENT /* the first content column */
 };
 
-/* What X_config says now. Read anew for each search and each write: another connection may have
- * changed it. */
-struct semantic_state {
-    size_t dimensions;  /* 0: no vector yet */
-    int64_t fit;        /* 0: the model has not been fitted */
-    int64_t generation; /* of all rows; 0: none was written */
-    int64_t partitions; /* of the partitions; 0: there are none */
-    char model[256];    /* the full name of the model that made the vectors */
-    char identity[300]; /* the "provider:model" that it stood for; "": not known */
-};
-
-/* Statements that a table keeps prepared. */
-enum semantic_statement {
-    STATEMENT_STATE,
-    STATEMENT_SET_STATE,
-    STATEMENT_PUT_ROW,
-    STATEMENT_GET_ROW,
-    STATEMENT_MOVE_ROW,
-    STATEMENT_DELETE_ROW,
-    STATEMENT_PUT_VECTOR,
-    STATEMENT_GET_VECTOR,
-    STATEMENT_DELETE_VECTOR,
-    STATEMENT_GET_BLOCK,
-    STATEMENT_BLOCK_WITH_ROOM,
-    STATEMENT_LAST_CAPACITY,
-    STATEMENT_LAST_BLOCK,
-    STATEMENT_PUT_BLOCK,
-    STATEMENT_DELETE_BLOCK,
-    STATEMENT_PUT_DATA,
-    STATEMENT_GET_DATA,
-    STATEMENT_DELETE_DATA,
-    STATEMENT_PART_SIZE,
-    STATEMENT_PUT_PARTITION,
-    STATEMENT_PUT_TEXT,
-    STATEMENT_GET_TEXT,
-    STATEMENT_DELETE_TEXT,
-    STATEMENT_CONTENT_TEXT,
-    STATEMENT_LAST_ID,
-    N_STATEMENTS
-};
-
 /* A row written in this transaction. */
-enum pending_kind {
-    PENDING_TEXT,
-    PENDING_VECTOR,
-    PENDING_DELETE,
-    PENDING_FORGET /* deleted, but for its text */
-};
+enum pending_kind { PENDING_TEXT, PENDING_VECTOR, PENDING_DELETE };
 
 struct pending_row {
     enum pending_kind kind;
@@ -131,40 +65,28 @@ struct semantic_pending {
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
-    int torn;                 /* a write of the shadow tables has begun and not ended */
-    size_t torn_marks;        /* the savepoints that were there when it began */
+    struct store_write write; /* of the shadow tables */
 };
 
+struct semantic_registry;
 struct semantic_sync;
-struct semantic_table;
-
-/* Module data: the connection, the tables connected now, and the batch that the command
- * 'store-batch' is to write (set by semantic_sync around its nested statement; NULL otherwise). */
-struct semantic_module {
-    struct connection *connection;
-    struct semantic_table *tables;
-    struct semantic_sync *storing;
-};
 
 struct semantic_table {
     sqlite3_vtab base; /* first: SQLite's view of us */
-    struct semantic_module *module;
+    struct semantic_registry *registry;
     struct connection *connection;
-    struct semantic_table *next, **previous; /* in the module's list of connected tables */
-    sqlite3 *db;
-    char *schema, *name; /* owned */
+    struct semantic_table *next, **previous; /* in the registry */
+    struct store store; /* the shadow tables; with the index's db, schema and name */
     struct semantic_config config;
     struct semantic_column *columns;
     size_t n_columns;
-    char *reranker_name; /* as stored; owned */
-    struct error broken; /* set when X_config cannot be read: every use but DROP reports it */
-    sqlite3_stmt *statements[N_STATEMENTS];
+    char *reranker_name;  /* as stored; owned */
+    struct error broken;  /* set when X_config cannot be read: every use but DROP reports it */
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
-    int reading_content;                 /* a statement on the content is being stepped */
-    struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
-    struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
-    struct semantic_pending *pending;    /* one reference of it */
+    sqlite3_stmt *content_text;       /* see content_text(); NULL: not prepared */
+    int reading_content;              /* a statement on the content is being stepped */
+    struct semantic_pending *pending; /* one reference of it */
 };
 
 #endif

@@ -1,99 +1,17 @@
 #include "semantic/update.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "sqlite/argument.h"
-#include "store/blocks.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
+#include "semantic/flush.h"
 #include "semantic/pending.h"
-#include "store/store.h"
-
-/* Rows of the buffer by id, the latest first. */
-static int compare_rows(const void *a, const void *b)
-{
-    const struct pending_row *x = *(struct pending_row *const *)a,
-                             *y = *(struct pending_row *const *)b;
-    if (x->id != y->id) return x->id < y->id ? -1 : 1;
-    return x > y ? -1 : x < y;
-}
-
-/* The rows that wait, by id: of several with the same id only the last one counts. Returns how many
- * are left. */
-static size_t list_rows(struct semantic_pending *pending, struct pending_row **rows)
-{
-    size_t n = 0, kept = 0;
-    for (size_t i = pending->n_flushed; i < pending->n_rows; i++) rows[n++] = &pending->rows[i];
-    qsort(rows, n, sizeof *rows, compare_rows);
-    for (size_t i = 0; i < n; i++)
-        if (kept == 0 || rows[kept - 1]->id != rows[i]->id) rows[kept++] = rows[i];
-    return kept;
-}
-
-/* A text row needs embedding unless the index holds, or the row already got, a vector of that text
- * by that model. */
-static int needs_embedding(struct semantic_table *table, const struct semantic_state *state,
-                           struct pending_row *row, int *unchanged, int *needed, struct error *err)
-{
-    struct store_row stored;
-    int found;
-    *unchanged = *needed = 0;
-    if (row->kind != PENDING_TEXT) return 0;
-    int rc = store_get_row(table, row->id, &stored, &found, err);
-    if (rc != 0) return rc;
-    *unchanged = found && stored.hash == row->hash;
-    *needed = !*unchanged && (row->vector == NULL || row->fit != state->fit);
-    return 0;
-}
-
-static int write_rows(struct semantic_table *table, struct semantic_state *state,
-                      struct pending_row *const *rows, size_t n_rows, struct error *err)
-{
-    int rc = semantic_check_rows(state, rows, n_rows, err);
-    if (rc == 0 && n_rows > 0) rc = store_touch(table, state, err);
-    for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        if (rows[i]->kind != PENDING_DELETE)
-            rc = semantic_learn_dimensions(table, state, rows[i], 1, err);
-    if (rc == 0 && n_rows > 0) rc = blocks_write(table, state, rows, n_rows, err);
-    if (rc == 0) pending_write_end(table->pending);
-    return rc;
-}
-
-int semantic_flush(struct semantic_table *table, struct error *err)
-{
-    struct semantic_pending *pending = table->pending;
-    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
-    struct semantic_state state;
-    struct catalog_entry *entry;
-    struct model *fitted;
-    int64_t last_rowid = sqlite3_last_insert_rowid(table->db);
-    if (pending->torn) return pending_write_begin(pending, err);
-    if (n == 0) return 0;
-    struct pending_row **rows = memory_alloc(n, sizeof *rows);
-    struct pending_row **texts = memory_alloc(n, sizeof *texts);
-    int rc =
-        rows == NULL || texts == NULL ? error_nomem(err) : store_read_state(table, &state, err);
-    if (rc == 0) n = list_rows(pending, rows);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        int unchanged, needed;
-        rc = needs_embedding(table, &state, rows[i], &unchanged, &needed, err);
-        if (!unchanged) rows[n_rows++] = rows[i];
-        if (needed) texts[n_texts++] = rows[i];
-    }
-    if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
-    if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, err);
-    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
-    if (rc == 0) rc = write_rows(table, &state, rows, n_rows, err);
-    memory_free(rows);
-    memory_free(texts);
-    if (rc == 0) pending_flushed(pending);
-    sqlite3_set_last_insert_rowid(table->db, last_rowid); /* the user's row, not one of ours */
-    return rc;
-}
+#include "sqlite/argument.h"
+#include "sqlite/result.h"
+#include "store/write.h"
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
@@ -101,7 +19,7 @@ static int add_pending(struct semantic_table *table, struct pending_row *row, st
     int rc = pending_add(pending, row, err);
     if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
                     pending->n_bytes >= PENDING_MAX_BYTES))
-        rc = semantic_flush(table, err);
+        rc = flush_pending(table, err);
     return rc;
 }
 
@@ -115,14 +33,13 @@ static int delete_row(struct semantic_table *table, int64_t id, struct error *er
 static int check_given_vector(struct semantic_table *table, const struct argument_vector *vector,
                               struct error *err)
 {
-    struct semantic_state state = {0};
+    struct store_state state = {0};
     int rc = 0;
     for (size_t i = table->pending->n_flushed; state.dimensions == 0 && i < table->pending->n_rows;
          i++)
         state.dimensions = table->pending->rows[i].dimensions;
-    if (state.dimensions == 0) rc = store_read_state(table, &state, err);
-    if (rc == 0)
-        rc = semantic_check_dimensions(&state, "the vector given", vector->dimensions, err);
+    if (state.dimensions == 0) rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = store_check_dimensions(&state, "the vector given", vector->dimensions, err);
     if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
     return rc;
 }
@@ -214,7 +131,7 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
     if (table->config.content != NULL)
         return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
                          table->config.content);
-    int rc = store_last_id(table, id, err);
+    int rc = store_ask(&table->store, STORE_LAST_ID, 0, 0, id, err);
     for (size_t i = table->pending->n_flushed; i < table->pending->n_rows; i++)
         if (table->pending->rows[i].id > *id) *id = table->pending->rows[i].id;
     if (rc == 0 && *id == INT64_MAX)
@@ -276,7 +193,7 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     int rc = check_columns(table, columns, 1, err);
     if (rc == 0 && is_given(columns[COLUMN_TABLE]))
         rc = error_set(err, ERROR_INVALID, "commands are given by INSERT INTO %s(%s) VALUES (...)",
-                       table->name, table->name);
+                       table->store.name, table->store.name);
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
@@ -292,13 +209,13 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         rc = insert(table, argv, rowid, &err);
     else if (rc == 0) rc = change(table, argv, &err);
-    return rc == 0 ? SQLITE_OK : argument_table_error(base, table->name, &err);
+    return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
 }
 
 int semantic_begin(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
-    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->db);
+    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
     return SQLITE_OK;
 }
 
@@ -306,19 +223,22 @@ int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
-    int was_torn = table->pending->torn;
-    if (semantic_flush(table, &err) == 0) return SQLITE_OK;
-    int rc = argument_table_error(base, table->name, &err);
+    int was_torn = table->pending->write.step == STORE_TORN;
+    if (flush_pending(table, &err) == 0) return SQLITE_OK;
+    int rc = result_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a
      * statement that writes has rolled it back. */
-    int is_gone = err.code == ERROR_INTERRUPTED && !was_torn && table->pending->torn;
+    int is_gone =
+        err.code == ERROR_INTERRUPTED && !was_torn && table->pending->write.step == STORE_TORN;
     return table->pending->explicit_transaction && !is_gone ? SQLITE_BUSY : rc;
 }
 
 int semantic_commit(sqlite3_vtab *base)
 {
-    pending_clear(((struct semantic_table *)base)->pending);
+    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
+    pending_clear(pending);
+    store_write_over(&pending->write);
     return SQLITE_OK;
 }
 
@@ -329,20 +249,26 @@ int semantic_rollback(sqlite3_vtab *base)
 
 int semantic_savepoint(sqlite3_vtab *base, int number)
 {
+    struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
-    int rc = pending_savepoint(((struct semantic_table *)base)->pending, number, &err);
-    return rc == 0 ? SQLITE_OK
-                   : argument_table_error(base, ((struct semantic_table *)base)->name, &err);
+    if (pending_savepoint(table->pending, number, &err) != 0)
+        return result_table_error(base, table->store.name, &err);
+    store_write_savepoint(&table->pending->write, number);
+    return SQLITE_OK;
 }
 
 int semantic_release(sqlite3_vtab *base, int number)
 {
-    pending_release(((struct semantic_table *)base)->pending, number);
+    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
+    pending_release(pending, number);
+    store_write_release(&pending->write, number);
     return SQLITE_OK;
 }
 
 int semantic_rollback_to(sqlite3_vtab *base, int number)
 {
-    pending_rollback_to(((struct semantic_table *)base)->pending, number);
+    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
+    pending_rollback_to(pending, number);
+    store_write_rollback_to(&pending->write, number);
     return SQLITE_OK;
 }

@@ -1,6 +1,5 @@
 /*
- * update.h: xUpdate and the transaction methods; and the flush that search shares with
- * them.
+ * update.h: xUpdate and the transaction methods.
  */
 #ifndef SEMANTIC_UPDATE_H
 #define SEMANTIC_UPDATE_H
@@ -16,9 +15,5 @@ int semantic_rollback(sqlite3_vtab *base);
 int semantic_savepoint(sqlite3_vtab *base, int number);
 int semantic_release(sqlite3_vtab *base, int number);
 int semantic_rollback_to(sqlite3_vtab *base, int number);
-
-/* Embeds what is pending and writes it to the shadow tables. After a failure it is still pending.
- */
-int semantic_flush(struct semantic_table *table, struct error *err);
 
 #endif

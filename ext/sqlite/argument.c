@@ -1,5 +1,6 @@
 #include "sqlite/argument.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -74,60 +75,157 @@ int argument_text(sqlite3_value *value, struct span *text, struct error *err)
     return text->data == NULL ? error_nomem(err) : 0;
 }
 
-static int result_code(const struct error *err)
+int argument_optional_text(sqlite3_value *value, const char **text, struct error *err)
 {
-    switch (err->code) {
-    case ERROR_NOMEM:
-        return SQLITE_NOMEM;
-    case ERROR_INTERRUPTED:
-        return SQLITE_INTERRUPT;
-    case ERROR_CORRUPT:
-        return SQLITE_CORRUPT_VTAB;
-    case ERROR_STORAGE:
-        return err->storage_code;
+    struct span span;
+    *text = NULL;
+    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    int rc = argument_text(value, &span, err);
+    if (rc == 0) *text = span.data;
+    return rc;
+}
+
+/* ---- integers -------------------------------------------------------------------------------- */
+
+/* How an argument is a whole number: not, within 64 bits, or beyond them and cut to their ends. */
+enum whole { WHOLE_NOT, WHOLE_EXACT, WHOLE_CUT };
+
+static enum whole whole_real(double real, int64_t *n)
+{
+    const double limit = 9223372036854775808.0; /* 2^63 */
+    if (!(real == floor(real))) return WHOLE_NOT;
+    if (real >= -limit && real < limit) {
+        *n = (int64_t)real;
+        return WHOLE_EXACT;
+    }
+    *n = real < 0 ? INT64_MIN : INT64_MAX;
+    return WHOLE_CUT;
+}
+
+/* *n = 10 * *n + digit, towards the sign. */
+static enum whole add_digit(int64_t *n, int digit, int is_negative)
+{
+    int is_cut = is_negative ? *n < (INT64_MIN + digit) / 10 : *n > (INT64_MAX - digit) / 10;
+    if (is_cut) *n = is_negative ? INT64_MIN : INT64_MAX;
+    else *n = *n * 10 + (is_negative ? -digit : digit);
+    return is_cut ? WHOLE_CUT : WHOLE_EXACT;
+}
+
+static const char *skip_spaces(const char *at)
+{
+    while (*at == ' ' || (*at >= '\t' && *at <= '\r')) at++;
+    return at;
+}
+
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Digits [n_digits], of which n_whole stand before the point, times ten to the exponent. */
+struct decimal {
+    const char *digits;
+    int is_negative;
+    long n_whole, n_digits, exponent;
+};
+
+/* Moves *at past the exponent, if one is there. */
+static int read_exponent(const char **at, long *exponent)
+{
+    *exponent = 0;
+    if (**at != 'e' && **at != 'E') return 1;
+    int is_negative = *++*at == '-';
+    if (**at == '-' || **at == '+') ++*at;
+    if (!is_digit(**at)) return 0;
+    for (; is_digit(**at); ++*at)
+        if (*exponent < 10000) *exponent = *exponent * 10 + (**at - '0');
+    if (is_negative) *exponent = -*exponent;
+    return 1;
+}
+
+/* What SQLite takes for a number in a text: spaces around it, a sign, digits, point, exponent. */
+static int read_decimal(const char *at, struct decimal *decimal)
+{
+    at = skip_spaces(at);
+    decimal->is_negative = *at == '-';
+    if (*at == '-' || *at == '+') at++;
+    decimal->digits = at;
+    while (is_digit(*at)) at++;
+    decimal->n_whole = decimal->n_digits = (long)(at - decimal->digits);
+    if (*at == '.')
+        for (at++; is_digit(*at); at++) decimal->n_digits++;
+    return decimal->n_digits > 0 && read_exponent(&at, &decimal->exponent) &&
+           *skip_spaces(at) == '\0';
+}
+
+static enum whole whole_text(const char *text, int64_t *n)
+{
+    struct decimal decimal;
+    enum whole whole = WHOLE_EXACT;
+    if (!read_decimal(text, &decimal)) return WHOLE_NOT;
+    long point = decimal.n_whole + decimal.exponent;
+    *n = 0;
+    for (long i = 0; i < decimal.n_digits || i < point; i++) {
+        int digit = i >= decimal.n_digits ? 0 : decimal.digits[i + (i >= decimal.n_whole)] - '0';
+        if (i >= point && digit != 0) return WHOLE_NOT;
+        if (i < point && whole == WHOLE_EXACT) whole = add_digit(n, digit, decimal.is_negative);
+    }
+    return whole;
+}
+
+/* Not by sqlite3_value_numeric_type: of a value that sqlite3_value_dup made it reads a NULL
+ * database in SQLite 3.53. */
+static enum whole whole(sqlite3_value *value, int64_t *n)
+{
+    const char *text;
+    switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+        *n = sqlite3_value_int64(value);
+        return WHOLE_EXACT;
+    case SQLITE_FLOAT:
+        return whole_real(sqlite3_value_double(value), n);
+    case SQLITE_TEXT:
+        text = (const char *)sqlite3_value_text(value);
+        return text == NULL ? WHOLE_NOT : whole_text(text, n);
     default:
-        return SQLITE_ERROR;
+        return WHOLE_NOT;
     }
 }
 
-/* "who: text", or the text alone when it begins so already. Freed by sqlite3_free; NULL when out of
- * memory. */
-static char *message(const char *who, const struct error *err)
+int argument_integer(sqlite3_value *value, int64_t *n)
 {
-    size_t n = strlen(who);
-    int named = strncmp(err->text, who, n) == 0 && err->text[n] == ':';
-    return named ? sqlite3_mprintf("%s", err->text) : sqlite3_mprintf("%s: %s", who, err->text);
+    return whole(value, n) == WHOLE_EXACT;
 }
 
-void argument_result_error(sqlite3_context *context, const char *who, const struct error *err)
+/* What was given where an integer was expected, in words or in its own; NULL: out of memory. */
+static const char *given(sqlite3_value *value)
 {
-    if (err->code == ERROR_NOMEM) {
-        sqlite3_result_error_nomem(context);
-        return;
+    int type = sqlite3_value_type(value);
+    return type == SQLITE_NULL   ? "NULL"
+           : type == SQLITE_BLOB ? "a blob"
+                                 : (const char *)sqlite3_value_text(value);
+}
+
+int argument_count(sqlite3_value *value, const char *name, size_t min, size_t max, size_t *count,
+                   struct error *err)
+{
+    int64_t n;
+    if (whole(value, &n) != WHOLE_NOT && n >= 0 && (uint64_t)n >= min && (uint64_t)n <= max) {
+        *count = (size_t)n;
+        return 0;
     }
-    char *text = message(who, err);
-    if (text == NULL) {
-        sqlite3_result_error_nomem(context);
-        return;
-    }
-    sqlite3_result_error(context, text, -1);
-    sqlite3_result_error_code(context, result_code(err));
-    sqlite3_free(text);
+    const char *text = given(value);
+    if (text == NULL) return error_nomem(err);
+    return max == SIZE_MAX
+               ? error_set(err, ERROR_INVALID, "%s must be an integer of %zu or more, not %.40s",
+                           name, min, text)
+               : error_set(err, ERROR_INVALID, "%s must be an integer from %zu to %zu", name, min,
+                           max);
 }
 
-int argument_table_error(sqlite3_vtab *table, const char *who, const struct error *err)
+int argument_optional_count(sqlite3_value *value, const char *name, size_t min, size_t max,
+                            size_t *count, struct error *err)
 {
-    if (err->code == ERROR_NOMEM) return SQLITE_NOMEM;
-    sqlite3_free(table->zErrMsg);
-    table->zErrMsg = message(who, err);
-    return table->zErrMsg == NULL ? SQLITE_NOMEM : result_code(err);
-}
-
-int argument_storage_error(sqlite3 *db, int rc, struct error *err)
-{
-    if ((rc & 0xff) == SQLITE_NOMEM) return error_nomem(err);
-    if ((rc & 0xff) == SQLITE_INTERRUPT) return error_set(err, ERROR_INTERRUPTED, "interrupted");
-    error_set(err, ERROR_STORAGE, "%s", sqlite3_errmsg(db));
-    if (err != NULL) err->storage_code = rc;
-    return ERROR_STORAGE;
+    if (value == NULL || sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    return argument_count(value, name, min, max, count, err);
 }

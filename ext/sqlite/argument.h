@@ -4,6 +4,8 @@
 #ifndef SQLITE_ARGUMENT_H
 #define SQLITE_ARGUMENT_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "base/span.h"
 #include "sqlite/api.h"
@@ -27,15 +29,21 @@ int argument_is_json_array(sqlite3_value *value);
  * blob". The text itself is checked by the model (model_check_text). */
 int argument_text(sqlite3_value *value, struct span *text, struct error *err);
 
-/* An error as a function's result, or as a virtual table's message and return code; "who: " comes
- * first, unless the text begins with it. Codes: ERROR_NOMEM SQLITE_NOMEM, ERROR_INTERRUPTED
- * SQLITE_INTERRUPT, ERROR_CORRUPT SQLITE_CORRUPT_VTAB, ERROR_STORAGE its storage_code, all others
- * SQLITE_ERROR. */
-void argument_result_error(sqlite3_context *context, const char *who, const struct error *err);
-int argument_table_error(sqlite3_vtab *table, const char *who, const struct error *err);
+/* The text of an optional argument: NULL when it is not there (NULL) or is SQL's NULL.
+ * ERROR_INVALID for a blob. */
+int argument_optional_text(sqlite3_value *value, const char **text, struct error *err);
 
-/* Wraps the SQLite error of `db` with result code rc: ERROR_NOMEM, ERROR_INTERRUPTED or
- * ERROR_STORAGE. Returns the code. */
-int argument_storage_error(sqlite3 *db, int rc, struct error *err);
+/* 1 if the value is a whole number of 64 bits: an INTEGER, a REAL without a fraction, or a TEXT
+ * that SQLite takes for one of them. This is the one rule for every integer that SQL hands us. */
+int argument_integer(sqlite3_value *value, int64_t *n);
+
+/* A whole number from min to max (SIZE_MAX: no end; more than 2^63 - 1 is that). ERROR_INVALID,
+ * which calls it `name`; for NULL too. */
+int argument_count(sqlite3_value *value, const char *name, size_t min, size_t max, size_t *count,
+                   struct error *err);
+
+/* The same, but *count stays when the argument is not there (NULL) or is SQL's NULL. */
+int argument_optional_count(sqlite3_value *value, const char *name, size_t min, size_t max,
+                            size_t *count, struct error *err);
 
 #endif

@@ -15,7 +15,6 @@
 struct connection {
     sqlite3 *db;
     struct catalog *catalog;
-    struct semantic_module *indexes; /* the connected indexes; borrowed from semantic_index */
     /* Asks SQLite whether the running statement was interrupted: a trivial statement on this
      * connection answers SQLITE_INTERRUPT then, on every version (sqlite3_is_interrupted came
      * with 3.41). A few microseconds. */

@@ -2,7 +2,14 @@
 
 #include <stdarg.h>
 
-#include "sqlite/argument.h"
+int statement_error(sqlite3 *db, int rc, struct error *err)
+{
+    if ((rc & 0xff) == SQLITE_NOMEM) return error_nomem(err);
+    if ((rc & 0xff) == SQLITE_INTERRUPT) return error_set(err, ERROR_INTERRUPTED, "interrupted");
+    error_set(err, ERROR_STORAGE, "%s", sqlite3_errmsg(db));
+    if (err != NULL) err->storage_code = rc;
+    return ERROR_STORAGE;
+}
 
 int statement_prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags, struct error *err,
                            char *sql)
@@ -11,7 +18,7 @@ int statement_prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags
     if (sql == NULL) return error_nomem(err);
     int rc = sqlite3_prepare_v3(db, sql, -1, flags, statement, NULL);
     sqlite3_free(sql);
-    return rc == SQLITE_OK ? 0 : argument_storage_error(db, rc, err);
+    return rc == SQLITE_OK ? 0 : statement_error(db, rc, err);
 }
 
 int statement_prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, const char *format,
@@ -33,7 +40,7 @@ int statement_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error 
         sqlite3_reset(statement);
         return 0;
     }
-    rc = argument_storage_error(db, rc, err);
+    rc = statement_error(db, rc, err);
     sqlite3_reset(statement);
     return rc;
 }

@@ -9,20 +9,24 @@
 #include "base/error.h"
 #include "sqlite/api.h"
 
+/* Wraps the SQLite error of `db` with result code rc: ERROR_NOMEM, ERROR_INTERRUPTED or
+ * ERROR_STORAGE. Returns the code. */
+int statement_error(sqlite3 *db, int rc, struct error *err);
+
 /* Prepares formatted SQL (sqlite3_mprintf style, %w for names); the caller finalizes. */
 int statement_prepare(sqlite3 *db, sqlite3_stmt **statement, struct error *err, const char *format,
                       ...);
 
-/* Prepares `sql`, which sqlite3_mprintf made (NULL: out of memory) and which is freed; `flags` are those of
- * sqlite3_prepare_v3. */
+/* Prepares `sql`, which sqlite3_mprintf made (NULL: out of memory) and which is freed; `flags` are
+ * those of sqlite3_prepare_v3. */
 int statement_prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags, struct error *err,
                            char *sql);
 
 /* sqlite3_step: *row says whether there is a row. Not a row: the statement is reset. */
 int statement_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error *err);
 
-/* Steps a statement that gives no rows and resets it; the bindings are dropped, as they may point to what the
- * caller frees. */
+/* Steps a statement that gives no rows and resets it; the bindings are dropped, as they may point
+ * to what the caller frees. */
 int statement_run(sqlite3 *db, sqlite3_stmt *statement, struct error *err);
 
 /* Prepares formatted SQL and runs it to its end. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
+#include "sqlite/result.h"
 
 int connected_table_new(sqlite3 *db, struct connection *connection, const char *declaration,
                         sqlite3_vtab **opened)
@@ -23,12 +23,13 @@ int connected_table_free(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table -------------------------------------------------------------------------------- */
 
 /* What SQLite hands to xConnect. */
 struct registration {
     struct connection *connection;
     const struct table_function *function;
+    void *context;
 };
 
 static const struct table_function *function_of(const sqlite3_vtab *table)
@@ -45,11 +46,16 @@ static int connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sq
     (void)message;
     int rc = connected_table_new(db, registration->connection, registration->function->declaration,
                                  opened);
-    if (rc == SQLITE_OK) ((struct connected_table *)*opened)->function = registration->function;
-    return rc;
+    if (rc != SQLITE_OK) return rc;
+    struct connected_table *table = (struct connected_table *)*opened;
+    table->function = registration->function;
+    table->context = registration->context;
+    if (table->function->is_direct_only) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+    return SQLITE_OK;
 }
 
-/* idxNum gets one bit for each argument that is given. One that cannot be had in a plan rules it out. */
+/* idxNum gets one bit for each argument that is given. One that cannot be had in a plan rules it
+ * out. */
 static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     const struct table_function *function = function_of(table);
@@ -77,11 +83,16 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
     return SQLITE_OK;
 }
 
-/* ---- the cursor -------------------------------------------------------------------------------- */
+/* ---- the cursor ------------------------------------------------------------------------------- */
 
 struct connection *table_cursor_connection(const struct table_cursor *cursor)
 {
     return ((struct connected_table *)cursor->base.pVtab)->connection;
+}
+
+void *table_cursor_context(const struct table_cursor *cursor)
+{
+    return ((struct connected_table *)cursor->base.pVtab)->context;
 }
 
 static int open_cursor(sqlite3_vtab *table, sqlite3_vtab_cursor **opened)
@@ -112,7 +123,7 @@ static int close_cursor(sqlite3_vtab_cursor *base)
 static int fail(struct table_cursor *cursor, const struct error *err)
 {
     cursor->is_done = 1;
-    return argument_table_error(cursor->base.pVtab, function_of(cursor->base.pVtab)->name, err);
+    return result_table_error(cursor->base.pVtab, function_of(cursor->base.pVtab)->name, err);
 }
 
 /* Copies of the arguments as xFilter gets them, each in its place. */
@@ -177,7 +188,7 @@ static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id)
     return SQLITE_OK;
 }
 
-/* ---- registering ------------------------------------------------------------------------------- */
+/* ---- registering ------------------------------------------------------------------------------ */
 
 static const sqlite3_module module = {
     .xConnect = connect,
@@ -199,22 +210,13 @@ static void unregister(void *data)
     memory_free(registration);
 }
 
-int table_function_register(struct connection *connection, const struct table_function *function)
+int table_function_register(struct connection *connection, const struct table_function *function,
+                            void *context)
 {
     struct registration *registration = memory_alloc(1, sizeof *registration);
     if (registration == NULL) return SQLITE_NOMEM;
-    *registration = (struct registration){connection_reference(connection), function};
+    *registration = (struct registration){connection_reference(connection), function, context};
     /* SQLite calls the destructor also when it refuses the module. */
     return sqlite3_create_module_v2(connection->db, function->name, &module, registration,
                                     unregister);
-}
-
-int table_function_text(sqlite3_value *argument, const char **text, struct error *err)
-{
-    struct span span;
-    *text = NULL;
-    if (argument == NULL || sqlite3_value_type(argument) == SQLITE_NULL) return 0;
-    int rc = argument_text(argument, &span, err);
-    if (rc == 0) *text = span.data;
-    return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * table_function.h: table-valued functions, of which each says only what is its own. Arguments are hidden
- * columns, the last ones, bound by equality.
+ * table_function.h: table-valued functions, of which each says only what is its own. Arguments are
+ * hidden columns, the last ones, bound by equality.
  */
 #ifndef SQLITE_TABLE_FUNCTION_H
 #define SQLITE_TABLE_FUNCTION_H
@@ -14,6 +14,7 @@ struct connected_table {
     sqlite3_vtab base;
     struct connection *connection;
     const struct table_function *function; /* NULL for other tables */
+    void *context;                         /* as table_function_register got it */
 };
 int connected_table_new(sqlite3 *db, struct connection *connection, const char *declaration,
                         sqlite3_vtab **opened);
@@ -33,6 +34,7 @@ struct table_function {
     int first_argument;        /* a column */
     int n_arguments, n_needed; /* if one of those needed is NULL, there are no rows */
     unsigned rising, falling;  /* columns, as bits: what rows come in the order of anyway */
+    int is_direct_only;        /* not for views and triggers */
     size_t cursor_size;
     /* Each leaves the cursor at a row or sets is_done; after an error it is done. */
     int (*start)(struct table_cursor *cursor, struct error *err);
@@ -41,13 +43,12 @@ struct table_function {
     void (*free)(struct table_cursor *cursor); /* what the cursor owns; or NULL */
 };
 
-/* Returns an SQLite code. `function` is a constant. */
-int table_function_register(struct connection *connection, const struct table_function *function);
+/* Returns an SQLite code. `function` is a constant; `context` is for the function's own use, and
+ * outlives every statement. */
+int table_function_register(struct connection *connection, const struct table_function *function,
+                            void *context);
 
 struct connection *table_cursor_connection(const struct table_cursor *cursor);
-
-/* The text of an optional argument: NULL when it was not given or is NULL. ERROR_INVALID for a
- * blob. */
-int table_function_text(sqlite3_value *argument, const char **text, struct error *err);
+void *table_cursor_context(const struct table_cursor *cursor);
 
 #endif

@@ -58,7 +58,10 @@ static int wanted_init(struct wanted *wanted, const char *fields, struct error *
     *wanted = (struct wanted){0};
     if (fields == NULL) return 0;
     int rc = name_list_parse(fields, &wanted->names, err);
-    if (rc != 0) return error_context(err, "rank_fields");
+    if (rc != 0) {
+        error_context(err, "rank_fields");
+        return rc;
+    }
     wanted->seen = memory_zalloc(wanted->names.n_names, 1);
     return wanted->seen == NULL ? error_nomem(err) : 0;
 }
@@ -124,18 +127,20 @@ static int join_fields(sqlite3 *db, sqlite3_stmt *fields_of, sqlite3_value *obje
     return rc;
 }
 
-int text_item_error(const struct text_item *item, struct error *err)
+int text_item_error(const struct text_item *item, int rc, struct error *err)
 {
     const char *key = (const char *)sqlite3_value_text(item->key);
-    return key == NULL ? error_nomem(err) : error_context(err, "element %.100s", key);
+    if (key == NULL) return error_nomem(err);
+    error_context(err, "element %.100s", key);
+    return rc;
 }
 
 static int refuse(const struct text_item *item, const char *type, enum text_list_kind kind,
                   struct error *err)
 {
     static const char *const others[] = {"", " or an object", " or an array"};
-    error_set(err, ERROR_INVALID, "expected a text%s, not %s", others[kind], type);
-    return text_item_error(item, err);
+    int rc = error_set(err, ERROR_INVALID, "expected a text%s, not %s", others[kind], type);
+    return text_item_error(item, rc, err);
 }
 
 static int grow(struct text_list *list, struct error *err)
@@ -168,7 +173,7 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
     if (strcmp(type, "object") == 0 && kind == TEXT_LIST_OBJECTS) {
         size_t start = list->joined.size;
         rc = join_fields(db, fields_of, item->value, wanted, &list->joined, err);
-        if (rc == ERROR_INVALID) rc = text_item_error(item, err);
+        if (rc == ERROR_INVALID) rc = text_item_error(item, rc, err);
         item->text.size = list->joined.size - start;
         item->object.data = (const char *)sqlite3_value_text(item->value);
         item->object.size = (size_t)sqlite3_value_bytes(item->value);

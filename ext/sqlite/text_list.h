@@ -26,15 +26,16 @@ struct text_list {
  * their JSON. */
 enum text_list_kind { TEXT_LIST_PLAIN, TEXT_LIST_OBJECTS, TEXT_LIST_ARRAYS };
 
-/* Reads `json`. TEXT_LIST_OBJECTS: elements may be objects, of which a model reads `fields` (comma separated
- * names; NULL: all fields that are text), in the object's order, joined by one space; null ones are
- * passed over. ERROR_INVALID names the element: not JSON, neither array nor object, an element (or
- * a named field) that is neither text, number nor null, a field that no object has. */
+/* Reads `json`. TEXT_LIST_OBJECTS: elements may be objects, of which a model reads `fields` (comma
+ * separated names; NULL: all fields that are text), in the object's order, joined by one space;
+ * null ones are passed over. ERROR_INVALID names the element: not JSON, neither array nor object,
+ * an element (or a named field) that is neither text, number nor null, a field that no object has.
+ */
 int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, const char *fields,
                    struct text_list *list, struct error *err);
 void text_list_deinit(struct text_list *list);
 
-/* Puts "element KEY: " before an error that is set; returns its code, or ERROR_NOMEM. */
-int text_item_error(const struct text_item *item, struct error *err);
+/* Puts "element KEY: " before the error of code rc that is set; returns rc, or ERROR_NOMEM. */
+int text_item_error(const struct text_item *item, int rc, struct error *err);
 
 #endif

@@ -1,30 +1,30 @@
 #include "store/optimize.h"
 
-#include <math.h>
+#include <assert.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "store/blocks.h"
-#include "semantic/embedder.h"
+#include "store/integrity.h"
 #include "store/placement.h"
 #include "store/store.h"
 
 /* Rows of a pass that are worked on together; bytes of their vectors, at most. */
-#define MOST_ROWS 2048
-#define MOST_BYTES ((size_t)4 << 20)
+#define MAX_ROWS 2048
+#define MAX_BYTES ((size_t)4 << 20)
 
-#define FEWEST_ROWS 16
+#define MIN_ROWS 16
 
-/* A part with less than one in so many of the rows that it may have is given up. */
-#define SMALL_PART 16
+/* A partition with less than one in so many of the rows that it may have is given up. */
+#define SMALL_PARTITION 16
 
 /* ---- all rows, some at a time ---------------------------------------------------------------- */
 
 /* Where rows come from: with quantize from X_vectors, which hold the truth; else from the blocks
  * that were there when the pass began. */
 struct pass {
-    struct semantic_table *table;
-    struct semantic_state *state;
+    struct store *store;
+    struct store_state *state;
     struct index_layout layout;
     sqlite3_stmt *scan;
     struct block_bytes block; /* the one that is read, without quantize */
@@ -34,24 +34,21 @@ struct pass {
     size_t n_rows, capacity;
 };
 
-static int pass_open(struct semantic_table *table, struct semantic_state *state, int64_t last_block,
+static int pass_open(struct store *store, struct store_state *state, int64_t last_block,
                      struct pass *pass, struct error *err)
 {
-    *pass = (struct pass){.table = table, .state = state, .layout = blocks_layout(table, state)};
+    *pass = (struct pass){.store = store, .state = state, .layout = blocks_layout(store, state)};
     size_t row_size = state->dimensions * sizeof(float);
-    pass->capacity = MOST_BYTES / row_size > MOST_ROWS ? MOST_ROWS : MOST_BYTES / row_size;
-    if (pass->capacity < FEWEST_ROWS) pass->capacity = FEWEST_ROWS;
+    pass->capacity = MAX_BYTES / row_size > MAX_ROWS ? MAX_ROWS : MAX_BYTES / row_size;
+    if (pass->capacity < MIN_ROWS) pass->capacity = MIN_ROWS;
     pass->rows = memory_alloc(pass->capacity, sizeof *pass->rows);
     pass->vectors = memory_alloc(pass->capacity, row_size);
     if (pass->rows == NULL || pass->vectors == NULL) return error_nomem(err);
-    if (table->config.quantize != INDEX_EXACT)
-        return statement_prepare(table->db, &pass->scan, err,
-                                 "SELECT id, vector FROM \"%w\".\"%w_vectors\" ORDER BY id",
-                                 table->schema, table->name);
-    return statement_prepare(table->db, &pass->scan, err,
-                             "SELECT block FROM \"%w\".\"%w_blocks\" WHERE block <= %lld ORDER BY "
-                             "block",
-                             table->schema, table->name, (long long)last_block);
+    if (store_keeps_vectors(store))
+        return store_query(store, STORE_SORTED_VECTORS, &pass->scan, err);
+    int rc = store_query(store, STORE_BLOCKS_UNTIL, &pass->scan, err);
+    if (rc == 0) sqlite3_bind_int64(pass->scan, 1, last_block);
+    return rc;
 }
 
 static void pass_close(struct pass *pass)
@@ -62,27 +59,6 @@ static void pass_close(struct pass *pass)
     memory_free(pass->vectors);
 }
 
-static int check_vector(const struct semantic_table *table, int64_t id, const void *bytes,
-                        size_t size, size_t dimensions, struct error *err)
-{
-    if (size != dimensions * sizeof(float) || bytes == NULL)
-        return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                         (long long)id, dimensions * sizeof(float), size);
-    int zero = 1;
-    for (size_t i = 0; i < dimensions; i++) {
-        float component;
-        memcpy(&component, (const char *)bytes + i * sizeof component, sizeof component);
-        if (!isfinite(component))
-            return error_set(err, ERROR_CORRUPT,
-                             "row %lld: component %zu of its vector is not finite", (long long)id,
-                             i);
-        if (component != 0.0f) zero = 0;
-    }
-    if (zero && table->config.metric == INDEX_COSINE)
-        return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
-    return 0;
-}
-
 /* One row of a statement on X_vectors. */
 static int take_vector(struct pass *pass, struct error *err)
 {
@@ -91,7 +67,8 @@ static int take_vector(struct pass *pass, struct error *err)
     int64_t id = sqlite3_column_int64(pass->scan, 0);
     float *to = pass->vectors + pass->n_rows * pass->layout.dimensions;
     int rc = statement_column_bytes(pass->scan, 1, &bytes, &size, err);
-    if (rc == 0) rc = check_vector(pass->table, id, bytes, size, pass->layout.dimensions, err);
+    if (rc == 0)
+        rc = integrity_check_vector(pass->store, id, bytes, size, pass->layout.dimensions, err);
     if (rc != 0) return rc;
     memcpy(to, bytes, size);
     pass->rows[pass->n_rows++] = (struct block_row){.id = id, .vector = to};
@@ -107,14 +84,15 @@ static int take_place(struct pass *pass, struct error *err)
     memcpy(to, rows->components + i * rows->stride, rows->stride);
     pass->rows[pass->n_rows++] =
         (struct block_row){.id = rows->ids[i], .vector = to, .block = pass->block.number};
-    return check_vector(pass->table, rows->ids[i], to, rows->stride, pass->layout.dimensions, err);
+    return integrity_check_vector(pass->store, rows->ids[i], to, rows->stride,
+                                  pass->layout.dimensions, err);
 }
 
 /* The next rows; n_rows is 0 after the last. */
 static int pass_next(struct pass *pass, struct error *err)
 {
     int row = 0;
-    int rc = cancel_check(&pass->table->connection->cancel, err);
+    int rc = cancel_check(pass->store->cancel, err);
     pass->n_rows = 0;
     while (rc == 0 && pass->n_rows < pass->capacity) {
         if (pass->block.bytes != NULL && pass->in_block < pass->block.n) {
@@ -122,59 +100,58 @@ static int pass_next(struct pass *pass, struct error *err)
             continue;
         }
         if (pass->scan == NULL) break;
-        rc = statement_step(pass->table->db, pass->scan, &row, err);
+        rc = statement_step(pass->store->db, pass->scan, &row, err);
         if (rc == 0 && !row) {
             sqlite3_finalize(pass->scan); /* stepped once more it would begin again */
             pass->scan = NULL;
-        } else if (rc == 0 && pass->layout.quantize != INDEX_EXACT) {
+        } else if (rc == 0 && store_keeps_vectors(pass->store)) {
             rc = take_vector(pass, err);
         } else if (rc == 0) {
             block_free(&pass->block);
             pass->in_block = 0;
-            rc = block_read(pass->table, &pass->layout, sqlite3_column_int64(pass->scan, 0),
+            rc = block_read(pass->store, &pass->layout, sqlite3_column_int64(pass->scan, 0),
                             &pass->block, err);
         }
     }
     return rc;
 }
 
-/* ---- 'optimize' ------------------------------------------------------------------------------ */
+/* ---- partitions ------------------------------------------------------------------------------ */
 
-/* What the rows of each part add up to. */
+/* What the rows of each partition add up to. */
 struct sums {
-    float *means; /* [parts, dimensions] */
-    size_t *n;    /* [parts] */
+    float *means; /* [partitions, dimensions] */
+    size_t *n;    /* [partitions] */
 };
 
-/* Moves the mean of a part by one point more: it stays the mean of all so far. */
-static void add_point(struct sums *sums, size_t part, const float *point, size_t dimensions)
+/* Moves the mean of a partition by one point more: it stays the mean of all so far. */
+static void add_point(struct sums *sums, size_t partition, const float *point, size_t dimensions)
 {
-    float *mean = sums->means + part * dimensions, share = 1.0f / (float)++sums->n[part];
+    float *mean = sums->means + partition * dimensions, share = 1.0f / (float)++sums->n[partition];
     for (size_t i = 0; i < dimensions; i++) mean[i] += (point[i] - mean[i]) * share;
 }
 
 static int add_rows(struct pass *pass, const struct index_partitions *partitions, struct sums *sums,
                     float *points, uint32_t *places, struct error *err)
 {
-    struct connection *connection = pass->table->connection;
+    const struct store *store = pass->store;
     size_t dimensions = pass->layout.dimensions;
     for (size_t i = 0; i < pass->n_rows; i++)
         index_code_space(&pass->layout, pass->rows[i].vector, points + i * dimensions);
-    int rc = index_partitions_assign(partitions, points, pass->n_rows,
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                     places, &connection->cancel, err);
+    int rc = index_partitions_assign(partitions, points, pass->n_rows, store_threads(store), places,
+                                     store->cancel, err);
     for (size_t i = 0; rc == 0 && i < pass->n_rows; i++)
         add_point(sums, places[i], points + i * dimensions, dimensions);
     return rc;
 }
 
 /* The partitions that follow from the sums: small ones are left out, but never all. */
-static int make_partitions(struct semantic_table *table, struct semantic_state *state,
+static int make_partitions(struct store *store, struct store_state *state,
                            const struct index_partitions *before, const struct sums *sums,
                            struct error *err)
 {
     size_t dimensions = before->dimensions, n = 0, largest = 0,
-           least = parts_limit(table, state, 0) / SMALL_PART;
+           least = placement_limit(store, state, 0) / SMALL_PARTITION;
     struct index_partitions *made;
     for (size_t i = 0; i < before->n; i++) {
         if (sums->n[i] > sums->n[largest]) largest = i;
@@ -188,15 +165,14 @@ static int make_partitions(struct semantic_table *table, struct semantic_state *
         memcpy(made->centroids + j++ * dimensions, sums->means + i * dimensions,
                dimensions * sizeof *made->centroids);
     }
-    return parts_replace(table, state, made, err);
+    return placement_replace(store, state, made, err);
 }
 
-static int move_centroids(struct semantic_table *table, struct semantic_state *state,
-                          int64_t last_block, const struct index_partitions *before,
-                          struct error *err)
+static int move_centroids(struct store *store, struct store_state *state, int64_t last_block,
+                          const struct index_partitions *before, struct error *err)
 {
     struct pass pass;
-    int rc = pass_open(table, state, last_block, &pass, err);
+    int rc = pass_open(store, state, last_block, &pass, err);
     size_t dimensions = state->dimensions;
     struct sums sums = {memory_zalloc(before->n, dimensions * sizeof *sums.means),
                         memory_zalloc(before->n, sizeof *sums.n)};
@@ -206,7 +182,7 @@ static int move_centroids(struct semantic_table *table, struct semantic_state *s
         rc = error_nomem(err);
     while (rc == 0 && (rc = pass_next(&pass, err)) == 0 && pass.n_rows > 0)
         rc = add_rows(&pass, before, &sums, points, places, err);
-    if (rc == 0) rc = make_partitions(table, state, before, &sums, err);
+    if (rc == 0) rc = make_partitions(store, state, before, &sums, err);
     memory_free(sums.means);
     memory_free(sums.n);
     memory_free(points);
@@ -216,227 +192,48 @@ static int move_centroids(struct semantic_table *table, struct semantic_state *s
 }
 
 /* Partitions that cannot be read are begun anew. */
-static int renew_partitions(struct semantic_table *table, struct semantic_state *state,
-                            int64_t last_block, struct error *err)
+static int renew_partitions(struct store *store, struct store_state *state, int64_t last_block,
+                            struct error *err)
 {
     const struct index_partitions *before;
-    if (!semantic_is_partitioned(&table->config)) return 0;
-    int rc = parts_read(table, state, &before, err);
+    if (!store_is_partitioned(store)) return 0;
+    int rc = placement_read(store, state, &before, err);
     if (rc == ERROR_CORRUPT) {
         state->partitions = 0;
-        rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_partitions\"",
-                               table->schema, table->name);
-        return rc == 0 ? store_set(table, "partitions", 0, err) : rc;
+        rc = store_delete_partitions(store, err);
+        return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
     }
-    return rc == 0 && before != NULL ? move_centroids(table, state, last_block, before, err) : rc;
+    return rc == 0 && before != NULL ? move_centroids(store, state, last_block, before, err) : rc;
 }
 
-/* With quantize: rows without a vector are forgotten, so that the next sync embeds them; vectors
- * without a row too. */
-static int drop_halves(struct semantic_table *table, struct error *err)
-{
-    if (table->config.quantize == INDEX_EXACT) return 0;
-    int rc = statement_execute(table->db, err,
-                               "DELETE FROM \"%w\".\"%w_rows\" WHERE id NOT IN (SELECT id FROM "
-                               "\"%w\".\"%w_vectors\")",
-                               table->schema, table->name, table->schema, table->name);
-    if (rc != 0) return rc;
-    return statement_execute(table->db, err,
-                             "DELETE FROM \"%w\".\"%w_vectors\" WHERE id NOT IN (SELECT id FROM "
-                             "\"%w\".\"%w_rows\")",
-                             table->schema, table->name, table->schema, table->name);
-}
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* What can be made anew from the vectors goes first, whatever damage is in it. */
-static int drop_blocks(struct semantic_table *table, struct error *err)
-{
-    int rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_blocks\"", table->schema,
-                               table->name);
-    if (rc != 0) return rc;
-    return statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_data\"", table->schema,
-                             table->name);
-}
-
-static int write_again(struct semantic_table *table, struct semantic_state *state,
-                       int64_t last_block, struct error *err)
+static int write_again(struct store *store, struct store_state *state, int64_t last_block,
+                       struct error *err)
 {
     struct pass pass;
-    int rc = pass_open(table, state, last_block, &pass, err);
+    int rc = pass_open(store, state, last_block, &pass, err);
     while (rc == 0 && (rc = pass_next(&pass, err)) == 0 && pass.n_rows > 0) {
-        rc = parts_place(table, state, pass.rows, pass.n_rows, last_block, err);
-        if (rc == 0) rc = parts_move(table, pass.rows, pass.n_rows, err);
-        if (rc == 0) rc = parts_split(table, state, pass.rows, pass.n_rows, last_block, err);
+        rc = placement_place(store, state, pass.rows, pass.n_rows, last_block, err);
+        if (rc == 0) rc = placement_move(store, pass.rows, pass.n_rows, err);
+        if (rc == 0) rc = placement_split(store, state, pass.rows, pass.n_rows, last_block, err);
     }
     pass_close(&pass);
     return rc;
 }
 
-static int drop_orphans(struct semantic_table *table, struct error *err)
-{
-    return statement_execute(table->db, err,
-                             "DELETE FROM \"%w\".\"%w_data\" WHERE block NOT IN (SELECT block FROM "
-                             "\"%w\".\"%w_blocks\")",
-                             table->schema, table->name, table->schema, table->name);
-}
-
-int semantic_optimize(struct semantic_table *table, struct semantic_state *state, struct error *err)
+int store_optimize(struct store *store, struct store_state *state, struct error *err)
 {
     int64_t last_block = 0;
+    assert(store->write->step == STORE_WRITING);
     if (state->dimensions == 0) return 0;
-    int rc = drop_halves(table, err);
+    int rc = store_delete_halves(store, err);
+    /* What can be made anew from the vectors goes first, whatever damage is in it. */
     if (rc == 0)
-        rc = table->config.quantize != INDEX_EXACT ? drop_blocks(table, err)
-                                                   : drop_orphans(table, err);
-    if (rc == 0) rc = blocks_ask(table, STATEMENT_LAST_BLOCK, 0, 0, &last_block, err);
-    if (rc == 0) rc = renew_partitions(table, state, last_block, err);
-    if (rc == 0) rc = write_again(table, state, last_block, err);
-    if (rc == 0)
-        rc = statement_execute(table->db, err,
-                               "DELETE FROM \"%w\".\"%w_blocks\" WHERE block <= %lld",
-                               table->schema, table->name, (long long)last_block);
-    return rc == 0 ? drop_orphans(table, err) : rc;
-}
-
-/* ---- 'integrity-check' ----------------------------------------------------------------------- */
-
-/* Codes and blocks are made anew from the vectors; without quantize the blocks are all there is. */
-static const char *cure(const struct semantic_table *table)
-{
-    return table->config.quantize == INDEX_EXACT ? "" : " ('optimize' mends it)";
-}
-
-/* A query that must find nothing: `sql` takes schema and name twice and selects a number. */
-static int check_none(struct semantic_table *table, const char *what, const char *message,
-                      struct error *err, const char *sql)
-{
-    sqlite3_stmt *statement = NULL;
-    int row = 0;
-    int rc = statement_prepare(table->db, &statement, err, sql, table->schema, table->name,
-                               table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, statement, &row, err);
-    if (rc == 0 && row)
-        rc = error_set(err, ERROR_CORRUPT, "%s %lld: %s", what,
-                       (long long)sqlite3_column_int64(statement, 0), message);
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-/* What a row of a block must be: the code of its vector, or a usable vector. */
-static int check_place(struct semantic_table *table, const struct semantic_state *state,
-                       const struct block_bytes *block, size_t i, const float *centroid,
-                       struct block_bytes *expected, struct error *err)
-{
-    struct index_layout layout = blocks_layout(table, state);
-    const struct index_rows *rows = &block->rows;
-    int64_t id = rows->ids[i];
-    float *vector = memory_alloc(2 * layout.dimensions, sizeof *vector);
-    int rc = vector == NULL ? error_nomem(err) : 0;
-    if (rc == 0 && layout.quantize != INDEX_EXACT) rc = parts_vector(table, state, id, vector, err);
-    else if (rc == 0) memcpy(vector, rows->components + i * rows->stride, rows->stride);
-    if (rc == 0)
-        rc = check_vector(table, id, vector, layout.dimensions * sizeof *vector, layout.dimensions,
-                          err);
-    if (rc == 0 && layout.quantize != INDEX_EXACT) {
-        const struct index_rows *made = &expected->rows;
-        index_code_space(&layout, vector, vector + layout.dimensions);
-        index_row_write(&layout, made, 0, id, vector, vector + layout.dimensions, centroid);
-        if (made->offsets[0] != rows->offsets[i] || made->scales[0] != rows->scales[i] ||
-            made->errors[0] != rows->errors[i] ||
-            memcmp(made->components, rows->components + i * rows->stride, rows->stride) != 0)
-            rc = error_set(err, ERROR_CORRUPT,
-                           "row %lld: its code is not that of its vector ('optimize' mends it)",
-                           (long long)id);
-    }
-    memory_free(vector);
-    return rc;
-}
-
-/* One block: its rows say that they lie in it. */
-static int check_block(struct semantic_table *table, const struct semantic_state *state,
-                       int64_t number, size_t *n_rows, struct error *err)
-{
-    struct index_layout layout = blocks_layout(table, state);
-    const struct index_partitions *partitions;
-    struct block_bytes block, expected = {.capacity = 1};
-    const float *centroid = NULL;
-    int rc = block_read(table, &layout, number, &block, err);
-    if (rc != 0) return rc;
-    expected.bytes = memory_alloc(index_block_size(&layout, 1), 1);
-    if (expected.bytes == NULL) rc = error_nomem(err);
-    else expected.rows = index_block_rows(&layout, expected.bytes, 1);
-    if (rc == 0) rc = parts_read(table, state, &partitions, err);
-    if (rc == 0 && semantic_is_partitioned(&table->config)) {
-        size_t at = partitions == NULL ? 0 : index_partitions_find(partitions, block.partition);
-        if (partitions == NULL || at == partitions->n)
-            rc = error_set(err, ERROR_CORRUPT,
-                           "block %lld: its partition is not there ('optimize' mends it)",
-                           (long long)number);
-        else centroid = partitions->centroids + at * partitions->dimensions;
-    }
-    for (size_t i = 0; rc == 0 && i < block.n; i++) {
-        struct store_row row;
-        int found;
-        rc = store_get_row(table, block.rows.ids[i], &row, &found, err);
-        if (rc == 0 && (!found || row.block != number ||
-                        index_row_find(&block.rows, i, block.rows.ids[i]) < i))
-            rc = error_set(err, ERROR_CORRUPT,
-                           "row %lld: it lies in block %lld, which is not its place%s",
-                           (long long)block.rows.ids[i], (long long)number, cure(table));
-        if (rc == 0) rc = check_place(table, state, &block, i, centroid, &expected, err);
-    }
-    *n_rows += block.n;
-    block_free(&expected);
-    block_free(&block);
-    return rc != 0 ? rc : cancel_check(&table->connection->cancel, err);
-}
-
-/* All rows are in blocks: as many as X_rows has. */
-static int check_blocks(struct semantic_table *table, const struct semantic_state *state,
-                        struct error *err)
-{
-    sqlite3_stmt *scan = NULL;
-    int row = 0;
-    size_t n_rows = 0;
-    int64_t n_expected = 0;
-    int rc = statement_prepare(table->db, &scan, err, "SELECT block FROM \"%w\".\"%w_blocks\"",
-                               table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row)
-        rc = check_block(table, state, sqlite3_column_int64(scan, 0), &n_rows, err);
-    sqlite3_finalize(scan);
-    scan = NULL;
-    if (rc == 0)
-        rc = statement_prepare(table->db, &scan, err, "SELECT count(*) FROM \"%w\".\"%w_rows\"",
-                               table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, scan, &row, err);
-    if (rc == 0) n_expected = sqlite3_column_int64(scan, 0);
-    sqlite3_finalize(scan);
-    if (rc == 0 && n_expected != (int64_t)n_rows)
-        rc = error_set(err, ERROR_CORRUPT, "there are %lld rows, but %zu in blocks%s",
-                       (long long)n_expected, n_rows, cure(table));
-    return rc;
-}
-
-int semantic_integrity_check(struct semantic_table *table, struct error *err)
-{
-    struct semantic_state state;
-    struct catalog_entry *entry;
-    struct model *fitted;
-    int rc = store_read_state(table, &state, err);
-    if (rc == 0) rc = check_blocks(table, &state, err);
-    if (rc == 0)
-        rc = check_none(table, "block", "its bytes belong to no block ('optimize' mends it)", err,
-                        "SELECT block FROM \"%w\".\"%w_data\" WHERE block NOT IN (SELECT block "
-                        "FROM \"%w\".\"%w_blocks\")");
-    if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = check_none(table, "row", "its vector belongs to no row ('optimize' mends it)", err,
-                        "SELECT id FROM \"%w\".\"%w_vectors\" WHERE id NOT IN (SELECT id FROM "
-                        "\"%w\".\"%w_rows\")");
-    if (rc == 0 && table->config.content == NULL)
-        rc = check_none(table, "row", "its vector has no text row", err,
-                        "SELECT id FROM \"%w\".\"%w_rows\" WHERE id NOT IN (SELECT id FROM "
-                        "\"%w\".\"%w_text\")");
-    if (rc != 0 || state.fit == 0) return rc;
-    model_free(table->fitted);
-    table->fitted = NULL;
-    return semantic_embedder(table, &state, &entry, &fitted, err);
+        rc = store_keeps_vectors(store) ? store_delete_blocks(store, err)
+                                        : store_delete_lost_data(store, err);
+    if (rc == 0) rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last_block, err);
+    if (rc == 0) rc = renew_partitions(store, state, last_block, err);
+    if (rc == 0) rc = write_again(store, state, last_block, err);
+    return rc == 0 ? store_delete_blocks_until(store, last_block, err) : rc;
 }

@@ -5,35 +5,35 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "store/store.h"
 
-/* Rows of a part, at most, for partitions = 'auto' and for bits: a scan of codes is through them in
- * microseconds, and a million rows give some 700 centroids, which a query meets in 0.1 ms. */
+/* Rows of a partition, at most, for partitions = 'auto' and for bits: a scan of codes is through
+ * them in microseconds, and a million rows give some 700 centroids, which a query meets in
+ * 0.1 ms. */
 #define AUTO_LIMIT 2048
 
-/* Rows of a part, at most, while partitions = n has fewer than n parts. */
+/* Rows of a partition, at most, while partitions = n has fewer than n. */
 #define GROWING_LIMIT 256
 
-/* A part is cut in memory: bytes of its vectors, at most. */
-#define MOST_BYTES ((size_t)32 << 20)
-#define FEWEST_ROWS 16
-#define MOST_PARTS 65536
+/* A partition is cut in memory: bytes of its vectors, at most. */
+#define MAX_BYTES ((size_t)32 << 20)
+#define MIN_ROWS 16
 
-size_t parts_limit(const struct semantic_table *table, const struct semantic_state *state,
-                   size_t n_parts)
+size_t placement_limit(const struct store *store, const struct store_state *state,
+                       size_t n_partitions)
 {
-    size_t wanted = table->config.partitions, limit = AUTO_LIMIT;
-    if (wanted == 0 && table->config.quantize != INDEX_BIT) return SIZE_MAX;
-    if (n_parts >= (wanted == 0 || wanted == SEMANTIC_AUTO ? MOST_PARTS : wanted)) return SIZE_MAX;
-    if (wanted != 0 && wanted != SEMANTIC_AUTO) limit = GROWING_LIMIT;
-    size_t most = MOST_BYTES / (state->dimensions * sizeof(float));
+    size_t wanted = store->options.partitions, limit = AUTO_LIMIT;
+    if (wanted == 0 && store->options.quantize != INDEX_BIT) return SIZE_MAX;
+    if (n_partitions >= (wanted == 0 || wanted == STORE_AUTO ? INDEX_MAX_PARTITIONS : wanted))
+        return SIZE_MAX;
+    if (wanted != 0 && wanted != STORE_AUTO) limit = GROWING_LIMIT;
+    size_t most = MAX_BYTES / (state->dimensions * sizeof(float));
     if (limit > most) limit = most;
-    return limit < FEWEST_ROWS ? FEWEST_ROWS : limit;
+    return limit < MIN_ROWS ? MIN_ROWS : limit;
 }
 
 /* ---- X_partitions ---------------------------------------------------------------------------- */
 
-static int corrupt_parts(struct error *err)
+static int corrupt_partitions(struct error *err)
 {
     return error_set(err, ERROR_CORRUPT, "the partitions are damaged ('optimize' mends them)");
 }
@@ -45,40 +45,32 @@ static int read_centroid(struct index_partitions *made, size_t i, sqlite3_stmt *
     size_t size;
     int rc = statement_column_bytes(scan, 1, &bytes, &size, err);
     if (rc != 0) return rc;
-    if (i >= made->n || size != made->dimensions * sizeof(float)) return corrupt_parts(err);
+    if (i >= made->n || size != made->dimensions * sizeof(float)) return corrupt_partitions(err);
     float *centroid = made->centroids + i * made->dimensions;
     made->numbers[i] = sqlite3_column_int64(scan, 0);
     memcpy(centroid, bytes, size);
     for (size_t j = 0; j < made->dimensions; j++)
-        if (!isfinite(centroid[j])) return corrupt_parts(err);
+        if (!isfinite(centroid[j])) return corrupt_partitions(err);
     return 0;
 }
 
-static int load(struct semantic_table *table, const struct semantic_state *state,
+static int load(struct store *store, const struct store_state *state,
                 struct index_partitions **loaded, struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     struct index_partitions *made = NULL;
     int row = 0;
     size_t i = 0;
-    int rc =
-        statement_prepare(table->db, &scan, err, "SELECT count(*) FROM \"%w\".\"%w_partitions\"",
-                          table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, scan, &row, err);
-    int64_t n = row ? sqlite3_column_int64(scan, 0) : 0;
-    sqlite3_finalize(scan);
-    scan = NULL;
-    if (rc == 0 && (n < 1 || n > MOST_PARTS || state->dimensions == 0)) rc = corrupt_parts(err);
+    int64_t n;
+    int rc = store_ask(store, STORE_N_PARTITIONS, 0, 0, &n, err);
+    if (rc == 0 && (n < 1 || n > INDEX_MAX_PARTITIONS || state->dimensions == 0))
+        rc = corrupt_partitions(err);
     if (rc == 0) rc = index_partitions_new((size_t)n, state->dimensions, &made, err);
-    if (rc == 0)
-        rc = statement_prepare(table->db, &scan, err,
-                               "SELECT partition, centroid FROM \"%w\".\"%w_partitions\" ORDER BY "
-                               "partition",
-                               table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row)
+    if (rc == 0) rc = store_query(store, STORE_CENTROIDS, &scan, err);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row)
         rc = read_centroid(made, i++, scan, err);
     sqlite3_finalize(scan);
-    if (rc == 0 && i != made->n) rc = corrupt_parts(err);
+    if (rc == 0 && i < made->n) rc = corrupt_partitions(err);
     if (rc != 0) {
         index_partitions_free(made);
         return rc;
@@ -89,74 +81,69 @@ static int load(struct semantic_table *table, const struct semantic_state *state
     return 0;
 }
 
-static void adopt(struct semantic_table *table, struct index_partitions *partitions)
+static void adopt(struct store *store, struct index_partitions *partitions)
 {
-    index_partitions_free(table->partitions);
-    table->partitions = partitions;
+    index_partitions_free(store->partitions);
+    store->partitions = partitions;
 }
 
-int parts_read(struct semantic_table *table, const struct semantic_state *state,
-               const struct index_partitions **partitions, struct error *err)
+int placement_read(struct store *store, const struct store_state *state,
+                   const struct index_partitions **partitions, struct error *err)
 {
     *partitions = NULL;
-    if (!semantic_is_partitioned(&table->config) || state->partitions == 0) return 0;
-    if (table->partitions == NULL || table->partitions->version != state->partitions ||
-        table->partitions->dimensions != state->dimensions) {
+    if (!store_is_partitioned(store) || state->partitions == 0) return 0;
+    if (store->partitions == NULL || store->partitions->version != state->partitions ||
+        store->partitions->dimensions != state->dimensions) {
         struct index_partitions *loaded = NULL;
-        int rc = load(table, state, &loaded, err);
+        int rc = load(store, state, &loaded, err);
         if (rc != 0) return rc;
-        adopt(table, loaded);
+        adopt(store, loaded);
     }
-    *partitions = table->partitions;
+    *partitions = store->partitions;
     return 0;
 }
 
-static int put_centroid(struct semantic_table *table, const struct index_partitions *partitions,
-                        size_t i, struct error *err)
+static int put_centroid(struct store *store, const struct index_partitions *partitions, size_t i,
+                        struct error *err)
 {
-    sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_PARTITION, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, partitions->numbers[i]);
-    sqlite3_bind_blob64(statement, 2, partitions->centroids + i * partitions->dimensions,
-                        partitions->dimensions * sizeof(float), SQLITE_STATIC);
-    return store_run(table, statement, err);
+    return store_put_centroid(store, partitions->numbers[i],
+                              partitions->centroids + i * partitions->dimensions,
+                              partitions->dimensions, err);
 }
 
 /* The table's partitions are these from now on, in this generation. */
-static int take(struct semantic_table *table, struct semantic_state *state,
-                struct index_partitions *partitions, struct error *err)
+static int take(struct store *store, struct store_state *state, struct index_partitions *partitions,
+                struct error *err)
 {
     index_partitions_ready(partitions);
     partitions->version = state->partitions = state->generation;
-    adopt(table, partitions);
-    return store_set(table, "partitions", state->partitions, err);
+    adopt(store, partitions);
+    return store_set(store, "partitions", state->partitions, err);
 }
 
-int parts_replace(struct semantic_table *table, struct semantic_state *state,
-                  struct index_partitions *partitions, struct error *err)
+int placement_replace(struct store *store, struct store_state *state,
+                      struct index_partitions *partitions, struct error *err)
 {
-    int rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_partitions\"",
-                               table->schema, table->name);
+    int rc = store_delete_partitions(store, err);
     for (size_t i = 0; rc == 0 && i < partitions->n; i++)
-        rc = put_centroid(table, partitions, i, err);
-    if (rc == 0) return take(table, state, partitions, err);
+        rc = put_centroid(store, partitions, i, err);
+    if (rc == 0) return take(store, state, partitions, err);
     index_partitions_free(partitions);
     return rc;
 }
 
 /* ---- placing --------------------------------------------------------------------------------- */
 
-/* The first rows make the first part. */
-static int begin_parts(struct semantic_table *table, struct semantic_state *state,
-                       const float *points, size_t n_points, struct error *err)
+/* The first rows make the first partition. */
+static int begin_partitions(struct store *store, struct store_state *state, const float *points,
+                            size_t n_points, struct error *err)
 {
     struct index_partitions *made;
     int rc = index_partitions_new(1, state->dimensions, &made, err);
     if (rc != 0) return rc;
     made->numbers[0] = 1;
     index_centroid(points, n_points, state->dimensions, made->centroids);
-    return parts_replace(table, state, made, err);
+    return placement_replace(store, state, made, err);
 }
 
 static int compare_partitions(const void *a, const void *b)
@@ -166,12 +153,12 @@ static int compare_partitions(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Rows whose partition is known, in any order, part by part. The order is that of the partitions
- * afterwards. */
-static int append_parts(struct semantic_table *table, const struct semantic_state *state,
-                        struct block_row *rows, size_t n_rows, int64_t after, struct error *err)
+/* Rows whose partition is known, in any order, partition by partition. The order is that of the
+ * partitions afterwards. */
+static int append(struct store *store, const struct store_state *state, struct block_row *rows,
+                  size_t n_rows, int64_t after, struct error *err)
 {
-    const struct index_partitions *partitions = table->partitions;
+    const struct index_partitions *partitions = store->partitions;
     int rc = 0;
     qsort(rows, n_rows, sizeof *rows, compare_partitions);
     for (size_t begin = 0, end; rc == 0 && begin < n_rows; begin = end) {
@@ -179,96 +166,63 @@ static int append_parts(struct semantic_table *table, const struct semantic_stat
         size_t at = index_partitions_find(partitions, rows[begin].partition);
         struct block_target target = {rows[begin].partition, after,
                                       partitions->centroids + at * partitions->dimensions};
-        rc = blocks_append(table, state, &target, rows + begin, end - begin, err);
+        rc = blocks_append(store, state, &target, rows + begin, end - begin, err);
     }
     return rc;
 }
 
-static int place_near(struct semantic_table *table, struct semantic_state *state,
-                      struct block_row *rows, size_t n_rows, const float *points, int64_t after,
-                      struct error *err)
+static int place_near(struct store *store, struct store_state *state, struct block_row *rows,
+                      size_t n_rows, const float *points, int64_t after, struct error *err)
 {
     const struct index_partitions *partitions;
-    struct connection *connection = table->connection;
     uint32_t *places = memory_alloc(n_rows, sizeof *places);
-    int rc = places == NULL ? error_nomem(err) : parts_read(table, state, &partitions, err);
+    int rc = places == NULL ? error_nomem(err) : placement_read(store, state, &partitions, err);
     if (rc == 0 && partitions == NULL) {
-        rc = begin_parts(table, state, points, n_rows, err);
-        partitions = table->partitions;
+        rc = begin_partitions(store, state, points, n_rows, err);
+        partitions = store->partitions;
     }
     if (rc == 0)
-        rc = index_partitions_assign(partitions, points, n_rows,
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                     places, &connection->cancel, err);
+        rc = index_partitions_assign(partitions, points, n_rows, store_threads(store), places,
+                                     store->cancel, err);
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         rows[i].partition = partitions->numbers[places[i]];
     memory_free(places);
-    return rc == 0 ? append_parts(table, state, rows, n_rows, after, err) : rc;
+    return rc == 0 ? append(store, state, rows, n_rows, after, err) : rc;
 }
 
-int parts_place(struct semantic_table *table, struct semantic_state *state, struct block_row *rows,
-                size_t n_rows, int64_t after, struct error *err)
+int placement_place(struct store *store, struct store_state *state, struct block_row *rows,
+                    size_t n_rows, int64_t after, struct error *err)
 {
-    struct index_layout layout = blocks_layout(table, state);
+    struct index_layout layout = blocks_layout(store, state);
     struct block_target target = {.after = after};
     if (n_rows == 0) return 0;
-    if (!semantic_is_partitioned(&table->config))
-        return blocks_append(table, state, &target, rows, n_rows, err);
+    if (!store_is_partitioned(store))
+        return blocks_append(store, state, &target, rows, n_rows, err);
     float *points = memory_alloc(n_rows, layout.dimensions * sizeof *points);
     if (points == NULL) return error_nomem(err);
     for (size_t i = 0; i < n_rows; i++) {
-        float *turned = points + i * layout.dimensions;
-        index_code_space(&layout, rows[i].vector, turned);
-        rows[i].turned = turned;
+        float *rotated = points + i * layout.dimensions;
+        index_code_space(&layout, rows[i].vector, rotated);
+        rows[i].rotated = rotated;
     }
-    int rc = place_near(table, state, rows, n_rows, points, after, err);
+    int rc = place_near(store, state, rows, n_rows, points, after, err);
     memory_free(points);
     return rc;
 }
 
-int parts_move(struct semantic_table *table, const struct block_row *rows, size_t n_rows,
-               struct error *err)
+int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
+                   struct error *err)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
-        sqlite3_stmt *statement;
-        rc = store_statement(table, STATEMENT_MOVE_ROW, &statement, err);
-        if (rc != 0) return rc;
-        sqlite3_bind_int64(statement, 1, rows[i].id);
-        sqlite3_bind_int64(statement, 2, rows[i].block);
-        rc = store_run(table, statement, err);
-    }
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        rc = store_move_row(store, rows[i].id, rows[i].block, err);
     return rc;
 }
 
 /* ---- cutting --------------------------------------------------------------------------------- */
 
-int parts_vector(struct semantic_table *table, const struct semantic_state *state, int64_t id,
-                 float *vector, struct error *err)
-{
-    sqlite3_stmt *statement;
-    const void *bytes;
-    size_t size = 0;
-    int row = 0;
-    int rc = store_statement(table, STATEMENT_GET_VECTOR, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, id);
-    rc = statement_step(table->db, statement, &row, err);
-    if (rc == 0 && !row)
-        return error_set(err, ERROR_CORRUPT,
-                         "row %lld: its vector is not there ('optimize' forgets the row)",
-                         (long long)id);
-    if (rc == 0) rc = statement_column_bytes(statement, 0, &bytes, &size, err);
-    if (rc == 0 && size != state->dimensions * sizeof *vector)
-        rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                       (long long)id, state->dimensions * sizeof *vector, size);
-    if (rc == 0) memcpy(vector, bytes, size);
-    if (row) sqlite3_reset(statement);
-    return rc;
-}
-
-/* A part, all in memory. */
-struct part {
+/* A partition, all in memory. */
+struct partition {
     int64_t number;
     int64_t *blocks; /* [n_blocks] */
     size_t n_blocks, n_rows, n_read;
@@ -277,92 +231,98 @@ struct part {
     unsigned char *sides;    /* [n_rows] */
 };
 
-static void part_free(struct part *part)
+static void partition_free(struct partition *partition)
 {
-    memory_free(part->blocks);
-    memory_free(part->rows);
-    memory_free(part->vectors);
-    memory_free(part->points);
-    memory_free(part->sides);
+    memory_free(partition->blocks);
+    memory_free(partition->rows);
+    memory_free(partition->vectors);
+    memory_free(partition->points);
+    memory_free(partition->sides);
 }
 
-static int list_blocks(struct semantic_table *table, struct part *part, int64_t after,
+static int list_blocks(struct store *store, struct partition *partition, int64_t after,
                        struct error *err)
 {
     sqlite3_stmt *scan;
     int row = 0;
-    int rc =
-        statement_prepare(table->db, &scan, err,
-                          "SELECT block, n FROM \"%w\".\"%w_blocks\" WHERE partition = %lld AND "
-                          "block > %lld",
-                          table->schema, table->name, (long long)part->number, (long long)after);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row) {
-        int64_t *blocks = memory_realloc(part->blocks, part->n_blocks + 1, sizeof *blocks);
+    int rc = store_query(store, STORE_BLOCKS_OF_PARTITION, &scan, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(scan, 1, partition->number);
+    sqlite3_bind_int64(scan, 2, after);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
+        int64_t *blocks =
+            memory_realloc(partition->blocks, partition->n_blocks + 1, sizeof *blocks);
         if (blocks == NULL) {
             rc = error_nomem(err);
             break;
         }
-        part->blocks = blocks;
-        part->blocks[part->n_blocks++] = sqlite3_column_int64(scan, 0);
+        partition->blocks = blocks;
+        partition->blocks[partition->n_blocks++] = sqlite3_column_int64(scan, 0);
         int64_t n = sqlite3_column_int64(scan, 1);
-        if (n > 0 && n < (int64_t)MOST_BYTES) part->n_rows += (size_t)n;
+        if (n > 0 && n < (int64_t)MAX_BYTES) partition->n_rows += (size_t)n;
     }
     sqlite3_finalize(scan);
     return rc;
 }
 
-static int read_block(struct semantic_table *table, const struct semantic_state *state,
-                      struct part *part, int64_t number, struct error *err)
+static int read_block(struct store *store, const struct store_state *state,
+                      struct partition *partition, int64_t number, struct error *err)
 {
-    struct index_layout layout = blocks_layout(table, state);
+    struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block;
-    int rc = block_read(table, &layout, number, &block, err);
-    for (size_t i = 0; rc == 0 && i < block.n && part->n_read < part->n_rows; i++) {
-        size_t at = part->n_read++ * layout.dimensions;
-        part->rows[part->n_read - 1] = (struct block_row){
-            .id = block.rows.ids[i], .vector = part->vectors + at, .turned = part->points + at};
+    int rc = block_read(store, &layout, number, &block, err);
+    for (size_t i = 0; rc == 0 && i < block.n && partition->n_read < partition->n_rows; i++) {
+        size_t at = partition->n_read++ * layout.dimensions;
+        partition->rows[partition->n_read - 1] =
+            (struct block_row){.id = block.rows.ids[i],
+                               .vector = partition->vectors + at,
+                               .rotated = partition->points + at};
         if (layout.quantize == INDEX_EXACT)
-            memcpy(part->vectors + at, block.rows.components + i * block.rows.stride,
+            memcpy(partition->vectors + at, block.rows.components + i * block.rows.stride,
                    block.rows.stride);
-        else rc = parts_vector(table, state, block.rows.ids[i], part->vectors + at, err);
-        if (rc == 0) index_code_space(&layout, part->vectors + at, part->points + at);
+        else
+            rc = store_get_vector(store, block.rows.ids[i], layout.dimensions,
+                                  partition->vectors + at, err);
+        if (rc == 0) index_code_space(&layout, partition->vectors + at, partition->points + at);
     }
     block_free(&block);
     return rc;
 }
 
-static int read_part(struct semantic_table *table, const struct semantic_state *state,
-                     struct part *part, int64_t after, struct error *err)
+static int read_partition(struct store *store, const struct store_state *state,
+                          struct partition *partition, int64_t after, struct error *err)
 {
     size_t row_size = state->dimensions * sizeof(float);
-    int rc = list_blocks(table, part, after, err);
+    int rc = list_blocks(store, partition, after, err);
     if (rc != 0) return rc;
-    part->rows = memory_alloc(part->n_rows, sizeof *part->rows);
-    part->vectors = memory_alloc(part->n_rows, row_size);
-    part->points = memory_alloc(part->n_rows, row_size);
-    part->sides = memory_alloc(part->n_rows, 1);
-    if (part->rows == NULL || part->vectors == NULL || part->points == NULL || part->sides == NULL)
+    partition->rows = memory_alloc(partition->n_rows, sizeof *partition->rows);
+    partition->vectors = memory_alloc(partition->n_rows, row_size);
+    partition->points = memory_alloc(partition->n_rows, row_size);
+    partition->sides = memory_alloc(partition->n_rows, 1);
+    if (partition->rows == NULL || partition->vectors == NULL || partition->points == NULL ||
+        partition->sides == NULL)
         return error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < part->n_blocks; i++)
-        rc = read_block(table, state, part, part->blocks[i], err);
-    part->n_rows = part->n_read;
+    for (size_t i = 0; rc == 0 && i < partition->n_blocks; i++)
+        rc = read_block(store, state, partition, partition->blocks[i], err);
+    partition->n_rows = partition->n_read;
     return rc;
 }
 
-/* One part becomes two: the first keeps its number, the second comes behind all others. */
-static int make_two(struct semantic_table *table, struct semantic_state *state,
-                    const struct part *part, int64_t *second, struct error *err)
+/* One partition becomes two: the first keeps its number, the second comes behind all others. */
+static int make_two(struct store *store, struct store_state *state,
+                    const struct partition *partition, int64_t *second, struct error *err)
 {
-    const struct index_partitions *before = table->partitions;
+    const struct index_partitions *before = store->partitions;
     struct index_partitions *after;
-    size_t dimensions = before->dimensions, at = index_partitions_find(before, part->number);
-    if (at == before->n || before->numbers[before->n - 1] == INT64_MAX) return corrupt_parts(err);
+    size_t dimensions = before->dimensions, at = index_partitions_find(before, partition->number);
+    if (at == before->n || before->numbers[before->n - 1] == INT64_MAX)
+        return corrupt_partitions(err);
     int rc = index_partitions_new(before->n + 1, dimensions, &after, err);
     float *centroids = rc == 0 ? memory_alloc(2, dimensions * sizeof *centroids) : NULL;
     if (rc == 0 && centroids == NULL) rc = error_nomem(err);
     if (rc == 0)
-        rc = index_partitions_split(part->points, part->n_rows, dimensions, part->sides, centroids,
-                                    &table->connection->cancel, err);
+        rc = index_partitions_split(partition->points, partition->n_rows, dimensions,
+                                    partition->sides, centroids, store->cancel, err);
     if (rc == 0) {
         memcpy(after->numbers, before->numbers, before->n * sizeof *after->numbers);
         memcpy(after->centroids, before->centroids,
@@ -371,56 +331,56 @@ static int make_two(struct semantic_table *table, struct semantic_state *state,
         memcpy(after->centroids + before->n * dimensions, centroids + dimensions,
                dimensions * sizeof *centroids);
         *second = after->numbers[before->n] = before->numbers[before->n - 1] + 1;
-        rc = put_centroid(table, after, at, err);
-        if (rc == 0) rc = put_centroid(table, after, before->n, err);
+        rc = put_centroid(store, after, at, err);
+        if (rc == 0) rc = put_centroid(store, after, before->n, err);
     }
     memory_free(centroids);
-    if (rc == 0) return take(table, state, after, err);
+    if (rc == 0) return take(store, state, after, err);
     index_partitions_free(after);
     return rc;
 }
 
-static int split_part(struct semantic_table *table, struct semantic_state *state, int64_t number,
-                      int64_t after, int64_t *second, struct error *err)
+static int split(struct store *store, struct store_state *state, int64_t number, int64_t after,
+                 int64_t *second, struct error *err)
 {
-    struct part part = {.number = number};
-    int rc = read_part(table, state, &part, after, err);
-    if (rc == 0 && part.n_rows < 2) rc = corrupt_parts(err);
-    if (rc == 0) rc = make_two(table, state, &part, second, err);
-    for (size_t i = 0; rc == 0 && i < part.n_blocks; i++)
-        rc = blocks_drop(table, part.blocks[i], err);
-    for (size_t i = 0; rc == 0 && i < part.n_rows; i++)
-        part.rows[i].partition = part.sides[i] ? *second : number;
-    if (rc == 0) rc = append_parts(table, state, part.rows, part.n_rows, after, err);
-    if (rc == 0) rc = parts_move(table, part.rows, part.n_rows, err);
-    part_free(&part);
+    struct partition partition = {.number = number};
+    int rc = read_partition(store, state, &partition, after, err);
+    if (rc == 0 && partition.n_rows < 2) rc = corrupt_partitions(err);
+    if (rc == 0) rc = make_two(store, state, &partition, second, err);
+    for (size_t i = 0; rc == 0 && i < partition.n_blocks; i++)
+        rc = store_delete_block(store, partition.blocks[i], err);
+    for (size_t i = 0; rc == 0 && i < partition.n_rows; i++)
+        partition.rows[i].partition = partition.sides[i] ? *second : number;
+    if (rc == 0) rc = append(store, state, partition.rows, partition.n_rows, after, err);
+    if (rc == 0) rc = placement_move(store, partition.rows, partition.n_rows, err);
+    partition_free(&partition);
     return rc;
 }
 
-/* A part, and what comes of it. */
-static int split_until_small(struct semantic_table *table, struct semantic_state *state,
-                             int64_t number, int64_t after, struct error *err)
+/* A partition, and what comes of it. */
+static int split_until_small(struct store *store, struct store_state *state, int64_t number,
+                             int64_t after, struct error *err)
 {
     int64_t size, second = 0;
     for (;;) {
-        int rc = blocks_ask(table, STATEMENT_PART_SIZE, number, after, &size, err);
+        int rc = store_ask(store, STORE_N_ROWS_OF_PARTITION, number, after, &size, err);
         if (rc != 0) return rc;
-        if (size <= 1 || (uint64_t)size <= parts_limit(table, state, table->partitions->n))
+        if (size <= 1 || (uint64_t)size <= placement_limit(store, state, store->partitions->n))
             return 0;
-        rc = split_part(table, state, number, after, &second, err);
-        if (rc == 0) rc = split_until_small(table, state, second, after, err);
+        rc = split(store, state, number, after, &second, err);
+        if (rc == 0) rc = split_until_small(store, state, second, after, err);
         if (rc != 0) return rc;
     }
 }
 
-int parts_split(struct semantic_table *table, struct semantic_state *state, struct block_row *rows,
-                size_t n_rows, int64_t after, struct error *err)
+int placement_split(struct store *store, struct store_state *state, struct block_row *rows,
+                    size_t n_rows, int64_t after, struct error *err)
 {
     int rc = 0;
-    if (!semantic_is_partitioned(&table->config)) return 0;
+    if (!store_is_partitioned(store)) return 0;
     qsort(rows, n_rows, sizeof *rows, compare_partitions);
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         if (i == 0 || rows[i].partition != rows[i - 1].partition)
-            rc = split_until_small(table, state, rows[i].partition, after, err);
+            rc = split_until_small(store, state, rows[i].partition, after, err);
     return rc;
 }

@@ -12,44 +12,39 @@
 /* ---- the list of blocks ---------------------------------------------------------------------- */
 
 /* The file and the table; a database that is in no file belongs to its connection alone. */
-static int open_cache(struct semantic_table *table, struct error *err)
+static int open_cache(struct store *store, struct error *err)
 {
-    const char *file = sqlite3_db_filename(table->db, table->schema);
-    if (table->cache != NULL) return 0;
+    const char *file = sqlite3_db_filename(store->db, store->schema);
+    if (store->cache != NULL) return 0;
     char *name = file != NULL && *file != '\0'
-                     ? sqlite3_mprintf("%s\n%s", file, table->name)
-                     : sqlite3_mprintf("%p %s\n%s", (void *)table->db, table->schema, table->name);
-    int rc = name == NULL ? error_nomem(err) : index_cache_open(name, &table->cache, err);
+                     ? sqlite3_mprintf("%s\n%s", file, store->name)
+                     : sqlite3_mprintf("%p %s\n%s", (void *)store->db, store->schema, store->name);
+    int rc = name == NULL ? error_nomem(err) : index_cache_open(name, &store->cache, err);
     sqlite3_free(name);
     return rc;
 }
 
-static int read_block_entry(sqlite3_stmt *scan, struct index_block *block, struct error *err)
+static int read_block_entry(sqlite3_stmt *row, struct index_block *block, struct error *err)
 {
-    int64_t n = sqlite3_column_int64(scan, 2), room = sqlite3_column_int64(scan, 3);
-    block->number = sqlite3_column_int64(scan, 0);
-    block->partition = sqlite3_column_int64(scan, 1);
-    block->version = sqlite3_column_int64(scan, 4);
-    if (n < 0 || room < 0 || n > INDEX_MAX_CAPACITY || room > INDEX_MAX_CAPACITY || n + room == 0)
+    struct store_block entry = store_block_of(row);
+    block->number = entry.number;
+    block->partition = entry.partition;
+    block->version = entry.version;
+    if (!store_block_is_possible(&entry))
         return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
                          (long long)block->number);
-    block->n = (size_t)n;
-    block->capacity = (size_t)(n + room);
+    block->n = (size_t)entry.n;
+    block->capacity = (size_t)(entry.n + entry.room);
     return 0;
 }
 
-static int list_blocks(struct semantic_table *table, struct index_snapshot *snapshot,
-                       struct error *err)
+static int list_blocks(struct store *store, struct index_snapshot *snapshot, struct error *err)
 {
     sqlite3_stmt *scan;
     int row = 0;
     size_t i = 0;
-    int rc =
-        statement_prepare(table->db, &scan, err,
-                          "SELECT block, partition, n, room, version FROM \"%w\".\"%w_blocks\" "
-                          "ORDER BY partition, block",
-                          table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, scan, &row, err)) == 0 && row &&
+    int rc = store_query(store, STORE_BLOCKS, &scan, err);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
            i < snapshot->n_blocks) {
         rc = read_block_entry(scan, &snapshot->blocks[i], err);
         snapshot->n_rows += snapshot->blocks[i++].n;
@@ -58,48 +53,35 @@ static int list_blocks(struct semantic_table *table, struct index_snapshot *snap
     return rc;
 }
 
-static int count_blocks(struct semantic_table *table, size_t *n, struct error *err)
-{
-    sqlite3_stmt *count;
-    int row = 0;
-    int rc = statement_prepare(table->db, &count, err, "SELECT count(*) FROM \"%w\".\"%w_blocks\"",
-                               table->schema, table->name);
-    if (rc == 0) rc = statement_step(table->db, count, &row, err);
-    *n = rc == 0 && row ? (size_t)sqlite3_column_int64(count, 0) : 0;
-    sqlite3_finalize(count);
-    return rc;
-}
-
-static int make_snapshot(struct semantic_reader *reader, const struct semantic_state *state,
+static int make_snapshot(struct store_reader *reader, const struct store_state *state,
                          struct error *err)
 {
-    struct semantic_table *table = reader->table;
+    struct store *store = reader->store;
     const struct index_partitions *partitions = NULL;
-    size_t n_blocks;
-    int rc = count_blocks(table, &n_blocks, err);
+    int64_t n_blocks;
+    int rc = store_ask(store, STORE_N_BLOCKS, 0, 0, &n_blocks, err);
     if (rc != 0) return rc;
     struct index_snapshot *snapshot =
-        index_snapshot_new(&reader->layout, state->generation, n_blocks);
+        index_snapshot_new(&reader->layout, state->generation, (size_t)n_blocks);
     if (snapshot == NULL) return error_nomem(err);
     reader->snapshot = snapshot;
-    if (n_blocks > 0) rc = parts_read(table, state, &partitions, err);
-    if (partitions != NULL) snapshot->partitions = index_partitions_reference(table->partitions);
-    if (rc == 0) rc = list_blocks(table, snapshot, err);
-    if (rc == 0 && n_blocks > 0 && partitions == NULL && semantic_is_partitioned(&table->config))
+    if (n_blocks > 0) rc = placement_read(store, state, &partitions, err);
+    if (partitions != NULL) snapshot->partitions = index_partitions_reference(store->partitions);
+    if (rc == 0) rc = list_blocks(store, snapshot, err);
+    if (rc == 0 && n_blocks > 0 && partitions == NULL && store_is_partitioned(store))
         rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
-    if (rc == 0) index_cache_publish(table->cache, snapshot);
+    if (rc == 0) index_cache_publish(store->cache, snapshot);
     return rc;
 }
 
-int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
-                 struct error *err)
+int reader_begin(struct store_reader *reader, const struct store_state *state, struct error *err)
 {
-    struct semantic_table *table = reader->table;
-    reader->layout = blocks_layout(table, state);
-    int rc = open_cache(table, err);
+    struct store *store = reader->store;
+    reader->layout = blocks_layout(store, state);
+    int rc = open_cache(store, err);
     if (rc != 0) return rc;
     index_snapshot_free(reader->snapshot);
-    reader->snapshot = index_cache_find(table->cache, state->generation);
+    reader->snapshot = index_cache_find(store->cache, state->generation);
     if (reader->snapshot != NULL &&
         memcmp(&reader->snapshot->layout, &reader->layout, sizeof reader->layout) != 0) {
         index_snapshot_free(reader->snapshot);
@@ -111,22 +93,18 @@ int reader_begin(struct semantic_reader *reader, const struct semantic_state *st
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* The bytes of a block as the statement holds them, until it is stepped again. */
-static int step_data(struct semantic_reader *reader, const struct index_block *block,
+static int step_data(struct store_reader *reader, const struct index_block *block,
                      const void **bytes, struct error *err)
 {
-    struct semantic_table *table = reader->table;
+    struct store *store = reader->store;
     size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
     int row = 0, rc = 0;
-    if (reader->data == NULL)
-        rc = statement_prepare(table->db, &reader->data, err,
-                               "SELECT d.bytes, b.version FROM \"%w\".\"%w_data\" d LEFT JOIN "
-                               "\"%w\".\"%w_blocks\" b ON b.block = d.block WHERE d.block = ?1",
-                               table->schema, table->name, table->schema, table->name);
+    if (reader->data == NULL) rc = store_query(store, STORE_DATA, &reader->data, err);
     reader->at_hand = NULL;
     if (rc != 0) return rc;
     sqlite3_reset(reader->data);
     sqlite3_bind_int64(reader->data, 1, block->number);
-    rc = statement_step(table->db, reader->data, &row, err);
+    rc = statement_step(store->db, reader->data, &row, err);
     /* Our own connection may have written since the snapshot was taken: other bytes must not stay
      * with it, as ROLLBACK brings its generation back. */
     if (rc == 0 && row && sqlite3_column_int64(reader->data, 1) != block->version)
@@ -138,7 +116,7 @@ static int step_data(struct semantic_reader *reader, const struct index_block *b
     return rc;
 }
 
-static int check(const struct semantic_reader *reader, const struct index_block *block,
+static int check(const struct store_reader *reader, const struct index_block *block,
                  const void *bytes, struct error *err)
 {
     struct index_rows rows =
@@ -147,7 +125,7 @@ static int check(const struct semantic_reader *reader, const struct index_block 
 }
 
 /* The bytes of a block into `to`, of index_block_size. */
-static int read_data(struct semantic_reader *reader, const struct index_block *block, void *to,
+static int read_data(struct store_reader *reader, const struct index_block *block, void *to,
                      struct error *err)
 {
     const void *bytes;
@@ -158,7 +136,7 @@ static int read_data(struct semantic_reader *reader, const struct index_block *b
 }
 
 /* The bytes of a block where SQLite has them, or, if they are not aligned there, in the scratch. */
-static int read_to_scratch(struct semantic_reader *reader, const struct index_block *block,
+static int read_to_scratch(struct store_reader *reader, const struct index_block *block,
                            const void **bytes, struct error *err)
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
@@ -185,14 +163,14 @@ static int read_to_scratch(struct semantic_reader *reader, const struct index_bl
 static int load(void *context, struct index_block *block, const void **bytes, int *kept,
                 struct error *err)
 {
-    struct semantic_reader *reader = context;
-    struct semantic_table *table = reader->table;
-    uint64_t budget = catalog_get(table->connection->catalog, CATALOG_MEMORY_BUDGET);
+    struct store_reader *reader = context;
+    struct store *store = reader->store;
+    uint64_t budget = store_memory_budget(store);
     struct index_snapshot *snapshot = reader->snapshot;
     struct index_bytes *room = NULL;
     if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX ||
         atomic_load_explicit(&snapshot->is_known, memory_order_relaxed))
-        room = index_bytes_new(table->cache, snapshot,
+        room = index_bytes_new(store->cache, snapshot,
                                index_block_size(&reader->layout, block->capacity), budget);
     *kept = room != NULL;
     if (room == NULL) return read_to_scratch(reader, block, bytes, err);
@@ -205,12 +183,12 @@ static int load(void *context, struct index_block *block, const void **bytes, in
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 /* The block of the snapshot that is the one read now; NULL if none is. */
-static struct index_block *find_in_snapshot(const struct semantic_reader *reader,
+static struct index_block *find_in_snapshot(const struct store_reader *reader,
                                             const struct index_block *wanted)
 {
     size_t first, n;
     if (reader->snapshot == NULL) return NULL;
-    n = index_snapshot_part(reader->snapshot, wanted->partition, &first);
+    n = index_snapshot_partition(reader->snapshot, wanted->partition, &first);
     size_t low = first, high = first + n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -224,8 +202,8 @@ static struct index_block *find_in_snapshot(const struct semantic_reader *reader
 }
 
 /* A vector out of its block, in memory or not. */
-static int fetch_from_block(struct semantic_reader *reader, int64_t id, const void **bytes,
-                            int *found, struct error *err)
+static int fetch_from_block(struct store_reader *reader, int64_t id, const void **bytes, int *found,
+                            struct error *err)
 {
     struct index_block entry = {0};
     int rc = read_block_entry(reader->lookup, &entry, err);
@@ -253,72 +231,57 @@ static int fetch_from_block(struct semantic_reader *reader, int64_t id, const vo
 static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                  struct error *err)
 {
-    struct semantic_reader *reader = context;
-    struct semantic_table *table = reader->table;
-    int is_exact = table->config.quantize == INDEX_EXACT, rc = 0;
-    if (reader->lookup == NULL && is_exact)
-        rc = statement_prepare(
-            table->db, &reader->lookup, err,
-            "SELECT b.block, b.partition, b.n, b.room, b.version FROM "
-            "\"%w\".\"%w_rows\" r JOIN \"%w\".\"%w_blocks\" b ON b.block = r.block "
-            "WHERE r.id = ?1",
-            table->schema, table->name, table->schema, table->name);
-    else if (reader->lookup == NULL)
-        rc = statement_prepare(table->db, &reader->lookup, err,
-                               "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-                               table->schema, table->name);
+    struct store_reader *reader = context;
+    struct store *store = reader->store;
+    enum store_query which = store_keeps_vectors(store) ? STORE_VECTOR : STORE_BLOCK_OF_ROW;
+    int rc = reader->lookup == NULL ? store_query(store, which, &reader->lookup, err) : 0;
     if (rc != 0) return rc;
     sqlite3_reset(reader->lookup);
     sqlite3_bind_int64(reader->lookup, 1, id);
-    rc = statement_step(table->db, reader->lookup, found, err);
+    rc = statement_step(store->db, reader->lookup, found, err);
     if (rc != 0 || !*found) return rc;
-    if (!is_exact) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
+    if (which == STORE_VECTOR) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
     *size = reader->layout.dimensions * sizeof(float);
     return fetch_from_block(reader, id, bytes, found, err);
 }
 
 static int rewind_scan(void *context, struct error *err)
 {
-    struct semantic_reader *reader = context;
+    struct store_reader *reader = context;
     sqlite3_finalize(reader->scan);
-    return statement_prepare(reader->table->db, &reader->scan, err,
-                             "SELECT id, vector FROM \"%w\".\"%w_vectors\"", reader->table->schema,
-                             reader->table->name);
+    return store_query(reader->store, STORE_VECTORS, &reader->scan, err);
 }
 
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
                 struct error *err)
 {
-    struct semantic_reader *reader = context;
+    struct store_reader *reader = context;
     int row;
-    int rc = statement_step(reader->table->db, reader->scan, &row, err);
+    int rc = statement_step(reader->store->db, reader->scan, &row, err);
     *done = !row;
     if (rc != 0 || !row) return rc;
     *id = sqlite3_column_int64(reader->scan, 0);
     return statement_column_bytes(reader->scan, 1, bytes, size, err);
 }
 
-void reader_open(struct semantic_table *table, struct semantic_reader *reader,
-                 struct index_storage *storage)
+void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage)
 {
-    *reader = (struct semantic_reader){.table = table};
+    *reader = (struct store_reader){.store = store};
     *storage = (struct index_storage){load, fetch, rewind_scan, next, reader};
 }
 
-struct index_search reader_search(const struct semantic_reader *reader,
+struct index_search reader_search(const struct store_reader *reader,
                                   const struct index_storage *storage)
 {
-    const struct semantic_table *table = reader->table;
-    struct connection *connection = table->connection;
+    const struct store *store = reader->store;
     return (struct index_search){.snapshot = reader->snapshot,
                                  .storage = storage,
-                                 .near_parts_only = table->config.partitions != 0,
-                                 .n_threads =
-                                     (size_t)catalog_get(connection->catalog, CATALOG_THREADS),
-                                 .cancel = &connection->cancel};
+                                 .near_partitions_only = store->options.partitions != 0,
+                                 .n_threads = store_threads(store),
+                                 .cancel = store->cancel};
 }
 
-void reader_close(struct semantic_reader *reader)
+void reader_close(struct store_reader *reader)
 {
     sqlite3_finalize(reader->data);
     sqlite3_finalize(reader->lookup);

@@ -14,10 +14,9 @@
 
 #include "index/search.h"
 #include "store/blocks.h"
-#include "semantic/table.h"
 
-struct semantic_reader {
-    struct semantic_table *table;
+struct store_reader {
+    struct store *store;
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
     sqlite3_stmt *data, *lookup, *scan;
@@ -28,18 +27,16 @@ struct semantic_reader {
 };
 
 /* `storage` reads through `reader`, which outlives it. */
-void reader_open(struct semantic_table *table, struct semantic_reader *reader,
-                 struct index_storage *storage);
+void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage);
 
 /* Takes the snapshot of this state; before that storage only fetches. */
-int reader_begin(struct semantic_reader *reader, const struct semantic_state *state,
-                 struct error *err);
+int reader_begin(struct store_reader *reader, const struct store_state *state, struct error *err);
 
 /* A search of the snapshot, as the index does it. */
-struct index_search reader_search(const struct semantic_reader *reader,
+struct index_search reader_search(const struct store_reader *reader,
                                   const struct index_storage *storage);
 
 /* Ends its statements and lets the snapshot go; it can be used again. */
-void reader_close(struct semantic_reader *reader);
+void reader_close(struct store_reader *reader);
 
 #endif

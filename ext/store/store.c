@@ -1,273 +1,268 @@
 #include "store/store.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "sqlite/argument.h"
-#include "semantic/pending.h"
+#include "sqlite/statement.h"
+#include "vector/codec.h"
 
-#define STORE_FORMAT 2
 #define MODEL_PIECE ((size_t)1 << 20)
 
-static const struct {
-    const char *suffix, *definition;
-} shadows[] = {
-    {"config", "key TEXT PRIMARY KEY, value) WITHOUT ROWID"},
-    {"rows", "id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL, block INT NOT NULL)"},
-    {"blocks", "block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL, "
-               "room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))"},
-    {"data", "block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
-    {"vectors", "id INTEGER PRIMARY KEY, vector BLOB NOT NULL)"},
-    {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
-    {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
-    {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
-};
-#define N_SHADOWS (sizeof shadows / sizeof *shadows)
+/* The shadow tables in SQL, whose schema and name sqlite3_mprintf puts in: two of them at most. */
+#define X_CONFIG "\"%w\".\"%w_config\""
+#define X_ROWS "\"%w\".\"%w_rows\""
+#define X_BLOCKS "\"%w\".\"%w_blocks\""
+#define X_DATA "\"%w\".\"%w_data\""
+#define X_VECTORS "\"%w\".\"%w_vectors\""
+#define X_PARTITIONS "\"%w\".\"%w_partitions\""
+#define X_TEXT "\"%w\".\"%w_text\""
+#define X_MODEL "\"%w\".\"%w_model\""
 
-int store_run(struct semantic_table *table, sqlite3_stmt *statement, struct error *err)
+enum kept {
+    KEPT_STATE = STORE_N_QUESTIONS,
+    KEPT_SET,
+    KEPT_PUT_ROW,
+    KEPT_GET_ROW,
+    KEPT_MOVE_ROW,
+    KEPT_DELETE_ROW,
+    KEPT_PUT_TEXT,
+    KEPT_DELETE_TEXT,
+    KEPT_PUT_VECTOR,
+    KEPT_GET_VECTOR,
+    KEPT_DELETE_VECTOR,
+    KEPT_PUT_BLOCK,
+    KEPT_GET_BLOCK,
+    KEPT_DELETE_BLOCK,
+    KEPT_PUT_DATA,
+    KEPT_GET_DATA,
+    KEPT_DELETE_DATA,
+    KEPT_PUT_CENTROID,
+    N_KEPT
+};
+_Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
+
+static const char *const kept_sql[N_KEPT] = {
+    [STORE_N_ROWS] = "SELECT count(*) FROM " X_ROWS,
+    [STORE_ANY_OWN] = "SELECT 1 FROM " X_ROWS " WHERE own >= 1 LIMIT 1",
+    [STORE_LAST_ID] = "SELECT max(id) FROM " X_TEXT,
+    [STORE_N_BLOCKS] = "SELECT count(*) FROM " X_BLOCKS,
+    [STORE_LAST_BLOCK] = "SELECT max(block) FROM " X_BLOCKS,
+    [STORE_BLOCK_WITH_ROOM] =
+        "SELECT block FROM " X_BLOCKS
+        " WHERE partition = ?1 AND room > 0 AND block > ?2 ORDER BY room DESC LIMIT 1",
+    [STORE_LAST_CAPACITY] = "SELECT n + room FROM " X_BLOCKS
+                            " WHERE partition = ?1 AND room = 0 ORDER BY block DESC LIMIT 1",
+    [STORE_N_ROWS_OF_PARTITION] =
+        "SELECT sum(n) FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2",
+    [STORE_N_PARTITIONS] = "SELECT count(*) FROM " X_PARTITIONS,
+    [KEPT_STATE] =
+        "SELECT key, value FROM " X_CONFIG " WHERE key IN ('dimensions', 'fit', 'format', "
+        "'generation', 'identity', 'model', 'partitions')",
+    [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
+    [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
+    [KEPT_GET_ROW] = "SELECT hash, own, block FROM " X_ROWS " WHERE id = ?1",
+    [KEPT_MOVE_ROW] = "UPDATE " X_ROWS " SET block = ?2 WHERE id = ?1",
+    [KEPT_DELETE_ROW] = "DELETE FROM " X_ROWS " WHERE id = ?1",
+    [KEPT_PUT_TEXT] = "REPLACE INTO " X_TEXT "(id, text) VALUES (?1, ?2)",
+    [KEPT_DELETE_TEXT] = "DELETE FROM " X_TEXT " WHERE id = ?1",
+    [KEPT_PUT_VECTOR] = "REPLACE INTO " X_VECTORS "(id, vector) VALUES (?1, ?2)",
+    [KEPT_GET_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
+    [KEPT_DELETE_VECTOR] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
+    [KEPT_PUT_BLOCK] =
+        "REPLACE INTO " X_BLOCKS "(block, partition, n, room, version) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [KEPT_GET_BLOCK] =
+        "SELECT block, partition, n, room, version FROM " X_BLOCKS " WHERE block = ?1",
+    [KEPT_DELETE_BLOCK] = "DELETE FROM " X_BLOCKS " WHERE block = ?1",
+    [KEPT_PUT_DATA] = "INSERT INTO " X_DATA "(block, bytes) VALUES (?1, ?2)",
+    [KEPT_GET_DATA] = "SELECT bytes FROM " X_DATA " WHERE block = ?1",
+    [KEPT_DELETE_DATA] = "DELETE FROM " X_DATA " WHERE block = ?1",
+    [KEPT_PUT_CENTROID] = "REPLACE INTO " X_PARTITIONS "(partition, centroid) VALUES (?1, ?2)",
+};
+
+static const char *const query_sql[] = {
+    [STORE_IDS] = "SELECT id FROM " X_ROWS " ORDER BY id",
+    [STORE_ROWS] = "SELECT id, hash, own FROM " X_ROWS " ORDER BY id",
+    [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0",
+    [STORE_TEXTS] = "SELECT id, text FROM " X_TEXT " ORDER BY id",
+    [STORE_TEXT] = "SELECT id, text FROM " X_TEXT " WHERE id = ?1",
+    [STORE_DOCUMENT] = "SELECT id, text, text FROM " X_TEXT " WHERE id = ?1",
+    [STORE_VECTORS] = "SELECT id, vector FROM " X_VECTORS,
+    [STORE_SORTED_VECTORS] = "SELECT id, vector FROM " X_VECTORS " ORDER BY id",
+    [STORE_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
+    [STORE_BLOCKS] =
+        "SELECT block, partition, n, room, version FROM " X_BLOCKS " ORDER BY partition, block",
+    [STORE_BLOCK_OF_ROW] = "SELECT b.block, b.partition, b.n, b.room, b.version FROM " X_ROWS
+                           " r JOIN " X_BLOCKS " b ON b.block = r.block WHERE r.id = ?1",
+    [STORE_BLOCK_NUMBERS] = "SELECT block FROM " X_BLOCKS,
+    [STORE_BLOCKS_UNTIL] = "SELECT block FROM " X_BLOCKS " WHERE block <= ?1 ORDER BY block",
+    [STORE_BLOCKS_OF_PARTITION] =
+        "SELECT block, n FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2",
+    [STORE_DATA] = "SELECT d.bytes, b.version FROM " X_DATA " d LEFT JOIN " X_BLOCKS
+                   " b ON b.block = d.block WHERE d.block = ?1",
+    [STORE_CENTROIDS] = "SELECT partition, centroid FROM " X_PARTITIONS " ORDER BY partition",
+    [STORE_LOST_DATA] =
+        "SELECT block FROM " X_DATA " WHERE block NOT IN (SELECT block FROM " X_BLOCKS ")",
+    [STORE_LOST_VECTORS] =
+        "SELECT id FROM " X_VECTORS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")",
+    [STORE_ROWS_WITHOUT_TEXT] =
+        "SELECT id FROM " X_ROWS " WHERE id NOT IN (SELECT id FROM " X_TEXT ")",
+};
+
+int store_init(struct store *store, struct connection *connection, const char *schema,
+               const char *name, struct store_write *write, struct error *err)
 {
-    return statement_run(table->db, statement, err);
+    *store = (struct store){.connection = connection,
+                            .cancel = &connection->cancel,
+                            .db = connection->db,
+                            .write = write};
+    store->schema = memory_copy(schema, strlen(schema));
+    store->name = memory_copy(name, strlen(name));
+    return store->schema == NULL || store->name == NULL ? error_nomem(err) : 0;
 }
 
-/* The SQL of the kept statements; the schema and the name go in. STATEMENT_CONTENT_TEXT is made by
- * semantic_content. */
-static const char *const statement_formats[N_STATEMENTS] = {
-    [STATEMENT_STATE] =
-        "SELECT key, value FROM \"%w\".\"%w_config\" "
-        "WHERE key IN ('dimensions', 'fit', 'format', 'generation', 'identity', 'model', "
-        "'partitions')",
-    [STATEMENT_SET_STATE] = "REPLACE INTO \"%w\".\"%w_config\"(key, value) VALUES (?1, ?2)",
-    [STATEMENT_PUT_ROW] =
-        "REPLACE INTO \"%w\".\"%w_rows\"(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
-    [STATEMENT_GET_ROW] = "SELECT hash, own, block FROM \"%w\".\"%w_rows\" WHERE id = ?1",
-    [STATEMENT_MOVE_ROW] = "UPDATE \"%w\".\"%w_rows\" SET block = ?2 WHERE id = ?1",
-    [STATEMENT_DELETE_ROW] = "DELETE FROM \"%w\".\"%w_rows\" WHERE id = ?1",
-    [STATEMENT_PUT_VECTOR] = "REPLACE INTO \"%w\".\"%w_vectors\"(id, vector) VALUES (?1, ?2)",
-    [STATEMENT_GET_VECTOR] = "SELECT vector FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-    [STATEMENT_DELETE_VECTOR] = "DELETE FROM \"%w\".\"%w_vectors\" WHERE id = ?1",
-    [STATEMENT_GET_BLOCK] = "SELECT partition, n, room FROM \"%w\".\"%w_blocks\" WHERE block = ?1",
-    [STATEMENT_BLOCK_WITH_ROOM] =
-        "SELECT block, n, room FROM \"%w\".\"%w_blocks\" "
-        "WHERE partition = ?1 AND room > 0 AND block > ?2 ORDER BY room DESC LIMIT 1",
-    [STATEMENT_LAST_CAPACITY] = "SELECT n + room FROM \"%w\".\"%w_blocks\" "
-                                "WHERE partition = ?1 AND room = 0 ORDER BY block DESC LIMIT 1",
-    [STATEMENT_LAST_BLOCK] = "SELECT max(block) FROM \"%w\".\"%w_blocks\"",
-    [STATEMENT_PUT_BLOCK] = "REPLACE INTO \"%w\".\"%w_blocks\"(block, partition, n, room, version) "
-                            "VALUES (?1, ?2, ?3, ?4, ?5)",
-    [STATEMENT_DELETE_BLOCK] = "DELETE FROM \"%w\".\"%w_blocks\" WHERE block = ?1",
-    [STATEMENT_PUT_DATA] = "INSERT INTO \"%w\".\"%w_data\"(block, bytes) VALUES (?1, ?2)",
-    [STATEMENT_GET_DATA] = "SELECT bytes FROM \"%w\".\"%w_data\" WHERE block = ?1",
-    [STATEMENT_DELETE_DATA] = "DELETE FROM \"%w\".\"%w_data\" WHERE block = ?1",
-    [STATEMENT_PART_SIZE] =
-        "SELECT sum(n) FROM \"%w\".\"%w_blocks\" WHERE partition = ?1 AND block > ?2",
-    [STATEMENT_PUT_PARTITION] =
-        "REPLACE INTO \"%w\".\"%w_partitions\"(partition, centroid) VALUES (?1, ?2)",
-    [STATEMENT_PUT_TEXT] = "REPLACE INTO \"%w\".\"%w_text\"(id, text) VALUES (?1, ?2)",
-    [STATEMENT_GET_TEXT] = "SELECT text FROM \"%w\".\"%w_text\" WHERE id = ?1",
-    [STATEMENT_DELETE_TEXT] = "DELETE FROM \"%w\".\"%w_text\" WHERE id = ?1",
-    [STATEMENT_LAST_ID] = "SELECT max(id) FROM \"%w\".\"%w_text\"",
-};
-
-int store_statement(struct semantic_table *table, enum semantic_statement which,
-                    sqlite3_stmt **statement, struct error *err)
+void store_deinit(struct store *store)
 {
-    *statement = table->statements[which];
+    store_finalize(store);
+    index_partitions_free(store->partitions);
+    index_cache_close(store->cache);
+    memory_free(store->schema);
+    memory_free(store->name);
+    *store = (struct store){0};
+}
+
+void store_finalize(struct store *store)
+{
+    for (int i = 0; i < N_KEPT; i++) {
+        sqlite3_finalize(store->kept[i]);
+        store->kept[i] = NULL;
+    }
+}
+
+int store_keeps_vectors(const struct store *store)
+{
+    return store->options.quantize != INDEX_EXACT;
+}
+
+int store_is_partitioned(const struct store *store)
+{
+    return store->options.partitions != 0 || store->options.quantize != INDEX_EXACT;
+}
+
+size_t store_threads(const struct store *store)
+{
+    return (size_t)catalog_get(store->connection->catalog, CATALOG_THREADS);
+}
+
+uint64_t store_memory_budget(const struct store *store)
+{
+    return catalog_get(store->connection->catalog, CATALOG_MEMORY_BUDGET);
+}
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+static int prepare(struct store *store, const char *sql, unsigned flags, sqlite3_stmt **statement,
+                   struct error *err)
+{
+    return statement_prepare_text(
+        store->db, statement, flags, err,
+        sqlite3_mprintf(sql, store->schema, store->name, store->schema, store->name));
+}
+
+int store_query(struct store *store, enum store_query which, sqlite3_stmt **statement,
+                struct error *err)
+{
+    return prepare(store, query_sql[which], 0, statement, err);
+}
+
+/* A kept statement, prepared at first use, reset and ready to be bound. */
+static int keep(struct store *store, int which, sqlite3_stmt **statement, struct error *err)
+{
+    *statement = store->kept[which];
     if (*statement != NULL) {
         sqlite3_reset(*statement);
         return 0;
     }
-    int rc = statement_prepare_text(
-        table->db, statement, SQLITE_PREPARE_PERSISTENT, err,
-        sqlite3_mprintf(statement_formats[which], table->schema, table->name));
-    table->statements[which] = *statement;
+    int rc = prepare(store, kept_sql[which], SQLITE_PREPARE_PERSISTENT, statement, err);
+    store->kept[which] = *statement;
     return rc;
 }
 
-void store_finalize(struct semantic_table *table)
+int store_ask(struct store *store, enum store_question which, int64_t first, int64_t second,
+              int64_t *answer, struct error *err)
 {
-    for (int i = 0; i < N_STATEMENTS; i++) {
-        sqlite3_finalize(table->statements[i]);
-        table->statements[i] = NULL;
+    sqlite3_stmt *statement;
+    int row = 0, n_parameters;
+    *answer = 0;
+    int rc = keep(store, (int)which, &statement, err);
+    if (rc != 0) return rc;
+    n_parameters = sqlite3_bind_parameter_count(statement);
+    if (n_parameters > 0) sqlite3_bind_int64(statement, 1, first);
+    if (n_parameters > 1) sqlite3_bind_int64(statement, 2, second);
+    rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row) {
+        *answer = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
     }
-}
-
-int store_is_shadow(const char *suffix)
-{
-    for (size_t i = 0; i < N_SHADOWS; i++)
-        if (sqlite3_stricmp(suffix, shadows[i].suffix) == 0) return 1;
-    return 0;
-}
-
-static int has_shadow(const struct semantic_table *table, const char *suffix)
-{
-    if (strcmp(suffix, "vectors") == 0) return table->config.quantize != INDEX_EXACT;
-    if (strcmp(suffix, "partitions") == 0) return semantic_is_partitioned(&table->config);
-    if (strcmp(suffix, "text") == 0) return table->config.content == NULL;
-    return 1;
-}
-
-static int write_columns(struct semantic_table *table, struct error *err)
-{
-    int rc = store_set_text(table, "columns", "[]", err);
-    for (size_t i = 0; rc == 0 && i < table->n_columns; i++)
-        rc = statement_execute(table->db, err,
-                               "UPDATE \"%w\".\"%w_config\" SET value = json_insert(value, '$[#]', "
-                               "json_array(%Q, %Q)) "
-                               "WHERE key = 'columns'",
-                               table->schema, table->name, table->columns[i].name,
-                               table->columns[i].affinity);
     return rc;
 }
 
-int store_create(struct semantic_table *table, const char *model_name, struct error *err)
+/* Steps a kept statement that writes; the bindings are dropped, as they may point to what the
+ * caller frees. */
+static int run(struct store *store, sqlite3_stmt *statement, struct error *err)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(table, shadows[i].suffix))
-            rc =
-                statement_execute(table->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", table->schema,
-                                  table->name, shadows[i].suffix, shadows[i].definition);
-    if (rc == 0) rc = store_set(table, "format", STORE_FORMAT, err);
-    if (rc == 0) rc = store_set_text(table, "model", model_name, err);
-    if (rc == 0) rc = store_set_text(table, "reranker", table->reranker_name, err);
-    if (rc == 0) rc = store_set(table, "dimensions", (int64_t)table->config.dimensions, err);
-    if (rc == 0) rc = store_set(table, "metric", table->config.metric, err);
-    if (rc == 0) rc = store_set(table, "quantize", table->config.quantize, err);
-    if (rc == 0) rc = store_set(table, "fit", 0, err);
-    if (rc == 0) rc = write_columns(table, err);
+    assert(store->write->step == STORE_WRITING);
+    return statement_run(store->db, statement, err);
+}
+
+/* Runs a kept statement whose only parameter is a number. */
+static int run_with(struct store *store, enum kept which, int64_t number, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = keep(store, which, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, number);
+    return run(store, statement, err);
+}
+
+/* Runs a kept statement whose parameters are a number and bytes. */
+static int run_with_bytes(struct store *store, enum kept which, int64_t number, const void *bytes,
+                          size_t size, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = keep(store, which, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, number);
+    sqlite3_bind_blob64(statement, 2, bytes, size, SQLITE_STATIC);
+    return run(store, statement, err);
+}
+
+/* Runs SQL once. */
+static int execute(struct store *store, const char *sql, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = prepare(store, sql, 0, &statement, err);
+    if (rc == 0) rc = run(store, statement, err);
+    sqlite3_finalize(statement);
     return rc;
 }
 
-int store_drop(struct semantic_table *table, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        rc = statement_execute(table->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"",
-                               table->schema, table->name, shadows[i].suffix);
-    return rc;
-}
+/* ---- X_config -------------------------------------------------------------------------------- */
 
-int store_rename(struct semantic_table *table, const char *name, struct error *err)
-{
-    int rc = 0;
-    store_finalize(table);
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(table, shadows[i].suffix))
-            rc = statement_execute(
-                table->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", table->schema,
-                table->name, shadows[i].suffix, name, shadows[i].suffix);
-    return rc;
-}
-
-static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct error *err)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    int size = sqlite3_column_bytes(statement, column);
-    memory_free(*copy);
-    *copy = text == NULL ? NULL : memory_copy(text, (size_t)size);
-    /* NULL is left to whoever misses it. */
-    if (*copy == NULL && sqlite3_column_type(statement, column) != SQLITE_NULL)
-        return error_nomem(err);
-    return 0;
-}
-
-static int corrupt_config(const struct semantic_table *table, const char *what, struct error *err)
+int store_corrupt_config(const struct store *store, const char *what, struct error *err)
 {
     return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)",
-                     table->name, what);
+                     store->name, what);
 }
 
-/* One column from its JSON: [name, affinity]. */
-static int add_column(struct semantic_table *table, sqlite3_stmt *statement, struct error *err)
-{
-    const char *affinity = (const char *)sqlite3_column_text(statement, 1);
-    if (sqlite3_column_type(statement, 0) != SQLITE_TEXT || affinity == NULL ||
-        semantic_affinity(affinity) == NULL)
-        return sqlite3_errcode(table->db) == SQLITE_NOMEM
-                   ? error_nomem(err)
-                   : corrupt_config(table, "the column list is damaged", err);
-    struct semantic_column *columns =
-        memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
-    if (columns == NULL) return error_nomem(err);
-    table->columns = columns;
-    columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
-    char **name = &columns[table->n_columns].name;
-    int rc = copy_text(statement, 0, name, err);
-    if (rc != 0) return rc;
-    int taken = semantic_column_is_ours(table->name, *name);
-    for (size_t i = 0; i < table->n_columns; i++)
-        if (sqlite3_stricmp(*name, columns[i].name) == 0) taken = 1;
-    table->n_columns++;
-    return taken ? corrupt_config(table, "the column list is damaged", err) : 0;
-}
-
-/* `json` is bound as NUL terminated text: json_each takes a text that it cannot get at for an empty
- * one. */
-static int read_columns(struct semantic_table *table, const char *json, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(
-        table->db, &statement, err,
-        "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?1)");
-    if (rc == 0) sqlite3_bind_text(statement, 1, json, -1, SQLITE_STATIC);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row)
-        rc = add_column(table, statement, err);
-    sqlite3_finalize(statement);
-    if (rc == 0 && table->n_columns == 0 && strcmp(json, "[]") != 0)
-        rc = corrupt_config(table, "the column list is damaged", err);
-    return rc;
-}
-
-static int check_config(const struct semantic_table *table, int64_t format, int64_t metric,
-                        int64_t quantize, const char *columns, struct error *err)
-{
-    if (format != STORE_FORMAT)
-        return error_set(err, ERROR_CORRUPT,
-                         "%s has format version %lld, and this version of rerank reads %d",
-                         table->name, (long long)format, STORE_FORMAT);
-    if (metric != (int64_t)table->config.metric || quantize != (int64_t)table->config.quantize)
-        return corrupt_config(table, "metric or quantize is not what CREATE VIRTUAL TABLE says",
-                              err);
-    if (table->reranker_name == NULL || columns == NULL)
-        return corrupt_config(table, "the reranker's name or the column list is missing", err);
-    return 0;
-}
-
-int store_read_config(struct semantic_table *table, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int64_t format = 0, metric = -1, quantize = -1;
-    char *columns = NULL;
-    int row = 0;
-    int rc =
-        statement_prepare(table->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
-                          table->schema, table->name);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row) {
-        const char *key = (const char *)sqlite3_column_text(statement, 0);
-        if (key == NULL) rc = error_nomem(err);
-        if (rc != 0) break;
-        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &table->reranker_name, err);
-        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, &columns, err);
-    }
-    sqlite3_finalize(statement);
-    if (rc == 0) rc = check_config(table, format, metric, quantize, columns, err);
-    if (rc == 0) rc = read_columns(table, columns, err);
-    memory_free(columns);
-    return rc;
-}
-
-int store_read_state(struct semantic_table *table, struct semantic_state *state, struct error *err)
+int store_read_state(struct store *store, struct store_state *state, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
     int64_t dimensions = -1, format = 0;
-    *state = (struct semantic_state){0};
-    int rc = store_statement(table, STATEMENT_STATE, &statement, err);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row) {
+    *state = (struct store_state){0};
+    int rc = keep(store, KEPT_STATE, &statement, err);
+    while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         int64_t value = sqlite3_column_int64(statement, 1);
         if (key == NULL) rc = error_nomem(err);
@@ -285,132 +280,84 @@ int store_read_state(struct semantic_table *table, struct semantic_state *state,
             sqlite3_snprintf((int)sizeof state->identity, state->identity, "%s", text);
     }
     if (rc != 0) return rc;
-    if (format != STORE_FORMAT || dimensions < 0 || dimensions > 65536)
-        return corrupt_config(table, "format or dimensions is damaged", err);
+    if (format != STORE_FORMAT || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
+        return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;
 }
 
-int store_set(struct semantic_table *table, const char *key, int64_t value, struct error *err)
+int store_set(struct store *store, const char *key, int64_t value, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
+    int rc = keep(store, KEPT_SET, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 2, value);
-    return store_run(table, statement, err);
+    return statement_run(store->db, statement, err);
 }
 
-int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err)
-{
-    int rc = pending_write_begin(table->pending, err);
-    if (rc != 0) return rc;
-    do sqlite3_randomness(sizeof state->generation, &state->generation);
-    while (state->generation == 0);
-    return store_set(table, "generation", state->generation, err);
-}
-
-int store_set_text(struct semantic_table *table, const char *key, const char *value,
-                   struct error *err)
+int store_set_text(struct store *store, const char *key, const char *value, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_SET_STATE, &statement, err);
+    int rc = keep(store, KEPT_SET, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
-    return store_run(table, statement, err);
+    return statement_run(store->db, statement, err);
 }
 
-static int put_text(struct semantic_table *table, const struct pending_row *row, struct error *err)
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static int put_text(struct store *store, const struct store_change *change, struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_TEXT, &statement, err);
+    int rc = keep(store, KEPT_PUT_TEXT, &statement, err);
     if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, row->id);
-    if (row->text != NULL)
-        sqlite3_bind_text64(statement, 2, row->text, row->text_size, SQLITE_STATIC, SQLITE_UTF8);
-    return store_run(table, statement, err);
+    sqlite3_bind_int64(statement, 1, change->id);
+    if (change->text != NULL)
+        sqlite3_bind_text64(statement, 2, change->text, change->text_size, SQLITE_STATIC,
+                            SQLITE_UTF8);
+    return run(store, statement, err);
 }
 
-static int put_vector(struct semantic_table *table, const struct pending_row *row,
-                      struct error *err)
-{
-    sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_VECTOR, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, row->id);
-    sqlite3_bind_blob64(statement, 2, row->vector, row->dimensions * sizeof(float), SQLITE_STATIC);
-    return store_run(table, statement, err);
-}
-
-int store_put(struct semantic_table *table, const struct pending_row *row, int64_t block,
+int store_put(struct store *store, const struct store_change *change, int64_t block,
               struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_statement(table, STATEMENT_PUT_ROW, &statement, err);
+    int rc = keep(store, KEPT_PUT_ROW, &statement, err);
     if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, row->id);
-    sqlite3_bind_int64(statement, 2, (int64_t)row->hash);
-    sqlite3_bind_int(statement, 3, row->kind == PENDING_VECTOR);
+    sqlite3_bind_int64(statement, 1, change->id);
+    sqlite3_bind_int64(statement, 2, (int64_t)change->hash);
+    sqlite3_bind_int(statement, 3, change->own);
     sqlite3_bind_int64(statement, 4, block);
-    rc = store_run(table, statement, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT) rc = put_vector(table, row, err);
-    if (rc == 0 && table->config.content == NULL) rc = put_text(table, row, err);
+    rc = run(store, statement, err);
+    if (rc == 0 && store_keeps_vectors(store))
+        rc = run_with_bytes(store, KEPT_PUT_VECTOR, change->id, change->vector,
+                            change->dimensions * sizeof(float), err);
+    if (rc == 0 && store->options.keeps_texts) rc = put_text(store, change, err);
     return rc;
 }
 
-int store_delete_with(struct semantic_table *table, enum semantic_statement which, int64_t number,
-                      struct error *err)
+int store_delete(struct store *store, const struct store_change *change, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int rc = store_statement(table, which, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, number);
-    return store_run(table, statement, err);
-}
-
-int store_delete(struct semantic_table *table, const struct pending_row *row, struct error *err)
-{
-    int rc = store_delete_with(table, STATEMENT_DELETE_ROW, row->id, err);
-    if (rc == 0 && table->config.quantize != INDEX_EXACT)
-        rc = store_delete_with(table, STATEMENT_DELETE_VECTOR, row->id, err);
-    if (rc == 0 && table->config.content == NULL && row->kind == PENDING_DELETE)
-        rc = store_delete_with(table, STATEMENT_DELETE_TEXT, row->id, err);
+    int rc = run_with(store, KEPT_DELETE_ROW, change->id, err);
+    if (rc == 0 && store_keeps_vectors(store))
+        rc = run_with(store, KEPT_DELETE_VECTOR, change->id, err);
+    if (rc == 0 && store->options.keeps_texts && change->kind == STORE_DELETE)
+        rc = run_with(store, KEPT_DELETE_TEXT, change->id, err);
     return rc;
 }
 
-int store_delete_all(struct semantic_table *table, struct error *err)
-{
-    static const char *const emptied[] = {"rows", "blocks", "data", "vectors", "partitions"};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof emptied / sizeof *emptied; i++)
-        if (has_shadow(table, emptied[i]))
-            rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_%w\"", table->schema,
-                                   table->name, emptied[i]);
-    return rc == 0 ? store_set(table, "partitions", 0, err) : rc;
-}
-
-int store_any_row(struct semantic_table *table, int own, int *any, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int rc = statement_prepare(table->db, &statement, err,
-                               "SELECT 1 FROM \"%w\".\"%w_rows\" WHERE own >= %d LIMIT 1",
-                               table->schema, table->name, own);
-    if (rc == 0) rc = statement_step(table->db, statement, any, err);
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-int store_get_row(struct semantic_table *table, int64_t id, struct store_row *row, int *found,
+int store_get_row(struct store *store, int64_t id, struct store_row *row, int *found,
                   struct error *err)
 {
     sqlite3_stmt *statement;
     *found = 0;
     *row = (struct store_row){0};
-    int rc = store_statement(table, STATEMENT_GET_ROW, &statement, err);
+    int rc = keep(store, KEPT_GET_ROW, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, id);
-    if ((rc = statement_step(table->db, statement, found, err)) != 0 || !*found) return rc;
+    if ((rc = statement_step(store->db, statement, found, err)) != 0 || !*found) return rc;
     row->hash = (uint64_t)sqlite3_column_int64(statement, 0);
     row->own = sqlite3_column_int(statement, 1);
     row->block = sqlite3_column_int64(statement, 2);
@@ -418,27 +365,182 @@ int store_get_row(struct semantic_table *table, int64_t id, struct store_row *ro
     return 0;
 }
 
-int store_last_id(struct semantic_table *table, int64_t *id, struct error *err)
+int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err)
 {
     sqlite3_stmt *statement;
+    int rc = keep(store, KEPT_MOVE_ROW, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, block);
+    return run(store, statement, err);
+}
+
+int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *vector,
+                     struct error *err)
+{
+    sqlite3_stmt *statement;
+    const void *bytes;
+    size_t size = 0;
     int row = 0;
-    *id = 0;
-    int rc = store_statement(table, STATEMENT_LAST_ID, &statement, err);
-    if (rc == 0) rc = statement_step(table->db, statement, &row, err);
-    if (rc != 0 || !row) return rc;
-    *id = sqlite3_column_int64(statement, 0);
+    int rc = keep(store, KEPT_GET_VECTOR, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, id);
+    rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && !row)
+        return error_set(err, ERROR_CORRUPT,
+                         "row %lld: its vector is not there ('optimize' forgets the row)",
+                         (long long)id);
+    if (rc == 0) rc = statement_column_bytes(statement, 0, &bytes, &size, err);
+    if (rc == 0 && size != dimensions * sizeof *vector)
+        rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
+                       (long long)id, dimensions * sizeof *vector, size);
+    if (rc == 0) memcpy(vector, bytes, size);
+    if (row) sqlite3_reset(statement);
+    return rc;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+int store_block_is_possible(const struct store_block *block)
+{
+    return block->n >= 0 && block->room >= 0 && block->n <= INDEX_MAX_CAPACITY &&
+           block->room <= INDEX_MAX_CAPACITY && block->n + block->room > 0;
+}
+
+struct store_block store_block_of(sqlite3_stmt *row)
+{
+    return (struct store_block){.number = sqlite3_column_int64(row, 0),
+                                .partition = sqlite3_column_int64(row, 1),
+                                .n = sqlite3_column_int64(row, 2),
+                                .room = sqlite3_column_int64(row, 3),
+                                .version = sqlite3_column_int64(row, 4)};
+}
+
+int store_get_block(struct store *store, int64_t number, struct store_block *block, int *found,
+                    struct error *err)
+{
+    sqlite3_stmt *statement;
+    *found = 0;
+    *block = (struct store_block){.number = number};
+    int rc = keep(store, KEPT_GET_BLOCK, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, number);
+    if ((rc = statement_step(store->db, statement, found, err)) != 0 || !*found) return rc;
+    *block = store_block_of(statement);
     sqlite3_reset(statement);
     return 0;
 }
 
-int store_read_model(struct semantic_table *table, struct buffer *bytes, struct error *err)
+int store_put_block(struct store *store, const struct store_block *block, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = keep(store, KEPT_PUT_BLOCK, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, block->number);
+    sqlite3_bind_int64(statement, 2, block->partition);
+    sqlite3_bind_int64(statement, 3, block->n);
+    sqlite3_bind_int64(statement, 4, block->room);
+    sqlite3_bind_int64(statement, 5, block->version);
+    return run(store, statement, err);
+}
+
+int store_put_data(struct store *store, int64_t number, const void *bytes, size_t size,
+                   struct error *err)
+{
+    return run_with_bytes(store, KEPT_PUT_DATA, number, bytes, size, err);
+}
+
+int store_get_data(struct store *store, int64_t number, sqlite3_stmt **data, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
-    int rc = statement_prepare(table->db, &statement, err,
-                               "SELECT bytes FROM \"%w\".\"%w_model\" ORDER BY id", table->schema,
-                               table->name);
-    while (rc == 0 && (rc = statement_step(table->db, statement, &row, err)) == 0 && row) {
+    *data = NULL;
+    int rc = keep(store, KEPT_GET_DATA, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, number);
+    rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row) *data = statement;
+    return rc;
+}
+
+int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err)
+{
+    char *table = sqlite3_mprintf("%s_data", store->name);
+    *data = NULL;
+    if (table == NULL) return error_nomem(err);
+    int opened = sqlite3_blob_open(store->db, store->schema, table, "bytes", number, 1, data);
+    int rc = opened == SQLITE_OK ? 0 : statement_error(store->db, opened, err);
+    sqlite3_free(table);
+    return rc;
+}
+
+int store_delete_block(struct store *store, int64_t number, struct error *err)
+{
+    int rc = run_with(store, KEPT_DELETE_BLOCK, number, err);
+    return rc == 0 ? run_with(store, KEPT_DELETE_DATA, number, err) : rc;
+}
+
+int store_put_centroid(struct store *store, int64_t partition, const float *centroid,
+                       size_t dimensions, struct error *err)
+{
+    return run_with_bytes(store, KEPT_PUT_CENTROID, partition, centroid,
+                          dimensions * sizeof *centroid, err);
+}
+
+int store_delete_partitions(struct store *store, struct error *err)
+{
+    return execute(store, "DELETE FROM " X_PARTITIONS, err);
+}
+
+/* ---- many at once ---------------------------------------------------------------------------- */
+
+int store_delete_blocks(struct store *store, struct error *err)
+{
+    int rc = execute(store, "DELETE FROM " X_BLOCKS, err);
+    return rc == 0 ? execute(store, "DELETE FROM " X_DATA, err) : rc;
+}
+
+int store_delete_blocks_until(struct store *store, int64_t last, struct error *err)
+{
+    int rc = statement_execute(store->db, err, "DELETE FROM " X_BLOCKS " WHERE block <= %lld",
+                               store->schema, store->name, (long long)last);
+    return rc == 0 ? store_delete_lost_data(store, err) : rc;
+}
+
+int store_delete_lost_data(struct store *store, struct error *err)
+{
+    return execute(
+        store, "DELETE FROM " X_DATA " WHERE block NOT IN (SELECT block FROM " X_BLOCKS ")", err);
+}
+
+int store_delete_halves(struct store *store, struct error *err)
+{
+    if (!store_keeps_vectors(store)) return 0;
+    int rc = execute(store, "DELETE FROM " X_ROWS " WHERE id NOT IN (SELECT id FROM " X_VECTORS ")",
+                     err);
+    if (rc != 0) return rc;
+    return execute(store, "DELETE FROM " X_VECTORS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")",
+                   err);
+}
+
+int store_delete_all(struct store *store, struct store_state *state, struct error *err)
+{
+    int rc = execute(store, "DELETE FROM " X_ROWS, err);
+    if (rc == 0) rc = store_delete_blocks(store, err);
+    if (rc == 0 && store_keeps_vectors(store)) rc = execute(store, "DELETE FROM " X_VECTORS, err);
+    if (rc == 0 && store_is_partitioned(store)) rc = store_delete_partitions(store, err);
+    state->partitions = 0;
+    return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
+}
+
+/* ---- X_model --------------------------------------------------------------------------------- */
+
+int store_read_model(struct store *store, struct buffer *bytes, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = prepare(store, "SELECT bytes FROM " X_MODEL " ORDER BY id", 0, &statement, err);
+    while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
         const void *piece = sqlite3_column_blob(statement, 0);
         size_t size = (size_t)sqlite3_column_bytes(statement, 0);
         rc = piece == NULL && sqlite3_column_type(statement, 0) == SQLITE_BLOB && size > 0
@@ -449,20 +551,17 @@ int store_read_model(struct semantic_table *table, struct buffer *bytes, struct 
     return rc;
 }
 
-int store_write_model(struct semantic_table *table, struct span bytes, struct error *err)
+int store_write_model(struct store *store, struct span bytes, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = statement_execute(table->db, err, "DELETE FROM \"%w\".\"%w_model\"", table->schema,
-                               table->name);
+    int rc = execute(store, "DELETE FROM " X_MODEL, err);
     if (rc == 0)
-        rc = statement_prepare(table->db, &statement, err,
-                               "INSERT INTO \"%w\".\"%w_model\"(bytes) VALUES (?1)", table->schema,
-                               table->name);
+        rc = prepare(store, "INSERT INTO " X_MODEL "(bytes) VALUES (?1)", 0, &statement, err);
     for (size_t at = 0; rc == 0 && at < bytes.size; at += MODEL_PIECE) {
         size_t left = bytes.size - at;
         sqlite3_bind_blob64(statement, 1, bytes.data + at, left < MODEL_PIECE ? left : MODEL_PIECE,
                             SQLITE_STATIC);
-        rc = store_run(table, statement, err);
+        rc = run(store, statement, err);
     }
     sqlite3_finalize(statement);
     return rc;

@@ -1,46 +1,168 @@
 /*
- * store.h: the shadow tables of a semantic_index, and nothing of what they mean. All SQL
- * on them is here.
+ * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
+ *
+ * All SQL on them is in store.c and schema.c; what the words and numbers in them are for is told by
+ * those who ask. An index named X has (all are ours alone; read as hostile input):
+ *
+ *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
+ *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
+ *       'generation' (a random number, another after each write of rows),
+ *       'partitions' (the generation that last changed X_partitions; 0: there are none),
+ *       'model', 'identity' (provider:model that it stands for), 'reranker',
+ *       'fit' (id of the fitted model; 0: none), 'columns' (JSON [[name, affinity], ...])
+ *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
+ *                       block INT NOT NULL)
+ *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
+ *       A row whose text is empty is not here: there is nothing to embed
+ *   CREATE TABLE X_blocks(block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL,
+ *                         room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))
+ *       n rows are in the block and room more have place; version: the generation that wrote it
+ *   CREATE TABLE X_data(block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
+ *       see index/block.h
+ *   CREATE TABLE X_vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL)
+ *       with quantize: float32[dimensions]
+ *   CREATE TABLE X_partitions(partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)
+ *       with partitions or quantize: float32[dimensions] in code space
+ *   CREATE TABLE X_text(id INTEGER PRIMARY KEY, text TEXT)
+ *       without a content table
+ *   CREATE TABLE X_model(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
+ *       the fitted model, cut in pieces
+ *
+ * Formats:
+ *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
+ *       code); no blocks, no partitions
+ *   2   this one
+ * An index of another format is refused: it is made again from its content.
+ *
+ * What is scanned lies in blocks: SQLite reads a blob of 256 KiB for a quarter of what 170 rows of
+ * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in rows: a blob's end can
+ * only be reached through all of its pages. The list of blocks is a table of its own, so that a
+ * reader learns in one short scan what changed.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
-#include "semantic/table.h"
+#include "base/span.h"
+#include "index/snapshot.h"
+#include "sqlite/connection.h"
 #include "sqlite/statement.h"
 
-/* The table's kept statement, prepared at first use, reset and ready to be bound. */
-int store_statement(struct semantic_table *table, enum semantic_statement which,
-                    sqlite3_stmt **statement, struct error *err);
-void store_finalize(struct semantic_table *table);
+#define STORE_FORMAT 2
 
-/* True for the end of a shadow table's name. */
-int store_is_shadow(const char *suffix);
+/* What X_config says now. Read anew for each search and each write: another connection may have
+ * changed it. */
+struct store_state {
+    size_t dimensions;  /* 0: no vector yet */
+    int64_t fit;        /* 0: the model has not been fitted */
+    int64_t generation; /* of all rows; 0: none was written */
+    int64_t partitions; /* of the partitions; 0: there are none */
+    char model[256];    /* the full name of the model that made the vectors */
+    char identity[300]; /* the "provider:model" that it stood for; "": not known */
+};
 
-/* CREATE, DROP and RENAME of all shadow tables. */
-int store_create(struct semantic_table *table, const char *model_name, struct error *err);
-int store_drop(struct semantic_table *table, struct error *err);
-int store_rename(struct semantic_table *table, const char *name, struct error *err);
+/* What CREATE VIRTUAL TABLE says of how rows are kept. */
+struct store_options {
+    enum index_metric metric;
+    enum index_quantize quantize;
+    size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
+    int keeps_texts;   /* there is no content table: texts are here */
+};
 
-/* X_config at connection time: format, reranker, columns; checked against the options. */
-int store_read_config(struct semantic_table *table, struct error *err);
+#define STORE_AUTO SIZE_MAX
+
+/* How far the writes of a transaction are, see write.h. One for all struct store of an index that
+ * live in it. */
+struct store_write {
+    enum { STORE_IDLE, STORE_WRITING, STORE_TORN } step;
+    size_t n_savepoints; /* open now */
+    size_t begun_at;     /* of them, those that were there when the last write began */
+};
+
+/* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */
+enum store_question {
+    STORE_N_ROWS,
+    STORE_ANY_OWN, /* 1: there is a row whose vector the user gave */
+    STORE_LAST_ID, /* the largest in use; where texts are kept */
+    STORE_N_BLOCKS,
+    STORE_LAST_BLOCK,
+    STORE_BLOCK_WITH_ROOM,     /* (partition, after): one after that number, with the most room */
+    STORE_LAST_CAPACITY,       /* (partition): of its last block that is full */
+    STORE_N_ROWS_OF_PARTITION, /* (partition, after): in blocks after that number */
+    STORE_N_PARTITIONS,
+    STORE_N_QUESTIONS
+};
+
+/* Queries: the columns of their rows, ascending by those in brackets. */
+enum store_query {
+    STORE_IDS,                 /* [id] */
+    STORE_ROWS,                /* [id], hash, own */
+    STORE_MODEL_IDS,           /* id of rows whose vector a model made */
+    STORE_TEXTS,               /* [id], text */
+    STORE_TEXT,                /* id, text of id ?1 */
+    STORE_DOCUMENT,            /* id, text, text of id ?1 */
+    STORE_VECTORS,             /* id, vector */
+    STORE_SORTED_VECTORS,      /* [id], vector */
+    STORE_VECTOR,              /* vector of id ?1 */
+    STORE_BLOCKS,              /* block, partition, n, room, version [partition, block] */
+    STORE_BLOCK_OF_ROW,        /* the same of id ?1 */
+    STORE_BLOCK_NUMBERS,       /* block */
+    STORE_BLOCKS_UNTIL,        /* [block], up to ?1 */
+    STORE_BLOCKS_OF_PARTITION, /* block, n of partition ?1, after number ?2 */
+    STORE_DATA,                /* bytes, version of block ?1 */
+    STORE_CENTROIDS,           /* [partition], centroid */
+    STORE_LOST_DATA,           /* block, of bytes that belong to none */
+    STORE_LOST_VECTORS,        /* id, of vectors that belong to no row */
+    STORE_ROWS_WITHOUT_TEXT    /* id */
+};
+
+#define STORE_N_KEPT 27
+
+struct store {
+    struct connection *connection; /* borrowed, for its settings */
+    const struct cancel *cancel;   /* the connection's */
+    sqlite3 *db;
+    char *schema, *name; /* of the index; owned */
+    struct store_options options;
+    struct store_write *write;           /* borrowed */
+    sqlite3_stmt *kept[STORE_N_KEPT];    /* prepared statements; NULL: not yet */
+    struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
+    struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
+};
+
+/* The shadow tables of that index; the options come later. deinit also after a failure. */
+int store_init(struct store *store, struct connection *connection, const char *schema,
+               const char *name, struct store_write *write, struct error *err);
+void store_deinit(struct store *store);
+
+/* Whether X_vectors is there: blocks hold codes. */
+int store_keeps_vectors(const struct store *store);
+
+/* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
+ * or the only one of int8, whose centre they are counted from. */
+int store_is_partitioned(const struct store *store);
+
+/* Threads that a computation may use; bytes that the indexes of the process may hold. */
+size_t store_threads(const struct store *store);
+uint64_t store_memory_budget(const struct store *store);
+
+/* Ends the kept statements, until they are needed again. */
+void store_finalize(struct store *store);
+
+/* A query to be bound and stepped; the caller finalizes. */
+int store_query(struct store *store, enum store_query which, sqlite3_stmt **statement,
+                struct error *err);
+
+/* The answer to a question. */
+int store_ask(struct store *store, enum store_question which, int64_t first, int64_t second,
+              int64_t *answer, struct error *err);
 
 /* What may change under us; and its change. */
-int store_read_state(struct semantic_table *table, struct semantic_state *state, struct error *err);
-int store_set(struct semantic_table *table, const char *key, int64_t value, struct error *err);
-int store_set_text(struct semantic_table *table, const char *key, const char *value,
-                   struct error *err);
+int store_read_state(struct store *store, struct store_state *state, struct error *err);
+int store_set(struct store *store, const char *key, int64_t value, struct error *err);
+int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
 
-/* A new generation, into *state too: first thing in every write of rows, see semantic_reader.h. The
- * last thing is pending_write_end. */
-int store_touch(struct semantic_table *table, struct semantic_state *state, struct error *err);
-
-/* Steps a kept statement that gives no rows; the bindings are dropped, as they may point to what the
- * caller frees. */
-int store_run(struct semantic_table *table, sqlite3_stmt *statement, struct error *err);
-
-/* Runs a kept statement whose only parameter is a number. */
-int store_delete_with(struct semantic_table *table, enum semantic_statement which, int64_t number,
-                      struct error *err);
+/* ERROR_CORRUPT: what is wrong with X_config. */
+int store_corrupt_config(const struct store *store, const char *what, struct error *err);
 
 /* What X_rows says of a row. */
 struct store_row {
@@ -48,24 +170,80 @@ struct store_row {
     int own; /* the vector is the user's */
     int64_t block;
 };
-int store_get_row(struct semantic_table *table, int64_t id, struct store_row *row, int *found,
+int store_get_row(struct store *store, int64_t id, struct store_row *row, int *found,
                   struct error *err);
 
-/* Writes or replaces a row that lies in that block: X_rows, its vector (with quantize) and (without
- * content) its text; and deletes one, all but its place in the block. */
-int store_put(struct semantic_table *table, const struct pending_row *row, int64_t block,
+/* The vector of a row from X_vectors, copied to [dimensions]. ERROR_CORRUPT. */
+int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *vector,
+                     struct error *err);
+
+/* What X_blocks says of a block: as it stands there, not checked. */
+struct store_block {
+    int64_t number, partition, n, room, version;
+};
+int store_block_is_possible(const struct store_block *block); /* by its sizes */
+struct store_block store_block_of(sqlite3_stmt *row); /* of STORE_BLOCKS or STORE_BLOCK_OF_ROW */
+int store_get_block(struct store *store, int64_t number, struct store_block *block, int *found,
+                    struct error *err);
+
+/* The bytes of a block, as column 0 of *data, which the caller resets; NULL: there are none. */
+int store_get_data(struct store *store, int64_t number, sqlite3_stmt **data, struct error *err);
+
+/* The fitted model: its bytes, appended. */
+int store_read_model(struct store *store, struct buffer *bytes, struct error *err);
+
+/* ---- all that follows is part of a write (write.h) ------------------------------------------- */
+
+/* What is to become of a row. */
+enum store_change_kind {
+    STORE_PUT,
+    STORE_DELETE,
+    STORE_FORGET /* deleted, but for its text */
+};
+struct store_change {
+    enum store_change_kind kind;
+    int64_t id;
+    /* of STORE_PUT; borrowed */
+    uint64_t hash;
+    int own;          /* the vector is the user's */
+    const char *text; /* where texts are kept; NULL: none */
+    size_t text_size;
+    const float *vector; /* [dimensions] */
+    size_t dimensions;
+};
+
+/* Writes or replaces a row that lies in that block: X_rows, its vector and its text, where they are
+ * kept; deletes one, all but its place in the block; tells X_rows where one lies now. */
+int store_put(struct store *store, const struct store_change *change, int64_t block,
               struct error *err);
-int store_delete(struct semantic_table *table, const struct pending_row *row, struct error *err);
+int store_delete(struct store *store, const struct store_change *change, struct error *err);
+int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err);
 
-/* Empties all tables of rows, but keeps the texts; is there any row, or (own 1) any whose vector the user gave? */
-int store_delete_all(struct semantic_table *table, struct error *err);
-int store_any_row(struct semantic_table *table, int own, int *any, struct error *err);
+/* Writes what X_blocks says of a block; the bytes of a new one; opens those of one that is there,
+ * to read and write single places (the caller closes); deletes one. */
+int store_put_block(struct store *store, const struct store_block *block, struct error *err);
+int store_put_data(struct store *store, int64_t number, const void *bytes, size_t size,
+                   struct error *err);
+int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err);
+int store_delete_block(struct store *store, int64_t number, struct error *err);
 
-/* The largest id in use, 0 if there is none. */
-int store_last_id(struct semantic_table *table, int64_t *id, struct error *err);
+/* Writes or replaces the centroid [dimensions] of a partition; deletes all. */
+int store_put_centroid(struct store *store, int64_t partition, const float *centroid,
+                       size_t dimensions, struct error *err);
+int store_delete_partitions(struct store *store, struct error *err);
 
-/* The fitted model: its bytes out (buffer initialised by the caller) and in. */
-int store_read_model(struct semantic_table *table, struct buffer *bytes, struct error *err);
-int store_write_model(struct semantic_table *table, struct span bytes, struct error *err);
+/* Deletes all blocks; those up to a number; and bytes that belong to none. */
+int store_delete_blocks(struct store *store, struct error *err);
+int store_delete_blocks_until(struct store *store, int64_t last, struct error *err);
+int store_delete_lost_data(struct store *store, struct error *err);
+
+/* Where vectors are kept: forgets rows without one, and vectors without a row. */
+int store_delete_halves(struct store *store, struct error *err);
+
+/* Empties all tables of rows, but keeps the texts. */
+int store_delete_all(struct store *store, struct store_state *state, struct error *err);
+
+/* Replaces the fitted model; nothing: there is none. */
+int store_write_model(struct store *store, struct span bytes, struct error *err);
 
 #endif

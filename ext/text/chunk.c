@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "text/boundaries.h"
+#include "text/utf8.h"
 
 #define RUNS_PER_POLL 1024
 #define FIRST_ATOMS 64
@@ -63,7 +64,7 @@ void chunk_free(struct chunker *chunker)
     memory_free(chunker);
 }
 
-/* ---- atoms ------------------------------------------------------------------------------------ */
+/* ---- atoms ---------------------------------------------------------------------------------- */
 
 static int count(const struct chunker *chunker, const char *start, const char *end, size_t *n,
                  struct error *err)
@@ -88,19 +89,14 @@ static int add_atom(struct chunker *chunker, const struct atom *atom, struct err
     return 0;
 }
 
-static int is_inside_character(const char *at)
-{
-    return ((unsigned char)*at & 0xC0) == 0x80;
-}
-
 /* The beginning of the run, of about `size` bytes: at least one character, at most all. */
 static const char *prefix_end(const struct boundary_run *run, size_t size)
 {
     if (size >= (size_t)(run->end - run->start)) return run->end;
     const char *end = run->start + size;
-    while (end > run->start && is_inside_character(end)) end--;
+    while (end > run->start && utf8_is_inside(*end)) end--;
     if (end > run->start) return end;
-    for (end++; end < run->end && is_inside_character(end); end++)
+    for (end++; end < run->end && utf8_is_inside(*end); end++)
         ;
     return end;
 }
@@ -178,7 +174,7 @@ static void forget_atoms(struct chunker *chunker)
     chunker->covered -= n;
 }
 
-/* ---- pieces ----------------------------------------------------------------------------------- */
+/* ---- pieces --------------------------------------------------------------------------------- */
 
 /* A piece in the making: atoms from chunker->start on. */
 struct piece {
@@ -215,8 +211,8 @@ static void choose_end(struct piece *piece, const struct piece *full,
     piece->n_tokens = full->n_tokens;
 }
 
-/* Fills the piece up to its limit; it takes at least the first atom that no piece has, for which there is
- * room. */
+/* Fills the piece up to its limit; it takes at least the first atom that no piece has, for which
+ * there is room. */
 static int fill(struct chunker *chunker, struct piece *piece, struct error *err)
 {
     struct piece last[N_BOUNDARIES] = {
@@ -296,7 +292,7 @@ static size_t next_start(const struct chunker *chunker, size_t end)
 static size_t count_characters(struct chunker *chunker, const char *end)
 {
     for (; chunker->counted < end; chunker->counted++)
-        chunker->n_characters += !is_inside_character(chunker->counted);
+        chunker->n_characters += !utf8_is_inside(*chunker->counted);
     return chunker->n_characters;
 }
 

@@ -1,12 +1,5 @@
 /*
- * fold.h: one spelling for letters that readers take as the same.
- *
- * Lower case, and no accents, for Latin (Latin-1, Extended-A, Extended-B and Additional), Greek
- * (ancient accents included) and Cyrillic (with its Supplement); full-width ASCII becomes ASCII.
- * Letters that are written as two become two ("ß" "ss", "æ" "ae"). Combining marks vanish. Other
- * characters stay as they are. Source: the decompositions and case mappings of the Unicode
- * Character Database, and for letters with a stroke in Latin-1 and Extended-A ("ø", "ł") the plain
- * letter.
+ * fold.h: a character as readers take it (unicode/fold.h), in UTF-8.
  */
 #ifndef TEXT_FOLD_H
 #define TEXT_FOLD_H

@@ -9,26 +9,52 @@
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static void read_bert(struct normalizer *step, const cJSON *json, const char *lowercase,
-                      const char *chinese)
+static int refuse(const char *type, struct error *err)
 {
-    step->kind = NORMALIZER_BERT;
+    return error_set(err, ERROR_INVALID, "normalizer: %.60s is not known here", type);
+}
+
+/* The names that two files have for the same. */
+static void read_bert_members(struct normalizer *step, const cJSON *json, const char *lowercase,
+                              const char *chinese)
+{
     step->clean_text = json_flag(json, "clean_text", 1);
     step->chinese = json_flag(json, chinese, 1);
     step->lowercase = json_flag(json, lowercase, 1);
     step->strip_accents = json_flag(json, "strip_accents", step->lowercase);
 }
 
+static int read_bert(struct normalizer *step, const cJSON *json, struct error *err)
+{
+    (void)err;
+    read_bert_members(step, json, "lowercase", "handle_chinese_chars");
+    return 0;
+}
+
 void normalizers_bert(struct normalizers *normalizers, const cJSON *config)
 {
-    *normalizers = (struct normalizers){.n = 1};
-    read_bert(&normalizers->steps[0], config, "do_lower_case", "tokenize_chinese_chars");
+    *normalizers = (struct normalizers){.steps = {{.kind = NORMALIZER_BERT}}, .n = 1};
+    read_bert_members(&normalizers->steps[0], config, "do_lower_case", "tokenize_chinese_chars");
 }
 
 static int copy_text(const char *text, char **out, struct error *err)
 {
     *out = memory_copy(text, strlen(text));
     return *out == NULL ? error_nomem(err) : 0;
+}
+
+static int read_strip(struct normalizer *step, const cJSON *json, struct error *err)
+{
+    (void)err;
+    step->left = json_flag(json, "strip_left", 1);
+    step->right = json_flag(json, "strip_right", 1);
+    return 0;
+}
+
+static int read_prepend(struct normalizer *step, const cJSON *json, struct error *err)
+{
+    const char *text = json_text_at(json, "/prepend");
+    return text == NULL ? refuse("Prepend", err) : copy_text(text, &step->from, err);
 }
 
 /* A text; or, of regular expressions, those that models have: " +", " {2,}", "\s+", "\s{2,}". */
@@ -39,8 +65,8 @@ static int read_replace(struct normalizer *step, const cJSON *json, struct error
     const cJSON *content = json_at(json, "/content"); /* may be empty */
     if (!cJSON_IsString(content) || (regex == NULL && text == NULL))
         return error_set(err, ERROR_INVALID, "normalizer: Replace has no pattern or no content");
-    step->kind = regex == NULL ? NORMALIZER_REPLACE : NORMALIZER_REPLACE_RUNS;
     if (regex != NULL) {
+        step->kind = NORMALIZER_REPLACE_RUNS;
         step->any_space = strncmp(regex, "\\s", 2) == 0;
         const char *times = regex + (step->any_space ? 2 : 1);
         if (strcmp(times, "+") == 0) step->at_least = 1;
@@ -59,11 +85,10 @@ static int read_charsmap(struct normalizer *step, const cJSON *json, struct erro
     const char *text = json_text_at(json, "/precompiled_charsmap");
     struct span base64 = {text, text == NULL ? 0 : strlen(text)};
     size_t n = base64_size(base64);
-    step->kind = NORMALIZER_CHARSMAP;
     unsigned char *bytes = memory_zalloc(n + sizeof(uint32_t), 1); /* and a NUL at the end */
     if (bytes == NULL) return error_nomem(err);
     step->units = (uint32_t *)(void *)bytes;
-    int is_good = base64_decode(base64, bytes, NULL) == 0 && n >= 8;
+    int is_good = base64_decode(base64, bytes, err) == 0 && n >= 8;
     uint32_t size = is_good ? step->units[0] : 0;
     if (size % 4 != 0 || size < 4 || size > n - 4)
         return error_set(err, ERROR_INVALID, "normalizer: precompiled_charsmap is damaged");
@@ -74,6 +99,26 @@ static int read_charsmap(struct normalizer *step, const cJSON *json, struct erro
     step->texts_size = n - 4 - size;
     return 0;
 }
+
+static const struct {
+    const char *type;
+    enum normalizer_kind kind;
+    /* What it has to say; NULL: nothing. */
+    int (*read)(struct normalizer *step, const cJSON *json, struct error *err);
+} steps[] = {
+    {"BertNormalizer", NORMALIZER_BERT, read_bert},
+    {"Lowercase", NORMALIZER_LOWERCASE, NULL},
+    {"StripAccents", NORMALIZER_STRIP_ACCENTS, NULL},
+    {"NFC", NORMALIZER_NFC, NULL},
+    {"NFD", NORMALIZER_NFD, NULL},
+    {"NFKC", NORMALIZER_NFKC, NULL},
+    {"NFKD", NORMALIZER_NFKD, NULL},
+    {"Strip", NORMALIZER_STRIP, read_strip},
+    {"Prepend", NORMALIZER_PREPEND, read_prepend},
+    {"Replace", NORMALIZER_REPLACE, read_replace},
+    {"Precompiled", NORMALIZER_CHARSMAP, read_charsmap},
+};
+enum { N_STEPS = sizeof steps / sizeof *steps };
 
 static int read_step(struct normalizers *normalizers, const cJSON *json, int depth,
                      struct error *err);
@@ -100,31 +145,12 @@ static int read_step(struct normalizers *normalizers, const cJSON *json, int dep
     if (strcmp(type, "Sequence") == 0) return read_sequence(normalizers, json, depth, err);
     if (normalizers->n == NORMALIZER_STEPS)
         return error_set(err, ERROR_INVALID, "normalizer: more than %d steps", NORMALIZER_STEPS);
+    size_t which = 0;
+    while (which < N_STEPS && strcmp(type, steps[which].type) != 0) which++;
+    if (which == N_STEPS) return refuse(type, err);
     struct normalizer *step = &normalizers->steps[normalizers->n++];
-    if (strcmp(type, "Replace") == 0) return read_replace(step, json, err);
-    if (strcmp(type, "Precompiled") == 0) return read_charsmap(step, json, err);
-    if (strcmp(type, "BertNormalizer") == 0) {
-        read_bert(step, json, "lowercase", "handle_chinese_chars");
-    } else if (strcmp(type, "Lowercase") == 0) {
-        step->kind = NORMALIZER_LOWERCASE;
-    } else if (strcmp(type, "StripAccents") == 0) {
-        step->kind = NORMALIZER_STRIP_ACCENTS;
-    } else if (strcmp(type, "NFC") == 0 || strcmp(type, "NFD") == 0 || strcmp(type, "NFKC") == 0 ||
-               strcmp(type, "NFKD") == 0) {
-        step->kind = NORMALIZER_FORM;
-        step->compatible = type[2] == 'K';
-        step->compose = type[strlen(type) - 1] == 'C';
-    } else if (strcmp(type, "Strip") == 0) {
-        step->kind = NORMALIZER_STRIP;
-        step->left = json_flag(json, "strip_left", 1);
-        step->right = json_flag(json, "strip_right", 1);
-    } else if (strcmp(type, "Prepend") == 0 && json_text_at(json, "/prepend") != NULL) {
-        step->kind = NORMALIZER_PREPEND;
-        return copy_text(json_text_at(json, "/prepend"), &step->from, err);
-    } else {
-        return error_set(err, ERROR_INVALID, "normalizer: %.60s is not known here", type);
-    }
-    return 0;
+    step->kind = steps[which].kind;
+    return steps[which].read == NULL ? 0 : steps[which].read(step, json, err);
 }
 
 int normalizers_read(struct normalizers *normalizers, const cJSON *json, struct error *err)
@@ -146,7 +172,7 @@ void normalizers_deinit(struct normalizers *normalizers)
 
 /* ---- applying -------------------------------------------------------------------------------- */
 
-#define POLL ((ptrdiff_t)1 << 14) /* bytes between two looks at the cancel token */
+#define POLL ((ptrdiff_t)NORMALIZER_POLL_BYTES)
 
 /* One step on its way through a text. */
 struct pass {
@@ -268,8 +294,10 @@ static int stretch_room(struct stretch *stretch, struct error *err)
 
 static int put_stretch(struct pass *pass, struct stretch *stretch)
 {
-    size_t n = ucd_normalize(stretch->characters, stretch->n,
-                             stretch->characters + stretch->capacity, pass->step->compose);
+    enum normalizer_kind kind = pass->step->kind;
+    size_t n =
+        ucd_normalize(stretch->characters, stretch->n, stretch->characters + stretch->capacity,
+                      kind == NORMALIZER_NFC || kind == NORMALIZER_NFKC);
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) rc = put(pass, stretch->characters[i]);
     stretch->n = 0;
@@ -279,7 +307,8 @@ static int put_stretch(struct pass *pass, struct stretch *stretch)
 static int apply_form(struct pass *pass)
 {
     struct stretch stretch = {0};
-    int rc = 0, compatible = pass->step->compatible;
+    enum normalizer_kind kind = pass->step->kind;
+    int rc = 0, compatible = kind == NORMALIZER_NFKC || kind == NORMALIZER_NFKD;
     while (goes_on(pass, &rc)) {
         uint32_t c = utf8_next(&pass->at, pass->end);
         if (stretch.n >= STRETCH && ucd_is_boundary(c, compatible))
@@ -356,8 +385,8 @@ static const char *charsmap_find(const struct normalizer *step, struct span key)
     return NULL;
 }
 
-/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes go: those
- * of Hangul, of flags and of joined emoji are longer. */
+/* Where the grapheme cluster ends that begins at pass->at, as far as clusters of less than 6 bytes
+ * go: those of Hangul, of flags and of joined emoji are longer. */
 static const char *cluster_end(const struct pass *pass)
 {
     const char *at = pass->at, *next = at;
@@ -375,7 +404,8 @@ static const char *cluster_end(const struct pass *pass)
     return at;
 }
 
-/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its characters. */
+/* A cluster first, as SentencePiece's port does (of less than 6 bytes), then each of its
+ * characters. */
 static int apply_charsmap(struct pass *pass)
 {
     const struct normalizer *step = pass->step;
@@ -427,7 +457,10 @@ static int (*const appliers[])(struct pass *pass) = {
     [NORMALIZER_BERT] = apply_bert,
     [NORMALIZER_LOWERCASE] = apply_characters,
     [NORMALIZER_STRIP_ACCENTS] = apply_characters,
-    [NORMALIZER_FORM] = apply_form,
+    [NORMALIZER_NFC] = apply_form,
+    [NORMALIZER_NFD] = apply_form,
+    [NORMALIZER_NFKC] = apply_form,
+    [NORMALIZER_NFKD] = apply_form,
     [NORMALIZER_STRIP] = apply_strip,
     [NORMALIZER_PREPEND] = apply_prepend,
     [NORMALIZER_REPLACE] = apply_replace,

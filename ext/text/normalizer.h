@@ -1,5 +1,6 @@
 /*
- * normalizer.h: the first step of a tokenizer: a text in the spelling that its model was trained with.
+ * normalizer.h: the first step of a tokenizer: a text in the spelling that its model was trained
+ * with.
  */
 #ifndef TEXT_NORMALIZER_H
 #define TEXT_NORMALIZER_H
@@ -15,11 +16,14 @@ enum normalizer_kind {
     NORMALIZER_BERT,
     NORMALIZER_LOWERCASE,
     NORMALIZER_STRIP_ACCENTS, /* marks vanish */
-    NORMALIZER_FORM,          /* NFC, NFD, NFKC, NFKD */
-    NORMALIZER_STRIP,         /* white space at the ends */
-    NORMALIZER_PREPEND,       /* `from` before a text that is not empty */
-    NORMALIZER_REPLACE,       /* each `from` by `to` */
-    NORMALIZER_REPLACE_RUNS, /* each run of at_least or more, of spaces or of any white space, by `to` */
+    NORMALIZER_NFC,           /* forms of UAX 15 */
+    NORMALIZER_NFD,
+    NORMALIZER_NFKC,
+    NORMALIZER_NFKD,
+    NORMALIZER_STRIP,        /* white space at the ends */
+    NORMALIZER_PREPEND,      /* `from` before a text that is not empty */
+    NORMALIZER_REPLACE,      /* each `from` by `to` */
+    NORMALIZER_REPLACE_RUNS, /* runs of at_least or more spaces, or white space, by `to` */
     NORMALIZER_CHARSMAP      /* SentencePiece's table */
 };
 
@@ -27,16 +31,18 @@ struct normalizer {
     enum normalizer_kind kind;
     int clean_text, chinese, strip_accents, lowercase; /* of BERT */
     int left, right;                                   /* of Strip */
-    int compatible, compose;                           /* of a form */
     char *from, *to;                                   /* owned */
     size_t at_least;                                   /* of runs */
     int any_space;
     /* Of a charsmap: the units of a double array (darts-clone), and texts that NUL ends. */
-    uint32_t *units;
+    uint32_t *units; /* [n_units], owned */
     size_t n_units;
-    char *texts; /* into the block of units */
+    char *texts; /* [texts_size], in the block of units */
     size_t texts_size;
 };
+
+/* Bytes between two looks at a cancel token, here and where texts become tokens. */
+#define NORMALIZER_POLL_BYTES ((size_t)1 << 14)
 
 #define NORMALIZER_STEPS 64
 struct normalizers {
@@ -51,7 +57,8 @@ void normalizers_bert(struct normalizers *normalizers, const cJSON *config);
 int normalizers_read(struct normalizers *normalizers, const cJSON *json, struct error *err);
 void normalizers_deinit(struct normalizers *normalizers);
 
-/* Replaces out->data by the normalised text; `spare` is used on the way. ERROR_NOMEM, ERROR_INTERRUPTED. */
+/* Replaces out->data by the normalised text; `spare` is used on the way. ERROR_NOMEM,
+ * ERROR_INTERRUPTED. */
 int normalizers_apply(const struct normalizers *normalizers, struct span text,
                       const struct cancel *cancel, struct buffer *out, struct buffer *spare,
                       struct error *err);

@@ -19,18 +19,6 @@ int64_t tokenizer_unknown(const struct tokenizer *tokenizer)
     return tokenizer->unknown;
 }
 
-void tokens_init(struct tokens *tokens)
-{
-    *tokens = (struct tokens){0};
-}
-
-void tokens_deinit(struct tokens *tokens)
-{
-    memory_free(tokens->ids);
-    memory_free(tokens->segments);
-    tokens_init(tokens);
-}
-
 /* ---- splitting ------------------------------------------------------------------------------- */
 
 static int has_enough(const struct tokenizing *work)
@@ -161,17 +149,10 @@ static int is_word_at(const char *at, const char *end)
     return at < end && ucd_properties(utf8_next(&at, end)) & UCD_WORD;
 }
 
-static const char *character_before(const char *at, const char *start)
-{
-    do at--;
-    while (at > start && ((unsigned char)*at & 0xC0) == 0x80);
-    return at;
-}
-
 static int stands_alone(struct span text, const char *at, size_t size)
 {
     const char *end = text.data + text.size;
-    return !(at > text.data && is_word_at(character_before(at, text.data), end)) &&
+    return !(at > text.data && is_word_at(utf8_before(text.data, at), end)) &&
            !is_word_at(at + size, end);
 }
 
@@ -210,11 +191,11 @@ static int encode_part(struct tokenizing *work, int which, struct span text, int
             continue;
         }
         const char *before = at;
-        while (token->left && before > start && is_space_at(character_before(before, start), end))
-            before = character_before(before, start);
+        while (token->left && before > start && is_space_at(utf8_before(start, before), end))
+            before = utf8_before(start, before);
         rc = encode_between(work, which, (struct span){start, (size_t)(before - start)},
                             is_first && start == text.data, err);
-        if (rc == 0) rc = tokenizing_put(work, token->id, err);
+        if (rc == 0) rc = tokens_put(work->tokens, token->id, 0, err);
         at += size;
         while (token->right && is_space_at(at, end)) utf8_next(&at, end);
         start = at;
@@ -257,16 +238,16 @@ static int truncate(size_t n[2], size_t limit, const struct tokenizer_request *r
     return 0;
 }
 
-static int put_together(struct tokenizing *work, const struct template *template, int has_special,
+static int put_together(struct tokenizing *work, const struct post_processor *post, int has_special,
                         const struct tokens texts[2], const size_t n[2], struct error *err)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < template->n; i++) {
-        const struct template_part *part = &template->parts[i];
+    for (size_t i = 0; rc == 0 && i < post->n; i++) {
+        const struct post_part *part = &post->parts[i];
         size_t count = part->text < 0 ? (size_t)(has_special != 0) : n[part->text];
         for (size_t j = 0; rc == 0 && j < count; j++) {
-            rc = tokenizing_put(work, part->text < 0 ? part->id : texts[part->text].ids[j], err);
-            if (rc == 0) work->tokens->segments[work->tokens->n - 1] = part->segment;
+            uint32_t id = part->text < 0 ? part->id : texts[part->text].ids[j];
+            rc = tokens_put(work->tokens, id, part->segment, err);
         }
     }
     return rc;
@@ -276,8 +257,8 @@ static int encode_all(struct tokenizing *work, const struct tokenizer_request *r
                       struct tokens texts[2], int *truncated, struct error *err)
 {
     int is_pair = request->pair != NULL;
-    const struct template *template = &work->tokenizer->templates[is_pair];
-    size_t n_special = request->without_special ? 0 : template->n_special;
+    const struct post_processor *post = &work->tokenizer->post[is_pair];
+    size_t n_special = request->without_special ? 0 : post->n_special;
     struct tokens *out = work->tokens;
     if (request->max_tokens > 0 && request->max_tokens < n_special)
         return error_set(err, ERROR_INVALID, "%zu tokens do not hold the %zu special ones",
@@ -292,7 +273,7 @@ static int encode_all(struct tokenizing *work, const struct tokenizer_request *r
     size_t n[2] = {texts[0].n, texts[1].n}, total = n[0] + n[1];
     if (rc == 0 && request->max_tokens > 0) rc = truncate(n, limit, request, err);
     if (truncated != NULL) *truncated = n[0] + n[1] < total;
-    return rc == 0 ? put_together(work, template, n_special > 0, texts, n, err) : rc;
+    return rc == 0 ? put_together(work, post, n_special > 0, texts, n, err) : rc;
 }
 
 int tokenizer_encode(const struct tokenizer *tokenizer, const struct tokenizer_request *request,

@@ -4,15 +4,17 @@
  * Read from what a model comes with: tokenizer.json (the format of Hugging Face's `tokenizers`), or
  * vocab.txt with tokenizer_config.json (BERT). What the file names is done, in its order, and what
  * it names that is not known here is refused by name:
- *   normalizer      BertNormalizer, Lowercase, StripAccents, NFC, NFD, NFKC, NFKD, Strip, Prepend, Replace (of a text, of
- *                   runs of spaces or of white space), Precompiled (the table of SentencePiece), Sequence
+ *   normalizer      BertNormalizer, Lowercase, StripAccents, NFC, NFD, NFKC, NFKD, Strip, Prepend,
+ *                   Replace (of a text, of runs of spaces or of white space), Precompiled (the
+ *                   table of SentencePiece), Sequence
  *   pre_tokenizer   BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Metaspace, Sequence
  *   model           WordPiece (Wu et al. 2016; Devlin et al. 2019), Unigram (Kudo 2018: the best
  *                   path by the sum of log probabilities)
- *   post_processor  BertProcessing, RobertaProcessing, TemplateProcessing; a Sequence of one and ByteLevel
+ *   post_processor  BertProcessing, RobertaProcessing, TemplateProcessing; a Sequence of one and
+ *                   ByteLevel
  *   added_tokens    found in the text before all else (special ones too, as the reference does)
- * The file's own truncation and padding are ignored: callers say how much they can take, and nothing
- * is padded here.
+ * The file's own truncation and padding are ignored: callers say how much they can take, and
+ * nothing is padded here.
  *
  * A tokenizer is constant once it is made: any number of threads may use it at once.
  */
@@ -25,6 +27,7 @@
 #include "base/cancel.h"
 #include "base/error.h"
 #include "base/span.h"
+#include "text/tokens.h"
 
 struct tokenizer;
 
@@ -47,15 +50,6 @@ size_t tokenizer_size(const struct tokenizer *tokenizer);
 
 /* What an unknown piece of text becomes, -1: nothing. */
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer);
-
-/* Tokens of one or more texts, one behind the other. */
-struct tokens {
-    uint32_t *ids;     /* [n] */
-    uint8_t *segments; /* [n] 0, or 1 for the second text of a pair (token_type_ids) */
-    size_t n, capacity;
-};
-void tokens_init(struct tokens *tokens);
-void tokens_deinit(struct tokens *tokens);
 
 enum tokenizer_truncation {
     TOKENIZER_LONGEST_FIRST, /* of a pair, the longer one is cut until both fit */

@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "text/normalizer.h"
-#include "text/tokenizer.h"
+#include "text/tokens.h"
 #include "text/trie.h"
 
 enum splitter_kind {
@@ -34,16 +34,22 @@ struct added_token {
 };
 
 /* What is put together in the end. */
-struct template_part {
+struct post_part {
     int text; /* 0 or 1: the first or the second text's tokens; -1: a special token */
     uint32_t id;
     uint8_t segment;
 };
-#define TEMPLATE_PARTS 16
-struct template
-{
-    struct template_part parts[TEMPLATE_PARTS];
+#define POST_PARTS 16
+struct post_processor {
+    struct post_part parts[POST_PARTS];
     size_t n, n_special;
+};
+
+/* How a piece becomes tokens. */
+enum tokenizer_kind {
+    TOKENIZER_WORD_PIECE, /* longest beginning first */
+    TOKENIZER_UNIGRAM,    /* the path with the greatest sum of scores */
+    N_TOKENIZER_KINDS
 };
 
 #define TOKENIZER_SPLITTERS 4
@@ -51,18 +57,20 @@ struct tokenizer {
     struct normalizers normalizers;
     struct splitter splitters[TOKENIZER_SPLITTERS];
     size_t n_splitters;
-    struct trie pieces;
-    size_t size;     /* 1 + the highest id */
-    int64_t unknown; /* -1: none */
-    int is_unigram;
-    uint32_t continuing; /* WordPiece: the node behind the prefix of what continues a word */
-    size_t longest_word; /* WordPiece: characters; longer words are unknown */
-    double *scores;      /* Unigram: [size] */
+    enum tokenizer_kind kind;
+    struct trie pieces; /* values: ids */
+    size_t size;        /* 1 + the highest id */
+    int64_t unknown;    /* -1: none */
+    /* Of WordPiece. */
+    uint32_t continuing; /* the node behind the prefix of what continues a word */
+    size_t longest_word; /* characters; longer words are unknown */
+    /* Of Unigram. */
+    double *scores; /* log probabilities, of each id of the vocab; owned */
     double unknown_score;
     struct trie added[2]; /* values: numbers of added_tokens; found before, and after normalising */
-    struct added_token *added_tokens;
+    struct added_token *added_tokens; /* [n_added], owned */
     size_t n_added;
-    struct template templates[2]; /* of one text, of a pair */
+    struct post_processor post[2]; /* of one text, of a pair */
 };
 
 /* One text on its way. */
@@ -73,14 +81,12 @@ struct tokenizing {
     struct tokens *tokens; /* appended to */
     struct buffer normalized, spare, piece;
     size_t until_poll; /* bytes */
-    /* Of the best path (Unigram), [capacity]. */
-    double *best;
-    uint32_t *lengths;
-    int32_t *ids;
+    /* Of the best path (Unigram), to each byte of a piece. */
+    double *best;      /* [capacity] its score */
+    uint32_t *lengths; /* [capacity] bytes of its last token; 0: there is none */
+    int32_t *ids;      /* [capacity] of that token; -1: unknown */
     size_t capacity;
 };
-
-int tokenizing_put(struct tokenizing *work, uint32_t id, struct error *err);
 
 /* The tokens of a piece that no splitter cuts any more. */
 int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err);

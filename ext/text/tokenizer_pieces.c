@@ -9,7 +9,6 @@
 #include "text/utf8.h"
 
 #define WINDOW ((size_t)1 << 20) /* bytes of a piece that the best path is looked for at a time */
-#define POLL ((size_t)1 << 14)   /* bytes between two looks at the cancel token */
 
 static int poll(struct tokenizing *work, size_t bytes, struct error *err)
 {
@@ -17,40 +16,21 @@ static int poll(struct tokenizing *work, size_t bytes, struct error *err)
         work->until_poll -= bytes;
         return 0;
     }
-    work->until_poll = POLL;
+    work->until_poll = NORMALIZER_POLL_BYTES;
     return cancel_check(work->cancel, err);
-}
-
-int tokenizing_put(struct tokenizing *work, uint32_t id, struct error *err)
-{
-    struct tokens *tokens = work->tokens;
-    if (tokens->n == tokens->capacity) {
-        size_t capacity = tokens->capacity == 0 ? 64 : 2 * tokens->capacity;
-        uint32_t *ids = memory_realloc(tokens->ids, capacity, sizeof *ids);
-        if (ids == NULL) return error_nomem(err);
-        tokens->ids = ids;
-        uint8_t *segments = memory_realloc(tokens->segments, capacity, sizeof *segments);
-        if (segments == NULL) return error_nomem(err);
-        tokens->segments = segments;
-        tokens->capacity = capacity;
-    }
-    tokens->ids[tokens->n] = id;
-    tokens->segments[tokens->n++] = 0;
-    return 0;
 }
 
 static int put_unknown(struct tokenizing *work, struct error *err)
 {
     int64_t unknown = work->tokenizer->unknown;
-    return unknown < 0 ? 0 : tokenizing_put(work, (uint32_t)unknown, err);
+    return unknown < 0 ? 0 : tokens_put(work->tokens, (uint32_t)unknown, 0, err);
 }
 
 static int is_too_long(struct span word, size_t longest)
 {
     size_t n = 0;
     if (word.size <= longest) return 0;
-    for (size_t i = 0; i < word.size && n <= longest; i++)
-        n += ((unsigned char)word.data[i] & 0xC0) != 0x80;
+    for (size_t i = 0; i < word.size && n <= longest; i++) n += !utf8_is_inside(word.data[i]);
     return n > longest;
 }
 
@@ -70,7 +50,7 @@ static int word_piece(struct tokenizing *work, struct span word, struct error *e
             work->tokens->n = first;
             return put_unknown(work, err);
         }
-        int rc = tokenizing_put(work, (uint32_t)id, err);
+        int rc = tokens_put(work->tokens, (uint32_t)id, 0, err);
         if (rc != 0) return rc;
         at += size;
     }
@@ -125,8 +105,8 @@ static void reach_from(struct tokenizing *work, struct span text, size_t from)
     if (!has_single) reach(work, from, character, tokenizer->unknown_score, -1);
 }
 
-/* Kudo 2018: the path with the greatest sum of scores (Viterbi). Unknown characters one behind the other
- * are one token. */
+/* Kudo 2018: the path with the greatest sum of scores (Viterbi). Unknown characters one behind the
+ * other are one token. */
 static int best_path(struct tokenizing *work, struct span text, struct error *err)
 {
     int rc = make_room(work, text.size + 1, err);
@@ -136,7 +116,8 @@ static int best_path(struct tokenizing *work, struct span text, struct error *er
     for (size_t at = 0; rc == 0 && at < text.size; at++) {
         if (at > 0 && work->lengths[at] == 0) continue; /* within a character */
         reach_from(work, text, at);
-        if (at % POLL == POLL - 1) rc = cancel_check(work->cancel, err);
+        if (at % NORMALIZER_POLL_BYTES == NORMALIZER_POLL_BYTES - 1)
+            rc = cancel_check(work->cancel, err);
     }
     if (rc != 0) return rc;
     /* Backwards, each end learns where its token begins; then forwards. */
@@ -149,24 +130,34 @@ static int best_path(struct tokenizing *work, struct span text, struct error *er
     for (size_t i = n; rc == 0 && i-- > 0;) {
         int32_t id = work->ids[text.size - i];
         int is_repeated = id < 0 && i + 1 < n && work->ids[text.size - i - 1] < 0;
-        if (id >= 0) rc = tokenizing_put(work, (uint32_t)id, err);
+        if (id >= 0) rc = tokens_put(work->tokens, (uint32_t)id, 0, err);
         else if (!is_repeated) rc = put_unknown(work, err);
     }
     return rc;
 }
 
-int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err)
+static int unigram(struct tokenizing *work, struct span piece, struct error *err)
 {
-    int rc = poll(work, piece.size, err);
-    if (rc != 0 || piece.size == 0) return rc;
-    if (!work->tokenizer->is_unigram) return word_piece(work, piece, err);
+    int rc = 0;
     for (size_t at = 0; rc == 0 && at < piece.size;) {
         size_t size = piece.size - at;
         if (size > WINDOW) {
-            for (size = WINDOW; ((unsigned char)piece.data[at + size] & 0xC0) == 0x80;) size--;
+            for (size = WINDOW; utf8_is_inside(piece.data[at + size]);) size--;
         }
         rc = best_path(work, (struct span){piece.data + at, size}, err);
         at += size;
     }
     return rc;
+}
+
+static int (*const methods[N_TOKENIZER_KINDS])(struct tokenizing *work, struct span piece,
+                                               struct error *err) = {
+    [TOKENIZER_WORD_PIECE] = word_piece,
+    [TOKENIZER_UNIGRAM] = unigram,
+};
+
+int tokenizing_piece(struct tokenizing *work, struct span piece, struct error *err)
+{
+    int rc = poll(work, piece.size, err);
+    return rc != 0 || piece.size == 0 ? rc : methods[work->tokenizer->kind](work, piece, err);
 }

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "text/tokenizer.h"
 #include "text/tokenizer_parts.h"
 
 #define MAX_SIZE (1u << 24) /* ids; the largest vocabularies have some 250,000 */
 #define MAX_ADDED 10000
+#define LONGEST_WORD 100 /* characters, of WordPiece where a file says nothing */
+#define CONTINUING "##"  /* the same */
 
 /* ---- members --------------------------------------------------------------------------------- */
 
@@ -65,8 +68,8 @@ static int read_word_piece(struct tokenizer *tokenizer, const cJSON *model, stru
     }
     if (rc != 0) return rc;
     int64_t n = whole(longest, 1e6);
-    tokenizer->longest_word = n > 0 ? (size_t)n : 100;
-    find_continuing(tokenizer, cJSON_IsString(prefix) ? prefix->valuestring : "##");
+    tokenizer->longest_word = n > 0 ? (size_t)n : LONGEST_WORD;
+    find_continuing(tokenizer, cJSON_IsString(prefix) ? prefix->valuestring : CONTINUING);
     if (unknown == NULL) unknown = "[UNK]";
     tokenizer->unknown = trie_find(&tokenizer->pieces, span_of(unknown));
     return tokenizer->unknown >= 0
@@ -85,7 +88,6 @@ static int read_unigram(struct tokenizer *tokenizer, const cJSON *model, struct 
     if (n == 0 || n > MAX_SIZE)
         return error_set(err, ERROR_INVALID, "model: expected a vocab of tokens and scores");
     if (json_flag(model, "byte_fallback", 0)) return refuse("model", "byte_fallback", err);
-    tokenizer->is_unigram = 1;
     tokenizer->scores = memory_zalloc(n, sizeof *tokenizer->scores);
     if (tokenizer->scores == NULL) return error_nomem(err);
     cJSON_ArrayForEach(item, vocabulary)
@@ -105,14 +107,32 @@ static int read_unigram(struct tokenizer *tokenizer, const cJSON *model, struct 
     return 0;
 }
 
+static const struct {
+    const char *type;
+    int (*read)(struct tokenizer *tokenizer, const cJSON *model, struct error *err);
+} models[N_TOKENIZER_KINDS] = {
+    [TOKENIZER_WORD_PIECE] = {"WordPiece", read_word_piece},
+    [TOKENIZER_UNIGRAM] = {"Unigram", read_unigram},
+};
+
+/* N_TOKENIZER_KINDS: no kind is called that. */
+static int kind_called(const char *type)
+{
+    int kind = 0;
+    while (kind < N_TOKENIZER_KINDS && strcmp(type, models[kind].type) != 0) kind++;
+    return kind;
+}
+
+/* Old files do not say the type: the form of the vocab does. */
 static int read_model(struct tokenizer *tokenizer, const cJSON *model, struct error *err)
 {
     const char *type = json_text_at(model, "/type");
     if (!cJSON_IsObject(model)) return error_set(err, ERROR_INVALID, "it has no model");
-    if (type == NULL) type = cJSON_IsArray(json_at(model, "/vocab")) ? "Unigram" : "WordPiece";
-    if (strcmp(type, "WordPiece") == 0) return read_word_piece(tokenizer, model, err);
-    if (strcmp(type, "Unigram") == 0) return read_unigram(tokenizer, model, err);
-    return refuse("model", type, err);
+    int kind = cJSON_IsArray(json_at(model, "/vocab")) ? TOKENIZER_UNIGRAM : TOKENIZER_WORD_PIECE;
+    if (type != NULL) kind = kind_called(type);
+    if (kind == N_TOKENIZER_KINDS) return refuse("model", type, err);
+    tokenizer->kind = (enum tokenizer_kind)kind;
+    return models[kind].read(tokenizer, model, err);
 }
 
 /* ---- pre_tokenizer --------------------------------------------------------------------------- */
@@ -121,7 +141,6 @@ static int read_metaspace(struct splitter *splitter, const cJSON *json, struct e
 {
     const char *mark = json_text_at(json, "/replacement");
     const char *scheme = json_text_at(json, "/prepend_scheme");
-    splitter->kind = SPLIT_METASPACE;
     if (mark == NULL) mark = "\xE2\x96\x81";
     if (strlen(mark) >= sizeof splitter->mark) return refuse("pre_tokenizer", mark, err);
     memcpy(splitter->mark, mark, strlen(mark) + 1);
@@ -137,11 +156,25 @@ static int read_metaspace(struct splitter *splitter, const cJSON *json, struct e
 static int read_punctuation(struct splitter *splitter, const cJSON *json, struct error *err)
 {
     const char *behavior = json_text_at(json, "/behavior");
-    splitter->kind = SPLIT_PUNCTUATION;
+    (void)splitter;
     return behavior == NULL || strcmp(behavior, "Isolated") == 0
                ? 0
                : refuse("pre_tokenizer: Punctuation", behavior, err);
 }
+
+static const struct {
+    const char *type;
+    enum splitter_kind kind;
+    /* What it has to say; NULL: nothing. */
+    int (*read)(struct splitter *splitter, const cJSON *json, struct error *err);
+} splitters[] = {
+    {"BertPreTokenizer", SPLIT_BERT, NULL},
+    {"Whitespace", SPLIT_WHITESPACE, NULL},
+    {"WhitespaceSplit", SPLIT_SPACES, NULL},
+    {"Punctuation", SPLIT_PUNCTUATION, read_punctuation},
+    {"Metaspace", SPLIT_METASPACE, read_metaspace},
+};
+enum { N_SPLITTERS = sizeof splitters / sizeof *splitters };
 
 static int read_splitter(struct tokenizer *tokenizer, const cJSON *json, struct error *err);
 
@@ -171,48 +204,46 @@ static int read_splitter(struct tokenizer *tokenizer, const cJSON *json, struct 
     for (size_t i = 0; i < tokenizer->n_splitters; i++)
         if (tokenizer->splitters[i].kind == SPLIT_METASPACE)
             return refuse("pre_tokenizer", "a step behind Metaspace", err);
+    size_t which = 0;
+    while (which < N_SPLITTERS && strcmp(type, splitters[which].type) != 0) which++;
+    if (which == N_SPLITTERS) return refuse("pre_tokenizer", type, err);
     struct splitter *splitter = &tokenizer->splitters[tokenizer->n_splitters++];
-    if (strcmp(type, "Metaspace") == 0) return read_metaspace(splitter, json, err);
-    if (strcmp(type, "BertPreTokenizer") == 0) splitter->kind = SPLIT_BERT;
-    else if (strcmp(type, "Whitespace") == 0) splitter->kind = SPLIT_WHITESPACE;
-    else if (strcmp(type, "WhitespaceSplit") == 0) splitter->kind = SPLIT_SPACES;
-    else if (strcmp(type, "Punctuation") == 0) return read_punctuation(splitter, json, err);
-    else return refuse("pre_tokenizer", type, err);
-    return 0;
+    splitter->kind = splitters[which].kind;
+    return splitters[which].read == NULL ? 0 : splitters[which].read(splitter, json, err);
 }
 
 /* ---- post_processor -------------------------------------------------------------------------- */
 
-static int add_part(struct template *template, int text, int64_t id, int segment, struct error *err)
+static int add_part(struct post_processor *post, int text, int64_t id, int segment,
+                    struct error *err)
 {
-    if (template->n == TEMPLATE_PARTS || id < 0)
+    if (post->n == POST_PARTS || id < 0)
         return error_set(err, ERROR_INVALID, "post_processor: a template that is damaged");
-    template->parts[template->n++] =
-        (struct template_part){text, (uint32_t)id, (uint8_t)(segment != 0)};
-    template->n_special += text < 0;
+    post->parts[post->n++] = (struct post_part){text, (uint32_t)id, (uint8_t)(segment != 0)};
+    post->n_special += text < 0;
     return 0;
 }
 
 /* Special tokens of a template may be several ids each. */
-static int add_special(struct template *template, const cJSON *json, const cJSON *item, int segment,
-                       struct error *err)
+static int add_special(struct post_processor *post, const cJSON *json, const cJSON *item,
+                       int segment, struct error *err)
 {
     const char *name = json_text_at(item, "/id");
     const cJSON *id, *specials = json_at(json, "/special_tokens");
     const cJSON *special =
         name == NULL || specials == NULL ? NULL : cJSON_GetObjectItemCaseSensitive(specials, name);
     const cJSON *ids = json_at(special, "/ids");
-    int rc = cJSON_IsArray(ids) ? 0 : add_part(template, -1, -1, 0, err);
+    int rc = cJSON_IsArray(ids) ? 0 : add_part(post, -1, -1, 0, err);
     if (rc != 0) return rc;
     cJSON_ArrayForEach(id, ids)
     {
-        if (rc == 0) rc = add_part(template, -1, whole(id, MAX_SIZE - 1), segment, err);
+        if (rc == 0) rc = add_part(post, -1, whole(id, MAX_SIZE - 1), segment, err);
     }
     return rc;
 }
 
-static int read_template(struct template *template, const cJSON *json, const char *member,
-                         struct error *err)
+static int read_template_of(struct post_processor *post, const cJSON *json, const char *member,
+                            struct error *err)
 {
     const cJSON *item, *list = json_at(json, member);
     int rc = 0;
@@ -225,30 +256,72 @@ static int read_template(struct template *template, const cJSON *json, const cha
         int segment = (int)whole(json_at(part, "/type_id"), 1);
         if (rc != 0) break;
         if (segment < 0) segment = 0;
-        if (special != NULL) rc = add_special(template, json, special, segment, err);
+        if (special != NULL) rc = add_special(post, json, special, segment, err);
         else
-            rc = add_part(template, which != NULL && strcmp(which, "B") == 0,
-                          which == NULL ? -1 : 0, segment, err);
+            rc = add_part(post, which != NULL && strcmp(which, "B") == 0, which == NULL ? -1 : 0,
+                          segment, err);
     }
     return rc;
 }
 
 /* [CLS] A [SEP] B [SEP], or <s> A </s> </s> B </s>. */
-static int fill_template(struct tokenizer *tokenizer, int64_t begin, int64_t end, int is_roberta,
-                         struct error *err)
+static int fill_fixed(struct tokenizer *tokenizer, int64_t begin, int64_t end, int is_roberta,
+                      struct error *err)
 {
     int rc = 0;
     for (int pair = 0; rc == 0 && pair < 2; pair++) {
-        struct template *template = &tokenizer->templates[pair];
+        struct post_processor *post = &tokenizer->post[pair];
         int segment = !is_roberta;
-        rc = add_part(template, -1, begin, 0, err);
-        if (rc == 0) rc = add_part(template, 0, 0, 0, err);
-        if (rc == 0) rc = add_part(template, -1, end, 0, err);
-        if (rc == 0 && pair && is_roberta) rc = add_part(template, -1, end, 0, err);
-        if (rc == 0 && pair) rc = add_part(template, 1, 0, segment, err);
-        if (rc == 0 && pair) rc = add_part(template, -1, end, segment, err);
+        rc = add_part(post, -1, begin, 0, err);
+        if (rc == 0) rc = add_part(post, 0, 0, 0, err);
+        if (rc == 0) rc = add_part(post, -1, end, 0, err);
+        if (rc == 0 && pair && is_roberta) rc = add_part(post, -1, end, 0, err);
+        if (rc == 0 && pair) rc = add_part(post, 1, 0, segment, err);
+        if (rc == 0 && pair) rc = add_part(post, -1, end, segment, err);
     }
     return rc;
+}
+
+static int read_template(struct tokenizer *tokenizer, const cJSON *json, struct error *err)
+{
+    int rc = read_template_of(&tokenizer->post[0], json, "/single", err);
+    return rc == 0 ? read_template_of(&tokenizer->post[1], json, "/pair", err) : rc;
+}
+
+static int read_fixed(struct tokenizer *tokenizer, const cJSON *json, int is_roberta,
+                      struct error *err)
+{
+    const cJSON *cls = json_at(json, "/cls"), *sep = json_at(json, "/sep");
+    return fill_fixed(tokenizer, whole(cJSON_GetArrayItem(cls, 1), MAX_SIZE - 1),
+                      whole(cJSON_GetArrayItem(sep, 1), MAX_SIZE - 1), is_roberta, err);
+}
+
+static int read_bert(struct tokenizer *tokenizer, const cJSON *json, struct error *err)
+{
+    return read_fixed(tokenizer, json, 0, err);
+}
+
+static int read_roberta(struct tokenizer *tokenizer, const cJSON *json, struct error *err)
+{
+    return read_fixed(tokenizer, json, 1, err);
+}
+
+static const struct {
+    const char *type;
+    int (*read)(struct tokenizer *tokenizer, const cJSON *json, struct error *err);
+} processors[] = {
+    {"TemplateProcessing", read_template},
+    {"BertProcessing", read_bert},
+    {"RobertaProcessing", read_roberta},
+};
+enum { N_PROCESSORS = sizeof processors / sizeof *processors };
+
+/* The texts and nothing else. */
+static int fill_bare(struct tokenizer *tokenizer, struct error *err)
+{
+    int rc = add_part(&tokenizer->post[0], 0, 0, 0, err);
+    if (rc == 0) rc = add_part(&tokenizer->post[1], 0, 0, 0, err);
+    return rc == 0 ? add_part(&tokenizer->post[1], 1, 0, 1, err) : rc;
 }
 
 /* ByteLevel changes offsets alone; of all others a Sequence may have one. */
@@ -269,23 +342,12 @@ static int read_processor(struct tokenizer *tokenizer, const cJSON *json, struct
 {
     const char *type = json_text_at(json, "/type");
     if (type != NULL && strcmp(type, "Sequence") == 0) json = only_processor(json);
+    if (json == NULL || cJSON_IsNull(json)) return fill_bare(tokenizer, err);
     type = json_text_at(json, "/type");
-    if (json == NULL || cJSON_IsNull(json)) {
-        int rc = add_part(&tokenizer->templates[0], 0, 0, 0, err);
-        if (rc == 0) rc = add_part(&tokenizer->templates[1], 0, 0, 0, err);
-        return rc == 0 ? add_part(&tokenizer->templates[1], 1, 0, 1, err) : rc;
-    }
     if (type == NULL) return error_set(err, ERROR_INVALID, "post_processor: it has no type");
-    if (strcmp(type, "TemplateProcessing") == 0) {
-        int rc = read_template(&tokenizer->templates[0], json, "/single", err);
-        return rc == 0 ? read_template(&tokenizer->templates[1], json, "/pair", err) : rc;
-    }
-    int is_roberta = strcmp(type, "RobertaProcessing") == 0;
-    if (!is_roberta && strcmp(type, "BertProcessing") != 0)
-        return refuse("post_processor", type, err);
-    const cJSON *cls = json_at(json, "/cls"), *sep = json_at(json, "/sep");
-    return fill_template(tokenizer, whole(cJSON_GetArrayItem(cls, 1), MAX_SIZE - 1),
-                         whole(cJSON_GetArrayItem(sep, 1), MAX_SIZE - 1), is_roberta, err);
+    for (size_t i = 0; i < N_PROCESSORS; i++)
+        if (strcmp(type, processors[i].type) == 0) return processors[i].read(tokenizer, json, err);
+    return refuse("post_processor", type, err);
 }
 
 /* ---- added_tokens ---------------------------------------------------------------------------- */
@@ -352,7 +414,8 @@ static int read_json(struct tokenizer *tokenizer, struct span bytes, struct erro
     if (rc == 0) rc = read_processor(tokenizer, json_at(root, "/post_processor"), err);
     if (rc == 0) rc = read_added(tokenizer, json_at(root, "/added_tokens"), err);
     cJSON_Delete(root);
-    return rc == 0 ? 0 : error_context(err, "tokenizer.json");
+    if (rc != 0) error_context(err, "tokenizer.json");
+    return rc;
 }
 
 static int read_lines(struct tokenizer *tokenizer, struct span text, struct error *err)
@@ -400,7 +463,7 @@ static int read_specials(struct tokenizer *tokenizer, const cJSON *config, struc
     }
     if (rc != 0) return rc;
     tokenizer->unknown = ids[0];
-    return fill_template(tokenizer, ids[1], ids[2], 0, err);
+    return fill_fixed(tokenizer, ids[1], ids[2], 0, err);
 }
 
 /* BERT's own files: a token a line, and how to spell a text. */
@@ -417,12 +480,13 @@ static int read_vocabulary(struct tokenizer *tokenizer, const struct tokenizer_f
     }
     if (rc == 0) {
         normalizers_bert(&tokenizer->normalizers, config);
-        tokenizer->n_splitters = 1; /* SPLIT_BERT */
-        tokenizer->longest_word = 100;
+        tokenizer->kind = TOKENIZER_WORD_PIECE;
+        tokenizer->splitters[tokenizer->n_splitters++].kind = SPLIT_BERT;
+        tokenizer->longest_word = LONGEST_WORD;
         rc = read_lines(tokenizer, files->vocab_txt, err);
         if (rc == 0) rc = read_specials(tokenizer, config, err);
         if (rc != 0) error_context(err, "vocab.txt");
-        find_continuing(tokenizer, "##");
+        find_continuing(tokenizer, CONTINUING);
     }
     cJSON_Delete(config);
     return rc;
@@ -432,10 +496,10 @@ static int read_vocabulary(struct tokenizer *tokenizer, const struct tokenizer_f
 static void count_specials(struct tokenizer *tokenizer)
 {
     for (int i = 0; i < 2; i++) {
-        const struct template *template = &tokenizer->templates[i];
-        for (size_t j = 0; j < template->n; j++)
-            if (template->parts[j].text < 0 && template->parts[j].id >= tokenizer->size)
-                tokenizer->size = (size_t) template->parts[j].id + 1;
+        const struct post_processor *post = &tokenizer->post[i];
+        for (size_t j = 0; j < post->n; j++)
+            if (post->parts[j].text < 0 && post->parts[j].id >= tokenizer->size)
+                tokenizer->size = (size_t)post->parts[j].id + 1;
     }
 }
 

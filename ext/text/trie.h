@@ -40,8 +40,8 @@ static inline uint32_t trie_step(const struct trie *trie, uint32_t node, unsigne
     return TRIE_NONE;
 }
 
-/* The value of the longest beginning of the text, from that node on, that has one; -1: none. *size: its
- * bytes. */
+/* The value of the longest beginning of the text, from that node on, that has one; -1: none. *size:
+ * its bytes. */
 int32_t trie_longest(const struct trie *trie, uint32_t node, struct span text, size_t *size);
 
 /* The value of the whole text; -1: none. */

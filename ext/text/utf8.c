@@ -14,7 +14,7 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *character)
     if (lead < 0xC2 || lead > 0xF4 || length > left) return 0;
     uint32_t value = lead & (0x7Fu >> length);
     for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80) return 0;
+        if (!utf8_is_inside((char)p[i])) return 0;
         value = (value << 6) | (p[i] & 0x3Fu);
     }
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
@@ -36,6 +36,13 @@ int utf8_check(struct span text, size_t *offset)
         i += length;
     }
     return 1;
+}
+
+const char *utf8_before(const char *start, const char *at)
+{
+    do at--;
+    while (at > start && utf8_is_inside(*at));
+    return at;
 }
 
 uint32_t utf8_next(const char **at, const char *end)

@@ -13,6 +13,15 @@
  * character begins. */
 int utf8_check(struct span text, size_t *offset);
 
+/* Whether a byte goes on with a character that began before it. */
+static inline int utf8_is_inside(char byte)
+{
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
+/* Where the character begins that ends at `at`, not before `start`. start < at. */
+const char *utf8_before(const char *start, const char *at);
+
 /* The character at *at, which is moved past it. A byte that begins no valid character counts as
  * U+FFFD. *at < end. */
 uint32_t utf8_next(const char **at, const char *end);

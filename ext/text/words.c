@@ -5,12 +5,11 @@
 
 #include "base/memory.h"
 #include "text/fold.h"
+#include "text/unicode/classes.h"
 #include "text/utf8.h"
 
 /* Characters between two looks at the cancel token. */
 #define CHARACTERS_PER_POLL 65536
-
-enum kind { SEPARATOR, LETTER, ALONE, APOSTROPHE };
 
 static const char *const stop_words[] = {
     "a",      "about",   "above",   "after",   "again", "against", "all",     "also",    "am",
@@ -43,34 +42,6 @@ int word_is_stop(struct span word)
 {
     return bsearch(&word, stop_words, sizeof stop_words / sizeof *stop_words, sizeof *stop_words,
                    compare_stop) != NULL;
-}
-
-static int in(uint32_t c, uint32_t first, uint32_t last)
-{
-    return c >= first && c <= last;
-}
-
-static enum kind kind_of(uint32_t c)
-{
-    if (c < 0x80) {
-        if (in(c, 'a', 'z') || in(c, 'A', 'Z') || in(c, '0', '9')) return LETTER;
-        return c == '\'' ? APOSTROPHE : SEPARATOR;
-    }
-    if (c == 0x2019 || c == 0x02BC) return APOSTROPHE;
-    if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA ? LETTER : SEPARATOR;
-    if (c == 0x37E || c == 0x387) return SEPARATOR; /* Greek question mark and semicolon */
-    if (c == 0xD7 || c == 0xF7 || in(c, 0x2000, 0x206F) || in(c, 0x20A0, 0x20CF) ||
-        in(c, 0x2190, 0x25FF))
-        return SEPARATOR;
-    if (in(c, 0x2E00, 0x2E7F) || in(c, 0x3000, 0x303F) || in(c, 0xFE30, 0xFE6F)) return SEPARATOR;
-    if (in(c, 0xFF00, 0xFF0F) || in(c, 0xFF1A, 0xFF20) || in(c, 0xFF3B, 0xFF40) ||
-        in(c, 0xFF5B, 0xFF65))
-        return SEPARATOR;
-    if (c == 0xFEFF || in(c, 0xFFF0, 0xFFFF) || in(c, 0xE000, 0xF8FF)) return SEPARATOR;
-    if (in(c, 0x2600, 0x27BF) || in(c, 0x3040, 0x30FF) || in(c, 0x3400, 0x9FFF) ||
-        in(c, 0xF900, 0xFAFF))
-        return ALONE;
-    return in(c, 0x1F000, 0x3FFFF) ? ALONE : LETTER;
 }
 
 void words_init(struct words *words, const struct cancel *cancel)
@@ -108,7 +79,7 @@ static int is_possessive(const char *at, const char *end)
 {
     if (at == end || (*at != 's' && *at != 'S')) return 0;
     const char *next = at + 1;
-    return next == end || kind_of(utf8_next(&next, end)) == SEPARATOR;
+    return next == end || unicode_kind_of(utf8_next(&next, end)) == UNICODE_SEPARATOR;
 }
 
 int words_split(struct words *words, struct span text, struct error *err)
@@ -125,19 +96,20 @@ int words_split(struct words *words, struct span text, struct error *err)
             return rc;
         char folded[FOLD_MAX_BYTES];
         uint32_t c = utf8_next(&at, end);
-        enum kind kind = kind_of(c);
-        if (kind == APOSTROPHE && is_possessive(at, end)) {
+        enum unicode_kind kind = unicode_kind_of(c);
+        if (kind == UNICODE_APOSTROPHE && is_possessive(at, end)) {
             at++;
-            kind = SEPARATOR;
+            kind = UNICODE_SEPARATOR;
         }
-        if (kind == APOSTROPHE && words->letters.size > start) continue;
-        size_t size = kind == LETTER || kind == ALONE ? fold_character(c, folded) : 0;
-        if (kind != LETTER || words->letters.size - start + size > WORD_MAX_BYTES) {
+        if (kind == UNICODE_APOSTROPHE && words->letters.size > start) continue;
+        size_t size =
+            kind == UNICODE_LETTER || kind == UNICODE_ALONE ? fold_character(c, folded) : 0;
+        if (kind != UNICODE_LETTER || words->letters.size - start + size > WORD_MAX_BYTES) {
             rc = end_word(words, start, 0, err);
             start = words->letters.size;
         }
         if (rc == 0 && size > 0) rc = buffer_append(&words->letters, folded, size, err);
-        if (rc == 0 && kind == ALONE) {
+        if (rc == 0 && kind == UNICODE_ALONE) {
             rc = end_word(words, start, 1, err);
             start = words->letters.size;
         }

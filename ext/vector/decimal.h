@@ -22,8 +22,8 @@
  * or zero, as rounding has it. */
 size_t vector_decimal_parse(struct span text, float *value);
 
-/* Writes a finite value as a JSON number, NUL terminated; returns its bytes. Minus zero is "-0.0".
- */
+/* Writes a finite value as a JSON number, NUL terminated; returns its bytes. Minus zero is
+ * "-0.0". */
 size_t vector_decimal_format(float value, char text[VECTOR_DECIMAL_SIZE]);
 
 #endif

@@ -1,17 +1,18 @@
 /*
  * distance.h: how near two vectors, or two strings of bits, are, and sums of vectors.
  *
- * Vectors are float32, 1 to 65536 of them, at any address, and finite (codec.h checks that). A
- * component that is not makes the result infinite or NaN: a scan may leave the check until it sees
- * one.
+ * Vectors are float32, 1 to VECTOR_MAX_DIMENSIONS of them, at any address, and finite (codec.h
+ * checks that). A component that is not makes the result infinite or NaN: a scan may leave the
+ * check until it sees one.
  *
  * A processor's wide registers add in float32, at least 16 sums side by side (Higham, "Accuracy and
  * Stability of Numerical Algorithms", 3.1). With n = dimensions and u = 2^-24:
  *   dot         |error| <= (n / 16 + 8) u sum |a_i b_i|
  *   squared_l2  |error| <= (n / 16 + 10) u sum (a_i - b_i)^2
  *   cosine      |error| <= 2 (n / 16 + 8) u
- * Sums that overflow float32, or are so small that products fell under its least number, are taken
- * again in double. The last bits differ between processors, never between two calls on one.
+ * Sums that overflow float32, or are so small that products of components fell under its least
+ * number, are taken again in double. The last bits differ between processors, never between two
+ * calls on one.
  */
 #ifndef VECTOR_DISTANCE_H
 #define VECTOR_DISTANCE_H
@@ -29,11 +30,11 @@ double vector_squared_l2(const void *a, const void *b, size_t dimensions);
 double vector_cosine(const void *a, const void *b, size_t dimensions);
 
 /* dots[i] = vector [dimensions] . row i of rows [n_rows, dimensions], within the bound of dot and
- * rounded to float32; what overflows float32, or is very small, is not taken again in double: such a
- * dot is infinite, NaN, or off by up to n 2^-149. For rows in the first-level cache, where it takes
- * two thirds of the time of vector_dot. Rows that come from memory are read a tenth faster one
- * behind the other, by vector_dot, which keeps up with a plain read of them (asking for them ahead
- * of time changed nothing). */
+ * rounded to float32; what overflows float32, or is very small, is not taken again in double: such
+ * a dot is infinite, NaN, or off by up to n 2^-149. For rows in the first-level cache, where it
+ * takes two thirds of the time of vector_dot. Rows that come from memory are read a tenth faster
+ * one behind the other, by vector_dot, which keeps up with a plain read of them (asking for them
+ * ahead of time changed nothing). */
 void vector_dots(const float *vector, const float *rows, size_t n_rows, size_t dimensions,
                  float *dots);
 

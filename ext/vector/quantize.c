@@ -12,7 +12,7 @@
 #define WHOLE_LARGEST (128 * 127 + 63) /* its low part is at most 63 */
 #define PLANE_LARGEST ((1 << (VECTOR_PLANES - 1)) - 1)
 #define ALIGNMENT 64 /* a cache line, the widest register */
-#define BATCH 256    /* codes whose products are kept at a time */
+#define BATCH 256    /* codes whose dot products are kept at a time */
 
 struct vector_code_query {
     enum vector_code kind;
@@ -31,7 +31,7 @@ size_t vector_code_size(enum vector_code kind, size_t dimensions)
     return kind == VECTOR_INT8 ? dimensions : (dimensions + 7) / 8;
 }
 
-/* ---- encoding ---------------------------------------------------------------------------------- */
+/* ---- encoding -------------------------------------------------------------------------------- */
 
 /* What the kernels add up, in the end. */
 struct totals {
@@ -166,7 +166,8 @@ void vector_code_encode(enum vector_code kind, enum vector_form form, const floa
     } else if (totals.magnitudes > 0.0) {
         scale = totals.squares / totals.magnitudes;
     }
-    /* e belongs to the scale that is stored: in VECTOR_SQUARED_L2 twice it must be a float32 too. */
+    /* e belongs to the scale that is stored: in VECTOR_SQUARED_L2 twice it must be a float32
+     * too. */
     encoding.scale = (double)narrow(fmin(scale, (double)FLT_MAX / 2.0));
     if (kind == VECTOR_INT8) encode_int8(&encoding, &tail, components);
     else encode_bits(&encoding, &tail, components);
@@ -176,7 +177,7 @@ void vector_code_encode(enum vector_code kind, enum vector_form form, const floa
     *head = make_head(form, &totals, encoding.scale, dimensions);
 }
 
-/* ---- a query ----------------------------------------------------------------------------------- */
+/* ---- a query --------------------------------------------------------------------------------- */
 
 /* Bit j of t_i, in two's complement, to bit i % 64 of planes[i / 64][j]. */
 static void spread_to_planes(struct vector_code_query *query, size_t i, int t)
@@ -282,11 +283,11 @@ double vector_code_slack(const struct vector_code_query *prepared, double z)
     return z * prepared->off * (prepared->kind == VECTOR_INT8 ? INT8_LARGEST : 1);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------ */
+/* ---- bounds ---------------------------------------------------------------------------------- */
 
 /* Sums <t, k> of n codes, at most BATCH. */
-static void sum_products(const struct vector_code_query *query, const unsigned char *components,
-                         size_t n, float *sums)
+static void sum_dots(const struct vector_code_query *query, const unsigned char *components,
+                     size_t n, float *sums)
 {
     const struct vector_kernels *kernels = vector_kernels_chosen();
     if (query->kind == VECTOR_INT8) {
@@ -307,12 +308,12 @@ void vector_code_bounds(const struct vector_code_query *prepared, const struct v
     float sums[BATCH];
     for (size_t from = 0; from < codes->n; from += BATCH) {
         size_t n = codes->n - from < BATCH ? codes->n - from : BATCH;
-        sum_products(prepared, (const unsigned char *)codes->components + from * size, n, sums);
+        sum_dots(prepared, (const unsigned char *)codes->components + from * size, n, sums);
         const float *offsets = codes->offsets + from, *scales = codes->scales + from,
                     *errors = codes->errors + from;
         for (size_t i = 0; i < n; i++) {
-            float product = unit * sums[i] + slack;
-            float value = ((base + offsets[i]) + scales[i] * product) + radius * errors[i];
+            float dot = unit * sums[i] + slack;
+            float value = ((base + offsets[i]) + scales[i] * dot) + radius * errors[i];
             sums[i] = value >= -FLT_MAX ? value : INFINITY;
         }
         memcpy(bounds + from, sums, n * sizeof *bounds);

@@ -14,16 +14,16 @@
  *   <q, v>    = <q, c> - <c, e> + scale <q, k> - <q - c, e>
  *   -|q-v|^2  = -|q-c|^2 - |r|^2 - 2 scale <c, k> + 2 scale <q, k> - 2 <q - c, e>
  * where all but the last term is known: from the query and c alone (the base), from v and c alone
- * (the offset), and from q and the code (the product <q, k>). The last term is the error. It is at
- * most |q-c| |e| (Cauchy-Schwarz), and where e points anywhere with respect to q, as after
+ * (the offset), and from q and the code (their dot product <q, k>). The last term is the error. It
+ * is at most |q-c| |e| (Cauchy-Schwarz), and where e points anywhere with respect to q, as after
  * vector_rotate, it is about |q-c| |e| / sqrt(n), n = dimensions: z of these standard errors are
  * exceeded as seldom as z standard deviations of a bell curve, and z = sqrt(n) are never exceeded.
  * |e| is about 0.007 |r| for VECTOR_INT8 and 0.75 |r| for VECTOR_BIT, of vectors spread like noise.
  * The scale of the bits makes <r, e> zero: it is the estimator of RaBitQ (Gao, Long, SIGMOD 2024).
  *
  * A query is rounded too, q_i ~ unit t_i: |t_i| <= 31 for VECTOR_BIT, <= 16319 for VECTOR_INT8. The
- * products are sums of whole numbers, exact and the same on every processor; what rounding the query
- * costs is the slack.
+ * dot products are sums of whole numbers, exact and the same on every processor; what rounding the
+ * query costs is the slack.
  */
 #ifndef VECTOR_QUANTIZE_H
 #define VECTOR_QUANTIZE_H
@@ -65,9 +65,9 @@ int vector_code_query_new(enum vector_code kind, const float *query, size_t dime
                           struct vector_code_query **prepared, struct error *err);
 void vector_code_query_free(struct vector_code_query *prepared); /* accepts NULL */
 
-/* z standard errors of a product <q, k> from rounding the query: z |q - unit t| max |k_i|, where the
- * last is 1 or 127 (more than the root mean square that would do). With z = sqrt(dimensions) no
- * product is off by more. */
+/* z standard errors of a dot product <q, k> from rounding the query: z |q - unit t| max |k_i|,
+ * where the last is 1 or 127 (more than the root mean square that would do). With z =
+ * sqrt(dimensions) no dot product is off by more. */
 double vector_code_slack(const struct vector_code_query *prepared, double z);
 
 /* n codes, borrowed, any bytes: what is not of our making gives bounds of no use and no harm. */
@@ -84,7 +84,7 @@ struct vector_code_bound {
     float slack;  /* vector_code_slack(prepared, z) */
 };
 
-/* bounds[i] = base + offset_i + scale_i (product_i + slack) + radius error_i, computed in float32:
+/* bounds[i] = base + offset_i + scale_i (dot_i + slack) + radius error_i, computed in float32:
  * wrong by at most 2^-21 times the sum of the magnitudes of these terms. +INFINITY where it is NaN
  * or below -FLT_MAX. */
 void vector_code_bounds(const struct vector_code_query *prepared, const struct vector_codes *codes,

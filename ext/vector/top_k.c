@@ -7,8 +7,8 @@
 
 static inline int is_better(const struct top_k_hit *a, const struct top_k_hit *b)
 {
-    if (a->similarity > b->similarity) return 1;
-    return a->similarity == b->similarity && a->id < b->id;
+    if (a->score > b->score) return 1;
+    return a->score == b->score && a->id < b->id;
 }
 
 /* Which of two comes nearer to the top. */
@@ -70,11 +70,11 @@ int top_k_reserve(struct top_k *top, struct error *err)
     return top->capacity < top->k ? make_room(top, top->k, err) : 0;
 }
 
-int top_k_offer(struct top_k *top, int64_t id, double similarity, struct error *err)
+int top_k_offer(struct top_k *top, int64_t id, double score, struct error *err)
 {
     assert(top->order == TOP_K_AS_OFFERED || top->order == TOP_K_WORST_ON_TOP);
-    struct top_k_hit hit = {id, similarity};
-    if (isnan(similarity) || top->k == 0) return 0;
+    struct top_k_hit hit = {id, score};
+    if (isnan(score) || top->k == 0) return 0;
     if (top->n < top->k) {
         int rc = grow(top, err);
         if (rc != 0) return rc;
@@ -91,7 +91,7 @@ int top_k_offer(struct top_k *top, int64_t id, double similarity, struct error *
 double top_k_threshold(const struct top_k *top)
 {
     if (top->k == 0) return INFINITY;
-    return top->order == TOP_K_WORST_ON_TOP ? top->hits[0].similarity : -INFINITY;
+    return top->order == TOP_K_WORST_ON_TOP ? top->hits[0].score : -INFINITY;
 }
 
 int top_k_pop(struct top_k *top, struct top_k_hit *hit)

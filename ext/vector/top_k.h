@@ -1,7 +1,7 @@
 /*
  * top_k.h: the k best of a stream of hits.
  *
- * Better is a higher similarity, and of equal ones the lower id; so the outcome does not depend on
+ * Better is a higher score, and of equal ones the lower id; so the outcome does not depend on
  * the order of the stream. NaN is never a hit. An id offered twice is two hits.
  *
  * Up to k hits are simply collected. From then on they are a binary heap with the worst on top,
@@ -19,7 +19,7 @@
 
 struct top_k_hit {
     int64_t id;
-    double similarity;
+    double score;
 };
 
 enum top_k_order { TOP_K_AS_OFFERED, TOP_K_WORST_ON_TOP, TOP_K_BEST_ON_TOP, TOP_K_SORTED };
@@ -38,11 +38,12 @@ void top_k_deinit(struct top_k *top);
 /* Room for all k hits: from then on top_k_offer allocates nothing. ERROR_NOMEM. */
 int top_k_reserve(struct top_k *top, struct error *err);
 
-/* Takes a hit in if it is among the k best so far. Not after top_k_pop or top_k_sort. ERROR_NOMEM.
- */
-int top_k_offer(struct top_k *top, int64_t id, double similarity, struct error *err);
+/* Takes a hit in if it is among the k best so far. Not after top_k_pop or top_k_sort.
+ * ERROR_NOMEM. */
+int top_k_offer(struct top_k *top, int64_t id, double score, struct error *err);
 
-/* A hit less similar than this will not be kept: -INFINITY until there are k, +INFINITY if k is 0.
+/* A hit with a lower score than this will not be kept: -INFINITY until there are k, +INFINITY if k
+ * is 0.
  */
 double top_k_threshold(const struct top_k *top);
 

@@ -173,7 +173,7 @@ static double measure(const struct local_kernels *kernels, enum local_precision 
         for (; passed < ROUND_SECONDS; passed = now() - start, n++) {
             const struct local_matrix *matrix = matrices + next++ % n_matrices;
             kernels->convert(precision, &rows, 0, m);
-            kernels->product(matrix, &rows, &output, 0, matrix->n_panels);
+            kernels->gemm(matrix, &rows, &output, 0, matrix->n_panels);
         }
         if (passed / (double)n < best) best = passed / (double)n;
     }

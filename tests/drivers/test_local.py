@@ -122,7 +122,7 @@ class ReferenceTest(LocalTest):
                 self.assertAlmostEqual(float(got), float(wanted), delta=FLOAT32 * max(1, abs(float(wanted))))
 
     def test_token_ids(self):
-        for kind in ("mean", "cls", "masked", "xlm", "roberta", "static"):
+        for kind in ("mean", "cls", "masked", "xlm", "roberta", "mpnet", "static"):
             pieces = reference.Model(self.folder(kind)).pieces
             for text in texts.TEXTS:
                 with self.subTest(kind=kind, text=text[:30]):
@@ -134,7 +134,7 @@ class ReferenceTest(LocalTest):
 
     def test_reduced_precision(self):
         for precision, least in COSINE.items():
-            for kind in ("mean", "cls", "xlm"):
+            for kind in ("mean", "cls", "xlm", "mpnet"):
                 name = f"{kind}-{precision}"
                 self.alias(name, "local:test/" + kind, precision=precision)
                 exact = self.embed_all(texts.TEXTS, "local:test/" + kind)

@@ -36,7 +36,7 @@ static void clean_up(void)
 static void check(const struct local_config *config)
 {
     if (config->max_tokens < 3) abort();
-    if (config->architecture == LOCAL_STATIC) {
+    if (config->architecture->is_static) {
         if (config->classifies || config->dimensions != 0) abort();
         return;
     }
@@ -44,7 +44,8 @@ static void check(const struct local_config *config)
     if (config->hidden_size > 8192 || config->hidden_size / config->n_heads > 256) abort();
     if (config->dimensions != config->hidden_size || config->n_layers == 0) abort();
     if (config->n_layers > 128 || config->intermediate_size == 0) abort();
-    if (config->vocabulary_size == 0 || config->n_segments == 0) abort();
+    if (config->vocabulary_size == 0) abort();
+    if ((config->n_segments == 0) != (config->architecture->pair_segments == 0)) abort();
     if (config->first_position + config->max_tokens > config->n_positions) abort();
     if (!(config->layer_norm_epsilon > 0)) abort();
     if (config->score != LOCAL_IDENTITY && config->score != LOCAL_SIGMOID) abort();

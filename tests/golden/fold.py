@@ -1,4 +1,4 @@
-"""fold.py: what text/fold.h promises for letters, worked out by Python's unicodedata.
+"""fold.py: what text/unicode/fold.h promises for letters, worked out by Python's unicodedata.
 
     python3 tests/golden/fold.py > tests/golden/fold.txt
 

@@ -11,6 +11,7 @@ INSERT INTO rerank_models(name, task, provider, model, precision) VALUES ('half'
 SELECT cosine_sim(embed('a bat', 'half'), embed('a bat', 'local:test/mean')) > .999, cosine_sim(embed('a bat', 'byte'), embed('a bat', 'local:test/mean')) > .99;
 SELECT printf('%.3f', cosine_sim(embed('a bat', 'local:test/static'), embed('bats', 'local:test/static')));
 SELECT printf('%.3f', cosine_sim(embed('a bat', 'local:test/xlm'), embed('bats', 'local:test/xlm')));
+SELECT printf('%.3f', cosine_sim(embed('a bat', 'local:test/mpnet'), embed('bats', 'local:test/mpnet'))), printf('%.3f', rerank('a bat', 'bats', 'local:test/mpnet-cross'));
 -- An index.
 CREATE TABLE films(id INTEGER PRIMARY KEY, title TEXT);
 INSERT INTO films(title) VALUES ('the bats of the cave'), ('love story'), ('a space ship');

@@ -2,10 +2,11 @@
 # install.sh WHAT...: makes sure that what a make target needs is on this machine.
 #
 #   runtime    a C compiler, make, the SQLite shell, headers of SQLite, libcurl and cJSON
-#   test       cmocka, and a python3 with numpy whose sqlite3 loads extensions (make test, asan, fault)
+#   test       cmocka, and a python3 with numpy whose sqlite3 loads extensions (make test and others)
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
-#   bench      onnx for that python3, and npm for the peers            (make bench)
+#   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
+#   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
 # Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
 # sudo), brew on macOS. Elsewhere it says what to install and fails.
@@ -49,6 +50,11 @@ look_clang() { has_command clang || need clang; }
 look_bench() {
     "$(sh "$(dirname "$0")/python.sh")" -c 'import onnx' 2>/dev/null || need onnx
     has_command npm || need npm
+    has_command valgrind || need valgrind
+}
+look_cross() {
+    has_command aarch64-linux-gnu-gcc || need cross-compiler
+    has_command qemu-aarch64 || need qemu-user
 }
 look_format() { has_command clang-format || need clang-format; }
 
@@ -59,6 +65,7 @@ debian_package() {
     curl-headers) echo libcurl4-openssl-dev ;;
     cjson-headers) echo libcjson-dev ;;
     cmocka) echo libcmocka-dev ;;
+    cross-compiler) echo "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
     clang) echo "clang libclang-rt-14-dev" ;;
     numpy) echo "python3-numpy libopenblas0-pthread" ;;
     onnx) echo python3-onnx ;;
@@ -112,15 +119,15 @@ install_brew() {
 say_what_to_install() {
     echo "missing on this machine:$missing" >&2
     echo "please install: a C11 compiler and GNU make; SQLite 3.38 or newer with its shell" >&2
-    echo "(sqlite3) and its headers (sqlite3ext.h); libcurl and cJSON with headers; for the tests also cmocka, and a python3" >&2
-    echo "whose sqlite3 module can load extensions. Then run make again." >&2
+    echo "(sqlite3) and its headers (sqlite3ext.h); libcurl and cJSON with headers; for the tests" >&2
+    echo "also cmocka, and a python3 whose sqlite3 module can load extensions. Then run make again." >&2
     return 1
 }
 
-[ $# -gt 0 ] || { echo "usage: install.sh runtime|test|clang|format|bench ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: install.sh runtime|test|clang|format|cross|bench ..." >&2; exit 2; }
 for what in "$@"; do
     case $what in
-    runtime | test | clang | format | bench) "look_$what" ;;
+    runtime | test | clang | format | cross | bench) "look_$what" ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done

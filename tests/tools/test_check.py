@@ -1,5 +1,6 @@
-"""Plants a violation of each rule in a copy of ext/base/: check.py must find it."""
+"""Plants a violation of each rule in a small house of three rooms: check.py must find it."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,33 +10,62 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CHECK = os.path.join(ROOT, "tests", "check.py")
 
-LONG_FUNCTION = "void base_planted(void)\n{\n" + "    ;\n" * 121 + "}\n"
+HOUSE = {
+    "ext/rooms": "# lowest first\nbase: <cjson/cJSON.h> -lcjson\ntext: base\nmodel: text # no base\n",
+    "ext/base/hash.h": "int base_hash(int value);\n",
+    "ext/base/hash.c": '#include "base/hash.h"\n\n#include <cjson/cJSON.h>\n#include <string.h>\n\n'
+                       "int base_hash(int value)\n{\n    return value;\n}\n",
+    "ext/text/words.h": "extern const int text_words;\n",
+    "ext/text/words.c": '#include "text/words.h"\n\n#include "base/hash.h"\n\n'
+                        "const int text_words = 1;\n",
+    "ext/model/model.c": '#include "text/words.h"\n\n'
+                         "static int base_hash(int a)\n{\n    return a + text_words;\n}\n",
+    "tests/unit/model/test_model.c": '#include "base/hash.h"\n#include "text/words.h"\n',
+}
+
+LONG_FUNCTION = "void base_planted(void)\n{\n" + "    ;\n" * 61 + "}\n"
+WIDE = "/* " + "x" * 95 + " */\n"
 
 # (rule, file, what is planted, what the message says)
 VIOLATIONS = [
-    ("floors", "base/planted.c", '#include "vector/codec.h"\n', "base/ does not include vector/"),
-    ("floors", "lexical/planted.c", '#include "api/provider.h"\n', "does not include api/"),
-    ("floors", "text/planted.c", '#include "vector/codec.h"\n', "text/ does not include vector/"),
-    ("floors", "index/planted.c", '#include "catalog/catalog.h"\n', "does not include catalog/"),
-    ("floors", "cellar/planted.c", "int cellar;\n", "cellar/ has no floor"),
-    ("floors", "model/planted.c", '#include "planted.h"\n', "does not begin with a room"),
-    ("third-party headers", "model/planted.c", "#include <sqlite3.h>\n", "sqlite3.h belongs to"),
-    ("third-party headers", "index/planted.c", "#include <sqlite3ext.h>\n", "belongs to sqlite/"),
-    ("third-party headers", "model/planted.c", "#include <curl/curl.h>\n", "belongs to http/"),
-    ("third-party headers", "sqlite/planted.c", "#include <cjson/cJSON.h>\n", "base/ alone"),
-    ("third-party headers", "base/planted.c", "#include <openssl/sha.h>\n", "not a header"),
-    ("no included .c file", "base/planted.c", '#include "base/hash.c"\n', "includes base/hash.c"),
-    ("memory through base/", "text/planted.c", "void *p(void) { return malloc(1); }\n", "malloc()"),
-    ("memory through base/", "text/planted.c", "void p(void *b) { free(b); }\n", "free()"),
-    ("no output, no exit", "text/planted.c", "void p(void) { abort(); }\n", "abort()"),
-    ("no output, no exit", "text/planted.c", "void p(void) { exit(1); }\n", "exit()"),
-    ("no output, no exit", "text/planted.c", 'void p(void) { printf("x"); }\n', "printf()"),
-    ("no output, no exit", "text/planted.c", "void *p(void) { return stderr; }\n", "stderr"),
-    ("file length", "base/planted.c", "\n" * 1001, "1001 lines"),
-    ("function length", "base/planted.c", LONG_FUNCTION, "a function of 123 lines"),
-    ("nothing left over", "base/planted.c", "/* TO" "DO: more */\n", "TO" "DO"),
+    ("rooms", "ext/rooms", HOUSE["ext/rooms"] + "cellar:\n", "no ext/cellar/ with a .c file"),
+    ("rooms", "ext/rooms", "base: text <cjson/cJSON.h>\ntext: base\nmodel: text\n",
+     "base includes text, which no line above is of"),
+    ("rooms", "ext/rooms", HOUSE["ext/rooms"].replace("model: text", "model: text base"),
+     "model does not include base"),
+    ("rooms", "ext/rooms", HOUSE["ext/rooms"].replace("text: base", "text: base <cjson/cJSON.h>"),
+     "<cjson/cJSON.h> is base's alone"),
+    ("rooms", "ext/rooms", HOUSE["ext/rooms"] + "text: base\n", "or its second"),
+    ("includes", "ext/base/planted.c", '#include "text/words.h"\n', "base/ does not include text/"),
+    ("includes", "ext/model/planted.c", '#include "base/hash.h"\n', "model/ does not include base/"),
+    ("includes", "ext/cellar/planted.c", "int cellar;\n", "ext/cellar/ has no line"),
+    ("includes", "ext/text/unicode/planted.c", "int u;\n", "ext/text/unicode/ has no line"),
+    ("includes", "ext/model/planted.c", '#include "planted.h"\n', "does not begin with a room"),
+    ("includes", "ext/model/planted.c", "#include <cjson/cJSON.h>\n", "belongs to base/ alone"),
+    ("includes", "ext/base/planted.c", "#include <openssl/sha.h>\n", "not a header"),
+    ("includes of tests", "tests/unit/base/test_hash.c", '#include "text/words.h"\n',
+     "text/ is not below base/"),
+    ("includes of tests", "tests/unit/cellar/test_cellar.c", "int a;\n", "is of no room"),
+    ("no included .c file", "ext/base/planted.c", '#include "base/hash.c"\n', "includes base/hash.c"),
+    ("memory through base/", "ext/text/planted.c", "void *p(void) { return malloc(1); }\n",
+     "malloc()"),
+    ("memory through base/", "ext/text/planted.c", "void p(void *b) { free(b); }\n", "free()"),
+    ("no output, no exit", "ext/text/planted.c", "void p(void) { abort(); }\n", "abort()"),
+    ("no output, no exit", "ext/text/planted.c", "void p(void) { exit(1); }\n", "exit()"),
+    ("no output, no exit", "ext/text/planted.c", 'void p(void) { printf("x"); }\n', "printf()"),
+    ("no output, no exit", "ext/text/planted.c", "void *p(void) { return stderr; }\n", "stderr"),
+    ("file length", "ext/base/planted.c", "\n" * 601, "601 lines"),
+    ("file length", "tests/unit/base/planted.c", "\n" * 601, "601 lines"),
+    ("file length", "tests/http/planted.py", "\n" * 601, "601 lines"),
+    ("width", "ext/base/planted.h", WIDE, "101 columns"),
+    ("width", "tests/fuzz/planted.c", WIDE, "101 columns"),
+    ("width", "tests/http/planted.py", "#" * 101 + "\n", "101 columns"),
+    ("function length", "ext/base/planted.c", LONG_FUNCTION, "a function of 63 lines"),
+    ("function length", "tests/fuzz/planted.c", LONG_FUNCTION, "a function of 63 lines"),
+    ("nothing left over", "ext/base/planted.c", "/* TO" "DO: more */\n", "TO" "DO"),
 ] + [
-    ("banned functions", "base/planted.c", f"void p(void) {{ {name}(0); }}\n", name + "() is banned")
+    ("banned functions", "ext/base/planted.c", f"void p(void) {{ {name}(0); }}\n",
+     name + "() is banned")
     for name in ("strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atof")
 ]
 
@@ -48,6 +78,18 @@ int base_planted(struct base_methods *methods, void *block)
     return snprintf_like("exit(1); printf(x)", 'x');
 }
 """
+LONG_TABLE = "/* generated by tests/golden/ucd.py */\n" + "\n" * 700
+
+
+def caller(name, called):
+    """A function `name` that calls `called`."""
+    return (f"int {called}(int a);\n\nint {name}(int a)\n{{\n"
+            f"    return a == 0 ? 0 : {called}(a - 1);\n}}\n")
+
+
+def table(name, function):
+    """A table `name` that holds `function`, which it only declares."""
+    return f"int {function}(int a);\nint (*const {name}[])(int) = {{{function}}};\n"
 
 
 class CheckTest(unittest.TestCase):
@@ -55,33 +97,82 @@ class CheckTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = folder.name
-        shutil.copytree(os.path.join(ROOT, "ext", "base"), os.path.join(self.root, "ext", "base"))
+        self.plant(HOUSE)
 
     def check(self, *arguments):
         result = subprocess.run(
-            [sys.executable, CHECK, "--root", self.root, *arguments], stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, check=False)
+            [sys.executable, "-B", CHECK, "--root", self.root, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return result.returncode, result.stdout.decode()
 
-    def plant(self, path, text):
-        path = os.path.join(self.root, "ext", path)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+    def plant(self, files):
+        for path, text in files.items():
+            path = os.path.join(self.root, path)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+
+    def pull_up(self, files):
+        for path in files:
+            os.remove(os.path.join(self.root, path))
+        self.plant({path: HOUSE[path] for path in files if path in HOUSE})
+
+    def find(self, rule, files, *messages):
+        self.plant(files)
+        status, output = self.check()
+        self.pull_up(files)
+        self.assertEqual(status, 1, output)
+        self.assertEqual(re.findall(r"(?m)^(\S.*?) +broken$", output), [rule], output)
+        for message in messages:
+            self.assertIn(message, output)
+
+    def test_the_house_stands(self):
+        status, output = self.check()
+        self.assertEqual(status, 0, output)
 
     def test_finds_each_violation(self):
         for rule, path, text, message in VIOLATIONS:
             with self.subTest(rule=rule, text=text[:40]):
-                self.plant(path, text)
-                status, output = self.check()
-                os.remove(os.path.join(self.root, "ext", path))
-                self.assertEqual(status, 1, output)
-                self.assertRegex(output, rf"(?m)^{rule} +broken$")
-                self.assertIn(f"ext/{path}:", output)
-                self.assertIn(message, output)
+                self.find(rule, {path: text}, f"{path}:", message)
+
+    def test_finds_a_circle_of_two_files(self):
+        self.find("circles", {"ext/base/ping.c": caller("ping", "pong"),
+                              "ext/base/pong.c": caller("pong", "ping")},
+                  "ext/base/ping.c uses pong of ext/base/pong.c",
+                  "ext/base/pong.c uses ping of ext/base/ping.c")
+
+    def test_finds_a_circle_of_three_files(self):
+        self.find("circles", {"ext/base/one.c": caller("one", "two"),
+                              "ext/base/two.c": table("two_table", "three") + caller("two", "one_"),
+                              "ext/base/three.c": caller("three", "one")},
+                  "ext/base/one.c uses two of ext/base/two.c",
+                  "ext/base/two.c uses three of ext/base/three.c",
+                  "ext/base/three.c uses one of ext/base/one.c")
+
+    def test_finds_a_circle_through_a_function_in_a_header(self):
+        self.find("circles", {
+            "ext/base/inline.h": "int base_real(int a);\n\nstatic inline int base_short(int a)\n{\n"
+                                 "    return base_real(a);\n}\n",
+            "ext/base/real.c": '#include "base/inline.h"\n\nint base_real(int a)\n{\n'
+                               "    return a > 0 ? base_short(a - 1) : 0;\n}\n"},
+                  "ext/base/inline.h uses base_real of ext/base/real.c",
+                  "ext/base/real.c uses base_short of ext/base/inline.h")
+
+    def test_finds_a_circle_of_headers(self):
+        self.find("circles of headers", {"ext/base/one.h": '#include "base/two.h"\n',
+                                         "ext/base/two.h": '#include "base/one.h"\n'},
+                  "ext/base/one.h and ext/base/two.h include each other")
+
+    def test_names_that_others_cannot_see_make_no_circle(self):
+        self.plant({
+            "ext/base/ping.c": "static int pong(int a)\n{\n    return a;\n}\n\n"
+                               "int ping(struct pong *p)\n{\n    return p->pong + pong(1);\n}\n",
+            "ext/base/pong.c": caller("pong", "ping")})
+        status, output = self.check()
+        self.assertEqual(status, 0, output)
 
     def test_comments_strings_and_members_are_innocent(self):
-        self.plant("base/planted.c", INNOCENT)
+        self.plant({"ext/base/planted.c": INNOCENT, "ext/base/table.c": LONG_TABLE})
         status, output = self.check()
         self.assertEqual(status, 0, output)
 
@@ -99,12 +190,23 @@ class CheckTest(unittest.TestCase):
 
     def test_finds_what_clang_format_would_change(self):
         shutil.copy(os.path.join(ROOT, ".clang-format"), self.root)
-        self.plant("base/planted.c", "int  base_planted ( void ) ;\n")
+        self.plant({"ext/base/planted.c": "int  base_planted ( void ) ;\n"})
         status, output = self.check()
         if "format                   skipped" in output:
             self.skipTest("clang-format 14 is not here")
         self.assertEqual(status, 1, output)
         self.assertIn("clang-format would change", output)
+
+
+class RoomsTest(unittest.TestCase):
+    def test_sisters_never_see_each_other(self):
+        with open(os.path.join(ROOT, "ext", "rooms"), encoding="utf-8") as file:
+            rooms = dict(re.findall(r"(?m)^([a-z/]+):(.*)$", file.read()))
+        for sisters in (["lexical", "local", "api"], ["index", "catalog"],
+                        ["semantic", "functions"]):
+            for room in sisters:
+                listed = {word.split("/")[0] for word in rooms[room].split()}
+                self.assertEqual(listed & set(sisters) - {room}, set(), room)
 
 
 if __name__ == "__main__":

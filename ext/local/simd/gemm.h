@@ -1,6 +1,6 @@
 /*
- * gemm.h: the loop over tiles that the products of all families share, and what a family adds to
- * it. Internal to them.
+ * gemm.h: the loop over tiles that gemm of all families shares, and what a family adds to it.
+ * Internal to them.
  *
  * A product goes panel by panel. A panel stays in the second level cache while all rows of a block
  * meet it, some at a time: a tile is what one pass over a panel gives, at most GEMM_ROWS rows
@@ -55,7 +55,7 @@ struct gemm_family {
     void (*end)(void); /* behind the last tile; or NULL */
 };
 
-/* As the product of struct local_kernels. */
+/* As the gemm of struct local_kernels. */
 void gemm_run(const struct gemm_family *family, const struct local_matrix *matrix,
               const struct local_rows *rows, const struct local_output *output, size_t first,
               size_t last);
@@ -101,39 +101,37 @@ struct gemm_coder {
 void gemm_convert(const struct gemm_coder *coder, enum local_precision precision,
                   const struct local_rows *rows, size_t first, size_t last);
 
-/* Of all products by those names: what struct local_kernels has. */
+/* Of all families by those names: what struct local_kernels has. */
 #define LOCAL_GEMM_OF(family)                                                                      \
     void family##_convert(enum local_precision precision, const struct local_rows *rows,           \
                           size_t first, size_t last);                                              \
-    void family##_product(const struct local_matrix *matrix, const struct local_rows *rows,        \
-                          const struct local_output *output, size_t first, size_t last)
+    void family##_gemm(const struct local_matrix *matrix, const struct local_rows *rows,           \
+                       const struct local_output *output, size_t first, size_t last)
 
 LOCAL_GEMM_OF(scalar);
-#if defined(__x86_64__)
-#define LOCAL_HAS_X86 1
+#ifdef PROCESSOR_HAS_X86
 LOCAL_GEMM_OF(avx2);
 LOCAL_GEMM_OF(avx512);
 /* Converted as by avx512. */
-void avx512vnni_product(const struct local_matrix *matrix, const struct local_rows *rows,
-                        const struct local_output *output, size_t first, size_t last);
-void avx512bf16_product(const struct local_matrix *matrix, const struct local_rows *rows,
-                        const struct local_output *output, size_t first, size_t last);
+void avx512vnni_gemm(const struct local_matrix *matrix, const struct local_rows *rows,
+                     const struct local_output *output, size_t first, size_t last);
+void avx512bf16_gemm(const struct local_matrix *matrix, const struct local_rows *rows,
+                     const struct local_output *output, size_t first, size_t last);
 #ifdef PROCESSOR_MAY_HAVE_AMX
-#define LOCAL_HAS_AMX 1
 /* float32 as by avx512, whose conversions these are. */
-void amx_product(const struct local_matrix *matrix, const struct local_rows *rows,
-                 const struct local_output *output, size_t first, size_t last);
+void amx_gemm(const struct local_matrix *matrix, const struct local_rows *rows,
+              const struct local_output *output, size_t first, size_t last);
 /* The sums of its tiles: of up to 32 rows, of which 16 go together. */
-void amx_sum_pairs(struct gemm_tile *tile);
-void amx_sum_fours(struct gemm_tile *tile);
+void amx_sum_dot2(struct gemm_tile *tile);
+void amx_sum_dot4(struct gemm_tile *tile);
 void amx_end(void);
 #endif
 #endif
 #if defined(__aarch64__)
 LOCAL_GEMM_OF(neon);
 /* Converted as by neon. */
-void neondot_product(const struct local_matrix *matrix, const struct local_rows *rows,
-                     const struct local_output *output, size_t first, size_t last);
+void neondot_gemm(const struct local_matrix *matrix, const struct local_rows *rows,
+                  const struct local_output *output, size_t first, size_t last);
 #endif
 
 #endif

@@ -10,7 +10,7 @@
  */
 #include "local/simd/gemm.h"
 
-#ifdef LOCAL_HAS_AMX
+#ifdef PROCESSOR_MAY_HAVE_AMX
 
 #include <immintrin.h>
 #include <string.h>
@@ -113,14 +113,14 @@ INLINE void sum_up(int is_int8, int has_lower, const struct gemm_tile *tile)
     _tile_stored(3, tile->sums->whole + 2 * ROWS * ROWS + ROWS, 2 * LINE);
 }
 
-TARGET void amx_sum_pairs(struct gemm_tile *tile)
+TARGET void amx_sum_dot2(struct gemm_tile *tile)
 {
     if (tile->prepared != tile->n_rows) prepare(tile);
     if (tile->n_rows > ROWS) sum_up(0, 1, tile);
     else sum_up(0, 0, tile);
 }
 
-TARGET void amx_sum_fours(struct gemm_tile *tile)
+TARGET void amx_sum_dot4(struct gemm_tile *tile)
 {
     if (tile->prepared != tile->n_rows) prepare(tile);
     if (tile->n_rows > ROWS) sum_up(1, 1, tile);

@@ -1,14 +1,12 @@
 /*
- * gemm_lanes.h: the products of AVX2, AVX-512 and NEON, written once over lanes. Included by
- * products_avx2.c, products_avx512.c and products_neon.c alone, which say what a lane operation is:
+ * gemm_lanes.h: gemm of AVX2, AVX-512 and NEON, written once over lanes. Included by
+ * gemm_avx2.c, gemm_avx512.c and gemm_neon.c alone, which say what a lane operation is:
  *
  *   TARGET, INLINE        attributes of a function, of an operation
  *   LANES, lanes          floats of a register (NEON: of two), and its type, which holds whole numbers
  *                         as well
- *   TILE_ROWS             of a tile at most
- *   EACH_ROW(DO)          DO(r, c, d, p) for each: the names of its sums, and its address
- *   EACH_NUMBER(DO, kind) DO(kind, n) for 1 to TILE_ROWS
- *   HAS_PAIRS, HAS_FOURS  if there are add_pairs, add_fours
+ *   TILE_ROWS             of a tile at most: 4, 6 or 14
+ *   HAS_DOT2, HAS_DOT4  if there are add_dot2, add_dot4
  *
  * and the operations that are used below.
  *
@@ -27,11 +25,51 @@
 #define LINE (sizeof(lanes))
 #define CHUNK 256 /* inputs that are widened at a time, a multiple of 4 */
 
+/* DO(r, c, d, p) for each row of a tile: the names of its sums, and its address. */
+#define ROWS_4(DO)                                                                                 \
+    DO(0, c0, d0, p0)                                                                              \
+    DO(1, c1, d1, p0 + next)                                                                       \
+    DO(2, c2, d2, p0 + 2 * next)                                                                   \
+    DO(3, c3, d3, p0 + third)
+#define ROWS_6(DO)                                                                                 \
+    ROWS_4(DO)                                                                                     \
+    DO(4, c4, d4, p4)                                                                              \
+    DO(5, c5, d5, p4 + next)
+#define ROWS_14(DO)                                                                                \
+    ROWS_6(DO)                                                                                     \
+    DO(6, c6, d6, p4 + 2 * next)                                                                   \
+    DO(7, c7, d7, p4 + third)                                                                      \
+    DO(8, c8, d8, p8)                                                                              \
+    DO(9, c9, d9, p8 + next)                                                                       \
+    DO(10, c10, d10, p8 + 2 * next)                                                                \
+    DO(11, c11, d11, p8 + third)                                                                   \
+    DO(12, c12, d12, p12)                                                                          \
+    DO(13, c13, d13, p12 + next)
+
+/* DO(kind, n) for each number of rows. */
+#define NUMBERS_4(DO, kind) DO(kind, 1) DO(kind, 2) DO(kind, 3) DO(kind, 4)
+#define NUMBERS_6(DO, kind) NUMBERS_4(DO, kind) DO(kind, 5) DO(kind, 6)
+#define NUMBERS_14(DO, kind)                                                                       \
+    NUMBERS_6(DO, kind)                                                                            \
+    DO(kind, 7)                                                                                    \
+    DO(kind, 8)                                                                                    \
+    DO(kind, 9)                                                                                    \
+    DO(kind, 10)                                                                                   \
+    DO(kind, 11)                                                                                   \
+    DO(kind, 12)                                                                                   \
+    DO(kind, 13)                                                                                   \
+    DO(kind, 14)
+
+#define JOIN_NOW(a, b) a##b
+#define JOIN(a, b) JOIN_NOW(a, b)
+#define EACH_ROW(DO) JOIN(ROWS_, TILE_ROWS)(DO)
+#define EACH_NUMBER(DO, kind) JOIN(NUMBERS_, TILE_ROWS)(DO, kind)
+
 /* What a step multiplies. */
 enum kind {
     FLOATS, /* one input */
-    PAIRS,  /* two inputs of bfloat16 */
-    FOURS,  /* four inputs of int8 */
+    DOT2,   /* two inputs of bfloat16 */
+    DOT4,   /* four inputs of int8 */
     WIDE,   /* one input of bfloat16; rows widened to floats */
     WORDS   /* four inputs of int8, for half of the columns; rows widened to int16 */
 };
@@ -51,24 +89,24 @@ TARGET static struct gemm_range range_of(const float *floats, size_t n)
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
         lanes values = load_first(floats + i, LANES),
               others = load_first(floats + i + LANES, LANES);
-        low = least(values, low);
-        high = largest(values, high);
-        other_low = least(others, other_low);
-        other_high = largest(others, other_high);
+        low = min(values, low);
+        high = max(values, high);
+        other_low = min(others, other_low);
+        other_high = max(others, other_high);
     }
     for (; i < n; i += LANES) {
         lanes values = load_first(floats + i, at_most_lanes(n - i));
-        low = least(values, low);
-        high = largest(values, high);
+        low = min(values, low);
+        high = max(values, high);
     }
-    return gemm_range(least_lane(least(other_low, low)), largest_lane(largest(other_high, high)));
+    return gemm_range(min_lane(min(other_low, low)), max_lane(max(other_high, high)));
 }
 
 /* Rounded twice, as in every family: no fused operation. */
 INLINE void code_some(const float *floats, size_t count, lanes inverse, lanes shift, uint8_t *codes)
 {
     lanes code = plus(times(load_first(floats, count), inverse), shift);
-    store_codes(codes, (count + 3) / 4 * 4, least(largest(code, all(0.0f)), all(255.0f)));
+    store_codes(codes, (count + 3) / 4 * 4, min(max(code, all(0.0f)), all(255.0f)));
 }
 
 TARGET static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale,
@@ -122,18 +160,18 @@ INLINE lanes weights_of(enum kind kind, const unsigned char *panel, size_t step,
     if (kind == WORDS) return load_words(panel + 2 * LINE * step + LINE / 2 * half);
     if (kind == WIDE) {
         lanes pairs = load_line(panel + 2 * LINE * (step / 2) + LINE * half);
-        return step % 2 == 0 ? firsts_of_pairs(pairs) : seconds_of_pairs(pairs);
+        return step % 2 == 0 ? evens_of_pairs(pairs) : odds_of_pairs(pairs);
     }
     return load_line(panel + 2 * LINE * step + LINE * half);
 }
 
 INLINE lanes add_product(enum kind kind, lanes sum, lanes a, lanes b)
 {
-#ifdef HAS_PAIRS
-    if (kind == PAIRS) return add_pairs(sum, a, b);
+#ifdef HAS_DOT2
+    if (kind == DOT2) return add_dot2(sum, a, b);
 #endif
-#ifdef HAS_FOURS
-    if (kind == FOURS) return add_fours(sum, a, b);
+#ifdef HAS_DOT4
+    if (kind == DOT4) return add_dot4(sum, a, b);
 #endif
     if (kind == WORDS) return add_words(sum, a, b);
     return fused(a, b, sum);
@@ -329,10 +367,10 @@ TARGET static void store_tile(const struct gemm_tile *tile, float *values, size_
     }
 }
 
-/* The function NAME_product, of the sums for bfloat16 and int8. */
-#define DEFINE_PRODUCT(name, layers, bfloat16, int8)                                               \
-    void name##_product(const struct local_matrix *matrix, const struct local_rows *rows,          \
-                        const struct local_output *output, size_t first, size_t last)              \
+/* The function NAME_gemm, of the sums for bfloat16 and int8. */
+#define DEFINE_GEMM(name, layers, bfloat16, int8)                                                  \
+    void name##_gemm(const struct local_matrix *matrix, const struct local_rows *rows,             \
+                     const struct local_output *output, size_t first, size_t last)                 \
     {                                                                                              \
         static const struct gemm_family family = {                                                 \
             .width = WIDTH,                                                                        \

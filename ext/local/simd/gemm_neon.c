@@ -13,15 +13,7 @@
 #define INLINE __attribute__((always_inline)) static inline
 #define LANES 8
 #define TILE_ROWS 4 /* with more, gcc 12 keeps sums on the stack */
-#define HAS_FOURS
-
-#define EACH_ROW(DO)                                                                               \
-    DO(0, c0, d0, p0)                                                                              \
-    DO(1, c1, d1, p0 + next)                                                                       \
-    DO(2, c2, d2, p0 + 2 * next)                                                                   \
-    DO(3, c3, d3, p0 + third)
-
-#define EACH_NUMBER(DO, kind) DO(kind, 1) DO(kind, 2) DO(kind, 3) DO(kind, 4)
+#define HAS_DOT4
 
 typedef float32x4x2_t lanes;
 
@@ -160,22 +152,22 @@ INLINE lanes fused(lanes a, lanes b, lanes c)
 }
 
 /* Of a number and NaN the number, as in the other families. */
-INLINE lanes least(lanes a, lanes b)
+INLINE lanes min(lanes a, lanes b)
 {
     return (lanes){{vminnmq_f32(a.val[0], b.val[0]), vminnmq_f32(a.val[1], b.val[1])}};
 }
 
-INLINE lanes largest(lanes a, lanes b)
+INLINE lanes max(lanes a, lanes b)
 {
     return (lanes){{vmaxnmq_f32(a.val[0], b.val[0]), vmaxnmq_f32(a.val[1], b.val[1])}};
 }
 
-INLINE float least_lane(lanes a)
+INLINE float min_lane(lanes a)
 {
     return vminnmvq_f32(vminnmq_f32(a.val[0], a.val[1]));
 }
 
-INLINE float largest_lane(lanes a)
+INLINE float max_lane(lanes a)
 {
     return vmaxnmvq_f32(vmaxnmq_f32(a.val[0], a.val[1]));
 }
@@ -198,12 +190,12 @@ INLINE lanes floats_of_whole(lanes a)
     return (lanes){{vcvtq_f32_s32(whole_of(a, 0)), vcvtq_f32_s32(whole_of(a, 1))}};
 }
 
-INLINE lanes firsts_of_pairs(lanes pairs)
+INLINE lanes evens_of_pairs(lanes pairs)
 {
     return lanes_of(vshlq_n_s32(whole_of(pairs, 0), 16), vshlq_n_s32(whole_of(pairs, 1), 16));
 }
 
-INLINE lanes seconds_of_pairs(lanes pairs)
+INLINE lanes odds_of_pairs(lanes pairs)
 {
     int32x4_t high = vdupq_n_s32(-0x10000);
     return lanes_of(vandq_s32(whole_of(pairs, 0), high), vandq_s32(whole_of(pairs, 1), high));
@@ -221,7 +213,7 @@ INLINE lanes add_words(lanes sum, lanes a, lanes b)
     return plus_whole(sum, lanes_of(half_of_words(a, b, 0), half_of_words(a, b, 1)));
 }
 
-INLINE float32x4_t half_of_fours(float32x4_t sum, float32x4_t a, float32x4_t b)
+INLINE float32x4_t half_of_dot4(float32x4_t sum, float32x4_t a, float32x4_t b)
 {
     uint8x16_t codes = veorq_u8(vreinterpretq_u8_f32(a), vdupq_n_u8(0x80));
     __asm__("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum) : "w"(codes), "w"(b));
@@ -229,10 +221,10 @@ INLINE float32x4_t half_of_fours(float32x4_t sum, float32x4_t a, float32x4_t b)
 }
 
 /* Both are signed: of the codes 128 less. */
-INLINE lanes add_fours(lanes sum, lanes a, lanes b)
+INLINE lanes add_dot4(lanes sum, lanes a, lanes b)
 {
-    return (lanes){{half_of_fours(sum.val[0], a.val[0], b.val[0]),
-                    half_of_fours(sum.val[1], a.val[1], b.val[1])}};
+    return (lanes){{half_of_dot4(sum.val[0], a.val[0], b.val[0]),
+                    half_of_dot4(sum.val[1], a.val[1], b.val[1])}};
 }
 
 /* Each two neighbours of low, then of high, added: whole numbers. */
@@ -254,13 +246,13 @@ INLINE lanes add_neighbours(lanes low, lanes high)
 #define TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
 #endif
 
-DEFINE_ALL(FOURS)
+DEFINE_ALL(DOT4)
 
 /* What codes lack is 128 times the sum of a column's weights. */
-TARGET static void sum_fours(struct gemm_tile *tile)
+TARGET static void sum_dot4(struct gemm_tile *tile)
 {
     struct source source = source_of(tile, 4);
-    sum_FOURS[tile->n_rows - 1](&source, tile->sums->floats);
+    sum_DOT4[tile->n_rows - 1](&source, tile->sums->floats);
     for (size_t half = 0; half < 2; half++) {
         lanes weights = load_line(tile->matrix->sums + tile->column + half * LANES);
         for (size_t r = 0; r < tile->n_rows; r++) {
@@ -276,7 +268,7 @@ void neon_convert(enum local_precision precision, const struct local_rows *rows,
     gemm_convert(&coder, precision, rows, first, last);
 }
 
-DEFINE_PRODUCT(neon, neon, sum_wide, sum_words)
-DEFINE_PRODUCT(neondot, neon, sum_wide, sum_fours)
+DEFINE_GEMM(neon, neon, sum_wide, sum_words)
+DEFINE_GEMM(neondot, neon, sum_wide, sum_dot4)
 
 #endif

@@ -46,7 +46,7 @@ void scalar_convert(enum local_precision precision, const struct local_rows *row
     gemm_convert(&coder, precision, rows, first, last);
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- gemm -------------------------------------------------------------------------------------- */
 
 static void sum_float32(struct gemm_tile *tile)
 {
@@ -118,8 +118,8 @@ static void store(const struct gemm_tile *tile, float *values, size_t stride, co
     }
 }
 
-void scalar_product(const struct local_matrix *matrix, const struct local_rows *rows,
-                    const struct local_output *output, size_t first, size_t last)
+void scalar_gemm(const struct local_matrix *matrix, const struct local_rows *rows,
+                 const struct local_output *output, size_t first, size_t last)
 {
     static const struct gemm_family family = {.width = WIDTH,
                                               .n_rows = 1,

@@ -11,20 +11,20 @@
     static const struct local_kernels family = {.name = #family,                                   \
                                                 .width = (columns),                                \
                                                 .convert = conversions##_convert,                  \
-                                                .product = products##_product,                     \
+                                                .gemm = products##_gemm,                           \
                                                 .activate = layers##_activate,                     \
                                                 .layer_norm = layers##_layer_norm,                 \
                                                 .attention_scratch = layers##_attention_scratch,   \
                                                 .attention = layers##_attention}
 
 TABLE(scalar, 16, scalar, scalar, scalar);
-#ifdef LOCAL_HAS_X86
+#ifdef PROCESSOR_HAS_X86
 TABLE(avx2, 16, avx2, avx2, avx2);
 TABLE(avx512, 32, avx512, avx512, avx512);
 TABLE(avx512vnni, 32, avx512vnni, avx512, avx512);
 TABLE(avx512bf16, 32, avx512bf16, avx512, avx512);
 #endif
-#ifdef LOCAL_HAS_AMX
+#ifdef PROCESSOR_MAY_HAVE_AMX
 TABLE(amx, 32, amx, avx512, avx512);
 #endif
 #ifdef __aarch64__
@@ -34,10 +34,10 @@ TABLE(neondot, 16, neondot, neon, neon);
 
 /* Best first. */
 static const struct local_kernels *const families[] = {
-#ifdef LOCAL_HAS_AMX
+#ifdef PROCESSOR_MAY_HAVE_AMX
     &amx,
 #endif
-#ifdef LOCAL_HAS_X86
+#ifdef PROCESSOR_HAS_X86
     &avx512bf16, &avx512vnni, &avx512, &avx2,
 #endif
 #ifdef __aarch64__
@@ -54,7 +54,7 @@ const struct local_kernels *local_kernels_at(size_t n)
 
 int local_kernels_runs(const struct local_kernels *kernels)
 {
-#ifdef LOCAL_HAS_X86
+#ifdef PROCESSOR_HAS_X86
     __builtin_cpu_init();
     if (kernels == &avx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     int runs = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -65,7 +65,7 @@ int local_kernels_runs(const struct local_kernels *kernels)
     runs = runs && __builtin_cpu_supports("avx512bf16");
     if (kernels == &avx512bf16) return runs;
 #endif
-#ifdef LOCAL_HAS_AMX
+#ifdef PROCESSOR_MAY_HAVE_AMX
     if (kernels == &amx) return local_kernels_runs(&avx512bf16) && processor_has_amx();
 #endif
 #ifdef __aarch64__

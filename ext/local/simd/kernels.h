@@ -2,9 +2,8 @@
  * kernels.h: the inner loops of an encoder, one table a processor family. Internal to the room (and
  * its tests and bench).
  *
- * Two sorts: products (products_NAME.c: packed weights times rows of activations) and layers (layers_NAME.c:
- * everything that is not a product with weights: normalisation, activations, attention). The scalar table is the oracle
- * of all others.
+ * Two sorts: gemm (gemm_NAME.c: packed weights times rows of activations) and layers (layers_NAME.c: all
+ * else: normalisation, activations, attention). The scalar table is the oracle of all others.
  *
  * Every row is computed alike whatever its neighbours are: the order in which a sum is added depends
  * on n_in alone, never on n_rows or on a row's place. So a text's vector is the same, to the bit,
@@ -17,9 +16,9 @@
  *   scalar      plain C
  *   avx2        AVX2, FMA
  *   avx512      AVX-512 F, BW, DQ, VL
- *   avx512vnni  and VNNI (int8 products); with AVX512-BF16 where the processor has it: avx512bf16
+ *   avx512vnni  and VNNI (int8); with AVX512-BF16 where the processor has it: avx512bf16
  *   amx         and tiles (AMX-TILE, AMX-INT8, AMX-BF16) for int8 and bfloat16; Linux
- *   neon        every aarch64 processor; with FEAT_DotProd (int8 products): neondot
+ *   neon        every aarch64 processor; with FEAT_DotProd (int8): neondot
  */
 #ifndef LOCAL_SIMD_KERNELS_H
 #define LOCAL_SIMD_KERNELS_H
@@ -27,11 +26,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "local/config.h"
+#include "local/simd/activation.h"
 
 enum local_precision { LOCAL_FLOAT32, LOCAL_BFLOAT16, LOCAL_INT8 };
 
-/* ---- products: output = activation(rows x weights' + bias) + residual -------------------------- */
+/* ---- gemm: output = activation(rows x weights' + bias) + residual ------------------------------ */
 
 /*
  * Weights [n_out, n_in], packed once when a model is loaded. Columns of the output lie in panels of
@@ -53,7 +52,7 @@ struct local_matrix {
 };
 
 /*
- * Rows of activations as a product of some precision reads them. float32: the floats themselves,
+ * Rows of activations as gemm of some precision reads them. float32: the floats themselves,
  * nothing is converted. bfloat16: each rounded to nearest even, [n_rows][ceil(n_in / 2) * 2]. int8: each row by itself
  * as codes 0..255: value = scale * (code - zero), [n_rows][ceil(n_in / 4) * 4], what is beyond n_in has
  * weight zero.
@@ -67,7 +66,7 @@ struct local_rows {
     int32_t *zeros;      /* int8: [n_rows] */
 };
 
-/* Where a product goes. */
+/* Where the output of gemm goes. */
 struct local_output {
     float *values; /* [n_rows, stride] */
     size_t stride;
@@ -79,14 +78,17 @@ struct local_output {
 /* ---- attention --------------------------------------------------------------------------------- */
 
 /* Queries first_query .. first_query + n_queries - 1 of one head of one text:
- * output = softmax(scale * queries keys') values. Token t's query is queries + t * stride, [head_size]. */
+ * output = softmax(scale * queries keys' + bias) values. */
 struct local_attention {
-    const float *queries, *keys, *values;
+    const float *queries, *keys, *values; /* [n_tokens, head_size], rows `stride` floats apart */
     size_t stride;
     size_t n_tokens, head_size;
     size_t first_query, n_queries;
     float scale;
-    float *output; /* of token 0, as queries */
+    /* Token q's query meets token t's key with bias[t - q]: points into the middle of
+     * [2 n_tokens - 1]. NULL: no bias. */
+    const float *bias;
+    float *output; /* [n_tokens, head_size], rows `output_stride` floats apart */
     size_t output_stride;
     float *scratch; /* [attention_scratch(n_tokens, head_size)] at a multiple of 64 bytes */
 };
@@ -99,8 +101,8 @@ struct local_kernels {
     void (*convert)(enum local_precision precision, const struct local_rows *rows, size_t first,
                     size_t last);
     /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in. */
-    void (*product)(const struct local_matrix *matrix, const struct local_rows *rows,
-                    const struct local_output *output, size_t first, size_t last);
+    void (*gemm)(const struct local_matrix *matrix, const struct local_rows *rows,
+                 const struct local_output *output, size_t first, size_t last);
 
     /* The layers: */
     void (*activate)(enum local_activation activation, float *values, size_t stride, size_t n_rows,

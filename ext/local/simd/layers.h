@@ -1,5 +1,5 @@
 /*
- * layers.h: the layer kernels of each family: all of an encoder that is no product with weights.
+ * layers.h: the layer kernels of each family: all of an encoder that is not gemm.
  * What each computes is said in kernels.h, whose tables name them. Internal to the room.
  *
  * layers_scalar.c is plain C, in double but for what it stores: the oracle. The other families are
@@ -17,6 +17,7 @@
 #ifndef LOCAL_SIMD_LAYERS_H
 #define LOCAL_SIMD_LAYERS_H
 
+#include "base/processor.h"
 #include "local/simd/kernels.h"
 
 #define LOCAL_LAYERS_OF(family)                                                                    \
@@ -28,7 +29,7 @@
     void family##_attention(const struct local_attention *attention)
 
 LOCAL_LAYERS_OF(scalar);
-#if defined(__x86_64__)
+#ifdef PROCESSOR_HAS_X86
 LOCAL_LAYERS_OF(avx2);
 LOCAL_LAYERS_OF(avx512);
 #elif defined(__aarch64__)

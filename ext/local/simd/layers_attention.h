@@ -121,12 +121,17 @@ struct narrow_product {
     size_t n_columns;     /* of the output that are left to write */
 };
 
+EACH lanes limited(lanes score)
+{
+    return max(all(-LARGEST_SCORE), min(all(LARGEST_SCORE), score));
+}
+
 EACH void put_sum(const struct narrow_product *p, size_t row, size_t panel, lanes sum)
 {
     float *output = p->output + row * p->output_stride + panel * LANES;
     size_t left = p->n_columns - panel * LANES;
     if (p->factors == NULL) {
-        store(output, larger(all(-LARGEST_SCORE), lesser(all(LARGEST_SCORE), sum)));
+        store(output, limited(sum));
         return;
     }
     sum = sum * all(p->factors[row]);
@@ -191,6 +196,24 @@ TARGET static void multiply_all(struct narrow_product *p, size_t n_rows, size_t 
     if (n_panels == 1) multiply_rows(p, n_rows, 1);
 }
 
+/* ---- bias ------------------------------------------------------------------------------------ */
+
+/* Scores are exponents of two. */
+TARGET static void add_bias(const struct local_attention *a, size_t first, size_t n_rows,
+                            float *scores, size_t stride)
+{
+    lanes unit = all((float)LOG2_E);
+    for (size_t r = 0; r < n_rows; r++, scores += stride) {
+        const float *bias = a->bias - (first + r);
+        size_t t = 0;
+        for (; t + LANES <= a->n_tokens; t += LANES)
+            store(scores + t, limited(fused(load(bias + t), unit, load(scores + t))));
+        if (t < a->n_tokens)
+            store(scores + t,
+                  limited(fused(load_first(bias + t, a->n_tokens - t), unit, load(scores + t))));
+    }
+}
+
 /* ---- softmax --------------------------------------------------------------------------------- */
 
 EACH lanes largest_score(const float *scores, size_t n)
@@ -198,15 +221,15 @@ EACH lanes largest_score(const float *scores, size_t n)
     lanes none = all(-LARGEST_SCORE), m0 = none, m1 = none;
     size_t i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        m0 = larger(m0, load(scores + i));
-        m1 = larger(m1, load(scores + i + LANES));
+        m0 = max(m0, load(scores + i));
+        m1 = max(m1, load(scores + i + LANES));
     }
     if (i + LANES <= n) {
-        m0 = larger(m0, load(scores + i));
+        m0 = max(m0, load(scores + i));
         i += LANES;
     }
-    if (i < n) m1 = larger(m1, keep_first(load(scores + i), n - i, none));
-    return all(largest_of(larger(m0, m1)));
+    if (i < n) m1 = max(m1, keep_first(load(scores + i), n - i, none));
+    return all(max_lane(max(m0, m1)));
 }
 
 /* 2^(score - largest). */
@@ -242,7 +265,7 @@ TARGET static void softmax(float *scores, size_t stride, size_t n_rows, size_t n
     for (size_t r = 0; r < n_rows; r++) largest[r] = largest_score(scores + r * stride, n);
     for (size_t r = 0; r < n_rows; r++)
         sums[r] = powers_of_scores(scores + r * stride, n, largest[r]);
-    for (size_t r = 0; r < n_rows; r++) factors[r] = 1.0f / sum_of(sums[r]);
+    for (size_t r = 0; r < n_rows; r++) factors[r] = 1.0f / sum_lanes(sums[r]);
 }
 
 /* ---- attention ------------------------------------------------------------------------------- */
@@ -262,6 +285,7 @@ TARGET static void attend(const struct local_attention *a, size_t first, size_t 
                                     .output_stride = scores_stride,
                                     .n_columns = scores_stride};
     multiply_all(&scores, n_rows, block->token_panels);
+    if (a->bias != NULL) add_bias(a, first, n_rows, block->scores, scores_stride);
     softmax(block->scores, scores_stride, n_rows, a->n_tokens, factors);
     struct narrow_product output = {.n = a->n_tokens,
                                     .left = block->scores,

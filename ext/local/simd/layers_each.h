@@ -9,13 +9,13 @@
  *   load_first, store_first of 0..LANES - 1 floats alone; the other lanes are loaded as zeros
  *   all                     a float in every lane
  *   fused, fused_minus      a * b + c and c - a * b, rounded once
- *   lesser, larger          where one of the two is NaN: the second, or NaN
- *   magnitude_up_to         the lesser of |a| and b; where a is NaN: b, or NaN
+ *   min, max          where one of the two is NaN: the second, or NaN
+ *   magnitude_up_to         the smaller of |a| and b; where a is NaN: b, or NaN
  *   nearest                 whole numbers, ties to even
  *   exponents               a, limited so that times_power can take nearest of it
  *   times_power             a * 2^n, n whole
  *   keep_first              the first 1..LANES - 1 lanes of a, then those of b
- *   sum_of, largest_of      of all lanes
+ *   sum_lanes, max_lane      of all lanes
  *   transpose               LANES registers in place
  *
  * Horner's rule is enough: the next lanes do not wait for these. The polynomials are from
@@ -53,7 +53,7 @@ EACH lanes power_of_two(lanes n, lanes f)
  * fraction of x log2(e) is exact to the last bit. */
 EACH lanes exponential(lanes x)
 {
-    x = lesser(all(89.0f), larger(all(-88.3f), x)); /* 2^-127.4 to 2^128.4 */
+    x = min(all(89.0f), max(all(-88.3f), x)); /* 2^-127.4 to 2^128.4 */
     lanes n = nearest(x * all(0x1.715476p+0f));
     lanes f = fused(x, all(0x1.4ae0cp-26f), fused(x, all(0x1.715476p+0f), -n));
     return power_of_two(n, f);
@@ -77,7 +77,7 @@ EACH lanes gelu(lanes x)
     p = fused(p, a, all(-0.150495872f));
     p = p * (a - all(5.5875f));
     p = p * p;
-    return fused_minus(p * p, a, larger(all(0.0f), x));
+    return fused_minus(p * p, a, max(all(0.0f), x));
 }
 
 /* x (1 + tanh(y)) / 2 = x sigmoid(2 y). */
@@ -98,7 +98,7 @@ EACH lanes activated(enum local_activation activation, lanes x)
     case LOCAL_GELU_TANH:
         return gelu_tanh(x);
     case LOCAL_RELU:
-        return larger(all(0.0f), x);
+        return max(all(0.0f), x);
     case LOCAL_TANH:
         return all(1.0f) - all(2.0f) / (all(1.0f) + exponential(x + x));
     case LOCAL_SIGMOID:
@@ -150,7 +150,7 @@ TARGET void FAMILY(activate)(enum local_activation activation, float *values, si
 
 EACH float sum_of_four(const lanes s[4])
 {
-    return sum_of((s[0] + s[1]) + (s[2] + s[3]));
+    return sum_lanes((s[0] + s[1]) + (s[2] + s[3]));
 }
 
 TARGET static float sum_of_row(const float *values, size_t n)

@@ -57,12 +57,12 @@ INLINE lanes fused_minus(lanes a, lanes b, lanes c)
 }
 
 /* NaN where either is. */
-INLINE lanes lesser(lanes a, lanes b)
+INLINE lanes min(lanes a, lanes b)
 {
     return vminq_f32(a, b);
 }
 
-INLINE lanes larger(lanes a, lanes b)
+INLINE lanes max(lanes a, lanes b)
 {
     return vmaxq_f32(a, b);
 }
@@ -80,7 +80,7 @@ INLINE lanes nearest(lanes a)
 /* -127 and 128 give the exponent bits of 0 and of infinity. */
 INLINE lanes exponents(lanes a)
 {
-    return lesser(all(128.0f), larger(all(-127.0f), a));
+    return min(all(128.0f), max(all(-127.0f), a));
 }
 
 INLINE lanes times_power(lanes a, lanes n)
@@ -96,12 +96,12 @@ INLINE lanes keep_first(lanes a, size_t count, lanes b)
     return vbslq_f32(kept, a, b);
 }
 
-INLINE float sum_of(lanes a)
+INLINE float sum_lanes(lanes a)
 {
     return vaddvq_f32(a);
 }
 
-INLINE float largest_of(lanes a)
+INLINE float max_lane(lanes a)
 {
     return vmaxvq_f32(a);
 }

@@ -60,11 +60,15 @@ size_t scalar_attention_scratch(size_t n_tokens, size_t head_size)
     return n_tokens;
 }
 
-static double score(const float *query, const float *key, size_t n)
+/* Of token q's query and token t's key. */
+static double score(const struct local_attention *a, size_t q, size_t t)
 {
+    const float *query = a->queries + q * a->stride, *key = a->keys + t * a->stride;
     double sum = 0.0;
-    for (size_t i = 0; i < n; i++) sum += (double)query[i] * (double)key[i];
-    return sum;
+    for (size_t i = 0; i < a->head_size; i++) sum += (double)query[i] * (double)key[i];
+    sum *= (double)a->scale;
+    if (a->bias != NULL) sum += (double)a->bias[(ptrdiff_t)t - (ptrdiff_t)q];
+    return fmax(-1e38, fmin(1e38, sum));
 }
 
 /* Makes scores of probabilities that are yet to be divided by their sum, which it returns. */
@@ -95,10 +99,7 @@ void scalar_attention(const struct local_attention *attention)
 {
     const struct local_attention *a = attention;
     for (size_t q = a->first_query; q < a->first_query + a->n_queries; q++) {
-        for (size_t t = 0; t < a->n_tokens; t++) {
-            double sum = score(a->queries + q * a->stride, a->keys + t * a->stride, a->head_size);
-            a->scratch[t] = (float)fmax(-1e38, fmin(1e38, (double)a->scale * sum));
-        }
+        for (size_t t = 0; t < a->n_tokens; t++) a->scratch[t] = (float)score(a, q, t);
         double sum = exponentials(a->scratch, a->n_tokens), sums[TOGETHER];
         float *output = a->output + q * a->output_stride;
         for (size_t first = 0; first < a->head_size; first += TOGETHER) {

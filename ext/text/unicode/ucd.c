@@ -9,7 +9,8 @@ unsigned ucd_properties(uint32_t character)
     return ucd_flags[(size_t)ucd_blocks[character / BLOCK] * BLOCK + character % BLOCK];
 }
 
-/* The row of a table of n rows, `width` numbers each, that begins with the character; NULL: none. */
+/* The row of a table of n rows, `width` numbers each, that begins with the character; NULL:
+ * none. */
 static const uint32_t *find_row(const uint32_t *table, size_t n, size_t width, uint32_t character)
 {
     size_t first = 0;
@@ -128,7 +129,8 @@ static uint32_t compose_two(uint32_t a, uint32_t b)
     return 0;
 }
 
-/* Each character joins its starter, unless one of its class or above, or a starter, lies between. */
+/* Each character joins its starter, unless one of its class or above, or a starter, lies
+ * between. */
 static size_t compose_all(uint32_t *characters, size_t n)
 {
     size_t starter = n, kept = 0;

@@ -2,8 +2,8 @@
  * ucd.h: what the Unicode Character Database says of a character, as far as tokenizers ask.
  *
  * The tables are written by tests/golden/ucd.py. Each property is of the version that the reference
- * (Hugging Face's `tokenizers` 0.22) has it from, as models were trained with it. Characters that are not
- * assigned in that version do not have it.
+ * (Hugging Face's `tokenizers` 0.22) has it from, as models were trained with it. Characters that
+ * are not assigned in that version do not have it.
  */
 #ifndef TEXT_UNICODE_UCD_H
 #define TEXT_UNICODE_UCD_H
@@ -35,16 +35,17 @@ size_t ucd_lower_of(uint32_t character, uint32_t out[2]);
 int ucd_is_chinese(uint32_t character);
 
 /* The forms of UAX 15 (Unicode 9) are made in two steps. First each character becomes its full
- * decomposition, canonical (NFD, NFC) or compatible (NFKD, NFKC): returns how many characters that is. */
+ * decomposition, canonical (NFD, NFC) or compatible (NFKD, NFKC): returns how many characters that
+ * is. */
 #define UCD_MAX_DECOMPOSED 18
 size_t ucd_decompose(uint32_t character, int compatible, uint32_t out[UCD_MAX_DECOMPOSED]);
 
-/* Then marks are put in order and, if asked for (NFC, NFKC), characters are composed, in place. `spare` has
- * room for n. Returns how many there are then. */
+/* Then marks are put in order and, if asked for (NFC, NFKC), characters are composed, in place.
+ * `spare` has room for n. Returns how many there are then. */
 size_t ucd_normalize(uint32_t *characters, size_t n, uint32_t *spare, int compose);
 
-/* Whether a character changes nothing before it, nor is changed by it: a text can be normalised in two
- * parts, the second of which begins here. */
+/* Whether a character changes nothing before it, nor is changed by it: a text can be normalised in
+ * two parts, the second of which begins here. */
 int ucd_is_boundary(uint32_t character, int compatible);
 
 /* ---- tables ---------------------------------------------------------------------------------- */

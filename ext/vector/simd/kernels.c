@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/processor.h"
-
 static int runs_here(const struct vector_kernels *kernels)
 {
-#ifdef VECTOR_HAS_X86
+#ifdef PROCESSOR_HAS_X86
     __builtin_cpu_init();
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
                __builtin_cpu_supports("popcnt");
@@ -27,7 +25,7 @@ static int runs_here(const struct vector_kernels *kernels)
 
 /* Best first. */
 static const struct vector_kernels *const families[] = {
-#ifdef VECTOR_HAS_X86
+#ifdef PROCESSOR_HAS_X86
     &vector_kernels_avx512vnni, &vector_kernels_avx512, &vector_kernels_avx2,
 #endif
 #ifdef VECTOR_HAS_NEON

@@ -3,11 +3,12 @@
  * bench).
  *
  * Vectors are float32 at any address. Each loop says what it sums; distance.h states the error
- * bounds and guards against overflow. A new family: a kernels_NAME.c, a line in kernels.c, and the
- * tests try it against the scalar one, which adds in double and is the oracle. Sums of whole
- * numbers, and all that ends in a file (signs, hadamard, mix; spread, round_int8, take_signs), are
- * the same bits in every family: each addition has its place in the order, none is fused with a
- * product.
+ * bounds and guards against overflow. A new family: a kernels_NAME.c that says what its registers
+ * do and includes kernels_each.h, a declaration here, a line in kernels.c, and its name in the
+ * tests (tests/unit/vector/families.h), which try it against the scalar one: that adds in double
+ * and is the oracle. Sums of whole numbers, and all that ends in a file (signs, hadamard, mix;
+ * spread, round_int8, take_signs), are the same bits in every family: each addition has its place
+ * in the order, none is fused with a product.
  *
  * One build holds all families of its architecture (target attributes, no compiler flags). The
  * choice is made once a process: the best that processor and system support, or the one that
@@ -26,6 +27,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/processor.h"
+
 #define VECTOR_PLANES 6      /* bits of a component of a query that is compared with bit codes */
 #define VECTOR_PLANE_WORDS 8 /* the planes of 64 components, and zeros: a whole cache line */
 #define VECTOR_LANES 8       /* sums side by side of an encoding */
@@ -38,15 +41,15 @@ struct vector_sums {
     double ab, aa, bb; /* a . b, a . a, b . b */
 };
 
-/* A query of whole numbers. Its arrays are [dimensions], then zeros up to a multiple of 64. They may
- * lie at any address, and are read fastest at a multiple of 64. */
+/* A query of whole numbers. Its arrays are [dimensions], then zeros up to a multiple of 64. They
+ * may lie at any address, and are read fastest at a multiple of 64. */
 struct vector_rounded {
     const int16_t *whole;     /* for int8 codes: 128 * high + low */
     const int8_t *high, *low; /* -127..127 and -64..63; for bit codes high is all of it, -32..31 */
     const uint64_t *planes;   /* high once more, for bit codes: [ceil(dimensions / 64)]
                                  [VECTOR_PLANE_WORDS]; bit i % 64 of planes[i / 64][j] is bit j of
                                  high[i] in two's complement */
-    size_t dimensions;        /* at most 65536 */
+    size_t dimensions;        /* at most VECTOR_MAX_DIMENSIONS */
 };
 
 /* A stretch of a vector on its way to a code: r = vector - centroid, taken in double. Component i
@@ -73,8 +76,8 @@ struct vector_kernels {
      * to float32. codes: [n, dimensions]. */
     void (*dots_int8)(const struct vector_rounded *query, const int8_t *codes, size_t n,
                       float *sums);
-    /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n, ceil(dimensions
-     * / 8)], component j is bit j % 8 of byte j / 8. */
+    /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n,
+     * ceil(dimensions / 8)], component j is bit j % 8 of byte j / 8. */
     void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,
                          int32_t *sums);
     /* The number of bits that differ. */
@@ -110,25 +113,29 @@ static inline double vector_component(const void *vector, size_t i)
     return (double)value;
 }
 
-extern const struct vector_kernels vector_kernels_scalar;
-void vector_kernels_scalar_add(float *restrict sums, const float *restrict b, float factor,
-                               size_t dimensions);
-void vector_kernels_scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
-                                    size_t dimensions);
-void vector_kernels_scalar_mix(float *restrict a, float *restrict b, size_t n, float factor);
-void vector_kernels_scalar_hadamard(float *vector, size_t n, float factor);
+/* The first 1 to 8 of `bytes` bytes, then zeros: a word of bits. */
+__attribute__((always_inline)) static inline uint64_t vector_word(const unsigned char *p,
+                                                                  size_t bytes)
+{
+    uint64_t word = 0;
+    if (bytes >= 8) memcpy(&word, p, 8);
+    else memcpy(&word, p, bytes);
+    return word;
+}
 
-#if defined(__x86_64__)
-#define VECTOR_HAS_X86 1
+/* Where a stretch of VECTOR_INT32_STRETCH components or less ends. */
+static inline size_t vector_stretch_end(size_t from, size_t dimensions)
+{
+    return dimensions - from < VECTOR_INT32_STRETCH ? dimensions : from + VECTOR_INT32_STRETCH;
+}
+
+extern const struct vector_kernels vector_kernels_scalar;
+
+#ifdef PROCESSOR_HAS_X86
 extern const struct vector_kernels vector_kernels_avx2;
-extern const struct vector_kernels vector_kernels_avx512; /* what is not in it: as avx2 */
+extern const struct vector_kernels vector_kernels_avx512;
 extern const struct vector_kernels vector_kernels_avx512vnni;
 uint64_t vector_kernels_popcnt_hamming(const void *a, const void *b, size_t bytes);
-void vector_kernels_avx2_add(float *restrict sums, const float *restrict b, float factor,
-                             size_t dimensions);
-void vector_kernels_avx2_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
-                                  size_t dimensions);
-void vector_kernels_avx2_mix(float *restrict a, float *restrict b, size_t n, float factor);
 #elif defined(__aarch64__)
 #define VECTOR_HAS_NEON 1
 extern const struct vector_kernels vector_kernels_neon;

@@ -63,8 +63,8 @@ static void scalar_dots_int8(const struct vector_rounded *query, const int8_t *c
     }
 }
 
-/* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight", 5-1).
- */
+/* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight",
+ * 5-1). */
 static int32_t count_bits(uint64_t word)
 {
     word -= (word >> 1) & 0x5555555555555555u;
@@ -77,8 +77,7 @@ static int32_t sum_of_bits(const uint64_t *planes, const uint8_t *bits, size_t b
 {
     int32_t count[VECTOR_PLANES] = {0};
     for (size_t at = 0; at < bytes; at += 8, planes += VECTOR_PLANE_WORDS) {
-        uint64_t word = 0;
-        memcpy(&word, bits + at, bytes - at < 8 ? bytes - at : 8);
+        uint64_t word = vector_word(bits + at, bytes - at);
         for (int j = 0; j < VECTOR_PLANES; j++) count[j] += count_bits(planes[j] & word);
     }
     int32_t sum = -count[VECTOR_PLANES - 1] * (1 << (VECTOR_PLANES - 1));
@@ -97,24 +96,20 @@ static uint64_t scalar_hamming(const void *a, const void *b, size_t bytes)
 {
     const unsigned char *p = a, *q = b;
     uint64_t sum = 0;
-    for (size_t at = 0; at < bytes; at += 8) {
-        uint64_t x = 0, y = 0;
-        size_t size = bytes - at < 8 ? bytes - at : 8;
-        memcpy(&x, p + at, size);
-        memcpy(&y, q + at, size);
-        sum += (uint64_t)count_bits(x ^ y);
-    }
+    for (size_t at = 0; at < bytes; at += 8)
+        sum +=
+            (uint64_t)count_bits(vector_word(p + at, bytes - at) ^ vector_word(q + at, bytes - at));
     return sum;
 }
 
-void vector_kernels_scalar_add(float *restrict sums, const float *restrict b, float factor,
-                               size_t dimensions)
+static void scalar_add(float *restrict sums, const float *restrict b, float factor,
+                       size_t dimensions)
 {
     for (size_t i = 0; i < dimensions; i++) sums[i] += factor * b[i];
 }
 
-void vector_kernels_scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
-                                    size_t dimensions)
+static void scalar_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
+                            size_t dimensions)
 {
     for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
 }
@@ -125,7 +120,7 @@ static void scalar_signs(float *vector, const uint64_t *bits, size_t n)
         if (bits[i / 64] >> (i % 64) & 1) vector[i] = -vector[i];
 }
 
-void vector_kernels_scalar_hadamard(float *vector, size_t n, float factor)
+static void scalar_hadamard(float *vector, size_t n, float factor)
 {
     for (size_t i = 0; i < n; i++) vector[i] *= factor;
     for (size_t stride = 1; stride < n; stride *= 2) {
@@ -139,7 +134,7 @@ void vector_kernels_scalar_hadamard(float *vector, size_t n, float factor)
     }
 }
 
-void vector_kernels_scalar_mix(float *restrict a, float *restrict b, size_t n, float factor)
+static void scalar_mix(float *restrict a, float *restrict b, size_t n, float factor)
 {
     for (size_t i = 0; i < n; i++) {
         float sum = a[i] + b[i], difference = a[i] - b[i];
@@ -205,11 +200,11 @@ const struct vector_kernels vector_kernels_scalar = {
     .dots_int8 = scalar_dots_int8,
     .sums_of_bits = scalar_sums_of_bits,
     .hamming = scalar_hamming,
-    .add = vector_kernels_scalar_add,
-    .add_int8 = vector_kernels_scalar_add_int8,
+    .add = scalar_add,
+    .add_int8 = scalar_add_int8,
     .signs = scalar_signs,
-    .hadamard = vector_kernels_scalar_hadamard,
-    .mix = vector_kernels_scalar_mix,
+    .hadamard = scalar_hadamard,
+    .mix = scalar_mix,
     .spread = scalar_spread,
     .round_int8 = scalar_round_int8,
     .take_signs = scalar_take_signs,

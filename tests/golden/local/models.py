@@ -22,6 +22,7 @@ old house dark world man woman friend family look super action about cook school
 SUFFIXES = "s ing ed er ly ness ful ment".split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PUNCTUATION = ".,!?'-:;()"
+MPNET_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 BERT_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 XLM_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
@@ -29,7 +30,7 @@ XLM_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 @dataclasses.dataclass
 class Spec:
     """A model folder."""
-    architecture: str = "BertModel"   # or of XLMRoberta..., "StaticModel"
+    architecture: str = "BertModel"   # or of XLMRoberta..., MPNet..., "StaticModel"
     hidden: int = 64
     heads: int = 4
     layers: int = 2
@@ -41,7 +42,7 @@ class Spec:
     normalize: bool = True
     type: str = "F32"                 # or F16, BF16
     shards: int = 1
-    prefix: str = ""                  # of the encoder's tensors: "bert.", "roberta."
+    prefix: str = ""                  # of the encoder's tensors: "bert.", "roberta.", "mpnet."
     old_norms: bool = False           # LayerNorm.gamma and .beta
     tokenizer: str = "tokenizer.json"  # or vocab.txt
     cased: bool = False
@@ -54,6 +55,10 @@ class Spec:
     @property
     def is_xlm(self):
         return "Roberta" in self.architecture
+
+    @property
+    def is_mpnet(self):
+        return "MPNet" in self.architecture
 
     @property
     def is_static(self):
@@ -82,6 +87,10 @@ KINDS = {
     "sigmoid": Spec(architecture="BertForSequenceClassification", prefix="bert.", type="BF16", seed=11),
     "xlm-cross": Spec(architecture="XLMRobertaForSequenceClassification", prefix="roberta.", positions=66,
                       seed=12),
+    "mpnet": Spec(architecture="MPNetModel", positions=220, max_tokens=200, seed=16),
+    "mpnet-masked": Spec(architecture="MPNetForMaskedLM", prefix="mpnet.", pooling="cls", hidden=48, heads=3, layers=3,
+                         inner=77, positions=66, type="F16", seed=17),
+    "mpnet-cross": Spec(architecture="MPNetForSequenceClassification", prefix="mpnet.", positions=66, seed=18),
     "static": Spec(architecture="StaticModel", hidden=37, seed=13),
     "static-raw": Spec(architecture="StaticModel", hidden=64, normalize=False, weighted=True, type="F16",
                        seed=14),
@@ -93,6 +102,11 @@ KINDS = {
 def bert_vocabulary():
     pieces = BERT_SPECIAL + list(LETTERS) + ["##" + letter for letter in LETTERS] + list(PUNCTUATION)
     return pieces + WORDS + ["##" + suffix for suffix in SUFFIXES] + ["日", "Night", "City"]
+
+
+def mpnet_vocabulary():
+    """BERT's pieces between other special tokens, but for [UNK], which keeps its name."""
+    return MPNET_SPECIAL + bert_vocabulary()[len(BERT_SPECIAL):] + ["[UNK]", "<mask>"]
 
 
 def xlm_vocabulary():
@@ -138,6 +152,18 @@ def bert_tokenizer(vocabulary, cased):
                   "vocab": {piece: number for number, piece in enumerate(vocabulary)}}}
 
 
+def mpnet_tokenizer(vocabulary, cased):
+    """As published with all-mpnet-base-v2; the pair's post-processor is RoBERTa's: <s> A </s></s> B </s>."""
+    tokenizer = bert_tokenizer(MPNET_SPECIAL + BERT_SPECIAL, cased)
+    tokenizer["added_tokens"] = added_tokens(MPNET_SPECIAL + ["[UNK]", "<mask>"], vocabulary)
+    tokenizer["added_tokens"][-1]["lstrip"] = True
+    tokenizer["post_processor"] = {
+        "type": "RobertaProcessing", "sep": ["</s>", vocabulary.index("</s>")],
+        "cls": ["<s>", vocabulary.index("<s>")], "trim_offsets": True, "add_prefix_space": False}
+    tokenizer["model"]["vocab"] = {piece: number for number, piece in enumerate(vocabulary)}
+    return tokenizer
+
+
 def xlm_tokenizer(vocabulary):
     names = [piece for piece, _ in vocabulary]
     return {
@@ -177,31 +203,41 @@ class Weights:
         self.normal(f"{name}.{bias}", self.spec.hidden, spread=0.05)
 
 
+# Query, key, value and output; of BERT and XLM-R, of MPNet.
+ATTENTION = (("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"),
+             ("attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o"))
+ATTENTION_NORM = ("attention.output.LayerNorm", "attention.LayerNorm")
+
+
 def make_encoder(weights, spec, n_tokens):
     hidden, at = spec.hidden, spec.prefix
     spread = spec.spread or 0.3
     weights.normal(at + "embeddings.word_embeddings.weight", spec.rows or n_tokens, hidden, spread=spread)
     weights.normal(at + "embeddings.position_embeddings.weight", spec.positions, hidden, spread=spread / 2)
-    weights.normal(at + "embeddings.token_type_embeddings.weight", 1 if spec.is_xlm else 2, hidden,
-                   spread=spread / 2)
+    if not spec.is_mpnet:
+        weights.normal(at + "embeddings.token_type_embeddings.weight", 1 if spec.is_xlm else 2, hidden,
+                       spread=spread / 2)
     weights.norm(at + "embeddings.LayerNorm")
     for number in range(spec.layers):
         layer = f"{at}encoder.layer.{number}."
-        for part in ("query", "key", "value"):
-            weights.linear(f"{layer}attention.self.{part}", hidden, hidden)
-        weights.linear(layer + "attention.output.dense", hidden, hidden)
-        weights.norm(layer + "attention.output.LayerNorm")
+        for part in ATTENTION[spec.is_mpnet]:
+            weights.linear(layer + part, hidden, hidden)
+        weights.norm(layer + ATTENTION_NORM[spec.is_mpnet])
         weights.linear(layer + "intermediate.dense", spec.inner, hidden)
         weights.linear(layer + "output.dense", hidden, spec.inner)
         weights.norm(layer + "output.LayerNorm")
-    if spec.is_xlm and spec.classifies:
+    if spec.is_mpnet:
+        weights.normal(at + "encoder.relative_attention_bias.weight", 32, spec.heads, spread=1)
+    if (spec.is_xlm or spec.is_mpnet) and spec.classifies:
         weights.linear("classifier.dense", hidden, hidden)
         weights.linear("classifier.out_proj", 1, hidden)
     elif spec.architecture == "BertForMaskedLM":
         weights.linear("cls.predictions.transform.dense", hidden, hidden)
+    elif spec.architecture == "MPNetForMaskedLM":
+        weights.linear("lm_head.dense", hidden, hidden)
     elif not spec.is_xlm:
         weights.linear(at + "pooler.dense", hidden, hidden)
-    if spec.classifies and not spec.is_xlm:
+    if spec.classifies and not spec.is_xlm and not spec.is_mpnet:
         weights.linear("classifier", 1, hidden)
 
 
@@ -283,6 +319,10 @@ def make_config(spec, n_tokens):
         "vocab_size": spec.rows or n_tokens, "layer_norm_eps": 1e-05 if spec.is_xlm else 1e-12,
         "pad_token_id": 1 if spec.is_xlm else 0, "position_embedding_type": "absolute",
         "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "initializer_range": 0.02}
+    if spec.is_mpnet:
+        config.update(model_type="mpnet", layer_norm_eps=1e-05, pad_token_id=1, relative_attention_num_buckets=32)
+        for name in ("type_vocab_size", "position_embedding_type"):
+            del config[name]
     if spec.classifies:
         config.update(id2label={"0": "LABEL_0"}, label2id={"LABEL_0": 0})
     if spec.score == "old":
@@ -309,12 +349,15 @@ def write_modules(folder, spec):
 def write_tokenizer(folder, spec, vocabulary):
     if spec.is_xlm:
         write_json(folder, "tokenizer.json", xlm_tokenizer(vocabulary))
+    elif spec.is_mpnet:
+        write_json(folder, "tokenizer.json", mpnet_tokenizer(vocabulary, spec.cased))
     elif spec.tokenizer == "tokenizer.json":
         write_json(folder, "tokenizer.json", bert_tokenizer(vocabulary, spec.cased))
     else:
         with open(os.path.join(folder, "vocab.txt"), "w", encoding="utf-8") as file:
             file.write("\n".join(vocabulary) + "\n")
-    config = {"tokenizer_class": "XLMRobertaTokenizer" if spec.is_xlm else "BertTokenizer"}
+    family = "XLMRoberta" if spec.is_xlm else "MPNet" if spec.is_mpnet else "Bert"
+    config = {"tokenizer_class": family + "Tokenizer"}
     if not spec.is_xlm:
         config.update(do_lower_case=not spec.cased, strip_accents=None, tokenize_chinese_chars=True)
     if spec.classifies and spec.max_tokens:
@@ -326,7 +369,7 @@ def write(folder, spec, vocabulary=None):
     """Writes the model's folder, which is made if it is not there, and gives its path."""
     os.makedirs(folder, exist_ok=True)
     if vocabulary is None:
-        vocabulary = xlm_vocabulary() if spec.is_xlm else bert_vocabulary()
+        vocabulary = xlm_vocabulary() if spec.is_xlm else mpnet_vocabulary() if spec.is_mpnet else bert_vocabulary()
     write_tokenizer(folder, spec, vocabulary)
     write_json(folder, "config.json", make_config(spec, len(vocabulary)))
     write_weights(folder, make_weights(spec, len(vocabulary)), spec)

@@ -55,7 +55,9 @@ class Pieces:
                 self.vocabulary = {line.rstrip("\n"): number for number, line in enumerate(file)}
             with open(os.path.join(folder, "tokenizer_config.json"), encoding="utf-8") as file:
                 self.lower = json.load(file).get("do_lower_case", True)
-        names = ("<s>", "</s>", "<unk>") if self.is_unigram else ("[CLS]", "[SEP]", "[UNK]")
+        self.is_roberta = "<s>" in self.vocabulary      # pairs are <s> A </s></s> B </s>
+        names = ("<s>", "</s>") if self.is_roberta else ("[CLS]", "[SEP]")
+        names += ("<unk>",) if self.is_unigram else ("[UNK]",)
         self.begin, self.end, self.unknown = (self.vocabulary[name] for name in names)
 
     def read_json(self, tokenizer):
@@ -112,7 +114,7 @@ class Pieces:
         return [number for word in words for number in self.best_path("▁" + word)]
 
     def special(self, is_pair):
-        return (4 if self.is_unigram else 3) if is_pair else 2
+        return (4 if self.is_roberta else 3) if is_pair else 2
 
     def cut(self, first, second, room):
         if second is None:
@@ -137,5 +139,5 @@ class Pieces:
         ids = [self.begin, *first, self.end]
         if pair is None:
             return ids, [0] * len(ids), is_cut
-        rest = [self.end] * self.is_unigram + [*second, self.end]
-        return ids + rest, [0] * len(ids) + [0 if self.is_unigram else 1] * len(rest), is_cut
+        rest = [self.end] * self.is_roberta + [*second, self.end]
+        return ids + rest, [0] * len(ids) + [0 if self.is_roberta else 1] * len(rest), is_cut

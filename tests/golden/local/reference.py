@@ -1,9 +1,11 @@
 """reference.py: what a model folder's vectors and scores are, in float64 with numpy.
 
 The formulas of Devlin et al. 2019 (post-norm encoder), Liu et al. 2019 (RoBERTa: positions from
-pad_token_id + 1 on, its classifier) and of sentence-transformers and Model2Vec (pooling), one text at a time
+pad_token_id + 1 on, its classifier), Song et al. 2020 (MPNet: a bias by relative position, as in T5, Raffel et
+al. 2020) and of sentence-transformers and Model2Vec (pooling), one text at a time
 and without a thought for speed. torch_reference.py shows that PyTorch's own layers give the same.
 """
+import bisect
 import json
 import math
 import os
@@ -11,6 +13,7 @@ import struct
 
 import numpy
 
+from models import ATTENTION, ATTENTION_NORM
 from pieces import Pieces
 
 TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
@@ -49,7 +52,7 @@ def read_tensors(folder):
         tensors.update(read_file(os.path.join(folder, file)))
     renamed = {}
     for name, values in tensors.items():
-        for prefix in ("bert.", "roberta."):
+        for prefix in ("bert.", "roberta.", "mpnet."):
             if name.startswith(prefix):
                 name = name[len(prefix):]
         for old, new in ((".gamma", ".weight"), (".beta", ".bias")):
@@ -71,6 +74,15 @@ ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_ta
                "relu": lambda x: numpy.maximum(x, 0)}
 
 
+# The least distance of each of the 16 buckets of a side: 8 * 2 ** (k / 2), rounded up, from the ninth on.
+STARTS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]
+
+
+def relative_bucket(distance):
+    """Of a key's place less the query's."""
+    return bisect.bisect_right(STARTS, abs(distance)) - 1 + (16 if distance > 0 else 0)
+
+
 def unit(vector):
     length = math.sqrt(float(vector @ vector))
     return vector / length if length else vector
@@ -83,8 +95,11 @@ class Model:
         self.pieces = Pieces(folder)
         self.is_static = self.config["model_type"] == "model2vec"
         self.is_xlm = "roberta" in self.config["model_type"]
+        self.is_mpnet = self.config["model_type"] == "mpnet"
         self.classifies = "Classification" in self.config["architectures"][0]
-        self.first_position = self.config["pad_token_id"] + 1 if self.is_xlm else 0
+        self.first_position = 2 if self.is_mpnet else self.config["pad_token_id"] + 1 if self.is_xlm else 0
+        self.attention_names = ATTENTION[self.is_mpnet]
+        self.attention_norm = ATTENTION_NORM[self.is_mpnet]
         self.pooling, self.normalize = self.read_pooling(folder)
         self.max_tokens = self.read_max_tokens(folder)
 
@@ -117,12 +132,20 @@ class Model:
         deviation = numpy.sqrt((centred ** 2).mean(axis=-1, keepdims=True) + self.config["layer_norm_eps"])
         return centred / deviation * self.tensors[name + ".weight"] + self.tensors[name + ".bias"]
 
-    def attention(self, name, x):
+    def relative_bias(self, n_tokens):
+        """[n_heads, n_tokens, n_tokens]"""
+        table = self.tensors["encoder.relative_attention_bias.weight"]
+        return numpy.array([[table[relative_bucket(key - query)] for key in range(n_tokens)]
+                            for query in range(n_tokens)]).transpose(2, 0, 1)
+
+    def attention(self, layer, x):
         n_heads = self.config["num_attention_heads"]
         queries, keys, values = (
-            self.linear(f"{name}.{part}", x).reshape(len(x), n_heads, -1).transpose(1, 0, 2)
-            for part in ("query", "key", "value"))
+            self.linear(layer + part, x).reshape(len(x), n_heads, -1).transpose(1, 0, 2)
+            for part in self.attention_names[:3])
         logits = queries @ keys.transpose(0, 2, 1) / math.sqrt(queries.shape[2])
+        if self.is_mpnet:
+            logits = logits + self.relative_bias(len(x))
         weights = numpy.exp(logits - logits.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)
         return (weights @ values).transpose(1, 0, 2).reshape(x.shape)
@@ -133,13 +156,14 @@ class Model:
         x = tables["embeddings.word_embeddings.weight"][ids]
         x = x + tables["embeddings.position_embeddings.weight"][
             numpy.arange(len(ids)) + self.first_position]
-        x = x + tables["embeddings.token_type_embeddings.weight"][segments]
+        if not self.is_mpnet:
+            x = x + tables["embeddings.token_type_embeddings.weight"][segments]
         x = self.norm("embeddings.LayerNorm", x)
         activate = ACTIVATIONS[self.config["hidden_act"]]
         for number in range(self.config["num_hidden_layers"]):
             layer = f"encoder.layer.{number}."
-            mixed = self.linear(layer + "attention.output.dense", self.attention(layer + "attention.self", x))
-            x = self.norm(layer + "attention.output.LayerNorm", x + mixed)
+            mixed = self.linear(layer + self.attention_names[3], self.attention(layer, x))
+            x = self.norm(layer + self.attention_norm, x + mixed)
             inner = activate(self.linear(layer + "intermediate.dense", x))
             x = self.norm(layer + "output.LayerNorm", x + self.linear(layer + "output.dense", inner))
         return x
@@ -172,7 +196,7 @@ class Model:
 
     def classify(self, first):
         """The logit, of the first token's hidden state."""
-        dense, out = ("classifier.dense", "classifier.out_proj") if self.is_xlm else (
+        dense, out = ("classifier.dense", "classifier.out_proj") if self.is_xlm or self.is_mpnet else (
             "pooler.dense", "classifier")
         return float(self.linear(out, numpy.tanh(self.linear(dense, first)))[0])
 

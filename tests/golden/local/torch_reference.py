@@ -9,6 +9,7 @@ text or document, and the first components of its vector, or the score.
 Needs python3-torch (Debian); nothing else does: tests/drivers/test_local.py reads golden.txt.
 """
 import hashlib
+import math
 import os
 import sys
 import tempfile
@@ -52,9 +53,9 @@ class Network:
         state = {}
         for kind in ("weight", "bias"):
             state["self_attn.in_proj_" + kind] = torch.cat(
-                [self.tensor(f"{at}attention.self.{part}.{kind}") for part in ("query", "key", "value")])
-            for ours, theirs in (("attention.output.dense", "self_attn.out_proj"),
-                                 ("attention.output.LayerNorm", "norm1"), ("intermediate.dense", "linear1"),
+                [self.tensor(f"{at}{part}.{kind}") for part in self.model.attention_names[:3]])
+            for ours, theirs in ((self.model.attention_names[3], "self_attn.out_proj"),
+                                 (self.model.attention_norm, "norm1"), ("intermediate.dense", "linear1"),
                                  ("output.dense", "linear2"), ("output.LayerNorm", "norm2")):
                 state[f"{theirs}.{kind}"] = self.tensor(f"{at}{ours}.{kind}")
         layer.load_state_dict(state)
@@ -64,11 +65,23 @@ class Network:
     def embeddings(self, ids, segments):
         positions = torch.arange(ids.shape[1]) + self.model.first_position
         x = (self.tensor("embeddings.word_embeddings.weight")[ids]
-             + self.tensor("embeddings.position_embeddings.weight")[positions]
-             + self.tensor("embeddings.token_type_embeddings.weight")[segments])
+             + self.tensor("embeddings.position_embeddings.weight")[positions])
+        if not self.model.is_mpnet:
+            x = x + self.tensor("embeddings.token_type_embeddings.weight")[segments]
         return torch.nn.functional.layer_norm(
             x, x.shape[-1:], self.tensor("embeddings.LayerNorm.weight"),
             self.tensor("embeddings.LayerNorm.bias"), self.config["layer_norm_eps"])
+
+    def relative_bias(self, n_texts, n):
+        """[n_texts * n_heads, n, n], of T5's formula as it is printed, in floating point; None: no bias."""
+        if not self.model.is_mpnet:
+            return None
+        distances = torch.arange(n)[None, :] - torch.arange(n)[:, None]
+        far = distances.abs().clamp(min=8).to(torch.float32)
+        wide = 8 + (torch.log(far / 8) / math.log(128 / 8) * 8).to(torch.int64)
+        buckets = torch.where(distances.abs() < 8, distances.abs(), wide.clamp(max=15)) + 16 * (distances > 0)
+        bias = self.tensor("encoder.relative_attention_bias.weight")[buckets].permute(2, 0, 1)
+        return bias.repeat(n_texts, 1, 1)
 
     def hidden(self, rows):
         """(hidden [n, longest, hidden_size], mask [n, longest]: 1 where there is a token)"""
@@ -79,7 +92,7 @@ class Network:
                             dtype=torch.float64)
         x = self.embeddings(ids, segments)
         for layer in self.layers:
-            x = layer(x, src_key_padding_mask=mask == 0)
+            x = layer(x, src_mask=self.relative_bias(*mask.shape), src_key_padding_mask=mask == 0)
         return x, mask
 
     def pool(self, x, mask):
@@ -98,7 +111,7 @@ class Network:
     def scores(self, query, documents):
         rows = [self.model.pieces.ids(query, document, self.model.max_tokens) for document in documents]
         x = self.hidden(rows)[0][:, 0]
-        for name in (("classifier.dense", "classifier.out_proj") if self.model.is_xlm else
+        for name in (("classifier.dense", "classifier.out_proj") if self.model.is_xlm or self.model.is_mpnet else
                      ("pooler.dense", "classifier")):
             x = torch.nn.functional.linear(x, self.tensor(name + ".weight"), self.tensor(name + ".bias"))
             x = torch.tanh(x) if name.endswith("dense") else x

@@ -1,6 +1,6 @@
 /*
- * test_local.c: local models through the catalog. A model is found by its configuration alone: there
- * are no weights here.
+ * test_local.c: local models through the catalog. A model is found by its configuration alone:
+ * there are no weights here.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -306,6 +306,7 @@ static int do_everything(void *context, struct error *err)
     if (rc == 0) rc = add(catalog, &alias, err);
     alias = (struct catalog_alias){.name = "mine", .model = "local:me/e5-tiny"};
     if (rc == 0) rc = add(catalog, &alias, err);
+    if (rc == 0) rc = catalog_find(catalog, NULL, MODEL_EMBED, &entry, err);
     if (rc == 0) rc = catalog_find(catalog, "mine", MODEL_EMBED, &entry, err);
     alias.task = MODEL_EMBED;
     alias.given = CATALOG_PRECISION;
@@ -320,10 +321,12 @@ static int do_everything(void *context, struct error *err)
 static void test_out_of_memory(void **state)
 {
     (void)state;
+    setenv("RERANK_EMBED_MODEL", "local:me/embeds", 1);
     assert_true(each_allocation(do_everything, NULL) > 30);
+    unsetenv("RERANK_EMBED_MODEL");
 }
 
-/* ---- model folders ---------------------------------------------------------------------------- */
+/* ---- model folders -------------------------------------------------------------------------- */
 
 static void write_config(const char *name, const char *architecture)
 {

@@ -16,7 +16,7 @@
 #include "base/each_allocation.h"
 #include "catalog/catalog.h"
 #include "catalog/endpoint.h"
-#include "catalog/known.h"
+#include "catalog/prefixes.h"
 #include "http/loopback.h"
 
 static struct loopback server;
@@ -27,7 +27,7 @@ static const struct api_provider *provider_of(const char *name)
     return api_provider_find(name, strlen(name));
 }
 
-/* ---- where a model is, and with which key ----------------------------------------------------- */
+/* ---- where a model is, and with which key --------------------------------------------------- */
 
 static void check_endpoint(const char *provider, const char *url, const char *key,
                            const char *expected_url, const char *expected_key)
@@ -91,15 +91,15 @@ static void test_what_is_not_set_up(void **state)
 static void test_known_prefixes(void **state)
 {
     (void)state;
-    assert_string_equal(known_prefixes_find("intfloat/e5-base-v2")->document, "passage: ");
-    assert_string_equal(known_prefixes_find("BAAI/bge-base-en-v1.5")->query, "");
-    assert_string_equal(known_prefixes_find("BAAI/bge-base-en")->query,
+    assert_string_equal(prefixes_find("intfloat/e5-base-v2")->document, "passage: ");
+    assert_string_equal(prefixes_find("BAAI/bge-base-en-v1.5")->query, "");
+    assert_string_equal(prefixes_find("BAAI/bge-base-en")->query,
                         "Represent this sentence for searching relevant passages: ");
-    assert_string_equal(known_prefixes_find("nomic-embed-text:latest")->query, "search_query: ");
-    assert_null(known_prefixes_find("text-embedding-3-small"));
+    assert_string_equal(prefixes_find("nomic-embed-text:latest")->query, "search_query: ");
+    assert_null(prefixes_find("text-embedding-3-small"));
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 /* A catalog that keeps nothing, with the model 'here' for both tasks. */
 static int new_catalog(struct catalog **catalog, struct error *err)
@@ -172,6 +172,72 @@ static void test_calls_are_counted(void **state)
     assert_int_equal(failing_memory_blocks, 0);
 }
 
+/* ---- the store ------------------------------------------------------------------------------ */
+
+/* What a store whose every call gives the error code at `context` answers. */
+static int find_nothing(void *context, const struct store_key *key, float **vector,
+                        size_t *dimensions, struct error *err)
+{
+    (void)key, (void)dimensions;
+    *vector = NULL;
+    return error_set(err, *(int *)context, "no find");
+}
+
+static int keep_nothing(void *context, const struct store_key *key, const float *vector,
+                        size_t dimensions, struct error *err)
+{
+    (void)key, (void)vector, (void)dimensions;
+    return error_set(err, *(int *)context, "no keep");
+}
+
+static int flush_nothing(void *context, struct error *err)
+{
+    return error_set(err, *(int *)context, "no flush");
+}
+
+static void close_nothing(void *context)
+{
+    (void)context;
+}
+
+static int store_code;
+
+static int open_failing_store(const char *path, struct catalog_store *store, struct error *err)
+{
+    (void)path, (void)err;
+    *store = (struct catalog_store){find_nothing, keep_nothing, flush_nothing, close_nothing,
+                                    &store_code};
+    return 0;
+}
+
+static void check_failing_store(int code, int expected_rc, int expected_failures)
+{
+    struct catalog *catalog;
+    struct catalog_entry *entry;
+    struct catalog_statistics statistics;
+    struct error err = {0};
+    store_code = code;
+    assert_int_equal(new_catalog(&catalog, &err), 0);
+    catalog_set_store_opener(catalog, open_failing_store);
+    assert_int_equal(catalog_set_store(catalog, "somewhere", &err), 0);
+    assert_int_equal(embed_and_rerank(catalog, &err), expected_rc);
+    assert_int_equal(catalog_find(catalog, "here", MODEL_EMBED, &entry, &err), 0);
+    catalog_entry_statistics(entry, &statistics);
+    assert_int_equal(statistics.failures, expected_failures);
+    assert_int_equal(statistics.usage.requests, expected_rc == 0 ? 2 : 0);
+    catalog_free(catalog);
+    assert_int_equal(failing_memory_blocks, 0);
+}
+
+/* What it cannot read or keep is no reason to fail; that there is no memory is not hidden, before
+ * anything is sent. */
+static void test_a_store_that_fails(void **state)
+{
+    (void)state;
+    check_failing_store(ERROR_UNAVAILABLE, 0, 3); /* each of two requests, and the end */
+    check_failing_store(ERROR_NOMEM, ERROR_NOMEM, 1);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -200,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_set_up),
         cmocka_unit_test(test_known_prefixes),
         cmocka_unit_test(test_calls_are_counted),
+        cmocka_unit_test(test_a_store_that_fails),
         cmocka_unit_test(test_out_of_memory),
     };
     failing_memory_bind();

@@ -1,6 +1,6 @@
 /*
- * blocks.h: an index in memory, as the storage callbacks of a search see it: rows in blocks, with or
- * without codes and partitions; and damage on command.
+ * blocks.h: an index in memory, as the storage callbacks of a search see it: rows in blocks, with
+ * or without codes and partitions; and damage on command.
  *
  * For one test program, which includes cmocka.h before.
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "index/scan.h"
+#include "index/search.h"
 #include "vector/random.h"
 
 enum { BLOCK_ROWS = 100 };
@@ -100,35 +100,36 @@ static struct index_storage blocks_storage(struct blocks *blocks)
     return (struct index_storage){blocks_load, blocks_fetch, blocks_rewind, blocks_next, blocks};
 }
 
-/* n_parts centroids, which are rows; every row goes to the nearest. */
-static struct index_partitions *blocks_partitions(struct blocks *blocks, size_t n_parts)
+/* n_partitions centroids, which are rows; every row goes to the nearest. */
+static struct index_partitions *blocks_partitions(struct blocks *blocks, size_t n_partitions)
 {
     struct index_partitions *partitions;
     size_t dimensions = blocks->layout.dimensions;
-    assert_int_equal(index_partitions_new(n_parts, dimensions, &partitions, NULL), 0);
-    for (size_t i = 0; i < n_parts; i++) {
+    assert_int_equal(index_partitions_new(n_partitions, dimensions, &partitions, NULL), 0);
+    for (size_t i = 0; i < n_partitions; i++) {
         partitions->numbers[i] = 3 * (int64_t)i + 1;
         memcpy(partitions->centroids + i * dimensions,
-               blocks->points + blocks->n / n_parts * i * dimensions, dimensions * sizeof(float));
+               blocks->points + blocks->n / n_partitions * i * dimensions,
+               dimensions * sizeof(float));
     }
     index_partitions_ready(partitions);
     return partitions;
 }
 
-/* The rows of one part into blocks of it. */
-static void blocks_write_part(struct blocks *blocks, const uint32_t *places, size_t part,
-                              size_t *n_blocks)
+/* The rows of one partition into blocks of it. */
+static void blocks_write_partition(struct blocks *blocks, const uint32_t *places, size_t place,
+                                   size_t *n_blocks)
 {
     struct index_snapshot *snapshot = blocks->snapshot;
     const struct index_partitions *partitions = snapshot->partitions;
     size_t dimensions = blocks->layout.dimensions;
     struct index_block *block = NULL;
     for (size_t row = 0; row < blocks->n; row++) {
-        if (places != NULL && places[row] != part) continue;
+        if (places != NULL && places[row] != place) continue;
         if (block == NULL || block->n == block->capacity) {
             block = &snapshot->blocks[*n_blocks];
             block->number = (int64_t)++ * n_blocks;
-            block->partition = partitions == NULL ? 0 : partitions->numbers[part];
+            block->partition = partitions == NULL ? 0 : partitions->numbers[place];
             block->version = 1;
             block->capacity = BLOCK_ROWS;
             blocks->bytes[block->number - 1] =
@@ -138,13 +139,13 @@ static void blocks_write_part(struct blocks *blocks, const uint32_t *places, siz
             index_block_rows(&blocks->layout, blocks->bytes[block->number - 1], block->capacity);
         index_row_write(&blocks->layout, &rows, block->n++, blocks->ids[row],
                         blocks->vectors + row * dimensions, blocks->points + row * dimensions,
-                        partitions == NULL ? NULL : partitions->centroids + part * dimensions);
+                        partitions == NULL ? NULL : partitions->centroids + place * dimensions);
     }
 }
 
-/* Rows of `vectors` (borrowed), with ids 10, 20, 30... n_parts 0: no partitions. */
+/* Rows of `vectors` (borrowed), with ids 10, 20, 30... n_partitions 0: no partitions. */
 static void blocks_new(struct blocks *blocks, const struct index_layout *layout, float *vectors,
-                       size_t n, size_t n_parts)
+                       size_t n, size_t n_partitions)
 {
     size_t dimensions = layout->dimensions, n_blocks = 0;
     *blocks = (struct blocks){
@@ -155,19 +156,19 @@ static void blocks_new(struct blocks *blocks, const struct index_layout *layout,
         blocks->ids[row] = 10 * (int64_t)(row + 1);
         index_code_space(layout, vectors + row * dimensions, blocks->points + row * dimensions);
     }
-    size_t most = n / BLOCK_ROWS + n_parts + 1;
+    size_t most = n / BLOCK_ROWS + n_partitions + 1;
     blocks->snapshot = index_snapshot_new(layout, 1, most);
     blocks->bytes = calloc(most, sizeof *blocks->bytes);
     assert_int_equal(index_cache_open("blocks", &blocks->cache, NULL), 0);
     uint32_t *places = calloc(n, sizeof *places);
-    if (n_parts > 0) {
-        blocks->snapshot->partitions = blocks_partitions(blocks, n_parts);
+    if (n_partitions > 0) {
+        blocks->snapshot->partitions = blocks_partitions(blocks, n_partitions);
         assert_int_equal(index_partitions_assign(blocks->snapshot->partitions, blocks->points, n, 2,
                                                  places, NULL, NULL),
                          0);
     }
-    for (size_t part = 0; part < (n_parts == 0 ? 1 : n_parts); part++)
-        blocks_write_part(blocks, n_parts == 0 ? NULL : places, part, &n_blocks);
+    for (size_t place = 0; place < (n_partitions == 0 ? 1 : n_partitions); place++)
+        blocks_write_partition(blocks, n_partitions == 0 ? NULL : places, place, &n_blocks);
     blocks->snapshot->n_blocks = n_blocks;
     blocks->snapshot->n_rows = n;
     free(places);
@@ -196,8 +197,8 @@ static void blocks_forget(struct blocks *blocks)
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
 /* What a search must give for two vectors, to the last bit; it is what their formula gives. */
-static double blocks_closeness(const struct index_layout *layout, const float *query,
-                               const float *vector)
+static double blocks_score(const struct index_layout *layout, const float *query,
+                           const float *vector)
 {
     double dot = 0.0, a = 0.0, b = 0.0, squared = 0.0;
     for (size_t i = 0; i < layout->dimensions; i++) {
@@ -211,9 +212,9 @@ static double blocks_closeness(const struct index_layout *layout, const float *q
                       : layout->metric == INDEX_DOT  ? dot
                                                      : -sqrt(squared);
     double size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
-    double closeness = index_closeness(layout, query, vector);
-    assert_true(fabs(closeness - expected) <= 2e-6 * size);
-    return closeness;
+    double score = index_metrics[layout->metric].score(query, vector, layout->dimensions);
+    assert_true(fabs(score - expected) <= 2e-6 * size);
+    return score;
 }
 
 /* All rows that qualify, one by one, sorted; hits is initialised with the query's k. */
@@ -224,12 +225,13 @@ static void blocks_oracle(const struct blocks *blocks, const struct index_query 
     top_k_init(hits, query->k);
     for (size_t row = 0; row < blocks->n; row++) {
         int64_t id = blocks->ids[row];
-        double closeness =
-            blocks_closeness(&blocks->layout, query->vector, blocks->vectors + row * dimensions);
+        double score =
+            blocks_score(&blocks->layout, query->vector, blocks->vectors + row * dimensions);
         while (query->only != NULL && j < query->n_only && query->only[j] < id) j++;
         if (query->only != NULL && (j == query->n_only || query->only[j] != id)) continue;
-        if (index_similarity(blocks->layout.metric, closeness) < query->min_similarity) continue;
-        assert_int_equal(top_k_offer(hits, id, closeness, NULL), 0);
+        if (index_metrics[blocks->layout.metric].similarity(score) < query->min_similarity)
+            continue;
+        assert_int_equal(top_k_offer(hits, id, score, NULL), 0);
     }
     top_k_sort(hits);
 }

@@ -60,11 +60,12 @@ static void test_arrays(void **state)
     for_each_layout(arrays);
 }
 
-/* What was written is found again, in the arrays that hold all of it: each row can be moved alone. */
+/* What was written is found again, in the arrays that hold all of it: each row can be moved
+ * alone. */
 static void write_and_move(const struct index_layout *layout)
 {
     size_t size = index_block_size(layout, CAPACITY);
-    float vector[MOST], turned[MOST], centroid[MOST];
+    float vector[MOST], rotated[MOST], centroid[MOST];
     uint64_t random = 1;
     unsigned char *bytes = calloc(1, size), *other = calloc(1, size);
     struct index_rows rows = index_block_rows(layout, bytes, CAPACITY);
@@ -72,10 +73,10 @@ static void write_and_move(const struct index_layout *layout)
     random_vector(&random, layout->dimensions, centroid);
     for (size_t i = 0; i < CAPACITY; i++) {
         random_vector(&random, layout->dimensions, vector);
-        index_code_space(layout, vector, turned);
+        index_code_space(layout, vector, rotated);
         int64_t id = i == 0 ? INT64_MIN : i == 1 ? INT64_MAX : (int64_t)i;
-        index_row_write(layout, &rows, i, id, vector, turned, i % 2 ? centroid : NULL);
-        index_row_write(layout, &others, CAPACITY - 1 - i, id, vector, turned,
+        index_row_write(layout, &rows, i, id, vector, rotated, i % 2 ? centroid : NULL);
+        index_row_write(layout, &others, CAPACITY - 1 - i, id, vector, rotated,
                         i % 2 ? centroid : NULL);
         if (layout->quantize == INDEX_EXACT)
             assert_memory_equal(rows.components + i * rows.stride, vector, rows.stride);
@@ -112,22 +113,22 @@ static void test_write_and_move(void **state)
 /* Code space keeps norms: of the unit vector for cosine, else of the vector. */
 static void code_space(const struct index_layout *layout)
 {
-    float vector[MOST], turned[MOST];
+    float vector[MOST], rotated[MOST];
     uint64_t random = 5;
     random_vector(&random, layout->dimensions, vector);
-    index_code_space(layout, vector, turned);
+    index_code_space(layout, vector, rotated);
     double before = 0.0, after = 0.0;
     for (size_t i = 0; i < layout->dimensions; i++) {
         before += (double)vector[i] * (double)vector[i];
-        after += (double)turned[i] * (double)turned[i];
+        after += (double)rotated[i] * (double)rotated[i];
     }
     if (layout->metric == INDEX_COSINE) before = 1.0;
     assert_true(fabs(before - after) <= 1e-5 * before);
     index_code_space(layout, vector, vector); /* in place */
-    assert_memory_equal(vector, turned, layout->dimensions * sizeof *vector);
+    assert_memory_equal(vector, rotated, layout->dimensions * sizeof *vector);
     memset(vector, 0, sizeof vector);
-    index_code_space(layout, vector, turned);
-    for (size_t i = 0; i < layout->dimensions; i++) assert_true(turned[i] == 0.0f);
+    index_code_space(layout, vector, rotated);
+    for (size_t i = 0; i < layout->dimensions; i++) assert_true(rotated[i] == 0.0f);
 }
 
 static void test_code_space(void **state)
@@ -180,15 +181,13 @@ static void test_capacities(void **state)
     }
 }
 
-static void test_what_codes_estimate(void **state)
+static void test_codes(void **state)
 {
     (void)state;
     struct index_layout layout = {INDEX_COSINE, INDEX_INT8, 4};
     assert_int_equal(index_code(&layout), VECTOR_INT8);
-    assert_int_equal(index_form(&layout), VECTOR_DOT);
     layout = (struct index_layout){INDEX_L2, INDEX_BIT, 4};
     assert_int_equal(index_code(&layout), VECTOR_BIT);
-    assert_int_equal(index_form(&layout), VECTOR_SQUARED_L2);
 }
 
 int main(void)
@@ -196,7 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arrays),     cmocka_unit_test(test_write_and_move),
         cmocka_unit_test(test_code_space), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_capacities), cmocka_unit_test(test_what_codes_estimate),
+        cmocka_unit_test(test_capacities), cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

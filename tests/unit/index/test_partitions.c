@@ -92,7 +92,7 @@ static void test_assign(void **state)
     }
 }
 
-/* Points so large that their products overflow still go to some part. */
+/* Points so large that their products overflow still go to some partition. */
 static void test_assign_extremes(void **state)
 {
     (void)state;

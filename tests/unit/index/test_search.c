@@ -16,19 +16,19 @@ static float vectors[N][DIMENSIONS], queries[80][DIMENSIONS];
 
 static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
 static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
-static const size_t parts[] = {0, 60};
+static const size_t partitions[] = {0, 60};
 
-/* Calls `test` for every kind of index, and searches near parts only where there are some. */
+/* Calls `test` for every kind of index, and searches near partitions only where there are some. */
 static void for_each_index(void (*test)(struct blocks *blocks, struct index_search *search))
 {
     for (size_t i = 0; i < 18; i++) {
         struct index_layout layout = {metrics[i % 3], codes[i / 3 % 3], DIMENSIONS};
         struct blocks blocks;
-        blocks_new(&blocks, &layout, vectors[0], N, parts[i / 9]);
+        blocks_new(&blocks, &layout, vectors[0], N, partitions[i / 9]);
         struct index_storage storage = blocks_storage(&blocks);
         struct index_search search = {.snapshot = blocks.snapshot,
                                       .storage = &storage,
-                                      .near_parts_only = parts[i / 9] > 0,
+                                      .near_partitions_only = partitions[i / 9] > 0,
                                       .n_threads = 1 + i % 4};
         test(&blocks, &search);
         blocks_free(&blocks);
@@ -53,7 +53,7 @@ static void assert_same_hits(const struct top_k *hits, const struct top_k *expec
     assert_int_equal(hits->n, expected->n);
     for (size_t i = 0; i < hits->n; i++) {
         assert_int_equal(hits->hits[i].id, expected->hits[i].id);
-        assert_true(hits->hits[i].similarity == expected->hits[i].similarity);
+        assert_true(hits->hits[i].score == expected->hits[i].score);
     }
 }
 
@@ -65,8 +65,8 @@ static size_t count_common(const struct top_k *a, const struct top_k *b)
     return n;
 }
 
-/* As many as there are, ranked, each with its true closeness; without codes and parts that are left
- * out, those that comparing one by one finds. Returns how many hits are right. */
+/* As many as there are, ranked, each with its true score; without codes and partitions that are
+ * left out, those that comparing one by one finds. Returns how many hits are right. */
 static size_t compare(struct blocks *blocks, struct index_search *search,
                       const struct index_query *query, int exactly)
 {
@@ -77,9 +77,9 @@ static size_t compare(struct blocks *blocks, struct index_search *search,
     if (exactly) assert_same_hits(&hits, &expected);
     for (size_t i = 0; i < hits.n; i++) {
         size_t row = blocks_row(blocks, hits.hits[i].id);
-        assert_true(hits.hits[i].similarity ==
-                    blocks_closeness(&blocks->layout, query->vector, vectors[row]));
-        assert_true(i == 0 || hits.hits[i].similarity < hits.hits[i - 1].similarity ||
+        assert_true(hits.hits[i].score ==
+                    blocks_score(&blocks->layout, query->vector, vectors[row]));
+        assert_true(i == 0 || hits.hits[i].score < hits.hits[i - 1].score ||
                     hits.hits[i].id > hits.hits[i - 1].id);
     }
     size_t n = exactly ? hits.n : query->k <= K ? count_common(&hits, &expected) : 0;
@@ -90,7 +90,7 @@ static size_t compare(struct blocks *blocks, struct index_search *search,
 
 static int is_exact(const struct blocks *blocks, const struct index_search *search)
 {
-    return blocks->layout.quantize == INDEX_EXACT && !search->near_parts_only;
+    return blocks->layout.quantize == INDEX_EXACT && !search->near_partitions_only;
 }
 
 static void any_k(struct blocks *blocks, struct index_search *search)
@@ -105,7 +105,7 @@ static void any_k(struct blocks *blocks, struct index_search *search)
         struct index_query query = query_of(q, K);
         n_right += compare(blocks, search, &query, is_exact(blocks, search));
     }
-    assert_true(n_right >= (search->near_parts_only ? 37 : 39) * K);
+    assert_true(n_right >= (search->near_partitions_only ? 37 : 39) * K);
 }
 
 static void test_any_k(void **state)
@@ -114,7 +114,7 @@ static void test_any_k(void **state)
     for_each_index(any_k);
 }
 
-/* As many rows are found as are similar enough, whatever the codes and the parts. */
+/* As many rows are found as are similar enough, whatever the codes and the partitions. */
 static void similar_enough(struct blocks *blocks, struct index_search *search)
 {
     static const size_t places[] = {0, 1, 5, 40, 600};
@@ -125,7 +125,7 @@ static void similar_enough(struct blocks *blocks, struct index_search *search)
         for (size_t i = 0; i < 5; i++) {
             size_t place = places[i];
             query.min_similarity =
-                index_similarity(blocks->layout.metric, all.hits[place].similarity);
+                index_metrics[blocks->layout.metric].similarity(all.hits[place].score);
             for (query.k = 1; query.k <= 2000; query.k *= 7)
                 compare(blocks, search, &query, query.k > place);
             query.min_similarity = nextafter(query.min_similarity, INFINITY);
@@ -222,7 +222,7 @@ static void test_groups(void **state)
 static void exactly(struct blocks *blocks, struct index_search *search)
 {
     search->exactly = 1;
-    search->near_parts_only = 0;
+    search->near_partitions_only = 0;
     struct index_query query = query_of(5, K);
     compare(blocks, search, &query, 1);
     assert_int_equal(search->n_scanned, N);
@@ -234,21 +234,21 @@ static void test_exactly(void **state)
     for_each_index(exactly);
 }
 
-/* Near parts only: a small part of the rows is looked at. */
-static void near_parts(struct blocks *blocks, struct index_search *search)
+/* Near partitions only: a small part of the rows is looked at. */
+static void near_partitions(struct blocks *blocks, struct index_search *search)
 {
     struct index_query query = query_of(3, K);
     compare(blocks, search, &query, 0);
-    if (search->near_parts_only) assert_true(search->n_scanned < N / 2);
+    if (search->near_partitions_only) assert_true(search->n_scanned < N / 2);
     else assert_true(search->n_scanned >= N);
     if (blocks->layout.quantize == INDEX_EXACT) assert_int_equal(search->n_rescored, 0);
     else assert_true(search->n_rescored >= K && search->n_rescored < N / 2);
 }
 
-static void test_near_parts(void **state)
+static void test_near_partitions(void **state)
 {
     (void)state;
-    for_each_index(near_parts);
+    for_each_index(near_partitions);
 }
 
 /* ---- where blocks lie, and threads ----------------------------------------------------------- */
@@ -258,7 +258,7 @@ static void kept_or_not(struct blocks *blocks, struct index_search *search)
 {
     struct index_query query = query_of(9, K);
     struct top_k first, hits;
-    search->near_parts_only = 0;
+    search->near_partitions_only = 0;
     search_one(search, &query, &first);
     assert_int_equal(blocks->n_loaded, blocks->snapshot->n_blocks);
     for (search->n_threads = 0; search->n_threads < 4; search->n_threads++) {
@@ -535,7 +535,7 @@ static void out_of_memory(struct blocks *blocks, struct index_search *search)
         assert_true(each_allocation(search_once, &trial) >= 4);
         blocks_oracle(blocks, some, &all);
         some[0].min_similarity =
-            index_similarity(blocks->layout.metric, all.hits[3].similarity); /* for certain */
+            index_metrics[blocks->layout.metric].similarity(all.hits[3].score); /* for certain */
         top_k_deinit(&all);
         assert_int_equal(search_once(&trial, NULL), 0);
         assert_true(each_allocation(search_once, &trial) >= 4);
@@ -548,36 +548,16 @@ static void test_out_of_memory(void **state)
     for_each_index(out_of_memory);
 }
 
-static void test_similarity_and_distance(void **state)
-{
-    (void)state;
-    assert_true(index_similarity(INDEX_COSINE, 0.5) == 0.5);
-    assert_true(index_distance(INDEX_COSINE, 0.25) == 0.75);
-    assert_true(index_similarity(INDEX_DOT, -7.0) == -7.0);
-    assert_true(index_distance(INDEX_DOT, -7.0) == 7.0);
-    assert_true(index_similarity(INDEX_L2, -3.0) == 0.25);
-    assert_true(index_distance(INDEX_L2, -3.0) == 3.0);
-    assert_true(index_similarity(INDEX_L2, 0.0) == 1.0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_any_k),
-        cmocka_unit_test(test_similar_enough),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_exactly),
-        cmocka_unit_test(test_near_parts),
-        cmocka_unit_test(test_kept_or_not),
-        cmocka_unit_test(test_threads_find_the_same),
-        cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_damaged_vector),
-        cmocka_unit_test(test_storage_fails),
-        cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_similarity_and_distance),
+        cmocka_unit_test(test_any_k),          cmocka_unit_test(test_similar_enough),
+        cmocka_unit_test(test_lists),          cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_exactly),        cmocka_unit_test(test_near_partitions),
+        cmocka_unit_test(test_kept_or_not),    cmocka_unit_test(test_threads_find_the_same),
+        cmocka_unit_test(test_ties),           cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_damaged_vector), cmocka_unit_test(test_storage_fails),
+        cmocka_unit_test(test_cancel),         cmocka_unit_test(test_out_of_memory),
     };
     static float centres[CENTRES][DIMENSIONS];
     uint64_t random = 1;

@@ -167,18 +167,19 @@ static void test_first_bytes_stay(void **state)
     index_cache_close(cache);
 }
 
-static void test_parts(void **state)
+static void test_partitions(void **state)
 {
     (void)state;
     struct index_snapshot *snapshot = make(1, 14);
     size_t first;
-    for (int64_t part = 0; part < 4; part++) {
-        assert_int_equal(index_snapshot_part(snapshot, part, &first), part == 3 ? 2 : 4);
-        assert_int_equal(first, 4 * part);
+    for (int64_t partition = 0; partition < 4; partition++) {
+        assert_int_equal(index_snapshot_partition(snapshot, partition, &first),
+                         partition == 3 ? 2 : 4);
+        assert_int_equal(first, 4 * partition);
     }
-    assert_int_equal(index_snapshot_part(snapshot, -1, &first), 0);
+    assert_int_equal(index_snapshot_partition(snapshot, -1, &first), 0);
     assert_int_equal(first, 0);
-    assert_int_equal(index_snapshot_part(snapshot, INT64_MAX, &first), 0);
+    assert_int_equal(index_snapshot_partition(snapshot, INT64_MAX, &first), 0);
     assert_int_equal(first, 14);
     index_snapshot_free(snapshot);
 }
@@ -441,7 +442,7 @@ int main(void)
         cmocka_unit_test(test_without_a_cache),
         cmocka_unit_test(test_take_over),
         cmocka_unit_test(test_first_bytes_stay),
-        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_idle_caches_make_way),
         cmocka_unit_test(test_dead_pieces_are_emptied),

@@ -46,12 +46,24 @@ static void oracle_norm(struct random_model *model, const char *name, double *ro
         row[i] = (row[i] - mean) / sqrt(variance + 1e-12) * (double)weight[i] + (double)bias[i];
 }
 
+/* What the score of a key gains that lies so far behind the query. */
+static double oracle_bias(struct random_model *model, size_t head, double distance)
+{
+    const struct random_tensor *table =
+        random_find(model, "encoder.relative_attention_bias.weight");
+    double far = fabs(distance), bucket = far;
+    if (table == NULL) return 0;
+    if (far >= 8) bucket = fmin(15, 8 + floor(log(far / 8) / log(128. / 8) * 8 + 1e-9));
+    if (distance > 0) bucket += 16;
+    return (double)table->values[(size_t)bucket * model->config.n_heads + head];
+}
+
 /* context [n_tokens, n] of one layer's attention over hidden [n_tokens, n]. */
 static void oracle_attention(struct random_model *model, size_t layer, size_t n_tokens,
                              const double *hidden, double *context)
 {
-    static const char *const names[] = {"attention.self.query", "attention.self.key",
-                                        "attention.self.value"};
+    const struct local_layer_names *all = model->config.architecture->layer;
+    const char *const names[] = {all->query, all->key, all->value};
     size_t n = model->config.hidden_size, size = n / model->config.n_heads;
     double *parts[3], *weights = calloc(n_tokens, sizeof *weights);
     for (int i = 0; i < 3; i++) {
@@ -67,7 +79,8 @@ static void oracle_attention(struct random_model *model, size_t layer, size_t n_
                 double dot = 0;
                 for (size_t i = head; i < head + size; i++)
                     dot += parts[0][t * n + i] * parts[1][u * n + i];
-                sum += weights[u] = exp(dot / sqrt((double)size));
+                double bias = oracle_bias(model, head / size, (double)u - (double)t);
+                sum += weights[u] = exp(dot / sqrt((double)size) + bias);
             }
             for (size_t u = 0; u < n_tokens; u++)
                 for (size_t i = head; i < head + size; i++)
@@ -80,20 +93,21 @@ static void oracle_attention(struct random_model *model, size_t layer, size_t n_
 
 static void oracle_layer(struct random_model *model, size_t layer, size_t n_tokens, double *hidden)
 {
+    const struct local_layer_names *names = model->config.architecture->layer;
     size_t n = model->config.hidden_size, inner = model->config.intermediate_size;
     double *context = calloc(n_tokens * n, sizeof *context), *wide = calloc(inner, sizeof *wide);
     double *out = calloc(n, sizeof *out);
     oracle_attention(model, layer, n_tokens, hidden, context);
     for (size_t t = 0; t < n_tokens; t++) {
         double *row = hidden + t * n;
-        oracle_linear(model, random_layer(layer, "attention.output.dense"), context + t * n, out);
+        oracle_linear(model, random_layer(layer, names->attention_output), context + t * n, out);
         for (size_t i = 0; i < n; i++) row[i] += out[i];
-        oracle_norm(model, random_layer(layer, "attention.output.LayerNorm"), row);
-        oracle_linear(model, random_layer(layer, "intermediate.dense"), row, wide);
+        oracle_norm(model, random_layer(layer, names->attention_norm), row);
+        oracle_linear(model, random_layer(layer, names->intermediate), row, wide);
         for (size_t i = 0; i < inner; i++) wide[i] *= .5 * (1 + erf(wide[i] / sqrt(2)));
-        oracle_linear(model, random_layer(layer, "output.dense"), wide, out);
+        oracle_linear(model, random_layer(layer, names->output), wide, out);
         for (size_t i = 0; i < n; i++) row[i] += out[i];
-        oracle_norm(model, random_layer(layer, "output.LayerNorm"), row);
+        oracle_norm(model, random_layer(layer, names->output_norm), row);
     }
     free(context);
     free(wide);
@@ -109,12 +123,13 @@ static double *oracle_encode(struct random_model *model, const uint32_t *ids,
     double *hidden = calloc(n_tokens * n, sizeof *hidden);
     const float *words = random_find(model, "embeddings.word_embeddings.weight")->values;
     const float *positions = random_find(model, "embeddings.position_embeddings.weight")->values;
-    const float *kinds = random_find(model, "embeddings.token_type_embeddings.weight")->values;
+    const struct random_tensor *kinds =
+        random_find(model, "embeddings.token_type_embeddings.weight");
     for (size_t t = 0; t < n_tokens; t++) {
         for (size_t i = 0; i < n; i++)
             hidden[t * n + i] = (double)words[ids[t] * n + i] +
                                 (double)positions[(config->first_position + t) * n + i] +
-                                (double)kinds[segments[t] * n + i];
+                                (kinds == NULL ? 0 : (double)kinds->values[segments[t] * n + i]);
         oracle_norm(model, "embeddings.LayerNorm", hidden + t * n);
     }
     for (size_t i = 0; i < config->n_layers; i++) oracle_layer(model, i, n_tokens, hidden);
@@ -129,11 +144,11 @@ static void oracle_result(struct random_model *model, const uint32_t *ids, const
     size_t n = config->hidden_size;
     double *hidden = oracle_encode(model, ids, segments, n_tokens);
     if (config->classifies) {
-        int is_bert = config->architecture == LOCAL_BERT;
+        const struct local_head_names *head = config->architecture->head;
         double *pooled = calloc(n, sizeof *pooled);
-        oracle_linear(model, is_bert ? "pooler.dense" : "classifier.dense", hidden, pooled);
+        oracle_linear(model, head->dense, hidden, pooled);
         for (size_t i = 0; i < n; i++) pooled[i] = tanh(pooled[i]);
-        oracle_linear(model, is_bert ? "classifier" : "classifier.out_proj", pooled, result);
+        oracle_linear(model, head->out, pooled, result);
         free(pooled);
     }
     for (size_t i = 0; !config->classifies && i < n; i++) {

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "local/config.h"
+#include "local/simd/activation.h"
 
 static double exact_activation(enum local_activation activation, double x)
 {

@@ -87,25 +87,28 @@ static const char *random_layer(size_t layer, const char *part)
 static void random_fill(struct random_model *model)
 {
     const struct local_config *config = &model->config;
+    const struct local_layer_names *names = config->architecture->layer;
     size_t n = config->hidden_size, inner = config->intermediate_size;
     random_add(model, "embeddings.word_embeddings.weight", config->vocabulary_size, n, 0, 1);
     random_add(model, "embeddings.position_embeddings.weight", config->n_positions, n, 0, .5);
-    random_add(model, "embeddings.token_type_embeddings.weight", config->n_segments, n, 0, .5);
+    if (config->n_segments > 0)
+        random_add(model, "embeddings.token_type_embeddings.weight", config->n_segments, n, 0, .5);
+    if (config->architecture->has_relative_bias)
+        random_add(model, "encoder.relative_attention_bias.weight", 32, config->n_heads, 0, 1);
     random_add_norm(model, "embeddings.LayerNorm");
     for (size_t i = 0; i < config->n_layers; i++) {
-        random_add_linear(model, random_layer(i, "attention.self.query"), n, n);
-        random_add_linear(model, random_layer(i, "attention.self.key"), n, n);
-        random_add_linear(model, random_layer(i, "attention.self.value"), n, n);
-        random_add_linear(model, random_layer(i, "attention.output.dense"), n, n);
-        random_add_norm(model, random_layer(i, "attention.output.LayerNorm"));
-        random_add_linear(model, random_layer(i, "intermediate.dense"), inner, n);
-        random_add_linear(model, random_layer(i, "output.dense"), n, inner);
-        random_add_norm(model, random_layer(i, "output.LayerNorm"));
+        random_add_linear(model, random_layer(i, names->query), n, n);
+        random_add_linear(model, random_layer(i, names->key), n, n);
+        random_add_linear(model, random_layer(i, names->value), n, n);
+        random_add_linear(model, random_layer(i, names->attention_output), n, n);
+        random_add_norm(model, random_layer(i, names->attention_norm));
+        random_add_linear(model, random_layer(i, names->intermediate), inner, n);
+        random_add_linear(model, random_layer(i, names->output), n, inner);
+        random_add_norm(model, random_layer(i, names->output_norm));
     }
     if (!config->classifies) return;
-    int is_bert = config->architecture == LOCAL_BERT;
-    random_add_linear(model, is_bert ? "pooler.dense" : "classifier.dense", n, n);
-    random_add_linear(model, is_bert ? "classifier" : "classifier.out_proj", 1, n);
+    random_add_linear(model, config->architecture->head->dense, n, n);
+    random_add_linear(model, config->architecture->head->out, 1, n);
 }
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -150,18 +153,18 @@ static void random_write_weights(const struct random_model *model)
 static void random_write_config(const struct random_model *model)
 {
     const struct local_config *config = &model->config;
-    int is_bert = config->architecture == LOCAL_BERT;
+    const struct local_architecture *architecture = config->architecture;
     char text[1000];
-    snprintf(
-        text, sizeof text,
-        "{\"architectures\":[\"%s%s\"],\"model_type\":\"%s\",\"hidden_size\":%zu,"
-        "\"num_hidden_layers\":%zu,\"num_attention_heads\":%zu,\"intermediate_size\":%zu,"
-        "\"vocab_size\":%zu,\"max_position_embeddings\":%zu,\"type_vocab_size\":%zu,"
-        "\"layer_norm_eps\":1e-12,\"hidden_act\":\"gelu\",\"pad_token_id\":%d%s}",
-        is_bert ? "Bert" : "XLMRoberta", config->classifies ? "ForSequenceClassification" : "Model",
-        is_bert ? "bert" : "xlm-roberta", config->hidden_size, config->n_layers, config->n_heads,
-        config->intermediate_size, config->vocabulary_size, config->n_positions, config->n_segments,
-        is_bert ? 0 : 1, config->classifies ? ",\"id2label\":{\"0\":\"LABEL_0\"}" : "");
+    snprintf(text, sizeof text,
+             "{\"architectures\":[\"%s\"],\"model_type\":\"%s\",\"hidden_size\":%zu,"
+             "\"num_hidden_layers\":%zu,\"num_attention_heads\":%zu,\"intermediate_size\":%zu,"
+             "\"vocab_size\":%zu,\"max_position_embeddings\":%zu,\"type_vocab_size\":%zu,"
+             "\"layer_norm_eps\":1e-12,\"hidden_act\":\"gelu\",\"pad_token_id\":%d%s}",
+             architecture->models[config->classifies].name, architecture->model_type,
+             config->hidden_size, config->n_layers, config->n_heads, config->intermediate_size,
+             config->vocabulary_size, config->n_positions, config->n_segments,
+             config->first_position > 0,
+             config->classifies ? ",\"id2label\":{\"0\":\"LABEL_0\"}" : "");
     random_write_text(model, "config.json", text);
 }
 

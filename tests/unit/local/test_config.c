@@ -41,6 +41,15 @@ static const char bge_reranker[] =
     "\"num_attention_heads\":12,\"num_hidden_layers\":12,\"pad_token_id\":1,"
     "\"type_vocab_size\":1,\"vocab_size\":250002}";
 
+static const char mpnet[] =
+    "{\"_name_or_path\":\"microsoft/mpnet-base\",\"architectures\":[\"MPNetForMaskedLM\"],"
+    "\"attention_probs_dropout_prob\":0.1,\"bos_token_id\":0,\"eos_token_id\":2,"
+    "\"hidden_act\":\"gelu\",\"hidden_dropout_prob\":0.1,\"hidden_size\":768,"
+    "\"initializer_range\":0.02,\"intermediate_size\":3072,\"layer_norm_eps\":1e-05,"
+    "\"max_position_embeddings\":514,\"model_type\":\"mpnet\",\"num_attention_heads\":12,"
+    "\"num_hidden_layers\":12,\"pad_token_id\":1,\"relative_attention_num_buckets\":32,"
+    "\"vocab_size\":30527}";
+
 static const char potion[] =
     "{\"model_type\":\"model2vec\",\"architectures\":[\"StaticModel\"],"
     "\"tokenizer_name\":\"baai/bge-base-en-v1.5\",\"apply_pca\":256,\"apply_zipf\":true,"
@@ -115,7 +124,7 @@ static void test_sentence_transformers(void **state)
                           "{\"max_seq_length\":256,\"do_lower_case\":false}");
     model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":512}");
     struct local_config config = good();
-    assert_int_equal(config.architecture, LOCAL_BERT);
+    assert_ptr_equal(config.architecture, &local_bert);
     assert_int_equal(config.classifies, 0);
     assert_int_equal(config.hidden_size, 384);
     assert_int_equal(config.n_layers, 6);
@@ -147,9 +156,9 @@ static void test_plain_encoder(void **state)
     put_changed(minilm, "BertModel", "BertForMaskedLM");
     assert_int_equal(good().classifies, 0);
     put_changed(minilm, "\"architectures\":[\"BertModel\"],", "");
-    assert_int_equal(good().architecture, LOCAL_BERT);
+    assert_ptr_equal(good().architecture, &local_bert);
     put_changed(minilm, ",\"model_type\":\"bert\"", "");
-    assert_int_equal(good().architecture, LOCAL_BERT);
+    assert_ptr_equal(good().architecture, &local_bert);
     put_changed(minilm, "\"layer_norm_eps\":1e-12,", "");
     assert_true(good().layer_norm_epsilon == 1e-12F);
 }
@@ -164,7 +173,7 @@ static void test_xlm_roberta(void **state)
                           "\"pooling_mode_mean_tokens\":false,\"pooling_mode_max_tokens\":false,"
                           "\"pooling_mode_mean_sqrt_len_tokens\":false}");
     struct local_config config = good();
-    assert_int_equal(config.architecture, LOCAL_XLM_ROBERTA);
+    assert_ptr_equal(config.architecture, &local_xlm_roberta);
     assert_int_equal(config.first_position, 2);
     assert_int_equal(config.n_segments, 1);
     assert_int_equal(config.max_tokens, 8192);
@@ -173,6 +182,37 @@ static void test_xlm_roberta(void **state)
     assert_true(config.layer_norm_epsilon == 1e-5F);
     put_changed(bge_m3, "\"pad_token_id\":1,", "");
     assert_int_equal(good().first_position, 2);
+}
+
+static void test_mpnet(void **state)
+{
+    (void)state;
+    model_folder_put_text("config.json", mpnet);
+    model_folder_put_text("sentence_bert_config.json",
+                          "{\"max_seq_length\":384,\"do_lower_case\":false}");
+    model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":512}");
+    struct local_config config = good();
+    assert_ptr_equal(config.architecture, &local_mpnet);
+    assert_int_equal(config.classifies, 0);
+    assert_int_equal(config.first_position, 2);
+    assert_int_equal(config.n_segments, 0);
+    assert_int_equal(config.n_positions, 514);
+    assert_int_equal(config.max_tokens, 384);
+    assert_true(config.layer_norm_epsilon == 1e-5F);
+    put_changed(mpnet, "MPNetForMaskedLM", "MPNetModel");
+    assert_ptr_equal(good().architecture, &local_mpnet);
+    put_changed(mpnet, "\"pad_token_id\":1", "\"pad_token_id\":7"); /* transformers does not look */
+    assert_int_equal(good().first_position, 2);
+    put_changed(mpnet, ",\"relative_attention_num_buckets\":32", "");
+    assert_ptr_equal(good().architecture, &local_mpnet);
+    refused_change(
+        mpnet, "num_buckets\":32", "num_buckets\":64", ERROR_UNAVAILABLE,
+        "config.json: relative_attention_num_buckets: 64 are not known here, expected 32");
+    refused_change(mpnet, "num_buckets\":32", "num_buckets\":\"x\"", ERROR_CORRUPT,
+                   "config.json: relative_attention_num_buckets: expected a number, not a text");
+    put_changed(mpnet, "\"MPNetForMaskedLM\"",
+                "\"MPNetForSequenceClassification\"],\"id2label\":{\"0\":\"A\"},\"x\":[0");
+    assert_int_equal(good().classifies, 1);
 }
 
 static void test_cross_encoders(void **state)
@@ -191,7 +231,7 @@ static void test_cross_encoders(void **state)
     assert_int_equal(good().score, LOCAL_SIGMOID);
     model_folder_put_text("config.json", bge_reranker);
     config = good();
-    assert_int_equal(config.architecture, LOCAL_XLM_ROBERTA);
+    assert_ptr_equal(config.architecture, &local_xlm_roberta);
     assert_int_equal(config.classifies, 1);
     assert_int_equal(config.score, LOCAL_SIGMOID);
     assert_int_equal(config.max_tokens, 512);
@@ -214,7 +254,7 @@ static void test_static(void **state)
     model_folder_put_text("config.json", potion);
     model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":16}");
     struct local_config config = good();
-    assert_int_equal(config.architecture, LOCAL_STATIC);
+    assert_ptr_equal(config.architecture, &local_static);
     assert_int_equal(config.normalize, 1);
     assert_int_equal(config.dimensions, 0);
     assert_int_equal(config.n_layers, 0);
@@ -287,13 +327,9 @@ static void test_lengths(void **state)
 static void test_architectures(void **state)
 {
     (void)state;
-    static const char *const foreign[] = {"DistilBertModel",
-                                          "MPNetModel",
-                                          "ModernBertModel",
-                                          "NomicBertModel",
-                                          "NewModel",
-                                          "RobertaModel",
-                                          "RobertaForSequenceClassification"};
+    static const char *const foreign[] = {"DistilBertModel", "ModernBertModel",
+                                          "NomicBertModel",  "NewModel",
+                                          "RobertaModel",    "RobertaForSequenceClassification"};
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
         char text[200];
         snprintf(text, sizeof text,
@@ -533,6 +569,7 @@ int main(void)
         TEST(test_sentence_transformers),
         TEST(test_plain_encoder),
         TEST(test_xlm_roberta),
+        TEST(test_mpnet),
         TEST(test_cross_encoders),
         TEST(test_static),
         TEST(test_activations),

@@ -5,14 +5,17 @@
 
 #include <cmocka.h>
 
+#include <sys/wait.h>
+
 #include "base/workers.h"
 #include "local/batch.h"
+#include "local/families.h"
 #include "local/oracle.h"
 
-enum { MAX_TEXTS = 60, MAX_TOKENS = 50, MAX_SIZE = 96 };
+enum { MAX_TEXTS = 60, MAX_TOKENS = 50, MAX_SIZE = 96, LONG_TOKENS = 150 };
 
 static const struct local_config small = {
-    .architecture = LOCAL_BERT,
+    .architecture = &local_bert,
     .hidden_size = 48,
     .n_layers = 2,
     .n_heads = 3,
@@ -60,13 +63,15 @@ static void compute(struct local_weights *weights, struct sample *sample, size_t
     assert_int_equal(local_batch_run(weights, texts, n_texts, n_threads, NULL, NULL), 0);
 }
 
-static struct local_weights *load(const struct random_model *model, enum local_precision precision)
+static struct local_weights *load(const struct local_kernels *kernels,
+                                  const struct random_model *model, enum local_precision precision)
 {
     struct local_weights *weights;
     struct error err = {0};
     int rc = local_weights_load(model->path, &model->config, precision, 2, NULL, &weights, &err);
     if (rc != 0) print_error("%s\n", err.text);
     assert_int_equal(rc, 0);
+    assert_ptr_equal(weights->kernels, kernels);
     return weights;
 }
 
@@ -92,35 +97,71 @@ static void check_oracle(struct random_model *model, struct local_weights *weigh
     free(sample);
 }
 
-static void test_an_embedder_computes_what_the_papers_say(void **state)
+/* A text of LONG_TOKENS. */
+static void check_long_text(struct random_model *model, struct local_weights *weights)
 {
-    (void)state;
+    uint32_t ids[LONG_TOKENS];
+    uint8_t segments[LONG_TOKENS] = {0};
+    float result[MAX_SIZE];
+    double expected[MAX_SIZE];
+    for (size_t t = 0; t < LONG_TOKENS; t++)
+        ids[t] = random_bits(model) % (uint32_t)model->config.vocabulary_size;
+    struct local_text text = {
+        .ids = ids, .segments = segments, .n_tokens = LONG_TOKENS, .result = result};
+    assert_int_equal(local_batch_run(weights, &text, 1, 1, NULL, NULL), 0);
+    oracle_result(model, ids, segments, LONG_TOKENS, expected);
+    for (size_t i = 0; i < model->config.hidden_size; i++)
+        assert_true(fabs(expected[i] - (double)result[i]) <= 2e-5);
+}
+
+static void test_an_embedder_computes_what_the_papers_say(const struct local_kernels *kernels)
+{
     for (int pooling = LOCAL_CLS; pooling <= LOCAL_MAX; pooling++) {
         struct local_config config = small;
         config.pooling = (enum local_pooling)pooling;
         struct random_model *model = random_model_new(&config);
-        struct local_weights *weights = load(model, LOCAL_FLOAT32);
+        struct local_weights *weights = load(kernels, model, LOCAL_FLOAT32);
         check_oracle(model, weights);
         unload(weights);
         random_model_free(model);
     }
 }
 
-static void test_a_cross_encoder_has_its_pooler(void **state)
+static void test_a_cross_encoder_has_its_pooler(const struct local_kernels *kernels)
 {
-    (void)state;
-    for (int architecture = LOCAL_BERT; architecture <= LOCAL_XLM_ROBERTA; architecture++) {
+    static const struct local_architecture *const all[] = {&local_bert, &local_xlm_roberta,
+                                                           &local_mpnet};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct local_config config = small;
         config.classifies = 1;
-        config.architecture = (enum local_architecture)architecture;
-        if (architecture == LOCAL_XLM_ROBERTA) {
-            config.n_segments = 1;
+        config.architecture = all[i];
+        if (config.architecture != &local_bert) {
+            config.n_segments = config.architecture->pair_segments;
             config.first_position = 2;
             config.n_positions += 2;
         }
         struct random_model *model = random_model_new(&config);
-        struct local_weights *weights = load(model, LOCAL_FLOAT32);
+        struct local_weights *weights = load(kernels, model, LOCAL_FLOAT32);
         check_oracle(model, weights);
+        unload(weights);
+        random_model_free(model);
+    }
+}
+
+/* Without token types, with a bias by relative position, in texts that reach the furthest bucket. */
+static void test_mpnet(const struct local_kernels *kernels)
+{
+    for (int pooling = LOCAL_CLS; pooling <= LOCAL_MEAN; pooling++) {
+        struct local_config config = small;
+        config.architecture = &local_mpnet;
+        config.pooling = (enum local_pooling)pooling;
+        config.n_segments = 0;
+        config.first_position = 2;
+        config.n_positions = LONG_TOKENS + 2;
+        struct random_model *model = random_model_new(&config);
+        struct local_weights *weights = load(kernels, model, LOCAL_FLOAT32);
+        check_oracle(model, weights);
+        check_long_text(model, weights);
         unload(weights);
         random_model_free(model);
     }
@@ -138,19 +179,18 @@ static double cosine(const float *a, const float *b, size_t n)
 }
 
 /* int8: each product is off by about 1 % of what a row and a column hold. */
-static void test_reduced_precision_stays_near(void **state)
+static void test_reduced_precision_stays_near(const struct local_kernels *kernels)
 {
-    (void)state;
     static const double least[] = {[LOCAL_BFLOAT16] = .9999, [LOCAL_INT8] = .9997};
     struct random_model *model = random_model_new(&small);
-    struct local_weights *weights = load(model, LOCAL_FLOAT32);
+    struct local_weights *weights = load(kernels, model, LOCAL_FLOAT32);
     struct sample *exact = sample_new(model, MAX_TEXTS), *near = calloc(1, sizeof *near);
     compute(weights, exact, 0, MAX_TEXTS, 1);
     unload(weights);
     for (int precision = LOCAL_BFLOAT16; precision <= LOCAL_INT8; precision++) {
         *near = *exact;
         memset(near->results, 0, sizeof near->results);
-        weights = load(model, (enum local_precision)precision);
+        weights = load(kernels, model, (enum local_precision)precision);
         compute(weights, near, 0, MAX_TEXTS, 1);
         for (size_t i = 0; i < MAX_TEXTS; i++)
             assert_true(cosine(exact->results[i], near->results[i], small.hidden_size) >=
@@ -163,12 +203,11 @@ static void test_reduced_precision_stays_near(void **state)
 }
 
 /* Alone, together, by however many threads: the same bits. */
-static void test_a_result_does_not_depend_on_the_batch(void **state)
+static void test_a_result_does_not_depend_on_the_batch(const struct local_kernels *kernels)
 {
-    (void)state;
     for (int precision = LOCAL_FLOAT32; precision <= LOCAL_INT8; precision++) {
         struct random_model *model = random_model_new(&small);
-        struct local_weights *weights = load(model, (enum local_precision)precision);
+        struct local_weights *weights = load(kernels, model, (enum local_precision)precision);
         struct sample *together = sample_new(model, MAX_TEXTS), *other = calloc(1, sizeof *other);
         compute(weights, together, 0, MAX_TEXTS, 1);
         for (size_t n_threads = 1; n_threads <= 5; n_threads++) {
@@ -198,11 +237,10 @@ static void compute_in_crowd(void *context, size_t number)
     compute(crowd->weights, crowd->samples[number], 0, MAX_TEXTS, 2);
 }
 
-static void test_several_calls_share_the_weights(void **state)
+static void test_several_calls_share_the_weights(const struct local_kernels *kernels)
 {
-    (void)state;
     struct random_model *model = random_model_new(&small);
-    struct crowd crowd = {.weights = load(model, LOCAL_FLOAT32)};
+    struct crowd crowd = {.weights = load(kernels, model, LOCAL_FLOAT32)};
     for (size_t i = 0; i < 4; i++) {
         model->random = 7;
         crowd.samples[i] = sample_new(model, MAX_TEXTS);
@@ -223,14 +261,13 @@ static int at_once(void *context)
     return 1;
 }
 
-static void test_a_call_is_interrupted(void **state)
+static void test_a_call_is_interrupted(const struct local_kernels *kernels)
 {
-    (void)state;
     struct local_config config = small;
     config.n_layers = 20;
     config.hidden_size = config.intermediate_size = 96;
     struct random_model *model = random_model_new(&config);
-    struct local_weights *weights = load(model, LOCAL_FLOAT32);
+    struct local_weights *weights = load(kernels, model, LOCAL_FLOAT32);
     struct sample *sample = sample_new(model, MAX_TEXTS);
     struct local_text texts[MAX_TEXTS];
     struct cancel cancel = {at_once, NULL};
@@ -253,15 +290,47 @@ static void test_a_call_is_interrupted(void **state)
     random_model_free(model);
 }
 
+struct named {
+    const char *name;
+    family_function test;
+};
+
+static void add_all(const struct local_kernels *kernels, const struct named *tests, size_t n)
+{
+    for (size_t i = 0; i < n; i++) add_family_test(tests[i].name, kernels, tests[i].test);
+}
+
+/* The family is chosen once a process: in one of its own. */
+static int run_in_family(const struct local_kernels *kernels)
+{
+    static const struct named tests[] = {
+        {"test_an_embedder_computes_what_the_papers_say",
+         test_an_embedder_computes_what_the_papers_say},
+        {"test_a_cross_encoder_has_its_pooler", test_a_cross_encoder_has_its_pooler},
+        {"test_mpnet", test_mpnet},
+        {"test_reduced_precision_stays_near", test_reduced_precision_stays_near},
+        {"test_a_result_does_not_depend_on_the_batch", test_a_result_does_not_depend_on_the_batch},
+    };
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("RERANK_SIMD", kernels->name, 1);
+        add_all(kernels, tests, sizeof tests / sizeof *tests);
+        exit(run_family_tests() != 0);
+    }
+    return child < 0 || waitpid(child, &status, 0) != child || status != 0;
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_an_embedder_computes_what_the_papers_say),
-        cmocka_unit_test(test_a_cross_encoder_has_its_pooler),
-        cmocka_unit_test(test_reduced_precision_stays_near),
-        cmocka_unit_test(test_a_result_does_not_depend_on_the_batch),
-        cmocka_unit_test(test_several_calls_share_the_weights),
-        cmocka_unit_test(test_a_call_is_interrupted),
+    static const struct named tests[] = {
+        {"test_several_calls_share_the_weights", test_several_calls_share_the_weights},
+        {"test_a_call_is_interrupted", test_a_call_is_interrupted},
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int has_failed = 0;
+    for (size_t i = 0; local_kernels_at(i) != NULL; i++)
+        has_failed |= run_in_family(local_kernels_at(i));
+    add_all(local_kernels_chosen(), tests, sizeof tests / sizeof *tests);
+    return run_family_tests() != 0 || has_failed;
 }

@@ -1,6 +1,5 @@
 /*
- * Products and conversions of every family that runs here, against double precision and, of codes,
- * against plain C. What is read and written lies in memory of just its size, before a page that faults.
+ * Gemm and conversions of every family, against double precision and, of codes, against plain C. What is read and written lies in memory of just its size, before a page that faults.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include <setjmp.h>
@@ -15,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "local/families.h"
 #include "local/guarded.h"
 #include "local/matrix.h"
 #include "local/oracle_activation.h"
@@ -115,8 +115,7 @@ static void multiply(struct product *product, const float *residual)
 {
     struct local_output output = {product->values.floats, product->stride, product->activation,
                                   residual};
-    product->kernels->product(&product->matrix, &product->rows, &output, 0,
-                              product->matrix.n_panels);
+    product->kernels->gemm(&product->matrix, &product->rows, &output, 0, product->matrix.n_panels);
 }
 
 /* ---- what it should be ------------------------------------------------------------------------- */
@@ -189,13 +188,14 @@ static void check_all(const struct product *product, const float *residual)
 
 /* ---- tests ------------------------------------------------------------------------------------- */
 
-static void for_each(void (*test)(const struct local_kernels *kernels,
-                                  enum local_precision precision))
+/* At each precision. */
+typedef void (*precision_function)(const struct local_kernels *kernels,
+                                   enum local_precision precision);
+
+static void at_each_precision(const struct local_kernels *kernels, precision_function test)
 {
-    for (size_t i = 0; local_kernels_at(i) != NULL; i++)
-        for (int precision = LOCAL_FLOAT32;
-             precision <= LOCAL_INT8 && local_kernels_runs(local_kernels_at(i)); precision++)
-            test(local_kernels_at(i), (enum local_precision)precision);
+    for (int precision = LOCAL_FLOAT32; precision <= LOCAL_INT8; precision++)
+        test(kernels, (enum local_precision)precision);
 }
 
 static void try_shape(const struct local_kernels *kernels, enum local_precision precision,
@@ -243,10 +243,9 @@ static void try_sizes(const struct local_kernels *kernels, enum local_precision 
     try_shape(kernels, precision, 17, 32, 1024, LOCAL_GELU_TANH); /* rows of 4096 bytes as floats */
 }
 
-static void test_sizes(void **state)
+static void test_sizes(const struct local_kernels *kernels)
 {
-    (void)state;
-    for_each(try_sizes);
+    at_each_precision(kernels, try_sizes);
 }
 
 /* A row's values are the same, to the bit, alone and among others; those of a column in any range of panels. */
@@ -275,16 +274,15 @@ static void try_neighbours(const struct local_kernels *kernels, enum local_preci
             float values[300];
             struct local_output output = {.values = values, .stride = 100};
             for (size_t panel = product.matrix.n_panels; panel-- > 0;)
-                kernels->product(&product.matrix, &some, &output, panel, panel + 1);
+                kernels->gemm(&product.matrix, &some, &output, panel, panel + 1);
             assert_memory_equal(values, product.values.floats + r * 100, n * sizeof alone);
         }
     finish(&product);
 }
 
-static void test_neighbours(void **state)
+static void test_neighbours(const struct local_kernels *kernels)
 {
-    (void)state;
-    for_each(try_neighbours);
+    at_each_precision(kernels, try_neighbours);
 }
 
 /* Codes are the same, bit for bit, in all families; of rows that are hard to code as well. */
@@ -332,10 +330,9 @@ static void try_codes(const struct local_kernels *kernels, enum local_precision 
     }
 }
 
-static void test_codes(void **state)
+static void test_codes(const struct local_kernels *kernels)
 {
-    (void)state;
-    for_each(try_codes);
+    at_each_precision(kernels, try_codes);
 }
 
 /* The largest codes, of one sign, over a long row: no sum of 16 bits holds two of their products. */
@@ -363,19 +360,18 @@ static void try_largest(const struct local_kernels *kernels, enum local_precisio
     finish(&product);
 }
 
-static void test_largest(void **state)
+static void test_largest(const struct local_kernels *kernels)
 {
-    (void)state;
-    for_each(try_largest);
+    at_each_precision(kernels, try_largest);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_neighbours),
-        cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_largest),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t i = 0; local_kernels_at(i) != NULL; i++) {
+        add_family_test("test_sizes", local_kernels_at(i), test_sizes);
+        add_family_test("test_neighbours", local_kernels_at(i), test_neighbours);
+        add_family_test("test_codes", local_kernels_at(i), test_codes);
+        add_family_test("test_largest", local_kernels_at(i), test_largest);
+    }
+    return run_family_tests();
 }

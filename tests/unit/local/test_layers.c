@@ -1,6 +1,5 @@
 /*
- * Activations, normalisation and attention of every family that runs here, against double
- * precision. What is read and written lies in allocations of just its size, before a page that
+ * Activations, normalisation and attention of every family, against double precision. What is read and written lies in allocations of just its size, before a page that
  * faults.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
@@ -15,22 +14,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "local/families.h"
 #include "local/guarded.h"
 #include "local/simd/layers.h"
 #include "local/oracle_activation.h"
 #include "vector/random.h"
-
-static void for_each_family(void (*test)(const struct local_kernels *kernels))
-{
-    for (size_t i = 0; local_kernels_at(i) != NULL; i++) {
-        const struct local_kernels *kernels = local_kernels_at(i);
-        int is_seen = 0; /* tables that share their layers are tested once */
-        for (size_t j = 0; j < i; j++)
-            is_seen |= local_kernels_runs(local_kernels_at(j)) &&
-                       local_kernels_at(j)->attention == kernels->attention;
-        if (!is_seen && local_kernels_runs(kernels)) test(kernels);
-    }
-}
 
 /* ---- activations ----------------------------------------------------------------------------- */
 
@@ -105,12 +93,6 @@ static void try_activations(const struct local_kernels *kernels)
     }
 }
 
-static void test_activations_are_near_the_exact_values(void **state)
-{
-    (void)state;
-    for_each_family(try_activations);
-}
-
 /* A value's result is the same wherever it stands; what is between the rows stays. */
 static void try_shapes(const struct local_kernels *kernels)
 {
@@ -133,12 +115,6 @@ static void try_shapes(const struct local_kernels *kernels)
             unguard(&before);
         }
     }
-}
-
-static void test_activations_of_any_shape(void **state)
-{
-    (void)state;
-    for_each_family(try_shapes);
 }
 
 /* ---- normalisation --------------------------------------------------------------------------- */
@@ -211,12 +187,6 @@ static void try_normalisations(const struct local_kernels *kernels)
     }
 }
 
-static void test_layer_norm(void **state)
-{
-    (void)state;
-    for_each_family(try_normalisations);
-}
-
 /* ---- attention ------------------------------------------------------------------------------- */
 
 /* One head: the projections of a text with another head on each side (NaN), the last one cut off
@@ -225,6 +195,8 @@ struct text {
     size_t n, head, stride, output_stride;
     float scale;
     struct guarded queries, keys, values, output, scratch;
+    struct guarded biases; /* [2 n - 1] */
+    const float *bias;     /* the middle of it; NULL: none */
 };
 
 static struct guarded projection(const struct text *text, uint64_t *seed, double spread)
@@ -250,8 +222,18 @@ static struct text new_text(const struct local_kernels *kernels, size_t n, size_
     return text;
 }
 
+static void give_bias(struct text *text, double spread)
+{
+    uint64_t seed = text->n;
+    text->biases = guard(2 * text->n - 1);
+    for (size_t i = 0; i < 2 * text->n - 1; i++)
+        text->biases.floats[i] = (float)spread * random_bell(&seed);
+    text->bias = text->biases.floats + text->n - 1;
+}
+
 static void free_text(struct text *text)
 {
+    if (text->bias != NULL) unguard(&text->biases);
     unguard(&text->queries);
     unguard(&text->keys);
     unguard(&text->values);
@@ -271,6 +253,7 @@ static void attend(const struct local_kernels *kernels, const struct text *text,
                                                  .first_query = first,
                                                  .n_queries = n_queries,
                                                  .scale = text->scale,
+                                                 .bias = text->bias,
                                                  .output = text->output.floats,
                                                  .output_stride = text->output_stride,
                                                  .scratch = text->scratch.floats});
@@ -289,6 +272,7 @@ static double error_of(const struct text *text, size_t query)
         p[t] = 0.0;
         for (size_t i = 0; i < text->head; i++) p[t] += (double)q[i] * (double)k[i];
         p[t] *= (double)text->scale;
+        if (text->bias != NULL) p[t] += (double)text->bias[(ptrdiff_t)t - (ptrdiff_t)query];
         if (p[t] > largest) largest = p[t];
     }
     for (size_t t = 0; t < text->n; t++) sum += p[t] = exp(p[t] - largest);
@@ -339,10 +323,47 @@ static void try_texts(const struct local_kernels *kernels)
         try_text(kernels, lengths[i], 64);
 }
 
-static void test_attention(void **state)
+/* With a bias by relative position, of just its size. */
+static void try_biases(const struct local_kernels *kernels)
 {
-    (void)state;
-    for_each_family(try_texts);
+    static const double spreads[] = {0.5, 8.0};
+    for (size_t n = 1; n <= 80; n++) {
+        for (size_t s = 0; s < 2; s++) {
+            struct text text = new_text(kernels, n, n % 2 == 0 ? 32 : 19, 1.0);
+            give_bias(&text, spreads[s]);
+            attend(kernels, &text, 0, n);
+            for (size_t q = 0; q < n; q += 1 + n / 20) {
+                double error = error_of(&text, q);
+                if (!(error <= 4e-6 * (1.0 + spreads[s])))
+                    fail_msg("%s: %zu tokens, query %zu: %g off", kernels->name, n, q, error);
+            }
+            look_at_gaps(&text);
+            free_text(&text);
+        }
+    }
+}
+
+/* Zeros change nothing, to the bit; so large ones that scores are beyond a float stay finite. */
+static void try_extreme_biases(const struct local_kernels *kernels)
+{
+    for (size_t n = 1; n <= 40; n += 3) {
+        struct text text = new_text(kernels, n, 16, 1.0);
+        size_t size = (text.head + (n - 1) * text.output_stride) * sizeof(float);
+        struct guarded without = guard(size / sizeof(float));
+        attend(kernels, &text, 0, n);
+        memcpy(without.floats, text.output.floats, size);
+        give_bias(&text, 0.0);
+        attend(kernels, &text, 0, n);
+        assert_memory_equal(text.output.floats, without.floats, size);
+        for (size_t i = 0; i < 2 * n - 1; i++)
+            text.biases.floats[i] = i + 1 == n ? FLT_MAX : -FLT_MAX; /* each token's own */
+        attend(kernels, &text, 0, n);
+        for (size_t t = 0; t < n; t++)
+            assert_memory_equal(text.output.floats + t * text.output_stride,
+                                text.values.floats + t * text.stride, text.head * sizeof(float));
+        unguard(&without);
+        free_text(&text);
+    }
 }
 
 /* Each stretch of queries gives the same bits as all at once. */
@@ -353,6 +374,7 @@ static void try_stretches(const struct local_kernels *kernels)
         struct text text = new_text(kernels, lengths[i], heads[i % 3], 1.0);
         size_t n = text.n, size = text.head + (n - 1) * text.output_stride;
         struct guarded whole = guard(size);
+        if (i % 2 == 1) give_bias(&text, 1.0);
         attend(kernels, &text, 0, n);
         memcpy(whole.floats, text.output.floats, size * sizeof(float));
         for (size_t first = 0; first < n; first++) {
@@ -375,12 +397,6 @@ static void try_stretches(const struct local_kernels *kernels)
     }
 }
 
-static void test_attention_of_some_queries(void **state)
-{
-    (void)state;
-    for_each_family(try_stretches);
-}
-
 static void try_long_text(const struct local_kernels *kernels)
 {
     struct text text = new_text(kernels, LONGEST, 64, 1.0);
@@ -390,12 +406,6 @@ static void try_long_text(const struct local_kernels *kernels)
     assert_true(floats <= LONGEST * (64 + 64 + 8) + 1024);
     attend(kernels, &text, 0, 0);
     free_text(&text);
-}
-
-static void test_attention_of_a_long_text(void **state)
-{
-    (void)state;
-    for_each_family(try_long_text);
 }
 
 /* Scores of +-1e30, and beyond what a float holds: the output stays finite, and is the value of the
@@ -428,12 +438,6 @@ static void try_large_scores(const struct local_kernels *kernels)
     }
 }
 
-static void test_attention_of_large_scores(void **state)
-{
-    (void)state;
-    for_each_family(try_large_scores);
-}
-
 /* Probabilities of one large score and others that fall away from it to nothing: each within 3e-7
  * of its exact value, relative to it. */
 static void try_powers(const struct local_kernels *kernels)
@@ -456,23 +460,34 @@ static void try_powers(const struct local_kernels *kernels)
     free_text(&text);
 }
 
-static void test_powers_of_scores(void **state)
+/* Whether a family that needs less of the processor has the same layers. */
+static int is_shared(size_t number)
 {
-    (void)state;
-    for_each_family(try_powers);
+    const struct local_kernels *kernels = local_kernels_at(number), *next;
+    while ((next = local_kernels_at(++number)) != NULL)
+        if (next->attention == kernels->attention) return 1;
+    return 0;
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_activations_are_near_the_exact_values),
-        cmocka_unit_test(test_activations_of_any_shape),
-        cmocka_unit_test(test_layer_norm),
-        cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_attention_of_some_queries),
-        cmocka_unit_test(test_attention_of_a_long_text),
-        cmocka_unit_test(test_attention_of_large_scores),
-        cmocka_unit_test(test_powers_of_scores),
+    static const struct {
+        const char *name;
+        family_function test;
+    } tests[] = {
+        {"test_activations_are_near_the_exact_values", try_activations},
+        {"test_activations_of_any_shape", try_shapes},
+        {"test_layer_norm", try_normalisations},
+        {"test_attention", try_texts},
+        {"test_attention_with_a_bias", try_biases},
+        {"test_attention_with_extreme_biases", try_extreme_biases},
+        {"test_attention_of_some_queries", try_stretches},
+        {"test_attention_of_a_long_text", try_long_text},
+        {"test_attention_of_large_scores", try_large_scores},
+        {"test_powers_of_scores", try_powers},
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    for (size_t i = 0; local_kernels_at(i) != NULL; i++)
+        for (size_t j = 0; j < sizeof tests / sizeof *tests && !is_shared(i); j++)
+            add_family_test(tests[j].name, local_kernels_at(i), tests[j].test);
+    return run_family_tests();
 }

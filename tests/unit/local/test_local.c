@@ -10,7 +10,7 @@
 #include "local/random_model.h"
 
 static const struct local_config config = {
-    .architecture = LOCAL_BERT,
+    .architecture = &local_bert,
     .hidden_size = 32,
     .n_layers = 1,
     .n_heads = 2,

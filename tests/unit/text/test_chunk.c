@@ -20,7 +20,7 @@ static struct span span_of(const char *text)
     return (struct span){text, strlen(text)};
 }
 
-/* ---- tokenizers -------------------------------------------------------------------------------- */
+/* ---- tokenizers ----------------------------------------------------------------------------- */
 
 /* A token for every four characters of a word, and two around the text. */
 static int count_fours(void *context, struct span text, size_t *n, struct error *err)
@@ -78,7 +78,7 @@ static int count_nothing(void *context, struct span text, size_t *n, struct erro
     return 0;
 }
 
-/* ---- properties ------------------------------------------------------------------------------- */
+/* ---- properties ----------------------------------------------------------------------------- */
 
 struct check {
     struct span text;
@@ -241,7 +241,7 @@ static void test_adversaries(void **state)
     free(text);
 }
 
-/* ---- where it is cut -------------------------------------------------------------------------- */
+/* ---- where it is cut ------------------------------------------------------------------------ */
 
 /* `expected`: the pieces, each followed by '|'. */
 static void check_pieces(const char *text, size_t max_tokens, size_t overlap, const char *expected)
@@ -338,7 +338,7 @@ static void test_long_runs(void **state)
     free(text);
 }
 
-/* ---- what goes wrong -------------------------------------------------------------------------- */
+/* ---- what goes wrong ------------------------------------------------------------------------ */
 
 static void check_refused(const char *text, const struct chunk_options *options,
                           const char *expected)

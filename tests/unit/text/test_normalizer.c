@@ -158,7 +158,8 @@ static void test_parts_join(void **state)
     free(expected);
 }
 
-/* A run of marks without an end takes no time that grows with its square, nor room out of measure. */
+/* A run of marks without an end takes no time that grows with its square, nor room out of
+ * measure. */
 static void test_marks_without_end(void **state)
 {
     (void)state;

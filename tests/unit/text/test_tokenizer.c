@@ -126,6 +126,43 @@ static void test_word_piece(void **state)
     tokenizer_free(tokenizer);
 }
 
+/* As all-mpnet-base-v2's: WordPiece between <s> and </s>, two of them between a pair. */
+static void test_mpnet(void **state)
+{
+    (void)state;
+    struct tokenizer *tokenizer = make(
+        "{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true,\"normalized\":false},"
+        "{\"id\":1,\"content\":\"<pad>\",\"special\":true,\"normalized\":false},"
+        "{\"id\":2,\"content\":\"</s>\",\"special\":true,\"normalized\":false},"
+        "{\"id\":3,\"content\":\"<unk>\",\"special\":true,\"normalized\":true},"
+        "{\"id\":7,\"content\":\"<mask>\",\"special\":true,\"normalized\":false,"
+        "\"lstrip\":true}],"
+        "\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,"
+        "\"handle_chinese_chars\":true,\"strip_accents\":null,\"lowercase\":true},"
+        "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+        "\"post_processor\":{\"type\":\"RobertaProcessing\",\"sep\":[\"</s>\",2],"
+        "\"cls\":[\"<s>\",0],\"trim_offsets\":true,\"add_prefix_space\":false},"
+        "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\","
+        "\"continuing_subword_prefix\":\"##\",\"max_input_chars_per_word\":100,"
+        "\"vocab\":{\"<s>\":0,\"<pad>\":1,\"</s>\":2,\"<unk>\":3,\"bat\":4,\"##s\":5,"
+        "\"[UNK]\":6,\"<mask>\":7}}}",
+        NULL);
+    assert_int_equal(tokenizer_size(tokenizer), 8);
+    assert_int_equal(tokenizer_unknown(tokenizer), 6);
+    check(tokenizer, "", "0 2");
+    check(tokenizer, "BATS b\xC3\xA1t dog", "0 4 5 4 6 2");
+    check(tokenizer, "a <mask></s>", "0 6 7 2 2");
+    struct span pair = span_of("bats");
+    struct tokenizer_request request = {.text = span_of("bat bat"), .pair = &pair};
+    assert_string_equal(encode(tokenizer, request), "0 4 4 2 2 4 5 2");
+    request.max_tokens = 6;
+    assert_string_equal(encode(tokenizer, request), "0 4 2 2 4 2");
+    request.max_tokens = 3;
+    assert_int_equal(tokenizer_encode(tokenizer, &request, &(struct tokens){0}, NULL, NULL),
+                     ERROR_INVALID);
+    tokenizer_free(tokenizer);
+}
+
 static void test_words_that_are_too_long(void **state)
 {
     (void)state;
@@ -250,8 +287,8 @@ static void test_what_is_not_known_is_named(void **state)
     }
 }
 
-/* Of a post_processor's Sequence what changes ids; ids of added tokens are those of the vocabulary; a
- * token that stands alone is passed over as a whole. */
+/* Of a post_processor's Sequence what changes ids; ids of added tokens are those of the vocabulary;
+ * a token that stands alone is passed over as a whole. */
 static void test_what_the_reference_does(void **state)
 {
     (void)state;
@@ -311,6 +348,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_word_piece),
+        cmocka_unit_test(test_mpnet),
         cmocka_unit_test(test_words_that_are_too_long),
         cmocka_unit_test(test_unigram),
         cmocka_unit_test(test_the_best_path_is_the_best),

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vector/distance.h"
+#include "vector/families.h"
 #include "vector/random.h"
 
 #define N 70
@@ -179,5 +180,5 @@ int main(void)
         cmocka_unit_test(test_dots_of_rows),
         cmocka_unit_test(test_hamming),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_for_each_family(tests, sizeof tests / sizeof tests[0]);
 }

@@ -1,6 +1,5 @@
 /*
- * Every family of kernels that this machine runs, against the scalar one, within the bounds that
- * distance.h states.
+ * Each family of kernels against the scalar one, within the bounds that distance.h states.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,19 +9,14 @@
 #include <cmocka.h>
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "vector/simd/kernels.h"
+#include "vector/families.h"
 #include "vector/random.h"
 
 #define U 0x1p-24
 #define LARGEST 5000
-
-static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
-#define NAMES (int)(sizeof names / sizeof names[0])
 
 /* Two vectors at odd addresses, with NaN on both sides of them. */
 struct pair {
@@ -64,16 +58,6 @@ static void compare_with_scalar(const struct vector_kernels *kernels, const stru
     assert_true(same.ab == same.aa && same.aa == same.bb);
 }
 
-static void for_each_family(void (*test)(const struct vector_kernels *kernels))
-{
-    for (int i = 0; i < NAMES; i++) {
-        const struct vector_kernels *kernels = vector_kernels_find(names[i]);
-        if (kernels == NULL) continue;
-        assert_string_equal(kernels->name, names[i]);
-        test(kernels);
-    }
-}
-
 static void try_all_dimensions(const struct vector_kernels *kernels)
 {
     static struct pair pair;
@@ -87,12 +71,6 @@ static void try_all_dimensions(const struct vector_kernels *kernels)
         fill(&pair, dimensions, n % 4, a, b);
         compare_with_scalar(kernels, &pair, dimensions);
     }
-}
-
-static void test_all_dimensions(void **state)
-{
-    (void)state;
-    for_each_family(try_all_dimensions);
 }
 
 static void try_magnitudes(const struct vector_kernels *kernels)
@@ -117,13 +95,7 @@ static void try_magnitudes(const struct vector_kernels *kernels)
     }
 }
 
-static void test_magnitudes(void **state)
-{
-    (void)state;
-    for_each_family(try_magnitudes);
-}
-
-static void try_what_is_not_finite(const struct vector_kernels *kernels)
+static void try_what_is_not_finite_shows(const struct vector_kernels *kernels)
 {
     static struct pair pair;
     static float a[100], b[100];
@@ -136,12 +108,6 @@ static void try_what_is_not_finite(const struct vector_kernels *kernels)
         assert_true(!isfinite(kernels->sums(pair.a, pair.b, n).bb));
         assert_true(!isfinite(kernels->sums(pair.a, pair.b, n).ab));
     }
-}
-
-static void test_what_is_not_finite_shows(void **state)
-{
-    (void)state;
-    for_each_family(try_what_is_not_finite);
 }
 
 /* 0 to 10 rows between what must not be read, each within the bound of dot. */
@@ -170,12 +136,6 @@ static void try_dots(const struct vector_kernels *kernels)
             }
         }
     }
-}
-
-static void test_dots(void **state)
-{
-    (void)state;
-    for_each_family(try_dots);
 }
 
 /* A query of whole numbers with all that the families read of it. */
@@ -249,12 +209,6 @@ static void try_int8(const struct vector_kernels *kernels)
     }
 }
 
-static void test_int8(void **state)
-{
-    (void)state;
-    for_each_family(try_int8);
-}
-
 static void try_bits_of(const struct vector_kernels *kernels, size_t dimensions, size_t rows,
                         uint64_t *seed)
 {
@@ -285,12 +239,6 @@ static void try_bits(const struct vector_kernels *kernels)
     try_bits_of(kernels, 65536, 7, &seed);
 }
 
-static void test_bits(void **state)
-{
-    (void)state;
-    for_each_family(try_bits);
-}
-
 static void try_hamming(const struct vector_kernels *kernels)
 {
     static unsigned char a[1000], b[1000];
@@ -307,12 +255,6 @@ static void try_hamming(const struct vector_kernels *kernels)
         assert_true(kernels->hamming(p, q, bytes) == expected);
         assert_true(kernels->hamming(p, p, bytes) == 0);
     }
-}
-
-static void test_hamming(void **state)
-{
-    (void)state;
-    for_each_family(try_hamming);
 }
 
 /* The same bits as the scalar family. */
@@ -335,12 +277,6 @@ static void try_steps_of_rotation(const struct vector_kernels *kernels)
         vector_kernels_scalar.hadamard(expected + 1, n, 0.37f);
         assert_memory_equal(vector, expected, sizeof vector);
     }
-}
-
-static void test_steps_of_rotation(void **state)
-{
-    (void)state;
-    for_each_family(try_steps_of_rotation);
 }
 
 /* The same bytes as the scalar family: codes, bits, sums. */
@@ -380,12 +316,6 @@ static void try_encoding(const struct vector_kernels *kernels)
     }
 }
 
-static void test_encoding(void **state)
-{
-    (void)state;
-    for_each_family(try_encoding);
-}
-
 /* The same bits as the scalar loop, and nothing behind the end is touched. */
 static void try_add(const struct vector_kernels *kernels)
 {
@@ -407,11 +337,9 @@ static void try_add(const struct vector_kernels *kernels)
     }
 }
 
-static void test_add(void **state)
-{
-    (void)state;
-    for_each_family(try_add);
-}
+/* Of all processors: what is not built cannot be chosen. */
+static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
+#define NAMES (int)(sizeof names / sizeof names[0])
 
 /* What a process with RERANK_SIMD = value chooses: the index in names. */
 static int choice_with(const char *value)
@@ -450,16 +378,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choice), /* first: the choice is made once */
-        cmocka_unit_test(test_all_dimensions),
-        cmocka_unit_test(test_magnitudes),
-        cmocka_unit_test(test_what_is_not_finite_shows),
-        cmocka_unit_test(test_dots),
-        cmocka_unit_test(test_int8),
-        cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_hamming),
-        cmocka_unit_test(test_steps_of_rotation),
-        cmocka_unit_test(test_encoding),
-        cmocka_unit_test(test_add),
+        FAMILY_TESTS(all_dimensions),
+        FAMILY_TESTS(magnitudes),
+        FAMILY_TESTS(what_is_not_finite_shows),
+        FAMILY_TESTS(dots),
+        FAMILY_TESTS(int8),
+        FAMILY_TESTS(bits),
+        FAMILY_TESTS(hamming),
+        FAMILY_TESTS(steps_of_rotation),
+        FAMILY_TESTS(encoding),
+        FAMILY_TESTS(add),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

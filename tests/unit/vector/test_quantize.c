@@ -12,6 +12,7 @@
 #include "base/failing_memory.h"
 #include "vector/distance.h"
 #include "vector/quantize.h"
+#include "vector/families.h"
 #include "vector/random.h"
 #include "vector/rotate.h"
 
@@ -487,6 +488,7 @@ static void test_out_of_memory(void **state)
     }
 }
 
+/* Statistics take their time: of the family in use alone, whose sums are those of all. */
 int main(void)
 {
     failing_memory_bind();
@@ -494,14 +496,17 @@ int main(void)
         cmocka_unit_test(test_layout),
         cmocka_unit_test(test_bounds_hold),
         cmocka_unit_test(test_the_worst_query),
-        cmocka_unit_test(test_errors_are_as_stated),
         cmocka_unit_test(test_no_residual),
         cmocka_unit_test(test_many_codes),
-        cmocka_unit_test(test_recall),
         cmocka_unit_test(test_zero_and_extreme_vectors),
         cmocka_unit_test(test_what_is_not_finite),
         cmocka_unit_test(test_golden_bytes),
         cmocka_unit_test(test_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest statistics[] = {
+        cmocka_unit_test(test_errors_are_as_stated),
+        cmocka_unit_test(test_recall),
+    };
+    int failed = run_for_each_family(tests, sizeof tests / sizeof tests[0]);
+    return cmocka_run_group_tests(statistics, NULL, NULL) != 0 || failed;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "vector/distance.h"
+#include "vector/families.h"
 #include "vector/random.h"
 #include "vector/rotate.h"
 
@@ -26,7 +27,7 @@ static void rotate_to(const float *vector, size_t n, float *rotated)
     vector_rotate(rotated, n);
 }
 
-static void test_keeps_norms_and_products(void **state)
+static void test_keeps_norms_and_dots(void **state)
 {
     (void)state;
     uint64_t seed = 30;
@@ -145,12 +146,9 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keeps_norms_and_products),
-        cmocka_unit_test(test_is_orthogonal),
-        cmocka_unit_test(test_spreads_an_axis),
-        cmocka_unit_test(test_golden_bits),
-        cmocka_unit_test(test_golden_sums),
-        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_keeps_norms_and_dots), cmocka_unit_test(test_is_orthogonal),
+        cmocka_unit_test(test_spreads_an_axis),      cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_golden_sums),          cmocka_unit_test(test_extremes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_for_each_family(tests, sizeof tests / sizeof tests[0]);
 }

@@ -18,7 +18,7 @@
 static int compare(const void *a, const void *b)
 {
     const struct top_k_hit *x = a, *y = b;
-    if (x->similarity != y->similarity) return x->similarity > y->similarity ? -1 : 1;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
@@ -28,10 +28,10 @@ static void make_stream(uint64_t *seed, size_t n, struct top_k_hit *stream,
                         struct top_k_hit *sorted)
 {
     for (size_t i = 0; i < n; i++) {
-        float similarity = (float)(random_bits(seed) % 50) / 25.0f - 1.0f;
-        if (i % 2 == 0) similarity = random_bell(seed);
-        if (similarity == 0.0f) similarity = random_bits(seed) & 1 ? -0.0f : 0.0f; /* equals */
-        stream[i] = (struct top_k_hit){(int64_t)(random_bits(seed) % 1000000), similarity};
+        float score = (float)(random_bits(seed) % 50) / 25.0f - 1.0f;
+        if (i % 2 == 0) score = random_bell(seed);
+        if (score == 0.0f) score = random_bits(seed) & 1 ? -0.0f : 0.0f; /* equals */
+        stream[i] = (struct top_k_hit){(int64_t)(random_bits(seed) % 1000000), score};
     }
     if (sorted == NULL) return;
     memcpy(sorted, stream, n * sizeof *sorted);
@@ -41,7 +41,7 @@ static void make_stream(uint64_t *seed, size_t n, struct top_k_hit *stream,
 static void offer_all(struct top_k *top, const struct top_k_hit *stream, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(top_k_offer(top, stream[i].id, stream[i].similarity, NULL), 0);
+        assert_int_equal(top_k_offer(top, stream[i].id, stream[i].score, NULL), 0);
         assert_int_equal(top_k_offer(top, 1, NAN, NULL), 0);
         assert_true(top->capacity <= 2 * top->n || top->capacity <= 32);
     }
@@ -50,7 +50,7 @@ static void offer_all(struct top_k *top, const struct top_k_hit *stream, size_t 
 static void expect_hit(const struct top_k_hit *hit, const struct top_k_hit *expected)
 {
     assert_int_equal(hit->id, expected->id);
-    assert_true(hit->similarity == expected->similarity);
+    assert_true(hit->score == expected->score);
 }
 
 static void test_against_brute_force(void **state)

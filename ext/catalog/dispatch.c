@@ -1,5 +1,5 @@
 /*
- * calls.c: embedding and reranking, cached and counted.
+ * dispatch.c: embedding and reranking, cached and counted.
  */
 #include <string.h>
 
@@ -117,7 +117,7 @@ static size_t find_first(struct sorting *sorting, size_t i, size_t n)
 }
 
 /* What an embedding goes through: caches, then every text that is equal. */
-struct delivery {
+struct dispatch {
     struct catalog *catalog;
     struct catalog_entry *entry;
     const struct model_texts *texts;
@@ -126,105 +126,105 @@ struct delivery {
     struct catalog_store *store; /* NULL: none */
 };
 
-static struct store_key store_key_of(const struct delivery *delivery, size_t i)
+static struct store_key store_key_of(const struct dispatch *dispatch, size_t i)
 {
-    const struct catalog_entry *base = delivery->entry->base;
-    return (struct store_key){base->store_name, base->dimensions, (int)delivery->texts->role,
-                              delivery->texts->texts[i]};
+    const struct catalog_entry *base = dispatch->entry->base;
+    return (struct store_key){base->store_name, base->dimensions, (int)dispatch->texts->role,
+                              dispatch->texts->texts[i]};
 }
 
 /* Looks in the store, and remembers what is there. *found says whether it was. */
-static int find_stored(const struct delivery *delivery, size_t i, int *found, struct error *err)
+static int find_stored(const struct dispatch *dispatch, size_t i, int *found, struct error *err)
 {
-    struct model *model = delivery->entry->base->model;
+    struct model *model = dispatch->entry->base->model;
     float *vector = NULL;
     size_t dimensions = 0;
     *found = 0;
-    if (delivery->store == NULL) return 0;
-    struct store_key key = store_key_of(delivery, i);
-    delivery->store->find(delivery->store->context, &key, &vector, &dimensions, NULL);
+    if (dispatch->store == NULL) return 0;
+    struct store_key key = store_key_of(dispatch, i);
+    int rc = dispatch->store->find(dispatch->store->context, &key, &vector, &dimensions, NULL);
+    if (rc == ERROR_NOMEM) return error_nomem(err);
     if (vector == NULL) return 0;
     if (model->dimensions == 0) model->dimensions = dimensions;
     *found = dimensions == model->dimensions;
-    int rc = 0;
     if (*found) {
-        cache_put(&delivery->catalog->cache, &delivery->sorting->keys[i], vector, dimensions);
-        rc = model_embeddings_put(delivery->embeddings, i, vector, dimensions, err);
+        cache_put(&dispatch->catalog->cache, &dispatch->sorting->keys[i], vector, dimensions);
+        rc = model_embeddings_put(dispatch->embeddings, i, vector, dimensions, err);
     }
     memory_free(vector);
     return rc;
 }
 
 /* Finds what is known, notes what is not. */
-static int sort_texts(struct delivery *delivery, struct error *err)
+static int sort_texts(struct dispatch *dispatch, struct error *err)
 {
-    struct sorting *sorting = delivery->sorting;
-    const struct catalog_entry *base = delivery->entry->base;
-    size_t n = delivery->texts->n_texts;
+    struct sorting *sorting = dispatch->sorting;
+    const struct catalog_entry *base = dispatch->entry->base;
+    size_t n = dispatch->texts->n_texts;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         int found;
         sorting->keys[i] =
-            cache_key(base->serial, (int)delivery->texts->role, delivery->texts->texts[i]);
-        const float *known = cache_get(&delivery->catalog->cache, &sorting->keys[i]);
+            cache_key(base->serial, (int)dispatch->texts->role, dispatch->texts->texts[i]);
+        const float *known = cache_get(&dispatch->catalog->cache, &sorting->keys[i]);
         sorting->first[i] = i;
         if (known != NULL) {
-            rc = model_embeddings_put(delivery->embeddings, i, known, base->model->dimensions, err);
+            rc = model_embeddings_put(dispatch->embeddings, i, known, base->model->dimensions, err);
             continue;
         }
-        rc = find_stored(delivery, i, &found, err);
+        rc = find_stored(dispatch, i, &found, err);
         if (rc == 0 && !found) sorting->first[i] = find_first(sorting, i, n);
-        if (rc == 0 && i % 256 == 255) rc = cancel_check(delivery->texts->cancel, err);
+        if (rc == 0 && i % 256 == 255) rc = cancel_check(dispatch->texts->cancel, err);
     }
     return rc;
 }
 
 /* The sink of the model: its text `which` is the unknown text of that number. */
-static int deliver(void *context, size_t which, const float *embedding, size_t dimensions,
-                   struct error *err)
+static int emit(void *context, size_t which, const float *embedding, size_t dimensions,
+                struct error *err)
 {
-    struct delivery *delivery = context;
-    size_t i = delivery->sorting->unknown[which];
-    cache_put(&delivery->catalog->cache, &delivery->sorting->keys[i], embedding, dimensions);
-    delivery->entry->base->statistics.texts++;
-    if (delivery->store != NULL) {
-        struct store_key key = store_key_of(delivery, i);
-        delivery->store->keep(delivery->store->context, &key, embedding, dimensions, NULL);
+    struct dispatch *dispatch = context;
+    size_t i = dispatch->sorting->unknown[which];
+    cache_put(&dispatch->catalog->cache, &dispatch->sorting->keys[i], embedding, dimensions);
+    dispatch->entry->base->statistics.texts++;
+    if (dispatch->store != NULL) {
+        struct store_key key = store_key_of(dispatch, i);
+        dispatch->store->keep(dispatch->store->context, &key, embedding, dimensions, NULL);
     }
-    return model_embeddings_put(delivery->embeddings, i, embedding, dimensions, err);
+    return model_embeddings_put(dispatch->embeddings, i, embedding, dimensions, err);
 }
 
 static int flush_store(void *context, struct error *err)
 {
-    struct delivery *delivery = context;
+    struct dispatch *dispatch = context;
     (void)err;
     /* A store that fails is no reason for embedding to fail: it is counted, once a request. */
-    if (delivery->store != NULL && delivery->store->flush(delivery->store->context, NULL) != 0)
-        delivery->entry->base->statistics.failures++;
+    if (dispatch->store != NULL && dispatch->store->flush(dispatch->store->context, NULL) != 0)
+        dispatch->entry->base->statistics.failures++;
     return 0;
 }
 
 /* The texts that are not known; unknown->texts is the caller's to free. */
-static int list_unknown(const struct delivery *delivery, struct model_texts *unknown,
+static int list_unknown(const struct dispatch *dispatch, struct model_texts *unknown,
                         struct error *err)
 {
-    size_t n = delivery->sorting->n_unknown;
+    size_t n = dispatch->sorting->n_unknown;
     struct span *spans = memory_alloc(n, sizeof *spans);
     if (spans == NULL) return error_nomem(err);
-    for (size_t i = 0; i < n; i++) spans[i] = delivery->texts->texts[delivery->sorting->unknown[i]];
-    *unknown = *delivery->texts;
+    for (size_t i = 0; i < n; i++) spans[i] = dispatch->texts->texts[dispatch->sorting->unknown[i]];
+    *unknown = *dispatch->texts;
     unknown->texts = spans;
     unknown->n_texts = n;
     return 0;
 }
 
-static int embed_unknown(struct delivery *delivery, struct error *err)
+static int embed_unknown(struct dispatch *dispatch, struct error *err)
 {
     struct model_texts unknown;
-    struct model_sink sink = {deliver, flush_store, delivery};
-    int rc = list_unknown(delivery, &unknown, err);
+    struct model_sink sink = {emit, flush_store, dispatch};
+    int rc = list_unknown(dispatch, &unknown, err);
     if (rc != 0) return rc;
-    rc = call_embed(delivery->entry, delivery->entry->base->model, &unknown, &sink, err);
+    rc = call_embed(dispatch->entry, dispatch->entry->base->model, &unknown, &sink, err);
     memory_free((void *)unknown.texts);
     return rc;
 }
@@ -234,13 +234,13 @@ static int embed_cached(struct catalog *catalog, struct catalog_entry *entry,
                         struct error *err)
 {
     struct sorting sorting;
-    struct delivery delivery = {catalog, entry, texts, &sorting, embeddings, NULL};
+    struct dispatch dispatch = {catalog, entry, texts, &sorting, embeddings, NULL};
     size_t n = texts->n_texts;
     int rc = sorting_init(&sorting, n, err);
-    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &delivery.store, err);
-    if (rc == 0) rc = sort_texts(&delivery, err);
-    if (rc == 0 && sorting.n_unknown > 0) rc = embed_unknown(&delivery, err);
-    flush_store(&delivery, NULL);
+    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &dispatch.store, err);
+    if (rc == 0) rc = sort_texts(&dispatch, err);
+    if (rc == 0 && sorting.n_unknown > 0) rc = embed_unknown(&dispatch, err);
+    flush_store(&dispatch, NULL);
     if (rc == 0) entry->base->statistics.cache_hits += n - sorting.n_unknown;
     size_t dimensions = embeddings->dimensions;
     for (size_t i = 0; rc == 0 && i < n; i++)
@@ -276,7 +276,7 @@ int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct m
     return rc;
 }
 
-int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
+int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
                    const struct model_texts *text, struct model_embeddings *embedding,
                    struct error *err)
 {
@@ -295,13 +295,13 @@ int catalog_recall(struct catalog *catalog, struct catalog_entry *entry,
 }
 
 /* As embed_cached, but for the call. */
-static int estimate_unknown(struct delivery *delivery, struct catalog_estimate *estimate,
+static int estimate_unknown(struct dispatch *dispatch, struct catalog_estimate *estimate,
                             struct error *err)
 {
-    const struct catalog_entry *base = delivery->entry->base;
+    const struct catalog_entry *base = dispatch->entry->base;
     struct model_texts unknown;
     size_t requests, tokens = 0;
-    int rc = list_unknown(delivery, &unknown, err);
+    int rc = list_unknown(dispatch, &unknown, err);
     if (rc != 0) return rc;
     requests = (unknown.n_texts + base->model->batch_size - 1) / base->model->batch_size;
     if (base->provider != NULL) remote_estimate(base->model, &unknown, &requests, &tokens);
@@ -320,13 +320,13 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
     struct model_texts request = *texts;
     struct model_embeddings known = {.n_texts = texts->n_texts};
     struct sorting sorting = {0};
-    struct delivery delivery = {catalog, entry, &request, &sorting, &known, NULL};
+    struct dispatch dispatch = {catalog, entry, &request, &sorting, &known, NULL};
     int rc = add_prefix(&prefixed, catalog_entry_prefix(entry, texts->role), &request, err);
     if (rc == 0) rc = sorting_init(&sorting, texts->n_texts, err);
-    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &delivery.store, err);
-    if (rc == 0) rc = sort_texts(&delivery, err);
-    flush_store(&delivery, NULL);
-    if (rc == 0) rc = estimate_unknown(&delivery, estimate, err);
+    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &dispatch.store, err);
+    if (rc == 0) rc = sort_texts(&dispatch, err);
+    flush_store(&dispatch, NULL);
+    if (rc == 0) rc = estimate_unknown(&dispatch, estimate, err);
     sorting_deinit(&sorting);
     memory_free(known.vectors);
     prefixed_deinit(&prefixed);

@@ -1,4 +1,4 @@
-#include "catalog/known.h"
+#include "catalog/prefixes.h"
 
 #include <string.h>
 #include <strings.h>
@@ -12,7 +12,7 @@
  * published flow has it. */
 static const struct {
     const char *begins;
-    struct known_prefixes prefixes;
+    struct prefixes prefixes;
 } known[] = {
     {"bge-small-en-v1.5", {"", ""}},
     {"bge-base-en-v1.5", {"", ""}},
@@ -34,7 +34,7 @@ static const struct {
     {"qwen3-embedding", {INSTRUCT, ""}},
 };
 
-const struct known_prefixes *known_prefixes_find(const char *model)
+const struct prefixes *prefixes_find(const char *model)
 {
     const char *slash = strrchr(model, '/');
     const char *name = slash != NULL ? slash + 1 : model;

@@ -1,16 +1,16 @@
 /*
- * known.h: prefixes that well-known open models were trained with.
+ * prefixes.h: prefixes that well-known open models were trained with.
  *
  * Providers that take a role (query or document) as a field need none. Source: the models' cards.
  */
-#ifndef CATALOG_KNOWN_H
-#define CATALOG_KNOWN_H
+#ifndef CATALOG_PREFIXES_H
+#define CATALOG_PREFIXES_H
 
-struct known_prefixes {
+struct prefixes {
     const char *query, *document; /* "" for none */
 };
 
 /* Those of the model, found by its name without the owner; NULL: none are known. */
-const struct known_prefixes *known_prefixes_find(const char *model);
+const struct prefixes *prefixes_find(const char *model);
 
 #endif

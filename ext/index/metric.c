@@ -1,0 +1,178 @@
+#include "index/metric.h"
+
+#include <math.h>
+
+#include "vector/distance.h"
+
+/* Far more than the rounding of two multiplications in double. */
+#define COSINE_SLACK 1e-12
+
+double index_inverse(const void *vector, size_t dimensions)
+{
+    return 1.0 / sqrt(vector_dot(vector, vector, dimensions));
+}
+
+static const unsigned char *row_of(const struct index_comparison *comparison, size_t i)
+{
+    return comparison->rows + i * comparison->dimensions * sizeof(float);
+}
+
+static double same(double value)
+{
+    return value;
+}
+
+static double negative(double value)
+{
+    return -value;
+}
+
+/* ---- what cosine and dot share: estimates of <q, v> ------------------------------------------ */
+
+static double dot_magnitude(double norm, double centroid_norm, double min_estimate)
+{
+    (void)min_estimate;
+    return norm * centroid_norm;
+}
+
+/* ---- cosine ---------------------------------------------------------------------------------- */
+
+/* Dot products of finite vectors are far from a double's end. Equal vectors give exactly 1. */
+static double cosine_score(const void *query, const void *vector, size_t dimensions)
+{
+    double dot = vector_dot(query, vector, dimensions);
+    double squares = vector_dot(query, query, dimensions) * vector_dot(vector, vector, dimensions);
+    if (squares == 0.0) return NAN;
+    double cosine = dot / sqrt(squares);
+    return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
+}
+
+/* Without a root or a division: most rows are seen not to be among the best. */
+static void cosine_scores(const struct index_comparison *comparison, double *scores)
+{
+    for (size_t i = 0; i < comparison->n; i++)
+        scores[i] = vector_dot(comparison->query, row_of(comparison, i), comparison->dimensions) *
+                    comparison->inverse * comparison->inverses[i];
+}
+
+static double cosine_distance(double score)
+{
+    return 1.0 - score;
+}
+
+/* |q| = 1: the distance is known already. */
+static double cosine_base(const struct index_place *place)
+{
+    if (place->centroid == NULL) return 0.0;
+    return (1.0 + place->squared_norm - place->squared_distance) / 2.0;
+}
+
+/* ---- dot ------------------------------------------------------------------------------------- */
+
+static void dot_scores(const struct index_comparison *comparison, double *scores)
+{
+    for (size_t i = 0; i < comparison->n; i++)
+        scores[i] = vector_dot(comparison->query, row_of(comparison, i), comparison->dimensions);
+}
+
+static double dot_base(const struct index_place *place)
+{
+    if (place->centroid == NULL) return 0.0;
+    return vector_dot(place->query, place->centroid, place->dimensions);
+}
+
+static double by_base(const struct vector_code_bound *bound)
+{
+    return (double)bound->base;
+}
+
+/* ---- l2 -------------------------------------------------------------------------------------- */
+
+static double l2_score(const void *query, const void *vector, size_t dimensions)
+{
+    return -sqrt(vector_squared_l2(query, vector, dimensions));
+}
+
+static void l2_scores(const struct index_comparison *comparison, double *scores)
+{
+    for (size_t i = 0; i < comparison->n; i++)
+        scores[i] = l2_score(comparison->query, row_of(comparison, i), comparison->dimensions);
+}
+
+static double l2_similarity(double score)
+{
+    return 1.0 / (1.0 - score);
+}
+
+static double l2_estimate(double score)
+{
+    return -(score * score);
+}
+
+/* similarity = 1 / (1 + distance), which a double rounds. */
+static double l2_min_estimate(double min_similarity)
+{
+    if (isinf(min_similarity)) return min_similarity;
+    double distance = 1.0 / min_similarity - 1.0 + 0x1p-50;
+    return min_similarity <= 0.0 ? -INFINITY : l2_estimate(distance);
+}
+
+static double l2_base(const struct index_place *place)
+{
+    return -place->squared_distance;
+}
+
+/* Rows of such an estimate are within sqrt(-min_estimate) of the query. */
+static double l2_magnitude(double norm, double centroid_norm, double min_estimate)
+{
+    double reach = isinf(min_estimate) || min_estimate > 0.0 ? 0.0 : sqrt(-min_estimate);
+    reach += norm + centroid_norm;
+    return reach * reach;
+}
+
+static double by_radius(const struct vector_code_bound *bound)
+{
+    return -(double)bound->radius;
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+const struct index_metric_row index_metrics[INDEX_METRICS] = {
+    [INDEX_COSINE] = {.name = "cosine",
+                      .of_directions = 1,
+                      .is_bounded = 1,
+                      .form = VECTOR_DOT,
+                      .score = cosine_score,
+                      .scores = cosine_scores,
+                      .slack = COSINE_SLACK,
+                      .similarity = same,
+                      .distance = cosine_distance,
+                      .estimate = same,
+                      .min_estimate = same,
+                      .base = cosine_base,
+                      .nearness = by_radius,
+                      .magnitude = dot_magnitude},
+    [INDEX_DOT] = {.name = "dot",
+                   .form = VECTOR_DOT,
+                   .score = vector_dot,
+                   .scores = dot_scores,
+                   .similarity = same,
+                   .distance = negative,
+                   .estimate = same,
+                   .min_estimate = same,
+                   .base = dot_base,
+                   .nearness = by_base,
+                   .magnitude = dot_magnitude},
+    [INDEX_L2] = {.name = "l2",
+                  .is_bounded = 1,
+                  .form = VECTOR_SQUARED_L2,
+                  .score = l2_score,
+                  .scores = l2_scores,
+                  .similarity = l2_similarity,
+                  .distance = negative,
+                  .estimate = l2_estimate,
+                  .min_estimate = l2_min_estimate,
+                  .base = l2_base,
+                  .nearness = by_radius,
+                  .magnitude = l2_magnitude},
+};

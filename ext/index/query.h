@@ -1,0 +1,60 @@
+/*
+ * query.h: what is asked of an index, and the storage that it is asked of.
+ */
+#ifndef INDEX_QUERY_H
+#define INDEX_QUERY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cancel.h"
+#include "base/error.h"
+#include "index/snapshot.h"
+#include "vector/top_k.h"
+
+/* How the storage is read. Each returns 0 or an error code; bytes live until the next call. */
+struct index_storage {
+    /* The bytes of a block that is not in memory, checked (index_block_check). *kept = 1 if they
+     * stay with the snapshot. */
+    int (*load)(void *context, struct index_block *block, const void **bytes, int *kept,
+                struct error *err);
+    /* The vector of one id; *found = 0 if there is none. */
+    int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                 struct error *err);
+    /* Begins a scan, in any order, of all vectors of an index with codes; the next one, *done = 1
+     * after the last. */
+    int (*rewind)(void *context, struct error *err);
+    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
+                struct error *err);
+    void *context;
+};
+
+struct index_query {
+    const float *vector;   /* [dimensions], finite; not zero where directions count */
+    size_t k;              /* SIZE_MAX: all of them, ranked */
+    double min_similarity; /* less similar ones do not count; -INFINITY for none */
+    const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all */
+    size_t n_only;
+};
+
+/* What a search looks at, and what it looked at. */
+struct index_search {
+    struct index_snapshot *snapshot;
+    const struct index_storage *storage;
+    int near_partitions_only; /* leave out partitions that are far from the query */
+    int exactly;              /* compare the vectors of all rows, whatever the codes */
+    size_t n_threads;         /* 1 or more; 0 is 1 */
+    const struct cancel *cancel;
+    size_t n_scanned, n_rescored; /* rows compared in a scan; exactly after a scan of codes; summed
+                                     over queries */
+};
+
+/* Whether the query looks at that id. */
+int index_query_wants(const struct index_query *query, int64_t id);
+
+/* Whether a score (metric.h) of a stored vector (checked size) is one: ERROR_CORRUPT names the row
+ * whose vector is zero where directions count, or not finite. */
+int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
+                      double score, struct error *err);
+
+#endif

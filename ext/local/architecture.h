@@ -1,0 +1,77 @@
+/*
+ * architecture.h: what tells one architecture from another, a row each.
+ *
+ * config.c finds the row by the names in config.json and reads the sizes that the row has; weights.c reads
+ * by it which tensors there are, encoder.c what is done with them. A field is here only because two
+ * rows differ in it. What all have in common is written where it is done:
+ *
+ *   learnt absolute positions, added to the words; then a norm     encoder.c, embed_item
+ *   norms behind each addition (post-norm)                         encoder.c, go_through_layer
+ *   a plain feed-forward network with one activation               encoder.c, go_through_layer
+ *   every token attends to every other                             encoder.c, attention_item
+ *   a bias in every Linear and every norm                          weights.c, plan_layer
+ *
+ * To add an architecture that differs in these (ModernBERT: norms first, no biases, rotary positions, GeGLU,
+ * local attention): its row, a field for each difference that the others' rows set too, and one branch
+ * at the place named above. What it computes goes into tests/golden/local/ first.
+ */
+#ifndef LOCAL_ARCHITECTURE_H
+#define LOCAL_ARCHITECTURE_H
+
+#include <stddef.h>
+
+enum { LOCAL_ARCHITECTURE_MODELS = 4 };
+
+/* Of a layer's tensors, behind "encoder.layer.N." and before ".weight" and ".bias". */
+struct local_layer_names {
+    const char *query, *key, *value;   /* [hidden, hidden] */
+    const char *attention_output;      /* [hidden, hidden] */
+    const char *attention_norm;        /* [hidden] */
+    const char *intermediate, *output; /* [inner, hidden], [hidden, inner] */
+    const char *output_norm;           /* [hidden] */
+};
+
+/* Of a cross-encoder's: the first token's state through `dense`, tanh and `out` to one logit. */
+struct local_head_names {
+    const char *dense; /* [hidden, hidden] */
+    int is_in_encoder; /* its name begins with the encoder's prefix */
+    const char *out;   /* [1, hidden] */
+};
+
+struct local_architecture {
+    const char *model_type; /* of config.json */
+    /* Names in "architectures". The first is what the model_type means where there is none. What lies
+     * on top of an encoder that does not classify (BertForMaskedLM) is not read. */
+    struct local_architecture_model {
+        const char *name; /* NULL behind the last one */
+        int classifies;
+    } models[LOCAL_ARCHITECTURE_MODELS];
+    /* A vector a token and nothing else (static.h): no other field counts. */
+    int is_static;
+
+    const char *prefix; /* that names of the encoder's tensors may begin with */
+    const struct local_layer_names *layer;
+    const struct local_head_names *head;
+
+    size_t first_position;       /* row of the position embeddings of a text's first token */
+    int is_first_behind_padding; /* pad_token_id + 1 instead, if config.json has one */
+    /* A bias of scores by relative position (relative.h), "encoder.relative_attention_bias". */
+    int has_relative_bias;
+    size_t pair_segments; /* token types (segments) that a pair needs; 0: there are none */
+};
+
+extern const struct local_architecture local_bert; /* Devlin et al. 2019 */
+/* Conneau et al. 2020. RoBERTa's own models are built alike and tokenized otherwise (byte-level BPE):
+ * they are refused. */
+extern const struct local_architecture local_xlm_roberta;
+extern const struct local_architecture local_mpnet;  /* Song et al. 2020 */
+extern const struct local_architecture local_static; /* Model2Vec */
+
+/* The row of that name, or without a name (NULL) of that model_type; NULL: none. */
+const struct local_architecture *local_architecture_find(const char *name, const char *model_type,
+                                                         int *classifies);
+
+/* "BertModel, ... or StaticModel". */
+void local_architecture_list(char *out, size_t size);
+
+#endif

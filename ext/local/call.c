@@ -1,0 +1,70 @@
+#include "local/call.h"
+
+#include "base/memory.h"
+#include "local/batch.h"
+#include "local/resources.h"
+
+#define GROUPS_A_THREAD 8 /* that are computed before results are handed over */
+
+static void slice_deinit(struct local_slice *slice)
+{
+    tokens_deinit(&slice->tokens);
+    memory_free(slice->starts);
+    memory_free(slice->texts);
+    memory_free(slice->results);
+}
+
+/* Tokenizes texts from slice->first on, until there is enough for all threads. */
+static int fill_slice(const struct local_call *call, struct local_slice *slice, struct error *err)
+{
+    const struct local *local = call->local;
+    size_t left = call->n_texts - slice->first;
+    size_t enough = local->session->n_threads * GROUPS_A_THREAD * BATCH_GROUP_TOKENS;
+    slice->starts = memory_alloc(left + 1, sizeof *slice->starts);
+    if (slice->starts == NULL) return error_nomem(err);
+    int rc = 0;
+    slice->starts[0] = 0;
+    while (rc == 0 && slice->n < left && slice->tokens.n < enough) {
+        struct span text = call->texts[slice->first + slice->n];
+        rc = local->methods->tokenize(call, text, &slice->tokens, err);
+        slice->starts[++slice->n] = slice->tokens.n;
+        if (rc == 0 && slice->n % 64 == 0) rc = cancel_check(call->cancel, err);
+    }
+    if (rc != 0) return rc;
+    slice->size = local->methods->shape(local_weights_of(local)).size;
+    slice->texts = memory_alloc(slice->n, sizeof *slice->texts);
+    slice->results = memory_zalloc(slice->n, slice->size * sizeof *slice->results);
+    if (slice->texts == NULL || slice->results == NULL) return error_nomem(err);
+    for (size_t i = 0; i < slice->n; i++)
+        slice->texts[i] = (struct local_text){.ids = slice->tokens.ids + slice->starts[i],
+                                              .segments = slice->tokens.segments + slice->starts[i],
+                                              .n_tokens = slice->starts[i + 1] - slice->starts[i],
+                                              .result = slice->results + i * slice->size};
+    call->usage->tokens += slice->tokens.n;
+    return 0;
+}
+
+static int compute_slice(const struct local_call *call, struct local_slice *slice,
+                         struct error *err)
+{
+    int rc = fill_slice(call, slice, err);
+    return rc == 0 ? call->local->methods->compute(call, slice->texts, slice->n, err) : rc;
+}
+
+int local_call_run(const struct local_call *call,
+                   int (*done)(void *context, const struct local_slice *slice, struct error *err),
+                   void *context, struct error *err)
+{
+    int rc = local_load(call->local, call->cancel, err);
+    size_t next = 0;
+    call->usage->requests++;
+    while (rc == 0 && next < call->n_texts) {
+        struct local_slice slice = {.first = next};
+        tokens_init(&slice.tokens);
+        rc = compute_slice(call, &slice, err);
+        if (rc == 0) rc = done(context, &slice, err);
+        next += slice.n;
+        slice_deinit(&slice);
+    }
+    return rc;
+}

@@ -1,0 +1,314 @@
+#include "local/loading.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/pages.h"
+#include "base/workers.h"
+#include "local/matrix.h"
+#include "local/safetensors.h"
+#include "local/team.h"
+
+#define PIECE ((size_t)1 << 20) /* floats that a thread reads at a time */
+
+/* A piece of a tensor, and where it goes: to floats, or packed into a matrix. */
+struct piece {
+    const struct tensor *tensor, *bias; /* bias: of a matrix */
+    struct local_matrix *matrix;        /* NULL: floats */
+    float *floats;
+    size_t first, n; /* elements; of a matrix: rows of the tensor */
+    size_t column;   /* of the matrix that row 0 of the tensor becomes */
+};
+
+struct loading {
+    const struct safetensors *file;
+    const struct local_kernels *kernels;
+    const char *prefix;
+    unsigned char *memory; /* NULL: not yet */
+    size_t used;           /* bytes of it */
+    struct piece *pieces;  /* [n_pieces] */
+    size_t n_pieces, capacity;
+    struct error *err;
+    int rc; /* once set, all below do nothing */
+};
+
+/* ---- tensors --------------------------------------------------------------------------------- */
+
+static const char *shape_text(const size_t *shape, size_t n, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < n && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%zu", i == 0 ? "" : ", ", shape[i]);
+    return out;
+}
+
+static void check_tensor(struct loading *loading, const struct tensor *tensor, size_t n_rows,
+                         size_t n)
+{
+    size_t wanted[2] = {n_rows, n};
+    size_t n_dimensions = n_rows == 0 ? 1 : 2;
+    const size_t *shape = n_rows == 0 ? wanted + 1 : wanted;
+    char got_text[100], wanted_text[60];
+    if (tensor->type == TENSOR_OTHER)
+        loading->rc = error_set(loading->err, ERROR_CORRUPT,
+                                "tensor %.100s is of type %.20s, expected F32, F16 or BF16",
+                                tensor->name, tensor->type_name);
+    else if (tensor->n_dimensions != n_dimensions ||
+             memcmp(tensor->shape, shape, n_dimensions * sizeof *shape) != 0)
+        loading->rc = error_set(
+            loading->err, ERROR_CORRUPT,
+            "tensor %.100s has the shape [%s], expected [%s] as config.json says", tensor->name,
+            shape_text(tensor->shape, tensor->n_dimensions, got_text, sizeof got_text),
+            shape_text(shape, n_dimensions, wanted_text, sizeof wanted_text));
+}
+
+static const struct tensor *look_up(const struct loading *loading, const char *name)
+{
+    char full_name[LOADING_NAME];
+    snprintf(full_name, sizeof full_name, "%s%s", loading->prefix, name);
+    return safetensors_find(loading->file, full_name);
+}
+
+/* The tensor of that name [n_rows, n], or [n] with n_rows 0. NULL after an error. */
+static const struct tensor *find(struct loading *loading, const char *name, size_t n_rows, size_t n)
+{
+    if (loading->rc != 0) return NULL;
+    const struct tensor *tensor = look_up(loading, name);
+    if (tensor == NULL)
+        loading->rc = error_set(loading->err, ERROR_UNAVAILABLE,
+                                "model.safetensors has no tensor %s%s", loading->prefix, name);
+    else check_tensor(loading, tensor, n_rows, n);
+    return loading->rc == 0 ? tensor : NULL;
+}
+
+int loading_has_failed(const struct loading *loading)
+{
+    return loading->rc != 0;
+}
+
+void loading_refuse(struct loading *loading, const char *text)
+{
+    if (loading->rc == 0) loading->rc = error_set(loading->err, ERROR_UNAVAILABLE, "%s", text);
+}
+
+void loading_set_prefix(struct loading *loading, const char *prefix)
+{
+    loading->prefix = prefix;
+}
+
+int loading_has(const struct loading *loading, const char *name)
+{
+    return look_up(loading, name) != NULL;
+}
+
+int loading_shape(const struct loading *loading, const char *name, size_t shape[2])
+{
+    const struct tensor *tensor = look_up(loading, name);
+    if (tensor == NULL || tensor->n_dimensions != 2) return 0;
+    memcpy(shape, tensor->shape, 2 * sizeof *shape);
+    return 1;
+}
+
+/* ---- planning -------------------------------------------------------------------------------- */
+
+void *loading_reserve(struct loading *loading, size_t bytes)
+{
+    unsigned char *memory = loading->memory;
+    void *at = memory == NULL ? NULL : memory + loading->used;
+    loading->used += (bytes + 63) / 64 * 64;
+    return at;
+}
+
+static void add_piece(struct loading *loading, const struct piece *piece)
+{
+    if (loading->rc != 0) return;
+    if (loading->n_pieces == loading->capacity) {
+        size_t capacity = loading->capacity == 0 ? 256 : 2 * loading->capacity;
+        struct piece *grown = memory_realloc(loading->pieces, capacity, sizeof *grown);
+        if (grown == NULL) {
+            loading->rc = error_nomem(loading->err);
+            return;
+        }
+        loading->pieces = grown;
+        loading->capacity = capacity;
+    }
+    loading->pieces[loading->n_pieces++] = *piece;
+}
+
+const float *loading_floats(struct loading *loading, const char *name, size_t n_rows, size_t n)
+{
+    const struct tensor *tensor = find(loading, name, n_rows, n);
+    if (tensor == NULL) return NULL;
+    size_t total = (size_t)tensor->n_elements;
+    float *floats = loading_reserve(loading, total * sizeof *floats);
+    for (size_t first = 0; floats != NULL && first < total; first += PIECE) {
+        size_t left = total - first;
+        add_piece(loading, &(struct piece){.tensor = tensor,
+                                           .floats = floats + first,
+                                           .first = first,
+                                           .n = left < PIECE ? left : PIECE});
+    }
+    return floats;
+}
+
+void loading_matrix(struct loading *loading, struct local_matrix *matrix,
+                    enum local_precision precision, size_t n_out, size_t n_in)
+{
+    const struct local_kernels *kernels = loading->kernels;
+    void *memory = loading_reserve(loading, local_matrix_bytes(kernels, precision, n_out, n_in));
+    if (memory != NULL) local_matrix_init(matrix, kernels, precision, n_out, n_in, memory);
+}
+
+void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
+                    const char *name, size_t n_out, size_t n_in)
+{
+    char full_name[LOADING_NAME];
+    snprintf(full_name, sizeof full_name, "%s.weight", name);
+    const struct tensor *tensor = find(loading, full_name, n_out, n_in);
+    snprintf(full_name, sizeof full_name, "%s.bias", name);
+    const struct tensor *bias = find(loading, full_name, 0, n_out);
+    if (bias == NULL || loading->memory == NULL) return;
+    size_t width = loading->kernels->width, n_rows = PIECE / n_in / width * width;
+    if (n_rows == 0) n_rows = width;
+    for (size_t first = 0; first < n_out; first += n_rows) {
+        size_t left = n_out - first;
+        add_piece(loading, &(struct piece){.tensor = tensor,
+                                           .bias = bias,
+                                           .matrix = matrix,
+                                           .first = first,
+                                           .n = left < n_rows ? left : n_rows,
+                                           .column = column});
+    }
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+struct reading {
+    struct loading *loading;
+    float *buffers;     /* [n_threads, buffer_size] */
+    size_t buffer_size; /* floats: a piece of a matrix, and its biases */
+    struct halt halt;
+    atomic_size_t next;
+    atomic_flag has_failed; /* taken by the thread whose error counts */
+    struct error *err;
+    int rc;
+};
+
+#define EXPONENT 0x7F800000u /* all ones: infinite, or no number */
+
+static int all_finite(const float *values, size_t n)
+{
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        bad |= (bits & EXPONENT) == EXPONENT;
+    }
+    return !bad;
+}
+
+static int read_piece(const struct reading *reading, const struct piece *piece, float *buffer,
+                      struct error *err)
+{
+    const struct loading *loading = reading->loading;
+    const struct local_kernels *kernels = loading->kernels;
+    struct local_matrix *matrix = piece->matrix;
+    size_t n_in = matrix == NULL ? 1 : matrix->n_in, n = piece->n * n_in;
+    float *values = matrix == NULL ? piece->floats : buffer, *biases = buffer + n;
+    int rc = safetensors_read(loading->file, piece->tensor, piece->first * n_in, n, values, err);
+    if (rc == 0 && matrix != NULL)
+        rc = safetensors_read(loading->file, piece->bias, piece->first, piece->n, biases, err);
+    if (rc != 0) return rc;
+    if (!all_finite(values, n) || (matrix != NULL && !all_finite(biases, piece->n)))
+        return error_set(err, ERROR_CORRUPT, "tensor %.100s holds a number that is not finite",
+                         piece->tensor->name);
+    if (matrix != NULL)
+        local_matrix_pack(matrix, kernels, piece->column + piece->first, piece->n, values, biases);
+    return 0;
+}
+
+static void read_pieces(void *context, size_t number)
+{
+    struct reading *reading = context;
+    float *buffer = reading->buffers + number * reading->buffer_size;
+    while (!halt_is_set(&reading->halt, number == 0)) {
+        size_t i = atomic_fetch_add(&reading->next, 1);
+        struct error err;
+        if (i >= reading->loading->n_pieces) return;
+        int rc = read_piece(reading, &reading->loading->pieces[i], buffer, &err);
+        if (rc == 0) continue;
+        if (!atomic_flag_test_and_set(&reading->has_failed)) {
+            reading->rc = rc;
+            if (reading->err != NULL) *reading->err = err;
+        }
+        atomic_store(&reading->halt.is_halted, 1);
+    }
+}
+
+static int read_all(struct loading *loading, size_t n_threads, const struct cancel *cancel)
+{
+    struct reading reading = {
+        .loading = loading, .has_failed = ATOMIC_FLAG_INIT, .err = loading->err};
+    for (size_t i = 0; i < loading->n_pieces; i++) {
+        const struct piece *piece = &loading->pieces[i];
+        size_t wanted = piece->matrix == NULL ? 0 : piece->n * (piece->matrix->n_in + 1);
+        if (wanted > reading.buffer_size) reading.buffer_size = wanted;
+    }
+    if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
+    if (n_threads > loading->n_pieces) n_threads = loading->n_pieces;
+    size_t bytes = n_threads * reading.buffer_size * sizeof *reading.buffers;
+    if (bytes > 0 && (reading.buffers = pages_alloc(bytes)) == NULL)
+        return error_nomem(loading->err);
+    halt_init(&reading.halt, cancel);
+    workers_run(n_threads, read_pieces, &reading);
+    pages_free(reading.buffers, bytes);
+    if (reading.rc != 0) return reading.rc;
+    return atomic_load(&reading.halt.is_halted)
+               ? error_set(loading->err, ERROR_INTERRUPTED, "interrupted")
+               : 0;
+}
+
+static void plan_all(struct loading *loading, const struct loading_plan *plan)
+{
+    loading->used = 0;
+    loading->prefix = "";
+    plan->plan(loading, plan->context);
+}
+
+static int make_room(struct loading *loading, struct loading_block *block)
+{
+    block->memory = pages_alloc(loading->used);
+    if (block->memory == NULL)
+        return error_set(loading->err, ERROR_NOMEM, "no %zu MB of memory for the weights",
+                         loading->used >> 20);
+    block->size = loading->used;
+    loading->memory = block->memory;
+    return 0;
+}
+
+int loading_run(const char *folder, const struct loading_plan *plan, size_t n_threads,
+                const struct cancel *cancel, struct loading_block *block, struct error *err)
+{
+    struct safetensors *file = NULL;
+    struct loading loading = {.kernels = plan->kernels, .err = err};
+    *block = (struct loading_block){0};
+    loading.rc = safetensors_open(folder, &file, err);
+    loading.file = file;
+    if (loading.rc == 0) plan_all(&loading, plan);
+    if (loading.rc == 0) loading.rc = make_room(&loading, block);
+    if (loading.rc == 0) plan_all(&loading, plan);
+    int rc = loading.rc == 0 ? read_all(&loading, n_threads, cancel) : loading.rc;
+    memory_free(loading.pieces);
+    safetensors_close(file);
+    if (rc != 0) loading_block_free(block);
+    return rc;
+}
+
+void loading_block_free(struct loading_block *block)
+{
+    pages_free(block->memory, block->size);
+    *block = (struct loading_block){0};
+}

@@ -1,0 +1,171 @@
+#include "local/resources.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "local/precision.h"
+
+#define MAX_TOKENIZER (96u << 20) /* bytes of tokenizer.json; that of XLM-RoBERTa has 17 MB */
+#define PATH_SIZE 4096
+
+struct make_context {
+    struct local *local;
+    const struct cancel *cancel;
+};
+
+/* Of the folder's files; those that are changed on disk make another thing. */
+static int take_shared(struct local *local, const char *kind, const char *const *files,
+                       const struct shared_maker *maker, struct shared **taken, struct error *err)
+{
+    const struct make_context *context = maker->context;
+    struct buffer key;
+    buffer_init(&key, 4 * PATH_SIZE);
+    int rc = buffer_format(&key, err, "%s %s", kind, local->folder);
+    for (; rc == 0 && *files != NULL; files++) {
+        char path[PATH_SIZE], stamp[FILE_STAMP_SIZE];
+        snprintf(path, sizeof path, "%s/%s", local->folder, *files);
+        file_stamp(path, stamp);
+        rc = buffer_format(&key, err, " %s", stamp);
+    }
+    if (rc == 0)
+        rc = shared_take((struct span){key.data, key.size}, maker, context->cancel, taken, err);
+    buffer_deinit(&key);
+    if (rc != 0) error_context(err, "%s", local->name);
+    return rc;
+}
+
+/* A file of the folder, if it is there. */
+static int read_optional(const struct local *local, const char *file, struct buffer *bytes,
+                         struct error *err)
+{
+    char path[PATH_SIZE];
+    buffer_init(bytes, MAX_TOKENIZER);
+    snprintf(path, sizeof path, "%s/%s", local->folder, file);
+    return file_exists(path) ? file_read_whole(path, bytes, err) : 0;
+}
+
+static struct span bytes_of(const struct buffer *buffer)
+{
+    return (struct span){buffer->data, buffer->size};
+}
+
+static int make_vocabulary(void *context, void **thing, struct error *err)
+{
+    const struct local *local = ((struct make_context *)context)->local;
+    struct buffer json, text, config;
+    struct tokenizer *tokenizer = NULL;
+    buffer_init(&text, 0);
+    buffer_init(&config, 0);
+    int rc = read_optional(local, "tokenizer.json", &json, err);
+    if (rc == 0 && json.size == 0) rc = read_optional(local, "vocab.txt", &text, err);
+    if (rc == 0 && json.size == 0) rc = read_optional(local, "tokenizer_config.json", &config, err);
+    if (rc == 0 && json.size == 0 && text.size == 0)
+        rc = error_set(err, ERROR_UNAVAILABLE, "no tokenizer.json and no vocab.txt in %.300s",
+                       local->folder);
+    struct tokenizer_files files = {bytes_of(&json), bytes_of(&text), bytes_of(&config)};
+    if (rc == 0) rc = tokenizer_new(&files, &tokenizer, err);
+    buffer_deinit(&json);
+    buffer_deinit(&text);
+    buffer_deinit(&config);
+    *thing = tokenizer;
+    return rc;
+}
+
+static void free_vocabulary(void *thing)
+{
+    tokenizer_free(thing);
+}
+
+struct loaded {
+    const struct local_methods *methods;
+    void *weights;
+};
+
+static void free_weights(void *thing)
+{
+    struct loaded *loaded = thing;
+    loaded->methods->free(loaded->weights);
+    memory_free(loaded);
+}
+
+static int make_weights(void *context, void **thing, struct error *err)
+{
+    const struct make_context *make = context;
+    struct loaded *loaded = memory_zalloc(1, sizeof *loaded);
+    *thing = NULL;
+    if (loaded == NULL) return error_nomem(err);
+    loaded->methods = make->local->methods;
+    int rc = loaded->methods->load(make->local, make->cancel, &loaded->weights, err);
+    if (rc == 0) *thing = loaded;
+    else free_weights(loaded);
+    return rc;
+}
+
+const struct tokenizer *local_tokenizer(const struct local *local)
+{
+    return shared_thing(local->vocabulary);
+}
+
+void *local_weights_of(const struct local *local)
+{
+    return ((struct loaded *)shared_thing(local->weights))->weights;
+}
+
+int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err)
+{
+    static const char *const files[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
+                                        NULL};
+    struct make_context context = {local, cancel};
+    struct shared_maker maker = {make_vocabulary, free_vocabulary, &context};
+    if (local->vocabulary != NULL) return 0;
+    return take_shared(local, "vocabulary", files, &maker, &local->vocabulary, err);
+}
+
+/* Each token needs a row of the embedding matrix. */
+static int check_vocabulary(const struct local *local, struct error *err)
+{
+    size_t n_tokens = tokenizer_size(local_tokenizer(local));
+    size_t n_rows = local->methods->shape(local_weights_of(local)).n_rows;
+    if (n_tokens <= n_rows) return 0;
+    return error_set(err, ERROR_CORRUPT,
+                     "%s: the tokenizer has %zu tokens, and the embedding matrix %zu rows",
+                     local->name, n_tokens, n_rows);
+}
+
+/* What local_new could not know: of a static model the matrix says it. */
+static int check_dimensions(const struct local *local, struct error *err)
+{
+    size_t dimensions = local->methods->shape(local_weights_of(local)).size;
+    if (local->config.dimensions > 0 || local->dimensions <= dimensions) return 0;
+    return error_set(err, ERROR_INVALID, "%s has %zu dimensions, not %zu", local->name, dimensions,
+                     local->dimensions);
+}
+
+int local_load(struct local *local, const struct cancel *cancel, struct error *err)
+{
+    static const char *const files[] = {"config.json", "model.safetensors",
+                                        "model.safetensors.index.json", NULL};
+    struct make_context context = {local, cancel};
+    struct shared_maker maker = {make_weights, free_weights, &context};
+    char kind[40];
+    if (local->weights != NULL) return 0;
+    int rc = local_load_vocabulary(local, cancel, err);
+    if (rc != 0) return rc;
+    snprintf(kind, sizeof kind, "weights %s %d", local_precision_name(local->precision),
+             local->config.classifies);
+    rc = take_shared(local, kind, files, &maker, &local->weights, err);
+    if (rc == 0) rc = check_vocabulary(local, err);
+    if (rc == 0) rc = check_dimensions(local, err);
+    if (rc == 0) return 0;
+    shared_give(local->weights);
+    local->weights = NULL;
+    return rc;
+}
+
+void local_unload(struct local *local)
+{
+    shared_give(local->weights);
+    shared_give(local->vocabulary);
+    local->weights = local->vocabulary = NULL;
+}

@@ -1,0 +1,21 @@
+/*
+ * resources.h: what all models of the process that have the same folder share: the vocabulary, and
+ * of the same precision the weights. Read when they are first needed, freed with the last model.
+ */
+#ifndef LOCAL_RESOURCES_H
+#define LOCAL_RESOURCES_H
+
+#include "local/instance.h"
+
+/* Reads the vocabulary, or it and the weights, unless that has been done. ERROR_CORRUPT: a token has
+ * no row; ERROR_INVALID: there are fewer dimensions than are asked for; errors of tokenizer_new and
+ * methods->load. */
+int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err);
+int local_load(struct local *local, const struct cancel *cancel, struct error *err);
+void local_unload(struct local *local);
+
+/* What has been loaded. */
+const struct tokenizer *local_tokenizer(const struct local *local);
+void *local_weights_of(const struct local *local);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * registry.h: the indexes that a connection has open, found by their names.
+ */
+#ifndef SEMANTIC_REGISTRY_H
+#define SEMANTIC_REGISTRY_H
+
+#include "semantic/table.h"
+
+/* One for each connection: semantic_index owns it, as its module data, and all that works on an
+ * index by its name borrows it. `storing` is the batch that the command 'store-batch' is to write:
+ * set by semantic_sync around its nested statement, NULL otherwise. */
+struct semantic_registry {
+    struct connection *connection; /* a reference */
+    struct semantic_table *tables; /* connected now, the latest first */
+    struct semantic_sync *storing;
+};
+
+/* Puts a table in and out again; out, if it never was in, too. */
+void registry_add(struct semantic_registry *registry, struct semantic_table *table);
+void registry_remove(struct semantic_table *table);
+
+/* The semantic_index of that name in that schema, if it is connected now; else NULL. */
+struct semantic_table *registry_find(const struct semantic_registry *registry, const char *schema,
+                                     const char *name);
+
+/* Connects the index of that name in that schema, and keeps it so while *pin, which the caller
+ * finalizes, is open. ERROR_INVALID when there is none, and whatever makes it unusable. */
+int registry_pin(struct semantic_registry *registry, const char *schema, const char *name,
+                 sqlite3_stmt **pin, struct semantic_table **index, struct error *err);
+
+/* The same for SQL's arguments: the name in the schema given, or (NULL, also SQL's) in the first
+ * schema that has it. */
+int registry_open(struct semantic_registry *registry, sqlite3_value *name, sqlite3_value *schema,
+                  sqlite3_stmt **pin, struct semantic_table **index, struct error *err);
+
+#endif

@@ -1,0 +1,321 @@
+#include "semantic/retrieve.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "semantic/embedder.h"
+#include "semantic/flush.h"
+#include "store/write.h"
+
+/* Bytes of the rows of a group, at most. */
+#define GROUP_BYTES ((size_t)64 << 20)
+
+/* ---- queries --------------------------------------------------------------------------------- */
+
+int retrieve_query_read(struct retrieve_query *query, sqlite3_value *value, struct error *err)
+{
+    int type = sqlite3_value_type(value);
+    *query = (struct retrieve_query){0};
+    if (type == SQLITE_NULL) return 0;
+    return type == SQLITE_BLOB || argument_is_json_array(value)
+               ? argument_vector(value, &query->vector, err)
+               : argument_text(value, &query->text, err);
+}
+
+void retrieve_query_deinit(struct retrieve_query *query)
+{
+    argument_vector_deinit(&query->vector);
+    *query = (struct retrieve_query){0};
+}
+
+static int is_unembedded(const struct retrieve_query *query)
+{
+    return query->text.data != NULL && query->vector.data == NULL;
+}
+
+/* The texts that are to be embedded, checked: [*n] of them in *texts, which the caller frees. */
+static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *n,
+                      struct error *err)
+{
+    int rc = 0;
+    *n = 0;
+    *texts = memory_alloc(retrieval->n_queries, sizeof **texts);
+    if (*texts == NULL) return error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
+        if (!is_unembedded(&retrieval->queries[i])) continue;
+        (*texts)[(*n)++] = retrieval->queries[i].text;
+        retrieval->blamed = i;
+        rc = model_check_text(retrieval->queries[i].text, 1, err);
+    }
+    return rc;
+}
+
+static int embed_texts(struct retrieval *retrieval, struct error *err)
+{
+    struct semantic_table *table = retrieval->table;
+    struct catalog_entry *entry;
+    struct model *fitted;
+    struct span *texts;
+    size_t n;
+    int rc = list_texts(retrieval, &texts, &n, err);
+    if (rc == 0 && n > 0) {
+        struct model_texts request = {texts, n, MODEL_QUERY, &table->connection->cancel};
+        retrieval->blamed = SIZE_MAX;
+        rc = semantic_embedder(table, &retrieval->state, &entry, &fitted, err);
+        if (rc == 0)
+            rc = catalog_embed(table->connection->catalog, entry, fitted, &request,
+                               &retrieval->embeddings, err);
+    }
+    const float *vector = retrieval->embeddings.vectors;
+    size_t dimensions = retrieval->embeddings.dimensions;
+    for (size_t i = 0; rc == 0 && n > 0 && i < retrieval->n_queries; i++) {
+        if (!is_unembedded(&retrieval->queries[i])) continue;
+        retrieval->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
+        vector += dimensions;
+    }
+    memory_free(texts);
+    return rc;
+}
+
+static int check_query(const struct retrieval *retrieval, const struct retrieve_query *query,
+                       struct error *err)
+{
+    const struct argument_vector *vector = &query->vector;
+    int is_text = query->text.data != NULL;
+    if (vector->data == NULL) return 0;
+    int rc = store_check_dimensions(
+        &retrieval->state, is_text ? retrieval->state.model : "the query", vector->dimensions, err);
+    if (rc != 0) return rc;
+    rc = semantic_check_direction(retrieval->table, vector->data, vector->dimensions, err);
+    if (rc != 0 && is_text) error_context(err, "the query: %s", retrieval->state.model);
+    return rc;
+}
+
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+/* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised.
+ *
+ * This is where candidates come from. Another source, as an index of words, is to be asked here:
+ * for the same queries, whose texts stand beside their vectors, within the same limits. What the
+ * sources found is to be merged here too, so that `ranked` has rows by the score that they end up
+ * with; make_row says what a row's similarity is. */
+static int rank(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
+                size_t k, struct top_k *ranked, struct error *err)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    struct index_search search = reader_search(&retrieval->reader, &retrieval->storage);
+    struct index_query asked[RETRIEVE_GROUP];
+    for (size_t i = 0; i < n; i++)
+        asked[i] = (struct index_query){.vector = queries[i].vector.data,
+                                        .k = k,
+                                        .min_similarity = limits->min_similarity,
+                                        .only = limits->only,
+                                        .n_only = limits->n_only};
+    if (limits->exactly) {
+        search.exactly = 1;
+        search.near_partitions_only = 0;
+    }
+    int rc = index_search(&search, asked, n, ranked, err);
+    retrieval->n_scanned += search.n_scanned;
+    retrieval->n_rescored += search.n_rescored;
+    return rc;
+}
+
+static void drop_group(struct retrieval *retrieval)
+{
+    for (size_t i = 0; i < retrieval->n_group; i++) top_k_deinit(&retrieval->ranked[i]);
+    retrieval->n_group = 0;
+}
+
+/* How many queries of so many rows each may be searched for together. */
+static size_t group_limit(const struct retrieval *retrieval, size_t k)
+{
+    size_t n_rows = retrieval->reader.snapshot->n_rows;
+    size_t bytes = (k < n_rows ? k : n_rows) * sizeof(struct top_k_hit);
+    size_t most = bytes == 0 ? RETRIEVE_GROUP : GROUP_BYTES / bytes;
+    return most == 0 ? 1 : most < RETRIEVE_GROUP ? most : RETRIEVE_GROUP;
+}
+
+/* Searches for the queries from the current one on that have a vector. */
+static int search_group(struct retrieval *retrieval, struct error *err)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    const struct retrieve_query *queries = retrieval->queries + retrieval->query;
+    size_t left = retrieval->n_queries - retrieval->query, n = 0;
+    size_t k = limits->hint < limits->k ? limits->hint : limits->k;
+    size_t most = group_limit(retrieval, k);
+    drop_group(retrieval);
+    retrieval->group = retrieval->query;
+    for (; n < most && n < left && queries[n].vector.data != NULL; n++)
+        top_k_init(&retrieval->ranked[n], k);
+    retrieval->n_group = n;
+    int rc = rank(retrieval, queries, n, k, retrieval->ranked, err);
+    for (size_t i = 0; i < n; i++)
+        retrieval->has_more[i] = k < limits->k && retrieval->ranked[i].n == k;
+    return rc;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Remembers what the current query's ranking begins with. */
+static int note_given(struct retrieval *retrieval, const struct top_k *ranked, struct error *err)
+{
+    retrieval->given = memory_alloc(ranked->n, sizeof *retrieval->given);
+    if (retrieval->given == NULL) return error_nomem(err);
+    for (size_t i = 0; i < ranked->n; i++) retrieval->given[i] = ranked->hits[i].id;
+    qsort(retrieval->given, ranked->n, sizeof *retrieval->given, compare_ids);
+    return 0;
+}
+
+/* This connection may have written rows since: the snapshot of now. */
+static int renew_snapshot(struct retrieval *retrieval, struct error *err)
+{
+    struct store_state state;
+    int rc = store_read_state(&retrieval->table->store, &state, err);
+    if (rc == 0 && state.dimensions != retrieval->state.dimensions)
+        rc = error_set(err, ERROR_INVALID, "the index was rebuilt while a search of it was read");
+    return rc == 0 ? reader_begin(&retrieval->reader, &state, err) : rc;
+}
+
+/* All that there are, when more rows are wanted than the hint says: less those that were given. */
+static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct error *err)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    struct top_k_hit hit;
+    struct top_k all, rest;
+    top_k_init(&all, limits->k);
+    top_k_init(&rest, SIZE_MAX);
+    int rc = renew_snapshot(retrieval, err);
+    if (rc == 0)
+        rc = rank(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
+    while (rc == 0 && top_k_pop(&all, &hit))
+        if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, compare_ids) == NULL)
+            rc = top_k_offer(&rest, hit.id, hit.score, err);
+    top_k_deinit(&all);
+    top_k_deinit(ranked);
+    *ranked = rest;
+    return rc;
+}
+
+/* The next row of the current query, whose group was searched for. */
+static int take(struct retrieval *retrieval, struct top_k_hit *hit, int *found, struct error *err)
+{
+    size_t i = retrieval->query - retrieval->group;
+    struct top_k *ranked = &retrieval->ranked[i];
+    int rc = 0;
+    if (retrieval->has_more[i] && retrieval->given == NULL) rc = note_given(retrieval, ranked, err);
+    if (rc == 0) *found = top_k_pop(ranked, hit);
+    if (rc != 0 || *found || !retrieval->has_more[i]) return rc;
+    retrieval->has_more[i] = 0;
+    rc = find_rest(retrieval, ranked, err);
+    if (rc == 0) *found = top_k_pop(ranked, hit);
+    return rc;
+}
+
+/* ---- the retrieval --------------------------------------------------------------------------- */
+
+int retrieve_open(struct retrieval *retrieval, struct semantic_table *table, struct error *err)
+{
+    *retrieval = (struct retrieval){.table = table};
+    reader_open(&table->store, &retrieval->reader, &retrieval->storage);
+    int rc = store_read_state(&table->store, &retrieval->state, err);
+    if (rc == 0 && retrieval->state.dimensions > 0)
+        rc = reader_begin(&retrieval->reader, &retrieval->state, err);
+    if (rc != 0) retrieve_close(retrieval);
+    return rc;
+}
+
+int retrieve_open_named(struct retrieval *retrieval, struct semantic_registry *registry,
+                        sqlite3_value *name, sqlite3_value *schema, struct error *err)
+{
+    struct semantic_table *table;
+    sqlite3_stmt *pin = NULL;
+    int rc = registry_open(registry, name, schema, &pin, &table, err);
+    if (rc == 0) rc = flush_pending(table, err);
+    if (rc == 0) rc = retrieve_open(retrieval, table, err);
+    if (rc == 0) retrieval->pin = pin;
+    else sqlite3_finalize(pin);
+    return rc;
+}
+
+/* Forgets the search. */
+static void end_search(struct retrieval *retrieval)
+{
+    drop_group(retrieval);
+    memory_free(retrieval->given);
+    memory_free(retrieval->embeddings.vectors);
+    retrieval->given = NULL;
+    retrieval->embeddings = (struct model_embeddings){0};
+    retrieval->query = retrieval->group = 0;
+    retrieval->rank = 0;
+    retrieval->n_scanned = retrieval->n_rescored = 0;
+}
+
+void retrieve_close(struct retrieval *retrieval)
+{
+    if (retrieval->table == NULL) return;
+    end_search(retrieval);
+    reader_close(&retrieval->reader);
+    sqlite3_finalize(retrieval->pin);
+    *retrieval = (struct retrieval){0};
+}
+
+int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries, size_t n_queries,
+                    const struct retrieve_limits *limits, struct error *err)
+{
+    end_search(retrieval);
+    retrieval->queries = queries;
+    retrieval->n_queries = n_queries;
+    retrieval->limits = *limits;
+    retrieval->blamed = SIZE_MAX;
+    int rc = embed_texts(retrieval, err);
+    for (size_t i = 0; rc == 0 && i < n_queries; i++) {
+        retrieval->blamed = i;
+        rc = check_query(retrieval, &queries[i], err);
+    }
+    if (rc != 0 || retrieval->state.dimensions == 0) retrieval->n_queries = 0; /* no rows */
+    return rc;
+}
+
+static struct retrieve_row make_row(struct retrieval *retrieval, const struct top_k_hit *hit)
+{
+    const struct index_metric_row *metric = &index_metrics[retrieval->table->config.metric];
+    return (struct retrieve_row){.query = retrieval->query,
+                                 .id = hit->id,
+                                 .rank = ++retrieval->rank,
+                                 .score = hit->score,
+                                 .similarity = metric->similarity(hit->score),
+                                 .distance = metric->distance(hit->score)};
+}
+
+int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *found,
+                  struct error *err)
+{
+    struct top_k_hit hit;
+    int rc = 0;
+    *found = 0;
+    while (rc == 0 && retrieval->query < retrieval->n_queries) {
+        int is_searched = retrieval->query < retrieval->group + retrieval->n_group;
+        if (retrieval->queries[retrieval->query].vector.data != NULL) {
+            if (!is_searched) rc = search_group(retrieval, err);
+            if (rc == 0) rc = take(retrieval, &hit, found, err);
+            if (rc != 0 || *found) break;
+        }
+        retrieval->query++;
+        retrieval->rank = 0;
+        memory_free(retrieval->given);
+        retrieval->given = NULL;
+    }
+    if (rc == 0 && *found) *row = make_row(retrieval, &hit);
+    return rc;
+}
+
+int retrieve_vector(struct retrieval *retrieval, int64_t id, const void **bytes, size_t *size,
+                    int *found, struct error *err)
+{
+    return retrieval->storage.fetch(retrieval->storage.context, id, bytes, size, found, err);
+}

@@ -1,0 +1,96 @@
+/*
+ * retrieve.h: from queries to ranked rows. All searches of an index come through here: the virtual
+ * table's, semantic_search_each and semantic_recall.
+ *
+ * A query is a text, which the index's model embeds, or a vector. Each has a ranking of its own:
+ * the k rows of the highest scores (index/metric.h), of equal ones the lower id first.
+ *
+ * Texts are embedded in one call. Queries go through the index in groups, each when a row of it is
+ * asked for. Rows come one by one, out of heaps: nobody sorts a million for LIMIT 5. And where a
+ * hint says how many rows of a query are likely to be read, only those are looked for; the others
+ * when they are asked for after all.
+ */
+#ifndef SEMANTIC_RETRIEVE_H
+#define SEMANTIC_RETRIEVE_H
+
+#include "semantic/registry.h"
+#include "sqlite/argument.h"
+#include "store/reader.h"
+
+/* With neither text nor vector it has no rows. */
+struct retrieve_query {
+    struct span text;              /* borrowed; {NULL, 0}: none */
+    struct argument_vector vector; /* of a text: when it is embedded, borrowed from the retrieval */
+};
+
+/* A query as SQL has it: NULL, a BLOB or a JSON array that is a vector, or a text. It borrows from
+ * the value. ERROR_INVALID. */
+int retrieve_query_read(struct retrieve_query *query, sqlite3_value *value, struct error *err);
+void retrieve_query_deinit(struct retrieve_query *query);
+
+/* What counts, for each query. */
+struct retrieve_limits {
+    size_t k;              /* rows; SIZE_MAX: all */
+    size_t hint;           /* rows that are likely to be read; SIZE_MAX: not known */
+    double min_similarity; /* -INFINITY: none */
+    const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all; borrowed */
+    size_t n_only;
+    int exactly; /* look at all rows' vectors, as if there were neither codes nor partitions */
+};
+
+struct retrieve_row {
+    size_t query;     /* its number, from 0 */
+    int64_t id, rank; /* from 1 */
+    double score, similarity, distance;
+};
+
+/* Queries that are searched for together. */
+#define RETRIEVE_GROUP ((size_t)64)
+
+struct retrieval {
+    struct semantic_table *table;
+    sqlite3_stmt *pin; /* keeps a table connected that was opened by its name */
+    struct store_state state;
+    struct store_reader reader; /* begun, unless the index has no dimensions yet */
+    struct index_storage storage;
+
+    struct retrieve_query *queries; /* [n_queries] borrowed */
+    size_t n_queries;
+    struct retrieve_limits limits;
+    struct model_embeddings embeddings; /* of the texts */
+    size_t
+        blamed; /* the query that an error of retrieve_search is about; SIZE_MAX: no single one */
+
+    size_t group, n_group;               /* the queries that were searched for */
+    struct top_k ranked[RETRIEVE_GROUP]; /* [n_group] their rows that were not taken out yet */
+    char has_more[RETRIEVE_GROUP]; /* [n_group] `ranked` was begun with as many as the hint says */
+    size_t query;                  /* the current one */
+    int64_t rank;                  /* of its latest row */
+    int64_t *given; /* [hint] if it has more: the ids that `ranked` was begun with; owned */
+
+    size_t n_scanned, n_rescored; /* rows looked at so far, see index/query.h */
+};
+
+/* Opens the index as it is in this transaction, nothing of which waits any more (flush.h). After an
+ * error nothing is open. */
+int retrieve_open(struct retrieval *retrieval, struct semantic_table *table, struct error *err);
+
+/* The same by its name, as registry_open has it, after writing what waits. */
+int retrieve_open_named(struct retrieval *retrieval, struct semantic_registry *registry,
+                        sqlite3_value *name, sqlite3_value *schema, struct error *err);
+void retrieve_close(struct retrieval *retrieval); /* accepts what was never opened: all zero */
+
+/* Embeds and checks the queries, which must stay until the next search or the close, and begins
+ * anew with the first one's rows. */
+int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries, size_t n_queries,
+                    const struct retrieve_limits *limits, struct error *err);
+
+/* The next row, of the current query or of the next one that has any; *found = 0 after the last. */
+int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *found,
+                  struct error *err);
+
+/* The vector stored for a row, [state.dimensions] float32 at any address, until the next call. */
+int retrieve_vector(struct retrieval *retrieval, int64_t id, const void **bytes, size_t *size,
+                    int *found, struct error *err);
+
+#endif

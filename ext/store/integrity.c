@@ -1,0 +1,154 @@
+#include "store/integrity.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "store/blocks.h"
+#include "store/placement.h"
+
+/* Codes and blocks are made anew from the vectors; without quantize the blocks are all there is. */
+static const char *cure(const struct store *store)
+{
+    return !store_keeps_vectors(store) ? "" : " ('optimize' mends it)";
+}
+
+int integrity_check_vector(const struct store *store, int64_t id, const void *bytes, size_t size,
+                           size_t dimensions, struct error *err)
+{
+    if (size != dimensions * sizeof(float) || bytes == NULL)
+        return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
+                         (long long)id, dimensions * sizeof(float), size);
+    int zero = 1;
+    for (size_t i = 0; i < dimensions; i++) {
+        float component;
+        memcpy(&component, (const char *)bytes + i * sizeof component, sizeof component);
+        if (!isfinite(component))
+            return error_set(err, ERROR_CORRUPT,
+                             "row %lld: component %zu of its vector is not finite", (long long)id,
+                             i);
+        if (component != 0.0f) zero = 0;
+    }
+    if (zero && index_metrics[store->options.metric].of_directions)
+        return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
+    return 0;
+}
+
+/* A query that must find nothing: it gives numbers of what is `what`. */
+static int check_none(struct store *store, enum store_query which, const char *what,
+                      const char *message, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int row = 0;
+    int rc = store_query(store, which, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row)
+        rc = error_set(err, ERROR_CORRUPT, "%s %lld: %s", what,
+                       (long long)sqlite3_column_int64(statement, 0), message);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+/* What a row of a block must be: the code of its vector, or a usable vector. */
+static int check_place(struct store *store, const struct store_state *state,
+                       const struct block_bytes *block, size_t i, const float *centroid,
+                       struct block_bytes *expected, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    const struct index_rows *rows = &block->rows;
+    int64_t id = rows->ids[i];
+    float *vector = memory_alloc(2 * layout.dimensions, sizeof *vector);
+    int rc = vector == NULL ? error_nomem(err) : 0;
+    if (rc == 0 && store_keeps_vectors(store))
+        rc = store_get_vector(store, id, layout.dimensions, vector, err);
+    else if (rc == 0) memcpy(vector, rows->components + i * rows->stride, rows->stride);
+    if (rc == 0)
+        rc = integrity_check_vector(store, id, vector, layout.dimensions * sizeof *vector,
+                                    layout.dimensions, err);
+    if (rc == 0 && store_keeps_vectors(store)) {
+        const struct index_rows *made = &expected->rows;
+        index_code_space(&layout, vector, vector + layout.dimensions);
+        index_row_write(&layout, made, 0, id, vector, vector + layout.dimensions, centroid);
+        if (made->offsets[0] != rows->offsets[i] || made->scales[0] != rows->scales[i] ||
+            made->errors[0] != rows->errors[i] ||
+            memcmp(made->components, rows->components + i * rows->stride, rows->stride) != 0)
+            rc = error_set(err, ERROR_CORRUPT,
+                           "row %lld: its code is not that of its vector ('optimize' mends it)",
+                           (long long)id);
+    }
+    memory_free(vector);
+    return rc;
+}
+
+/* One block: its rows say that they lie in it. */
+static int check_block(struct store *store, const struct store_state *state, int64_t number,
+                       size_t *n_rows, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    const struct index_partitions *partitions;
+    struct block_bytes block, expected = {.capacity = 1};
+    const float *centroid = NULL;
+    int rc = block_read(store, &layout, number, &block, err);
+    if (rc != 0) return rc;
+    expected.bytes = memory_alloc(index_block_size(&layout, 1), 1);
+    if (expected.bytes == NULL) rc = error_nomem(err);
+    else expected.rows = index_block_rows(&layout, expected.bytes, 1);
+    if (rc == 0) rc = placement_read(store, state, &partitions, err);
+    if (rc == 0 && store_is_partitioned(store)) {
+        size_t at = partitions == NULL ? 0 : index_partitions_find(partitions, block.partition);
+        if (partitions == NULL || at == partitions->n)
+            rc = error_set(err, ERROR_CORRUPT,
+                           "block %lld: its partition is not there ('optimize' mends it)",
+                           (long long)number);
+        else centroid = partitions->centroids + at * partitions->dimensions;
+    }
+    for (size_t i = 0; rc == 0 && i < block.n; i++) {
+        struct store_row row;
+        int found;
+        rc = store_get_row(store, block.rows.ids[i], &row, &found, err);
+        if (rc == 0 && (!found || row.block != number ||
+                        index_row_find(&block.rows, i, block.rows.ids[i]) < i))
+            rc = error_set(err, ERROR_CORRUPT,
+                           "row %lld: it lies in block %lld, which is not its place%s",
+                           (long long)block.rows.ids[i], (long long)number, cure(store));
+        if (rc == 0) rc = check_place(store, state, &block, i, centroid, &expected, err);
+    }
+    *n_rows += block.n;
+    block_free(&expected);
+    block_free(&block);
+    return rc != 0 ? rc : cancel_check(store->cancel, err);
+}
+
+/* All rows are in blocks: as many as X_rows has. */
+static int check_blocks(struct store *store, const struct store_state *state, struct error *err)
+{
+    sqlite3_stmt *scan = NULL;
+    int row = 0;
+    size_t n_rows = 0;
+    int64_t n_expected = 0;
+    int rc = store_query(store, STORE_BLOCK_NUMBERS, &scan, err);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row)
+        rc = check_block(store, state, sqlite3_column_int64(scan, 0), &n_rows, err);
+    sqlite3_finalize(scan);
+    if (rc == 0) rc = store_ask(store, STORE_N_ROWS, 0, 0, &n_expected, err);
+    if (rc == 0 && n_expected != (int64_t)n_rows)
+        rc = error_set(err, ERROR_CORRUPT, "there are %lld rows, but %zu in blocks%s",
+                       (long long)n_expected, n_rows, cure(store));
+    return rc;
+}
+
+int store_integrity_check(struct store *store, struct error *err)
+{
+    struct store_state state;
+    int rc = store_read_state(store, &state, err);
+    if (rc == 0) rc = check_blocks(store, &state, err);
+    if (rc == 0)
+        rc = check_none(store, STORE_LOST_DATA, "block",
+                        "its bytes belong to no block ('optimize' mends it)", err);
+    if (rc == 0 && store_keeps_vectors(store))
+        rc = check_none(store, STORE_LOST_VECTORS, "row",
+                        "its vector belongs to no row ('optimize' mends it)", err);
+    if (rc == 0 && store->options.keeps_texts)
+        rc = check_none(store, STORE_ROWS_WITHOUT_TEXT, "row", "its vector has no text row", err);
+    return rc;
+}

@@ -1,0 +1,127 @@
+#include "store/schema.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+static const struct {
+    const char *suffix, *definition;
+} shadows[] = {
+    {"config", "key TEXT PRIMARY KEY, value) WITHOUT ROWID"},
+    {"rows", "id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL, block INT NOT NULL)"},
+    {"blocks", "block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL, "
+               "room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))"},
+    {"data", "block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
+    {"vectors", "id INTEGER PRIMARY KEY, vector BLOB NOT NULL)"},
+    {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
+    {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
+    {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
+};
+#define N_SHADOWS (sizeof shadows / sizeof *shadows)
+
+int schema_is_shadow(const char *suffix)
+{
+    for (size_t i = 0; i < N_SHADOWS; i++)
+        if (sqlite3_stricmp(suffix, shadows[i].suffix) == 0) return 1;
+    return 0;
+}
+
+static int has_shadow(const struct store *store, const char *suffix)
+{
+    if (strcmp(suffix, "vectors") == 0) return store_keeps_vectors(store);
+    if (strcmp(suffix, "partitions") == 0) return store_is_partitioned(store);
+    if (strcmp(suffix, "text") == 0) return store->options.keeps_texts;
+    return 1;
+}
+
+int schema_create(struct store *store, const struct schema_config *config, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        if (has_shadow(store, shadows[i].suffix))
+            rc =
+                statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
+                                  store->name, shadows[i].suffix, shadows[i].definition);
+    if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
+    if (rc == 0) rc = store_set_text(store, "model", config->model, err);
+    if (rc == 0) rc = store_set_text(store, "reranker", config->reranker, err);
+    if (rc == 0) rc = store_set(store, "dimensions", (int64_t)config->dimensions, err);
+    if (rc == 0) rc = store_set(store, "metric", store->options.metric, err);
+    if (rc == 0) rc = store_set(store, "quantize", store->options.quantize, err);
+    if (rc == 0) rc = store_set(store, "fit", 0, err);
+    if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
+    return rc;
+}
+
+int schema_drop(struct store *store, struct error *err)
+{
+    int rc = 0;
+    store_finalize(store);
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        rc = statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"",
+                               store->schema, store->name, shadows[i].suffix);
+    return rc;
+}
+
+int schema_rename(struct store *store, const char *name, struct error *err)
+{
+    int rc = 0;
+    store_finalize(store);
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        if (has_shadow(store, shadows[i].suffix))
+            rc = statement_execute(
+                store->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", store->schema,
+                store->name, shadows[i].suffix, name, shadows[i].suffix);
+    return rc;
+}
+
+static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct error *err)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    int size = sqlite3_column_bytes(statement, column);
+    memory_free(*copy);
+    *copy = text == NULL ? NULL : memory_copy(text, (size_t)size);
+    /* NULL is left to whoever misses it. */
+    if (*copy == NULL && sqlite3_column_type(statement, column) != SQLITE_NULL)
+        return error_nomem(err);
+    return 0;
+}
+
+static int check(const struct store *store, int64_t format, int64_t metric, int64_t quantize,
+                 struct error *err)
+{
+    if (format != STORE_FORMAT)
+        return error_set(err, ERROR_CORRUPT,
+                         "%s has format version %lld, and this version of rerank reads %d",
+                         store->name, (long long)format, STORE_FORMAT);
+    if (metric != (int64_t)store->options.metric || quantize != (int64_t)store->options.quantize)
+        return store_corrupt_config(
+            store, "metric or quantize is not what CREATE VIRTUAL TABLE says", err);
+    return 0;
+}
+
+int schema_read(struct store *store, char **reranker, char **columns, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int64_t format = 0, metric = -1, quantize = -1;
+    int row = 0;
+    *reranker = *columns = NULL;
+    int rc =
+        statement_prepare(store->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
+                          store->schema, store->name);
+    while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
+        const char *key = (const char *)sqlite3_column_text(statement, 0);
+        if (key == NULL) rc = error_nomem(err);
+        if (rc != 0) break;
+        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, reranker, err);
+        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, columns, err);
+    }
+    sqlite3_finalize(statement);
+    if (rc == 0) rc = check(store, format, metric, quantize, err);
+    if (rc == 0 && (*reranker == NULL || *columns == NULL))
+        rc = store_corrupt_config(store, "the reranker's name or the column list is missing", err);
+    return rc;
+}

@@ -1,0 +1,200 @@
+#include "store/write.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "store/blocks.h"
+#include "store/placement.h"
+
+#define ROWS_PER_DELETE 1024
+
+/* ---- begin and end --------------------------------------------------------------------------- */
+
+int store_write_check(const struct store *store, struct error *err)
+{
+    /* Writing: a trigger that someone put on a shadow table uses the index. */
+    if (store->write->step == STORE_IDLE) return 0;
+    return error_set(err, ERROR_INVALID,
+                     "an earlier write of this transaction failed half way: ROLLBACK");
+}
+
+int store_write_begin(struct store *store, struct store_state *state, struct error *err)
+{
+    struct store_write *write = store->write;
+    int rc = store_write_check(store, err);
+    if (rc != 0) return rc;
+    write->step = STORE_WRITING;
+    write->begun_at = write->n_savepoints;
+    do sqlite3_randomness(sizeof state->generation, &state->generation);
+    while (state->generation == 0);
+    rc = store_set(store, "generation", state->generation, err);
+    return rc == 0 ? 0 : store_write_end(store, rc);
+}
+
+int store_write_end(struct store *store, int rc)
+{
+    struct store_write *write = store->write;
+    /* Idle: rolled back by what failed. */
+    assert(write->step == STORE_WRITING || (write->step == STORE_IDLE && rc != 0));
+    if (write->step == STORE_WRITING) write->step = rc == 0 ? STORE_IDLE : STORE_TORN;
+    return rc;
+}
+
+void store_write_savepoint(struct store_write *write, int number)
+{
+    size_t n = (size_t)number + 1;
+    if (n > write->n_savepoints) write->n_savepoints = n;
+}
+
+void store_write_release(struct store_write *write, int number)
+{
+    if (number < 0 || write->n_savepoints <= (size_t)number) return;
+    write->n_savepoints = (size_t)number;
+    /* Its number comes again, for one that is younger than the write. */
+    if (write->begun_at > write->n_savepoints) write->begun_at = write->n_savepoints;
+}
+
+void store_write_rollback_to(struct store_write *write, int number)
+{
+    if (number < 0) {
+        store_write_over(write);
+        return;
+    }
+    if (write->n_savepoints <= (size_t)number) return;
+    if ((size_t)number < write->begun_at) write->step = STORE_IDLE;
+    write->n_savepoints = (size_t)number + 1;
+}
+
+void store_write_over(struct store_write *write)
+{
+    *write = (struct store_write){0};
+}
+
+/* ---- dimensions ------------------------------------------------------------------------------ */
+
+static const char *maker(const struct store_state *state, const struct store_change *change)
+{
+    return change->own ? "the vector given" : state->model;
+}
+
+int store_check_dimensions(const struct store_state *state, const char *who, size_t dimensions,
+                           struct error *err)
+{
+    if (state->dimensions == 0 || state->dimensions == dimensions) return 0;
+    return error_set(err, ERROR_INVALID, "expected %zu dimensions, as the index has, not %zu (%s)",
+                     state->dimensions, dimensions, who);
+}
+
+int store_check_changes(const struct store_state *state, const struct store_change *changes,
+                        size_t n_changes, struct error *err)
+{
+    struct store_state first = *state;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
+        if (changes[i].kind != STORE_PUT) continue;
+        rc = store_check_dimensions(&first, maker(state, &changes[i]), changes[i].dimensions, err);
+        first.dimensions = changes[i].dimensions;
+    }
+    return rc;
+}
+
+static int learn_dimensions(struct store *store, struct store_state *state,
+                            const struct store_change *changes, size_t n_changes, struct error *err)
+{
+    int rc = store_check_changes(state, changes, n_changes, err);
+    for (size_t i = 0; rc == 0 && state->dimensions == 0 && i < n_changes; i++) {
+        if (changes[i].kind != STORE_PUT) continue;
+        rc = store_set(store, "dimensions", (int64_t)changes[i].dimensions, err);
+        state->dimensions = changes[i].dimensions;
+    }
+    return rc;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct block_place *x = a, *y = b;
+    if (x->block != y->block) return x->block < y->block ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Takes all rows that are there out of their blocks. */
+static int remove_rows(struct store *store, const struct store_state *state,
+                       const struct store_change *changes, size_t n_changes, struct error *err)
+{
+    size_t n = 0;
+    int rc = 0;
+    struct block_place *places = memory_alloc(n_changes, sizeof *places);
+    if (places == NULL) return error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
+        struct store_row row;
+        int found;
+        rc = store_get_row(store, changes[i].id, &row, &found, err);
+        if (rc == 0 && found) places[n++] = (struct block_place){row.block, changes[i].id};
+    }
+    qsort(places, n, sizeof *places, compare_places);
+    for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
+        for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
+        rc = blocks_remove(store, state, places + begin, end - begin, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
+    }
+    memory_free(places);
+    return rc;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct block_row *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Puts the rows that have vectors into blocks. */
+static int place_rows(struct store *store, struct store_state *state,
+                      const struct store_change *changes, size_t n_changes, struct error *err)
+{
+    size_t n = 0;
+    struct block_row *placed = memory_alloc(n_changes, sizeof *placed);
+    if (placed == NULL) return error_nomem(err);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
+        const struct store_change *change = &changes[i];
+        if (change->kind != STORE_PUT) rc = store_delete(store, change, err);
+        else
+            placed[n++] =
+                (struct block_row){.id = change->id, .vector = change->vector, .change = change};
+    }
+    if (rc == 0) rc = placement_place(store, state, placed, n, 0, err);
+    /* Rows that come in the order of their ids go into full pages. */
+    qsort(placed, n, sizeof *placed, compare_ids);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = store_put(store, placed[i].change, placed[i].block, err);
+    if (rc == 0) rc = placement_split(store, state, placed, n, 0, err);
+    memory_free(placed);
+    return rc;
+}
+
+int store_write_rows(struct store *store, struct store_state *state,
+                     const struct store_change *changes, size_t n_changes, struct error *err)
+{
+    assert(store->write->step == STORE_WRITING);
+    int rc = learn_dimensions(store, state, changes, n_changes, err);
+    if (rc == 0) rc = remove_rows(store, state, changes, n_changes, err);
+    return rc == 0 ? place_rows(store, state, changes, n_changes, err) : rc;
+}
+
+int store_delete_rows(struct store *store, struct store_state *state, const int64_t *ids,
+                      size_t n_ids, enum store_change_kind kind, struct error *err)
+{
+    struct store_change *changes = memory_alloc(ROWS_PER_DELETE, sizeof *changes);
+    int rc = changes == NULL ? error_nomem(err) : 0;
+    for (size_t begin = 0; rc == 0 && begin < n_ids; begin += ROWS_PER_DELETE) {
+        size_t n = n_ids - begin < ROWS_PER_DELETE ? n_ids - begin : ROWS_PER_DELETE;
+        for (size_t i = 0; i < n; i++)
+            changes[i] = (struct store_change){.kind = kind, .id = ids[begin + i]};
+        rc = store_write_rows(store, state, changes, n, err);
+    }
+    memory_free(changes);
+    return rc;
+}

@@ -1,0 +1,130 @@
+#include "text/unicode/classes.h"
+
+#include <stddef.h>
+
+static int in(uint32_t c, uint32_t first, uint32_t last)
+{
+    return c >= first && c <= last;
+}
+
+/* The set ascends. */
+static int is_one_of(uint32_t c, const uint32_t *set, size_t n)
+{
+    size_t i = 0;
+    while (i < n && set[i] < c) i++;
+    return i < n && set[i] == c;
+}
+#define IS_ONE_OF(c, set) is_one_of(c, set, sizeof(set) / sizeof *(set))
+
+struct range {
+    uint32_t first, last;
+};
+
+static int is_in_any(uint32_t c, const struct range *ranges, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (in(c, ranges[i].first, ranges[i].last)) return 1;
+    return 0;
+}
+#define IS_IN_ANY(c, ranges) is_in_any(c, ranges, sizeof(ranges) / sizeof *(ranges))
+
+/* Of characters beyond Latin-1. */
+static int is_separator(uint32_t c)
+{
+    static const struct range ranges[] = {
+        {0x37E, 0x37E},   {0x387, 0x387},   /* Greek question mark and semicolon */
+        {0x2000, 0x206F}, {0x20A0, 0x20CF}, /* punctuation, currencies */
+        {0x2190, 0x25FF},                   /* arrows, mathematics, boxes */
+        {0x2E00, 0x2E7F}, {0x3000, 0x303F}, /* more punctuation, that of CJK */
+        {0xE000, 0xF8FF}, {0xFE30, 0xFE6F}, /* private use; forms of punctuation */
+        {0xFEFF, 0xFEFF}, {0xFF00, 0xFF0F}, /* full width, but for letters and digits */
+        {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40}, {0xFF5B, 0xFF65}, {0xFFF0, 0xFFFF},
+    };
+    return IS_IN_ANY(c, ranges);
+}
+
+static int is_alone(uint32_t c)
+{
+    static const struct range ranges[] = {
+        {0x2600, 0x27BF},   /* symbols */
+        {0x3040, 0x30FF},   /* kana */
+        {0x3400, 0x9FFF},   /* ideographs */
+        {0xF900, 0xFAFF},   /* their compatibility forms */
+        {0x1F000, 0x3FFFF}, /* emoji, more ideographs */
+    };
+    return IS_IN_ANY(c, ranges);
+}
+
+enum unicode_kind unicode_kind_of(uint32_t c)
+{
+    if (c < 0x80) {
+        if (in(c, 'a', 'z') || in(c, 'A', 'Z') || in(c, '0', '9')) return UNICODE_LETTER;
+        return c == '\'' ? UNICODE_APOSTROPHE : UNICODE_SEPARATOR;
+    }
+    if (c < 0xC0) return c == 0xAA || c == 0xB5 || c == 0xBA ? UNICODE_LETTER : UNICODE_SEPARATOR;
+    if (c < 0x100) return c == 0xD7 || c == 0xF7 ? UNICODE_SEPARATOR : UNICODE_LETTER;
+    if (c == 0x2019 || c == 0x2BC) return UNICODE_APOSTROPHE;
+    if (is_separator(c)) return UNICODE_SEPARATOR;
+    return is_alone(c) ? UNICODE_ALONE : UNICODE_LETTER;
+}
+
+int unicode_is_wide_stop(uint32_t c)
+{
+    return c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0xFF61;
+}
+
+int unicode_is_wide_comma(uint32_t c)
+{
+    return c == 0x3001 || c == 0xFF0C || c == 0xFF1A || c == 0xFF1B || c == 0xFF64;
+}
+
+int unicode_is_stop(uint32_t c)
+{
+    static const uint32_t stops[] = {'!',    '?',    0x589,  0x61F,  0x6D4,  0x964,  0x965, 0x1362,
+                                     0x1367, 0x2026, 0x203C, 0x203D, 0x2047, 0x2048, 0x2049};
+    return IS_ONE_OF(c, stops) || unicode_is_wide_stop(c);
+}
+
+int unicode_is_closing(uint32_t c)
+{
+    static const uint32_t closing[] = {'"',    '\'',   ')',    ']',    '}',    0xAB,   0xBB,
+                                       0x2019, 0x201C, 0x201D, 0x203A, 0x3009, 0x300B, 0x300D,
+                                       0x300F, 0x3011, 0x3015, 0xFF09, 0xFF63};
+    return IS_ONE_OF(c, closing);
+}
+
+int unicode_is_opening(uint32_t c)
+{
+    static const uint32_t opening[] = {'"',    '\'',   '(',    '[',    '{',    0xA1,
+                                       0xAB,   0xBB,   0xBF,   0x2018, 0x201A, 0x201C,
+                                       0x201E, 0x2039, 0x300C, 0x300E};
+    return IS_ONE_OF(c, opening);
+}
+
+int unicode_is_small_letter(uint32_t c)
+{
+    return in(c, 'a', 'z') || (in(c, 0xDF, 0xFF) && c != 0xF7) || in(c, 0x3AC, 0x3CE) ||
+           in(c, 0x430, 0x45F);
+}
+
+int unicode_is_dense(uint32_t c)
+{
+    static const struct range ranges[] = {
+        {0x0E00, 0x0EFF},   /* Thai, Lao */
+        {0x0F00, 0x109F},   /* Tibetan, Myanmar */
+        {0x1100, 0x11FF},   /* Hangul jamo */
+        {0x1780, 0x17FF},   /* Khmer */
+        {0x2E80, 0xA4CF},   /* CJK, kana, Yi */
+        {0xAC00, 0xD7FF},   /* Hangul */
+        {0xF900, 0xFAFF},   /* CJK compatibility */
+        {0xFF00, 0xFFEF},   /* full and half width forms */
+        {0x1F000, 0x3FFFF}, /* pictographs, CJK extensions */
+    };
+    return IS_IN_ANY(c, ranges);
+}
+
+int unicode_is_blank(uint32_t c)
+{
+    return c <= 0x20 || in(c, 0x7F, 0xA0) || in(c, 0x200B, 0x200F) || in(c, 0x2028, 0x202E) ||
+           in(c, 0x2060, 0x206F) || c == 0xFEFF;
+}

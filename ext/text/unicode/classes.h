@@ -1,0 +1,40 @@
+/*
+ * classes.h: kinds of characters that the Unicode Character Database has no property for, or that
+ * are wanted coarser than it has them. Sets of our own making, for the scripts named.
+ */
+#ifndef TEXT_UNICODE_CLASSES_H
+#define TEXT_UNICODE_CLASSES_H
+
+#include <stdint.h>
+
+/* What a character is to a text that is cut into words. */
+enum unicode_kind {
+    UNICODE_SEPARATOR,
+    UNICODE_LETTER, /* a digit or a mark too, and what is not known */
+    UNICODE_ALONE,  /* ideographs, kana, emoji: each a word of its own */
+    UNICODE_APOSTROPHE
+};
+enum unicode_kind unicode_kind_of(uint32_t character);
+
+/* Ends of sentences: ! ? ... and those of Greek, Arabic, Urdu, Hindi, Armenian, Ethiopic; and full
+ * stops and commas of scripts that may go on behind them without a space. Not the point of
+ * ASCII. */
+int unicode_is_stop(uint32_t character);
+int unicode_is_wide_stop(uint32_t character); /* is a stop, too */
+int unicode_is_wide_comma(uint32_t character);
+
+/* Quotes and brackets. Some quotes are both: what closes in one language opens in another. */
+int unicode_is_closing(uint32_t character);
+int unicode_is_opening(uint32_t character);
+
+/* Small letters of ASCII, Latin-1, Greek and Cyrillic. */
+int unicode_is_small_letter(uint32_t character);
+
+/* Scripts that put no space between words, and Hangul, whose syllables are tokens of their own. */
+int unicode_is_dense(uint32_t character);
+
+/* White space, controls, and characters that turn the direction of a line or hide: nothing that is
+ * to be seen. */
+int unicode_is_blank(uint32_t character);
+
+#endif

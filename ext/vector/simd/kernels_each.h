@@ -1,0 +1,366 @@
+/*
+ * kernels_each.h: the kernels whose shape is the same in every family with wide registers, for the
+ * file that includes it.
+ *
+ * The file has defined before:
+ *   FAMILY(name)      the family's name before that of a function
+ *   TARGET            what a function needs to be compiled for the family
+ *   LANES, lanes      the floats of a register, and its type: + - * work on it
+ *   REGISTERS         2 or 4: the registers that hide the latency of a sum, where several sums run
+ *   load, store       at any address; loads of const void *
+ *   load_first        of 0..LANES - 1 floats alone; the other lanes are zeros
+ *   all               a float in every lane
+ *   fused             a * b + c, rounded once
+ *   sum_of            all lanes, as a double
+ *   negate_where      lane i where bit i is set; higher bits say nothing
+ *   transform_lanes   the Walsh-Hadamard transform of one register, strides 1, 2, ... LANES / 2
+ *   DOUBLES, doubles  the doubles of a register, and its type: + - * work on it
+ *   load_doubles, store_doubles
+ *   widen             DOUBLES floats as doubles
+ *   all_doubles       a double in every lane
+ *   magnitude         |a|
+ *   max_of            of a and b; b where a is NaN
+ *   integers          the type of DOUBLES whole numbers
+ *   round_away        to whole numbers, ties away from zero
+ *   doubles_of        whole numbers
+ *   store_int8        VECTOR_LANES of them as bytes, from an array of integers
+ *   take_sign         *k = 1 where a >= 0, else -1; returns a bit for each that is 1
+ *
+ * What is not fused is a product and a sum, each rounded: it ends in files. Sums have their order:
+ * see kernels.h.
+ */
+#ifndef VECTOR_SIMD_KERNELS_EACH_H
+#define VECTOR_SIMD_KERNELS_EACH_H
+
+#include "vector/simd/kernels.h"
+
+#define EACH TARGET __attribute__((always_inline)) static inline
+#define WIDE (LANES * sizeof(float))    /* bytes of a register */
+#define GROUPS (VECTOR_LANES / DOUBLES) /* registers of a sum of an encoding */
+
+/* ---- sums over vectors ----------------------------------------------------------------------- */
+
+/* The next term of a . b, or of |a - b|^2. */
+EACH lanes add_term(lanes a, lanes b, lanes sum, int of_difference)
+{
+    lanes difference = a - b;
+    return of_difference ? fused(difference, difference, sum) : fused(a, b, sum);
+}
+
+/* Four registers of sums hide the latency of a fused multiply-add. What is left over is read alone,
+ * so that no byte behind a vector is touched. */
+EACH double sum_terms(const void *a, const void *b, size_t dimensions, int of_difference)
+{
+    const unsigned char *p = a, *q = b;
+    lanes s[4] = {all(0.0f), all(0.0f), all(0.0f), all(0.0f)};
+    size_t left = dimensions;
+    for (; left >= 4 * LANES; left -= 4 * LANES, p += 4 * WIDE, q += 4 * WIDE) {
+#pragma GCC unroll 4 /* so that the sums stay in registers, here and below */
+        for (size_t j = 0; j < 4; j++)
+            s[j] = add_term(load(p + j * WIDE), load(q + j * WIDE), s[j], of_difference);
+    }
+    for (; left >= LANES; left -= LANES, p += WIDE, q += WIDE)
+        s[0] = add_term(load(p), load(q), s[0], of_difference);
+    if (left > 0) s[1] = add_term(load_first(p, left), load_first(q, left), s[1], of_difference);
+    return sum_of((s[0] + s[1]) + (s[2] + s[3]));
+}
+
+TARGET static double FAMILY(dot)(const void *a, const void *b, size_t dimensions)
+{
+    return sum_terms(a, b, dimensions, 0);
+}
+
+TARGET static double FAMILY(squared_l2)(const void *a, const void *b, size_t dimensions)
+{
+    return sum_terms(a, b, dimensions, 1);
+}
+
+EACH double sum_of_registers(const lanes s[REGISTERS])
+{
+#if REGISTERS == 4
+    return sum_of((s[0] + s[1]) + (s[2] + s[3]));
+#else
+    return sum_of(s[0] + s[1]);
+#endif
+}
+
+struct dots {
+    lanes ab[REGISTERS], aa[REGISTERS], bb[REGISTERS];
+};
+
+EACH void add_dots(struct dots *s, size_t j, lanes a, lanes b)
+{
+    s->ab[j] = fused(a, b, s->ab[j]);
+    s->aa[j] = fused(a, a, s->aa[j]);
+    s->bb[j] = fused(b, b, s->bb[j]);
+}
+
+TARGET static struct vector_sums FAMILY(sums)(const void *a, const void *b, size_t dimensions)
+{
+    const unsigned char *p = a, *q = b;
+    struct dots s;
+#pragma GCC unroll 4
+    for (size_t j = 0; j < REGISTERS; j++) s.ab[j] = s.aa[j] = s.bb[j] = all(0.0f);
+    size_t left = dimensions;
+    for (; left >= REGISTERS * LANES; left -= REGISTERS * LANES) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < REGISTERS; j++)
+            add_dots(&s, j, load(p + j * WIDE), load(q + j * WIDE));
+        p += REGISTERS * WIDE;
+        q += REGISTERS * WIDE;
+    }
+    for (; left >= LANES; left -= LANES, p += WIDE, q += WIDE) add_dots(&s, 0, load(p), load(q));
+    if (left > 0) add_dots(&s, 1, load_first(p, left), load_first(q, left));
+    return (struct vector_sums){
+        .ab = sum_of_registers(s.ab), .aa = sum_of_registers(s.aa), .bb = sum_of_registers(s.bb)};
+}
+
+/* Four rows share each load of the vector. rows: [4, dimensions]; dots: [4]. */
+TARGET static void FAMILY(dot4)(const float *vector, const float *rows, size_t dimensions,
+                                float *dots)
+{
+    const unsigned char *p = (const unsigned char *)vector, *q[4];
+    lanes s[4][REGISTERS];
+    for (size_t r = 0; r < 4; r++) {
+        q[r] = (const unsigned char *)(rows + r * dimensions);
+        for (size_t j = 0; j < REGISTERS; j++) s[r][j] = all(0.0f);
+    }
+    size_t left = dimensions, at = 0;
+    for (; left >= REGISTERS * LANES; left -= REGISTERS * LANES, at += REGISTERS * WIDE) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < REGISTERS; j++) {
+            lanes v = load(p + at + j * WIDE);
+#pragma GCC unroll 4
+            for (size_t r = 0; r < 4; r++) s[r][j] = fused(v, load(q[r] + at + j * WIDE), s[r][j]);
+        }
+    }
+    for (; left >= LANES; left -= LANES, at += WIDE) {
+        lanes v = load(p + at);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++) s[r][0] = fused(v, load(q[r] + at), s[r][0]);
+    }
+    if (left > 0) {
+        lanes v = load_first(p + at, left);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++) s[r][1] = fused(v, load_first(q[r] + at, left), s[r][1]);
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++) dots[r] = (float)sum_of_registers(s[r]);
+}
+
+TARGET static void FAMILY(dots)(const float *vector, const float *rows, size_t n_rows,
+                                size_t dimensions, float *dots)
+{
+    size_t i = 0;
+    for (; i + 4 <= n_rows; i += 4)
+        FAMILY(dot4)(vector, rows + i * dimensions, dimensions, dots + i);
+    for (; i < n_rows; i++) dots[i] = (float)FAMILY(dot)(vector, rows + i * dimensions, dimensions);
+}
+
+/* The compiler finds the lanes of these. */
+TARGET static void FAMILY(add)(float *restrict sums, const float *restrict b, float factor,
+                               size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * b[i];
+}
+
+TARGET static void FAMILY(add_int8)(float *restrict sums, const int8_t *restrict b, float factor,
+                                    size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
+}
+
+/* ---- rotation -------------------------------------------------------------------------------- */
+
+TARGET static void FAMILY(signs)(float *vector, const uint64_t *bits, size_t n)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(vector + i, negate_where(load(vector + i), bits[i / 64] >> (i % 64)));
+    for (; i < n; i++)
+        if (bits[i / 64] >> (i % 64) & 1) vector[i] = -vector[i];
+}
+
+EACH void butterfly(lanes *a, lanes *b)
+{
+    lanes sum = *a + *b;
+    *b = *a - *b;
+    *a = sum;
+}
+
+/* Two strides of four registers, or of what lies in them. */
+EACH void transform_four(lanes x[4])
+{
+    butterfly(&x[0], &x[1]);
+    butterfly(&x[2], &x[3]);
+    butterfly(&x[0], &x[2]);
+    butterfly(&x[1], &x[3]);
+}
+
+/* The strides below LANES * wide, wide 1 or 4. */
+EACH void transform_short_strides(float *vector, size_t n, float factor, size_t wide)
+{
+    lanes factors = all(factor);
+    for (size_t i = 0; i < n; i += LANES * wide) {
+        lanes x[4];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < wide; j++)
+            x[j] = transform_lanes(load(vector + i + j * LANES) * factors);
+        if (wide == 4) transform_four(x);
+#pragma GCC unroll 4
+        for (size_t j = 0; j < wide; j++) store(vector + i + j * LANES, x[j]);
+    }
+}
+
+/* Two strides, `stride` and twice that, in one pass. */
+TARGET static void transform_two_strides(float *vector, size_t n, size_t stride)
+{
+    for (size_t at = 0; at < n; at += 4 * stride) {
+        for (size_t i = at; i < at + stride; i += LANES) {
+            lanes x[4];
+#pragma GCC unroll 4
+            for (size_t j = 0; j < 4; j++) x[j] = load(vector + i + j * stride);
+            transform_four(x);
+#pragma GCC unroll 4
+            for (size_t j = 0; j < 4; j++) store(vector + i + j * stride, x[j]);
+        }
+    }
+}
+
+TARGET static void FAMILY(hadamard)(float *vector, size_t n, float factor)
+{
+    if (n < LANES) {
+        vector_kernels_scalar.hadamard(vector, n, factor);
+        return;
+    }
+    size_t stride = n < 4 * LANES ? LANES : 4 * LANES;
+    if (stride == LANES) transform_short_strides(vector, n, factor, 1);
+    else transform_short_strides(vector, n, factor, 4);
+    for (; 4 * stride <= n; stride *= 4) transform_two_strides(vector, n, stride);
+    if (2 * stride > n) return;
+    for (size_t i = 0; i < stride; i += LANES) {
+        lanes a = load(vector + i), b = load(vector + stride + i);
+        butterfly(&a, &b);
+        store(vector + i, a);
+        store(vector + stride + i, b);
+    }
+}
+
+TARGET static void FAMILY(mix)(float *restrict a, float *restrict b, size_t n, float factor)
+{
+    lanes factors = all(factor);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        lanes x = load(a + i), y = load(b + i);
+        butterfly(&x, &y);
+        store(a + i, x * factors);
+        store(b + i, y * factors);
+    }
+    for (; i < n; i++) {
+        float sum = a[i] + b[i], difference = a[i] - b[i];
+        a[i] = sum * factor;
+        b[i] = difference * factor;
+    }
+}
+
+/* ---- encoding -------------------------------------------------------------------------------- */
+
+/* DOUBLES components of the centroid, and of what the vector is without it. */
+struct components {
+    doubles c, r;
+};
+
+EACH struct components load_components(const struct vector_encoding *encoding, size_t i)
+{
+    struct components at = {all_doubles(0.0), widen(encoding->vector + i)};
+    if (encoding->centroid != NULL) {
+        at.c = widen(encoding->centroid + i);
+        at.r = at.r - at.c;
+    }
+    return at;
+}
+
+EACH void load_sums(const struct vector_encoding *encoding, doubles s[3][GROUPS])
+{
+#pragma GCC unroll 12
+    for (size_t j = 0; j < 3 * GROUPS; j++)
+        s[j / GROUPS][j % GROUPS] = load_doubles(&encoding->sums[j / GROUPS][j % GROUPS * DOUBLES]);
+}
+
+EACH void store_sums(struct vector_encoding *encoding, doubles s[3][GROUPS])
+{
+#pragma GCC unroll 12
+    for (size_t j = 0; j < 3 * GROUPS; j++)
+        store_doubles(&encoding->sums[j / GROUPS][j % GROUPS * DOUBLES], s[j / GROUPS][j % GROUPS]);
+}
+
+TARGET static void FAMILY(spread)(struct vector_encoding *encoding)
+{
+    doubles s[3][GROUPS];
+    load_sums(encoding, s);
+    for (size_t i = 0; i < encoding->n; i += VECTOR_LANES) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < GROUPS; j++) {
+            doubles r = load_components(encoding, i + j * DOUBLES).r, size = magnitude(r);
+            s[0][j] = max_of(size, s[0][j]);
+            s[1][j] = s[1][j] + size;
+            s[2][j] = s[2][j] + r * r;
+        }
+    }
+    store_sums(encoding, s);
+}
+
+/* With e = scale k - r: e^2, c e and c k. */
+EACH void add_components(doubles s[3][GROUPS], size_t j, struct components at, doubles k,
+                         doubles scale)
+{
+    doubles e = scale * k - at.r;
+    s[0][j] = s[0][j] + e * e;
+    s[1][j] = s[1][j] + at.c * e;
+    s[2][j] = s[2][j] + at.c * k;
+}
+
+TARGET static void FAMILY(round_int8)(struct vector_encoding *encoding, int8_t *components)
+{
+    doubles s[3][GROUPS], scale = all_doubles(encoding->scale);
+    doubles units = all_doubles(encoding->units);
+    load_sums(encoding, s);
+    for (size_t i = 0; i < encoding->n; i += VECTOR_LANES) {
+        integers k[GROUPS];
+#pragma GCC unroll 4
+        for (size_t j = 0; j < GROUPS; j++) {
+            struct components at = load_components(encoding, i + j * DOUBLES);
+            k[j] = round_away(at.r * units);
+            add_components(s, j, at, doubles_of(k[j]), scale);
+        }
+        store_int8(components + i, k);
+    }
+    store_sums(encoding, s);
+}
+
+TARGET static void FAMILY(take_signs)(struct vector_encoding *encoding, uint8_t *bits)
+{
+    doubles s[3][GROUPS], scale = all_doubles(encoding->scale);
+    load_sums(encoding, s);
+    for (size_t i = 0; i < encoding->n; i += VECTOR_LANES) {
+        unsigned byte = 0;
+#pragma GCC unroll 4
+        for (size_t j = 0; j < GROUPS; j++) {
+            struct components at = load_components(encoding, i + j * DOUBLES);
+            doubles k;
+            byte |= take_sign(at.r, &k) << (j * DOUBLES);
+            add_components(s, j, at, k, scale);
+        }
+        bits[i / VECTOR_LANES] = (uint8_t)byte;
+    }
+    store_sums(encoding, s);
+}
+
+/* All of the above, in a family's table. */
+#define KERNELS_OF_EACH                                                                            \
+    .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
+    .dots = FAMILY(dots), .add = FAMILY(add), .add_int8 = FAMILY(add_int8),                        \
+    .signs = FAMILY(signs), .hadamard = FAMILY(hadamard), .mix = FAMILY(mix),                      \
+    .spread = FAMILY(spread), .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs)
+
+#endif

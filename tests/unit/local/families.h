@@ -1,0 +1,54 @@
+/*
+ * families.h: tests of each family of kernels, a cmocka test of its own for each: "test_x: avx2". Where the
+ * processor lacks the family it is skipped, by that name.
+ *
+ * For one program: include it in one file.
+ */
+#ifndef TESTS_LOCAL_FAMILIES_H
+#define TESTS_LOCAL_FAMILIES_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "local/simd/kernels.h"
+
+typedef void (*family_function)(const struct local_kernels *kernels);
+
+struct family_test {
+    char name[120];
+    const struct local_kernels *kernels;
+    family_function test;
+};
+
+enum { FAMILY_TESTS = 200 };
+static struct family_test family_tests[FAMILY_TESTS];
+static struct CMUnitTest family_units[FAMILY_TESTS];
+static size_t n_family_tests;
+
+static void run_family_test(void **state)
+{
+    const struct family_test *test = *state;
+    if (!local_kernels_runs(test->kernels)) skip();
+    test->test(test->kernels);
+}
+
+static void add_family_test(const char *name, const struct local_kernels *kernels,
+                            family_function test)
+{
+    if (n_family_tests == FAMILY_TESTS) abort();
+    struct family_test *added = &family_tests[n_family_tests];
+    *added = (struct family_test){.kernels = kernels, .test = test};
+    snprintf(added->name, sizeof added->name, "%s: %s", name, kernels->name);
+    family_units[n_family_tests++] = (struct CMUnitTest){
+        .name = added->name, .test_func = run_family_test, .initial_state = added};
+}
+
+/* Those added since the last call; gives how many failed. */
+static int run_family_tests(void)
+{
+    size_t n = n_family_tests;
+    n_family_tests = 0;
+    return _cmocka_run_group_tests("tests", family_units, n, NULL, NULL);
+}
+
+#endif

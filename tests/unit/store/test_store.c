@@ -1,0 +1,474 @@
+/* The shadow tables without a virtual table: made, written, read, optimized, damaged, dropped. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/integrity.h"
+#include "store/optimize.h"
+#include "store/reader.h"
+#include "store/tables.h"
+
+static const struct store_options kinds[] = {
+    {INDEX_COSINE, INDEX_EXACT, 0, 1},        {INDEX_L2, INDEX_EXACT, 0, 0},
+    {INDEX_DOT, INDEX_EXACT, STORE_AUTO, 1},  {INDEX_COSINE, INDEX_INT8, 0, 1},
+    {INDEX_COSINE, INDEX_BIT, 0, 0},          {INDEX_L2, INDEX_INT8, 4, 1},
+    {INDEX_COSINE, INDEX_BIT, STORE_AUTO, 1},
+};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+static void check(struct tables *tables)
+{
+    struct error err = {0};
+    int rc = store_integrity_check(&tables->store, &err);
+    if (rc != 0) fail_msg("%s", err.text);
+    assert_int_equal(tables->write.step, STORE_IDLE);
+}
+
+static void write_rows(struct tables *tables, int64_t first, int64_t last)
+{
+    struct error err = {0};
+    assert_int_equal(tables_write(tables, first, last, &err), 0);
+}
+
+static void optimize(struct tables *tables)
+{
+    struct store *store = &tables->store;
+    struct store_state state;
+    struct error err = {0};
+    assert_int_equal(store_read_state(store, &state, &err), 0);
+    assert_int_equal(store_write_begin(store, &state, &err), 0);
+    assert_int_equal(store_write_end(store, store_optimize(store, &state, &err)), 0);
+}
+
+/* The nearest row to the vector of a row. */
+static int64_t nearest(struct tables *tables, int64_t id)
+{
+    struct store_state state;
+    struct store_reader reader;
+    struct index_storage storage;
+    struct error err = {0};
+    struct top_k hits;
+    struct top_k_hit best = {0};
+    float vector[DIMENSIONS];
+    tables_vector(id, vector);
+    struct index_query query = {.vector = vector, .k = 1, .min_similarity = -INFINITY};
+    assert_int_equal(store_read_state(&tables->store, &state, &err), 0);
+    reader_open(&tables->store, &reader, &storage);
+    assert_int_equal(reader_begin(&reader, &state, &err), 0);
+    struct index_search search = reader_search(&reader, &storage);
+    top_k_init(&hits, 1);
+    assert_int_equal(index_search(&search, &query, 1, &hits, &err), 0);
+    int found = top_k_pop(&hits, &best);
+    top_k_deinit(&hits);
+    reader_close(&reader);
+    return found ? best.id : 0;
+}
+
+/* Whether the stored vector of a row is its own, bit for bit; false if it is not there. */
+static int holds(struct tables *tables, int64_t id)
+{
+    struct store_state state;
+    struct store_reader reader;
+    struct index_storage storage;
+    struct error err = {0};
+    float vector[DIMENSIONS];
+    const void *bytes;
+    size_t size;
+    int found;
+    tables_vector(id, vector);
+    assert_int_equal(store_read_state(&tables->store, &state, &err), 0);
+    reader_open(&tables->store, &reader, &storage);
+    assert_int_equal(reader_begin(&reader, &state, &err), 0);
+    assert_int_equal(storage.fetch(storage.context, id, &bytes, &size, &found, &err), 0);
+    if (found) {
+        assert_int_equal(size, sizeof vector);
+        assert_memory_equal(bytes, vector, size);
+    }
+    reader_close(&reader);
+    return found;
+}
+
+/* ---- the tables ------------------------------------------------------------------------------ */
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const char *const ours[] = {"config",  "ROWS",       "blocks", "data",
+                                       "vectors", "partitions", "text",   "model"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) assert_true(schema_is_shadow(ours[i]));
+    assert_false(schema_is_shadow("rowss"));
+    assert_false(schema_is_shadow(""));
+}
+
+static void test_which_tables_there_are(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct tables tables;
+        tables_create(&tables, &kinds[kind]);
+        const struct store *store = &tables.store;
+        int64_t n = 5 + store_keeps_vectors(store) + store_is_partitioned(store) +
+                    store->options.keeps_texts;
+        assert_int_equal(tables_number(&tables, "SELECT count(*) FROM sqlite_schema WHERE "
+                                                "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
+                         n);
+        assert_int_equal(tables_number(&tables, "SELECT value FROM X_config WHERE key = 'format'"),
+                         STORE_FORMAT);
+        check(&tables);
+        tables_close(&tables);
+    }
+}
+
+static void test_config_comes_back(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct error err = {0};
+    char *reranker, *columns;
+    struct store_state now;
+    tables_create(&tables, &kinds[3]);
+    assert_int_equal(schema_read(&tables.store, &reranker, &columns, &err), 0);
+    assert_string_equal(reranker, usual_config.reranker);
+    assert_string_equal(columns, usual_config.columns);
+    memory_free(reranker);
+    memory_free(columns);
+    assert_int_equal(store_read_state(&tables.store, &now, &err), 0);
+    assert_string_equal(now.model, usual_config.model);
+    assert_int_equal(now.dimensions, 0);
+    assert_int_equal(now.generation, 0);
+    tables_close(&tables);
+}
+
+static void refuse_config(struct tables *tables, const char *text)
+{
+    struct error err = {0};
+    char *reranker, *columns;
+    assert_int_equal(schema_read(&tables->store, &reranker, &columns, &err), ERROR_CORRUPT);
+    assert_string_equal(err.text, text);
+    memory_free(reranker);
+    memory_free(columns);
+}
+
+static void test_config_that_is_not_ours(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct store_state now;
+    struct error err = {0};
+    tables_create(&tables, &kinds[3]);
+    tables.store.options.metric = INDEX_DOT;
+    refuse_config(&tables, "X_config: metric or quantize is not what CREATE VIRTUAL TABLE says "
+                           "(drop the index and create it again)");
+    tables.store.options.metric = INDEX_COSINE;
+    tables_execute(&tables, "UPDATE X_config SET value = 65537 WHERE key = 'dimensions'");
+    assert_int_equal(store_read_state(&tables.store, &now, &err), ERROR_CORRUPT);
+    tables_execute(&tables, "DELETE FROM X_config WHERE key = 'columns'");
+    refuse_config(&tables, "X_config: the reranker's name or the column list is missing "
+                           "(drop the index and create it again)");
+    tables_execute(&tables, "UPDATE X_config SET value = 1 WHERE key = 'format'");
+    refuse_config(&tables, "X has format version 1, and this version of rerank reads 2");
+    tables_close(&tables);
+}
+
+static void test_rename_and_drop(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct tables tables;
+        struct error err = {0};
+        tables_create(&tables, &kinds[kind]);
+        write_rows(&tables, 1, 3);
+        assert_int_equal(schema_rename(&tables.store, "Y", &err), 0);
+        assert_int_equal(tables_number(&tables, "SELECT count(*) FROM Y_rows"), 3);
+        assert_int_equal(schema_drop(&tables.store, &err), 0); /* of what is called X */
+        memory_free(tables.store.name);
+        tables.store.name = memory_copy("Y", 1);
+        assert_non_null(tables.store.name);
+        check(&tables);
+        assert_true(holds(&tables, 2));
+        assert_int_equal(schema_drop(&tables.store, &err), 0);
+        assert_int_equal(tables_number(&tables, "SELECT count(*) FROM sqlite_schema"), 0);
+        tables_close(&tables);
+    }
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static void test_a_row(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct tables tables;
+        struct error err = {0};
+        struct store_row row;
+        int64_t answer;
+        int found;
+        tables_create(&tables, &kinds[kind]);
+        struct store *store = &tables.store;
+        write_rows(&tables, 41, 42);
+        assert_int_equal(store_get_row(store, 41, &row, &found, &err), 0);
+        assert_true(found);
+        assert_int_equal(row.hash, 123);
+        assert_false(row.own);
+        assert_int_equal(row.block, 1);
+        assert_int_equal(store_get_row(store, 42, &row, &found, &err), 0);
+        assert_true(row.own);
+        assert_int_equal(store_get_row(store, 43, &row, &found, &err), 0);
+        assert_false(found);
+        assert_int_equal(store_ask(store, STORE_ANY_OWN, 0, 0, &answer, &err), 0);
+        assert_int_equal(answer, 1);
+        if (store->options.keeps_texts) {
+            assert_int_equal(store_ask(store, STORE_LAST_ID, 0, 0, &answer, &err), 0);
+            assert_int_equal(answer, 42);
+        }
+        assert_int_equal(nearest(&tables, 41), 41);
+        tables_close(&tables);
+    }
+}
+
+/* A sequence of writes after which each row has the vector that was written last, or none. */
+static void test_many_rows(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct tables tables;
+        struct error err = {0};
+        static int64_t odd[1000];
+        tables_create(&tables, &kinds[kind]);
+        write_rows(&tables, 1, 2000);
+        for (int64_t i = 0; i < 1000; i++) odd[i] = 2 * i + 1;
+        assert_int_equal(tables_delete(&tables, odd, 1000, STORE_DELETE, &err), 0);
+        check(&tables);
+        write_rows(&tables, 1900, 3100); /* some of them again */
+        for (int64_t id = 1; id <= 3100; id += 97)
+            assert_int_equal(holds(&tables, id), id >= 1900 || id % 2 == 0);
+        check(&tables);
+        optimize(&tables);
+        check(&tables);
+        for (int64_t id = 2; id <= 3100; id += 222) assert_int_equal(nearest(&tables, id), id);
+        for (int64_t id = 1; id <= 3100; id += 97)
+            assert_int_equal(holds(&tables, id), id >= 1900 || id % 2 == 0);
+        assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_rows"), 949 + 1201);
+        tables_close(&tables);
+    }
+}
+
+static void test_partitions_are_cut(void **state)
+{
+    (void)state;
+    struct tables tables;
+    tables_create(&tables, &kinds[5]);
+    for (int64_t id = 1; id <= 2000; id += 100) write_rows(&tables, id, id + 99);
+    assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_partitions"), 4);
+    assert_int_equal(tables_number(&tables, "SELECT count(DISTINCT partition) FROM X_blocks"), 4);
+    check(&tables);
+    tables_close(&tables);
+}
+
+static void test_forgotten_rows_keep_their_text(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct error err = {0};
+    static const int64_t ids[] = {1, 3, 99};
+    tables_create(&tables, &kinds[0]);
+    write_rows(&tables, 1, 5);
+    assert_int_equal(tables_delete(&tables, ids, 3, STORE_FORGET, &err), 0);
+    assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_rows"), 3);
+    assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_text"), 5);
+    assert_false(holds(&tables, 3));
+    check(&tables);
+    tables_close(&tables);
+}
+
+static void test_delete_all(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct tables tables;
+        struct store_state now;
+        struct error err = {0};
+        tables_create(&tables, &kinds[kind]);
+        struct store *store = &tables.store;
+        write_rows(&tables, 1, 50);
+        assert_int_equal(store_read_state(store, &now, &err), 0);
+        assert_int_equal(store_write_begin(store, &now, &err), 0);
+        assert_int_equal(store_write_end(store, store_delete_all(store, &now, &err)), 0);
+        assert_int_equal(now.partitions, 0);
+        assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_rows"), 0);
+        assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_data"), 0);
+        check(&tables);
+        write_rows(&tables, 7, 9);
+        assert_int_equal(nearest(&tables, 8), 8);
+        check(&tables);
+        tables_close(&tables);
+    }
+}
+
+/* ---- dimensions ------------------------------------------------------------------------------ */
+
+static void test_dimensions_are_learnt(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct store_state now;
+    struct error err = {0};
+    float vector[DIMENSIONS + 1] = {1.0f};
+    struct store_change changes[] = {
+        {.kind = STORE_DELETE, .id = 8},
+        {.kind = STORE_PUT, .id = 1, .vector = vector, .dimensions = DIMENSIONS},
+        {.kind = STORE_PUT, .id = 2, .vector = vector, .dimensions = DIMENSIONS + 1, .own = 1},
+    };
+    tables_create(&tables, &kinds[0]);
+    assert_int_equal(store_read_state(&tables.store, &now, &err), 0);
+    assert_int_equal(store_check_changes(&now, changes, 2, &err), 0);
+    assert_int_equal(store_check_changes(&now, changes, 3, &err), ERROR_INVALID);
+    assert_string_equal(err.text,
+                        "expected 32 dimensions, as the index has, not 33 (the vector given)");
+    assert_int_equal(now.dimensions, 0);
+    write_rows(&tables, 1, 1);
+    assert_int_equal(store_read_state(&tables.store, &now, &err), 0);
+    assert_int_equal(now.dimensions, DIMENSIONS);
+    changes[2].own = 0;
+    assert_int_equal(store_check_changes(&now, changes, 3, &err), ERROR_INVALID);
+    assert_string_equal(err.text,
+                        "expected 32 dimensions, as the index has, not 33 (lexical:hash)");
+    tables_close(&tables);
+}
+
+/* ---- transactions ---------------------------------------------------------------------------- */
+
+/* After ROLLBACK the generation of before is back, and with it what was read then. */
+static void test_rollback(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < N_KINDS; kind++) {
+        struct tables tables;
+        tables_create(&tables, &kinds[kind]);
+        write_rows(&tables, 1, 300);
+        assert_int_equal(nearest(&tables, 5), 5);
+        tables_execute(&tables, "BEGIN");
+        write_rows(&tables, 301, 700);
+        assert_int_equal(nearest(&tables, 600), 600);
+        tables_execute(&tables, "ROLLBACK");
+        store_write_over(&tables.write);
+        assert_int_equal(nearest(&tables, 5), 5);
+        assert_true(nearest(&tables, 600) <= 300);
+        check(&tables);
+        tables_close(&tables);
+    }
+}
+
+/* What a failed write has left is what ROLLBACK TO undoes. */
+static void test_a_torn_write(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct error err = {0};
+    tables_create(&tables, &kinds[3]);
+    write_rows(&tables, 1, 300);
+    tables_execute(&tables, "BEGIN; SAVEPOINT s");
+    store_write_savepoint(&tables.write, 0);
+    tables_execute(&tables, "UPDATE X_data SET bytes = zeroblob(7) WHERE block = 1");
+    assert_int_equal(tables_write(&tables, 1, 400, &err), ERROR_CORRUPT);
+    assert_string_equal(err.text, "block 1: its bytes have a wrong size ('optimize' mends it)");
+    assert_int_equal(tables_write(&tables, 500, 500, &err), ERROR_INVALID);
+    tables_execute(&tables, "ROLLBACK TO s");
+    store_write_rollback_to(&tables.write, 0);
+    check(&tables);
+    write_rows(&tables, 1, 400);
+    tables_execute(&tables, "COMMIT");
+    store_write_over(&tables.write);
+    check(&tables);
+    tables_close(&tables);
+}
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+struct damage {
+    const char *sql, *text;
+    int is_mended; /* by 'optimize' */
+};
+
+static void find_damage(const struct store_options *options, const struct damage *damages, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tables tables;
+        struct error err = {0};
+        tables_create(&tables, options);
+        write_rows(&tables, 1, 20);
+        tables_execute(&tables, damages[i].sql);
+        tables_reopen(&tables);
+        assert_int_equal(store_integrity_check(&tables.store, &err), ERROR_CORRUPT);
+        assert_string_equal(err.text, damages[i].text);
+        if (damages[i].is_mended) {
+            optimize(&tables);
+            check(&tables);
+        }
+        tables_close(&tables);
+    }
+}
+
+static void test_damage_of_blocks(void **state)
+{
+    (void)state;
+    static const struct damage damages[] = {
+        {"DELETE FROM X_data", "block 1: its bytes are not there", 0},
+        {"UPDATE X_blocks SET room = -1", "block 1: its size is damaged", 0},
+        {"UPDATE X_rows SET block = 2 WHERE id = 7",
+         "row 7: it lies in block 1, which is not its place", 1},
+        {"INSERT INTO X_rows VALUES(21, 0, 0, 1)", "there are 21 rows, but 20 in blocks", 0},
+        {"INSERT INTO X_data VALUES(2, x'00')",
+         "block 2: its bytes belong to no block ('optimize' mends it)", 1},
+        {"DELETE FROM X_text WHERE id = 3", "row 3: its vector has no text row", 0},
+    };
+    find_damage(&kinds[0], damages, sizeof damages / sizeof *damages);
+}
+
+static void test_damage_of_codes(void **state)
+{
+    (void)state;
+    static const struct damage damages[] = {
+        {"UPDATE X_data SET bytes = zeroblob(length(bytes))",
+         "row 0: it lies in block 1, which is not its place ('optimize' mends it)", 1},
+        {"DELETE FROM X_vectors WHERE id = 4",
+         "row 4: its vector is not there ('optimize' forgets the row)", 1},
+        {"UPDATE X_vectors SET vector = x'00' WHERE id = 4",
+         "row 4: expected a vector of 128 bytes, not 1", 0},
+        {"UPDATE X_vectors SET vector = zeroblob(128) WHERE id = 4", "row 4: its vector is zero",
+         0},
+        {"UPDATE X_vectors SET vector = (SELECT vector FROM X_vectors WHERE id = 5) WHERE id = 4",
+         "row 4: its code is not that of its vector ('optimize' mends it)", 1},
+        {"INSERT INTO X_vectors SELECT 99, vector FROM X_vectors WHERE id = 4",
+         "row 99: its vector belongs to no row ('optimize' mends it)", 1},
+        {"DELETE FROM X_partitions", "the partitions are damaged ('optimize' mends them)", 1},
+        {"UPDATE X_config SET value = 0 WHERE key = 'partitions'",
+         "block 1: its partition is not there ('optimize' mends it)", 1},
+    };
+    find_damage(&kinds[3], damages, sizeof damages / sizeof *damages);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_which_tables_there_are),
+        cmocka_unit_test(test_config_comes_back),
+        cmocka_unit_test(test_config_that_is_not_ours),
+        cmocka_unit_test(test_rename_and_drop),
+        cmocka_unit_test(test_a_row),
+        cmocka_unit_test(test_many_rows),
+        cmocka_unit_test(test_partitions_are_cut),
+        cmocka_unit_test(test_forgotten_rows_keep_their_text),
+        cmocka_unit_test(test_delete_all),
+        cmocka_unit_test(test_dimensions_are_learnt),
+        cmocka_unit_test(test_rollback),
+        cmocka_unit_test(test_a_torn_write),
+        cmocka_unit_test(test_damage_of_blocks),
+        cmocka_unit_test(test_damage_of_codes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
