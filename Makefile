@@ -16,7 +16,8 @@ OPTIMISE ?= -O2 -ftree-vectorize
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion $(if $(WERROR),-Werror)
 # No fused multiply-add: the embedded model promises the same bytes on every platform.
 CFLAGS_ALL := -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
-              $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
+              $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
+                  -fno-sanitize-recover=all)
 # Assertions are for the sanitized builds: the library never aborts a user's program.
 CPPFLAGS_ALL := -Iext -D_POSIX_C_SOURCE=200809L -MMD -MP $(if $(SANITIZE),,-DNDEBUG)
 LDFLAGS_ALL  := $(if $(SANITIZE),-fsanitize=$(SANITIZE))
@@ -79,8 +80,8 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static demo test check asan tsan fault fuzz cross bench instructions install dataset model
-.PHONY: format clean help programs kernel-tests fuzz-programs install-runtime install-test
+.PHONY: all static demo test check asan tsan fault fuzz cross bench instructions install dataset
+.PHONY: model format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
 
@@ -102,7 +103,7 @@ $(BUILD)/core/%.o: ext/%.c
 
 # ---- for people --------------------------------------------------------------------------------
 
-# EMBED=provider:model and RERANK=provider:model choose other models (their keys in the environment).
+# EMBED=provider:model and RERANK=provider:model choose other models (keys in the environment).
 demo: install-runtime ## install what is missing, build, and show retrieve-then-rerank on movies
 	@$(MAKE) --no-print-directory -s all
 	@RERANK_EMBED_MODEL='$(EMBED)' RERANK_RERANK_MODEL='$(RERANK)' \
@@ -112,12 +113,13 @@ install: all ## copy the extension to $(PREFIX)/lib/sqlite3
 	install -d $(DESTDIR)$(PREFIX)/lib/sqlite3
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/sqlite3/
 
-MOVIES_URL ?= https://raw.githubusercontent.com/togethercomputer/together-cookbook/refs/heads/main/datasets/movies.json
+COOKBOOK   := https://raw.githubusercontent.com/togethercomputer/together-cookbook
+MOVIES_URL ?= $(COOKBOOK)/refs/heads/main/datasets/movies.json
 dataset: ## download the published 1000 movies (462 kB) for the demo
 	sh tests/tools/dataset.sh '$(MOVIES_URL)' datasets/movies-1000.json
 
-# MODEL=owner/name; MODELS=folder instead of the Hugging Face cache. HF_ENDPOINT: another hub; HF_TOKEN:
-# a login.
+# MODEL=owner/name; MODELS=folder instead of the Hugging Face cache. HF_ENDPOINT: another hub;
+# HF_TOKEN: a login.
 model: ## download MODEL=owner/name from the hub, for local models
 	sh tests/tools/model.sh '$(MODEL)' '$(MODELS)'
 
@@ -147,7 +149,8 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared local/test_team local/test_encoder index/test_search index/test_snapshot extension/test_threads
+THREADED := base/test_workers base/test_shared local/test_team local/test_encoder \
+    index/test_search index/test_snapshot extension/test_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)

@@ -167,11 +167,13 @@ def main():
     options = parser.parse_args()
     root = os.path.abspath(options.root)
     library, tests, scripts = [
-        [Source(root, path) for path in sorted(glob.glob(os.path.join(root, pattern), recursive=True))]
+        [Source(root, path)
+         for path in sorted(glob.glob(os.path.join(root, pattern), recursive=True))]
         for pattern in ("ext/**/*.[ch]", "tests/**/*.[ch]", "tests/**/*.py")]
 
     rooms = Rooms(root)
-    results = [("rooms", [f"{LIST}:{number}: {what}" for number, what in rooms.check_list(library)])]
+    results = [("rooms",
+                [f"{LIST}:{number}: {what}" for number, what in rooms.check_list(library)])]
     results += run_rules([("includes", rooms.check_source)], library)
     results += run_rules([("includes of tests", rooms.check_test)], tests)
     results.append(("circles", check_circles(Uses(library).circles())))

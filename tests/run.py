@@ -229,8 +229,8 @@ def normalise(text):
     return re.sub(r"^((?:Parse|Runtime) error) near line \d+:", r"\1:", text, flags=re.MULTILINE)
 
 
-# A test that cmocka skipped; one that unittest skipped (the first line of its documentation may stand
-# between), and why; a script that this file skipped, and why.
+# A test that cmocka skipped; one that unittest skipped (the first line of its documentation may
+# stand between), and why; a script that this file skipped, and why.
 SKIPPED = re.compile(
     r"^(?:\[  SKIPPED \] ([a-z]\w*)$|(\w+) \([^\n]*(?:\n(?!\w+ \()[^\n]*)? \.\.\. skipped (.*)$"
     r"|skipped ('.*')$)", re.MULTILINE)

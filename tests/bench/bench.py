@@ -76,7 +76,8 @@ def measure_large(library, folder, n_documents, n_words):
     db.execute("CREATE TABLE documents(id INTEGER PRIMARY KEY, text)")
     db.execute("BEGIN")
     db.executemany("INSERT INTO documents(text) VALUES (?)", (
-        (" ".join(draw.choices(vocabulary, cum_weights=weights, k=n_words)),) for _ in range(n_documents)))
+        (" ".join(draw.choices(vocabulary, cum_weights=weights, k=n_words)),)
+        for _ in range(n_documents)))
     db.execute("COMMIT")
     db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'documents', text = 'text')")
     sync = seconds(lambda: db.execute("SELECT * FROM semantic_sync('ix')").fetchall())

@@ -1,7 +1,9 @@
-"""child.py TASK: one contender of index_bench in a process of its own, so that its memory is its own.
+"""child.py TASK: one contender of index_bench in a process of its own, so that its memory is its
+own.
 
-TASK is JSON: `do` is build, search or numpy, the rest is what these functions take. The last line of the
-output is JSON. Vectors are read from a .npy file in pieces, without numpy where SQLite is measured.
+TASK is JSON: `do` is build, search or numpy, the rest is what these functions take. The last line
+of the output is JSON. Vectors are read from a .npy file in pieces, without numpy where SQLite is
+measured.
 """
 import concurrent.futures
 import json
@@ -81,8 +83,8 @@ def read_queries(path, dimensions):
 def measure(search, queries, seconds):
     """Milliseconds of searches after the first, and what each query found.
 
-    Each query once, and again in rounds while that took less than LEAST_SECONDS; when the time is over
-    the rest is left out.
+    Each query once, and again in rounds while that took less than LEAST_SECONDS; when the time is
+    over the rest is left out.
     """
     for query in queries[:WARM_UP]:
         search(query)
@@ -127,12 +129,14 @@ def search(path, libraries, prepare, query, queries, dimensions, many, seconds, 
         times, (rows,) = measure(lambda blob: db.execute(query, (blob,)).fetchall(), blobs, seconds)
         times, found, first = [time / count for time in times], by_key(rows, count), first / count
     else:
-        times, found = measure(lambda blob: [row[0] for row in db.execute(query, (blob,))], blobs, seconds)
+        times, found = measure(lambda blob: [row[0] for row in db.execute(query, (blob,))], blobs,
+                               seconds)
     return {"first": first, "times": times, "found": found, "bytes": peak_bytes()}
 
 
 def numpy_search(vectors, rows, dimensions, queries, threads, seconds):
-    """argpartition of a product of all vectors, which are in memory; with threads, of a part each."""
+    """argpartition of a product of all vectors, which are in memory; with threads, of a part
+    each."""
     import numpy  # only here: it takes 30 MB
 
     start = time.perf_counter()
@@ -157,7 +161,8 @@ def numpy_search(vectors, rows, dimensions, queries, threads, seconds):
 
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         run = pool.map if threads > 1 else map
-        arrays = [numpy.frombuffer(blob, numpy.float32) for blob in read_queries(queries, dimensions)]
+        arrays = [numpy.frombuffer(blob, numpy.float32)
+                  for blob in read_queries(queries, dimensions)]
         find(arrays[0], run)
         first = (time.perf_counter() - start) * 1000
         times, found = measure(lambda query: find(query, run), arrays, seconds)

@@ -1,8 +1,9 @@
 """contenders.py: who takes part in index_bench: how each stores vectors, and the SQL of its search.
 
-A store is a database file that is built once for the contenders that search it (those of libSQL are built
-by libsql_child.js); a contender is a line of the table. Statements have {d} for the dimensions and {path}
-for the store's file. In queries ?1 is the vector, a BLOB of float32, and the answer begins with the rowid.
+A store is a database file that is built once for the contenders that search it (those of libSQL are
+built by libsql_child.js); a contender is a line of the table. Statements have {d} for the
+dimensions and {path} for the store's file. In queries ?1 is the vector, a BLOB of float32, and the
+answer begins with the rowid.
 """
 import dataclasses
 
@@ -59,7 +60,8 @@ def vec0_store(metric):
 
 
 def vec0_codes_store(column, code):
-    """Codes in vec0, vectors in a table: rescoring from a second column of vec0 takes twice as long."""
+    """Codes in vec0, vectors in a table: rescoring from a second column of vec0 takes twice as
+    long."""
     return Store((TABLE, f"CREATE VIRTUAL TABLE ix USING vec0({column})"), INSERT, ("sqlite-vec",),
                  (f"INSERT INTO ix(rowid, c) SELECT id, {code.format('v')} FROM t",))
 
@@ -113,14 +115,17 @@ def vec0_rescored(name, label, group, code):
 
 
 def sqlite_vector(library, title):
-    """Full scan, codes from the file, codes in memory, and those ranked again by sqlite-vec's distance."""
+    """Full scan, codes from the file, codes in memory, and those ranked again by sqlite-vec's
+    distance."""
     preload = (VECTOR_INIT, "SELECT vector_quantize_preload('t', 'v')")
     codes = f"SELECT rowid FROM vector_quantize_scan('t', 'v', ?1, {K})"
-    rescored = (f"SELECT t.id FROM vector_quantize_scan('t', 'v', ?1, {4 * K}) AS c JOIN t ON t.id = c.rowid "
+    rescored = (f"SELECT t.id FROM vector_quantize_scan('t', 'v', ?1, {4 * K}) AS c JOIN t ON t.id "
+                f"= c.rowid "
                 f"ORDER BY vec_distance_cosine(t.v, ?1) LIMIT {K}")
     return [
-        Contender(f"{library}-full", f"{title} full scan", "exact", store="table", libraries=(library,),
-                  prepare=(VECTOR_INIT,), query=codes.replace("quantize", "full")),
+        Contender(f"{library}-full", f"{title} full scan", "exact", store="table",
+                  libraries=(library,), prepare=(VECTOR_INIT,),
+                  query=codes.replace("quantize", "full")),
         Contender(f"{library}-quantised", f"{title} quantised", "int8", store=library,
                   libraries=(library,), prepare=(VECTOR_INIT,), query=codes),
         Contender(f"{library}-preload", f"{title} preloaded", "int8", store=library,
@@ -154,13 +159,14 @@ CONTENDERS = [
               query=f"SELECT rowid FROM ix WHERE knn_search(v, knn_param(?1, {K}, 100))"),
     Contender("libsql-scan", "libSQL scan", "exact", "libsql", "libsql-scan", most_rows=100000,
               query=f"SELECT id FROM t ORDER BY vector_distance_cos(v, ?1) LIMIT {K}"),
-    Contender("libsql-diskann", "libSQL DiskANN", "partitions", "libsql", "libsql-diskann", most_rows=10000,
-              query=f"SELECT id FROM vector_top_k('ix', ?1, {K})"),
+    Contender("libsql-diskann", "libSQL DiskANN", "partitions", "libsql", "libsql-diskann",
+              most_rows=10000, query=f"SELECT id FROM vector_top_k('ix', ?1, {K})"),
     Contender("numpy-1", "numpy argpartition, one thread", "exact", "numpy", threads=1),
     Contender("numpy-2", "numpy argpartition, two threads", "exact", "numpy", threads=2),
     Contender("read-float32", "the float32 bytes read, two threads", "exact", "read", bits=32),
     Contender("read-int8", "the int8 bytes read, two threads", "int8", "read", bits=8),
     Contender("read-bit", "the bit bytes read, two threads", "bit", "read", bits=1),
     plain("plain-ours", "ours, plain table, cosine_sim", "rerank", "cosine_sim(v, ?1) DESC"),
-    plain("plain-sqlite-vec", "sqlite-vec, plain table", "sqlite-vec", "vec_distance_cosine(v, ?1)"),
+    plain("plain-sqlite-vec", "sqlite-vec, plain table", "sqlite-vec",
+          "vec_distance_cosine(v, ?1)"),
 ]

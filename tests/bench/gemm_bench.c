@@ -3,12 +3,13 @@
  *
  *     gemm_bench [FAMILY]      (the one in use, by default)
  *
- * First the peak: multiplications and additions a second with all operands in registers, of the widest
- * instructions for float32, bfloat16 and int8 that the family has (of AVX-512 and AMX). Then for each shape and precision
- * the product of n_rows activations with weights [n_out, n_in], the conversion of the rows included: Gop/s
- * (2 n_rows n_out n_in operations), and the share of that peak. The best of 7 rounds of 30 ms or more:
- * what the machine does beside it only takes away. 24 matrices are used in turn where few rows meet them, as the
- * layers of a model are: they come from the memory, whose speed (GB/s of weights) is the bound then.
+ * First the peak: multiplications and additions a second with all operands in registers, of the
+ * widest instructions for float32, bfloat16 and int8 that the family has (of AVX-512 and AMX). Then
+ * for each shape and precision the product of n_rows activations with weights [n_out, n_in], the
+ * conversion of the rows included: Gop/s (2 n_rows n_out n_in operations), and the share of that
+ * peak. The best of 7 rounds of 30 ms or more: what the machine does beside it only takes away. 24
+ * matrices are used in turn where few rows meet them, as the layers of a model are: they come from
+ * the memory, whose speed (GB/s of weights) is the bound then.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-/* ---- peak -------------------------------------------------------------------------------------- */
+/* ---- peak ------------------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
 #define EACH_16(DO)                                                                                \
@@ -139,7 +140,7 @@ static void measure_peaks(const char *family)
     for (int i = 0; i < 3; i++) printf("peak %-10s %7.1f Gop/s\n", precisions[i], peaks[i] * 1e-9);
 }
 
-/* ---- products ---------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 static float *activations, *values, *weights;
 static unsigned char *memory, *codes;

@@ -1,11 +1,11 @@
 """index_bench.py: semantic_index beside other vector searches, one table for each size.
 
-Each contender builds and searches in processes of its own, on the same vectors; databases are files with
-SQLite's default settings. rows/s: from CREATE to closing, one transaction. first: the first query of a
-fresh process and connection, the file in the system's cache, median of three. warm, p95: the queries after
-it. recall: of the 25 true neighbours. peak: the most resident memory of the searching process, and of the
-building one, mapped files and the interpreter (some 15 MB) included. x ours: the warm median over that of
-our line for the same work.
+Each contender builds and searches in processes of its own, on the same vectors; databases are files
+with SQLite's default settings. rows/s: from CREATE to closing, one transaction. first: the first
+query of a fresh process and connection, the file in the system's cache, median of three. warm, p95:
+the queries after it. recall: of the 25 true neighbours. peak: the most resident memory of the
+searching process, and of the building one, mapped files and the interpreter (some 15 MB) included.
+x ours: the warm median over that of our line for the same work.
 """
 import argparse
 import dataclasses
@@ -46,8 +46,8 @@ FIRSTS = 3
 READS = 3
 LONGEST = 3600          # seconds of one process
 HELP = """On two cores the default run takes some 70 minutes and 15 GB of disk, half of it for
-1,000,000 x 768; --reach 10 to 15 minutes. Sizes up to 10,000 take 10 minutes, most of them for libSQL's
-DiskANN."""
+1,000,000 x 768; --reach 10 to 15 minutes. Sizes up to 10,000 take 10 minutes, most of them for
+libSQL's DiskANN."""
 
 
 @dataclasses.dataclass
@@ -73,8 +73,8 @@ class Failure(Exception):
 def run_process(command):
     """The last line of what a process prints, from JSON; Failure with its last words."""
     try:
-        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=LONGEST,
-                              check=False)
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True,
+                              timeout=LONGEST, check=False)
     except subprocess.TimeoutExpired:
         raise Failure(f"took longer than {LONGEST} s") from None
     except OSError as error:
@@ -97,8 +97,8 @@ def run_node(**task):
 
 
 class Table:
-    """All contenders on one size. Stores are built when the first contender needs them, and then kept
-    until the last one is done."""
+    """All contenders on one size. Stores are built when the first contender needs them, and then
+    kept until the last one is done."""
 
     def __init__(self, setting, dataset, rows):
         self.setting, self.dataset, self.rows = setting, dataset, rows
@@ -156,8 +156,8 @@ class Table:
 
     def search(self, contender):
         path = self.store_path(contender.store)
-        task = {"do": "search", "path": path, "queries": self.dataset.queries_path, "query": contender.query,
-                "dimensions": self.dataset.dimensions, "seconds": SECONDS}
+        task = {"do": "search", "path": path, "queries": self.dataset.queries_path,
+                "query": contender.query, "dimensions": self.dataset.dimensions, "seconds": SECONDS}
         if contender.kind == "libsql":
             task.update(peers=self.setting.peers, n_queries=len(self.dataset.queries))
             run = run_node
@@ -187,7 +187,8 @@ class Table:
             figures.rate = built["rows_per_second"]
             figures.file_megabytes = built["file_bytes"] / 1e6
             figures.build_megabytes = built["build_bytes"] / 1e6
-        answer = self.search_numpy(contender) if contender.kind == "numpy" else self.search(contender)
+        search = self.search_numpy if contender.kind == "numpy" else self.search
+        answer = search(contender)
         times = sorted(answer["times"])
         figures.first, figures.median = answer["first"], statistics.median(times)
         figures.p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
@@ -206,15 +207,18 @@ class Table:
             figures = self.figures[contender.name] = Figures(label, contender.group)
             try:
                 self.measure(contender, figures)
-            except Exception as failure:   # whatever it is, it belongs to this line: the run goes on
+            # whatever it is, it belongs to this line: the run goes on
+            except Exception as failure:
                 figures.error = str(failure) or type(failure).__name__
             print(line(figures, self.figures.get(contenders.OURS[contender.group])), flush=True)
-            if contender.store and all(other.store != contender.store for other in chosen[position + 1:]):
+            if contender.store and all(other.store != contender.store
+                                       for other in chosen[position + 1:]):
                 self.remove_store(contender.store)
         return self.figures
 
 
-HEAD = (f"{'':<46}{'rows/s':>9}{'file MB':>9}{'first ms':>10}{'warm ms':>10}{'p95 ms':>10}{'recall':>8}"
+HEAD = (f"{'':<46}{'rows/s':>9}{'file MB':>9}{'first ms':>10}{'warm ms':>10}{'p95 ms':>10}"
+        f"{'recall':>8}"
         f"{'peak MB':>9}{'building':>9}{'x ours':>8}")
 
 
@@ -234,14 +238,16 @@ def line(figures, ours):
 
 
 def read_milliseconds(folder, n_bytes):
-    """What read_bench.c measures, built for this very processor: the least median, as it is a floor."""
+    """What read_bench.c measures, built for this very processor: the least median, as it is a
+    floor."""
     program = os.path.join(folder, "read_bench")
     try:
         if not os.path.exists(program):
-            subprocess.run([os.environ.get("CC", "cc"), "-O3", "-march=native", "-pthread", "-o", program,
-                            os.path.join(HERE, "read_bench.c")], check=True, capture_output=True)
-        done = subprocess.run([program, "2", *[str(n_bytes)] * READS], check=True, capture_output=True,
-                              text=True)
+            subprocess.run([os.environ.get("CC", "cc"), "-O3", "-march=native", "-pthread", "-o",
+                            program, os.path.join(HERE, "read_bench.c")], check=True,
+                           capture_output=True)
+        done = subprocess.run([program, "2", *[str(n_bytes)] * READS], check=True,
+                              capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         raise Failure(str(error)) from None
     return min(float(row.split()[2]) for row in done.stdout.splitlines()[1:])
@@ -289,7 +295,8 @@ def print_facts(setting):
     ours = db.execute("SELECT rerank_version()").fetchone()[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     print(f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GB; load {os.getloadavg()[0]:.1f}")
-    print(f"SQLite {sqlite3.sqlite_version}, Python {platform.python_version()}, numpy {numpy.__version__} "
+    print(f"SQLite {sqlite3.sqlite_version}, Python {platform.python_version()}, numpy "
+          f"{numpy.__version__} "
           f"({blas_name()})")
     others = [f"{name} {number}" for name, number in setting.versions.items()]
     print(", ".join([f"sqlite-rerank {ours}", *others]))
@@ -307,19 +314,25 @@ def parse_arguments():
     parser.add_argument("library", metavar="LIBRARY")
     parser.add_argument("--rows", type=comma_list(int), help="of " + ",".join(map(str, ROWS)))
     parser.add_argument("--dimensions", type=comma_list(int), default=DIMENSIONS, help="384,768")
-    parser.add_argument("--vectors", metavar="FILE", help="real vectors: .npy, or GloVe or word2vec text")
-    parser.add_argument("--peers", metavar="FOLDER", default=peers.FOLDER, help="where npm puts them")
+    parser.add_argument("--vectors", metavar="FILE",
+                        help="real vectors: .npy, or GloVe or word2vec text")
+    parser.add_argument("--peers", metavar="FOLDER", default=peers.FOLDER,
+                        help="where npm puts them")
     parser.add_argument("--only", type=comma_list(str), metavar="NAME,...",
-                        help="contenders, * allowed: " + " ".join(c.name for c in contenders.CONTENDERS))
+                        help="contenders, * allowed: "
+                        + " ".join(c.name for c in contenders.CONTENDERS))
     parser.add_argument("--queries", type=int, default=QUERIES, help=f"{QUERIES}")
-    parser.add_argument("--reach", action="store_true", help="only what the aims in reach.py compare")
-    parser.add_argument("--folder", help="for vectors (kept) and databases; default: a temporary one")
+    parser.add_argument("--reach", action="store_true",
+                        help="only what the aims in reach.py compare")
+    parser.add_argument("--folder",
+                        help="for vectors (kept) and databases; default: a temporary one")
     return parser.parse_args()
 
 
 def choose(patterns):
     return [contender for contender in contenders.CONTENDERS
-            if not patterns or any(fnmatch.fnmatch(contender.name, pattern) for pattern in patterns)]
+            if not patterns
+            or any(fnmatch.fnmatch(contender.name, pattern) for pattern in patterns)]
 
 
 def datasets(arguments, folder):
@@ -340,7 +353,8 @@ def datasets(arguments, folder):
 def run_all(arguments, folder):
     peers.install(arguments.peers)
     libraries = {"rerank": os.path.abspath(arguments.library), **peers.libraries(arguments.peers)}
-    setting = Setting(folder, os.path.abspath(arguments.peers), libraries, peers.versions(arguments.peers))
+    setting = Setting(folder, os.path.abspath(arguments.peers), libraries,
+                      peers.versions(arguments.peers))
     print_facts(setting)
     results = {}
     try:

@@ -13,7 +13,8 @@ const now = () => Number(process.hrtime.bigint()) / 1e6;
 
 function peakBytes() {
     try {
-        return 1024 * Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync("/proc/self/status", "ascii"))[1]);
+        const status = fs.readFileSync("/proc/self/status", "ascii");
+        return 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)[1]);
     } catch {
         return process.resourceUsage().maxRSS * 1024;
     }

@@ -3,11 +3,12 @@
     local_bench.py LIBRARY [--quick]     --quick: 100 movies instead of 1000
 
 Speed does not depend on the values of weights. Texts and vocabulary are the published ones where
-RERANK_SHARED names them. onnxruntime computes with the same weights as an ONNX graph (onnx_model.py); it gets
-the token ids (tokenizing is not in its time), sorted by length and padded by batch, and the fastest of its
-ways counts: the graph of an exporter or onnxruntime's own operators, several sizes of batches, one session of
-two threads or two sessions of one. Outputs are compared, so that both are known to compute the same.
-Medians of three runs. On two cores the whole takes some 15 minutes, with --quick 4.
+RERANK_SHARED names them. onnxruntime computes with the same weights as an ONNX graph
+(onnx_model.py); it gets the token ids (tokenizing is not in its time), sorted by length and padded
+by batch, and the fastest of its ways counts: the graph of an exporter or onnxruntime's own
+operators, several sizes of batches, one session of two threads or two sessions of one. Outputs are
+compared, so that both are known to compute the same. Medians of three runs. On two cores the whole
+takes some 15 minutes, with --quick 4.
 """
 import json
 import os
@@ -34,14 +35,15 @@ STYLES = ("export", "fused")
 CREWS = ((THREADS, 1), (1, THREADS))    # threads of a session, sessions
 QUERY = "super hero mystery action movie about bats"
 SHAPES = {
-    "base": models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512, rows=30522, pooling="cls",
-                        seed=21),
-    "cross": models.Spec(architecture="BertForSequenceClassification", hidden=384, heads=12, layers=6,
-                         inner=1536, positions=512, rows=30522, prefix="bert.", score="old", seed=22),
+    "base": models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512, rows=30522,
+                        pooling="cls", seed=21),
+    "cross": models.Spec(architecture="BertForSequenceClassification", hidden=384, heads=12,
+                         layers=6, inner=1536, positions=512, rows=30522, prefix="bert.",
+                         score="old", seed=22),
 }
 
 
-# ---- texts and models --------------------------------------------------------------------------------
+# ---- texts and models ----------------------------------------------------------------------------
 
 def read_movies():
     path = os.path.join(SHARED, "movies.json")
@@ -50,7 +52,8 @@ def read_movies():
             return json.load(file)
     words = models.WORDS
     return [{"title": " ".join(words[(i * 7 + j) % len(words)] for j in range(3)),
-             "overview": " ".join(words[(i * 13 + j * 5) % len(words)] for j in range(30 + i * 37 % 90)),
+             "overview": " ".join(words[(i * 13 + j * 5) % len(words)]
+                                  for j in range(30 + i * 37 % 90)),
              "tagline": ""} for i in range(1000)]
 
 
@@ -97,7 +100,7 @@ def mean_tokens(rows):
     return sum(len(ids) for ids, _ in rows) / len(rows)
 
 
-# ---- onnxruntime -------------------------------------------------------------------------------------
+# ---- onnxruntime ---------------------------------------------------------------------------------
 
 class Peer:
     """onnxruntime on rows of token ids, in the fastest of its ways."""
@@ -110,7 +113,8 @@ class Peer:
         path = os.path.join(self.folder, f"{shape}-{precision}-{style}.onnx")
         if not os.path.exists(path):
             subprocess.run([sys.executable, os.path.join(HERE, "onnx_model.py"),
-                            os.path.join(self.folder, "bench", shape), path, precision, style], check=True)
+                            os.path.join(self.folder, "bench", shape), path, precision, style],
+                           check=True)
         return path
 
     def child(self, path, rows, way, repeats, outputs=None):
@@ -119,17 +123,20 @@ class Peer:
         with open(rows_path, "w", encoding="utf-8") as file:
             json.dump(rows, file)
         style_, batch, (threads, workers) = way
-        task = {"peers": os.path.abspath(peers.FOLDER), "model": path, "rows": rows_path, "batch": batch,
-                "threads": threads, "workers": workers, "repeats": repeats, "limit": 0, "outputs": outputs}
+        task = {"peers": os.path.abspath(peers.FOLDER), "model": path, "rows": rows_path,
+                "batch": batch, "threads": threads, "workers": workers, "repeats": repeats,
+                "limit": 0, "outputs": outputs}
         done = subprocess.run(["node", os.path.join(HERE, "onnx_child.js"), json.dumps(task)],
                               capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            print(f"  onnxruntime, {style_}: {(done.stderr.strip() or 'failed').splitlines()[-1][:100]}")
+            print(f"  onnxruntime, {style_}: "
+                  f"{(done.stderr.strip() or 'failed').splitlines()[-1][:100]}")
             return None
         return json.loads(done.stdout)
 
     def best_way(self, shape, precision, rows, batches, repeats):
-        """The best size of a batch first, and then with it the best graph and crew; None: all failed."""
+        """The best size of a batch first, and then with it the best graph and crew; None: all
+        failed."""
         step = max(1, len(rows) // TRIED_ON)
         tried = {}
 
@@ -149,13 +156,14 @@ class Peer:
         return best if tried[best] < float("inf") else None
 
     def run(self, shape, precision, rows, batches, repeats=(1, REPEATS)):
-        """(seconds, the way in words, outputs [len(rows), any]); None without the peer. `repeats`: to
-        choose, and to measure."""
+        """(seconds, the way in words, outputs [len(rows), any]); None without the peer. `repeats`:
+        to choose, and to measure."""
         if self.version is None:
             return None
         way = self.best_way(shape, precision, rows, batches, repeats[0])
         outputs = os.path.join(self.folder, "outputs")
-        done = way and self.child(self.graph(shape, precision, way[0]), rows, way, repeats[1], outputs)
+        done = way and self.child(self.graph(shape, precision, way[0]), rows, way, repeats[1],
+                                  outputs)
         if not done:
             return None
         words = f"{way[0]}, batches of {way[1]}" + f", {way[2][1]} sessions" * (way[2][1] > 1)
@@ -163,28 +171,33 @@ class Peer:
         return statistics.median(done["seconds"]), words, values
 
 
-# ---- ours --------------------------------------------------------------------------------------------
+# ---- ours ----------------------------------------------------------------------------------------
 
 def first_vector(library):
-    """In processes of their own: seconds to the first vector, and the most memory one held, in MB."""
+    """In processes of their own: seconds to the first vector, and the most memory one held, in
+    MB."""
     # Not ru_maxrss: it begins with what the parent held.
     code = ("import sys, time, sqlite3; start = time.perf_counter();"
-            "db = sqlite3.connect(':memory:'); db.enable_load_extension(True); db.load_extension(sys.argv[1]);"
+            "db = sqlite3.connect(':memory:'); db.enable_load_extension(True); "
+            "db.load_extension(sys.argv[1]);"
             "db.execute(\"SELECT embed('bats', 'local:bench/base')\").fetchall();"
             "print(time.perf_counter() - start,"
             " [x.split()[1] for x in open('/proc/self/status') if x.startswith('VmHWM')][0])")
-    runs = [subprocess.run([sys.executable, "-c", code, library], capture_output=True, text=True, check=True)
+    runs = [subprocess.run([sys.executable, "-c", code, library], capture_output=True, text=True,
+                           check=True)
             .stdout.split() for _ in range(REPEATS)]
     return statistics.median(float(run[0]) for run in runs), max(int(run[1]) for run in runs) / 1024
 
 
 def embed_all(db, texts, precision):
-    rows = db.execute("SELECT embedding FROM embed_each(?, ?)", (json.dumps(texts), name_of("base", precision)))
+    rows = db.execute("SELECT embedding FROM embed_each(?, ?)",
+                      (json.dumps(texts), name_of("base", precision)))
     return numpy.array([numpy.frombuffer(row[0], dtype="<f4") for row in rows])
 
 
 def embed_seconds(library, texts, precision):
-    """Each run on a connection of its own, whose cache knows no text; the weights are there already."""
+    """Each run on a connection of its own, whose cache knows no text; the weights are there
+    already."""
     times = []
     for _ in range(REPEATS):
         db = connect(library)
@@ -212,7 +225,7 @@ def rerank_seconds(db, documents, precision, repeats):
     return statistics.median(times), scores
 
 
-# ---- tables ------------------------------------------------------------------------------------------
+# ---- tables --------------------------------------------------------------------------------------
 
 def least_cosine(exact, near):
     lengths = numpy.linalg.norm(exact, axis=1) * numpy.linalg.norm(near, axis=1)
@@ -230,11 +243,13 @@ def bench_embedder(library, peer, movies):
         embed_all(keeper, ["keeps the weights"], precision)
         seconds, vectors = embed_seconds(library, texts, precision)
         exact = vectors if exact is None else exact
-        print(f"{precision:26}{len(texts) / seconds:8.1f}{least_cosine(exact, vectors):26.6f}", flush=True)
+        print(f"{precision:26}{len(texts) / seconds:8.1f}{least_cosine(exact, vectors):26.6f}",
+              flush=True)
         found = peer.run("base", precision, rows, (1, 8, 16, 32)) if precision != "bf16" else None
         if found:
             print(f"{'  onnxruntime ' + precision:26}{len(texts) / found[0]:8.1f}"
-                  f"{least_cosine(exact, found[2]):26.6f}  {found[0] / seconds:.2f}  ({found[1]})", flush=True)
+                  f"{least_cosine(exact, found[2]):26.6f}  {found[0] / seconds:.2f}  ({found[1]})",
+                  flush=True)
     keeper.close()
 
 
@@ -243,17 +258,22 @@ def bench_reranker(library, peer, movies):
     for field in ("title", "overview"):
         documents = [movie[field] for movie in movies[:25]]
         rows = pair_rows(db, documents)
-        print(f"\nMiniLM-L6's shape, 25 pairs of the query and the {field}, {mean_tokens(rows):.0f} tokens on "
-              f"average\n{'':26}{'ms':>8}{'furthest from float32':>26}  onnxruntime / ours", flush=True)
+        print(f"\nMiniLM-L6's shape, 25 pairs of the query and the {field}, "
+              f"{mean_tokens(rows):.0f} tokens on "
+              f"average\n{'':26}{'ms':>8}{'furthest from float32':>26}  onnxruntime / ours",
+              flush=True)
         exact = None
         for precision in PRECISIONS:
             seconds, scores = rerank_seconds(db, documents, precision, 25)
             exact = scores if exact is None else exact
-            print(f"{precision:26}{seconds * 1e3:8.1f}{abs(scores - exact).max():26.6f}", flush=True)
-            found = peer.run("cross", precision, rows, (1, 5, 13, 25), (9, 25)) if precision != "bf16" else None
+            print(f"{precision:26}{seconds * 1e3:8.1f}{abs(scores - exact).max():26.6f}",
+                  flush=True)
+            found = peer.run("cross", precision, rows, (1, 5, 13, 25),
+                             (9, 25)) if precision != "bf16" else None
             if found:
                 print(f"{'  onnxruntime ' + precision:26}{found[0] * 1e3:8.1f}"
-                      f"{abs(found[2][:, 0] - exact).max():26.6f}  {found[0] / seconds:.2f}  ({found[1]})",
+                      f"{abs(found[2][:, 0] - exact).max():26.6f}  {found[0] / seconds:.2f}  "
+                      f"({found[1]})",
                       flush=True)
     db.close()
 
@@ -273,7 +293,8 @@ def main():
         print(f"onnxruntime-node {peer.version or 'is not there'}; load {os.getloadavg()[0]:.1f}")
         size = os.path.getsize(os.path.join(folder, "bench", "base", "model.safetensors")) / 1048576
         seconds, peak = first_vector(library)
-        print(f"bge-base's shape, a file of {size:.0f} MB: first vector of a process after {seconds:.2f} s, "
+        print(f"bge-base's shape, a file of {size:.0f} MB: first vector of a process after "
+              f"{seconds:.2f} s, "
               f"its peak memory {peak:.0f} MB (Python's 10 included)", flush=True)
         bench_reranker(library, peer, movies)
         bench_embedder(library, peer, movies)

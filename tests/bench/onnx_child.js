@@ -1,10 +1,11 @@
 // onnx_child.js: onnxruntime-node on padded batches of token ids, for local_bench.py.
 //
-// One argument, JSON: {peers, model, rows: a file of [[ids, segments], ...], batch, threads, workers, repeats,
-// limit, outputs: a file or null}. Rows are sorted by length and cut into batches, which are padded to their
-// longest. workers: so many threads of Node, each with a session of its own, take batch after batch; each
-// session computes with `threads`. Prints {seconds: [of each repeat], load: seconds}; the first run, which
-// warms up, is not among them. outputs gets float32, in the order of the rows.
+// One argument, JSON: {peers, model, rows: a file of [[ids, segments], ...], batch, threads,
+// workers, repeats, limit, outputs: a file or null}. Rows are sorted by length and cut into
+// batches, which are padded to their longest. workers: so many threads of Node, each with a session
+// of its own, take batch after batch; each session computes with `threads`. Prints {seconds: [of
+// each repeat], load: seconds}; the first run, which warms up, is not among them. outputs gets
+// float32, in the order of the rows.
 'use strict'
 const fs = require('fs')
 const path = require('path')

@@ -2,12 +2,12 @@
 
     onnx_model.py FOLDER OUT.onnx float32|int8 export|fused
 
-BERT alone, as tests/golden/local/models.py writes it: an embedder that pools the first token and normalises,
-or a cross-encoder of one label (its raw logit).
+BERT alone, as tests/golden/local/models.py writes it: an embedder that pools the first token and
+normalises, or a cross-encoder of one label (its raw logit).
     export   the standard operators that exporters write; onnxruntime fuses what it knows at load
     fused    onnxruntime's own operators (com.microsoft), as its transformer optimiser writes them
-int8 is dynamic quantisation: weights by column, symmetric; activations as onnxruntime does, a scale for the
-whole batch. Needs python3-onnx (Debian); numpy.
+int8 is dynamic quantisation: weights by column, symmetric; activations as onnxruntime does, a scale
+for the whole batch. Needs python3-onnx (Debian); numpy.
 """
 import json
 import math
@@ -88,9 +88,11 @@ class Graph:
         scales_name = self.constant(name + ".s", scales.astype(numpy.float32))
         if self.is_fused:
             zeros = self.constant(name + ".z", numpy.zeros(matrix.shape[1], numpy.int8))
-            return self.own("DynamicQuantizeMatMul", x, codes, scales_name, zeros, *[bias_name] * bias)
+            return self.own("DynamicQuantizeMatMul", x, codes, scales_name, zeros,
+                            *[bias_name] * bias)
         quantised, scale, zero = self.quantise(x)
-        y = self.node("Cast", self.node("MatMulInteger", quantised, codes, zero), to=TensorProto.FLOAT)
+        y = self.node("Cast", self.node("MatMulInteger", quantised, codes, zero),
+                      to=TensorProto.FLOAT)
         y = self.node("Mul", y, self.node("Mul", scale, scales_name))
         return self.node("Add", y, bias_name) if bias else y
 
@@ -120,7 +122,8 @@ class Graph:
             q, k, v = self.node("Split", wide, self.numbers(*[self.hidden] * 3), outputs=3, axis=2)
             return self.own("MultiHeadAttention", q, k, v, "", self.mask32, num_heads=self.heads)
         q, k, v = (self.product(name, x) for name in names)
-        logits = self.node("MatMul", self.split_heads(q, [0, 2, 1, 3]), self.split_heads(k, [0, 2, 3, 1]))
+        logits = self.node("MatMul", self.split_heads(q, [0, 2, 1, 3]),
+                           self.split_heads(k, [0, 2, 3, 1]))
         root = self.constant("root", numpy.float32(math.sqrt(self.hidden // self.heads)))
         logits = self.node("Add", self.node("Div", logits, root), self.mask)
         mixed = self.node("MatMul", self.node("Softmax", logits, axis=-1),
@@ -135,9 +138,11 @@ class Graph:
         y = self.product(name, x)
         if self.is_fused:
             return self.own("Gelu", y)
-        inner = self.node("Erf", self.node("Div", y, self.constant("root2", numpy.float32(math.sqrt(2)))))
+        inner = self.node("Erf",
+                          self.node("Div", y, self.constant("root2", numpy.float32(math.sqrt(2)))))
         inner = self.node("Add", inner, self.constant("one", numpy.float32(1)))
-        return self.node("Mul", self.node("Mul", y, inner), self.constant("half", numpy.float32(0.5)))
+        return self.node("Mul", self.node("Mul", y, inner),
+                         self.constant("half", numpy.float32(0.5)))
 
     def layer(self, number, x):
         at = f"encoder.layer.{number}."
@@ -148,7 +153,8 @@ class Graph:
 
     def embeddings(self):
         word = self.node("Gather", self.tensor("embeddings.word_embeddings.weight"), "input_ids")
-        kind = self.node("Gather", self.tensor("embeddings.token_type_embeddings.weight"), "token_type_ids")
+        kind = self.node("Gather", self.tensor("embeddings.token_type_embeddings.weight"),
+                         "token_type_ids")
         length = self.node("Gather", self.node("Shape", "input_ids"), self.numbers(1), axis=0)
         positions = self.node("Slice", self.tensor("embeddings.position_embeddings.weight"),
                               self.numbers(0), length, self.numbers(0))

@@ -30,8 +30,8 @@ SUFFIXES = (".so", ".dylib", ".dll")
 
 
 def npm_install(folder, packages):
-    command = ["npm", "install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund", "--silent",
-               "--prefix", folder, *packages]
+    command = ["npm", "install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund",
+               "--silent", "--prefix", folder, *packages]
     return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0
 
 
@@ -67,7 +67,8 @@ def version(folder, package):
 def versions(folder=FOLDER):
     """package -> version of each peer that is installed."""
     packages = {"sqlite-vec": "sqlite-vec", "sqlite-vector": NEWEST,
-                "sqlite-vector newest": "sqlite-vector-new", "vectorlite": "vectorlite", "libsql": "libsql"}
+                "sqlite-vector newest": "sqlite-vector-new", "vectorlite": "vectorlite",
+                "libsql": "libsql"}
     known = {title: version(folder, package) for title, package in packages.items()}
     return {title: number for title, number in known.items() if number}
 

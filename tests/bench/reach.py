@@ -1,6 +1,7 @@
 """reach.py: what the index is to reach beside its peers, and whether a run of index_bench shows it.
 
-An aim names the contenders whose figures it compares; `index_bench.py --reach` runs these and no others.
+An aim names the contenders whose figures it compares; `index_bench.py --reach` runs these and no
+others.
 """
 import dataclasses
 import operator
@@ -38,11 +39,12 @@ def exact(size):
             times_faster, AT_LEAST, 5),
         Aim(work, size, "times faster than sqlite-vector newest", (mine, "sqlite-vector-new-full"),
             times_faster, AT_LEAST, 5),
-        Aim(work, size, "times faster than numpy, two threads", (mine, "numpy-2"), times_faster, AT_LEAST, 1),
+        Aim(work, size, "times faster than numpy, two threads", (mine, "numpy-2"), times_faster,
+            AT_LEAST, 1),
         Aim(work, size, "times a read of the bytes, two threads", (mine, "read-float32"),
             lambda ours, read: ours.median / read.median, AT_MOST, 1.5),
-        Aim("exact cosine, first query", size, "times faster than sqlite-vec", (mine, "sqlite-vec-cosine"),
-            lambda ours, peer: peer.first / ours.first, AT_LEAST, 1),
+        Aim("exact cosine, first query", size, "times faster than sqlite-vec",
+            (mine, "sqlite-vec-cosine"), lambda ours, peer: peer.first / ours.first, AT_LEAST, 1),
     ]
 
 
@@ -67,14 +69,17 @@ AIMS = [
         ("ours-int8", "sqlite-vector-new-preload"), times_faster, AT_LEAST, 5),
     *bits(LARGE),
     *bits(LARGE_WIDE),
-    Aim("partitions", LARGE_WIDE, "recall@25", ("ours-partitions",), figure("recall"), AT_LEAST, 0.95),
-    Aim("partitions", LARGE_WIDE, "ms, warm median", ("ours-partitions",), figure("median"), AT_MOST, 3),
-    Aim("partitions", LARGE_WIDE, "times the build rate of vectorlite", ("ours-partitions", "vectorlite"),
-        lambda ours, peer: ours.rate / peer.rate, AT_LEAST, 10),
+    Aim("partitions", LARGE_WIDE, "recall@25", ("ours-partitions",), figure("recall"), AT_LEAST,
+        0.95),
+    Aim("partitions", LARGE_WIDE, "ms, warm median", ("ours-partitions",), figure("median"),
+        AT_MOST, 3),
+    Aim("partitions", LARGE_WIDE, "times the build rate of vectorlite",
+        ("ours-partitions", "vectorlite"), lambda ours, peer: ours.rate / peer.rate, AT_LEAST, 10),
     Aim("plain table, ORDER BY LIMIT 25", SMALL, "times faster than vec_distance_cosine",
         ("plain-ours", "plain-sqlite-vec"), times_faster, AT_LEAST, 2),
     Aim("inserting in one transaction", SMALL, "times the rate of sqlite-vec",
-        ("ours-cosine", "sqlite-vec-cosine"), lambda ours, peer: ours.rate / peer.rate, AT_LEAST, 1),
+        ("ours-cosine", "sqlite-vec-cosine"), lambda ours, peer: ours.rate / peer.rate, AT_LEAST,
+        1),
 ]
 
 

@@ -1,7 +1,7 @@
 """remote_bench.py LIBRARY: 1000 movies embedded by a server that answers after 50 ms.
 
-The server is the tests' own, on this machine. Beside semantic_sync: a request a row on one connection
-that is kept, as an embedder does that SQLite calls row by row.
+The server is the tests' own, on this machine. Beside semantic_sync: a request a row on one
+connection that is kept, as an embedder does that SQLite calls row by row.
 """
 import http.client
 import json
@@ -53,8 +53,10 @@ def main():
         changed = synchronise(server, db)
         ideal = math.ceil(first[1] / CONCURRENCY) * DELAY
         print(f"{len(movies)} movies, a server that answers after {DELAY * 1000:.0f} ms")
-        print(f"semantic_sync: {first[0]:.3f} s, {first[1]} requests, {first[0] / ideal:.2f} times the ideal")
-        print(f"  again: {again[0]:.3f} s, {again[1]} requests; 7 rows changed: {changed[0]:.3f} s, "
+        print(f"semantic_sync: {first[0]:.3f} s, {first[1]} requests, {first[0] / ideal:.2f} times "
+              f"the ideal")
+        print(f"  again: {again[0]:.3f} s, {again[1]} requests; 7 rows changed: {changed[0]:.3f} "
+              f"s, "
               f"{changed[1]} requests")
         peer = row_by_row(server, [movie["title"] for movie in movies])
         print(f"a request a row: {peer:.1f} s, {peer / first[0]:.0f} times as long")

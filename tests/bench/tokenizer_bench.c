@@ -1,6 +1,6 @@
 /*
- * tokenizer_bench.c: megabytes of text that are tokenized a second, on one core, in documents of 1400
- * bytes.
+ * tokenizer_bench.c: megabytes of text that are tokenized a second, on one core, in documents of
+ * 1400 bytes.
  *
  * With RERANK_SHARED the published movies by the vocabulary of BERT; and always words of two
  * syllables, by WordPiece and by Unigram, each syllable a token.

@@ -1,14 +1,14 @@
 """vectors.py: the vectors that index_bench searches, its queries, and which answers are right.
 
-Without a file the vectors are drawn: unit vectors around CLUSTERS centres, of uneven sizes (log-normal),
-at uneven distances from their centre (about .75 cosine). The numbers are chosen so that sign bits rank
-them as they rank embeddings: among the 200 nearest by Hamming distance are .99 of the true 25 at
-100,000 x 384, and .73 at 1,000,000 x 384. Blocks of rows have their own seeds: fewer rows are a prefix
-of more.
+Without a file the vectors are drawn: unit vectors around CLUSTERS centres, of uneven sizes
+(log-normal), at uneven distances from their centre (about .75 cosine). The numbers are chosen so
+that sign bits rank them as they rank embeddings: among the 200 nearest by Hamming distance are .99
+of the true 25 at 100,000 x 384, and .73 at 1,000,000 x 384. Blocks of rows have their own seeds:
+fewer rows are a prefix of more.
 
 With a file (.npy, or lines of a word and its numbers as GloVe and word2vec write them) the rows are
-shuffled, and some of them kept out as queries. All vectors are scaled to unit length, so that cosine and
-l2 have the same neighbours. They lie in .npy files, which the contenders read.
+shuffled, and some of them kept out as queries. All vectors are scaled to unit length, so that
+cosine and l2 have the same neighbours. They lie in .npy files, which the contenders read.
 """
 import os
 
@@ -130,7 +130,8 @@ class Dataset:
 
 
 def drawn(folder, rows, dimensions, n_queries):
-    """The dataset of drawn vectors; files that are in the folder already are used when they suffice."""
+    """The dataset of drawn vectors; files that are in the folder already are used when they
+    suffice."""
     path = os.path.join(folder, f"vectors-{dimensions}.npy")
     queries_path = os.path.join(folder, f"queries-{dimensions}-{n_queries}.npy")
     if os.path.exists(path) and os.path.exists(queries_path):

@@ -1,5 +1,5 @@
-"""Local models through SQL, beside an independent reference (tests/golden/local/reference.py, double
-precision in numpy; PyTorch's own numbers in golden.txt)."""
+"""Local models through SQL, beside an independent reference (tests/golden/local/reference.py,
+double precision in numpy; PyTorch's own numbers in golden.txt)."""
 import json
 import os
 import shutil
@@ -64,11 +64,13 @@ class LocalTest(unittest.TestCase):
         return numpy.frombuffer(blob, dtype="<f4")
 
     def embed_all(self, all_texts, model):
-        rows = self.db.execute("SELECT embedding FROM embed_each(?, ?)", (json.dumps(all_texts), model))
+        rows = self.db.execute("SELECT embedding FROM embed_each(?, ?)",
+                               (json.dumps(all_texts), model))
         return [numpy.frombuffer(row[0], dtype="<f4") for row in rows]
 
     def scores(self, model):
-        rows = self.db.execute("SELECT key, relevance_score FROM rerank(?, ?, NULL, ?) ORDER BY key",
+        rows = self.db.execute(
+            "SELECT key, relevance_score FROM rerank(?, ?, NULL, ?) ORDER BY key",
                                (texts.QUERY, json.dumps(texts.DOCUMENTS), model))
         return [row[1] for row in rows]
 
@@ -112,14 +114,16 @@ class ReferenceTest(LocalTest):
 
     def test_numbers_of_pytorch(self):
         """golden.txt: what torch.nn.TransformerEncoderLayer gave."""
-        with open(os.path.join(HERE, "..", "golden", "local", "golden.txt"), encoding="utf-8") as file:
+        with open(os.path.join(HERE, "..", "golden", "local", "golden.txt"),
+                  encoding="utf-8") as file:
             lines = [line.split() for line in file if not line.startswith("#")]
         self.assertGreater(len(lines), 100)
         results = {kind: self.embed_all(texts.TEXTS, "local:test/" + kind) for kind in EMBEDDERS}
         results |= {kind: [[x] for x in self.scores("local:test/" + kind)] for kind in RERANKERS}
         for kind, _, number, *numbers in lines:
             for got, wanted in zip(results[kind][int(number)], numbers):
-                self.assertAlmostEqual(float(got), float(wanted), delta=FLOAT32 * max(1, abs(float(wanted))))
+                self.assertAlmostEqual(float(got), float(wanted),
+                                       delta=FLOAT32 * max(1, abs(float(wanted))))
 
     def test_token_ids(self):
         for kind in ("mean", "cls", "masked", "xlm", "roberta", "mpnet", "static"):
@@ -149,11 +153,13 @@ class ReferenceTest(LocalTest):
             self.assertLess(float(numpy.abs(self.embed(text, "short") - wanted).max()), FLOAT32)
 
 
-@unittest.skipIf(numpy is None or os.environ.get("RERANK_SANITIZED") == "1", "numpy is not there, or a sanitizer is")
+@unittest.skipIf(numpy is None or os.environ.get("RERANK_SANITIZED") == "1",
+                 "numpy is not there, or a sanitizer is")
 class FullSizeTest(LocalTest):
     def test_the_shape_of_bge_base(self):
         """12 layers of 768: what no small model shows, such as sums over 3072 products."""
-        models.write(self.folder("base"), models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512,
+        models.write(self.folder("base"),
+                     models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512,
                                                       pooling="cls", seed=15))
         self.addCleanup(shutil.rmtree, self.folder("base"))
         some = [texts.TEXTS[1], " ".join(texts.TEXTS)[:2000]]
@@ -195,7 +201,8 @@ class BehaviourTest(LocalTest):
         def work():
             db = connect()
             for _ in range(5):
-                got.append(db.execute("SELECT embed(?, 'local:test/cls')", (texts.LONG,)).fetchone()[0])
+                got.append(db.execute("SELECT embed(?, 'local:test/cls')",
+                                      (texts.LONG,)).fetchone()[0])
                 db.execute("SELECT rerank(?, 'x', 'local:test/cross')", (texts.QUERY,)).fetchall()
             db.close()
         threads = [threading.Thread(target=work) for _ in range(4)]
@@ -211,8 +218,8 @@ class BehaviourTest(LocalTest):
         n = self.db.execute("SELECT truncated FROM rerank_stats WHERE model = 'local:test/masked'")
         self.assertEqual(n.fetchone()[0], 1)
         self.db.execute("SELECT rerank_config('on_overlong', 'error')").fetchall()
-        self.fails("reads 20 tokens, and the text has [0-9]+", "SELECT embed(?, 'local:test/masked')",
-                   texts.LONG + " again")
+        self.fails("reads 20 tokens, and the text has [0-9]+",
+                   "SELECT embed(?, 'local:test/masked')", texts.LONG + " again")
         self.assertEqual(len(self.embed("bats", "local:test/masked")), 64)
 
     def test_interrupt(self):
@@ -247,7 +254,8 @@ class BehaviourTest(LocalTest):
         self.assertEqual([row[0] for row in rows], [i for _, i in wanted])
         cross = reference.Model(self.folder("cross"))
         for rowid, _, relevance in rows:
-            self.assertAlmostEqual(relevance, cross.score(texts.QUERY, texts.TEXTS[rowid - 1]), delta=FLOAT32)
+            self.assertAlmostEqual(relevance, cross.score(texts.QUERY, texts.TEXTS[rowid - 1]),
+                                   delta=FLOAT32)
 
     def test_a_model_of_one_task(self):
         self.fails("embeds and does not rerank", "SELECT rerank('a', 'b', 'local:test/mean')")
@@ -260,7 +268,8 @@ class BehaviourTest(LocalTest):
         self.assertGreater(len(rows), 10)
         for start, piece in rows:
             self.assertEqual(text[start - 1:start - 1 + len(piece)], piece)
-            n = self.db.execute("SELECT token_count(?, 'local:test/masked')", (piece,)).fetchone()[0]
+            n = self.db.execute("SELECT token_count(?, 'local:test/masked')",
+                                (piece,)).fetchone()[0]
             self.assertLessEqual(n, 20)
 
     def test_a_long_text(self):
@@ -320,9 +329,10 @@ class DamageTest(LocalTest):
     def test_configurations(self):
         self.damaged("GPT2Model", self.edit("config.json", architectures=["GPT2Model"]))
         self.damaged("swish", self.edit("config.json", hidden_act="swish"))
-        self.damaged("relative_key", self.edit("config.json", position_embedding_type="relative_key"))
-        self.damaged("3 labels", self.edit("config.json", id2label={"0": "a", "1": "b", "2": "c"}), "cross",
-                     "rerank")
+        self.damaged("relative_key",
+                     self.edit("config.json", position_embedding_type="relative_key"))
+        self.damaged("3 labels", self.edit("config.json", id2label={"0": "a", "1": "b", "2": "c"}),
+                     "cross", "rerank")
         self.damaged("hidden_size", self.edit("config.json", hidden_size=-1))
         self.damaged("shape", self.edit("config.json", intermediate_size=101))
         self.damaged("no tensor encoder.layer.2", self.edit("config.json", num_hidden_layers=3))
@@ -332,18 +342,21 @@ class DamageTest(LocalTest):
         def longer(folder):
             with open(os.path.join(folder, "vocab.txt"), "a", encoding="utf-8") as file:
                 file.write("onemore\n")
-        self.damaged("the tokenizer has [0-9]+ tokens, and the embedding matrix [0-9]+ rows", longer)
+        self.damaged("the tokenizer has [0-9]+ tokens, and the embedding matrix [0-9]+ rows",
+                     longer)
 
     def test_a_text_without_tokens(self):
         folder = self.copy("cls", "bare")
         self.edit("tokenizer.json", post_processor=None)(folder)
         self.assertEqual(len(self.embed("a bat", "local:test/bare")), 96)
-        self.fails("the text has no tokens of local:test/bare", "SELECT embed(char(8203), 'local:test/bare')")
+        self.fails("the text has no tokens of local:test/bare",
+                   "SELECT embed(char(8203), 'local:test/bare')")
 
     def test_weights(self):
         name = "encoder.layer.1.output.dense.weight"
         self.damaged("no tensor", self.edit_weights(lambda h: h.update({"other": h.pop(name)})))
-        self.damaged("model.safetensors", self.edit_weights(lambda h: h[name].update(data_offsets=[0, 4])))
+        self.damaged("model.safetensors",
+                     self.edit_weights(lambda h: h[name].update(data_offsets=[0, 4])))
 
         def infinite(header, body):
             at = header[name]["data_offsets"][0]
@@ -368,8 +381,8 @@ class DamageTest(LocalTest):
         other.close()
 
     def test_names(self):
-        for name in ("local:../test/mean", "local:/etc/passwd", "local:test/../test/mean", "local:.", "local:",
-                     "local:test/none"):
+        for name in ("local:../test/mean", "local:/etc/passwd", "local:test/../test/mean",
+                     "local:.", "local:", "local:test/none"):
             self.fails("embed: ", "SELECT embed('a', ?)", name)
 
     def test_the_cache_layout_of_the_hub(self):

@@ -1,5 +1,5 @@
-"""`make model`: downloads from a hub of the test's own, which keeps large files on another server as
-the real one does, and misbehaves on command."""
+"""`make model`: downloads from a hub of the test's own, which keeps large files on another server
+as the real one does, and misbehaves on command."""
 import http.server
 import json
 import os
@@ -132,7 +132,8 @@ class ModelDownloadTest(unittest.TestCase):
         """(whether it succeeded, what it said); the files asked for are in self.got."""
         self.hub.requests.clear()
         environment = {name: value for name, value in os.environ.items()
-                       if not name.startswith(("HF_", "XDG_", "LD_")) and "proxy" not in name.lower()}
+                       if not name.startswith(("HF_", "XDG_", "LD_"))
+                       and "proxy" not in name.lower()}
         environment.update(HOME=self.folder,
                            HF_ENDPOINT=f"http://127.0.0.1:{self.hub.ports['hub']}")
         environment.update(variables)

@@ -1,13 +1,8 @@
-"""semantic_index as a program sees it: transactions, savepoints, several connections, interrupts.
-
-"""
+"""semantic_index as a program sees it: queries, what sync does, how it is created."""
 import json
 import os
 import sqlite3
-import struct
 import sys
-import threading
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -72,13 +67,15 @@ class Search(Base):
         everything = [row[0] for row in self.rows("SELECT rowid FROM ix('bats')")]
         worst = everything[-2:]
         rows = self.rows(
-            "SELECT rowid FROM ix WHERE query = 'bats' AND k = 2 AND rowid IN (SELECT value FROM json_each(?))",
+            "SELECT rowid FROM ix WHERE query = 'bats' AND k = 2 AND rowid IN (SELECT value FROM "
+            "json_each(?))",
             json.dumps(worst),
         )
         self.assertEqual([row[0] for row in rows], worst)
         similarities = [row[0] for row in self.rows("SELECT similarity FROM ix('bats')")]
         floor = similarities[1]
-        self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity >= ?", floor), 2)
+        self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity >= ?", floor),
+                         2)
         self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity > ?", floor), 1)
         self.assertEqual(self.one("SELECT count(*) FROM ix('bats', 5) WHERE similarity >= 2"), 0)
         self.assertEqual(self.one("SELECT count(*) FROM ix('bats') WHERE similarity >= NULL"), 0)
@@ -87,7 +84,8 @@ class Search(Base):
         for lists in ("rowid IN (1, 2, 3) AND rowid IN (SELECT 3 UNION SELECT 2)",
                       "rowid IN (SELECT 3 UNION SELECT 2) AND rowid IN (3, 2, 1)",
                       "rowid IN (SELECT 2) AND rowid IN (1, 2) AND rowid IN (3, 2)"):
-            self.assertIn(self.one(f"SELECT rowid FROM ix WHERE query = 'bats' AND k = 1 AND {lists}"),
+            self.assertIn(self.one(
+                f"SELECT rowid FROM ix WHERE query = 'bats' AND k = 1 AND {lists}"),
                           (2, 3))
         self.assertEqual(self.rows("SELECT rowid FROM ix WHERE query = 'bats' AND k = 1 AND "
                                    "rowid IN (1, 2) AND rowid IN (3, 4)"), [])
@@ -95,21 +93,25 @@ class Search(Base):
     def test_rowid_equality_does_not_change_the_answer(self):
         best = self.one("SELECT rowid FROM ix('bats', 1)")
         for id, *_ in FILMS:
-            found = self.one("SELECT count(*) FROM ix('bats', 1) AS s JOIN films f ON f.id = s.rowid WHERE f.id = ?", id)
+            found = self.one("SELECT count(*) FROM ix('bats', 1) AS s JOIN films f ON f.id = "
+                             "s.rowid WHERE f.id = ?", id)
             self.assertEqual(found, int(id == best))
 
     def test_relevance_is_computed_when_read_and_once(self):
         self.rows("SELECT title, similarity FROM ix('bats')")
         self.assertEqual(model_calls(self.db, "rerank"), 0)
-        rows = self.rows("SELECT title, relevance, rank FROM ix('bats') ORDER BY relevance DESC LIMIT 2")
+        rows = self.rows("SELECT title, relevance, rank FROM ix('bats') ORDER BY relevance DESC "
+                         "LIMIT 2")
         self.assertEqual(model_calls(self.db, "rerank"), 1)
         self.assertGreaterEqual(rows[0][1], rows[1][1])
         self.rows("SELECT relevance FROM ix('bats') ORDER BY similarity DESC")
         self.assertEqual(model_calls(self.db, "rerank"), 2)
 
     def test_relevance_is_the_same_in_any_order(self):
-        by_relevance = self.rows("SELECT rowid, relevance, rank FROM ix('bats') ORDER BY relevance DESC")
-        by_similarity = self.rows("SELECT rowid, relevance, rank FROM ix('bats') ORDER BY similarity DESC")
+        by_relevance = self.rows(
+            "SELECT rowid, relevance, rank FROM ix('bats') ORDER BY relevance DESC")
+        by_similarity = self.rows(
+            "SELECT rowid, relevance, rank FROM ix('bats') ORDER BY similarity DESC")
         self.assertEqual(sorted(by_relevance), sorted(by_similarity))
         self.assertEqual([row[2] for row in by_similarity], [1, 2, 3, 4, 5])
 
@@ -123,15 +125,18 @@ class Search(Base):
 
     def test_order_is_consumed(self):
         for order in ("relevance DESC", "similarity DESC", "distance", "rank"):
-            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY {order}")
+            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY "
+                             f"{order}")
             self.assertNotIn("TEMP B-TREE", str(plan), order)
         for order in ("relevance", "similarity", "distance DESC", "title"):
-            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY {order}")
+            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY "
+                             f"{order}")
             self.assertIn("TEMP B-TREE", str(plan), order)
 
     def test_order_over_many_queries_is_sorted(self):
         rows = self.rows(
-            "SELECT similarity FROM (SELECT 'bats' q UNION ALL SELECT 'soup' UNION ALL SELECT 'train') "
+            "SELECT similarity FROM (SELECT 'bats' q UNION ALL SELECT 'soup' UNION ALL SELECT "
+            "'train') "
             "JOIN ix ON ix.query = q AND ix.k = 2 ORDER BY similarity DESC"
         )
         self.assertEqual(len(rows), 6)
@@ -139,45 +144,57 @@ class Search(Base):
 
     def test_query_and_k_read_back(self):
         self.assertEqual(
-            self.rows("SELECT DISTINCT query, k, ix FROM ix WHERE query = 'bats' AND k = 2"), [("bats", 2, "bats")]
+            self.rows("SELECT DISTINCT query, k, ix FROM ix WHERE query = 'bats' AND k = 2"),
+            [("bats", 2, "bats")]
         )
         self.db.execute(
-            "CREATE VIEW search AS SELECT s.query, s.k, f.id, f.title, s.similarity, s.relevance, s.rank "
+            "CREATE VIEW search AS SELECT s.query, s.k, f.id, f.title, s.similarity, s.relevance, "
+            "s.rank "
             "FROM ix s JOIN films f ON f.id = s.rowid"
         )
-        direct = self.rows("SELECT title FROM search WHERE query = 'bats' AND k = 3 ORDER BY similarity DESC")
+        direct = self.rows("SELECT title FROM search WHERE query = 'bats' AND k = 3 ORDER BY "
+                           "similarity DESC")
         self.assertEqual(len(direct), 3)
         for sql in (
             "SELECT count(*) FROM (SELECT 1) LEFT JOIN search ON query = 'bats' AND k = 3",
-            "SELECT count(*) FROM (SELECT DISTINCT title, query FROM search WHERE query = 'bats' AND k = 3)",
-            "SELECT count(*) FROM (SELECT title FROM search WHERE query = 'bats' AND k = 3 GROUP BY title)",
-            "SELECT sum(n) FROM (SELECT count(*) AS n FROM search WHERE query = 'bats' AND k = 3 UNION ALL SELECT 0)",
+            "SELECT count(*) FROM (SELECT DISTINCT title, query FROM search WHERE query = 'bats' "
+            "AND k = 3)",
+            "SELECT count(*) FROM (SELECT title FROM search WHERE query = 'bats' AND k = 3 GROUP "
+            "BY title)",
+            "SELECT sum(n) FROM (SELECT count(*) AS n FROM search WHERE query = 'bats' AND k = 3 "
+            "UNION ALL SELECT 0)",
         ):
             self.assertEqual(self.one(sql), 3, sql)
 
     def test_window_over_the_view(self):
         self.db.execute(
-            "CREATE VIEW ranked AS SELECT query, k, title, row_number() OVER (PARTITION BY query ORDER BY similarity "
+            "CREATE VIEW ranked AS SELECT query, k, title, row_number() OVER (PARTITION BY query "
+            "ORDER BY similarity "
             "DESC) AS place FROM ix"
         )
         rows = self.rows("SELECT title, place FROM ranked WHERE query = 'bats'")
         self.assertEqual(sorted(row[1] for row in rows), [1, 2, 3, 4, 5])
-        self.db.execute("CREATE VIEW lost AS SELECT query, title, row_number() OVER (ORDER BY similarity) AS n FROM ix")
-        self.fails("the query did not reach the index", "SELECT title FROM lost WHERE query = 'bats'")
+        self.db.execute("CREATE VIEW lost AS SELECT query, title, row_number() OVER (ORDER BY "
+                        "similarity) AS n FROM ix")
+        self.fails("the query did not reach the index",
+                   "SELECT title FROM lost WHERE query = 'bats'")
 
     def test_table_of_queries(self):
         self.db.execute("CREATE TABLE queries(id INTEGER PRIMARY KEY, text)")
         self.db.executemany("INSERT INTO queries(text) VALUES (?)", [("bats",), ("soup",), (None,)])
-        rows = self.rows("SELECT q.id, s.rowid FROM queries q JOIN ix s ON s.query = q.text AND s.k = 1 ORDER BY q.id")
+        rows = self.rows("SELECT q.id, s.rowid FROM queries q JOIN ix s ON s.query = q.text AND "
+                         "s.k = 1 ORDER BY q.id")
         self.assertEqual([row[0] for row in rows], [1, 2])
         self.assertEqual(rows[1][1], 4)
-        rows = self.rows("SELECT q.id, s.title FROM queries q LEFT JOIN ix(q.text, 1) s ORDER BY q.id")
+        rows = self.rows("SELECT q.id, s.title FROM queries q LEFT JOIN ix(q.text, 1) s ORDER BY "
+                         "q.id")
         self.assertEqual(len(rows), 3)
         self.assertIsNone(rows[2][1])
 
     def test_bad_k(self):
         for k in (0, -1, "abc", None, 1.5, b"x"):
-            self.fails("ix: k must be an integer of 1 or more, not", "SELECT rowid FROM ix('bats', ?)", k)
+            self.fails("ix: k must be an integer of 1 or more, not",
+                       "SELECT rowid FROM ix('bats', ?)", k)
         self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats', ?)", 2**40)), 5)
         self.assertEqual(len(self.rows("SELECT relevance FROM ix('bats', ?)", 2**40)), 5)
 
@@ -187,7 +204,8 @@ class Search(Base):
         self.fails("NUL", "SELECT rowid FROM ix('bats' || char(0))")
         self.fails("dimensions", "SELECT rowid FROM ix(?)", blob(1, 2, 3))
         self.fails("multiple of 4", "SELECT rowid FROM ix(x'010203')")
-        self.fails("relevance needs a query that is text", "SELECT relevance FROM ix((SELECT embedding FROM ix WHERE rowid = 1))")
+        self.fails("relevance needs a query that is text",
+                   "SELECT relevance FROM ix((SELECT embedding FROM ix WHERE rowid = 1))")
         self.assertEqual(self.rows("SELECT rowid FROM ix(NULL)"), [])
         self.assertEqual(len(self.rows("SELECT rowid FROM ix(5)")), 5)
         self.assertEqual(len(self.rows("SELECT rowid FROM ix(?)", "bats " * 2_000_000)), 5)
@@ -197,10 +215,12 @@ class Search(Base):
         self.assertEqual(self.ids(), [1, 2, 3, 4, 5])
         for column in ("query", "k", "similarity", "distance", "relevance", "rank", "ix"):
             self.fails("the query did not reach the index", f"SELECT {column} FROM ix")
-        self.assertEqual([r[0] for r in self.rows("SELECT rowid FROM ix WHERE rowid IN (5, 1, 9)")], [1, 5])
+        self.assertEqual([r[0] for r in self.rows("SELECT rowid FROM ix WHERE rowid IN (5, 1, 9)")],
+                         [1, 5])
 
     def test_k_must_be_usable(self):
-        self.fails("no query solution", "SELECT 1 FROM ix a JOIN ix b ON a.query = b.title AND b.query = a.title")
+        self.fails("no query solution",
+                   "SELECT 1 FROM ix a JOIN ix b ON a.query = b.title AND b.query = a.title")
 
     def test_content_changes_without_sync(self):
         self.db.execute("UPDATE films SET title = 'Renamed' WHERE id = 1")
@@ -220,10 +240,12 @@ class Search(Base):
 
     def test_content_emptied_and_dropped(self):
         self.db.execute("DELETE FROM films")
-        self.assertEqual(self.rows("SELECT embedded, deleted, total FROM semantic_sync('ix')")[-1], (0, 5, 0))
+        self.assertEqual(self.rows("SELECT embedded, deleted, total FROM semantic_sync('ix')")[-1],
+                         (0, 5, 0))
         self.assertEqual(self.rows("SELECT rowid FROM ix('bats')"), [])
         self.db.execute("DROP TABLE films")
-        self.fails("ix: content films cannot be read: no such table", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.fails("ix: content films cannot be read: no such table",
+                   "INSERT INTO ix(ix) VALUES ('sync')")
         self.fails("content films cannot be read", "SELECT * FROM semantic_sync('ix')")
         self.db.execute("DROP TABLE ix")
         self.assertEqual(self.rows("SELECT name FROM sqlite_schema"), [])
@@ -235,13 +257,15 @@ class Search(Base):
 
     def test_empty_texts_are_not_indexed(self):
         self.db.execute("UPDATE films SET title = NULL, overview = '  ' WHERE id = 3")
-        self.assertEqual(self.rows("SELECT embedded, deleted, total FROM semantic_sync('ix')")[-1], (0, 1, 4))
+        self.assertEqual(self.rows("SELECT embedded, deleted, total FROM semantic_sync('ix')")[-1],
+                         (0, 1, 4))
         self.db.execute("INSERT INTO ix(rowid) VALUES (3)")
         self.assertEqual(self.ids(), [1, 2, 4, 5])
         self.check()
 
     def test_bad_row_is_named(self):
-        self.db.execute("INSERT INTO films VALUES (7, CAST(x'ff' AS TEXT), 'x'), (8, 'good', 'row')")
+        self.db.execute("INSERT INTO films VALUES (7, CAST(x'ff' AS TEXT), 'x'), (8, 'good', "
+                        "'row')")
         self.fails("row 7: .*UTF-8", "SELECT * FROM semantic_sync('ix')")
         self.db.execute("UPDATE films SET title = x'00' WHERE id = 7")
         self.fails("row 7: .*blob", "INSERT INTO ix(ix) VALUES ('sync')")
@@ -250,7 +274,8 @@ class Search(Base):
 
     def test_rename_and_drop(self):
         self.db.execute("ALTER TABLE ix RENAME TO other")
-        self.assertEqual(self.rows("SELECT rowid FROM other WHERE other MATCH 'bats in a cave' AND k = 1"), [(5,)])
+        self.assertEqual(self.rows(
+            "SELECT rowid FROM other WHERE other MATCH 'bats in a cave' AND k = 1"), [(5,)])
         self.assertEqual(self.one("SELECT embedded FROM semantic_sync('other')"), 0)
         self.db.execute("DROP TABLE other")
         self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name <> 'films'"), [])
@@ -268,7 +293,8 @@ class Search(Base):
         self.db.execute("CREATE VIEW v AS SELECT * FROM semantic_sync('ix')")
         self.fails("unsafe use of virtual table", "SELECT * FROM v")
         self.fails("no semantic_index is called nope", "SELECT * FROM semantic_sync('nope')")
-        self.fails("not a semantic_index|no semantic_index is called films", "SELECT * FROM semantic_sync('films')")
+        self.fails("not a semantic_index|no semantic_index is called films",
+                   "SELECT * FROM semantic_sync('films')")
         self.fails("expected the name of a semantic_index", "SELECT * FROM semantic_sync()")
         self.assertEqual(self.rows("SELECT * FROM semantic_sync(NULL)"), [])
 
@@ -276,7 +302,8 @@ class Search(Base):
         other = connect(self.path)
         self.addCleanup(other.close)
         mine = self.rows("SELECT rowid, similarity FROM ix('bats in the dark')")
-        self.assertEqual(other.execute("SELECT rowid, similarity FROM ix('bats in the dark')").fetchall(), mine)
+        hits = other.execute("SELECT rowid, similarity FROM ix('bats in the dark')").fetchall()
+        self.assertEqual(hits, mine)
         other.execute("INSERT INTO films VALUES (6, 'Owl Night', 'An owl hunts mice at night.')")
         other.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
         self.assertEqual(
@@ -304,7 +331,8 @@ class Search(Base):
         self.db.execute("UPDATE ix_vectors SET vector = x'0102' WHERE id = 2")
         self.fails("row 2: expected a vector of", "SELECT rowid FROM ix('bats')")
         self.fails("row 2: expected a vector of", "INSERT INTO ix(ix) VALUES ('integrity-check')")
-        self.db.execute("UPDATE ix_vectors SET vector = zeroblob((SELECT length(vector) FROM ix_vectors WHERE id = 1)) WHERE id = 2")
+        self.db.execute("UPDATE ix_vectors SET vector = zeroblob((SELECT length(vector) FROM "
+                        "ix_vectors WHERE id = 1)) WHERE id = 2")
         self.fails("row 2", "SELECT rowid FROM ix('bats')")
         self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
         self.check()
@@ -327,7 +355,8 @@ class Search(Base):
                 fresh.execute("SELECT title FROM ix('bats')").fetchall()
             fresh.execute("DROP TABLE IF EXISTS ix")
             self.assertEqual(
-                fresh.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'").fetchall(), [], damage
+                fresh.execute("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'").fetchall(),
+                [], damage
             )
             fresh.close()
             self.db.close()
@@ -344,50 +373,63 @@ class Create(Base):
     def test_errors_name_what_is_wrong(self):
         for options, pattern in (
             ("content='films', text='title', metrik='dot'", "unknown option 'metrik'"),
-            ("content='films', text='title', metric='manhattan'", "metric must be 'cosine', 'dot' or 'l2', not 'manhattan'"),
+            ("content='films', text='title', metric='manhattan'",
+             "metric must be 'cosine', 'dot' or 'l2', not 'manhattan'"),
             ("content='films', text='title', quantize='pq'", "quantize must be"),
             ("content='films', text='titel'", "text: films has no column 'titel'"),
-            ("content='films', text='title', document='nope'", "document: films has no column 'nope'"),
+            ("content='films', text='title', document='nope'",
+             "document: films has no column 'nope'"),
             ("content='films'", "option text is missing"),
             ("content='filmz', text='title'", "no table or view filmz"),
             ("text='title'", "need content"),
             ("content='films', text='title', candidates=0", "candidates must be an integer from 1"),
-            ("content='films', text='title', dimensions=70000", "dimensions must be an integer from 1 to 65536"),
+            ("content='films', text='title', dimensions=70000",
+             "dimensions must be an integer from 1 to 65536"),
             ("content='films', text='title', dimensions=abc", "dimensions must be"),
             ("content='films', text='title', model='nope:x'", "model: .*nope"),
             ("content='films', text='title', reranker='nope:x'", "reranker: .*nope"),
             ("content='films', content='films', text='title'", "option content is given twice"),
-            ("content='films', text='title', content_rowid='nope'", "content_rowid: films has no column 'nope'"),
+            ("content='films', text='title', content_rowid='nope'",
+             "content_rowid: films has no column 'nope'"),
             ("films", "expected option = value"),
             ("content='films', text=''", "expected column names"),
         ):
             self.fails(pattern, f"CREATE VIRTUAL TABLE ix USING semantic_index({options})")
-            self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'"), [], options)
+            self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'"), [],
+                             options)
 
     def test_without_rowid_is_refused(self):
         self.db.execute("CREATE TABLE w(id INTEGER PRIMARY KEY, t) WITHOUT ROWID")
-        self.fails("WITHOUT ROWID", "CREATE VIRTUAL TABLE ix USING semantic_index(content='w', text='t')")
+        self.fails("WITHOUT ROWID",
+                   "CREATE VIRTUAL TABLE ix USING semantic_index(content='w', text='t')")
 
     def test_view_as_content(self):
-        self.db.execute("CREATE VIEW v AS SELECT id + 100 AS key, title || ' film' AS words FROM films")
-        self.fails("content_rowid", "CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='words')")
-        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='words', content_rowid='key')")
+        self.db.execute("CREATE VIEW v AS SELECT id + 100 AS key, title || ' film' AS words FROM "
+                        "films")
+        self.fails("content_rowid",
+                   "CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='words')")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='words', "
+                        "content_rowid='key')")
         self.assertEqual(self.one("SELECT embedded FROM semantic_sync('ix')"), 5)
-        self.assertEqual(self.rows("SELECT rowid, words FROM ix('penguin', 1)"), [(102, "The Penguin Island film")])
+        self.assertEqual(self.rows("SELECT rowid, words FROM ix('penguin', 1)"),
+                         [(102, "The Penguin Island film")])
 
     def test_view_with_repeated_or_missing_keys(self):
         self.db.execute("CREATE VIEW v AS SELECT 1 AS key, title FROM films")
-        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='title', content_rowid='key')")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='v', text='title', "
+                        "content_rowid='key')")
         self.fails("must be unique: 1 comes twice", "INSERT INTO ix(ix) VALUES ('sync')")
         self.db.execute("DROP VIEW v")
         self.db.execute("CREATE VIEW v AS SELECT title AS key, title FROM films")
         self.fails("must be an integer", "INSERT INTO ix(ix) VALUES ('sync')")
 
     def test_columns_of_our_names_are_hidden(self):
-        self.db.execute("CREATE TABLE odd(id INTEGER PRIMARY KEY, rank TEXT, \"odd, name\" TEXT, ix TEXT, year INTEGER)")
+        self.db.execute("CREATE TABLE odd(id INTEGER PRIMARY KEY, rank TEXT, \"odd, name\" TEXT, "
+                        "ix TEXT, year INTEGER)")
         self.db.execute("INSERT INTO odd VALUES (1, 'first place', 'medal winner', 'z', 1999)")
         self.db.execute(
-            "CREATE VIRTUAL TABLE ix USING semantic_index(content='odd', text='rank, \"odd, name\"', document='rank')"
+            "CREATE VIRTUAL TABLE ix USING semantic_index(content='odd', text='rank, \"odd, "
+            "name\"', document='rank')"
         )
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
         cursor = self.db.execute("SELECT * FROM ix('medal')")
@@ -430,14 +472,17 @@ class Create(Base):
     def test_quantised_index_finds_the_same(self):
         self.db.executemany(
             "INSERT INTO films VALUES (?, ?, ?)",
-            [(100 + i, f"Film {i}", f"story number {i * i} of {i % 7} people and {i % 13} dogs") for i in range(500)],
+            [(100 + i, f"Film {i}", f"story number {i * i} of {i % 7} people and {i % 13} dogs")
+             for i in range(500)],
         )
         for quantize in ("int8", "bit"):
             self.db.execute("DROP TABLE IF EXISTS ix")
             add_index(self.db, options=f", quantize='{quantize}'")
             self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-            exact = [r[0] for r in self.rows("SELECT rowid FROM ix('seven dogs in a cave with bats') LIMIT 10")]
-            fast = [r[0] for r in self.rows("SELECT rowid FROM ix('seven dogs in a cave with bats', 10)")]
+            exact = [r[0] for r in self.rows(
+                "SELECT rowid FROM ix('seven dogs in a cave with bats') LIMIT 10")]
+            fast = [r[0] for r in self.rows(
+                "SELECT rowid FROM ix('seven dogs in a cave with bats', 10)")]
             self.assertGreaterEqual(len(set(exact) & set(fast)), 9, quantize)
             self.check()
             self.db.execute("UPDATE ix_data SET bytes = zeroblob(length(bytes)) WHERE block = "
@@ -445,385 +490,6 @@ class Create(Base):
             self.fails("optimize", "INSERT INTO ix(ix) VALUES ('integrity-check')")
             self.db.execute("INSERT INTO ix(ix) VALUES ('optimize')")
             self.check()
-
-
-class OwnVectors(Base):
-    def setUp(self):
-        super().setUp()
-        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(metric='l2')")
-
-    def test_bring_your_own(self):
-        for id in range(1, 6):
-            self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (?, ?)", (id, blob(id, 0)))
-        self.assertEqual(
-            self.rows("SELECT rowid, distance FROM ix(?, 2)", blob(3.25, 0)), [(3, 0.25), (4, 0.75)]
-        )
-        self.fails("expected 2 dimensions, as the index has, not 3", "INSERT INTO ix(rowid, embedding) VALUES (9, '[1,2,3]')")
-        self.fails("NaN|not finite|finite", "INSERT INTO ix(rowid, embedding) VALUES (9, ?)", blob(float("nan"), 1))
-        self.fails("multiple of 4", "INSERT INTO ix(rowid, embedding) VALUES (9, x'01')")
-        self.fails("embedding", "INSERT INTO ix(rowid, embedding) VALUES (9, 'abc')")
-        self.db.execute("UPDATE ix SET embedding = '[30, 0]' WHERE rowid = 3")
-        self.assertEqual(self.one("SELECT vector_to_json(embedding) FROM ix WHERE rowid = 3"), "[30,0]")
-        self.fails("a rowid cannot be changed", "UPDATE ix SET rowid = 8 WHERE rowid = 3")
-        self.check()
-
-    def test_mixed_dimensions_in_one_transaction(self):
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1,2]')")
-        self.fails("expected 2 dimensions", "INSERT INTO ix(rowid, embedding) VALUES (2, '[1,2,3]')")
-        self.db.execute("COMMIT")
-        self.assertEqual(self.ids(), [1])
-
-    def test_metrics(self):
-        for metric, expected in (("cosine", 0.6), ("dot", 30.0)):
-            self.db.execute(f"CREATE VIRTUAL TABLE m USING semantic_index(metric='{metric}')")
-            self.db.execute("INSERT INTO m(rowid, embedding) VALUES (1, '[6, 8]')")
-            similarity, distance = self.db.execute("SELECT similarity, distance FROM m('[5, 0]')").fetchone()
-            self.assertAlmostEqual(similarity, expected, places=5)
-            self.assertAlmostEqual(distance, {"cosine": 0.4, "dot": -30.0}[metric], places=5)
-            if metric == "cosine":
-                self.fails("zero vector", "INSERT INTO m(rowid, embedding) VALUES (2, '[0, 0]')")
-                self.fails("zero vector", "SELECT rowid FROM m('[0, 0]')")
-            self.db.execute("DROP TABLE m")
-
-
-class WithoutContent(Base):
-    def setUp(self):
-        super().setUp()
-        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index()")
-
-    def test_keeps_its_text(self):
-        self.db.execute("INSERT INTO ix(rowid, text) VALUES (1, 'bats live in a cave'), (2, 'soup is hot')")
-        self.db.execute("INSERT INTO ix(text) VALUES ('trains are late')")
-        self.assertEqual(self.rows("SELECT rowid, text FROM ix"), [(1, "bats live in a cave"), (2, "soup is hot"), (3, "trains are late")])
-        self.assertEqual(self.one("SELECT text FROM ix('hot soup', 1)"), "soup is hot")
-        self.db.execute("UPDATE ix SET text = 'ice cream is cold' WHERE rowid = 2")
-        self.assertEqual(self.one("SELECT text FROM ix('cold ice cream', 1)"), "ice cream is cold")
-        self.db.execute("INSERT INTO ix(rowid, text) VALUES (2, 'again soup')")
-        self.assertEqual(self.one("SELECT text FROM ix WHERE rowid = 2"), "again soup")
-        self.db.execute("DELETE FROM ix WHERE rowid = 1")
-        self.assertEqual(self.ids(), [2, 3])
-        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        self.assertEqual(self.one("SELECT text FROM ix('late train', 1)"), "trains are late")
-        self.assertEqual(len(self.rows("SELECT relevance FROM ix('late train')")), 2)
-        self.check()
-        self.db.execute("DELETE FROM ix")
-        self.assertEqual(self.ids(), [])
-
-    def test_bad_rows(self):
-        self.fails("row 1: .*empty", "INSERT INTO ix(rowid, text) VALUES (1, '')")
-        self.fails("empty", "INSERT INTO ix(rowid) VALUES (1)")
-        self.fails("blob", "INSERT INTO ix(rowid, text) VALUES (1, x'00')")
-        self.fails("UTF-8", "INSERT INTO ix(rowid, text) VALUES (1, CAST(x'ff' AS TEXT))")
-        self.fails("column similarity cannot be written", "INSERT INTO ix(rowid, text, similarity) VALUES (1, 'a', 2)")
-        self.assertEqual(self.ids(), [])
-
-
-class Transactions(Base):
-    def setUp(self):
-        super().setUp()
-        add_films(self.db)
-        add_index(self.db)
-
-    def test_rows_of_a_statement_are_one_request(self):
-        before = model_calls(self.db, "embed")
-        self.db.execute("INSERT INTO ix(rowid) SELECT id FROM films")
-        self.assertEqual(model_calls(self.db, "embed") - before, 1)
-        self.assertEqual(self.ids(), [1, 2, 3, 4, 5])
-
-    def test_rows_of_a_transaction_are_one_request(self):
-        before = model_calls(self.db, "embed")
-        self.db.execute("BEGIN")
-        for id, *_ in FILMS:
-            self.db.execute("INSERT INTO ix(rowid) VALUES (?)", (id,))
-        self.db.execute("DELETE FROM ix WHERE rowid = 2")
-        self.db.execute("INSERT INTO ix(rowid) VALUES (2)")
-        self.db.execute("COMMIT")
-        self.assertEqual(model_calls(self.db, "embed") - before, 1)
-        self.assertEqual(self.ids(), [1, 2, 3, 4, 5])
-        self.check()
-
-    def add_triggers(self):
-        self.db.executescript(
-            """
-            CREATE TRIGGER a AFTER INSERT ON films BEGIN INSERT INTO ix(rowid) VALUES (new.id); END;
-            CREATE TRIGGER b AFTER DELETE ON films BEGIN DELETE FROM ix WHERE rowid = old.id; END;
-            CREATE TRIGGER c AFTER UPDATE ON films BEGIN INSERT INTO ix(rowid) VALUES (new.id); END;
-            """
-        )
-
-    def test_row_triggers_are_one_request(self):
-        self.add_triggers()
-        before = model_calls(self.db, "embed")
-        self.db.execute("INSERT INTO films SELECT id + 10, title, overview || ' again' FROM films")
-        self.assertEqual(model_calls(self.db, "embed") - before, 1)
-        self.assertEqual(len(self.ids()), 5)
-        self.db.execute("UPDATE films SET title = 'New ' || title WHERE id > 10")
-        self.assertEqual(model_calls(self.db, "embed") - before, 2)
-        self.db.execute("DELETE FROM films WHERE id = 11")
-        self.assertEqual(self.ids(), [12, 13, 14, 15])
-        self.check()
-
-    def test_trigger_statement_that_fails_leaves_nothing(self):
-        self.add_triggers()
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO films VALUES (20, 'Kept', 'kept row')")
-        with self.assertRaises(sqlite3.IntegrityError):
-            self.db.execute("INSERT INTO films SELECT CASE value WHEN 4 THEN 20 ELSE 30 + value END, 'x', 'y' FROM json_each('[1,2,3,4]')")
-        self.db.execute("COMMIT")
-        self.assertEqual(self.ids(), [20])
-        self.check()
-
-    def test_rollback(self):
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
-        self.assertEqual(self.ids(), [1])
-        self.db.execute("INSERT INTO ix(rowid) VALUES (2)")
-        self.db.execute("ROLLBACK")
-        self.assertEqual(self.ids(), [])
-        self.db.execute("INSERT INTO ix(rowid) VALUES (3)")
-        self.assertEqual(self.ids(), [3])
-
-    def test_flush_on_read_then_rollback_to(self):
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
-        self.db.execute("SAVEPOINT a")
-        self.db.execute("INSERT INTO ix(rowid) VALUES (2)")
-        self.assertEqual(self.ids(), [1, 2])
-        self.db.execute("ROLLBACK TO a")
-        self.assertEqual(self.ids(), [1])
-        self.db.execute("INSERT INTO ix(rowid) VALUES (3)")
-        self.db.execute("SAVEPOINT b")
-        self.db.execute("DELETE FROM ix WHERE rowid = 1")
-        self.assertEqual(self.ids(), [3])
-        self.db.execute("ROLLBACK TO b")
-        self.db.execute("RELEASE b")
-        self.db.execute("COMMIT")
-        self.assertEqual(self.ids(), [1, 3])
-        self.check()
-
-    def test_paid_vectors_survive_rollback_to(self):
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
-        self.db.execute("SAVEPOINT a")
-        self.assertEqual(self.ids(), [1])
-        before = model_calls(self.db, "embed")
-        self.db.execute("ROLLBACK TO a")
-        self.db.execute("COMMIT")
-        self.assertEqual(self.ids(), [1])
-        self.assertEqual(model_calls(self.db, "embed"), before)
-
-    def test_random_histories(self):
-        """Savepoints, writes and reads in any order agree with a model that is three lines long."""
-        import random
-
-        random.seed(7)
-        for _ in range(60):
-            committed = set(self.ids())
-            now, saved = set(committed), []
-            self.db.execute("BEGIN")
-            for _ in range(random.randrange(1, 25)):
-                action, id = random.randrange(7), random.randrange(1, 6)
-                if action == 0:
-                    self.db.execute(f"SAVEPOINT s{len(saved)}")
-                    saved.append(set(now))
-                elif action == 1 and saved:
-                    self.db.execute(f"ROLLBACK TO s{len(saved) - 1}")
-                    now = set(saved[-1])
-                elif action == 2 and saved:
-                    saved.pop()
-                    self.db.execute(f"RELEASE s{len(saved)}")
-                elif action == 3:
-                    self.db.execute("DELETE FROM ix WHERE rowid = ?", (id,))
-                    now.discard(id)
-                elif action == 4:
-                    self.assertEqual(set(self.ids()), now)
-                else:
-                    self.db.execute("INSERT INTO ix(rowid) VALUES (?)", (id,))
-                    now.add(id)
-            if random.random() < 0.3:
-                self.db.execute("ROLLBACK")
-                self.assertEqual(set(self.ids()), committed)
-            else:
-                self.db.execute("COMMIT")
-                self.assertEqual(set(self.ids()), now)
-        self.check()
-
-    def test_insert_of_a_missing_row(self):
-        self.fails("films has no row 99 to index", "INSERT INTO ix(rowid) VALUES (99)")
-        self.fails("a row needs its rowid", "INSERT INTO ix(embedding) VALUES ('[1]')")
-        self.fails("column title belongs to films", "INSERT INTO ix(rowid, title) VALUES (1, 'x')")
-        self.db.execute("INSERT INTO ix(rowid) VALUES (1)")
-        self.fails("column title belongs to films", "UPDATE ix SET title = 'x'")
-
-    def test_many_rows_in_one_statement(self):
-        self.db.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 3099) "
-            "INSERT INTO films SELECT i, 'Film ' || i, 'number ' || (i * 7919) FROM n"
-        )
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO ix(rowid) SELECT id FROM films")
-        self.db.execute("SAVEPOINT a")
-        self.db.execute("DELETE FROM ix")
-        self.assertEqual(self.one("SELECT count(*) FROM ix"), 0)
-        self.db.execute("ROLLBACK TO a")
-        self.db.execute("COMMIT")
-        self.assertEqual(self.one("SELECT count(*) FROM ix"), 3005)
-        self.check()
-
-
-class Concurrency(Base):
-    def setUp(self):
-        super().setUp()
-        self.big = [(i, f"Film {i}", f"Words of number {i * 7919} and {i * 31}") for i in range(1, 2001)]
-
-    def fill(self, journal):
-        self.db.execute(f"PRAGMA journal_mode = {journal}")
-        add_films(self.db, films=self.big)
-        add_index(self.db)
-
-    def test_batches_are_committed(self):
-        self.fill("delete")
-        other = connect(self.path)
-        self.addCleanup(other.close)
-        seen = []
-        for embedded, pending in self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')"):
-            seen.append((embedded, pending))
-            self.assertGreaterEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], embedded)
-        self.assertGreater(len(seen), 1)
-        self.assertEqual(seen[-1], (2000, 0))
-
-    def test_inside_a_transaction_nothing_is_committed(self):
-        self.fill("wal")
-        other = connect(self.path)
-        self.addCleanup(other.close)
-        self.db.execute("BEGIN")
-        self.rows("SELECT * FROM semantic_sync('ix')")
-        self.assertEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], 0)
-        self.db.execute("ROLLBACK")
-        self.assertEqual(self.one("SELECT count(*) FROM ix"), 0)
-
-    def test_another_writer_in_wal(self):
-        self.fill("wal")
-        other = connect(self.path)
-        self.addCleanup(other.close)
-        with self.assertRaisesRegex(sqlite3.OperationalError, "kept, call again"):
-            for row in self.db.execute("SELECT embedded FROM semantic_sync('ix')"):
-                other.execute("CREATE TABLE IF NOT EXISTS log(x)")
-                other.execute("INSERT INTO log VALUES (1)")
-        kept = self.one("SELECT count(*) FROM ix")
-        self.assertGreater(kept, 0)
-        last = self.rows("SELECT embedded, pending FROM semantic_sync('ix')")[-1]
-        self.assertEqual(last, (2000 - kept, 0))
-        self.check()
-
-    def test_another_writer_holds_the_lock(self):
-        self.fill("delete")
-        self.db.execute("PRAGMA busy_timeout = 60")
-        other = connect(self.path)
-        self.addCleanup(other.close)
-        cursor = self.db.execute("SELECT embedded FROM semantic_sync('ix')")
-        cursor.fetchone()
-        other.execute("BEGIN IMMEDIATE")
-        with self.assertRaisesRegex(sqlite3.OperationalError, "another connection is writing"):
-            cursor.fetchall()
-        other.execute("ROLLBACK")
-        kept = self.one("SELECT count(*) FROM ix")
-        self.db.execute("PRAGMA busy_timeout = 20000")
-        blocker = threading.Thread(target=self.hold_the_lock, args=(0.2,))
-        blocker.start()
-        self.addCleanup(blocker.join)
-        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 2000 - kept)
-
-    def hold_the_lock(self, seconds):
-        db = connect(self.path)
-        db.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
-        db.execute("ROLLBACK")
-        db.close()
-
-    def test_two_connections_writing(self):
-        self.fill("wal")
-        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        errors = []
-
-        def work(first):
-            db = connect(self.path, timeout=30)
-            try:
-                for i in range(first, first + 40):
-                    db.execute("BEGIN IMMEDIATE")
-                    db.execute("INSERT INTO films VALUES (?, ?, ?)", (i, f"New {i}", f"story {i}"))
-                    db.execute("INSERT INTO ix(rowid) VALUES (?)", (i,))
-                    db.execute("COMMIT")
-            except Exception as error:  # noqa: BLE001
-                errors.append(error)
-            finally:
-                db.close()
-
-        threads = [threading.Thread(target=work, args=(first,)) for first in (10000, 20000)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(errors, [])
-        self.assertEqual(self.one("SELECT count(*) FROM ix"), 2080)
-        self.check()
-
-    def test_interrupt_of_semantic_sync_keeps_batches(self):
-        self.fill("delete")
-        cursor = self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')")
-        cursor.fetchone()
-        stop = threading.Event()
-
-        def interrupt():
-            while not stop.is_set():
-                self.db.interrupt()
-                time.sleep(0.001)
-
-        thread = threading.Thread(target=interrupt)
-        thread.start()
-        try:
-            with self.assertRaisesRegex(sqlite3.OperationalError, "interrupt"):
-                cursor.fetchall()
-        finally:
-            stop.set()
-            thread.join()
-        kept = self.one("SELECT count(*) FROM ix")
-        self.assertGreater(kept, 0)
-        self.assertLess(kept, 2000)
-        self.db.execute("CREATE TABLE after_interrupt(x)")
-        self.db.execute("INSERT INTO after_interrupt VALUES (1)")
-        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 2000 - kept)
-        self.db.close()
-        self.db = connect(self.path)
-        self.assertEqual(self.one("SELECT x FROM after_interrupt"), 1)
-        self.check()
-
-    def test_failure_at_commit_leaves_the_transaction_open(self):
-        self.fill("delete")
-        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO films VALUES (5000, 'Late', ?)", ("word number " * 300000,))
-        self.db.execute("INSERT INTO ix(rowid) VALUES (5000)")
-        stop = threading.Event()
-
-        def interrupt():
-            while not stop.is_set():
-                self.db.interrupt()
-                time.sleep(0.0005)
-
-        thread = threading.Thread(target=interrupt)
-        thread.start()
-        try:
-            with self.assertRaises(sqlite3.OperationalError):
-                self.db.execute("COMMIT")
-        finally:
-            stop.set()
-            thread.join()
-        self.assertTrue(self.db.in_transaction)
-        self.db.execute("COMMIT")
-        self.assertEqual(self.one("SELECT count(*) FROM ix WHERE rowid = 5000"), 1)
-        self.check()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""token_ids() beside published ids, beside an independent WordPiece, and what holds for any text."""
+"""token_ids() beside published ids, beside an independent WordPiece, and what holds for any
+text."""
 import json
 import os
 import random
@@ -15,10 +16,12 @@ from support import connect  # noqa: E402
 
 SHARED = os.path.join(os.environ.get("RERANK_SHARED") or "/nowhere", "models")
 EXPECTED = os.path.join(SHARED, "tokenizer_expectations", "llama.cpp-ggml-vocab-bert-bge.gguf")
-CONFIG = {"architectures": ["BertModel"], "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1,
-          "intermediate_size": 8, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2}
+CONFIG = {"architectures": ["BertModel"], "hidden_size": 8, "num_hidden_layers": 1,
+          "num_attention_heads": 1, "intermediate_size": 8, "vocab_size": 30522,
+          "max_position_embeddings": 512, "type_vocab_size": 2}
 # Letters, marks and signs of several scripts; no character that Unicode versions disagree about.
-CHARACTERS = ("abcdefghijklmnopqrstuvwxyz" * 3 + "ABCXYZ0123456789" + " " * 20 + "\t\n.,;:!?'\"()-_/@#$%&*+=<>[]{}|~^`"
+CHARACTERS = ("abcdefghijklmnopqrstuvwxyz" * 3 + "ABCXYZ0123456789" + " " * 20
+              + "\t\n.,;:!?'\"()-_/@#$%&*+=<>[]{}|~^`"
               "äöüÄÖÜßéèêñçåøÅØœŒıİ\u0301\u0308\u0327\u00a0\u3000\u200b\u00ad½²©€™…–—“”„"
               "абвгдежзАБВГДабвйёЙЁαβγδάέΑΒΓ日本語東京映画가나다한국어ไทยकखगعربית🦇🎬👍🏽\u200d\ufe0f\ufb01")
 
@@ -36,7 +39,8 @@ class TokenizerTest(unittest.TestCase):
             folder = os.path.join(cls.root, "published", name)
             os.makedirs(folder)
             shutil.copy(os.path.join(SHARED, source), os.path.join(folder, target))
-            for file, content in (("config.json", CONFIG), ("tokenizer_config.json", {"do_lower_case": True})):
+            for file, content in (("config.json", CONFIG),
+                                  ("tokenizer_config.json", {"do_lower_case": True})):
                 with open(os.path.join(folder, file), "w", encoding="utf-8") as output:
                     json.dump(content, output)
         cls.db = connect()

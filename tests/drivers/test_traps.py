@@ -1,5 +1,5 @@
-"""semantic_index where SQLite's ways are treacherous: each test is a way in which rows were lost, or
-answers were wrong without a word."""
+"""semantic_index where SQLite's ways are treacherous: each test is a way in which rows were lost,
+or answers were wrong without a word."""
 import os
 import random
 import sqlite3
@@ -80,7 +80,8 @@ class Notes(Base):
     def test_names_that_a_column_has(self):
         for name in ("rank", "query", "text", "ROWID"):
             self.fails("cannot be called", f"ALTER TABLE n RENAME TO \"{name}\"")
-            self.fails("cannot be called", f"CREATE VIRTUAL TABLE \"{name}\" USING semantic_index()")
+            self.fails("cannot be called",
+                       f"CREATE VIRTUAL TABLE \"{name}\" USING semantic_index()")
         self.db.execute("ALTER TABLE n RENAME TO fine")
         self.db.execute("DROP TABLE fine")
 

@@ -1,7 +1,7 @@
 /*
- * fuzz_safetensors.c: any bytes as the weights of a model. The first byte chooses what the rest are:
- * a whole file, a header in front of 64 bytes of data, or an index of shards. What is opened has
- * tensors that can be read to their last element, and no further.
+ * fuzz_safetensors.c: any bytes as the weights of a model. The first byte chooses what the rest
+ * are: a whole file, a header in front of 64 bytes of data, or an index of shards. What is opened
+ * has tensors that can be read to their last element, and no further.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* Any bytes as tokenizer.json, or after a first byte that is even as vocab.txt, and what it makes of a text. */
+/* Any bytes as tokenizer.json, or after a first byte that is even as vocab.txt, and what it makes
+ * of a text. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -24,7 +24,8 @@ import struct
 import time
 import zlib
 
-from dialects import HUGE, MISSING, PROVIDERS, Refusal, dump, encode, status_of
+from dialects import PROVIDERS, status_of
+from forms import HUGE, MISSING, Refusal, dump, encode
 
 HOLD_SECONDS = 30.0  # how long a silent or dripping answer goes on
 FLOOD_BYTES = 10 * 1000 ** 3

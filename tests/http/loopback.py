@@ -44,8 +44,8 @@ from typing import Any
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from behaviours import (  # noqa: E402
     ANSWERS, BEHAVIOURS, SENDERS, Answer, change_rows, parse_step, provider_error, send_whole)
-from dialects import (  # noqa: E402
-    KEYS, PROVIDERS, ROUTES, Refusal, dump, fill, judge, logit_of, score_of, to_base64, vector_of)
+from dialects import PROVIDERS, ROUTES, fill, judge  # noqa: E402
+from forms import KEYS, Refusal, dump, logit_of, score_of, to_base64, vector_of  # noqa: E402
 
 __all__ = ["BEHAVIOURS", "KEYS", "Loopback", "PROVIDERS", "ROUTES", "logit_of", "refused_port",
            "score_of", "to_base64", "vector_of"]

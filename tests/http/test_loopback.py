@@ -15,7 +15,7 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from behaviours import provider_error  # noqa: E402
-from dialects import Refusal  # noqa: E402
+from forms import Refusal  # noqa: E402
 from loopback import PROVIDERS, ROUTES, Loopback, logit_of, score_of, vector_of  # noqa: E402
 
 HEADERS = {"Content-Type": "application/json", "Authorization": "Bearer test-key"}

@@ -51,7 +51,8 @@ class Names(Remote):
 
     def test_a_model_that_a_trigger_takes_away(self):
         self.add_documents(20)
-        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='docs', text='title')")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='docs', "
+                        "text='title')")
         self.rows("SELECT * FROM semantic_sync('ix')")
         self.db.execute("CREATE TRIGGER tr AFTER INSERT ON ix_rows BEGIN UPDATE ix_config SET "
                         "value = 'nope:x' WHERE key = 'model'; END")
@@ -157,8 +158,10 @@ class Names(Remote):
 
     def test_models_are_not_named_without_end(self):
         os.environ["OPENAI_API_KEY"] = KEY
-        self.fails("1000 models were named", "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
-                   "FROM n WHERE i < 3000) SELECT count(*) FROM n, embed_each('[]', 'openai:' || i)")
+        self.fails("1000 models were named",
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+                   "FROM n WHERE i < 3000) SELECT count(*) FROM n, embed_each('[]', 'openai:' || "
+                   "i)")
 
     def test_paid_neighbours_of_a_failure_are_kept(self):
         self.own("a", batch_size=10)

@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from dialects import count_tokens  # noqa: E402
+from forms import count_tokens  # noqa: E402
 from loopback import PROVIDERS, logit_of, score_of, vector_of  # noqa: E402
 from remote import (  # noqa: E402
     EMBEDDERS, KEY, KEY_VARIABLES, RERANKERS, Remote, from_blob, inputs_of, load, wire_folder)

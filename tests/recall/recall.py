@@ -2,10 +2,10 @@
 
     RERANK_SHARED=folder python3 tests/recall/recall.py [collection...]
 
-Reads RERANK_SHARED/eval/<collection>/{docs.jsonl, queries.jsonl, qrels.tsv}; default: cranfield and cisi. Prints, for
-each, FTS5 BM25 (porter unicode61, the words of the query joined by OR), retrieval alone, and retrieval of 50 and rerank. nDCG takes
-the grades as gains, log2 discount; only judged queries count. Exit status 1 when retrieve + rerank is below 1.08 times
-BM25 in either measure.
+Reads RERANK_SHARED/eval/<collection>/{docs.jsonl, queries.jsonl, qrels.tsv}; default: cranfield and
+cisi. Prints, for each, FTS5 BM25 (porter unicode61, the words of the query joined by OR), retrieval
+alone, and retrieval of 50 and rerank. nDCG takes the grades as gains, log2 discount; only judged
+queries count. Exit status 1 when retrieve + rerank is below 1.08 times BM25 in either measure.
 """
 import collections
 import json
@@ -26,8 +26,10 @@ def read_lines(path):
 
 class Collection:
     def __init__(self, folder):
-        self.docs = {str(d["id"]): d["text"] for d in read_lines(os.path.join(folder, "docs.jsonl"))}
-        self.queries = {str(q["id"]): q["text"] for q in read_lines(os.path.join(folder, "queries.jsonl"))}
+        self.docs = {str(d["id"]): d["text"]
+                     for d in read_lines(os.path.join(folder, "docs.jsonl"))}
+        self.queries = {str(q["id"]): q["text"]
+                        for q in read_lines(os.path.join(folder, "queries.jsonl"))}
         self.grades = collections.defaultdict(dict)
         with open(os.path.join(folder, "qrels.tsv"), encoding="utf-8") as file:
             for line in file:
@@ -35,7 +37,8 @@ class Collection:
                 self.grades[query][doc] = float(grade)
 
     def measure(self, search):
-        """Means of nDCG@10 and recall@25 over the judged queries; search(text) gives document ids, best first."""
+        """Means of nDCG@10 and recall@25 over the judged queries; search(text) gives document ids,
+        best first."""
         ndcg = recall = 0.0
         for query, grades in self.grades.items():
             found = search(self.queries[query])
@@ -65,10 +68,12 @@ def searches(db):
 
     def bm25(text):
         match = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", text))
-        return names("SELECT name FROM words JOIN docs ON id = words.rowid WHERE words MATCH ? ORDER BY words.rank LIMIT 50", match)
+        return names("SELECT name FROM words JOIN docs ON id = words.rowid WHERE words MATCH ? "
+                     "ORDER BY words.rank LIMIT 50", match)
 
     def retrieve(text):
-        return names("SELECT name FROM ix WHERE query = ? AND k = 50 ORDER BY similarity DESC", text)
+        return names("SELECT name FROM ix WHERE query = ? AND k = 50 ORDER BY similarity DESC",
+                     text)
 
     def rerank(text):
         return names("SELECT name FROM ix WHERE query = ? AND k = 50 ORDER BY relevance DESC", text)
@@ -82,7 +87,8 @@ def main():
         print("recall: skipped, RERANK_SHARED is not set")
         return 0
     low = False
-    print(f"{'collection':12} {'method':18} {'nDCG@10':>8} {'ratio':>6} {'recall@25':>10} {'ratio':>6}")
+    print(f"{'collection':12} {'method':18} {'nDCG@10':>8} {'ratio':>6} {'recall@25':>10} "
+          f"{'ratio':>6}")
     for name in sys.argv[1:] or ["cranfield", "cisi"]:
         collection = Collection(os.path.join(shared, "eval", name))
         base = None
@@ -90,7 +96,8 @@ def main():
             measured = collection.measure(search)
             base = base or measured
             ratios = [a / b for a, b in zip(measured, base)]
-            print(f"{name:12} {method:18} {measured[0]:8.4f} {ratios[0]:6.3f} {measured[1]:10.4f} {ratios[1]:6.3f}")
+            print(f"{name:12} {method:18} {measured[0]:8.4f} {ratios[0]:6.3f} {measured[1]:10.4f} "
+                  f"{ratios[1]:6.3f}")
         low = low or min(ratios) < WANTED
     return int(low)
 

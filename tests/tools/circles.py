@@ -1,9 +1,9 @@
 """circles.py: files that need each other, found in the text, so that no build is needed.
 
-A file uses another where its code names a function or a variable that the other defines and does not
-hide: a call, an address in a table, a macro's body. What a header only declares is no use. A static
-function of a header is seen by the files that include the header. Names that a macro pastes together
-are not seen.
+A file uses another where its code names a function or a variable that the other defines and does
+not hide: a call, an address in a table, a macro's body. What a header only declares is no use. A
+static function of a header is seen by the files that include the header. Names that a macro pastes
+together are not seen.
 """
 import re
 
@@ -65,7 +65,8 @@ def header_circles(sources):
 
 
 def components(edges):
-    """Sorted lists of nodes that reach each other: of more than one node, or of one that has itself.
+    """Sorted lists of nodes that reach each other: of more than one node, or of one that has
+    itself.
 
     Tarjan, Depth-first search and linear graph algorithms, 1972; without recursion.
     """

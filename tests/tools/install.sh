@@ -2,7 +2,7 @@
 # install.sh WHAT...: makes sure that what a make target needs is on this machine.
 #
 #   runtime    a C compiler, make, the SQLite shell, headers of SQLite, libcurl and cJSON
-#   test       cmocka, and a python3 with numpy whose sqlite3 loads extensions (make test and others)
+#   test       cmocka, and a python3 with numpy whose sqlite3 loads extensions   (make test)
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
@@ -119,8 +119,9 @@ install_brew() {
 say_what_to_install() {
     echo "missing on this machine:$missing" >&2
     echo "please install: a C11 compiler and GNU make; SQLite 3.38 or newer with its shell" >&2
-    echo "(sqlite3) and its headers (sqlite3ext.h); libcurl and cJSON with headers; for the tests" >&2
-    echo "also cmocka, and a python3 whose sqlite3 module can load extensions. Then run make again." >&2
+    echo "(sqlite3) and its headers; libcurl and cJSON with headers; for the tests" >&2
+    echo "also cmocka, and a python3 whose sqlite3 module can load extensions." >&2
+    echo "Then run make again." >&2
     return 1
 }
 

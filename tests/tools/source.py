@@ -11,7 +11,8 @@ TOP_LEVEL = re.compile(r"^([A-Za-z_][^;{}=]*)([;{}=])", re.MULTILINE)
 
 
 class Source:
-    """`text`, `lines`; `code`: the lines without comments and without what stands between quotes."""
+    """`text`, `lines`; `code`: the lines without comments and without what stands between
+    quotes."""
 
     def __init__(self, root, path):
         with open(path, encoding="utf-8") as file:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# sysroot.sh FOLDER: puts the libraries that the extension and its unit tests link, built for aarch64,
-# into FOLDER, out of Debian's packages. Nothing is installed on this machine, and root is not needed.
+# sysroot.sh FOLDER: puts the libraries that the extension and its unit tests link, built for
+# aarch64, into FOLDER, out of Debian's packages. Nothing is installed, and root is not needed.
 set -eu
 folder=$1
 [ -e "$folder/done" ] && exit 0

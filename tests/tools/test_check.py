@@ -11,7 +11,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CHECK = os.path.join(ROOT, "tests", "check.py")
 
 HOUSE = {
-    "ext/rooms": "# lowest first\nbase: <cjson/cJSON.h> -lcjson\ntext: base\nmodel: text # no base\n",
+    "ext/rooms": "# lowest first\nbase: <cjson/cJSON.h> -lcjson\ntext: base\nmodel: text # no "
+                 "base\n",
     "ext/base/hash.h": "int base_hash(int value);\n",
     "ext/base/hash.c": '#include "base/hash.h"\n\n#include <cjson/cJSON.h>\n#include <string.h>\n\n'
                        "int base_hash(int value)\n{\n    return value;\n}\n",
@@ -37,7 +38,8 @@ VIOLATIONS = [
      "<cjson/cJSON.h> is base's alone"),
     ("rooms", "ext/rooms", HOUSE["ext/rooms"] + "text: base\n", "or its second"),
     ("includes", "ext/base/planted.c", '#include "text/words.h"\n', "base/ does not include text/"),
-    ("includes", "ext/model/planted.c", '#include "base/hash.h"\n', "model/ does not include base/"),
+    ("includes", "ext/model/planted.c", '#include "base/hash.h"\n',
+     "model/ does not include base/"),
     ("includes", "ext/cellar/planted.c", "int cellar;\n", "ext/cellar/ has no line"),
     ("includes", "ext/text/unicode/planted.c", "int u;\n", "ext/text/unicode/ has no line"),
     ("includes", "ext/model/planted.c", '#include "planted.h"\n', "does not begin with a room"),
@@ -46,7 +48,8 @@ VIOLATIONS = [
     ("includes of tests", "tests/unit/base/test_hash.c", '#include "text/words.h"\n',
      "text/ is not below base/"),
     ("includes of tests", "tests/unit/cellar/test_cellar.c", "int a;\n", "is of no room"),
-    ("no included .c file", "ext/base/planted.c", '#include "base/hash.c"\n', "includes base/hash.c"),
+    ("no included .c file", "ext/base/planted.c", '#include "base/hash.c"\n',
+     "includes base/hash.c"),
     ("memory through base/", "ext/text/planted.c", "void *p(void) { return malloc(1); }\n",
      "malloc()"),
     ("memory through base/", "ext/text/planted.c", "void p(void *b) { free(b); }\n", "free()"),

@@ -1,6 +1,9 @@
-"""texts.py: what the tests of local models embed and rank: from one token to more than a model reads."""
-LONG = " ".join(f"The {word} of the old city follows a hero, and {word}s fight crime at night!" for word in (
-    "detective", "king", "chef", "bat", "penguin", "queen", "space ship", "masked man", "train", "egg"))
+"""texts.py: what the tests of local models embed and rank: from one token to more than a model
+reads."""
+LONG = " ".join(f"The {word} of the old city follows a hero, and {word}s fight crime at night!"
+                for word in (
+    "detective", "king", "chef", "bat", "penguin", "queen", "space ship", "masked man", "train",
+                    "egg"))
 
 TEXTS = [
     "bats",
@@ -10,7 +13,8 @@ TEXTS = [
     "superheroes fighting crime in dark, dark cities",
     "x",
     "!",
-    "A young chef learns to cook soup; the war is over, and love is in the house of the old king and queen.",
+    "A young chef learns to cook soup; the war is over, and love is in the house of the old king "
+    "and queen.",
     LONG,
     "naïve\u00a0co-ordination \ufb01lm\tÅngström",
 ]

@@ -10,7 +10,8 @@ async function main([tokenizerPath, textsPath, idsPath]) {
   const texts = JSON.parse(fs.readFileSync(textsPath, "utf8"));
   const ids = [];
   for (let i = 0; i < texts.length; i += 5000)
-    for (const encoding of await tokenizer.encodeBatch(texts.slice(i, i + 5000))) ids.push(encoding.getIds());
+    const encodings = await tokenizer.encodeBatch(texts.slice(i, i + 5000));
+    for (const encoding of encodings) ids.push(encoding.getIds());
   fs.writeFileSync(idsPath, JSON.stringify(ids));
 }
 

@@ -1,0 +1,231 @@
+"""What several connections, threads and processes see of a semantic_index."""
+import os
+import signal
+import subprocess
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from storage import ALL, DIMENSIONS, FOLDER, Model, StorageBase, words  # noqa: E402
+from support import blob, connect  # noqa: E402
+
+CHILD = """
+import os, sys
+sys.path.insert(0, {folder!r})
+from support import blob, connect
+from storage import Model, words
+db = connect(sys.argv[1], timeout=60)
+def say(text):
+    print(text, flush=True)
+"""
+
+
+class Processes(StorageBase):
+    def child(self, program, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-B", "-c", CHILD.format(folder=FOLDER) + program, self.path,
+             *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def end():
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+
+        self.addCleanup(end)
+        return process
+
+    def ask(self, process, line=""):
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    SERVANT = """
+for line in sys.stdin:
+    try:
+        say(repr(db.execute(line).fetchall()))
+    except Exception as error:
+        say("error " + str(error))
+"""
+
+    def test_a_writer_and_a_reader(self):
+        """What another process commits is seen at once; what it rolls back never."""
+        for mode in ("delete", "wal"):
+            self.db.execute(f"PRAGMA journal_mode = {mode}")
+            for quantize, partitions in (("none", 0), ("int8", "auto"), ("bit", 4)):
+                self.create(words(quantize, partitions, dimensions=2))
+                self.put([(1, (1, 0)), (2, (0, 1))])
+                child = self.child(self.SERVANT)
+                insert = "INSERT INTO ix(rowid, embedding) VALUES ({}, '[{}, {}]')"
+
+                def nearest():
+                    mine = self.rows("SELECT rowid FROM ix('[1, 0]', 1)")
+                    theirs = self.ask(child, "SELECT rowid FROM ix('[1, 0]', 1)")
+                    self.assertEqual(theirs, repr(mine))
+                    return mine[0][0]
+
+                self.assertEqual(nearest(), 1)
+                self.assertEqual(self.ask(child, insert.format(1, -1, 0)), "[]")
+                self.assertEqual(nearest(), 2)
+                self.put([(3, (1, 0.5))])
+                self.assertEqual(nearest(), 3)
+                self.ask(child, "BEGIN")
+                self.ask(child, insert.format(4, 1, 0.1))
+                self.assertEqual(self.ask(child, "SELECT rowid FROM ix('[1, 0]', 1)"), "[(4,)]")
+                if mode == "wal":
+                    self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 0]', 1)"), [(3,)])
+                self.ask(child, "ROLLBACK")
+                self.assertEqual(nearest(), 3)
+                if mode == "wal":  # an open transaction keeps what it saw
+                    self.db.execute("BEGIN")
+                    self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 0]', 1)"), [(3,)])
+                    self.ask(child, insert.format(4, 1, 0.1))
+                    other = connect(self.path)
+                    self.assertEqual(other.execute("SELECT rowid FROM ix('[1, 0]', 1)").fetchall(),
+                                     [(4,)])
+                    for _ in range(2):
+                        self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 0]', 1)"), [(3,)])
+                        self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 0]', 9)"),
+                                         [(3,), (2,), (1,)])
+                    self.db.execute("COMMIT")
+                    other.close()
+                    self.assertEqual(nearest(), 4)
+                self.assertEqual(self.ask(child, "DROP TABLE ix"), "[]")
+                child.stdin.close()
+                child.wait()
+
+    WRITER = """
+model = Model(1)
+db.execute("PRAGMA synchronous = off")
+for batch in range(int(sys.argv[2])):
+    first = batch * 100
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("DELETE FROM ix WHERE rowid <= ?", (first - 500,))
+    db.executemany("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                   [(id, blob(*model.vector())) for id in range(first + 1, first + 101)])
+    db.execute("COMMIT")
+    if batch == 6:
+        say("begun")
+say("done")
+"""
+
+    def test_never_half_a_batch(self):
+        """A reader in WAL mode is never blocked, and never sees a part of a transaction."""
+        self.db.execute("PRAGMA journal_mode = wal")
+        for quantize, partitions in (("none", 0), ("int8", 0), ("bit", "auto"), ("none", 3)):
+            self.create(words(quantize, partitions))
+            child = self.child(self.WRITER, 40)
+            self.assertEqual(child.stdout.readline().strip(), "begun")
+            reader = connect(self.path, timeout=0)
+            query = [1.0] * DIMENSIONS
+            generations = set()
+            while child.poll() is None:
+                ids = sorted(id for id, _ in self.found(query, ALL, reader))
+                self.assertEqual(len(ids), 600)
+                self.assertEqual(ids, list(range(ids[0], ids[0] + 600)))
+                generations.add(ids[0])
+                self.assertEqual(len(self.found(query, 10, reader)), 10)
+            self.assertGreater(len(generations), 1)
+            reader.close()
+            self.check()
+            self.db.execute("DROP TABLE ix")
+
+    KILLED = """
+model = Model(1)
+db.execute("PRAGMA cache_size = 10")
+n = int(sys.argv[2])
+db.execute("BEGIN")
+db.executemany("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+               [(id, blob(*model.vector())) for id in range(1, n + 1)])
+db.execute("COMMIT")
+say("committed")
+db.execute("BEGIN")
+for id in range(1, 1000000):
+    db.execute("INSERT OR REPLACE INTO ix(rowid, embedding) VALUES (?, ?)",
+               (id * 3, blob(*model.vector())))
+    if id % 500 == 0:
+        db.execute("DELETE FROM ix WHERE rowid = ?", (id,))
+        db.execute("SELECT rowid FROM ix WHERE query = ? AND k = 1", (blob(*model.vector()),))
+        say("more")
+"""
+
+    def test_a_writer_that_is_killed(self):
+        for number, mode in enumerate(("delete", "wal", "truncate")):
+            self.db.execute(f"PRAGMA journal_mode = {mode}")
+            quantize, partitions = (("none", 4), ("bit", 4), ("int8", 0))[number]
+            self.create(words(quantize, partitions))
+            self.db.close()
+            child = self.child(self.KILLED, 700)
+            for expected in ("committed", "more", "more", "more"):
+                self.assertEqual(child.stdout.readline().strip(), expected)
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+            self.db = connect(self.path)
+            self.check()
+            model = Model(1)
+            model.rows.update((id, model.vector()) for id in range(1, 701))
+            self.whole(model)
+            self.fill(model, 300, first=2000)
+            self.check()
+            self.whole(model)
+            self.db.execute("DROP TABLE ix")
+
+    def test_connections_share(self):
+        """A block that one connection has read is there for all: a budget for one is enough."""
+        self.create(words("none"))
+        model = Model(9)
+        self.fill(model, 4000)
+        others = [connect(self.path) for _ in range(4)]
+        for other in others * 2:
+            self.whole(model, other)
+        others[0].execute("DELETE FROM ix WHERE rowid = 17")
+        del model.rows[17]
+        for other in others:
+            self.whole(model, other)
+        for other in others:
+            other.close()
+        self.whole(model)
+
+    def test_threads(self):
+        """Connections of several threads search and write at once."""
+        self.db.execute("PRAGMA journal_mode = wal")
+        for quantize, partitions in (("none", 0), ("int8", 3), ("bit", 0)):
+            self.create(words(quantize, partitions))
+            self.fill(Model(1), 500)
+            failures = []
+
+            def work(number):
+                try:
+                    model = Model(number)
+                    db = connect(self.path, timeout=60)
+                    db.execute("PRAGMA synchronous = off")
+                    for step in range(12):
+                        if number % 2 == 0:
+                            id, vector = 1000 * (number + 1) + step, model.vector()
+                            db.execute("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                                       (id, blob(*vector)))
+                            model.rows[id] = vector
+                            hits = db.execute("SELECT rowid FROM ix(?, 1)", (blob(*vector),))
+                            assert hits.fetchall() == [(id,)]
+                        hits = db.execute("SELECT rowid FROM ix(?, 100000)",
+                                          (blob(*model.vector()),)).fetchall()
+                        assert len({row[0] for row in hits}) == len(hits) >= 500
+                        assert set(model.rows) <= {row[0] for row in hits}
+                    db.close()
+                except BaseException as error:
+                    failures.append(error)
+
+            threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(failures, [])
+            self.check()
+            self.assertEqual(self.one("SELECT count(*) FROM ix"), 536)
+            self.db.execute("DROP TABLE ix")
+
+
+if __name__ == "__main__":
+    unittest.main()
