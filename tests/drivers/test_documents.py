@@ -1,7 +1,7 @@
 """The documents: their SQL runs, their results come out, and what they name is there.
 
-A document is any *.md of FOLDERS. Each has its ```sql blocks run in one shell of its own, from top to
-bottom. A line `--> text` is a line that the statement before it prints.
+A document is any *.md of FOLDERS. Each has its ```sql blocks run in one shell of its own, from top
+to bottom. A line `--> text` is a line that the statement before it prints.
 """
 import glob
 import os
@@ -40,7 +40,7 @@ def documents():
             for path in sorted(glob.glob(path_of(os.path.join(folder, "*.md"))))]
 
 
-# ---- what a document holds -------------------------------------------------------------------------
+# ---- what a document holds -----------------------------------------------------------------------
 
 def sql_of(text):
     return "\n".join(re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
@@ -79,7 +79,7 @@ def source_names():
     return names
 
 
-# ---- the tests -------------------------------------------------------------------------------------
+# ---- the tests -----------------------------------------------------------------------------------
 
 def with_markers(sql):
     """(script, expectations): behind each group of `-->` lines a marker is printed."""
@@ -113,7 +113,7 @@ class SqlTest(unittest.TestCase):
         return os.path.isdir(os.path.join(self.models, "test"))
 
     def run_sql(self, sql, server):
-        """The output, with the loopback server in place of Together and of the server on the desk."""
+        """The output, with the loopback server for Together and for the server on the desk."""
         sql = sql.replace("http://localhost:1234/v1", server.base_url("vllm"))
         status, output = self.workplace.run(
             sql, TOGETHER_API_KEY="test-key", TOGETHER_BASE_URL=server.base_url("together"),
@@ -141,7 +141,8 @@ class SqlTest(unittest.TestCase):
     def test_reference(self):
         n_results, paths = self.check("sql/README.md")
         self.assertGreater(n_results, 8)
-        self.assertEqual(paths, {"/together/v1/embeddings", "/together/v1/rerank", "/vllm/v1/embeddings"})
+        self.assertEqual(paths, {"/together/v1/embeddings", "/together/v1/rerank",
+                                 "/vllm/v1/embeddings"})
 
     def test_the_others(self):
         for name in documents():
@@ -190,19 +191,22 @@ class FormTest(unittest.TestCase):
 def link_is_broken(name, target):
     file, _, anchor = target.partition("#")
     found = os.path.normpath(os.path.join(os.path.dirname(name), file)) if file else name
-    return not os.path.exists(path_of(found)) or bool(anchor) and anchor not in anchors_of(read(found))
+    if not os.path.exists(path_of(found)):
+        return True
+    return bool(anchor) and anchor not in anchors_of(read(found))
 
 
 def unknown_targets(code):
     """The words after `make` that are no targets; options and variables are none either."""
     words = code.partition("#")[0].split()
-    arguments = words[words.index("make") + 1:] if "make" in words else []
-    return [word for word in arguments if re.fullmatch(r"[a-z]+", word) and word not in make_targets()]
+    named = words[words.index("make") + 1:] if "make" in words else []
+    return [word for word in named if re.fullmatch(r"[a-z]+", word) and word not in make_targets()]
 
 
 def file_is_missing(name, word):
-    """Is it a path, from the root or from the document's folder, that is not there? What is built is
-    looked for as its source. In capitals stands whatever name one gives; an extension may be left out."""
+    """Is it a path, from the root or from the document's folder, that is not there? What is built
+    is looked for as its source. In capitals stands whatever name one gives; an extension may be
+    left out."""
     top, _, rest = word.partition("/")
     built = re.fullmatch(r"build/(?:\w+/)?(bench|fuzz|tests)/(.+)", word)
     if built:
@@ -238,7 +242,7 @@ class NamesTest(unittest.TestCase):
         self.assertEqual([file for file in named if file_is_missing(*file)], [])
 
     def test_names_in_the_map(self):
-        """ext/README.md: `name()` is a function of ours, `NAME_OF_ONE` a constant, `struct x` a struct."""
+        """ext/README.md: `name()` is a function of ours, `A_NAME` a constant, `struct x` one."""
         known, text = source_names(), read("ext/README.md")
         spans = [span for line in text.splitlines() for span in re.findall(r"`([^`]+)`", line)]
         names = [name for span in spans
@@ -297,7 +301,8 @@ class ReferenceTest(support.Base):
         plain = support.sqlite3.connect(":memory:")
         self.addCleanup(plain.close)
         names = "SELECT name FROM pragma_function_list UNION SELECT name FROM pragma_module_list"
-        self.is_told({name for name, in self.db.execute(names)} - {name for name, in plain.execute(names)})
+        theirs = {name for name, in plain.execute(names)}
+        self.is_told({name for name, in self.db.execute(names)} - theirs)
 
     def test_columns(self):
         for table in ("rerank_models", "rerank_stats"):
@@ -316,7 +321,8 @@ class ReferenceTest(support.Base):
 
     def test_architectures(self):
         sources = "".join(read(path) for path in glob.glob(path_of("ext/local/*.c")))
-        self.is_told(re.findall(r'\{"([A-Z]\w+(?:Model|Classification|MaskedLM))", ', sources), "`{}`")
+        names = re.findall(r'\{"([A-Z]\w+(?:Model|Classification|MaskedLM))", ', sources)
+        self.is_told(names, "`{}`")
 
 
 if __name__ == "__main__":
