@@ -2,9 +2,9 @@
 
     make -s dataset demo | python3 tests/tools/picture.py >sql/demo.svg
 
-Left the rows that were retrieved, right those that were kept, a line from each old place to the new
-one. It follows the reader's light or dark colours and needs no font or file from elsewhere. The test
-of the demo (tests/drivers/test_recipes.py) compares sql/demo.svg with what this script draws.
+Left the rows that were retrieved, right those that were kept, a line from each old place to the
+new one. It follows the reader's light or dark colours and needs no font or file from elsewhere.
+tests/drivers/test_documents.py compares sql/demo.svg with what this script draws.
 """
 import re
 import sys
