@@ -1,4 +1,4 @@
-#include "semantic/semantic.h"
+#include "semantic/module.h"
 
 #include <string.h>
 
@@ -272,25 +272,9 @@ static const sqlite3_module semantic_index = {
     .xShadowName = schema_is_shadow,
 };
 
-/* When SQLite drops modules no statement runs any more, and no table is connected. */
-static void registry_free(void *data)
+int module_register(struct connection *connection, struct semantic_registry *registry)
 {
-    struct semantic_registry *registry = data;
-    connection_release(registry->connection);
-    memory_free(registry);
-}
-
-int semantic_register(struct connection *connection)
-{
-    struct semantic_registry *registry = memory_zalloc(1, sizeof *registry);
-    if (registry == NULL) return SQLITE_NOMEM;
-    registry->connection = connection_reference(connection);
     /* SQLite calls the destructor also when registering fails. */
-    int rc = sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, registry,
-                                      registry_free);
-    if (rc == SQLITE_OK) rc = sync_register(connection, registry);
-    if (rc == SQLITE_OK) rc = estimate_register(connection, registry);
-    if (rc == SQLITE_OK) rc = search_each_register(connection, registry);
-    if (rc == SQLITE_OK) rc = recall_register(connection, registry);
-    return rc;
+    return sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, registry,
+                                    registry_free);
 }

@@ -4,6 +4,22 @@
 #include "sqlite/argument.h"
 #include "sqlite/statement.h"
 
+int registry_new(struct connection *connection, struct semantic_registry **registry,
+                 struct error *err)
+{
+    *registry = memory_zalloc(1, sizeof **registry);
+    if (*registry == NULL) return error_nomem(err);
+    (*registry)->connection = connection_reference(connection);
+    return 0;
+}
+
+void registry_free(void *data)
+{
+    struct semantic_registry *registry = data;
+    connection_release(registry->connection);
+    memory_free(registry);
+}
+
 void registry_add(struct semantic_registry *registry, struct semantic_table *table)
 {
     table->next = registry->tables;

@@ -15,6 +15,12 @@ struct semantic_registry {
     struct semantic_sync *storing;
 };
 
+/* An empty one; registry_free has the shape of SQLite's destructors. When SQLite drops modules no
+ * statement runs any more, and no table is connected. ERROR_NOMEM. */
+int registry_new(struct connection *connection, struct semantic_registry **registry,
+                 struct error *err);
+void registry_free(void *registry);
+
 /* Puts a table in and out again; out, if it never was in, too. */
 void registry_add(struct semantic_registry *registry, struct semantic_table *table);
 void registry_remove(struct semantic_table *table);

@@ -10,7 +10,7 @@
 /* All of them. */
 int semantic_register(struct connection *connection);
 
-/* One each, for semantic_register. The registry is borrowed: semantic_index owns it. */
+/* One each, for semantic_register. The registry is borrowed: the virtual table owns it. */
 struct semantic_registry;
 int sync_register(struct connection *connection, struct semantic_registry *registry);
 int estimate_register(struct connection *connection, struct semantic_registry *registry);
