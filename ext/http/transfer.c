@@ -12,8 +12,7 @@
 static size_t take_body(char *data, size_t size, size_t n, void *context)
 {
     struct http_transfer *transfer = context;
-    struct error err = {0};
-    int rc = buffer_append(&transfer->body, data, size * n, &err);
+    int rc = buffer_append(&transfer->body, data, size * n, NULL);
     if (rc == ERROR_NOMEM) transfer->nomem = 1;
     else if (rc != 0) transfer->too_large = 1;
     return rc == 0 ? size * n : 0;

@@ -15,9 +15,9 @@
  * is large enough for a read of the storage to cost less than what is read, small enough to stay in
  * a processor's second cache while a group of queries is compared with it.
  *
- * Codes live in "code space": the vector (for cosine the unit vector) rotated by vector_rotate.
- * That keeps distances, and spreads what a few components hold over all of them, so that one scale
- * or one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
+ * Codes live in "code space": the vector (its unit vector where only directions count) rotated by
+ * vector_rotate. That keeps distances, and spreads what a few components hold over all of them, so
+ * that one scale or one bit a component tells as much as it can (RaBitQ: Gao, Long, SIGMOD 2024).
  */
 #ifndef INDEX_BLOCK_H
 #define INDEX_BLOCK_H

@@ -61,10 +61,10 @@ static double cosine_distance(double score)
 }
 
 /* |q| = 1: the distance is known already. */
-static double cosine_base(const struct index_place *place)
+static double cosine_base(const struct index_pair *pair)
 {
-    if (place->centroid == NULL) return 0.0;
-    return (1.0 + place->squared_norm - place->squared_distance) / 2.0;
+    if (pair->centroid == NULL) return 0.0;
+    return (1.0 + pair->squared_norm - pair->squared_distance) / 2.0;
 }
 
 /* ---- dot ------------------------------------------------------------------------------------- */
@@ -75,10 +75,10 @@ static void dot_scores(const struct index_comparison *comparison, double *scores
         scores[i] = vector_dot(comparison->query, row_of(comparison, i), comparison->dimensions);
 }
 
-static double dot_base(const struct index_place *place)
+static double dot_base(const struct index_pair *pair)
 {
-    if (place->centroid == NULL) return 0.0;
-    return vector_dot(place->query, place->centroid, place->dimensions);
+    if (pair->centroid == NULL) return 0.0;
+    return vector_dot(pair->query, pair->centroid, pair->dimensions);
 }
 
 static double by_base(const struct vector_code_bound *bound)
@@ -117,9 +117,9 @@ static double l2_min_estimate(double min_similarity)
     return min_similarity <= 0.0 ? -INFINITY : l2_estimate(distance);
 }
 
-static double l2_base(const struct index_place *place)
+static double l2_base(const struct index_pair *pair)
 {
-    return -place->squared_distance;
+    return -pair->squared_distance;
 }
 
 /* Rows of such an estimate are within sqrt(-min_estimate) of the query. */

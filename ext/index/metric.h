@@ -34,7 +34,7 @@ struct index_comparison {
 };
 
 /* A query beside the centroid of a partition, both in code space. */
-struct index_place {
+struct index_pair {
     const float *query, *centroid; /* [dimensions]; centroid NULL: the origin */
     size_t dimensions;
     double squared_norm;     /* |centroid|^2 */
@@ -49,7 +49,7 @@ struct index_metric_row {
     enum vector_form form; /* of the estimate */
 
     /* The score of two vectors, [dimensions] at any address; NaN or infinite when one of them is
-     * of no use: zero where directions count, or not finite. */
+     * of no use: zero where only directions count, or not finite. */
     double (*score)(const void *query, const void *vector, size_t dimensions);
     /* scores: [n] of all rows, off by at most `slack`. */
     void (*scores)(const struct index_comparison *comparison, double *scores);
@@ -64,7 +64,7 @@ struct index_metric_row {
     double (*min_estimate)(double min_similarity);
 
     /* The base of a partition's bounds: <q, c> or -|q - c|^2. */
-    double (*base)(const struct index_place *place);
+    double (*base)(const struct index_pair *pair);
     /* How near a partition is: the nearest are searched first. Of its bounds, radius |q - c|. */
     double (*nearness)(const struct vector_code_bound *bound);
     /* The magnitude of the terms of a base, of which float32 takes its share: from the norms of the

@@ -30,7 +30,7 @@ struct index_storage {
 };
 
 struct index_query {
-    const float *vector;   /* [dimensions], finite; not zero where directions count */
+    const float *vector;   /* [dimensions], finite; not zero where only directions count */
     size_t k;              /* SIZE_MAX: all of them, ranked */
     double min_similarity; /* less similar ones do not count; -INFINITY for none */
     const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all */
@@ -53,7 +53,7 @@ struct index_search {
 int index_query_wants(const struct index_query *query, int64_t id);
 
 /* Whether a score (metric.h) of a stored vector (checked size) is one: ERROR_CORRUPT names the row
- * whose vector is zero where directions count, or not finite. */
+ * whose vector is zero where only directions count, or not finite. */
 int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
                       double score, struct error *err);
 

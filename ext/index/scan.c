@@ -37,7 +37,7 @@ struct scan {
 struct stretch {
     const struct index_rows *rows;
     size_t begin, n;
-    const double *inverses; /* [n] 1 / |row|, for metrics of directions by vectors; else NULL */
+    const double *inverses; /* [n] 1 / |row|, where only directions count; else NULL */
 };
 
 static int compare_vectors(const struct scan *scan, const struct index_target *target,
@@ -48,10 +48,10 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
     const struct index_query *query = target->query;
     const int64_t *ids = stretch->rows->ids + stretch->begin;
     size_t stride = stretch->rows->stride;
+    const unsigned char *vectors = stretch->rows->components + stretch->begin * stride;
     struct index_comparison comparison = {.query = query->vector,
                                           .inverse = target->inverse,
-                                          .rows =
-                                              stretch->rows->components + stretch->begin * stride,
+                                          .rows = vectors,
                                           .inverses = stretch->inverses,
                                           .n = stretch->n,
                                           .dimensions = layout->dimensions};
@@ -61,7 +61,7 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
     for (size_t i = 0; rc == 0 && i < stretch->n; i++) {
         double score = scores[i];
         if (score < top_k_threshold(heap) - metric->slack) continue;
-        const void *vector = comparison.rows + i * stride;
+        const void *vector = vectors + i * stride;
         if (metric->slack > 0.0) score = metric->score(query->vector, vector, layout->dimensions);
         if (score < top_k_threshold(heap)) continue;
         rc = index_check_score(layout, ids[i], vector, score, err);

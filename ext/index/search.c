@@ -148,18 +148,17 @@ static void measure_partitions(const struct index_snapshot *snapshot, struct pre
 {
     const struct index_metric_row *metric = &index_metrics[snapshot->layout.metric];
     const struct index_partitions *partitions = snapshot->partitions;
-    struct index_place place = {.query = prepared->rotated,
-                                .dimensions = snapshot->layout.dimensions,
-                                .squared_distance = prepared->norm * prepared->norm};
+    struct index_pair pair = {.query = prepared->rotated,
+                              .dimensions = snapshot->layout.dimensions,
+                              .squared_distance = prepared->norm * prepared->norm};
     for (size_t i = 0; i < index_snapshot_n_partitions(snapshot); i++) {
         if (partitions != NULL) {
-            place.centroid = partitions->centroids + i * place.dimensions;
-            place.squared_norm = (double)partitions->squared_norms[i];
-            place.squared_distance =
-                vector_squared_l2(place.query, place.centroid, place.dimensions);
+            pair.centroid = partitions->centroids + i * pair.dimensions;
+            pair.squared_norm = (double)partitions->squared_norms[i];
+            pair.squared_distance = vector_squared_l2(pair.query, pair.centroid, pair.dimensions);
         }
-        prepared->bounds[i].base = (float)metric->base(&place);
-        prepared->bounds[i].radius = (float)sqrt(place.squared_distance);
+        prepared->bounds[i].base = (float)metric->base(&pair);
+        prepared->bounds[i].radius = (float)sqrt(pair.squared_distance);
     }
 }
 

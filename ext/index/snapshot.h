@@ -92,13 +92,14 @@ const void *index_snapshot_keep(struct index_block *block, struct index_bytes *b
 /* The bytes of a block; NULL if they are not in memory. */
 const void *index_block_data(const struct index_block *block);
 
-/* 1 / |row| of its rows, [n], for metrics of directions by vectors, of a block in memory; else
- * NULL. */
+/* 1 / |row| of its rows, [n], where only directions count and there are no codes, of a block in
+ * memory; else NULL. */
 const double *index_block_inverses(const struct index_block *block);
 
-/* How many partitions there are, 1 without any; the place among them of a block's, which is their
- * number where it has none of them. */
+/* How many partitions there are: 1 where the snapshot has none. */
 size_t index_snapshot_n_partitions(const struct index_snapshot *snapshot);
+
+/* The place (0 to n - 1) of a block's partition among them; n if it is none of them. */
 size_t index_snapshot_place(const struct index_snapshot *snapshot, const struct index_block *block);
 
 /* The blocks of a partition: the first one in *first, their number returned. */

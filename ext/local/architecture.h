@@ -1,9 +1,9 @@
 /*
  * architecture.h: what tells one architecture from another, a row each.
  *
- * config.c finds the row by the names in config.json and reads the sizes that the row has; weights.c reads
- * by it which tensors there are, encoder.c what is done with them. A field is here only because two
- * rows differ in it. What all have in common is written where it is done:
+ * config.c finds the row by the names in config.json and reads the sizes that the row has;
+ * weights.c reads by it which tensors there are, encoder.c what is done with them. A field is here
+ * only because two rows differ in it. What all have in common is written where it is done:
  *
  *   learnt absolute positions, added to the words; then a norm     encoder.c, embed_item
  *   norms behind each addition (post-norm)                         encoder.c, go_through_layer
@@ -11,9 +11,10 @@
  *   every token attends to every other                             encoder.c, attention_item
  *   a bias in every Linear and every norm                          weights.c, plan_layer
  *
- * To add an architecture that differs in these (ModernBERT: norms first, no biases, rotary positions, GeGLU,
- * local attention): its row, a field for each difference that the others' rows set too, and one branch
- * at the place named above. What it computes goes into tests/golden/local/ first.
+ * To add an architecture that differs in these (ModernBERT: norms first, no biases, rotary
+ * positions, GeGLU, local attention): its row, a field for each difference that the others' rows
+ * set too, and one branch at the place named above. What it computes goes into tests/golden/local/
+ * first.
  */
 #ifndef LOCAL_ARCHITECTURE_H
 #define LOCAL_ARCHITECTURE_H
@@ -40,8 +41,8 @@ struct local_head_names {
 
 struct local_architecture {
     const char *model_type; /* of config.json */
-    /* Names in "architectures". The first is what the model_type means where there is none. What lies
-     * on top of an encoder that does not classify (BertForMaskedLM) is not read. */
+    /* Names in "architectures". The first is what the model_type means where there is none. What
+     * lies on top of an encoder that does not classify (BertForMaskedLM) is not read. */
     struct local_architecture_model {
         const char *name; /* NULL behind the last one */
         int classifies;
@@ -61,8 +62,8 @@ struct local_architecture {
 };
 
 extern const struct local_architecture local_bert; /* Devlin et al. 2019 */
-/* Conneau et al. 2020. RoBERTa's own models are built alike and tokenized otherwise (byte-level BPE):
- * they are refused. */
+/* Conneau et al. 2020. RoBERTa's own models are built alike and tokenized otherwise (byte-level
+ * BPE): they are refused. */
 extern const struct local_architecture local_xlm_roberta;
 extern const struct local_architecture local_mpnet;  /* Song et al. 2020 */
 extern const struct local_architecture local_static; /* Model2Vec */

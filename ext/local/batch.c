@@ -10,7 +10,7 @@
 #define TEAM_TOKENS 32                  /* below so many for each thread they work together */
 #define SPARE_BYTES ((size_t)128 << 20) /* of scratch memory that is kept between calls */
 
-/* ---- scratch memory, one block at a time kept with the weights -------------------------------- */
+/* ---- scratch memory, one block at a time kept with the weights ------------------------------- */
 
 struct scratch {
     size_t size; /* of pages, this head included */

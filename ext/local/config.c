@@ -237,8 +237,8 @@ static int apply_sentence_transformers(const cJSON *root, struct local_config *c
     return apply_score(json_text_at(root, "/activation_fn"), config, err);
 }
 
-/* sentence-transformers makes a text lower case before its tokenizer sees it: no matter if that does
- * so itself. */
+/* sentence-transformers makes a text lower case before its tokenizer sees it: no matter if that
+ * does so itself. */
 static int refuse_lower_case(const char *folder, struct error *err)
 {
     cJSON *wanted = NULL, *tokenizer = NULL;

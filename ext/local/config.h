@@ -44,8 +44,8 @@ struct local_config {
     enum local_activation score;
 };
 
-/* ERROR_UNAVAILABLE: config.json is not there, or something is not known here; ERROR_CORRUPT: a file
- * that is no JSON, a size that is missing or absurd. The text begins with the file's name. */
+/* ERROR_UNAVAILABLE: config.json is not there, or something is not known here; ERROR_CORRUPT: a
+ * file that is no JSON, a size that is missing or absurd. The text begins with the file's name. */
 int local_config_read(const char *folder, struct local_config *config, struct error *err);
 
 #endif

@@ -6,7 +6,7 @@
 #include "local/matrix.h"
 
 #define ROWS 16          /* of an item that goes through rows */
-#define ITEMS_A_MEMBER 4 /* of a product, so that nobody waits long for the last one */
+#define ITEMS_A_MEMBER 4 /* of a gemm, so that nobody waits long for the last one */
 #define PANELS 8         /* of an item of a team of one: between two looks at the halt */
 #define QUERIES 256      /* of attention at a time */
 
@@ -16,14 +16,14 @@ struct pass {
     const struct local_group *group;
     struct team_member *member;
     size_t longest;
-    size_t n_rows;         /* of `hidden`: tokens, or after the last attention texts */
-    float *hidden;         /* [n_rows, hidden_size] */
-    float *wide;           /* [n_rows, 3 hidden_size] or [n_rows, intermediate_size] */
-    float *context;        /* [n_rows, hidden_size] what attention gives */
-    float *cls;            /* [n_texts, hidden_size] the first token of each text */
-    unsigned char *codes;  /* of rows, in the model's precision */
-    float *attention;      /* [n_members] scratch of attention */
-    size_t attention_size; /* floats of each */
+    size_t n_rows;        /* of `hidden`: tokens, or after the last attention texts */
+    float *hidden;        /* [n_rows, hidden] */
+    float *wide;          /* [n_rows, 3 hidden] or [n_rows, local_row_stride(inner)] */
+    float *context;       /* [n_rows, hidden] what attention gives */
+    float *cls;           /* [n_texts, hidden] the first token of each text */
+    unsigned char *codes; /* [n_rows, hidden or inner] in the model's precision: matrix.h */
+    float *attention;     /* [n_members, attention_size] scratch of attention */
+    size_t attention_size;
     size_t layer;
 };
 
@@ -85,7 +85,7 @@ size_t local_encoder_steps(const struct local_weights *weights)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* Rows of activations on their way to a product: normalised first, if `norm` is given. */
+/* Rows of activations on their way to a gemm: normalised first, if `norm` is given. */
 struct rows_step {
     const struct pass *pass;
     struct local_rows rows;
@@ -107,7 +107,8 @@ static void rows_item(void *context, struct team_member *member, size_t item)
     weights->kernels->convert(weights->precision, &step->rows, first, first + n);
 }
 
-/* Makes the values [n_rows, stride], of which n are used, ready for a product. With `norm`: stride = n. */
+/* Makes the values [n_rows, stride], of which n are used, ready for a gemm. With `norm`:
+ * stride = n. */
 static struct local_rows prepare(struct pass *pass, float *values, size_t n, size_t stride,
                                  const struct local_norm *norm)
 {
@@ -119,7 +120,7 @@ static struct local_rows prepare(struct pass *pass, float *values, size_t n, siz
     return step.rows;
 }
 
-/* ---- products -------------------------------------------------------------------------------- */
+/* ---- gemm ------------------------------------------------------------------------------------ */
 
 struct gemm_step {
     const struct local_kernels *kernels;
@@ -234,7 +235,7 @@ static void go_through_layer(struct pass *pass, struct local_rows *rows)
     const struct local_layer *layer = &pass->weights->layers[pass->layer];
     size_t n = config->hidden_size, inner = config->intermediate_size;
     struct local_output wide = {.values = pass->wide, .stride = 3 * n};
-    multiply(pass, &layer->attention, rows, &wide);
+    multiply(pass, &layer->attention, rows, &wide); /* [n_rows, 3 hidden] */
     team_step(pass->member, pass->group->n_texts * config->n_heads, attention_item, pass);
     if (only_cls(pass)) {
         pass->hidden = pass->cls;
@@ -242,13 +243,13 @@ static void go_through_layer(struct pass *pass, struct local_rows *rows)
     }
     struct local_output sum = {.values = pass->hidden, .stride = n, .residual = pass->hidden};
     *rows = prepare(pass, pass->context, n, n, NULL);
-    multiply(pass, &layer->attention_output, rows, &sum);
+    multiply(pass, &layer->attention_output, rows, &sum); /* [n_rows, hidden] */
     *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm);
     wide.stride = local_row_stride(inner);
     wide.activation = config->activation;
-    multiply(pass, &layer->intermediate, rows, &wide);
+    multiply(pass, &layer->intermediate, rows, &wide); /* [n_rows, inner] */
     *rows = prepare(pass, pass->wide, inner, wide.stride, NULL);
-    multiply(pass, &layer->output, rows, &sum);
+    multiply(pass, &layer->output, rows, &sum); /* [n_rows, hidden] */
     *rows = prepare(pass, pass->hidden, n, n, &layer->output_norm);
 }
 
@@ -291,9 +292,9 @@ static void classify(struct pass *pass)
     struct local_output logits = {.values = pass->context, .stride = 1};
     struct local_rows rows;
     local_rows_init(&rows, LOCAL_FLOAT32, n_texts, n, pass->hidden, n, NULL);
-    multiply(pass, &weights->pooler, &rows, &pooled);
+    multiply(pass, &weights->pooler, &rows, &pooled); /* [n_texts, hidden] */
     local_rows_init(&rows, LOCAL_FLOAT32, n_texts, n, pass->wide, n, NULL);
-    multiply(pass, &weights->classifier, &rows, &logits);
+    multiply(pass, &weights->classifier, &rows, &logits); /* [n_texts, 1] */
     team_step(pass->member, n_texts, logit_item, pass);
 }
 

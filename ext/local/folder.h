@@ -17,9 +17,9 @@
 
 #include "base/error.h"
 
-/* *folder: the path of the folder that holds the model's config.json, for memory_free; NULL after an
- * error. ERROR_INVALID: not a name. ERROR_UNAVAILABLE: no such model, or one that is not complete;
- * the text says where it was looked for and how to get it. ERROR_NOMEM. */
+/* *folder: the path of the folder that holds the model's config.json, for memory_free; NULL
+ * after an error. ERROR_INVALID: not a name. ERROR_UNAVAILABLE: no such model, or one that is
+ * not complete; the text says where it was looked for and how to get it. ERROR_NOMEM. */
 int local_folder_find(const char *name, char **folder, struct error *err);
 
 #endif

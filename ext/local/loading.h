@@ -1,9 +1,9 @@
 /*
  * loading.h: tensors of a folder's safetensors, into one block of large pages.
  *
- * Several threads read, a piece at a time: a matrix is packed for the kernels (and rounded to the model's
- * precision) as it is read, so that the file and the weights are never in memory together. All else
- * is float32. Shapes must be those that are asked for, all numbers finite.
+ * Several threads read, a piece at a time: a matrix is packed for the kernels (and rounded to the
+ * model's precision) as it is read, so that the file and the weights are never in memory together.
+ * All else is float32. Shapes must be those that are asked for, all numbers finite.
  */
 #ifndef LOCAL_LOADING_H
 #define LOCAL_LOADING_H
@@ -23,21 +23,21 @@ struct loading_block {
     size_t size;
 };
 
-/* Which tensors there are to be, and where they go. Called twice: first without memory, to learn how much
- * is needed and whether all is there; then again, as before. */
+/* Which tensors there are to be, and where they go. Called twice: first without memory, to learn
+ * how much is needed and whether all is there; then again, as before. */
 struct loading_plan {
     void (*plan)(struct loading *loading, void *context);
     void *context;
     const struct local_kernels *kernels; /* that matrices are packed for */
 };
 
-/* ERROR_UNAVAILABLE: a file or a tensor is missing; ERROR_CORRUPT: it is not what it should be; both
- * name it. ERROR_NOMEM, ERROR_INTERRUPTED. The block is empty after an error. */
+/* ERROR_UNAVAILABLE: a file or a tensor is missing; ERROR_CORRUPT: it is not what it should be;
+ * both name it. ERROR_NOMEM, ERROR_INTERRUPTED. The block is empty after an error. */
 int loading_run(const char *folder, const struct loading_plan *plan, size_t n_threads,
                 const struct cancel *cancel, struct loading_block *block, struct error *err);
 void loading_block_free(struct loading_block *block);
 
-/* ---- for a plan ---------------------------------------------------------------------------------- */
+/* ---- for a plan ------------------------------------------------------------------------------ */
 
 /* All below do nothing once something has failed. */
 int loading_has_failed(const struct loading *loading);
@@ -60,7 +60,8 @@ const float *loading_floats(struct loading *loading, const char *name, size_t n_
 void loading_matrix(struct loading *loading, struct local_matrix *matrix,
                     enum local_precision precision, size_t n_out, size_t n_in);
 
-/* The weights [n_out, n_in] and the bias [n_out] of one Linear, as columns of a matrix from `column` on. */
+/* The weights [n_out, n_in] and the bias [n_out] of one Linear, as columns of a matrix from
+ * `column` on. */
 void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
                     const char *name, size_t n_out, size_t n_in);
 

@@ -38,7 +38,7 @@ void local_matrix_init(struct local_matrix *matrix, const struct local_kernels *
     matrix->sums = (const int32_t *)(const void *)(matrix->scales + n_columns);
 }
 
-/* ---- packing ----------------------------------------------------------------------------------- */
+/* ---- packing --------------------------------------------------------------------------------- */
 
 /* Columns that lie in one panel, and where they go. */
 struct strip {
@@ -143,7 +143,7 @@ void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *
     }
 }
 
-/* ---- rows -------------------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 size_t local_row_stride(size_t n)
 {

@@ -7,25 +7,29 @@
 #include "base/error.h"
 #include "local/simd/kernels.h"
 
-/* Bytes that a matrix of that shape keeps, panels, bias, scales and sums together, a multiple of 64. */
+/* Bytes that a matrix of that shape keeps, panels, bias, scales and sums together, a multiple of
+ * 64. */
 size_t local_matrix_bytes(const struct local_kernels *kernels, enum local_precision precision,
                           size_t n_out, size_t n_in);
 
-/* Lays the matrix out in `memory` (of local_matrix_bytes, all zero, at a multiple of 64, which must outlive it). */
+/* Lays the matrix out in `memory` (of local_matrix_bytes, all zero, at a multiple of 64, which
+ * must outlive it). */
 void local_matrix_init(struct local_matrix *matrix, const struct local_kernels *kernels,
                        enum local_precision precision, size_t n_out, size_t n_in, void *memory);
 
-/* Packs output columns first .. first + n - 1: weights [n, n_in] row-major, as PyTorch's Linear has them; bias [n] or
- * NULL. first is a multiple of the kernels' width, unless it is the start of other weights that are stacked (query, key,
- * value): then any. Different ranges may be packed by different threads if both begin at a multiple of the width. */
+/* Packs output columns first .. first + n - 1: weights [n, n_in] row-major, as PyTorch's Linear
+ * has them; bias [n] or NULL. first is a multiple of the kernels' width, unless it is the start
+ * of other weights that are stacked (query, key, value): then any. Different ranges may be
+ * packed by different threads if both begin at a multiple of the width. */
 void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *kernels,
                        size_t first, size_t n, const float *weights, const float *bias);
 
-/* A good stride for rows of n floats: never a multiple of 4096 bytes, so that rows next to each other are not in the
- * same lines of the first level cache. */
+/* A good stride for rows of n floats: never a multiple of 4096 bytes, so that rows next to each
+ * other are not in the same lines of the first level cache. */
 size_t local_row_stride(size_t n);
 
-/* Bytes that rows of that shape need for codes, scales and zeros, a multiple of 64 (0 for float32), and where they go. */
+/* Bytes that rows of that shape need for codes, scales and zeros, a multiple of 64 (0 for
+ * float32), and where they go. */
 size_t local_rows_bytes(enum local_precision precision, size_t n_rows, size_t n_in);
 void local_rows_init(struct local_rows *rows, enum local_precision precision, size_t n_rows,
                      size_t n_in, const float *floats, size_t stride, void *memory);

@@ -1,6 +1,6 @@
 /*
- * modules.h: how an embedding is made of what the model gives: modules.json (sentence-transformers' chain) and
- * the config.json of its Pooling, or 1_Pooling/config.json without it.
+ * modules.h: how an embedding is made of what the model gives: modules.json (sentence-transformers'
+ * chain) and the config.json of its Pooling, or 1_Pooling/config.json without it.
  */
 #ifndef LOCAL_MODULES_H
 #define LOCAL_MODULES_H

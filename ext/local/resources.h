@@ -7,9 +7,9 @@
 
 #include "local/instance.h"
 
-/* Reads the vocabulary, or it and the weights, unless that has been done. ERROR_CORRUPT: a token has
- * no row; ERROR_INVALID: there are fewer dimensions than are asked for; errors of tokenizer_new and
- * methods->load. */
+/* Reads the vocabulary, or it and the weights, unless that has been done. ERROR_CORRUPT: a token
+ * has no row; ERROR_INVALID: there are fewer dimensions than are asked for; errors of
+ * tokenizer_new and methods->load. */
 int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err);
 int local_load(struct local *local, const struct cancel *cancel, struct error *err);
 void local_unload(struct local *local);

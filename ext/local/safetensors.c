@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 
-/* The format allows headers of 100 MB. One of 8 MB names some 60000 tensors, where a large encoder has
- * 400, and its tree takes up to 40 times that memory (json.h). */
+/* The format allows headers of 100 MB. One of 8 MB names some 60000 tensors, where a large
+ * encoder has 400, and its tree takes up to 40 times that memory (json.h). */
 #define MAX_HEADER ((uint64_t)8 << 20)
 #define MAX_INDEX ((size_t)8 << 20)
 #define MAX_SHARDS 100
@@ -457,10 +457,10 @@ static float from_bits(uint32_t bits)
     return value;
 }
 
-/* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction. The fraction of a subnormal one is
- * written behind 2^-14, which is then taken off: no float32 is subnormal on the way, as they may
- * count as zero in a process that has asked for that. Masks instead of branches: a loop of it is
- * vectorised. */
+/* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction. The fraction of a subnormal
+ * one is written behind 2^-14, which is then taken off: no float32 is subnormal on the way, as
+ * they may count as zero in a process that has asked for that. Masks instead of branches: a loop
+ * of it is vectorised. */
 static float from_half(uint16_t half)
 {
     uint32_t sign = (half & 0x8000u) << 16, rest = (half & 0x7FFFu) << 13;

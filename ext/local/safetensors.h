@@ -6,11 +6,12 @@
  * "__metadata__": {...}}, then the tensors' bytes, row-major and little-endian, without holes. A
  * model in shards has model.safetensors.index.json: {"weight_map": {"name": "file"}}.
  *
- * The file is not trusted: header length, names, shapes, offsets (bounds, overlaps, holes) and sizes
- * are checked when it is opened, each read against the file's end. A shard's name is a plain file
- * name within the folder. A header has 8 MB at most: an encoder's has 100 KB, and what it is parsed
- * to takes up to 40 times that memory, where the format's own limit is 100 MB. Read by position (base/file.h), so a file that is replaced or cut while it is
- * read gives an error; once the model is loaded the files are closed.
+ * The file is not trusted: header length, names, shapes, offsets (bounds, overlaps, holes) and
+ * sizes are checked when it is opened, each read against the file's end. A shard's name is a plain
+ * file name within the folder. A header has 8 MB at most: an encoder's has 100 KB, and what it is
+ * parsed to takes up to 40 times that memory, where the format's own limit is 100 MB. Read by
+ * position (base/file.h), so a file that is replaced or cut while it is read gives an error; once
+ * the model is loaded the files are closed.
  */
 #ifndef LOCAL_SAFETENSORS_H
 #define LOCAL_SAFETENSORS_H
@@ -50,8 +51,8 @@ uint64_t safetensors_bytes(const struct safetensors *safetensors);
 const struct tensor *safetensors_find(const struct safetensors *safetensors, const char *name);
 
 /* Elements first .. first + n - 1 in row-major order, as float32 (exact: the other types are
- * narrower; infinities and NaN as they are). Several threads may read at once; nothing is allocated.
- * ERROR_UNAVAILABLE, ERROR_CORRUPT: elements that it does not have. */
+ * narrower; infinities and NaN as they are). Several threads may read at once; nothing is
+ * allocated. ERROR_UNAVAILABLE, ERROR_CORRUPT: elements that it does not have. */
 int safetensors_read(const struct safetensors *safetensors, const struct tensor *tensor,
                      uint64_t first, size_t n, float *values, struct error *err);
 

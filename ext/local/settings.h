@@ -11,7 +11,8 @@
 /* *root: the file's tree, for cJSON_Delete; NULL after an error, and if there is no such file. */
 int settings_read(const char *folder, const char *file, cJSON **root, struct error *err);
 
-/* Lets `apply` take from a file what it says, if it is there; its errors begin with the file's name. */
+/* Lets `apply` take from a file what it says, if it is there; its errors begin with the file's
+ * name. */
 int settings_apply(const char *folder, const char *file,
                    int (*apply)(const cJSON *root, struct local_config *config, struct error *err),
                    struct local_config *config, struct error *err);

@@ -2,8 +2,9 @@
  * weights.h: the weights of an encoder, as its forward pass reads them.
  *
  * Names of tensors are those of transformers' checkpoints, as the architecture's row has them
- * (architecture.h), with or without its prefix, and LayerNorm's "gamma" and "beta" of older ones. Shapes
- * must be those that config.json tells. Embedding matrices, biases and norms are float32 always.
+ * (architecture.h), with or without its prefix, and LayerNorm's "gamma" and "beta" of older ones.
+ * Shapes must be those that config.json tells. Embedding matrices, biases and norms are float32
+ * always.
  */
 #ifndef LOCAL_WEIGHTS_H
 #define LOCAL_WEIGHTS_H
@@ -32,8 +33,8 @@ struct local_weights {
     const float *positions;           /* [n_positions, hidden] */
     const float *segments;            /* [n_segments, hidden]; NULL: none */
     struct local_norm embedding_norm; /* [hidden] */
-    /* What attention adds to the score of a key that lies d behind the query: [n_heads, 2 reach - 1], row
-     * of a head, d + reach - 1; reach: the most tokens of a text, n_positions - first_position. NULL: none. */
+    /* [n_heads, 2 reach - 1] what attention adds to a score, of distances 1 - reach .. reach -
+     * 1; reach: the most tokens of a text, n_positions - first_position. NULL: none. */
     const float *relative_bias;
     struct local_layer *layers;     /* [n_layers] */
     struct local_matrix pooler;     /* [hidden, hidden] of a cross-encoder, float32 */

@@ -71,7 +71,7 @@ class LocalTest(unittest.TestCase):
     def scores(self, model):
         rows = self.db.execute(
             "SELECT key, relevance_score FROM rerank(?, ?, NULL, ?) ORDER BY key",
-                               (texts.QUERY, json.dumps(texts.DOCUMENTS), model))
+            (texts.QUERY, json.dumps(texts.DOCUMENTS), model))
         return [row[1] for row in rows]
 
     def alias(self, name, model, **columns):
@@ -114,16 +114,15 @@ class ReferenceTest(LocalTest):
 
     def test_numbers_of_pytorch(self):
         """golden.txt: what torch.nn.TransformerEncoderLayer gave."""
-        with open(os.path.join(HERE, "..", "golden", "local", "golden.txt"),
-                  encoding="utf-8") as file:
+        path = os.path.join(HERE, "..", "golden", "local", "golden.txt")
+        with open(path, encoding="utf-8") as file:
             lines = [line.split() for line in file if not line.startswith("#")]
         self.assertGreater(len(lines), 100)
         results = {kind: self.embed_all(texts.TEXTS, "local:test/" + kind) for kind in EMBEDDERS}
         results |= {kind: [[x] for x in self.scores("local:test/" + kind)] for kind in RERANKERS}
         for kind, _, number, *numbers in lines:
-            for got, wanted in zip(results[kind][int(number)], numbers):
-                self.assertAlmostEqual(float(got), float(wanted),
-                                       delta=FLOAT32 * max(1, abs(float(wanted))))
+            for got, wanted in zip(results[kind][int(number)], map(float, numbers)):
+                self.assertAlmostEqual(float(got), wanted, delta=FLOAT32 * max(1, abs(wanted)))
 
     def test_token_ids(self):
         for kind in ("mean", "cls", "masked", "xlm", "roberta", "mpnet", "static"):
@@ -156,21 +155,28 @@ class ReferenceTest(LocalTest):
 @unittest.skipIf(numpy is None or os.environ.get("RERANK_SANITIZED") == "1",
                  "numpy is not there, or a sanitizer is")
 class FullSizeTest(LocalTest):
-    def test_the_shape_of_bge_base(self):
-        """12 layers of 768: what no small model shows, such as sums over 3072 products."""
-        models.write(self.folder("base"),
-                     models.Spec(hidden=768, heads=12, layers=12, inner=3072, positions=512,
-                                                      pooling="cls", seed=15))
+    def check(self, precisions, some, **shape):
+        models.write(self.folder("base"), models.Spec(hidden=768, heads=12, layers=12, inner=3072,
+                                                      seed=15, **shape))
         self.addCleanup(shutil.rmtree, self.folder("base"))
-        some = [texts.TEXTS[1], " ".join(texts.TEXTS)[:2000]]
         model = reference.Model(self.folder("base"))
         wanted = [model.embed(text) for text in some]
         for vector, right in zip(self.embed_all(some, "local:test/base"), wanted):
             self.assertLess(float(numpy.abs(vector - right).max()), FLOAT32)
-        for precision, least in COSINE.items():
+        for precision, least in precisions.items():
             self.alias(precision, "local:test/base", precision=precision)
             for vector, right in zip(self.embed_all(some, precision), wanted):
                 self.assertGreater(cosine(vector, right), least)
+
+    def test_the_shape_of_bge_base(self):
+        """12 layers of 768: what no small model shows, such as sums over 3072 products."""
+        self.check(COSINE, [texts.TEXTS[1], " ".join(texts.TEXTS)[:2000]], positions=512,
+                   pooling="cls")
+
+    def test_the_shape_of_all_mpnet_base(self):
+        """And as long a text as it reads: tokens are further apart than the buckets tell."""
+        self.check({}, [" ".join(texts.TEXTS) * 2], architecture="MPNetModel", positions=514,
+                   max_tokens=384)
 
 
 class BehaviourTest(LocalTest):
@@ -201,8 +207,8 @@ class BehaviourTest(LocalTest):
         def work():
             db = connect()
             for _ in range(5):
-                got.append(db.execute("SELECT embed(?, 'local:test/cls')",
-                                      (texts.LONG,)).fetchone()[0])
+                row = db.execute("SELECT embed(?, 'local:test/cls')", (texts.LONG,)).fetchone()
+                got.append(row[0])
                 db.execute("SELECT rerank(?, 'x', 'local:test/cross')", (texts.QUERY,)).fetchall()
             db.close()
         threads = [threading.Thread(target=work) for _ in range(4)]
@@ -254,8 +260,8 @@ class BehaviourTest(LocalTest):
         self.assertEqual([row[0] for row in rows], [i for _, i in wanted])
         cross = reference.Model(self.folder("cross"))
         for rowid, _, relevance in rows:
-            self.assertAlmostEqual(relevance, cross.score(texts.QUERY, texts.TEXTS[rowid - 1]),
-                                   delta=FLOAT32)
+            wanted = cross.score(texts.QUERY, texts.TEXTS[rowid - 1])
+            self.assertAlmostEqual(relevance, wanted, delta=FLOAT32)
 
     def test_a_model_of_one_task(self):
         self.fails("embeds and does not rerank", "SELECT rerank('a', 'b', 'local:test/mean')")
@@ -268,9 +274,8 @@ class BehaviourTest(LocalTest):
         self.assertGreater(len(rows), 10)
         for start, piece in rows:
             self.assertEqual(text[start - 1:start - 1 + len(piece)], piece)
-            n = self.db.execute("SELECT token_count(?, 'local:test/masked')",
-                                (piece,)).fetchone()[0]
-            self.assertLessEqual(n, 20)
+            row = self.db.execute("SELECT token_count(?, 'local:test/masked')", (piece,)).fetchone()
+            self.assertLessEqual(row[0], 20)
 
     def test_a_long_text(self):
         text = "bats and penguins " * 600000
@@ -331,8 +336,9 @@ class DamageTest(LocalTest):
         self.damaged("swish", self.edit("config.json", hidden_act="swish"))
         self.damaged("relative_key",
                      self.edit("config.json", position_embedding_type="relative_key"))
-        self.damaged("3 labels", self.edit("config.json", id2label={"0": "a", "1": "b", "2": "c"}),
-                     "cross", "rerank")
+        self.damaged("3 labels",
+                     self.edit("config.json", id2label={"0": "a", "1": "b", "2": "c"}), "cross",
+                     "rerank")
         self.damaged("hidden_size", self.edit("config.json", hidden_size=-1))
         self.damaged("shape", self.edit("config.json", intermediate_size=101))
         self.damaged("no tensor encoder.layer.2", self.edit("config.json", num_hidden_layers=3))

@@ -1,4 +1,4 @@
-"""Runs the recipes in sql/ and the SQL of the README through the shell, on both sets of movies."""
+"""Runs the recipes in sql/ through the shell, on both sets of movies."""
 import glob
 import json
 import os
@@ -8,8 +8,6 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402
-sys.path.insert(0, os.path.join(support.ROOT, "tests", "http"))
-from loopback import Loopback  # noqa: E402
 
 OWN_MOVIES = os.path.join(support.ROOT, "datasets", "movies.json")
 
@@ -134,24 +132,6 @@ class OwnMoviesTest(Recipes, unittest.TestCase):
 @unittest.skipIf(support.published_movies() is None, "the published movies are not here")
 class PublishedMoviesTest(Recipes, unittest.TestCase):
     movies = support.published_movies()
-
-class ReadmeTest(unittest.TestCase):
-    def test_its_sql_runs(self):
-        """All ```sql blocks, in order, in one shell."""
-        with open(os.path.join(support.ROOT, "README.md"), encoding="utf-8") as file:
-            blocks = re.findall(r"^```sql\n(.*?)^```", file.read(), re.MULTILINE | re.DOTALL)
-        self.assertGreater(len(blocks), 5)
-        workplace = support.Workplace()
-        self.addCleanup(workplace.close)
-        with Loopback() as server:  # in place of Together and of the server on the desk
-            sql = "\n".join(blocks).replace("http://localhost:1234/v1", server.base_url("vllm"))
-            status, output = workplace.run(sql, TOGETHER_API_KEY="test-key",
-                                           TOGETHER_BASE_URL=server.base_url("together"))
-            paths = {request.path for request in server.requests}
-        self.assertNotRegex(output, r"(?i)\berror\b")
-        self.assertEqual(status, 0)
-        self.assertEqual(paths, {"/together/v1/embeddings", "/together/v1/rerank",
-                                 "/vllm/v1/embeddings"})
 
 if __name__ == "__main__":
     unittest.main()

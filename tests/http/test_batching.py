@@ -33,7 +33,7 @@ class Batching(Remote):
 
 
 class Figures(Batching):
-    """1000 rows: the figures that the README gives."""
+    """1000 rows: the figures that tests/bench/README.md gives."""
 
     def test_sync_of_1000_rows(self):
         self.add_documents(1000)

@@ -4,12 +4,13 @@
 #include <math.h>
 #include <unistd.h>
 
-/* Bytes of rows that meet a panel together, half of the second level cache: with the panel they fit. */
+/* Bytes of rows that meet a panel together, half of the second level cache: with the panel they
+ * fit. */
 #define USUAL_BLOCK ((size_t)512 << 10)
 #define LARGEST_BLOCK ((size_t)1 << 20)
 
-/* Rows so many bytes apart (or a multiple) lie in the same lines of a first level cache of 32 or 48 KB, of which
- * there are 8 or 12. */
+/* Rows so many bytes apart (or a multiple) lie in the same lines of a first level cache of 32 or
+ * 48 KB, of which there are 8 or 12. */
 #define ALIAS_BYTES 4096
 #define ALIASED_ROWS 8
 
@@ -75,8 +76,8 @@ static void finish(const struct gemm_family *family, const struct gemm_tile *til
     }
 }
 
-/* The last tile of a panel prefetches the next one: what few rows need is bound by the memory, which
- * is never to stand still. */
+/* The last tile of a panel prefetches the next one: what few rows need is bound by the memory,
+ * which is never to stand still. */
 static void look_ahead(struct gemm_tile *tile, const unsigned char *next)
 {
     tile->ahead = next == NULL ? tile->panel : next;

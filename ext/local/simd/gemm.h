@@ -2,10 +2,10 @@
  * gemm.h: the loop over tiles that gemm of all families shares, and what a family adds to it.
  * Internal to them.
  *
- * A product goes panel by panel. A panel stays in the second level cache while all rows of a block
- * meet it, some at a time: a tile is what one pass over a panel gives, at most GEMM_ROWS rows
- * times the width of a panel. A family sums a tile up in registers, then stores it: scales, bias, and
- * the activation, which finds it still in the first level cache. (Goto, van de Geijn: Anatomy of
+ * It goes panel by panel. A panel stays in the second level cache while all rows of a block
+ * meet it, some at a time: a tile is what one pass over a panel gives, at most GEMM_ROWS rows times
+ * the width of a panel. A family sums a tile up in registers, then stores it: scales, bias, and the
+ * activation, which finds it still in the first level cache. (Goto, van de Geijn: Anatomy of
  * High-Performance Matrix Multiplication, ACM TOMS 34, 2008; here rows are few enough to be read
  * where they are.)
  */
@@ -72,7 +72,7 @@ static inline const unsigned char *gemm_row(const struct gemm_tile *tile, size_t
     return (const unsigned char *)rows + (tile->row + row) * gemm_row_bytes(precision, tile->rows);
 }
 
-/* ---- conversions -------------------------------------------------------------------------------- */
+/* ---- conversions ----------------------------------------------------------------------------- */
 
 /* To the nearest bfloat16, ties to even, of a finite number. */
 static inline uint16_t gemm_bfloat16(float value)
@@ -84,8 +84,9 @@ static inline uint16_t gemm_bfloat16(float value)
     return (uint16_t)((number.bits + 0x7FFF + (number.bits >> 16 & 1)) >> 16);
 }
 
-/* What a row from `low` (at most 0) to `high` (at least 0) is coded with: code = the nearest whole number,
- * ties to even, to value * inverse + zero, kept in 0..255. The same in every family. */
+/* What a row from `low` (at most 0) to `high` (at least 0) is coded with: code = the nearest
+ * whole number, ties to even, to value * inverse + zero, kept in 0..255. The same in every
+ * family. */
 struct gemm_range {
     float scale, inverse, zero;
 };

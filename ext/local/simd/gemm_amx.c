@@ -1,12 +1,12 @@
 /*
  * gemm_amx.c: sums of tiles of up to 32 rows times 32 columns, for x86-64 with AMX (Intel: Intel 64
- * and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18). The rest of the family is that
- * of AVX-512.
+ * and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18). The rest of the
+ * family is that of AVX-512.
  *
- * Four tile registers hold the sums of 16 rows times 16 columns each. A step loads 64 bytes of 32 rows and of
- * 32 columns, twice 16, and multiplies each with each. A panel's layout is what the instructions
- * want: groups of 4 bytes of each column, side by side. What is left of a row behind the last 64 bytes
- * is copied, with zeros behind it.
+ * Four tile registers hold the sums of 16 rows times 16 columns each. A step loads 64 bytes of 32
+ * rows and of 32 columns, twice 16, and multiplies each with each. A panel's layout is what the
+ * instructions want: groups of 4 bytes of each column, side by side. What is left of a row behind
+ * the last 64 bytes is copied, with zeros behind it.
  */
 #include "local/simd/gemm.h"
 
@@ -23,7 +23,8 @@
 #define PANEL_LINE ((size_t)2 * LINE)      /* of a panel: 4 bytes of 32 columns */
 #define PANEL_STEP (LINE / 4 * PANEL_LINE) /* bytes of a panel that 64 bytes of a row meet */
 
-/* Registers: 0, 1: the sums of the first 16 rows; 2, 3: of the others; 4, 5: rows; 6, 7: columns. */
+/* Registers: 0, 1: the sums of the first 16 rows; 2, 3: of the others; 4, 5: rows; 6, 7:
+ * columns. */
 struct tile_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t line_bytes[16];

@@ -1,20 +1,21 @@
 /*
  * gemm_lanes.h: gemm of AVX2, AVX-512 and NEON, written once over lanes. Included by
- * gemm_avx2.c, gemm_avx512.c and gemm_neon.c alone, which say what a lane operation is:
+ * gemm_avx2.c, gemm_avx512.c and gemm_neon.c alone, each behind the header of its name, which says
+ * what a lane operation is:
  *
  *   TARGET, INLINE        attributes of a function, of an operation
- *   LANES, lanes          floats of a register (NEON: of two), and its type, which holds whole numbers
- *                         as well
+ *   LANES, lanes          floats of a register (NEON: of two), and its type, which holds whole
+ *                         numbers as well
  *   TILE_ROWS             of a tile at most: 4, 6 or 14
- *   HAS_DOT2, HAS_DOT4  if there are add_dot2, add_dot4
+ *   HAS_DOT2, HAS_DOT4    if there are add_dot2, add_dot4
  *
  * and the operations that are used below.
  *
  * A panel is two registers wide. A tile's sums, two a row, stay in registers. A step loads two
- * registers of the panel and for each row broadcasts a few bytes, which meet both. What these bytes are
- * is the difference between the kinds of tiles. Without instructions for pairs of bfloat16 and for
- * codes, rows are widened first, a chunk at a time, and weights in the loop. The loop is written
- * once, for constant kinds and numbers of rows.
+ * registers of the panel and for each row broadcasts a few bytes, which meet both. What these bytes
+ * are is the difference between the kinds of tiles. Without instructions for pairs of bfloat16 and
+ * for codes, rows are widened first, a chunk at a time, and weights in the loop. The loop is
+ * written once, for constant kinds and numbers of rows.
  */
 #include <string.h>
 
@@ -74,7 +75,7 @@ enum kind {
     WORDS   /* four inputs of int8, for half of the columns; rows widened to int16 */
 };
 
-/* ---- conversions ------------------------------------------------------------------------------- */
+/* ---- conversions ----------------------------------------------------------------------------- */
 
 INLINE size_t at_most_lanes(size_t n)
 {
@@ -131,7 +132,7 @@ TARGET static void round_row(const float *floats, size_t n, uint16_t *rounded)
 
 static const struct gemm_coder coder = {code_row, round_row};
 
-/* ---- sums -------------------------------------------------------------------------------------- */
+/* ---- sums ------------------------------------------------------------------------------------ */
 
 /* What a tile's sums are made of. */
 struct source {
@@ -330,7 +331,7 @@ TARGET static void sum_words(struct gemm_tile *tile)
     }
 }
 
-/* ---- store ------------------------------------------------------------------------------------- */
+/* ---- store ----------------------------------------------------------------------------------- */
 
 /* Half of the columns of all rows. */
 INLINE void store_half(int is_int8, const struct gemm_tile *tile, size_t half, float *values,

@@ -11,7 +11,7 @@
 
 #define WIDTH 16
 
-/* ---- conversions ------------------------------------------------------------------------------- */
+/* ---- conversions ----------------------------------------------------------------------------- */
 
 static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale, int32_t *zero)
 {
@@ -46,7 +46,7 @@ void scalar_convert(enum local_precision precision, const struct local_rows *row
     gemm_convert(&coder, precision, rows, first, last);
 }
 
-/* ---- gemm -------------------------------------------------------------------------------------- */
+/* ---- gemm ------------------------------------------------------------------------------------ */
 
 static void sum_float32(struct gemm_tile *tile)
 {

@@ -2,17 +2,18 @@
  * kernels.h: the inner loops of an encoder, one table a processor family. Internal to the room (and
  * its tests and bench).
  *
- * Two sorts: gemm (gemm_NAME.c: packed weights times rows of activations) and layers (layers_NAME.c: all
- * else: normalisation, activations, attention). The scalar table is the oracle of all others.
+ * Two sorts: gemm (gemm_NAME.c: packed weights times rows of activations) and layers
+ * (layers_NAME.c: all else: normalisation, activations, attention). The scalar table is the oracle
+ * of all others.
  *
- * Every row is computed alike whatever its neighbours are: the order in which a sum is added depends
- * on n_in alone, never on n_rows or on a row's place. So a text's vector is the same, to the bit,
- * in any batch.
+ * Every row is computed alike whatever its neighbours are: the order in which a sum is added
+ * depends on n_in alone, never on n_rows or on a row's place. So a text's vector is the same, to
+ * the bit, in any batch.
  *
- * One build holds all families of its architecture (target attributes, no compiler flags). The choice is
- * made once a process: the best that processor and system support, or the one that RERANK_SIMD names
- * if it can run here (the names are those of vector/simd/kernels.h; a name of that room without a twin here
- * falls back to the best).
+ * One build holds all families of its architecture (target attributes, no compiler flags). The
+ * choice is made once a process: the best that processor and system support, or the one that
+ * RERANK_SIMD names if it can run here (the names are those of vector/simd/kernels.h; a name of
+ * that room without a twin here falls back to the best).
  *   scalar      plain C
  *   avx2        AVX2, FMA
  *   avx512      AVX-512 F, BW, DQ, VL
@@ -30,38 +31,38 @@
 
 enum local_precision { LOCAL_FLOAT32, LOCAL_BFLOAT16, LOCAL_INT8 };
 
-/* ---- gemm: output = activation(rows x weights' + bias) + residual ------------------------------ */
+/* ---- gemm: output = activation(rows x weights' + bias) + residual ---------------------------- */
 
 /*
  * Weights [n_out, n_in], packed once when a model is loaded. Columns of the output lie in panels of
  * kernels->width; a panel is contiguous:
- *   float32   [n_in][width]                               float
- *   bfloat16  [ceil(n_in / 2)][width][2]                  uint16_t, two inputs of a column side by side
- *   int8      [ceil(n_in / 4)][width][4]                  int8_t, four of them
- * What is beyond n_out or n_in is zero. int8: weight = scale of its column * code, codes -127..127, scale =
- * the largest absolute weight of the column / 127.
+ *   float32   [n_in][width]               float
+ *   bfloat16  [ceil(n_in / 2)][width][2]  uint16_t, two inputs of a column side by side
+ *   int8      [ceil(n_in / 4)][width][4]  int8_t, four of them
+ * What is beyond n_out or n_in is zero. int8: weight = scale of its column * code, codes -127..127,
+ * scale = the largest absolute weight of the column / 127.
  */
 struct local_matrix {
     enum local_precision precision;
     size_t n_out, n_in;
     size_t n_panels;
-    void *panels;        /* at a multiple of 64 bytes */
+    void *panels;        /* [n_panels] as above; at a multiple of 64 bytes */
     const float *bias;   /* [n_panels * width], zeros beyond n_out */
     const float *scales; /* int8: [n_panels * width]; else NULL */
     const int32_t *sums; /* int8: [n_panels * width] the sum of a column's codes; else NULL */
 };
 
 /*
- * Rows of activations as gemm of some precision reads them. float32: the floats themselves,
- * nothing is converted. bfloat16: each rounded to nearest even, [n_rows][ceil(n_in / 2) * 2]. int8: each row by itself
- * as codes 0..255: value = scale * (code - zero), [n_rows][ceil(n_in / 4) * 4], what is beyond n_in has
- * weight zero.
+ * Rows of activations as gemm of some precision reads them. float32: the floats themselves, nothing
+ * is converted. bfloat16: each rounded to nearest even, [n_rows][ceil(n_in / 2) * 2]. int8: each
+ * row by itself as codes 0..255: value = scale * (code - zero), [n_rows][ceil(n_in / 4) * 4], what
+ * is beyond n_in has weight zero.
  */
 struct local_rows {
     size_t n_rows, n_in;
-    const float *floats; /* float32 */
+    const float *floats; /* [n_rows, stride] */
     size_t stride;       /* floats from one row to the next */
-    void *codes;         /* bfloat16, int8; at a multiple of 64 bytes */
+    void *codes;         /* bfloat16, int8: as above; at a multiple of 64 bytes */
     float *scales;       /* int8: [n_rows] */
     int32_t *zeros;      /* int8: [n_rows] */
 };
@@ -70,12 +71,11 @@ struct local_rows {
 struct local_output {
     float *values; /* [n_rows, stride] */
     size_t stride;
-    enum local_activation
-        activation;        /* LOCAL_IDENTITY, LOCAL_GELU, LOCAL_GELU_TANH, LOCAL_RELU, LOCAL_TANH */
+    enum local_activation activation; /* not LOCAL_SIGMOID */
     const float *residual; /* [n_rows, stride], added last; may be `values` itself; NULL: none */
 };
 
-/* ---- attention --------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 /* Queries first_query .. first_query + n_queries - 1 of one head of one text:
  * output = softmax(scale * queries keys' + bias) values. */
@@ -97,7 +97,8 @@ struct local_kernels {
     const char *name;
     size_t width; /* columns of a panel, a multiple of 16 */
 
-    /* Converts rows first .. last - 1 of rows->floats into rows->codes, scales, zeros. Nothing for float32. */
+    /* Converts rows first .. last - 1 of rows->floats into rows->codes, scales, zeros. Nothing
+     * for float32. */
     void (*convert)(enum local_precision precision, const struct local_rows *rows, size_t first,
                     size_t last);
     /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in. */
@@ -107,7 +108,8 @@ struct local_kernels {
     /* The layers: */
     void (*activate)(enum local_activation activation, float *values, size_t stride, size_t n_rows,
                      size_t n_columns);
-    /* Each row to (x - mean) / sqrt(variance + epsilon) * weight + bias, in place. values: [n_rows, n]. */
+    /* Each row to (x - mean) / sqrt(variance + epsilon) * weight + bias, in place. values:
+     * [n_rows, n]. */
     void (*layer_norm)(float *values, size_t n_rows, size_t n, const float *weight,
                        const float *bias, float epsilon);
     size_t (*attention_scratch)(size_t n_tokens, size_t head_size);

@@ -1,6 +1,6 @@
 /*
- * lanes_avx512.h: 16 floats a register, for x86-64 with AVX-512 F, BW, DQ, VL. Masks take what is left
- * over.
+ * lanes_avx512.h: 16 floats a register, for x86-64 with AVX-512 F, BW, DQ, VL. Masks take what is
+ * left over.
  */
 #ifndef LOCAL_SIMD_LANES_AVX512_H
 #define LOCAL_SIMD_LANES_AVX512_H

@@ -13,7 +13,7 @@
 
 #define INLINE TARGET __attribute__((always_inline)) static inline
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Into the second level cache. */
 INLINE void prefetch(const void *p)
@@ -42,7 +42,7 @@ INLINE void store_line(void *p, lanes a)
     MM(store_ps)(p, a);
 }
 
-/* ---- floats ------------------------------------------------------------------------------------ */
+/* ---- floats ---------------------------------------------------------------------------------- */
 
 INLINE lanes all(float a)
 {
@@ -93,7 +93,7 @@ INLINE void transpose_squares(lanes a[4])
     a[3] = MM(shuffle_ps)(high0, high1, 0xEE);
 }
 
-/* ---- whole numbers ----------------------------------------------------------------------------- */
+/* ---- whole numbers --------------------------------------------------------------------------- */
 
 INLINE lanes plus_whole(lanes a, lanes b)
 {
@@ -112,9 +112,10 @@ INLINE lanes floats_of_whole(lanes a)
     return MM(cvtepi32_ps)(whole_of(a));
 }
 
-/* ---- bfloat16 ---------------------------------------------------------------------------------- */
+/* ---- bfloat16 -------------------------------------------------------------------------------- */
 
-/* The bits of the nearest bfloat16, ties to even, in the low half of each lane: as gemm_bfloat16. */
+/* The bits of the nearest bfloat16, ties to even, in the low half of each lane: as
+ * gemm_bfloat16. */
 INLINE whole_lanes rounded_bits(lanes values)
 {
     whole_lanes bits = whole_of(values);

@@ -1,10 +1,10 @@
-"""models.py: model folders with random weights, as transformers, sentence-transformers and Model2Vec lay
-them out, for tests and benches without a download.
+"""models.py: model folders with random weights, as transformers, sentence-transformers and
+Model2Vec lay them out, for tests and benches without a download.
 
     python3 tests/golden/local/models.py FOLDER   writes all of KINDS as FOLDER/test/KIND
 
-Names of files, tensors and settings are those of published checkpoints. The random stream is the frozen one
-of numpy (RandomState), so that the bytes are the same everywhere.
+Names of files, tensors and settings are those of published checkpoints. The random stream is the
+frozen one of numpy (RandomState), so that the bytes are the same everywhere.
 """
 import dataclasses
 import json
@@ -16,9 +16,10 @@ from typing import Optional
 
 import numpy
 
-WORDS = """the a of and in to is with on for by an at night train detective murder mystery bat bats cave hero
-masked city crime penguin ice birds egg chef soup learn movie film love story space ship war king queen young
-old house dark world man woman friend family look super action about cook school follow fight""".split()
+WORDS = """the a of and in to is with on for by an at night train detective murder mystery bat bats
+cave hero masked city crime penguin ice birds egg chef soup learn movie film love story space ship
+war king queen young old house dark world man woman friend family look super action about cook
+school follow fight""".split()
 SUFFIXES = "s ing ed er ly ness ful ment".split()
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PUNCTUATION = ".,!?'-:;()"
@@ -47,7 +48,7 @@ class Spec:
     tokenizer: str = "tokenizer.json"  # or vocab.txt
     cased: bool = False
     max_tokens: int = 0               # max_seq_length, of a cross-encoder model_max_length; 0: none
-    score: Optional[str] = None       # "old" or "new" way to ask for the raw logit; None: no word of it
+    score: Optional[str] = None       # "old" or "new" way to ask for the raw logit; None: none
     weighted: bool = False            # of a static model: a weight for each token
     spread: float = 0.0               # deviation of the weights; 0: 1 / sqrt(inputs)
     seed: int = 1
@@ -72,35 +73,40 @@ class Spec:
 KINDS = {
     "mean": Spec(tokenizer="vocab.txt"),
     "cls": Spec(hidden=96, heads=3, layers=3, inner=130, pooling="cls", type="F16", seed=2),
-    "max": Spec(hidden=32, heads=2, layers=1, pooling="max", normalize=False, type="BF16", prefix="bert.",
-                tokenizer="vocab.txt", seed=3),
+    "max": Spec(hidden=32, heads=2, layers=1, pooling="max", normalize=False, type="BF16",
+                prefix="bert.", tokenizer="vocab.txt", seed=3),
     "plain": Spec(pooling=None, old_norms=True, activation="gelu_new", shards=2, seed=4),
-    "relu": Spec(hidden=40, heads=4, inner=52, activation="relu", normalize=False, rows=300, seed=5),
-    "masked": Spec(architecture="BertForMaskedLM", prefix="bert.", pooling="cls", cased=True, max_tokens=20,
-                   positions=48, tokenizer="vocab.txt", seed=6),
+    "relu": Spec(hidden=40, heads=4, inner=52, activation="relu", normalize=False, rows=300,
+                 seed=5),
+    "masked": Spec(architecture="BertForMaskedLM", prefix="bert.", pooling="cls", cased=True,
+                   max_tokens=20, positions=48, tokenizer="vocab.txt", seed=6),
     "xlm": Spec(architecture="XLMRobertaModel", hidden=48, heads=3, inner=77, positions=50, seed=7),
-    "roberta": Spec(architecture="XLMRobertaModel", pooling="cls", prefix="roberta.", activation="gelu",
-                    positions=66, type="F16", shards=2, seed=8),
-    "cross": Spec(architecture="BertForSequenceClassification", prefix="bert.", score="old", seed=9),
-    "cross-new": Spec(architecture="BertForSequenceClassification", prefix="bert.", score="new", hidden=32,
-                      heads=2, layers=3, tokenizer="vocab.txt", max_tokens=40, seed=10),
-    "sigmoid": Spec(architecture="BertForSequenceClassification", prefix="bert.", type="BF16", seed=11),
-    "xlm-cross": Spec(architecture="XLMRobertaForSequenceClassification", prefix="roberta.", positions=66,
-                      seed=12),
+    "roberta": Spec(architecture="XLMRobertaModel", pooling="cls", prefix="roberta.",
+                    activation="gelu", positions=66, type="F16", shards=2, seed=8),
+    "cross": Spec(architecture="BertForSequenceClassification", prefix="bert.", score="old",
+                  seed=9),
+    "cross-new": Spec(architecture="BertForSequenceClassification", prefix="bert.", score="new",
+                      hidden=32, heads=2, layers=3, tokenizer="vocab.txt", max_tokens=40, seed=10),
+    "sigmoid": Spec(architecture="BertForSequenceClassification", prefix="bert.", type="BF16",
+                    seed=11),
+    "xlm-cross": Spec(architecture="XLMRobertaForSequenceClassification", prefix="roberta.",
+                      positions=66, seed=12),
     "mpnet": Spec(architecture="MPNetModel", positions=220, max_tokens=200, seed=16),
-    "mpnet-masked": Spec(architecture="MPNetForMaskedLM", prefix="mpnet.", pooling="cls", hidden=48, heads=3, layers=3,
-                         inner=77, positions=66, type="F16", seed=17),
-    "mpnet-cross": Spec(architecture="MPNetForSequenceClassification", prefix="mpnet.", positions=66, seed=18),
+    "mpnet-masked": Spec(architecture="MPNetForMaskedLM", prefix="mpnet.", pooling="cls", hidden=48,
+                         heads=3, layers=3, inner=77, positions=66, type="F16", seed=17),
+    "mpnet-cross": Spec(architecture="MPNetForSequenceClassification", prefix="mpnet.",
+                        positions=66, seed=18),
     "static": Spec(architecture="StaticModel", hidden=37, seed=13),
-    "static-raw": Spec(architecture="StaticModel", hidden=64, normalize=False, weighted=True, type="F16",
-                       seed=14),
+    "static-raw": Spec(architecture="StaticModel", hidden=64, normalize=False, weighted=True,
+                       type="F16", seed=14),
 }
 
 
-# ---- vocabularies and tokenizers -------------------------------------------------------------------
+# ---- vocabularies and tokenizers -----------------------------------------------------------------
 
 def bert_vocabulary():
-    pieces = BERT_SPECIAL + list(LETTERS) + ["##" + letter for letter in LETTERS] + list(PUNCTUATION)
+    pieces = BERT_SPECIAL + list(LETTERS) + ["##" + letter for letter in LETTERS]
+    pieces += PUNCTUATION
     return pieces + WORDS + ["##" + suffix for suffix in SUFFIXES] + ["日", "Night", "City"]
 
 
@@ -112,7 +118,8 @@ def mpnet_vocabulary():
 def xlm_vocabulary():
     """(piece, score); no two scores are alike, so that one way to split a word is the best."""
     pieces = [(piece, 0.0) for piece in XLM_SPECIAL]
-    rest = ["▁" + word for word in WORDS] + SUFFIXES + ["▁"] + list(LETTERS) + list(PUNCTUATION) + ["日", "N"]
+    rest = ["▁" + word for word in WORDS] + SUFFIXES + ["▁"]
+    rest += [*LETTERS, *PUNCTUATION, "日", "N"]
     for number, piece in enumerate(rest):
         pieces.append((piece, -(3 + 0.0371 * number) - (3 if len(piece) == 1 else 0)))
     return pieces + [("<mask>", 0.0)]
@@ -131,7 +138,8 @@ def template(begin, middle, end, vocabulary, second):
         return {"Sequence": {"id": name, "type_id": kind}}
 
     single = [special(begin, 0), sequence("A", 0), special(end, 0)]
-    pair = single + [special(name, second) for name in middle] + [sequence("B", second), special(end, second)]
+    pair = single + [special(name, second) for name in middle]
+    pair += [sequence("B", second), special(end, second)]
     names = {begin, end, *middle}
     return {"type": "TemplateProcessing", "single": single, "pair": pair,
             "special_tokens": {name: {"id": name, "ids": [vocabulary.index(name)], "tokens": [name]}
@@ -153,7 +161,7 @@ def bert_tokenizer(vocabulary, cased):
 
 
 def mpnet_tokenizer(vocabulary, cased):
-    """As published with all-mpnet-base-v2; the pair's post-processor is RoBERTa's: <s> A </s></s> B </s>."""
+    """As published with all-mpnet-base-v2: pairs are RoBERTa's <s> A </s></s> B </s>."""
     tokenizer = bert_tokenizer(MPNET_SPECIAL + BERT_SPECIAL, cased)
     tokenizer["added_tokens"] = added_tokens(MPNET_SPECIAL + ["[UNK]", "<mask>"], vocabulary)
     tokenizer["added_tokens"][-1]["lstrip"] = True
@@ -178,7 +186,7 @@ def xlm_tokenizer(vocabulary):
         "model": {"type": "Unigram", "unk_id": 3, "vocab": [list(pair) for pair in vocabulary]}}
 
 
-# ---- weights ---------------------------------------------------------------------------------------
+# ---- weights -------------------------------------------------------------------------------------
 
 class Weights:
     """Random tensors, in the order in which they are asked for."""
@@ -204,7 +212,8 @@ class Weights:
 
 
 # Query, key, value and output; of BERT and XLM-R, of MPNet.
-ATTENTION = (("attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"),
+ATTENTION = (("attention.self.query", "attention.self.key", "attention.self.value",
+              "attention.output.dense"),
              ("attention.attn.q", "attention.attn.k", "attention.attn.v", "attention.attn.o"))
 ATTENTION_NORM = ("attention.output.LayerNorm", "attention.LayerNorm")
 
@@ -212,11 +221,11 @@ ATTENTION_NORM = ("attention.output.LayerNorm", "attention.LayerNorm")
 def make_encoder(weights, spec, n_tokens):
     hidden, at = spec.hidden, spec.prefix
     spread = spec.spread or 0.3
-    weights.normal(at + "embeddings.word_embeddings.weight", spec.rows or n_tokens, hidden, spread=spread)
-    weights.normal(at + "embeddings.position_embeddings.weight", spec.positions, hidden, spread=spread / 2)
+    table = at + "embeddings.%s_embeddings.weight"
+    weights.normal(table % "word", spec.rows or n_tokens, hidden, spread=spread)
+    weights.normal(table % "position", spec.positions, hidden, spread=spread / 2)
     if not spec.is_mpnet:
-        weights.normal(at + "embeddings.token_type_embeddings.weight", 1 if spec.is_xlm else 2, hidden,
-                       spread=spread / 2)
+        weights.normal(table % "token_type", 1 if spec.is_xlm else 2, hidden, spread=spread / 2)
     weights.norm(at + "embeddings.LayerNorm")
     for number in range(spec.layers):
         layer = f"{at}encoder.layer.{number}."
@@ -254,7 +263,7 @@ def make_weights(spec, n_tokens):
     return weights.tensors
 
 
-# ---- safetensors -----------------------------------------------------------------------------------
+# ---- safetensors ---------------------------------------------------------------------------------
 
 def to_bytes(values, kind):
     if kind == "F32":
@@ -297,7 +306,7 @@ def write_weights(folder, tensors, spec):
                {"metadata": {"total_size": total}, "weight_map": where})
 
 
-# ---- the other files -------------------------------------------------------------------------------
+# ---- the other files -----------------------------------------------------------------------------
 
 def write_json(folder, name, value):
     path = os.path.join(folder, name)
@@ -308,19 +317,21 @@ def write_json(folder, name, value):
 
 def make_config(spec, n_tokens):
     if spec.is_static:
-        return {"model_type": "model2vec", "architectures": ["StaticModel"], "tokenizer_name": "test/base",
-                "apply_pca": spec.hidden, "apply_zipf": True, "hidden_dim": spec.hidden,
-                "seq_length": 1000000, "normalize": spec.normalize}
+        return {"model_type": "model2vec", "architectures": ["StaticModel"],
+                "tokenizer_name": "test/base", "apply_pca": spec.hidden, "apply_zipf": True,
+                "hidden_dim": spec.hidden, "seq_length": 1000000, "normalize": spec.normalize}
     config = {
-        "architectures": [spec.architecture], "model_type": "xlm-roberta" if spec.is_xlm else "bert",
-        "hidden_size": spec.hidden, "num_hidden_layers": spec.layers, "num_attention_heads": spec.heads,
+        "architectures": [spec.architecture],
+        "model_type": "xlm-roberta" if spec.is_xlm else "bert", "hidden_size": spec.hidden,
+        "num_hidden_layers": spec.layers, "num_attention_heads": spec.heads,
         "intermediate_size": spec.inner, "hidden_act": spec.activation,
         "max_position_embeddings": spec.positions, "type_vocab_size": 1 if spec.is_xlm else 2,
         "vocab_size": spec.rows or n_tokens, "layer_norm_eps": 1e-05 if spec.is_xlm else 1e-12,
         "pad_token_id": 1 if spec.is_xlm else 0, "position_embedding_type": "absolute",
         "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "initializer_range": 0.02}
     if spec.is_mpnet:
-        config.update(model_type="mpnet", layer_norm_eps=1e-05, pad_token_id=1, relative_attention_num_buckets=32)
+        config.update(model_type="mpnet", layer_norm_eps=1e-05, pad_token_id=1,
+                      relative_attention_num_buckets=32)
         for name in ("type_vocab_size", "position_embedding_type"):
             del config[name]
     if spec.classifies:
@@ -336,7 +347,8 @@ def make_config(spec, n_tokens):
 def write_modules(folder, spec):
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     write_json(folder, "modules.json", [
-        {"idx": number, "name": str(number), "path": path, "type": "sentence_transformers.models." + kind}
+        {"idx": number, "name": str(number), "path": path,
+         "type": "sentence_transformers.models." + kind}
         for number, (path, kind) in enumerate(modules[:2 + spec.normalize])])
     write_json(folder, "1_Pooling/config.json", {
         "word_embedding_dimension": spec.hidden,
@@ -369,7 +381,8 @@ def write(folder, spec, vocabulary=None):
     """Writes the model's folder, which is made if it is not there, and gives its path."""
     os.makedirs(folder, exist_ok=True)
     if vocabulary is None:
-        vocabulary = xlm_vocabulary() if spec.is_xlm else mpnet_vocabulary() if spec.is_mpnet else bert_vocabulary()
+        vocabulary = (xlm_vocabulary() if spec.is_xlm else
+                      mpnet_vocabulary() if spec.is_mpnet else bert_vocabulary())
     write_tokenizer(folder, spec, vocabulary)
     write_json(folder, "config.json", make_config(spec, len(vocabulary)))
     write_weights(folder, make_weights(spec, len(vocabulary)), spec)

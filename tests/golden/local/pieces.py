@@ -1,7 +1,8 @@
 """pieces.py: text to token ids in plain Python, from a model's folder.
 
-WordPiece (Devlin et al. 2019) over vocab.txt or tokenizer.json, and Unigram (Kudo 2018). What a real
-tokenizer.json of these two families asks for, and no more: it is the oracle of the tests, not a product.
+WordPiece (Devlin et al. 2019) over vocab.txt or tokenizer.json, and Unigram (Kudo 2018). What a
+real tokenizer.json of these two families asks for, and no more: it is the oracle of the tests, not
+a product.
 """
 import json
 import math
@@ -26,8 +27,8 @@ def is_punctuation(character):
 def is_ideograph(character):
     code = ord(character)
     return any(first <= code <= last for first, last in (
-        (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F), (0x2B740, 0x2B81F),
-        (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)))
+        (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2B73F),
+        (0x2B740, 0x2B81F), (0x2B820, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F)))
 
 
 def bert_words(text, lower):
@@ -41,7 +42,7 @@ def bert_words(text, lower):
 
 
 class Pieces:
-    """ids(text, pair) with special tokens; fit() cuts as the Hugging Face tokenizers' longest_first."""
+    """ids(text, pair) with special tokens, cut as the Hugging Face tokenizers' longest_first."""
 
     def __init__(self, folder):
         path = os.path.join(folder, "tokenizer.json")
@@ -86,7 +87,7 @@ class Pieces:
         return ids if len(word) <= 100 else [self.unknown]
 
     def best_path(self, word):
-        """The split with the highest sum of scores; unknown characters side by side are one token."""
+        """The split with the highest sum of scores; unknown characters in a row are one token."""
         best = [(0.0, 0, None)] + [(-math.inf, 0, None)] * len(word)
         for first in range(len(word)):
             pieces = [(word[first:last], last) for last in
@@ -109,7 +110,8 @@ class Pieces:
     def plain(self, text):
         """Without special tokens."""
         if not self.is_unigram:
-            return [number for word in bert_words(text, self.lower) for number in self.word_pieces(word)]
+            words = bert_words(text, self.lower)
+            return [number for word in words for number in self.word_pieces(word)]
         words = unicodedata.normalize("NFKC", text).split()
         return [number for word in words for number in self.best_path("▁" + word)]
 

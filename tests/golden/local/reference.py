@@ -1,9 +1,9 @@
 """reference.py: what a model folder's vectors and scores are, in float64 with numpy.
 
 The formulas of Devlin et al. 2019 (post-norm encoder), Liu et al. 2019 (RoBERTa: positions from
-pad_token_id + 1 on, its classifier), Song et al. 2020 (MPNet: a bias by relative position, as in T5, Raffel et
-al. 2020) and of sentence-transformers and Model2Vec (pooling), one text at a time
-and without a thought for speed. torch_reference.py shows that PyTorch's own layers give the same.
+pad_token_id + 1 on, its classifier), Song et al. 2020 (MPNet: a bias by relative position, as in
+T5, Raffel et al. 2020) and of sentence-transformers and Model2Vec (pooling), one text at a time and
+without a thought for speed. torch_reference.py shows that PyTorch's own layers give the same.
 """
 import bisect
 import json
@@ -46,7 +46,8 @@ def read_file(path):
 
 
 def read_tensors(folder):
-    index = read_json(folder, "model.safetensors.index.json", {"weight_map": {"": "model.safetensors"}})
+    index = read_json(folder, "model.safetensors.index.json",
+                      {"weight_map": {"": "model.safetensors"}})
     tensors = {}
     for file in sorted(set(index["weight_map"].values())):
         tensors.update(read_file(os.path.join(folder, file)))
@@ -74,7 +75,8 @@ ACTIVATIONS = {"gelu": gelu, "gelu_new": gelu_tanh, "gelu_pytorch_tanh": gelu_ta
                "relu": lambda x: numpy.maximum(x, 0)}
 
 
-# The least distance of each of the 16 buckets of a side: 8 * 2 ** (k / 2), rounded up, from the ninth on.
+# The least distance of each of the 16 buckets of a side; from the ninth on 8 * 2 ** (k / 2),
+# rounded up.
 STARTS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 23, 32, 46, 64, 91]
 
 
@@ -97,9 +99,12 @@ class Model:
         self.is_xlm = "roberta" in self.config["model_type"]
         self.is_mpnet = self.config["model_type"] == "mpnet"
         self.classifies = "Classification" in self.config["architectures"][0]
-        self.first_position = 2 if self.is_mpnet else self.config["pad_token_id"] + 1 if self.is_xlm else 0
+        self.first_position = (2 if self.is_mpnet else
+                               self.config["pad_token_id"] + 1 if self.is_xlm else 0)
         self.attention_names = ATTENTION[self.is_mpnet]
         self.attention_norm = ATTENTION_NORM[self.is_mpnet]
+        self.head_names = (("classifier.dense", "classifier.out_proj")
+                           if self.is_xlm or self.is_mpnet else ("pooler.dense", "classifier"))
         self.pooling, self.normalize = self.read_pooling(folder)
         self.max_tokens = self.read_max_tokens(folder)
 
@@ -110,8 +115,10 @@ class Model:
         if not modules:
             return "mean", False
         pooling = read_json(folder, "1_Pooling/config.json")
-        name = [mode for mode in ("cls_token", "mean_tokens", "max_tokens") if pooling["pooling_mode_" + mode]]
-        return name[0].split("_")[0], any(module["type"].endswith("Normalize") for module in modules)
+        name = [mode for mode in ("cls_token", "mean_tokens", "max_tokens")
+                if pooling["pooling_mode_" + mode]]
+        is_unit = any(module["type"].endswith("Normalize") for module in modules)
+        return name[0].split("_")[0], is_unit
 
     def read_max_tokens(self, folder):
         if self.is_static:
@@ -129,14 +136,16 @@ class Model:
 
     def norm(self, name, x):
         centred = x - x.mean(axis=-1, keepdims=True)
-        deviation = numpy.sqrt((centred ** 2).mean(axis=-1, keepdims=True) + self.config["layer_norm_eps"])
+        variance = (centred ** 2).mean(axis=-1, keepdims=True)
+        deviation = numpy.sqrt(variance + self.config["layer_norm_eps"])
         return centred / deviation * self.tensors[name + ".weight"] + self.tensors[name + ".bias"]
 
     def relative_bias(self, n_tokens):
         """[n_heads, n_tokens, n_tokens]"""
         table = self.tensors["encoder.relative_attention_bias.weight"]
-        return numpy.array([[table[relative_bucket(key - query)] for key in range(n_tokens)]
-                            for query in range(n_tokens)]).transpose(2, 0, 1)
+        rows = table[[relative_bucket(distance) for distance in range(1 - n_tokens, n_tokens)]]
+        places = numpy.arange(n_tokens)
+        return rows[places[None, :] - places[:, None] + n_tokens - 1].transpose(2, 0, 1)
 
     def attention(self, layer, x):
         n_heads = self.config["num_attention_heads"]
@@ -165,7 +174,8 @@ class Model:
             mixed = self.linear(layer + self.attention_names[3], self.attention(layer, x))
             x = self.norm(layer + self.attention_norm, x + mixed)
             inner = activate(self.linear(layer + "intermediate.dense", x))
-            x = self.norm(layer + "output.LayerNorm", x + self.linear(layer + "output.dense", inner))
+            outer = self.linear(layer + "output.dense", inner)
+            x = self.norm(layer + "output.LayerNorm", x + outer)
         return x
 
     # -- what comes of it ------------------------------------------------------------------------
@@ -196,8 +206,7 @@ class Model:
 
     def classify(self, first):
         """The logit, of the first token's hidden state."""
-        dense, out = ("classifier.dense", "classifier.out_proj") if self.is_xlm or self.is_mpnet else (
-            "pooler.dense", "classifier")
+        dense, out = self.head_names
         return float(self.linear(out, numpy.tanh(self.linear(dense, first)))[0])
 
     def logit(self, query, document):

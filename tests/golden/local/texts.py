@@ -1,9 +1,8 @@
-"""texts.py: what the tests of local models embed and rank: from one token to more than a model
-reads."""
+"""texts.py: what the tests of local models embed and rank, from one token to more than fit."""
+WHO = ("detective", "king", "chef", "bat", "penguin", "queen", "space ship", "masked man", "train",
+       "egg")
 LONG = " ".join(f"The {word} of the old city follows a hero, and {word}s fight crime at night!"
-                for word in (
-    "detective", "king", "chef", "bat", "penguin", "queen", "space ship", "masked man", "train",
-                    "egg"))
+                for word in WHO)
 
 TEXTS = [
     "bats",

@@ -1,11 +1,11 @@
-"""torch_reference.py: PyTorch's own encoder layers beside reference.py, and the numbers for golden.txt.
+"""torch_reference.py: PyTorch's own encoder layers beside reference.py: the numbers of golden.txt.
 
     /usr/bin/python3 tests/golden/local/torch_reference.py > tests/golden/local/golden.txt
 
-For each of models.KINDS: torch.nn.TransformerEncoderLayer (post-norm, in double precision) with the folder's
-weights, all texts as one padded batch with a padding mask. The run fails where numpy and PyTorch differ by
-more than 1e-9. A line of the output: kind, SHA-256 of the folder's files (24 digits), the number of the
-text or document, and the first components of its vector, or the score.
+For each of models.KINDS: torch.nn.TransformerEncoderLayer (post-norm, in double precision) with the
+folder's weights, all texts as one padded batch with a padding mask. The run fails where numpy and
+PyTorch differ by more than 1e-9. A line of the output: kind, SHA-256 of the folder's files (24
+digits), the number of the text or document, and the first components of its vector, or the score.
 Needs python3-torch (Debian); nothing else does: tests/drivers/test_local.py reads golden.txt.
 """
 import hashlib
@@ -39,7 +39,8 @@ class Network:
     def __init__(self, model):
         self.model = model
         self.config = model.config
-        self.layers = [self.make_layer(number) for number in range(self.config["num_hidden_layers"])]
+        n_layers = self.config["num_hidden_layers"]
+        self.layers = [self.make_layer(number) for number in range(n_layers)]
 
     def tensor(self, name):
         return torch.from_numpy(self.model.tensors[name])
@@ -47,15 +48,17 @@ class Network:
     def make_layer(self, number):
         config, at = self.config, f"encoder.layer.{number}."
         layer = torch.nn.TransformerEncoderLayer(
-            config["hidden_size"], config["num_attention_heads"], config["intermediate_size"], dropout=0,
-            activation=activation(config["hidden_act"]), layer_norm_eps=config["layer_norm_eps"],
-            batch_first=True, norm_first=False, dtype=torch.float64)
+            config["hidden_size"], config["num_attention_heads"], config["intermediate_size"],
+            dropout=0, activation=activation(config["hidden_act"]),
+            layer_norm_eps=config["layer_norm_eps"], batch_first=True, norm_first=False,
+            dtype=torch.float64)
         state = {}
         for kind in ("weight", "bias"):
             state["self_attn.in_proj_" + kind] = torch.cat(
                 [self.tensor(f"{at}{part}.{kind}") for part in self.model.attention_names[:3]])
             for ours, theirs in ((self.model.attention_names[3], "self_attn.out_proj"),
-                                 (self.model.attention_norm, "norm1"), ("intermediate.dense", "linear1"),
+                                 (self.model.attention_norm, "norm1"),
+                                 ("intermediate.dense", "linear1"),
                                  ("output.dense", "linear2"), ("output.LayerNorm", "norm2")):
                 state[f"{theirs}.{kind}"] = self.tensor(f"{at}{ours}.{kind}")
         layer.load_state_dict(state)
@@ -73,13 +76,14 @@ class Network:
             self.tensor("embeddings.LayerNorm.bias"), self.config["layer_norm_eps"])
 
     def relative_bias(self, n_texts, n):
-        """[n_texts * n_heads, n, n], of T5's formula as it is printed, in floating point; None: no bias."""
+        """[n_texts * n_heads, n, n], by T5's formula in floating point; None: no bias."""
         if not self.model.is_mpnet:
             return None
         distances = torch.arange(n)[None, :] - torch.arange(n)[:, None]
         far = distances.abs().clamp(min=8).to(torch.float32)
         wide = 8 + (torch.log(far / 8) / math.log(128 / 8) * 8).to(torch.int64)
-        buckets = torch.where(distances.abs() < 8, distances.abs(), wide.clamp(max=15)) + 16 * (distances > 0)
+        buckets = torch.where(distances.abs() < 8, distances.abs(), wide.clamp(max=15))
+        buckets = buckets + 16 * (distances > 0)
         bias = self.tensor("encoder.relative_attention_bias.weight")[buckets].permute(2, 0, 1)
         return bias.repeat(n_texts, 1, 1)
 
@@ -109,11 +113,12 @@ class Network:
         return self.pool(*self.hidden(rows))
 
     def scores(self, query, documents):
-        rows = [self.model.pieces.ids(query, document, self.model.max_tokens) for document in documents]
+        rows = [self.model.pieces.ids(query, document, self.model.max_tokens)
+                for document in documents]
         x = self.hidden(rows)[0][:, 0]
-        for name in (("classifier.dense", "classifier.out_proj") if self.model.is_xlm or self.model.is_mpnet else
-                     ("pooler.dense", "classifier")):
-            x = torch.nn.functional.linear(x, self.tensor(name + ".weight"), self.tensor(name + ".bias"))
+        for name in self.model.head_names:
+            weight, bias = self.tensor(name + ".weight"), self.tensor(name + ".bias")
+            x = torch.nn.functional.linear(x, weight, bias)
             x = torch.tanh(x) if name.endswith("dense") else x
         told = str(self.config.get("sentence_transformers") or self.config)
         return x if "Identity" in told else torch.sigmoid(x)

@@ -1,6 +1,6 @@
 /*
- * test_local.c: local models in SQL, as far as no weights are needed: tokens, and an index on a machine
- * that has its model no longer.
+ * test_local.c: local models in SQL, as far as no weights are needed: tokens, and an index on a
+ * machine that has its model no longer.
  */
 #include <setjmp.h>
 #include <stdarg.h>

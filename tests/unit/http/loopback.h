@@ -2,7 +2,8 @@
  * loopback.h: tests/http/loopback.py as a child process, for tests in C.
  *
  * For one test program: include it in one file. The server ends when its input closes, by itself
- * after a minute, and at the latest when loopback_stop kills it.
+ * after ten minutes (a busy machine takes more than one for all tests), and at the latest when
+ * loopback_stop kills it.
  */
 #ifndef TESTS_HTTP_LOOPBACK_H
 #define TESTS_HTTP_LOOPBACK_H
@@ -29,8 +30,9 @@ struct loopback {
 static inline void loopback_exec(int input, int output, const char *const *options)
 {
     char path[1024];
-    const char *root = getenv("RERANK_ROOT"), *arguments[16] = {"python3", "-B", path};
-    size_t n = 3;
+    const char *root = getenv("RERANK_ROOT"),
+               *arguments[16] = {"python3", "-B", path, "--lifetime", "600"};
+    size_t n = 5;
     snprintf(path, sizeof path, "%s/tests/http/loopback.py", root != NULL ? root : ".");
     while (*options != NULL && n < 15) arguments[n++] = *options++;
     dup2(input, 0);

@@ -128,20 +128,20 @@ static void bases(const struct index_metric_row *metric)
         memcpy(c, rows[i], sizeof c);
         if (metric->of_directions) vector_normalize(q, DIMENSIONS, q);
         double norm = vector_norm(q, DIMENSIONS), centroid_norm = vector_norm(c, DIMENSIONS);
-        struct index_place place = {.query = q,
-                                    .centroid = c,
-                                    .dimensions = DIMENSIONS,
-                                    .squared_norm = centroid_norm * centroid_norm,
-                                    .squared_distance = vector_squared_l2(q, c, DIMENSIONS)};
+        struct index_pair pair = {.query = q,
+                                  .centroid = c,
+                                  .dimensions = DIMENSIONS,
+                                  .squared_norm = centroid_norm * centroid_norm,
+                                  .squared_distance = vector_squared_l2(q, c, DIMENSIONS)};
         double expected =
-            metric->form == VECTOR_DOT ? vector_dot(q, c, DIMENSIONS) : -place.squared_distance;
-        assert_true(fabs(metric->base(&place) - expected) <= 1e-5 * norm * centroid_norm);
+            metric->form == VECTOR_DOT ? vector_dot(q, c, DIMENSIONS) : -pair.squared_distance;
+        assert_true(fabs(metric->base(&pair) - expected) <= 1e-5 * norm * centroid_norm);
         double magnitude = metric->magnitude(norm, centroid_norm, -INFINITY);
         assert_true(fabs(expected) <= magnitude * (1.0 + 1e-6));
         assert_true(metric->magnitude(norm, centroid_norm, -1.0) >= magnitude);
-        place = (struct index_place){
+        pair = (struct index_pair){
             .query = q, .dimensions = DIMENSIONS, .squared_distance = norm * norm};
-        assert_true(metric->base(&place) == (metric->form == VECTOR_DOT ? 0.0 : -norm * norm));
+        assert_true(metric->base(&pair) == (metric->form == VECTOR_DOT ? 0.0 : -norm * norm));
     }
     struct vector_code_bound near = {.base = 3.0f, .radius = 1.0f},
                              far = {.base = 2.0f, .radius = 2.0f};

@@ -1,6 +1,6 @@
 /*
- * families.h: tests of each family of kernels, a cmocka test of its own for each: "test_x: avx2". Where the
- * processor lacks the family it is skipped, by that name.
+ * families.h: tests of each family of kernels, a cmocka test of its own for each: "test_x_avx2".
+ * Where the processor lacks the family it is skipped, by that name.
  *
  * For one program: include it in one file.
  */
@@ -38,7 +38,7 @@ static void add_family_test(const char *name, const struct local_kernels *kernel
     if (n_family_tests == FAMILY_TESTS) abort();
     struct family_test *added = &family_tests[n_family_tests];
     *added = (struct family_test){.kernels = kernels, .test = test};
-    snprintf(added->name, sizeof added->name, "%s: %s", name, kernels->name);
+    snprintf(added->name, sizeof added->name, "%s_%s", name, kernels->name);
     family_units[n_family_tests++] = (struct CMUnitTest){
         .name = added->name, .test_func = run_family_test, .initial_state = added};
 }

@@ -1,6 +1,6 @@
 /*
- * oracle.h: what a random model computes, in double. Written for reading: one text at a time, sums as
- * the papers have them.
+ * oracle.h: what a random model computes, in double. Written for reading: one text at a time, sums
+ * as the papers have them.
  */
 #ifndef TESTS_LOCAL_ORACLE_H
 #define TESTS_LOCAL_ORACLE_H

@@ -148,7 +148,8 @@ static void test_a_cross_encoder_has_its_pooler(const struct local_kernels *kern
     }
 }
 
-/* Without token types, with a bias by relative position, in texts that reach the furthest bucket. */
+/* Without token types, with a bias by relative position, in texts that reach the furthest
+ * bucket. */
 static void test_mpnet(const struct local_kernels *kernels)
 {
     for (int pooling = LOCAL_CLS; pooling <= LOCAL_MEAN; pooling++) {

@@ -1,5 +1,6 @@
 /*
- * Gemm and conversions of every family, against double precision and, of codes, against plain C. What is read and written lies in memory of just its size, before a page that faults.
+ * Gemm and conversions of every family, against double precision and, of codes, against plain C.
+ * What is read and written lies in memory of just its size, before a page that faults.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include <setjmp.h>
@@ -118,7 +119,7 @@ static void multiply(struct product *product, const float *residual)
     product->kernels->gemm(&product->matrix, &product->rows, &output, 0, product->matrix.n_panels);
 }
 
-/* ---- what it should be ------------------------------------------------------------------------- */
+/* ---- what it should be ----------------------------------------------------------------------- */
 
 static double rounded(float value)
 {
@@ -156,7 +157,8 @@ static double input_at(const struct product *product, size_t row, size_t input)
     return decoded;
 }
 
-/* Whatever the order of a sum is, it is no further off than this many times half an epsilon of all magnitudes. */
+/* Whatever the order of a sum is, it is no further off than this many times half an epsilon of
+ * all magnitudes. */
 static void check_value(const struct product *product, size_t row, size_t column, double residual)
 {
     double sum = (double)product->bias[column], magnitude = fabs(sum);
@@ -186,7 +188,7 @@ static void check_all(const struct product *product, const float *residual)
     }
 }
 
-/* ---- tests ------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 /* At each precision. */
 typedef void (*precision_function)(const struct local_kernels *kernels,
@@ -248,7 +250,8 @@ static void test_sizes(const struct local_kernels *kernels)
     at_each_precision(kernels, try_sizes);
 }
 
-/* A row's values are the same, to the bit, alone and among others; those of a column in any range of panels. */
+/* A row's values are the same, to the bit, alone and among others; those of a column in any
+ * range of panels. */
 static void try_neighbours(const struct local_kernels *kernels, enum local_precision precision)
 {
     uint64_t state = 11;
@@ -335,7 +338,8 @@ static void test_codes(const struct local_kernels *kernels)
     at_each_precision(kernels, try_codes);
 }
 
-/* The largest codes, of one sign, over a long row: no sum of 16 bits holds two of their products. */
+/* The largest codes, of one sign, over a long row: no sum of 16 bits holds two of their
+ * products. */
 static void try_largest(const struct local_kernels *kernels, enum local_precision precision)
 {
     uint64_t state = 5;

@@ -1,6 +1,6 @@
 /*
- * Activations, normalisation and attention of every family, against double precision. What is read and written lies in allocations of just its size, before a page that
- * faults.
+ * Activations, normalisation and attention of every family, against double precision. What is read
+ * and written lies in allocations of just its size, before a page that faults.
  */
 #define _GNU_SOURCE /* MAP_ANONYMOUS */
 #include <setjmp.h>
