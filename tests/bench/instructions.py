@@ -16,7 +16,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SHELL = os.environ.get("SQLITE3") or "sqlite3"
 ROWS, DIMENSIONS = 1000, 384
-FEW, MORE = 5, 25
+FEW, MORE = 5, 105
 
 
 def literals(seed):
