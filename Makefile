@@ -130,7 +130,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-9s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
 
 # ---- tests -------------------------------------------------------------------------------------
 
@@ -195,6 +195,11 @@ bench: install-test ## measure load, sync, query, rerank, kernels, and the index
 	@$(PYTHON_RUN) tests/bench/local_bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/index_bench.py $(LIBRARY) $(INDEX_BENCH)
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
+
+# COMPARE=library: another tree's, which is counted first.
+instructions: install-test all ## count the instructions of a search, an insert and an embedding
+	@sh tests/tools/install.sh bench
+	@$(PYTHON_RUN) tests/bench/instructions.py $(COMPARE) $(LIBRARY)
 
 install-runtime:
 	@SQLITE3='$(SQLITE3)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
