@@ -55,19 +55,20 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
                                           .inverses = stretch->inverses,
                                           .n = stretch->n,
                                           .dimensions = layout->dimensions};
-    double scores[ROWS_AT_ONCE];
+    double scores[ROWS_AT_ONCE], threshold = top_k_threshold(heap);
     int rc = 0;
     metric->scores(&comparison, scores);
     for (size_t i = 0; rc == 0 && i < stretch->n; i++) {
         double score = scores[i];
-        if (score < top_k_threshold(heap) - metric->slack) continue;
+        if (score < threshold - metric->slack) continue;
         const void *vector = vectors + i * stride;
         if (metric->slack > 0.0) score = metric->score(query->vector, vector, layout->dimensions);
-        if (score < top_k_threshold(heap)) continue;
+        if (score < threshold) continue;
         rc = index_check_score(layout, ids[i], vector, score, err);
         if (rc == 0 && metric->similarity(score) >= query->min_similarity &&
             index_query_wants(query, ids[i]))
             rc = top_k_offer(heap, ids[i], score, err);
+        threshold = top_k_threshold(heap);
     }
     return rc;
 }
