@@ -5,7 +5,12 @@
 
 /* ---- names of tensors ------------------------------------------------------------------------ */
 
-static const struct local_layer_names bert_layer = {
+static const struct local_encoder_names bert_names = {
+    .words = "embeddings.word_embeddings",
+    .positions = "embeddings.position_embeddings",
+    .segments = "embeddings.token_type_embeddings",
+    .embedding_norm = "embeddings.LayerNorm",
+    .layers = "encoder.layer",
     .query = "attention.self.query",
     .key = "attention.self.key",
     .value = "attention.self.value",
@@ -16,7 +21,12 @@ static const struct local_layer_names bert_layer = {
     .output_norm = "output.LayerNorm",
 };
 
-static const struct local_layer_names mpnet_layer = {
+static const struct local_encoder_names mpnet_names = {
+    .words = "embeddings.word_embeddings",
+    .positions = "embeddings.position_embeddings",
+    .embedding_norm = "embeddings.LayerNorm",
+    .relative_bias = "encoder.relative_attention_bias",
+    .layers = "encoder.layer",
     .query = "attention.attn.q",
     .key = "attention.attn.k",
     .value = "attention.attn.v",
@@ -38,7 +48,7 @@ const struct local_architecture local_bert = {
     .model_type = "bert",
     .models = {{"BertModel", 0}, {"BertForSequenceClassification", 1}, {"BertForMaskedLM", 0}},
     .prefix = "bert.",
-    .layer = &bert_layer,
+    .names = &bert_names,
     .head = &bert_head,
     .pair_segments = 2,
 };
@@ -47,7 +57,7 @@ const struct local_architecture local_xlm_roberta = {
     .model_type = "xlm-roberta",
     .models = {{"XLMRobertaModel", 0}, {"XLMRobertaForSequenceClassification", 1}},
     .prefix = "roberta.",
-    .layer = &bert_layer,
+    .names = &bert_names,
     .head = &roberta_head,
     .first_position = 2,
     .is_first_behind_padding = 1,
@@ -58,10 +68,9 @@ const struct local_architecture local_mpnet = {
     .model_type = "mpnet",
     .models = {{"MPNetModel", 0}, {"MPNetForSequenceClassification", 1}, {"MPNetForMaskedLM", 0}},
     .prefix = "mpnet.",
-    .layer = &mpnet_layer,
+    .names = &mpnet_names,
     .head = &roberta_head,
     .first_position = 2,
-    .has_relative_bias = 1,
 };
 
 const struct local_architecture local_static = {

@@ -2,18 +2,21 @@
  * architecture.h: what tells one architecture from another, a row each.
  *
  * config.c finds the row by the names in config.json and reads the sizes that the row has;
- * weights.c reads by it which tensors there are, encoder.c what is done with them. A field is here
- * only because two rows differ in it. What all have in common is written where it is done:
+ * weights.c reads by it which tensors there are, encoder.c what is done with them. All names of
+ * tensors are here; any other field only because two rows differ in it. What all have in common is written where it is done:
  *
  *   learnt absolute positions, added to the words; then a norm     encoder.c, embed_item
  *   norms behind each addition (post-norm)                         encoder.c, go_through_layer
  *   a plain feed-forward network with one activation               encoder.c, go_through_layer
  *   every token attends to every other                             encoder.c, attention_item
- *   a bias in every Linear and every norm                          weights.c, plan_layer
+ *   query, key and value are matrices of their own                 weights.c, plan_layer
+ *   a bias in every Linear                                         loading.c, loading_linear
+ *   a weight and a bias in every norm                              weights.c, plan_norm
+ *   a cross-encoder's logit: tanh, from the first token            encoder.c, classify
  *
  * To add an architecture that differs in these (ModernBERT: norms first, no biases, rotary
  * positions, GeGLU, local attention): its row, a field for each difference that the others' rows
- * set too, and one branch at the place named above. What it computes goes into tests/golden/local/
+ * set too, and a branch at each place named above. What it computes goes into tests/golden/local/
  * first.
  */
 #ifndef LOCAL_ARCHITECTURE_H
@@ -23,8 +26,14 @@
 
 enum { LOCAL_ARCHITECTURE_MODELS = 4 };
 
-/* Of a layer's tensors, behind "encoder.layer.N." and before ".weight" and ".bias". */
-struct local_layer_names {
+/* Of an encoder's tensors, behind the prefix and before ".weight" and ".bias". */
+struct local_encoder_names {
+    const char *words;                 /* [vocabulary, hidden] */
+    const char *positions;             /* [positions, hidden] */
+    const char *segments;              /* [segments, hidden] */
+    const char *embedding_norm;        /* [hidden] */
+    const char *relative_bias;         /* [buckets, heads], see relative.h; NULL: there is none */
+    const char *layers;                /* the layers; behind it ".N." and: */
     const char *query, *key, *value;   /* [hidden, hidden] */
     const char *attention_output;      /* [hidden, hidden] */
     const char *attention_norm;        /* [hidden] */
@@ -51,14 +60,12 @@ struct local_architecture {
     int is_static;
 
     const char *prefix; /* that names of the encoder's tensors may begin with */
-    const struct local_layer_names *layer;
+    const struct local_encoder_names *names;
     const struct local_head_names *head;
 
     size_t first_position;       /* row of the position embeddings of a text's first token */
     int is_first_behind_padding; /* pad_token_id + 1 instead, if config.json has one */
-    /* A bias of scores by relative position (relative.h), "encoder.relative_attention_bias". */
-    int has_relative_bias;
-    size_t pair_segments; /* token types (segments) that a pair needs; 0: there are none */
+    size_t pair_segments;        /* token types (segments) that a pair needs; 0: there are none */
 };
 
 extern const struct local_architecture local_bert; /* Devlin et al. 2019 */

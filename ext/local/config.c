@@ -190,7 +190,8 @@ static int apply_encoder(const cJSON *root, struct local_config *config, struct 
     if (rc == 0) rc = apply_sizes(root, config, err);
     if (rc == 0) rc = apply_epsilon(root, config, err);
     if (rc == 0) rc = apply_positions(root, config, err);
-    if (rc == 0 && config->architecture->has_relative_bias) rc = check_buckets(root, err);
+    if (rc == 0 && config->architecture->names->relative_bias != NULL)
+        rc = check_buckets(root, err);
     if (rc == 0 && config->classifies) rc = apply_classifier(root, config, err);
     config->dimensions = config->hidden_size;
     return rc;

@@ -7,6 +7,14 @@
 
 /* ---- one tensor ------------------------------------------------------------------------------ */
 
+/* The weights of `name`; NULL while there is no memory yet. */
+static const float *plan_table(struct loading *loading, const char *name, size_t n_rows, size_t n)
+{
+    char full[LOADING_NAME];
+    snprintf(full, sizeof full, "%s.weight", name);
+    return loading_floats(loading, full, n_rows, n);
+}
+
 static struct local_norm plan_norm(struct loading *loading, const char *name, size_t n)
 {
     char full[2][LOADING_NAME];
@@ -28,39 +36,41 @@ static void plan_dense(struct loading *loading, struct local_matrix *matrix,
 
 /* ---- a layer --------------------------------------------------------------------------------- */
 
-/* "encoder.layer.N.part". */
+/* "LAYERS.N.PART". */
 struct layer_name {
     char text[LOADING_NAME];
 };
 
-static struct layer_name name_in_layer(size_t number, const char *part)
+static struct layer_name name_in_layer(const struct local_encoder_names *names, size_t number,
+                                       const char *part)
 {
     struct layer_name name;
-    snprintf(name.text, sizeof name.text, "encoder.layer.%zu.%s", number, part);
+    snprintf(name.text, sizeof name.text, "%s.%zu.%s", names->layers, number, part);
     return name;
 }
 
 static void plan_layer(struct loading *loading, struct local_weights *weights, size_t number)
 {
     const struct local_config *config = &weights->config;
-    const struct local_layer_names *names = config->architecture->layer;
+    const struct local_encoder_names *names = config->architecture->names;
     enum local_precision precision = weights->precision;
     struct local_layer *layer = &weights->layers[number];
     size_t hidden = config->hidden_size, inner = config->intermediate_size;
     const char *const parts[] = {names->query, names->key, names->value};
     loading_matrix(loading, &layer->attention, precision, 3 * hidden, hidden);
     for (size_t i = 0; i < 3; i++)
-        loading_linear(loading, &layer->attention, i * hidden, name_in_layer(number, parts[i]).text,
-                       hidden, hidden);
+        loading_linear(loading, &layer->attention, i * hidden,
+                       name_in_layer(names, number, parts[i]).text, hidden, hidden);
     plan_dense(loading, &layer->attention_output, precision,
-               name_in_layer(number, names->attention_output).text, hidden, hidden);
+               name_in_layer(names, number, names->attention_output).text, hidden, hidden);
     layer->attention_norm =
-        plan_norm(loading, name_in_layer(number, names->attention_norm).text, hidden);
+        plan_norm(loading, name_in_layer(names, number, names->attention_norm).text, hidden);
     plan_dense(loading, &layer->intermediate, precision,
-               name_in_layer(number, names->intermediate).text, inner, hidden);
-    plan_dense(loading, &layer->output, precision, name_in_layer(number, names->output).text,
+               name_in_layer(names, number, names->intermediate).text, inner, hidden);
+    plan_dense(loading, &layer->output, precision, name_in_layer(names, number, names->output).text,
                hidden, inner);
-    layer->output_norm = plan_norm(loading, name_in_layer(number, names->output_norm).text, hidden);
+    layer->output_norm =
+        plan_norm(loading, name_in_layer(names, number, names->output_norm).text, hidden);
 }
 
 /* ---- all ------------------------------------------------------------------------------------- */
@@ -78,7 +88,8 @@ static void plan_head(struct loading *loading, struct local_weights *weights)
 /* Names of the encoder's tensors begin with the architecture's prefix, or with nothing. */
 static void find_prefix(struct loading *loading, const struct local_architecture *architecture)
 {
-    static const char word[] = "embeddings.word_embeddings.weight";
+    char word[LOADING_NAME];
+    snprintf(word, sizeof word, "%s.weight", architecture->names->words);
     if (loading_has(loading, word)) return;
     loading_set_prefix(loading, architecture->prefix);
     if (!loading_has(loading, word)) loading_set_prefix(loading, "");
@@ -100,8 +111,8 @@ static void plan_relative(struct loading *loading, struct encoder_plan *plan)
 {
     const struct local_config *config = &plan->weights->config;
     size_t n = config->n_heads * (2 * reach_of(config) - 1);
-    plan->buckets = loading_floats(loading, "encoder.relative_attention_bias.weight",
-                                   RELATIVE_BUCKETS, config->n_heads);
+    plan->buckets = plan_table(loading, config->architecture->names->relative_bias,
+                               RELATIVE_BUCKETS, config->n_heads);
     plan->relative_bias = loading_reserve(loading, n * sizeof *plan->relative_bias);
 }
 
@@ -110,17 +121,15 @@ static void plan_encoder(struct loading *loading, void *context)
     struct encoder_plan *plan = context;
     struct local_weights *weights = plan->weights;
     const struct local_config *config = &weights->config;
+    const struct local_encoder_names *names = config->architecture->names;
     size_t hidden = config->hidden_size;
     find_prefix(loading, config->architecture);
-    weights->words = loading_floats(loading, "embeddings.word_embeddings.weight",
-                                    config->vocabulary_size, hidden);
-    weights->positions = loading_floats(loading, "embeddings.position_embeddings.weight",
-                                        config->n_positions, hidden);
+    weights->words = plan_table(loading, names->words, config->vocabulary_size, hidden);
+    weights->positions = plan_table(loading, names->positions, config->n_positions, hidden);
     if (config->n_segments > 0)
-        weights->segments = loading_floats(loading, "embeddings.token_type_embeddings.weight",
-                                           config->n_segments, hidden);
-    weights->embedding_norm = plan_norm(loading, "embeddings.LayerNorm", hidden);
-    if (config->architecture->has_relative_bias) plan_relative(loading, plan);
+        weights->segments = plan_table(loading, names->segments, config->n_segments, hidden);
+    weights->embedding_norm = plan_norm(loading, names->embedding_norm, hidden);
+    if (names->relative_bias != NULL) plan_relative(loading, plan);
     for (size_t i = 0; !loading_has_failed(loading) && i < config->n_layers; i++)
         plan_layer(loading, weights, i);
     if (config->classifies) plan_head(loading, weights);

@@ -62,7 +62,7 @@ static double oracle_bias(struct random_model *model, size_t head, double distan
 static void oracle_attention(struct random_model *model, size_t layer, size_t n_tokens,
                              const double *hidden, double *context)
 {
-    const struct local_layer_names *all = model->config.architecture->layer;
+    const struct local_encoder_names *all = model->config.architecture->names;
     const char *const names[] = {all->query, all->key, all->value};
     size_t n = model->config.hidden_size, size = n / model->config.n_heads;
     double *parts[3], *weights = calloc(n_tokens, sizeof *weights);
@@ -93,7 +93,7 @@ static void oracle_attention(struct random_model *model, size_t layer, size_t n_
 
 static void oracle_layer(struct random_model *model, size_t layer, size_t n_tokens, double *hidden)
 {
-    const struct local_layer_names *names = model->config.architecture->layer;
+    const struct local_encoder_names *names = model->config.architecture->names;
     size_t n = model->config.hidden_size, inner = model->config.intermediate_size;
     double *context = calloc(n_tokens * n, sizeof *context), *wide = calloc(inner, sizeof *wide);
     double *out = calloc(n, sizeof *out);

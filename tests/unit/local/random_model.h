@@ -87,13 +87,13 @@ static const char *random_layer(size_t layer, const char *part)
 static void random_fill(struct random_model *model)
 {
     const struct local_config *config = &model->config;
-    const struct local_layer_names *names = config->architecture->layer;
+    const struct local_encoder_names *names = config->architecture->names;
     size_t n = config->hidden_size, inner = config->intermediate_size;
     random_add(model, "embeddings.word_embeddings.weight", config->vocabulary_size, n, 0, 1);
     random_add(model, "embeddings.position_embeddings.weight", config->n_positions, n, 0, .5);
     if (config->n_segments > 0)
         random_add(model, "embeddings.token_type_embeddings.weight", config->n_segments, n, 0, .5);
-    if (config->architecture->has_relative_bias)
+    if (config->architecture->names->relative_bias != NULL)
         random_add(model, "encoder.relative_attention_bias.weight", 32, config->n_heads, 0, 1);
     random_add_norm(model, "embeddings.LayerNorm");
     for (size_t i = 0; i < config->n_layers; i++) {
