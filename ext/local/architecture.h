@@ -3,7 +3,8 @@
  *
  * config.c finds the row by the names in config.json and reads the sizes that the row has;
  * weights.c reads by it which tensors there are, encoder.c what is done with them. All names of
- * tensors are here; any other field only because two rows differ in it. What all have in common is written where it is done:
+ * tensors are here; any other field only because two rows differ in it. What all have in common
+ * is written where it is done:
  *
  *   learnt absolute positions, added to the words; then a norm     encoder.c, embed_item
  *   norms behind each addition (post-norm)                         encoder.c, go_through_layer
