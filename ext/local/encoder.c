@@ -1,5 +1,6 @@
 #include "local/encoder.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -9,6 +10,12 @@
 #define ITEMS_A_MEMBER 4 /* of a gemm, so that nobody waits long for the last one */
 #define PANELS 8         /* of an item of a team of one: between two looks at the halt */
 #define QUERIES 256      /* of attention at a time */
+
+/* Steps of a team (team.h), at most: what local_encode does before the layers, in each (what
+ * go_through_layer prepares and multiplies, and attention), and after. */
+#define FIRST_STEPS 2
+#define LAYER_STEPS 9
+#define LAST_STEPS 3
 
 /* What one member knows of a pass: the same as all others do, but for `member`. */
 struct pass {
@@ -80,7 +87,7 @@ size_t local_encoder_scratch(const struct local_weights *weights, size_t n_rows,
 
 size_t local_encoder_steps(const struct local_weights *weights)
 {
-    return 2 + 9 * weights->config.n_layers + 3;
+    return FIRST_STEPS + LAYER_STEPS * weights->config.n_layers + LAST_STEPS;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -306,6 +313,7 @@ void local_encode(const struct local_weights *weights, const struct local_group 
                         .member = member,
                         .longest = longest,
                         .n_rows = group->n_rows};
+    size_t before = member->step;
     lay_out(&pass, group->n_rows, group->n_texts, member->team->n_members, scratch);
     team_step(member, group->n_texts, embed_item, &pass);
     struct local_rows rows = prepare(&pass, pass.hidden, weights->config.hidden_size,
@@ -315,4 +323,6 @@ void local_encode(const struct local_weights *weights, const struct local_group 
     if (team_is_halted(member)) return;
     if (weights->config.classifies) classify(&pass);
     else team_step(member, group->n_texts, pool_item, &pass);
+    assert(member->step - before <= local_encoder_steps(weights));
+    (void)before;
 }

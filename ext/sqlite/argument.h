@@ -17,12 +17,13 @@ struct argument_vector {
     float *owned; /* NULL when data points into the value */
 };
 
-/* ERROR_INVALID for what contract section 2 refuses (NULL too: the caller decides about NULL
+/* ERROR_INVALID for what sql/README.md, "Vectors", refuses (NULL too: the caller decides about NULL
  * first). */
 int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct error *err);
 void argument_vector_deinit(struct argument_vector *vector);
 
-/* True for TEXT whose first character that is not white space is '['. */
+/* True for TEXT that is in brackets, white space aside, and begins like a JSON array: `[REC]` is
+ * text. */
 int argument_is_json_array(sqlite3_value *value);
 
 /* TEXT, or a number as its text; borrowed from the value. A BLOB is refused: "expected text, not a

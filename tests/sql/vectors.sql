@@ -1,4 +1,4 @@
--- The functions of contract section 2: what they return.
+-- Functions on vectors: what they return.
 SELECT hex(vector('[1, -2.5]'));
 SELECT vector(x'0000803f') = x'0000803f', typeof(vector('[1]'));
 SELECT vector_to_json('[1, 0.1, -2.5e-3, 3e38]');
