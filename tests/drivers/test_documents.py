@@ -266,6 +266,12 @@ class NamesTest(unittest.TestCase):
         for folder in sorted(glob.glob(path_of("ext/*/"))):
             self.assertIn(f"`{os.path.basename(folder[:-1])}`", text)
 
+    def test_every_bench_is_told(self):
+        text = read("tests/bench/README.md")
+        programs = [path for path in glob.glob(path_of("tests/bench/*")) if "bench." in path]
+        for program in programs + ["instructions.py", "recall.py"]:
+            self.assertIn(re.sub(r"\.c$", "", os.path.basename(program)), text)
+
     def test_every_kind_of_test_is_told(self):
         text = read("tests/README.md")
         for folder in sorted(glob.glob(path_of("tests/*/"))):
