@@ -2,8 +2,8 @@
  * provider.h: every remote provider, one row each.
  *
  * A row says how a provider's HTTP API differs from the others: addresses, names of fields, places
- * of results, limits. request.h and response.h read rows and know no provider by name. Adding a
- * provider is adding a row in provider.c.
+ * of results, limits. remote.h, request.h, response.h and failure.h read rows and know no provider
+ * by name: one that differs in nothing else is a row in provider.c.
  *
  * The same everywhere: POST of a JSON object, the key as a bearer token, "model" for the model,
  * "query" for the query, "index" for the place of a result in the request.

@@ -1,11 +1,12 @@
 /*
  * encoder.h: the forward pass.
  *
- * Devlin et al. 2019 (BERT), after Vaswani et al. 2017: embeddings of word, position and, if there
- * are any, segment, summed and normalised; then layers of attention and of a feed-forward network,
- * each added to its input and normalised (post-norm). The texts of a group lie one behind the other
- * as rows; only attention knows where one ends, so no padding is computed. Where only a text's
- * first token counts in the end (CLS pooling, cross-encoders), the last layer computes its keys and
+ * Devlin et al. 2019 (BERT), after Vaswani et al. 2017: embeddings of word, position and, if
+ * there are any, segment, summed and normalised; then layers of attention and of a feed-forward
+ * network, each added to its input and normalised (post-norm). What an architecture does
+ * otherwise stands in its row (architecture.h). The texts of a group lie one behind the other as
+ * rows; only attention knows where one ends, so no padding is computed. Where only a text's first
+ * token counts in the end (CLS pooling, cross-encoders), the last layer computes its keys and
  * values of all tokens, and everything else of that one.
  */
 #ifndef LOCAL_ENCODER_H
