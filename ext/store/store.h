@@ -82,7 +82,7 @@ struct store_write {
 enum store_question {
     STORE_N_ROWS,
     STORE_ANY_OWN, /* 1: there is a row whose vector the user gave */
-    STORE_LAST_ID, /* the largest in use; where texts are kept */
+    STORE_LAST_ID, /* (most): the largest in use up to that; where texts are kept */
     STORE_N_BLOCKS,
     STORE_LAST_BLOCK,
     STORE_BLOCK_WITH_ROOM,     /* (partition, after): one after that number, with the most room */
