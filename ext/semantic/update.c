@@ -240,12 +240,23 @@ int semantic_begin(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
+/* The rows that wait are written, unless their index is not here: renamed, or made after a savepoint
+ * that was rolled back, of which SQLite does not tell us. */
+static int write_pending(struct semantic_table *table, struct error *err)
+{
+    int there = 1;
+    int rc = table->pending->n_rows > table->pending->n_flushed
+                 ? store_is_there(&table->store, &there, err)
+                 : 0;
+    return rc == 0 && there ? flush_pending(table, err) : rc;
+}
+
 int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     int was_torn = table->pending->write.step == STORE_TORN;
-    if (flush_pending(table, &err) == 0) return SQLITE_OK;
+    if (write_pending(table, &err) == 0) return SQLITE_OK;
     int rc = result_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a

@@ -37,12 +37,14 @@ static int has_shadow(const struct store *store, const char *suffix)
 int schema_create(struct store *store, const struct schema_config *config, struct error *err)
 {
     int rc = 0;
+    while (store->created == 0) sqlite3_randomness(sizeof store->created, &store->created);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix))
             rc =
                 statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
                                   store->name, shadows[i].suffix, shadows[i].definition);
     if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
+    if (rc == 0) rc = store_set(store, "created", store->created, err);
     if (rc == 0) rc = store_set_text(store, "model", config->model, err);
     if (rc == 0) rc = store_set_text(store, "reranker", config->reranker, err);
     if (rc == 0) rc = store_set(store, "dimensions", (int64_t)config->dimensions, err);
@@ -113,6 +115,7 @@ int schema_read(struct store *store, char **reranker, char **columns, struct err
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         if (key == NULL) rc = error_nomem(err);
         if (rc != 0) break;
+        if (strcmp(key, "created") == 0) store->created = sqlite3_column_int64(statement, 1);
         if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
         if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
         if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);

@@ -39,6 +39,104 @@ class Indexes(Base):
             db.close()
 
 
+class InTransactions(Indexes):
+    """Rows that wait belong to an index, not to a name."""
+
+    def test_a_new_index_under_the_old_name(self):
+        self.db.execute("BEGIN")
+        self.add("a", 1)
+        self.run_all("ALTER TABLE a RENAME TO b",
+                     "CREATE VIRTUAL TABLE a USING semantic_index(quantize = 'int8')")
+        self.add("a", 2)
+        self.add("b", 3)
+        self.db.execute("COMMIT")
+        for name, ids in (("a", (2,)), ("b", (1, 3))):
+            self.holds(name, *ids)
+            self.db.execute(f"INSERT INTO {name}({name}) VALUES ('optimize')")
+            self.holds(name, *ids)
+
+    def test_names_change_places(self):
+        self.db.execute(EMPTY.format("b"))
+        self.db.execute("BEGIN")
+        self.add("a", 1)
+        self.add("b", 2)
+        self.run_all("ALTER TABLE a RENAME TO c", "ALTER TABLE b RENAME TO a",
+                     "ALTER TABLE c RENAME TO b")
+        self.add("a", 3)
+        self.add("b", 4)
+        self.db.execute("COMMIT")
+        self.holds("a", 2, 3)
+        self.holds("b", 1, 4)
+
+    def test_rename_that_is_rolled_back(self):
+        self.db.execute("BEGIN")
+        self.add("a", 1)
+        self.run_all("SAVEPOINT s", "ALTER TABLE a RENAME TO b", EMPTY.format("a"))
+        self.add("a", 2)
+        self.add("b", 3)
+        self.db.execute("ROLLBACK TO s")
+        self.add("a", 4)
+        self.db.execute("COMMIT")
+        self.holds("a", 1, 4)
+
+    def test_create_that_is_rolled_back(self):
+        self.run_all("BEGIN", "SAVEPOINT s", EMPTY.format("b"))
+        self.add("b", 1)
+        self.db.execute("ROLLBACK TO s")
+        self.fails("no such table: b", "SELECT * FROM b")
+        self.db.execute("COMMIT")
+        self.run_all("BEGIN", "SAVEPOINT s", EMPTY.format("b"))
+        self.add("b", 1)
+        self.run_all("ROLLBACK TO s", EMPTY.format("b"))
+        self.add("b", 2)
+        self.db.execute("COMMIT")
+        self.holds("b", 2)
+
+    def test_drop_and_create(self):
+        self.db.execute("BEGIN")
+        self.add("a", 1)
+        self.run_all("CREATE TABLE other(x)", "DROP TABLE other")
+        self.add("a", 2)
+        self.run_all("DROP TABLE a", EMPTY.format("a"))
+        self.assertEqual(self.rows("SELECT rowid FROM a WHERE rowid = 1"), [])
+        self.add("a", 3)
+        self.db.execute("COMMIT")
+        self.holds("a", 3)
+
+    def test_drop_that_is_rolled_back(self):
+        self.add("a", 1)
+        for undo in ("ROLLBACK", "ROLLBACK TO s"):
+            open_statement = self.db.execute("SELECT rowid FROM a UNION ALL VALUES (0), (0)")
+            open_statement.fetchone()  # it keeps the index connected
+            self.run_all("BEGIN", "SAVEPOINT s")
+            self.add("a", 2)
+            self.run_all("CREATE TABLE other(x)")
+            self.add("a", 3)
+            open_statement.fetchall()
+            self.run_all("DROP TABLE a", undo)
+            self.assertEqual(self.rows("SELECT rowid FROM a WHERE rowid > 1"), [])
+            if self.db.in_transaction:
+                self.db.execute("COMMIT")
+            self.holds("a", 1)
+
+    def test_an_index_without_a_number_of_its_own(self):
+        """As 0.1.0 made them."""
+        self.add("a", 1)
+        self.db.execute("DELETE FROM a_config WHERE key = 'created'")
+        self.db.close()
+        self.db = connect(self.path)
+        self.db.execute("BEGIN")
+        self.add("a", 2)
+        self.run_all("CREATE TABLE other(x)", "SAVEPOINT s")
+        self.add("a", 3)
+        self.run_all("ROLLBACK TO s", "ALTER TABLE a RENAME TO b", EMPTY.format("a"))
+        self.add("b", 4)
+        self.add("a", 5)
+        self.db.execute("COMMIT")
+        self.holds("b", 1, 2, 4)
+        self.holds("a", 5)
+
+
 class ChosenRowids(Indexes):
     def chosen(self):
         self.db.execute("INSERT INTO a(embedding) VALUES ('[1, 0]')")
