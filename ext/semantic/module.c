@@ -20,7 +20,6 @@
 static void table_free(struct semantic_table *table)
 {
     if (table == NULL) return;
-    registry_remove(table);
     sqlite3_finalize(table->content_text);
     store_deinit(&table->store);
     pending_unreference(table->pending);
@@ -28,6 +27,7 @@ static void table_free(struct semantic_table *table)
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
+    registry_remove(table);
     memory_free(table);
 }
 
@@ -292,5 +292,5 @@ int module_register(struct connection *connection, struct semantic_registry *reg
 {
     /* SQLite calls the destructor also when registering fails. */
     return sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, registry,
-                                    registry_free);
+                                    registry_release);
 }

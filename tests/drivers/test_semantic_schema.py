@@ -1,11 +1,12 @@
 """test_semantic_schema.py: CREATE, DROP and RENAME of an index: in transactions, beside tables of
 the user's, and with the library loaded twice."""
 import os
+import sqlite3
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import Base, blob, connect  # noqa: E402
+from support import EXTENSION, Base, blob, connect  # noqa: E402
 
 EMPTY = "CREATE VIRTUAL TABLE {} USING semantic_index(dimensions = 2)"
 
@@ -164,6 +165,46 @@ class ChosenRowids(Indexes):
         self.assertEqual(self.chosen(), 1)
         self.db.execute("COMMIT")
         self.holds("a", 1)
+
+
+class LoadedTwice(Indexes):
+    """The first load stays: tables are connected by it."""
+
+    def test_between_statements(self):
+        self.add("a", 1)
+        self.db.execute("BEGIN")
+        self.add("a", 2)
+        self.db.load_extension(EXTENSION)
+        self.add("a", 3)
+        self.db.execute("COMMIT")
+        self.assertEqual(self.rows('SELECT "rows" FROM semantic_recall(?)', "a"), [(3,)])
+        self.holds("a", 1, 2, 3)
+
+    def test_while_a_statement_runs(self):
+        self.add("a", 1, 2)
+        rows = self.db.execute("SELECT rowid, vector_dims(embedding) FROM a")
+        self.assertEqual(rows.fetchone(), (1, 2))
+        self.db.load_extension(EXTENSION)
+        self.assertEqual(rows.fetchone(), (2, 2))
+
+    def test_another_version(self):
+        db = sqlite3.connect(":memory:")
+        self.addCleanup(db.close)
+        db.enable_load_extension(True)
+        db.create_function("rerank_version", 0, lambda: "0.0.9")
+        with self.assertRaisesRegex(sqlite3.Error, "this connection has version 0.0.9 loaded, and "
+                                    "version .* cannot be loaded beside it"):
+            db.load_extension(EXTENSION)
+
+    def test_what_is_in_the_way_is_named(self):
+        db = sqlite3.connect(":memory:")
+        self.addCleanup(db.close)
+        db.enable_load_extension(True)
+        db.create_function("embed", 1, lambda text: text)
+        rows = db.execute("SELECT embed(value) FROM json_each('[1, 2]')")
+        rows.fetchone()
+        with self.assertRaisesRegex(sqlite3.Error, "rerank: unable to delete/modify user-function"):
+            db.load_extension(EXTENSION)
 
 
 if __name__ == "__main__":
