@@ -16,7 +16,8 @@ struct schema_config {
     size_t dimensions;            /* 0: none yet */
 };
 
-/* CREATE, DROP and RENAME of all shadow tables. */
+/* CREATE, DROP and RENAME of the shadow tables that the store's options ask for. ERROR_INVALID when
+ * one of their names is taken, before anything is changed. */
 int schema_create(struct store *store, const struct schema_config *config, struct error *err);
 int schema_drop(struct store *store, struct error *err);
 int schema_rename(struct store *store, const char *name, struct error *err);

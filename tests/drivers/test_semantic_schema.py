@@ -167,6 +167,65 @@ class ChosenRowids(Indexes):
         self.holds("a", 1)
 
 
+SUFFIXES = ("config", "rows", "blocks", "data", "vectors", "partitions", "text", "model")
+
+
+class BesideTablesOfTheUser(Indexes):
+    """What the index did not make it does not take, and never drops or renames."""
+
+    def tables(self):
+        return {row[0] for row in self.rows("SELECT name FROM sqlite_master")}
+
+    def test_create_where_a_name_is_taken(self):
+        content = "CREATE VIRTUAL TABLE notes USING semantic_index(content = '{}', text = 'x')"
+        for suffix in SUFFIXES:
+            name = "Notes_" + suffix
+            self.db.execute(f"CREATE TABLE {name}(x)")
+            before = self.tables()
+            for create in (EMPTY.format("notes"), content.format(name)):
+                self.fails(f"notes_{suffix} is there already", create)
+                self.assertEqual(self.tables(), before)
+            self.db.execute(f"DROP TABLE {name}")
+        self.db.execute("CREATE VIEW notes_model AS SELECT 1")
+        self.fails("notes_model is there already", EMPTY.format("notes"))
+        self.db.execute("DROP VIEW notes_model")
+        self.db.execute(EMPTY.format("notes"))
+
+    def test_rename_where_a_name_is_taken(self):
+        self.add("a", 1)
+        self.db.execute("CREATE TABLE b_vectors(x)")
+        before = self.tables()
+        self.fails("b_vectors is there already", "ALTER TABLE a RENAME TO b")
+        self.assertEqual(self.tables(), before)
+        self.holds("a", 1)
+
+    def test_drop_and_rename_leave_other_tables(self):
+        """The user's tables came later, or before a version that looks."""
+        self.db.execute("CREATE TABLE films(title)")
+        for options, theirs in (
+                ("content = 'films', text = 'title'", ("text", "vectors", "partitions")),
+                ("content = 'films', text = 'title', quantize = 'bit'", ("text",)),
+                ("content = 'films', text = 'title', partitions = 4", ("text", "vectors")),
+                ("quantize = 'int8'", ()),
+                ("", ("vectors", "partitions"))):
+            before = self.tables()
+            self.db.execute(f"CREATE VIRTUAL TABLE notes USING semantic_index({options})")
+            made = {"notes_" + suffix for suffix in SUFFIXES} - {"notes_" + t for t in theirs}
+            self.assertLessEqual(made, self.tables())
+            for suffix in theirs:
+                self.db.execute(f"CREATE TABLE notes_{suffix}(x)")
+                self.db.execute(f"INSERT INTO notes_{suffix} VALUES ('mine')")
+            self.db.execute("ALTER TABLE notes RENAME TO others")
+            self.db.execute("ALTER TABLE others RENAME TO x")
+            for suffix in theirs:
+                self.db.execute(f"ALTER TABLE notes_{suffix} RENAME TO x_{suffix}")
+            self.db.execute("DROP TABLE x")
+            self.assertEqual(self.tables() - before, {"x_" + suffix for suffix in theirs})
+            for suffix in theirs:
+                self.assertEqual(self.one(f"SELECT x FROM x_{suffix}"), "mine")
+                self.db.execute(f"DROP TABLE x_{suffix}")
+
+
 class LoadedTwice(Indexes):
     """The first load stays: tables are connected by it."""
 
