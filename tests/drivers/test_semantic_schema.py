@@ -226,6 +226,43 @@ class BesideTablesOfTheUser(Indexes):
                 self.db.execute(f"DROP TABLE x_{suffix}")
 
 
+class WhatMayBeContent(Base):
+    def test_tables_of_sqlite(self):
+        self.db.execute("CREATE TABLE films(id INTEGER PRIMARY KEY AUTOINCREMENT, title)")
+        for name in ("sqlite_schema", "sqlite_master", "SQLite_Schema", "sqlite_sequence"):
+            self.fails(f"content: {name} belongs to SQLite",
+                       "CREATE VIRTUAL TABLE ix USING semantic_index("
+                       f"content = '{name}', text = 'name')")
+
+    def test_tables_that_nobody_created(self):
+        self.rows("SELECT * FROM rerank_models")
+        for name in ("rerank_models", "rerank_stats", "pragma_database_list", "nothing"):
+            self.fails(f"content: no table or view {name}",
+                       "CREATE VIRTUAL TABLE ix USING semantic_index("
+                       f"content = '{name}', text = 'name', content_rowid = 'name')")
+
+    def test_a_schema_edited_by_hand(self):
+        for name, why in (("rerank_models", "no such table: main.rerank_models"),
+                          ("pragma_database_list", "no such table: main.pragma_database_list"),
+                          ("sqlite_schema", "sqlite_schema belongs to SQLite")):
+            self.db.execute("CREATE TABLE films(name, seq INTEGER PRIMARY KEY)")
+            self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'films', "
+                            "text = 'name')")
+            self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1, 0]')")
+            self.db.execute("PRAGMA writable_schema = ON")
+            self.db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'films', ?) "
+                            "WHERE name = 'ix'", (name,))
+            self.db.close()
+            self.db = connect(self.path)
+            self.db.execute("PRAGMA trusted_schema = OFF")
+            for sql in ("SELECT * FROM semantic_sync('ix')", "SELECT * FROM ix",
+                        "INSERT INTO ix(rowid) VALUES (2)", "INSERT INTO ix(ix) VALUES ('sync')"):
+                self.fails(f"content {name} cannot be read: {why}", sql)
+            self.assertEqual(self.rows("SELECT rowid FROM ix"), [(1,)])
+            self.db.execute("DROP TABLE ix")
+            self.db.execute("DROP TABLE films")
+
+
 class LoadedTwice(Indexes):
     """The first load stays: tables are connected by it."""
 
