@@ -54,8 +54,8 @@ static int register_all(struct connection *connection)
     return rc;
 }
 
-/* *loaded: this connection has the library, maybe another copy of it. Tables are connected by it and
- * statements use it, so it stays; SQLITE_ERROR if it is another version. */
+/* *loaded: this connection has the library, maybe another copy of it. Tables are connected by it
+ * and statements use it, so it stays; SQLITE_ERROR if it is another version. */
 static int find_loaded(sqlite3 *db, int *loaded, char **message)
 {
     sqlite3_stmt *statement;

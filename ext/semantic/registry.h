@@ -8,8 +8,8 @@
 
 /* One for each connection: semantic_index owns it, as its module data, and all that works on an
  * index by its name borrows it. Tables hold it too: SQLite lets go of a module that was replaced
- * before it disconnects the module's last table. `storing` is the batch that the command 'store-batch' is to write:
- * set by semantic_sync around its nested statement, NULL otherwise. */
+ * before it disconnects the module's last table. `storing` is the batch that the command
+ * 'store-batch' is to write: set by semantic_sync around its nested statement, NULL otherwise. */
 struct semantic_registry {
     int references;
     struct connection *connection; /* a reference */

@@ -240,8 +240,8 @@ int semantic_begin(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* The rows that wait are written, unless their index is not here: renamed, or made after a savepoint
- * that was rolled back, of which SQLite does not tell us. */
+/* The rows that wait are written, unless their index is not here: renamed, or made after a
+ * savepoint that was rolled back, of which SQLite does not tell us. */
 static int write_pending(struct semantic_table *table, struct error *err)
 {
     int there = 1;

@@ -1,4 +1,4 @@
-"""test_model.py: a short part of the random model test, always the same: random_model.py runs more."""
+"""test_model.py: some seeds of the random model, always the same: random_model.py runs more."""
 import os
 import sys
 import unittest

@@ -20,8 +20,8 @@ static void add_module(struct connection *connection)
     assert_int_equal(module_register(connection, registry), SQLITE_OK);
 }
 
-/* The table is connected by the first module and disconnected after SQLite has let go of it: what it
- * then touches must be there, which the sanitizers see. */
+/* The table is connected by the first module and disconnected after SQLite has let go of it: what
+ * it then touches must be there, which the sanitizers see. */
 static void test_module_replaced_under_a_table(void **state)
 {
     static const char make[] = "CREATE VIRTUAL TABLE x USING semantic_index(dimensions = 1);"
