@@ -5,6 +5,8 @@
  * -DSQLITE_CORE) it is handed to sqlite3_auto_extension: `sqlite3_auto_extension((void
  * (*)(void))sqlite3_rerank_init)`.
  */
+#include <string.h>
+
 #include "base/memory.h"
 #include "extension/version.h"
 #include "functions/functions.h"
@@ -35,11 +37,10 @@ static void version(sqlite3_context *context, int argc, sqlite3_value **argv)
     sqlite3_result_text(context, RERANK_VERSION, -1, SQLITE_STATIC);
 }
 
+/* The version last: where it is there, all is. */
 static int register_all(struct connection *connection)
 {
-    int rc = connection_function(connection, "rerank_version", 0,
-                                 SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version);
-    if (rc == SQLITE_OK) rc = vector_functions_register(connection);
+    int rc = vector_functions_register(connection);
     if (rc == SQLITE_OK) rc = embed_register(connection);
     if (rc == SQLITE_OK) rc = rerank_register(connection);
     if (rc == SQLITE_OK) rc = tokens_register(connection);
@@ -47,7 +48,34 @@ static int register_all(struct connection *connection)
     if (rc == SQLITE_OK) rc = models_register(connection);
     if (rc == SQLITE_OK) rc = settings_register(connection);
     if (rc == SQLITE_OK) rc = semantic_register(connection);
+    if (rc == SQLITE_OK)
+        rc = connection_function(connection, "rerank_version", 0,
+                                 SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version);
     return rc;
+}
+
+/* *loaded: this connection has the library, maybe another copy of it. Tables are connected by it
+ * and statements use it, so it stays; SQLITE_ERROR if it is another version. */
+static int find_loaded(sqlite3 *db, int *loaded, char **message)
+{
+    sqlite3_stmt *statement;
+    int rc = sqlite3_prepare_v2(db, "SELECT rerank_version()", -1, &statement, NULL);
+    *loaded = 0;
+    /* There is no such function. What is run next forgets the error, which sqlite3_open() would
+     * otherwise report after an automatic extension. */
+    if (rc == SQLITE_ERROR || rc == SQLITE_AUTH) return sqlite3_exec(db, "", NULL, NULL, NULL);
+    if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *there = (const char *)sqlite3_column_text(statement, 0);
+        *loaded = there != NULL && strcmp(there, RERANK_VERSION) == 0;
+        if (there != NULL && !*loaded) {
+            *message = sqlite3_mprintf("rerank: this connection has version %s loaded, and version "
+                                       "%s cannot be loaded beside it",
+                                       there, RERANK_VERSION);
+            rc = SQLITE_ERROR;
+        }
+    }
+    int ended = sqlite3_finalize(statement);
+    return rc != SQLITE_OK ? rc : ended;
 }
 
 __attribute__((visibility("default"))) int sqlite3_rerank_init(sqlite3 *db, char **message,
@@ -63,17 +91,21 @@ int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines 
     static const struct memory_methods methods = {sqlite_alloc, sqlite_realloc, sqlite_release};
     struct connection *connection;
     struct error err;
+    int loaded;
     if (sqlite3_libversion_number() < SQLITE_OLDEST) {
         *message = sqlite3_mprintf("rerank: expected SQLite 3.38.0 or newer, not %s",
                                    sqlite3_libversion());
         return SQLITE_ERROR;
     }
+    int rc = find_loaded(db, &loaded, message);
+    if (rc != SQLITE_OK || loaded) return rc;
     memory_bind(&methods);
     if (connection_new(db, &connection, &err) != 0) {
         *message = sqlite3_mprintf("rerank: %s", err.text);
         return err.code == ERROR_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
     }
-    int rc = register_all(connection);
+    rc = register_all(connection);
     connection_release(connection);
+    if (rc != SQLITE_OK) *message = sqlite3_mprintf("rerank: %s", sqlite3_errmsg(db));
     return rc;
 }

@@ -214,17 +214,36 @@ void semantic_columns_free(struct semantic_column *columns, size_t n_columns)
     memory_free(columns);
 }
 
+int semantic_config_find_content(sqlite3 *db, const char *schema, const char *content, int *found,
+                                 struct error *err)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_strnicmp(content, "sqlite_", 7) == 0)
+        return error_set(err, ERROR_INVALID, "%.100s belongs to SQLite: name a table or view",
+                         content);
+    int rc = statement_prepare(db, &statement, err,
+                               "SELECT 1 FROM \"%w\".sqlite_master WHERE type IN ('table', 'view') "
+                               "AND name = %Q COLLATE nocase",
+                               schema, content);
+    if (rc == 0) rc = statement_step(db, statement, found, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
 /* Is there such a table or view, and does it have a rowid of its own? */
 static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config,
                               struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     int row = 0;
-    int rc = statement_prepare(db, &statement, err,
+    int rc = semantic_config_find_content(db, schema, config->content, &row, err);
+    if (rc == ERROR_INVALID) error_context(err, "content");
+    if (rc == 0)
+        rc = statement_prepare(db, &statement, err,
                                "SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE "
                                "nocase AND name = %Q COLLATE nocase",
                                schema, config->content);
-    if (rc == 0) rc = statement_step(db, statement, &row, err);
+    if (rc == 0 && row) rc = statement_step(db, statement, &row, err);
     if (rc == 0 && !row)
         rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
                        config->content, schema);

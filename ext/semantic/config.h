@@ -53,4 +53,10 @@ int semantic_column_is_ours(const char *table, const char *name);
 /* One of the five affinities, as a static string; NULL for another word. */
 const char *semantic_affinity(const char *word);
 
+/* *found: the schema has a table or view of that name. What is there without being created
+ * (rerank_models, the tables of pragmas) does not count: SQLite lets no schema read some of it, but
+ * would not know that a schema asks. ERROR_INVALID for a table of SQLite's own. */
+int semantic_config_find_content(sqlite3 *db, const char *schema, const char *content, int *found,
+                                 struct error *err);
+
 #endif

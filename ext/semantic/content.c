@@ -26,12 +26,21 @@ static int append_names(struct buffer *sql, const struct name_list *list, struct
 static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement,
                            const char *columns, int scan, struct error *err)
 {
-    const char *key = table->config.content_rowid;
+    const char *key = table->config.content_rowid, *schema = table->store.schema;
+    int found = 0;
+    *statement = NULL;
+    /* Asked again, as a schema can be written without CREATE. */
     int rc =
-        statement_prepare(table->store.db, statement, err,
-                          scan ? "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c ORDER BY 1"
-                               : "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1",
-                          key, columns, table->store.schema, table->config.content, key);
+        semantic_config_find_content(table->store.db, schema, table->config.content, &found, err);
+    if (rc == 0 && !found)
+        rc = error_set(err, ERROR_INVALID, "no such table: %.100s.%.100s", schema,
+                       table->config.content);
+    if (rc == 0)
+        rc = statement_prepare(
+            table->store.db, statement, err,
+            scan ? "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c ORDER BY 1"
+                 : "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1",
+            key, columns, schema, table->config.content, key);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
         error_context(err, "content %s cannot be read", table->config.content);
     return rc;

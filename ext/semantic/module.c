@@ -15,11 +15,11 @@
 #include "sqlite/result.h"
 #include "sqlite/statement.h"
 #include "store/schema.h"
+#include "store/write.h"
 
 static void table_free(struct semantic_table *table)
 {
     if (table == NULL) return;
-    registry_remove(table);
     sqlite3_finalize(table->content_text);
     store_deinit(&table->store);
     pending_unreference(table->pending);
@@ -27,6 +27,7 @@ static void table_free(struct semantic_table *table)
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
+    registry_remove(table);
     memory_free(table);
 }
 
@@ -38,15 +39,24 @@ static int table_new(struct semantic_registry *registry, const char *schema, con
     if (table == NULL) return error_nomem(err);
     table->registry = registry;
     table->connection = registry->connection;
-    struct semantic_table *older = registry_find(registry, schema, name);
-    table->pending = older != NULL ? older->pending : pending_new();
+    table->pending = pending_new();
     if (table->pending == NULL) return error_nomem(err);
-    if (older != NULL) table->pending->references++;
     int rc =
         store_init(&table->store, table->connection, schema, name, &table->pending->write, err);
     if (rc != 0) return rc;
     registry_add(registry, table);
     return 0;
+}
+
+/* Rows that wait are the index's, however often it is connected in a transaction. */
+static void share_pending(struct semantic_table *table)
+{
+    struct semantic_table *twin = registry_find_twin(table);
+    if (twin == NULL) return;
+    pending_unreference(table->pending);
+    table->pending = twin->pending;
+    table->pending->references++;
+    table->store.write = &table->pending->write;
 }
 
 /* Tells SQLite our columns: hidden ones first, see enum semantic_column_number. */
@@ -129,6 +139,8 @@ static int create_table(struct semantic_table *table, struct error *err)
                            err);
     memory_free(columns);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
+    /* Of a table that is made in a transaction SQLite does not call xBegin. */
+    table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
     return rc;
 }
 
@@ -139,6 +151,7 @@ static int connect_table(struct semantic_table *table, struct error *err)
     char *columns;
     int rc = schema_read(&table->store, &table->reranker_name, &columns, err);
     if (rc == 0) rc = columns_parse(table, columns, err);
+    if (rc == 0) share_pending(table);
     memory_free(columns);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) {
         if (rc == ERROR_STORAGE && (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
@@ -209,6 +222,9 @@ static int destroy(sqlite3_vtab *base)
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
     if (schema_drop(&table->store, &err) != 0)
         return result_table_error(base, table->store.name, &err);
+    /* Others that the index was connected by may live on, and none hears of this one's rollback. */
+    pending_clear(table->pending);
+    store_write_over(&table->pending->write);
     table_free(table);
     return SQLITE_OK;
 }
@@ -276,5 +292,5 @@ int module_register(struct connection *connection, struct semantic_registry *reg
 {
     /* SQLite calls the destructor also when registering fails. */
     return sqlite3_create_module_v2(connection->db, "semantic_index", &semantic_index, registry,
-                                    registry_free);
+                                    registry_release);
 }

@@ -9,13 +9,15 @@ int registry_new(struct connection *connection, struct semantic_registry **regis
 {
     *registry = memory_zalloc(1, sizeof **registry);
     if (*registry == NULL) return error_nomem(err);
+    (*registry)->references = 1;
     (*registry)->connection = connection_reference(connection);
     return 0;
 }
 
-void registry_free(void *data)
+void registry_release(void *data)
 {
     struct semantic_registry *registry = data;
+    if (--registry->references > 0) return;
     connection_release(registry->connection);
     memory_free(registry);
 }
@@ -26,6 +28,7 @@ void registry_add(struct semantic_registry *registry, struct semantic_table *tab
     table->previous = &registry->tables;
     if (table->next != NULL) table->next->previous = &table->next;
     registry->tables = table;
+    registry->references++;
 }
 
 void registry_remove(struct semantic_table *table)
@@ -33,6 +36,7 @@ void registry_remove(struct semantic_table *table)
     if (table->previous == NULL) return;
     *table->previous = table->next;
     if (table->next != NULL) table->next->previous = table->previous;
+    registry_release(table->registry);
 }
 
 struct semantic_table *registry_find(const struct semantic_registry *registry, const char *schema,
@@ -42,6 +46,17 @@ struct semantic_table *registry_find(const struct semantic_registry *registry, c
         if (sqlite3_stricmp(table->store.schema, schema) == 0 &&
             sqlite3_stricmp(table->store.name, name) == 0)
             return table;
+    return NULL;
+}
+
+struct semantic_table *registry_find_twin(const struct semantic_table *table)
+{
+    const struct store *store = &table->store;
+    for (struct semantic_table *twin = table->registry->tables; twin != NULL; twin = twin->next)
+        if (twin != table && twin->broken.code == 0 && twin->store.created == store->created &&
+            sqlite3_stricmp(twin->store.schema, store->schema) == 0 &&
+            (store->created != 0 || sqlite3_stricmp(twin->store.name, store->name) == 0))
+            return twin;
     return NULL;
 }
 

@@ -7,27 +7,35 @@
 #include "semantic/table.h"
 
 /* One for each connection: semantic_index owns it, as its module data, and all that works on an
- * index by its name borrows it. `storing` is the batch that the command 'store-batch' is to write:
- * set by semantic_sync around its nested statement, NULL otherwise. */
+ * index by its name borrows it. Tables hold it too: SQLite lets go of a module that was replaced
+ * before it disconnects the module's last table. `storing` is the batch that the command
+ * 'store-batch' is to write: set by semantic_sync around its nested statement, NULL otherwise. */
 struct semantic_registry {
+    int references;
     struct connection *connection; /* a reference */
     struct semantic_table *tables; /* connected now, the latest first */
     struct semantic_sync *storing;
 };
 
-/* An empty one; registry_free has the shape of SQLite's destructors. When SQLite drops modules no
- * statement runs any more, and no table is connected. ERROR_NOMEM. */
+/* An empty one with one reference; registry_release has the shape of SQLite's destructors.
+ * ERROR_NOMEM. */
 int registry_new(struct connection *connection, struct semantic_registry **registry,
                  struct error *err);
-void registry_free(void *registry);
+void registry_release(void *registry);
 
-/* Puts a table in and out again; out, if it never was in, too. */
+/* Puts a table in, which then holds a reference; and out again, if it is in. */
 void registry_add(struct semantic_registry *registry, struct semantic_table *table);
 void registry_remove(struct semantic_table *table);
 
-/* The semantic_index of that name in that schema, if it is connected now; else NULL. */
+/* The semantic_index that had that name in that schema when it was connected, the latest; else
+ * NULL. Some may be left from before the schema changed: to find what the name means now, connect
+ * it first. */
 struct semantic_table *registry_find(const struct semantic_registry *registry, const char *schema,
                                      const char *name);
+
+/* Another connection of the same index that is open, in which rows may wait; NULL: there is none. A
+ * name is not enough: it may have been another index's, before DROP, RENAME or a rollback. */
+struct semantic_table *registry_find_twin(const struct semantic_table *table);
 
 /* Connects the index of that name in that schema, and keeps it so while *pin, which the caller
  * finalizes, is open. ERROR_INVALID when there is none, and whatever makes it unusable. */

@@ -126,14 +126,35 @@ static int check_columns(struct semantic_table *table, sqlite3_value **columns, 
     return 0;
 }
 
+/* The largest id in the shadow tables of a row that is not about to be deleted. */
+static int last_stored_id(struct semantic_table *table, int64_t *id, struct error *err)
+{
+    int64_t most = INT64_MAX;
+    for (int n_deleted = 0;; n_deleted++) {
+        int rc = store_ask(&table->store, STORE_LAST_ID, most, 0, id, err);
+        const struct pending_row *waiting = pending_find(table->pending, *id);
+        if (rc != 0 || waiting == NULL || waiting->kind != PENDING_DELETE) return rc;
+        if (n_deleted % 32 < 31 && *id > INT64_MIN) {
+            most = *id - 1;
+            continue;
+        }
+        if ((rc = flush_pending(table, err)) != 0) return rc;
+        most = INT64_MAX;
+    }
+}
+
 static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
 {
     if (table->config.content != NULL)
         return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
                          table->config.content);
-    int rc = store_ask(&table->store, STORE_LAST_ID, 0, 0, id, err);
-    for (size_t i = table->pending->n_flushed; i < table->pending->n_rows; i++)
-        if (table->pending->rows[i].id > *id) *id = table->pending->rows[i].id;
+    int rc = last_stored_id(table, id, err);
+    const struct semantic_pending *pending = table->pending;
+    for (size_t i = pending->n_rows; rc == 0 && i > pending->n_flushed; i--) {
+        const struct pending_row *row = &pending->rows[i - 1];
+        if (row->id > *id && row->kind != PENDING_DELETE && pending_find(pending, row->id) == row)
+            *id = row->id;
+    }
     if (rc == 0 && *id == INT64_MAX)
         rc = error_set(err, ERROR_INVALID, "no rowid is left: %lld is in use", (long long)*id);
     if (rc == 0) ++*id;
@@ -219,12 +240,23 @@ int semantic_begin(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
+/* The rows that wait are written, unless their index is not here: renamed, or made after a
+ * savepoint that was rolled back, of which SQLite does not tell us. */
+static int write_pending(struct semantic_table *table, struct error *err)
+{
+    int there = 1;
+    int rc = table->pending->n_rows > table->pending->n_flushed
+                 ? store_is_there(&table->store, &there, err)
+                 : 0;
+    return rc == 0 && there ? flush_pending(table, err) : rc;
+}
+
 int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     int was_torn = table->pending->write.step == STORE_TORN;
-    if (flush_pending(table, &err) == 0) return SQLITE_OK;
+    if (write_pending(table, &err) == 0) return SQLITE_OK;
     int rc = result_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a

@@ -34,15 +34,40 @@ static int has_shadow(const struct store *store, const char *suffix)
     return 1;
 }
 
+/* No shadow table's name may be taken, also of those that this index lacks: SQLite takes tables of
+ * such names for ours, and lets nobody write them. */
+static int check_free(const struct store *store, const char *name, struct error *err)
+{
+    int rc = 0, taken = 0;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) {
+        sqlite3_stmt *statement;
+        rc = statement_prepare(store->db, &statement, err,
+                               "SELECT 1 FROM \"%w\".sqlite_master WHERE type IN ('table', 'view') "
+                               "AND name = '%q_%q' COLLATE nocase",
+                               store->schema, name, shadows[i].suffix);
+        if (rc == 0) rc = statement_step(store->db, statement, &taken, err);
+        sqlite3_finalize(statement);
+        if (rc == 0 && taken)
+            rc = error_set(
+                err, ERROR_INVALID,
+                "%.100s_%s is there already, a name that an index called %.100s needs for "
+                "itself: choose another name for one of them",
+                name, shadows[i].suffix, name);
+    }
+    return rc;
+}
+
 int schema_create(struct store *store, const struct schema_config *config, struct error *err)
 {
-    int rc = 0;
+    int rc = check_free(store, store->name, err);
+    while (store->created == 0) sqlite3_randomness(sizeof store->created, &store->created);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix))
             rc =
                 statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
                                   store->name, shadows[i].suffix, shadows[i].definition);
     if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
+    if (rc == 0) rc = store_set(store, "created", store->created, err);
     if (rc == 0) rc = store_set_text(store, "model", config->model, err);
     if (rc == 0) rc = store_set_text(store, "reranker", config->reranker, err);
     if (rc == 0) rc = store_set(store, "dimensions", (int64_t)config->dimensions, err);
@@ -58,14 +83,15 @@ int schema_drop(struct store *store, struct error *err)
     int rc = 0;
     store_finalize(store);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        rc = statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"",
-                               store->schema, store->name, shadows[i].suffix);
+        if (has_shadow(store, shadows[i].suffix))
+            rc = statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"",
+                                   store->schema, store->name, shadows[i].suffix);
     return rc;
 }
 
 int schema_rename(struct store *store, const char *name, struct error *err)
 {
-    int rc = 0;
+    int rc = check_free(store, name, err);
     store_finalize(store);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix))
@@ -113,6 +139,7 @@ int schema_read(struct store *store, char **reranker, char **columns, struct err
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         if (key == NULL) rc = error_nomem(err);
         if (rc != 0) break;
+        if (strcmp(key, "created") == 0) store->created = sqlite3_column_int64(statement, 1);
         if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
         if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
         if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);

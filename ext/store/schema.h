@@ -16,13 +16,15 @@ struct schema_config {
     size_t dimensions;            /* 0: none yet */
 };
 
-/* CREATE, DROP and RENAME of all shadow tables. */
+/* CREATE, DROP and RENAME of the shadow tables that the store's options ask for. ERROR_INVALID when
+ * one of their names is taken, before anything is changed. */
 int schema_create(struct store *store, const struct schema_config *config, struct error *err);
 int schema_drop(struct store *store, struct error *err);
 int schema_rename(struct store *store, const char *name, struct error *err);
 
-/* X_config at connection time: its format and options checked against the store's; reranker and
- * columns, owned by the caller, also after an error (NULL before). */
+/* X_config at connection time: its format and options checked against the store's, which learns
+ * which index of that name it is; reranker and columns, owned by the caller, also after an error
+ * (NULL before). */
 int schema_read(struct store *store, char **reranker, char **columns, struct error *err);
 
 #endif

@@ -45,7 +45,7 @@ _Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
 static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS] = "SELECT count(*) FROM " X_ROWS,
     [STORE_ANY_OWN] = "SELECT 1 FROM " X_ROWS " WHERE own >= 1 LIMIT 1",
-    [STORE_LAST_ID] = "SELECT max(id) FROM " X_TEXT,
+    [STORE_LAST_ID] = "SELECT max(id) FROM " X_TEXT " WHERE id <= ?1",
     [STORE_N_BLOCKS] = "SELECT count(*) FROM " X_BLOCKS,
     [STORE_LAST_BLOCK] = "SELECT max(block) FROM " X_BLOCKS,
     [STORE_BLOCK_WITH_ROOM] =
@@ -57,8 +57,8 @@ static const char *const kept_sql[N_KEPT] = {
         "SELECT sum(n) FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2",
     [STORE_N_PARTITIONS] = "SELECT count(*) FROM " X_PARTITIONS,
     [KEPT_STATE] =
-        "SELECT key, value FROM " X_CONFIG " WHERE key IN ('dimensions', 'fit', 'format', "
-        "'generation', 'identity', 'model', 'partitions')",
+        "SELECT key, value FROM " X_CONFIG " WHERE key IN ('created', 'dimensions', 'fit', "
+        "'format', 'generation', 'identity', 'model', 'partitions')",
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
     [KEPT_GET_ROW] = "SELECT hash, own, block FROM " X_ROWS " WHERE id = ?1",
@@ -267,6 +267,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         int64_t value = sqlite3_column_int64(statement, 1);
         if (key == NULL) rc = error_nomem(err);
         if (rc != 0) break;
+        if (strcmp(key, "created") == 0) state->created = value;
         if (strcmp(key, "dimensions") == 0) dimensions = value;
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
@@ -284,6 +285,21 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;
+}
+
+int store_is_there(struct store *store, int *there, struct error *err)
+{
+    sqlite3_stmt *statement;
+    struct store_state state;
+    int rc = statement_prepare(store->db, &statement, err,
+                               "SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' AND "
+                               "name = '%q_config' COLLATE nocase",
+                               store->schema, store->name);
+    if (rc == 0) rc = statement_step(store->db, statement, there, err);
+    sqlite3_finalize(statement);
+    if (rc == 0 && *there) rc = store_read_state(store, &state, err);
+    if (rc == 0 && *there) *there = state.created == store->created;
+    return rc;
 }
 
 int store_set(struct store *store, const char *key, int64_t value, struct error *err)

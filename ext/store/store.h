@@ -9,6 +9,7 @@
  *       'generation' (a random number, another after each write of rows),
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
+ *       'created' (a random number that tells indexes of one name apart; 0 or none: not known),
  *       'fit' (id of the fitted model; 0: none), 'columns' (JSON [[name, affinity], ...])
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
@@ -56,6 +57,7 @@ struct store_state {
     int64_t fit;        /* 0: the model has not been fitted */
     int64_t generation; /* of all rows; 0: none was written */
     int64_t partitions; /* of the partitions; 0: there are none */
+    int64_t created;    /* see struct store */
     char model[256];    /* the full name of the model that made the vectors */
     char identity[300]; /* the "provider:model" that it stood for; "": not known */
 };
@@ -82,7 +84,7 @@ struct store_write {
 enum store_question {
     STORE_N_ROWS,
     STORE_ANY_OWN, /* 1: there is a row whose vector the user gave */
-    STORE_LAST_ID, /* the largest in use; where texts are kept */
+    STORE_LAST_ID, /* (most): the largest in use up to that; where texts are kept */
     STORE_N_BLOCKS,
     STORE_LAST_BLOCK,
     STORE_BLOCK_WITH_ROOM,     /* (partition, after): one after that number, with the most room */
@@ -123,6 +125,7 @@ struct store {
     sqlite3 *db;
     char *schema, *name; /* of the index; owned */
     struct store_options options;
+    int64_t created;                     /* which of the indexes that had this name; 0: not known */
     struct store_write *write;           /* borrowed */
     sqlite3_stmt *kept[STORE_N_KEPT];    /* prepared statements; NULL: not yet */
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
@@ -160,6 +163,9 @@ int store_ask(struct store *store, enum store_question which, int64_t first, int
 int store_read_state(struct store *store, struct store_state *state, struct error *err);
 int store_set(struct store *store, const char *key, int64_t value, struct error *err);
 int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
+
+/* *there: X_config is there, and of this index: after a rollback it may be gone, or another's. */
+int store_is_there(struct store *store, int *there, struct error *err);
 
 /* ERROR_CORRUPT: what is wrong with X_config. */
 int store_corrupt_config(const struct store *store, const char *what, struct error *err);

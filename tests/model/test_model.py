@@ -1,0 +1,32 @@
+"""test_model.py: some seeds of the random model, always the same: random_model.py runs more."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from connections import Plain, with_apsw  # noqa: E402
+from random_model import difference  # noqa: E402
+from support import SANITIZED  # noqa: E402
+
+SEEDS, N_STEPS = range(1, 16 if SANITIZED else 61), 200
+
+
+class Model(unittest.TestCase):
+    def agree(self, opener):
+        for seed in SEEDS:
+            with self.subTest(seed=seed):
+                self.assertIsNone(difference(seed, N_STEPS, opener))
+
+    def test_with_the_sqlite_of_python(self):
+        self.agree(Plain)
+
+    def test_with_the_sqlite_of_apsw(self):
+        try:
+            opener = with_apsw()
+        except ImportError:
+            self.skipTest("apsw is not here")
+        self.agree(opener)
+
+
+if __name__ == "__main__":
+    unittest.main()
