@@ -36,6 +36,10 @@ char *memory_copy(const char *data, size_t size);
 /* Accepts NULL. */
 void memory_free(void *block);
 
+/* Sets bytes that held a key to zero, also where nobody reads them again: a compiler may drop a
+ * memset there. */
+void memory_wipe(void *data, size_t size);
+
 /* Wipes a NUL terminated text, a key, before it is freed. Accepts NULL. */
 void memory_free_secret(char *text);
 
