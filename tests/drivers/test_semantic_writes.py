@@ -243,5 +243,54 @@ class Transactions(Base):
         self.check()
 
 
+class Upkeep(Base):
+    """What 'sync' and 'rebuild' find out before they write."""
+
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+        add_index(self.db)
+
+    def command(self, text):
+        self.db.execute("INSERT INTO ix(ix) VALUES (?)", (text,))
+
+    def test_rebuild_of_an_emptied_index(self):
+        self.db.executemany("INSERT INTO films VALUES (?, ?, ?)", [
+            (id, f"Film {id}", f"bats in cave {id} near house {id % 7}") for id in range(10, 60)])
+        for empty, fill in (("DELETE FROM films", "INSERT INTO films SELECT * FROM kept"),
+                            ("UPDATE films SET title = NULL, overview = NULL",
+                             "REPLACE INTO films SELECT * FROM kept")):
+            for synced_before in (False, True):
+                self.command("sync")
+                self.db.execute("CREATE TEMP TABLE kept AS SELECT * FROM films")
+                self.db.execute(empty)
+                if synced_before:
+                    self.command("sync")
+                self.command("rebuild")
+                self.assertEqual(self.rows("SELECT rowid FROM ix('bats')"), [])
+                self.check()
+                self.db.execute(fill)
+                self.db.execute("INSERT INTO ix(rowid) SELECT id FROM films WHERE id < 20")
+                self.assertEqual(self.one("SELECT count(*) FROM ix"), 15)
+                self.command("sync")
+                self.assertEqual(self.one("SELECT count(*) FROM ix"), 55)
+                self.check()
+                self.db.execute("DROP TABLE kept")
+
+    def test_what_can_be_foreseen_costs_no_transaction(self):
+        self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1, 2]')")
+        for command in ("sync", "rebuild"):
+            self.db.execute("BEGIN")
+            self.db.execute("INSERT INTO films VALUES (?, 'Another', 'of ships')", (100 + len(command),))
+            self.fails("expected 2 dimensions, as the index has", "INSERT INTO ix(ix) VALUES (?)",
+                       command)
+            self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 2]')"), [(1,)])
+            self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (2, '[2, 1]')")
+            self.db.execute("COMMIT")
+            self.db.execute("DELETE FROM ix WHERE rowid = 2")
+            self.check()
+        self.assertEqual(self.one("SELECT count(*) FROM films"), 7)
+
+
 if __name__ == "__main__":
     unittest.main()
