@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/memory.h"
 #include "text/unicode/classes.h"
 #include "text/utf8.h"
 
@@ -209,6 +210,8 @@ void api_scrub(const char *message, const char *key, char out[API_MESSAGE_BYTES 
     if (is_html(line.data)) return;
     replace_key(&line, key, &without_key);
     replace_secrets(&without_key, key, &clean);
+    memory_wipe(&line, sizeof line);
+    memory_wipe(&without_key, sizeof without_key); /* pieces of the key */
     trim(&clean);
     int cut = clean.size > API_MESSAGE_BYTES;
     size_t size = clip(&clean, cut ? API_MESSAGE_BYTES - 3 : API_MESSAGE_BYTES);

@@ -13,6 +13,8 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+#define FILE_PATH_SIZE 4096 /* bytes that a path has at most here, its NUL included */
+
 struct file {
     int descriptor; /* -1: not open */
     uint64_t size;  /* bytes, when it was opened */

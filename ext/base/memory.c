@@ -72,9 +72,16 @@ void memory_free(void *block)
     if (block != NULL) bound_methods()->free(block);
 }
 
-/* Volatile: a compiler may drop a memset before free. */
+/* Volatile: what is called is not known to the compiler, so that it cannot drop the call. */
+static void *(*const volatile set_bytes)(void *, int, size_t) = memset;
+
+void memory_wipe(void *data, size_t size)
+{
+    if (size != 0) set_bytes(data, 0, size);
+}
+
 void memory_free_secret(char *text)
 {
-    for (volatile char *p = text; p != NULL && *p != '\0'; p++) *p = '\0';
+    if (text != NULL) memory_wipe(text, strlen(text));
     memory_free(text);
 }

@@ -2,7 +2,8 @@
  * memory.h: the one allocator of the project.
  *
  * Every byte the extension owns comes from here, but for the blocks that an index keeps in memory
- * (pages.h). Programs that use the rooms without SQLite (the unit tests) get malloc; the SQL face
+ * (pages.h) and trees of JSON while they are read (json.h): cJSON's hooks would be those of the
+ * whole process. Programs that use the rooms without SQLite (the unit tests) get malloc; the SQL face
  * binds sqlite3_malloc64 and friends, so that SQLite's memory limits, statistics and fault
  * injection see us too.
  */
@@ -35,6 +36,10 @@ char *memory_copy(const char *data, size_t size);
 
 /* Accepts NULL. */
 void memory_free(void *block);
+
+/* Sets bytes that held a key to zero, also where nobody reads them again: a compiler may drop a
+ * memset there. */
+void memory_wipe(void *data, size_t size);
 
 /* Wipes a NUL terminated text, a key, before it is freed. Accepts NULL. */
 void memory_free_secret(char *text);

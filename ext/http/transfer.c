@@ -261,6 +261,21 @@ int http_transfer_start(struct http_transfer *transfer, CURLM *multi, const stru
     return 0;
 }
 
+/* libcurl keeps a header line whole, and ends at one of more than 100 KiB: from 8.6 on with a code
+ * of its own, before that with the code of a failed allocation. It is one if memory is there, and
+ * the answer had begun. */
+static int is_line_too_long(const struct http_transfer *transfer, CURLcode code)
+{
+    const int too_large = 100; /* CURLE_TOO_LARGE, which older headers lack */
+    curl_off_t begun = 0;
+    if ((int)code == too_large) return 1;
+    if (code != CURLE_OUT_OF_MEMORY || transfer->nomem) return 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &begun);
+    void *probe = begun > 0 ? memory_alloc(HTTP_HEAD_CEILING, 1) : NULL;
+    memory_free(probe);
+    return probe != NULL;
+}
+
 int http_transfer_finish(struct http_transfer *transfer, CURLcode code,
                          const struct http_work *work, struct http_answer *answer,
                          struct error *err)
@@ -274,7 +289,8 @@ int http_transfer_finish(struct http_transfer *transfer, CURLcode code,
         .compute_tokens = headers->compute_tokens,
         .attempt = transfer->attempt,
     };
-    if (transfer->nomem || code == CURLE_OUT_OF_MEMORY) {
+    if (is_line_too_long(transfer, code)) transfer->head_too_large = 1;
+    else if (transfer->nomem || code == CURLE_OUT_OF_MEMORY) {
         detach(transfer);
         return error_nomem(err);
     }

@@ -1,5 +1,6 @@
 #include "index/partitions.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,11 +145,20 @@ int index_partitions_assign(const struct index_partitions *partitions, const flo
 
 /* ---- 2-means --------------------------------------------------------------------------------- */
 
+void index_centroid_bound(float *centroid, size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++) {
+        if (isfinite(centroid[i])) continue;
+        centroid[i] = isnan(centroid[i]) ? 0.0f : copysignf(FLT_MAX, centroid[i]);
+    }
+}
+
 void index_centroid(const float *points, size_t n_points, size_t dimensions, float *centroid)
 {
     memset(centroid, 0, dimensions * sizeof *centroid);
     for (size_t i = 0; i < n_points; i++)
         vector_add(centroid, points + i * dimensions, 1.0f / (float)n_points, dimensions);
+    index_centroid_bound(centroid, dimensions);
 }
 
 /* The points on a line: `along` [n_points] is where they lie on it. */
@@ -210,6 +220,7 @@ static void take_means(struct split *split)
     for (size_t i = 0; i < split->n_points; i++)
         vector_add(split->centroids + split->sides[i] * dimensions, split->points + i * dimensions,
                    1.0f / (float)n_side[split->sides[i]], dimensions);
+    index_centroid_bound(split->centroids, 2 * dimensions);
 }
 
 /* The line through both means; a point is nearer to the second beyond the middle between them. */

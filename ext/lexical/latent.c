@@ -68,8 +68,8 @@ int latent_embed(const struct latent *latent, const struct features *features, f
         if (rc != 0) return rc;
     }
     for (size_t i = 0; i < rank; i++) sums[i] = (double)latent_sums[i];
-    put_part(sums, rank, 1.0 - latent->lexical_weight, parts);
-    put_part(sums + rank, LATENT_HASHED, latent->lexical_weight, parts + rank);
+    put_part(sums, rank, 1.0 - (double)latent->lexical_weight, parts);
+    put_part(sums + rank, LATENT_HASHED, (double)latent->lexical_weight, parts + rank);
     hashing_normalize(parts, embedding, n);
     return 0;
 }

@@ -442,7 +442,7 @@ static int find_vectors(struct fit *fit, struct error *err)
     size_t rank = smaller / 4 < LATENT_DIMENSIONS ? smaller / 4 : LATENT_DIMENSIONS, n_strong = 0;
     fit->latent->lexical_weight = latent_lexical_weight(fit->latent->statistics.average_length);
     if (rank < 2) {
-        fit->latent->lexical_weight = 1.0;
+        fit->latent->lexical_weight = 1.0f;
         return 0;
     }
     fit->width = rank + OVERSAMPLING < smaller ? rank + OVERSAMPLING : smaller;

@@ -27,7 +27,7 @@ int latent_index(struct latent *latent, struct error *err)
     return 0;
 }
 
-double latent_lexical_weight(double average_length)
+float latent_lexical_weight(double average_length)
 {
-    return 0.25 + 0.5 * exp(-average_length / 12.0);
+    return (float)(0.25 + 0.5 * exp(-average_length / 12.0));
 }

@@ -17,7 +17,7 @@ struct latent {
     size_t rank;           /* dimensions of the latent part, 0 for a collection too small */
     signed char *codes;    /* [n_terms, rank] term vectors in units of scales; owned */
     float *scales;         /* [n_terms]; owned */
-    double lexical_weight; /* w, in [0, 1] */
+    float lexical_weight;  /* w, in [0, 1]; as it is stored */
 };
 
 /* Allocates starts and weights and points statistics to all, once terms and frequencies are there.
@@ -28,6 +28,6 @@ int latent_index(struct latent *latent, struct error *err);
 double latent_weight(double idf, uint32_t count, int is_word);
 
 /* w for documents of that many words. */
-double latent_lexical_weight(double average_length);
+float latent_lexical_weight(double average_length);
 
 #endif

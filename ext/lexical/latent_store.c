@@ -79,7 +79,7 @@ int latent_save(const struct latent *latent, struct buffer *bytes, struct error 
     if (rc == 0) rc = buffer_append(bytes, "LSA1", 4, err);
     if (rc == 0) rc = append_number(bytes, n, 4, err);
     if (rc == 0) rc = append_number(bytes, latent->rank, 4, err);
-    if (rc == 0) rc = append_number(bytes, bits_of_float((float)latent->lexical_weight), 4, err);
+    if (rc == 0) rc = append_number(bytes, bits_of_float(latent->lexical_weight), 4, err);
     if (rc == 0) rc = append_number(bytes, bits_of_double(latent->statistics.n_documents), 8, err);
     if (rc == 0)
         rc = append_number(bytes, bits_of_double(latent->statistics.average_length), 8, err);

@@ -10,16 +10,15 @@
 #include "base/file.h"
 #include "base/memory.h"
 
-#define PATH_SIZE 4096
 #define MAX_NAME 200
 #define MAX_REVISION 100
 
 struct search {
-    const char *name;         /* owner/name */
-    char entry[2 * MAX_NAME]; /* models--owner--name */
-    char found[PATH_SIZE];    /* "" so far */
-    char looked[200];         /* the folders that were looked in, clipped */
-    struct error problem;     /* of the first model of that name that cannot be used */
+    const char *name;           /* owner/name */
+    char entry[2 * MAX_NAME];   /* models--owner--name */
+    char found[FILE_PATH_SIZE]; /* "" so far */
+    char looked[200];           /* the folders that were looked in, clipped */
+    struct error problem;       /* of the first model of that name that cannot be used */
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -51,17 +50,17 @@ static void name_entry(struct search *search)
 
 /* ---- one folder ------------------------------------------------------------------------------ */
 
-static int format_path(char path[PATH_SIZE], const char *format, ...)
+static int format_path(char path[FILE_PATH_SIZE], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Whether it fits. */
-static int format_path(char path[PATH_SIZE], const char *format, ...)
+static int format_path(char path[FILE_PATH_SIZE], const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(path, PATH_SIZE, format, arguments);
+    int length = vsnprintf(path, FILE_PATH_SIZE, format, arguments);
     va_end(arguments);
-    return length >= 0 && length < PATH_SIZE;
+    return length >= 0 && length < FILE_PATH_SIZE;
 }
 
 /* The first problem is told if no folder has the model. */
@@ -73,7 +72,7 @@ static struct error *problem_of(struct search *search)
 /* Takes the folder if it holds a model. */
 static void try_folder(struct search *search, const char *folder)
 {
-    char path[PATH_SIZE];
+    char path[FILE_PATH_SIZE];
     if (search->found[0] != '\0' || !file_is_folder(folder)) return;
     if (format_path(path, "%s/config.json", folder) && file_exists(path))
         snprintf(search->found, sizeof search->found, "%s", folder);
@@ -119,7 +118,7 @@ static int only_revision(const char *path, char revision[MAX_REVISION + 1], stru
 /* A model of the cache's layout. ERROR_NOMEM. */
 static int try_cache(struct search *search, const char *root, struct error *err)
 {
-    char path[PATH_SIZE], revision[MAX_REVISION + 1] = "";
+    char path[FILE_PATH_SIZE], revision[MAX_REVISION + 1] = "";
     struct error problem = {0};
     int rc;
     if (!format_path(path, "%s/%s", root, search->entry) || !file_is_folder(path)) return 0;
@@ -144,7 +143,7 @@ static int try_cache(struct search *search, const char *root, struct error *err)
 /* Looks for it in one folder of models, unless it is found. ERROR_NOMEM. */
 static int look_in(struct search *search, const char *root, struct error *err)
 {
-    char path[PATH_SIZE];
+    char path[FILE_PATH_SIZE];
     size_t used = strlen(search->looked);
     if (search->found[0] != '\0') return 0;
     snprintf(search->looked + used, sizeof search->looked - used, "%s%s", used == 0 ? "" : ", ",
@@ -155,7 +154,7 @@ static int look_in(struct search *search, const char *root, struct error *err)
 
 static int look_in_path(struct search *search, struct error *err)
 {
-    char root[PATH_SIZE];
+    char root[FILE_PATH_SIZE];
     const char *at = environment_value("RERANK_MODEL_PATH");
     int rc = 0;
     while (rc == 0 && at != NULL) {
@@ -178,7 +177,7 @@ static int look_in_hub(struct search *search, struct error *err)
                   {"HF_HOME", "/hub"},
                   {"XDG_CACHE_HOME", "/huggingface/hub"},
                   {"HOME", "/.cache/huggingface/hub"}};
-    char root[PATH_SIZE];
+    char root[FILE_PATH_SIZE];
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const char *value = environment_value(places[i].variable);
         if (value == NULL) continue;

@@ -7,7 +7,6 @@
 #include "local/precision.h"
 
 #define MAX_TOKENIZER (96u << 20) /* bytes of tokenizer.json; that of XLM-RoBERTa has 17 MB */
-#define PATH_SIZE 4096
 
 struct make_context {
     struct local *local;
@@ -20,10 +19,10 @@ static int take_shared(struct local *local, const char *kind, const char *const 
 {
     const struct make_context *context = maker->context;
     struct buffer key;
-    buffer_init(&key, 4 * PATH_SIZE);
+    buffer_init(&key, 4 * FILE_PATH_SIZE);
     int rc = buffer_format(&key, err, "%s %s", kind, local->folder);
     for (; rc == 0 && *files != NULL; files++) {
-        char path[PATH_SIZE], stamp[FILE_STAMP_SIZE];
+        char path[FILE_PATH_SIZE], stamp[FILE_STAMP_SIZE];
         snprintf(path, sizeof path, "%s/%s", local->folder, *files);
         file_stamp(path, stamp);
         rc = buffer_format(&key, err, " %s", stamp);
@@ -39,7 +38,7 @@ static int take_shared(struct local *local, const char *kind, const char *const 
 static int read_optional(const struct local *local, const char *file, struct buffer *bytes,
                          struct error *err)
 {
-    char path[PATH_SIZE];
+    char path[FILE_PATH_SIZE];
     buffer_init(bytes, MAX_TOKENIZER);
     snprintf(path, sizeof path, "%s/%s", local->folder, file);
     return file_exists(path) ? file_read_whole(path, bytes, err) : 0;

@@ -15,7 +15,6 @@
 #define MAX_HEADER ((uint64_t)8 << 20)
 #define MAX_INDEX ((size_t)8 << 20)
 #define MAX_SHARDS 100
-#define PATH_SIZE 4096
 #define LENGTH_SIZE 8 /* bytes of the header's length */
 
 struct shard {
@@ -271,11 +270,11 @@ static int parse_header(struct safetensors *all, size_t number, struct error *er
 static int open_shard(struct safetensors *all, const char *folder, const char *name,
                       struct error *err)
 {
-    char path[PATH_SIZE];
+    char path[FILE_PATH_SIZE];
     struct shard *shard = &all->shards[all->n_shards];
     *shard = (struct shard){.file.descriptor = -1};
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-        return error_set(err, ERROR_UNAVAILABLE, "a path of more than %d bytes", PATH_SIZE);
+        return error_set(err, ERROR_UNAVAILABLE, "a path of more than %d bytes", FILE_PATH_SIZE);
     snprintf(shard->name, sizeof shard->name, "%s", name);
     int rc = file_open(path, &shard->file, err);
     if (rc != 0) return rc;
@@ -415,11 +414,11 @@ static int open_single(struct safetensors *all, const char *folder, struct error
 
 int safetensors_open(const char *folder, struct safetensors **opened, struct error *err)
 {
-    char single[PATH_SIZE], index[PATH_SIZE];
+    char single[FILE_PATH_SIZE], index[FILE_PATH_SIZE];
     *opened = NULL;
     int length = snprintf(index, sizeof index, "%s/" INDEX_NAME, folder);
     if (length < 0 || length >= (int)sizeof index)
-        return error_set(err, ERROR_UNAVAILABLE, "a path of more than %d bytes", PATH_SIZE);
+        return error_set(err, ERROR_UNAVAILABLE, "a path of more than %d bytes", FILE_PATH_SIZE);
     snprintf(single, sizeof single, "%s/model.safetensors", folder);
     struct safetensors *all = memory_zalloc(1, sizeof *all);
     if (all == NULL) return error_nomem(err);

@@ -8,19 +8,18 @@
 
 /* Configurations have a few kilobytes, a tokenizer's with many added tokens some hundred. */
 #define MAX_FILE ((size_t)4 << 20)
-#define PATH_SIZE 4096
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
 int settings_read(const char *folder, const char *file, cJSON **root, struct error *err)
 {
-    char path[PATH_SIZE];
+    char path[FILE_PATH_SIZE];
     struct buffer text;
     *root = NULL;
     int length = snprintf(path, sizeof path, "%s/%s", folder, file);
     if (length < 0 || length >= (int)sizeof path)
         return error_set(err, ERROR_UNAVAILABLE, "%.100s: a path of more than %d bytes", file,
-                         PATH_SIZE);
+                         FILE_PATH_SIZE);
     if (!file_exists(path)) return 0;
     buffer_init(&text, MAX_FILE);
     int rc = file_read_whole(path, &text, err);

@@ -16,6 +16,7 @@
 #include "semantic/retrieve.h"
 #include "semantic/semantic.h"
 #include "sqlite/table_function.h"
+#include "store/integrity.h"
 
 #define USUAL_K 25
 #define USUAL_SAMPLES 50
@@ -83,14 +84,15 @@ static int id_at(struct retrieval *retrieval, size_t place, int64_t *id, struct 
 static int copy_vector(struct retrieval *retrieval, int64_t id, float *vector, struct error *err)
 {
     const void *bytes;
-    size_t size, expected = retrieval->state.dimensions * sizeof *vector;
+    size_t size, dimensions = retrieval->state.dimensions;
     int found;
     int rc = retrieve_vector(retrieval, id, &bytes, &size, &found, err);
-    if (rc != 0) return rc;
-    if (!found || size != expected)
-        return error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there", (long long)id);
-    memcpy(vector, bytes, size);
-    return 0;
+    if (rc == 0 && !found)
+        rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there", (long long)id);
+    if (rc == 0)
+        rc = integrity_check_vector(&retrieval->table->store, id, bytes, size, dimensions, err);
+    if (rc == 0) memcpy(vector, bytes, size);
+    return rc;
 }
 
 static int take_samples(struct retrieval *retrieval, struct samples *samples, struct error *err)

@@ -86,6 +86,17 @@ static int check_query(const struct retrieval *retrieval, const struct retrieve_
     return rc;
 }
 
+/* All queries that have a vector by now. */
+static int check_queries(struct retrieval *retrieval, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
+        retrieval->blamed = i;
+        rc = check_query(retrieval, &retrieval->queries[i], err);
+    }
+    return rc;
+}
+
 /* ---- candidates ------------------------------------------------------------------------------ */
 
 /* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised.
@@ -218,8 +229,7 @@ int retrieve_open(struct retrieval *retrieval, struct semantic_table *table, str
     *retrieval = (struct retrieval){.table = table};
     reader_open(&table->store, &retrieval->reader, &retrieval->storage);
     int rc = store_read_state(&table->store, &retrieval->state, err);
-    if (rc == 0 && retrieval->state.dimensions > 0)
-        rc = reader_begin(&retrieval->reader, &retrieval->state, err);
+    if (rc == 0) rc = reader_begin(&retrieval->reader, &retrieval->state, err);
     if (rc != 0) retrieve_close(retrieval);
     return rc;
 }
@@ -267,11 +277,10 @@ int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries,
     retrieval->n_queries = n_queries;
     retrieval->limits = *limits;
     retrieval->blamed = SIZE_MAX;
-    int rc = embed_texts(retrieval, err);
-    for (size_t i = 0; rc == 0 && i < n_queries; i++) {
-        retrieval->blamed = i;
-        rc = check_query(retrieval, &queries[i], err);
-    }
+    /* The vectors given first: what is embedded may have to be paid for. */
+    int rc = check_queries(retrieval, err);
+    if (rc == 0) rc = embed_texts(retrieval, err);
+    if (rc == 0) rc = check_queries(retrieval, err);
     if (rc != 0 || retrieval->state.dimensions == 0) retrieval->n_queries = 0; /* no rows */
     return rc;
 }

@@ -51,7 +51,7 @@ struct retrieval {
     struct semantic_table *table;
     sqlite3_stmt *pin; /* keeps a table connected that was opened by its name */
     struct store_state state;
-    struct store_reader reader; /* begun, unless the index has no dimensions yet */
+    struct store_reader reader; /* begun */
     struct index_storage storage;
 
     struct retrieve_query *queries; /* [n_queries] borrowed */

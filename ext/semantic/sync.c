@@ -332,19 +332,15 @@ static int store_fit(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
-/* Deletes all rows whose vector a model made. *any: there are others. */
-static int forget_model_rows(struct semantic_table *table, struct store_state *state, int *any,
+/* Deletes all rows whose vector a model made; `any`: there are others. */
+static int forget_model_rows(struct semantic_table *table, struct store_state *state, int any,
                              struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     int64_t *ids = NULL;
     size_t n = 0, capacity = 0;
-    int64_t any_own;
-    int row = 0, rc = store_ask(&table->store, STORE_ANY_OWN, 0, 0, &any_own, err);
-    if (rc != 0) return rc;
-    *any = any_own != 0;
-    if (!*any) return store_delete_all(&table->store, state, err);
-    rc = store_query(&table->store, STORE_MODEL_IDS, &scan, err);
+    if (!any) return store_delete_all(&table->store, state, err);
+    int row = 0, rc = store_query(&table->store, STORE_MODEL_IDS, &scan, err);
     while (rc == 0 && (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
         rc = add_id(&ids, &n, &capacity, sqlite3_column_int64(scan, 0), err);
     sqlite3_finalize(scan);
@@ -353,57 +349,92 @@ static int forget_model_rows(struct semantic_table *table, struct store_state *s
     return rc;
 }
 
-/* The first batch of a fit or a rebuild: all that the old model made goes, the new model and its
- * dimensions come. */
-static int store_new_model(struct semantic_sync *sync, struct store_state *state, struct error *err)
+/* What is found out about a batch before anything of it is written: a write that fails half way
+ * costs the whole transaction. */
+struct batch {
+    struct store_change *changes; /* [sync->n_rows]; owned */
+    int is_new_model;             /* all that the old model made goes before it */
+    int any_own;                  /* with vectors that the user gave, which stay */
+    size_t dimensions;            /* of a new model; 0: those of the first vector that comes */
+};
+
+/* The first batch of a fit or a rebuild: whether the new model's vectors fit what stays. */
+static int check_new_model(struct semantic_sync *sync, const struct store_state *state,
+                           struct batch *batch, struct error *err)
 {
     struct semantic_table *table = sync->table;
     const char *name = catalog_entry_name(sync->entry);
-    size_t dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions : state->dimensions;
-    int any = 0, rc = forget_model_rows(table, state, &any, err);
-    if (rc == 0 && any) rc = store_check_dimensions(state, name, dimensions, err);
+    int64_t any_own;
+    int rc = store_ask(&table->store, STORE_ANY_OWN, 0, 0, &any_own, err);
+    if (rc != 0) return rc;
+    batch->is_new_model = 1;
+    batch->any_own = any_own != 0;
+    batch->dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions
+                        : batch->any_own ? state->dimensions
+                                         : table->config.dimensions;
+    if (batch->any_own) rc = store_check_dimensions(state, name, batch->dimensions, err);
     if (rc == ERROR_INVALID)
         error_context(err,
                       "the index holds vectors that were given (delete those rows, or give all)");
-    if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != dimensions)
+    if (rc == 0 && table->config.dimensions != 0 && table->config.dimensions != batch->dimensions)
         rc = error_set(
             err, ERROR_INVALID,
             "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
-            table->config.dimensions, name, dimensions);
-    if (rc == 0) rc = store_fit(sync, err);
-    if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
-    if (rc == 0) rc = semantic_store_identity(table, name, err);
-    if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)dimensions, err);
-    state->dimensions = dimensions;
+            table->config.dimensions, name, batch->dimensions);
     return rc;
 }
 
-static int write_batch(struct semantic_sync *sync, struct store_state *state, struct error *err)
+static int prepare_batch(struct semantic_sync *sync, const struct store_state *state,
+                         struct batch *batch, struct error *err)
+{
+    struct store_state after = *state;
+    int rc = 0;
+    *batch = (struct batch){.changes = memory_alloc(sync->n_rows, sizeof *batch->changes)};
+    if (batch->changes == NULL) return error_nomem(err);
+    for (size_t i = 0; i < sync->n_rows; i++) batch->changes[i] = pending_change(&sync->rows[i]);
+    if (!sync->started && sync->clear) rc = check_new_model(sync, state, batch, err);
+    if (batch->is_new_model) after.dimensions = batch->dimensions;
+    return rc == 0 ? store_check_changes(&after, batch->changes, sync->n_rows, err) : rc;
+}
+
+static int store_new_model(struct semantic_sync *sync, struct store_state *state,
+                           const struct batch *batch, struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    const char *name = catalog_entry_name(sync->entry);
+    int rc = forget_model_rows(table, state, batch->any_own, err);
+    if (rc == 0) rc = store_fit(sync, err);
+    if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
+    if (rc == 0) rc = semantic_store_identity(table, name, err);
+    if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)batch->dimensions, err);
+    state->dimensions = batch->dimensions;
+    return rc;
+}
+
+static int write_batch(struct semantic_sync *sync, struct store_state *state,
+                       const struct batch *batch, struct error *err)
 {
     struct store *store = &sync->table->store;
-    int rc = 0;
-    if (!sync->started && sync->clear) rc = store_new_model(sync, state, err);
+    int rc = batch->is_new_model ? store_new_model(sync, state, batch, err) : 0;
     if (rc == 0 && !sync->started)
         rc = store_delete_rows(store, state, sync->gone, sync->n_gone, STORE_DELETE, err);
-    struct store_change *changes = rc == 0 ? memory_alloc(sync->n_rows, sizeof *changes) : NULL;
-    if (rc == 0 && changes == NULL) rc = error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
-        changes[i] = pending_change(&sync->rows[i]);
-    if (rc == 0) rc = store_write_rows(store, state, changes, sync->n_rows, err);
-    memory_free(changes);
-    return rc;
+    return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
 }
 
 int sync_store(struct semantic_sync *sync, struct error *err)
 {
     struct store *store = &sync->table->store;
     struct store_state state;
+    struct batch batch = {0};
     int rc = store_read_state(store, &state, err);
     if (rc == 0 && sync->started && state.fit != sync->fit_id)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
+    if (rc == 0) rc = prepare_batch(sync, &state, &batch, err);
     if (rc == 0) rc = store_write_begin(store, &state, err);
-    return rc == 0 ? store_write_end(store, write_batch(sync, &state, err)) : rc;
+    if (rc == 0) rc = store_write_end(store, write_batch(sync, &state, &batch, err));
+    memory_free(batch.changes);
+    return rc;
 }
 
 void sync_stored(struct semantic_sync *sync)

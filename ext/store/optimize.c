@@ -124,11 +124,12 @@ struct sums {
     size_t *n;    /* [partitions] */
 };
 
-/* Moves the mean of a partition by one point more: it stays the mean of all so far. */
+/* Moves the mean of a partition by one point more: it stays the mean of all so far. By half of the
+ * difference, as all of it may be beyond float32. */
 static void add_point(struct sums *sums, size_t partition, const float *point, size_t dimensions)
 {
-    float *mean = sums->means + partition * dimensions, share = 1.0f / (float)++sums->n[partition];
-    for (size_t i = 0; i < dimensions; i++) mean[i] += (point[i] - mean[i]) * share;
+    float *mean = sums->means + partition * dimensions, share = 2.0f / (float)++sums->n[partition];
+    for (size_t i = 0; i < dimensions; i++) mean[i] += (point[i] / 2 - mean[i] / 2) * share;
 }
 
 static int add_rows(struct pass *pass, const struct index_partitions *partitions, struct sums *sums,
@@ -162,8 +163,9 @@ static int make_partitions(struct store *store, struct store_state *state,
     for (size_t i = 0, j = 0; i < before->n; i++) {
         if (n == 0 ? i != largest : sums->n[i] <= least) continue;
         made->numbers[j] = (int64_t)j + 1;
-        memcpy(made->centroids + j++ * dimensions, sums->means + i * dimensions,
+        memcpy(made->centroids + j * dimensions, sums->means + i * dimensions,
                dimensions * sizeof *made->centroids);
+        index_centroid_bound(made->centroids + j++ * dimensions, dimensions);
     }
     return placement_replace(store, state, made, err);
 }

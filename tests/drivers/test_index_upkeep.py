@@ -1,4 +1,5 @@
 """A semantic_index over time: optimize, backup, dump, other databases, limits."""
+import math
 import os
 import random
 import sqlite3
@@ -8,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from storage import ALL, DIMENSIONS, OPTIONS, QUANTIZE, Model, StorageBase, words  # noqa: E402
-from support import SHELL, connect, have_shell  # noqa: E402
+from support import SHELL, blob, connect, from_blob, have_shell  # noqa: E402
 
 
 class Upkeep(StorageBase):
@@ -33,6 +34,52 @@ class Upkeep(StorageBase):
             self.whole(model)
             self.db.execute("DROP TABLE ix")
             self.db.execute("VACUUM")
+
+    def test_vectors_at_the_end_of_float32(self):
+        """Their differences, sums and rotations are beyond it: centroids are finite all the same."""
+        ends = (3e38, -3e38, 3.4028234663852886e38, 1.0, -0.5)
+        chosen = random.Random(3)
+        rows = [[chosen.choice(ends) for _ in range(3)] for _ in range(700)]
+        queries = rows[:2] + [[3e38, 3e38, 1.0], [0.25, 0.5, -1.0]]
+        for metric in ("l2", "dot"):
+            for quantize, partitions in OPTIONS:
+                self.create(words(quantize, partitions, metric, dimensions=3))
+                self.db.execute("BEGIN")
+                self.db.executemany("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                                    [(i, blob(*row)) for i, row in enumerate(rows, 1)])
+                self.db.execute("COMMIT")
+                for step in ("fresh", "optimized", "optimized twice"):
+                    with self.subTest(metric, quantize=quantize, partitions=partitions, step=step):
+                        if step != "fresh":
+                            self.command("optimize")
+                        self.db.close()
+                        self.db = connect(self.path)
+                        self.check()
+                        for bytes_ in self.centroids():
+                            self.assertTrue(all(map(math.isfinite, from_blob(bytes_))))
+                        for query in queries:
+                            self.finds_best(metric, rows, query, exact=not partitions)
+                self.db.execute("DROP TABLE ix")
+
+    def centroids(self):
+        if not self.rows("SELECT 1 FROM sqlite_schema WHERE name = 'ix_partitions'"):
+            return []
+        return [row[0] for row in self.rows("SELECT centroid FROM ix_partitions")]
+
+    def finds_best(self, metric, rows, query, exact):
+        def score(row):
+            if metric == "dot":
+                return sum(a * b for a, b in zip(query, row))
+            return -sum((a - b) ** 2 for a, b in zip(query, row))
+        query = from_blob(blob(*query))
+        rows = [from_blob(blob(*row)) for row in rows]
+        found = [score(rows[id - 1]) for id, in self.rows("SELECT rowid FROM ix(?, 10)",
+                                                          blob(*query))]
+        self.assertEqual(len(found), 10)
+        if exact:
+            best = sorted(map(score, rows), reverse=True)[:10]
+            for a, b in zip(found, best):
+                self.assertTrue(math.isclose(a, b, rel_tol=1e-9), (found, best))
 
     def test_optimize_of_little(self):
         for quantize, partitions in OPTIONS:

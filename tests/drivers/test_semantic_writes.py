@@ -1,12 +1,14 @@
 """semantic_index as a program sees it: own vectors, no content table, transactions and
 savepoints."""
+import itertools
 import os
+import random
 import sqlite3
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import FILMS, Base, add_films, add_index, blob, model_calls  # noqa: E402
+from support import FILMS, Base, add_films, add_index, blob, connect, model_calls  # noqa: E402
 
 
 class OwnVectors(Base):
@@ -186,7 +188,6 @@ class Transactions(Base):
 
     def test_random_histories(self):
         """Savepoints, writes and reads in any order agree with a model that is three lines long."""
-        import random
 
         random.seed(7)
         for _ in range(60):
@@ -241,6 +242,113 @@ class Transactions(Base):
         self.db.execute("COMMIT")
         self.assertEqual(self.one("SELECT count(*) FROM ix"), 3005)
         self.check()
+
+
+class Upkeep(Base):
+    """What 'sync' and 'rebuild' find out before they write."""
+
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+        add_index(self.db)
+
+    def command(self, text):
+        self.db.execute("INSERT INTO ix(ix) VALUES (?)", (text,))
+
+    def test_rebuild_of_an_emptied_index(self):
+        self.db.executemany("INSERT INTO films VALUES (?, ?, ?)", [
+            (id, f"Film {id}", f"bats in cave {id} near house {id % 7}") for id in range(10, 60)])
+        for empty, fill in (("DELETE FROM films", "INSERT INTO films SELECT * FROM kept"),
+                            ("UPDATE films SET title = NULL, overview = NULL",
+                             "REPLACE INTO films SELECT * FROM kept")):
+            for synced_before in (False, True):
+                self.command("sync")
+                self.db.execute("CREATE TEMP TABLE kept AS SELECT * FROM films")
+                self.db.execute(empty)
+                if synced_before:
+                    self.command("sync")
+                self.command("rebuild")
+                self.assertEqual(self.rows("SELECT rowid FROM ix('bats')"), [])
+                self.check()
+                self.db.execute(fill)
+                self.db.execute("INSERT INTO ix(rowid) SELECT id FROM films WHERE id < 20")
+                self.assertEqual(self.one("SELECT count(*) FROM ix"), 15)
+                self.command("sync")
+                self.assertEqual(self.one("SELECT count(*) FROM ix"), 55)
+                self.check()
+                self.db.execute("DROP TABLE kept")
+
+    def test_what_can_be_foreseen_costs_no_transaction(self):
+        self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1, 2]')")
+        for command in ("sync", "rebuild"):
+            self.db.execute("BEGIN")
+            self.db.execute("INSERT INTO films VALUES (?, 'Another', 'of ships')", (100 + len(command),))
+            self.fails("expected 2 dimensions, as the index has", "INSERT INTO ix(ix) VALUES (?)",
+                       command)
+            self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 2]')"), [(1,)])
+            self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (2, '[2, 1]')")
+            self.db.execute("COMMIT")
+            self.db.execute("DELETE FROM ix WHERE rowid = 2")
+            self.check()
+        self.assertEqual(self.one("SELECT count(*) FROM films"), 7)
+
+
+V, W = ("'[" + ",".join("1" if i == at else "0" for i in range(1024)) + "]'" for at in (0, 1))
+
+
+class Borders(unittest.TestCase):
+    """What is kept does not depend on where transactions and savepoints begin and end."""
+
+    WITHOUT_CONTENT = [
+        f"INSERT INTO ix(rowid, embedding) VALUES (1, {V})",
+        f"INSERT INTO ix(rowid, text, embedding) VALUES (1, 'bats', {V})",
+        "INSERT INTO ix(rowid, text) VALUES (1, 'bats')",
+        "INSERT INTO ix(rowid, text) VALUES (1, 'soup')",
+        "UPDATE ix SET text = 'bats' WHERE rowid = 1",
+        "UPDATE ix SET text = 'soup' WHERE rowid = 1",
+        f"UPDATE ix SET embedding = {W} WHERE rowid = 1",
+        f"UPDATE ix SET text = 'bats', embedding = {W} WHERE rowid = 1",
+        "DELETE FROM ix WHERE rowid = 1",
+    ]
+    WITH_CONTENT = [
+        "INSERT INTO ix(rowid) VALUES (1)",
+        f"INSERT INTO ix(rowid, embedding) VALUES (1, {V})",
+        f"UPDATE ix SET embedding = {W} WHERE rowid = 1",
+        "UPDATE ix SET embedding = NULL WHERE rowid = 1",
+        "DELETE FROM ix WHERE rowid = 1",
+        "UPDATE content SET text = 'bats' WHERE id = 1",
+        "UPDATE content SET text = 'soup' WHERE id = 1",
+    ]
+
+    def outcome(self, options, statements, borders):
+        db = connect()
+        db.executescript("CREATE TABLE content(id INTEGER PRIMARY KEY, text);"
+                         "INSERT INTO content VALUES (1, 'bats');"
+                         f"CREATE VIRTUAL TABLE ix USING semantic_index({options})")
+        if borders != "statements":
+            db.execute("BEGIN")
+        for statement in statements:
+            db.execute(statement)
+            if borders == "savepoints":
+                db.execute("SAVEPOINT s")
+        if borders != "statements":
+            db.execute("COMMIT")
+        rows = db.execute("SELECT rowid, text, embedding FROM ix").fetchall()
+        rows += db.execute("SELECT hash, own FROM ix_rows").fetchall()
+        db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
+        db.close()
+        return rows
+
+    def test_one_meaning(self):
+        draw = random.Random(4)
+        for options, statements in (("", self.WITHOUT_CONTENT),
+                                    ("content=content, text=text", self.WITH_CONTENT)):
+            cases = list(itertools.product(statements, repeat=2))
+            cases += draw.sample(list(itertools.product(statements, repeat=3)), 150)
+            for case in cases:
+                expected = self.outcome(options, case, "statements")
+                for borders in ("transaction", "savepoints"):
+                    self.assertEqual(self.outcome(options, case, borders), expected, case)
 
 
 if __name__ == "__main__":

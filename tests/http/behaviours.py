@@ -312,6 +312,8 @@ SENDERS = {
         + b"1\r\n[\r\n", b"%x\r\n%s\r\n" % (len(NUMBERS), NUMBERS)),
     "flood_head": send_flood(lambda answer: b"HTTP/1.1 200 OK\r\n",
                              b"X-More: 0123456789\r\n" * 500),
+    "flood_line": send_flood(lambda answer: b"HTTP/1.1 200 OK\r\nX-More: ", b"0123456789" * 1000),
+    "flood_status": send_flood(lambda answer: b"HTTP/1.1 200 ", b"0123456789" * 1000),
     "http10": send_old,
     "chunked": send_chunks,
     "pieces": send_pieces,

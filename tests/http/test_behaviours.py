@@ -217,6 +217,8 @@ CHECKS = {
     "flood": floods("10000000000"),
     "flood_chunked": floods(None),
     "flood_head": fails(http.client.HTTPException),
+    "flood_line": fails(http.client.HTTPException),
+    "flood_status": fails(http.client.HTTPException),
     "http10": old,
     "chunked": still_right,
     "pieces": still_right,

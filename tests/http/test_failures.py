@@ -212,7 +212,7 @@ HARMLESS = {"base64", "swapped", "unsorted", "limit_ignored", "text_type", "gzip
 # Behaviours after which nothing comes.
 SLOW = {"silence", "silence_after_head", "drip"}
 # Behaviours that go on until the client has had enough.
-ENDLESS = {"gzip_bomb", "flood", "flood_chunked", "flood_head"}
+ENDLESS = {"gzip_bomb", "flood", "flood_chunked", "flood_head", "flood_line", "flood_status"}
 
 
 class Behaviours(Failures):

@@ -69,7 +69,8 @@ VIOLATIONS = [
 ] + [
     ("banned functions", "ext/base/planted.c", f"void p(void) {{ {name}(0); }}\n",
      name + "() is banned")
-    for name in ("strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atof")
+    for name in ("strcpy", "strcat", "sprintf", "vsprintf", "gets", "strtok", "atoi", "atof",
+                 "sqlite3_value_numeric_type")
 ]
 
 # What looks like a violation and is none.

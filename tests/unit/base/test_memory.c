@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -66,6 +67,39 @@ static void test_out_of_memory(void **state)
     assert_int_equal(failing_memory_blocks, 0);
 }
 
+/* ---- secrets --------------------------------------------------------------------------------- */
+
+static char freed[32];
+
+static void keep_and_free(void *block)
+{
+    memcpy(freed, block, sizeof freed);
+    failing_memory_free(block);
+}
+
+static void test_secrets_are_wiped(void **state)
+{
+    (void)state;
+    static const struct memory_methods keeping = {failing_memory_alloc, failing_memory_realloc,
+                                                  keep_and_free};
+    static const char zeros[32] = {0};
+    char *block = memory_alloc(sizeof freed, 1);
+    memset(block, 'k', sizeof freed);
+    block[20] = '\0';
+    memory_bind(&keeping);
+    memory_free_secret(block);
+    failing_memory_bind();
+    assert_memory_equal(freed, zeros, 20);
+    memory_free_secret(NULL);
+    memset(freed, 'k', sizeof freed);
+    memory_wipe(freed + 1, 30);
+    assert_memory_equal(freed + 1, zeros, 30);
+    assert_int_equal(freed[0], 'k');
+    assert_int_equal(freed[31], 'k');
+    memory_wipe(NULL, 0);
+    assert_int_equal(failing_memory_blocks, 0);
+}
+
 int main(void)
 {
     failing_memory_bind();
@@ -74,6 +108,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_a_block),
         cmocka_unit_test(test_contents),
         cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_secrets_are_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

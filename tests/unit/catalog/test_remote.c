@@ -172,6 +172,74 @@ static void test_calls_are_counted(void **state)
     assert_int_equal(failing_memory_blocks, 0);
 }
 
+/* ---- keys in memory -------------------------------------------------------------------------- */
+
+#define HEAD 16 /* bytes before a block, which hold its size */
+
+static int keys_freed;
+
+static void *sized_alloc(uint64_t size)
+{
+    char *block = malloc((size_t)size + HEAD);
+    if (block == NULL) return NULL;
+    memcpy(block, &size, sizeof size);
+    return block + HEAD;
+}
+
+static void free_looking_for_key(void *block)
+{
+    uint64_t size;
+    const char *bytes = block;
+    memcpy(&size, bytes - HEAD, sizeof size);
+    for (uint64_t i = 0; i + 8 <= size; i++) keys_freed += memcmp(bytes + i, "test-key", 8) == 0;
+    free((char *)block - HEAD);
+}
+
+static void *sized_realloc(void *old, uint64_t size)
+{
+    uint64_t old_size = 0;
+    void *block = sized_alloc(size);
+    if (old == NULL || block == NULL) return block;
+    memcpy(&old_size, (char *)old - HEAD, sizeof old_size);
+    memcpy(block, old, (size_t)(old_size < size ? old_size : size));
+    free_looking_for_key(old);
+    return block;
+}
+
+/* Also when a model gets another key, goes, or could not be made. */
+static void test_no_key_is_left_in_memory(void **state)
+{
+    (void)state;
+    static const struct memory_methods looking = {sized_alloc, sized_realloc, free_looking_for_key};
+    struct catalog *catalog;
+    struct catalog_entry *entry;
+    struct error err;
+    struct catalog_alias change = {.name = "here",
+                                   .task = MODEL_EMBED,
+                                   .provider = "together",
+                                   .model = "owner/model",
+                                   .given = CATALOG_API_KEY,
+                                   .api_key = "another"};
+    struct catalog_alias wrong = {.name = "wrong",
+                                  .provider = "together",
+                                  .model = "owner/model",
+                                  .given = CATALOG_URL | CATALOG_API_KEY,
+                                  .url = "ftp://localhost",
+                                  .api_key = "test-key"};
+    size_t number;
+    memory_bind(&looking);
+    assert_int_equal(new_catalog(&catalog, NULL), 0);
+    assert_int_equal(embed_and_rerank(catalog, NULL), 0);
+    assert_int_equal(catalog_add(catalog, &wrong, &number, &err), ERROR_INVALID);
+    assert_int_equal(catalog_find(catalog, "here", MODEL_EMBED, &entry, NULL), 0);
+    assert_int_equal(catalog_change(catalog, entry, &change, NULL), 0);
+    assert_int_equal(catalog_find(catalog, "here", MODEL_RERANK, &entry, NULL), 0);
+    assert_int_equal(catalog_remove(catalog, entry, NULL), 0);
+    catalog_free(catalog);
+    failing_memory_bind();
+    assert_int_equal(keys_freed, 0);
+}
+
 /* ---- the store ------------------------------------------------------------------------------ */
 
 /* What a store whose every call gives the error code at `context` answers. */
@@ -266,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_set_up),
         cmocka_unit_test(test_known_prefixes),
         cmocka_unit_test(test_calls_are_counted),
+        cmocka_unit_test(test_no_key_is_left_in_memory),
         cmocka_unit_test(test_a_store_that_fails),
         cmocka_unit_test(test_out_of_memory),
     };

@@ -73,6 +73,8 @@ static void test_answers_that_are_too_large(void **state)
     check_failure("[\"flood_chunked\"]", 10, "the answer has more than 100000 bytes", 0);
     check_failure("[\"gzip_bomb\"]", 10, "the answer has more than 100000 bytes", 0);
     check_failure("[\"flood_head\"]", 10, "the head of the answer is too large", 0);
+    check_failure("[\"flood_line\"]", 10, "the head of the answer is too large", 0);
+    check_failure("[\"flood_status\"]", 10, "the head of the answer is too large", 0);
     assert_true(peak_kilobytes() - before < 32 << 10);
 }
 

@@ -216,6 +216,28 @@ static void test_centroid(void **state)
     assert_memory_equal(centroid, points, sizeof centroid);
 }
 
+/* Of points at float32's end, and beyond it. */
+static void test_centroids_are_finite(void **state)
+{
+    (void)state;
+    static const float ends[] = {3e38f, -3e38f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY};
+    uint64_t random = 9;
+    float points[90 * 6], centroids[12];
+    unsigned char sides[90];
+    for (int round = 0; round < 200; round++) {
+        size_t n_ends = round % 2 ? 6 : 4;
+        for (size_t i = 0; i < 90 * 6; i++)
+            points[i] = ends[(size_t)(random_unit(&random) * (double)n_ends) % n_ends];
+        index_centroid(points, 90, 6, centroids);
+        for (size_t i = 0; i < 6; i++) assert_true(isfinite(centroids[i]));
+        assert_int_equal(index_partitions_split(points, 90, 6, sides, centroids, NULL, NULL), 0);
+        for (size_t i = 0; i < 12; i++) assert_true(isfinite(centroids[i]));
+    }
+    for (size_t i = 0; i < 90 * 6; i++) points[i] = FLT_MAX;
+    index_centroid(points, 90, 6, centroids);
+    for (size_t i = 0; i < 6; i++) assert_true(centroids[i] > FLT_MAX * 0.999f);
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static float some_points[POINTS * 8];
@@ -290,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_split_of_two_clouds),
         cmocka_unit_test(test_split_extremes),
         cmocka_unit_test(test_centroid),
+        cmocka_unit_test(test_centroids_are_finite),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_cancel),
     };

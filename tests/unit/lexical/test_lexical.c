@@ -127,6 +127,34 @@ static void test_save_and_load(void **state)
     model_free(model);
 }
 
+/* Whatever weight the length of its documents gives to words. */
+static void test_same_bits_when_loaded_again(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"bats", "a detective near caves and 7 ships", "zzz"};
+    float a[2048], b[2048];
+    struct model *stateless, *loaded;
+    assert_int_equal(lexical_new(&stateless, NULL), 0);
+    for (size_t n = 0; n <= N_TEXTS; n = n < 12 ? n + 1 : n + 5) {
+        struct model *model = fit(n);
+        struct buffer bytes;
+        buffer_init(&bytes, 1 << 24);
+        assert_int_equal(model->methods->save(model, &bytes, NULL), 0);
+        assert_int_equal(stateless->methods->load(stateless, (struct span){bytes.data, bytes.size},
+                                                  &loaded, NULL),
+                         0);
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+            embed(model, texts[i], a);
+            embed(loaded, texts[i], b);
+            assert_memory_equal(a, b, model->dimensions * sizeof *a);
+        }
+        model_free(loaded);
+        model_free(model);
+        buffer_deinit(&bytes);
+    }
+    model_free(stateless);
+}
+
 static void test_reranker(void **state)
 {
     (void)state;
@@ -174,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_every_text_has_a_direction),
         cmocka_unit_test(test_collections_of_any_size),
         cmocka_unit_test(test_save_and_load),
+        cmocka_unit_test(test_same_bits_when_loaded_again),
         cmocka_unit_test(test_reranker),
         cmocka_unit_test(test_repeated_trigrams_count_once),
     };
