@@ -3,8 +3,8 @@
  *
  * Every byte the extension owns comes from here, but for the blocks that an index keeps in memory
  * (pages.h) and trees of JSON while they are read (json.h): cJSON's hooks would be those of the
- * whole process. Programs that use the rooms without SQLite (the unit tests) get malloc; the SQL face
- * binds sqlite3_malloc64 and friends, so that SQLite's memory limits, statistics and fault
+ * whole process. Programs that use the rooms without SQLite (the unit tests) get malloc; the SQL
+ * face binds sqlite3_malloc64 and friends, so that SQLite's memory limits, statistics and fault
  * injection see us too.
  */
 #ifndef BASE_MEMORY_H

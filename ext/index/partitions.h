@@ -57,8 +57,9 @@ int index_partitions_split(const float *points, size_t n_points, size_t dimensio
                            unsigned char *sides, float *centroids, const struct cancel *cancel,
                            struct error *err);
 
-/* The mean of n points, and what keeps one finite: components of code space that are beyond float32
- * (of vectors near its end, rotated) count as its ends; any centroid is right, a near one better. */
+/* The mean of n points, and what keeps one finite: components of code space that are beyond
+ * float32 (of vectors near its end, rotated) count as its ends; any centroid is right, a near one
+ * better. */
 void index_centroid_bound(float *centroid, size_t dimensions);
 void index_centroid(const float *points, size_t n_points, size_t dimensions, float *centroid);
 

@@ -131,6 +131,21 @@ class Damage(StorageBase):
             self.assertNotIn("out of memory", str(error), sql)
             return str(error)
 
+    def test_recall_names_the_damaged_row(self):
+        for quantize, damage, message in (
+                ("none", "UPDATE ix_config SET value = 0 WHERE key = 'dimensions'",
+                 "block 1: expected"),
+                ("int8", "UPDATE ix_vectors SET vector = zeroblob(8) WHERE id = 1",
+                 "row 1: its vector is zero")):
+            with self.subTest(quantize=quantize):
+                self.db.execute("DROP TABLE IF EXISTS ix")
+                self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(dimensions = 2, "
+                                f"quantize = '{quantize}')")
+                self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, ?), (2, ?)",
+                                (blob(1, 2), blob(2, 1)))
+                self.db.execute(damage)
+                self.fails(message, "SELECT * FROM semantic_recall('ix')")
+
     def test_damage(self):
         template = os.path.join(self.folder.name, "template.db")
         for quantize, partitions in (("none", 0), ("none", 2), ("int8", 0), ("bit", 3),

@@ -28,6 +28,12 @@ class Search(Base):
         self.assertEqual(last[:5], (0, 0, 0, 5, 0))
         self.assertEqual(model_calls(self.db, "embed"), before)
 
+    def test_a_wrong_vector_of_a_list_is_seen_before_texts_are_paid_for(self):
+        before = model_calls(self.db, "embed")
+        self.fails("dimensions, as the index has, not 3",
+                   """SELECT key FROM semantic_search_each('ix', '["a new text", [1, 2, 3]]')""")
+        self.assertEqual(model_calls(self.db, "embed"), before)
+
     def test_three_forms_of_a_query_agree(self):
         forms = [
             "SELECT rowid, similarity FROM ix('bats in a cave') WHERE k = 3",

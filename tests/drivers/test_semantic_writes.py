@@ -282,7 +282,8 @@ class Upkeep(Base):
         self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1, 2]')")
         for command in ("sync", "rebuild"):
             self.db.execute("BEGIN")
-            self.db.execute("INSERT INTO films VALUES (?, 'Another', 'of ships')", (100 + len(command),))
+            self.db.execute("INSERT INTO films VALUES (?, 'Another', 'of ships')",
+                            (100 + len(command),))
             self.fails("expected 2 dimensions, as the index has", "INSERT INTO ix(ix) VALUES (?)",
                        command)
             self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 2]')"), [(1,)])
