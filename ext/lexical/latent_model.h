@@ -14,10 +14,10 @@ struct latent {
     uint32_t *starts;                     /* [LEXICAL_BUCKETS + 1] see statistics.h; owned */
     double *weights;                      /* [n_terms] idf, of an n-gram too; owned */
     size_t n_terms;
-    size_t rank;           /* dimensions of the latent part, 0 for a collection too small */
-    signed char *codes;    /* [n_terms, rank] term vectors in units of scales; owned */
-    float *scales;         /* [n_terms]; owned */
-    float lexical_weight;  /* w, in [0, 1]; as it is stored */
+    size_t rank;          /* dimensions of the latent part, 0 for a collection too small */
+    signed char *codes;   /* [n_terms, rank] term vectors in units of scales; owned */
+    float *scales;        /* [n_terms]; owned */
+    float lexical_weight; /* w, in [0, 1]; as it is stored */
 };
 
 /* Allocates starts and weights and points statistics to all, once terms and frequencies are there.
