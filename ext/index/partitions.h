@@ -57,10 +57,11 @@ int index_partitions_split(const float *points, size_t n_points, size_t dimensio
                            unsigned char *sides, float *centroids, const struct cancel *cancel,
                            struct error *err);
 
-/* The mean of n points, and what keeps one finite: components of code space that are beyond
- * float32 (of vectors near its end, rotated) count as its ends; any centroid is right, a near one
- * better. */
+/* Makes a mean finite: components beyond float32, of vectors near its end that were rotated, count
+ * as its ends. Any centroid is right, a near one is better. */
 void index_centroid_bound(float *centroid, size_t dimensions);
+
+/* The mean of n points, finite. */
 void index_centroid(const float *points, size_t n_points, size_t dimensions, float *centroid);
 
 #endif

@@ -36,7 +36,7 @@ class Upkeep(StorageBase):
             self.db.execute("VACUUM")
 
     def test_vectors_at_the_end_of_float32(self):
-        """Their differences, sums and rotations are beyond it: centroids are finite anyway."""
+        """Their differences, sums and rotations are beyond it; centroids are finite."""
         ends = (3e38, -3e38, 3.4028234663852886e38, 1.0, -0.5)
         chosen = random.Random(3)
         rows = [[chosen.choice(ends) for _ in range(3)] for _ in range(700)]

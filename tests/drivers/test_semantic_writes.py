@@ -280,10 +280,9 @@ class Upkeep(Base):
 
     def test_what_can_be_foreseen_costs_no_transaction(self):
         self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1, 2]')")
-        for command in ("sync", "rebuild"):
+        for id, command in ((10, "sync"), (11, "rebuild")):
             self.db.execute("BEGIN")
-            self.db.execute("INSERT INTO films VALUES (?, 'Another', 'of ships')",
-                            (100 + len(command),))
+            self.db.execute("INSERT INTO films VALUES (?, 'Another', 'of ships')", (id,))
             self.fails("expected 2 dimensions, as the index has", "INSERT INTO ix(ix) VALUES (?)",
                        command)
             self.assertEqual(self.rows("SELECT rowid FROM ix('[1, 2]')"), [(1,)])
