@@ -220,6 +220,8 @@ static int destroy(sqlite3_vtab *base)
      * table back but not them, as nobody asks a table that was destroyed. SQLite has no place for a
      * message here. */
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
+    /* Nor does anybody remember then that a write has failed half way. */
+    if (table->pending->write.step == STORE_TORN) return SQLITE_LOCKED;
     if (schema_drop(&table->store, &err) != 0)
         return result_table_error(base, table->store.name, &err);
     /* Others that the index was connected by may live on, and none hears of this one's rollback. */

@@ -244,10 +244,10 @@ int semantic_begin(sqlite3_vtab *base)
  * savepoint that was rolled back, of which SQLite does not tell us. */
 static int write_pending(struct semantic_table *table, struct error *err)
 {
-    int there = 1;
-    int rc = table->pending->n_rows > table->pending->n_flushed
-                 ? store_is_there(&table->store, &there, err)
-                 : 0;
+    const struct semantic_pending *pending = table->pending;
+    int there = 1, rc = 0;
+    if (pending->n_rows > pending->n_flushed || pending->write.step == STORE_TORN)
+        rc = store_is_there(&table->store, &there, err);
     return rc == 0 && there ? flush_pending(table, err) : rc;
 }
 

@@ -287,19 +287,28 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
     return 0;
 }
 
-int store_is_there(struct store *store, int *there, struct error *err)
+static int has_config(struct store *store, int *has, struct error *err)
 {
     sqlite3_stmt *statement;
-    struct store_state state;
     int rc = statement_prepare(store->db, &statement, err,
                                "SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' AND "
                                "name = '%q_config' COLLATE nocase",
                                store->schema, store->name);
-    if (rc == 0) rc = statement_step(store->db, statement, there, err);
+    if (rc == 0) rc = statement_step(store->db, statement, has, err);
     sqlite3_finalize(statement);
-    if (rc == 0 && *there) rc = store_read_state(store, &state, err);
-    if (rc == 0 && *there) *there = state.created == store->created;
     return rc;
+}
+
+int store_is_there(struct store *store, int *there, struct error *err)
+{
+    struct store_state state;
+    struct error problem;
+    int has = 1, rc = store_read_state(store, &state, err);
+    *there = rc == 0 && state.created == store->created;
+    if (rc != ERROR_STORAGE) return rc;
+    int looked = has_config(store, &has, &problem);
+    if (looked == ERROR_NOMEM) return error_nomem(err);
+    return looked == 0 && !has ? 0 : rc;
 }
 
 int store_set(struct store *store, const char *key, int64_t value, struct error *err)

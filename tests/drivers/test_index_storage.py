@@ -265,6 +265,7 @@ class HalfWay(StorageBase):
                             self.assertIn("ROLLBACK", str(error))
                             self.fails("ROLLBACK", "COMMIT")
                             self.fails("ROLLBACK", "INSERT INTO ix(ix) VALUES ('optimize')")
+                            self.fails("locked", "DROP TABLE ix")
                             self.db.execute("ROLLBACK TO s")
                             self.assertEqual(self.one("SELECT count(*) FROM ix"), 21)
                             self.put([(22, rows[21][1])])
