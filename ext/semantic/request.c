@@ -23,12 +23,6 @@ static void read_similarity(sqlite3_value *value, int above, struct semantic_req
     request->limits.min_similarity = above ? nextafter(least, INFINITY) : least;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 static int add_rowid(struct semantic_request *request, size_t *capacity, sqlite3_value *value,
                      struct error *err)
 {
@@ -70,7 +64,7 @@ static int read_list(struct semantic_table *table, sqlite3_value *list,
         if (rc != 0) return rc;
     }
     if (step != SQLITE_DONE) return statement_error(table->store.db, step, err);
-    qsort(request->ids, request->limits.n_only, sizeof *request->ids, compare_ids);
+    qsort(request->ids, request->limits.n_only, sizeof *request->ids, retrieve_compare_ids);
     for (size_t i = 0; i < request->limits.n_only; i++)
         if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
     request->limits.n_only = n;

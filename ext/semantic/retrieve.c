@@ -161,7 +161,7 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     return rc;
 }
 
-static int compare_ids(const void *a, const void *b)
+int retrieve_compare_ids(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return x < y ? -1 : x > y;
@@ -173,7 +173,7 @@ static int note_given(struct retrieval *retrieval, const struct top_k *ranked, s
     retrieval->given = memory_alloc(ranked->n, sizeof *retrieval->given);
     if (retrieval->given == NULL) return error_nomem(err);
     for (size_t i = 0; i < ranked->n; i++) retrieval->given[i] = ranked->hits[i].id;
-    qsort(retrieval->given, ranked->n, sizeof *retrieval->given, compare_ids);
+    qsort(retrieval->given, ranked->n, sizeof *retrieval->given, retrieve_compare_ids);
     return 0;
 }
 
@@ -199,7 +199,8 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     if (rc == 0)
         rc = rank(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
     while (rc == 0 && top_k_pop(&all, &hit))
-        if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, compare_ids) == NULL)
+        if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, retrieve_compare_ids) ==
+            NULL)
             rc = top_k_offer(&rest, hit.id, hit.score, err);
     top_k_deinit(&all);
     top_k_deinit(ranked);

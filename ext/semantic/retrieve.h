@@ -38,6 +38,9 @@ struct retrieve_limits {
     int exactly; /* look at all rows' vectors, as if there were neither codes nor partitions */
 };
 
+/* The order of such ids, as qsort and bsearch want it. */
+int retrieve_compare_ids(const void *a, const void *b);
+
 struct retrieve_row {
     size_t query;     /* its number, from 0 */
     int64_t id, rank; /* from 1 */

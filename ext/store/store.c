@@ -373,16 +373,24 @@ int store_delete(struct store *store, const struct store_change *change, struct 
     return rc;
 }
 
+/* Looks for the row of that number; if it is found, the caller resets the statement. */
+static int look_up(struct store *store, size_t which, int64_t number, sqlite3_stmt **statement,
+                   int *found, struct error *err)
+{
+    *found = 0;
+    int rc = keep(store, which, statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(*statement, 1, number);
+    return statement_step(store->db, *statement, found, err);
+}
+
 int store_get_row(struct store *store, int64_t id, struct store_row *row, int *found,
                   struct error *err)
 {
     sqlite3_stmt *statement;
-    *found = 0;
     *row = (struct store_row){0};
-    int rc = keep(store, KEPT_GET_ROW, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, id);
-    if ((rc = statement_step(store->db, statement, found, err)) != 0 || !*found) return rc;
+    int rc = look_up(store, KEPT_GET_ROW, id, &statement, found, err);
+    if (rc != 0 || !*found) return rc;
     row->hash = (uint64_t)sqlite3_column_int64(statement, 0);
     row->own = sqlite3_column_int(statement, 1);
     row->block = sqlite3_column_int64(statement, 2);
@@ -406,11 +414,8 @@ int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *
     sqlite3_stmt *statement;
     const void *bytes;
     size_t size = 0;
-    int row = 0;
-    int rc = keep(store, KEPT_GET_VECTOR, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, id);
-    rc = statement_step(store->db, statement, &row, err);
+    int row;
+    int rc = look_up(store, KEPT_GET_VECTOR, id, &statement, &row, err);
     if (rc == 0 && !row)
         return error_set(err, ERROR_CORRUPT,
                          "row %lld: its vector is not there ('optimize' forgets the row)",
@@ -445,12 +450,9 @@ int store_get_block(struct store *store, int64_t number, struct store_block *blo
                     struct error *err)
 {
     sqlite3_stmt *statement;
-    *found = 0;
     *block = (struct store_block){.number = number};
-    int rc = keep(store, KEPT_GET_BLOCK, &statement, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(statement, 1, number);
-    if ((rc = statement_step(store->db, statement, found, err)) != 0 || !*found) return rc;
+    int rc = look_up(store, KEPT_GET_BLOCK, number, &statement, found, err);
+    if (rc != 0 || !*found) return rc;
     *block = store_block_of(statement);
     sqlite3_reset(statement);
     return 0;
