@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "semantic/columns.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
@@ -47,6 +48,18 @@ int semantic_integrity_check(struct semantic_table *table, struct error *err)
     return rc == 0 ? semantic_check_fitted(table, err) : rc;
 }
 
+/* A name as options have it: bare or quoted. */
+static int use_content(struct semantic_table *table, const char *name, struct error *err)
+{
+    struct name_list names = {0};
+    int rc = name_list_parse(name, &names, err);
+    if (rc == 0 && names.n_names != 1)
+        rc = error_set(err, ERROR_INVALID, "expected one table or view, not '%.100s'", name);
+    if (rc == 0) rc = columns_use_content(table, names.names[0], err);
+    name_list_deinit(&names);
+    return rc;
+}
+
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)
 {
     int rc = flush_pending(table, err);
@@ -58,7 +71,9 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
         return semantic_integrity_check(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
-    return error_set(
-        err, ERROR_INVALID,
-        "unknown command '%.100s' (there are: sync, rebuild, optimize, integrity-check)", command);
+    if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
+    return error_set(err, ERROR_INVALID,
+                     "unknown command '%.100s' (there are: sync, rebuild, optimize, "
+                     "integrity-check, content NAME)",
+                     command);
 }

@@ -5,6 +5,7 @@
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
  *   'optimize'         writes all blocks anew, see store/optimize.h
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'content NAME'     reads a table or view of that name from now on: the content was renamed
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */
 #ifndef SEMANTIC_COMMAND_H

@@ -11,30 +11,68 @@
 /* A text longer than this is refused. */
 #define CONTENT_MAX_TEXT ((size_t)256 << 20)
 
-/* "SELECT id, <text columns> ... ORDER BY id", to be stepped by content_scan_next. The caller
- * finalizes. */
-int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err);
+/* Keys of a keyed index's content that X_keys does not have: each with the id that it is to get. */
+struct content_keys {
+    int64_t first;          /* the id of values[0]; the others follow */
+    sqlite3_value **values; /* [n]; owned */
+    size_t n, capacity;
+};
+void content_keys_deinit(struct content_keys *keys);
+
+/* Gives a row with such an id, which is about to be stored, the id that X_keys has for it now.
+ * Within a write (store/write.h). */
+int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
+                        struct error *err);
+
+/* All rows, with their texts. */
+struct content_scan {
+    sqlite3_stmt *statement;
+    struct content_keys *keys; /* borrowed */
+    int is_new;                /* rows whose key is new are what comes now */
+};
+
+/* Rows come in the order of their ids, those of new keys last. `keys`, zeroed or of an earlier
+ * scan, is for those of a keyed index; NULL: it gives no ids, and an order of its own. Close also
+ * after an error. */
+int content_scan_open(struct semantic_table *table, struct content_keys *keys,
+                      struct content_scan *scan, struct error *err);
+void content_scan_close(struct content_scan *scan);
 
 /* The next row: its id, its text in `text` (buffer initialised by the caller), which may be empty.
  * *done after the last. ERROR_INVALID names the row when an id
  * or a text is not usable. */
-int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
+int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                       struct buffer *text, int *done, struct error *err);
 
-/* The text of one row, checked. *found = 0: no such row, or an empty text; *exists tells which. */
-int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
-                 int *found, struct error *err);
+/* The text of one row, checked. *found = 0: no such row, or an empty text; *exists tells which.
+ * `keys` knows ids that X_keys does not; NULL: there are none. */
+int content_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                 struct buffer *text, int *exists, int *found, struct error *err);
+
+/* The same by the key of a keyed index, and its id: a key that has none gets one if there is a
+ * text, or if that is wanted anyhow; else *id is 0. */
+int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, int64_t *id,
+                 struct buffer *text, int *exists, int *found, struct error *err);
+
+/* Whether the content has that row. */
+int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err);
 
 /* statement_step for a statement on the content. While it runs no search of the same index can: a
  * view that reads its own index would never end. */
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row,
                  struct error *err);
 
-/* "SELECT <content columns>, <document columns> WHERE id = ?1". The caller finalizes. */
-int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err);
+/* "SELECT <key>, <content columns>, <document columns> WHERE id = ?1". The caller finalizes. What
+ * the content has no more reads as NULL, and is named in `lacks`, which is empty before. */
+int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct name_list *lacks,
+                     struct error *err);
+
+/* ERROR_INVALID if the content has that column no more. */
+int content_check_column(const struct semantic_table *table, const struct name_list *lacks,
+                         const char *column, struct error *err);
 
 /* The text that the reranker reads, from a row of that statement, appended to `document`. */
-int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,
-                     struct error *err);
+int content_document(struct semantic_table *table, sqlite3_stmt *row, const struct name_list *lacks,
+                     struct buffer *document, struct error *err);
 
 #endif

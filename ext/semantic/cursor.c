@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
@@ -11,6 +12,7 @@
 #include "semantic/request.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
+#include "store/keys.h"
 
 struct hit {
     struct retrieve_row row;
@@ -34,7 +36,8 @@ struct semantic_cursor {
 
     sqlite3_stmt *listing; /* a listing */
 
-    sqlite3_stmt *content; /* the content row; stands on row content_id while content_read */
+    sqlite3_stmt *content;  /* the content row; stands on row content_id while content_read */
+    struct name_list lacks; /* columns that the content has no more */
     int content_read, content_found;
 };
 
@@ -74,6 +77,7 @@ int semantic_close(sqlite3_vtab_cursor *base)
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     reset(cursor);
     sqlite3_finalize(cursor->content);
+    name_list_deinit(&cursor->lacks);
     memory_free(cursor);
     return SQLITE_OK;
 }
@@ -83,7 +87,9 @@ int semantic_close(sqlite3_vtab_cursor *base)
 static int read_content(struct semantic_cursor *cursor, int64_t id, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    int rc = cursor->content == NULL ? content_row_open(table, &cursor->content, err) : 0;
+    int rc = cursor->content == NULL
+                 ? content_row_open(table, &cursor->content, &cursor->lacks, err)
+                 : 0;
     if (rc != 0) return rc;
     sqlite3_reset(cursor->content);
     sqlite3_bind_int64(cursor->content, 1, id);
@@ -125,7 +131,7 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
         size_t start = all->size;
         rc = read_content(cursor, cursor->hits[i].row.id, err);
         if (rc == 0 && cursor->content_found)
-            rc = content_document(table, cursor->content, all, err);
+            rc = content_document(table, cursor->content, &cursor->lacks, all, err);
         documents[i].size = all->size - start;
         if (rc == 0)
             rc = model_check_text((struct span){all->data + start, documents[i].size}, 0, err);
@@ -251,16 +257,28 @@ int semantic_next(sqlite3_vtab_cursor *base)
     return rc == 0 ? SQLITE_OK : result_table_error(base->pVtab, table_of(base)->store.name, &err);
 }
 
-/* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
+/* The id that is looked up; *found = 0: there is none of that kind, or of that key. */
+static int read_id(struct semantic_cursor *cursor, sqlite3_value *value, int *found,
+                   struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    struct keys_value key = {value, columns_key_affinity(table)};
+    if (cursor->plan & PLAN_KEY) return keys_find(&table->store, key, &cursor->id, found, err);
+    *found = argument_integer(value, &cursor->id);
+    return 0;
+}
+
+/* One row by its rowid or its key. Pending rows are looked at without a flush, so that DELETE and INSERT in a
  * row trigger stay in one batch; only a statement that reads the vector needs it. */
-static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
+static int look_up(struct semantic_cursor *cursor, sqlite3_value *value, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     struct store_row row;
     int found;
-    if (!argument_integer(rowid, &cursor->id)) return 0;
+    int rc = read_id(cursor, value, &found, err);
+    if (rc != 0 || !found) return rc;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
+    rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
     if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
     return rc;
@@ -288,9 +306,10 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     struct semantic_table *table = table_of(base);
     struct error err = table->broken;
     reset(cursor);
+    columns_renew(table);
     cursor->plan = plan;
     int rc = err.code;
-    if (rc == 0 && table->reading_content > 0)
+    if (rc == 0 && registry_reads_content(table))
         rc = error_set(&err, ERROR_INVALID, "its content %s reads the index itself",
                        table->config.content);
     if (rc == 0 && !reads_pending(table, plan)) rc = flush_pending(table, &err);
@@ -333,10 +352,26 @@ static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *con
     return rc;
 }
 
+/* The key of a keyed index is known without the content. */
+static int result_key(struct semantic_cursor *cursor, sqlite3_context *context, struct error *err)
+{
+    sqlite3_stmt *key;
+    int rc = keys_get(&table_of(&cursor->base)->store, cursor->id, &key, err);
+    if (key == NULL) return rc;
+    sqlite3_result_value(context, sqlite3_column_value(key, 0));
+    sqlite3_reset(key);
+    return 0;
+}
+
 static int result_content(struct semantic_cursor *cursor, sqlite3_context *context, int column,
                           struct error *err)
 {
+    const struct semantic_table *table = table_of(&cursor->base);
+    size_t i = (size_t)(column - COLUMN_CONTENT);
+    if (i == table->key) return result_key(cursor, context, err);
     int rc = cursor->content_read ? 0 : read_content(cursor, cursor->id, err);
+    if (rc == 0 && cursor->lacks.n_names > 0)
+        rc = content_check_column(table, &cursor->lacks, table->columns[i].name, err);
     if (rc == 0 && cursor->content_found)
         sqlite3_result_value(context,
                              sqlite3_column_value(cursor->content, 1 + column - COLUMN_CONTENT));

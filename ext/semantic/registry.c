@@ -60,6 +60,16 @@ struct semantic_table *registry_find_twin(const struct semantic_table *table)
     return NULL;
 }
 
+int registry_reads_content(const struct semantic_table *table)
+{
+    const struct store *store = &table->store;
+    for (struct semantic_table *twin = table->registry->tables; twin != NULL; twin = twin->next)
+        if (twin->reading_content > 0 && sqlite3_stricmp(twin->store.schema, store->schema) == 0 &&
+            sqlite3_stricmp(twin->store.name, store->name) == 0)
+            return 1;
+    return 0;
+}
+
 /* Which table is meant: the name in the schema given, or (NULL) in the first schema that has it.
  * What is found is owned by the caller, also after an error. */
 static int resolve(struct semantic_registry *registry, const char *name, const char *schema,

@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
 #include "store/write.h"
@@ -73,7 +72,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
 {
     struct semantic_table *table = sync->table;
     struct indexed indexed = {0};
-    sqlite3_stmt *scan = NULL;
+    struct content_scan scan = {0};
     struct buffer text;
     buffer_init(&text, CONTENT_MAX_TEXT);
     sync->n_ids = sync->n_gone = 0;
@@ -81,9 +80,10 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     int64_t id = 0, previous = 0, n_rows = 0;
     int done = 0;
     int rc = store_query(&table->store, STORE_ROWS, &indexed.scan, err);
-    if (rc == 0) rc = content_scan_open(table, &scan, err);
+    if (rc == 0) rc = content_scan_open(table, &sync->keys, &scan, err);
     if (rc == 0) rc = indexed_next(table, &indexed, err);
-    while (rc == 0 && (rc = content_scan_next(table, scan, &id, &text, &done, err)) == 0 && !done) {
+    while (rc == 0 && (rc = content_scan_next(table, &scan, &id, &text, &done, err)) == 0 &&
+           !done) {
         if (n_rows++ > 0 && id == previous)
             rc = error_set(err, ERROR_INVALID,
                            "content_rowid %s of %s must be unique: %lld comes twice",
@@ -99,7 +99,7 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
         if (rc == 0) rc = indexed_next(table, &indexed, err);
     }
     sqlite3_finalize(indexed.scan);
-    sqlite3_finalize(scan);
+    content_scan_close(&scan);
     buffer_deinit(&text);
     return rc;
 }
@@ -157,6 +157,7 @@ void sync_close(struct semantic_sync *sync)
 {
     if (sync == NULL) return;
     free_batch(sync);
+    content_keys_deinit(&sync->keys);
     model_free(sync->fitted);
     memory_free(sync->ids);
     memory_free(sync->gone);
@@ -171,7 +172,7 @@ int sync_pending(const struct semantic_sync *sync)
 /* What a fit reads: the content, row after row. */
 struct collection {
     struct semantic_table *table;
-    sqlite3_stmt *scan;
+    struct content_scan scan;
     struct buffer text;
 };
 
@@ -181,7 +182,7 @@ static int collection_next(void *context, struct span *text, int *done, struct e
     int64_t id;
     int rc;
     do
-        rc = content_scan_next(collection->table, collection->scan, &id, &collection->text, done,
+        rc = content_scan_next(collection->table, &collection->scan, &id, &collection->text, done,
                                err);
     while (rc == 0 && !*done && collection->text.size == 0);
     *text = (struct span){collection->text.data, collection->text.size};
@@ -192,13 +193,13 @@ static int fit(struct semantic_sync *sync, struct model *model, struct error *er
 {
     struct collection collection = {.table = sync->table};
     buffer_init(&collection.text, CONTENT_MAX_TEXT);
-    int rc = content_scan_open(sync->table, &collection.scan, err);
+    int rc = content_scan_open(sync->table, NULL, &collection.scan, err);
     if (rc == 0) {
         struct model_collection input = {(uint64_t)sync->n_total, collection_next, &collection,
                                          &sync->table->connection->cancel};
         rc = model->methods->fit(model, &input, &sync->fitted, err);
     }
-    sqlite3_finalize(collection.scan);
+    content_scan_close(&collection.scan);
     buffer_deinit(&collection.text);
     return rc;
 }
@@ -219,7 +220,7 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
            bytes < SYNC_BATCH_BYTES) {
         int64_t id = sync->ids[sync->n_collected + (*n_ids)++];
         int exists, found;
-        rc = content_text(sync->table, id, &text, &exists, &found, err);
+        rc = content_text(sync->table, &sync->keys, id, &text, &exists, &found, err);
         if (rc != 0 || !found) continue;
         struct pending_row *row = &sync->rows[sync->n_rows];
         row->id = id;
@@ -416,6 +417,8 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
 {
     struct store *store = &sync->table->store;
     int rc = batch->is_new_model ? store_new_model(sync, state, batch, err) : 0;
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
+        rc = content_keys_settle(sync->table, &sync->keys, &batch->changes[i].id, err);
     if (rc == 0 && !sync->started)
         rc = store_delete_rows(store, state, sync->gone, sync->n_gone, STORE_DELETE, err);
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;

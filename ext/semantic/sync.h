@@ -12,7 +12,7 @@
 #ifndef SEMANTIC_SYNC_H
 #define SEMANTIC_SYNC_H
 
-#include "semantic/table.h"
+#include "semantic/content.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
  * after which it is full. */
@@ -24,7 +24,8 @@ struct semantic_sync {
     struct catalog_entry *entry; /* borrowed; the embedder */
     int64_t *ids;                /* [n_ids] to embed, ascending */
     size_t n_ids, ids_capacity, n_collected;
-    int64_t *gone; /* [n_gone] to delete, ascending */
+    struct content_keys keys; /* of a keyed index: those of ids that it does not know yet */
+    int64_t *gone;            /* [n_gone] to delete, ascending */
     size_t n_gone, gone_capacity;
     int64_t n_total;          /* content rows that have a text */
     int fit;                  /* a fitted model is to be made and stored with the first batch */

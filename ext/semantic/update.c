@@ -11,6 +11,7 @@
 #include "semantic/pending.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
+#include "store/keys.h"
 #include "store/write.h"
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
@@ -61,17 +62,32 @@ static int copy_vector(sqlite3_value *value, struct semantic_table *table, struc
     return rc;
 }
 
+static int no_such_row(const struct semantic_table *table, int64_t id, sqlite3_value *key,
+                       struct error *err)
+{
+    const char *content = table->config.content;
+    if (key == NULL)
+        return error_set(err, ERROR_INVALID, "%s has no row %lld to index", content, (long long)id);
+    const char *text = (const char *)sqlite3_value_text(key);
+    int is_blob = sqlite3_value_type(key) == SQLITE_BLOB;
+    return error_set(err, ERROR_INVALID, "%s has no row to index whose %s is %.100s", content,
+                     table->config.content_rowid,
+                     is_blob        ? "that blob"
+                     : text == NULL ? "that"
+                                    : text);
+}
+
 /* The row's text from the content table. *indexable = 0 when there is nothing to embed. */
-static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable,
-                             struct error *err)
+static int read_content_text(struct semantic_table *table, struct pending_row *row,
+                             sqlite3_value *key, int *indexable, struct error *err)
 {
     struct buffer text;
     int exists;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = content_text(table, row->id, &text, &exists, indexable, err);
-    if (rc == 0 && !exists && row->kind == PENDING_TEXT)
-        rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content,
-                       (long long)row->id);
+    int rc = key == NULL ? content_text(table, NULL, row->id, &text, &exists, indexable, err)
+                         : content_find(table, key, row->kind == PENDING_VECTOR, &row->id, &text,
+                                        &exists, indexable, err);
+    if (rc == 0 && !exists && row->kind == PENDING_TEXT) rc = no_such_row(table, row->id, key, err);
     if (rc == 0) row->hash = hash_bytes(text.data, text.size, 0);
     if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
         row->text = memory_copy(text.data, text.size);
@@ -120,7 +136,7 @@ static int check_columns(struct semantic_table *table, sqlite3_value **columns, 
         if (names[i] != NULL && is_written(columns[i], is_update))
             return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
     for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
-        if (is_written(columns[COLUMN_CONTENT + i], is_update))
+        if ((is_update || i != table->key) && is_written(columns[COLUMN_CONTENT + i], is_update))
             return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
                              table->columns[i].name, table->config.content);
     return 0;
@@ -146,7 +162,8 @@ static int last_stored_id(struct semantic_table *table, int64_t *id, struct erro
 static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
 {
     if (table->config.content != NULL)
-        return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
+        return error_set(err, ERROR_INVALID, "a row needs its %s: that of %s",
+                         table->store.keeps_keys ? table->config.content_rowid : "rowid",
                          table->config.content);
     int rc = last_stored_id(table, id, err);
     const struct semantic_pending *pending = table->pending;
@@ -161,18 +178,19 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
     return rc;
 }
 
-/* One row written: new, or again. */
-static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **columns,
-                   struct error *err)
+/* One row written: new, or again; of a keyed index by its key, if there is one, which makes *id. */
+static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key,
+                   sqlite3_value **columns, struct error *err)
 {
-    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    struct pending_row row = {.kind = PENDING_TEXT, .id = *id};
     int indexable = 1, rc = 0;
     if (is_given(columns[COLUMN_EMBEDDING])) {
         row.kind = PENDING_VECTOR;
         rc = copy_vector(columns[COLUMN_EMBEDDING], table, &row, err);
     }
     if (rc == 0 && table->config.content != NULL)
-        rc = read_content_text(table, &row, &indexable, err);
+        rc = read_content_text(table, &row, key, &indexable, err);
+    *id = row.id;
     if (rc == 0 && table->config.content == NULL)
         rc = take_text(&row, columns[COLUMN_CONTENT], err);
     if (rc != 0) {
@@ -180,8 +198,36 @@ static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **col
         memory_free(row.vector);
         return rc;
     }
-    if (row.kind == PENDING_TEXT && !indexable) return delete_row(table, id, err);
+    int is_known = key == NULL || row.id != 0;
+    if (row.kind == PENDING_TEXT && !indexable)
+        return is_known ? delete_row(table, row.id, err) : 0;
     return add_pending(table, &row, err);
+}
+
+/* The key that an INSERT into a keyed index names; NULL: it names a row by its rowid, which must be
+ * one of the index. */
+static int read_key(struct semantic_table *table, sqlite3_value *rowid, sqlite3_value **columns,
+                    sqlite3_value **key, struct error *err)
+{
+    const char *name = table->config.content_rowid;
+    sqlite3_stmt *known;
+    *key = NULL;
+    if (table->key != SIZE_MAX && is_given(columns[COLUMN_CONTENT + table->key])) {
+        *key = columns[COLUMN_CONTENT + table->key];
+        return sqlite3_value_type(rowid) == SQLITE_NULL
+                   ? 0
+                   : error_set(err, ERROR_INVALID,
+                               "a row is named by its %s: the rowid is the index's own, leave it "
+                               "out",
+                               name);
+    }
+    if (sqlite3_value_type(rowid) == SQLITE_NULL) return 0;
+    int rc = keys_get(&table->store, sqlite3_value_int64(rowid), &known, err);
+    if (rc == 0 && known == NULL)
+        rc = error_set(err, ERROR_INVALID, "the index has no row %lld: name a new one by its %s",
+                       (long long)sqlite3_value_int64(rowid), name);
+    if (known != NULL) sqlite3_reset(known);
+    return rc;
 }
 
 static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
@@ -198,10 +244,12 @@ static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_in
         return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
     }
     int64_t id = 0;
+    sqlite3_value *key = NULL;
     int rc = check_columns(table, columns, 0, err);
-    if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);
-    else if (rc == 0) id = sqlite3_value_int64(argv[1]);
-    if (rc == 0) rc = put_row(table, id, columns, err);
+    if (rc == 0 && table->store.keeps_keys) rc = read_key(table, argv[1], columns, &key, err);
+    if (rc == 0 && sqlite3_value_type(argv[1]) != SQLITE_NULL) id = sqlite3_value_int64(argv[1]);
+    else if (rc == 0 && key == NULL) rc = next_id(table, &id, err);
+    if (rc == 0) rc = put_row(table, &id, key, columns, err);
     *rowid = id;
     return rc;
 }
@@ -218,7 +266,7 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
-    return rc == 0 ? put_row(table, id, columns, err) : rc;
+    return rc == 0 ? put_row(table, &id, NULL, columns, err) : rc;
 }
 
 int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)

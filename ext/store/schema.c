@@ -16,6 +16,7 @@ static const struct {
     {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
     {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
     {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
+    {"keys", "id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)"},
 };
 #define N_SHADOWS (sizeof shadows / sizeof *shadows)
 
@@ -31,6 +32,7 @@ static int has_shadow(const struct store *store, const char *suffix)
     if (strcmp(suffix, "vectors") == 0) return store_keeps_vectors(store);
     if (strcmp(suffix, "partitions") == 0) return store_is_partitioned(store);
     if (strcmp(suffix, "text") == 0) return store->options.keeps_texts;
+    if (strcmp(suffix, "keys") == 0) return store->keeps_keys;
     return 1;
 }
 
@@ -75,6 +77,7 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "quantize", store->options.quantize, err);
     if (rc == 0) rc = store_set(store, "fit", 0, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
+    if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
     return rc;
 }
 
@@ -126,12 +129,21 @@ static int check(const struct store *store, int64_t format, int64_t metric, int6
     return 0;
 }
 
-int schema_read(struct store *store, char **reranker, char **columns, struct error *err)
+void schema_stored_deinit(struct schema_stored *stored)
+{
+    memory_free(stored->reranker);
+    memory_free(stored->columns);
+    memory_free(stored->content);
+    memory_free(stored->content_rowid);
+    *stored = (struct schema_stored){0};
+}
+
+int schema_read(struct store *store, struct schema_stored *stored, struct error *err)
 {
     sqlite3_stmt *statement;
     int64_t format = 0, metric = -1, quantize = -1;
     int row = 0;
-    *reranker = *columns = NULL;
+    *stored = (struct schema_stored){0};
     int rc =
         statement_prepare(store->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
                           store->schema, store->name);
@@ -139,16 +151,34 @@ int schema_read(struct store *store, char **reranker, char **columns, struct err
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         if (key == NULL) rc = error_nomem(err);
         if (rc != 0) break;
-        if (strcmp(key, "created") == 0) store->created = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, reranker, err);
-        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, columns, err);
+        int64_t value = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "created") == 0) store->created = value;
+        if (strcmp(key, "format") == 0) format = value;
+        if (strcmp(key, "metric") == 0) metric = value;
+        if (strcmp(key, "quantize") == 0) quantize = value;
+        if (strcmp(key, "keyed") == 0) store->keeps_keys = value != 0;
+        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &stored->reranker, err);
+        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, &stored->columns, err);
+        if (strcmp(key, "content") == 0) rc = copy_text(statement, 1, &stored->content, err);
+        if (strcmp(key, "content_rowid") == 0)
+            rc = copy_text(statement, 1, &stored->content_rowid, err);
     }
     sqlite3_finalize(statement);
     if (rc == 0) rc = check(store, format, metric, quantize, err);
-    if (rc == 0 && (*reranker == NULL || *columns == NULL))
+    if (rc == 0 && (stored->reranker == NULL || stored->columns == NULL))
         rc = store_corrupt_config(store, "the reranker's name or the column list is missing", err);
+    return rc;
+}
+
+int schema_reload(struct store *store, struct error *err)
+{
+    /* CREATE and DROP tell other connections, but this one only of that table; ALTER TABLE makes it
+     * read all again, and ADD COLUMN does not mind views elsewhere that are broken. */
+    static const char *const steps[] = {
+        "DROP TABLE IF EXISTS \"%w\".\"%w_reload\"", "CREATE TABLE \"%w\".\"%w_reload\"(a)",
+        "ALTER TABLE \"%w\".\"%w_reload\" ADD COLUMN b", "DROP TABLE \"%w\".\"%w_reload\""};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof *steps; i++)
+        rc = statement_execute(store->db, err, steps[i], store->schema, store->name);
     return rc;
 }

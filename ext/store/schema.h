@@ -16,6 +16,14 @@ struct schema_config {
     size_t dimensions;            /* 0: none yet */
 };
 
+/* What X_config says of the virtual table at connection time. All owned; NULL: not there. */
+struct schema_stored {
+    char *reranker, *columns;
+    char *content;       /* the name that the content has by now */
+    char *content_rowid; /* the key's column, where no option says it */
+};
+void schema_stored_deinit(struct schema_stored *stored);
+
 /* CREATE, DROP and RENAME of the shadow tables that the store's options ask for. ERROR_INVALID when
  * one of their names is taken, before anything is changed. */
 int schema_create(struct store *store, const struct schema_config *config, struct error *err);
@@ -23,8 +31,11 @@ int schema_drop(struct store *store, struct error *err);
 int schema_rename(struct store *store, const char *name, struct error *err);
 
 /* X_config at connection time: its format and options checked against the store's, which learns
- * which index of that name it is; reranker and columns, owned by the caller, also after an error
- * (NULL before). */
-int schema_read(struct store *store, char **reranker, char **columns, struct error *err);
+ * which index of that name it is, and whether it is keyed. deinit also after an error. */
+int schema_read(struct store *store, struct schema_stored *stored, struct error *err);
+
+/* Makes every connection, this one too, read the schema anew and connect its virtual tables again:
+ * what X_config says of this one has changed. It is part of the transaction. */
+int schema_reload(struct store *store, struct error *err);
 
 #endif

@@ -133,7 +133,7 @@ void store_deinit(struct store *store)
 
 void store_finalize(struct store *store)
 {
-    for (int i = 0; i < N_KEPT; i++) {
+    for (int i = 0; i < STORE_N_KEPT + STORE_N_KEPT_KEYS; i++) {
         sqlite3_finalize(store->kept[i]);
         store->kept[i] = NULL;
     }
