@@ -223,6 +223,21 @@ static int is_as_told(const struct semantic_table *table, const struct semantic_
     return 1;
 }
 
+int columns_keep_rowids(const struct semantic_table *table, int *keep, struct error *err)
+{
+    const struct semantic_config *config = &table->config;
+    const struct store *store = &table->store;
+    struct content_schema read;
+    *keep = 1;
+    if (config->content == NULL || sqlite3_stricmp(config->content_rowid, "rowid") != 0) return 0;
+    int rc = content_schema_read(store->db, store->schema, config->content, &read, err);
+    if (rc == 0 && content_schema_find(&read, "rowid") == NULL)
+        rc = content_schema_keeps_rowids(store->db, store->schema, config->content, &read, keep,
+                                         err);
+    content_schema_deinit(&read);
+    return rc;
+}
+
 void columns_look(struct semantic_table *table)
 {
     struct semantic_column *columns = NULL;
@@ -237,18 +252,7 @@ void columns_look(struct semantic_table *table)
     semantic_columns_free(columns, n);
 }
 
-void columns_renew(struct semantic_table *table)
+void columns_renew(struct semantic_table *table, int n_ours)
 {
-    sqlite3 *db = table->store.db;
-    sqlite3_stmt *statement = NULL;
-    int is_writable = 0;
-    if (!table->is_outdated) return;
-    /* Statements that write point into the schema. And RESET also ends what the user began by
-     * writable_schema = ON. */
-    while ((statement = sqlite3_next_stmt(db, statement)) != NULL)
-        if (sqlite3_stmt_busy(statement) && !sqlite3_stmt_readonly(statement)) return;
-    sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, -1, &is_writable);
-    if (is_writable) return;
-    table->is_outdated = 0;
-    statement_execute(db, NULL, "PRAGMA writable_schema = RESET");
+    if (table->is_outdated && schema_forget(&table->store, n_ours)) table->is_outdated = 0;
 }

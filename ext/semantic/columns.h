@@ -21,14 +21,17 @@ int columns_connect(struct semantic_table *table, const char *json, struct error
 /* Points the index at a content of another name, which has what the options name. */
 int columns_use_content(struct semantic_table *table, const char *content, struct error *err);
 
+/* Whether rows of the content keep the rowid that they are known by, see content_schema.h. */
+int columns_keep_rowids(const struct semantic_table *table, int *keep, struct error *err);
+
 /* The affinity of a keyed index's key. */
 const char *columns_key_affinity(const struct semantic_table *table);
 
 /* A connection that makes a view or a table anew, without ALTER, does not connect its virtual
- * tables again. Looks, in xBestIndex, whether that has happened; then renew, in xFilter, makes it
- * do so for the next statement, if that is safe now. Failures are not told: the columns are read by
- * name, whatever SQLite believes. */
+ * tables again. Looks whether that has happened; then renew makes it do so for the next statement,
+ * if no more statements write now than n_ours, which are ours. Failures are not told: columns are
+ * read by name, whatever SQLite believes. */
 void columns_look(struct semantic_table *table);
-void columns_renew(struct semantic_table *table);
+void columns_renew(struct semantic_table *table, int n_ours);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "semantic/columns.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
@@ -42,9 +44,48 @@ static int optimize(struct semantic_table *table, struct error *err)
                    : rc;
 }
 
+/* One row of the index against the content, whose rows may have been given other numbers. */
+static int check_number(struct semantic_table *table, sqlite3_stmt *row, struct buffer *text,
+                        struct error *err)
+{
+    int64_t id = sqlite3_column_int64(row, 0);
+    int exists, found, is_own = sqlite3_column_int(row, 2);
+    buffer_clear(text);
+    int rc = content_text(table, NULL, id, text, &exists, &found, err);
+    if (rc != 0 || (is_own && !exists)) return rc;
+    if (exists && (uint64_t)sqlite3_column_int64(row, 1) == hash_bytes(text->data, text->size, 0))
+        return 0;
+    return error_set(
+        err, ERROR_CORRUPT,
+        "row %lld: it has another text now. %.100s has no INTEGER PRIMARY KEY, so that "
+        "VACUUM gives its rows other numbers ('sync' mends it, until the next VACUUM)",
+        (long long)id, table->config.content);
+}
+
+/* Of a content whose rows do not keep their numbers. */
+static int check_numbers(struct semantic_table *table, struct error *err)
+{
+    const struct store *store = &table->store;
+    struct buffer text;
+    sqlite3_stmt *scan = NULL;
+    int row = 0, keeps = 1;
+    if (store->keeps_keys || table->pending->n_rows > table->pending->n_flushed) return 0;
+    int rc = columns_keep_rowids(table, &keeps, err);
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    if (rc == 0 && !keeps) rc = store_query(&table->store, STORE_ROWS, &scan, err);
+    while (rc == 0 && !keeps && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
+        rc = check_number(table, scan, &text, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
+    }
+    sqlite3_finalize(scan);
+    buffer_deinit(&text);
+    return rc;
+}
+
 int semantic_integrity_check(struct semantic_table *table, struct error *err)
 {
     int rc = store_integrity_check(&table->store, err);
+    if (rc == 0) rc = check_numbers(table, err);
     return rc == 0 ? semantic_check_fitted(table, err) : rc;
 }
 
@@ -64,6 +105,8 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
 {
     int rc = flush_pending(table, err);
     if (rc != 0) return rc;
+    columns_look(table);
+    columns_renew(table, 1);
     if (sqlite3_stricmp(command, "sync") == 0) return synchronize(table, 0, err);
     if (sqlite3_stricmp(command, "rebuild") == 0) return synchronize(table, 1, err);
     if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);

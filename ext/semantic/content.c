@@ -54,6 +54,8 @@ static int explain(const struct semantic_table *table, struct error *err)
                   "no such column: %.100s, which the index %s (rename it back, or make a view that "
                   "has it and INSERT INTO %.100s(%.100s) VALUES ('content VIEW'))",
                   missing, use, index, index);
+    if (rc == 0 && (!read.is_there || missing != NULL))
+        error_context(err, "content %s cannot be read", config->content);
     content_schema_deinit(&read);
     return err->code;
 }
@@ -106,9 +108,8 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
     /* Asked again, as a schema can be written without CREATE. */
     int rc = semantic_config_find_content(table->store.db, table->store.schema,
                                           table->config.content, &found, err);
-    if (rc == 0 && !found) {
-        rc = explain(table, err);
-    } else if (rc == 0) {
+    if (rc == 0 && !found) return explain(table, err);
+    if (rc == 0) {
         char *name = sqlite3_mprintf(first, key), *rest = format_rest(table, by);
         rc = name == NULL || rest == NULL
                  ? error_nomem(err)
@@ -116,7 +117,7 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
                                      columns, rest);
         sqlite3_free(name);
         sqlite3_free(rest);
-        if (rc != 0) rc = failed(table, err);
+        if (rc != 0 && failed(table, err) == ERROR_INVALID) return ERROR_INVALID;
     }
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
         error_context(err, "content %s cannot be read", table->config.content);

@@ -306,7 +306,7 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     struct semantic_table *table = table_of(base);
     struct error err = table->broken;
     reset(cursor);
-    columns_renew(table);
+    columns_renew(table, 0);
     cursor->plan = plan;
     int rc = err.code;
     if (rc == 0 && registry_reads_content(table))

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
@@ -120,6 +121,7 @@ static int sync_start(struct table_cursor *base, struct error *err)
         if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
     }
     if (rc == 0) rc = flush_pending(index, err);
+    if (rc == 0) columns_renew(index, 0);
     if (rc == 0) rc = sync_open(index, 0, &cursor->sync, err);
     sqlite3_finalize(pin);
     /* The first row comes also when there is nothing to do: it says so. */

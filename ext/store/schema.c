@@ -170,15 +170,31 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
     return rc;
 }
 
+/* Statements that write point into the schema, all but those that write nothing but our table: there
+ * may be one, if it is ours. */
+static int may_forget(sqlite3 *db, int n_ours)
+{
+    sqlite3_stmt *statement = NULL;
+    int is_writable = 0, n = 0;
+    while ((statement = sqlite3_next_stmt(db, statement)) != NULL)
+        n += sqlite3_stmt_busy(statement) && !sqlite3_stmt_readonly(statement);
+    /* The user is editing the schema: RESET would end that. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, -1, &is_writable);
+    return n <= n_ours && !is_writable;
+}
+
+int schema_forget(struct store *store, int n_ours)
+{
+    if (!may_forget(store->db, n_ours)) return 0;
+    return statement_execute(store->db, NULL, "PRAGMA writable_schema = RESET") == 0;
+}
+
 int schema_reload(struct store *store, struct error *err)
 {
-    /* CREATE and DROP tell other connections, but this one only of that table; ALTER TABLE makes it
-     * read all again, and ADD COLUMN does not mind views elsewhere that are broken. */
-    static const char *const steps[] = {
-        "DROP TABLE IF EXISTS \"%w\".\"%w_reload\"", "CREATE TABLE \"%w\".\"%w_reload\"(a)",
-        "ALTER TABLE \"%w\".\"%w_reload\" ADD COLUMN b", "DROP TABLE \"%w\".\"%w_reload\""};
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof steps / sizeof *steps; i++)
-        rc = statement_execute(store->db, err, steps[i], store->schema, store->name);
-    return rc;
+    schema_forget(store, 1);
+    int rc = statement_execute(store->db, err, "CREATE VIEW \"%w\".\"%w_reload\" AS SELECT 1",
+                               store->schema, store->name);
+    if (rc != 0) return rc;
+    return statement_execute(store->db, err, "DROP VIEW \"%w\".\"%w_reload\"", store->schema,
+                             store->name);
 }

@@ -34,8 +34,13 @@ int schema_rename(struct store *store, const char *name, struct error *err);
  * which index of that name it is, and whether it is keyed. deinit also after an error. */
 int schema_read(struct store *store, struct schema_stored *stored, struct error *err);
 
-/* Makes every connection, this one too, read the schema anew and connect its virtual tables again:
- * what X_config says of this one has changed. It is part of the transaction. */
+/* Makes this connection read the schema again when it needs it next, and connect its virtual tables
+ * anew; statements that run go on with what they have. 0: it is not the moment, as more statements
+ * write than n_ours, which write our table alone. */
+int schema_forget(struct store *store, int n_ours);
+
+/* The same for all connections, in a statement of ours that writes: what X_config says of the table
+ * has changed. It is part of the transaction. */
 int schema_reload(struct store *store, struct error *err);
 
 #endif

@@ -9,7 +9,7 @@ CREATE VIRTUAL TABLE x USING semantic_index(content = 't', text = 'a', metric = 
 CREATE VIRTUAL TABLE x USING semantic_index(content = 't', text = 'a', candidates = 0);
 CREATE VIRTUAL TABLE x USING semantic_index(content = 't', text = 'a', dimensions = 65537);
 CREATE VIRTUAL TABLE x USING semantic_index(text = 'a');
-CREATE TABLE w(id INTEGER PRIMARY KEY, a) WITHOUT ROWID;
+CREATE TABLE w(id INTEGER, part INTEGER, a, PRIMARY KEY(id, part)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE x USING semantic_index(content = 'w', text = 'a');
 SELECT name FROM sqlite_schema WHERE name LIKE 'x%';
 CREATE VIRTUAL TABLE x USING semantic_index(content = 't', text = 'a');
