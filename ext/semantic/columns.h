@@ -1,6 +1,6 @@
 /*
  * columns.h: the content columns of a semantic_index: those that the content has when the table is
- * connected, and those that X_config keeps for when it is gone, as JSON, a list of [name, affinity].
+ * connected, and those that X_config keeps for when it is gone: JSON, a list of [name, affinity].
  */
 #ifndef SEMANTIC_COLUMNS_H
 #define SEMANTIC_COLUMNS_H

@@ -268,8 +268,8 @@ static int read_id(struct semantic_cursor *cursor, sqlite3_value *value, int *fo
     return 0;
 }
 
-/* One row by its rowid or its key. Pending rows are looked at without a flush, so that DELETE and INSERT in a
- * row trigger stay in one batch; only a statement that reads the vector needs it. */
+/* One row by its rowid or its key. Pending rows are looked at without a flush, so that DELETE and
+ * INSERT in a row trigger stay in one batch; only a statement that reads the vector needs it. */
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *value, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);

@@ -3,8 +3,8 @@
  * table's, semantic_search_each and semantic_recall.
  *
  * A query is a text, which the index's model embeds, or a vector. Each has a ranking of its own:
- * the k rows of the highest scores (index/metric.h), of equal ones the lower id first. Rows that the
- * content has no more, as nobody told the index, do not count.
+ * the k rows of the highest scores (index/metric.h), of equal ones the lower id first. Rows that
+ * the content has no more, as nobody told the index, do not count.
  *
  * Texts are embedded in one call. Queries go through the index in groups, each when a row of it is
  * asked for. Rows come one by one, out of heaps: nobody sorts a million for LIMIT 5. And where a

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "sqlite/argument.h"
+
 /* The place of a name is that of its schema and index: sqlite3_mprintf puts them in. */
 #define X_KEYS "\"%w\".\"%w_keys\""
 
@@ -35,12 +37,16 @@ static int bind_key(struct store *store, sqlite3_stmt *statement, int parameter,
 {
     const char *affinity = key.affinity == NULL ? "BLOB" : key.affinity;
     int type = sqlite3_value_type(key.value), bound;
-    if (type == SQLITE_TEXT && strcmp(affinity, "TEXT") != 0 && strcmp(affinity, "BLOB") != 0)
-        sqlite3_value_numeric_type(key.value);
-    if ((type == SQLITE_INTEGER || type == SQLITE_FLOAT) && strcmp(affinity, "TEXT") == 0) {
+    int is_number = type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+    int wants_text = strcmp(affinity, "TEXT") == 0, wants_any = strcmp(affinity, "BLOB") == 0;
+    int64_t n;
+    if (is_number && wants_text) {
         const char *text = (const char *)sqlite3_value_text(key.value);
         if (text == NULL) return error_nomem(err);
         bound = sqlite3_bind_text(statement, parameter, text, -1, SQLITE_TRANSIENT);
+    } else if (type == SQLITE_TEXT && !wants_text && !wants_any &&
+               argument_integer(key.value, &n)) {
+        bound = sqlite3_bind_int64(statement, parameter, n);
     } else {
         bound = sqlite3_bind_value(statement, parameter, key.value);
     }

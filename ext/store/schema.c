@@ -170,8 +170,7 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
     return rc;
 }
 
-/* Statements that write point into the schema, all but those that write nothing but our table: there
- * may be one, if it is ours. */
+/* Statements that write may point into the schema, but not those that write our table alone. */
 static int may_forget(sqlite3 *db, int n_ours)
 {
     sqlite3_stmt *statement = NULL;
@@ -192,9 +191,10 @@ int schema_forget(struct store *store, int n_ours)
 int schema_reload(struct store *store, struct error *err)
 {
     schema_forget(store, 1);
-    int rc = statement_execute(store->db, err, "CREATE VIEW \"%w\".\"%w_reload\" AS SELECT 1",
+    int rc = statement_execute(store->db, err,
+                               "CREATE VIEW IF NOT EXISTS \"%w\".\"%w_config_reload\" AS SELECT 1",
                                store->schema, store->name);
     if (rc != 0) return rc;
-    return statement_execute(store->db, err, "DROP VIEW \"%w\".\"%w_reload\"", store->schema,
+    return statement_execute(store->db, err, "DROP VIEW \"%w\".\"%w_config_reload\"", store->schema,
                              store->name);
 }
