@@ -27,35 +27,45 @@ static int append_names(struct buffer *sql, const struct name_list *list, struct
     return rc;
 }
 
+static int no_content(const struct semantic_table *table, struct error *err)
+{
+    const char *index = table->store.name, *content = table->config.content;
+    error_set(err, ERROR_INVALID,
+              "no such table: %.100s.%.100s (rename it back, or tell its new name: INSERT INTO "
+              "%.100s(%.100s) VALUES ('content NAME'))",
+              table->store.schema, content, index, index);
+    error_context(err, "content %s cannot be read", content);
+    return ERROR_INVALID;
+}
+
+static int no_column(const struct semantic_table *table, const char *column, const char *use,
+                     struct error *err)
+{
+    const char *index = table->store.name;
+    error_set(err, ERROR_INVALID,
+              "no such column: %.100s, which the index %s (rename it back, or make a view that has "
+              "it and INSERT INTO %.100s(%.100s) VALUES ('content VIEW'))",
+              column, use, index, index);
+    error_context(err, "content %s cannot be read", table->config.content);
+    return ERROR_INVALID;
+}
+
 /* What of the schema keeps the content from being read, if that is it. */
 static int explain(const struct semantic_table *table, struct error *err)
 {
     const struct semantic_config *config = &table->config;
-    const char *index = table->store.name, *missing = NULL, *use = "embeds";
+    const char *key = config->content_rowid;
     struct content_schema read;
-    struct error problem;
     int rc =
-        content_schema_read(table->store.db, table->store.schema, config->content, &read, &problem);
-    if (rc == 0 && !read.is_there)
-        error_set(err, ERROR_INVALID,
-                  "no such table: %.100s.%.100s (rename it back, or tell its new name: INSERT INTO "
-                  "%.100s(%.100s) VALUES ('content NAME'))",
-                  table->store.schema, config->content, index, index);
+        content_schema_read(table->store.db, table->store.schema, config->content, &read, NULL);
+    if (rc == ERROR_NOMEM) error_nomem(err);
+    else if (rc == 0 && !read.is_there) no_content(table, err);
+    else if (rc == 0 && sqlite3_stricmp(key, "rowid") != 0 &&
+             content_schema_find(&read, key) == NULL)
+        no_column(table, key, "knows rows by", err);
     for (size_t i = 0; rc == 0 && read.is_there && i < config->text.n_names; i++)
         if (content_schema_find(&read, config->text.names[i]) == NULL)
-            missing = config->text.names[i];
-    if (rc == 0 && sqlite3_stricmp(config->content_rowid, "rowid") != 0 &&
-        content_schema_find(&read, config->content_rowid) == NULL) {
-        missing = config->content_rowid;
-        use = "knows rows by";
-    }
-    if (rc == 0 && read.is_there && missing != NULL)
-        error_set(err, ERROR_INVALID,
-                  "no such column: %.100s, which the index %s (rename it back, or make a view that "
-                  "has it and INSERT INTO %.100s(%.100s) VALUES ('content VIEW'))",
-                  missing, use, index, index);
-    if (rc == 0 && (!read.is_there || missing != NULL))
-        error_context(err, "content %s cannot be read", config->content);
+            no_column(table, config->text.names[i], "embeds", err);
     content_schema_deinit(&read);
     return err->code;
 }
@@ -108,7 +118,7 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
     /* Asked again, as a schema can be written without CREATE. */
     int rc = semantic_config_find_content(table->store.db, table->store.schema,
                                           table->config.content, &found, err);
-    if (rc == 0 && !found) return explain(table, err);
+    if (rc == 0 && !found) return no_content(table, err);
     if (rc == 0) {
         char *name = sqlite3_mprintf(first, key), *rest = format_rest(table, by);
         rc = name == NULL || rest == NULL
