@@ -4,7 +4,9 @@
  *   'sync'             embeds what is new or changed, deletes what is gone, in this one statement
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
  *   'optimize'         writes all blocks anew, see store/optimize.h
+ *   'upkeep'           makes the triggers of upkeep = 'triggers' anew
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'changed', 'changing'  notes a row of the content, see upkeep.h; alone takes a rowid beside it
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */
 #ifndef SEMANTIC_COMMAND_H

@@ -251,6 +251,17 @@ int semantic_next(sqlite3_vtab_cursor *base)
     return rc == 0 ? SQLITE_OK : result_table_error(base->pVtab, table_of(base)->store.name, &err);
 }
 
+/* Whether the content has a text for that row. */
+static int look_up_content(struct semantic_table *table, int64_t id, int *found, struct error *err)
+{
+    struct buffer text;
+    int exists;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, id, &text, &exists, found, err);
+    buffer_deinit(&text);
+    return rc;
+}
+
 /* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
  * row trigger stay in one batch; only a statement that reads the vector needs it. */
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
@@ -260,8 +271,10 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     int found;
     if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
-    if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
+    int rc = 0;
+    if (waiting == NULL) rc = store_get_row(&table->store, cursor->id, &row, &found, err);
+    else if (waiting->kind >= PENDING_CHANGED) rc = look_up_content(table, cursor->id, &found, err);
+    else found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
     return rc;
 }

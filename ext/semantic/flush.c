@@ -1,8 +1,11 @@
 #include "semantic/flush.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
 #include "store/write.h"
@@ -24,6 +27,56 @@ static void list_rows(struct semantic_pending *pending, struct pending_row **row
     qsort(rows, n, sizeof *rows, compare_rows);
 }
 
+static int is_changed(const struct pending_row *row)
+{
+    return row->kind >= PENDING_CHANGED;
+}
+
+/* A model makes its vector. */
+static int is_text(const struct pending_row *row)
+{
+    return row->kind == PENDING_TEXT || (is_changed(row) && row->text != NULL);
+}
+
+/* What the content has now of a row that changed. The vector of an earlier flush stays with its
+ * text. */
+static int read_changed(struct semantic_table *table, struct pending_row *row, struct error *err)
+{
+    struct buffer text;
+    int exists, found;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, row->id, &text, &exists, &found, err);
+    uint64_t hash = rc == 0 ? hash_bytes(text.data, text.size, 0) : 0;
+    if (rc == 0 && (!found || row->text == NULL || row->hash != hash)) {
+        memory_free(row->text);
+        memory_free(row->vector);
+        row->text = found ? memory_copy(text.data, text.size) : NULL;
+        row->text_size = row->text == NULL ? 0 : text.size;
+        row->vector = NULL;
+        row->dimensions = 0;
+        if (found && row->text == NULL) rc = error_nomem(err);
+    }
+    row->hash = hash;
+    row->is_new = !exists;
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* Of all rows of one id the last that changed says what the content has, and replaces the others.
+ */
+static int read_last_changed(struct semantic_table *table, struct pending_row **rows,
+                             size_t *n_rows, struct error *err)
+{
+    size_t n = 0;
+    struct pending_row *last = NULL;
+    for (size_t i = 0; i < *n_rows; i++)
+        if (is_changed(rows[i])) last = rows[i];
+    for (size_t i = 0; i < *n_rows; i++)
+        if (!is_changed(rows[i]) || rows[i] == last) rows[n++] = rows[i];
+    *n_rows = n;
+    return last == NULL ? 0 : read_changed(table, last, err);
+}
+
 /* What all that was written of one id comes to, as if each had been a transaction of its own: a
  * vector that the user gave stays while the text is the same. NULL: what the index holds. */
 static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
@@ -33,7 +86,8 @@ static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
     for (size_t i = 0; i < n_rows; i++) {
         int is_same = last == NULL ? stored != NULL && stored->hash == rows[i]->hash
                                    : last->kind == PENDING_VECTOR && last->hash == rows[i]->hash;
-        if (rows[i]->kind != PENDING_TEXT || !is_same) last = rows[i];
+        int may_stay = rows[i]->kind == PENDING_TEXT || is_changed(rows[i]);
+        if (!may_stay || rows[i]->is_new || !is_same) last = rows[i];
     }
     return last;
 }
@@ -41,18 +95,20 @@ static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
 /* Takes all rows of one id: *row is what to write, NULL for nothing. A text row needs embedding
  * unless the index holds, or the row already got, a vector of that text by that model. */
 static int settle(struct semantic_table *table, const struct store_state *state,
-                  struct pending_row *const *rows, size_t n_rows, struct pending_row **row,
-                  int *needed, struct error *err)
+                  struct pending_row **rows, size_t n_rows, struct pending_row **row, int *needed,
+                  struct error *err)
 {
     struct store_row stored;
     int found;
-    *row = rows[n_rows - 1];
     *needed = 0;
-    if ((*row)->kind != PENDING_TEXT) return 0;
-    int rc = store_get_row(&table->store, (*row)->id, &stored, &found, err);
+    int rc = read_last_changed(table, rows, &n_rows, err);
+    *row = rows[n_rows - 1];
+    if (rc != 0 || (*row)->kind == PENDING_VECTOR || (*row)->kind == PENDING_DELETE) return rc;
+    rc = store_get_row(&table->store, (*row)->id, &stored, &found, err);
     if (rc != 0) return rc;
     *row = fold(rows, n_rows, found ? &stored : NULL);
-    if (*row == NULL || (*row)->kind != PENDING_TEXT) return 0;
+    if (*row != NULL && is_changed(*row) && !is_text(*row) && !found) *row = NULL;
+    if (*row == NULL || !is_text(*row)) return 0;
     if (found && !stored.own && stored.hash == (*row)->hash) *row = NULL;
     else *needed = (*row)->vector == NULL || (*row)->fit != state->fit;
     return 0;

@@ -83,8 +83,9 @@ struct store_write {
 /* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */
 enum store_question {
     STORE_N_ROWS,
-    STORE_ANY_OWN, /* 1: there is a row whose vector the user gave */
-    STORE_LAST_ID, /* (most): the largest in use up to that; where texts are kept */
+    STORE_ANY_OWN,  /* 1: there is a row whose vector the user gave */
+    STORE_LAST_ID,  /* (most): the largest in use up to that; where texts are kept */
+    STORE_HAS_TEXT, /* (id): 1: that one is in use; where texts are kept */
     STORE_N_BLOCKS,
     STORE_LAST_BLOCK,
     STORE_BLOCK_WITH_ROOM,     /* (partition, after): one after that number, with the most room */
@@ -117,7 +118,7 @@ enum store_query {
     STORE_ROWS_WITHOUT_TEXT    /* id */
 };
 
-#define STORE_N_KEPT 27
+#define STORE_N_KEPT 28
 
 struct store {
     struct connection *connection; /* borrowed, for its settings */
