@@ -186,8 +186,10 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     if (rc == 0) set_store_options(table);
     if (rc == 0) rc = create ? create_table(table, &err) : connect_table(table, &err);
     if (rc == 0) rc = declare(table, &err);
+    if (rc == 0) rc = semantic_is_innocuous(table, &table->innocuous, &err);
     if (rc == 0) {
         sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+        if (table->innocuous) sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
         *opened = &table->base;
         return SQLITE_OK;
     }

@@ -113,7 +113,7 @@ static int choose_model(struct semantic_sync *sync, const struct store_state *st
     struct model *fitted;
     if (!rebuild) return semantic_embedder(table, state, &sync->entry, &fitted, err);
     const char *name = table->config.model != NULL ? table->config.model : state->model;
-    return catalog_find(table->connection->catalog, name, MODEL_EMBED, &sync->entry, err);
+    return semantic_find_model(table, name, MODEL_EMBED, &sync->entry, err);
 }
 
 int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **opened,

@@ -92,6 +92,7 @@ struct semantic_table {
     struct semantic_column *columns;
     size_t n_columns;
     char *reranker_name;  /* as stored; owned */
+    int innocuous;        /* as SQLite was told, see embedder.h */
     struct error broken;  /* set when X_config cannot be read: every use but DROP reports it */
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
