@@ -278,15 +278,14 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     return rc == 0 ? put_row(table, id, 0, columns, err) : rc;
 }
 
-/* SQLITE_CONSTRAINT makes SQLite do what the statement says of conflicts. It may say so only while
- * nothing was changed: never because a write of ours met one, in tables that were tampered with. */
+/* SQLITE_CONSTRAINT, and before SQLite 3.41 none of its extended codes, makes SQLite do what the
+ * statement says of conflicts. Only while nothing was changed: never because a write of ours met
+ * one, in tables that were tampered with. */
 static int result_conflict(sqlite3_vtab *base, const char *name)
 {
-    if (sqlite3_vtab_on_conflict(((struct semantic_table *)base)->store.db) == SQLITE_IGNORE)
-        return SQLITE_CONSTRAINT;
     sqlite3_free(base->zErrMsg);
     base->zErrMsg = sqlite3_mprintf("UNIQUE constraint failed: %s.rowid", name);
-    return base->zErrMsg == NULL ? SQLITE_NOMEM : SQLITE_CONSTRAINT_ROWID;
+    return base->zErrMsg == NULL ? SQLITE_NOMEM : SQLITE_CONSTRAINT;
 }
 
 int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
