@@ -19,6 +19,7 @@ static const struct {
 
 /* What the triggers depend on. All owned. */
 struct shape {
+    int has_rowid;
     char *alias;                 /* the INTEGER PRIMARY KEY; NULL: there is none */
     char *columns;               /* of text and key, as UPDATE OF has them; NULL: any may be */
     char *unique_columns;        /* of unique indexes, the same */
@@ -50,27 +51,26 @@ static int take_text(struct semantic_table *table, sqlite3_stmt *statement, char
     return rc;
 }
 
-static int check_kind(struct semantic_table *table, struct error *err)
+static int check_kind(struct semantic_table *table, struct shape *shape, struct error *err)
 {
-    const char *content = table->config.content;
+    const char *content = table->config.content, *name = table->store.name;
     sqlite3_stmt *statement;
-    char *kind = NULL;
+    int row = 0;
     int rc = statement_prepare(table->store.db, &statement, err,
-                               "SELECT type FROM pragma_table_list WHERE schema = %Q COLLATE "
-                               "nocase AND name = %Q COLLATE nocase",
+                               "SELECT wr, type = 'table', type = 'view' FROM pragma_table_list "
+                               "WHERE schema = %Q COLLATE nocase AND name = %Q COLLATE nocase",
                                table->store.schema, content);
-    if (rc == 0) rc = take_text(table, statement, &kind, err);
-    if (rc == 0 && (kind == NULL || strcmp(kind, "table") != 0))
-        rc = error_set(err, ERROR_INVALID,
-                       "upkeep: %.100s is %s, which cannot have these triggers: write your own on "
-                       "the tables behind it: INSERT INTO %.100s(%.100s, rowid) VALUES ('changed', "
-                       "new.id)",
-                       content,
-                       kind == NULL                ? "not there"
-                       : strcmp(kind, "view") == 0 ? "a view"
-                                                   : "a virtual table",
-                       table->store.name, table->store.name);
-    memory_free(kind);
+    if (rc == 0) rc = statement_step(table->store.db, statement, &row, err);
+    if (rc == 0 && !row) rc = error_set(err, ERROR_INVALID, "upkeep: %.100s is not there", content);
+    if (rc == 0 && !sqlite3_column_int(statement, 1))
+        rc = error_set(
+            err, ERROR_INVALID,
+            "upkeep: %.100s is a %s, which cannot have these triggers: write your own on "
+            "the tables behind it: INSERT INTO %.100s(%.100s, rowid) VALUES ('changed', "
+            "new.id)",
+            content, sqlite3_column_int(statement, 2) ? "view" : "virtual table", name, name);
+    if (rc == 0) shape->has_rowid = !sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
     return rc;
 }
 
@@ -87,13 +87,21 @@ static int find_alias(struct semantic_table *table, struct shape *shape, struct 
     return rc == 0 ? take_text(table, statement, &shape->alias, err) : rc;
 }
 
-/* The real column behind the key; NULL: it is a rowid without one. */
-static const char *key_column(const struct semantic_table *table, const struct shape *shape)
+/* UPDATE OF goes by the names that a statement uses. */
+#define ROWID_NAMES "\"rowid\", \"oid\", \"_rowid_\""
+
+static int key_is_rowid(const struct semantic_table *table, const struct shape *shape)
 {
     const char *key = table->config.content_rowid;
-    int is_rowid = sqlite3_stricmp(key, "rowid") == 0 || sqlite3_stricmp(key, "oid") == 0 ||
-                   sqlite3_stricmp(key, "_rowid_") == 0;
-    return is_rowid ? shape->alias : key;
+    return sqlite3_stricmp(key, "rowid") == 0 || sqlite3_stricmp(key, "oid") == 0 ||
+           sqlite3_stricmp(key, "_rowid_") == 0 ||
+           (shape->alias != NULL && sqlite3_stricmp(key, shape->alias) == 0);
+}
+
+/* The column behind the key; NULL: it is a rowid without one. */
+static const char *key_column(const struct semantic_table *table, const struct shape *shape)
+{
+    return key_is_rowid(table, shape) ? shape->alias : table->config.content_rowid;
 }
 
 /* Columns that are computed change with others. */
@@ -102,7 +110,6 @@ static int list_columns(struct semantic_table *table, struct shape *shape, struc
     const struct name_list *text = &table->config.text;
     const char *key = key_column(table, shape);
     int rc = 0, is_generated = 0;
-    if (key == NULL) return 0;
     sqlite3_str *list = sqlite3_str_new(table->store.db);
     for (size_t i = 0; rc == 0 && i < text->n_names; i++) {
         sqlite3_stmt *statement;
@@ -116,7 +123,8 @@ static int list_columns(struct semantic_table *table, struct shape *shape, struc
         is_generated |= row;
         sqlite3_str_appendf(list, "\"%w\", ", text->names[i]);
     }
-    sqlite3_str_appendf(list, "\"%w\"", key);
+    if (key != NULL) sqlite3_str_appendf(list, "\"%w\", ", key);
+    sqlite3_str_appendall(list, ROWID_NAMES);
     char *columns = sqlite3_str_finish(list);
     if (rc == 0 && columns == NULL) rc = error_nomem(err);
     if (rc == 0 && !is_generated) {
@@ -127,12 +135,6 @@ static int list_columns(struct semantic_table *table, struct shape *shape, struc
     return rc;
 }
 
-static int add_condition(struct shape *shape, const char *condition, struct error *err)
-{
-    return condition == NULL ? error_nomem(err)
-                             : name_list_add(&shape->conditions, condition, strlen(condition), err);
-}
-
 /* The rows that unique indexes put in the way, but for those of the same key. */
 static int list_conditions(struct semantic_table *table, struct shape *shape, struct error *err)
 {
@@ -140,10 +142,9 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
     const char *key = key_column(table, shape);
     sqlite3_stmt *statement;
     int row = 0;
-    if (shape->alias != NULL && sqlite3_stricmp(shape->alias, key) != 0) {
-        char *condition = sqlite3_mprintf("c.\"%w\" = new.\"%w\"", shape->alias, shape->alias);
-        int rc = add_condition(shape, condition, err);
-        sqlite3_free(condition);
+    if (shape->has_rowid && !key_is_rowid(table, shape)) {
+        static const char by_rowid[] = "c.rowid = new.rowid";
+        int rc = name_list_add(&shape->conditions, by_rowid, sizeof by_rowid - 1, err);
         if (rc != 0) return rc;
     }
     int rc = statement_prepare(
@@ -151,7 +152,8 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
         "SELECT group_concat(printf('c.\"%%w\" = new.\"%%w\" COLLATE \"%%w\"', x.name, x.name, "
         "x.coll), ' AND '), i.name FROM pragma_index_list(%Q, %Q) AS i, pragma_index_xinfo(i.name, "
         "%Q) AS x WHERE i.\"unique\" AND x.key GROUP BY i.seq HAVING count(*) > 1 OR NOT "
-        "(coalesce(max(x.name), '') = %Q COLLATE nocase AND max(x.coll) = 'BINARY' COLLATE nocase)",
+        "(coalesce(max(x.name), '') IS %Q COLLATE nocase AND max(x.coll) = 'BINARY' COLLATE "
+        "nocase)",
         content, schema, schema, key);
     while (rc == 0 && (rc = statement_step(table->store.db, statement, &row, err)) == 0 && row)
         rc =
@@ -160,7 +162,8 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
                             "upkeep: the unique index %.100s of %.100s is on an expression, and no "
                             "trigger can tell which row REPLACE removes for it",
                             (const char *)sqlite3_column_text(statement, 1), content)
-                : add_condition(shape, (const char *)sqlite3_column_text(statement, 0), err);
+                : name_list_add(&shape->conditions, (const char *)sqlite3_column_text(statement, 0),
+                                (size_t)sqlite3_column_bytes(statement, 0), err);
     sqlite3_finalize(statement);
     return rc;
 }
@@ -169,22 +172,21 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
 static int list_unique_columns(struct semantic_table *table, struct shape *shape, struct error *err)
 {
     const char *content = table->config.content, *schema = table->store.schema;
-    int is_alias =
-        shape->alias != NULL && sqlite3_stricmp(shape->alias, key_column(table, shape)) == 0;
     sqlite3_stmt *statement;
     int rc = statement_prepare(
         table->store.db, &statement, err,
-        "SELECT group_concat(printf('\"%%w\"', name), ', ') FROM pragma_table_xinfo(%Q, %Q) WHERE "
-        "name IN (SELECT x.name FROM pragma_index_list(%Q, %Q) AS i, pragma_index_xinfo(i.name, "
-        "%Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q HAVING max(hidden) <= 1",
-        content, schema, content, schema, schema, is_alias ? NULL : shape->alias);
+        "SELECT group_concat(printf('\"%%w\"', name), ', ') || ', " ROWID_NAMES
+        "' FROM pragma_table_xinfo(%Q, %Q) WHERE name IN (SELECT x.name FROM pragma_index_list(%Q, "
+        "%Q) AS i, pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q "
+        "HAVING max(hidden) <= 1",
+        content, schema, content, schema, schema, shape->alias);
     return rc == 0 ? take_text(table, statement, &shape->unique_columns, err) : rc;
 }
 
 static int shape_read(struct semantic_table *table, struct shape *shape, struct error *err)
 {
     *shape = (struct shape){0};
-    int rc = check_kind(table, err);
+    int rc = check_kind(table, shape, err);
     if (rc == 0) rc = find_alias(table, shape, err);
     if (rc == 0) rc = list_columns(table, shape, err);
     if (rc == 0) rc = list_conditions(table, shape, err);
