@@ -170,7 +170,8 @@ class ContentRun:
         elif what == "index":
             if self.sql("ALTER TABLE ix RENAME TO iy") is not None:
                 self.insert()
-                self.must("ALTER TABLE iy RENAME TO ix")
+                if self.must("SELECT 1 FROM sqlite_schema WHERE name = 'iy'"):  # no OR ROLLBACK
+                    self.must("ALTER TABLE iy RENAME TO ix")
         elif what == "again":
             self.must("INSERT INTO ix(ix) VALUES ('upkeep')")
         elif what == "column":
