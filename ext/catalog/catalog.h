@@ -55,6 +55,15 @@ const char *catalog_entry_prefix(const struct catalog_entry *entry, enum model_r
 /* Calls made to the model so far, failed ones included. */
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
+/* Texts of a call that cannot be embedded, each for a reason of its own (model.h). */
+struct catalog_refusals {
+    struct catalog_refusal {
+        size_t text; /* its number in the call */
+        struct error why;
+    } * items; /* [n], ascending by text; the caller frees */
+    size_t n, capacity;
+};
+
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
  * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors
  * [n_texts, dimensions] are the caller's to free, NULL after an error or without a text; what was
@@ -171,6 +180,7 @@ enum catalog_setting {
     CATALOG_MAX_RETRIES,   /* of each request */
     CATALOG_CONCURRENCY,   /* requests in flight */
     CATALOG_MAX_REQUESTS,  /* of the connection, from its opening on; INT64_MAX: no limit */
+    CATALOG_PROGRESS,      /* 1: a sync tells on stderr how far it is */
     N_CATALOG_SETTINGS
 };
 

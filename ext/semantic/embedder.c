@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/pending.h"
 #include "store/store.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
@@ -108,8 +109,9 @@ static int emit_vectors(struct pending_row *const *rows, size_t n_rows, const fl
 
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct error *err)
+                        struct catalog_refusals *refusals, struct error *err)
 {
+    *refusals = (struct catalog_refusals){0};
     if (n_rows == 0) return 0;
     struct span *texts = memory_alloc(n_rows, sizeof *texts);
     struct model_embeddings embeddings = {0};
@@ -130,6 +132,22 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
     if (rc == 0) rc = emit_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
     memory_free(texts);
     memory_free(embeddings.vectors);
+    return rc;
+}
+
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err)
+{
+    struct catalog_refusals refusals;
+    for (size_t i = 0; i < n_rows; i++) {
+        memory_free(rows[i]->refused);
+        rows[i]->refused = NULL;
+    }
+    int rc = semantic_embed_rows(table, entry, fitted, rows, n_rows, &refusals, err);
+    for (size_t i = 0; rc == 0 && i < refusals.n; i++)
+        rc = pending_refuse(rows[refusals.items[i].text], &refusals.items[i].why, err);
+    memory_free(refusals.items);
     return rc;
 }
 

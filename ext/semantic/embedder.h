@@ -24,7 +24,12 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
 /* Embeds row->text of all rows, as documents, and hands each its row->vector and dimensions. */
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct error *err);
+                        struct catalog_refusals *refusals, struct error *err);
+
+/* The same, and each row that has no vector then has row->refused: why. */
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err);
 
 /* Hands the row the vector of row->text if that was embedded lately and is still in memory; else it
  * stays without. */
