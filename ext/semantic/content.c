@@ -8,6 +8,8 @@
 #include "store/store.h"
 #include "text/blank.h"
 
+/* What is trimmed: the blanks of ASCII alone, as the hashes of all that is stored are of texts
+ * trimmed so. */
 static int is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -65,7 +67,8 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 }
 
 /* Joins n columns from `first` by one space, NULL and '' skipped, ends trimmed, after what is in
- * `out`. ERROR_INVALID for a blob, or too much: what there is, is joined all the same. */
+ * `out`; nothing if all is white space. ERROR_INVALID for a blob, or too much: what there is, is
+ * joined all the same. */
 static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct buffer *out,
                         struct error *err)
 {
@@ -92,6 +95,8 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
     while (lead < out->size && is_space(out->data[lead])) lead++;
     if (lead > start) memmove(out->data + start, out->data + lead, out->size - lead);
     out->size -= lead - start;
+    if (!unusable && text_is_blank((struct span){out->data + start, out->size - start}))
+        out->size = start;
     return unusable;
 }
 
@@ -114,7 +119,6 @@ static int read_text(struct semantic_table *table, sqlite3_stmt *statement, stru
         return 0;
     }
     if (rc != 0 && err != NULL) *err = problem;
-    if (rc == 0 && text_is_blank((struct span){text->data, text->size})) buffer_clear(text);
     return rc;
 }
 

@@ -349,7 +349,8 @@ static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
         if (sync->rows[i].text != NULL) rows[n++] = &sync->rows[i];
     int rc = semantic_try_rows(sync->table, entry, fitted, rows, n, err);
     memory_free(rows);
-    return rc == ERROR_UNAVAILABLE && fitted == NULL ? keep_known(sync, entry, err) : rc;
+    int may_be_known = rc == ERROR_UNAVAILABLE || rc == ERROR_REFUSED;
+    return may_be_known && fitted == NULL ? keep_known(sync, entry, err) : rc;
 }
 
 int sync_collect(struct semantic_sync *sync, struct error *err)
