@@ -255,9 +255,11 @@ int semantic_next(sqlite3_vtab_cursor *base)
 static int look_up_content(struct semantic_table *table, int64_t id, int *found, struct error *err)
 {
     struct buffer text;
+    struct error bad;
     int exists;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = content_text(table, id, &text, &exists, found, err);
+    int rc = content_text(table, id, &text, &bad, &exists, found, err);
+    if (bad.code != 0) *found = 0;
     buffer_deinit(&text);
     return rc;
 }
@@ -267,12 +269,10 @@ static int look_up_content(struct semantic_table *table, int64_t id, int *found,
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    struct store_row row;
-    int found;
+    int found, rc = 0;
     if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = 0;
-    if (waiting == NULL) rc = store_get_row(&table->store, cursor->id, &row, &found, err);
+    if (waiting == NULL) rc = store_has_row(&table->store, cursor->id, &found, err);
     else if (waiting->kind >= PENDING_CHANGED) rc = look_up_content(table, cursor->id, &found, err);
     else found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
@@ -282,7 +282,8 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return store_query(&table->store, STORE_IDS, &cursor->listing, err);
+    enum store_query which = table->config.content == NULL ? STORE_TEXT_IDS : STORE_IDS;
+    return store_query(&table->store, which, &cursor->listing, err);
 }
 
 /* May this plan leave the pending rows where they are? */

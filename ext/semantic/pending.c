@@ -1,6 +1,15 @@
 #include "semantic/pending.h"
 
+#include <string.h>
+
 #include "base/memory.h"
+
+void pending_row_deinit(struct pending_row *row)
+{
+    memory_free(row->text);
+    memory_free(row->refused);
+    memory_free(row->vector);
+}
 
 static size_t *bucket_of(const struct semantic_pending *pending, int64_t id)
 {
@@ -26,9 +35,7 @@ static void drop_rows(struct semantic_pending *pending, size_t n_rows)
 {
     while (pending->n_rows > n_rows) {
         unlink_last(pending);
-        struct pending_row *row = &pending->rows[pending->n_rows];
-        memory_free(row->text);
-        memory_free(row->vector);
+        pending_row_deinit(&pending->rows[pending->n_rows]);
     }
     if (pending->n_flushed > n_rows) pending->n_flushed = n_rows;
 }
@@ -63,8 +70,7 @@ static int grow(struct semantic_pending *pending, struct error *err)
 int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err)
 {
     if (pending->n_rows == pending->capacity && grow(pending, err) != 0) {
-        memory_free(row->text);
-        memory_free(row->vector);
+        pending_row_deinit(row);
         return ERROR_NOMEM;
     }
     pending->rows[pending->n_rows] = *row;
@@ -118,8 +124,16 @@ void pending_flushed(struct semantic_pending *pending)
 
 struct store_change pending_change(const struct pending_row *row)
 {
-    if (row->kind == PENDING_DELETE || (row->kind >= PENDING_CHANGED && row->text == NULL))
+    if (row->kind == PENDING_DELETE ||
+        (row->kind >= PENDING_CHANGED && row->text == NULL && row->refused == NULL))
         return (struct store_change){.kind = STORE_DELETE, .id = row->id};
+    if (row->kind == PENDING_BLANK || row->refused != NULL)
+        return (struct store_change){.kind = STORE_REFUSE,
+                                     .id = row->id,
+                                     .hash = row->hash,
+                                     .text = row->text,
+                                     .text_size = row->text_size,
+                                     .why = row->refused};
     return (struct store_change){.kind = STORE_PUT,
                                  .id = row->id,
                                  .hash = row->hash,
@@ -128,6 +142,16 @@ struct store_change pending_change(const struct pending_row *row)
                                  .text_size = row->text_size,
                                  .vector = row->vector,
                                  .dimensions = row->dimensions};
+}
+
+int pending_refuse(struct pending_row *row, const struct error *why, struct error *err)
+{
+    memory_free(row->vector);
+    memory_free(row->refused);
+    row->vector = NULL;
+    row->dimensions = 0;
+    row->refused = memory_copy(why->text, strlen(why->text));
+    return row->refused == NULL ? error_nomem(err) : 0;
 }
 
 struct semantic_pending *pending_new(void)

@@ -10,8 +10,9 @@
  *   pending      rows that wait                 estimate       semantic_estimate
  *   flush        writing them                   search_each    semantic_search_each
  *   upkeep       triggers on the content        recall         semantic_recall
- *   command      'sync', 'rebuild', ...         semantic       what is registered
- *   registry     the tables connected now
+ *   command      'sync', 'rebuild', ...         failures       semantic_failures
+ *   registry     the tables connected now       semantic       what is registered
+ *   progress     what syncs are doing
  *
  * The shadow tables are store/'s.
  */
@@ -41,6 +42,7 @@ enum semantic_column_number {
 enum pending_kind {
     PENDING_TEXT,
     PENDING_VECTOR,
+    PENDING_BLANK, /* without content: a text with nothing to embed, which is kept */
     PENDING_DELETE,
     PENDING_CHANGED,
     PENDING_CHANGING
@@ -52,12 +54,14 @@ struct pending_row {
     size_t before; /* the row before it in its bucket, from 1 on; 0: none */
     int is_new;    /* what was of that id before is gone, as after a DELETE */
     uint64_t hash;
-    char *text; /* owned; PENDING_TEXT: what to embed; without content also with PENDING_VECTOR, or
-                   NULL; of a row that changed, what a flush has read: NULL for no text or no row */
+    char *text; /* owned; PENDING_TEXT: what to embed; without content also of the others, or NULL;
+                   of a row that changed, what a flush has read */
     size_t text_size;
+    char *refused; /* owned; of PENDING_TEXT, why that text cannot be embedded; NULL: not known to
+                      be so. Without a text it was not even one */
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
-    int64_t fit; /* the fit that made the vector of a text */
+    int64_t fit; /* the fit that made the vector of a text, or refused it */
 };
 
 /* Where the buffer stood when a savepoint began. */

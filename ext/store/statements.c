@@ -7,7 +7,6 @@ _Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
 static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS] = "SELECT count(*) FROM " X_ROWS,
     [STORE_ANY_OWN] = "SELECT 1 FROM " X_ROWS " WHERE own >= 1 LIMIT 1",
-    [STORE_HAS_TEXT] = "SELECT 1 FROM " X_TEXT " WHERE id = ?1",
     [STORE_LAST_ID] = "SELECT max(id) FROM " X_TEXT " WHERE id <= ?1",
     [STORE_N_BLOCKS] = "SELECT count(*) FROM " X_BLOCKS,
     [STORE_LAST_BLOCK] = "SELECT max(block) FROM " X_BLOCKS,
@@ -19,9 +18,12 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS_OF_PARTITION] =
         "SELECT sum(n) FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2",
     [STORE_N_PARTITIONS] = "SELECT count(*) FROM " X_PARTITIONS,
-    [KEPT_STATE] =
-        "SELECT key, value FROM " X_CONFIG " WHERE key IN ('created', 'dimensions', 'fit', "
-        "'format', 'generation', 'identity', 'model', 'partitions')",
+    [STORE_HAS_TEXT] = "SELECT 1 FROM " X_TEXT " WHERE id = ?1",
+    [STORE_N_FAILURES] = "SELECT count(*) FROM " X_FAILURES,
+    [STORE_ANY_FAILURE] = "SELECT 1 FROM " X_FAILURES " LIMIT 1",
+    [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG
+                   " WHERE key IN ('created', 'dimensions', 'failures', 'fit', "
+                   "'format', 'generation', 'identity', 'model', 'partitions')",
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
     [KEPT_GET_ROW] = "SELECT hash, own, block FROM " X_ROWS " WHERE id = ?1",
@@ -41,12 +43,20 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_GET_DATA] = "SELECT bytes FROM " X_DATA " WHERE block = ?1",
     [KEPT_DELETE_DATA] = "DELETE FROM " X_DATA " WHERE block = ?1",
     [KEPT_PUT_CENTROID] = "REPLACE INTO " X_PARTITIONS "(partition, centroid) VALUES (?1, ?2)",
+    [KEPT_PUT_FAILURE] =
+        "INSERT INTO " X_FAILURES "(id, hash, attempts, at, message) "
+        "VALUES (?1, ?2, 1, CAST(strftime('%%s', 'now') AS INT), ?3) ON CONFLICT(id) DO UPDATE SET "
+        "attempts = CASE hash WHEN excluded.hash THEN attempts + 1 ELSE 1 END, "
+        "hash = excluded.hash, at = excluded.at, message = excluded.message",
+    [KEPT_GET_FAILURE] = "SELECT hash FROM " X_FAILURES " WHERE id = ?1",
+    [KEPT_DELETE_FAILURE] = "DELETE FROM " X_FAILURES " WHERE id = ?1",
 };
 
 static const char *const query_sql[] = {
     [STORE_IDS] = "SELECT id FROM " X_ROWS " ORDER BY id",
     [STORE_ROWS] = "SELECT id, hash, own FROM " X_ROWS " ORDER BY id",
     [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0",
+    [STORE_TEXT_IDS] = "SELECT id FROM " X_TEXT " ORDER BY id",
     [STORE_TEXTS] = "SELECT id, text FROM " X_TEXT " ORDER BY id",
     [STORE_TEXT] = "SELECT id, text FROM " X_TEXT " WHERE id = ?1",
     [STORE_DOCUMENT] = "SELECT id, text, text FROM " X_TEXT " WHERE id = ?1",
@@ -70,6 +80,8 @@ static const char *const query_sql[] = {
         "SELECT id FROM " X_VECTORS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")",
     [STORE_ROWS_WITHOUT_TEXT] =
         "SELECT id FROM " X_ROWS " WHERE id NOT IN (SELECT id FROM " X_TEXT ")",
+    [STORE_FAILURES] = "SELECT id, hash, message, attempts, at FROM " X_FAILURES " ORDER BY id",
+    [STORE_LOST_FAILURES] = "SELECT id FROM " X_FAILURES " WHERE id IN (SELECT id FROM " X_ROWS ")",
 };
 
 void store_finalize(struct store *store)

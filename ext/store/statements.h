@@ -16,6 +16,7 @@
 #define X_PARTITIONS "\"%w\".\"%w_partitions\""
 #define X_TEXT "\"%w\".\"%w_text\""
 #define X_MODEL "\"%w\".\"%w_model\""
+#define X_FAILURES "\"%w\".\"%w_failures\""
 
 /* Statements that are kept beside those of enum store_question. */
 enum store_kept {
@@ -37,6 +38,9 @@ enum store_kept {
     KEPT_GET_DATA,
     KEPT_DELETE_DATA,
     KEPT_PUT_CENTROID,
+    KEPT_PUT_FAILURE,
+    KEPT_GET_FAILURE,
+    KEPT_DELETE_FAILURE,
     N_KEPT
 };
 /* Prepares SQL of shadow tables' names; the caller finalizes. */

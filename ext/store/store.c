@@ -72,6 +72,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         if (rc != 0) break;
         if (strcmp(key, "created") == 0) state->created = value;
         if (strcmp(key, "dimensions") == 0) dimensions = value;
+        if (strcmp(key, "failures") == 0) state->keeps_failures = value == 1;
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "generation") == 0) state->generation = value;
@@ -102,12 +103,11 @@ static int has_config(struct store *store, int *has, struct error *err)
     return rc;
 }
 
-int store_is_there(struct store *store, int *there, struct error *err)
+int store_is_there(struct store *store, struct store_state *state, int *there, struct error *err)
 {
-    struct store_state state;
     struct error problem;
-    int has = 1, rc = store_read_state(store, &state, err);
-    *there = rc == 0 && state.created == store->created;
+    int has = 1, rc = store_read_state(store, state, err);
+    *there = rc == 0 && state->created == store->created;
     if (rc != ERROR_STORAGE) return rc;
     int looked = has_config(store, &has, &problem);
     if (looked == ERROR_NOMEM) return error_nomem(err);
@@ -171,8 +171,10 @@ int store_delete(struct store *store, const struct store_change *change, struct 
     int rc = store_run_with(store, KEPT_DELETE_ROW, change->id, err);
     if (rc == 0 && store_keeps_vectors(store))
         rc = store_run_with(store, KEPT_DELETE_VECTOR, change->id, err);
-    if (rc == 0 && store->options.keeps_texts && change->kind == STORE_DELETE)
-        rc = store_run_with(store, KEPT_DELETE_TEXT, change->id, err);
+    if (rc != 0 || !store->options.keeps_texts) return rc;
+    if (change->kind == STORE_DELETE) rc = store_run_with(store, KEPT_DELETE_TEXT, change->id, err);
+    else if (change->kind == STORE_REFUSE && (change->text != NULL || change->why == NULL))
+        rc = put_text(store, change, err);
     return rc;
 }
 
@@ -188,6 +190,16 @@ int store_get_row(struct store *store, int64_t id, struct store_row *row, int *f
     row->block = sqlite3_column_int64(statement, 2);
     sqlite3_reset(statement);
     return 0;
+}
+
+int store_has_row(struct store *store, int64_t id, int *found, struct error *err)
+{
+    struct store_row row;
+    int64_t has = 0;
+    if (!store->options.keeps_texts) return store_get_row(store, id, &row, found, err);
+    int rc = store_ask(store, STORE_HAS_TEXT, id, 0, &has, err);
+    *found = has != 0;
+    return rc;
 }
 
 int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err)

@@ -83,13 +83,33 @@ class WithoutContent(Base):
         self.assertEqual(self.ids(), [])
 
     def test_bad_rows(self):
-        self.fails("row 1: .*empty", "INSERT INTO ix(rowid, text) VALUES (1, '')")
-        self.fails("empty", "INSERT INTO ix(rowid) VALUES (1)")
         self.fails("blob", "INSERT INTO ix(rowid, text) VALUES (1, x'00')")
         self.fails("UTF-8", "INSERT INTO ix(rowid, text) VALUES (1, CAST(x'ff' AS TEXT))")
         self.fails("column similarity cannot be written",
                    "INSERT INTO ix(rowid, text, similarity) VALUES (1, 'a', 2)")
         self.assertEqual(self.ids(), [])
+
+    def test_rows_with_nothing_to_embed_are_kept(self):
+        self.db.execute("INSERT INTO ix(text) VALUES ('cats sleep'), (''), (NULL), ('\u3000 '), "
+                        "('dogs bark')")
+        listed = [(1, "cats sleep"), (2, ""), (3, None), (4, "\u3000 "), (5, "dogs bark")]
+        for command in (None, "sync", "rebuild", "optimize"):
+            if command:
+                self.db.execute("INSERT INTO ix(ix) VALUES (?)", (command,))
+            self.assertEqual(self.rows("SELECT rowid, text FROM ix"), listed)
+            self.assertEqual(self.rows("SELECT text FROM ix WHERE rowid = 2"), [("",)])
+            self.assertEqual(self.rows("SELECT rowid FROM ix WHERE embedding IS NULL"),
+                             [(2,), (3,), (4,)])
+            self.assertEqual(sorted(self.rows("SELECT rowid FROM ix('dogs')")), [(1,), (5,)])
+            self.check()
+        self.assertEqual(self.rows("SELECT * FROM semantic_failures('ix')"), [])
+        self.db.execute("UPDATE ix SET text = ' ' WHERE rowid = 1")
+        self.db.execute("UPDATE ix SET text = 'mice run' WHERE rowid = 2")
+        self.db.execute("DELETE FROM ix WHERE rowid > 2 AND rowid < 5")
+        self.assertEqual(self.rows("SELECT rowid, text FROM ix"),
+                         [(1, " "), (2, "mice run"), (5, "dogs bark")])
+        self.assertEqual(sorted(self.rows("SELECT rowid FROM ix('mice')")), [(2,), (5,)])
+        self.check()
 
 
 class Transactions(Base):
