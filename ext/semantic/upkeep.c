@@ -150,7 +150,8 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
     int rc = statement_prepare(
         table->store.db, &statement, err,
         "SELECT group_concat(printf('c.\"%%w\" = new.\"%%w\" COLLATE \"%%w\"', x.name, x.name, "
-        "x.coll), ' AND '), i.name FROM pragma_index_list(%Q, %Q) AS i, pragma_index_xinfo(i.name, "
+        "x.coll), ' AND ') FILTER (WHERE x.name IS NOT NULL), i.name FROM pragma_index_list(%Q, "
+        "%Q) AS i, pragma_index_xinfo(i.name, "
         "%Q) AS x WHERE i.\"unique\" AND x.key GROUP BY i.seq HAVING count(*) > 1 OR NOT "
         "(coalesce(max(x.name), '') IS %Q COLLATE nocase AND max(x.coll) = 'BINARY' COLLATE "
         "nocase)",
@@ -196,30 +197,36 @@ static int shape_read(struct semantic_table *table, struct shape *shape, struct 
 
 /* ---- the triggers as SQL --------------------------------------------------------------------- */
 
-/* One statement of a body: `word` for the row that `from` names the key of. */
+/* As SQLite writes it too, when it renames the column. */
+static const char *key_name(const struct semantic_table *table, const struct shape *shape)
+{
+    const char *column = key_column(table, shape);
+    return column == NULL ? table->config.content_rowid : column;
+}
+
+/* One statement of a body, without its end: `word` for the key of that row. */
 static void append_note(sqlite3_str *sql, const struct semantic_table *table, const char *word,
-                        const char *row)
+                        const char *row, const char *key)
 {
     sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(\"%w\", rowid) SELECT '%s', %s.\"%w\"",
-                        table->store.name, table->store.name, word, row,
-                        table->config.content_rowid);
+                        table->store.name, table->store.name, word, row, key);
 }
 
 static void append_body(sqlite3_str *sql, const struct semantic_table *table,
                         const struct shape *shape, enum part part)
 {
-    const char *key = table->config.content_rowid;
+    const char *key = key_name(table, shape);
     if (part == ON_UPDATE) {
-        append_note(sql, table, "changed", "old");
+        append_note(sql, table, "changed", "old", key);
         sqlite3_str_appendf(sql, " WHERE old.\"%w\" IS NOT new.\"%w\"; ", key, key);
     }
     if (part <= ON_DELETE) {
-        append_note(sql, table, "changed", part == ON_DELETE ? "old" : "new");
+        append_note(sql, table, "changed", part == ON_DELETE ? "old" : "new", key);
         sqlite3_str_appendall(sql, "; ");
         return;
     }
     for (size_t i = 0; i < shape->conditions.n_names; i++) {
-        append_note(sql, table, "changing", "c");
+        append_note(sql, table, "changing", "c", key);
         sqlite3_str_appendf(sql, " FROM \"%w\" AS c WHERE %s", table->config.content,
                             shape->conditions.names[i]);
         if (part == BEFORE_UPDATE)
