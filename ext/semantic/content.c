@@ -5,7 +5,10 @@
 #include "model/model.h"
 #include "sqlite/statement.h"
 #include "store/store.h"
+#include "text/blank.h"
 
+/* What is trimmed: the blanks of ASCII alone, as the hashes of all that is stored are of texts
+ * trimmed so. */
 static int is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -63,7 +66,7 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 }
 
 /* Joins n columns from `first` by one space, NULL and '' skipped, ends trimmed, after what is in
- * `out`. */
+ * `out`; nothing if all is white space. */
 static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct buffer *out,
                         struct error *err)
 {
@@ -87,6 +90,8 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
     while (lead < out->size && is_space(out->data[lead])) lead++;
     if (lead > start) memmove(out->data + start, out->data + lead, out->size - lead);
     out->size -= lead - start;
+    if (out->size > start && text_is_blank((struct span){out->data + start, out->size - start}))
+        out->size = start;
     return 0;
 }
 

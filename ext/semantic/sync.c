@@ -264,9 +264,10 @@ static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
     struct pending_row **rows = memory_alloc(sync->n_rows, sizeof *rows);
     if (rows == NULL) return error_nomem(err);
     for (size_t i = 0; i < sync->n_rows; i++) rows[i] = &sync->rows[i];
-    int rc = semantic_embed_rows(sync->table, entry, fitted, rows, sync->n_rows, err);
+    int rc = semantic_embed_rows(sync->table, entry, fitted, rows, sync->n_rows, NULL, err);
     memory_free(rows);
-    return rc == ERROR_UNAVAILABLE && fitted == NULL ? keep_known(sync, entry, err) : rc;
+    int may_be_known = rc == ERROR_UNAVAILABLE || rc == ERROR_REFUSED;
+    return may_be_known && fitted == NULL ? keep_known(sync, entry, err) : rc;
 }
 
 int sync_collect(struct semantic_sync *sync, struct error *err)
