@@ -174,6 +174,7 @@ enum catalog_setting {
     CATALOG_MAX_RETRIES,   /* of each request */
     CATALOG_CONCURRENCY,   /* requests in flight */
     CATALOG_MAX_REQUESTS,  /* of the connection, from its opening on; INT64_MAX: no limit */
+    CATALOG_PROGRESS,      /* 1: a sync tells on stderr how far it is */
     N_CATALOG_SETTINGS
 };
 
