@@ -9,6 +9,13 @@ static int is_interrupted(void *context)
     return sqlite3_exec(connection->db, "SELECT 1", NULL, NULL, NULL) == SQLITE_INTERRUPT;
 }
 
+/* A statement that is to write has begun its transaction before its first function is called. */
+static int is_writing(void *context)
+{
+    struct connection *connection = context;
+    return sqlite3_txn_state(connection->db, NULL) == SQLITE_TXN_WRITE;
+}
+
 int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
 {
     struct connection *connection = memory_zalloc(1, sizeof *connection);
@@ -23,6 +30,7 @@ int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
         return rc;
     }
     catalog_set_store_opener(connection->catalog, cache_file_open);
+    catalog_set_is_writing(connection->catalog, is_writing, connection);
     *opened = connection;
     return 0;
 }
