@@ -115,12 +115,10 @@ static int load(sqlite3 *db, int locked, char **message)
 
 static int enter(sqlite3 *db, int locked, char **message, const sqlite3_api_routines *api)
 {
-#ifndef SQLITE_CORE
-    SQLITE_EXTENSION_INIT2(api);
-#else
-    (void)api;
-#endif
-    return load(db, locked, message);
+    if (!api_take(api, message)) return SQLITE_ERROR;
+    int rc = load(db, locked, message);
+    api_release();
+    return rc;
 }
 
 #define EXPORTED __attribute__((visibility("default")))

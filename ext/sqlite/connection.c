@@ -31,6 +31,7 @@ int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
     }
     catalog_set_store_opener(connection->catalog, cache_file_open);
     catalog_set_is_writing(connection->catalog, is_writing, connection);
+    api_hold();
     *opened = connection;
     return 0;
 }
@@ -47,6 +48,7 @@ void connection_release(void *data)
     if (--connection->references > 0) return;
     catalog_free(connection->catalog);
     memory_free(connection);
+    api_release();
 }
 
 int connection_function(struct connection *connection, const char *name, int n_arguments, int flags,

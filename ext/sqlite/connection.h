@@ -3,7 +3,8 @@
  *
  * Reference counted: each registered function and module holds one reference, released by SQLite
  * through connection_release when the database closes. It holds no prepared statement: one would
- * make sqlite3_close() answer SQLITE_BUSY.
+ * make sqlite3_close() answer SQLITE_BUSY. As long as it is there the library belongs to its SQLite
+ * (api.h): whoever gives back what may be the last reference frees his own memory before.
  */
 #ifndef SQLITE_CONNECTION_H
 #define SQLITE_CONNECTION_H
