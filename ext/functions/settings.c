@@ -38,25 +38,14 @@ static int is_own_database(sqlite3 *db, const char *path, int *own, struct error
 }
 
 /* Who may only read the database makes no files either: a web page may let anybody ask. */
-static int check_writable(sqlite3 *db, struct error *err)
+static int set_cache(struct connection *connection, const char *path, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int row = 0, query_only = 0;
-    int rc = statement_prepare(db, &statement, err, "PRAGMA query_only");
-    if (rc == 0) rc = statement_step(db, statement, &row, err);
-    if (rc == 0 && row) query_only = sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    if (rc == 0 && (query_only || sqlite3_db_readonly(db, "main") != 0))
+    int own = 0, read_only;
+    int rc = connection_is_read_only(connection, "main", &read_only, err);
+    if (rc == 0 && read_only)
         rc = error_set(err, ERROR_INVALID,
                        "cache cannot change: this connection can only read, so its SQL makes no "
                        "file (set RERANK_CACHE in the environment)");
-    return rc;
-}
-
-static int set_cache(struct connection *connection, const char *path, struct error *err)
-{
-    int own = 0;
-    int rc = check_writable(connection->db, err);
     if (rc != 0) return rc;
     if (path[0] == '\0') return catalog_set_store(connection->catalog, NULL, err);
     rc = is_own_database(connection->db, path, &own, err);

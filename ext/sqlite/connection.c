@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "sqlite/cache_file.h"
+#include "sqlite/statement.h"
 
 static int is_interrupted(void *context)
 {
@@ -64,4 +65,17 @@ int connection_module(struct connection *connection, const char *name, const sql
 {
     return sqlite3_create_module_v2(connection->db, name, module, connection_reference(connection),
                                     connection_release);
+}
+
+int connection_is_read_only(struct connection *connection, const char *schema, int *read_only,
+                            struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = statement_prepare(connection->db, &statement, err, "PRAGMA query_only");
+    if (rc == 0) rc = statement_step(connection->db, statement, &row, err);
+    *read_only = sqlite3_db_readonly(connection->db, schema) != 0 ||
+                 (row && sqlite3_column_int(statement, 0) != 0);
+    sqlite3_finalize(statement);
+    return rc;
 }

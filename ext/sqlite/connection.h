@@ -37,4 +37,9 @@ int connection_function(struct connection *connection, const char *name, int n_a
 int connection_module(struct connection *connection, const char *name,
                       const sqlite3_module *module);
 
+/* Whether statements of this connection cannot write that database, whatever it is that forbids it:
+ * the way it was opened, the file's permissions, or PRAGMA query_only. */
+int connection_is_read_only(struct connection *connection, const char *schema, int *read_only,
+                            struct error *err);
+
 #endif
