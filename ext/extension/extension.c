@@ -61,21 +61,29 @@ static int register_all(struct connection *connection)
     return rc;
 }
 
+/* Whether the connection has the function, of whatever copy of the library. An authorizer denies it
+ * by name, makes it NULL, or denies every SELECT: then nobody can tell. */
+static int find_version(sqlite3 *db, sqlite3_stmt **statement, int *found, char **message)
+{
+    int rc = sqlite3_prepare_v2(db, "SELECT rerank_version()", -1, statement, NULL);
+    *found = rc == SQLITE_OK || strstr(sqlite3_errmsg(db), "not authorized to use") != NULL;
+    if (rc == SQLITE_AUTH)
+        *message = sqlite3_mprintf("rerank: the authorizer of this connection denies SELECT "
+                                   "rerank_version(): load the library before it is set");
+    /* What is run next forgets the error, which sqlite3_open() would otherwise report after an
+     * automatic extension. */
+    return rc == SQLITE_ERROR ? sqlite3_exec(db, "", NULL, NULL, NULL) : rc;
+}
+
 /* *loaded: this connection has the library, maybe another copy of it. Tables are connected by it
  * and statements use it, so it stays; SQLITE_ERROR if it is another version. */
 static int find_loaded(sqlite3 *db, int *loaded, char **message)
 {
-    sqlite3_stmt *statement;
-    int rc = sqlite3_prepare_v2(db, "SELECT rerank_version()", -1, &statement, NULL);
-    /* An authorizer denies the function by name: so it is there. */
-    *loaded = rc == SQLITE_AUTH && strstr(sqlite3_errmsg(db), "rerank_version") != NULL;
-    /* There is no such function. What is run next forgets the error, which sqlite3_open() would
-     * otherwise report after an automatic extension. */
-    if (rc == SQLITE_ERROR || rc == SQLITE_AUTH) return sqlite3_exec(db, "", NULL, NULL, NULL);
-    if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    sqlite3_stmt *statement = NULL;
+    int rc = find_version(db, &statement, loaded, message);
+    if (rc == SQLITE_OK && statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
         const char *there = (const char *)sqlite3_column_text(statement, 0);
-        *loaded = there != NULL && strcmp(there, RERANK_VERSION) == 0;
-        if (there != NULL && !*loaded) {
+        if (there != NULL && strcmp(there, RERANK_VERSION) != 0) {
             *message = sqlite3_mprintf("rerank: this connection has version %s loaded, and version "
                                        "%s cannot be loaded beside it",
                                        there, RERANK_VERSION);
