@@ -105,6 +105,18 @@ static int do_batch(struct sync_cursor *cursor, struct error *err)
     return rc;
 }
 
+/* SQLite takes a SELECT for one that only reads, and refuses the first batch: by then that is
+ * embedded, and maybe paid for. */
+static int check_writable(struct semantic_table *index, struct error *err)
+{
+    int read_only;
+    int rc = connection_is_read_only(index->connection, index->store.schema, &read_only, err);
+    if (rc != 0 || !read_only) return rc;
+    rc = error_set(err, ERROR_STORAGE, "%s", sqlite3_errstr(SQLITE_READONLY));
+    err->storage_code = SQLITE_READONLY;
+    return rc;
+}
+
 /* The index is connected for a batch at a time: a row of ours holds no statement on it open. */
 static int sync_start(struct table_cursor *base, struct error *err)
 {
@@ -119,6 +131,7 @@ static int sync_start(struct table_cursor *base, struct error *err)
         cursor->name = memory_copy(index->store.name, strlen(index->store.name));
         if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
     }
+    if (rc == 0) rc = check_writable(index, err);
     if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = sync_open(index, 0, &cursor->sync, err);
     sqlite3_finalize(pin);
