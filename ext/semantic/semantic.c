@@ -9,6 +9,8 @@ int semantic_register(struct connection *connection)
     int rc = module_register(connection, registry);
     if (rc == SQLITE_OK) rc = sync_register(connection, registry);
     if (rc == SQLITE_OK) rc = estimate_register(connection, registry);
+    if (rc == SQLITE_OK) rc = status_register(connection, registry);
+    if (rc == SQLITE_OK) rc = pending_function_register(connection, registry);
     if (rc == SQLITE_OK) rc = search_each_register(connection, registry);
     if (rc == SQLITE_OK) rc = recall_register(connection, registry);
     return rc;

@@ -104,6 +104,17 @@ static int plan(struct semantic_sync *sync, int everything, struct error *err)
     return rc;
 }
 
+int sync_compare(struct semantic_table *table, int everything, struct sync_difference *difference,
+                 struct error *err)
+{
+    struct semantic_sync sync = {.table = table};
+    int rc = plan(&sync, everything, err);
+    *difference = (struct sync_difference){sync.n_ids, sync.n_gone, sync.n_total};
+    memory_free(sync.ids);
+    memory_free(sync.gone);
+    return rc;
+}
+
 /* Which model embeds: for a rebuild the one that the options name now, else the one the index was
  * made by. */
 static int choose_model(struct semantic_sync *sync, const struct store_state *state, int rebuild,
@@ -327,6 +338,7 @@ static int store_fit(struct semantic_sync *sync, struct error *err)
     if (rc == 0)
         rc = store_write_model(&sync->table->store, (struct span){bytes.data, bytes.size}, err);
     if (rc == 0) rc = store_set(&sync->table->store, "fit", id, err);
+    if (rc == 0) rc = store_set(&sync->table->store, "fitted_on", id == 0 ? 0 : sync->n_total, err);
     if (rc == 0) sync->fit_id = id;
     buffer_deinit(&bytes);
     return rc;

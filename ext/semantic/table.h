@@ -10,7 +10,9 @@
  *   pending      rows that wait                 estimate       semantic_estimate
  *   flush        writing them                   search_each    semantic_search_each
  *   command      'sync', 'rebuild', ...         recall         semantic_recall
- *   registry     the tables connected now       semantic       what is registered
+ *   registry     the tables connected now       status         semantic_status
+ *   embedded     rows embedded elsewhere        pending_function  semantic_pending
+ *   semantic     what is registered
  *
  * The shadow tables are store/'s.
  */

@@ -1,8 +1,8 @@
 /*
  * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
  *
- * All SQL on them is in store.c and schema.c; what the words and numbers in them are for is told by
- * those who ask. An index named X has (all are ours alone; read as hostile input):
+ * All SQL on them is in store.c, schema.c and figures.c; what the words and numbers in them are for
+ * is told by those who ask. An index named X has (all are ours alone; read as hostile input):
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
@@ -10,7 +10,8 @@
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
  *       'created' (a random number that tells indexes of one name apart; 0 or none: not known),
- *       'fit' (id of the fitted model; 0: none), 'columns' (JSON [[name, affinity], ...])
+ *       'fit' (id of the fitted model; 0: none), 'fitted_on' (how many rows; 0 or none: not known),
+ *       'columns' (JSON [[name, affinity], ...])
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
