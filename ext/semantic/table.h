@@ -11,8 +11,9 @@
  *   flush        writing them                   search_each    semantic_search_each
  *   upkeep       triggers on the content        recall         semantic_recall
  *   command      'sync', 'rebuild', ...         failures       semantic_failures
- *   registry     the tables connected now       semantic       what is registered
- *   progress     what syncs are doing
+ *   registry     the tables connected now       status         semantic_status
+ *   progress     what syncs are doing           pending_function  semantic_pending
+ *   embedded     rows embedded elsewhere        semantic       what is registered
  *
  * The shadow tables are store/'s.
  */

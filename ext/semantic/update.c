@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
+#include "semantic/embedded.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/pending.h"
@@ -232,26 +233,57 @@ static int note_changed(struct semantic_table *table, enum pending_kind kind, sq
     return add_pending(table, &row, err);
 }
 
-static int command(struct semantic_table *table, sqlite3_value **argv, struct error *err)
+/* A row that semantic_pending gave, see embedded.h. */
+static int put_embedded(struct semantic_table *table, int64_t id, const char *hash,
+                        sqlite3_value *embedding, int *conflict, struct error *err)
 {
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    int needed = 0;
+    int rc = embedded_settle(table, hash, is_given(embedding), &row, &needed, err);
+    *conflict = rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT;
+    if (rc == 0 && is_given(embedding)) {
+        rc = copy_vector(embedding, table, &row, err);
+        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
+    }
+    if (rc == 0 && needed) return add_pending(table, &row, err);
+    pending_row_deinit(&row);
+    return rc;
+}
+
+/* INSERT INTO x(x) VALUES ('...'); 'embedded ...', 'changed' and 'changing' come with a row. */
+static int take_command(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
+                        int *conflict, struct error *err)
+{
+    static const char embedded[] = "embedded ";
     sqlite3_value **columns = argv + 2;
     const char *text = (const char *)sqlite3_value_text(columns[COLUMN_TABLE]);
-    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
-        if (i != COLUMN_TABLE && is_given(columns[i]))
-            return error_set(err, ERROR_INVALID, "a command stands alone: name no other column");
     if (text == NULL) return error_nomem(err);
+    int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0;
+    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+        if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) && is_given(columns[i]))
+            return error_set(err, ERROR_INVALID, "%s",
+                             is_row ? "'embedded' takes a rowid and an embedding: name no other "
+                                      "column"
+                                    : "a command stands alone: name no other column");
     if (sqlite3_stricmp(text, "changed") == 0)
         return note_changed(table, PENDING_CHANGED, argv[1], err);
     if (sqlite3_stricmp(text, "changing") == 0)
         return note_changed(table, PENDING_CHANGING, argv[1], err);
-    return semantic_command(table, text, err);
+    if (!is_row) return semantic_command(table, text, err);
+    int64_t id;
+    if (!argument_integer(argv[1], &id))
+        return error_set(err, ERROR_INVALID, "'embedded' needs the rowid of its row");
+    *rowid = id;
+    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING],
+                        conflict, err);
 }
 
 static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
                   int *conflict, struct error *err)
 {
     sqlite3_value **columns = argv + 2;
-    if (sqlite3_value_type(columns[COLUMN_TABLE]) != SQLITE_NULL) return command(table, argv, err);
+    if (sqlite3_value_type(columns[COLUMN_TABLE]) != SQLITE_NULL)
+        return take_command(table, argv, rowid, conflict, err);
     int64_t id = 0;
     int is_new = 0;
     int rc = check_columns(table, columns, 0, err);
@@ -302,7 +334,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     else if (rc == 0) rc = change(table, argv, &err);
     if (rc == 0) return conflict ? result_conflict(base, table->store.name) : SQLITE_OK;
     rc = result_table_error(base, table->store.name, &err);
-    return (rc & 0xff) == SQLITE_CONSTRAINT ? SQLITE_ERROR : rc;
+    return (rc & 0xff) == SQLITE_CONSTRAINT && !conflict ? SQLITE_ERROR : rc;
 }
 
 int semantic_begin(sqlite3_vtab *base)
