@@ -5,7 +5,7 @@
  *
  *   CREATE TRIGGER X_upkeep_insert AFTER INSERT ON T BEGIN
  *     INSERT INTO X(X, rowid) VALUES ('changed', new.key); END
- *   CREATE TRIGGER X_upkeep_update AFTER UPDATE OF a, b, key ON T BEGIN
+ *   CREATE TRIGGER X_upkeep_update AFTER UPDATE OF a, b, key, rowid... ON T BEGIN
  *     INSERT INTO X(X, rowid) SELECT 'changed', old.key WHERE old.key IS NOT new.key;
  *     INSERT INTO X(X, rowid) VALUES ('changed', new.key); END
  *   CREATE TRIGGER X_upkeep_delete AFTER DELETE ON T BEGIN
@@ -17,8 +17,8 @@
  *       AND c.key IS NOT old.key; END
  *
  * None says what became of a row, only that it is to be looked at: what is there when the rows of
- * the transaction are written is right, in whatever order triggers came, and also when the statement
- * failed or did nothing. The last two are for REPLACE: it removes each row that is in the way of the
+ * the transaction are written is right, in whatever order triggers came, and also when the
+ * statement failed or did nothing. The last two are for REPLACE: it removes each row that is in the way of the
  * new one, and no DELETE trigger fires unless recursive_triggers is on. A row of the same key needs
  * none of that, it is looked at anyway.
  *

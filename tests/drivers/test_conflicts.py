@@ -88,7 +88,8 @@ class BesideTable(unittest.TestCase):
         for clause, source, (place, (before, after)) in itertools.product(
                 CLAUSES, SOURCES, PLACES.items()):
             for reads in (False, True):
-                pair, message = self.pair(), f"{place}, {'read, ' if reads else ''}{clause} {source}"
+                message = f"{place}, {'read, ' if reads else ''}{clause} {source}"
+                pair = self.pair()
                 pair.agree(self, before, message)
                 if reads:
                     pair.agree_on_rows(self, message)

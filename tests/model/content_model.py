@@ -19,7 +19,7 @@ from connections import Plain, with_apsw  # noqa: E402
 IDS = 12
 CLAUSES = ["", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ABORT", "OR ROLLBACK"]
 
-# The table `docs` has `id` (INTEGER PRIMARY KEY or none), and always title, body, code, a, b, owner.
+# The table `docs` has `id` (INTEGER PRIMARY KEY or none), and title, body, code, a, b, owner.
 TABLES = [
     "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT UNIQUE COLLATE nocase, a INT, b INT, "
     "owner INT REFERENCES owners(id) ON DELETE CASCADE ON UPDATE CASCADE, UNIQUE(a, b)",
@@ -95,8 +95,8 @@ class ContentRun:
         return rows
 
     def compare(self):
-        want = self.must("SELECT rowid, trim(coalesce(title, '') || ' ' || coalesce(body, '')) AS t "
-                         "FROM docs WHERE t <> '' ORDER BY rowid")
+        want = self.must("SELECT rowid, trim(coalesce(title, '') || ' ' || coalesce(body, '')) "
+                         "AS t FROM docs WHERE t <> '' ORDER BY rowid")
         got = self.must("SELECT rowid FROM ix")
         if got != [(rowid,) for rowid, _ in want]:
             raise Difference(f"the index has {[row[0] for row in got]}, the table "
