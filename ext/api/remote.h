@@ -19,8 +19,8 @@
  * the error of the call, after as many requests as were in flight and one. A call of a single text
  * whose caller takes no refusals asks nothing more: both are the same to it.
  *
- * How many texts a provider takes is learnt where both halves of a refused request are taken:
- * requests are no larger then, until a hundred of that size were answered.
+ * How many texts a provider takes is learnt where both halves of a refused request are taken and
+ * none so large was: requests are no larger then, until a hundred of that size were answered.
  *
  * A request holds at most REMOTE_MAX_TEXTS texts (or what the user set as batch_size), and as many
  * vectors as are read within the time in which a cancellation must be heard: more would save no
