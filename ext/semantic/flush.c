@@ -97,7 +97,8 @@ int flush_pending(struct semantic_table *table, struct error *err)
         if (rc == 0 && needed) texts[n_texts++] = row;
     }
     if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
-    if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, NULL, err);
+    if (rc == 0 && n_texts > 0)
+        rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, NULL, err);
     for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
     if (rc == 0) rc = write_rows(table, &state, rows, n_rows, err);
     memory_free(rows);

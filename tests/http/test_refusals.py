@@ -115,7 +115,8 @@ class OneText(Refusals):
         self.add_index(MODEL)
         self.sync()
         self.refuse("bad query")
-        self.fails("element 2: together: HTTP 400", "SELECT * FROM semantic_search_each('ix', ?, 2)",
+        self.fails("element 2: together: HTTP 400",
+                   "SELECT * FROM semantic_search_each('ix', ?, 2)",
                    json.dumps(["bats", "[1, 0, 0, 0, 0, 0, 0, 0]", "bad query", "cats"]))
 
 
