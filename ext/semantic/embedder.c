@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/pending.h"
 #include "store/store.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
@@ -156,6 +157,22 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
     if (rc != 0) catalog_refusals_deinit(refusals);
     memory_free(texts);
     memory_free(embeddings.vectors);
+    return rc;
+}
+
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err)
+{
+    struct catalog_refusals refusals;
+    for (size_t i = 0; i < n_rows; i++) {
+        memory_free(rows[i]->refused);
+        rows[i]->refused = NULL;
+    }
+    int rc = semantic_embed_rows(table, entry, fitted, rows, n_rows, &refusals, err);
+    for (size_t i = 0; rc == 0 && i < refusals.n; i++)
+        rc = pending_refuse(rows[refusals.items[i].text], &refusals.items[i].why, err);
+    catalog_refusals_deinit(&refusals);
     return rc;
 }
 

@@ -29,6 +29,11 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
                         struct catalog_refusals *refusals, struct error *err);
 
+/* The same, and each row that has no vector then has row->refused: why. */
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err);
+
 /* Hands the row the vector of row->text if that was embedded lately and is still in memory; else it
  * stays without. */
 int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entry,
