@@ -21,6 +21,7 @@
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 
+#include "catalog/refusals.h"
 #include "catalog/store.h"
 #include "model/model.h"
 
@@ -57,12 +58,14 @@ uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
  * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors
- * [n_texts, dimensions] are the caller's to free, NULL after an error or without a text; what was
- * embedded before an error is in the caches. `fitted`: what catalog_entry_model(entry) became after
- * learning from a collection, used in its place and never cached; or NULL. */
+ * [n_texts, dimensions] are the caller's to free, NULL after an error or without a vector; what was
+ * embedded before an error is in the caches. *refusals is written too (ascending; all texts that are equal
+ * are refused together; their vectors are zero), for the caller to deinit, empty after an error.
+ * NULL: the first refusal is the error of the call. `fitted`: what catalog_entry_model(entry) became after learning from a
+ * collection, used in its place and never cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, struct model_embeddings *embeddings,
-                  struct error *err);
+                  struct catalog_refusals *refusals, struct error *err);
 
 /* The embedding of one text, if it is known without the model; else vectors is NULL. */
 int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
@@ -171,6 +174,7 @@ enum catalog_setting {
     CATALOG_MAX_RETRIES,   /* of each request */
     CATALOG_CONCURRENCY,   /* requests in flight */
     CATALOG_MAX_REQUESTS,  /* of the connection, from its opening on; INT64_MAX: no limit */
+    CATALOG_PROGRESS,      /* 1: a sync tells on stderr how far it is */
     N_CATALOG_SETTINGS
 };
 

@@ -23,6 +23,7 @@ static const struct {
     [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2},
     [CATALOG_CONCURRENCY] = {"concurrency", "RERANK_CONCURRENCY", 1, 256, 8},
     [CATALOG_MAX_REQUESTS] = {"max_requests", "RERANK_MAX_REQUESTS", 0, INT64_MAX, INT64_MAX},
+    [CATALOG_PROGRESS] = {"progress", "RERANK_PROGRESS", 0, 1, 0},
 };
 
 int catalog_setting_find(const char *name, enum catalog_setting *setting)

@@ -42,7 +42,8 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     int rc = argument_text(argv[0], &text, &err);
     if (rc == 0) rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
     if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &texts.role, &err);
-    if (rc == 0) rc = catalog_embed(connection->catalog, entry, NULL, &texts, &embedding, &err);
+    if (rc == 0)
+        rc = catalog_embed(connection->catalog, entry, NULL, &texts, &embedding, NULL, &err);
     if (rc == 0)
         sqlite3_result_blob64(context, embedding.vectors,
                               embedding.dimensions * sizeof *embedding.vectors, SQLITE_TRANSIENT);
@@ -94,7 +95,7 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
     if (rc == 0)
         rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, &cursor->embeddings,
-                           err);
+                           NULL, err);
     memory_free(texts);
     return rc;
 }

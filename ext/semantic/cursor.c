@@ -256,12 +256,11 @@ int semantic_next(sqlite3_vtab_cursor *base)
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    struct store_row row;
-    int found;
+    int found, rc = 0;
     if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
-    if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
+    if (waiting == NULL) rc = store_has_row(&table->store, cursor->id, &found, err);
+    else found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
     return rc;
 }
@@ -269,7 +268,8 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return store_query(&table->store, STORE_IDS, &cursor->listing, err);
+    enum store_query which = table->config.content == NULL ? STORE_TEXT_IDS : STORE_IDS;
+    return store_query(&table->store, which, &cursor->listing, err);
 }
 
 /* May this plan leave the pending rows where they are? */

@@ -2,7 +2,8 @@
  * pending_function.c: SELECT * FROM semantic_pending('movie_index' [, schema]).
  *
  * What a sync would write, embedded here and written nowhere: rowid, hash, embedding. Rows to
- * delete come first, without an embedding. embedded.h says what the hash is and who takes the rows.
+ * delete come first, without an embedding; rows that cannot be embedded have none either, but a
+ * (hidden) message. embedded.h says what the hash is and who takes the rows.
  * Any connection can ask, one that may only read too. Batches are those of a sync; one is in memory
  * at a time, and the index is connected for one at a time, so that a row of ours holds no statement
  * on it open.
@@ -21,7 +22,8 @@ enum {
     PENDING_ROWID,
     PENDING_HASH,
     PENDING_EMBEDDING,
-    PENDING_INDEX /* the first argument; the other is the schema */
+    PENDING_INDEX,      /* the first argument; the other is the schema */
+    PENDING_MESSAGE = 5 /* hidden too: rows that cannot be embedded say why */
 };
 
 struct pending_cursor {
@@ -59,12 +61,12 @@ static int settle(struct pending_cursor *cursor, struct error *err)
 {
     struct semantic_sync *sync = cursor->sync;
     int rc = 0;
-    if (cursor->is_deleting && cursor->at < sync->n_gone) return 0;
+    if (cursor->is_deleting && cursor->at < sync->gone.n) return 0;
     if (cursor->is_deleting) cursor->at = 0;
     cursor->is_deleting = 0;
     while (rc == 0 && cursor->at == sync->n_rows) {
         rc = sync_failure(sync, err);
-        cursor->base.is_done = sync->n_collected == sync->n_ids;
+        cursor->base.is_done = sync->n_collected == sync->n_wanted;
         if (rc != 0 || cursor->base.is_done) return rc;
         rc = collect(cursor, err);
     }
@@ -103,7 +105,7 @@ static int pending_start(struct table_cursor *base, struct error *err)
     }
     if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = store_read_state(&index->store, &cursor->state, err);
-    if (rc == 0) rc = sync_open(index, 0, &cursor->sync, err);
+    if (rc == 0) rc = sync_open(index, SYNC_CHANGES, NULL, &cursor->sync, err);
     if (rc == 0) rc = check_fit(index, cursor->sync, err);
     sqlite3_finalize(pin);
     cursor->is_deleting = 1;
@@ -116,14 +118,14 @@ static void pending_column(struct table_cursor *base, sqlite3_context *context, 
     const struct semantic_sync *sync = cursor->sync;
     const struct pending_row *row = cursor->is_deleting ? NULL : &sync->rows[cursor->at];
     if (column == PENDING_ROWID) {
-        sqlite3_result_int64(context, row == NULL ? sync->gone[cursor->at] : row->id);
+        sqlite3_result_int64(context, row == NULL ? sync->gone.items[cursor->at] : row->id);
     } else if (column == PENDING_HASH) {
         char hash[EMBEDDED_HASH_SIZE];
-        struct span none = {"", 0};
-        embedded_hash(&cursor->state, row == NULL ? none : (struct span){row->text, row->text_size},
-                      hash);
+        embedded_hash(&cursor->state, row == NULL ? EMBEDDED_NO_TEXT : row->hash, hash);
         sqlite3_result_text(context, hash, -1, SQLITE_TRANSIENT);
-    } else if (row != NULL) {
+    } else if (column == PENDING_MESSAGE && row != NULL && row->refused != NULL) {
+        sqlite3_result_text(context, row->refused, -1, SQLITE_TRANSIENT);
+    } else if (column == PENDING_EMBEDDING && row != NULL && row->vector != NULL) {
         sqlite3_result_blob64(context, row->vector, row->dimensions * sizeof *row->vector,
                               SQLITE_TRANSIENT);
     }
@@ -132,7 +134,8 @@ static void pending_column(struct table_cursor *base, sqlite3_context *context, 
 static const struct table_function pending_function = {
     .name = "semantic_pending",
     .usage = "the name of a semantic_index: semantic_pending('movie_index')",
-    .declaration = "CREATE TABLE x(rowid, hash, embedding, \"index\" HIDDEN, schema HIDDEN)",
+    .declaration =
+        "CREATE TABLE x(rowid, hash, embedding, \"index\" HIDDEN, schema HIDDEN, message HIDDEN)",
     .first_argument = PENDING_INDEX,
     .n_arguments = 2,
     .n_needed = 1,

@@ -1,6 +1,7 @@
 #include "semantic/registry.h"
 
 #include "base/memory.h"
+#include "semantic/progress.h"
 #include "sqlite/argument.h"
 #include "sqlite/statement.h"
 
@@ -18,6 +19,7 @@ void registry_release(void *data)
 {
     struct semantic_registry *registry = data;
     if (--registry->references > 0) return;
+    progress_forget(registry->connection);
     connection_release(registry->connection);
     memory_free(registry);
 }

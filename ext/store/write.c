@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "store/blocks.h"
+#include "store/failures.h"
 #include "store/placement.h"
 
 #define ROWS_PER_DELETE 1024
@@ -181,6 +182,7 @@ int store_write_rows(struct store *store, struct store_state *state,
     assert(store->write->step == STORE_WRITING);
     int rc = learn_dimensions(store, state, changes, n_changes, err);
     if (rc == 0) rc = remove_rows(store, state, changes, n_changes, err);
+    if (rc == 0) rc = failures_write(store, state, changes, n_changes, err);
     return rc == 0 ? place_rows(store, state, changes, n_changes, err) : rc;
 }
 

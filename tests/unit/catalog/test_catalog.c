@@ -63,7 +63,7 @@ static int embed_into(struct catalog *catalog, struct catalog_entry *entry, stru
                       const struct model_texts *texts, float *out, struct error *err)
 {
     struct model_embeddings all;
-    int rc = catalog_embed(catalog, entry, fitted, texts, &all, err);
+    int rc = catalog_embed(catalog, entry, fitted, texts, &all, NULL, err);
     if (rc == 0) memcpy(out, all.vectors, all.n_texts * all.dimensions * sizeof *out);
     memory_free(all.vectors);
     return rc;
