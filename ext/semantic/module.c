@@ -27,8 +27,9 @@ static void table_free(struct semantic_table *table)
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
-    registry_remove(table);
+    struct semantic_registry *held = registry_remove(table);
     memory_free(table);
+    registry_release(held);
 }
 
 static int table_new(struct semantic_registry *registry, const char *schema, const char *name,
@@ -138,6 +139,7 @@ static int create_table(struct semantic_table *table, struct error *err)
                                                    table->config.dimensions},
                            err);
     memory_free(columns);
+    if (rc == 0) registry_disown_others(table);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
     /* Of a table that is made in a transaction SQLite does not call xBegin. */
     table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
