@@ -103,7 +103,7 @@ static int is_hash(const char *hash)
            strspn(hash, "0123456789abcdef") == strlen(hash);
 }
 
-/* What is recorded of a row that semantic_pending gave no embedding for: why is in its `message`. */
+/* What is recorded of a row that semantic_pending gave no embedding for; it has told why. */
 static const struct error not_made = {
     .code = ERROR_REFUSED, .text = "it could not be embedded where semantic_pending was asked"};
 

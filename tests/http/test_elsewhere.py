@@ -85,8 +85,7 @@ class Elsewhere(Remote):
         ours, theirs = self.tables(self.db), self.tables(node)
         self.assertEqual(ours.keys(), theirs.keys())
         for name in ours:
-            if name not in ("ix_config", "ix_blocks"):
-                self.assertEqual(ours[name], theirs[name], name)
+            self.assertEqual(ours[name], theirs[name], name)
 
     def test_what_is_bound_row_by_row(self):
         self.add_documents(10)
