@@ -190,6 +190,22 @@ class Elsewhere(Remote):
         self.db.execute("INSERT INTO ix(ix, rowid, embedding) SELECT 'embedded ' || hash, id, "
                         "embedding FROM here")
 
+    def test_network_for_reads(self):
+        self.add_documents(10)
+        self.add_index("openai:m")
+        self.config(network="reads")
+        self.fails("inside a write transaction", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.fails("inside a write transaction", "INSERT INTO ix(ix, rowid, embedding) SELECT "
+                   "'embedded ' || hash, rowid, embedding FROM semantic_pending('ix')")
+        rows = self.rows("SELECT hash, rowid, embedding FROM semantic_pending('ix')")
+        self.server.clear()
+        self.db.execute("BEGIN IMMEDIATE")
+        self.db.executemany("INSERT INTO ix(ix, rowid, embedding) VALUES ('embedded ' || ?, ?, ?)",
+                            rows)
+        self.db.execute("COMMIT")
+        self.assertEqual(self.server.requests, [])
+        self.check_index(range(1, 11))
+
     def test_interrupted(self):
         self.add_documents(300)
         self.add_index("openai:m")
