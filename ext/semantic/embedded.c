@@ -52,12 +52,12 @@ static int read_waiting(struct pending_row *row, const struct pending_row *waiti
 static int read_text(struct semantic_table *table, struct pending_row *row, int *exists, int *found,
                      struct error *err)
 {
-    const struct pending_row *waiting = pending_find(table->pending, row->id);
+    const struct pending_row *waiting =
+        table->config.content == NULL ? pending_find(table->pending, row->id) : NULL;
     struct buffer text;
     struct error bad;
     row->hash = EMBEDDED_NO_TEXT;
-    if (table->config.content == NULL && waiting != NULL)
-        return read_waiting(row, waiting, exists, found, err);
+    if (waiting != NULL) return read_waiting(row, waiting, exists, found, err);
     buffer_init(&text, CONTENT_MAX_TEXT);
     int rc = content_text(table, row->id, &text, &bad, exists, found, err);
     if (rc == 0 && *found) {
