@@ -384,7 +384,8 @@ int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct 
     int rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
                           &statistics->usage, err);
     statistics->seconds += clock_seconds() - start;
-    if (rc == 0) statistics->texts += candidates->n_documents;
+    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)
+        statistics->texts += candidates->refused == NULL || !candidates->refused[i];
     if (rc != 0 && rc != ERROR_INVALID) statistics->failures++;
     return rc;
 }

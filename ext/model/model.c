@@ -202,6 +202,7 @@ static int readable_init(struct readable *readable, const struct model_candidate
                          struct model_candidates *some, struct error *err)
 {
     size_t n = candidates->n_documents;
+    *some = *candidates;
     *readable = (struct readable){.documents = memory_alloc(n, sizeof *readable->documents),
                                   .objects = memory_alloc(n, sizeof *readable->objects),
                                   .similarities = memory_alloc(n, sizeof *readable->similarities),
@@ -212,7 +213,6 @@ static int readable_init(struct readable *readable, const struct model_candidate
         readable->similarities == NULL || readable->scores == NULL || readable->refused == NULL ||
         readable->numbers == NULL)
         return error_nomem(err);
-    *some = *candidates;
     some->documents = readable->documents;
     some->refused = readable->refused;
     some->n_documents = 0;
@@ -236,6 +236,7 @@ static int rerank_readable(struct model *model, const struct model_candidates *c
     struct readable readable;
     struct model_candidates some;
     int rc = readable_init(&readable, candidates, &some, err);
+    if (some.top_n >= some.n_documents) some.top_n = 0;
     if (rc == 0) rc = call_rerank(model, &some, readable.scores, usage, err);
     for (size_t i = 0; rc == 0 && i < some.n_documents; i++) {
         scores[readable.numbers[i]] = readable.scores[i];

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
@@ -87,7 +88,7 @@ static int optimize(struct semantic_table *table, struct error *err)
 {
     struct store_state state;
     int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = store_write_begin(&table->store, &state, err);
+    if (rc == 0) rc = store_write_begin(&table->store, &state, hash_bytes("optimize", 8, 0), err);
     return rc == 0 ? store_write_end(&table->store, store_optimize(&table->store, &state, err))
                    : rc;
 }

@@ -86,7 +86,7 @@ static int write_rows(struct semantic_table *table, struct store_state *state,
     if (changes == NULL) return error_nomem(err);
     for (size_t i = 0; i < n_rows; i++) changes[i] = pending_change(rows[i]);
     int rc = store_check_changes(state, changes, n_rows, err);
-    if (rc == 0) rc = store_write_begin(store, state, err);
+    if (rc == 0) rc = store_write_begin(store, state, store_hash_changes(changes, n_rows, 0), err);
     if (rc == 0) rc = store_write_end(store, store_write_rows(store, state, changes, n_rows, err));
     memory_free(changes);
     return rc;

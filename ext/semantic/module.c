@@ -138,6 +138,7 @@ static int create_table(struct semantic_table *table, struct error *err)
                                                    table->config.dimensions},
                            err);
     memory_free(columns);
+    if (rc == 0) registry_disown_others(table);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
     /* Of a table that is made in a transaction SQLite does not call xBegin. */
     table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);

@@ -62,6 +62,15 @@ struct semantic_table *registry_find_twin(const struct semantic_table *table)
     return NULL;
 }
 
+void registry_disown_others(const struct semantic_table *table)
+{
+    const struct store *store = &table->store;
+    for (struct semantic_table *other = table->registry->tables; other != NULL; other = other->next)
+        if (other != table && other->store.created == store->created &&
+            sqlite3_stricmp(other->store.schema, store->schema) == 0)
+            other->store.created = STORE_NO_INDEX;
+}
+
 /* Which table is meant: the name in the schema given, or (NULL) in the first schema that has it.
  * What is found is owned by the caller, also after an error. */
 static int resolve(struct semantic_registry *registry, const char *name, const char *schema,

@@ -37,6 +37,10 @@ struct semantic_table *registry_find(const struct semantic_registry *registry, c
  * name is not enough: it may have been another index's, before DROP, RENAME or a rollback. */
 struct semantic_table *registry_find_twin(const struct semantic_table *table);
 
+/* The index of this table is being made. Other tables that have its number were made by the same
+ * CREATE, which was rolled back: they are no index's from now on. */
+void registry_disown_others(const struct semantic_table *table);
+
 /* Connects the index of that name in that schema, and keeps it so while *pin, which the caller
  * finalizes, is open. ERROR_INVALID when there is none, and whatever makes it unusable. */
 int registry_pin(struct semantic_registry *registry, const char *schema, const char *name,

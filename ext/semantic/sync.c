@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
@@ -402,23 +403,6 @@ int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate,
     return rc != 0 ? rc : cancel_check(&connection->cancel, err);
 }
 
-static int store_fit(struct semantic_sync *sync, struct error *err)
-{
-    struct buffer bytes;
-    buffer_init(&bytes, MODEL_MAX_BYTES);
-    int64_t id = 0;
-    while (id == 0) sqlite3_randomness(sizeof id, &id);
-    int rc = 0;
-    if (sync->fitted == NULL) id = 0;
-    else rc = sync->fitted->methods->save(sync->fitted, &bytes, err);
-    if (rc == 0)
-        rc = store_write_model(&sync->table->store, (struct span){bytes.data, bytes.size}, err);
-    if (rc == 0) rc = store_set(&sync->table->store, "fit", id, err);
-    if (rc == 0) sync->fit_id = id;
-    buffer_deinit(&bytes);
-    return rc;
-}
-
 /* Deletes all rows whose vector a model made; `any`: there are others. */
 static int forget_model_rows(struct semantic_table *table, struct store_state *state, int any,
                              struct error *err)
@@ -442,7 +426,18 @@ struct batch {
     int is_new_model;             /* all that the old model made goes before it */
     int any_own;                  /* with vectors that the user gave, which stay */
     size_t dimensions;            /* of a new model; 0: those of the first vector that comes */
+    struct buffer fitted;         /* the bytes of a new model that was fitted; owned */
+    int64_t fit;                  /* their number; 0: none */
 };
+
+static int store_fit(struct semantic_sync *sync, const struct batch *batch, struct error *err)
+{
+    struct store *store = &sync->table->store;
+    int rc = store_write_model(store, (struct span){batch->fitted.data, batch->fitted.size}, err);
+    if (rc == 0) rc = store_set(store, "fit", batch->fit, err);
+    if (rc == 0) sync->fit_id = batch->fit;
+    return rc;
+}
 
 /* The first batch of a fit or a rebuild: whether the new model's vectors fit what stays. */
 static int check_new_model(struct semantic_sync *sync, const struct store_state *state,
@@ -468,6 +463,10 @@ static int check_new_model(struct semantic_sync *sync, const struct store_state 
             err, ERROR_INVALID,
             "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
             table->config.dimensions, name, batch->dimensions);
+    if (rc == 0 && sync->fitted != NULL) {
+        rc = sync->fitted->methods->save(sync->fitted, &batch->fitted, err);
+        batch->fit = store_number(hash_bytes(batch->fitted.data, batch->fitted.size, 0));
+    }
     return rc;
 }
 
@@ -477,6 +476,7 @@ static int prepare_batch(struct semantic_sync *sync, const struct store_state *s
     struct store_state after = *state;
     int rc = 0;
     *batch = (struct batch){.changes = memory_alloc(sync->n_rows, sizeof *batch->changes)};
+    buffer_init(&batch->fitted, MODEL_MAX_BYTES);
     if (batch->changes == NULL) return error_nomem(err);
     for (size_t i = 0; i < sync->n_rows; i++) batch->changes[i] = pending_change(&sync->rows[i]);
     if (!sync->started && sync->clear) rc = check_new_model(sync, state, batch, err);
@@ -491,7 +491,7 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
     const char *name = catalog_entry_name(sync->entry);
     int rc = forget_model_rows(table, state, batch->any_own, err);
     if (rc == 0) rc = failures_clear(&table->store, state, err);
-    if (rc == 0) rc = store_fit(sync, err);
+    if (rc == 0) rc = store_fit(sync, batch, err);
     if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
     if (rc == 0) rc = semantic_store_identity(table, name, err);
     if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)batch->dimensions, err);
@@ -512,6 +512,22 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
 }
 
+static uint64_t hash_ids(const struct sync_ids *ids, uint64_t before)
+{
+    return hash_bytes(ids->items, ids->n * sizeof *ids->items, before);
+}
+
+/* What stands for all of it. */
+static uint64_t hash_batch(const struct semantic_sync *sync, const struct batch *batch)
+{
+    const char *name = catalog_entry_name(sync->entry);
+    uint64_t hash = store_hash_changes(batch->changes, sync->n_rows, 0);
+    if (!sync->started) hash = hash_ids(&sync->settled, hash_ids(&sync->gone, hash));
+    if (!batch->is_new_model) return hash;
+    const uint64_t numbers[] = {(uint64_t)batch->fit, batch->dimensions};
+    return hash_bytes(name, strlen(name), hash_bytes(numbers, sizeof numbers, hash));
+}
+
 int sync_store(struct semantic_sync *sync, struct error *err)
 {
     struct store *store = &sync->table->store;
@@ -523,9 +539,10 @@ int sync_store(struct semantic_sync *sync, struct error *err)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
     if (rc == 0) rc = prepare_batch(sync, &state, &batch, err);
-    if (rc == 0) rc = store_write_begin(store, &state, err);
+    if (rc == 0) rc = store_write_begin(store, &state, hash_batch(sync, &batch), err);
     if (rc == 0) rc = store_write_end(store, write_batch(sync, &state, &batch, err));
     memory_free(batch.changes);
+    buffer_deinit(&batch.fitted);
     return rc;
 }
 

@@ -200,11 +200,7 @@ static int renew_partitions(struct store *store, struct store_state *state, int6
     const struct index_partitions *before;
     if (!store_is_partitioned(store)) return 0;
     int rc = placement_read(store, state, &before, err);
-    if (rc == ERROR_CORRUPT) {
-        state->partitions = 0;
-        rc = store_delete_partitions(store, err);
-        return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
-    }
+    if (rc == ERROR_CORRUPT) return store_delete_partitions(store, state, err);
     return rc == 0 && before != NULL ? move_centroids(store, state, last_block, before, err) : rc;
 }
 

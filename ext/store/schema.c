@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
+#include "store/write.h"
 
 static const struct {
     const char *suffix, *definition;
@@ -88,10 +90,39 @@ static int create(struct store *store, size_t i, struct error *err)
                              store->name, shadows[i].suffix, shadows[i].definition);
 }
 
+/* 'created': no other index of the schema has it, as the schema changes with each; after a CREATE
+ * that was rolled back the same one comes again. */
+static int number_created(struct store *store, const struct schema_config *config,
+                          struct error *err)
+{
+    const char *const texts[] = {store->name, config->model, config->reranker, config->columns};
+    const struct store_options *options = &store->options;
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = statement_prepare(store->db, &statement, err, "PRAGMA \"%w\".schema_version",
+                               store->schema);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0) {
+        const uint64_t numbers[] = {(uint64_t)sqlite3_column_int64(statement, 0),
+                                    (uint64_t)options->metric,
+                                    (uint64_t)options->quantize,
+                                    options->partitions == STORE_AUTO ? UINT64_MAX
+                                                                      : options->partitions,
+                                    (uint64_t)options->keeps_texts,
+                                    config->dimensions};
+        uint64_t hash = hash_bytes(numbers, sizeof numbers, 0);
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            hash = hash_bytes(texts[i], strlen(texts[i]), hash);
+        store->created = store_number(hash);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
 int schema_create(struct store *store, const struct schema_config *config, struct error *err)
 {
     int rc = check_free(store, store->name, err);
-    while (store->created == 0) sqlite3_randomness(sizeof store->created, &store->created);
+    if (rc == 0) rc = number_created(store, config, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix)) rc = create(store, i, err);
     if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);

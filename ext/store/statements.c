@@ -11,8 +11,8 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_N_BLOCKS] = "SELECT count(*) FROM " X_BLOCKS,
     [STORE_LAST_BLOCK] = "SELECT max(block) FROM " X_BLOCKS,
     [STORE_BLOCK_WITH_ROOM] =
-        "SELECT block FROM " X_BLOCKS
-        " WHERE partition = ?1 AND room > 0 AND block > ?2 ORDER BY room DESC LIMIT 1",
+        "SELECT block FROM " X_BLOCKS " WHERE partition = ?1 AND room > 0 AND block > ?2 "
+        "ORDER BY room DESC, block DESC LIMIT 1",
     [STORE_LAST_CAPACITY] = "SELECT n + room FROM " X_BLOCKS
                             " WHERE partition = ?1 AND room = 0 ORDER BY block DESC LIMIT 1",
     [STORE_N_ROWS_OF_PARTITION] =
@@ -55,7 +55,7 @@ static const char *const kept_sql[N_KEPT] = {
 static const char *const query_sql[] = {
     [STORE_IDS] = "SELECT id FROM " X_ROWS " ORDER BY id",
     [STORE_ROWS] = "SELECT id, hash, own FROM " X_ROWS " ORDER BY id",
-    [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0",
+    [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0 ORDER BY id",
     [STORE_TEXT_IDS] = "SELECT id FROM " X_TEXT " ORDER BY id",
     [STORE_TEXTS] = "SELECT id, text FROM " X_TEXT " ORDER BY id",
     [STORE_TEXT] = "SELECT id, text FROM " X_TEXT " WHERE id = ?1",
@@ -70,7 +70,7 @@ static const char *const query_sql[] = {
     [STORE_BLOCK_NUMBERS] = "SELECT block FROM " X_BLOCKS,
     [STORE_BLOCKS_UNTIL] = "SELECT block FROM " X_BLOCKS " WHERE block <= ?1 ORDER BY block",
     [STORE_BLOCKS_OF_PARTITION] =
-        "SELECT block, n FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2",
+        "SELECT block, n FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2 ORDER BY block",
     [STORE_DATA] = "SELECT d.bytes, b.version FROM " X_DATA " d LEFT JOIN " X_BLOCKS
                    " b ON b.block = d.block WHERE d.block = ?1",
     [STORE_CENTROIDS] = "SELECT partition, centroid FROM " X_PARTITIONS " ORDER BY partition",

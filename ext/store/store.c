@@ -318,9 +318,11 @@ int store_put_centroid(struct store *store, int64_t partition, const float *cent
                                 dimensions * sizeof *centroid, err);
 }
 
-int store_delete_partitions(struct store *store, struct error *err)
+int store_delete_partitions(struct store *store, struct store_state *state, struct error *err)
 {
-    return store_execute(store, "DELETE FROM " X_PARTITIONS, err);
+    int rc = store_execute(store, "DELETE FROM " X_PARTITIONS, err);
+    state->partitions = 0;
+    return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
 }
 
 /* ---- many at once ---------------------------------------------------------------------------- */
@@ -360,9 +362,7 @@ int store_delete_all(struct store *store, struct store_state *state, struct erro
     if (rc == 0) rc = store_delete_blocks(store, err);
     if (rc == 0 && store_keeps_vectors(store))
         rc = store_execute(store, "DELETE FROM " X_VECTORS, err);
-    if (rc == 0 && store_is_partitioned(store)) rc = store_delete_partitions(store, err);
-    state->partitions = 0;
-    return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
+    return rc == 0 && store_is_partitioned(store) ? store_delete_partitions(store, state, err) : rc;
 }
 
 /* ---- X_model --------------------------------------------------------------------------------- */

@@ -6,10 +6,10 @@
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
- *       'generation' (a random number, another after each write of rows),
+ *       'generation' (a number, another after each write of rows),
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
- *       'created' (a random number that tells indexes of one name apart; 0 or none: not known),
+ *       'created' (a number, another for each index of the file; 0 or none: not known),
  *       'fit' (id of the fitted model; 0: none), 'columns' (JSON [[name, affinity], ...]),
  *       'failures' (1: there is X_failures)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
@@ -40,6 +40,15 @@
  *       code); no blocks, no partitions
  *   2   this one
  * An index of another format is refused: it is made again from its content.
+ *
+ * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'fit' of
+ * the model's bytes; 'created' of name, options and how often the schema had changed; 'generation'
+ * of the one before ('created' for the first) and of all that the write was told to do. So the same
+ * statements give the same bytes in every table, by any number of threads, on any processor; and
+ * two writes have the same number only if they are the same write of the same rows, as after a
+ * ROLLBACK. Files made before have random numbers, and go on from those.
+ *
+ * A place of a block that no row has is zero: nothing stays of what was deleted or moved.
  *
  * What is scanned lies in blocks: SQLite reads a blob of 256 KiB for a quarter of what 170 rows of
  * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in rows: a blob's end can
@@ -78,6 +87,7 @@ struct store_options {
 };
 
 #define STORE_AUTO SIZE_MAX
+#define STORE_NO_INDEX (-1)
 
 /* How far the writes of a transaction are, see write.h. One for all struct store of an index that
  * live in it. */
@@ -108,7 +118,7 @@ enum store_question {
 enum store_query {
     STORE_IDS,                 /* [id] */
     STORE_ROWS,                /* [id], hash, own */
-    STORE_MODEL_IDS,           /* id of rows whose vector a model made */
+    STORE_MODEL_IDS,           /* [id] of rows whose vector a model made */
     STORE_TEXT_IDS,            /* [id] of texts */
     STORE_TEXTS,               /* [id], text */
     STORE_TEXT,                /* id, text of id ?1 */
@@ -120,7 +130,7 @@ enum store_query {
     STORE_BLOCK_OF_ROW,        /* the same of id ?1 */
     STORE_BLOCK_NUMBERS,       /* block */
     STORE_BLOCKS_UNTIL,        /* [block], up to ?1 */
-    STORE_BLOCKS_OF_PARTITION, /* block, n of partition ?1, after number ?2 */
+    STORE_BLOCKS_OF_PARTITION, /* [block], n of partition ?1, after number ?2 */
     STORE_DATA,                /* bytes, version of block ?1 */
     STORE_CENTROIDS,           /* [partition], centroid */
     STORE_LOST_DATA,           /* block, of bytes that belong to none */
@@ -138,7 +148,7 @@ struct store {
     sqlite3 *db;
     char *schema, *name; /* of the index; owned */
     struct store_options options;
-    int64_t created;                     /* which of the indexes that had this name; 0: not known */
+    int64_t created; /* which of the indexes that had this name; 0: not known; STORE_NO_INDEX */
     struct store_write *write;           /* borrowed */
     sqlite3_stmt *kept[STORE_N_KEPT];    /* prepared statements; NULL: not yet */
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
@@ -255,10 +265,10 @@ int store_put_data(struct store *store, int64_t number, const void *bytes, size_
 int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err);
 int store_delete_block(struct store *store, int64_t number, struct error *err);
 
-/* Writes or replaces the centroid [dimensions] of a partition; deletes all. */
+/* Writes or replaces the centroid [dimensions] of a partition; deletes all: there are none then. */
 int store_put_centroid(struct store *store, int64_t partition, const float *centroid,
                        size_t dimensions, struct error *err);
-int store_delete_partitions(struct store *store, struct error *err);
+int store_delete_partitions(struct store *store, struct store_state *state, struct error *err);
 
 /* Deletes all blocks; those up to a number; and bytes that belong to none. */
 int store_delete_blocks(struct store *store, struct error *err);
