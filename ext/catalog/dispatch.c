@@ -231,7 +231,8 @@ static int embed_unknown(struct dispatch *dispatch, struct error *err)
     struct model_texts unknown;
     struct model_sink sink = {emit, flush_store, dispatch->refusals == NULL ? NULL : refuse,
                               dispatch};
-    int rc = list_unknown(dispatch, &unknown, err);
+    int rc = entry_check_network(dispatch->catalog, dispatch->entry->base, err);
+    if (rc == 0) rc = list_unknown(dispatch, &unknown, err);
     if (rc != 0) return rc;
     rc = call_embed(dispatch->entry, dispatch->entry->base->model, &unknown, &sink, err);
     memory_free((void *)unknown.texts);
@@ -378,11 +379,12 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err)
 {
-    (void)catalog;
     struct catalog_statistics *statistics = &entry->base->statistics;
     double start = clock_seconds();
-    int rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
-                          &statistics->usage, err);
+    int rc = entry_check_network(catalog, entry->base, err);
+    if (rc != 0) return rc;
+    rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
+                      &statistics->usage, err);
     statistics->seconds += clock_seconds() - start;
     for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)
         statistics->texts += candidates->refused == NULL || !candidates->refused[i];

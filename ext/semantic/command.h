@@ -7,6 +7,7 @@
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
  *   'optimize'         writes all blocks anew, see store/optimize.h
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'embedded HASH'    with a rowid and an embedding: a row of semantic_pending, see update.c
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */
 #ifndef SEMANTIC_COMMAND_H

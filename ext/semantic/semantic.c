@@ -11,6 +11,8 @@ int semantic_register(struct connection *connection)
     if (rc == SQLITE_OK) rc = failures_register(connection, registry);
     if (rc == SQLITE_OK) rc = progress_register(connection, registry);
     if (rc == SQLITE_OK) rc = estimate_register(connection, registry);
+    if (rc == SQLITE_OK) rc = status_register(connection, registry);
+    if (rc == SQLITE_OK) rc = pending_function_register(connection, registry);
     if (rc == SQLITE_OK) rc = search_each_register(connection, registry);
     if (rc == SQLITE_OK) rc = recall_register(connection, registry);
     return rc;

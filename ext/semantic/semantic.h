@@ -16,6 +16,8 @@ int sync_register(struct connection *connection, struct semantic_registry *regis
 int failures_register(struct connection *connection, struct semantic_registry *registry);
 int progress_register(struct connection *connection, struct semantic_registry *registry);
 int estimate_register(struct connection *connection, struct semantic_registry *registry);
+int status_register(struct connection *connection, struct semantic_registry *registry);
+int pending_function_register(struct connection *connection, struct semantic_registry *registry);
 int search_each_register(struct connection *connection, struct semantic_registry *registry);
 int recall_register(struct connection *connection, struct semantic_registry *registry);
 

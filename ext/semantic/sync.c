@@ -174,6 +174,23 @@ struct progress_counts sync_counts(const struct semantic_sync *sync)
                                     .requests = (int64_t)sync->n_requests};
 }
 
+static void free_lists(struct semantic_sync *sync)
+{
+    memory_free(sync->ids.items);
+    memory_free(sync->gone.items);
+    memory_free(sync->settled.items);
+}
+
+int sync_compare(struct semantic_table *table, enum sync_kind kind,
+                 struct sync_difference *difference, struct error *err)
+{
+    struct semantic_sync sync = {.table = table};
+    int rc = plan(&sync, kind, err);
+    *difference = (struct sync_difference){sync.ids.n, sync.gone.n, sync.n_total};
+    free_lists(&sync);
+    return rc;
+}
+
 static void report(struct semantic_sync *sync)
 {
     struct progress_counts counts = sync_counts(sync);
@@ -224,9 +241,7 @@ void sync_close(struct semantic_sync *sync)
     if (sync == NULL) return;
     free_batch(sync);
     model_free(sync->fitted);
-    memory_free(sync->ids.items);
-    memory_free(sync->gone.items);
-    memory_free(sync->settled.items);
+    free_lists(sync);
     memory_free(sync);
 }
 
@@ -435,6 +450,7 @@ static int store_fit(struct semantic_sync *sync, const struct batch *batch, stru
     struct store *store = &sync->table->store;
     int rc = store_write_model(store, (struct span){batch->fitted.data, batch->fitted.size}, err);
     if (rc == 0) rc = store_set(store, "fit", batch->fit, err);
+    if (rc == 0) rc = store_set(store, "fitted_on", batch->fit == 0 ? 0 : sync->n_readable, err);
     if (rc == 0) sync->fit_id = batch->fit;
     return rc;
 }

@@ -70,6 +70,14 @@ void sync_limit(struct semantic_sync *sync, size_t n_rows);
 int sync_pending(const struct semantic_sync *sync);
 int sync_collect(struct semantic_sync *sync, struct error *err);
 
+/* What a sync has to do, found out without its model. */
+struct sync_difference {
+    size_t n_changed, n_gone; /* rows to embed; to delete */
+    int64_t n_total;          /* content rows that have a text */
+};
+int sync_compare(struct semantic_table *table, enum sync_kind kind,
+                 struct sync_difference *difference, struct error *err);
+
 /* Passes over the next batch and raises *estimate by what it would take. */
 int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate, struct error *err);
 

@@ -114,6 +114,18 @@ static int do_batch(struct sync_cursor *cursor, struct error *err)
     return rc;
 }
 
+/* SQLite takes a SELECT for one that only reads, and refuses the first batch: by then that is
+ * embedded, and maybe paid for. */
+static int check_writable(struct semantic_table *index, struct error *err)
+{
+    int read_only;
+    int rc = connection_is_read_only(index->connection, index->store.schema, &read_only, err);
+    if (rc != 0 || !read_only) return rc;
+    rc = error_set(err, ERROR_STORAGE, "%s", sqlite3_errstr(SQLITE_READONLY));
+    err->storage_code = SQLITE_READONLY;
+    return rc;
+}
+
 static int add_report(struct sync_cursor *cursor, struct error *err)
 {
     if (cursor->n_reports == cursor->capacity) {
@@ -155,6 +167,7 @@ static int sync_all(struct sync_cursor *cursor, struct error *err)
         cursor->name = memory_copy(index->store.name, strlen(index->store.name));
         if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
     }
+    if (rc == 0) rc = check_writable(index, err);
     if (rc == 0) rc = progress_begin(index, &cursor->progress, err);
     if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = sync_open(index, SYNC_CHANGES, cursor->progress, &cursor->sync, err);

@@ -11,7 +11,9 @@
  *   flush        writing them                   search_each    semantic_search_each
  *   command      'sync', 'rebuild', ...         recall         semantic_recall
  *   registry     the tables connected now       failures       semantic_failures
- *   progress     what syncs are doing           semantic       what is registered
+ *   progress     what syncs are doing           status         semantic_status
+ *   embedded     rows embedded elsewhere        pending_function  semantic_pending
+ *   semantic     what is registered
  *
  * The shadow tables are store/'s.
  */

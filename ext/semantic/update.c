@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
+#include "semantic/embedded.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/pending.h"
@@ -189,19 +190,55 @@ static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **col
     return add_pending(table, &row, err);
 }
 
+/* A row that semantic_pending gave, see embedded.h. */
+static int put_embedded(struct semantic_table *table, int64_t id, const char *hash,
+                        sqlite3_value *embedding, struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    int needed = 0;
+    int rc = embedded_settle(table, hash, is_given(embedding), &row, &needed, err);
+    if (rc == 0 && is_given(embedding)) {
+        rc = copy_vector(embedding, table, &row, err);
+        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
+    }
+    if (rc == 0 && needed) return add_pending(table, &row, err);
+    memory_free(row.text);
+    memory_free(row.vector);
+    return rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT &&
+                   sqlite3_vtab_on_conflict(table->store.db) == SQLITE_IGNORE
+               ? 0
+               : rc;
+}
+
+/* INSERT INTO x(x) VALUES ('...'); 'embedded ...' alone comes with a row. */
+static int take_command(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
+                        struct error *err)
+{
+    static const char embedded[] = "embedded ";
+    sqlite3_value **columns = argv + 2;
+    const char *text = (const char *)sqlite3_value_text(columns[COLUMN_TABLE]);
+    if (text == NULL) return error_nomem(err);
+    int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0;
+    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+        if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) && is_given(columns[i]))
+            return error_set(err, ERROR_INVALID, "%s",
+                             is_row ? "'embedded' takes a rowid and an embedding: name no other "
+                                      "column"
+                                    : "a command stands alone: name no other column");
+    if (!is_row) return semantic_command(table, text, err);
+    int64_t id;
+    if (!argument_integer(argv[1], &id))
+        return error_set(err, ERROR_INVALID, "'embedded' needs the rowid of its row");
+    *rowid = id;
+    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING], err);
+}
+
 static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
                   struct error *err)
 {
     sqlite3_value **columns = argv + 2;
-    sqlite3_value *command = columns[COLUMN_TABLE];
-    if (sqlite3_value_type(command) != SQLITE_NULL) {
-        const char *text = (const char *)sqlite3_value_text(command);
-        for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
-            if (i != COLUMN_TABLE && is_given(columns[i]))
-                return error_set(err, ERROR_INVALID,
-                                 "a command stands alone: name no other column");
-        return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
-    }
+    if (sqlite3_value_type(columns[COLUMN_TABLE]) != SQLITE_NULL)
+        return take_command(table, argv, rowid, err);
     int64_t id = 0;
     int rc = check_columns(table, columns, 0, err);
     if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);

@@ -1,8 +1,9 @@
 /*
  * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
  *
- * All SQL on them is in statements.c, store.c and schema.c; what the words and numbers in them are
- * for is told by those who ask. An index named X has (all are ours alone; read as hostile input):
+ * All SQL on them is in statements.c, store.c, schema.c and figures.c; what the words and numbers in
+ * them are for is told by those who ask. An index named X has (all are ours alone; read as hostile
+ * input):
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
@@ -10,8 +11,8 @@
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
  *       'created' (a number, another for each index of the file; 0 or none: not known),
- *       'fit' (id of the fitted model; 0: none), 'columns' (JSON [[name, affinity], ...]),
- *       'failures' (1: there is X_failures)
+ *       'fit' (id of the fitted model; 0: none), 'fitted_on' (how many rows; 0 or none: not known),
+ *       'columns' (JSON [[name, affinity], ...]), 'failures' (1: there is X_failures)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
