@@ -1,5 +1,6 @@
 #include "semantic/command.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -11,18 +12,68 @@
 #include "store/optimize.h"
 #include "store/write.h"
 
-static int synchronize(struct semantic_table *table, int rebuild, struct error *err)
+/* Nothing of a statement that fails is written, but what was paid for is not lost: it is found by
+ * the next try. That is nothing to tell of a model that is fitted, which costs nothing. */
+static void tell_what_is_kept(const struct semantic_sync *sync, struct error *err)
 {
-    struct semantic_sync *sync;
-    int rc = sync_open(table, rebuild, &sync, err);
+    size_t n = sync->n_embedded;
+    if (catalog_entry_model(sync->entry)->methods->fit != NULL) return;
+    for (size_t i = 0; i < sync->n_rows; i++) n += sync->rows[i].vector != NULL;
+    if (n > 0)
+        error_context(err,
+                      "nothing is written, but the vectors of %zu rows are kept in memory, and the "
+                      "next try asks for the rest only",
+                      n);
+}
+
+static int do_batches(struct semantic_sync *sync, struct error *err)
+{
+    int rc = 0;
     while (rc == 0 && sync_pending(sync)) {
         rc = sync_collect(sync, err);
+        if (rc == 0) rc = sync_failure(sync, err);
         if (rc == 0) rc = sync_store(sync, err);
         if (rc == 0) sync_stored(sync);
-        if (rc == 0) rc = sync_failure(sync, err);
+    }
+    if (rc != 0 && rc != ERROR_NOMEM) tell_what_is_kept(sync, err);
+    return rc;
+}
+
+static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t most,
+                       struct error *err)
+{
+    struct progress *progress;
+    struct semantic_sync *sync = NULL;
+    int rc = progress_begin(table, &progress, err);
+    if (rc == 0) rc = sync_open(table, kind, progress, &sync, err);
+    if (rc == 0) {
+        sync_limit(sync, most);
+        rc = do_batches(sync, err);
     }
     sync_close(sync);
+    progress_end(progress, rc);
     return rc;
+}
+
+/* 'sync', and 'sync 10000' for so many rows at most. */
+static int read_bound(const char *text, size_t *most, struct error *err)
+{
+    int64_t number = 0;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9' && number < INT64_MAX / 100; p++)
+        number = number * 10 + (*p - '0');
+    if (p == text || *p != '\0' || number == 0)
+        return error_set(err, ERROR_INVALID,
+                         "sync: expected a number of rows, 1 or more, not '%.100s'", text);
+    *most = (uint64_t)number > SIZE_MAX ? SIZE_MAX : (size_t)number;
+    return 0;
+}
+
+static int sync_some(struct semantic_table *table, const char *bound, struct error *err)
+{
+    size_t most = 0;
+    int rc = read_bound(bound, &most, err);
+    return rc == 0 ? synchronize(table, SYNC_CHANGES, most, err) : rc;
 }
 
 /* The batch is for this table, as this connection sees it now. */
@@ -52,14 +103,20 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
 {
     int rc = flush_pending(table, err);
     if (rc != 0) return rc;
-    if (sqlite3_stricmp(command, "sync") == 0) return synchronize(table, 0, err);
-    if (sqlite3_stricmp(command, "rebuild") == 0) return synchronize(table, 1, err);
+    if (sqlite3_stricmp(command, "sync") == 0)
+        return synchronize(table, SYNC_CHANGES, SIZE_MAX, err);
+    if (sqlite3_strnicmp(command, "sync ", 5) == 0) return sync_some(table, command + 5, err);
+    if (sqlite3_stricmp(command, "retry") == 0)
+        return synchronize(table, SYNC_RETRY, SIZE_MAX, err);
+    if (sqlite3_stricmp(command, "rebuild") == 0)
+        return synchronize(table, SYNC_REBUILD, SIZE_MAX, err);
     if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);
     if (sqlite3_stricmp(command, "integrity-check") == 0)
         return semantic_integrity_check(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
-    return error_set(
-        err, ERROR_INVALID,
-        "unknown command '%.100s' (there are: sync, rebuild, optimize, integrity-check)", command);
+    return error_set(err, ERROR_INVALID,
+                     "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, "
+                     "integrity-check)",
+                     command);
 }

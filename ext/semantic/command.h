@@ -2,9 +2,12 @@
  * command.h: INSERT INTO movie_index(movie_index) VALUES ('...').
  *
  *   'sync'             embeds what is new or changed, deletes what is gone, in this one statement
+ *   'sync 10000'       the same for so many rows at most; the rest is left to the next one
+ *   'retry'            the same as 'sync', and rows that could not be embedded are tried again
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
  *   'optimize'         writes all blocks anew, see store/optimize.h
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'embedded HASH'    with a rowid and an embedding: a row of semantic_pending, see update.c
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */
 #ifndef SEMANTIC_COMMAND_H

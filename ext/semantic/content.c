@@ -2,10 +2,14 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "model/model.h"
 #include "sqlite/statement.h"
 #include "store/store.h"
+#include "text/blank.h"
 
+/* What is trimmed: the blanks of ASCII alone, as the hashes of all that is stored are of texts
+ * trimmed so. */
 static int is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -63,20 +67,24 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 }
 
 /* Joins n columns from `first` by one space, NULL and '' skipped, ends trimmed, after what is in
- * `out`. */
+ * `out`; nothing if all is white space. ERROR_INVALID for a blob, or too much: what there is, is
+ * joined all the same. */
 static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct buffer *out,
                         struct error *err)
 {
     size_t start = out->size;
+    int unusable = 0;
     for (int i = first; i < first + n; i++) {
         int type = sqlite3_column_type(row, i);
         if (type == SQLITE_NULL) continue;
-        if (type == SQLITE_BLOB)
-            return error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text",
-                             sqlite3_column_name(row, i));
-        const char *text = (const char *)sqlite3_column_text(row, i);
+        if (type == SQLITE_BLOB && !unusable)
+            unusable = error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text",
+                                 sqlite3_column_name(row, i));
+        const char *text = type == SQLITE_BLOB ? sqlite3_column_blob(row, i)
+                                               : (const char *)sqlite3_column_text(row, i);
         int size = sqlite3_column_bytes(row, i);
-        if (text == NULL) return statement_error(db, SQLITE_NOMEM, err);
+        if (text == NULL && (size > 0 || type != SQLITE_BLOB))
+            return statement_error(db, SQLITE_NOMEM, err);
         if (size == 0) continue;
         int rc = out->size > start ? buffer_append(out, " ", 1, err) : 0;
         if (rc == 0) rc = buffer_append(out, text, (size_t)size, err);
@@ -87,7 +95,9 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
     while (lead < out->size && is_space(out->data[lead])) lead++;
     if (lead > start) memmove(out->data + start, out->data + lead, out->size - lead);
     out->size -= lead - start;
-    return 0;
+    if (!unusable && text_is_blank((struct span){out->data + start, out->size - start}))
+        out->size = start;
+    return unusable;
 }
 
 static int n_text_columns(const struct semantic_table *table)
@@ -95,16 +105,26 @@ static int n_text_columns(const struct semantic_table *table)
     return table->config.content == NULL ? 1 : (int)table->config.text.n_names;
 }
 
-/* The checked text of the row that `statement` stands on: column 0 is the id, then the text
- * columns. */
-static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int64_t id,
-                     struct buffer *text, struct error *err)
+/* The text of the row that `statement` stands on: column 0 is the id, then the text columns. */
+static int read_text(struct semantic_table *table, sqlite3_stmt *statement, struct buffer *text,
+                     struct error *bad, struct error *err)
 {
+    struct error problem;
     buffer_clear(text);
-    int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, err);
-    if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, err);
-    if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
+    bad->code = 0;
+    int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, &problem);
+    if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, &problem);
+    if (rc == ERROR_INVALID) {
+        *bad = problem;
+        return 0;
+    }
+    if (rc != 0 && err != NULL) *err = problem;
     return rc;
+}
+
+uint64_t content_hash(const struct buffer *text, const struct error *bad)
+{
+    return hash_bytes(text->data, text->size, bad->code != 0);
 }
 
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row, struct error *err)
@@ -121,7 +141,7 @@ int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct 
 }
 
 int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
-                      struct buffer *text, int *done, struct error *err)
+                      struct buffer *text, struct error *bad, int *done, struct error *err)
 {
     int row;
     int rc = content_step(table, scan, &row, err);
@@ -132,14 +152,14 @@ int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t 
                          table->config.content_rowid, table->config.content,
                          sqlite3_column_type(scan, 0) == SQLITE_NULL ? "NULL" : "another type");
     *id = sqlite3_column_int64(scan, 0);
-    return read_text(table, scan, *id, text, err);
+    return read_text(table, scan, text, bad, err);
 }
 
-int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
-                 int *found, struct error *err)
+int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
+                 int *exists, int *found, struct error *err)
 {
     sqlite3_stmt *statement = table->content_text;
-    *exists = *found = 0;
+    *exists = *found = bad->code = 0;
     int rc = 0;
     if (statement == NULL) {
         rc = prepare_text(table, &statement, 0, err);
@@ -149,8 +169,8 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
     sqlite3_reset(statement);
     sqlite3_bind_int64(statement, 1, id);
     rc = content_step(table, statement, exists, err);
-    if (rc == 0 && *exists) rc = read_text(table, statement, id, text, err);
-    *found = rc == 0 && *exists && text->size > 0;
+    if (rc == 0 && *exists) rc = read_text(table, statement, text, bad, err);
+    *found = rc == 0 && *exists && (text->size > 0 || bad->code != 0);
     sqlite3_reset(statement);
     if (rc != 0) {
         /* A statement of ours on a view that reads this index would keep the table connected. */

@@ -16,14 +16,19 @@
 int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err);
 
 /* The next row: its id, its text in `text` (buffer initialised by the caller), which may be empty.
- * *done after the last. ERROR_INVALID names the row when an id
- * or a text is not usable. */
+ * *done after the last. *bad: why that text cannot be embedded, a blob, no UTF-8, too long; code 0
+ * if it can. ERROR_INVALID when an id is not usable. */
 int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
-                      struct buffer *text, int *done, struct error *err);
+                      struct buffer *text, struct error *bad, int *done, struct error *err);
 
-/* The text of one row, checked. *found = 0: no such row, or an empty text; *exists tells which. */
-int content_text(struct semantic_table *table, int64_t id, struct buffer *text, int *exists,
-                 int *found, struct error *err);
+/* The text of one row, and *bad as above. *found = 0: no such row, or nothing to embed; *exists
+ * tells which. */
+int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
+                 int *exists, int *found, struct error *err);
+
+/* What X_rows and X_failures remember of a text that was read: another number for another text, and
+ * for the same bytes if they can be embedded now. */
+uint64_t content_hash(const struct buffer *text, const struct error *bad);
 
 /* statement_step for a statement on the content. While it runs no search of the same index can: a
  * view that reads its own index would never end. */

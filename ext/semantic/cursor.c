@@ -1,5 +1,6 @@
 #include "semantic/cursor.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -14,7 +15,7 @@
 
 struct hit {
     struct retrieve_row row;
-    float relevance;
+    float relevance; /* NAN: the reranker cannot read its document */
 };
 
 struct semantic_cursor {
@@ -115,7 +116,8 @@ static int take_all(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
-/* The documents of all hits, one after the other in `all`; `documents` points into it. */
+/* The documents of all hits, one after the other in `all`; `documents` points into it. What cannot
+ * be a text (a blob) is an empty one: the reranker does not see it. */
 static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
                           struct span *documents, struct error *err)
 {
@@ -124,12 +126,14 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
         size_t start = all->size;
         rc = read_content(cursor, cursor->hits[i].row.id, err);
-        if (rc == 0 && cursor->content_found)
+        if (rc == 0 && cursor->content_found) {
             rc = content_document(table, cursor->content, all, err);
+            if (rc == ERROR_INVALID) {
+                all->size = start;
+                rc = 0;
+            }
+        }
         documents[i].size = all->size - start;
-        if (rc == 0)
-            rc = model_check_text((struct span){all->data + start, documents[i].size}, 0, err);
-        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)cursor->hits[i].row.id);
     }
     size_t at = 0;
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; at += documents[i++].size)
@@ -141,7 +145,9 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
 static int compare_relevance(const void *a, const void *b)
 {
     const struct hit *x = a, *y = b;
-    if (x->relevance != y->relevance) return x->relevance > y->relevance ? -1 : 1;
+    if (isnan(x->relevance) != isnan(y->relevance)) return isnan(x->relevance) ? 1 : -1;
+    if (x->relevance > y->relevance || x->relevance < y->relevance)
+        return x->relevance > y->relevance ? -1 : 1;
     return x->row.rank < y->row.rank ? -1 : x->row.rank > y->row.rank;
 }
 
@@ -174,11 +180,13 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     buffer_init(&all, (size_t)1 << 30);
     struct span *documents = NULL;
     float *similarities = NULL;
+    unsigned char *refused = NULL;
     int rc = 0;
     if (cursor->n_hits > 0) {
         documents = memory_zalloc(cursor->n_hits, sizeof *documents);
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
-        if (documents == NULL || similarities == NULL) rc = error_nomem(err);
+        refused = memory_alloc(cursor->n_hits, 1);
+        if (documents == NULL || similarities == NULL || refused == NULL) rc = error_nomem(err);
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
             similarities[i] = (float)cursor->hits[i].row.similarity;
@@ -187,11 +195,13 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
             .documents = documents,
             .n_documents = cursor->n_hits,
             .similarities = index_metrics[table->config.metric].is_bounded ? similarities : NULL,
-            .cancel = &table->connection->cancel};
+            .cancel = &table->connection->cancel,
+            .refused = refused};
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
     }
     memory_free(documents);
     memory_free(similarities);
+    memory_free(refused);
     buffer_deinit(&all);
     cursor->scored = rc == 0;
     return rc;
@@ -256,12 +266,11 @@ int semantic_next(sqlite3_vtab_cursor *base)
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    struct store_row row;
-    int found;
+    int found, rc = 0;
     if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    int rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
-    if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
+    if (waiting == NULL) rc = store_has_row(&table->store, cursor->id, &found, err);
+    else found = waiting->kind < PENDING_DELETE;
     cursor->eof = rc != 0 || !found;
     return rc;
 }
@@ -269,7 +278,8 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return store_query(&table->store, STORE_IDS, &cursor->listing, err);
+    enum store_query which = table->config.content == NULL ? STORE_TEXT_IDS : STORE_IDS;
+    return store_query(&table->store, which, &cursor->listing, err);
 }
 
 /* May this plan leave the pending rows where they are? */
@@ -379,7 +389,8 @@ static int result_search(struct semantic_cursor *cursor, sqlite3_context *contex
         break;
     default:
         rc = current_relevance(cursor, err);
-        if (rc == 0) sqlite3_result_double(context, cursor->hit.relevance);
+        if (rc == 0 && !isnan(cursor->hit.relevance))
+            sqlite3_result_double(context, cursor->hit.relevance);
     }
     return rc;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/pending.h"
 #include "store/store.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
@@ -91,25 +92,50 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
     return semantic_embedder(table, state, &embedder, fitted, err);
 }
 
-/* Cuts embeddings [n_rows, dimensions] into one vector a row. */
-static int emit_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
-                        size_t dimensions, struct error *err)
+/* The row's own copy of its embedding [dimensions]. */
+static int keep_vector(struct pending_row *row, const float *embedding, size_t dimensions,
+                       struct error *err)
 {
-    for (size_t i = 0; i < n_rows; i++) {
-        float *vector = memory_alloc(dimensions, sizeof *vector);
-        if (vector == NULL) return error_nomem(err);
-        memcpy(vector, embeddings + i * dimensions, dimensions * sizeof *vector);
-        memory_free(rows[i]->vector);
-        rows[i]->vector = vector;
-        rows[i]->dimensions = dimensions;
-    }
+    float *vector = memory_alloc(dimensions, sizeof *vector);
+    if (vector == NULL) return error_nomem(err);
+    memcpy(vector, embedding, dimensions * sizeof *vector);
+    memory_free(row->vector);
+    row->vector = vector;
+    row->dimensions = dimensions;
     return 0;
+}
+
+/* A model can answer with zeros: with one such row no search would work. */
+static int check_directions(struct semantic_table *table, const struct catalog_entry *entry,
+                            struct pending_row *const *rows,
+                            const struct model_embeddings *embeddings,
+                            struct catalog_refusals *refusals, struct error *err)
+{
+    size_t n_known = refusals == NULL ? 0 : refusals->n, dimensions = embeddings->dimensions;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < embeddings->n_texts; i++) {
+        struct error why;
+        if (catalog_refusals_find(refusals, n_known, i) != NULL) continue;
+        if (semantic_check_direction(table, embeddings->vectors + i * dimensions, dimensions,
+                                     &why) == 0)
+            continue;
+        error_context(&why, "%s", catalog_entry_name(entry));
+        if (refusals != NULL) {
+            rc = catalog_refusals_add(refusals, i, &why, err);
+        } else {
+            error_context(&why, "row %lld", (long long)rows[i]->id);
+            if (err != NULL) *err = why;
+            rc = why.code;
+        }
+    }
+    return rc;
 }
 
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct error *err)
+                        struct catalog_refusals *refusals, struct error *err)
 {
+    if (refusals != NULL) *refusals = (struct catalog_refusals){0};
     if (n_rows == 0) return 0;
     struct span *texts = memory_alloc(n_rows, sizeof *texts);
     struct model_embeddings embeddings = {0};
@@ -118,18 +144,35 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
         for (size_t i = 0; i < n_rows; i++)
             texts[i] = (struct span){rows[i]->text, rows[i]->text_size};
         struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel};
-        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings, err);
+        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings,
+                           refusals, err);
     }
-    /* A model can answer with zeros: with one such row no search would work. */
-    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
-        const float *vector = embeddings.vectors + i * embeddings.dimensions;
-        rc = semantic_check_direction(table, vector, embeddings.dimensions, err);
-        if (rc != 0)
-            error_context(err, "row %lld: %s", (long long)rows[i]->id, catalog_entry_name(entry));
-    }
-    if (rc == 0) rc = emit_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
+    if (rc == 0) rc = check_directions(table, entry, rows, &embeddings, refusals, err);
+    catalog_refusals_sort(refusals);
+    size_t n_refused = refusals == NULL ? 0 : refusals->n;
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        if (catalog_refusals_find(refusals, n_refused, i) == NULL)
+            rc = keep_vector(rows[i], embeddings.vectors + i * embeddings.dimensions,
+                             embeddings.dimensions, err);
+    if (rc != 0) catalog_refusals_deinit(refusals);
     memory_free(texts);
     memory_free(embeddings.vectors);
+    return rc;
+}
+
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err)
+{
+    struct catalog_refusals refusals;
+    for (size_t i = 0; i < n_rows; i++) {
+        memory_free(rows[i]->refused);
+        rows[i]->refused = NULL;
+    }
+    int rc = semantic_embed_rows(table, entry, fitted, rows, n_rows, &refusals, err);
+    for (size_t i = 0; rc == 0 && i < refusals.n; i++)
+        rc = pending_refuse(rows[refusals.items[i].text], &refusals.items[i].why, err);
+    catalog_refusals_deinit(&refusals);
     return rc;
 }
 
@@ -141,7 +184,7 @@ int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entr
     struct model_embeddings known;
     int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)
-        rc = emit_vectors(&row, 1, known.vectors, known.dimensions, err);
+        rc = keep_vector(row, known.vectors, known.dimensions, err);
     memory_free(known.vectors);
     return rc;
 }

@@ -21,10 +21,18 @@ int semantic_store_identity(struct semantic_table *table, const char *name, stru
 int semantic_reranker(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
-/* Embeds row->text of all rows, as documents, and hands each its row->vector and dimensions. */
+/* Embeds row->text of all rows, as documents, and hands each its row->vector and dimensions. A row
+ * whose text cannot be embedded for a reason of its own keeps what it had: *refusals is written (see
+ * catalog_embed; `text` is the row's place in rows) and is empty after an error. NULL: the first is
+ * the error. */
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct error *err);
+                        struct catalog_refusals *refusals, struct error *err);
+
+/* The same, and each row that has no vector then has row->refused: why. */
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err);
 
 /* Hands the row the vector of row->text if that was embedded lately and is still in memory; else it
  * stays without. */

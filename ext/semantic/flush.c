@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
+#include "store/failures.h"
 #include "store/write.h"
 
 /* Rows of the buffer by id, those of one id as they were written. */
@@ -38,14 +39,27 @@ static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
     return last;
 }
 
+/* Whether the index knows that text of a row already: by its vector, or that it has none. */
+static int is_known(struct semantic_table *table, const struct store_state *state,
+                    const struct pending_row *row, const struct store_row *stored, int *known,
+                    struct error *err)
+{
+    uint64_t hash;
+    *known = stored != NULL && !stored->own && stored->hash == row->hash;
+    if (stored != NULL) return 0;
+    int rc = failures_find(&table->store, state, row->id, &hash, known, err);
+    if (*known) *known = hash == row->hash;
+    return rc;
+}
+
 /* Takes all rows of one id: *row is what to write, NULL for nothing. A text row needs embedding
- * unless the index holds, or the row already got, a vector of that text by that model. */
+ * unless the index holds, or the row already got, what that model made of that text. */
 static int settle(struct semantic_table *table, const struct store_state *state,
                   struct pending_row *const *rows, size_t n_rows, struct pending_row **row,
                   int *needed, struct error *err)
 {
     struct store_row stored;
-    int found;
+    int found, known;
     *row = rows[n_rows - 1];
     *needed = 0;
     if ((*row)->kind != PENDING_TEXT) return 0;
@@ -53,9 +67,14 @@ static int settle(struct semantic_table *table, const struct store_state *state,
     if (rc != 0) return rc;
     *row = fold(rows, n_rows, found ? &stored : NULL);
     if (*row == NULL || (*row)->kind != PENDING_TEXT) return 0;
-    if (found && !stored.own && stored.hash == (*row)->hash) *row = NULL;
-    else *needed = (*row)->vector == NULL || (*row)->fit != state->fit;
-    return 0;
+    *needed = (*row)->text != NULL &&
+              (((*row)->vector == NULL && (*row)->refused == NULL) || (*row)->fit != state->fit);
+    rc = is_known(table, state, *row, found ? &stored : NULL, &known, err);
+    if (known) {
+        *row = NULL;
+        *needed = 0;
+    }
+    return rc;
 }
 
 static int write_rows(struct semantic_table *table, struct store_state *state,
@@ -73,37 +92,85 @@ static int write_rows(struct semantic_table *table, struct store_state *state,
     return rc;
 }
 
-int flush_pending(struct semantic_table *table, struct error *err)
+/* What of the rows that wait [n] is to be written, [*n_rows], and of that what is to be embedded
+ * first, [*n_texts]. */
+static int settle_all(struct semantic_table *table, const struct store_state *state,
+                      struct pending_row **rows, size_t n, size_t *n_rows,
+                      struct pending_row **texts, size_t *n_texts, struct error *err)
 {
-    struct semantic_pending *pending = table->pending;
-    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
-    struct store_state state;
-    struct catalog_entry *entry;
-    struct model *fitted;
-    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
-    int rc = store_write_check(&table->store, err);
-    if (rc != 0 || n == 0) return rc;
-    struct pending_row **rows = memory_alloc(n, sizeof *rows);
-    struct pending_row **texts = memory_alloc(n, sizeof *texts);
-    rc = rows == NULL || texts == NULL ? error_nomem(err)
-                                       : store_read_state(&table->store, &state, err);
-    if (rc == 0) list_rows(pending, rows);
+    struct store_state without = *state;
+    int64_t any;
+    int rc = failures_any(&table->store, state, &any, err);
+    without.keeps_failures = any != 0;
+    list_rows(table->pending, rows);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         struct pending_row *row;
         int needed;
         for (end = begin + 1; end < n && rows[end]->id == rows[begin]->id;) end++;
-        rc = settle(table, &state, rows + begin, end - begin, &row, &needed, err);
-        if (rc == 0 && row != NULL) rows[n_rows++] = row;
-        if (rc == 0 && needed) texts[n_texts++] = row;
+        rc = settle(table, &without, rows + begin, end - begin, &row, &needed, err);
+        if (rc == 0 && row != NULL) rows[(*n_rows)++] = row;
+        if (rc == 0 && needed) texts[(*n_texts)++] = row;
     }
-    if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
-    if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, err);
-    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
-    if (rc == 0) rc = write_rows(table, &state, rows, n_rows, err);
+    return rc;
+}
+
+/* One text that the model refuses is one row without a vector, and no failure of the transaction. */
+static int embed(struct semantic_table *table, const struct store_state *state,
+                 struct pending_row *const *texts, size_t n_texts, struct error *err)
+{
+    struct catalog_entry *entry;
+    struct model *fitted;
+    if (n_texts == 0) return 0;
+    int rc = semantic_embedder(table, state, &entry, &fitted, err);
+    if (rc == 0) rc = semantic_try_rows(table, entry, fitted, texts, n_texts, err);
+    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state->fit;
+    return rc;
+}
+
+/* `state` is what X_config says now. */
+static int flush(struct semantic_table *table, struct store_state *state, struct error *err)
+{
+    struct semantic_pending *pending = table->pending;
+    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
+    struct pending_row **rows = memory_alloc(n, sizeof *rows);
+    struct pending_row **texts = memory_alloc(n, sizeof *texts);
+    int rc = rows == NULL || texts == NULL ? error_nomem(err) : 0;
+    if (rc == 0) rc = settle_all(table, state, rows, n, &n_rows, texts, &n_texts, err);
+    if (rc == 0) rc = embed(table, state, texts, n_texts, err);
+    if (rc == 0) rc = write_rows(table, state, rows, n_rows, err);
     memory_free(rows);
     memory_free(texts);
     if (rc == 0) pending_flushed(pending);
-    sqlite3_set_last_insert_rowid(table->store.db,
-                                  last_rowid); /* the user's row, not one of ours */
+    return rc;
+}
+
+static int is_waiting(const struct semantic_table *table)
+{
+    return table->pending->n_rows > table->pending->n_flushed;
+}
+
+int flush_pending(struct semantic_table *table, struct error *err)
+{
+    struct store_state state;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
+    int rc = store_write_check(&table->store, err);
+    if (rc != 0 || !is_waiting(table)) return rc;
+    rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = flush(table, &state, err);
+    /* The user's row, not one of ours. */
+    sqlite3_set_last_insert_rowid(table->store.db, last_rowid);
+    return rc;
+}
+
+int flush_at_commit(struct semantic_table *table, struct error *err)
+{
+    struct store_state state;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
+    int there = 1, waiting = is_waiting(table), rc = 0;
+    if (!waiting && table->store.write->step != STORE_TORN) return 0;
+    rc = store_is_there(&table->store, &state, &there, err);
+    if (rc == 0 && there) rc = store_write_check(&table->store, err);
+    if (rc == 0 && there && waiting) rc = flush(table, &state, err);
+    sqlite3_set_last_insert_rowid(table->store.db, last_rowid);
     return rc;
 }

@@ -27,8 +27,9 @@ static void table_free(struct semantic_table *table)
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
-    registry_remove(table);
+    struct semantic_registry *held = registry_remove(table);
     memory_free(table);
+    registry_release(held);
 }
 
 static int table_new(struct semantic_registry *registry, const char *schema, const char *name,

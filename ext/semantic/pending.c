@@ -1,13 +1,20 @@
 #include "semantic/pending.h"
 
+#include <string.h>
+
 #include "base/memory.h"
+
+void pending_row_deinit(struct pending_row *row)
+{
+    memory_free(row->text);
+    memory_free(row->refused);
+    memory_free(row->vector);
+}
 
 static void drop_rows(struct semantic_pending *pending, size_t n_rows)
 {
     while (pending->n_rows > n_rows) {
-        struct pending_row *row = &pending->rows[--pending->n_rows];
-        memory_free(row->text);
-        memory_free(row->vector);
+        pending_row_deinit(&pending->rows[--pending->n_rows]);
     }
     if (pending->n_flushed > n_rows) pending->n_flushed = n_rows;
 }
@@ -30,8 +37,7 @@ int pending_add(struct semantic_pending *pending, struct pending_row *row, struc
         size_t capacity = pending->capacity == 0 ? 16 : pending->capacity * 2;
         struct pending_row *rows = memory_realloc(pending->rows, capacity, sizeof *rows);
         if (rows == NULL) {
-            memory_free(row->text);
-            memory_free(row->vector);
+            pending_row_deinit(row);
             return error_nomem(err);
         }
         pending->rows = rows;
@@ -67,6 +73,13 @@ struct store_change pending_change(const struct pending_row *row)
 {
     if (row->kind == PENDING_DELETE)
         return (struct store_change){.kind = STORE_DELETE, .id = row->id};
+    if (row->kind == PENDING_BLANK || row->refused != NULL)
+        return (struct store_change){.kind = STORE_REFUSE,
+                                     .id = row->id,
+                                     .hash = row->hash,
+                                     .text = row->text,
+                                     .text_size = row->text_size,
+                                     .why = row->refused};
     return (struct store_change){.kind = STORE_PUT,
                                  .id = row->id,
                                  .hash = row->hash,
@@ -75,6 +88,16 @@ struct store_change pending_change(const struct pending_row *row)
                                  .text_size = row->text_size,
                                  .vector = row->vector,
                                  .dimensions = row->dimensions};
+}
+
+int pending_refuse(struct pending_row *row, const struct error *why, struct error *err)
+{
+    memory_free(row->vector);
+    memory_free(row->refused);
+    row->vector = NULL;
+    row->dimensions = 0;
+    row->refused = memory_copy(why->text, strlen(why->text));
+    return row->refused == NULL ? error_nomem(err) : 0;
 }
 
 struct semantic_pending *pending_new(void)

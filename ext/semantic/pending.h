@@ -22,7 +22,7 @@
 #define PENDING_MAX_ROWS 4096
 #define PENDING_MAX_BYTES ((size_t)16 << 20)
 
-/* Notes a row; takes over row->text and row->vector, also on failure. */
+/* Notes a row; takes over what it owns, also on failure. */
 int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err);
 
 /* What is waiting for this id, the latest; NULL if nothing is. */
@@ -31,8 +31,15 @@ const struct pending_row *pending_find(const struct semantic_pending *pending, i
 /* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
 void pending_flushed(struct semantic_pending *pending);
 
-/* What the row is for the shadow tables: borrows its text and vector, which it has by now. */
+/* What the row is for the shadow tables: borrows its text and vector, which it has by now, or the
+ * reason why it has none. */
 struct store_change pending_change(const struct pending_row *row);
+
+/* Notes why the row's text cannot be embedded. ERROR_NOMEM. */
+int pending_refuse(struct pending_row *row, const struct error *why, struct error *err);
+
+/* Frees what the row owns. */
+void pending_row_deinit(struct pending_row *row);
 
 /* A buffer with one reference; NULL if out of memory. Releasing accepts NULL. */
 struct semantic_pending *pending_new(void);

@@ -59,7 +59,7 @@ static int embed_texts(struct retrieval *retrieval, struct error *err)
         rc = semantic_embedder(table, &retrieval->state, &entry, &fitted, err);
         if (rc == 0)
             rc = catalog_embed(table->connection->catalog, entry, fitted, &request,
-                               &retrieval->embeddings, err);
+                               &retrieval->embeddings, NULL, err);
     }
     const float *vector = retrieval->embeddings.vectors;
     size_t dimensions = retrieval->embeddings.dimensions;

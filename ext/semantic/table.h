@@ -10,7 +10,10 @@
  *   pending      rows that wait                 estimate       semantic_estimate
  *   flush        writing them                   search_each    semantic_search_each
  *   command      'sync', 'rebuild', ...         recall         semantic_recall
- *   registry     the tables connected now       semantic       what is registered
+ *   registry     the tables connected now       failures       semantic_failures
+ *   progress     what syncs are doing           status         semantic_status
+ *   embedded     rows embedded elsewhere        pending_function  semantic_pending
+ *   semantic     what is registered
  *
  * The shadow tables are store/'s.
  */
@@ -36,18 +39,25 @@ enum semantic_column_number {
 };
 
 /* A row written in this transaction. */
-enum pending_kind { PENDING_TEXT, PENDING_VECTOR, PENDING_DELETE };
+enum pending_kind {
+    PENDING_TEXT,
+    PENDING_VECTOR,
+    PENDING_BLANK, /* without content: a text with nothing to embed, which is kept */
+    PENDING_DELETE
+};
 
 struct pending_row {
     enum pending_kind kind;
     int64_t id;
     uint64_t hash;
-    char *text; /* owned; PENDING_TEXT: what to embed; without content also with PENDING_VECTOR, or
-                   NULL */
+    char
+        *text; /* owned; PENDING_TEXT: what to embed; without content also of the others, or NULL */
     size_t text_size;
+    char *refused; /* owned; of PENDING_TEXT, why that text cannot be embedded; NULL: not known to
+                      be so. Without a text it was not even one */
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
-    int64_t fit; /* the fit that made the vector of a PENDING_TEXT */
+    int64_t fit; /* the fit that made the vector of a PENDING_TEXT, or refused its text */
 };
 
 /* Where the buffer stood when a savepoint began. */

@@ -6,12 +6,14 @@
 #include "base/memory.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
+#include "semantic/embedded.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/pending.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "store/write.h"
+#include "text/blank.h"
 
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
@@ -61,19 +63,23 @@ static int copy_vector(sqlite3_value *value, struct semantic_table *table, struc
     return rc;
 }
 
-/* The row's text from the content table. *indexable = 0 when there is nothing to embed. */
+/* The row's text from the content table, or why it cannot be embedded. *indexable = 0 when there is
+ * nothing to embed. */
 static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable,
                              struct error *err)
 {
     struct buffer text;
+    struct error bad;
     int exists;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = content_text(table, row->id, &text, &exists, indexable, err);
+    int rc = content_text(table, row->id, &text, &bad, &exists, indexable, err);
     if (rc == 0 && !exists && row->kind == PENDING_TEXT)
         rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content,
                        (long long)row->id);
-    if (rc == 0) row->hash = hash_bytes(text.data, text.size, 0);
-    if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
+    if (rc == 0) row->hash = content_hash(&text, &bad);
+    if (rc == 0 && row->kind == PENDING_TEXT && bad.code != 0) {
+        rc = pending_refuse(row, &bad, err);
+    } else if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
         row->text = memory_copy(text.data, text.size);
         row->text_size = text.size;
         if (row->text == NULL) rc = error_nomem(err);
@@ -82,14 +88,15 @@ static int read_content_text(struct semantic_table *table, struct pending_row *r
     return rc;
 }
 
-/* The row's text from the statement: `value` is NULL for a row that has only a vector. */
+/* The row's text from the statement: `value` may be NULL. */
 static int take_text(struct pending_row *row, sqlite3_value *value, struct error *err)
 {
     struct span text = {NULL, 0};
     if (sqlite3_value_type(value) == SQLITE_NULL && row->kind == PENDING_VECTOR) return 0;
     int rc = sqlite3_value_type(value) == SQLITE_NULL ? 0 : argument_text(value, &text, err);
-    if (rc == 0) rc = model_check_text(text, row->kind == PENDING_TEXT, err);
-    if (rc == 0) {
+    if (rc == 0) rc = model_check_text(text, 0, err);
+    if (rc == 0 && row->kind == PENDING_TEXT && text_is_blank(text)) row->kind = PENDING_BLANK;
+    if (rc == 0 && text.data != NULL) {
         row->hash = hash_bytes(text.data, text.size, 0);
         row->text = memory_copy(text.data, text.size);
         row->text_size = text.size;
@@ -176,27 +183,62 @@ static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **col
     if (rc == 0 && table->config.content == NULL)
         rc = take_text(&row, columns[COLUMN_CONTENT], err);
     if (rc != 0) {
-        memory_free(row.text);
-        memory_free(row.vector);
+        pending_row_deinit(&row);
         return rc;
     }
     if (row.kind == PENDING_TEXT && !indexable) return delete_row(table, id, err);
     return add_pending(table, &row, err);
 }
 
+/* A row that semantic_pending gave, see embedded.h. */
+static int put_embedded(struct semantic_table *table, int64_t id, const char *hash,
+                        sqlite3_value *embedding, struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    int needed = 0;
+    int rc = embedded_settle(table, hash, is_given(embedding), &row, &needed, err);
+    if (rc == 0 && is_given(embedding)) {
+        rc = copy_vector(embedding, table, &row, err);
+        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
+    }
+    if (rc == 0 && needed) return add_pending(table, &row, err);
+    memory_free(row.text);
+    memory_free(row.vector);
+    return rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT &&
+                   sqlite3_vtab_on_conflict(table->store.db) == SQLITE_IGNORE
+               ? 0
+               : rc;
+}
+
+/* INSERT INTO x(x) VALUES ('...'); 'embedded ...' alone comes with a row. */
+static int take_command(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
+                        struct error *err)
+{
+    static const char embedded[] = "embedded ";
+    sqlite3_value **columns = argv + 2;
+    const char *text = (const char *)sqlite3_value_text(columns[COLUMN_TABLE]);
+    if (text == NULL) return error_nomem(err);
+    int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0;
+    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+        if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) && is_given(columns[i]))
+            return error_set(err, ERROR_INVALID, "%s",
+                             is_row ? "'embedded' takes a rowid and an embedding: name no other "
+                                      "column"
+                                    : "a command stands alone: name no other column");
+    if (!is_row) return semantic_command(table, text, err);
+    int64_t id;
+    if (!argument_integer(argv[1], &id))
+        return error_set(err, ERROR_INVALID, "'embedded' needs the rowid of its row");
+    *rowid = id;
+    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING], err);
+}
+
 static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
                   struct error *err)
 {
     sqlite3_value **columns = argv + 2;
-    sqlite3_value *command = columns[COLUMN_TABLE];
-    if (sqlite3_value_type(command) != SQLITE_NULL) {
-        const char *text = (const char *)sqlite3_value_text(command);
-        for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
-            if (i != COLUMN_TABLE && is_given(columns[i]))
-                return error_set(err, ERROR_INVALID,
-                                 "a command stands alone: name no other column");
-        return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
-    }
+    if (sqlite3_value_type(columns[COLUMN_TABLE]) != SQLITE_NULL)
+        return take_command(table, argv, rowid, err);
     int64_t id = 0;
     int rc = check_columns(table, columns, 0, err);
     if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);
@@ -240,23 +282,12 @@ int semantic_begin(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* The rows that wait are written, unless their index is not here: renamed, or made after a
- * savepoint that was rolled back, of which SQLite does not tell us. */
-static int write_pending(struct semantic_table *table, struct error *err)
-{
-    const struct semantic_pending *pending = table->pending;
-    int there = 1, rc = 0;
-    if (pending->n_rows > pending->n_flushed || pending->write.step == STORE_TORN)
-        rc = store_is_there(&table->store, &there, err);
-    return rc == 0 && there ? flush_pending(table, err) : rc;
-}
-
 int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     int was_torn = table->pending->write.step == STORE_TORN;
-    if (write_pending(table, &err) == 0) return SQLITE_OK;
+    if (flush_at_commit(table, &err) == 0) return SQLITE_OK;
     int rc = result_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a

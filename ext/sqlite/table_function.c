@@ -206,8 +206,9 @@ static const sqlite3_module module = {
 static void unregister(void *data)
 {
     struct registration *registration = data;
-    connection_release(registration->connection);
+    struct connection *connection = registration->connection;
     memory_free(registration);
+    connection_release(connection);
 }
 
 int table_function_register(struct connection *connection, const struct table_function *function,

@@ -1,8 +1,9 @@
 /*
  * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
  *
- * All SQL on them is in store.c and schema.c; what the words and numbers in them are for is told by
- * those who ask. An index named X has (all are ours alone; read as hostile input):
+ * All SQL on them is in statements.c, store.c, schema.c and figures.c; what the words and numbers in
+ * them are for is told by those who ask. An index named X has (all are ours alone; read as hostile
+ * input):
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
@@ -10,7 +11,8 @@
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
  *       'created' (a number, another for each index of the file; 0 or none: not known),
- *       'fit' (id of the fitted model; 0: none), 'columns' (JSON [[name, affinity], ...])
+ *       'fit' (id of the fitted model; 0: none), 'fitted_on' (how many rows; 0 or none: not known),
+ *       'columns' (JSON [[name, affinity], ...]), 'failures' (1: there is X_failures)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
@@ -28,6 +30,11 @@
  *       without a content table
  *   CREATE TABLE X_model(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
  *       the fitted model, cut in pieces
+ *   CREATE TABLE X_failures(id INTEGER PRIMARY KEY, hash INT NOT NULL, attempts INT NOT NULL,
+ *                           at INT NOT NULL, message TEXT NOT NULL)
+ *       rows whose text no vector can be made of, which are not in X_rows: its hash, how often it
+ *       was tried, when last (seconds since 1970) and why it cannot be. An index of a version that
+ *       had no such table gets it with its first such row
  *
  * Formats:
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
@@ -67,6 +74,7 @@ struct store_state {
     int64_t generation; /* of all rows; 0: none was written */
     int64_t partitions; /* of the partitions; 0: there are none */
     int64_t created;    /* see struct store */
+    int keeps_failures; /* there is X_failures */
     char model[256];    /* the full name of the model that made the vectors */
     char identity[300]; /* the "provider:model" that it stood for; "": not known */
 };
@@ -101,6 +109,9 @@ enum store_question {
     STORE_LAST_CAPACITY,       /* (partition): of its last block that is full */
     STORE_N_ROWS_OF_PARTITION, /* (partition, after): in blocks after that number */
     STORE_N_PARTITIONS,
+    STORE_HAS_TEXT,    /* (id): 1, where texts are kept */
+    STORE_N_FAILURES,  /* where there is X_failures, as the next: see failures.h */
+    STORE_ANY_FAILURE, /* 1: there is one */
     STORE_N_QUESTIONS
 };
 
@@ -109,6 +120,7 @@ enum store_query {
     STORE_IDS,                 /* [id] */
     STORE_ROWS,                /* [id], hash, own */
     STORE_MODEL_IDS,           /* [id] of rows whose vector a model made */
+    STORE_TEXT_IDS,            /* [id] of texts */
     STORE_TEXTS,               /* [id], text */
     STORE_TEXT,                /* id, text of id ?1 */
     STORE_DOCUMENT,            /* id, text, text of id ?1 */
@@ -124,10 +136,12 @@ enum store_query {
     STORE_CENTROIDS,           /* [partition], centroid */
     STORE_LOST_DATA,           /* block, of bytes that belong to none */
     STORE_LOST_VECTORS,        /* id, of vectors that belong to no row */
-    STORE_ROWS_WITHOUT_TEXT    /* id */
+    STORE_ROWS_WITHOUT_TEXT,   /* id */
+    STORE_FAILURES,            /* [id], hash, message, attempts, at */
+    STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 27
+#define STORE_N_KEPT 33
 
 struct store {
     struct connection *connection; /* borrowed, for its settings */
@@ -174,8 +188,9 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
 int store_set(struct store *store, const char *key, int64_t value, struct error *err);
 int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
 
-/* *there: X_config is there, and of this index: after a rollback it may be gone, or another's. */
-int store_is_there(struct store *store, int *there, struct error *err);
+/* *there: X_config is there, with that state, and of this index: after a rollback it may be gone, or
+ * another's. */
+int store_is_there(struct store *store, struct store_state *state, int *there, struct error *err);
 
 /* ERROR_CORRUPT: what is wrong with X_config. */
 int store_corrupt_config(const struct store *store, const char *what, struct error *err);
@@ -188,6 +203,9 @@ struct store_row {
 };
 int store_get_row(struct store *store, int64_t id, struct store_row *row, int *found,
                   struct error *err);
+
+/* Whether the index has the row: where texts are kept, also without a vector. */
+int store_has_row(struct store *store, int64_t id, int *found, struct error *err);
 
 /* The vector of a row from X_vectors, copied to [dimensions]. ERROR_CORRUPT. */
 int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *vector,
@@ -214,18 +232,23 @@ int store_read_model(struct store *store, struct buffer *bytes, struct error *er
 enum store_change_kind {
     STORE_PUT,
     STORE_DELETE,
-    STORE_FORGET /* deleted, but for its text */
+    STORE_FORGET, /* deleted, but for its text */
+    STORE_REFUSE  /* has no vector any more, as none can be made of its text */
 };
 struct store_change {
     enum store_change_kind kind;
     int64_t id;
-    /* of STORE_PUT; borrowed */
+    /* of STORE_PUT and STORE_REFUSE; borrowed */
     uint64_t hash;
-    int own;          /* the vector is the user's */
     const char *text; /* where texts are kept; NULL: none */
     size_t text_size;
+    /* of STORE_PUT */
+    int own;             /* the vector is the user's */
     const float *vector; /* [dimensions] */
     size_t dimensions;
+    /* of STORE_REFUSE: for X_failures, and then a text that is NULL leaves what X_text has; NULL:
+     * there is nothing to embed, which is no failure */
+    const char *why;
 };
 
 /* Writes or replaces a row that lies in that block: X_rows, its vector and its text, where they are

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "store/blocks.h"
+#include "store/failures.h"
 #include "store/placement.h"
 #include "store/reader.h"
 
@@ -217,6 +218,7 @@ int store_write_rows(struct store *store, struct store_state *state,
     assert(store->write->step == STORE_WRITING);
     int rc = learn_dimensions(store, state, changes, n_changes, err);
     if (rc == 0) rc = remove_rows(store, state, changes, n_changes, err);
+    if (rc == 0) rc = failures_write(store, state, changes, n_changes, err);
     return rc == 0 ? place_rows(store, state, changes, n_changes, err) : rc;
 }
 

@@ -127,7 +127,7 @@ static int embed_and_rerank(struct catalog *catalog, struct error *err)
     struct catalog_entry *entry;
     float scores[3];
     int rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
-    if (rc == 0) rc = catalog_embed(catalog, entry, NULL, &request, &all, err);
+    if (rc == 0) rc = catalog_embed(catalog, entry, NULL, &request, &all, NULL, err);
     if (rc != 0) return rc;
     assert_int_equal(all.dimensions, 8);
     assert_memory_equal(all.vectors + 8, all.vectors + 3 * 8, 8 * sizeof(float));
