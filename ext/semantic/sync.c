@@ -481,7 +481,8 @@ static int check_new_model(struct semantic_sync *sync, const struct store_state 
             table->config.dimensions, name, batch->dimensions);
     if (rc == 0 && sync->fitted != NULL) {
         rc = sync->fitted->methods->save(sync->fitted, &batch->fitted, err);
-        batch->fit = store_number(hash_bytes(batch->fitted.data, batch->fitted.size, 0));
+        batch->fit =
+            store_number(hash_bytes(batch->fitted.data, batch->fitted.size, (uint64_t)state->fit));
     }
     return rc;
 }
