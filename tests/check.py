@@ -37,7 +37,7 @@ UNWANTED_SYMBOLS = (
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 MAX_COLUMNS = 100
-ENTRY_POINT = "sqlite3_rerank_init"
+ENTRY_POINTS = ("sqlite3_rerank_init", "sqlite3_rerank_locked_init")
 
 
 def check_included_code(source):
@@ -150,10 +150,11 @@ def symbols(library, *options):
 def check_exports(library):
     dynamic = [] if sys.platform == "darwin" else ["-D"]
     defined = symbols(library, *dynamic, "-g", "--defined-only")
-    for name in sorted(set(defined) - {ENTRY_POINT}):
+    for name in sorted(set(defined) - set(ENTRY_POINTS)):
         yield f"{library}: exports {name}"
-    if ENTRY_POINT not in defined:
-        yield f"{library}: does not export {ENTRY_POINT}"
+    for name in ENTRY_POINTS:
+        if name not in defined:
+            yield f"{library}: does not export {name}"
 
 
 def check_needs(library):

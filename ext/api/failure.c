@@ -25,12 +25,23 @@ static const char *const bill_codes[] = {
     "AUTHZ_INSUFFICIENT_BALANCE",
 };
 
+/* With a status of 400: no text is to blame for these. */
+static const char *const call_codes[] = {"model_not_available", "model_not_found",
+                                         "invalid_api_key", "authentication_error"};
+
 /* How providers say that fewer texts would do; '#' is a number. */
 static const char *const too_large_phrases[] = {
     "per submitted batch",      "split into more batches",
     "tokens in batch",          "maximum allowed batch size",
     "max # tokens per request", "number of texts must be at most #",
     "at most # items",          "allowed size #",
+};
+
+/* How servers say, with a status of 500, that they cannot have this text: what a model makes of it
+ * is no number, or it is longer than the model reads. In lower case. */
+static const char *const text_phrases[] = {
+    "not json compliant", "unsupported value",    "infinity",
+    "context length",     "too large to process", "input is too long",
 };
 
 struct failure {
@@ -64,6 +75,13 @@ static int is_about_a_bill(const cJSON *root)
     return 0;
 }
 
+static int is_about_the_call(const cJSON *root)
+{
+    for (size_t i = 0; i < sizeof call_codes / sizeof *call_codes; i++)
+        if (has_code(root, call_codes[i])) return 1;
+    return 0;
+}
+
 /* Whether the text goes on like the phrase. */
 static int follows(const char *text, const char *phrase)
 {
@@ -84,6 +102,28 @@ static int is_about_size(const char *message)
     for (; message != NULL && *message != '\0'; message++)
         for (size_t i = 0; i < sizeof too_large_phrases / sizeof *too_large_phrases; i++)
             if (follows(message, too_large_phrases[i])) return 1;
+    return 0;
+}
+
+static int is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* The body, as it may be no JSON. "nan" only as a word. */
+static int is_about_a_text(struct span body)
+{
+    char text[2048];
+    size_t n = body.size < sizeof text - 1 ? body.size : sizeof text - 1;
+    for (size_t i = 0; i < n; i++) {
+        char c = body.data[i];
+        text[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c == '\0' ? ' ' : c);
+    }
+    text[n] = '\0';
+    for (size_t i = 0; i < sizeof text_phrases / sizeof *text_phrases; i++)
+        if (strstr(text, text_phrases[i]) != NULL) return 1;
+    for (const char *at = text; (at = strstr(at, "nan")) != NULL; at++)
+        if ((at == text || !is_letter(at[-1])) && !is_letter(at[3])) return 1;
     return 0;
 }
 
@@ -123,10 +163,13 @@ static enum api_outcome outcome_of(const struct failure *failure)
 {
     int status = status_of(failure);
     enum api_outcome outcome = outcome_of_status(status, failure->answer->provider);
-    if (is_about_a_bill(failure->root)) return API_FAILED;
+    if (is_about_a_bill(failure->root) || is_about_the_call(failure->root)) return API_FAILED;
     if (outcome == API_BUSY || (outcome == API_RETRY && status != 500)) return outcome;
     if (failure->answer->n_texts > 1 && (status == 413 || is_about_size(failure->message)))
         return API_TOO_LARGE;
+    if (status == 400 || status == 413 || status == 422 ||
+        (status == 500 && is_about_a_text(failure->answer->body)))
+        return API_REFUSED;
     return outcome;
 }
 

@@ -15,6 +15,12 @@
 #define ANSWER_MAX_BYTES ((size_t)64 << 20)
 #define BODY_MAX_BYTES ((size_t)1 << 30)
 
+/* So many requests refused, and none answered, are a reason to ask again whether any would be. */
+#define REFUSED_IN_A_ROW 16
+#define PLAIN_TEXT "text" /* what nobody has a reason to refuse */
+/* So many right answers to requests as large as was learnt are a reason to try larger ones. */
+#define RIGHT_AT_MOST 100
+
 struct remote {
     struct model model; /* first */
     struct api_session *session;
@@ -24,14 +30,20 @@ struct remote {
     int plain;
     size_t dimensions;    /* asked for, or 0 */
     size_t max_documents; /* in a request */
+    size_t largest;       /* items of a request that was answered */
+    size_t most;          /* items that it takes in a request, as was learnt; 0: nothing was */
+    unsigned n_right;     /* answers to so many, since */
     const char *key_from; /* see response.h */
 };
 
 /* One request: texts, or documents, from `first` on. */
 struct batch {
     struct batch *next_all, *next_waiting;
+    struct batch *whole; /* that was refused and that it is half of; NULL: of none */
     size_t first, n;
+    unsigned n_answered; /* of its halves */
     struct buffer body;
+    int is_probe;   /* its one text is PLAIN_TEXT */
     int was_broken; /* an answer of it was not valid */
     struct error last;
 };
@@ -48,6 +60,13 @@ struct run {
     size_t n_open;         /* batches that were sent and whose answers were not taken yet */
     struct batch *all;     /* owned */
     struct batch *waiting; /* halves that are to be sent */
+    /* Refused requests, and whose doing that is. */
+    int is_proven;        /* the provider has answered */
+    unsigned n_in_a_row;  /* refused since */
+    int is_probing;       /* nothing else is sent */
+    struct batch *probe;  /* to be sent; NULL: it was */
+    struct batch *held;   /* what was refused, until the probe is answered */
+    struct error refusal; /* of the first of them */
 };
 
 /* ---- cutting --------------------------------------------------------------------------------- */
@@ -59,7 +78,14 @@ static size_t most_texts(const struct remote *remote)
     if (dimensions == 0 && most > REMOTE_MAX_TEXTS) most = REMOTE_MAX_TEXTS;
     if (dimensions > 0 && REMOTE_MAX_NUMBERS / dimensions < most)
         most = REMOTE_MAX_NUMBERS / dimensions;
+    if (remote->most != 0 && remote->most < most) most = remote->most;
     return most > 0 ? most : 1;
+}
+
+static size_t most_documents(const struct remote *remote)
+{
+    size_t most = remote->max_documents;
+    return remote->most != 0 && remote->most < most ? remote->most : most;
 }
 
 /* How many of the texts from `first` on go into one request. */
@@ -98,17 +124,41 @@ static struct batch *add_batch(struct run *run, size_t first, size_t n)
     return batch;
 }
 
-/* The provider takes less at once: two halves in its place. */
-static int halve(struct run *run, struct batch *batch, struct error *err)
+/* Two halves in its place. */
+static int halve(struct run *run, struct batch *batch, int was_refused, struct error *err)
 {
     size_t half = batch->n / 2;
     struct batch *left = add_batch(run, batch->first, half),
                  *right = add_batch(run, batch->first + half, batch->n - half);
     if (left == NULL || right == NULL) return error_nomem(err);
+    if (was_refused) left->whole = right->whole = batch;
     left->next_waiting = right;
     right->next_waiting = run->waiting;
     run->waiting = left;
     buffer_deinit(&batch->body);
+    return 0;
+}
+
+/* The next request: the probe, a half, or a new one. *batch NULL: none now. */
+static int choose(struct run *run, struct batch **batch, struct error *err)
+{
+    const struct remote *remote = run->remote;
+    *batch = run->probe;
+    run->probe = NULL;
+    if (run->is_probing) return 0;
+    while ((*batch = run->waiting) != NULL) {
+        run->waiting = (*batch)->next_waiting;
+        if (remote->most == 0 || (*batch)->n <= remote->most) return 0;
+        if (halve(run, *batch, 0, err) != 0) return ERROR_NOMEM;
+    }
+    size_t left = run->n - run->at, most = most_documents(remote);
+    if (left == 0) return 0;
+    size_t n = run->texts != NULL ? cut_texts(remote, run->texts, run->at)
+               : left < most      ? left
+                                  : most;
+    *batch = add_batch(run, run->at, n);
+    if (*batch == NULL) return error_nomem(err);
+    run->at += n;
     return 0;
 }
 
@@ -117,9 +167,11 @@ static int halve(struct run *run, struct batch *batch, struct error *err)
 static int embed_body(const struct run *run, struct batch *batch, struct error *err)
 {
     const struct remote *remote = run->remote;
+    struct span plain = {PLAIN_TEXT, strlen(PLAIN_TEXT)};
     struct api_embed_request request = {.provider = remote->provider,
                                         .model = remote->model_name,
-                                        .texts = run->texts->texts + batch->first,
+                                        .texts = batch->is_probe ? &plain
+                                                                 : run->texts->texts + batch->first,
                                         .n_texts = batch->n,
                                         .role = run->texts->role,
                                         .dimensions = remote->dimensions};
@@ -131,11 +183,12 @@ static int rerank_body(const struct run *run, struct batch *batch, struct error 
 {
     const struct remote *remote = run->remote;
     const struct model_candidates *candidates = run->candidates;
-    int objects = candidates->objects != NULL &&
+    int objects = candidates->objects != NULL && !batch->is_probe &&
                   api_provider_takes_objects(remote->provider, remote->model_name);
     struct span *documents = memory_alloc(batch->n, sizeof *documents);
     if (documents == NULL) return error_nomem(err);
-    for (size_t i = 0; i < batch->n; i++) {
+    documents[0] = (struct span){PLAIN_TEXT, strlen(PLAIN_TEXT)};
+    for (size_t i = 0; i < batch->n && !batch->is_probe; i++) {
         documents[i] = (objects ? candidates->objects : candidates->documents)[batch->first + i];
         if (documents[i].size == 0) documents[i] = (struct span){" ", 1};
     }
@@ -146,7 +199,7 @@ static int rerank_body(const struct run *run, struct batch *batch, struct error 
                                          .n_documents = batch->n,
                                          .objects = objects};
     if (objects) request.rank_fields = candidates->fields;
-    if (batch->n == run->n) request.top_n = candidates->top_n;
+    if (batch->n == run->n && !batch->is_probe) request.top_n = candidates->top_n;
     int rc = api_rerank_body(&request, &batch->body, err);
     memory_free(documents);
     return rc;
@@ -167,21 +220,11 @@ static int next(void *context, struct http_request *request, struct error *err)
 {
     struct run *run = context;
     struct remote *remote = run->remote;
-    struct batch *batch = run->waiting;
-    if (batch == NULL && run->at == run->n) return 0;
+    struct batch *batch;
     /* With the budget spent the run fails, but not before all that was paid for has come. */
     if (run->n_open > 0 && api_session_is_spent(remote->session)) return 0;
-    if (batch != NULL) {
-        run->waiting = batch->next_waiting;
-    } else {
-        size_t left = run->n - run->at, most = remote->max_documents;
-        size_t n = run->texts != NULL ? cut_texts(remote, run->texts, run->at)
-                   : left < most      ? left
-                                      : most;
-        batch = add_batch(run, run->at, n);
-        if (batch == NULL) return error_nomem(err), -1;
-        run->at += n;
-    }
+    if (choose(run, &batch, err) != 0) return -1;
+    if (batch == NULL) return 0;
     int rc = run->texts != NULL ? embed_body(run, batch, err) : rerank_body(run, batch, err);
     if (rc == 0) rc = api_session_spend(remote->session, err);
     *request =
@@ -219,12 +262,15 @@ static enum api_outcome take(struct run *run, const struct batch *batch,
         size_t dimensions = remote->dimensions;
         float *vectors;
         outcome = api_parse_embeddings(&parsed, &dimensions, &vectors, &tokens, err);
-        if (outcome == API_OK && put_vectors(run, batch, vectors, dimensions, err) != 0)
+        if (outcome == API_OK && !batch->is_probe &&
+            put_vectors(run, batch, vectors, dimensions, err) != 0)
             outcome = API_FAILED;
         memory_free(vectors);
     } else {
-        size_t top_n = batch->n == run->n ? run->candidates->top_n : 0;
-        outcome = api_parse_scores(&parsed, top_n, run->scores + batch->first, &tokens, err);
+        float score;
+        size_t top_n = batch->n == run->n && !batch->is_probe ? run->candidates->top_n : 0;
+        outcome = api_parse_scores(
+            &parsed, top_n, batch->is_probe ? &score : run->scores + batch->first, &tokens, err);
     }
     if (tokens < 0) tokens = answer->compute_tokens;
     if (outcome == API_OK && tokens > 0) run->usage->tokens += (uint64_t)tokens;
@@ -254,15 +300,109 @@ static enum http_verdict repeat(struct run *run, struct batch *batch,
     return stop(run, err);
 }
 
+/* ---- refused requests ------------------------------------------------------------------------ */
+
+static int may_refuse(const struct run *run)
+{
+    return run->texts != NULL ? run->sink->refuse != NULL : run->candidates->refused != NULL;
+}
+
+/* What was refused and is not the fault of all: two halves, or a text that is left out. */
+static int settle(struct run *run, struct batch *batch, struct error *err)
+{
+    if (batch->n > 1) return halve(run, batch, 1, err);
+    buffer_deinit(&batch->body);
+    if (run->texts != NULL)
+        return run->sink->refuse(run->sink->context, batch->first, &batch->last, err);
+    run->candidates->refused[batch->first] = 1;
+    run->scores[batch->first] = NAN;
+    return 0;
+}
+
+/* Notes it until it is known whether anything would be taken, and has that asked. */
+static int hold(struct run *run, struct batch *batch, struct error *err)
+{
+    buffer_deinit(&batch->body);
+    batch->next_waiting = run->held;
+    run->held = batch;
+    if (run->is_probing) return 0;
+    run->is_probing = 1;
+    run->refusal = batch->last;
+    run->probe = add_batch(run, 0, 1);
+    if (run->probe == NULL) return error_nomem(err);
+    run->probe->is_probe = 1;
+    return 0;
+}
+
+/* Something in the request is refused, or everything is: see remote.h. */
+static enum http_verdict refused(struct run *run, struct batch *batch, struct error *err)
+{
+    if (err->code == ERROR_UNAVAILABLE) error_context(err, "%s", run->remote->provider->name);
+    err->code = ERROR_REFUSED;
+    if (batch->is_probe) {
+        *err = run->refusal;
+        err->code = ERROR_UNAVAILABLE;
+        return HTTP_STOP;
+    }
+    if (batch->n == 1 && !may_refuse(run)) return HTTP_STOP;
+    batch->last = *err;
+    int is_doubtful = !run->is_proven || ++run->n_in_a_row >= REFUSED_IN_A_ROW;
+    int rc = is_doubtful ? hold(run, batch, err) : settle(run, batch, err);
+    return rc == 0 ? HTTP_DONE : HTTP_STOP;
+}
+
+/* Both halves are taken of a request that was refused as a whole: no more than the larger one are,
+ * unless more were taken already. */
+static void learn(struct remote *remote, struct batch *batch)
+{
+    struct batch *whole = batch->whole;
+    size_t half = whole == NULL ? 0 : whole->n - whole->n / 2;
+    if (batch->n > remote->largest) remote->largest = batch->n;
+    if (whole != NULL && ++whole->n_answered == 2 && half >= remote->largest) {
+        remote->most = half;
+        remote->n_right = 0;
+    } else if (remote->most != 0 && batch->n >= remote->most &&
+               ++remote->n_right >= RIGHT_AT_MOST) {
+        remote->most *= 2;
+        remote->n_right = 0;
+    }
+}
+
+/* An answer was right, so the provider works: what was held was its own fault. */
+static enum http_verdict answered_rightly(struct run *run, struct batch *batch, struct error *err)
+{
+    buffer_deinit(&batch->body);
+    run->is_proven = 1;
+    run->n_in_a_row = 0;
+    if (!batch->is_probe) {
+        learn(run->remote, batch);
+        return HTTP_DONE;
+    }
+    run->is_probing = 0;
+    while (run->held != NULL) {
+        struct batch *held = run->held;
+        run->held = held->next_waiting;
+        if (settle(run, held, err) != 0) return stop(run, err);
+    }
+    return HTTP_DONE;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
 static enum http_verdict judge(struct run *run, struct batch *batch,
                                const struct http_answer *answer, double *wait, struct error *err)
 {
     switch (take(run, batch, answer, err)) {
     case API_OK:
-        buffer_deinit(&batch->body);
-        return HTTP_DONE;
+        return answered_rightly(run, batch, err);
     case API_BROKEN:
+        if (batch->is_probe) return refused(run, batch, err);
         if (batch->was_broken++ > 0) return stop(run, err);
+        return repeat(run, batch, answer, HTTP_REPEAT, err);
+    case API_SPOILED:
+        if (batch->is_probe || batch->whole != NULL || is_last(run, answer) ||
+            batch->was_broken++ > 0)
+            return refused(run, batch, err);
         return repeat(run, batch, answer, HTTP_REPEAT, err);
     case API_BUSY:
         if (answer->should_retry == 0) return stop(run, err);
@@ -273,8 +413,9 @@ static enum http_verdict judge(struct run *run, struct batch *batch,
         if (answer->should_retry == 0) return stop(run, err);
         return repeat(run, batch, answer, HTTP_REPEAT, err);
     case API_TOO_LARGE:
-        if (batch->n < 2) return stop(run, err);
-        return halve(run, batch, err) == 0 ? HTTP_DONE : stop(run, err);
+        return halve(run, batch, 1, err) == 0 ? HTTP_DONE : stop(run, err);
+    case API_REFUSED:
+        return refused(run, batch, err);
     default:
         return stop(run, err);
     }
@@ -322,6 +463,7 @@ static int run_all(struct run *run, const struct cancel *cancel, struct error *e
     struct http_work work = {
         .next = next, .answer = answered, .give_up = give_up, .context = run, .cancel = cancel};
     int rc = api_session_run(run->remote->session, &work, err);
+    if (rc == 0 && err != NULL) *err = (struct error){0}; /* what was refused is told elsewhere */
     while (run->all != NULL) {
         struct batch *batch = run->all;
         run->all = batch->next_all;

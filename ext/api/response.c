@@ -11,17 +11,29 @@
 /* Values for each text; and once for a single vector as long as any may be. */
 #define MAX_VALUES ((size_t)16384)
 
-/* Here functions return 0, ERROR_NOMEM or ERROR_UNAVAILABLE, which is a broken answer: what the
- * rooms below find wrong is the provider's doing. */
+/* Here functions return 0, ERROR_NOMEM, ERROR_UNAVAILABLE, which is a broken answer, or
+ * ERROR_REFUSED: a number in it is none. What rooms below find wrong is the provider's doing. */
 static int broken(struct error *err)
 {
     if (err != NULL) err->code = ERROR_UNAVAILABLE;
     return ERROR_UNAVAILABLE;
 }
 
-static enum api_outcome outcome_of(int rc)
+static enum api_outcome outcome_of(int rc, struct error *err)
 {
-    return rc == 0 ? API_OK : rc == ERROR_NOMEM ? API_FAILED : API_BROKEN;
+    if (rc == ERROR_REFUSED) broken(err);
+    return rc == 0               ? API_OK
+           : rc == ERROR_NOMEM   ? API_FAILED
+           : rc == ERROR_REFUSED ? API_SPOILED
+                                 : API_BROKEN;
+}
+
+/* Python's json writes NaN and Infinity, which are no JSON. */
+static int has_nan(struct span body)
+{
+    for (size_t i = 0; i + 3 <= body.size; i++)
+        if (memcmp(body.data + i, "NaN", 3) == 0 || memcmp(body.data + i, "Inf", 3) == 0) return 1;
+    return 0;
 }
 
 /* An error object under status 200; "error": null, as some send it along, is none. */
@@ -39,7 +51,8 @@ static enum api_outcome read_answer(const struct api_answer *answer, const char 
 {
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
-    if (json_parse(answer->body, root, err) != 0) return outcome_of(broken(err));
+    if (json_parse(answer->body, root, err) != 0)
+        return outcome_of(has_nan(answer->body) ? ERROR_REFUSED : broken(err), err);
     if (is_error(*root)) return api_parse_failure(answer, err);
     *items = json_at(*root, place);
     if (cJSON_IsArray(*items)) return API_OK;
@@ -105,8 +118,8 @@ static int count_dimensions(const cJSON *vector, size_t *n, struct error *err)
     } else if (cJSON_IsArray(vector)) {
         *n = (size_t)cJSON_GetArraySize(vector);
     } else {
-        return error_set(err, ERROR_UNAVAILABLE, "expected an array or base64, not %s",
-                         json_kind(vector));
+        return error_set(err, cJSON_IsNull(vector) ? ERROR_REFUSED : ERROR_UNAVAILABLE,
+                         "expected an array or base64, not %s", json_kind(vector));
     }
     if (*n == 0) return error_set(err, ERROR_UNAVAILABLE, "it is empty");
     if (*n > VECTOR_MAX_DIMENSIONS)
@@ -146,14 +159,14 @@ static int read_vector(const cJSON *vector, float *out, struct error *err)
         if (api_base64_floats(text, out, &n, err) != 0) return broken(err);
         for (size_t i = 0; i < n; i++)
             if (!isfinite(out[i]))
-                return error_set(err, ERROR_UNAVAILABLE, "component %zu is not finite", i);
+                return error_set(err, ERROR_REFUSED, "component %zu is not finite", i);
         return 0;
     }
     const cJSON *component;
     cJSON_ArrayForEach(component, vector)
     {
         if (!json_float(component, &out[n++]))
-            return error_set(err, ERROR_UNAVAILABLE, "component %zu is %s", n - 1,
+            return error_set(err, ERROR_REFUSED, "component %zu is %s", n - 1,
                              cJSON_IsNumber(component) ? "not finite" : json_kind(component));
     }
     return 0;
@@ -219,7 +232,7 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
     enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
         *tokens = read_tokens(root, form->usage);
-        outcome = outcome_of(read_embeddings(answer, items, dimensions, vectors, err));
+        outcome = outcome_of(read_embeddings(answer, items, dimensions, vectors, err), err);
     }
     cJSON_Delete(root);
     return outcome;
@@ -242,7 +255,7 @@ static int read_scores(const struct api_answer *answer, const cJSON *items, size
         if (placed[i] == NULL) continue;
         const cJSON *score = cJSON_GetObjectItemCaseSensitive(placed[i], form->score);
         if (!json_float(score, &scores[i]))
-            rc = error_set(err, ERROR_UNAVAILABLE, "the score of document %zu is %s", i,
+            rc = error_set(err, ERROR_REFUSED, "the score of document %zu is %s", i,
                            cJSON_IsNumber(score) ? "not finite" : json_kind(score));
     }
     memory_free(placed);
@@ -259,7 +272,7 @@ enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n,
     enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
         *tokens = read_tokens(root, form->usage);
-        outcome = outcome_of(read_scores(answer, items, top_n, scores, err));
+        outcome = outcome_of(read_scores(answer, items, top_n, scores, err), err);
     }
     cJSON_Delete(root);
     return outcome;

@@ -17,7 +17,8 @@ enum error_code {
     ERROR_INTERRUPTED, /* the user asked to stop */
     ERROR_CORRUPT,     /* stored bytes contradict each other */
     ERROR_UNAVAILABLE, /* a model cannot do this, or does not exist */
-    ERROR_STORAGE      /* the storage failed; error.storage_code says how */
+    ERROR_STORAGE,     /* the storage failed; error.storage_code says how */
+    ERROR_REFUSED      /* a model that is elsewhere does not take this text */
 };
 
 struct error {

@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "catalog/entry.h"
 
+#define MODELS "models" /* what a lock keeps as it is */
+
 static int check_name(const char *name, struct error *err)
 {
     if (name == NULL) return error_set(err, ERROR_INVALID, "expected a name");
@@ -258,7 +260,8 @@ int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size
 {
     size_t n_before = catalog->n_entries;
     struct catalog_alias whole = *alias;
-    int rc = check_alias(alias, alias->task != 0 ? alias->task : MODEL_EMBED, err);
+    int rc = entry_check_unlocked(catalog, MODELS, err);
+    if (rc == 0) rc = check_alias(alias, alias->task != 0 ? alias->task : MODEL_EMBED, err);
     if (rc == 0 && alias->task == 0) rc = find_task(catalog, &whole, err);
     for (int i = 0; rc == 0 && i < 2; i++)
         if (is_meant(catalog, &whole, entry_tasks[i]))
@@ -266,6 +269,8 @@ int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size
     /* Nobody has seen the new entries yet. */
     while (rc != 0 && catalog->n_entries > n_before)
         entry_free(catalog->entries[--catalog->n_entries]);
+    for (size_t i = n_before; rc == 0 && i < catalog->n_entries; i++)
+        catalog->entries[i]->base->is_trusted = 1;
     *number = n_before;
     while (rc == 0 && strcmp(catalog->entries[*number]->name, alias->name) != 0) ++*number;
     return rc;
@@ -373,18 +378,23 @@ int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
     char full_name[ENTRY_FULL_NAME_SIZE];
     struct catalog_alias whole = *alias;
     struct catalog_entry *base;
-    int rc = check_alias(alias, entry->task, err);
+    int rc = entry_check_unlocked(catalog, MODELS, err);
+    if (rc == 0) rc = check_alias(alias, entry->task, err);
     if (rc == 0) rc = join_name(alias, full_name, sizeof full_name, err);
     if (rc == 0) rc = check_same(entry, alias, full_name, err);
     if (rc == 0 && strcmp(alias->name, entry->name) != 0)
         rc = check_free(catalog, alias->name, entry->task, entry->base->kind, err);
     if (rc == 0) rc = change_model(catalog, entry, full_name, &whole, &base, err);
-    return rc == 0 ? apply_alias(catalog, entry, &whole, base, err) : rc;
+    if (rc == 0) rc = apply_alias(catalog, entry, &whole, base, err);
+    if (rc == 0) entry->base->is_trusted = 1;
+    return rc;
 }
 
 int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct error *err)
 {
     struct catalog_description now;
+    int rc = entry_check_unlocked(catalog, MODELS, err);
+    if (rc != 0) return rc;
     catalog_describe(catalog, entry, &now);
     if (entry->base == entry && entry->kind == ENTRY_BUILTIN)
         return error_set(err, ERROR_INVALID, "%s is built in and cannot be removed", entry->name);

@@ -8,14 +8,20 @@
 #include "catalog/entry.h"
 #include "lexical/lexical.h"
 
-static const char *const default_variables[2] = {"RERANK_EMBED_MODEL", "RERANK_RERANK_MODEL"};
-
 /* The first entry that does the task: the embedded model's. */
 static struct catalog_entry *first_entry(const struct catalog *catalog, enum model_task task)
 {
     size_t i = 0;
     while (catalog->entries[i]->task != task) i++;
     return catalog->entries[i];
+}
+
+static int set_default(struct catalog *catalog, enum model_task task, const char *name,
+                       struct error *err)
+{
+    int which = entry_task_index(task);
+    if (name == NULL) name = environment_value(entry_default_variables[which]);
+    return entry_replace_text(&catalog->defaults[which], name, err);
 }
 
 int catalog_new(struct catalog **made, struct error *err)
@@ -30,7 +36,7 @@ int catalog_new(struct catalog **made, struct error *err)
     for (int i = 0; rc == 0 && i < 2; i++) {
         rc =
             entry_add(catalog, catalog->lexical->name, entry_tasks[i], NULL, catalog->lexical, err);
-        if (rc == 0) rc = catalog_set_default(catalog, entry_tasks[i], NULL, err);
+        if (rc == 0) rc = set_default(catalog, entry_tasks[i], NULL, err);
     }
     if (rc == 0) *made = catalog;
     else catalog_free(catalog);
@@ -55,15 +61,22 @@ void catalog_free(struct catalog *catalog)
 int catalog_find(struct catalog *catalog, const char *name, enum model_task task,
                  struct catalog_entry **entry, struct error *err)
 {
-    if (name != NULL) return entry_find_or_add(catalog, name, task, 0, entry, err);
     const char *default_name = catalog->defaults[entry_task_index(task)];
+    if (name != NULL) {
+        int is_locked = catalog->settings[CATALOG_LOCKED] != 0;
+        /* The default of the environment is the application's, by whichever name it is called. */
+        if (is_locked && default_name != NULL &&
+            entry_find_or_add(catalog, default_name, task, 1, entry, NULL) == ERROR_NOMEM)
+            return error_nomem(err);
+        return entry_find_or_add(catalog, name, task, 0, entry, err);
+    }
     if (default_name == NULL) {
         *entry = first_entry(catalog, task);
         return 0;
     }
     /* Names that were set were known: only the environment's can fail. */
     int rc = entry_find_or_add(catalog, default_name, task, 1, entry, err);
-    if (rc != 0) error_context(err, "%s", default_variables[entry_task_index(task)]);
+    if (rc != 0) error_context(err, "%s", entry_default_variables[entry_task_index(task)]);
     return rc;
 }
 
@@ -134,12 +147,11 @@ const char *catalog_default(const struct catalog *catalog, enum model_task task)
 int catalog_set_default(struct catalog *catalog, enum model_task task, const char *name,
                         struct error *err)
 {
-    int which = entry_task_index(task);
     struct catalog_entry *entry;
-    int rc = name != NULL ? entry_find_or_add(catalog, name, task, 1, &entry, err) : 0;
-    if (rc != 0) return rc;
-    if (name == NULL) name = environment_value(default_variables[which]);
-    return entry_replace_text(&catalog->defaults[which], name, err);
+    const char *what = task == MODEL_EMBED ? "embed_model" : "rerank_model";
+    int rc = entry_check_unlocked(catalog, what, err);
+    if (rc == 0 && name != NULL) rc = entry_find_or_add(catalog, name, task, 1, &entry, err);
+    return rc == 0 ? set_default(catalog, task, name, err) : rc;
 }
 
 size_t catalog_call_size(const struct catalog *catalog, const struct catalog_entry *entry)

@@ -15,12 +15,18 @@
  * else, for remote ones see endpoint.h.
  *
  * The environment gives defaults, read when a catalog is made: RERANK_EMBED_MODEL and
- * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path),
- * RERANK_ON_OVERLONG, and a number for each of enum catalog_setting.
+ * RERANK_RERANK_MODEL (names, looked up when they are needed), RERANK_CACHE (a path), and a value
+ * for each of enum catalog_setting.
+ *
+ * A catalog can be locked, for good: what the application chose, and the environment, is then all
+ * there is, whatever SQL says. Everything here that changes a setting, a default or a model is
+ * ERROR_INVALID, and no remote model is found but those that an application has registered, or made
+ * a default, before. Local models may still be named: they are files that the environment offers.
  */
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 
+#include "catalog/refusals.h"
 #include "catalog/store.h"
 #include "model/model.h"
 
@@ -57,12 +63,15 @@ uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
  * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors
- * [n_texts, dimensions] are the caller's to free, NULL after an error or without a text; what was
- * embedded before an error is in the caches. `fitted`: what catalog_entry_model(entry) became after
- * learning from a collection, used in its place and never cached; or NULL. */
+ * [n_texts, dimensions] are the caller's to free, NULL after an error or without a vector; what was
+ * embedded before an error is in the caches. *refusals is written too (ascending; all texts that
+ * are equal are refused together; their vectors are zero), for the caller to deinit, empty after an
+ * error. NULL: the first refusal is the error of the call. `fitted`: what
+ * catalog_entry_model(entry) became after learning from a collection, used in its place and never
+ * cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, struct model_embeddings *embeddings,
-                  struct error *err);
+                  struct catalog_refusals *refusals, struct error *err);
 
 /* The embedding of one text, if it is known without the model; else vectors is NULL. */
 int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
@@ -162,7 +171,8 @@ const char *catalog_default(const struct catalog *catalog, enum model_task task)
 int catalog_set_default(struct catalog *catalog, enum model_task task, const char *name,
                         struct error *err);
 
-/* Settings that are numbers, each with a variable of the environment for its first value. */
+/* Settings, each with a variable of the environment for its first value. They are numbers, also
+ * those that have words for 0 and 1. */
 enum catalog_setting {
     CATALOG_MEMORY_BUDGET, /* bytes that the SQL face lets the indexes of the process hold; the
                               connection's cache of vectors holds an eighth of it */
@@ -171,21 +181,29 @@ enum catalog_setting {
     CATALOG_MAX_RETRIES,   /* of each request */
     CATALOG_CONCURRENCY,   /* requests in flight */
     CATALOG_MAX_REQUESTS,  /* of the connection, from its opening on; INT64_MAX: no limit */
+    CATALOG_PROGRESS,      /* 1: a sync tells on stderr how far it is */
+    CATALOG_ON_OVERLONG,   /* a text longer than a local model reads: "truncate" or "error" */
+    CATALOG_NETWORK,       /* "always", or "reads": no remote model is asked while the connection is
+                              inside a write transaction */
+    CATALOG_LOCKED,        /* 1: see above; it stays so */
     N_CATALOG_SETTINGS
 };
 
 /* Whether there is one of that name. */
 int catalog_setting_find(const char *name, enum catalog_setting *setting);
 
-/* ERROR_INVALID for what is no number in its range. */
+/* ERROR_INVALID for what is no number in its range, or not one of its words. */
 int catalog_set(struct catalog *catalog, enum catalog_setting setting, const char *text,
                 struct error *err);
 uint64_t catalog_get(const struct catalog *catalog, enum catalog_setting setting);
 
-/* What becomes of a text that is longer than a local model reads: "truncate" (the usual) or
- * "error". RERANK_ON_OVERLONG gives the first value. ERROR_INVALID for what is neither. */
-int catalog_set_on_overlong(struct catalog *catalog, const char *text, struct error *err);
-const char *catalog_on_overlong(const struct catalog *catalog);
+/* The word for a setting's value; NULL: it is a number. */
+const char *catalog_get_word(const struct catalog *catalog, enum catalog_setting setting);
+
+/* Tells whether the connection is inside a write transaction, which only the SQL face knows.
+ * Without it, never. */
+typedef int (*catalog_is_writing)(void *context);
+void catalog_set_is_writing(struct catalog *catalog, catalog_is_writing is_writing, void *context);
 
 /* The store that keeps vectors of remote models longer than the process (store.h): a path, NULL for
  * none, which the SQL face knows how to open. Set, it is opened at once; that of RERANK_CACHE when

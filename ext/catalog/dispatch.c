@@ -42,23 +42,22 @@ static void prefixed_deinit(struct prefixed *prefixed)
     memory_free(prefixed->bytes);
 }
 
-/* Texts are checked before they get a prefix: with it, none is empty. */
+/* Texts are checked before they get a prefix: with it, none is empty. One that is refused gets
+ * none, so that the model sees what is wrong with it. */
 static int add_prefix(struct prefixed *prefixed, const char *prefix, struct model_texts *texts,
                       struct error *err)
 {
     size_t length = strlen(prefix), total = 0;
     if (length == 0 || texts->n_texts == 0) return 0;
-    for (size_t i = 0; i < texts->n_texts; i++) {
-        int rc = model_check_text(texts->texts[i], 1, err);
-        if (rc != 0) return rc;
-        total += length + texts->texts[i].size;
-    }
+    for (size_t i = 0; i < texts->n_texts; i++) total += length + texts->texts[i].size;
     prefixed->bytes = memory_alloc(total, 1);
     prefixed->texts = memory_alloc(texts->n_texts, sizeof *prefixed->texts);
     if (prefixed->bytes == NULL || prefixed->texts == NULL) return error_nomem(err);
     char *at = prefixed->bytes;
     for (size_t i = 0; i < texts->n_texts; i++) {
         struct span text = texts->texts[i];
+        prefixed->texts[i] = text;
+        if (model_check_text(text, 1, NULL) != 0) continue;
         prefixed->texts[i] = (struct span){at, length + text.size};
         memcpy(at, prefix, length);
         memcpy(at + length, text.data, text.size);
@@ -123,7 +122,8 @@ struct dispatch {
     const struct model_texts *texts;
     struct sorting *sorting;
     struct model_embeddings *embeddings;
-    struct catalog_store *store; /* NULL: none */
+    struct catalog_refusals *refusals; /* NULL: nobody asks for them */
+    struct catalog_store *store;       /* NULL: none */
 };
 
 static struct store_key store_key_of(const struct dispatch *dispatch, size_t i)
@@ -204,6 +204,14 @@ static int flush_store(void *context, struct error *err)
     return 0;
 }
 
+/* A sink's `refuse`, as `emit` and `put_fitted` number texts. */
+static int refuse(void *context, size_t which, const struct error *why, struct error *err)
+{
+    struct dispatch *dispatch = context;
+    size_t i = dispatch->sorting == NULL ? which : dispatch->sorting->unknown[which];
+    return catalog_refusals_add(dispatch->refusals, i, why, err);
+}
+
 /* The texts that are not known; unknown->texts is the caller's to free. */
 static int list_unknown(const struct dispatch *dispatch, struct model_texts *unknown,
                         struct error *err)
@@ -221,58 +229,93 @@ static int list_unknown(const struct dispatch *dispatch, struct model_texts *unk
 static int embed_unknown(struct dispatch *dispatch, struct error *err)
 {
     struct model_texts unknown;
-    struct model_sink sink = {emit, flush_store, dispatch};
-    int rc = list_unknown(dispatch, &unknown, err);
+    struct model_sink sink = {emit, flush_store, dispatch->refusals == NULL ? NULL : refuse,
+                              dispatch};
+    int rc = entry_check_network(dispatch->catalog, dispatch->entry->base, err);
+    if (rc == 0) rc = list_unknown(dispatch, &unknown, err);
     if (rc != 0) return rc;
     rc = call_embed(dispatch->entry, dispatch->entry->base->model, &unknown, &sink, err);
     memory_free((void *)unknown.texts);
     return rc;
 }
 
-static int embed_cached(struct catalog *catalog, struct catalog_entry *entry,
-                        const struct model_texts *texts, struct model_embeddings *embeddings,
-                        struct error *err)
+/* Every text that is equal to one that was embedded or refused gets the same. */
+static int repeat_answers(struct dispatch *dispatch, struct error *err)
 {
-    struct sorting sorting;
-    struct dispatch dispatch = {catalog, entry, texts, &sorting, embeddings, NULL};
-    size_t n = texts->n_texts;
-    int rc = sorting_init(&sorting, n, err);
-    if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &dispatch.store, err);
-    if (rc == 0) rc = sort_texts(&dispatch, err);
-    if (rc == 0 && sorting.n_unknown > 0) rc = embed_unknown(&dispatch, err);
-    flush_store(&dispatch, NULL);
-    if (rc == 0) entry->base->statistics.cache_hits += n - sorting.n_unknown;
-    size_t dimensions = embeddings->dimensions;
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        if (sorting.first[i] != i)
-            memcpy(embeddings->vectors + i * dimensions,
-                   embeddings->vectors + sorting.first[i] * dimensions,
-                   dimensions * sizeof *embeddings->vectors);
-    sorting_deinit(&sorting);
+    const struct model_embeddings *all = dispatch->embeddings;
+    struct catalog_refusals *refusals = dispatch->refusals;
+    size_t dimensions = all->dimensions, n_first = refusals == NULL ? 0 : refusals->n;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < dispatch->texts->n_texts; i++) {
+        size_t first = dispatch->sorting->first[i];
+        if (first == i) continue;
+        const struct catalog_refusal *refusal = catalog_refusals_find(refusals, n_first, first);
+        if (refusal != NULL) {
+            struct error why = refusal->why;
+            rc = catalog_refusals_add(refusals, i, &why, err);
+        } else {
+            memcpy(all->vectors + i * dimensions, all->vectors + first * dimensions,
+                   dimensions * sizeof *all->vectors);
+        }
+    }
     return rc;
+}
+
+static int embed_cached(struct dispatch *dispatch, struct error *err)
+{
+    const struct catalog_entry *base = dispatch->entry->base;
+    struct sorting sorting;
+    size_t n = dispatch->texts->n_texts;
+    dispatch->sorting = &sorting;
+    int rc = sorting_init(&sorting, n, err);
+    if (rc == 0 && base->provider != NULL)
+        rc = entry_store(dispatch->catalog, &dispatch->store, err);
+    if (rc == 0) rc = sort_texts(dispatch, err);
+    if (rc == 0 && sorting.n_unknown > 0) rc = embed_unknown(dispatch, err);
+    flush_store(dispatch, NULL);
+    if (rc == 0) dispatch->entry->base->statistics.cache_hits += n - sorting.n_unknown;
+    if (rc == 0) catalog_refusals_sort(dispatch->refusals);
+    if (rc == 0) rc = repeat_answers(dispatch, err);
+    sorting_deinit(&sorting);
+    dispatch->sorting = NULL;
+    return rc;
+}
+
+static int put_fitted(void *context, size_t text, const float *embedding, size_t dimensions,
+                      struct error *err)
+{
+    struct dispatch *dispatch = context;
+    dispatch->entry->base->statistics.texts++;
+    return model_embeddings_put(dispatch->embeddings, text, embedding, dimensions, err);
+}
+
+static int embed_fitted(struct dispatch *dispatch, struct model *fitted, struct error *err)
+{
+    struct model_sink sink = {put_fitted, NULL, dispatch->refusals == NULL ? NULL : refuse,
+                              dispatch};
+    return call_embed(dispatch->entry, fitted, dispatch->texts, &sink, err);
 }
 
 /* ---- what others call ------------------------------------------------------------------------ */
 
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, struct model_embeddings *embeddings,
-                  struct error *err)
+                  struct catalog_refusals *refusals, struct error *err)
 {
     struct prefixed prefixed = {0};
     struct model_texts request = *texts;
-    struct model_sink sink = {.put = model_embeddings_put, .context = embeddings};
+    struct dispatch dispatch = {catalog, entry, &request, NULL, embeddings, refusals, NULL};
     *embeddings = (struct model_embeddings){.n_texts = texts->n_texts};
+    if (refusals != NULL) *refusals = (struct catalog_refusals){0};
     int rc = add_prefix(&prefixed, catalog_entry_prefix(entry, texts->role), &request, err);
-    if (rc == 0 && fitted != NULL) {
-        rc = call_embed(entry, fitted, &request, &sink, err);
-        if (rc == 0) entry->base->statistics.texts += texts->n_texts;
-    } else if (rc == 0) {
-        rc = embed_cached(catalog, entry, &request, embeddings, err);
-    }
+    if (rc == 0)
+        rc = fitted != NULL ? embed_fitted(&dispatch, fitted, err) : embed_cached(&dispatch, err);
     prefixed_deinit(&prefixed);
+    catalog_refusals_sort(refusals);
     if (rc == 0) return 0;
     memory_free(embeddings->vectors);
     embeddings->vectors = NULL;
+    catalog_refusals_deinit(refusals);
     return rc;
 }
 
@@ -320,7 +363,7 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
     struct model_texts request = *texts;
     struct model_embeddings known = {.n_texts = texts->n_texts};
     struct sorting sorting = {0};
-    struct dispatch dispatch = {catalog, entry, &request, &sorting, &known, NULL};
+    struct dispatch dispatch = {catalog, entry, &request, &sorting, &known, NULL, NULL};
     int rc = add_prefix(&prefixed, catalog_entry_prefix(entry, texts->role), &request, err);
     if (rc == 0) rc = sorting_init(&sorting, texts->n_texts, err);
     if (rc == 0 && entry->base->provider != NULL) rc = entry_store(catalog, &dispatch.store, err);
@@ -336,13 +379,15 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, float *scores, struct error *err)
 {
-    (void)catalog;
     struct catalog_statistics *statistics = &entry->base->statistics;
     double start = clock_seconds();
-    int rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
-                          &statistics->usage, err);
+    int rc = entry_check_network(catalog, entry->base, err);
+    if (rc != 0) return rc;
+    rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
+                      &statistics->usage, err);
     statistics->seconds += clock_seconds() - start;
-    if (rc == 0) statistics->texts += candidates->n_documents;
+    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)
+        statistics->texts += candidates->refused == NULL || !candidates->refused[i];
     if (rc != 0 && rc != ERROR_INVALID) statistics->failures++;
     return rc;
 }

@@ -14,6 +14,7 @@
 
 const enum model_task entry_tasks[2] = {MODEL_EMBED, MODEL_RERANK};
 const char *const entry_task_verbs[2] = {"embed", "rerank"};
+const char *const entry_default_variables[2] = {"RERANK_EMBED_MODEL", "RERANK_RERANK_MODEL"};
 
 int entry_task_index(enum model_task task)
 {
@@ -247,6 +248,17 @@ const char *entry_model_name(const struct catalog_entry *base)
     return base->model_name != NULL ? base->model_name : strchr(base->name, ':') + 1;
 }
 
+/* Once the catalog is locked, SQL reaches the remote models that the application has named. */
+static int check_lock(const struct catalog *catalog, const char *name, enum model_task task,
+                      struct error *err)
+{
+    if (catalog->settings[CATALOG_LOCKED] == 0) return 0;
+    return error_set(err, ERROR_INVALID,
+                     "%.100s was not registered before this connection was locked: it is not asked "
+                     "(INSERT INTO rerank_models before rerank_config('locked', 1), or set %s)",
+                     name, entry_default_variables[entry_task_index(task)]);
+}
+
 /* The base of a local or remote model that is named for the first time. */
 static int add_base(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                     struct catalog_entry **added, struct error *err)
@@ -262,6 +274,8 @@ static int add_base(struct catalog *catalog, const char *name, enum model_task t
     snprintf(full_name, sizeof full_name, "%s:%s", provider, target.model);
     *added = entry_find(catalog, full_name, task);
     if (*added != NULL) return 0;
+    if (!trusted && target.kind == ENTRY_REMOTE && check_lock(catalog, full_name, task, err) != 0)
+        return ERROR_INVALID;
     if (!trusted && catalog->n_entries >= MAX_ENTRIES)
         return error_set(err, ERROR_INVALID, "%d models were named by this connection: no more",
                          MAX_ENTRIES);
@@ -297,8 +311,8 @@ int entry_provider_does(const struct api_provider *provider, enum model_task tas
     return (task == MODEL_EMBED ? provider->embed.path : provider->rerank.path) != NULL;
 }
 
-int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
-                      struct catalog_entry **entry, struct error *err)
+static int find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
+                       struct catalog_entry **entry, struct error *err)
 {
     *entry = entry_find(catalog, name, task);
     if (*entry != NULL) return 0;
@@ -318,4 +332,16 @@ int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task
         "no model is called '%.100s' (these %s: %s, local:owner/name of a model folder, "
         "and provider:model of a remote provider)",
         name, verb, names);
+}
+
+int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
+                      struct catalog_entry **entry, struct error *err)
+{
+    int rc = find_or_add(catalog, name, task, trusted, entry, err);
+    if (rc != 0) return rc;
+    struct catalog_entry *base = (*entry)->base;
+    if (trusted) base->is_trusted = 1;
+    return base->kind != ENTRY_REMOTE || base->is_trusted
+               ? 0
+               : check_lock(catalog, base->name, task, err);
 }

@@ -43,6 +43,7 @@ struct catalog_entry {
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
     char *base_url;                      /* owned; where the model is */
     char *key_origin;                    /* owned; the host that `key` was given for */
+    int is_trusted;                      /* an application has named it: see endpoint.h */
     char *store_name;                    /* owned; the model and where it is, for store.h */
 };
 
@@ -56,6 +57,8 @@ struct catalog {
     struct local_session local; /* and local ones */
     uint64_t n_models;          /* made so far */
     uint64_t settings[N_CATALOG_SETTINGS];
+    catalog_is_writing is_writing; /* NULL: it never is */
+    void *is_writing_context;
     catalog_store_opener open_store; /* NULL: there are no stores */
     char *store_path;                /* owned; NULL: none */
     struct catalog_store store;      /* all zero: not open */
@@ -68,10 +71,18 @@ void entry_close_store(struct catalog *catalog); /* if there is one, and forgets
 /* The usual values, or those of the environment. */
 int catalog_settings_init(struct catalog *catalog, struct error *err);
 
+/* 0; once the catalog is locked, ERROR_INVALID: `what` cannot change. */
+int entry_check_unlocked(const struct catalog *catalog, const char *what, struct error *err);
+
+/* 0; for a remote model that is not to be asked now (the setting `network`), ERROR_UNAVAILABLE. */
+int entry_check_network(const struct catalog *catalog, const struct catalog_entry *base,
+                        struct error *err);
+
 /* 0 for embedding, 1 for reranking; and back, with a word for it. */
 int entry_task_index(enum model_task task);
 extern const enum model_task entry_tasks[2];
 extern const char *const entry_task_verbs[2];
+extern const char *const entry_default_variables[2];
 
 /* Replaces *owned by a copy of text, or by NULL. ERROR_NOMEM leaves it as it was. */
 int entry_replace_text(char **owned, const char *text, struct error *err);
@@ -101,7 +112,8 @@ struct catalog_entry *entry_find(const struct catalog *catalog, const char *name
                                  enum model_task task);
 
 /* The entry of that name: one that is there, or a local or remote model's, added now. `trusted`:
- * see endpoint.h. ERROR_INVALID names what there is; errors of local_new. */
+ * see endpoint.h. ERROR_INVALID names what there is, or says that the catalog is locked; errors of
+ * local_new. */
 int entry_find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,
                       struct catalog_entry **entry, struct error *err);
 

@@ -27,7 +27,8 @@ int catalog_set_store(struct catalog *catalog, const char *path, struct error *e
 {
     struct catalog_store store = {0};
     char *copy = NULL;
-    int rc = entry_replace_text(&copy, path != NULL ? path : "", err);
+    int rc = entry_check_unlocked(catalog, "cache", err);
+    if (rc == 0) rc = entry_replace_text(&copy, path != NULL ? path : "", err);
     if (rc == 0 && path != NULL) rc = catalog->open_store(path, &store, err);
     if (rc != 0) {
         memory_free(copy);

@@ -1,9 +1,16 @@
 /*
- * extension.c: the entry point, the only exported symbol.
+ * extension.c: the entry points, the only exported symbols.
  *
- * As a loadable extension SQLite calls it on load. Built into a program (compiled with
- * -DSQLITE_CORE) it is handed to sqlite3_auto_extension: `sqlite3_auto_extension((void
- * (*)(void))sqlite3_rerank_init)`.
+ *     int sqlite3_rerank_init(sqlite3 *, char **, const sqlite3_api_routines *);
+ *     int sqlite3_rerank_locked_init(sqlite3 *, char **, const sqlite3_api_routines *);
+ *
+ * As a loadable extension SQLite calls one on load, the first unless another is named. Built into a
+ * program (compiled with -DSQLITE_CORE) it is handed to sqlite3_auto_extension:
+ * `sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init)`, or called with a connection and
+ * NULL for the routines.
+ *
+ * The second locks the connection as rerank_config('locked', 1) does, before any SQL runs; on a
+ * connection that has the library it is the lock alone.
  */
 #include <string.h>
 
@@ -54,20 +61,29 @@ static int register_all(struct connection *connection)
     return rc;
 }
 
+/* Whether the connection has the function, of whatever copy of the library. An authorizer denies it
+ * by name, makes it NULL, or denies every SELECT: then nobody can tell. */
+static int find_version(sqlite3 *db, sqlite3_stmt **statement, int *found, char **message)
+{
+    int rc = sqlite3_prepare_v2(db, "SELECT rerank_version()", -1, statement, NULL);
+    *found = rc == SQLITE_OK || strstr(sqlite3_errmsg(db), "not authorized to use") != NULL;
+    if (rc == SQLITE_AUTH)
+        *message = sqlite3_mprintf("rerank: the authorizer of this connection denies SELECT "
+                                   "rerank_version(): load the library before it is set");
+    /* What is run next forgets the error, which sqlite3_open() would otherwise report after an
+     * automatic extension. */
+    return rc == SQLITE_ERROR ? sqlite3_exec(db, "", NULL, NULL, NULL) : rc;
+}
+
 /* *loaded: this connection has the library, maybe another copy of it. Tables are connected by it
  * and statements use it, so it stays; SQLITE_ERROR if it is another version. */
 static int find_loaded(sqlite3 *db, int *loaded, char **message)
 {
-    sqlite3_stmt *statement;
-    int rc = sqlite3_prepare_v2(db, "SELECT rerank_version()", -1, &statement, NULL);
-    *loaded = 0;
-    /* There is no such function. What is run next forgets the error, which sqlite3_open() would
-     * otherwise report after an automatic extension. */
-    if (rc == SQLITE_ERROR || rc == SQLITE_AUTH) return sqlite3_exec(db, "", NULL, NULL, NULL);
-    if (rc == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    sqlite3_stmt *statement = NULL;
+    int rc = find_version(db, &statement, loaded, message);
+    if (rc == SQLITE_OK && statement != NULL && sqlite3_step(statement) == SQLITE_ROW) {
         const char *there = (const char *)sqlite3_column_text(statement, 0);
-        *loaded = there != NULL && strcmp(there, RERANK_VERSION) == 0;
-        if (there != NULL && !*loaded) {
+        if (there != NULL && strcmp(there, RERANK_VERSION) != 0) {
             *message = sqlite3_mprintf("rerank: this connection has version %s loaded, and version "
                                        "%s cannot be loaded beside it",
                                        there, RERANK_VERSION);
@@ -78,16 +94,8 @@ static int find_loaded(sqlite3 *db, int *loaded, char **message)
     return rc != SQLITE_OK ? rc : ended;
 }
 
-__attribute__((visibility("default"))) int sqlite3_rerank_init(sqlite3 *db, char **message,
-                                                               const sqlite3_api_routines *api);
-
-int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+static int load(sqlite3 *db, int locked, char **message)
 {
-#ifndef SQLITE_CORE
-    SQLITE_EXTENSION_INIT2(api);
-#else
-    (void)api;
-#endif
     static const struct memory_methods methods = {sqlite_alloc, sqlite_realloc, sqlite_release};
     struct connection *connection;
     struct error err;
@@ -98,14 +106,40 @@ int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines 
         return SQLITE_ERROR;
     }
     int rc = find_loaded(db, &loaded, message);
+    if (rc == SQLITE_OK && loaded && locked)
+        rc = sqlite3_exec(db, "SELECT rerank_config('locked', 1)", NULL, NULL, message);
     if (rc != SQLITE_OK || loaded) return rc;
     memory_bind(&methods);
     if (connection_new(db, &connection, &err) != 0) {
         *message = sqlite3_mprintf("rerank: %s", err.text);
         return err.code == ERROR_NOMEM ? SQLITE_NOMEM : SQLITE_ERROR;
     }
+    if (locked) catalog_set(connection->catalog, CATALOG_LOCKED, "1", NULL);
     rc = register_all(connection);
     connection_release(connection);
     if (rc != SQLITE_OK) *message = sqlite3_mprintf("rerank: %s", sqlite3_errmsg(db));
     return rc;
+}
+
+static int enter(sqlite3 *db, int locked, char **message, const sqlite3_api_routines *api)
+{
+    if (!api_take(api, message)) return SQLITE_ERROR;
+    int rc = load(db, locked, message);
+    api_release();
+    return rc;
+}
+
+#define EXPORTED __attribute__((visibility("default")))
+EXPORTED int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
+EXPORTED int sqlite3_rerank_locked_init(sqlite3 *db, char **message,
+                                        const sqlite3_api_routines *api);
+
+int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    return enter(db, 0, message, api);
+}
+
+int sqlite3_rerank_locked_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    return enter(db, 1, message, api);
 }

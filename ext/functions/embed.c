@@ -6,6 +6,7 @@
 #include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
+#include "text/blank.h"
 
 /* Texts that embed_each embeds at a time. */
 #define CHUNK 4096
@@ -29,7 +30,7 @@ static int find_model(struct connection *connection, sqlite3_value *name,
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_EMBED, entry, err) : rc;
 }
 
-/* embed(text [, model [, role]]) */
+/* embed(text [, model [, role]]): NULL where there is nothing to embed. */
 static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
@@ -40,9 +41,13 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct model_embeddings embedding = {0};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
     int rc = argument_text(argv[0], &text, &err);
+    if (rc == 0 && text_is_blank(text)) return;
     if (rc == 0) rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
     if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &texts.role, &err);
-    if (rc == 0) rc = catalog_embed(connection->catalog, entry, NULL, &texts, &embedding, &err);
+    if (rc == 0) {
+        rc = catalog_embed(connection->catalog, entry, NULL, &texts, &embedding, NULL, &err);
+        if (rc != 0) result_name_text(&err, "text", text);
+    }
     if (rc == 0)
         sqlite3_result_blob64(context, embedding.vectors,
                               embedding.dimensions * sizeof *embedding.vectors, SQLITE_TRANSIENT);
@@ -61,7 +66,7 @@ struct each_cursor {
     enum model_role role;
     struct model_embeddings embeddings; /* of the items from `chunk` on that are not null */
     size_t chunk, n_chunk;
-    size_t n_nulls; /* among them, before the current one */
+    size_t n_nulls; /* items without a vector, before the current one */
 };
 
 static void each_free(struct table_cursor *base)
@@ -71,12 +76,27 @@ static void each_free(struct table_cursor *base)
     memory_free(cursor->embeddings.vectors);
 }
 
-/* Embeds the chunk that begins at the current item; nulls have no vector. */
+/* "element KEY: why", of the first of the chunk's texts that were refused. */
+static int name_refused(const struct each_cursor *cursor, const struct catalog_refusals *refusals,
+                        struct error *err)
+{
+    const struct text_item *item = &cursor->list.items[cursor->chunk];
+    for (size_t n = 0;; item++)
+        if (!item->is_null && n++ == refusals->items[0].text) break;
+    if (refusals->n == 1) error_set(err, ERROR_INVALID, "%s", refusals->items[0].why.text);
+    else
+        error_set(err, ERROR_INVALID, "%.400s (and %zu more)", refusals->items[0].why.text,
+                  refusals->n - 1);
+    return text_item_error(item, ERROR_INVALID, err);
+}
+
+/* Embeds the chunk that begins at the current item; nulls, and what is nothing but white space,
+ * have no vector. One text that is refused is an error, but not before all others are known. */
 static int embed_chunk(struct each_cursor *cursor, struct error *err)
 {
     struct connection *connection = table_cursor_connection(&cursor->base);
+    struct catalog_refusals refusals;
     size_t left = cursor->list.n - cursor->at, n = 0;
-    int rc = 0;
     cursor->chunk = cursor->at;
     cursor->n_chunk = left < CHUNK ? left : CHUNK;
     cursor->n_nulls = 0;
@@ -84,17 +104,16 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
     cursor->embeddings.vectors = NULL;
     struct span *texts = memory_alloc(cursor->n_chunk, sizeof *texts);
     if (texts == NULL) return error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < cursor->n_chunk; i++) {
-        const struct text_item *item = &cursor->list.items[cursor->chunk + i];
-        if (item->is_null) continue;
-        texts[n++] = item->text;
-        rc = model_check_text(item->text, 1, err);
-        if (rc != 0) rc = text_item_error(item, rc, err);
+    for (size_t i = 0; i < cursor->n_chunk; i++) {
+        struct text_item *item = &cursor->list.items[cursor->chunk + i];
+        if (!item->is_null && text_is_blank(item->text)) item->is_null = 1;
+        if (!item->is_null) texts[n++] = item->text;
     }
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
-    if (rc == 0)
-        rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, &cursor->embeddings,
-                           err);
+    int rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, &cursor->embeddings,
+                           &refusals, err);
+    if (rc == 0 && refusals.n > 0) rc = name_refused(cursor, &refusals, err);
+    catalog_refusals_deinit(&refusals);
     memory_free(texts);
     return rc;
 }
@@ -173,7 +192,8 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = text_list_read(connection->db, argv[0], TEXT_LIST_PLAIN, NULL, &list, &err);
     if (rc == 0 && (texts = memory_alloc(list.n, sizeof *texts)) == NULL) rc = error_nomem(&err);
     for (size_t i = 0; rc == 0 && i < list.n; i++)
-        if (!list.items[i].is_null) texts[n++] = list.items[i].text;
+        if (!list.items[i].is_null && !text_is_blank(list.items[i].text))
+            texts[n++] = list.items[i].text;
     struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
     if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);
     if (rc == 0) result_estimate(context, &sum);

@@ -8,6 +8,7 @@
 #include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
+#include "text/blank.h"
 
 static int find_model(struct connection *connection, sqlite3_value *name,
                       struct catalog_entry **entry, struct error *err)
@@ -17,7 +18,7 @@ static int find_model(struct connection *connection, sqlite3_value *name,
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_RERANK, entry, err) : rc;
 }
 
-/* rerank(query, document [, model]) */
+/* rerank(query, document [, model]): NULL for a document without anything to read. */
 static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
@@ -30,9 +31,14 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL)
         return;
     int rc = argument_text(argv[0], &candidates.query, &err);
+    if (rc == 0) rc = model_check_text(candidates.query, 1, &err);
     if (rc == 0) rc = argument_text(argv[1], &document, &err);
+    if (rc == 0 && text_is_blank(document)) return;
     if (rc == 0) rc = find_model(connection, argc > 2 ? argv[2] : NULL, &entry, &err);
-    if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, &score, &err);
+    if (rc == 0) {
+        rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, &score, &err);
+        if (rc != 0) result_name_text(&err, "document", document);
+    }
     if (rc == 0) sqlite3_result_double(context, (double)score);
     else result_error(context, "rerank", &err);
 }
@@ -42,7 +48,7 @@ enum { RANK, KEY, DOCUMENT, SCORE, QUERY };
 
 struct ranked {
     size_t item; /* in the list */
-    float score;
+    float score; /* NAN: it has none, and comes last */
 };
 
 struct rerank_cursor {
@@ -62,11 +68,12 @@ static void rerank_free(struct table_cursor *base)
 static int compare_scores(const void *a, const void *b)
 {
     const struct ranked *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    if (isnan(x->score) != isnan(y->score)) return isnan(x->score) ? 1 : -1;
+    if (x->score > y->score || x->score < y->score) return x->score > y->score ? -1 : 1;
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
-/* One call for all documents; nulls are passed over. */
+/* One call for all documents; nulls are passed over. What the model cannot read comes last. */
 static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *entry,
                           struct span query, const char *fields, size_t top_n, struct error *err)
 {
@@ -74,8 +81,10 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
     struct span *documents = memory_alloc(cursor->list.n, sizeof *documents);
     struct span *objects = memory_alloc(cursor->list.n, sizeof *objects);
     float *scores = memory_alloc(cursor->list.n, sizeof *scores);
+    unsigned char *refused = memory_alloc(cursor->list.n, 1);
     cursor->ranked = memory_alloc(cursor->list.n, sizeof *cursor->ranked);
-    int rc = documents == NULL || objects == NULL || scores == NULL || cursor->ranked == NULL
+    int rc = documents == NULL || objects == NULL || scores == NULL || refused == NULL ||
+                     cursor->ranked == NULL
                  ? error_nomem(err)
                  : 0;
     size_t n = 0, n_objects = 0;
@@ -86,8 +95,6 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
         objects[n] = item->object;
         n_objects += (size_t)(item->object.data != NULL);
         documents[n++] = item->text;
-        rc = model_check_text(item->text, 0, err);
-        if (rc != 0) rc = text_item_error(item, rc, err);
     }
     struct model_candidates candidates = {.query = query,
                                           .documents = documents,
@@ -95,17 +102,19 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
                                           .cancel = &connection->cancel,
                                           .objects = n_objects == n ? objects : NULL,
                                           .fields = {fields, fields == NULL ? 0 : strlen(fields)},
-                                          .top_n = top_n < n ? top_n : 0};
+                                          .top_n = top_n < n ? top_n : 0,
+                                          .refused = refused};
     if (rc == 0) rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, scores, err);
     size_t n_scored = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        if (!isnan(scores[i]))
+        if (!isnan(scores[i]) || refused[i])
             cursor->ranked[n_scored++] = (struct ranked){cursor->ranked[i].item, scores[i]};
     n = n_scored;
     if (rc == 0 && n > 1) qsort(cursor->ranked, n, sizeof *cursor->ranked, compare_scores);
     memory_free(documents);
     memory_free(objects);
     memory_free(scores);
+    memory_free(refused);
     cursor->n = rc == 0 ? n : 0;
     return rc;
 }
@@ -146,6 +155,7 @@ static void rerank_column(struct table_cursor *base, sqlite3_context *context, i
     const struct ranked *ranked = &cursor->ranked[base->n_rows];
     const struct text_item *item = &cursor->list.items[ranked->item];
     if (column == RANK) sqlite3_result_int64(context, base->n_rows + 1);
+    else if (column == SCORE && isnan(ranked->score)) sqlite3_result_null(context);
     else if (column == SCORE) sqlite3_result_double(context, (double)ranked->score);
     else sqlite3_result_value(context, column == KEY ? item->key : item->value);
 }

@@ -15,7 +15,8 @@ static int unknown(const char *name, struct error *err)
     return error_set(
         err, ERROR_INVALID,
         "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
-        "max_retries, concurrency, max_requests, threads, on_overlong, memory_budget, cache)",
+        "max_retries, concurrency, max_requests, threads, on_overlong, memory_budget, cache, "
+        "network, locked, progress)",
         name);
 }
 
@@ -36,11 +37,18 @@ static int is_own_database(sqlite3 *db, const char *path, int *own, struct error
     return rc;
 }
 
+/* Who may only read the database makes no files either: a web page may let anybody ask. */
 static int set_cache(struct connection *connection, const char *path, struct error *err)
 {
-    int own = 0;
+    int own = 0, read_only;
+    int rc = connection_is_read_only(connection, "main", &read_only, err);
+    if (rc == 0 && read_only)
+        rc = error_set(err, ERROR_INVALID,
+                       "cache cannot change: this connection can only read, so its SQL makes no "
+                       "file (set RERANK_CACHE in the environment)");
+    if (rc != 0) return rc;
     if (path[0] == '\0') return catalog_set_store(connection->catalog, NULL, err);
-    int rc = is_own_database(connection->db, path, &own, err);
+    rc = is_own_database(connection->db, path, &own, err);
     if (rc != 0) return rc;
     if (own)
         return error_set(err, ERROR_INVALID,
@@ -59,7 +67,6 @@ static int set(struct connection *connection, const char *name, const char *valu
     if (strcmp(name, "rerank_model") == 0)
         return catalog_set_default(catalog, MODEL_RERANK, value, err);
     if (strcmp(name, "cache") == 0) return set_cache(connection, value, err);
-    if (strcmp(name, "on_overlong") == 0) return catalog_set_on_overlong(catalog, value, err);
     return catalog_setting_find(name, &setting) ? catalog_set(catalog, setting, value, err)
                                                 : unknown(name, err);
 }
@@ -68,18 +75,18 @@ static int get(sqlite3_context *context, struct catalog *catalog, const char *na
                struct error *err)
 {
     enum catalog_setting setting;
+    const char *word;
     if (strcmp(name, "embed_model") == 0)
         sqlite3_result_text(context, catalog_default(catalog, MODEL_EMBED), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "rerank_model") == 0)
         sqlite3_result_text(context, catalog_default(catalog, MODEL_RERANK), -1, SQLITE_TRANSIENT);
-    else if (strcmp(name, "on_overlong") == 0)
-        sqlite3_result_text(context, catalog_on_overlong(catalog), -1, SQLITE_STATIC);
     else if (strcmp(name, "cache") == 0 && catalog_store_path(catalog) != NULL)
         sqlite3_result_text(context, catalog_store_path(catalog), -1, SQLITE_TRANSIENT);
     else if (strcmp(name, "cache") == 0) sqlite3_result_text(context, "", 0, SQLITE_STATIC);
-    else if (catalog_setting_find(name, &setting))
-        sqlite3_result_int64(context, (sqlite3_int64)catalog_get(catalog, setting));
-    else return unknown(name, err);
+    else if (!catalog_setting_find(name, &setting)) return unknown(name, err);
+    else if ((word = catalog_get_word(catalog, setting)) != NULL)
+        sqlite3_result_text(context, word, -1, SQLITE_STATIC);
+    else sqlite3_result_int64(context, (sqlite3_int64)catalog_get(catalog, setting));
     return 0;
 }
 

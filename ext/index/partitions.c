@@ -14,6 +14,7 @@
 #define MAX_TILE 256
 #define LLOYD_STEPS 6
 #define SMALLEST_SIDE 8 /* an eighth of the points */
+#define UNIT 0x1p-24    /* what float32 rounds by */
 
 /* ---- the list -------------------------------------------------------------------------------- */
 
@@ -38,10 +39,14 @@ int index_partitions_new(size_t n, size_t dimensions, struct index_partitions **
 void index_partitions_ready(struct index_partitions *partitions)
 {
     size_t dimensions = partitions->dimensions;
+    double largest = 0.0;
     for (size_t i = 0; i < partitions->n; i++) {
         const float *centroid = partitions->centroids + i * dimensions;
-        partitions->squared_norms[i] = (float)vector_dot(centroid, centroid, dimensions);
+        double squared = vector_dot_everywhere(centroid, centroid, dimensions);
+        if (squared > largest) largest = squared;
+        partitions->squared_norms[i] = (float)squared;
     }
+    partitions->largest_norm = sqrt(largest);
 }
 
 struct index_partitions *index_partitions_reference(struct index_partitions *partitions)
@@ -86,19 +91,47 @@ struct assignment {
     int rc;
 };
 
+/* The nearest centroid by sums that are the same on every processor. */
+static uint32_t nearest_everywhere(const struct index_partitions *partitions, const float *point)
+{
+    uint32_t place = 0;
+    double nearest = INFINITY;
+    for (size_t i = 0; i < partitions->n; i++) {
+        const float *centroid = partitions->centroids + i * partitions->dimensions;
+        double distance = vector_dot_everywhere(centroid, centroid, partitions->dimensions) -
+                          2.0 * vector_dot_everywhere(point, centroid, partitions->dimensions);
+        if (!(distance < nearest)) continue;
+        nearest = distance;
+        place = (uint32_t)i;
+    }
+    return place;
+}
+
+/* How far apart two distances must be for each processor to find the same one smaller: twice what a
+ * distance can be off, by the bound of vector_dot (distance.h) and the roundings to float32. */
+static float least_gap(const struct index_partitions *partitions, const float *point)
+{
+    double norm = sqrt(vector_dot(point, point, partitions->dimensions));
+    double most = partitions->largest_norm, largest = most * most + 2.0 * norm * most;
+    if (largest > (double)FLT_MAX / 2.0) return INFINITY; /* a sum may overflow */
+    double sums = 2.0 * ((double)partitions->dimensions / 16.0 + 8.0) * norm * most;
+    return (float)(2.5 * UNIT * (sums + 2.0 * largest)) + FLT_MIN * (float)partitions->dimensions;
+}
+
 /* The points from `begin` on, against all centroids, a tile of them at a time that stays in the
  * cache. |x - c|^2 = |x|^2 + |c|^2 - 2 x.c: the first term is the same for all c. */
 static void assign_points(const struct assignment *work, size_t begin, size_t n)
 {
     const struct index_partitions *partitions = work->partitions;
     size_t dimensions = partitions->dimensions, tile = TILE_BYTES / (dimensions * sizeof(float));
-    float nearest[POINTS_AT_ONCE], dots[MAX_TILE];
+    float nearest[POINTS_AT_ONCE], second[POINTS_AT_ONCE], dots[MAX_TILE];
     if (tile < 8) tile = 8;
     if (tile > MAX_TILE) tile = MAX_TILE;
     for (size_t i = 0; i < n; i++) {
-        nearest[i] = INFINITY;
+        nearest[i] = second[i] = INFINITY;
         work->places[begin + i] = 0;
     }
+    if (partitions->n == 1) return;
     for (size_t first = 0; first < partitions->n; first += tile) {
         size_t n_tile = partitions->n - first < tile ? partitions->n - first : tile;
         for (size_t i = 0; i < n; i++) {
@@ -106,11 +139,20 @@ static void assign_points(const struct assignment *work, size_t begin, size_t n)
                         partitions->centroids + first * dimensions, n_tile, dimensions, dots);
             for (size_t j = 0; j < n_tile; j++) {
                 float distance = partitions->squared_norms[first + j] - 2.0f * dots[j];
-                if (!(distance < nearest[i])) continue;
-                nearest[i] = distance;
-                work->places[begin + i] = (uint32_t)(first + j);
+                if (distance < nearest[i]) {
+                    second[i] = nearest[i];
+                    nearest[i] = distance;
+                    work->places[begin + i] = (uint32_t)(first + j);
+                } else if (distance < second[i]) {
+                    second[i] = distance;
+                }
             }
         }
+    }
+    for (size_t i = 0; i < n; i++) {
+        const float *point = work->points + (begin + i) * dimensions;
+        if (!(second[i] - nearest[i] > least_gap(partitions, point)))
+            work->places[begin + i] = nearest_everywhere(partitions, point);
     }
 }
 
@@ -207,9 +249,12 @@ static size_t cut(struct split *split, float at)
 
 static void project(struct split *split)
 {
-    vector_dots(split->direction, split->points, split->n_points, split->dimensions, split->along);
-    for (size_t i = 0; i < split->n_points; i++)
-        if (!isfinite(split->along[i])) split->along[i] = 0.0f; /* of vectors near float32's end */
+    for (size_t i = 0; i < split->n_points; i++) {
+        const float *point = split->points + i * split->dimensions;
+        double along = vector_dot_everywhere(split->direction, point, split->dimensions);
+        /* Of vectors near float32's end. */
+        split->along[i] = fabs(along) <= (double)FLT_MAX ? (float)along : 0.0f;
+    }
 }
 
 static void take_means(struct split *split)

@@ -26,11 +26,12 @@
 
 struct index_partitions {
     atomic_size_t references;
-    int64_t version;      /* a random number, another after each change */
+    int64_t version;      /* a number, another after each change */
     size_t n, dimensions; /* n: 1 to INDEX_MAX_PARTITIONS */
     int64_t *numbers;     /* [n] ascending */
     float *centroids;     /* [n, dimensions] */
     float *squared_norms; /* [n] */
+    double largest_norm;  /* of the centroids */
 };
 
 /* Room for n partitions, one reference; ERROR_NOMEM. The caller fills numbers, centroids, version,
@@ -44,15 +45,15 @@ void index_partitions_free(struct index_partitions *partitions); /* one referenc
 /* The place (0 to n - 1) of a partition number; n if there is none. */
 size_t index_partitions_find(const struct index_partitions *partitions, int64_t number);
 
-/* places[i] (0 to n - 1): the centroid nearest to points[i]; points: [n_points, dimensions] in code
- * space. ERROR_INTERRUPTED. */
+/* places[i] (0 to n - 1): the centroid nearest to points[i], the first of equally near ones, the
+ * same on every processor; points: [n_points, dimensions] in code space. ERROR_INTERRUPTED. */
 int index_partitions_assign(const struct index_partitions *partitions, const float *points,
                             size_t n_points, size_t n_threads, uint32_t *places,
                             const struct cancel *cancel, struct error *err);
 
 /* Cuts points (2 or more) in two by 2-means: sides[i] is 0 or 1, each side has an eighth of the
- * points at least, centroids: [2, dimensions] the means. The same points give the same cut.
- * ERROR_NOMEM, ERROR_INTERRUPTED. */
+ * points at least, centroids: [2, dimensions] the means. The same points give the same cut,
+ * on every processor. ERROR_NOMEM, ERROR_INTERRUPTED. */
 int index_partitions_split(const float *points, size_t n_points, size_t dimensions,
                            unsigned char *sides, float *centroids, const struct cancel *cancel,
                            struct error *err);

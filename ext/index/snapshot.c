@@ -37,10 +37,12 @@ struct index_cache {
     struct index_snapshot *snapshot; /* the latest; a reference; NULL: none */
     struct piece *piece;             /* the one that is cut; a reference; NULL: none */
     double used;                     /* when; see base/clock.h */
+    atomic_int is_written;           /* by this process */
     atomic_size_t held;              /* bytes of its pieces */
 };
 
-/* What the process shares, under the lock: the list, and of each cache all but `held`. */
+/* What the process shares, under the lock: the list, and of each cache all but `held` and
+ * `is_written`. */
 static struct lock lock = LOCK_FREE;
 static struct index_cache *caches;
 static atomic_size_t held_by_all;
@@ -93,28 +95,6 @@ static struct index_snapshot *take_idle(const struct index_cache *mine)
     return snapshot;
 }
 
-/* A cut of the piece in use, or of a new one of that size: under the lock. */
-static struct index_bytes *cut(struct index_cache *cache, const struct index_layout *layout,
-                               size_t size, size_t new_piece, uint64_t max_bytes)
-{
-    struct piece *piece = cache->piece;
-    if (piece == NULL || piece->size - piece->used < size) {
-        size_t held = atomic_load_explicit(&held_by_all, memory_order_relaxed);
-        if (held >= max_bytes || max_bytes - held < pages_round(size)) return NULL;
-        if (max_bytes - held < pages_round(new_piece)) new_piece = size;
-        piece = piece_new(cache, new_piece);
-        if (piece == NULL) return NULL;
-        piece_free(cache->piece);
-        cache->piece = piece;
-    }
-    struct index_bytes *bytes = (struct index_bytes *)(void *)(piece->memory + piece->used);
-    piece->used += size;
-    atomic_fetch_add_explicit(&piece->references, 1, memory_order_relaxed);
-    *bytes = (struct index_bytes){.piece = piece, .layout = *layout, .size = size};
-    atomic_init(&bytes->references, 1);
-    return bytes;
-}
-
 /* The size of a new piece: what the snapshot still lacks, between one block and PIECE_BYTES. */
 static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
 {
@@ -125,6 +105,29 @@ static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
                       index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
     if (wanted > PIECE_BYTES) wanted = PIECE_BYTES;
     return wanted < size ? size : wanted;
+}
+
+/* A cut of the piece in use, or of a new one: under the lock. */
+static struct index_bytes *cut(struct index_cache *cache, const struct index_snapshot *snapshot,
+                               size_t size, uint64_t max_bytes)
+{
+    struct piece *piece = cache->piece;
+    if (piece == NULL || piece->size - piece->used < size) {
+        size_t held = atomic_load_explicit(&held_by_all, memory_order_relaxed);
+        if (held >= max_bytes || max_bytes - held < pages_round(size)) return NULL;
+        size_t new_piece = piece_size(snapshot, size);
+        if (max_bytes - held < pages_round(new_piece)) new_piece = size;
+        piece = piece_new(cache, new_piece);
+        if (piece == NULL) return NULL;
+        piece_free(cache->piece);
+        cache->piece = piece;
+    }
+    struct index_bytes *bytes = (struct index_bytes *)(void *)(piece->memory + piece->used);
+    piece->used += size;
+    atomic_fetch_add_explicit(&piece->references, 1, memory_order_relaxed);
+    *bytes = (struct index_bytes){.piece = piece, .layout = snapshot->layout, .size = size};
+    atomic_init(&bytes->references, 1);
+    return bytes;
 }
 
 /* Whether 1 / |row| is kept beside the rows. */
@@ -143,13 +146,12 @@ struct index_bytes *index_bytes_new(struct index_cache *cache,
     int with_inverses = has_inverses(&snapshot->layout);
     if (with_inverses) size = block_size + capacity * sizeof(double);
     size = (size + 2 * HEAD_BYTES - 1) / HEAD_BYTES * HEAD_BYTES;
-    size_t new_piece = piece_size(snapshot, size);
     struct index_bytes *bytes = NULL;
     struct index_snapshot *idle = NULL;
     do {
         index_snapshot_free(idle);
         if (!lock_take(&lock)) return NULL;
-        bytes = cut(cache, &snapshot->layout, size, new_piece, max_bytes);
+        bytes = cut(cache, snapshot, size, max_bytes);
         idle = bytes == NULL ? take_idle(cache) : NULL;
         lock_release(&lock);
     } while (idle != NULL);
@@ -350,6 +352,11 @@ void index_cache_close(struct index_cache *cache)
     memory_free(cache);
 }
 
+void index_cache_written(struct index_cache *cache)
+{
+    if (cache != NULL) atomic_store_explicit(&cache->is_written, 1, memory_order_relaxed);
+}
+
 struct index_snapshot *index_cache_find(struct index_cache *cache, int64_t generation)
 {
     struct index_snapshot *found = NULL;
@@ -367,13 +374,10 @@ void index_cache_publish(struct index_cache *cache, struct index_snapshot *snaps
     struct index_snapshot *older = NULL;
     if (cache == NULL || !lock_take(&lock)) return;
     older = reference(cache->snapshot);
+    atomic_store_explicit(&snapshot->is_known, older != NULL || atomic_load(&cache->is_written),
+                          memory_order_relaxed);
     lock_release(&lock);
-    if (older != NULL) {
-        atomic_store_explicit(&snapshot->is_known,
-                              atomic_load_explicit(&older->is_known, memory_order_relaxed),
-                              memory_order_relaxed);
-        take_over(cache, snapshot, older);
-    }
+    if (older != NULL) take_over(cache, snapshot, older);
     index_snapshot_free(older);
     if (!lock_take(&lock)) return;
     older = cache->snapshot;

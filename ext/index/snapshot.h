@@ -3,20 +3,25 @@
  * by all connections of a process.
  *
  * A snapshot is what a reader's transaction sees: the list of blocks, each with the version that
- * its last writer gave it (a random number), and the partitions. A block is read from the storage
+ * its last writer gave it, and the partitions. A block is read from the storage
  * once: whoever reads it first leaves its bytes in the snapshot, and the next snapshot takes over
  * all blocks whose version is still the same. So after a write only what was written is read again.
  *
- * What a snapshot holds is known by its generation, a random number that every writer stores in its
- * own transaction: a reader that finds the same number in its transaction sees the same blocks.
+ * What a snapshot holds is known by its generation, a number that every writer stores in its own
+ * transaction, the hash of the one before and of what is written (store/store.h): a reader that
+ * finds the same number in its transaction sees the same blocks, byte for byte.
  * That holds for other connections, other processes, ROLLBACK, savepoints and WAL alike, with
  * nothing to invalidate. A "cache" is the latest snapshot of one index (a file and a table),
  * reference counted: it lives as long as some connection has the index open, and no longer, so that
  * nothing is left when the library is unloaded.
  *
- * The first search of all streams through a large index and keeps nothing: a process that asks one
- * question takes no memory and does not wait for any (a page that is touched for the first time can
- * cost more than reading it). The second one fills the cache.
+ * The first search of a large index streams through it and keeps nothing: a process that asks one
+ * question takes no memory and does not wait for any. A process that has written the index before,
+ * or searched it, also at another generation, will do so again: then blocks stay in memory as they
+ * are read. A page that is touched for the first time can cost ten times what reading it costs (it
+ * does where the system has no huge pages left), so a search spends no more time on keeping than on
+ * reading, beyond a share of the blocks (store/reader.c); the others it streams, and leaves to the
+ * next.
  *
  * Memory is bounded for the process: a block that would go beyond the budget of the connection that
  * reads it is not kept (moving blocks out of a sparse piece may go beyond it for a moment), after
@@ -53,8 +58,8 @@ struct index_snapshot {
     int64_t generation;
     struct index_layout layout;
     struct index_partitions *partitions; /* a reference; NULL: one, around the origin */
-    atomic_int is_known; /* another search had it or the one before it: blocks stay in memory */
-    struct index_block *blocks; /* [n_blocks] by partition, then number */
+    atomic_int is_known;                 /* it will be asked again: blocks stay in memory */
+    struct index_block *blocks;          /* [n_blocks] by partition, then number */
     size_t n_blocks, n_rows;
 };
 
@@ -73,8 +78,11 @@ struct index_snapshot *index_snapshot_new(const struct index_layout *layout, int
                                           size_t n_blocks);
 void index_snapshot_free(struct index_snapshot *snapshot); /* one reference; accepts NULL */
 
+/* This process writes the index: a snapshot published from now on is known. Accepts NULL. */
+void index_cache_written(struct index_cache *cache);
+
 /* Takes over the blocks of the cache's latest snapshot that are the same, and becomes the latest:
- * known if that one was. */
+ * known if there was one. */
 void index_cache_publish(struct index_cache *cache, struct index_snapshot *snapshot);
 
 /* Room for the bytes of a block, 64-byte aligned: NULL if max_bytes (of all caches together) does

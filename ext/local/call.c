@@ -9,9 +9,41 @@
 static void slice_deinit(struct local_slice *slice)
 {
     tokens_deinit(&slice->tokens);
+    memory_free(slice->numbers);
     memory_free(slice->starts);
     memory_free(slice->texts);
     memory_free(slice->results);
+}
+
+/* Whether the model does not even take the query with an empty document. */
+static int is_query_refused(const struct local_call *call)
+{
+    struct tokens tokens;
+    if (call->query == NULL) return 0;
+    tokens_init(&tokens);
+    int rc = call->local->methods->tokenize(call, (struct span){"", 0}, &tokens, NULL);
+    tokens_deinit(&tokens);
+    return rc == ERROR_INVALID;
+}
+
+/* Appends the tokens of a text, or none if the model does not take it. */
+static int add_text(const struct local_call *call, struct local_slice *slice, struct error *err)
+{
+    size_t number = slice->first + slice->n_read, n_before = slice->tokens.n;
+    struct error why;
+    int rc = call->local->methods->tokenize(call, call->texts[number], &slice->tokens, &why);
+    slice->n_read++;
+    if (rc == ERROR_INVALID && call->refuse != NULL && !is_query_refused(call)) {
+        slice->tokens.n = n_before;
+        return call->refuse(call->context, number, &why, err);
+    }
+    if (rc != 0) {
+        if (err != NULL) *err = why;
+        return rc;
+    }
+    slice->numbers[slice->n] = number;
+    slice->starts[++slice->n] = slice->tokens.n;
+    return 0;
 }
 
 /* Tokenizes texts from slice->first on, until there is enough for all threads. */
@@ -20,15 +52,14 @@ static int fill_slice(const struct local_call *call, struct local_slice *slice, 
     const struct local *local = call->local;
     size_t left = call->n_texts - slice->first;
     size_t enough = local->session->n_threads * GROUPS_A_THREAD * BATCH_GROUP_TOKENS;
+    slice->numbers = memory_alloc(left, sizeof *slice->numbers);
     slice->starts = memory_alloc(left + 1, sizeof *slice->starts);
-    if (slice->starts == NULL) return error_nomem(err);
+    if (slice->numbers == NULL || slice->starts == NULL) return error_nomem(err);
     int rc = 0;
     slice->starts[0] = 0;
-    while (rc == 0 && slice->n < left && slice->tokens.n < enough) {
-        struct span text = call->texts[slice->first + slice->n];
-        rc = local->methods->tokenize(call, text, &slice->tokens, err);
-        slice->starts[++slice->n] = slice->tokens.n;
-        if (rc == 0 && slice->n % 64 == 0) rc = cancel_check(call->cancel, err);
+    while (rc == 0 && slice->n_read < left && slice->tokens.n < enough) {
+        rc = add_text(call, slice, err);
+        if (rc == 0 && slice->n_read % 64 == 0) rc = cancel_check(call->cancel, err);
     }
     if (rc != 0) return rc;
     slice->size = local->methods->shape(local_weights_of(local)).size;
@@ -63,7 +94,7 @@ int local_call_run(const struct local_call *call,
         tokens_init(&slice.tokens);
         rc = compute_slice(call, &slice, err);
         if (rc == 0) rc = done(context, &slice, err);
-        next += slice.n;
+        next += slice.n_read;
         slice_deinit(&slice);
     }
     return rc;

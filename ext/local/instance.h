@@ -33,6 +33,9 @@ struct local_call {
     size_t n_texts;
     const struct cancel *cancel;
     struct model_usage *usage;
+    /* As in struct model_sink. */
+    int (*refuse)(void *context, size_t text, const struct error *why, struct error *err);
+    void *context; /* of `refuse` */
 };
 
 /* What is known once the weights are read. */
@@ -51,7 +54,8 @@ struct local_methods {
     void (*free)(void *weights); /* accepts NULL */
     struct local_shape (*shape)(const void *weights);
 
-    /* Appends the tokens of one text of the call, with what is to be done if it is too long. */
+    /* Appends the tokens of one text of the call, with what is to be done if it is too long.
+     * ERROR_INVALID: the model does not take this text. */
     int (*tokenize)(const struct local_call *call, struct span text, struct tokens *tokens,
                     struct error *err);
 

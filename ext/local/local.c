@@ -39,7 +39,7 @@ static int put_embeddings(void *context, const struct local_slice *slice, struct
     for (size_t i = 0; rc == 0 && i < slice->n; i++) {
         float *vector = slice->results + i * slice->size;
         if (local->config.normalize) normalize(vector, dimensions);
-        rc = sink->put(sink->context, slice->first + i, vector, dimensions, err);
+        rc = sink->put(sink->context, slice->numbers[i], vector, dimensions, err);
     }
     return rc == 0 ? sink->end(sink->context, err) : rc;
 }
@@ -52,7 +52,9 @@ static int embed(struct model *model, const struct model_texts *texts,
                               .texts = texts->texts,
                               .n_texts = texts->n_texts,
                               .cancel = texts->cancel,
-                              .usage = usage};
+                              .usage = usage,
+                              .refuse = sink->refuse,
+                              .context = sink->context};
     struct embedding embedding = {local, sink};
     return local_call_run(&call, put_embeddings, &embedding, err);
 }
@@ -70,10 +72,19 @@ static int put_scores(void *context, const struct local_slice *slice, struct err
     (void)err;
     for (size_t i = 0; i < slice->n; i++) {
         float logit = slice->results[i];
-        scoring->scores[slice->first + i] = scoring->local->config.score == LOCAL_SIGMOID
-                                                ? (float)(1 / (1 + exp(-(double)logit)))
-                                                : logit;
+        scoring->scores[slice->numbers[i]] = scoring->local->config.score == LOCAL_SIGMOID
+                                                 ? (float)(1 / (1 + exp(-(double)logit)))
+                                                 : logit;
     }
+    return 0;
+}
+
+static int refuse_document(void *context, size_t text, const struct error *why, struct error *err)
+{
+    const struct model_candidates *candidates = context;
+    (void)why;
+    (void)err;
+    candidates->refused[text] = 1;
     return 0;
 }
 
@@ -86,7 +97,9 @@ static int rerank(struct model *model, const struct model_candidates *candidates
                               .texts = candidates->documents,
                               .n_texts = candidates->n_documents,
                               .cancel = candidates->cancel,
-                              .usage = usage};
+                              .usage = usage,
+                              .refuse = candidates->refused == NULL ? NULL : refuse_document,
+                              .context = (void *)candidates};
     struct scoring scoring = {local, scores};
     return local_call_run(&call, put_scores, &scoring, err);
 }

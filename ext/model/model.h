@@ -12,6 +12,10 @@
  *
  * The functions below check input once for all models (UTF-8, not empty), and the output (finite
  * numbers, one length). A model's own methods are called by nobody else.
+ *
+ * A text that cannot be embedded, or a document that cannot be scored, for a reason of its own (it
+ * is no text, is too long, is refused by a server that takes others) is no failure of the call, if
+ * the caller says where such refusals go.
  */
 #ifndef MODEL_MODEL_H
 #define MODEL_MODEL_H
@@ -42,6 +46,9 @@ struct model_sink {
                struct error *err);
     /* After the last embedding of one request; NULL: nobody asks. */
     int (*end)(void *context, struct error *err);
+    /* A text that gets none, and why (borrowed), for a reason of its own: the call goes on with the
+     * others. NULL: the first such reason is the error of the call. */
+    int (*refuse)(void *context, size_t text, const struct error *why, struct error *err);
     void *context;
 };
 
@@ -80,6 +87,10 @@ struct model_candidates {
     const struct span *objects;
     struct span fields; /* comma separated names of fields to read; empty: all */
     size_t top_n;       /* so many are wanted, 0: all; the others' scores may be NAN */
+    /* [n_documents], written: 1 for a document that has no score (NAN) for a reason of its own:
+     * nothing but white space, no text, refused by the model. NULL: the first such reason is the
+     * error of the call, and the model reads white space as it can. */
+    unsigned char *refused;
 };
 
 /* A collection to learn from, read once, front to back. */
@@ -95,11 +106,12 @@ struct model_collection {
 struct model;
 
 struct model_methods {
-    /* Hands the embedding of each text to the sink; what it handed over before a failure counts.
-     * NULL if it does not embed. */
+    /* Hands the embedding of each text to the sink, or why there is none; what it handed over
+     * before a failure counts. NULL if it does not embed. */
     int (*embed)(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err);
-    /* scores: [n_documents], higher is better. NULL if it does not rerank. */
+    /* scores: [n_documents], higher is better. `refused` is all zero where it is not NULL. NULL if
+     * it does not rerank. */
     int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores,
                   struct model_usage *usage, struct error *err);
     /* A new model that has learnt from the collection; the old one is unchanged. NULL if not
@@ -126,17 +138,19 @@ struct model {
     size_t max_tokens; /* of a text, special ones included; 0: not known, or no limit */
 };
 
-/* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space.
- * The text begins "text ..." and names the byte. */
+/* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space
+ * (text/blank.h). The text begins "the text ..." and names the byte. */
 int model_check_text(struct span text, int empty_is_error, struct error *err);
 
 /* Embeds any number of texts. The sink gets finite vectors of model->dimensions, which is learnt
- * from the first vector where it was 0; another length is ERROR_UNAVAILABLE. */
+ * from the first vector where it was 0; another length is ERROR_UNAVAILABLE. Refused are texts that
+ * model_check_text does not take (they never reach the model), vectors that are not finite, and
+ * what the model itself refuses. */
 int model_embed(struct model *model, const struct model_texts *texts, const struct model_sink *sink,
                 struct model_usage *usage, struct error *err);
 
 /* Scores all candidates in one call. scores: [n_documents]; those that may be missing (top_n) are
- * NAN then. No document: no call. */
+ * NAN then, and those of documents that were refused. No document: no call. */
 int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
                  struct model_usage *usage, struct error *err);
 

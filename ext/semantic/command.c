@@ -1,5 +1,6 @@
 #include "semantic/command.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -9,22 +10,73 @@
 #include "semantic/flush.h"
 #include "semantic/registry.h"
 #include "semantic/sync.h"
+#include "semantic/upkeep.h"
 #include "store/integrity.h"
 #include "store/optimize.h"
 #include "store/write.h"
 
-static int synchronize(struct semantic_table *table, int rebuild, struct error *err)
+/* Nothing of a statement that fails is written, but what was paid for is not lost: it is found by
+ * the next try. That is nothing to tell of a model that is fitted, which costs nothing. */
+static void tell_what_is_kept(const struct semantic_sync *sync, struct error *err)
 {
-    struct semantic_sync *sync;
-    int rc = sync_open(table, rebuild, &sync, err);
+    size_t n = sync->n_embedded;
+    if (catalog_entry_model(sync->entry)->methods->fit != NULL) return;
+    for (size_t i = 0; i < sync->n_rows; i++) n += sync->rows[i].vector != NULL;
+    if (n > 0)
+        error_context(err,
+                      "nothing is written, but the vectors of %zu rows are kept in memory, and the "
+                      "next try asks for the rest only",
+                      n);
+}
+
+static int do_batches(struct semantic_sync *sync, struct error *err)
+{
+    int rc = 0;
     while (rc == 0 && sync_pending(sync)) {
         rc = sync_collect(sync, err);
+        if (rc == 0) rc = sync_failure(sync, err);
         if (rc == 0) rc = sync_store(sync, err);
         if (rc == 0) sync_stored(sync);
-        if (rc == 0) rc = sync_failure(sync, err);
+    }
+    if (rc != 0 && rc != ERROR_NOMEM) tell_what_is_kept(sync, err);
+    return rc;
+}
+
+static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t most,
+                       struct error *err)
+{
+    struct progress *progress;
+    struct semantic_sync *sync = NULL;
+    int rc = progress_begin(table, &progress, err);
+    if (rc == 0) rc = sync_open(table, kind, progress, &sync, err);
+    if (rc == 0) {
+        sync_limit(sync, most);
+        rc = do_batches(sync, err);
     }
     sync_close(sync);
+    progress_end(progress, rc);
     return rc;
+}
+
+/* 'sync', and 'sync 10000' for so many rows at most. */
+static int read_bound(const char *text, size_t *most, struct error *err)
+{
+    const char *p = text;
+    for (*most = 0; *p >= '0' && *p <= '9'; p++) {
+        size_t digit = (size_t)(*p - '0');
+        *most = *most > (SIZE_MAX - digit) / 10 ? SIZE_MAX : *most * 10 + digit;
+    }
+    if (*p != '\0' || *most == 0)
+        return error_set(err, ERROR_INVALID,
+                         "sync: expected a number of rows, 1 or more, not '%.100s'", text);
+    return 0;
+}
+
+static int sync_some(struct semantic_table *table, const char *bound, struct error *err)
+{
+    size_t most = 0;
+    int rc = read_bound(bound, &most, err);
+    return rc == 0 ? synchronize(table, SYNC_CHANGES, most, err) : rc;
 }
 
 /* The batch is for this table, as this connection sees it now. */
@@ -39,7 +91,7 @@ static int optimize(struct semantic_table *table, struct error *err)
 {
     struct store_state state;
     int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = store_write_begin(&table->store, &state, err);
+    if (rc == 0) rc = store_write_begin(&table->store, &state, hash_bytes("optimize", 8, 0), err);
     return rc == 0 ? store_write_end(&table->store, store_optimize(&table->store, &state, err))
                    : rc;
 }
@@ -49,12 +101,12 @@ static int check_number(struct semantic_table *table, sqlite3_stmt *row, struct 
                         struct error *err)
 {
     int64_t id = sqlite3_column_int64(row, 0);
+    uint64_t hash = (uint64_t)sqlite3_column_int64(row, 1);
     int exists, found, is_own = sqlite3_column_int(row, 2);
+    struct error bad;
     buffer_clear(text);
-    int rc = content_text(table, NULL, id, text, &exists, &found, err);
-    if (rc != 0 || (is_own && !exists)) return rc;
-    if (exists && (uint64_t)sqlite3_column_int64(row, 1) == hash_bytes(text->data, text->size, 0))
-        return 0;
+    int rc = content_text(table, id, text, &bad, &exists, &found, err);
+    if (rc != 0 || (is_own && !exists) || (exists && hash == content_hash(text, &bad))) return rc;
     return error_set(
         err, ERROR_CORRUPT,
         "row %lld: it has another text now. %.100s has no INTEGER PRIMARY KEY, so that "
@@ -86,7 +138,8 @@ int semantic_integrity_check(struct semantic_table *table, struct error *err)
 {
     int rc = store_integrity_check(&table->store, err);
     if (rc == 0) rc = check_numbers(table, err);
-    return rc == 0 ? semantic_check_fitted(table, err) : rc;
+    if (rc == 0) rc = semantic_check_fitted(table, err);
+    return rc == 0 ? upkeep_check(table, err) : rc;
 }
 
 /* A name as options have it: bare or quoted. */
@@ -107,16 +160,22 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
     if (rc != 0) return rc;
     columns_look(table);
     columns_renew(table, 1);
-    if (sqlite3_stricmp(command, "sync") == 0) return synchronize(table, 0, err);
-    if (sqlite3_stricmp(command, "rebuild") == 0) return synchronize(table, 1, err);
+    if (sqlite3_stricmp(command, "sync") == 0)
+        return synchronize(table, SYNC_CHANGES, SIZE_MAX, err);
+    if (sqlite3_strnicmp(command, "sync ", 5) == 0) return sync_some(table, command + 5, err);
+    if (sqlite3_stricmp(command, "retry") == 0)
+        return synchronize(table, SYNC_RETRY, SIZE_MAX, err);
+    if (sqlite3_stricmp(command, "rebuild") == 0)
+        return synchronize(table, SYNC_REBUILD, SIZE_MAX, err);
     if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);
+    if (sqlite3_stricmp(command, "upkeep") == 0) return upkeep_restore(table, err);
     if (sqlite3_stricmp(command, "integrity-check") == 0)
         return semantic_integrity_check(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
     if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
     return error_set(err, ERROR_INVALID,
-                     "unknown command '%.100s' (there are: sync, rebuild, optimize, "
+                     "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, upkeep, "
                      "integrity-check, content NAME)",
                      command);
 }

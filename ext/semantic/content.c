@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "model/model.h"
 #include "semantic/columns.h"
@@ -9,7 +10,10 @@
 #include "sqlite/statement.h"
 #include "store/keys.h"
 #include "store/store.h"
+#include "text/blank.h"
 
+/* What is trimmed: the blanks of ASCII alone, as the hashes of all that is stored are of texts
+ * trimmed so. */
 static int is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
@@ -152,20 +156,24 @@ static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, 
 }
 
 /* Joins n columns from `first` by one space, NULL and '' skipped, ends trimmed, after what is in
- * `out`. */
+ * `out`; nothing if all is white space. ERROR_INVALID for a blob, or too much: what there is, is
+ * joined all the same. */
 static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct buffer *out,
                         struct error *err)
 {
     size_t start = out->size;
+    int unusable = 0;
     for (int i = first; i < first + n; i++) {
         int type = sqlite3_column_type(row, i);
         if (type == SQLITE_NULL) continue;
-        if (type == SQLITE_BLOB)
-            return error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text",
-                             sqlite3_column_name(row, i));
-        const char *text = (const char *)sqlite3_column_text(row, i);
+        if (type == SQLITE_BLOB && !unusable)
+            unusable = error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text",
+                                 sqlite3_column_name(row, i));
+        const char *text = type == SQLITE_BLOB ? sqlite3_column_blob(row, i)
+                                               : (const char *)sqlite3_column_text(row, i);
         int size = sqlite3_column_bytes(row, i);
-        if (text == NULL) return statement_error(db, SQLITE_NOMEM, err);
+        if (text == NULL && (size > 0 || type != SQLITE_BLOB))
+            return statement_error(db, SQLITE_NOMEM, err);
         if (size == 0) continue;
         int rc = out->size > start ? buffer_append(out, " ", 1, err) : 0;
         if (rc == 0) rc = buffer_append(out, text, (size_t)size, err);
@@ -176,7 +184,10 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
     while (lead < out->size && is_space(out->data[lead])) lead++;
     if (lead > start) memmove(out->data + start, out->data + lead, out->size - lead);
     out->size -= lead - start;
-    return 0;
+    if (!unusable && out->size > start &&
+        text_is_blank((struct span){out->data + start, out->size - start}))
+        out->size = start;
+    return unusable;
 }
 
 static int n_text_columns(const struct semantic_table *table)
@@ -184,16 +195,26 @@ static int n_text_columns(const struct semantic_table *table)
     return table->config.content == NULL ? 1 : (int)table->config.text.n_names;
 }
 
-/* The checked text of the row that `statement` stands on: column 0 is the id, then the text
- * columns. */
-static int read_text(struct semantic_table *table, sqlite3_stmt *statement, int64_t id,
-                     struct buffer *text, struct error *err)
+/* The text of the row that `statement` stands on: column 0 is the id, then the text columns. */
+static int read_text(struct semantic_table *table, sqlite3_stmt *statement, struct buffer *text,
+                     struct error *bad, struct error *err)
 {
+    struct error problem;
     buffer_clear(text);
-    int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, err);
-    if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, err);
-    if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
+    bad->code = 0;
+    int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, &problem);
+    if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, &problem);
+    if (rc == ERROR_INVALID) {
+        *bad = problem;
+        return 0;
+    }
+    if (rc != 0 && err != NULL) *err = problem;
     return rc;
+}
+
+uint64_t content_hash(const struct buffer *text, const struct error *bad)
+{
+    return hash_bytes(text->data, text->size, bad->code != 0);
 }
 
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row, struct error *err)
@@ -304,7 +325,7 @@ static int read_id(struct semantic_table *table, struct content_scan *scan, int6
 }
 
 int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
-                      struct buffer *text, int *done, struct error *err)
+                      struct buffer *text, struct error *bad, int *done, struct error *err)
 {
     int row;
     int rc = next_row(table, scan, &row, err);
@@ -312,7 +333,7 @@ int content_scan_next(struct semantic_table *table, struct content_scan *scan, i
     if (rc != 0 || !row) return rc;
     *id = 0;
     if (scan->keys != NULL || !table->store.keeps_keys) rc = read_id(table, scan, id, err);
-    return rc == 0 ? read_text(table, scan->statement, *id, text, err) : rc;
+    return rc == 0 ? read_text(table, scan->statement, text, bad, err) : rc;
 }
 
 /* A statement of ours on a view that reads this index would keep the table connected. */
@@ -322,12 +343,19 @@ static void let_go(sqlite3_stmt **statement)
     *statement = NULL;
 }
 
-int content_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
-                 struct buffer *text, int *exists, int *found, struct error *err)
+int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
+                 int *exists, int *found, struct error *err)
+{
+    return content_new_text(table, NULL, id, text, bad, exists, found, err);
+}
+
+int content_new_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                     struct buffer *text, struct error *bad, int *exists, int *found,
+                     struct error *err)
 {
     sqlite3_value *key = new_key(keys, id);
     sqlite3_stmt **statement = key != NULL ? &table->content_by_key : &table->content_text;
-    *exists = *found = 0;
+    *exists = *found = bad->code = 0;
     int rc =
         *statement == NULL ? prepare_text(table, statement, key != NULL ? BY_KEY : BY_ID, err) : 0;
     if (rc != 0) return rc;
@@ -335,29 +363,29 @@ int content_text(struct semantic_table *table, const struct content_keys *keys, 
     if (key != NULL) sqlite3_bind_value(*statement, 1, key);
     else sqlite3_bind_int64(*statement, 1, id);
     rc = content_step(table, *statement, exists, err);
-    if (rc == 0 && *exists) rc = read_text(table, *statement, id, text, err);
-    *found = rc == 0 && *exists && text->size > 0;
+    if (rc == 0 && *exists) rc = read_text(table, *statement, text, bad, err);
+    *found = rc == 0 && *exists && (text->size > 0 || bad->code != 0);
     sqlite3_reset(*statement);
     if (rc != 0) let_go(statement);
     return rc;
 }
 
 int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, int64_t *id,
-                 struct buffer *text, int *exists, int *found, struct error *err)
+                 struct buffer *text, struct error *bad, int *exists, int *found, struct error *err)
 {
     sqlite3_stmt **statement = &table->content_by_key;
-    *exists = *found = 0;
-    *id = 0;
+    struct keys_value value = {key, columns_key_affinity(table)};
     int known, rc = *statement == NULL ? prepare_text(table, statement, BY_KEY, err) : 0;
+    *exists = *found = bad->code = 0;
+    *id = 0;
     if (rc != 0) return rc;
     sqlite3_reset(*statement);
     sqlite3_bind_value(*statement, 1, key);
     rc = content_step(table, *statement, exists, err);
-    struct keys_value value = {key, columns_key_affinity(table)};
     if (rc == 0 && *exists) value = (struct keys_value){sqlite3_column_value(*statement, 0), NULL};
     if (rc == 0) rc = keys_find(&table->store, value, id, &known, err);
-    if (rc == 0 && *exists) rc = read_text(table, *statement, *id, text, err);
-    *found = rc == 0 && *exists && text->size > 0;
+    if (rc == 0 && *exists) rc = read_text(table, *statement, text, bad, err);
+    *found = rc == 0 && *exists && (text->size > 0 || bad->code != 0);
     if (rc == 0 && !known && (*found || wanted)) rc = keys_put(&table->store, value, id, err);
     sqlite3_reset(*statement);
     if (rc != 0) let_go(statement);
@@ -451,16 +479,20 @@ int content_check_column(const struct semantic_table *table, const struct name_l
     return 0;
 }
 
-int content_document(struct semantic_table *table, sqlite3_stmt *row, const struct name_list *lacks,
-                     struct buffer *document, struct error *err)
+int content_check_document(const struct semantic_table *table, const struct name_list *lacks,
+                           struct error *err)
 {
     const struct name_list *names = &table->config.document;
-    int rc = 0, n = table->config.content == NULL ? 1 : (int)names->n_names;
+    int rc = 0;
     for (size_t i = 0; rc == 0 && lacks->n_names > 0 && i < names->n_names; i++)
         rc = content_check_column(table, lacks, names->names[i], err);
-    if (rc != 0) {
-        error_context(err, "document");
-        return rc;
-    }
+    if (rc != 0) error_context(err, "document");
+    return rc;
+}
+
+int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,
+                     struct error *err)
+{
+    int n = table->config.content == NULL ? 1 : (int)table->config.document.n_names;
     return join_columns(table->store.db, row, 1 + (int)table->n_columns, n, document, err);
 }

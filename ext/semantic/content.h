@@ -39,23 +39,33 @@ int content_scan_open(struct semantic_table *table, struct content_keys *keys,
 void content_scan_close(struct content_scan *scan);
 
 /* The next row: its id, its text in `text` (buffer initialised by the caller), which may be empty.
- * *done after the last. ERROR_INVALID names the row when an id
- * or a text is not usable. */
+ * *done after the last. *bad: why that text cannot be embedded, a blob, no UTF-8, too long; code 0
+ * if it can. ERROR_INVALID when an id is not usable. */
 int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
-                      struct buffer *text, int *done, struct error *err);
+                      struct buffer *text, struct error *bad, int *done, struct error *err);
 
-/* The text of one row, checked. *found = 0: no such row, or an empty text; *exists tells which.
- * `keys` knows ids that X_keys does not; NULL: there are none. */
-int content_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
-                 struct buffer *text, int *exists, int *found, struct error *err);
+/* The text of one row, and *bad as above. *found = 0: no such row, or nothing to embed; *exists
+ * tells which. */
+int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
+                 int *exists, int *found, struct error *err);
 
-/* The same by the key of a keyed index, and its id: a key that has none gets one if there is a
- * text, or if that is wanted anyhow; else *id is 0. */
+/* The same of an id that a scan gave, which X_keys need not know. */
+int content_new_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                     struct buffer *text, struct error *bad, int *exists, int *found,
+                     struct error *err);
+
+/* The same by the key of a keyed index, and its id: a key that has none gets one if there is
+ * something to embed, or if that is wanted anyhow; else *id is 0. */
 int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, int64_t *id,
-                 struct buffer *text, int *exists, int *found, struct error *err);
+                 struct buffer *text, struct error *bad, int *exists, int *found,
+                 struct error *err);
 
 /* Whether the content has that row. */
 int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err);
+
+/* What X_rows and X_failures remember of a text that was read: another number for another text, and
+ * for the same bytes if they can be embedded now. */
+uint64_t content_hash(const struct buffer *text, const struct error *bad);
 
 /* statement_step for a statement on the content. While it runs no search of the same index can: a
  * view that reads its own index would never end. */
@@ -67,12 +77,14 @@ int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct name_list *lacks,
                      struct error *err);
 
-/* ERROR_INVALID if the content has that column no more. */
+/* ERROR_INVALID if the content has that column no more; one of those that the reranker reads. */
 int content_check_column(const struct semantic_table *table, const struct name_list *lacks,
                          const char *column, struct error *err);
+int content_check_document(const struct semantic_table *table, const struct name_list *lacks,
+                           struct error *err);
 
 /* The text that the reranker reads, from a row of that statement, appended to `document`. */
-int content_document(struct semantic_table *table, sqlite3_stmt *row, const struct name_list *lacks,
-                     struct buffer *document, struct error *err);
+int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,
+                     struct error *err);
 
 #endif

@@ -1,5 +1,6 @@
 #include "semantic/cursor.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -12,11 +13,12 @@
 #include "semantic/request.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
+#include "store/failures.h"
 #include "store/keys.h"
 
 struct hit {
     struct retrieve_row row;
-    float relevance;
+    float relevance; /* NAN: the reranker cannot read its document */
 };
 
 struct semantic_cursor {
@@ -121,7 +123,8 @@ static int take_all(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
-/* The documents of all hits, one after the other in `all`; `documents` points into it. */
+/* The documents of all hits, one after the other in `all`; `documents` points into it. What cannot
+ * be a text (a blob) is an empty one: the reranker does not see it. */
 static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
                           struct span *documents, struct error *err)
 {
@@ -130,12 +133,15 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
         size_t start = all->size;
         rc = read_content(cursor, cursor->hits[i].row.id, err);
-        if (rc == 0 && cursor->content_found)
-            rc = content_document(table, cursor->content, &cursor->lacks, all, err);
+        if (rc == 0) rc = content_check_document(table, &cursor->lacks, err);
+        if (rc == 0 && cursor->content_found) {
+            rc = content_document(table, cursor->content, all, err);
+            if (rc == ERROR_INVALID) {
+                all->size = start;
+                rc = 0;
+            }
+        }
         documents[i].size = all->size - start;
-        if (rc == 0)
-            rc = model_check_text((struct span){all->data + start, documents[i].size}, 0, err);
-        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)cursor->hits[i].row.id);
     }
     size_t at = 0;
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; at += documents[i++].size)
@@ -147,7 +153,9 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
 static int compare_relevance(const void *a, const void *b)
 {
     const struct hit *x = a, *y = b;
-    if (x->relevance != y->relevance) return x->relevance > y->relevance ? -1 : 1;
+    if (isnan(x->relevance) != isnan(y->relevance)) return isnan(x->relevance) ? 1 : -1;
+    if (x->relevance > y->relevance || x->relevance < y->relevance)
+        return x->relevance > y->relevance ? -1 : 1;
     return x->row.rank < y->row.rank ? -1 : x->row.rank > y->row.rank;
 }
 
@@ -180,11 +188,13 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     buffer_init(&all, (size_t)1 << 30);
     struct span *documents = NULL;
     float *similarities = NULL;
+    unsigned char *refused = NULL;
     int rc = 0;
     if (cursor->n_hits > 0) {
         documents = memory_zalloc(cursor->n_hits, sizeof *documents);
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
-        if (documents == NULL || similarities == NULL) rc = error_nomem(err);
+        refused = memory_alloc(cursor->n_hits, 1);
+        if (documents == NULL || similarities == NULL || refused == NULL) rc = error_nomem(err);
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
             similarities[i] = (float)cursor->hits[i].row.similarity;
@@ -193,11 +203,13 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
             .documents = documents,
             .n_documents = cursor->n_hits,
             .similarities = index_metrics[table->config.metric].is_bounded ? similarities : NULL,
-            .cancel = &table->connection->cancel};
+            .cancel = &table->connection->cancel,
+            .refused = refused};
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
     }
     memory_free(documents);
     memory_free(similarities);
+    memory_free(refused);
     buffer_deinit(&all);
     cursor->scored = rc == 0;
     return rc;
@@ -268,18 +280,55 @@ static int read_id(struct semantic_cursor *cursor, sqlite3_value *value, int *fo
     return 0;
 }
 
+/* Whether the content has a text for that row. */
+static int look_up_content(struct semantic_table *table, int64_t id, int *found, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, id, &text, &bad, &exists, found, err);
+    if (bad.code != 0) *found = 0;
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* A row that could not be embedded, whose content is gone: not in the index, but there to be
+ * deleted. */
+static int is_lost_failure(struct semantic_table *table, int64_t id, int *lost, struct error *err)
+{
+    struct store_state state;
+    struct buffer text;
+    struct error bad;
+    uint64_t hash;
+    int exists, found;
+    *lost = 0;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = failures_find(&table->store, &state, id, &hash, lost, err);
+    if (rc != 0 || !*lost) return rc;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    rc = content_text(table, id, &text, &bad, &exists, &found, err);
+    buffer_deinit(&text);
+    *lost = rc == 0 && !exists;
+    return rc;
+}
+
 /* One row by its rowid or its key. Pending rows are looked at without a flush, so that DELETE and
  * INSERT in a row trigger stay in one batch; only a statement that reads the vector needs it. */
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *value, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    struct store_row row;
-    int found;
-    int rc = read_id(cursor, value, &found, err);
+    int found, rc = read_id(cursor, value, &found, err);
     if (rc != 0 || !found) return rc;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    rc = waiting == NULL ? store_get_row(&table->store, cursor->id, &row, &found, err) : 0;
-    if (waiting != NULL) found = waiting->kind < PENDING_DELETE;
+    if (waiting == NULL) {
+        rc = store_has_row(&table->store, cursor->id, &found, err);
+        if (rc == 0 && !found) rc = is_lost_failure(table, cursor->id, &found, err);
+    } else if (waiting->kind >= PENDING_CHANGED) {
+        rc = look_up_content(table, cursor->id, &found, err);
+    } else {
+        found = waiting->kind < PENDING_DELETE;
+    }
     cursor->eof = rc != 0 || !found;
     return rc;
 }
@@ -287,7 +336,8 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *value, struct 
 static int list(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    return store_query(&table->store, STORE_IDS, &cursor->listing, err);
+    enum store_query which = table->config.content == NULL ? STORE_TEXT_IDS : STORE_IDS;
+    return store_query(&table->store, which, &cursor->listing, err);
 }
 
 /* May this plan leave the pending rows where they are? */
@@ -414,7 +464,8 @@ static int result_search(struct semantic_cursor *cursor, sqlite3_context *contex
         break;
     default:
         rc = current_relevance(cursor, err);
-        if (rc == 0) sqlite3_result_double(context, cursor->hit.relevance);
+        if (rc == 0 && !isnan(cursor->hit.relevance))
+            sqlite3_result_double(context, cursor->hit.relevance);
     }
     return rc;
 }

@@ -3,9 +3,59 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/pending.h"
+#include "sqlite/statement.h"
 #include "store/store.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
+
+static int is_builtin(const char *name)
+{
+    return name == NULL || strcmp(name, "builtin:lexical") == 0;
+}
+
+/* What a schema may not read itself it must not read through us: our statements are no schema's. */
+static int opens_virtual_table(struct semantic_table *table, int *opens, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc =
+        statement_prepare(table->store.db, &statement, err, "EXPLAIN SELECT 1 FROM \"%w\".\"%w\"",
+                          table->store.schema, table->config.content);
+    *opens = 0;
+    while (rc == 0 && (rc = statement_step(table->store.db, statement, &row, err)) == 0 && row) {
+        const char *opcode = (const char *)sqlite3_column_text(statement, 1);
+        if (opcode == NULL) rc = error_nomem(err);
+        else if (strcmp(opcode, "VOpen") == 0) *opens = 1;
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int semantic_is_innocuous(struct semantic_table *table, int *innocuous, struct error *err)
+{
+    struct store_state state;
+    int opens = 0;
+    *innocuous = is_builtin(table->config.model) && is_builtin(table->config.reranker) &&
+                 is_builtin(table->reranker_name) && table->broken.code == 0;
+    if (!*innocuous) return 0;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc == 0 && table->config.content != NULL) rc = opens_virtual_table(table, &opens, err);
+    *innocuous = rc == 0 && is_builtin(state.model) && !opens;
+    /* What is wrong with either is said when it is used. */
+    return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
+}
+
+int semantic_find_model(const struct semantic_table *table, const char *name, enum model_task task,
+                        struct catalog_entry **entry, struct error *err)
+{
+    if (table->innocuous && !is_builtin(name))
+        return error_set(err, ERROR_INVALID,
+                         "%s_config names the model %.100s since the index was opened: open the "
+                         "database again",
+                         table->store.name, name);
+    return catalog_find(table->connection->catalog, name, task, entry, err);
+}
 
 /* Makes table->fitted the model that state->fit names. */
 static int load_fitted(struct semantic_table *table, const struct store_state *state,
@@ -59,7 +109,7 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
 {
     struct catalog *catalog = table->connection->catalog;
     *fitted = NULL;
-    int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
+    int rc = semantic_find_model(table, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
     struct catalog_entry *named;
     int named_rc = table->config.model == NULL
@@ -85,31 +135,55 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
 {
     struct catalog_entry *embedder;
     *fitted = NULL;
-    int rc =
-        catalog_find(table->connection->catalog, table->reranker_name, MODEL_RERANK, entry, err);
+    int rc = semantic_find_model(table, table->reranker_name, MODEL_RERANK, entry, err);
     if (rc != 0 || state->fit == 0 || strcmp(table->reranker_name, state->model) != 0) return rc;
     return semantic_embedder(table, state, &embedder, fitted, err);
 }
 
-/* Cuts embeddings [n_rows, dimensions] into one vector a row. */
-static int emit_vectors(struct pending_row *const *rows, size_t n_rows, const float *embeddings,
-                        size_t dimensions, struct error *err)
+/* The row's own copy of its embedding [dimensions]. */
+static int keep_vector(struct pending_row *row, const float *embedding, size_t dimensions,
+                       struct error *err)
 {
-    for (size_t i = 0; i < n_rows; i++) {
-        float *vector = memory_alloc(dimensions, sizeof *vector);
-        if (vector == NULL) return error_nomem(err);
-        memcpy(vector, embeddings + i * dimensions, dimensions * sizeof *vector);
-        memory_free(rows[i]->vector);
-        rows[i]->vector = vector;
-        rows[i]->dimensions = dimensions;
-    }
+    float *vector = memory_alloc(dimensions, sizeof *vector);
+    if (vector == NULL) return error_nomem(err);
+    memcpy(vector, embedding, dimensions * sizeof *vector);
+    memory_free(row->vector);
+    row->vector = vector;
+    row->dimensions = dimensions;
     return 0;
+}
+
+/* A model can answer with zeros: with one such row no search would work. */
+static int check_directions(struct semantic_table *table, const struct catalog_entry *entry,
+                            struct pending_row *const *rows,
+                            const struct model_embeddings *embeddings,
+                            struct catalog_refusals *refusals, struct error *err)
+{
+    size_t n_known = refusals == NULL ? 0 : refusals->n, dimensions = embeddings->dimensions;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < embeddings->n_texts; i++) {
+        struct error why;
+        if (catalog_refusals_find(refusals, n_known, i) != NULL) continue;
+        if (semantic_check_direction(table, embeddings->vectors + i * dimensions, dimensions,
+                                     &why) == 0)
+            continue;
+        error_context(&why, "%s", catalog_entry_name(entry));
+        if (refusals != NULL) {
+            rc = catalog_refusals_add(refusals, i, &why, err);
+        } else {
+            error_context(&why, "row %lld", (long long)rows[i]->id);
+            if (err != NULL) *err = why;
+            rc = why.code;
+        }
+    }
+    return rc;
 }
 
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct error *err)
+                        struct catalog_refusals *refusals, struct error *err)
 {
+    if (refusals != NULL) *refusals = (struct catalog_refusals){0};
     if (n_rows == 0) return 0;
     struct span *texts = memory_alloc(n_rows, sizeof *texts);
     struct model_embeddings embeddings = {0};
@@ -118,18 +192,35 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
         for (size_t i = 0; i < n_rows; i++)
             texts[i] = (struct span){rows[i]->text, rows[i]->text_size};
         struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel};
-        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings, err);
+        rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings,
+                           refusals, err);
     }
-    /* A model can answer with zeros: with one such row no search would work. */
-    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
-        const float *vector = embeddings.vectors + i * embeddings.dimensions;
-        rc = semantic_check_direction(table, vector, embeddings.dimensions, err);
-        if (rc != 0)
-            error_context(err, "row %lld: %s", (long long)rows[i]->id, catalog_entry_name(entry));
-    }
-    if (rc == 0) rc = emit_vectors(rows, n_rows, embeddings.vectors, embeddings.dimensions, err);
+    if (rc == 0) rc = check_directions(table, entry, rows, &embeddings, refusals, err);
+    catalog_refusals_sort(refusals);
+    size_t n_refused = refusals == NULL ? 0 : refusals->n;
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        if (catalog_refusals_find(refusals, n_refused, i) == NULL)
+            rc = keep_vector(rows[i], embeddings.vectors + i * embeddings.dimensions,
+                             embeddings.dimensions, err);
+    if (rc != 0) catalog_refusals_deinit(refusals);
     memory_free(texts);
     memory_free(embeddings.vectors);
+    return rc;
+}
+
+int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct error *err)
+{
+    struct catalog_refusals refusals;
+    for (size_t i = 0; i < n_rows; i++) {
+        memory_free(rows[i]->refused);
+        rows[i]->refused = NULL;
+    }
+    int rc = semantic_embed_rows(table, entry, fitted, rows, n_rows, &refusals, err);
+    for (size_t i = 0; rc == 0 && i < refusals.n; i++)
+        rc = pending_refuse(rows[refusals.items[i].text], &refusals.items[i].why, err);
+    catalog_refusals_deinit(&refusals);
     return rc;
 }
 
@@ -141,7 +232,7 @@ int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entr
     struct model_embeddings known;
     int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)
-        rc = emit_vectors(&row, 1, known.vectors, known.dimensions, err);
+        rc = keep_vector(row, known.vectors, known.dimensions, err);
     memory_free(known.vectors);
     return rc;
 }

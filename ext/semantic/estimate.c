@@ -22,7 +22,7 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     int rc = registry_open(sqlite3_user_data(context), argv[0], argc > 1 ? argv[1] : NULL, &pin,
                            &index, &err);
     if (rc == 0) rc = flush_pending(index, &err);
-    if (rc == 0) rc = sync_open(index, 0, &sync, &err);
+    if (rc == 0) rc = sync_open(index, SYNC_CHANGES, NULL, &sync, &err);
     while (rc == 0 && sync_pending(sync)) rc = sync_estimate(sync, &sum, &err);
     if (rc == 0) result_estimate(context, &sum);
     else result_error(context, "semantic_estimate", &err);

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
+#include "store/failures.h"
 #include "store/write.h"
 
 /* Rows of the buffer by id, those of one id as they were written. */
@@ -24,6 +26,66 @@ static void list_rows(struct semantic_pending *pending, struct pending_row **row
     qsort(rows, n, sizeof *rows, compare_rows);
 }
 
+static int is_changed(const struct pending_row *row)
+{
+    return row->kind >= PENDING_CHANGED;
+}
+
+/* It has a text, to be embedded or known to be refused. */
+static int is_text(const struct pending_row *row)
+{
+    return row->kind == PENDING_TEXT ||
+           (is_changed(row) && (row->text != NULL || row->refused != NULL));
+}
+
+/* Takes the text that was read, or why it cannot be embedded. */
+static int take_read(struct pending_row *row, const struct buffer *text, const struct error *bad,
+                     struct error *err)
+{
+    if (bad->code != 0) return pending_refuse(row, bad, err);
+    row->text = memory_copy(text->data, text->size);
+    row->text_size = text->size;
+    return row->text == NULL ? error_nomem(err) : 0;
+}
+
+/* What the content has now of a row that changed. The vector of an earlier flush stays with its
+ * text. */
+static int read_changed(struct semantic_table *table, struct pending_row *row, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists, found;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, row->id, &text, &bad, &exists, &found, err);
+    uint64_t hash = rc == 0 ? content_hash(&text, &bad) : 0;
+    if (rc == 0 && (!found || row->hash != hash || !is_text(row))) {
+        pending_row_deinit(row);
+        row->text = row->refused = NULL;
+        row->vector = NULL;
+        row->text_size = row->dimensions = 0;
+        if (found) rc = take_read(row, &text, &bad, err);
+    }
+    row->hash = hash;
+    row->is_new = !exists;
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* Of all rows of one id the last that changed says what the content has, and replaces the others.
+ */
+static int read_last_changed(struct semantic_table *table, struct pending_row **rows,
+                             size_t *n_rows, struct error *err)
+{
+    size_t n = 0;
+    struct pending_row *last = NULL;
+    for (size_t i = 0; i < *n_rows; i++)
+        if (is_changed(rows[i])) last = rows[i];
+    for (size_t i = 0; i < *n_rows; i++)
+        if (!is_changed(rows[i]) || rows[i] == last) rows[n++] = rows[i];
+    *n_rows = n;
+    return last == NULL ? 0 : read_changed(table, last, err);
+}
+
 /* What all that was written of one id comes to, as if each had been a transaction of its own: a
  * vector that the user gave stays while the text is the same. NULL: what the index holds. */
 static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
@@ -33,29 +95,62 @@ static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
     for (size_t i = 0; i < n_rows; i++) {
         int is_same = last == NULL ? stored != NULL && stored->hash == rows[i]->hash
                                    : last->kind == PENDING_VECTOR && last->hash == rows[i]->hash;
-        if (rows[i]->kind != PENDING_TEXT || !is_same) last = rows[i];
+        int may_stay = rows[i]->kind == PENDING_TEXT || is_changed(rows[i]);
+        if (!may_stay || rows[i]->is_new || !is_same) last = rows[i];
     }
     return last;
 }
 
+/* Whether the index knows that text of a row already: by its vector, or that it has none. */
+static int is_known(struct semantic_table *table, const struct store_state *state,
+                    const struct pending_row *row, const struct store_row *stored, int *known,
+                    struct error *err)
+{
+    uint64_t hash;
+    *known = stored != NULL && !stored->own && stored->hash == row->hash;
+    if (stored != NULL || row->vector != NULL) return 0;
+    int rc = failures_find(&table->store, state, row->id, &hash, known, err);
+    if (*known) *known = hash == row->hash;
+    return rc;
+}
+
+/* A row that changed and has no text now: nothing to write if the index does not know it. */
+static int leave_out_unknown(struct semantic_table *table, const struct store_state *state,
+                             struct pending_row **row, int is_stored, struct error *err)
+{
+    uint64_t hash;
+    int has_failed;
+    if (!is_changed(*row) || is_stored) return 0;
+    int rc = failures_find(&table->store, state, (*row)->id, &hash, &has_failed, err);
+    if (rc == 0 && !has_failed) *row = NULL;
+    return rc;
+}
+
 /* Takes all rows of one id: *row is what to write, NULL for nothing. A text row needs embedding
- * unless the index holds, or the row already got, a vector of that text by that model. */
+ * unless the index holds, or the row already got, what that model made of that text. */
 static int settle(struct semantic_table *table, const struct store_state *state,
-                  struct pending_row *const *rows, size_t n_rows, struct pending_row **row,
-                  int *needed, struct error *err)
+                  struct pending_row **rows, size_t n_rows, struct pending_row **row, int *needed,
+                  struct error *err)
 {
     struct store_row stored;
-    int found;
-    *row = rows[n_rows - 1];
+    int found, known;
     *needed = 0;
-    if ((*row)->kind != PENDING_TEXT) return 0;
-    int rc = store_get_row(&table->store, (*row)->id, &stored, &found, err);
+    int rc = read_last_changed(table, rows, &n_rows, err);
+    *row = rows[n_rows - 1];
+    if (rc != 0 || ((*row)->kind != PENDING_TEXT && !is_changed(*row))) return rc;
+    rc = store_get_row(&table->store, (*row)->id, &stored, &found, err);
     if (rc != 0) return rc;
     *row = fold(rows, n_rows, found ? &stored : NULL);
-    if (*row == NULL || (*row)->kind != PENDING_TEXT) return 0;
-    if (found && !stored.own && stored.hash == (*row)->hash) *row = NULL;
-    else *needed = (*row)->vector == NULL || (*row)->fit != state->fit;
-    return 0;
+    if (*row == NULL) return 0;
+    if (!is_text(*row)) return leave_out_unknown(table, state, row, found, err);
+    *needed = (*row)->text != NULL &&
+              (((*row)->vector == NULL && (*row)->refused == NULL) || (*row)->fit != state->fit);
+    rc = is_known(table, state, *row, found ? &stored : NULL, &known, err);
+    if (known) {
+        *row = NULL;
+        *needed = 0;
+    }
+    return rc;
 }
 
 static int write_rows(struct semantic_table *table, struct store_state *state,
@@ -67,43 +162,91 @@ static int write_rows(struct semantic_table *table, struct store_state *state,
     if (changes == NULL) return error_nomem(err);
     for (size_t i = 0; i < n_rows; i++) changes[i] = pending_change(rows[i]);
     int rc = store_check_changes(state, changes, n_rows, err);
-    if (rc == 0) rc = store_write_begin(store, state, err);
+    if (rc == 0) rc = store_write_begin(store, state, store_hash_changes(changes, n_rows, 0), err);
     if (rc == 0) rc = store_write_end(store, store_write_rows(store, state, changes, n_rows, err));
     memory_free(changes);
     return rc;
 }
 
-int flush_pending(struct semantic_table *table, struct error *err)
+/* What of the rows that wait [n] is to be written, [*n_rows], and of that what is to be embedded
+ * first, [*n_texts]. */
+static int settle_all(struct semantic_table *table, const struct store_state *state,
+                      struct pending_row **rows, size_t n, size_t *n_rows,
+                      struct pending_row **texts, size_t *n_texts, struct error *err)
 {
-    struct semantic_pending *pending = table->pending;
-    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
-    struct store_state state;
-    struct catalog_entry *entry;
-    struct model *fitted;
-    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
-    int rc = store_write_check(&table->store, err);
-    if (rc != 0 || n == 0) return rc;
-    struct pending_row **rows = memory_alloc(n, sizeof *rows);
-    struct pending_row **texts = memory_alloc(n, sizeof *texts);
-    rc = rows == NULL || texts == NULL ? error_nomem(err)
-                                       : store_read_state(&table->store, &state, err);
-    if (rc == 0) list_rows(pending, rows);
+    struct store_state without = *state;
+    int64_t any;
+    int rc = failures_any(&table->store, state, &any, err);
+    without.keeps_failures = any != 0;
+    list_rows(table->pending, rows);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         struct pending_row *row;
         int needed;
         for (end = begin + 1; end < n && rows[end]->id == rows[begin]->id;) end++;
-        rc = settle(table, &state, rows + begin, end - begin, &row, &needed, err);
-        if (rc == 0 && row != NULL) rows[n_rows++] = row;
-        if (rc == 0 && needed) texts[n_texts++] = row;
+        rc = settle(table, &without, rows + begin, end - begin, &row, &needed, err);
+        if (rc == 0 && row != NULL) rows[(*n_rows)++] = row;
+        if (rc == 0 && needed) texts[(*n_texts)++] = row;
     }
-    if (rc == 0 && n_texts > 0) rc = semantic_embedder(table, &state, &entry, &fitted, err);
-    if (rc == 0 && n_texts > 0) rc = semantic_embed_rows(table, entry, fitted, texts, n_texts, err);
-    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state.fit;
-    if (rc == 0) rc = write_rows(table, &state, rows, n_rows, err);
+    return rc;
+}
+
+/* One text that the model refuses is one row without a vector, and no failure of the transaction. */
+static int embed(struct semantic_table *table, const struct store_state *state,
+                 struct pending_row *const *texts, size_t n_texts, struct error *err)
+{
+    struct catalog_entry *entry;
+    struct model *fitted;
+    if (n_texts == 0) return 0;
+    int rc = semantic_embedder(table, state, &entry, &fitted, err);
+    if (rc == 0) rc = semantic_try_rows(table, entry, fitted, texts, n_texts, err);
+    for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state->fit;
+    return rc;
+}
+
+/* `state` is what X_config says now. */
+static int flush(struct semantic_table *table, struct store_state *state, struct error *err)
+{
+    struct semantic_pending *pending = table->pending;
+    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
+    struct pending_row **rows = memory_alloc(n, sizeof *rows);
+    struct pending_row **texts = memory_alloc(n, sizeof *texts);
+    int rc = rows == NULL || texts == NULL ? error_nomem(err) : 0;
+    if (rc == 0) rc = settle_all(table, state, rows, n, &n_rows, texts, &n_texts, err);
+    if (rc == 0) rc = embed(table, state, texts, n_texts, err);
+    if (rc == 0) rc = write_rows(table, state, rows, n_rows, err);
     memory_free(rows);
     memory_free(texts);
     if (rc == 0) pending_flushed(pending);
-    sqlite3_set_last_insert_rowid(table->store.db,
-                                  last_rowid); /* the user's row, not one of ours */
+    return rc;
+}
+
+static int is_waiting(const struct semantic_table *table)
+{
+    return table->pending->n_rows > table->pending->n_flushed;
+}
+
+int flush_pending(struct semantic_table *table, struct error *err)
+{
+    struct store_state state;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
+    int rc = store_write_check(&table->store, err);
+    if (rc != 0 || !is_waiting(table)) return rc;
+    rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = flush(table, &state, err);
+    /* The user's row, not one of ours. */
+    sqlite3_set_last_insert_rowid(table->store.db, last_rowid);
+    return rc;
+}
+
+int flush_at_commit(struct semantic_table *table, struct error *err)
+{
+    struct store_state state;
+    int64_t last_rowid = sqlite3_last_insert_rowid(table->store.db);
+    int there = 1, waiting = is_waiting(table), rc = 0;
+    if (!waiting && table->store.write->step != STORE_TORN) return 0;
+    rc = store_is_there(&table->store, &state, &there, err);
+    if (rc == 0 && there) rc = store_write_check(&table->store, err);
+    if (rc == 0 && there && waiting) rc = flush(table, &state, err);
+    sqlite3_set_last_insert_rowid(table->store.db, last_rowid);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include "semantic/plan.h"
 #include "semantic/registry.h"
 #include "semantic/update.h"
+#include "semantic/upkeep.h"
 #include "sqlite/result.h"
 #include "sqlite/statement.h"
 #include "store/schema.h"
@@ -29,8 +30,9 @@ static void table_free(struct semantic_table *table)
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
     memory_free(table->reranker_name);
-    registry_remove(table);
+    struct semantic_registry *held = registry_remove(table);
     memory_free(table);
+    registry_release(held);
 }
 
 static int table_new(struct semantic_registry *registry, const char *schema, const char *name,
@@ -40,6 +42,7 @@ static int table_new(struct semantic_registry *registry, const char *schema, con
     *opened = table;
     if (table == NULL) return error_nomem(err);
     table->registry = registry;
+    table->key = SIZE_MAX;
     table->connection = registry->connection;
     table->pending = pending_new();
     if (table->pending == NULL) return error_nomem(err);
@@ -141,7 +144,10 @@ static int create_table(struct semantic_table *table, struct error *err)
     if (rc == 0 && !names_key && table->config.content_rowid != NULL)
         rc = store_set_text(&table->store, "content_rowid", table->config.content_rowid, err);
     memory_free(columns);
+    if (rc == 0) registry_disown_others(table);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
+    if (rc == 0) rc = semantic_config_defaults(&table->config, err);
+    if (rc == 0) rc = upkeep_create(table, err);
     /* Of a table that is made in a transaction SQLite does not call xBegin. */
     table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
     return rc;
@@ -165,6 +171,8 @@ static int connect_table(struct semantic_table *table, struct error *err)
         swap(&table->config.content, &stored.content);
     if (table->config.content_rowid == NULL)
         swap(&table->config.content_rowid, &stored.content_rowid);
+    int given = semantic_config_defaults(&table->config, rc == 0 ? err : NULL);
+    if (rc == 0) rc = given;
     if (rc == 0) rc = columns_connect(table, stored.columns, err);
     if (rc == 0) share_pending(table);
     schema_stored_deinit(&stored);
@@ -174,6 +182,7 @@ static int connect_table(struct semantic_table *table, struct error *err)
         semantic_columns_free(table->columns, table->n_columns);
         table->columns = NULL;
         table->n_columns = 0;
+        table->key = SIZE_MAX;
         rc = 0;
     }
     return rc;
@@ -195,10 +204,11 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     if (rc == 0) rc = semantic_config_parse(argc, argv, &table->config, &err);
     if (rc == 0) set_store_options(table);
     if (rc == 0) rc = create ? create_table(table, &err) : connect_table(table, &err);
-    if (rc == 0) rc = semantic_config_defaults(&table->config, &err);
     if (rc == 0) rc = declare(table, &err);
+    if (rc == 0) rc = semantic_is_innocuous(table, &table->innocuous, &err);
     if (rc == 0) {
-        sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 0);
+        sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+        if (table->innocuous) sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
         *opened = &table->base;
         return SQLITE_OK;
     }
@@ -237,7 +247,7 @@ static int destroy(sqlite3_vtab *base)
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
     /* Nor does anybody remember then that a write has failed half way. */
     if (table->pending->write.step == STORE_TORN) return SQLITE_LOCKED;
-    if (schema_drop(&table->store, &err) != 0)
+    if (upkeep_drop(table, &err) != 0 || schema_drop(&table->store, &err) != 0)
         return result_table_error(base, table->store.name, &err);
     /* Others that the index was connected by may live on, and none hears of this one's rollback. */
     pending_clear(table->pending);
@@ -266,6 +276,7 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     if (rc == 0) rc = flush_pending(table, &err);
     if (rc == 0) rc = keep_columns(table, &err);
     if (rc == 0) rc = schema_rename(&table->store, name, &err);
+    if (rc == 0) rc = upkeep_rename(table, name, &err);
     return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
 }
 

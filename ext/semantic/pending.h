@@ -12,6 +12,11 @@
  *
  * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to
  * flush.
+ *
+ * A row of the content that changed (upkeep.h) is noted without its text, which a flush reads: what
+ * is there then is what counts. One that is about to change is noted by a trigger that comes before
+ * the change, so a flush in between would see it as it was: those at the end of the list wait on,
+ * until another row has come after them or the transaction ends.
  */
 #ifndef SEMANTIC_PENDING_H
 #define SEMANTIC_PENDING_H
@@ -22,17 +27,25 @@
 #define PENDING_MAX_ROWS 4096
 #define PENDING_MAX_BYTES ((size_t)16 << 20)
 
-/* Notes a row; takes over row->text and row->vector, also on failure. */
+/* Notes a row; takes over what it owns, also on failure. */
 int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err);
 
 /* What is waiting for this id, the latest; NULL if nothing is. */
 const struct pending_row *pending_find(const struct semantic_pending *pending, int64_t id);
 
-/* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
+/* All rows are in the shadow tables now: drops those that no savepoint can ask for again. Rows at
+ * the end that are about to change stay. */
 void pending_flushed(struct semantic_pending *pending);
 
-/* What the row is for the shadow tables: borrows its text and vector, which it has by now. */
+/* What the row is for the shadow tables: borrows its text and vector, which it has by now, or the
+ * reason why it has none. */
 struct store_change pending_change(const struct pending_row *row);
+
+/* Notes why the row's text cannot be embedded. ERROR_NOMEM. */
+int pending_refuse(struct pending_row *row, const struct error *why, struct error *err);
+
+/* Frees what the row owns. */
+void pending_row_deinit(struct pending_row *row);
 
 /* A buffer with one reference; NULL if out of memory. Releasing accepts NULL. */
 struct semantic_pending *pending_new(void);

@@ -1,6 +1,7 @@
 #include "semantic/registry.h"
 
 #include "base/memory.h"
+#include "semantic/progress.h"
 #include "sqlite/argument.h"
 #include "sqlite/statement.h"
 
@@ -17,9 +18,11 @@ int registry_new(struct connection *connection, struct semantic_registry **regis
 void registry_release(void *data)
 {
     struct semantic_registry *registry = data;
-    if (--registry->references > 0) return;
-    connection_release(registry->connection);
+    if (registry == NULL || --registry->references > 0) return;
+    struct connection *connection = registry->connection;
+    progress_forget(connection);
     memory_free(registry);
+    connection_release(connection);
 }
 
 void registry_add(struct semantic_registry *registry, struct semantic_table *table)
@@ -31,12 +34,12 @@ void registry_add(struct semantic_registry *registry, struct semantic_table *tab
     registry->references++;
 }
 
-void registry_remove(struct semantic_table *table)
+struct semantic_registry *registry_remove(struct semantic_table *table)
 {
-    if (table->previous == NULL) return;
+    if (table->previous == NULL) return NULL;
     *table->previous = table->next;
     if (table->next != NULL) table->next->previous = table->previous;
-    registry_release(table->registry);
+    return table->registry;
 }
 
 struct semantic_table *registry_find(const struct semantic_registry *registry, const char *schema,
@@ -68,6 +71,15 @@ int registry_reads_content(const struct semantic_table *table)
             sqlite3_stricmp(twin->store.name, store->name) == 0)
             return 1;
     return 0;
+}
+
+void registry_disown_others(const struct semantic_table *table)
+{
+    const struct store *store = &table->store;
+    for (struct semantic_table *other = table->registry->tables; other != NULL; other = other->next)
+        if (other != table && other->store.created == store->created &&
+            sqlite3_stricmp(other->store.schema, store->schema) == 0)
+            other->store.created = STORE_NO_INDEX;
 }
 
 /* Which table is meant: the name in the schema given, or (NULL) in the first schema that has it.

@@ -17,15 +17,16 @@ struct semantic_registry {
     struct semantic_sync *storing;
 };
 
-/* An empty one with one reference; registry_release has the shape of SQLite's destructors.
- * ERROR_NOMEM. */
+/* An empty one with one reference; registry_release has the shape of SQLite's destructors, and
+ * accepts NULL. ERROR_NOMEM. */
 int registry_new(struct connection *connection, struct semantic_registry **registry,
                  struct error *err);
 void registry_release(void *registry);
 
-/* Puts a table in, which then holds a reference; and out again, if it is in. */
+/* Puts a table in, which then holds a reference; and out again: what it held, to be released when
+ * the table is freed, or NULL if it is not in. */
 void registry_add(struct semantic_registry *registry, struct semantic_table *table);
-void registry_remove(struct semantic_table *table);
+struct semantic_registry *registry_remove(struct semantic_table *table);
 
 /* The semantic_index that had that name in that schema when it was connected, the latest; else
  * NULL. Some may be left from before the schema changed: to find what the name means now, connect
@@ -39,6 +40,10 @@ struct semantic_table *registry_find_twin(const struct semantic_table *table);
 
 /* Whether the content of the index is being read, by whichever of its connections. */
 int registry_reads_content(const struct semantic_table *table);
+
+/* The index of this table is being made. Other tables that have its number were made by the same
+ * CREATE, which was rolled back: they are no index's from now on. */
+void registry_disown_others(const struct semantic_table *table);
 
 /* Connects the index of that name in that schema, and keeps it so while *pin, which the caller
  * finalizes, is open. ERROR_INVALID when there is none, and whatever makes it unusable. */

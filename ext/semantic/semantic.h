@@ -13,7 +13,11 @@ int semantic_register(struct connection *connection);
 /* One each, for semantic_register. The registry is borrowed: the virtual table owns it. */
 struct semantic_registry;
 int sync_register(struct connection *connection, struct semantic_registry *registry);
+int failures_register(struct connection *connection, struct semantic_registry *registry);
+int progress_register(struct connection *connection, struct semantic_registry *registry);
 int estimate_register(struct connection *connection, struct semantic_registry *registry);
+int status_register(struct connection *connection, struct semantic_registry *registry);
+int pending_function_register(struct connection *connection, struct semantic_registry *registry);
 int search_each_register(struct connection *connection, struct semantic_registry *registry);
 int recall_register(struct connection *connection, struct semantic_registry *registry);
 

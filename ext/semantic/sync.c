@@ -6,133 +6,219 @@
 #include "base/memory.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
+#include "store/failures.h"
 #include "store/write.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
-static int add_id(int64_t **ids, size_t *n, size_t *capacity, int64_t id, struct error *err)
+static int add_id(struct sync_ids *ids, int64_t id, struct error *err)
 {
-    if (*n == *capacity) {
-        size_t grown_capacity = *capacity == 0 ? 64 : *capacity * 2;
-        int64_t *grown = memory_realloc(*ids, grown_capacity, sizeof *grown);
+    if (ids->n == ids->capacity) {
+        size_t capacity = ids->capacity == 0 ? 64 : ids->capacity * 2;
+        int64_t *grown = memory_realloc(ids->items, capacity, sizeof *grown);
         if (grown == NULL) return error_nomem(err);
-        *ids = grown;
-        *capacity = grown_capacity;
+        ids->items = grown;
+        ids->capacity = capacity;
     }
-    (*ids)[(*n)++] = id;
+    ids->items[ids->n++] = id;
     return 0;
 }
 
-/* The index side of the comparison: where its scan stands. */
-struct indexed {
-    sqlite3_stmt *scan;
+/* A scan of X_rows, or of X_failures: where it stands. */
+struct known {
+    sqlite3_stmt *scan; /* NULL: there is nothing */
     int row;
     int64_t id;
     uint64_t hash;
-    int own;
+    int own; /* of X_rows */
 };
 
-static int indexed_next(struct semantic_table *table, struct indexed *indexed, struct error *err)
+static int known_next(struct semantic_table *table, struct known *known, struct error *err)
 {
-    int rc = statement_step(table->store.db, indexed->scan, &indexed->row, err);
-    if (rc != 0 || !indexed->row) return rc;
-    indexed->id = sqlite3_column_int64(indexed->scan, 0);
-    indexed->hash = (uint64_t)sqlite3_column_int64(indexed->scan, 1);
-    indexed->own = sqlite3_column_int(indexed->scan, 2);
+    if (known->scan == NULL) return 0;
+    int rc = statement_step(table->store.db, known->scan, &known->row, err);
+    if (rc != 0 || !known->row) return rc;
+    known->id = sqlite3_column_int64(known->scan, 0);
+    known->hash = (uint64_t)sqlite3_column_int64(known->scan, 1);
+    known->own = sqlite3_column_int(known->scan, 2);
     return 0;
 }
 
-/* One content row against the index: what the index has before it is gone; the row itself is new,
- * changed or known. */
-static int compare_row(struct semantic_sync *sync, struct indexed *indexed, int64_t id,
-                       struct span text, int everything, struct error *err)
+/* Steps to the row of that id, or beyond; NULL: to the end. Those before it are not in the content
+ * any more. */
+static int known_seek(struct semantic_sync *sync, struct known *known, const int64_t *id,
+                      struct sync_ids *gone, struct error *err)
 {
     int rc = 0;
-    while (rc == 0 && indexed->row && indexed->id < id) {
-        rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, indexed->id, err);
-        if (rc == 0) rc = indexed_next(sync->table, indexed, err);
+    while (rc == 0 && known->row && (id == NULL || known->id < *id)) {
+        rc = add_id(gone, known->id, err);
+        if (rc == 0) rc = known_next(sync->table, known, err);
     }
-    if (rc != 0) return rc;
-    int is_indexed = indexed->row && indexed->id == id;
-    if (text.size == 0) {
-        /* Nothing to embed: only a vector that the user gave stays. */
-        if (is_indexed && !indexed->own)
-            rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, id, err);
-    } else {
-        int known = is_indexed && indexed->hash == hash_bytes(text.data, text.size, 0) &&
-                    (indexed->own || !everything);
-        sync->n_total++;
-        if (!known) rc = add_id(&sync->ids, &sync->n_ids, &sync->ids_capacity, id, err);
-    }
-    return rc == 0 && is_indexed ? indexed_next(sync->table, indexed, err) : rc;
+    return rc;
 }
 
-/* Fills ids and gone. `everything`: embed all but the user's own vectors again. */
-static int plan(struct semantic_sync *sync, int everything, struct error *err)
+/* Both sides of what the index knows. */
+struct comparison {
+    struct known indexed, failed;
+    enum sync_kind kind;
+};
+
+/* One content row against the index: new, changed, known, or known to be impossible. `hash`: of its
+ * text; `readable`: it can be embedded, so far as that is seen here. */
+static int compare_text(struct semantic_sync *sync, struct comparison *comparison, int64_t id,
+                        uint64_t hash, int readable, struct error *err)
+{
+    const struct known *indexed = &comparison->indexed, *failed = &comparison->failed;
+    int is_indexed = indexed->row && indexed->id == id,
+        has_failed = failed->row && failed->id == id;
+    sync->n_total++;
+    if (readable) sync->n_readable++;
+    if (is_indexed && indexed->hash == hash && (indexed->own || comparison->kind != SYNC_REBUILD))
+        return has_failed ? add_id(&sync->settled, id, err) : 0;
+    if (has_failed && failed->hash == hash && !is_indexed && comparison->kind == SYNC_CHANGES) {
+        sync->n_known_failures++;
+        return 0;
+    }
+    return add_id(&sync->ids, id, err);
+}
+
+static int compare_row(struct semantic_sync *sync, struct comparison *comparison, int64_t id,
+                       const struct buffer *text, const struct error *bad, struct error *err)
+{
+    struct known *indexed = &comparison->indexed, *failed = &comparison->failed;
+    int rc = known_seek(sync, indexed, &id, &sync->gone, err);
+    if (rc == 0) rc = known_seek(sync, failed, &id, &sync->settled, err);
+    if (rc != 0) return rc;
+    int is_indexed = indexed->row && indexed->id == id,
+        has_failed = failed->row && failed->id == id;
+    if (text->size > 0 || bad->code != 0) {
+        rc = compare_text(sync, comparison, id, content_hash(text, bad), bad->code == 0, err);
+    } else {
+        /* Nothing to embed: only a vector that the user gave stays. */
+        if (is_indexed && !indexed->own) rc = add_id(&sync->gone, id, err);
+        if (rc == 0 && has_failed) rc = add_id(&sync->settled, id, err);
+    }
+    if (rc == 0 && is_indexed) rc = known_next(sync->table, indexed, err);
+    return rc == 0 && has_failed ? known_next(sync->table, failed, err) : rc;
+}
+
+static int compare_content(struct semantic_sync *sync, struct comparison *comparison,
+                           struct content_scan *scan, struct error *err)
 {
     struct semantic_table *table = sync->table;
-    struct indexed indexed = {0};
-    struct content_scan scan = {0};
     struct buffer text;
-    buffer_init(&text, CONTENT_MAX_TEXT);
-    sync->n_ids = sync->n_gone = 0;
-    sync->n_total = 0;
+    struct error bad;
     int64_t id = 0, previous = 0, n_rows = 0;
-    int done = 0;
-    int rc = store_query(&table->store, STORE_ROWS, &indexed.scan, err);
-    if (rc == 0) rc = content_scan_open(table, &sync->keys, &scan, err);
-    if (rc == 0) rc = indexed_next(table, &indexed, err);
-    while (rc == 0 && (rc = content_scan_next(table, &scan, &id, &text, &done, err)) == 0 &&
-           !done) {
+    int done = 0, rc;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    while ((rc = content_scan_next(table, scan, &id, &text, &bad, &done, err)) == 0 && !done) {
         if (n_rows++ > 0 && id == previous)
             rc = error_set(err, ERROR_INVALID,
                            "content_rowid %s of %s must be unique: %lld comes twice",
                            table->config.content_rowid, table->config.content, (long long)id);
-        if (rc == 0)
-            rc = compare_row(sync, &indexed, id, (struct span){text.data, text.size}, everything,
-                             err);
+        if (rc == 0) rc = compare_row(sync, comparison, id, &text, &bad, err);
         if (rc == 0 && n_rows % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
+        if (rc != 0) break;
         previous = id;
     }
-    while (rc == 0 && indexed.row) {
-        rc = add_id(&sync->gone, &sync->n_gone, &sync->gone_capacity, indexed.id, err);
-        if (rc == 0) rc = indexed_next(table, &indexed, err);
-    }
-    sqlite3_finalize(indexed.scan);
-    content_scan_close(&scan);
+    if (rc == 0) rc = known_seek(sync, &comparison->indexed, NULL, &sync->gone, err);
+    if (rc == 0) rc = known_seek(sync, &comparison->failed, NULL, &sync->settled, err);
     buffer_deinit(&text);
+    return rc;
+}
+
+/* Fills ids, gone and settled. SYNC_REBUILD: all but the user's own vectors are embedded again. */
+static int plan(struct semantic_sync *sync, enum sync_kind kind, struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    struct comparison comparison = {.kind = kind};
+    struct store_state state;
+    struct content_scan scan = {0};
+    sync->ids.n = sync->gone.n = sync->settled.n = 0;
+    sync->n_total = sync->n_readable = 0;
+    sync->n_known_failures = 0;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = store_query(&table->store, STORE_ROWS, &comparison.indexed.scan, err);
+    if (rc == 0 && state.keeps_failures)
+        rc = store_query(&table->store, STORE_FAILURES, &comparison.failed.scan, err);
+    if (rc == 0) rc = content_scan_open(table, &sync->keys, &scan, err);
+    if (rc == 0) rc = known_next(table, &comparison.indexed, err);
+    if (rc == 0) rc = known_next(table, &comparison.failed, err);
+    if (rc == 0) rc = compare_content(sync, &comparison, &scan, err);
+    sqlite3_finalize(comparison.indexed.scan);
+    sqlite3_finalize(comparison.failed.scan);
+    content_scan_close(&scan);
     return rc;
 }
 
 /* Which model embeds: for a rebuild the one that the options name now, else the one the index was
  * made by. */
-static int choose_model(struct semantic_sync *sync, const struct store_state *state, int rebuild,
-                        struct error *err)
+static int choose_model(struct semantic_sync *sync, const struct store_state *state,
+                        enum sync_kind kind, struct error *err)
 {
     struct semantic_table *table = sync->table;
     struct model *fitted;
-    if (!rebuild) return semantic_embedder(table, state, &sync->entry, &fitted, err);
+    if (kind != SYNC_REBUILD) return semantic_embedder(table, state, &sync->entry, &fitted, err);
     const char *name = table->config.model != NULL ? table->config.model : state->model;
-    return catalog_find(table->connection->catalog, name, MODEL_EMBED, &sync->entry, err);
+    return semantic_find_model(table, name, MODEL_EMBED, &sync->entry, err);
 }
 
-int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **opened,
-              struct error *err)
+struct progress_counts sync_counts(const struct semantic_sync *sync)
+{
+    return (struct progress_counts){.embedded = (int64_t)sync->n_embedded,
+                                    .deleted = (int64_t)sync->n_deleted,
+                                    .failed = (int64_t)(sync->n_known_failures + sync->n_failed),
+                                    .pending = (int64_t)(sync->ids.n - sync->n_collected),
+                                    .total = sync->n_total,
+                                    .requests = (int64_t)sync->n_requests};
+}
+
+static void free_lists(struct semantic_sync *sync)
+{
+    memory_free(sync->ids.items);
+    memory_free(sync->gone.items);
+    memory_free(sync->settled.items);
+    content_keys_deinit(&sync->keys);
+}
+
+int sync_compare(struct semantic_table *table, enum sync_kind kind,
+                 struct sync_difference *difference, struct error *err)
+{
+    struct semantic_sync sync = {.table = table};
+    int rc = plan(&sync, kind, err);
+    *difference = (struct sync_difference){sync.ids.n, sync.gone.n, sync.n_total};
+    free_lists(&sync);
+    return rc;
+}
+
+static void report(struct semantic_sync *sync)
+{
+    struct progress_counts counts = sync_counts(sync);
+    progress_count(sync->progress, &counts);
+}
+
+int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress *progress,
+              struct semantic_sync **opened, struct error *err)
 {
     struct store_state state;
     struct semantic_sync *sync = memory_zalloc(1, sizeof *sync);
     *opened = NULL;
     if (sync == NULL) return error_nomem(err);
     sync->table = table;
+    sync->progress = progress;
     int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = choose_model(sync, &state, rebuild, err);
+    if (rc == 0) rc = choose_model(sync, &state, kind, err);
     sync->fit_id = state.fit;
-    if (rc == 0) rc = plan(sync, rebuild, err);
+    if (rc == 0) rc = plan(sync, kind, err);
     if (rc == 0) {
+        int rebuild = kind == SYNC_REBUILD;
         int fittable = catalog_entry_model(sync->entry)->methods->fit != NULL;
-        sync->fit = fittable && (rebuild || state.fit == 0) && sync->n_ids > 0;
+        sync->fit =
+            fittable && (rebuild || state.fit == 0) && sync->ids.n > 0 && sync->n_readable > 0;
         sync->clear = rebuild || sync->fit;
-        if (sync->fit && !rebuild) rc = plan(sync, 1, err);
+        if (sync->fit && !rebuild) rc = plan(sync, SYNC_REBUILD, err);
+        sync->n_wanted = sync->ids.n;
+        report(sync);
     }
     if (rc != 0) {
         sync_close(sync);
@@ -144,10 +230,7 @@ int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **
 
 static void free_batch(struct semantic_sync *sync)
 {
-    for (size_t i = 0; i < sync->n_rows; i++) {
-        memory_free(sync->rows[i].text);
-        memory_free(sync->rows[i].vector);
-    }
+    for (size_t i = 0; i < sync->n_rows; i++) pending_row_deinit(&sync->rows[i]);
     memory_free(sync->rows);
     sync->rows = NULL;
     sync->n_rows = 0;
@@ -157,19 +240,23 @@ void sync_close(struct semantic_sync *sync)
 {
     if (sync == NULL) return;
     free_batch(sync);
-    content_keys_deinit(&sync->keys);
     model_free(sync->fitted);
-    memory_free(sync->ids);
-    memory_free(sync->gone);
+    free_lists(sync);
     memory_free(sync);
 }
 
 int sync_pending(const struct semantic_sync *sync)
 {
-    return sync->n_collected < sync->n_ids || (!sync->started && (sync->n_gone > 0 || sync->clear));
+    return sync->n_collected < sync->n_wanted ||
+           (!sync->started && (sync->gone.n > 0 || sync->settled.n > 0 || sync->clear));
 }
 
-/* What a fit reads: the content, row after row. */
+void sync_limit(struct semantic_sync *sync, size_t n_rows)
+{
+    if (sync->n_wanted > n_rows) sync->n_wanted = n_rows;
+}
+
+/* What a fit reads: the content, row after row, but for what is no text. */
 struct collection {
     struct semantic_table *table;
     struct content_scan scan;
@@ -179,12 +266,13 @@ struct collection {
 static int collection_next(void *context, struct span *text, int *done, struct error *err)
 {
     struct collection *collection = context;
+    struct error bad;
     int64_t id;
     int rc;
     do
-        rc = content_scan_next(collection->table, &collection->scan, &id, &collection->text, done,
-                               err);
-    while (rc == 0 && !*done && collection->text.size == 0);
+        rc = content_scan_next(collection->table, &collection->scan, &id, &collection->text, &bad,
+                               done, err);
+    while (rc == 0 && !*done && (collection->text.size == 0 || bad.code != 0));
     *text = (struct span){collection->text.data, collection->text.size};
     return rc;
 }
@@ -192,10 +280,11 @@ static int collection_next(void *context, struct span *text, int *done, struct e
 static int fit(struct semantic_sync *sync, struct model *model, struct error *err)
 {
     struct collection collection = {.table = sync->table};
+    progress_enter(sync->progress, PROGRESS_FITTING);
     buffer_init(&collection.text, CONTENT_MAX_TEXT);
     int rc = content_scan_open(sync->table, NULL, &collection.scan, err);
     if (rc == 0) {
-        struct model_collection input = {(uint64_t)sync->n_total, collection_next, &collection,
+        struct model_collection input = {(uint64_t)sync->n_readable, collection_next, &collection,
                                          &sync->table->connection->cancel};
         rc = model->methods->fit(model, &input, &sync->fitted, err);
     }
@@ -204,11 +293,25 @@ static int fit(struct semantic_sync *sync, struct model *model, struct error *er
     return rc;
 }
 
+/* Adds a row with the text that was read, or why that cannot be embedded. */
+static int collect_row(struct semantic_sync *sync, int64_t id, const struct buffer *text,
+                       const struct error *bad, struct error *err)
+{
+    struct pending_row *row = &sync->rows[sync->n_rows++];
+    row->id = id;
+    row->hash = content_hash(text, bad);
+    if (bad->code != 0) return pending_refuse(row, bad, err);
+    row->text = memory_copy(text->data, text->size);
+    row->text_size = text->size;
+    return row->text == NULL ? error_nomem(err) : 0;
+}
+
 /* Reads the texts of the next ids. A row that has gone since is left out: the next sync deletes it.
  */
 static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error *err)
 {
     struct buffer text;
+    struct error bad;
     buffer_init(&text, CONTENT_MAX_TEXT);
     size_t bytes = 0, most = catalog_call_size(sync->table->connection->catalog, sync->entry);
     int rc = 0;
@@ -216,19 +319,12 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
     if (most > SYNC_MAX_ROWS) most = SYNC_MAX_ROWS;
     sync->rows = memory_zalloc(most, sizeof *sync->rows);
     if (sync->rows == NULL) return error_nomem(err);
-    while (rc == 0 && *n_ids < most && sync->n_collected + *n_ids < sync->n_ids &&
+    while (rc == 0 && *n_ids < most && sync->n_collected + *n_ids < sync->n_wanted &&
            bytes < SYNC_BATCH_BYTES) {
-        int64_t id = sync->ids[sync->n_collected + (*n_ids)++];
+        int64_t id = sync->ids.items[sync->n_collected + (*n_ids)++];
         int exists, found;
-        rc = content_text(sync->table, &sync->keys, id, &text, &exists, &found, err);
-        if (rc != 0 || !found) continue;
-        struct pending_row *row = &sync->rows[sync->n_rows];
-        row->id = id;
-        row->hash = hash_bytes(text.data, text.size, 0);
-        row->text = memory_copy(text.data, text.size);
-        row->text_size = text.size;
-        sync->n_rows++;
-        if (row->text == NULL) rc = error_nomem(err);
+        rc = content_new_text(sync->table, &sync->keys, id, &text, &bad, &exists, &found, err);
+        if (rc == 0 && found) rc = collect_row(sync, id, &text, &bad, err);
         bytes += text.size;
     }
     buffer_deinit(&text);
@@ -242,11 +338,11 @@ static int keep_known(struct semantic_sync *sync, struct catalog_entry *entry, s
     sync->failure = *err;
     for (size_t i = 0; i < sync->n_rows; i++) {
         struct pending_row *row = &sync->rows[i];
-        int rc = semantic_lookup_row(sync->table, entry, row, err);
+        int rc = row->text == NULL ? 0 : semantic_lookup_row(sync->table, entry, row, err);
         if (rc != 0) return rc;
-        if (row->vector == NULL) {
-            memory_free(row->text);
-            row->text = NULL;
+        if (row->vector == NULL && row->refused == NULL) {
+            pending_row_deinit(row);
+            *row = (struct pending_row){0};
             continue;
         }
         struct pending_row kept = *row;
@@ -264,10 +360,13 @@ static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
 {
     struct pending_row **rows = memory_alloc(sync->n_rows, sizeof *rows);
     if (rows == NULL) return error_nomem(err);
-    for (size_t i = 0; i < sync->n_rows; i++) rows[i] = &sync->rows[i];
-    int rc = semantic_embed_rows(sync->table, entry, fitted, rows, sync->n_rows, err);
+    size_t n = 0;
+    for (size_t i = 0; i < sync->n_rows; i++)
+        if (sync->rows[i].text != NULL) rows[n++] = &sync->rows[i];
+    int rc = semantic_try_rows(sync->table, entry, fitted, rows, n, err);
     memory_free(rows);
-    return rc == ERROR_UNAVAILABLE && fitted == NULL ? keep_known(sync, entry, err) : rc;
+    int may_be_known = rc == ERROR_UNAVAILABLE || rc == ERROR_REFUSED;
+    return may_be_known && fitted == NULL ? keep_known(sync, entry, err) : rc;
 }
 
 int sync_collect(struct semantic_sync *sync, struct error *err)
@@ -283,6 +382,7 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     if (rc == 0 && sync->fit && sync->fitted == NULL)
         rc = fit(sync, catalog_entry_model(entry), err);
     if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
+    progress_enter(sync->progress, PROGRESS_EMBEDDING);
     if (rc == 0) rc = collect_rows(sync, &n_ids, err);
     if (rc != 0) return rc;
     before = catalog_entry_requests(entry);
@@ -306,9 +406,11 @@ int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate,
     int rc = collect_rows(sync, &n_ids, err);
     struct span *texts = rc == 0 ? memory_alloc(sync->n_rows, sizeof *texts) : NULL;
     if (rc == 0 && texts == NULL) rc = error_nomem(err);
+    size_t n = 0;
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
-        texts[i] = (struct span){sync->rows[i].text, sync->rows[i].text_size};
-    struct model_texts request = {texts, sync->n_rows, MODEL_DOCUMENT, &connection->cancel};
+        if (sync->rows[i].text != NULL)
+            texts[n++] = (struct span){sync->rows[i].text, sync->rows[i].text_size};
+    struct model_texts request = {texts, n, MODEL_DOCUMENT, &connection->cancel};
     if (rc == 0) rc = catalog_estimate(connection->catalog, sync->entry, &request, estimate, err);
     memory_free(texts);
     sync->n_collected += n_ids;
@@ -316,37 +418,19 @@ int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate,
     return rc != 0 ? rc : cancel_check(&connection->cancel, err);
 }
 
-static int store_fit(struct semantic_sync *sync, struct error *err)
-{
-    struct buffer bytes;
-    buffer_init(&bytes, MODEL_MAX_BYTES);
-    int64_t id = 0;
-    while (id == 0) sqlite3_randomness(sizeof id, &id);
-    int rc = 0;
-    if (sync->fitted == NULL) id = 0;
-    else rc = sync->fitted->methods->save(sync->fitted, &bytes, err);
-    if (rc == 0)
-        rc = store_write_model(&sync->table->store, (struct span){bytes.data, bytes.size}, err);
-    if (rc == 0) rc = store_set(&sync->table->store, "fit", id, err);
-    if (rc == 0) sync->fit_id = id;
-    buffer_deinit(&bytes);
-    return rc;
-}
-
 /* Deletes all rows whose vector a model made; `any`: there are others. */
 static int forget_model_rows(struct semantic_table *table, struct store_state *state, int any,
                              struct error *err)
 {
     sqlite3_stmt *scan = NULL;
-    int64_t *ids = NULL;
-    size_t n = 0, capacity = 0;
+    struct sync_ids ids = {0};
     if (!any) return store_delete_all(&table->store, state, err);
     int row = 0, rc = store_query(&table->store, STORE_MODEL_IDS, &scan, err);
     while (rc == 0 && (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
-        rc = add_id(&ids, &n, &capacity, sqlite3_column_int64(scan, 0), err);
+        rc = add_id(&ids, sqlite3_column_int64(scan, 0), err);
     sqlite3_finalize(scan);
-    if (rc == 0) rc = store_delete_rows(&table->store, state, ids, n, STORE_FORGET, err);
-    memory_free(ids);
+    if (rc == 0) rc = store_delete_rows(&table->store, state, ids.items, ids.n, STORE_FORGET, err);
+    memory_free(ids.items);
     return rc;
 }
 
@@ -357,7 +441,19 @@ struct batch {
     int is_new_model;             /* all that the old model made goes before it */
     int any_own;                  /* with vectors that the user gave, which stay */
     size_t dimensions;            /* of a new model; 0: those of the first vector that comes */
+    struct buffer fitted;         /* the bytes of a new model that was fitted; owned */
+    int64_t fit;                  /* their number; 0: none */
 };
+
+static int store_fit(struct semantic_sync *sync, const struct batch *batch, struct error *err)
+{
+    struct store *store = &sync->table->store;
+    int rc = store_write_model(store, (struct span){batch->fitted.data, batch->fitted.size}, err);
+    if (rc == 0) rc = store_set(store, "fit", batch->fit, err);
+    if (rc == 0) rc = store_set(store, "fitted_on", batch->fit == 0 ? 0 : sync->n_readable, err);
+    if (rc == 0) sync->fit_id = batch->fit;
+    return rc;
+}
 
 /* The first batch of a fit or a rebuild: whether the new model's vectors fit what stays. */
 static int check_new_model(struct semantic_sync *sync, const struct store_state *state,
@@ -370,9 +466,10 @@ static int check_new_model(struct semantic_sync *sync, const struct store_state 
     if (rc != 0) return rc;
     batch->is_new_model = 1;
     batch->any_own = any_own != 0;
-    batch->dimensions = sync->n_rows > 0 ? sync->rows[0].dimensions
-                        : batch->any_own ? state->dimensions
-                                         : table->config.dimensions;
+    for (size_t i = 0; batch->dimensions == 0 && i < sync->n_rows; i++)
+        batch->dimensions = sync->rows[i].dimensions;
+    if (batch->dimensions == 0)
+        batch->dimensions = batch->any_own ? state->dimensions : table->config.dimensions;
     if (batch->any_own) rc = store_check_dimensions(state, name, batch->dimensions, err);
     if (rc == ERROR_INVALID)
         error_context(err,
@@ -382,6 +479,11 @@ static int check_new_model(struct semantic_sync *sync, const struct store_state 
             err, ERROR_INVALID,
             "the index was created with dimensions = %zu, but %s makes %zu: leave the option out",
             table->config.dimensions, name, batch->dimensions);
+    if (rc == 0 && sync->fitted != NULL) {
+        rc = sync->fitted->methods->save(sync->fitted, &batch->fitted, err);
+        batch->fit =
+            store_number(hash_bytes(batch->fitted.data, batch->fitted.size, (uint64_t)state->fit));
+    }
     return rc;
 }
 
@@ -391,6 +493,7 @@ static int prepare_batch(struct semantic_sync *sync, const struct store_state *s
     struct store_state after = *state;
     int rc = 0;
     *batch = (struct batch){.changes = memory_alloc(sync->n_rows, sizeof *batch->changes)};
+    buffer_init(&batch->fitted, MODEL_MAX_BYTES);
     if (batch->changes == NULL) return error_nomem(err);
     for (size_t i = 0; i < sync->n_rows; i++) batch->changes[i] = pending_change(&sync->rows[i]);
     if (!sync->started && sync->clear) rc = check_new_model(sync, state, batch, err);
@@ -404,7 +507,8 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
     struct semantic_table *table = sync->table;
     const char *name = catalog_entry_name(sync->entry);
     int rc = forget_model_rows(table, state, batch->any_own, err);
-    if (rc == 0) rc = store_fit(sync, err);
+    if (rc == 0) rc = failures_clear(&table->store, state, err);
+    if (rc == 0) rc = store_fit(sync, batch, err);
     if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
     if (rc == 0) rc = semantic_store_identity(table, name, err);
     if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)batch->dimensions, err);
@@ -416,12 +520,34 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
                        const struct batch *batch, struct error *err)
 {
     struct store *store = &sync->table->store;
+    /* Keys go with their rows; texts of an index without content stay. */
+    enum store_change_kind kind = store->keeps_keys ? STORE_DELETE : STORE_FORGET;
     int rc = batch->is_new_model ? store_new_model(sync, state, batch, err) : 0;
+    if (rc == 0 && !sync->started)
+        rc = store_delete_rows(store, state, sync->gone.items, sync->gone.n, kind, err);
+    if (rc == 0 && !sync->started)
+        rc = store_delete_rows(store, state, sync->settled.items, sync->settled.n, STORE_FORGET,
+                               err);
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
         rc = content_keys_settle(sync->table, &sync->keys, &batch->changes[i].id, err);
-    if (rc == 0 && !sync->started)
-        rc = store_delete_rows(store, state, sync->gone, sync->n_gone, STORE_DELETE, err);
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
+}
+
+static uint64_t hash_ids(const struct sync_ids *ids, uint64_t what, uint64_t before)
+{
+    return ids->n == 0 ? before
+                       : hash_bytes(ids->items, ids->n * sizeof *ids->items, before + what);
+}
+
+/* What stands for all of it: of rows that are only put the same as when they come one by one. */
+static uint64_t hash_batch(const struct semantic_sync *sync, const struct batch *batch)
+{
+    const char *name = catalog_entry_name(sync->entry);
+    uint64_t hash = store_hash_changes(batch->changes, sync->n_rows, 0);
+    if (!sync->started) hash = hash_ids(&sync->settled, 2, hash_ids(&sync->gone, 1, hash));
+    if (!batch->is_new_model) return hash;
+    const uint64_t numbers[] = {(uint64_t)batch->fit, batch->dimensions};
+    return hash_bytes(name, strlen(name), hash_bytes(numbers, sizeof numbers, hash));
 }
 
 int sync_store(struct semantic_sync *sync, struct error *err)
@@ -429,21 +555,27 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     struct store *store = &sync->table->store;
     struct store_state state;
     struct batch batch = {0};
+    progress_enter(sync->progress, PROGRESS_WRITING);
     int rc = store_read_state(store, &state, err);
     if (rc == 0 && sync->started && state.fit != sync->fit_id)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
     if (rc == 0) rc = prepare_batch(sync, &state, &batch, err);
-    if (rc == 0) rc = store_write_begin(store, &state, err);
+    if (rc == 0) rc = store_write_begin(store, &state, hash_batch(sync, &batch), err);
     if (rc == 0) rc = store_write_end(store, write_batch(sync, &state, &batch, err));
     memory_free(batch.changes);
+    buffer_deinit(&batch.fitted);
     return rc;
 }
 
 void sync_stored(struct semantic_sync *sync)
 {
-    if (!sync->started) sync->n_deleted += sync->n_gone;
+    if (!sync->started) sync->n_deleted += sync->gone.n;
     sync->started = 1;
-    sync->n_embedded += sync->n_rows;
+    for (size_t i = 0; i < sync->n_rows; i++) {
+        if (sync->rows[i].vector != NULL) sync->n_embedded++;
+        else sync->n_failed++;
+    }
+    report(sync);
     free_batch(sync);
 }

@@ -8,45 +8,76 @@
  *
  * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded
  * before.
+ *
+ * A row whose text cannot be embedded, because it is no text or the model refuses it, is one row
+ * without a vector: it is recorded in X_failures, and left out by the next sync unless its text
+ * changed or the kind of sync says otherwise. What fails for all, a server that is down, is an error.
  */
 #ifndef SEMANTIC_SYNC_H
 #define SEMANTIC_SYNC_H
 
 #include "semantic/content.h"
+#include "semantic/progress.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
  * after which it is full. */
 #define SYNC_MAX_ROWS 2048
 #define SYNC_BATCH_BYTES ((size_t)8 << 20)
 
+enum sync_kind {
+    SYNC_CHANGES, /* what is new, changed or gone */
+    SYNC_RETRY,   /* and all rows that failed */
+    SYNC_REBUILD  /* all, but for vectors of the user's */
+};
+
+struct sync_ids {
+    int64_t *items; /* [n] ascending; owned */
+    size_t n, capacity;
+};
+
 struct semantic_sync {
     struct semantic_table *table;
-    struct catalog_entry *entry; /* borrowed; the embedder */
-    int64_t *ids;                /* [n_ids] to embed, ascending */
-    size_t n_ids, ids_capacity, n_collected;
-    struct content_keys keys; /* of a keyed index: those of ids that it does not know yet */
-    int64_t *gone;            /* [n_gone] to delete, ascending */
-    size_t n_gone, gone_capacity;
-    int64_t n_total;          /* content rows that have a text */
-    int fit;                  /* a fitted model is to be made and stored with the first batch */
-    int clear;                /* all vectors made by a model are to go with the first batch */
-    struct model *fitted;     /* owned; what the fit made */
-    int64_t fit_id;           /* of the fit that the batches belong to; 0: none */
-    struct pending_row *rows; /* [n_rows] the batch; owned, with its vectors */
+    struct catalog_entry *entry;  /* borrowed; the embedder */
+    struct sync_ids ids;          /* to embed */
+    struct content_keys keys;     /* of a keyed index: those of ids that it does not know yet */
+    size_t n_wanted, n_collected; /* of these, the first ones: to be done in all, and done */
+    struct sync_ids gone;         /* to delete */
+    struct sync_ids settled;      /* failures that are none any more */
+    int64_t n_total, n_readable;  /* content rows that have a text; that can be read */
+    size_t n_known_failures;      /* rows that failed before and are not tried */
+    int fit;                      /* a fitted model is to be made and stored with the first batch */
+    int clear;                    /* all vectors made by a model are to go with the first batch */
+    struct model *fitted;         /* owned; what the fit made */
+    int64_t fit_id;               /* of the fit that the batches belong to; 0: none */
+    struct pending_row *rows;     /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
     int started;                  /* the first batch was stored */
     struct error failure;         /* of a batch of which a part could be kept; code 0: none */
     size_t n_embedded, n_deleted; /* stored so far */
+    size_t n_failed;              /* recorded so far */
     size_t n_requests;            /* calls to the model so far */
+    struct progress *progress;    /* borrowed; or NULL */
 };
 
-int sync_open(struct semantic_table *table, int rebuild, struct semantic_sync **sync,
-              struct error *err);
+/* Whoever watches is told through `progress`, borrowed; NULL: nobody does. */
+int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress *progress,
+              struct semantic_sync **sync, struct error *err);
 void sync_close(struct semantic_sync *sync); /* accepts NULL */
+
+/* At most so many rows, and the rest is left to the next sync. */
+void sync_limit(struct semantic_sync *sync, size_t n_rows);
 
 /* True while a batch is to be collected: also once if there is nothing but rows to delete. */
 int sync_pending(const struct semantic_sync *sync);
 int sync_collect(struct semantic_sync *sync, struct error *err);
+
+/* What a sync has to do, found out without its model. */
+struct sync_difference {
+    size_t n_changed, n_gone; /* rows to embed; to delete */
+    int64_t n_total;          /* content rows that have a text */
+};
+int sync_compare(struct semantic_table *table, enum sync_kind kind,
+                 struct sync_difference *difference, struct error *err);
 
 /* Passes over the next batch and raises *estimate by what it would take. */
 int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate, struct error *err);
@@ -57,6 +88,9 @@ int sync_store(struct semantic_sync *sync, struct error *err);
 
 /* To be called once the batch is safe: counts it and lets it go. */
 void sync_stored(struct semantic_sync *sync);
+
+/* What there is to tell of it. */
+struct progress_counts sync_counts(const struct semantic_sync *sync);
 
 /* When a model fails for a part of a batch, the rest is collected and stored all the same, and the
  * error comes after that: 0, or it. */

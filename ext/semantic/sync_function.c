@@ -1,12 +1,13 @@
 /*
  * sync_function.c: SELECT * FROM semantic_sync('movie_index' [, schema]).
  *
- * Brings an index in step, batch by batch, with a row after each: embedded, deleted, pending,
- * total, requests, seconds, all running totals of this call. Top-level SQL only. Outside a
- * transaction each batch is committed as it is done, by being ONE nested statement: an INSERT of
- * the command 'store-batch', whose xUpdate writes the shadow tables. Never BEGIN or SAVEPOINT:
- * after an interrupt a nested savepoint cannot be released, and the user's next write would be
- * lost.
+ * Brings an index in step, batch by batch, all before its first row: who steps a statement once, as
+ * most drivers do for what gives no result, has done all. The rows are the report, one a batch:
+ * embedded, deleted, pending, total, requests, seconds, failed, as running totals. Top-level SQL
+ * only. Outside a transaction each batch is committed as it is done, by being ONE nested statement:
+ * an INSERT of the command 'store-batch', whose xUpdate writes the shadow tables. Never BEGIN or
+ * SAVEPOINT: after an interrupt a nested savepoint cannot be released, and the user's next write
+ * would be lost.
  *
  * Our own SELECT holds a read transaction, so SQLite does not wait for other writers (busy_timeout
  * is ignored when a reader wants to write): we wait ourselves, up to it. When another connection
@@ -32,20 +33,31 @@ enum {
     SYNC_TOTAL,
     SYNC_REQUESTS,
     SYNC_SECONDS,
+    SYNC_FAILED,
     SYNC_INDEX /* the first argument; the other is the schema */
+};
+
+/* A row: after so many batches. */
+struct report {
+    struct progress_counts counts;
+    double seconds;
 };
 
 struct sync_cursor {
     struct table_cursor base;
-    char *schema, *name; /* owned; of the index */
-    struct semantic_sync *sync;
-    double start; /* clock_seconds */
+    char *schema, *name;        /* owned; of the index */
+    struct semantic_sync *sync; /* owned */
+    struct progress *progress;  /* while it runs */
+    double start;               /* clock_seconds */
+    struct report *reports;     /* [n_reports]; owned */
+    size_t n_reports, capacity, position;
 };
 
 static void sync_free(struct table_cursor *base)
 {
     struct sync_cursor *cursor = (struct sync_cursor *)base;
     sync_close(cursor->sync);
+    memory_free(cursor->reports);
     memory_free(cursor->schema);
     memory_free(cursor->name);
 }
@@ -80,10 +92,7 @@ static int write_batch(struct sync_cursor *cursor, struct error *err)
         if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_BUSY) break;
         int stale = sqlite3_extended_errcode(connection->db) == SQLITE_BUSY_SNAPSHOT;
         if (stale || (clock_seconds() - start) * 1000 >= timeout) {
-            error_context(err, "%s; the %zu rows embedded before are kept, call again for the rest",
-                          stale ? "another connection wrote meanwhile"
-                                : "another connection is writing",
-                          cursor->sync->n_embedded);
+            error_context(err, "another connection %s", stale ? "wrote meanwhile" : "is writing");
             return rc;
         }
         rc = cancel_check(&connection->cancel, err);
@@ -106,13 +115,52 @@ static int do_batch(struct sync_cursor *cursor, struct error *err)
     return rc;
 }
 
-/* The index is connected for a batch at a time: a row of ours holds no statement on it open. */
-static int sync_start(struct table_cursor *base, struct error *err)
+/* SQLite takes a SELECT for one that only reads, and refuses the first batch: by then that is
+ * embedded, and maybe paid for. */
+static int check_writable(struct semantic_table *index, struct error *err)
 {
-    struct sync_cursor *cursor = (struct sync_cursor *)base;
+    int read_only;
+    int rc = connection_is_read_only(index->connection, index->store.schema, &read_only, err);
+    if (rc != 0 || !read_only) return rc;
+    rc = error_set(err, ERROR_STORAGE, "%s", sqlite3_errstr(SQLITE_READONLY));
+    err->storage_code = SQLITE_READONLY;
+    return rc;
+}
+
+static int add_report(struct sync_cursor *cursor, struct error *err)
+{
+    if (cursor->n_reports == cursor->capacity) {
+        size_t capacity = cursor->capacity == 0 ? 8 : cursor->capacity * 2;
+        struct report *reports = memory_realloc(cursor->reports, capacity, sizeof *reports);
+        if (reports == NULL) return error_nomem(err);
+        cursor->reports = reports;
+        cursor->capacity = capacity;
+    }
+    cursor->reports[cursor->n_reports++] =
+        (struct report){sync_counts(cursor->sync), clock_seconds() - cursor->start};
+    return 0;
+}
+
+/* A row comes also when there is nothing to do: it says so. */
+static int do_batches(struct sync_cursor *cursor, struct error *err)
+{
+    int rc = 0;
+    do {
+        if (sync_pending(cursor->sync)) rc = do_batch(cursor, err);
+        if (rc == 0) rc = add_report(cursor, err);
+    } while (rc == 0 && sync_pending(cursor->sync));
+    if (rc != 0 && rc != ERROR_NOMEM && cursor->sync->started)
+        error_context(err, "%zu rows embedded before this are kept, call again for the rest",
+                      cursor->sync->n_embedded);
+    return rc;
+}
+
+/* The index is connected for a batch at a time: no statement of ours holds it between two. */
+static int sync_all(struct sync_cursor *cursor, struct error *err)
+{
+    struct table_cursor *base = &cursor->base;
     struct semantic_table *index;
     sqlite3_stmt *pin = NULL;
-    cursor->start = clock_seconds();
     int rc = registry_open(table_cursor_context(base), base->arguments[0], base->arguments[1], &pin,
                            &index, err);
     if (rc == 0) {
@@ -120,39 +168,50 @@ static int sync_start(struct table_cursor *base, struct error *err)
         cursor->name = memory_copy(index->store.name, strlen(index->store.name));
         if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
     }
+    if (rc == 0) rc = check_writable(index, err);
+    if (rc == 0) rc = progress_begin(index, &cursor->progress, err);
     if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) columns_renew(index, 0);
-    if (rc == 0) rc = sync_open(index, 0, &cursor->sync, err);
+    if (rc == 0) rc = sync_open(index, SYNC_CHANGES, cursor->progress, &cursor->sync, err);
     sqlite3_finalize(pin);
-    /* The first row comes also when there is nothing to do: it says so. */
-    return rc == 0 && sync_pending(cursor->sync) ? do_batch(cursor, err) : rc;
+    return rc == 0 ? do_batches(cursor, err) : rc;
+}
+
+static int sync_start(struct table_cursor *base, struct error *err)
+{
+    struct sync_cursor *cursor = (struct sync_cursor *)base;
+    cursor->start = clock_seconds();
+    int rc = sync_all(cursor, err);
+    progress_end(cursor->progress, rc);
+    cursor->progress = NULL;
+    return rc;
 }
 
 static int sync_next(struct table_cursor *base, struct error *err)
 {
     struct sync_cursor *cursor = (struct sync_cursor *)base;
-    base->is_done = !sync_pending(cursor->sync);
-    return base->is_done ? 0 : do_batch(cursor, err);
+    (void)err;
+    base->is_done = ++cursor->position == cursor->n_reports;
+    return 0;
 }
 
 static void sync_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     const struct sync_cursor *cursor = (struct sync_cursor *)base;
-    const struct semantic_sync *sync = cursor->sync;
-    const size_t counts[] = {[SYNC_EMBEDDED] = sync->n_embedded,
-                             [SYNC_DELETED] = sync->n_deleted,
-                             [SYNC_PENDING] = sync->n_ids - sync->n_collected,
-                             [SYNC_TOTAL] = (size_t)sync->n_total,
-                             [SYNC_REQUESTS] = sync->n_requests};
-    if (column == SYNC_SECONDS) sqlite3_result_double(context, clock_seconds() - cursor->start);
-    else sqlite3_result_int64(context, (sqlite3_int64)counts[column]);
+    const struct report *report = &cursor->reports[cursor->position];
+    const int64_t counts[] = {
+        [SYNC_EMBEDDED] = report->counts.embedded, [SYNC_DELETED] = report->counts.deleted,
+        [SYNC_FAILED] = report->counts.failed,     [SYNC_PENDING] = report->counts.pending,
+        [SYNC_TOTAL] = report->counts.total,       [SYNC_REQUESTS] = report->counts.requests};
+    if (column == SYNC_SECONDS) sqlite3_result_double(context, report->seconds);
+    else sqlite3_result_int64(context, counts[column]);
 }
 
 static const struct table_function sync_function = {
     .name = "semantic_sync",
     .usage = "the name of a semantic_index: semantic_sync('movie_index')",
-    .declaration = "CREATE TABLE x(embedded, deleted, pending, total, requests, seconds, \"index\" "
-                   "HIDDEN, schema HIDDEN)",
+    .declaration = "CREATE TABLE x(embedded, deleted, pending, total, requests, seconds, failed, "
+                   "\"index\" HIDDEN, schema HIDDEN)",
     .first_argument = SYNC_INDEX,
     .n_arguments = 2,
     .n_needed = 1,

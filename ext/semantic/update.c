@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
+#include "semantic/embedded.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/pending.h"
@@ -13,14 +14,18 @@
 #include "sqlite/result.h"
 #include "store/keys.h"
 #include "store/write.h"
+#include "text/blank.h"
 
+/* Takes over what the row owns. When much waits that is written first: a statement that fails then
+ * has noted nothing. */
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
     struct semantic_pending *pending = table->pending;
-    int rc = pending_add(pending, row, err);
-    if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
-                    pending->n_bytes >= PENDING_MAX_BYTES))
-        rc = flush_pending(table, err);
+    int is_full = pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
+                  pending->n_bytes >= PENDING_MAX_BYTES;
+    int rc = is_full ? flush_pending(table, err) : 0;
+    if (rc == 0) return pending_add(pending, row, err);
+    pending_row_deinit(row);
     return rc;
 }
 
@@ -77,19 +82,23 @@ static int no_such_row(const struct semantic_table *table, int64_t id, sqlite3_v
                                     : text);
 }
 
-/* The row's text from the content table. *indexable = 0 when there is nothing to embed. */
+/* The row's text from the content table, or why it cannot be embedded. *indexable = 0 when there is
+ * nothing to embed. */
 static int read_content_text(struct semantic_table *table, struct pending_row *row,
                              sqlite3_value *key, int *indexable, struct error *err)
 {
     struct buffer text;
+    struct error bad;
     int exists;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = key == NULL ? content_text(table, NULL, row->id, &text, &exists, indexable, err)
+    int rc = key == NULL ? content_text(table, row->id, &text, &bad, &exists, indexable, err)
                          : content_find(table, key, row->kind == PENDING_VECTOR, &row->id, &text,
-                                        &exists, indexable, err);
+                                        &bad, &exists, indexable, err);
     if (rc == 0 && !exists && row->kind == PENDING_TEXT) rc = no_such_row(table, row->id, key, err);
-    if (rc == 0) row->hash = hash_bytes(text.data, text.size, 0);
-    if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
+    if (rc == 0) row->hash = content_hash(&text, &bad);
+    if (rc == 0 && row->kind == PENDING_TEXT && bad.code != 0) {
+        rc = pending_refuse(row, &bad, err);
+    } else if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
         row->text = memory_copy(text.data, text.size);
         row->text_size = text.size;
         if (row->text == NULL) rc = error_nomem(err);
@@ -98,14 +107,15 @@ static int read_content_text(struct semantic_table *table, struct pending_row *r
     return rc;
 }
 
-/* The row's text from the statement: `value` is NULL for a row that has only a vector. */
+/* The row's text from the statement: `value` may be NULL. */
 static int take_text(struct pending_row *row, sqlite3_value *value, struct error *err)
 {
     struct span text = {NULL, 0};
     if (sqlite3_value_type(value) == SQLITE_NULL && row->kind == PENDING_VECTOR) return 0;
     int rc = sqlite3_value_type(value) == SQLITE_NULL ? 0 : argument_text(value, &text, err);
-    if (rc == 0) rc = model_check_text(text, row->kind == PENDING_TEXT, err);
-    if (rc == 0) {
+    if (rc == 0) rc = model_check_text(text, 0, err);
+    if (rc == 0 && row->kind == PENDING_TEXT && text_is_blank(text)) row->kind = PENDING_BLANK;
+    if (rc == 0 && text.data != NULL) {
         row->hash = hash_bytes(text.data, text.size, 0);
         row->text = memory_copy(text.data, text.size);
         row->text_size = text.size;
@@ -178,11 +188,34 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
     return rc;
 }
 
-/* One row written: new, or again; of a keyed index by its key, if there is one, which makes *id. */
-static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key,
+/* Whether an index with texts of its own has the row, or will when what waits is written. */
+static int is_taken(struct semantic_table *table, int64_t id, int *taken, struct error *err)
+{
+    const struct pending_row *waiting = pending_find(table->pending, id);
+    if (waiting == NULL) return store_has_row(&table->store, id, taken, err);
+    *taken = waiting->kind != PENDING_DELETE;
+    return 0;
+}
+
+/* What the statement says of a row that is there (sqlite3_vtab_on_conflict). An index of a content
+ * table takes each for "look at it again". *is_new: it replaces what is there. */
+static int check_conflict(struct semantic_table *table, int64_t id, int *is_new, int *conflict,
+                          struct error *err)
+{
+    int taken;
+    if (table->config.content != NULL) return 0;
+    int rc = is_taken(table, id, &taken, err);
+    *is_new = rc == 0 && taken;
+    *conflict = *is_new && sqlite3_vtab_on_conflict(table->store.db) != SQLITE_REPLACE;
+    return rc;
+}
+
+/* One row written: new, or again; `is_new`: nothing of what was there stays. Of a keyed index by
+ * its key, if there is one, which makes *id. */
+static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key, int is_new,
                    sqlite3_value **columns, struct error *err)
 {
-    struct pending_row row = {.kind = PENDING_TEXT, .id = *id};
+    struct pending_row row = {.kind = PENDING_TEXT, .id = *id, .is_new = is_new};
     int indexable = 1, rc = 0;
     if (is_given(columns[COLUMN_EMBEDDING])) {
         row.kind = PENDING_VECTOR;
@@ -194,8 +227,7 @@ static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key
     if (rc == 0 && table->config.content == NULL)
         rc = take_text(&row, columns[COLUMN_CONTENT], err);
     if (rc != 0) {
-        memory_free(row.text);
-        memory_free(row.vector);
+        pending_row_deinit(&row);
         return rc;
     }
     int is_known = key == NULL || row.id != 0;
@@ -221,7 +253,7 @@ static int read_key(struct semantic_table *table, sqlite3_value *rowid, sqlite3_
                                "out",
                                name);
     }
-    if (sqlite3_value_type(rowid) == SQLITE_NULL) return 0;
+    if (!table->store.keeps_keys || sqlite3_value_type(rowid) == SQLITE_NULL) return 0;
     int rc = keys_get(&table->store, sqlite3_value_int64(rowid), &known, err);
     if (rc == 0 && known == NULL)
         rc = error_set(err, ERROR_INVALID, "the index has no row %lld: name a new one by its %s",
@@ -230,26 +262,112 @@ static int read_key(struct semantic_table *table, sqlite3_value *rowid, sqlite3_
     return rc;
 }
 
+/* The id of the row of that key, which gets one if there is something to embed; 0: neither the
+ * index nor the content has anything of it. */
+static int find_id(struct semantic_table *table, sqlite3_value *key, int64_t *id, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists, found;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_find(table, key, 0, id, &text, &bad, &exists, &found, err);
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* Notes a row of the content that changed, or is about to: it is read when it is written. */
+static int note_changed(struct semantic_table *table, enum pending_kind kind, sqlite3_value *id,
+                        sqlite3_value **columns, struct error *err)
+{
+    const char *name = table->store.name;
+    const char *word = kind == PENDING_CHANGED ? "changed" : "changing";
+    struct pending_row row = {.kind = kind};
+    sqlite3_value *key;
+    if (table->config.content == NULL)
+        return error_set(err, ERROR_INVALID,
+                         "'%s' is of a row of the content table, and %s has texts of its own", word,
+                         name);
+    int rc = read_key(table, id, columns, &key, err);
+    if (rc != 0) return rc;
+    if (key == NULL && sqlite3_value_type(id) == SQLITE_NULL)
+        return error_set(
+            err, ERROR_INVALID, "'%s' needs a row: INSERT INTO %s(%s, %s) VALUES ('%s', 7)", word,
+            name, name, table->store.keeps_keys ? table->config.content_rowid : "rowid", word);
+    if (key == NULL) row.id = sqlite3_value_int64(id);
+    else rc = find_id(table, key, &row.id, err);
+    return rc != 0 || (key != NULL && row.id == 0) ? rc : add_pending(table, &row, err);
+}
+
+/* A row that semantic_pending gave, see embedded.h. */
+static int put_embedded(struct semantic_table *table, int64_t id, const char *hash,
+                        sqlite3_value *embedding, int *conflict, struct error *err)
+{
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    int needed = 0;
+    int rc = embedded_settle(table, hash, is_given(embedding), &row, &needed, err);
+    *conflict = rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT;
+    if (rc == 0 && is_given(embedding)) {
+        rc = copy_vector(embedding, table, &row, err);
+        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
+    }
+    if (rc == 0 && needed) return add_pending(table, &row, err);
+    pending_row_deinit(&row);
+    return rc;
+}
+
+/* INSERT INTO x(x) VALUES ('...'); 'embedded ...', 'changed' and 'changing' come with a row. */
+static int take_command(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
+                        int *conflict, struct error *err)
+{
+    static const char embedded[] = "embedded ";
+    sqlite3_value **columns = argv + 2;
+    const char *text = (const char *)sqlite3_value_text(columns[COLUMN_TABLE]);
+    if (text == NULL) return error_nomem(err);
+    int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0,
+        is_change = sqlite3_stricmp(text, "changed") == 0,
+        is_key = is_row || is_change || sqlite3_stricmp(text, "changing") == 0;
+    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+        if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) &&
+            !(is_key && table->key != SIZE_MAX && i == COLUMN_CONTENT + (int)table->key) &&
+            is_given(columns[i]))
+            return error_set(err, ERROR_INVALID, "%s",
+                             is_row ? "'embedded' takes a rowid and an embedding: name no other "
+                                      "column"
+                                    : "a command stands alone: name no other column");
+    if (is_change) return note_changed(table, PENDING_CHANGED, argv[1], columns, err);
+    if (is_key && !is_row) return note_changed(table, PENDING_CHANGING, argv[1], columns, err);
+    if (!is_row) return semantic_command(table, text, err);
+    sqlite3_value *key;
+    int64_t id = 0;
+    int rc = read_key(table, argv[1], columns, &key, err);
+    if (rc == 0 && key != NULL) rc = find_id(table, key, &id, err);
+    if (rc != 0) return rc;
+    if (key == NULL && !argument_integer(argv[1], &id))
+        return error_set(err, ERROR_INVALID, "'embedded' needs the %s of its row",
+                         table->store.keeps_keys ? table->config.content_rowid : "rowid");
+    *rowid = id;
+    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING],
+                        conflict, err);
+}
+
 static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
-                  struct error *err)
+                  int *conflict, struct error *err)
 {
     sqlite3_value **columns = argv + 2;
-    sqlite3_value *command = columns[COLUMN_TABLE];
-    if (sqlite3_value_type(command) != SQLITE_NULL) {
-        const char *text = (const char *)sqlite3_value_text(command);
-        for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
-            if (i != COLUMN_TABLE && is_given(columns[i]))
-                return error_set(err, ERROR_INVALID,
-                                 "a command stands alone: name no other column");
-        return text == NULL ? error_nomem(err) : semantic_command(table, text, err);
-    }
+    if (sqlite3_value_type(columns[COLUMN_TABLE]) != SQLITE_NULL)
+        return take_command(table, argv, rowid, conflict, err);
     int64_t id = 0;
-    sqlite3_value *key = NULL;
+    int is_new = 0;
+    sqlite3_value *key;
     int rc = check_columns(table, columns, 0, err);
-    if (rc == 0 && table->store.keeps_keys) rc = read_key(table, argv[1], columns, &key, err);
-    if (rc == 0 && sqlite3_value_type(argv[1]) != SQLITE_NULL) id = sqlite3_value_int64(argv[1]);
-    else if (rc == 0 && key == NULL) rc = next_id(table, &id, err);
-    if (rc == 0) rc = put_row(table, &id, key, columns, err);
+    if (rc == 0) rc = read_key(table, argv[1], columns, &key, err);
+    if (rc == 0 && sqlite3_value_type(argv[1]) != SQLITE_NULL) {
+        id = sqlite3_value_int64(argv[1]);
+        rc = check_conflict(table, id, &is_new, conflict, err);
+    } else if (rc == 0 && key == NULL) {
+        rc = next_id(table, &id, err);
+    }
+    if (rc == 0 && !*conflict) rc = put_row(table, &id, key, is_new, columns, err);
     *rowid = id;
     return rc;
 }
@@ -266,19 +384,31 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
-    return rc == 0 ? put_row(table, &id, NULL, columns, err) : rc;
+    return rc == 0 ? put_row(table, &id, NULL, 0, columns, err) : rc;
+}
+
+/* SQLITE_CONSTRAINT, and before SQLite 3.41 none of its extended codes, makes SQLite do what the
+ * statement says of conflicts. Only while nothing was changed: never because a write of ours met
+ * one, in tables that were tampered with. */
+static int result_conflict(sqlite3_vtab *base, const char *name)
+{
+    sqlite3_free(base->zErrMsg);
+    base->zErrMsg = sqlite3_mprintf("UNIQUE constraint failed: %s.rowid", name);
+    return base->zErrMsg == NULL ? SQLITE_NOMEM : SQLITE_CONSTRAINT;
 }
 
 int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err = table->broken;
-    int rc = err.code;
+    int rc = err.code, conflict = 0;
     if (rc == 0 && argc == 1) rc = delete_row(table, sqlite3_value_int64(argv[0]), &err);
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
-        rc = insert(table, argv, rowid, &err);
+        rc = insert(table, argv, rowid, &conflict, &err);
     else if (rc == 0) rc = change(table, argv, &err);
-    return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
+    if (rc == 0) return conflict ? result_conflict(base, table->store.name) : SQLITE_OK;
+    rc = result_table_error(base, table->store.name, &err);
+    return (rc & 0xff) == SQLITE_CONSTRAINT && !conflict ? SQLITE_ERROR : rc;
 }
 
 int semantic_begin(sqlite3_vtab *base)
@@ -288,23 +418,12 @@ int semantic_begin(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
-/* The rows that wait are written, unless their index is not here: renamed, or made after a
- * savepoint that was rolled back, of which SQLite does not tell us. */
-static int write_pending(struct semantic_table *table, struct error *err)
-{
-    const struct semantic_pending *pending = table->pending;
-    int there = 1, rc = 0;
-    if (pending->n_rows > pending->n_flushed || pending->write.step == STORE_TORN)
-        rc = store_is_there(&table->store, &there, err);
-    return rc == 0 && there ? flush_pending(table, err) : rc;
-}
-
 int semantic_sync_transaction(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     int was_torn = table->pending->write.step == STORE_TORN;
-    if (write_pending(table, &err) == 0) return SQLITE_OK;
+    if (flush_at_commit(table, &err) == 0) return SQLITE_OK;
     int rc = result_table_error(base, table->store.name, &err);
     /* At COMMIT any code but SQLITE_BUSY makes SQLite roll everything back. With it the transaction
      * stays open, to be committed again or rolled back: if it is still there, as an interrupt of a

@@ -2,11 +2,19 @@
 
 #include "base/memory.h"
 #include "sqlite/cache_file.h"
+#include "sqlite/statement.h"
 
 static int is_interrupted(void *context)
 {
     struct connection *connection = context;
     return sqlite3_exec(connection->db, "SELECT 1", NULL, NULL, NULL) == SQLITE_INTERRUPT;
+}
+
+/* A statement that is to write has begun its transaction before its first function is called. */
+static int is_writing(void *context)
+{
+    struct connection *connection = context;
+    return sqlite3_txn_state(connection->db, NULL) == SQLITE_TXN_WRITE;
 }
 
 int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
@@ -23,6 +31,8 @@ int connection_new(sqlite3 *db, struct connection **opened, struct error *err)
         return rc;
     }
     catalog_set_store_opener(connection->catalog, cache_file_open);
+    catalog_set_is_writing(connection->catalog, is_writing, connection);
+    api_hold();
     *opened = connection;
     return 0;
 }
@@ -39,6 +49,7 @@ void connection_release(void *data)
     if (--connection->references > 0) return;
     catalog_free(connection->catalog);
     memory_free(connection);
+    api_release();
 }
 
 int connection_function(struct connection *connection, const char *name, int n_arguments, int flags,
@@ -54,4 +65,17 @@ int connection_module(struct connection *connection, const char *name, const sql
 {
     return sqlite3_create_module_v2(connection->db, name, module, connection_reference(connection),
                                     connection_release);
+}
+
+int connection_is_read_only(struct connection *connection, const char *schema, int *read_only,
+                            struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = statement_prepare(connection->db, &statement, err, "PRAGMA query_only");
+    if (rc == 0) rc = statement_step(connection->db, statement, &row, err);
+    *read_only = sqlite3_db_readonly(connection->db, schema) != 0 ||
+                 (row && sqlite3_column_int(statement, 0) != 0);
+    sqlite3_finalize(statement);
+    return rc;
 }

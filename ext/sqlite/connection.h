@@ -3,7 +3,8 @@
  *
  * Reference counted: each registered function and module holds one reference, released by SQLite
  * through connection_release when the database closes. It holds no prepared statement: one would
- * make sqlite3_close() answer SQLITE_BUSY.
+ * make sqlite3_close() answer SQLITE_BUSY. As long as it is there the library belongs to its SQLite
+ * (api.h): whoever gives back what may be the last reference frees his own memory before.
  */
 #ifndef SQLITE_CONNECTION_H
 #define SQLITE_CONNECTION_H
@@ -35,5 +36,10 @@ int connection_function(struct connection *connection, const char *name, int n_a
 /* A module that owns a reference to the connection. */
 int connection_module(struct connection *connection, const char *name,
                       const sqlite3_module *module);
+
+/* Whether statements of this connection cannot write that database, whatever it is that forbids it:
+ * the way it was opened, the file's permissions, or PRAGMA query_only. */
+int connection_is_read_only(struct connection *connection, const char *schema, int *read_only,
+                            struct error *err);
 
 #endif

@@ -52,6 +52,17 @@ void result_error(sqlite3_context *context, const char *who, const struct error 
     sqlite3_free(text);
 }
 
+#define SHOWN_BYTES 40 /* of a text */
+
+void result_name_text(struct error *err, const char *what, struct span text)
+{
+    struct error why = *err;
+    int shown = text.size < SHOWN_BYTES ? (int)text.size : SHOWN_BYTES;
+    if (err->code != ERROR_INVALID && err->code != ERROR_REFUSED) return;
+    error_set(err, why.code, "%.400s (the %s begins '%.*s' and has %zu bytes)", why.text, what,
+              shown, text.data == NULL ? "" : text.data, text.size);
+}
+
 int result_table_error(sqlite3_vtab *table, const char *who, const struct error *err)
 {
     if (err->code == ERROR_NOMEM) return SQLITE_NOMEM;

@@ -4,6 +4,7 @@
 #ifndef SQLITE_RESULT_H
 #define SQLITE_RESULT_H
 
+#include "base/span.h"
 #include "catalog/catalog.h"
 #include "sqlite/api.h"
 
@@ -13,6 +14,10 @@
  * SQLITE_ERROR. */
 void result_error(sqlite3_context *context, const char *who, const struct error *err);
 int result_table_error(sqlite3_vtab *table, const char *who, const struct error *err);
+
+/* Where an error is of a text (ERROR_INVALID, ERROR_REFUSED) that no row or key names: puts how the
+ * text begins, and its length, behind the error's. `what`: "text", "document". */
+void result_name_text(struct error *err, const char *what, struct span text);
 
 /* {"texts": n, "requests": n, "tokens": n} */
 void result_estimate(sqlite3_context *context, const struct catalog_estimate *estimate);

@@ -126,6 +126,31 @@ static int move_place(struct store *store, sqlite3_blob *blob, const struct inde
     return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
 }
 
+/* Of an array: a code can be smaller than an id. */
+static size_t largest_element(const struct index_arrays *arrays)
+{
+    size_t largest = 0;
+    for (size_t i = 0; i < INDEX_ARRAYS; i++)
+        if (arrays->size[i] > largest) largest = arrays->size[i];
+    return largest;
+}
+
+/* Writes zeros to n places of a stored block, from place `first` on. */
+static int clear_places(struct store *store, sqlite3_blob *blob, const struct index_arrays *arrays,
+                        size_t first, size_t n, struct error *err)
+{
+    size_t largest = largest_element(arrays);
+    void *zeros = memory_zalloc(n, largest);
+    if (zeros == NULL) return error_nomem(err);
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < INDEX_ARRAYS; i++)
+        if (arrays->size[i] > 0)
+            rc = sqlite3_blob_write(blob, zeros, (int)(n * arrays->size[i]),
+                                    (int)(arrays->offset[i] + first * arrays->size[i]));
+    memory_free(zeros);
+    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
+}
+
 /* ---- appending ------------------------------------------------------------------------------- */
 
 /* Rows into the places of a block from its n on. */
@@ -216,15 +241,14 @@ int blocks_append(struct store *store, const struct store_state *state,
 
 /* ---- removing -------------------------------------------------------------------------------- */
 
-/* Takes rows out of a stored block, whose ids are read: the last row moves to each place. */
+/* Takes rows out of a stored block, whose ids are read: the last row moves to each place, and what
+ * is free after that is zeros. A block without rows is about to go. */
 static int remove_places(struct store *store, const struct index_arrays *arrays, sqlite3_blob *blob,
                          int64_t *ids, struct block_bytes *block, const struct block_place *places,
                          size_t n_places, struct error *err)
 {
-    size_t largest = 0; /* a code can be smaller than an id */
-    for (size_t i = 0; i < INDEX_ARRAYS; i++)
-        if (arrays->size[i] > largest) largest = arrays->size[i];
-    void *scratch = memory_alloc(largest, 1);
+    size_t n_before = block->n;
+    void *scratch = memory_alloc(largest_element(arrays), 1);
     int rc = scratch == NULL ? error_nomem(err) : 0;
     for (size_t i = 0; rc == 0 && i < n_places; i++) {
         size_t at = index_row_find(&(struct index_rows){.ids = ids}, block->n, places[i].id);
@@ -238,7 +262,8 @@ static int remove_places(struct store *store, const struct index_arrays *arrays,
         rc = move_place(store, blob, arrays, block->n, at, scratch, err);
     }
     memory_free(scratch);
-    return rc;
+    if (rc != 0 || block->n == 0) return rc;
+    return clear_places(store, blob, arrays, block->n, n_before - block->n, err);
 }
 
 int blocks_remove(struct store *store, const struct store_state *state,

@@ -2,9 +2,10 @@
  * blocks.h: writing rows into blocks (index/block.h) of the shadow tables.
  *
  * A row that is new goes where its partition has room, else into a new block, as large as
- * all before it up to a full one. A row that goes leaves its place to the last row of its block; a
- * block without rows goes too, and SQLite uses its pages again. Of a block that is there only the
- * changed places are written (sqlite3_blob_write), so one row costs a page or two.
+ * all before it up to a full one. A row that goes leaves its place to the last row of its block,
+ * whose own place becomes zeros; a block without rows goes too, and SQLite uses its pages again. Of
+ * a block that is there only the changed places are written (sqlite3_blob_write), so one row costs
+ * a page or two.
  *
  * Everything is written in the caller's transaction. Before the first write of a statement the
  * caller makes a new generation (store_write_begin); blocks take it as their version.

@@ -134,12 +134,19 @@ int keys_last(struct store *store, int64_t *id, struct error *err)
     return rc;
 }
 
-int keys_tidy(struct store *store, struct error *err)
+int keys_tidy(struct store *store, int keeps_failures, struct error *err)
 {
+    const char *schema = store->schema, *name = store->name;
+    if (!keeps_failures)
+        return statement_execute(store->db, err,
+                                 "DELETE FROM " X_KEYS
+                                 " WHERE id NOT IN (SELECT id FROM \"%w\".\"%w_rows\")",
+                                 schema, name, schema, name);
     return statement_execute(store->db, err,
                              "DELETE FROM " X_KEYS
-                             " WHERE id NOT IN (SELECT id FROM \"%w\".\"%w_rows\")",
-                             store->schema, store->name, store->schema, store->name);
+                             " WHERE id NOT IN (SELECT id FROM \"%w\".\"%w_rows\") AND id NOT IN "
+                             "(SELECT id FROM \"%w\".\"%w_failures\")",
+                             schema, name, schema, name, schema, name);
 }
 
 int keys_check(struct store *store, struct error *err)

@@ -3,7 +3,8 @@
  * the id that the index knows it by.
  *
  * A key gets its id when its row is first written and keeps it until the row is deleted from the
- * index; an id without a row in X_rows is one whose row waits, or has been forgotten. Keys are
+ * index; an id without a row in X_rows is one whose row waits, could not be embedded, or has been
+ * forgotten. Keys are
  * equal when SQLite says so byte for byte: 1 is 1.0, but neither '1' nor 'a' 'A'.
  */
 #ifndef STORE_KEYS_H
@@ -35,8 +36,8 @@ int keys_delete(struct store *store, int64_t id, struct error *err);
 /* The largest id in use; 0: none is. */
 int keys_last(struct store *store, int64_t *id, struct error *err);
 
-/* Forgets keys without a row. */
-int keys_tidy(struct store *store, struct error *err);
+/* Forgets keys without a row, or a failure of one. */
+int keys_tidy(struct store *store, int keeps_failures, struct error *err);
 
 /* ERROR_CORRUPT: a row without a key. */
 int keys_check(struct store *store, struct error *err);

@@ -201,11 +201,7 @@ static int renew_partitions(struct store *store, struct store_state *state, int6
     const struct index_partitions *before;
     if (!store_is_partitioned(store)) return 0;
     int rc = placement_read(store, state, &before, err);
-    if (rc == ERROR_CORRUPT) {
-        state->partitions = 0;
-        rc = store_delete_partitions(store, err);
-        return rc == 0 ? store_set(store, "partitions", 0, err) : rc;
-    }
+    if (rc == ERROR_CORRUPT) return store_delete_partitions(store, state, err);
     return rc == 0 && before != NULL ? move_centroids(store, state, last_block, before, err) : rc;
 }
 
@@ -231,7 +227,7 @@ int store_optimize(struct store *store, struct store_state *state, struct error 
     assert(store->write->step == STORE_WRITING);
     if (state->dimensions == 0) return 0;
     int rc = store_delete_halves(store, err);
-    if (rc == 0 && store->keeps_keys) rc = keys_tidy(store, err);
+    if (rc == 0 && store->keeps_keys) rc = keys_tidy(store, state->keeps_failures, err);
     /* What can be made anew from the vectors goes first, whatever damage is in it. */
     if (rc == 0)
         rc = store_keeps_vectors(store) ? store_delete_blocks(store, err)

@@ -87,6 +87,11 @@ static void adopt(struct store *store, struct index_partitions *partitions)
     store->partitions = partitions;
 }
 
+void placement_forget(struct store *store)
+{
+    adopt(store, NULL);
+}
+
 int placement_read(struct store *store, const struct store_state *state,
                    const struct index_partitions **partitions, struct error *err)
 {
@@ -124,7 +129,7 @@ static int take(struct store *store, struct store_state *state, struct index_par
 int placement_replace(struct store *store, struct store_state *state,
                       struct index_partitions *partitions, struct error *err)
 {
-    int rc = store_delete_partitions(store, err);
+    int rc = store_delete_partitions(store, state, err);
     for (size_t i = 0; rc == 0 && i < partitions->n; i++)
         rc = put_centroid(store, partitions, i, err);
     if (rc == 0) return take(store, state, partitions, err);

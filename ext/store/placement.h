@@ -29,6 +29,9 @@ int placement_move(struct store *store, const struct block_row *rows, size_t n_r
 size_t placement_limit(const struct store *store, const struct store_state *state,
                        size_t n_partitions);
 
+/* Forgets what was read or written of them last. */
+void placement_forget(struct store *store);
+
 /* Makes these the partitions: all of X_partitions is written anew. Takes the reference over. */
 int placement_replace(struct store *store, struct store_state *state,
                       struct index_partitions *partitions, struct error *err);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "store/placement.h"
 #include "store/store.h"
@@ -9,10 +10,14 @@
 /* Components of an index whose first search keeps all blocks. */
 #define SMALL_INDEX ((size_t)2 << 20)
 
+/* What a search of another keeps in any case: bytes, and one in so many of all. */
+#define LEAST_KEPT ((size_t)16 << 20)
+#define KEPT_SHARE 8
+
 /* ---- the list of blocks ---------------------------------------------------------------------- */
 
-/* The file and the table; a database that is in no file belongs to its connection alone. */
-static int open_cache(struct store *store, struct error *err)
+/* Of the file and the table; a database that is in no file belongs to its connection alone. */
+int reader_open_cache(struct store *store, struct error *err)
 {
     const char *file = sqlite3_db_filename(store->db, store->schema);
     if (store->cache != NULL) return 0;
@@ -78,9 +83,11 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
 {
     struct store *store = reader->store;
     reader->layout = blocks_layout(store, state);
-    int rc = open_cache(store, err);
+    int rc = reader_open_cache(store, err);
     if (rc != 0) return rc;
     index_snapshot_free(reader->snapshot);
+    reader->reading = reader->keeping = 0.0;
+    reader->kept = 0;
     reader->snapshot = index_cache_find(store->cache, state->generation);
     if (reader->snapshot != NULL &&
         memcmp(&reader->snapshot->layout, &reader->layout, sizeof reader->layout) != 0) {
@@ -124,24 +131,11 @@ static int check(const struct store_reader *reader, const struct index_block *bl
     return index_block_check(&reader->layout, &rows, block->n, err);
 }
 
-/* The bytes of a block into `to`, of index_block_size. */
-static int read_data(struct store_reader *reader, const struct index_block *block, void *to,
-                     struct error *err)
-{
-    const void *bytes;
-    int rc = step_data(reader, block, &bytes, err);
-    if (rc == 0) memcpy(to, bytes, index_block_size(&reader->layout, block->capacity));
-    sqlite3_reset(reader->data);
-    return rc == 0 ? check(reader, block, to, err) : rc;
-}
-
-/* The bytes of a block where SQLite has them, or, if they are not aligned there, in the scratch. */
-static int read_to_scratch(struct store_reader *reader, const struct index_block *block,
-                           const void **bytes, struct error *err)
+/* Bytes that SQLite has, where they are aligned: there, or in the scratch. They stay at hand. */
+static int take_bytes(struct store_reader *reader, const struct index_block *block,
+                      const void **bytes, struct error *err)
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
-    int rc = step_data(reader, block, bytes, err);
-    if (rc != 0) return rc;
     if ((uintptr_t)*bytes % sizeof(int64_t) != 0) {
         if (size > reader->scratch_size) {
             void *grown = memory_realloc(reader->scratch, size, 1);
@@ -152,7 +146,7 @@ static int read_to_scratch(struct store_reader *reader, const struct index_block
         memcpy(reader->scratch, *bytes, size);
         *bytes = reader->scratch;
     }
-    rc = check(reader, block, *bytes, err);
+    int rc = check(reader, block, *bytes, err);
     if (rc != 0) return rc;
     reader->at_hand = *bytes;
     reader->at_hand_number = block->number;
@@ -160,23 +154,57 @@ static int read_to_scratch(struct store_reader *reader, const struct index_block
     return 0;
 }
 
+static int read_bytes(struct store_reader *reader, const struct index_block *block,
+                      const void **bytes, struct error *err)
+{
+    int rc = step_data(reader, block, bytes, err);
+    return rc == 0 ? take_bytes(reader, block, bytes, err) : rc;
+}
+
+/* Bytes that SQLite has into memory that the snapshot keeps: *kept = 0 when there is no room. */
+static int keep_bytes(struct store_reader *reader, struct index_block *block, const void **bytes,
+                      int *kept, struct error *err)
+{
+    struct store *store = reader->store;
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    struct index_bytes *room =
+        index_bytes_new(store->cache, reader->snapshot, size, store_memory_budget(store));
+    *kept = room != NULL;
+    if (room == NULL) return 0;
+    memcpy(index_bytes_data(room), *bytes, size);
+    int rc = check(reader, block, index_bytes_data(room), err);
+    if (rc == 0) *bytes = index_snapshot_keep(block, room);
+    else index_bytes_free(room);
+    reader->kept += size;
+    return rc;
+}
+
+/* Whether a block that is read is to stay in memory: see the head of index/snapshot.h. */
+static int wants_to_keep(const struct store_reader *reader)
+{
+    const struct index_snapshot *snapshot = reader->snapshot;
+    size_t size = index_block_size(&snapshot->layout, snapshot->n_rows);
+    if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX) return 1;
+    return atomic_load_explicit(&snapshot->is_known, memory_order_relaxed) &&
+           (reader->kept < LEAST_KEPT || reader->kept < size / KEPT_SHARE ||
+            reader->keeping <= reader->reading);
+}
+
 static int load(void *context, struct index_block *block, const void **bytes, int *kept,
                 struct error *err)
 {
     struct store_reader *reader = context;
-    struct store *store = reader->store;
-    uint64_t budget = store_memory_budget(store);
-    struct index_snapshot *snapshot = reader->snapshot;
-    struct index_bytes *room = NULL;
-    if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX ||
-        atomic_load_explicit(&snapshot->is_known, memory_order_relaxed))
-        room = index_bytes_new(store->cache, snapshot,
-                               index_block_size(&reader->layout, block->capacity), budget);
-    *kept = room != NULL;
-    if (room == NULL) return read_to_scratch(reader, block, bytes, err);
-    int rc = read_data(reader, block, index_bytes_data(room), err);
-    if (rc == 0) *bytes = index_snapshot_keep(block, room);
-    else index_bytes_free(room);
+    double begun = clock_seconds(), read;
+    *kept = 0;
+    int rc = step_data(reader, block, bytes, err);
+    read = clock_seconds();
+    reader->reading += read - begun;
+    if (rc == 0 && wants_to_keep(reader)) {
+        rc = keep_bytes(reader, block, bytes, kept, err);
+        reader->keeping += clock_seconds() - read;
+    }
+    if (rc == 0 && !*kept) return take_bytes(reader, block, bytes, err);
+    sqlite3_reset(reader->data);
     return rc;
 }
 
@@ -216,7 +244,7 @@ static int fetch_from_block(struct store_reader *reader, int64_t id, const void 
         data = reader->at_hand;
     if (data == NULL)
         rc = block != NULL ? load(reader, block, &data, &kept, err)
-                           : read_to_scratch(reader, &entry, &data, err);
+                           : read_bytes(reader, &entry, &data, err);
     if (rc != 0) return rc;
     struct index_rows rows =
         index_block_rows(&reader->layout, (void *)(uintptr_t)data, entry.capacity);

@@ -5,7 +5,8 @@
  * X_config names there. If another search of this process, by whatever connection, has made it, it
  * is ready, with the blocks that were read until then; else the list of blocks is read, and those
  * that did not change since the latest snapshot are taken over from it. The other blocks are read
- * from X_data when a search wants them, and stay in memory as far as memory_budget allows.
+ * from X_data when a search wants them, and stay in memory as far as memory_budget allows, some in
+ * this search, some in the next: see the head of index/snapshot.h.
  *
  * Only a shadow table edited by hand goes unnoticed, until the index is written again.
  */
@@ -24,7 +25,12 @@ struct store_reader {
     size_t scratch_size;
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;
+    double reading, keeping; /* seconds spent on reading blocks, and on memory for them */
+    size_t kept;             /* bytes of that memory */
 };
+
+/* Opens store->cache, if it is not open; it may stay NULL, see index_cache_open. */
+int reader_open_cache(struct store *store, struct error *err);
 
 /* `storage` reads through `reader`, which outlives it. */
 void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage);

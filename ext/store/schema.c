@@ -2,7 +2,9 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
+#include "store/write.h"
 
 static const struct {
     const char *suffix, *definition;
@@ -16,6 +18,8 @@ static const struct {
     {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
     {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
     {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
+    {"failures", "id INTEGER PRIMARY KEY, hash INT NOT NULL, attempts INT NOT NULL, "
+                 "at INT NOT NULL, message TEXT NOT NULL)"},
     {"keys", "id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)"},
 };
 #define N_SHADOWS (sizeof shadows / sizeof *shadows)
@@ -36,38 +40,93 @@ static int has_shadow(const struct store *store, const char *suffix)
     return 1;
 }
 
-/* No shadow table's name may be taken, also of those that this index lacks: SQLite takes tables of
- * such names for ours, and lets nobody write them. */
-static int check_free(const struct store *store, const char *name, struct error *err)
+/* Whether that table is there, and made by us: X_failures is not in indexes of an older version,
+ * whose users may have a table of that name. */
+static int is_ours(const struct store *store, size_t i, int *ours, struct error *err)
 {
-    int rc = 0, taken = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) {
-        sqlite3_stmt *statement;
-        rc = statement_prepare(store->db, &statement, err,
+    sqlite3_stmt *statement;
+    *ours = has_shadow(store, shadows[i].suffix);
+    if (!*ours || strcmp(shadows[i].suffix, "failures") != 0) return 0;
+    int rc =
+        statement_prepare(store->db, &statement, err,
+                          "SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' AND "
+                          "name = '%q_failures' COLLATE nocase AND "
+                          "substr(sql, -length('%q')) = '%q'",
+                          store->schema, store->name, shadows[i].definition, shadows[i].definition);
+    if (rc == 0) rc = statement_step(store->db, statement, ours, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+/* No shadow table's name may be taken: SQLite takes tables of such names for ours, and lets nobody
+ * write them. */
+static int check_free_of(const struct store *store, const char *name, size_t i, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int taken = 0;
+    int rc = statement_prepare(store->db, &statement, err,
                                "SELECT 1 FROM \"%w\".sqlite_master WHERE type IN ('table', 'view') "
                                "AND name = '%q_%q' COLLATE nocase",
                                store->schema, name, shadows[i].suffix);
-        if (rc == 0) rc = statement_step(store->db, statement, &taken, err);
-        sqlite3_finalize(statement);
-        if (rc == 0 && taken)
-            rc = error_set(
-                err, ERROR_INVALID,
-                "%.100s_%s is there already, a name that an index called %.100s needs for "
-                "itself: choose another name for one of them",
-                name, shadows[i].suffix, name);
+    if (rc == 0) rc = statement_step(store->db, statement, &taken, err);
+    sqlite3_finalize(statement);
+    if (rc == 0 && taken)
+        rc = error_set(err, ERROR_INVALID,
+                       "%.100s_%s is there already, a name that an index called %.100s needs for "
+                       "itself: choose another name for one of them",
+                       name, shadows[i].suffix, name);
+    return rc;
+}
+
+/* Not even of those that this index lacks. */
+static int check_free(const struct store *store, const char *name, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) rc = check_free_of(store, name, i, err);
+    return rc;
+}
+
+static int create(struct store *store, size_t i, struct error *err)
+{
+    return statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
+                             store->name, shadows[i].suffix, shadows[i].definition);
+}
+
+/* 'created': no other index of the schema has it, as the schema changes with each; after a CREATE
+ * that was rolled back the same one comes again. */
+static int number_created(struct store *store, const struct schema_config *config,
+                          struct error *err)
+{
+    const char *const texts[] = {store->name, config->model, config->reranker, config->columns};
+    const struct store_options *options = &store->options;
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = statement_prepare(store->db, &statement, err, "PRAGMA \"%w\".schema_version",
+                               store->schema);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0) {
+        const uint64_t numbers[] = {(uint64_t)sqlite3_column_int64(statement, 0),
+                                    (uint64_t)options->metric,
+                                    (uint64_t)options->quantize,
+                                    options->partitions == STORE_AUTO ? UINT64_MAX
+                                                                      : options->partitions,
+                                    (uint64_t)options->keeps_texts,
+                                    config->dimensions};
+        uint64_t hash = hash_bytes(numbers, sizeof numbers, 0);
+        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+            hash = hash_bytes(texts[i], strlen(texts[i]), hash);
+        store->created = store_number(hash);
     }
+    sqlite3_finalize(statement);
     return rc;
 }
 
 int schema_create(struct store *store, const struct schema_config *config, struct error *err)
 {
     int rc = check_free(store, store->name, err);
-    while (store->created == 0) sqlite3_randomness(sizeof store->created, &store->created);
+    if (rc == 0) rc = number_created(store, config, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(store, shadows[i].suffix))
-            rc =
-                statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
-                                  store->name, shadows[i].suffix, shadows[i].definition);
+        if (has_shadow(store, shadows[i].suffix)) rc = create(store, i, err);
     if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
     if (rc == 0) rc = store_set(store, "created", store->created, err);
     if (rc == 0) rc = store_set_text(store, "model", config->model, err);
@@ -76,31 +135,47 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "metric", store->options.metric, err);
     if (rc == 0) rc = store_set(store, "quantize", store->options.quantize, err);
     if (rc == 0) rc = store_set(store, "fit", 0, err);
+    if (rc == 0) rc = store_set(store, "failures", 1, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
     return rc;
 }
 
+int schema_create_failures(struct store *store, struct error *err)
+{
+    size_t i = 0;
+    int ours;
+    while (strcmp(shadows[i].suffix, "failures") != 0) i++;
+    int rc = is_ours(store, i, &ours, err);
+    if (rc == 0 && !ours) rc = check_free_of(store, store->name, i, err);
+    if (rc == 0 && !ours) rc = create(store, i, err);
+    return rc == 0 ? store_set(store, "failures", 1, err) : rc;
+}
+
 int schema_drop(struct store *store, struct error *err)
 {
-    int rc = 0;
+    int rc = 0, ours;
     store_finalize(store);
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(store, shadows[i].suffix))
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) {
+        rc = is_ours(store, i, &ours, err);
+        if (rc == 0 && ours)
             rc = statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_%w\"",
                                    store->schema, store->name, shadows[i].suffix);
+    }
     return rc;
 }
 
 int schema_rename(struct store *store, const char *name, struct error *err)
 {
-    int rc = check_free(store, name, err);
+    int rc = check_free(store, name, err), ours;
     store_finalize(store);
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
-        if (has_shadow(store, shadows[i].suffix))
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) {
+        rc = is_ours(store, i, &ours, err);
+        if (rc == 0 && ours)
             rc = statement_execute(
                 store->db, err, "ALTER TABLE \"%w\".\"%w_%w\" RENAME TO \"%w_%w\"", store->schema,
                 store->name, shadows[i].suffix, name, shadows[i].suffix);
+    }
     return rc;
 }
 

@@ -30,6 +30,10 @@ int schema_create(struct store *store, const struct schema_config *config, struc
 int schema_drop(struct store *store, struct error *err);
 int schema_rename(struct store *store, const char *name, struct error *err);
 
+/* X_failures for an index that was made without it; part of a write. ERROR_INVALID when its name is
+ * taken. */
+int schema_create_failures(struct store *store, struct error *err);
+
 /* X_config at connection time: its format and options checked against the store's, which learns
  * which index of that name it is, and whether it is keyed. deinit also after an error. */
 int schema_read(struct store *store, struct schema_stored *stored, struct error *err);

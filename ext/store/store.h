@@ -1,16 +1,17 @@
 /*
  * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
  *
- * All SQL on them is in store.c and schema.c; what the words and numbers in them are for is told by
- * those who ask. An index named X has (all are ours alone; read as hostile input):
+ * All SQL on them is in statements.c, store.c and schema.c; what the words and numbers in them are
+ * for is told by those who ask. An index named X has (all are ours alone; read as hostile input):
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
- *       'generation' (a random number, another after each write of rows),
+ *       'generation' (a number, another after each write of rows),
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
- *       'created' (a random number that tells indexes of one name apart; 0 or none: not known),
- *       'fit' (id of the fitted model; 0: none), 'keyed' (1: there is X_keys),
+ *       'created' (a number, another for each index of the file; 0 or none: not known),
+ *       'fit' (id of the fitted model; 0: none), 'fitted_on' (how many rows; 0 or none: not known),
+ *       'failures' (1: there is X_failures), 'keyed' (1: there is X_keys),
  *       'columns' (JSON [[name, affinity], ...] of the content, for when it is gone),
  *       'content' (the name that the content has by now; none: the one of CREATE),
  *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid)
@@ -31,6 +32,11 @@
  *       without a content table
  *   CREATE TABLE X_model(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
  *       the fitted model, cut in pieces
+ *   CREATE TABLE X_failures(id INTEGER PRIMARY KEY, hash INT NOT NULL, attempts INT NOT NULL,
+ *                           at INT NOT NULL, message TEXT NOT NULL)
+ *       rows whose text no vector can be made of, which are not in X_rows: its hash, how often it
+ *       was tried, when last (seconds since 1970) and why it cannot be. An index of a version that
+ *       had no such table gets it with its first such row
  *   CREATE TABLE X_keys(id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)
  *       of an index that is keyed: the content's key of each row, see keys.h
  *
@@ -39,6 +45,15 @@
  *       code); no blocks, no partitions
  *   2   this one
  * An index of another format is refused: it is made again from its content.
+ *
+ * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'created'
+ * of name, options and how often the schema had changed; 'generation' of that, the one before, and
+ * all that the write was told to do; 'fit' of the one before and the model's bytes. So the same
+ * statements give the same bytes in every table, by any number of threads, on any processor; and
+ * two writes have the same number only if they are the same write of the same rows, as after a
+ * ROLLBACK. Files made before have random numbers, and go on from those.
+ *
+ * A place of a block that no row has is zero: nothing stays of what was deleted or moved.
  *
  * What is scanned lies in blocks: SQLite reads a blob of 256 KiB for a quarter of what 170 rows of
  * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in rows: a blob's end can
@@ -63,6 +78,7 @@ struct store_state {
     int64_t generation; /* of all rows; 0: none was written */
     int64_t partitions; /* of the partitions; 0: there are none */
     int64_t created;    /* see struct store */
+    int keeps_failures; /* there is X_failures */
     char model[256];    /* the full name of the model that made the vectors */
     char identity[300]; /* the "provider:model" that it stood for; "": not known */
 };
@@ -76,6 +92,7 @@ struct store_options {
 };
 
 #define STORE_AUTO SIZE_MAX
+#define STORE_NO_INDEX (-1)
 
 /* How far the writes of a transaction are, see write.h. One for all struct store of an index that
  * live in it. */
@@ -96,6 +113,16 @@ enum store_question {
     STORE_LAST_CAPACITY,       /* (partition): of its last block that is full */
     STORE_N_ROWS_OF_PARTITION, /* (partition, after): in blocks after that number */
     STORE_N_PARTITIONS,
+    STORE_HAS_TEXT,    /* (id): 1, where texts are kept */
+    STORE_N_FAILURES,  /* where there is X_failures, as the next: see failures.h */
+    STORE_ANY_FAILURE, /* 1: there is one */
+    /* Bytes of contents: SQLite adds some percent (heads of pages and rows, the rest of a page),
+     * which only the table dbstat would tell, and it reads every page. */
+    STORE_VECTOR_BYTES, /* of X_vectors, where there is one */
+    STORE_DATA_BYTES,
+    STORE_TEXT_BYTES, /* where texts are kept */
+    STORE_MODEL_BYTES,
+    STORE_FITTED_ON,
     STORE_N_QUESTIONS
 };
 
@@ -103,7 +130,8 @@ enum store_question {
 enum store_query {
     STORE_IDS,                 /* [id] */
     STORE_ROWS,                /* [id], hash, own */
-    STORE_MODEL_IDS,           /* id of rows whose vector a model made */
+    STORE_MODEL_IDS,           /* [id] of rows whose vector a model made */
+    STORE_TEXT_IDS,            /* [id] of texts */
     STORE_TEXTS,               /* [id], text */
     STORE_TEXT,                /* id, text of id ?1 */
     STORE_DOCUMENT,            /* id, text, text of id ?1 */
@@ -114,15 +142,17 @@ enum store_query {
     STORE_BLOCK_OF_ROW,        /* the same of id ?1 */
     STORE_BLOCK_NUMBERS,       /* block */
     STORE_BLOCKS_UNTIL,        /* [block], up to ?1 */
-    STORE_BLOCKS_OF_PARTITION, /* block, n of partition ?1, after number ?2 */
+    STORE_BLOCKS_OF_PARTITION, /* [block], n of partition ?1, after number ?2 */
     STORE_DATA,                /* bytes, version of block ?1 */
     STORE_CENTROIDS,           /* [partition], centroid */
     STORE_LOST_DATA,           /* block, of bytes that belong to none */
     STORE_LOST_VECTORS,        /* id, of vectors that belong to no row */
-    STORE_ROWS_WITHOUT_TEXT    /* id */
+    STORE_ROWS_WITHOUT_TEXT,   /* id */
+    STORE_FAILURES,            /* [id], hash, message, attempts, at */
+    STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 27
+#define STORE_N_KEPT 38
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -132,9 +162,9 @@ struct store {
     char *schema, *name; /* of the index; owned */
     struct store_options options;
     int keeps_keys;  /* keys of the content are no rowids: they are here, beside the ids */
-    int64_t created; /* which of the indexes that had this name; 0: not known */
+    int64_t created; /* which of the indexes that had this name; 0: not known; STORE_NO_INDEX */
     struct store_write *write; /* borrowed */
-    /* Prepared statements, those of keys.c behind those of store.c; NULL: not yet. */
+    /* Prepared statements, those of keys.c behind those of statements.c; NULL: not yet. */
     sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
@@ -172,8 +202,9 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
 int store_set(struct store *store, const char *key, int64_t value, struct error *err);
 int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
 
-/* *there: X_config is there, and of this index: after a rollback it may be gone, or another's. */
-int store_is_there(struct store *store, int *there, struct error *err);
+/* *there: X_config is there, with that state, and of this index: after a rollback it may be gone, or
+ * another's. */
+int store_is_there(struct store *store, struct store_state *state, int *there, struct error *err);
 
 /* ERROR_CORRUPT: what is wrong with X_config. */
 int store_corrupt_config(const struct store *store, const char *what, struct error *err);
@@ -186,6 +217,9 @@ struct store_row {
 };
 int store_get_row(struct store *store, int64_t id, struct store_row *row, int *found,
                   struct error *err);
+
+/* Whether the index has the row: where texts are kept, also without a vector. */
+int store_has_row(struct store *store, int64_t id, int *found, struct error *err);
 
 /* The vector of a row from X_vectors, copied to [dimensions]. ERROR_CORRUPT. */
 int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *vector,
@@ -212,18 +246,23 @@ int store_read_model(struct store *store, struct buffer *bytes, struct error *er
 enum store_change_kind {
     STORE_PUT,
     STORE_DELETE,
-    STORE_FORGET /* deleted, but for its text */
+    STORE_FORGET, /* deleted, but for its text */
+    STORE_REFUSE  /* has no vector any more, as none can be made of its text */
 };
 struct store_change {
     enum store_change_kind kind;
     int64_t id;
-    /* of STORE_PUT; borrowed */
+    /* of STORE_PUT and STORE_REFUSE; borrowed */
     uint64_t hash;
-    int own;          /* the vector is the user's */
     const char *text; /* where texts are kept; NULL: none */
     size_t text_size;
+    /* of STORE_PUT */
+    int own;             /* the vector is the user's */
     const float *vector; /* [dimensions] */
     size_t dimensions;
+    /* of STORE_REFUSE: for X_failures, and then a text that is NULL leaves what X_text has; NULL:
+     * there is nothing to embed, which is no failure */
+    const char *why;
 };
 
 /* Writes or replaces a row that lies in that block: X_rows, its vector and its text, where they are
@@ -241,10 +280,10 @@ int store_put_data(struct store *store, int64_t number, const void *bytes, size_
 int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err);
 int store_delete_block(struct store *store, int64_t number, struct error *err);
 
-/* Writes or replaces the centroid [dimensions] of a partition; deletes all. */
+/* Writes or replaces the centroid [dimensions] of a partition; deletes all: there are none then. */
 int store_put_centroid(struct store *store, int64_t partition, const float *centroid,
                        size_t dimensions, struct error *err);
-int store_delete_partitions(struct store *store, struct error *err);
+int store_delete_partitions(struct store *store, struct store_state *state, struct error *err);
 
 /* Deletes all blocks; those up to a number; and bytes that belong to none. */
 int store_delete_blocks(struct store *store, struct error *err);

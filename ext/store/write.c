@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "store/blocks.h"
+#include "store/failures.h"
 #include "store/keys.h"
 #include "store/placement.h"
+#include "store/reader.h"
 
 #define ROWS_PER_DELETE 1024
 
@@ -20,15 +23,37 @@ int store_write_check(const struct store *store, struct error *err)
                      "an earlier write of this transaction failed half way: ROLLBACK");
 }
 
-int store_write_begin(struct store *store, struct store_state *state, struct error *err)
+int64_t store_number(uint64_t hash)
+{
+    return hash == 0 ? 1 : (int64_t)hash;
+}
+
+uint64_t store_hash_changes(const struct store_change *changes, size_t n_changes, uint64_t before)
+{
+    uint64_t hash = before;
+    for (size_t i = 0; i < n_changes; i++) {
+        const struct store_change *change = &changes[i];
+        const uint64_t numbers[] = {(uint64_t)change->id, change->hash, (uint64_t)change->kind,
+                                    (uint64_t)change->own, change->dimensions};
+        hash = hash_bytes(numbers, sizeof numbers, hash);
+        if (change->kind == STORE_PUT)
+            hash = hash_bytes(change->vector, change->dimensions * sizeof(float), hash);
+    }
+    return hash;
+}
+
+int store_write_begin(struct store *store, struct store_state *state, uint64_t written,
+                      struct error *err)
 {
     struct store_write *write = store->write;
+    const int64_t before[] = {state->created, state->generation};
     int rc = store_write_check(store, err);
+    if (rc == 0) rc = reader_open_cache(store, err);
     if (rc != 0) return rc;
+    index_cache_written(store->cache);
     write->step = STORE_WRITING;
     write->begun_at = write->n_savepoints;
-    do sqlite3_randomness(sizeof state->generation, &state->generation);
-    while (state->generation == 0);
+    state->generation = store_number(hash_bytes(before, sizeof before, written));
     rc = store_set(store, "generation", state->generation, err);
     return rc == 0 ? 0 : store_write_end(store, rc);
 }
@@ -39,6 +64,8 @@ int store_write_end(struct store *store, int rc)
     /* Idle: rolled back by what failed. */
     assert(write->step == STORE_WRITING || (write->step == STORE_IDLE && rc != 0));
     if (write->step == STORE_WRITING) write->step = rc == 0 ? STORE_IDLE : STORE_TORN;
+    /* Another write may come to the same generation, and end it. */
+    if (rc != 0) placement_forget(store);
     return rc;
 }
 
@@ -121,8 +148,18 @@ static int compare_places(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* Without rows an index has no partitions: the first centroid is that of the first rows, and would
+ * tell of them. */
+static int delete_last_partitions(struct store *store, struct store_state *state, struct error *err)
+{
+    int64_t last_block;
+    if (state->partitions == 0) return 0;
+    int rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last_block, err);
+    return rc == 0 && last_block == 0 ? store_delete_partitions(store, state, err) : rc;
+}
+
 /* Takes all rows that are there out of their blocks. */
-static int remove_rows(struct store *store, const struct store_state *state,
+static int remove_rows(struct store *store, struct store_state *state,
                        const struct store_change *changes, size_t n_changes, struct error *err)
 {
     size_t n = 0;
@@ -142,7 +179,7 @@ static int remove_rows(struct store *store, const struct store_state *state,
         if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     memory_free(places);
-    return rc;
+    return rc == 0 && n > 0 ? delete_last_partitions(store, state, err) : rc;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -190,6 +227,7 @@ int store_write_rows(struct store *store, struct store_state *state,
     assert(store->write->step == STORE_WRITING);
     int rc = learn_dimensions(store, state, changes, n_changes, err);
     if (rc == 0) rc = remove_rows(store, state, changes, n_changes, err);
+    if (rc == 0) rc = failures_write(store, state, changes, n_changes, err);
     return rc == 0 ? place_rows(store, state, changes, n_changes, err) : rc;
 }
 

@@ -24,10 +24,19 @@
 /* ERROR_INVALID when the transaction is torn. */
 int store_write_check(const struct store *store, struct error *err);
 
-/* First and last thing in every write of rows. Begin makes a new generation, into *state too, see
- * reader.h; ERROR_INVALID when the transaction is torn. End follows each begin that gave 0; it is
+/* What a hash is as a number of X_config. */
+int64_t store_number(uint64_t hash);
+
+/* A number that stands for what is to become of rows, and for `before`: all of it but texts, which
+ * their hashes stand for. */
+uint64_t store_hash_changes(const struct store_change *changes, size_t n_changes, uint64_t before);
+
+/* First and last thing in every write of rows. Begin makes a new generation, into *state too: the
+ * hash of the generation before and of `written`, which stands for all that the write is told to do
+ * (store.h). ERROR_INVALID when the transaction is torn. End follows each begin that gave 0; it is
  * told, and returns, how the write went. */
-int store_write_begin(struct store *store, struct store_state *state, struct error *err);
+int store_write_begin(struct store *store, struct store_state *state, uint64_t written,
+                      struct error *err);
 int store_write_end(struct store *store, int rc);
 
 /* 0 if a vector of that many dimensions, made by `who`, may be stored or searched with: the index

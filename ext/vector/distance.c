@@ -19,6 +19,16 @@ double vector_dot(const void *a, const void *b, size_t dimensions)
     return is_safe(sum) ? sum : vector_kernels_scalar.dot(a, b, dimensions);
 }
 
+double vector_dot_everywhere(const float *a, const float *b, size_t dimensions)
+{
+    double s[VECTOR_LANES] = {0.0};
+    size_t whole = dimensions - dimensions % VECTOR_LANES;
+    vector_kernels_chosen()->products(a, b, whole, s);
+    for (size_t j = 0; whole + j < dimensions; j++)
+        s[j] += (double)a[whole + j] * (double)b[whole + j];
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
 double vector_squared_l2(const void *a, const void *b, size_t dimensions)
 {
     double sum = vector_kernels_chosen()->squared_l2(a, b, dimensions);

@@ -5,8 +5,9 @@
 #include <sqlite3ext.h>
 #include <stdio.h>
 
-/* The extension's only exported name; a program that builds it in declares it like this. */
+/* The extension's exported names; a program that builds it in declares them like this. */
 int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
+int sqlite3_rerank_locked_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
 
 static int print_row(void *context, int n, char **values, char **names)
 {
@@ -17,12 +18,13 @@ static int print_row(void *context, int n, char **values, char **names)
     return 0;
 }
 
-/* Opens a connection, asks, and closes it again. */
-static int ask(const char *sql)
+/* Opens a connection, locks it if that is meant, asks, and closes it again. */
+static int ask(const char *sql, int locked)
 {
     sqlite3 *db = NULL;
     char *message = NULL;
     int rc = sqlite3_open(":memory:", &db);
+    if (rc == SQLITE_OK && locked) rc = sqlite3_rerank_locked_init(db, &message, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_exec(db, sql, print_row, NULL, &message);
     if (rc != SQLITE_OK) printf("error %d: %s\n", rc, message ? message : sqlite3_errmsg(db));
     sqlite3_free(message);
@@ -33,10 +35,16 @@ static int ask(const char *sql)
 int main(void)
 {
     int rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
-    if (rc == SQLITE_OK) rc = ask("SELECT vector_dims('[1, 2, 3]')");
-    if (rc == SQLITE_OK) rc = ask("SELECT cosine_sim('[1, 0]', '[1, 0]')");
+    if (rc == SQLITE_OK) rc = ask("SELECT vector_dims('[1, 2, 3]')", 0);
+    if (rc == SQLITE_OK) rc = ask("SELECT cosine_sim('[1, 0]', '[1, 0]')", 0);
     if (rc == SQLITE_OK)
-        rc = ask("SELECT key, rank FROM rerank('bats', '[\"cats\", \"bats\"]', 1)");
+        rc = ask("SELECT key, rank FROM rerank('bats', '[\"cats\", \"bats\"]', 1)", 0);
+    if (rc == SQLITE_OK) rc = ask("SELECT rerank_config('locked')", 0);
+    if (rc == SQLITE_OK) rc = ask("SELECT rerank_config('locked')", 1);
+    sqlite3_reset_auto_extension();
+    if (rc == SQLITE_OK) rc = ask("SELECT rerank_config('locked')", 1);
+    if (rc == SQLITE_OK) rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_locked_init);
+    if (rc == SQLITE_OK) rc = ask("SELECT rerank_config('locked')", 0);
     sqlite3_reset_auto_extension();
     sqlite3_shutdown();
     if (sqlite3_memory_used() != 0) {

@@ -200,7 +200,7 @@ class StaticTest(unittest.TestCase):
             environment["ASAN_OPTIONS"] = "detect_leaks=1"
         result = subprocess.run([program], env=environment, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, check=False)
-        self.assertEqual(result.stdout.decode(), "3\n1.0\n1|1\n")
+        self.assertEqual(result.stdout.decode(), "3\n1.0\n1|1\n0\n1\n1\n1\n")
         self.assertEqual(result.returncode, 0)
 
 

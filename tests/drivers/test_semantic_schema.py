@@ -283,6 +283,26 @@ class LoadedTwice(Indexes):
         self.db.load_extension(EXTENSION)
         self.assertEqual(rows.fetchone(), (2, 2))
 
+    def test_under_an_authorizer(self):
+        """One that denies the function by which the library is found, or every SELECT."""
+        self.add("a", 1)
+        self.db.execute("SELECT rerank_config('locked', 1)")
+        for answer in (sqlite3.SQLITE_DENY, sqlite3.SQLITE_IGNORE):
+            self.db.set_authorizer(lambda action, _, name, *others: answer
+                                   if name == "rerank_version" else sqlite3.SQLITE_OK)
+            rows = self.db.execute("SELECT rowid FROM a")
+            self.db.load_extension(EXTENSION)
+            self.assertEqual(rows.fetchall(), [(1,)])
+        self.db.set_authorizer(lambda action, *others: sqlite3.SQLITE_DENY
+                               if action == sqlite3.SQLITE_SELECT else sqlite3.SQLITE_OK)
+        with self.assertRaisesRegex(sqlite3.Error, "the authorizer of this connection denies "
+                                    "SELECT .*: load the library before it is set"):
+            self.db.load_extension(EXTENSION)
+        self.db.set_authorizer(None)
+        self.add("a", 2)
+        self.holds("a", 1, 2)
+        self.assertEqual(self.rows("SELECT rerank_config('locked')"), [(1,)])
+
     def test_another_version(self):
         db = sqlite3.connect(":memory:")
         self.addCleanup(db.close)

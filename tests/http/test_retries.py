@@ -334,7 +334,7 @@ class Kept(Retries):
     def test_embed_each(self):
         texts = ["text %d" % i for i in range(500)]
         self.config(concurrency=1)
-        self.server.behave([{"status": 400, "match": '"text 250"'}])
+        self.server.behave([{"status": 404, "match": '"text 250"'}])
         self.error("SELECT * FROM embed_each(?, ?)", json.dumps(texts), MODEL)
         self.assertEqual(len(self.server.requests), 3)
         self.server.clear()
@@ -343,7 +343,7 @@ class Kept(Retries):
 
     def test_embed_each_side_by_side(self):
         texts = ["text %d" % i for i in range(500)]
-        self.server.behave([{"status": 400, "match": '"text 250"', "delay": 0.3}])
+        self.server.behave([{"status": 404, "match": '"text 250"', "delay": 0.3}])
         self.error("SELECT * FROM embed_each(?, ?)", json.dumps(texts), MODEL)
         self.server.clear()
         self.embed_each(texts)
@@ -352,8 +352,8 @@ class Kept(Retries):
     def test_sync(self):
         self.add_documents(2000)
         self.add_index(MODEL)
-        self.server.behave([{"status": 400, "match": '"title 1000 body 1000"', "delay": 0.3}])
-        self.assertIn("HTTP 400", self.error("SELECT embedded FROM semantic_sync('ix')"))
+        self.server.behave([{"status": 404, "match": '"title 1000 body 1000"', "delay": 0.3}])
+        self.assertIn("HTTP 404", self.error("SELECT embedded FROM semantic_sync('ix')"))
         self.check_index([*range(1, 901), *range(1001, 1601)])
         self.server.clear()
         self.db.close()
@@ -365,8 +365,8 @@ class Kept(Retries):
     def test_the_command_sync(self):
         self.add_documents(500)
         self.add_index(MODEL)
-        self.server.behave([{"status": 400, "match": '"title 450 body 450"', "delay": 0.3}])
-        self.assertIn("HTTP 400", self.error("INSERT INTO ix(ix) VALUES ('sync')"))
+        self.server.behave([{"status": 404, "match": '"title 450 body 450"', "delay": 0.3}])
+        self.assertIn("HTTP 404", self.error("INSERT INTO ix(ix) VALUES ('sync')"))
         self.check_index([])
         self.server.clear()
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")

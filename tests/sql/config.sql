@@ -23,6 +23,11 @@ SELECT rerank_config('on_overlong', 'shorten');
 SELECT rerank_config('on_overlong', '');
 SELECT rerank_config('on_overlong', 1);
 SELECT rerank_config('on_overlong'), rerank_config('on_overlong', 'truncate');
+-- When remote models may be asked.
+SELECT rerank_config('network'), rerank_config('network', 'reads'), rerank_config('network');
+SELECT rerank_config('network', 'never');
+SELECT rerank_config('network', 1);
+SELECT rerank_config('network', 'always');
 -- What is refused; the setting stays.
 SELECT rerank_config('embed_model', 'nope');
 SELECT rerank_config('embed_model', x'00');

@@ -7,9 +7,17 @@ SELECT embed(NULL), embed(NULL, 'builtin:lexical'), embed(NULL, NULL, 'query');
 SELECT embed(42) = embed('42'), embed(2.5) = embed('2.5');
 SELECT vector_dims(embed('héllo wörld 東京 🦇'));
 SELECT vector_dims(embed('...'));
--- What is refused.
+-- Nothing to embed.
 SELECT embed('');
 SELECT embed(' ' || char(9, 10, 13));
+SELECT embed(char(160)), embed(char(12288, 8232)), embed(char(5760, 8192, 8287), NULL, 'query'), embed('', 'builtin:lexical');
+SELECT embed(char(8203)) IS NULL, embed(char(65279)) IS NULL; -- no white space
+CREATE TABLE bodies(id INTEGER PRIMARY KEY, body, embedding);
+INSERT INTO bodies(body) VALUES ('the cat sleeps'), (''), (NULL), (char(12288)), ('dogs bark');
+UPDATE bodies SET embedding = embed(body);
+SELECT id, embedding IS NULL FROM bodies;
+-- What is refused.
+UPDATE bodies SET embedding = embed(body || x'00' || 'a much longer text than what is shown of it');
 SELECT embed(x'61');
 SELECT embed(CAST(x'6162ff63' AS TEXT));
 SELECT embed('ab' || char(0) || 'cd');

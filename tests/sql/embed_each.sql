@@ -19,6 +19,10 @@ UPDATE films SET embedding = e.embedding FROM embed_each((SELECT json_group_obje
 SELECT count(*), count(embedding), sum(embedding = embed(title)) FROM films WHERE id % 1000 = 0;
 SELECT requests < 10 FROM rerank_stats WHERE task = 'embed';
 SELECT count(*) FROM (SELECT * FROM embed_each((SELECT json_group_array(title) FROM films)) LIMIT 5);
+-- Nothing to embed: NULL, and the others go on.
+SELECT key, text, embedding IS NULL, embedding = embed(text) FROM embed_each('["a", "", "b", null, " \t\u3000\u00a0", "c"]');
+SELECT key, embedding FROM embed_each('{"k": " \t "}');
+SELECT json_extract(embed_estimate('["never said", "", " ", null]'), '$.texts');
 -- What is refused, with the element named.
 SELECT * FROM embed_each();
 SELECT * FROM embed_each;
@@ -31,9 +35,9 @@ SELECT * FROM embed_each(x'5b5d');
 SELECT key FROM embed_each('["a", ["b"]]');
 SELECT key FROM embed_each('{"k": {"b": 1}}');
 SELECT key FROM embed_each('["a", true]');
-SELECT key FROM embed_each('["a", ""]');
-SELECT key FROM embed_each('{"k": " \t "}');
 SELECT key FROM embed_each('["ab\u0000cd"]');
+SELECT key FROM embed_each(CAST(x'5b2261222c2262ff225d' AS TEXT));
+SELECT key FROM embed_each(CAST(x'7b226b223a22ff222c226c223a22ff222c226d223a2278227d' AS TEXT));
 SELECT text FROM embed_each('["a \\u0000 b"]');
 SELECT key FROM embed_each('["a"]', 'nope');
 SELECT key FROM embed_each('["a"]', NULL, 'passage');

@@ -2,7 +2,7 @@
 SELECT typeof(rerank('bats', 'bats fly at night')), rerank('bats', 'bats fly at night') > rerank('bats', 'tax law');
 SELECT rerank(NULL, 'a'), rerank('a', NULL), rerank('a', NULL, 'builtin:lexical');
 SELECT rerank('a cat', 'a cat', NULL) = rerank('a cat', 'a cat', 'builtin:lexical');
-SELECT rerank('cat', '') <= rerank('cat', 'cat'), rerank('42', 42) = rerank(42, '42');
+SELECT rerank('cat', ''), rerank('cat', char(12288, 10)), rerank('42', 42) = rerank(42, '42');
 SELECT rerank('', 'a');
 SELECT rerank('a', x'61');
 SELECT rerank(x'61', 'a');
@@ -25,6 +25,13 @@ SELECT count(*) FROM rerank('cat', '[]');
 SELECT count(*) FROM rerank(NULL, '["a"]');
 SELECT count(*) FROM rerank('cat', NULL);
 SELECT key, document FROM rerank('42', '["a", null, 42, ""]') ORDER BY key;
+-- A document that cannot be read has no score, and comes last.
+SELECT rank, key, relevance_score IS NULL FROM rerank('cat', '["", "dogs", " \n\u3000", "a cat"]');
+SELECT rank, key, relevance_score IS NULL FROM rerank('cat', CAST(x'5b2261ff222c226120636174222c22225d' AS TEXT));
+SELECT key, relevance_score IS NULL FROM rerank('cat', '["", "dogs", "a cat"]', 2);
+SELECT key, relevance_score FROM rerank('cat', '["", " "]');
+SELECT key, relevance_score IS NULL FROM rerank('cat', '[{"t": ""}, {"t": "a cat"}]');
+SELECT count(*) FROM rerank('cat', '["", "dogs", "a cat"]') WHERE relevance_score >= 0;
 -- One call for the whole set.
 CREATE TEMP TABLE was AS SELECT requests, texts FROM rerank_stats WHERE task = 'rerank';
 SELECT count(*) FROM rerank('cat', '["a", "b", "c", "d"]');

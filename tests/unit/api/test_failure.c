@@ -13,7 +13,8 @@
 #include "base/failing_memory.h"
 #include "text/utf8.h"
 
-static const char *const outcomes[] = {"ok", "broken", "busy", "retry", "too large", "failed"};
+static const char *const outcomes[] = {"ok",    "broken",    "spoiled", "busy",
+                                       "retry", "too large", "refused", "failed"};
 
 static const struct api_provider *provider_of(const char *name)
 {
@@ -41,16 +42,16 @@ static void expect(const char *provider, int status, const char *body, const cha
 static void test_places_of_the_message(void **state)
 {
     (void)state;
-    expect("openai", 400, "{\"error\":{\"message\":\"No.\",\"code\":null}}", "failed",
+    expect("openai", 400, "{\"error\":{\"message\":\"No.\",\"code\":null}}", "refused",
            "HTTP 400: No");
-    expect("ollama", 400, "{\"error\":\"no\"}", "failed", "HTTP 400: no");
-    expect("jina", 400, "{\"detail\":{\"message\":\"no\"}}", "failed", "HTTP 400: no");
-    expect("voyage", 400, "{\"detail\":\"no\"}", "failed", "HTTP 400: no");
-    expect("nomic", 422, "{\"detail\":[{\"msg\":\"no\"},{\"msg\":\"x\"}]}", "failed",
+    expect("ollama", 400, "{\"error\":\"no\"}", "refused", "HTTP 400: no");
+    expect("jina", 400, "{\"detail\":{\"message\":\"no\"}}", "refused", "HTTP 400: no");
+    expect("voyage", 400, "{\"detail\":\"no\"}", "refused", "HTTP 400: no");
+    expect("nomic", 422, "{\"detail\":[{\"msg\":\"no\"},{\"msg\":\"x\"}]}", "refused",
            "HTTP 422: no");
-    expect("cohere", 400, "{\"id\":\"x\",\"message\":\"no\"}", "failed", "HTTP 400: no");
-    expect("cohere", 400, "{\"error\":{},\"message\":\"no\"}", "failed", "HTTP 400: no");
-    expect("cohere", 400, "{\"error\":\"\",\"message\":\"no\"}", "failed", "HTTP 400: no");
+    expect("cohere", 400, "{\"id\":\"x\",\"message\":\"no\"}", "refused", "HTTP 400: no");
+    expect("cohere", 400, "{\"error\":{},\"message\":\"no\"}", "refused", "HTTP 400: no");
+    expect("cohere", 400, "{\"error\":\"\",\"message\":\"no\"}", "refused", "HTTP 400: no");
 }
 
 static void test_no_message(void **state)
@@ -68,7 +69,7 @@ static void test_no_message(void **state)
                                          "{\"message\":7}",
                                          "\xFF\xFE"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        expect("openai", 400, bodies[i], "failed", "HTTP 400: the request was refused");
+        expect("openai", 400, bodies[i], "refused", "HTTP 400: the request was refused");
         expect("tei", 401, bodies[i], "failed", "HTTP 401: invalid API key (set HF_TOKEN)");
         expect("openai", 502, bodies[i], "retry", "HTTP 502: bad gateway");
     }
@@ -83,11 +84,11 @@ static void test_outcomes(void **state)
     static const struct {
         int status;
         const char *outcome;
-    } cases[] = {{301, "failed"},    {400, "failed"}, {401, "failed"}, {402, "failed"},
-                 {403, "failed"},    {404, "failed"}, {408, "retry"},  {409, "retry"},
-                 {413, "too large"}, {422, "failed"}, {425, "failed"}, {429, "busy"},
-                 {498, "failed"},    {499, "failed"}, {501, "failed"}, {502, "retry"},
-                 {503, "busy"},      {504, "retry"},  {505, "failed"}, {529, "busy"}};
+    } cases[] = {{301, "failed"},    {400, "refused"}, {401, "failed"}, {402, "failed"},
+                 {403, "failed"},    {404, "failed"},  {408, "retry"},  {409, "retry"},
+                 {413, "too large"}, {422, "refused"}, {425, "failed"}, {429, "busy"},
+                 {498, "failed"},    {499, "failed"},  {501, "failed"}, {502, "retry"},
+                 {503, "busy"},      {504, "retry"},   {505, "failed"}, {529, "busy"}};
     size_t n = 0;
     const struct api_provider *rows = api_providers(&n);
     for (size_t i = 0; i < n; i++) {
@@ -101,7 +102,7 @@ static void test_outcomes(void **state)
                          rows[i].retries_500 ? API_RETRY : API_FAILED);
         answer.status = 413;
         answer.n_texts = 1;
-        assert_int_equal(api_parse_failure(&answer, NULL), API_FAILED);
+        assert_int_equal(api_parse_failure(&answer, NULL), API_REFUSED);
     }
 }
 
@@ -148,7 +149,7 @@ static void test_too_large(void **state)
         snprintf(text, sizeof text, "HTTP 429: %s", messages[i]);
         expect("mistral", 429, body, "busy", text);
     }
-    expect("openai", 400, "{\"message\":\"at most words items\"}", "failed",
+    expect("openai", 400, "{\"message\":\"at most words items\"}", "refused",
            "HTTP 400: at most words items");
     expect("openai", 200, "{\"error\":\"tokens in batch\"}", "too large",
            "HTTP 200: tokens in batch");
@@ -173,6 +174,25 @@ static void test_cures(void **state)
         "together", 400,
         "{\"error\":{\"message\":\"Unable to access model x.\",\"code\":\"model_not_available\"}}",
         "failed", "HTTP 400: Unable to access model x");
+}
+
+/* With 500 a text is to blame only where the answer says so. */
+static void test_numbers_that_are_none(void **state)
+{
+    (void)state;
+    expect("ollama", 500, "{\"error\":\"failed to encode response: json: unsupported value: NaN\"}",
+           "refused", "HTTP 500: failed to encode response: json: unsupported value: NaN");
+    expect("tei", 500, "ValueError: Out of range float values are not JSON compliant", "refused",
+           "HTTP 500: internal server error");
+    expect("together", 500, "{\"error\":{\"message\":\"got nan\"}}", "refused",
+           "HTTP 500: got nan");
+    expect("together", 500, "{\"error\":{\"message\":\"no nanny\"}}", "failed",
+           "HTTP 500: no nanny");
+    expect("llamacpp", 500,
+           "{\"error\":{\"message\":\"input is too large to process. increase the physical "
+           "batch size\"}}",
+           "refused", "HTTP 500: input is too large to process. increase the physical batch size");
+    expect("openai", 500, "{\"error\":{\"message\":\"internal\"}}", "retry", "HTTP 500: internal");
 }
 
 static void test_errors_under_200(void **state)
@@ -430,8 +450,9 @@ static void expect_misbehaviour(const cJSON *entry)
                : api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err);
     memory_free(vectors);
     if (strcmp(name, "reordered") == 0) assert_int_equal(outcome, API_OK);
+    else if (strcmp(name, "null in a vector") == 0) assert_int_equal(outcome, API_SPOILED);
     else if (answer.status == 200) assert_int_equal(outcome, API_BROKEN);
-    else assert_true(outcome != API_OK && outcome != API_BROKEN);
+    else assert_true(outcome > API_SPOILED);
     if (outcome != API_OK) assert_true(err.text[0] != '\0');
     /* Of one text only, the answer is right. */
     if (strcmp(name, "right JSON, wrong content type") != 0) return;
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(test_bills),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_cures),
+        cmocka_unit_test(test_numbers_that_are_none),
         cmocka_unit_test(test_errors_under_200),
         cmocka_unit_test(test_scrubs_the_key),
         cmocka_unit_test(test_scrubs_pieces_of_the_key),

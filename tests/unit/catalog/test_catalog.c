@@ -63,7 +63,7 @@ static int embed_into(struct catalog *catalog, struct catalog_entry *entry, stru
                       const struct model_texts *texts, float *out, struct error *err)
 {
     struct model_embeddings all;
-    int rc = catalog_embed(catalog, entry, fitted, texts, &all, err);
+    int rc = catalog_embed(catalog, entry, fitted, texts, &all, NULL, err);
     if (rc == 0) memcpy(out, all.vectors, all.n_texts * all.dimensions * sizeof *out);
     memory_free(all.vectors);
     return rc;
@@ -238,6 +238,87 @@ static void test_prefixes(void **state)
     free_catalog(catalog);
 }
 
+static void check_refusal(const struct catalog_refusals *refusals, size_t i, size_t text,
+                          const char *why)
+{
+    assert_true(i < refusals->n);
+    assert_int_equal(refusals->items[i].text, text);
+    assert_string_equal(refusals->items[i].why.text, why);
+}
+
+/* Refused texts are named in order, equal ones together; the others are embedded and cached. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct catalog_alias alias = {.name = "p",
+                                  .task = MODEL_EMBED,
+                                  .provider = "builtin",
+                                  .model = "lexical",
+                                  .document_prefix = "text: "};
+    size_t number;
+    assert_int_equal(catalog_add(catalog, &alias, &number, NULL), 0);
+    struct span texts[] = {span_of("\xff"),    span_of("one cat"), span_of(" "),
+                           span_of("one cat"), span_of("\xff"),    span_of("dogs"),
+                           span_of("\xc2\xa0")};
+    struct model_texts request = {texts, 7, MODEL_DOCUMENT, NULL};
+    struct fake_model fake = fake_new(8);
+    fake.refuses = "text: dogs";
+    const char *const names[] = {LEXICAL, "p"};
+    for (int i = 0; i < 4; i++) {
+        struct catalog_entry *entry = find(catalog, names[i / 2], MODEL_EMBED);
+        struct model_embeddings all;
+        struct catalog_refusals refusals;
+        struct model *fitted = i % 2 == 0 ? NULL : &fake.model;
+        int n = i == 3 ? 5 : 4;
+        assert_int_equal(catalog_embed(catalog, entry, fitted, &request, &all, &refusals, NULL), 0);
+        assert_int_equal(refusals.n, n);
+        check_refusal(&refusals, 0, 0, "the text is not valid UTF-8 at byte 0");
+        check_refusal(&refusals, 1, 2, "the text is empty");
+        check_refusal(&refusals, 2, 4, "the text is not valid UTF-8 at byte 0");
+        if (i == 3) check_refusal(&refusals, 3, 5, "not this one");
+        check_refusal(&refusals, (size_t)n - 1, 6, "the text is empty");
+        size_t dimensions = all.dimensions;
+        assert_memory_equal(all.vectors + dimensions, all.vectors + 3 * dimensions,
+                            dimensions * sizeof *all.vectors);
+        for (size_t j = 0; j < dimensions; j++) assert_true(all.vectors[j] == 0);
+        memory_free(all.vectors);
+        catalog_refusals_deinit(&refusals);
+        assert_int_equal(catalog_embed(catalog, entry, fitted, &request, &all, NULL, NULL),
+                         ERROR_INVALID);
+        assert_null(all.vectors);
+    }
+    struct catalog_statistics statistics;
+    catalog_entry_statistics(find(catalog, NULL, MODEL_EMBED), &statistics);
+    assert_int_equal(statistics.failures, 0);
+    assert_int_equal(statistics.texts, 2 + 3 + 2 + 2);
+    free_catalog(catalog);
+}
+
+/* Nothing but refused texts, and an error after some. */
+static void test_refusals_alone(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct span texts[] = {span_of("\xff"), span_of("one cat")};
+    struct model_texts request = {texts, 1, MODEL_DOCUMENT, NULL};
+    struct fake_model fake = fake_new(8);
+    struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
+    struct model_embeddings all;
+    struct catalog_refusals refusals;
+    assert_int_equal(catalog_embed(catalog, entry, NULL, &request, &all, &refusals, NULL), 0);
+    assert_null(all.vectors);
+    assert_int_equal(refusals.n, 1);
+    catalog_refusals_deinit(&refusals);
+    request.n_texts = 2;
+    fake.fail_at = fake.n_calls + 1;
+    assert_int_equal(catalog_embed(catalog, entry, &fake.model, &request, &all, &refusals, NULL),
+                     ERROR_UNAVAILABLE);
+    assert_null(refusals.items);
+    assert_int_equal(refusals.n, 0);
+    free_catalog(catalog);
+}
+
 static void check_refused(struct catalog *catalog, const struct catalog_alias *alias,
                           const char *expected)
 {
@@ -389,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_fitted_models),
         cmocka_unit_test(test_rerank_is_counted),
         cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refusals_alone),
         cmocka_unit_test(test_aliases_that_are_refused),
         cmocka_unit_test(test_defaults_follow_aliases),
         cmocka_unit_test(test_the_environment),

@@ -281,15 +281,15 @@ static void test_overlong(void **state)
     (void)state;
     struct catalog *catalog = new_catalog();
     struct error err = {0};
-    assert_string_equal(catalog_on_overlong(catalog), "truncate");
-    assert_int_equal(catalog_set_on_overlong(catalog, "error", NULL), 0);
-    assert_string_equal(catalog_on_overlong(catalog), "error");
-    check_lacks(catalog_set_on_overlong(catalog, "cut", &err), ERROR_INVALID, &err,
+    assert_string_equal(catalog_get_word(catalog, CATALOG_ON_OVERLONG), "truncate");
+    assert_int_equal(catalog_set(catalog, CATALOG_ON_OVERLONG, "error", NULL), 0);
+    assert_string_equal(catalog_get_word(catalog, CATALOG_ON_OVERLONG), "error");
+    check_lacks(catalog_set(catalog, CATALOG_ON_OVERLONG, "cut", &err), ERROR_INVALID, &err,
                 "on_overlong must be 'truncate' or 'error', not 'cut'");
     free_catalog(catalog);
     setenv("RERANK_ON_OVERLONG", "error", 1);
     catalog = new_catalog();
-    assert_string_equal(catalog_on_overlong(catalog), "error");
+    assert_string_equal(catalog_get_word(catalog, CATALOG_ON_OVERLONG), "error");
     free_catalog(catalog);
     setenv("RERANK_ON_OVERLONG", "cut", 1);
     check_lacks(catalog_new(&catalog, &err), ERROR_INVALID, &err, "RERANK_ON_OVERLONG must be");

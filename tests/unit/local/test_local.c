@@ -149,6 +149,77 @@ static void test_what_is_refused(void **state)
     model_free(model);
 }
 
+struct refusals {
+    size_t n, texts[4];
+};
+
+static int note_refusal(void *context, size_t text, const struct error *why, struct error *err)
+{
+    struct refusals *refusals = context;
+    (void)err;
+    assert_int_equal(why->code, ERROR_INVALID);
+    assert_true(refusals->n < 4);
+    refusals->texts[refusals->n++] = text;
+    return 0;
+}
+
+static int put_nothing(void *context, size_t text, const float *embedding, size_t dimensions,
+                       struct error *err)
+{
+    (void)context, (void)text, (void)embedding, (void)dimensions, (void)err;
+    return 0;
+}
+
+#define LONG "w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5"
+
+/* Texts that are too long are left out; what the others give is what they give alone. */
+static void test_overlong_texts_are_left_out(void **state)
+{
+    (void)state;
+    struct local_session session = {.n_threads = 2, .refuse_overlong = 1};
+    struct span all[] = {span_of(LONG), span_of("w8"), span_of(LONG), span_of("w9 w10")};
+    struct model_texts texts = {.texts = all, .n_texts = 4};
+    struct refusals refusals = {0};
+    struct model_sink sink = {.put = put_nothing, .refuse = note_refusal, .context = &refusals};
+    struct model_usage usage = {0};
+    struct model *model;
+    assert_int_equal(make(&session, MODEL_EMBED, 0, &model, NULL), 0);
+    assert_int_equal(model_embed(model, &texts, &sink, &usage, NULL), 0);
+    assert_int_equal(refusals.n, 2);
+    assert_true(refusals.texts[0] == 0 && refusals.texts[1] == 2);
+    assert_int_equal(usage.tokens, 3 + 4);
+    texts.n_texts = 1;
+    assert_int_equal(model_embed(model, &texts, &sink, &usage, NULL), 0);
+    assert_int_equal(refusals.n, 3);
+    model_free(model);
+}
+
+static void test_overlong_documents_are_left_out(void **state)
+{
+    (void)state;
+    struct local_session session = {.n_threads = 1, .refuse_overlong = 1};
+    struct span all[] = {span_of("w6"), span_of(LONG), span_of("w7 w8")};
+    unsigned char refused[3];
+    struct model_candidates candidates = {
+        .query = span_of("w5"), .documents = all, .n_documents = 3, .refused = refused};
+    struct model_usage usage = {0};
+    struct error err = {0};
+    struct model *model;
+    float scores[3], alone;
+    assert_int_equal(make(&session, MODEL_RERANK, 0, &model, NULL), 0);
+    assert_int_equal(model_rerank(model, &candidates, scores, &usage, NULL), 0);
+    assert_memory_equal(refused, "\0\1\0", 3);
+    candidates.documents = all + 2;
+    candidates.n_documents = 1;
+    assert_int_equal(model_rerank(model, &candidates, &alone, &usage, NULL), 0);
+    assert_true(alone == scores[2]);
+    /* Of a query that is too long no document is to blame. */
+    candidates.query = span_of(LONG);
+    assert_int_equal(model_rerank(model, &candidates, scores, &usage, &err), ERROR_INVALID);
+    assert_non_null(strstr(err.text, "reads 16 tokens"));
+    model_free(model);
+}
+
 static void test_precisions_have_names(void **state)
 {
     (void)state;
@@ -169,6 +240,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reranking_where_each_allocation_may_fail,
                                         open_reranker, close_folder),
         cmocka_unit_test_setup_teardown(test_what_is_refused, open_embedder, close_folder),
+        cmocka_unit_test_setup_teardown(test_overlong_texts_are_left_out, open_embedder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(test_overlong_documents_are_left_out, open_reranker,
+                                        close_folder),
         cmocka_unit_test(test_precisions_have_names),
     };
     failing_memory_bind();

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -33,6 +34,7 @@ static void test_texts_are_checked(void **state)
     check_refused(span_of(""), 1, "the text is empty");
     check_refused((struct span){NULL, 0}, 1, "the text is empty");
     check_refused(span_of(" \t\r\n\v\f"), 1, "the text is empty");
+    check_refused(span_of("\xc2\xa0\xe2\x80\xa8\xe3\x80\x80\xc2\x85"), 1, "the text is empty");
     check_refused((struct span){"ab\0c", 4}, 0, "the text holds a NUL character at byte 2");
     check_refused(span_of("abc\xff"), 0, "the text is not valid UTF-8 at byte 3");
     check_refused(span_of("a\xc3"), 0, "the text is not valid UTF-8 at byte 1");
@@ -87,6 +89,112 @@ static void test_bad_input_is_no_call(void **state)
     texts[1] = span_of("\xff");
     assert_int_equal(model_rerank(&fake.model, &candidates, out, &usage, NULL), ERROR_INVALID);
     assert_int_equal(fake.n_calls, 0);
+}
+
+/* Texts of a call that get no embedding, as a sink notes them. */
+struct noted {
+    struct model_embeddings all;
+    char refused[300]; /* "number: why; " of each */
+};
+
+static int note_put(void *context, size_t text, const float *embedding, size_t dimensions,
+                    struct error *err)
+{
+    return model_embeddings_put(&((struct noted *)context)->all, text, embedding, dimensions, err);
+}
+
+static int note_refuse(void *context, size_t text, const struct error *why, struct error *err)
+{
+    struct noted *noted = context;
+    size_t size = strlen(noted->refused);
+    (void)err;
+    snprintf(noted->refused + size, sizeof noted->refused - size, "%zu: %s; ", text, why->text);
+    return 0;
+}
+
+static void test_refused_texts_do_not_stop_the_others(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(2);
+    struct span texts[7] = {span_of("abc"),         span_of(" "),     span_of("a"), span_of("\xff"),
+                            (struct span){"\0", 1}, span_of("never"), span_of("ab")};
+    struct model_texts request = {texts, 7, MODEL_DOCUMENT, NULL};
+    struct noted noted = {.all = {.n_texts = 7}};
+    struct model_sink sink = {.put = note_put, .refuse = note_refuse, .context = &noted};
+    struct model_usage usage = {0};
+    fake.refuses = "never";
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), 0);
+    assert_int_equal(fake.n_texts, 4);
+    assert_string_equal(noted.refused,
+                        "1: the text is empty; 3: the text is not valid UTF-8 at byte 0; "
+                        "4: the text holds a NUL character at byte 0; 5: not this one; ");
+    assert_true(noted.all.vectors[0] == 3 && noted.all.vectors[4] == 1);
+    assert_true(noted.all.vectors[12] == 2 && noted.all.vectors[2] == 0);
+    /* Not finite is one text's own fault too. */
+    noted.refused[0] = '\0';
+    fake.answer = NAN;
+    request.n_texts = 1;
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), 0);
+    assert_string_equal(noted.refused, "0: fake:model gave a number that is not finite; ");
+    /* All refused: no call. */
+    fake.n_calls = 0;
+    request.texts = texts + 3;
+    request.n_texts = 2;
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), 0);
+    assert_int_equal(fake.n_calls, 0);
+    memory_free(noted.all.vectors);
+}
+
+/* Without a place for refusals the first one is the error. */
+static void test_a_refused_text_is_the_error(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(2);
+    struct span texts[2] = {span_of("abc"), span_of("never")};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_embeddings all = {.n_texts = 2};
+    struct model_sink sink = {.put = model_embeddings_put, .context = &all};
+    struct model_usage usage = {0};
+    struct error err = {0};
+    fake.refuses = "never";
+    assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, &err), ERROR_REFUSED);
+    assert_string_equal(err.text, "not this one");
+    memory_free(all.vectors);
+}
+
+static void test_refused_documents_do_not_stop_the_others(void **state)
+{
+    (void)state;
+    struct fake_model fake = fake_new(2);
+    struct span documents[6] = {span_of("abc"),  span_of(""),      span_of("a"),
+                                span_of("\xff"), span_of("never"), span_of("ab")};
+    float scores[6], similarities[6] = {0};
+    unsigned char refused[6];
+    struct model_candidates candidates = {.query = span_of("q"),
+                                          .documents = documents,
+                                          .n_documents = 6,
+                                          .similarities = similarities,
+                                          .objects = documents,
+                                          .refused = refused};
+    struct model_usage usage = {0};
+    fake.refuses = "never";
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
+    assert_int_equal(fake.n_texts, 4);
+    assert_memory_equal(refused, "\0\1\0\1\1\0", 6);
+    assert_true(scores[0] == 3 && scores[2] == 1 && scores[5] == 2);
+    assert_true(isnan(scores[1]) && isnan(scores[3]) && isnan(scores[4]));
+    /* Where all can be read the arrays are the caller's own. */
+    candidates.n_documents = 1;
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
+    assert_true(scores[0] == 3 && !refused[0]);
+    fake.answer = INFINITY;
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
+    assert_true(isnan(scores[0]) && refused[0]);
+    candidates.documents = documents + 1;
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
+    assert_true(isnan(scores[0]) && refused[0]);
+    candidates.query = span_of(" ");
+    assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), ERROR_INVALID);
 }
 
 static void test_rerank_is_one_call(void **state)
@@ -167,6 +275,9 @@ int main(void)
         cmocka_unit_test(test_texts_are_checked),
         cmocka_unit_test(test_embed_cuts_into_batches),
         cmocka_unit_test(test_bad_input_is_no_call),
+        cmocka_unit_test(test_refused_texts_do_not_stop_the_others),
+        cmocka_unit_test(test_a_refused_text_is_the_error),
+        cmocka_unit_test(test_refused_documents_do_not_stop_the_others),
         cmocka_unit_test(test_rerank_is_one_call),
         cmocka_unit_test(test_failures_are_passed_on),
         cmocka_unit_test(test_cancel_stops_before_a_call),

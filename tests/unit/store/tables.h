@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "store/schema.h"
 #include "store/write.h"
@@ -116,7 +117,7 @@ static inline int tables_write(struct tables *tables, int64_t first, int64_t las
                                            .dimensions = DIMENSIONS};
     }
     if (rc == 0) rc = store_read_state(store, &state, err);
-    if (rc == 0) rc = store_write_begin(store, &state, err);
+    if (rc == 0) rc = store_write_begin(store, &state, store_hash_changes(changes, n, 0), err);
     if (rc == 0) rc = store_write_end(store, store_write_rows(store, &state, changes, n, err));
     memory_free(vectors);
     memory_free(changes);
@@ -130,7 +131,9 @@ static inline int tables_delete(struct tables *tables, const int64_t *ids, size_
     struct store *store = &tables->store;
     struct store_state state;
     int rc = store_read_state(store, &state, err);
-    if (rc == 0) rc = store_write_begin(store, &state, err);
+    if (rc == 0)
+        rc =
+            store_write_begin(store, &state, hash_bytes(ids, n * sizeof *ids, (uint64_t)kind), err);
     return rc == 0 ? store_write_end(store, store_delete_rows(store, &state, ids, n, kind, err))
                    : rc;
 }

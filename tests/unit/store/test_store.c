@@ -39,7 +39,7 @@ static void optimize(struct tables *tables)
     struct store_state state;
     struct error err = {0};
     assert_int_equal(store_read_state(store, &state, &err), 0);
-    assert_int_equal(store_write_begin(store, &state, &err), 0);
+    assert_int_equal(store_write_begin(store, &state, 0, &err), 0);
     assert_int_equal(store_write_end(store, store_optimize(store, &state, &err)), 0);
 }
 
@@ -110,7 +110,7 @@ static void test_which_tables_there_are(void **state)
         struct tables tables;
         tables_create(&tables, &kinds[kind]);
         const struct store *store = &tables.store;
-        int64_t n = 5 + store_keeps_vectors(store) + store_is_partitioned(store) +
+        int64_t n = 6 + store_keeps_vectors(store) + store_is_partitioned(store) +
                     store->options.keeps_texts;
         assert_int_equal(tables_number(&tables, "SELECT count(*) FROM sqlite_schema WHERE "
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
@@ -293,7 +293,7 @@ static void test_delete_all(void **state)
         struct store *store = &tables.store;
         write_rows(&tables, 1, 50);
         assert_int_equal(store_read_state(store, &now, &err), 0);
-        assert_int_equal(store_write_begin(store, &now, &err), 0);
+        assert_int_equal(store_write_begin(store, &now, 0, &err), 0);
         assert_int_equal(store_write_end(store, store_delete_all(store, &now, &err)), 0);
         assert_int_equal(now.partitions, 0);
         assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_rows"), 0);

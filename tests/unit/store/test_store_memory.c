@@ -78,7 +78,7 @@ static int optimize(struct tables *tables, struct error *err)
     struct store *store = &tables->store;
     struct store_state state;
     int rc = store_read_state(store, &state, err);
-    if (rc == 0) rc = store_write_begin(store, &state, err);
+    if (rc == 0) rc = store_write_begin(store, &state, 0, err);
     return rc == 0 ? store_write_end(store, store_optimize(store, &state, err)) : rc;
 }
 

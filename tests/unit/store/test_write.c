@@ -29,7 +29,7 @@ static void write_once(struct tables *tables, int code)
 {
     struct store_state state = {0};
     struct error err = {0};
-    assert_int_equal(store_write_begin(&tables->store, &state, &err), 0);
+    assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
     assert_int_equal(tables->write.step, STORE_WRITING);
     assert_int_equal(store_write_end(&tables->store, code), code);
 }
@@ -48,7 +48,7 @@ static void assert_torn(struct tables *tables)
     assert_int_equal(tables->write.step, STORE_TORN);
     assert_int_equal(store_write_check(&tables->store, &err), ERROR_INVALID);
     assert_string_equal(err.text, "an earlier write of this transaction failed half way: ROLLBACK");
-    assert_int_equal(store_write_begin(&tables->store, &state, &err), ERROR_INVALID);
+    assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), ERROR_INVALID);
     assert_int_equal(tables->write.step, STORE_TORN);
 }
 
@@ -62,7 +62,7 @@ static void test_generations(void **context)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(store_read_state(&tables->store, &state, &err), 0);
         assert_int_equal(state.generation, last);
-        assert_int_equal(store_write_begin(&tables->store, &state, &err), 0);
+        assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
         assert_int_not_equal(state.generation, 0);
         assert_int_not_equal(state.generation, last);
         assert_int_equal(store_write_end(&tables->store, 0), 0);
@@ -90,7 +90,7 @@ static void test_a_begin_that_fails_tears(void **context)
     struct store_state state = {0};
     struct error err = {0};
     tables_execute(tables, "DROP TABLE X_config");
-    assert_int_equal(store_write_begin(&tables->store, &state, &err), ERROR_STORAGE);
+    assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), ERROR_STORAGE);
     assert_torn(tables);
 }
 
@@ -100,8 +100,8 @@ static void test_no_write_in_a_write(void **context)
     struct tables *tables = *context;
     struct store_state state = {0}, inner = {0};
     struct error err = {0};
-    assert_int_equal(store_write_begin(&tables->store, &state, &err), 0);
-    assert_int_equal(store_write_begin(&tables->store, &inner, &err), ERROR_INVALID);
+    assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
+    assert_int_equal(store_write_begin(&tables->store, &inner, 0, &err), ERROR_INVALID);
     assert_int_equal(store_write_check(&tables->store, &err), ERROR_INVALID);
     assert_int_equal(tables->write.step, STORE_WRITING);
     assert_int_equal(store_write_end(&tables->store, 0), 0);
@@ -114,7 +114,7 @@ static void test_rolled_back_while_writing(void **context)
     struct tables *tables = *context;
     struct store_state state = {0};
     struct error err = {0};
-    assert_int_equal(store_write_begin(&tables->store, &state, &err), 0);
+    assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
     store_write_over(&tables->write);
     assert_int_equal(store_write_end(&tables->store, ERROR_INTERRUPTED), ERROR_INTERRUPTED);
     assert_idle(tables);
@@ -162,7 +162,7 @@ static void test_savepoints_within_a_write(void **context)
     struct store_state state = {0};
     struct error err = {0};
     store_write_savepoint(write, 0);
-    assert_int_equal(store_write_begin(&tables->store, &state, &err), 0);
+    assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
     store_write_savepoint(write, 1);
     store_write_rollback_to(write, 1);
     store_write_release(write, 1);

@@ -1,0 +1,309 @@
+/*
+ * status.c: SELECT * FROM semantic_status('movie_index' [, schema]).
+ *
+ * How an index is, in one row. Reads its shadow tables and its content once and nothing else: no
+ * model is asked, nothing is written, rows that wait in the transaction are left waiting. What can
+ * not be told is NULL, and `problem` says why, a line for each thing that is broken; `advice` has a
+ * line for each thing that is to be done, whose first word is a command where one does it.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "semantic/embedded.h"
+#include "semantic/embedder.h"
+#include "semantic/pending.h"
+#include "semantic/registry.h"
+#include "semantic/semantic.h"
+#include "semantic/sync.h"
+#include "sqlite/table_function.h"
+#include "store/failures.h"
+#include "store/write.h"
+
+#define MAX_LINES ((size_t)1 << 16)
+
+enum {
+    STATUS_ROWS,
+    STATUS_PENDING,
+    STATUS_GONE,
+    STATUS_FAILED,
+    STATUS_BYTES,
+    STATUS_VECTOR_BYTES,
+    STATUS_CODE_BYTES,
+    STATUS_TEXT_BYTES,
+    STATUS_MODEL_BYTES,
+    STATUS_DIMENSIONS,
+    STATUS_FITTED_ON,
+    STATUS_N_NUMBERS,
+    STATUS_MODEL = STATUS_N_NUMBERS,
+    STATUS_FINGERPRINT,
+    STATUS_PROBLEM,
+    STATUS_ADVICE,
+    STATUS_INDEX /* the first argument; the other is the schema */
+};
+
+struct status_cursor {
+    struct table_cursor base;
+    struct semantic_table *index; /* while start runs */
+    struct store_state state;
+    int has_state;
+    int64_t numbers[STATUS_N_NUMBERS];
+    unsigned known;                /* numbers, as bits */
+    int64_t n_texts;               /* content rows that have one */
+    struct buffer problem, advice; /* lines; NUL terminated where there are any */
+};
+
+static void status_free(struct table_cursor *base)
+{
+    struct status_cursor *cursor = (struct status_cursor *)base;
+    buffer_deinit(&cursor->problem);
+    buffer_deinit(&cursor->advice);
+}
+
+static void set_number(struct status_cursor *cursor, int column, int64_t number)
+{
+    cursor->numbers[column] = number;
+    cursor->known |= 1u << column;
+}
+
+static int is_known(const struct status_cursor *cursor, int column)
+{
+    return (int)(cursor->known >> column & 1);
+}
+
+static int add_line(struct buffer *lines, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int add_line(struct buffer *lines, struct error *err, const char *format, ...)
+{
+    char line[sizeof err->text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (lines->size > 0) lines->data[lines->size - 1] = '\n';
+    return buffer_append(lines, line, strlen(line) + 1, err);
+}
+
+/* A failure to find something out is a line of `problem`, once, and no error: unless it tells
+ * nothing of the index. */
+static int excuse(struct status_cursor *cursor, int rc, const struct error *why, struct error *err)
+{
+    int code = why->code == ERROR_STORAGE ? why->storage_code & 0xff : 0;
+    if (rc == 0) return 0;
+    if (rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED || code == SQLITE_BUSY ||
+        code == SQLITE_LOCKED || code == SQLITE_IOERR) {
+        *err = *why;
+        return rc;
+    }
+    if (cursor->problem.size > 0 && strstr(cursor->problem.data, why->text) != NULL) return 0;
+    return add_line(&cursor->problem, err, "%s", why->text);
+}
+
+static int ask(struct status_cursor *cursor, int column, enum store_question which,
+               struct error *err)
+{
+    struct error why;
+    int64_t answer;
+    int rc = store_ask(&cursor->index->store, which, 0, 0, &answer, &why);
+    if (rc == 0) set_number(cursor, column, answer);
+    else cursor->known &= ~(1u << column);
+    return excuse(cursor, rc, &why, err);
+}
+
+/* Blocks hold codes, or else the vectors. */
+static int count_bytes(struct status_cursor *cursor, struct error *err)
+{
+    const struct store *store = &cursor->index->store;
+    int has_codes = store_keeps_vectors(store), rc;
+    for (int i = STATUS_VECTOR_BYTES; i <= STATUS_MODEL_BYTES; i++) set_number(cursor, i, 0);
+    rc = ask(cursor, has_codes ? STATUS_CODE_BYTES : STATUS_VECTOR_BYTES, STORE_DATA_BYTES, err);
+    if (rc == 0 && has_codes) rc = ask(cursor, STATUS_VECTOR_BYTES, STORE_VECTOR_BYTES, err);
+    if (rc == 0 && store->options.keeps_texts)
+        rc = ask(cursor, STATUS_TEXT_BYTES, STORE_TEXT_BYTES, err);
+    return rc == 0 ? ask(cursor, STATUS_MODEL_BYTES, STORE_MODEL_BYTES, err) : rc;
+}
+
+static void sum_bytes(struct status_cursor *cursor)
+{
+    int64_t sum = 0;
+    int all_known = 1;
+    for (int i = STATUS_VECTOR_BYTES; i <= STATUS_MODEL_BYTES; i++) {
+        sum += cursor->numbers[i];
+        all_known &= is_known(cursor, i);
+    }
+    if (all_known) set_number(cursor, STATUS_BYTES, sum);
+}
+
+/* What X_config says, and whether the model is there as it was. *fittable: it can be fitted. */
+static int read_model(struct status_cursor *cursor, int *fittable, struct error *err)
+{
+    struct semantic_table *index = cursor->index;
+    struct catalog_entry *entry = NULL;
+    struct model *fitted;
+    struct error why;
+    *fittable = 0;
+    int rc = store_read_state(&index->store, &cursor->state, &why);
+    if (rc != 0) return excuse(cursor, rc, &why, err);
+    cursor->has_state = 1;
+    set_number(cursor, STATUS_DIMENSIONS, (int64_t)cursor->state.dimensions);
+    rc = semantic_embedder(index, &cursor->state, &entry, &fitted, &why);
+    if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
+    rc = excuse(cursor, rc, &why, err);
+    if (rc == 0 && cursor->state.fit != 0) rc = ask(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);
+    if (cursor->numbers[STATUS_FITTED_ON] <= 0) cursor->known &= ~(1u << STATUS_FITTED_ON);
+    return rc;
+}
+
+/* Texts that wait in this transaction, where the index keeps them itself. */
+static size_t count_waiting(const struct semantic_table *index)
+{
+    const struct semantic_pending *pending = index->pending;
+    size_t n = 0;
+    if (index->config.content != NULL) return 0;
+    for (size_t i = pending->n_flushed; i < pending->n_rows; i++) {
+        const struct pending_row *row = &pending->rows[i];
+        n += row->kind == PENDING_TEXT && pending_find(pending, row->id) == row;
+    }
+    return n;
+}
+
+static int compare(struct status_cursor *cursor, int fittable, struct error *err)
+{
+    struct sync_difference difference;
+    struct error why;
+    int rc = sync_compare(cursor->index, SYNC_CHANGES, &difference, &why);
+    /* Its first sync fits the model and embeds all. */
+    if (rc == 0 && fittable && cursor->state.fit == 0 && difference.n_changed > 0)
+        rc = sync_compare(cursor->index, SYNC_REBUILD, &difference, &why);
+    if (rc != 0) return excuse(cursor, rc, &why, err);
+    set_number(cursor, STATUS_PENDING,
+               (int64_t)(difference.n_changed + count_waiting(cursor->index)));
+    set_number(cursor, STATUS_GONE, (int64_t)difference.n_gone);
+    cursor->n_texts = difference.n_total;
+    return 0;
+}
+
+static int count_failures(struct status_cursor *cursor, struct error *err)
+{
+    struct error why;
+    int64_t n;
+    if (!cursor->has_state) return 0;
+    int rc = failures_count(&cursor->index->store, &cursor->state, &n, &why);
+    if (rc == 0) set_number(cursor, STATUS_FAILED, n);
+    return excuse(cursor, rc, &why, err);
+}
+
+static int measure(struct status_cursor *cursor, struct error *err)
+{
+    struct error why;
+    int fittable;
+    int rc = excuse(cursor, store_write_check(&cursor->index->store, &why), &why, err);
+    if (rc == 0) rc = read_model(cursor, &fittable, err);
+    if (rc == 0) rc = ask(cursor, STATUS_ROWS, STORE_N_ROWS, err);
+    if (rc == 0) rc = compare(cursor, fittable, err);
+    if (rc == 0) rc = count_failures(cursor, err);
+    if (rc == 0) rc = count_bytes(cursor, err);
+    sum_bytes(cursor);
+    return rc;
+}
+
+static int advise(struct status_cursor *cursor, struct error *err)
+{
+    struct buffer *advice = &cursor->advice;
+    const int64_t *numbers = cursor->numbers;
+    long long pending = numbers[STATUS_PENDING], gone = numbers[STATUS_GONE],
+              failed = numbers[STATUS_FAILED], fitted_on = numbers[STATUS_FITTED_ON];
+    int rc = 0;
+    if (pending > 0)
+        rc = add_line(advice, err, "sync: %lld row%s pending", pending,
+                      pending == 1 ? " is" : "s are");
+    if (rc == 0 && gone > 0)
+        rc = add_line(advice, err, "sync: %lld row%s gone", gone, gone == 1 ? " is" : "s are");
+    if (rc == 0 && failed > 0)
+        rc = add_line(advice, err, "retry: %lld row%s failed", failed, failed == 1 ? "" : "s");
+    if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
+        rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
+                      (long long)cursor->n_texts);
+    return rc;
+}
+
+/* A broken index is found all the same: *index is set then. */
+static int open_index(struct status_cursor *cursor, sqlite3_stmt **pin, struct error *err)
+{
+    struct error why;
+    int rc = registry_open(table_cursor_context(&cursor->base), cursor->base.arguments[0],
+                           cursor->base.arguments[1], pin, &cursor->index, &why);
+    if (rc == 0) return 0;
+    if (cursor->index == NULL || cursor->index->broken.code == 0) {
+        *err = why;
+        return rc;
+    }
+    cursor->index = NULL;
+    return excuse(cursor, rc, &why, err);
+}
+
+static int status_start(struct table_cursor *base, struct error *err)
+{
+    struct status_cursor *cursor = (struct status_cursor *)base;
+    sqlite3_stmt *pin = NULL;
+    buffer_init(&cursor->problem, MAX_LINES);
+    buffer_init(&cursor->advice, MAX_LINES);
+    int rc = open_index(cursor, &pin, err);
+    if (rc == 0 && cursor->index != NULL) rc = measure(cursor, err);
+    if (rc == 0) rc = advise(cursor, err);
+    sqlite3_finalize(pin);
+    return rc;
+}
+
+static int status_next(struct table_cursor *base, struct error *err)
+{
+    (void)err;
+    base->is_done = 1;
+    return 0;
+}
+
+static void result_lines(sqlite3_context *context, const struct buffer *lines)
+{
+    if (lines->size > 0) sqlite3_result_text(context, lines->data, -1, SQLITE_TRANSIENT);
+}
+
+static void status_column(struct table_cursor *base, sqlite3_context *context, int column)
+{
+    const struct status_cursor *cursor = (struct status_cursor *)base;
+    char fingerprint[EMBEDDED_FINGERPRINT_SIZE];
+    if (column == STATUS_PROBLEM) {
+        result_lines(context, &cursor->problem);
+    } else if (column == STATUS_ADVICE) {
+        result_lines(context, &cursor->advice);
+    } else if (column < STATUS_N_NUMBERS) {
+        if (is_known(cursor, column)) sqlite3_result_int64(context, cursor->numbers[column]);
+    } else if (cursor->has_state && column == STATUS_MODEL) {
+        sqlite3_result_text(context, cursor->state.model, -1, SQLITE_TRANSIENT);
+    } else if (cursor->has_state && column == STATUS_FINGERPRINT) {
+        embedded_fingerprint(&cursor->state, fingerprint);
+        sqlite3_result_text(context, fingerprint, -1, SQLITE_TRANSIENT);
+    }
+}
+
+static const struct table_function status_function = {
+    .name = "semantic_status",
+    .usage = "the name of a semantic_index: semantic_status('movie_index')",
+    .declaration = "CREATE TABLE x(rows, pending, gone, failed, bytes, vector_bytes, code_bytes, "
+                   "text_bytes, model_bytes, dimensions, fitted_on, model, fingerprint, problem, "
+                   "advice, \"index\" HIDDEN, schema HIDDEN)",
+    .first_argument = STATUS_INDEX,
+    .n_arguments = 2,
+    .n_needed = 1,
+    .cursor_size = sizeof(struct status_cursor),
+    .start = status_start,
+    .next = status_next,
+    .column = status_column,
+    .free = status_free,
+};
+
+int status_register(struct connection *connection, struct semantic_registry *registry)
+{
+    return table_function_register(connection, &status_function, registry);
+}

@@ -1,0 +1,160 @@
+"""semantic_status: of damaged indexes, by connections that only read, beside other writers."""
+import os
+import shutil
+import sqlite3
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import Base, add_films, add_index, connect  # noqa: E402
+
+SHADOWS = ("config", "rows", "blocks", "data", "vectors", "partitions", "model")
+NUMBERS = ("rows, pending, gone, failed, bytes, vector_bytes, code_bytes, text_bytes, "
+           "model_bytes, dimensions, fitted_on, model, fingerprint")
+STATUS = f"SELECT {NUMBERS}, problem, advice FROM semantic_status('ix')"
+
+
+class StatusTest(Base):
+    def setUp(self):
+        super().setUp()
+        add_films(self.db)
+        add_index(self.db, options=", quantize='int8'")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+
+    def status(self, db=None):
+        cursor = (db or self.db).execute(STATUS)
+        rows = cursor.fetchall()
+        self.assertEqual(len(rows), 1)
+        return dict(zip([column[0] for column in cursor.description], rows[0]))
+
+    def test_bytes_are_those_of_the_tables(self):
+        got = self.status()
+        self.assertEqual(got["vector_bytes"],
+                         5 * 4 * got["dimensions"])
+        self.assertEqual(got["code_bytes"], self.one("SELECT sum(length(bytes)) FROM ix_data"))
+        self.assertEqual(got["model_bytes"], self.one("SELECT sum(length(bytes)) FROM ix_model"))
+        self.assertEqual(got["bytes"], sum(got[part + "_bytes"]
+                                           for part in ("vector", "code", "text", "model")))
+        self.assertEqual((got["problem"], got["advice"]), (None, None))
+
+    def test_readers(self):
+        self.db.execute("DELETE FROM films WHERE id = 1")
+        copy = os.path.join(self.folder.name, "copy.db")
+        shutil.copy(self.path, copy)
+        os.chmod(copy, 0o444)
+        want = self.status()
+        for uri in (f"file:{self.path}?mode=ro", f"file:{copy}?mode=ro",
+                    f"file:{copy}?immutable=1"):
+            with self.subTest(uri=uri):
+                db = connect(uri, uri=True)
+                self.addCleanup(db.close)
+                self.assertEqual(self.status(db), want)
+                self.assertEqual(db.execute("SELECT rowid, embedding FROM semantic_pending('ix')")
+                                 .fetchall(), [(1, None)])
+
+    def test_each_table_lost(self):
+        for shadow in SHADOWS:
+            with self.subTest(shadow=shadow):
+                self.db.execute("SAVEPOINT a")
+                self.db.execute(f"DROP TABLE ix_{shadow}")
+                db = self.reopened()
+                got = self.status(db)
+                if shadow not in ("blocks", "partitions"):
+                    self.assertRegex(got["problem"], shadow)
+                    self.assertIn(None, got.values())
+                db.close()
+                self.db.execute("ROLLBACK TO a")
+                self.db.execute("RELEASE a")
+
+    def reopened(self):
+        """Another connection, to the file as the open savepoint has it."""
+        path = os.path.join(self.folder.name, "damaged.db")
+        if os.path.exists(path):
+            os.remove(path)
+        db = connect(path)
+        db.deserialize(self.db.serialize()) if hasattr(db, "deserialize") else \
+            self.db.backup(db)
+        return db
+
+    def test_values_that_make_no_sense(self):
+        for sql in ("UPDATE ix_config SET value = 'x'",
+                    "UPDATE ix_config SET value = zeroblob(1000) WHERE key <> 'format'",
+                    "UPDATE ix_config SET value = NULL WHERE key = 'model'",
+                    "UPDATE ix_config SET value = -5 WHERE key = 'fitted_on'",
+                    "UPDATE ix_config SET value = 'many' WHERE key = 'fitted_on'",
+                    "UPDATE ix_config SET value = 9223372036854775807 WHERE key = 'fitted_on'",
+                    "UPDATE ix_model SET bytes = 'text'", "UPDATE ix_model SET bytes = x'00'",
+                    "UPDATE ix_data SET bytes = 17", "UPDATE ix_vectors SET vector = 'v'",
+                    "UPDATE ix_rows SET own = 'own', hash = 'hash', block = -1",
+                    "DELETE FROM ix_config"):
+            with self.subTest(sql=sql):
+                db = self.reopened()
+                db.execute(sql)
+                got = self.status(db)
+                self.assertEqual(set(got), set(NUMBERS.split(", ")) | {"problem", "advice"})
+                db.close()
+
+    def test_a_writer_beside_it(self):
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        other.execute("BEGIN")
+        other.execute("INSERT INTO films VALUES (6, 'Six', 'Another film.')")
+        self.assertEqual(self.status()["pending"], 0)
+        other.execute("COMMIT")
+        self.assertEqual(self.status()["pending"], 1)
+        other.execute("BEGIN EXCLUSIVE")
+        self.db.execute("PRAGMA busy_timeout = 0")
+        with self.assertRaisesRegex(sqlite3.OperationalError, "locked"):
+            self.status()
+        other.execute("COMMIT")
+
+    def test_interrupted(self):
+        self.db.execute("WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE "
+                        "i < 200000) INSERT INTO films SELECT i, 'film ' || i, "
+                        "'a long text of many words that is hashed' FROM n")
+        stop = threading.Event()
+
+        def interrupt():
+            while not stop.wait(0.005):
+                self.db.interrupt()
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            start = time.monotonic()
+            for sql in (STATUS, "SELECT count(*) FROM semantic_pending('ix')"):
+                self.fails("interrupted", sql)
+            self.assertLess(time.monotonic() - start, 5)
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual(self.status()["pending"], 200000 - 9)
+
+    def test_a_torn_transaction(self):
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO films VALUES (6, 'Six', 'Another film.')")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (6)")
+        self.assertEqual(self.status()["pending"], 1)
+        self.db.execute("COMMIT")
+        self.assertEqual(self.status()["pending"], 0)
+
+    def test_unfitted_and_old(self):
+        add_index_as(self.db, "new")
+        self.fails("'sync'", "SELECT * FROM semantic_pending('new')")
+        self.assertEqual(self.rows("SELECT pending, fitted_on FROM semantic_status('new')"),
+                         [(5, None)])
+
+    def test_in_a_view(self):
+        self.db.execute("CREATE VIEW v AS SELECT pending FROM semantic_status('ix')")
+        self.assertEqual(self.rows("SELECT * FROM v"), [(0,)])
+        self.db.execute("CREATE VIEW w AS SELECT * FROM semantic_pending('ix')")
+        self.fails("unsafe use", "SELECT * FROM w")
+
+
+def add_index_as(db, name):
+    db.execute(f"CREATE VIRTUAL TABLE {name} USING semantic_index(content='films', text='title')")
+
+
+if __name__ == "__main__":
+    unittest.main()
