@@ -173,14 +173,16 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
 static int list_unique_columns(struct semantic_table *table, struct shape *shape, struct error *err)
 {
     const char *content = table->config.content, *schema = table->store.schema;
+    int by_rowid = shape->has_rowid && !key_is_rowid(table, shape);
     sqlite3_stmt *statement;
     int rc = statement_prepare(
         table->store.db, &statement, err,
-        "SELECT group_concat(printf('\"%%w\"', name), ', ') || ', " ROWID_NAMES
-        "' FROM pragma_table_xinfo(%Q, %Q) WHERE name IN (SELECT x.name FROM pragma_index_list(%Q, "
-        "%Q) AS i, pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q "
+        "SELECT group_concat(printf('\"%%w\"', name), ', ') || %Q FROM pragma_table_xinfo(%Q, %Q) "
+        "WHERE name IN (SELECT x.name FROM pragma_index_list(%Q, %Q) AS i, "
+        "pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q "
         "HAVING max(hidden) <= 1",
-        content, schema, content, schema, schema, shape->alias);
+        by_rowid ? ", " ROWID_NAMES : "", content, schema, content, schema, schema,
+        by_rowid ? shape->alias : NULL);
     return rc == 0 ? take_text(table, statement, &shape->unique_columns, err) : rc;
 }
 
