@@ -59,14 +59,14 @@ static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t
 /* 'sync', and 'sync 10000' for so many rows at most. */
 static int read_bound(const char *text, size_t *most, struct error *err)
 {
-    int64_t number = 0;
     const char *p = text;
-    for (; *p >= '0' && *p <= '9' && number < INT64_MAX / 100; p++)
-        number = number * 10 + (*p - '0');
-    if (p == text || *p != '\0' || number == 0)
+    for (*most = 0; *p >= '0' && *p <= '9'; p++) {
+        size_t digit = (size_t)(*p - '0');
+        *most = *most > (SIZE_MAX - digit) / 10 ? SIZE_MAX : *most * 10 + digit;
+    }
+    if (*p != '\0' || *most == 0)
         return error_set(err, ERROR_INVALID,
                          "sync: expected a number of rows, 1 or more, not '%.100s'", text);
-    *most = (uint64_t)number > SIZE_MAX ? SIZE_MAX : (size_t)number;
     return 0;
 }
 

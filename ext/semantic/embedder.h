@@ -32,9 +32,9 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
 /* Embeds row->text of all rows, as documents, and hands each its row->vector and dimensions. A row
- * whose text cannot be embedded for a reason of its own keeps what it had: *refusals is written (see
- * catalog_embed; `text` is the row's place in rows) and is empty after an error. NULL: the first is
- * the error. */
+ * whose text cannot be embedded for a reason of its own keeps what it had: *refusals is written
+ * (see catalog_embed; `text` is the row's place in rows) and is empty after an error. NULL: the
+ * first is the error. */
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
                         struct catalog_refusals *refusals, struct error *err);

@@ -108,7 +108,7 @@ static int is_known(struct semantic_table *table, const struct store_state *stat
 {
     uint64_t hash;
     *known = stored != NULL && !stored->own && stored->hash == row->hash;
-    if (stored != NULL) return 0;
+    if (stored != NULL || row->vector != NULL) return 0;
     int rc = failures_find(&table->store, state, row->id, &hash, known, err);
     if (*known) *known = hash == row->hash;
     return rc;

@@ -10,7 +10,7 @@
  *   pending      rows that wait                 estimate       semantic_estimate
  *   flush        writing them                   search_each    semantic_search_each
  *   upkeep       triggers on the content        recall         semantic_recall
- *   command      'sync', 'rebuild', ...         failures       semantic_failures
+ *   command      'sync', 'rebuild', ...         failures_function  semantic_failures
  *   registry     the tables connected now       status         semantic_status
  *   progress     what syncs are doing           pending_function  semantic_pending
  *   embedded     rows embedded elsewhere        semantic       what is registered
