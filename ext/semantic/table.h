@@ -81,6 +81,8 @@ struct semantic_pending {
     size_t n_bytes;  /* texts and vectors of the rows not flushed */
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
+    int knows_last; /* no row in the shadow tables has an id beyond last_id */
+    int64_t last_id;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
     struct store_write write; /* of the shadow tables */
 };

@@ -41,7 +41,9 @@ int upkeep_restore(struct semantic_table *table, struct error *err);
 /* The index is being renamed: so are they. */
 int upkeep_rename(struct semantic_table *table, const char *name, struct error *err);
 
-/* ERROR_INVALID, with the cure, if one is missing or is not as upkeep_create would make it. */
+/* The end of the name of one that is missing or is not as upkeep_create would make it, static;
+ * NULL: there is none. The same as ERROR_INVALID, with the cure. */
+int upkeep_find_stale(struct semantic_table *table, const char **suffix, struct error *err);
 int upkeep_check(struct semantic_table *table, struct error *err);
 
 #endif
