@@ -1,5 +1,5 @@
--- Triggers that keep the index in step with its table: no semantic_sync after each change.
--- (PRAGMA trusted_schema=OFF forbids this; then call semantic_sync instead.)
+-- Triggers that keep the index in step with its table: no sync after each change.
+-- (PRAGMA trusted_schema=OFF forbids this; then sync instead.)
 .load build/rerank
 .read sql/load_movies.sql
 
