@@ -262,6 +262,19 @@ int semantic_next(sqlite3_vtab_cursor *base)
     return rc == 0 ? SQLITE_OK : result_table_error(base->pVtab, table_of(base)->store.name, &err);
 }
 
+/* Whether the content has a text for that row. */
+static int look_up_content(struct semantic_table *table, int64_t id, int *found, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, id, &text, &bad, &exists, found, err);
+    if (bad.code != 0) *found = 0;
+    buffer_deinit(&text);
+    return rc;
+}
+
 /* A row that could not be embedded, whose content is gone: not in the index, but there to be deleted.
  */
 static int is_lost_failure(struct semantic_table *table, int64_t id, int *lost, struct error *err)
@@ -293,6 +306,8 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     if (waiting == NULL) {
         rc = store_has_row(&table->store, cursor->id, &found, err);
         if (rc == 0 && !found) rc = is_lost_failure(table, cursor->id, &found, err);
+    } else if (waiting->kind >= PENDING_CHANGED) {
+        rc = look_up_content(table, cursor->id, &found, err);
     } else {
         found = waiting->kind < PENDING_DELETE;
     }
