@@ -10,6 +10,7 @@ CREATE VIRTUAL TABLE movie_index USING semantic_index(
 
 -- Embeds what is new or changed; run it again at any time.
 INSERT INTO movie_index(movie_index) VALUES ('sync');
+SELECT embedded, deleted, pending, total FROM semantic_progress;
 
 -- Retrieve 25 and keep the five most relevant.
 SELECT title, round(similarity, 3) AS similarity, round(relevance, 3) AS relevance
