@@ -275,8 +275,8 @@ static int look_up_content(struct semantic_table *table, int64_t id, int *found,
     return rc;
 }
 
-/* A row that could not be embedded, whose content is gone: not in the index, but there to be deleted.
- */
+/* A row that could not be embedded, whose content is gone: not in the index, but there to be
+ * deleted. */
 static int is_lost_failure(struct semantic_table *table, int64_t id, int *lost, struct error *err)
 {
     struct store_state state;
