@@ -1,5 +1,7 @@
 #include "base/hash.h"
 
+#include <string.h>
+
 #define PRIME_1 0x9E3779B185EBCA87u
 #define PRIME_2 0xC2B2AE3D27D4EB4Fu
 #define PRIME_3 0x165667B19E3779F9u
@@ -11,10 +13,14 @@ static uint64_t rotate_left(uint64_t value, int bits)
     return (value << bits) | (value >> (64 - bits));
 }
 
-static uint64_t read_little_endian(const unsigned char *p, int bytes)
+static uint64_t read_little_endian(const unsigned char *p, size_t bytes)
 {
     uint64_t value = 0;
-    for (int i = bytes - 1; i >= 0; i--) value = (value << 8) | p[i];
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    memcpy(&value, p, bytes);
+#else
+    for (size_t i = bytes; i > 0; i--) value = (value << 8) | p[i - 1];
+#endif
     return value;
 }
 

@@ -23,8 +23,7 @@ double vector_dot_everywhere(const float *a, const float *b, size_t dimensions)
 {
     double s[VECTOR_LANES] = {0.0};
     size_t whole = dimensions - dimensions % VECTOR_LANES;
-    for (size_t i = 0; i < whole; i += VECTOR_LANES)
-        for (size_t j = 0; j < VECTOR_LANES; j++) s[j] += (double)a[i + j] * (double)b[i + j];
+    vector_kernels_chosen()->products(a, b, whole, s);
     for (size_t j = 0; whole + j < dimensions; j++)
         s[j] += (double)a[whole + j] * (double)b[whole + j];
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));

@@ -24,7 +24,7 @@
 double vector_dot(const void *a, const void *b, size_t dimensions);
 
 /* The same, summed in double in one order: the same bits on every processor, for what ends in a
- * file. Takes some three times as long. */
+ * file. Takes some twice as long. */
 double vector_dot_everywhere(const float *a, const float *b, size_t dimensions);
 
 /* |a - b|^2 */

@@ -6,7 +6,7 @@
  * bounds and guards against overflow. A new family: a kernels_NAME.c that says what its registers
  * do and includes kernels_each.h, a declaration here, a line in kernels.c, and its name in the
  * tests (tests/unit/vector/families.h), which try it against the scalar one: that adds in double
- * and is the oracle. Sums of whole numbers, and all that ends in a file (signs, hadamard, mix;
+ * and is the oracle. Sums of whole numbers, and all that ends in a file (products, signs, hadamard, mix;
  * spread, round_int8, take_signs), are the same bits in every family: each addition has its place
  * in the order, none is fused with a product.
  *
@@ -80,6 +80,8 @@ struct vector_kernels {
      * ceil(dimensions / 8)], component j is bit j % 8 of byte j / 8. */
     void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,
                          int32_t *sums);
+    /* sums[i % VECTOR_LANES] += a_i * b_i, in double; n is a multiple of VECTOR_LANES. */
+    void (*products)(const float *a, const float *b, size_t n, double sums[VECTOR_LANES]);
     /* The number of bits that differ. */
     uint64_t (*hamming)(const void *a, const void *b, size_t bytes);
 

@@ -356,11 +356,25 @@ TARGET static void FAMILY(take_signs)(struct vector_encoding *encoding, uint8_t 
     store_sums(encoding, s);
 }
 
+TARGET static void FAMILY(products)(const float *a, const float *b, size_t n,
+                                    double sums[VECTOR_LANES])
+{
+    doubles s[GROUPS];
+    for (size_t j = 0; j < GROUPS; j++) s[j] = load_doubles(&sums[j * DOUBLES]);
+    for (size_t i = 0; i < n; i += VECTOR_LANES) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < GROUPS; j++)
+            s[j] = s[j] + widen(a + i + j * DOUBLES) * widen(b + i + j * DOUBLES);
+    }
+    for (size_t j = 0; j < GROUPS; j++) store_doubles(&sums[j * DOUBLES], s[j]);
+}
+
 /* All of the above, in a family's table. */
 #define KERNELS_OF_EACH                                                                            \
     .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
-    .dots = FAMILY(dots), .add = FAMILY(add), .add_int8 = FAMILY(add_int8),                        \
-    .signs = FAMILY(signs), .hadamard = FAMILY(hadamard), .mix = FAMILY(mix),                      \
-    .spread = FAMILY(spread), .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs)
+    .dots = FAMILY(dots), .products = FAMILY(products), .add = FAMILY(add),                        \
+    .add_int8 = FAMILY(add_int8), .signs = FAMILY(signs), .hadamard = FAMILY(hadamard),            \
+    .mix = FAMILY(mix), .spread = FAMILY(spread), .round_int8 = FAMILY(round_int8),                \
+    .take_signs = FAMILY(take_signs)
 
 #endif

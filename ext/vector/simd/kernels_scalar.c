@@ -153,6 +153,11 @@ static double residual(const struct vector_encoding *encoding, size_t i)
     return (double)encoding->vector[i] - centroid_component(encoding, i);
 }
 
+static void scalar_products(const float *a, const float *b, size_t n, double sums[VECTOR_LANES])
+{
+    for (size_t i = 0; i < n; i++) sums[i % VECTOR_LANES] += (double)a[i] * (double)b[i];
+}
+
 static void scalar_spread(struct vector_encoding *encoding)
 {
     for (size_t i = 0; i < encoding->n; i++) {
@@ -197,6 +202,7 @@ const struct vector_kernels vector_kernels_scalar = {
     .squared_l2 = scalar_squared_l2,
     .sums = scalar_sums,
     .dots = scalar_dots,
+    .products = scalar_products,
     .dots_int8 = scalar_dots_int8,
     .sums_of_bits = scalar_sums_of_bits,
     .hamming = scalar_hamming,

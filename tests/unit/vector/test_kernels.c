@@ -313,6 +313,9 @@ static void try_encoding(const struct vector_kernels *kernels)
         assert_memory_equal(codes[0], codes[1], sizeof codes[0]);
         assert_memory_equal(bits[0], bits[1], sizeof bits[0]);
         assert_memory_equal(encodings[0].sums, encodings[1].sums, sizeof encodings[0].sums);
+        double products[2][VECTOR_LANES] = {{0.5, 1e9}, {0.5, 1e9}};
+        for (int k = 0; k < 2; k++) both[k]->products(vector + 1, centroid + 1, n, products[k]);
+        assert_memory_equal(products[0], products[1], sizeof products[0]);
     }
 }
 
