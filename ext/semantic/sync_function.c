@@ -182,8 +182,8 @@ static int tell_refusal(const struct sync_cursor *cursor, struct error *err)
 {
     int rc = sync_refusal(cursor->sync, err);
     if (rc != 0)
-        error_context(err, "all is done but %zu rows that failed, see semantic_failures('%s')",
-                      cursor->sync->n_failed, cursor->name);
+        error_context(err, "all is done but %zu row%s that failed, see semantic_failures('%s')",
+                      cursor->sync->n_failed, cursor->sync->n_failed == 1 ? "" : "s", cursor->name);
     return rc;
 }
 
