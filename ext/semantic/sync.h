@@ -16,8 +16,8 @@
 #ifndef SEMANTIC_SYNC_H
 #define SEMANTIC_SYNC_H
 
+#include "semantic/content.h"
 #include "semantic/progress.h"
-#include "semantic/table.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
  * after which it is full. */
@@ -39,6 +39,7 @@ struct semantic_sync {
     struct semantic_table *table;
     struct catalog_entry *entry;  /* borrowed; the embedder */
     struct sync_ids ids;          /* to embed */
+    struct content_keys keys;     /* of a keyed index: those of ids that it does not know yet */
     size_t n_wanted, n_collected; /* of these, the first ones: to be done in all, and done */
     struct sync_ids gone;         /* to delete */
     struct sync_ids settled;      /* failures that are none any more */

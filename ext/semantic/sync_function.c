@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
@@ -170,6 +171,7 @@ static int sync_all(struct sync_cursor *cursor, struct error *err)
     if (rc == 0) rc = check_writable(index, err);
     if (rc == 0) rc = progress_begin(index, &cursor->progress, err);
     if (rc == 0) rc = flush_pending(index, err);
+    if (rc == 0) columns_renew(index, 0);
     if (rc == 0) rc = sync_open(index, SYNC_CHANGES, cursor->progress, &cursor->sync, err);
     sqlite3_finalize(pin);
     return rc == 0 ? do_batches(cursor, err) : rc;

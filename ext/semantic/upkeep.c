@@ -210,8 +210,13 @@ static const char *key_name(const struct semantic_table *table, const struct sha
 static void append_note(sqlite3_str *sql, const struct semantic_table *table, const char *word,
                         const char *row, const char *key)
 {
-    sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(\"%w\", rowid) SELECT '%s', %s.\"%w\"",
-                        table->store.name, table->store.name, word, row, key);
+    const char *index = table->store.name;
+    if (table->store.keeps_keys)
+        sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(\"%w\", \"%w\") SELECT '%s', %s.\"%w\"", index,
+                            index, key, word, row, key);
+    else
+        sqlite3_str_appendf(sql, "INSERT INTO \"%w\"(\"%w\", rowid) SELECT '%s', %s.\"%w\"", index,
+                            index, word, row, key);
 }
 
 static void append_body(sqlite3_str *sql, const struct semantic_table *table,
@@ -358,8 +363,8 @@ static int rename_part(struct semantic_table *table, const char *name, enum part
     int rc = statement_prepare(
         table->store.db, &statement, err,
         "SELECT replace(replace(substr(?1, length(printf('\"%%w_upkeep_%%s\"', ?2, ?4)) + 1), "
-        "printf('INTO \"%%w\"(', ?2), printf('INTO \"%%w\"(', ?3)), printf('(\"%%w\", rowid)', "
-        "?2), printf('(\"%%w\", rowid)', ?3))");
+        "printf('INTO \"%%w\"(', ?2), printf('INTO \"%%w\"(', ?3)), printf('(\"%%w\", ', ?2), "
+        "printf('(\"%%w\", ', ?3))");
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, sql, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, before, -1, SQLITE_STATIC);
