@@ -225,7 +225,7 @@ static void append_body(sqlite3_str *sql, const struct semantic_table *table,
     const char *key = key_name(table, shape);
     if (part == ON_UPDATE) {
         append_note(sql, table, "changed", "old", key);
-        sqlite3_str_appendf(sql, " WHERE old.\"%w\" IS NOT new.\"%w\"; ", key, key);
+        sqlite3_str_appendf(sql, " WHERE old.\"%w\" IS NOT new.\"%w\" COLLATE BINARY; ", key, key);
     }
     if (part <= ON_DELETE) {
         append_note(sql, table, "changed", part == ON_DELETE ? "old" : "new", key);
@@ -363,8 +363,8 @@ static int rename_part(struct semantic_table *table, const char *name, enum part
     int rc = statement_prepare(
         table->store.db, &statement, err,
         "SELECT replace(replace(substr(?1, length(printf('\"%%w_upkeep_%%s\"', ?2, ?4)) + 1), "
-        "printf('INTO \"%%w\"(', ?2), printf('INTO \"%%w\"(', ?3)), printf('(\"%%w\", ', ?2), "
-        "printf('(\"%%w\", ', ?3))");
+        "printf('INTO \"%%w\"(', ?2), printf('INTO \"%%w\"(', ?3)), "
+        "printf('INTO \"%%w\"(\"%%w\", ', ?3, ?2), printf('INTO \"%%w\"(\"%%w\", ', ?3, ?3))");
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, sql, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, before, -1, SQLITE_STATIC);

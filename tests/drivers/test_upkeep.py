@@ -180,6 +180,22 @@ class Renamed(UpkeepBase):
         self.db.execute("ALTER TABLE docs RENAME COLUMN kode TO code")
         self.in_step()
 
+    def test_the_content(self):
+        """SQLite renames it in the triggers, and the index is told by a command."""
+        for legacy in ("OFF", "ON"):
+            self.db.execute(f"PRAGMA legacy_alter_table = {legacy}")
+            for before, name in (("docs", "papers"), ("papers", "docs")):
+                self.db.execute(f"ALTER TABLE {before} RENAME TO {name}")
+                self.db.execute(f"INSERT INTO ix(ix) VALUES ('content {name}')")
+                if legacy == "ON":  # in the bodies it does not
+                    self.db.execute("INSERT INTO ix(ix) VALUES ('upkeep')")
+                self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
+                self.db.execute(f"REPLACE INTO {name}(id, title, code) VALUES (7, 'x', 'b')")
+                self.assertEqual(self.ids(), [1, 7])
+                self.db.execute(f"UPDATE {name} SET id = 2 WHERE id = 7")
+                self.assertEqual(self.ids(), [1, 2])
+        self.in_step()
+
     def test_the_content_made_anew(self):
         """What tools that migrate a schema do: the triggers go with the old table."""
         self.db.executescript("""
@@ -199,6 +215,52 @@ class Renamed(UpkeepBase):
         self.fails("docs", "INSERT INTO ix(ix) VALUES ('upkeep')")
         self.db.execute("DROP TABLE ix")
         self.assertEqual(self.rows("SELECT name FROM sqlite_schema"), [])
+
+
+class Keyed(UpkeepBase):
+    """The key is no rowid: the triggers name rows by it."""
+
+    def keys(self, name="ix"):
+        return [row[0] for row in self.rows(f"SELECT uid FROM {name} ORDER BY uid")]
+
+    def follow(self, columns, name="ix"):
+        self.db.execute(f"CREATE TABLE papers({columns}")
+        self.db.execute(f"CREATE VIRTUAL TABLE {name} USING semantic_index(content = 'papers', "
+                        "text = 'title', content_rowid = 'uid', upkeep = 'triggers')")
+        self.db.execute("INSERT INTO papers(uid, title, n) VALUES ('a', 'bats', 1), "
+                        "('b', 'ships', 2), (x'00', 'trains', 3)")
+        self.db.execute("REPLACE INTO papers(uid, title, n) VALUES ('c', 'owls', 2)")
+        self.assertEqual(self.keys(), ["a", "c", b"\0"])
+        self.db.execute("UPDATE OR REPLACE papers SET n = 3 WHERE uid = 'a'")
+        self.db.execute("UPDATE papers SET uid = 'd' WHERE uid = 'c'")
+        self.assertEqual(self.keys(), ["a", "d"])
+        self.db.execute(f"ALTER TABLE {name} RENAME TO renamed")
+        self.db.execute("DELETE FROM papers WHERE uid = 'a'")
+        self.db.execute("INSERT INTO papers(uid, title) VALUES ('e', 'snow')")
+        self.assertEqual(self.keys("renamed"), ["d", "e"])
+        self.assertEqual(self.rows("SELECT uid FROM renamed('owls', 1)"), [("d",)])
+        self.db.execute("INSERT INTO renamed(renamed) VALUES ('integrity-check')")
+        self.assertEqual(self.rows("SELECT embedded, deleted FROM semantic_sync('renamed')"),
+                         [(0, 0)])
+
+    def test_beside_a_rowid(self):
+        self.follow("id INTEGER PRIMARY KEY, uid UNIQUE NOT NULL, title, n UNIQUE)")
+        self.db.execute("REPLACE INTO papers(id, uid, title) SELECT id, 'f', 'rain' FROM papers "
+                        "WHERE uid = 'd'")
+        self.assertEqual(self.keys("renamed"), ["e", "f"])
+
+    def test_without_rowid(self):
+        self.follow("uid PRIMARY KEY NOT NULL, title, n UNIQUE) WITHOUT ROWID")
+
+    def test_cases_of_a_key(self):
+        """They are other keys, also where the table's collation takes them for one."""
+        self.db.execute("CREATE TABLE papers(uid TEXT NOT NULL UNIQUE COLLATE nocase, title)")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'papers', "
+                        "text = 'title', content_rowid = 'uid', upkeep = 'triggers')")
+        self.db.execute("INSERT INTO papers VALUES ('a', 'bats'), ('b', 'ships')")
+        self.db.execute("UPDATE papers SET uid = 'A' WHERE uid = 'a'")
+        self.db.execute("REPLACE INTO papers VALUES ('B', 'owls')")
+        self.assertEqual(self.keys(), ["A", "B"])
 
 
 class Schemas(UpkeepBase):

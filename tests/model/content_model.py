@@ -19,7 +19,8 @@ from connections import Plain, with_apsw  # noqa: E402
 IDS = 12
 CLAUSES = ["", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ABORT", "OR ROLLBACK"]
 
-# The table `docs` has `id` (INTEGER PRIMARY KEY or none), and title, body, code, a, b, owner.
+# The table `docs` has `id` (INTEGER PRIMARY KEY or none) or `uid`, which is the key then, and
+# title, body, code, a, b, owner.
 TABLES = [
     "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT UNIQUE COLLATE nocase, a INT, b INT, "
     "owner INT REFERENCES owners(id) ON DELETE CASCADE ON UPDATE CASCADE, UNIQUE(a, b)",
@@ -29,16 +30,20 @@ TABLES = [
     "TEXT UNIQUE, a INT, b INT, owner INT REFERENCES owners(id) ON DELETE CASCADE",
     "title TEXT, body TEXT, code TEXT UNIQUE, a INT, b INT UNIQUE, owner INT",
     "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT, a INT, b INT, owner INT",
+    "id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, title TEXT, body TEXT, code TEXT UNIQUE, "
+    "a INT, b INT, owner INT REFERENCES owners(id) ON DELETE CASCADE",
+    "uid TEXT PRIMARY KEY NOT NULL, title TEXT, body TEXT, code TEXT UNIQUE, a INT, b INT, "
+    "owner INT) WITHOUT ROWID -- (",
 ]
 # What an application has beside ours, fired before or after them.
 OTHER_TRIGGERS = [
     "CREATE TRIGGER o1 BEFORE INSERT ON docs BEGIN DELETE FROM docs WHERE a = new.b; END",
     "CREATE TRIGGER o2 AFTER INSERT ON docs WHEN new.title = 'gone' BEGIN "
-    "DELETE FROM docs WHERE rowid = new.rowid; END",
+    "DELETE FROM docs WHERE {key} = new.{key}; END",
     "CREATE TRIGGER o3 AFTER UPDATE OF a ON docs BEGIN "
-    "UPDATE docs SET title = 'by o3' WHERE rowid = new.rowid; END",
+    "UPDATE docs SET title = 'by o3' WHERE {key} = new.{key}; END",
     "CREATE TRIGGER o4 AFTER DELETE ON docs WHEN old.title = 'back' BEGIN "
-    "INSERT OR IGNORE INTO docs(rowid, title) VALUES (old.rowid, 'is back'); END",
+    "INSERT OR IGNORE INTO docs({key}, title) VALUES (old.{key}, 'is back'); END",
     "CREATE TRIGGER o5 BEFORE INSERT ON docs BEGIN SELECT count(*) FROM ix; END",
     "CREATE TRIGGER o6 AFTER INSERT ON docs BEGIN SELECT count(*) FROM ix WHERE query = 'cat'; END",
 ]
@@ -49,6 +54,10 @@ class ContentRun:
         self.random, self.log, self.opener, self.path = draw, [], opener, path
         self.table = draw.choice(TABLES)
         self.has_body = " AS (" not in self.table
+        self.key = "uid" if "uid" in self.table else "rowid"
+        self.make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
+                           f"text = 'title, body', content_rowid = '{self.key}', "
+                           "upkeep = 'triggers')")
         self.connections = [opener(path), opener(path)]
         self.db = self.connections[0]
         self.must("CREATE TABLE owners(id INTEGER PRIMARY KEY)")
@@ -66,13 +75,10 @@ class ContentRun:
             for pragma in ("foreign_keys", "recursive_triggers", "trusted_schema"):
                 db.execute(f"PRAGMA {pragma} = {draw.choice(['ON', 'OFF'])}")
 
-    make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
-                  "text = 'title, body', upkeep = 'triggers')")
-
     def other_triggers(self):
         for trigger in OTHER_TRIGGERS:
             if self.random.random() < .15:
-                self.must(trigger)
+                self.must(trigger.format(key=self.key))
 
     def close(self):
         for db in self.connections:
@@ -95,9 +101,9 @@ class ContentRun:
         return rows
 
     def compare(self):
-        want = self.must("SELECT rowid, trim(coalesce(title, '') || ' ' || coalesce(body, '')) "
-                         "AS t FROM docs WHERE t <> '' ORDER BY rowid")
-        got = self.must("SELECT rowid FROM ix")
+        want = self.must(f"SELECT {self.key}, trim(coalesce(title, '') || ' ' || "
+                         f"coalesce(body, '')) AS t FROM docs WHERE t <> '' ORDER BY {self.key}")
+        got = self.must(f"SELECT {self.key} FROM ix ORDER BY {self.key}")
         if got != [(rowid,) for rowid, _ in want]:
             raise Difference(f"the index has {[row[0] for row in got]}, the table "
                              f"{[row[0] for row in want]}")
@@ -114,16 +120,20 @@ class ContentRun:
             return draw.choice(["NULL", "1", "2", "3", "4", "5"])
         if column in ("a", "b", "rowid"):
             return draw.choice(["NULL"] + [str(i) for i in range(1, IDS)] * 2)
+        if column == "uid":
+            return "'u%d'" % draw.randint(1, IDS)
         if column == "code":
             return draw.choice(["NULL"] + [f"'{letter}'" for letter in "abcdeABCDE"])
         return draw.choice(["NULL", "''", "'cat'", "'dog'", "'ship'", "'gone'", "'back'"])
 
     def columns(self):
-        all_columns = ["rowid", "title", "code", "a", "b", "owner"] + ["body"] * self.has_body
+        all_columns = [self.key, "title", "code", "a", "b", "owner"] + ["body"] * self.has_body
         return [column for column in all_columns if self.random.random() < .6] or ["title"]
 
     def insert(self):
         columns, draw = self.columns(), self.random
+        if self.key == "uid" and "uid" not in columns:
+            columns.append("uid")
         rows = ", ".join("(" + ", ".join(map(self.value, columns)) + ")"
                          for _ in range(draw.choice([1, 1, 2, 5])))
         upsert = ""
@@ -134,18 +144,23 @@ class ContentRun:
                  f"{rows}{upsert}")
 
     def insert_select(self):
-        self.sql(f"INSERT {self.random.choice(CLAUSES)} INTO docs(title, code, a, b) "
-                 "SELECT title || ' copied', code, b, a FROM docs WHERE rowid % 2")
+        self.sql(f"INSERT {self.random.choice(CLAUSES)} INTO docs({self.key}, title, code, a, b) "
+                 f"SELECT {self.value(self.key)}, title || ' copied', code, b, a FROM docs "
+                 "WHERE a % 2")
 
     def where(self):
-        return self.random.choice(["rowid = {}", "rowid > {}", "a = {}", "b < {}", "title = 'cat'"]
-                                  ).format(self.random.randint(1, IDS))
+        if self.random.random() < .3:
+            return f"{self.key} {self.random.choice('=>')} {self.value(self.key)}"
+        return self.random.choice(["a = {}", "b < {}", "title = 'cat'"]).format(
+            self.random.randint(1, IDS))
 
     def update(self):
         settings = ", ".join(f"{column} = {self.value(column)}" for column in self.columns())
         if self.random.random() < .2:
-            settings = self.random.choice(["rowid = rowid + 1", "rowid = -rowid", "a = a + 1",
-                                           "code = upper(code)"])
+            settings = self.random.choice([
+                "a = a + 1", "code = upper(code)", *(
+                    ["rowid = rowid + 1", "rowid = -rowid"] if self.key == "rowid" else
+                    ["uid = uid || '0'", "uid = upper(uid)"])])
         self.sql(f"UPDATE {self.random.choice(CLAUSES)} docs SET {settings} WHERE {self.where()}")
 
     def delete(self):
