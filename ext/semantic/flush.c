@@ -190,7 +190,7 @@ static int settle_all(struct semantic_table *table, const struct store_state *st
     return rc;
 }
 
-/* One text that the model refuses is one row without a vector, and no failure of the transaction. */
+/* A text that the model refuses is one row without a vector, and no failure of the transaction. */
 static int embed(struct semantic_table *table, const struct store_state *state,
                  struct pending_row *const *texts, size_t n_texts, struct error *err)
 {

@@ -11,7 +11,8 @@
  *
  * A row whose text cannot be embedded, because it is no text or the model refuses it, is one row
  * without a vector: it is recorded in X_failures, and left out by the next sync unless its text
- * changed or the kind of sync says otherwise. What fails for all, a server that is down, is an error.
+ * changed or the kind of sync says otherwise. What fails for all, a server that is down, is an
+ * error.
  */
 #ifndef SEMANTIC_SYNC_H
 #define SEMANTIC_SYNC_H
