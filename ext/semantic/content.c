@@ -261,8 +261,7 @@ static int add_key(struct content_keys *keys, sqlite3_value *value, int64_t *id,
     return 0;
 }
 
-/* The key of an id that was given out by a scan; NULL: it is one of X_keys. */
-static sqlite3_value *new_key(const struct content_keys *keys, int64_t id)
+sqlite3_value *content_new_key(const struct content_keys *keys, int64_t id)
 {
     if (keys == NULL || id < keys->first || id - keys->first >= (int64_t)keys->n) return NULL;
     return keys->values[id - keys->first];
@@ -271,7 +270,7 @@ static sqlite3_value *new_key(const struct content_keys *keys, int64_t id)
 int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
                         struct error *err)
 {
-    struct keys_value key = {new_key(keys, *id), NULL};
+    struct keys_value key = {content_new_key(keys, *id), NULL};
     return key.value == NULL ? 0 : keys_put(&table->store, key, id, err);
 }
 
@@ -353,7 +352,7 @@ int content_new_text(struct semantic_table *table, const struct content_keys *ke
                      struct buffer *text, struct error *bad, int *exists, int *found,
                      struct error *err)
 {
-    sqlite3_value *key = new_key(keys, id);
+    sqlite3_value *key = content_new_key(keys, id);
     sqlite3_stmt **statement = key != NULL ? &table->content_by_key : &table->content_text;
     *exists = *found = bad->code = 0;
     int rc =

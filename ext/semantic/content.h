@@ -19,6 +19,9 @@ struct content_keys {
 };
 void content_keys_deinit(struct content_keys *keys);
 
+/* The key of an id that a scan gave out, borrowed; NULL: it is one of X_keys. */
+sqlite3_value *content_new_key(const struct content_keys *keys, int64_t id);
+
 /* Gives a row with such an id, which is about to be stored, the id that X_keys has for it now.
  * Within a write (store/write.h). */
 int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,

@@ -3,7 +3,7 @@
  *
  * What a sync would write, embedded here and written nowhere: rowid, hash, embedding. Rows to
  * delete come first, without an embedding; rows that cannot be embedded have none either, but a
- * (hidden) message. embedded.h says what the hash is and who takes the rows.
+ * (hidden) message. A keyed index has also the (hidden) key, which names a row where it is new. embedded.h says what the hash is and who takes the rows.
  * Any connection can ask, one that may only read too. Batches are those of a sync; one is in memory
  * at a time, and the index is connected for one at a time, so that a row of ours holds no statement
  * on it open.
@@ -16,14 +16,17 @@
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
 #include "semantic/sync.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
+#include "store/keys.h"
 
 enum {
     PENDING_ROWID,
     PENDING_HASH,
     PENDING_EMBEDDING,
-    PENDING_INDEX,      /* the first argument; the other is the schema */
-    PENDING_MESSAGE = 5 /* hidden too: rows that cannot be embedded say why */
+    PENDING_INDEX,       /* the first argument; the other is the schema */
+    PENDING_MESSAGE = 5, /* hidden too: rows that cannot be embedded say why */
+    PENDING_KEY          /* and what names a row of a keyed index; else the rowid */
 };
 
 struct pending_cursor {
@@ -112,13 +115,41 @@ static int pending_start(struct table_cursor *base, struct error *err)
     return rc == 0 ? settle(cursor, err) : rc;
 }
 
+/* The key of an id: of those that are new, or of those that the index knows. */
+static int result_key(struct pending_cursor *cursor, sqlite3_context *context, int64_t id,
+                      struct error *err)
+{
+    struct semantic_table *index;
+    sqlite3_stmt *pin = NULL, *key = NULL;
+    sqlite3_value *value = content_new_key(&cursor->sync->keys, id);
+    if (value != NULL) {
+        sqlite3_result_value(context, value);
+        return 0;
+    }
+    int rc = registry_pin(table_cursor_context(&cursor->base), cursor->schema, cursor->name, &pin,
+                          &index, err);
+    if (rc == 0 && !index->store.keeps_keys) sqlite3_result_int64(context, id);
+    else if (rc == 0) rc = keys_get(&index->store, id, &key, err);
+    if (key != NULL) {
+        sqlite3_result_value(context, sqlite3_column_value(key, 0));
+        sqlite3_reset(key);
+    }
+    sqlite3_finalize(pin);
+    return rc;
+}
+
 static void pending_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
-    const struct pending_cursor *cursor = (struct pending_cursor *)base;
+    struct pending_cursor *cursor = (struct pending_cursor *)base;
     const struct semantic_sync *sync = cursor->sync;
     const struct pending_row *row = cursor->is_deleting ? NULL : &sync->rows[cursor->at];
+    int64_t id = row == NULL ? sync->gone.items[cursor->at] : row->id;
+    struct error err;
     if (column == PENDING_ROWID) {
-        sqlite3_result_int64(context, row == NULL ? sync->gone.items[cursor->at] : row->id);
+        sqlite3_result_int64(context, id);
+    } else if (column == PENDING_KEY) {
+        if (result_key(cursor, context, id, &err) != 0)
+            result_error(context, "semantic_pending", &err);
     } else if (column == PENDING_HASH) {
         char hash[EMBEDDED_HASH_SIZE];
         embedded_hash(&cursor->state, row == NULL ? EMBEDDED_NO_TEXT : row->hash, hash);
@@ -135,7 +166,8 @@ static const struct table_function pending_function = {
     .name = "semantic_pending",
     .usage = "the name of a semantic_index: semantic_pending('movie_index')",
     .declaration =
-        "CREATE TABLE x(rowid, hash, embedding, \"index\" HIDDEN, schema HIDDEN, message HIDDEN)",
+        "CREATE TABLE x(rowid, hash, embedding, \"index\" HIDDEN, schema HIDDEN, message HIDDEN, "
+        "key HIDDEN)",
     .first_argument = PENDING_INDEX,
     .n_arguments = 2,
     .n_needed = 1,
