@@ -247,6 +247,71 @@ class Sync(Keyed):
         self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'ix%'"), [])
 
 
+class OtherTracks(Keyed):
+    """What else knows rows by their numbers: triggers of upkeep, failures, semantic_pending."""
+
+    def test_upkeep(self):
+        self.db.execute("DROP TABLE ix")
+        self.db.execute(f"CREATE VIRTUAL TABLE ix USING semantic_index({self.OPTIONS}, "
+                        "upkeep = 'triggers')")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        for _ in range(2):
+            self.run_all("REPLACE INTO docs VALUES ('k1', 'submarines', 1)",
+                         "INSERT INTO docs VALUES ('w', 'whales', 1), ('e', '', 1)",
+                         "UPDATE docs SET uuid = 'other' WHERE uuid = 'k2'",
+                         "UPDATE OR REPLACE docs SET uuid = 'k0' WHERE uuid = 'k3'",
+                         "DELETE FROM docs WHERE uuid IN ('w', 'e')")
+            self.in_step()
+            self.assertEqual(self.best("submarines"), ["k1"])
+            self.run_all("BEGIN", "DELETE FROM docs", "INSERT INTO docs VALUES ('z', 'zebras', 1)",
+                         "ROLLBACK")
+            self.in_step()
+            self.run_all("UPDATE docs SET uuid = 'k2' WHERE uuid = 'other'",
+                         "REPLACE INTO docs VALUES ('k3', 'owls', 1)",
+                         "ALTER TABLE ix RENAME TO jx", "ALTER TABLE jx RENAME TO ix")
+        self.in_step()
+
+    def test_upkeep_without_rowid(self):
+        self.run_all("DROP TABLE ix", "DROP TABLE docs",
+                     "CREATE TABLE docs(uuid TEXT PRIMARY KEY, title TEXT, year INT UNIQUE) "
+                     "WITHOUT ROWID")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = docs, text = title,"
+                        " upkeep = 'triggers')")
+        self.run_all("INSERT INTO docs VALUES ('a', 'cats', 1), ('b', 'dogs', 2)",
+                     "REPLACE INTO docs VALUES ('c', 'ships', 1)")
+        self.assertEqual(sorted(self.keys()), ["b", "c"])
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.in_step()
+
+    def test_rows_that_cannot_be_embedded(self):
+        self.run_all("INSERT INTO docs VALUES ('bad', x'00', 1)", "INSERT INTO ix(ix) VALUES "
+                     "('sync')")
+        self.assertEqual(self.rows("SELECT k.key FROM semantic_failures('ix') AS f JOIN ix_keys AS "
+                                   "k ON k.id = f.rowid"), [("bad",)])
+        self.run_all("INSERT INTO ix(ix) VALUES ('optimize')", "UPDATE docs SET title = 'good' "
+                     "WHERE uuid = 'bad'", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.assertEqual(self.rows("SELECT * FROM semantic_failures('ix')"), [])
+        self.in_step()
+        self.db.execute("UPDATE docs SET title = x'00' WHERE uuid = 'bad'")
+        self.db.execute("INSERT INTO ix(uuid) VALUES ('bad')")
+        self.db.execute("DELETE FROM docs WHERE uuid = 'bad'")
+        self.db.execute("DELETE FROM ix WHERE uuid = 'bad'")
+        self.assertEqual(self.rows("SELECT * FROM semantic_failures('ix')"), [])
+        self.in_step()
+
+    def test_embedded_elsewhere(self):
+        other = connect(self.path)
+        self.run_all("INSERT INTO docs VALUES ('new', 'a new one', 1)",
+                     "UPDATE docs SET title = 'changed' WHERE uuid = 'k1'",
+                     "DELETE FROM docs WHERE uuid = 'k0'")
+        made = other.execute("SELECT rowid, hash, embedding FROM semantic_pending('ix')").fetchall()
+        self.assertEqual(sorted(row[0] for row in made), ["k0", "k1", "new"])
+        self.db.executemany("INSERT INTO ix(ix, uuid, embedding) VALUES ('embedded ' || ?2, ?1, "
+                            "?3)", made)
+        self.in_step()
+        other.close()
+
+
 class Kinds(Base):
     """Keys of every type, in one table each."""
 
