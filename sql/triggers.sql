@@ -1,24 +1,12 @@
--- Triggers that keep the index in step with its table: no semantic_sync after each change.
--- (PRAGMA trusted_schema=OFF forbids this; then call semantic_sync instead.)
+-- An index that follows its table: no sync after each change. sql/README.md has the triggers that
+-- upkeep = 'triggers' makes.
 .load build/rerank
 .read sql/load_movies.sql
 
 CREATE VIRTUAL TABLE movie_index USING semantic_index(
-  content = 'movies', text = 'title, overview, tagline', document = 'title');
+  content = 'movies', text = 'title, overview, tagline', document = 'title',
+  upkeep = 'triggers');
 INSERT INTO movie_index(movie_index) VALUES ('sync');
-
-CREATE TRIGGER movies_insert AFTER INSERT ON movies BEGIN
-  INSERT INTO movie_index(rowid) VALUES (new.id);
-END;
-
--- Inserting a rowid that is there embeds it again if its text changed.
-CREATE TRIGGER movies_update AFTER UPDATE OF title, overview, tagline ON movies BEGIN
-  INSERT INTO movie_index(rowid) VALUES (new.id);
-END;
-
-CREATE TRIGGER movies_delete AFTER DELETE ON movies BEGIN
-  DELETE FROM movie_index WHERE rowid = old.id;
-END;
 
 -- Rows of one transaction are embedded together, in batches.
 BEGIN;

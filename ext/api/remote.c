@@ -30,6 +30,7 @@ struct remote {
     int plain;
     size_t dimensions;    /* asked for, or 0 */
     size_t max_documents; /* in a request */
+    size_t largest;       /* items of a request that was answered */
     size_t most;          /* items that it takes in a request, as was learnt; 0: nothing was */
     unsigned n_right;     /* answers to so many, since */
     const char *key_from; /* see response.h */
@@ -350,11 +351,15 @@ static enum http_verdict refused(struct run *run, struct batch *batch, struct er
     return rc == 0 ? HTTP_DONE : HTTP_STOP;
 }
 
-/* The larger half of a request that was refused as a whole, and taken in halves. */
+/* Both halves are taken of a request that was refused as a whole: no more than the larger one are,
+ * unless more were taken already. */
 static void learn(struct remote *remote, struct batch *batch)
 {
-    if (batch->whole != NULL && ++batch->whole->n_answered == 2) {
-        remote->most = batch->whole->n - batch->whole->n / 2;
+    struct batch *whole = batch->whole;
+    size_t half = whole == NULL ? 0 : whole->n - whole->n / 2;
+    if (batch->n > remote->largest) remote->largest = batch->n;
+    if (whole != NULL && ++whole->n_answered == 2 && half >= remote->largest) {
+        remote->most = half;
         remote->n_right = 0;
     } else if (remote->most != 0 && batch->n >= remote->most &&
                ++remote->n_right >= RIGHT_AT_MOST) {
@@ -458,6 +463,7 @@ static int run_all(struct run *run, const struct cancel *cancel, struct error *e
     struct http_work work = {
         .next = next, .answer = answered, .give_up = give_up, .context = run, .cancel = cancel};
     int rc = api_session_run(run->remote->session, &work, err);
+    if (rc == 0 && err != NULL) *err = (struct error){0}; /* what was refused is told elsewhere */
     while (run->all != NULL) {
         struct batch *batch = run->all;
         run->all = batch->next_all;

@@ -10,17 +10,17 @@
  * Refusals. A request that is too large for the provider (413, or the answer says so) is halved. A
  * request that is refused for what is in it (400, 413 and 422 whatever they say, 500 with words for
  * a number that is none or a text too long, twice an answer with such a number) is halved too, down
- * to the single text, which is then refused alone (model.h); all others are embedded: one text among
- * n costs some 2 log2(n) requests more. But the same answers come when everything is refused, by a
- * wrong model or a key that is no longer good, and halves would be hundreds of requests that fail.
- * So the first refusal of a call in which nothing was answered yet, and each that follows 16
- * refusals without an answer between, waits: one request with a plain word (PLAIN_TEXT) asks whether
- * the provider answers at all. If it does, the texts are to blame; if it does not, the refusal is
- * the error of the call, after as many requests as were in flight and one. A call of a single text
- * whose caller takes no refusals asks nothing more: both are the same to it.
+ * to the single text, which is then refused alone (model.h); all others are embedded: one text
+ * among n costs some 2 log2(n) requests more. But the same answers come when everything is refused,
+ * by a wrong model or a key that is no longer good, and halves would be hundreds of requests that
+ * fail. So the first refusal of a call in which nothing was answered yet, and each that follows 16
+ * refusals without an answer between, waits: one request with a plain word (PLAIN_TEXT) asks
+ * whether the provider answers at all. If it does, the texts are to blame; if it does not, the
+ * refusal is the error of the call, after as many requests as were in flight and one. A call of a
+ * single text whose caller takes no refusals asks nothing more: both are the same to it.
  *
- * How many texts a provider takes is learnt where both halves of a refused request are taken:
- * requests are no larger then, until a hundred of that size were answered.
+ * How many texts a provider takes is learnt where both halves of a refused request are taken and
+ * none so large was: requests are no larger then, until a hundred of that size were answered.
  *
  * A request holds at most REMOTE_MAX_TEXTS texts (or what the user set as batch_size), and as many
  * vectors as are read within the time in which a cancellation must be heard: more would save no

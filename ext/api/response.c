@@ -12,7 +12,7 @@
 #define MAX_VALUES ((size_t)16384)
 
 /* Here functions return 0, ERROR_NOMEM, ERROR_UNAVAILABLE, which is a broken answer, or
- * ERROR_REFUSED: a number in it is none. What the rooms below find wrong is the provider's doing. */
+ * ERROR_REFUSED: a number in it is none. What rooms below find wrong is the provider's doing. */
 static int broken(struct error *err)
 {
     if (err != NULL) err->code = ERROR_UNAVAILABLE;

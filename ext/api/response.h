@@ -48,9 +48,9 @@ struct api_answer {
 
 /* Vectors into *vectors [n_texts, *dimensions], allocated, the caller frees; NULL unless API_OK.
  * *dimensions in: the length wanted or 0; out: the length that came. *tokens: usage, or -1. API_OK;
- * API_BROKEN or API_SPOILED and err says what is wrong ("expected 3 vectors, not 2"); API_FAILED with ERROR_NOMEM;
- * any outcome of api_parse_failure when the status is not 200 or the answer is an error. Errors
- * other than ERROR_NOMEM are ERROR_UNAVAILABLE. */
+ * API_BROKEN or API_SPOILED and err says what is wrong ("expected 3 vectors, not 2"); API_FAILED
+ * with ERROR_NOMEM; any outcome of api_parse_failure when the status is not 200 or the answer is an
+ * error. Errors other than ERROR_NOMEM are ERROR_UNAVAILABLE. */
 enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *dimensions,
                                       float **vectors, int64_t *tokens, struct error *err);
 

@@ -64,10 +64,11 @@ uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 /* model_embed / model_rerank through cache and statistics. The entry's prefix for the role is put
  * before each text. Equal texts of one call are sent once. *embeddings is written: its vectors
  * [n_texts, dimensions] are the caller's to free, NULL after an error or without a vector; what was
- * embedded before an error is in the caches. *refusals is written too (ascending; all texts that are equal
- * are refused together; their vectors are zero), for the caller to deinit, empty after an error.
- * NULL: the first refusal is the error of the call. `fitted`: what catalog_entry_model(entry) became after learning from a
- * collection, used in its place and never cached; or NULL. */
+ * embedded before an error is in the caches. *refusals is written too (ascending; all texts that
+ * are equal are refused together; their vectors are zero), for the caller to deinit, empty after an
+ * error. NULL: the first refusal is the error of the call. `fitted`: what
+ * catalog_entry_model(entry) became after learning from a collection, used in its place and never
+ * cached; or NULL. */
 int catalog_embed(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                   const struct model_texts *texts, struct model_embeddings *embeddings,
                   struct catalog_refusals *refusals, struct error *err);

@@ -42,8 +42,8 @@ static void prefixed_deinit(struct prefixed *prefixed)
     memory_free(prefixed->bytes);
 }
 
-/* Texts are checked before they get a prefix: with it, none is empty. One that is refused gets none,
- * so that the model sees what is wrong with it. */
+/* Texts are checked before they get a prefix: with it, none is empty. One that is refused gets
+ * none, so that the model sees what is wrong with it. */
 static int add_prefix(struct prefixed *prefixed, const char *prefix, struct model_texts *texts,
                       struct error *err)
 {

@@ -22,7 +22,7 @@ static const struct {
     [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2},
     [CATALOG_CONCURRENCY] = {"concurrency", "RERANK_CONCURRENCY", 1, 256, 8},
     [CATALOG_MAX_REQUESTS] = {"max_requests", "RERANK_MAX_REQUESTS", 0, INT64_MAX, INT64_MAX},
-    [CATALOG_PROGRESS] = {"progress", "RERANK_PROGRESS", 0, 1, 0},
+    [CATALOG_PROGRESS] = {"progress", "RERANK_PROGRESS", 0, 1, 0, {"", "stderr"}},
     [CATALOG_ON_OVERLONG] = {"on_overlong", "RERANK_ON_OVERLONG", 0, 1, 0, {"truncate", "error"}},
     [CATALOG_NETWORK] = {"network", "RERANK_NETWORK", 0, 1, 0, {"always", "reads"}},
     [CATALOG_LOCKED] = {"locked", "RERANK_LOCKED", 0, 1, 0},

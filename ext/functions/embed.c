@@ -90,8 +90,8 @@ static int name_refused(const struct each_cursor *cursor, const struct catalog_r
     return text_item_error(item, ERROR_INVALID, err);
 }
 
-/* Embeds the chunk that begins at the current item; nulls, and what is nothing but white space, have
- * no vector. One text that is refused is an error, but not before all others are known. */
+/* Embeds the chunk that begins at the current item; nulls, and what is nothing but white space,
+ * have no vector. One text that is refused is an error, but not before all others are known. */
 static int embed_chunk(struct each_cursor *cursor, struct error *err)
 {
     struct connection *connection = table_cursor_connection(&cursor->base);

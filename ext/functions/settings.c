@@ -16,7 +16,7 @@ static int unknown(const char *name, struct error *err)
         err, ERROR_INVALID,
         "unknown setting '%.100s' (there are: embed_model, rerank_model, timeout_ms, "
         "max_retries, concurrency, max_requests, threads, on_overlong, memory_budget, cache, "
-        "network, locked)",
+        "network, locked, progress)",
         name);
 }
 

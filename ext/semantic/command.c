@@ -8,6 +8,7 @@
 #include "semantic/flush.h"
 #include "semantic/registry.h"
 #include "semantic/sync.h"
+#include "semantic/upkeep.h"
 #include "store/integrity.h"
 #include "store/optimize.h"
 #include "store/write.h"
@@ -58,14 +59,14 @@ static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t
 /* 'sync', and 'sync 10000' for so many rows at most. */
 static int read_bound(const char *text, size_t *most, struct error *err)
 {
-    int64_t number = 0;
     const char *p = text;
-    for (; *p >= '0' && *p <= '9' && number < INT64_MAX / 100; p++)
-        number = number * 10 + (*p - '0');
-    if (p == text || *p != '\0' || number == 0)
+    for (*most = 0; *p >= '0' && *p <= '9'; p++) {
+        size_t digit = (size_t)(*p - '0');
+        *most = *most > (SIZE_MAX - digit) / 10 ? SIZE_MAX : *most * 10 + digit;
+    }
+    if (*p != '\0' || *most == 0)
         return error_set(err, ERROR_INVALID,
                          "sync: expected a number of rows, 1 or more, not '%.100s'", text);
-    *most = (uint64_t)number > SIZE_MAX ? SIZE_MAX : (size_t)number;
     return 0;
 }
 
@@ -96,7 +97,8 @@ static int optimize(struct semantic_table *table, struct error *err)
 int semantic_integrity_check(struct semantic_table *table, struct error *err)
 {
     int rc = store_integrity_check(&table->store, err);
-    return rc == 0 ? semantic_check_fitted(table, err) : rc;
+    if (rc == 0) rc = semantic_check_fitted(table, err);
+    return rc == 0 ? upkeep_check(table, err) : rc;
 }
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)
@@ -111,12 +113,13 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
     if (sqlite3_stricmp(command, "rebuild") == 0)
         return synchronize(table, SYNC_REBUILD, SIZE_MAX, err);
     if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);
+    if (sqlite3_stricmp(command, "upkeep") == 0) return upkeep_restore(table, err);
     if (sqlite3_stricmp(command, "integrity-check") == 0)
         return semantic_integrity_check(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
     return error_set(err, ERROR_INVALID,
-                     "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, "
+                     "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, upkeep, "
                      "integrity-check)",
                      command);
 }

@@ -6,7 +6,9 @@
  *   'retry'            the same as 'sync', and rows that could not be embedded are tried again
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
  *   'optimize'         writes all blocks anew, see store/optimize.h
+ *   'upkeep'           makes the triggers of upkeep = 'triggers' anew
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'changed', 'changing'  with a rowid: notes a row of the content, see upkeep.h
  *   'embedded HASH'    with a rowid and an embedding: a row of semantic_pending, see update.c
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others
  */

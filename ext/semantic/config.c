@@ -10,7 +10,7 @@
 
 #define OPTION_NAMES                                                                               \
     "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
-    "dimensions, content_rowid"
+    "dimensions, content_rowid, upkeep"
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -71,6 +71,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
                       struct error *err)
 {
     static const char *const quantizers[3] = {"none", "int8", "bit"};
+    static const char *const keepers[2] = {"none", "triggers"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
     if (strcmp(name, "content_rowid") == 0)
@@ -102,6 +103,8 @@ static int set_option(struct semantic_config *config, const char *name, const ch
         if (rc != 0) error_context(err, "partitions is 'auto' or a number");
         return rc;
     }
+    if (strcmp(name, "upkeep") == 0)
+        return parse_choice(name, value, keepers, 2, &config->upkeep, err);
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
 }
@@ -162,6 +165,9 @@ int semantic_config_parse(int argc, const char *const *argv, struct semantic_con
         return error_set(err, ERROR_INVALID,
                          "options text, document and content_rowid need content: without it the "
                          "table keeps a text column of its own");
+    if (config->content == NULL && config->upkeep)
+        return error_set(err, ERROR_INVALID,
+                         "option upkeep needs content: a table with texts of its own is in step");
     if (config->content != NULL && config->text.n_names == 0)
         return error_set(err, ERROR_INVALID,
                          "option text is missing: name the columns of %s to embed",

@@ -27,6 +27,7 @@ struct semantic_config {
     enum index_metric metric;
     enum index_quantize quantize;
     size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
+    int upkeep;        /* by triggers */
 };
 
 /* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is

@@ -95,7 +95,8 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
     while (lead < out->size && is_space(out->data[lead])) lead++;
     if (lead > start) memmove(out->data + start, out->data + lead, out->size - lead);
     out->size -= lead - start;
-    if (!unusable && text_is_blank((struct span){out->data + start, out->size - start}))
+    if (!unusable && out->size > start &&
+        text_is_blank((struct span){out->data + start, out->size - start}))
         out->size = start;
     return unusable;
 }

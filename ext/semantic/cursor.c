@@ -12,6 +12,7 @@
 #include "semantic/request.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
+#include "store/failures.h"
 
 struct hit {
     struct retrieve_row row;
@@ -261,6 +262,39 @@ int semantic_next(sqlite3_vtab_cursor *base)
     return rc == 0 ? SQLITE_OK : result_table_error(base->pVtab, table_of(base)->store.name, &err);
 }
 
+/* Whether the content has a text for that row. */
+static int look_up_content(struct semantic_table *table, int64_t id, int *found, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, id, &text, &bad, &exists, found, err);
+    if (bad.code != 0) *found = 0;
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* A row that could not be embedded, whose content is gone: not in the index, but there to be deleted.
+ */
+static int is_lost_failure(struct semantic_table *table, int64_t id, int *lost, struct error *err)
+{
+    struct store_state state;
+    struct buffer text;
+    struct error bad;
+    uint64_t hash;
+    int exists, found;
+    *lost = 0;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc == 0) rc = failures_find(&table->store, &state, id, &hash, lost, err);
+    if (rc != 0 || !*lost) return rc;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    rc = content_text(table, id, &text, &bad, &exists, &found, err);
+    buffer_deinit(&text);
+    *lost = rc == 0 && !exists;
+    return rc;
+}
+
 /* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
  * row trigger stay in one batch; only a statement that reads the vector needs it. */
 static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
@@ -269,8 +303,14 @@ static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct 
     int found, rc = 0;
     if (!argument_integer(rowid, &cursor->id)) return 0;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
-    if (waiting == NULL) rc = store_has_row(&table->store, cursor->id, &found, err);
-    else found = waiting->kind < PENDING_DELETE;
+    if (waiting == NULL) {
+        rc = store_has_row(&table->store, cursor->id, &found, err);
+        if (rc == 0 && !found) rc = is_lost_failure(table, cursor->id, &found, err);
+    } else if (waiting->kind >= PENDING_CHANGED) {
+        rc = look_up_content(table, cursor->id, &found, err);
+    } else {
+        found = waiting->kind < PENDING_DELETE;
+    }
     cursor->eof = rc != 0 || !found;
     return rc;
 }

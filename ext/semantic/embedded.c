@@ -18,44 +18,53 @@ void embedded_fingerprint(const struct store_state *state, char out[EMBEDDED_FIN
                  (unsigned long long)state->fit);
 }
 
-void embedded_hash(const struct store_state *state, struct span text, char out[EMBEDDED_HASH_SIZE])
+void embedded_hash(const struct store_state *state, uint64_t hash, char out[EMBEDDED_HASH_SIZE])
 {
     char fingerprint[EMBEDDED_FINGERPRINT_SIZE];
+    unsigned char bytes[8];
+    for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(hash >> (8 * i));
     embedded_fingerprint(state, fingerprint);
     uint64_t seed = hash_bytes(fingerprint, strlen(fingerprint), 0);
     snprintf(out, EMBEDDED_HASH_SIZE, "%016llx",
-             (unsigned long long)hash_bytes(text.data, text.size, seed));
+             (unsigned long long)hash_bytes(bytes, sizeof bytes, seed));
 }
 
 static int copy_text(struct pending_row *row, struct span text, struct error *err)
 {
-    row->text = memory_copy(text.size > 0 ? text.data : "", text.size);
+    row->text = memory_copy(text.data, text.size);
     row->text_size = text.size;
-    row->hash = hash_bytes(text.data, text.size, 0);
     return row->text == NULL ? error_nomem(err) : 0;
 }
 
-/* The text of the row as this transaction sees it: '' when there is nothing to embed. Texts that
- * wait to be written are those of an index that keeps its own. */
-static int read_text(struct semantic_table *table, struct pending_row *row, int *exists,
+/* The text that an index keeps itself, and that waits to be written. */
+static int read_waiting(struct pending_row *row, const struct pending_row *waiting, int *exists,
+                        int *found, struct error *err)
+{
+    *exists = waiting->kind != PENDING_DELETE;
+    *found = *exists && waiting->kind != PENDING_BLANK && waiting->text != NULL;
+    if (!*found) return 0;
+    row->hash = waiting->hash;
+    return copy_text(row, (struct span){waiting->text, waiting->text_size}, err);
+}
+
+/* The text of the row as this transaction sees it, or why it cannot be embedded. *found = 0: there
+ * is nothing to embed. */
+static int read_text(struct semantic_table *table, struct pending_row *row, int *exists, int *found,
                      struct error *err)
 {
-    const struct pending_row *waiting = pending_find(table->pending, row->id);
-    if (table->config.content == NULL && waiting != NULL) {
-        *exists = waiting->kind != PENDING_DELETE;
-        return copy_text(row, (struct span){waiting->text, waiting->text_size}, err);
-    }
+    const struct pending_row *waiting =
+        table->config.content == NULL ? pending_find(table->pending, row->id) : NULL;
     struct buffer text;
     struct error bad;
-    int found;
+    row->hash = EMBEDDED_NO_TEXT;
+    if (waiting != NULL) return read_waiting(row, waiting, exists, found, err);
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = content_text(table, row->id, &text, &bad, exists, &found, err);
-    if (rc == 0 && bad.code != 0) {
-        *err = bad;
-        rc = bad.code;
-        error_context(err, "row %lld", (long long)row->id);
+    int rc = content_text(table, row->id, &text, &bad, exists, found, err);
+    if (rc == 0 && *found) {
+        row->hash = content_hash(&text, &bad);
+        rc = bad.code != 0 ? pending_refuse(row, &bad, err)
+                           : copy_text(row, (struct span){text.data, text.size}, err);
     }
-    if (rc == 0) rc = copy_text(row, (struct span){text.data, text.size}, err);
     buffer_deinit(&text);
     return rc;
 }
@@ -69,7 +78,7 @@ static int settle_deletion(struct semantic_table *table, struct pending_row *row
     int found;
     row->kind = PENDING_DELETE;
     int rc = store_get_row(&table->store, row->id, &stored, &found, err);
-    int is_own = waiting != NULL ? waiting->kind == PENDING_VECTOR : found && stored.own;
+    int is_own = (waiting != NULL && waiting->kind == PENDING_VECTOR) || (found && stored.own);
     *needed = (found || waiting != NULL) && !(exists && is_own);
     return rc;
 }
@@ -94,12 +103,16 @@ static int is_hash(const char *hash)
            strspn(hash, "0123456789abcdef") == strlen(hash);
 }
 
+/* What is recorded of a row that semantic_pending gave no embedding for; it has told why. */
+static const struct error not_made = {
+    .code = ERROR_REFUSED, .text = "it could not be embedded where semantic_pending was asked"};
+
 int embedded_settle(struct semantic_table *table, const char *hash, int has_vector,
                     struct pending_row *row, int *needed, struct error *err)
 {
     struct store_state state;
     char expected[EMBEDDED_HASH_SIZE];
-    int exists = 0;
+    int exists = 0, has_text = 0;
     *needed = 1;
     if (!is_hash(hash))
         return error_set(err, ERROR_INVALID,
@@ -107,15 +120,18 @@ int embedded_settle(struct semantic_table *table, const char *hash, int has_vect
                          "16 hex digits, not '%.40s'",
                          (long long)row->id, hash);
     int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = read_text(table, row, &exists, err);
+    if (rc == 0) rc = read_text(table, row, &exists, &has_text, err);
     if (rc != 0) return rc;
-    embedded_hash(&state, (struct span){row->text, row->text_size}, expected);
+    embedded_hash(&state, row->hash, expected);
     if (strcmp(hash, expected) != 0) return conflict(table, row, exists, err);
     row->fit = state.fit;
-    if (has_vector != (row->text_size > 0))
+    if (!has_text && has_vector)
         return error_set(err, ERROR_INVALID,
-                         has_vector ? "row %lld: expected embedding NULL, as it has no text"
-                                    : "row %lld: embedding is NULL, expected that of its text",
+                         "row %lld: expected embedding NULL, as there is nothing to embed",
                          (long long)row->id);
-    return has_vector ? 0 : settle_deletion(table, row, exists, needed, err);
+    if (!has_text) return settle_deletion(table, row, exists, needed, err);
+    if (row->refused != NULL && has_vector)
+        return error_set(err, ERROR_INVALID, "row %lld: expected embedding NULL: %s",
+                         (long long)row->id, row->refused);
+    return has_vector || row->refused != NULL ? 0 : pending_refuse(row, &not_made, err);
 }

@@ -4,9 +4,58 @@
 
 #include "base/memory.h"
 #include "semantic/pending.h"
+#include "sqlite/statement.h"
 #include "store/store.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
+
+static int is_builtin(const char *name)
+{
+    return name == NULL || strcmp(name, "builtin:lexical") == 0;
+}
+
+/* What a schema may not read itself it must not read through us: our statements are no schema's. */
+static int opens_virtual_table(struct semantic_table *table, int *opens, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc =
+        statement_prepare(table->store.db, &statement, err, "EXPLAIN SELECT 1 FROM \"%w\".\"%w\"",
+                          table->store.schema, table->config.content);
+    *opens = 0;
+    while (rc == 0 && (rc = statement_step(table->store.db, statement, &row, err)) == 0 && row) {
+        const char *opcode = (const char *)sqlite3_column_text(statement, 1);
+        if (opcode == NULL) rc = error_nomem(err);
+        else if (strcmp(opcode, "VOpen") == 0) *opens = 1;
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int semantic_is_innocuous(struct semantic_table *table, int *innocuous, struct error *err)
+{
+    struct store_state state;
+    int opens = 0;
+    *innocuous = is_builtin(table->config.model) && is_builtin(table->config.reranker) &&
+                 is_builtin(table->reranker_name) && table->broken.code == 0;
+    if (!*innocuous) return 0;
+    int rc = store_read_state(&table->store, &state, err);
+    if (rc == 0 && table->config.content != NULL) rc = opens_virtual_table(table, &opens, err);
+    *innocuous = rc == 0 && is_builtin(state.model) && !opens;
+    /* What is wrong with either is said when it is used. */
+    return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
+}
+
+int semantic_find_model(const struct semantic_table *table, const char *name, enum model_task task,
+                        struct catalog_entry **entry, struct error *err)
+{
+    if (table->innocuous && !is_builtin(name))
+        return error_set(err, ERROR_INVALID,
+                         "%s_config names the model %.100s since the index was opened: open the "
+                         "database again",
+                         table->store.name, name);
+    return catalog_find(table->connection->catalog, name, task, entry, err);
+}
 
 /* Makes table->fitted the model that state->fit names. */
 static int load_fitted(struct semantic_table *table, const struct store_state *state,
@@ -60,7 +109,7 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
 {
     struct catalog *catalog = table->connection->catalog;
     *fitted = NULL;
-    int rc = catalog_find(catalog, state->model, MODEL_EMBED, entry, err);
+    int rc = semantic_find_model(table, state->model, MODEL_EMBED, entry, err);
     if (rc != 0) return rc;
     struct catalog_entry *named;
     int named_rc = table->config.model == NULL
@@ -86,8 +135,7 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
 {
     struct catalog_entry *embedder;
     *fitted = NULL;
-    int rc =
-        catalog_find(table->connection->catalog, table->reranker_name, MODEL_RERANK, entry, err);
+    int rc = semantic_find_model(table, table->reranker_name, MODEL_RERANK, entry, err);
     if (rc != 0 || state->fit == 0 || strcmp(table->reranker_name, state->model) != 0) return rc;
     return semantic_embedder(table, state, &embedder, fitted, err);
 }

@@ -7,6 +7,16 @@
 #include "model/model.h"
 #include "semantic/table.h"
 
+/* True if models are built in, as X_config and the options name them, and reading the content opens
+ * no virtual table: then a schema can do no harm by the index that it could not do without, and
+ * SQLite lets its triggers and views use it whatever trusted_schema says. An index that was told to
+ * be so never takes another model after that: ERROR_INVALID, in all that follows. */
+int semantic_is_innocuous(struct semantic_table *table, int *innocuous, struct error *err);
+
+/* Finds the model of that name for the index, as catalog_find does. */
+int semantic_find_model(const struct semantic_table *table, const char *name, enum model_task task,
+                        struct catalog_entry **entry, struct error *err);
+
 /* The embedder of this index: its catalog entry, and the fitted model if state->fit says so (else
  * *fitted = NULL; borrowed from the table until the next call). ERROR_INVALID, with the cure, when
  * the option names another model now than the one the index was made by. */
@@ -22,9 +32,9 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
 /* Embeds row->text of all rows, as documents, and hands each its row->vector and dimensions. A row
- * whose text cannot be embedded for a reason of its own keeps what it had: *refusals is written (see
- * catalog_embed; `text` is the row's place in rows) and is empty after an error. NULL: the first is
- * the error. */
+ * whose text cannot be embedded for a reason of its own keeps what it had: *refusals is written
+ * (see catalog_embed; `text` is the row's place in rows) and is empty after an error. NULL: the
+ * first is the error. */
 int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
                         struct model *fitted, struct pending_row *const *rows, size_t n_rows,
                         struct catalog_refusals *refusals, struct error *err);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
 #include "store/failures.h"
@@ -25,6 +26,66 @@ static void list_rows(struct semantic_pending *pending, struct pending_row **row
     qsort(rows, n, sizeof *rows, compare_rows);
 }
 
+static int is_changed(const struct pending_row *row)
+{
+    return row->kind >= PENDING_CHANGED;
+}
+
+/* It has a text, to be embedded or known to be refused. */
+static int is_text(const struct pending_row *row)
+{
+    return row->kind == PENDING_TEXT ||
+           (is_changed(row) && (row->text != NULL || row->refused != NULL));
+}
+
+/* Takes the text that was read, or why it cannot be embedded. */
+static int take_read(struct pending_row *row, const struct buffer *text, const struct error *bad,
+                     struct error *err)
+{
+    if (bad->code != 0) return pending_refuse(row, bad, err);
+    row->text = memory_copy(text->data, text->size);
+    row->text_size = text->size;
+    return row->text == NULL ? error_nomem(err) : 0;
+}
+
+/* What the content has now of a row that changed. The vector of an earlier flush stays with its
+ * text. */
+static int read_changed(struct semantic_table *table, struct pending_row *row, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists, found;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, row->id, &text, &bad, &exists, &found, err);
+    uint64_t hash = rc == 0 ? content_hash(&text, &bad) : 0;
+    if (rc == 0 && (!found || row->hash != hash || !is_text(row))) {
+        pending_row_deinit(row);
+        row->text = row->refused = NULL;
+        row->vector = NULL;
+        row->text_size = row->dimensions = 0;
+        if (found) rc = take_read(row, &text, &bad, err);
+    }
+    row->hash = hash;
+    row->is_new = !exists;
+    buffer_deinit(&text);
+    return rc;
+}
+
+/* Of all rows of one id the last that changed says what the content has, and replaces the others.
+ */
+static int read_last_changed(struct semantic_table *table, struct pending_row **rows,
+                             size_t *n_rows, struct error *err)
+{
+    size_t n = 0;
+    struct pending_row *last = NULL;
+    for (size_t i = 0; i < *n_rows; i++)
+        if (is_changed(rows[i])) last = rows[i];
+    for (size_t i = 0; i < *n_rows; i++)
+        if (!is_changed(rows[i]) || rows[i] == last) rows[n++] = rows[i];
+    *n_rows = n;
+    return last == NULL ? 0 : read_changed(table, last, err);
+}
+
 /* What all that was written of one id comes to, as if each had been a transaction of its own: a
  * vector that the user gave stays while the text is the same. NULL: what the index holds. */
 static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
@@ -34,7 +95,8 @@ static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
     for (size_t i = 0; i < n_rows; i++) {
         int is_same = last == NULL ? stored != NULL && stored->hash == rows[i]->hash
                                    : last->kind == PENDING_VECTOR && last->hash == rows[i]->hash;
-        if (rows[i]->kind != PENDING_TEXT || !is_same) last = rows[i];
+        int may_stay = rows[i]->kind == PENDING_TEXT || is_changed(rows[i]);
+        if (!may_stay || rows[i]->is_new || !is_same) last = rows[i];
     }
     return last;
 }
@@ -46,27 +108,41 @@ static int is_known(struct semantic_table *table, const struct store_state *stat
 {
     uint64_t hash;
     *known = stored != NULL && !stored->own && stored->hash == row->hash;
-    if (stored != NULL) return 0;
+    if (stored != NULL || row->vector != NULL) return 0;
     int rc = failures_find(&table->store, state, row->id, &hash, known, err);
     if (*known) *known = hash == row->hash;
+    return rc;
+}
+
+/* A row that changed and has no text now: nothing to write if the index does not know it. */
+static int leave_out_unknown(struct semantic_table *table, const struct store_state *state,
+                             struct pending_row **row, int is_stored, struct error *err)
+{
+    uint64_t hash;
+    int has_failed;
+    if (!is_changed(*row) || is_stored) return 0;
+    int rc = failures_find(&table->store, state, (*row)->id, &hash, &has_failed, err);
+    if (rc == 0 && !has_failed) *row = NULL;
     return rc;
 }
 
 /* Takes all rows of one id: *row is what to write, NULL for nothing. A text row needs embedding
  * unless the index holds, or the row already got, what that model made of that text. */
 static int settle(struct semantic_table *table, const struct store_state *state,
-                  struct pending_row *const *rows, size_t n_rows, struct pending_row **row,
-                  int *needed, struct error *err)
+                  struct pending_row **rows, size_t n_rows, struct pending_row **row, int *needed,
+                  struct error *err)
 {
     struct store_row stored;
     int found, known;
-    *row = rows[n_rows - 1];
     *needed = 0;
-    if ((*row)->kind != PENDING_TEXT) return 0;
-    int rc = store_get_row(&table->store, (*row)->id, &stored, &found, err);
+    int rc = read_last_changed(table, rows, &n_rows, err);
+    *row = rows[n_rows - 1];
+    if (rc != 0 || ((*row)->kind != PENDING_TEXT && !is_changed(*row))) return rc;
+    rc = store_get_row(&table->store, (*row)->id, &stored, &found, err);
     if (rc != 0) return rc;
     *row = fold(rows, n_rows, found ? &stored : NULL);
-    if (*row == NULL || (*row)->kind != PENDING_TEXT) return 0;
+    if (*row == NULL) return 0;
+    if (!is_text(*row)) return leave_out_unknown(table, state, row, found, err);
     *needed = (*row)->text != NULL &&
               (((*row)->vector == NULL && (*row)->refused == NULL) || (*row)->fit != state->fit);
     rc = is_known(table, state, *row, found ? &stored : NULL, &known, err);

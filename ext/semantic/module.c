@@ -12,6 +12,7 @@
 #include "semantic/plan.h"
 #include "semantic/registry.h"
 #include "semantic/update.h"
+#include "semantic/upkeep.h"
 #include "sqlite/result.h"
 #include "sqlite/statement.h"
 #include "store/schema.h"
@@ -141,6 +142,8 @@ static int create_table(struct semantic_table *table, struct error *err)
     memory_free(columns);
     if (rc == 0) registry_disown_others(table);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
+    if (rc == 0) rc = semantic_config_defaults(&table->config, err);
+    if (rc == 0) rc = upkeep_create(table, err);
     /* Of a table that is made in a transaction SQLite does not call xBegin. */
     table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
     return rc;
@@ -151,7 +154,9 @@ static int create_table(struct semantic_table *table, struct error *err)
 static int connect_table(struct semantic_table *table, struct error *err)
 {
     char *columns;
-    int rc = schema_read(&table->store, &table->reranker_name, &columns, err);
+    int rc = semantic_config_defaults(&table->config, err);
+    if (rc != 0) return rc;
+    rc = schema_read(&table->store, &table->reranker_name, &columns, err);
     if (rc == 0) rc = columns_parse(table, columns, err);
     if (rc == 0) share_pending(table);
     memory_free(columns);
@@ -182,10 +187,11 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     if (rc == 0) rc = semantic_config_parse(argc, argv, &table->config, &err);
     if (rc == 0) set_store_options(table);
     if (rc == 0) rc = create ? create_table(table, &err) : connect_table(table, &err);
-    if (rc == 0) rc = semantic_config_defaults(&table->config, &err);
     if (rc == 0) rc = declare(table, &err);
+    if (rc == 0) rc = semantic_is_innocuous(table, &table->innocuous, &err);
     if (rc == 0) {
-        sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 0);
+        sqlite3_vtab_config(db, SQLITE_VTAB_CONSTRAINT_SUPPORT, 1);
+        if (table->innocuous) sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
         *opened = &table->base;
         return SQLITE_OK;
     }
@@ -224,7 +230,7 @@ static int destroy(sqlite3_vtab *base)
     if (pending_is_held(table->pending)) return SQLITE_LOCKED;
     /* Nor does anybody remember then that a write has failed half way. */
     if (table->pending->write.step == STORE_TORN) return SQLITE_LOCKED;
-    if (schema_drop(&table->store, &err) != 0)
+    if (upkeep_drop(table, &err) != 0 || schema_drop(&table->store, &err) != 0)
         return result_table_error(base, table->store.name, &err);
     /* Others that the index was connected by may live on, and none hears of this one's rollback. */
     pending_clear(table->pending);
@@ -242,6 +248,7 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     int rc = check_name(name, table->columns, table->n_columns, &err);
     if (rc == 0) rc = flush_pending(table, &err);
     if (rc == 0) rc = schema_rename(&table->store, name, &err);
+    if (rc == 0) rc = upkeep_rename(table, name, &err);
     return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
 }
 

@@ -11,10 +11,31 @@ void pending_row_deinit(struct pending_row *row)
     memory_free(row->vector);
 }
 
+static size_t *bucket_of(const struct semantic_pending *pending, int64_t id)
+{
+    uint64_t mixed = (uint64_t)id * 0x9e3779b97f4a7c15u;
+    return &pending->buckets[(mixed >> 32) & (pending->capacity - 1)];
+}
+
+/* Rows are taken out of their buckets in the opposite order. */
+static void link_row(struct semantic_pending *pending, size_t i)
+{
+    size_t *bucket = bucket_of(pending, pending->rows[i].id);
+    pending->rows[i].before = *bucket;
+    *bucket = i + 1;
+}
+
+static void unlink_last(struct semantic_pending *pending)
+{
+    const struct pending_row *row = &pending->rows[--pending->n_rows];
+    *bucket_of(pending, row->id) = row->before;
+}
+
 static void drop_rows(struct semantic_pending *pending, size_t n_rows)
 {
     while (pending->n_rows > n_rows) {
-        pending_row_deinit(&pending->rows[--pending->n_rows]);
+        unlink_last(pending);
+        pending_row_deinit(&pending->rows[pending->n_rows]);
     }
     if (pending->n_flushed > n_rows) pending->n_flushed = n_rows;
 }
@@ -31,39 +52,71 @@ static void count_bytes(struct semantic_pending *pending)
         pending->n_bytes += size_of(&pending->rows[i]);
 }
 
+static int grow(struct semantic_pending *pending, struct error *err)
+{
+    size_t capacity = pending->capacity == 0 ? 16 : pending->capacity * 2;
+    struct pending_row *rows = memory_realloc(pending->rows, capacity, sizeof *rows);
+    if (rows == NULL) return error_nomem(err);
+    pending->rows = rows;
+    size_t *buckets = memory_zalloc(capacity, sizeof *buckets);
+    if (buckets == NULL) return error_nomem(err);
+    memory_free(pending->buckets);
+    pending->buckets = buckets;
+    pending->capacity = capacity;
+    for (size_t i = 0; i < pending->n_rows; i++) link_row(pending, i);
+    return 0;
+}
+
 int pending_add(struct semantic_pending *pending, struct pending_row *row, struct error *err)
 {
-    if (pending->n_rows == pending->capacity) {
-        size_t capacity = pending->capacity == 0 ? 16 : pending->capacity * 2;
-        struct pending_row *rows = memory_realloc(pending->rows, capacity, sizeof *rows);
-        if (rows == NULL) {
-            pending_row_deinit(row);
-            return error_nomem(err);
-        }
-        pending->rows = rows;
-        pending->capacity = capacity;
+    if (pending->n_rows == pending->capacity && grow(pending, err) != 0) {
+        pending_row_deinit(row);
+        return ERROR_NOMEM;
     }
-    pending->rows[pending->n_rows++] = *row;
+    pending->rows[pending->n_rows] = *row;
+    link_row(pending, pending->n_rows++);
     pending->n_bytes += size_of(row);
     return 0;
 }
 
 const struct pending_row *pending_find(const struct semantic_pending *pending, int64_t id)
 {
-    for (size_t i = pending->n_rows; i > pending->n_flushed; i--)
+    if (pending->capacity == 0) return NULL;
+    for (size_t i = *bucket_of(pending, id); i > pending->n_flushed;
+         i = pending->rows[i - 1].before)
         if (pending->rows[i - 1].id == id) return &pending->rows[i - 1];
     return NULL;
 }
 
+/* Where the rows at the end begin that are about to change, and may not have yet. */
+static size_t find_changing(const struct semantic_pending *pending)
+{
+    size_t i = pending->n_rows;
+    while (i > pending->n_flushed && pending->rows[i - 1].kind == PENDING_CHANGING) i--;
+    return i;
+}
+
+/* Drops all rows but the first and those from `tail` on. */
+static void drop_between(struct semantic_pending *pending, size_t first, size_t tail)
+{
+    size_t n_tail = pending->n_rows - tail;
+    while (pending->n_rows > tail) unlink_last(pending);
+    drop_rows(pending, first);
+    for (size_t i = 0; i < n_tail; i++) {
+        pending->rows[first + i] = pending->rows[tail + i];
+        link_row(pending, pending->n_rows++);
+    }
+}
+
 void pending_flushed(struct semantic_pending *pending)
 {
-    size_t keep = 0;
+    size_t keep = 0, tail = find_changing(pending);
     for (size_t i = 0; i < pending->n_marks; i++) {
         const struct pending_mark *mark = &pending->marks[i];
         if (mark->n_rows > mark->n_flushed && mark->n_rows > keep) keep = mark->n_rows;
     }
-    drop_rows(pending, keep);
-    pending->n_flushed = keep;
+    if (keep < tail) drop_between(pending, keep, tail);
+    pending->n_flushed = keep < tail ? keep : tail;
     pending->n_bytes = 0;
     for (size_t i = 0; i < pending->n_marks; i++)
         if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
@@ -71,7 +124,8 @@ void pending_flushed(struct semantic_pending *pending)
 
 struct store_change pending_change(const struct pending_row *row)
 {
-    if (row->kind == PENDING_DELETE)
+    if (row->kind == PENDING_DELETE ||
+        (row->kind >= PENDING_CHANGED && row->text == NULL && row->refused == NULL))
         return (struct store_change){.kind = STORE_DELETE, .id = row->id};
     if (row->kind == PENDING_BLANK || row->refused != NULL)
         return (struct store_change){.kind = STORE_REFUSE,
@@ -160,6 +214,7 @@ void pending_clear(struct semantic_pending *pending)
 {
     drop_rows(pending, 0);
     memory_free(pending->rows);
+    memory_free(pending->buckets);
     memory_free(pending->marks);
     *pending =
         (struct semantic_pending){.references = pending->references, .write = pending->write};

@@ -12,6 +12,11 @@
  *
  * Savepoints come thick: each row trigger has one (xSavepoint), so a savepoint is no reason to
  * flush.
+ *
+ * A row of the content that changed (upkeep.h) is noted without its text, which a flush reads: what
+ * is there then is what counts. One that is about to change is noted by a trigger that comes before
+ * the change, so a flush in between would see it as it was: those at the end of the list wait on,
+ * until another row has come after them or the transaction ends.
  */
 #ifndef SEMANTIC_PENDING_H
 #define SEMANTIC_PENDING_H
@@ -28,7 +33,8 @@ int pending_add(struct semantic_pending *pending, struct pending_row *row, struc
 /* What is waiting for this id, the latest; NULL if nothing is. */
 const struct pending_row *pending_find(const struct semantic_pending *pending, int64_t id);
 
-/* All rows are in the shadow tables now: drops those that no savepoint can ask for again. */
+/* All rows are in the shadow tables now: drops those that no savepoint can ask for again. Rows at
+ * the end that are about to change stay. */
 void pending_flushed(struct semantic_pending *pending);
 
 /* What the row is for the shadow tables: borrows its text and vector, which it has by now, or the

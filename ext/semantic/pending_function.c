@@ -2,7 +2,8 @@
  * pending_function.c: SELECT * FROM semantic_pending('movie_index' [, schema]).
  *
  * What a sync would write, embedded here and written nowhere: rowid, hash, embedding. Rows to
- * delete come first, without an embedding. embedded.h says what the hash is and who takes the rows.
+ * delete come first, without an embedding; rows that cannot be embedded have none either, but a
+ * (hidden) message. embedded.h says what the hash is and who takes the rows.
  * Any connection can ask, one that may only read too. Batches are those of a sync; one is in memory
  * at a time, and the index is connected for one at a time, so that a row of ours holds no statement
  * on it open.
@@ -21,7 +22,8 @@ enum {
     PENDING_ROWID,
     PENDING_HASH,
     PENDING_EMBEDDING,
-    PENDING_INDEX /* the first argument; the other is the schema */
+    PENDING_INDEX,      /* the first argument; the other is the schema */
+    PENDING_MESSAGE = 5 /* hidden too: rows that cannot be embedded say why */
 };
 
 struct pending_cursor {
@@ -58,19 +60,17 @@ static int collect(struct pending_cursor *cursor, struct error *err)
 static int settle(struct pending_cursor *cursor, struct error *err)
 {
     struct semantic_sync *sync = cursor->sync;
-    int rc;
+    int rc = 0;
     if (cursor->is_deleting && cursor->at < sync->gone.n) return 0;
     if (cursor->is_deleting) cursor->at = 0;
     cursor->is_deleting = 0;
-    for (;;) {
-        /* Rows of which none can be made are a sync's to record. */
-        while (cursor->at < sync->n_rows && sync->rows[cursor->at].vector == NULL) cursor->at++;
-        if (cursor->at < sync->n_rows) return 0;
+    while (rc == 0 && cursor->at == sync->n_rows) {
         rc = sync_failure(sync, err);
-        cursor->base.is_done = sync->n_collected == sync->ids.n;
-        if (rc == 0 && !cursor->base.is_done) rc = collect(cursor, err);
+        cursor->base.is_done = sync->n_collected == sync->n_wanted;
         if (rc != 0 || cursor->base.is_done) return rc;
+        rc = collect(cursor, err);
     }
+    return rc;
 }
 
 static int pending_next(struct table_cursor *base, struct error *err)
@@ -121,11 +121,11 @@ static void pending_column(struct table_cursor *base, sqlite3_context *context, 
         sqlite3_result_int64(context, row == NULL ? sync->gone.items[cursor->at] : row->id);
     } else if (column == PENDING_HASH) {
         char hash[EMBEDDED_HASH_SIZE];
-        struct span none = {"", 0};
-        embedded_hash(&cursor->state, row == NULL ? none : (struct span){row->text, row->text_size},
-                      hash);
+        embedded_hash(&cursor->state, row == NULL ? EMBEDDED_NO_TEXT : row->hash, hash);
         sqlite3_result_text(context, hash, -1, SQLITE_TRANSIENT);
-    } else if (row != NULL) {
+    } else if (column == PENDING_MESSAGE && row != NULL && row->refused != NULL) {
+        sqlite3_result_text(context, row->refused, -1, SQLITE_TRANSIENT);
+    } else if (column == PENDING_EMBEDDING && row != NULL && row->vector != NULL) {
         sqlite3_result_blob64(context, row->vector, row->dimensions * sizeof *row->vector,
                               SQLITE_TRANSIENT);
     }
@@ -134,7 +134,8 @@ static void pending_column(struct table_cursor *base, sqlite3_context *context, 
 static const struct table_function pending_function = {
     .name = "semantic_pending",
     .usage = "the name of a semantic_index: semantic_pending('movie_index')",
-    .declaration = "CREATE TABLE x(rowid, hash, embedding, \"index\" HIDDEN, schema HIDDEN)",
+    .declaration =
+        "CREATE TABLE x(rowid, hash, embedding, \"index\" HIDDEN, schema HIDDEN, message HIDDEN)",
     .first_argument = PENDING_INDEX,
     .n_arguments = 2,
     .n_needed = 1,

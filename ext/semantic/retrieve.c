@@ -45,12 +45,21 @@ static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *
     return rc;
 }
 
+/* The query whose text is the one of that number. */
+static size_t query_of_text(const struct retrieval *retrieval, size_t text)
+{
+    size_t i = 0;
+    for (size_t n = 0; retrieval->queries[i].text.data == NULL || n++ < text;) i++;
+    return i;
+}
+
 static int embed_texts(struct retrieval *retrieval, struct error *err)
 {
     struct semantic_table *table = retrieval->table;
     struct catalog_entry *entry;
     struct model *fitted;
     struct span *texts;
+    struct catalog_refusals refusals = {0};
     size_t n;
     int rc = list_texts(retrieval, &texts, &n, err);
     if (rc == 0 && n > 0) {
@@ -59,8 +68,13 @@ static int embed_texts(struct retrieval *retrieval, struct error *err)
         rc = semantic_embedder(table, &retrieval->state, &entry, &fitted, err);
         if (rc == 0)
             rc = catalog_embed(table->connection->catalog, entry, fitted, &request,
-                               &retrieval->embeddings, NULL, err);
+                               &retrieval->embeddings, n > 1 ? &refusals : NULL, err);
     }
+    if (rc == 0 && refusals.n > 0) {
+        retrieval->blamed = query_of_text(retrieval, refusals.items[0].text);
+        rc = error_set(err, ERROR_INVALID, "%s", refusals.items[0].why.text);
+    }
+    catalog_refusals_deinit(&refusals);
     const float *vector = retrieval->embeddings.vectors;
     size_t dimensions = retrieval->embeddings.dimensions;
     for (size_t i = 0; rc == 0 && n > 0 && i < retrieval->n_queries; i++) {

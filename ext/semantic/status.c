@@ -6,6 +6,8 @@
  * not be told is NULL, and `problem` says why, a line for each thing that is broken; `advice` has a
  * line for each thing that is to be done, whose first word is a command where one does it.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -16,7 +18,7 @@
 #include "semantic/semantic.h"
 #include "semantic/sync.h"
 #include "sqlite/table_function.h"
-#include "store/figures.h"
+#include "store/failures.h"
 #include "store/write.h"
 
 #define MAX_LINES ((size_t)1 << 16)
@@ -47,10 +49,9 @@ struct status_cursor {
     struct store_state state;
     int has_state;
     int64_t numbers[STATUS_N_NUMBERS];
-    unsigned known;  /* numbers, as bits */
-    int64_t n_texts; /* content rows that have one */
-    struct buffer problem, advice;
-    struct error last; /* line of problem */
+    unsigned known;                /* numbers, as bits */
+    int64_t n_texts;               /* content rows that have one */
+    struct buffer problem, advice; /* lines; NUL terminated where there are any */
 };
 
 static void status_free(struct table_cursor *base)
@@ -71,6 +72,20 @@ static int is_known(const struct status_cursor *cursor, int column)
     return (int)(cursor->known >> column & 1);
 }
 
+static int add_line(struct buffer *lines, struct error *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int add_line(struct buffer *lines, struct error *err, const char *format, ...)
+{
+    char line[sizeof err->text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (lines->size > 0) lines->data[lines->size - 1] = '\n';
+    return buffer_append(lines, line, strlen(line) + 1, err);
+}
+
 /* A failure to find something out is a line of `problem`, once, and no error: unless it tells
  * nothing of the index. */
 static int excuse(struct status_cursor *cursor, int rc, const struct error *why, struct error *err)
@@ -82,36 +97,43 @@ static int excuse(struct status_cursor *cursor, int rc, const struct error *why,
         *err = *why;
         return rc;
     }
-    if (strcmp(cursor->last.text, why->text) == 0) return 0;
-    cursor->last = *why;
-    return buffer_format(&cursor->problem, err, "%s%s", cursor->problem.size > 0 ? "\n" : "",
-                         why->text);
+    if (cursor->problem.size > 0 && strstr(cursor->problem.data, why->text) != NULL) return 0;
+    return add_line(&cursor->problem, err, "%s", why->text);
 }
 
-static int count(struct status_cursor *cursor, int column, enum store_figure which,
-                 struct error *err)
+static int ask(struct status_cursor *cursor, int column, enum store_question which,
+               struct error *err)
 {
     struct error why;
-    int64_t figure;
-    int rc = store_figure(&cursor->index->store, which, &figure, &why);
-    if (rc != 0) return excuse(cursor, rc, &why, err);
-    set_number(cursor, column, figure);
-    return 0;
+    int64_t answer;
+    int rc = store_ask(&cursor->index->store, which, 0, 0, &answer, &why);
+    if (rc == 0) set_number(cursor, column, answer);
+    else cursor->known &= ~(1u << column);
+    return excuse(cursor, rc, &why, err);
 }
 
+/* Blocks hold codes, or else the vectors. */
 static int count_bytes(struct status_cursor *cursor, struct error *err)
 {
-    static const enum store_figure parts[] = {STORE_VECTOR_BYTES, STORE_CODE_BYTES,
-                                              STORE_TEXT_BYTES, STORE_MODEL_BYTES};
+    const struct store *store = &cursor->index->store;
+    int has_codes = store_keeps_vectors(store), rc;
+    for (int i = STATUS_VECTOR_BYTES; i <= STATUS_MODEL_BYTES; i++) set_number(cursor, i, 0);
+    rc = ask(cursor, has_codes ? STATUS_CODE_BYTES : STATUS_VECTOR_BYTES, STORE_DATA_BYTES, err);
+    if (rc == 0 && has_codes) rc = ask(cursor, STATUS_VECTOR_BYTES, STORE_VECTOR_BYTES, err);
+    if (rc == 0 && store->options.keeps_texts)
+        rc = ask(cursor, STATUS_TEXT_BYTES, STORE_TEXT_BYTES, err);
+    return rc == 0 ? ask(cursor, STATUS_MODEL_BYTES, STORE_MODEL_BYTES, err) : rc;
+}
+
+static void sum_bytes(struct status_cursor *cursor)
+{
     int64_t sum = 0;
-    int n_known = 0, rc = 0;
-    for (int i = 0; rc == 0 && i < 4; i++) {
-        rc = count(cursor, STATUS_VECTOR_BYTES + i, parts[i], err);
-        sum += cursor->numbers[STATUS_VECTOR_BYTES + i];
-        n_known += is_known(cursor, STATUS_VECTOR_BYTES + i);
+    int all_known = 1;
+    for (int i = STATUS_VECTOR_BYTES; i <= STATUS_MODEL_BYTES; i++) {
+        sum += cursor->numbers[i];
+        all_known &= is_known(cursor, i);
     }
-    if (rc == 0 && n_known == 4) set_number(cursor, STATUS_BYTES, sum);
-    return rc;
+    if (all_known) set_number(cursor, STATUS_BYTES, sum);
 }
 
 /* What X_config says, and whether the model is there as it was. *fittable: it can be fitted. */
@@ -129,8 +151,7 @@ static int read_model(struct status_cursor *cursor, int *fittable, struct error 
     rc = semantic_embedder(index, &cursor->state, &entry, &fitted, &why);
     if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
     rc = excuse(cursor, rc, &why, err);
-    if (rc == 0 && cursor->state.fit != 0)
-        rc = count(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);
+    if (rc == 0 && cursor->state.fit != 0) rc = ask(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);
     if (cursor->numbers[STATUS_FITTED_ON] <= 0) cursor->known &= ~(1u << STATUS_FITTED_ON);
     return rc;
 }
@@ -164,21 +185,28 @@ static int compare(struct status_cursor *cursor, int fittable, struct error *err
     return 0;
 }
 
+static int count_failures(struct status_cursor *cursor, struct error *err)
+{
+    struct error why;
+    int64_t n;
+    if (!cursor->has_state) return 0;
+    int rc = failures_count(&cursor->index->store, &cursor->state, &n, &why);
+    if (rc == 0) set_number(cursor, STATUS_FAILED, n);
+    return excuse(cursor, rc, &why, err);
+}
+
 static int measure(struct status_cursor *cursor, struct error *err)
 {
-    struct store *store = &cursor->index->store;
     struct error why;
-    int64_t n_rows;
     int fittable;
-    int rc = excuse(cursor, store_write_check(store, &why), &why, err);
+    int rc = excuse(cursor, store_write_check(&cursor->index->store, &why), &why, err);
     if (rc == 0) rc = read_model(cursor, &fittable, err);
-    if (rc != 0) return rc;
-    rc = store_ask(store, STORE_N_ROWS, 0, 0, &n_rows, &why);
-    if (rc == 0) set_number(cursor, STATUS_ROWS, n_rows);
-    rc = excuse(cursor, rc, &why, err);
+    if (rc == 0) rc = ask(cursor, STATUS_ROWS, STORE_N_ROWS, err);
     if (rc == 0) rc = compare(cursor, fittable, err);
-    if (rc == 0) rc = count(cursor, STATUS_FAILED, STORE_N_FAILED, err);
-    return rc == 0 ? count_bytes(cursor, err) : rc;
+    if (rc == 0) rc = count_failures(cursor, err);
+    if (rc == 0) rc = count_bytes(cursor, err);
+    sum_bytes(cursor);
+    return rc;
 }
 
 static int advise(struct status_cursor *cursor, struct error *err)
@@ -189,18 +217,15 @@ static int advise(struct status_cursor *cursor, struct error *err)
               failed = numbers[STATUS_FAILED], fitted_on = numbers[STATUS_FITTED_ON];
     int rc = 0;
     if (pending > 0)
-        rc = buffer_format(advice, err, "sync: %lld row%s pending\n", pending,
-                           pending == 1 ? " is" : "s are");
+        rc = add_line(advice, err, "sync: %lld row%s pending", pending,
+                      pending == 1 ? " is" : "s are");
     if (rc == 0 && gone > 0)
-        rc = buffer_format(advice, err, "sync: %lld row%s gone\n", gone,
-                           gone == 1 ? " is" : "s are");
+        rc = add_line(advice, err, "sync: %lld row%s gone", gone, gone == 1 ? " is" : "s are");
     if (rc == 0 && failed > 0)
-        rc = buffer_format(advice, err, "retry: %lld row%s failed\n", failed,
-                           failed == 1 ? "" : "s");
+        rc = add_line(advice, err, "retry: %lld row%s failed", failed, failed == 1 ? "" : "s");
     if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
-        rc = buffer_format(advice, err, "rebuild: fitted on %lld of %lld rows\n", fitted_on,
-                           (long long)cursor->n_texts);
-    if (advice->size > 0) advice->size--; /* the last line's end */
+        rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
+                      (long long)cursor->n_texts);
     return rc;
 }
 
@@ -241,8 +266,7 @@ static int status_next(struct table_cursor *base, struct error *err)
 
 static void result_lines(sqlite3_context *context, const struct buffer *lines)
 {
-    if (lines->size > 0)
-        sqlite3_result_text64(context, lines->data, lines->size, SQLITE_TRANSIENT, SQLITE_UTF8);
+    if (lines->size > 0) sqlite3_result_text(context, lines->data, -1, SQLITE_TRANSIENT);
 }
 
 static void status_column(struct table_cursor *base, sqlite3_context *context, int column)

@@ -161,7 +161,7 @@ static int choose_model(struct semantic_sync *sync, const struct store_state *st
     struct model *fitted;
     if (kind != SYNC_REBUILD) return semantic_embedder(table, state, &sync->entry, &fitted, err);
     const char *name = table->config.model != NULL ? table->config.model : state->model;
-    return catalog_find(table->connection->catalog, name, MODEL_EMBED, &sync->entry, err);
+    return semantic_find_model(table, name, MODEL_EMBED, &sync->entry, err);
 }
 
 struct progress_counts sync_counts(const struct semantic_sync *sync)
@@ -529,15 +529,18 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
 }
 
-/* What stands for all of it. */
+static uint64_t hash_ids(const struct sync_ids *ids, uint64_t what, uint64_t before)
+{
+    return ids->n == 0 ? before
+                       : hash_bytes(ids->items, ids->n * sizeof *ids->items, before + what);
+}
+
+/* What stands for all of it: of rows that are only put the same as when they come one by one. */
 static uint64_t hash_batch(const struct semantic_sync *sync, const struct batch *batch)
 {
     const char *name = catalog_entry_name(sync->entry);
     uint64_t hash = store_hash_changes(batch->changes, sync->n_rows, 0);
-    if (!sync->started) {
-        hash = hash_bytes(sync->gone.items, sync->gone.n * sizeof *sync->gone.items, hash);
-        hash = hash_bytes(sync->settled.items, sync->settled.n * sizeof *sync->settled.items, hash);
-    }
+    if (!sync->started) hash = hash_ids(&sync->settled, 2, hash_ids(&sync->gone, 1, hash));
     if (!batch->is_new_model) return hash;
     const uint64_t numbers[] = {(uint64_t)batch->fit, batch->dimensions};
     return hash_bytes(name, strlen(name), hash_bytes(numbers, sizeof numbers, hash));

@@ -9,11 +9,11 @@
  *   update       xUpdate, transactions          sync_function  semantic_sync
  *   pending      rows that wait                 estimate       semantic_estimate
  *   flush        writing them                   search_each    semantic_search_each
- *   command      'sync', 'rebuild', ...         recall         semantic_recall
- *   registry     the tables connected now       failures       semantic_failures
- *   progress     what syncs are doing           status         semantic_status
- *   embedded     rows embedded elsewhere        pending_function  semantic_pending
- *   semantic     what is registered
+ *   upkeep       triggers on the content        recall         semantic_recall
+ *   command      'sync', 'rebuild', ...         failures_function  semantic_failures
+ *   registry     the tables connected now       status         semantic_status
+ *   progress     what syncs are doing           pending_function  semantic_pending
+ *   embedded     rows embedded elsewhere        semantic       what is registered
  *
  * The shadow tables are store/'s.
  */
@@ -38,26 +38,31 @@ enum semantic_column_number {
     COLUMN_CONTENT /* the first content column */
 };
 
-/* A row written in this transaction. */
+/* A row written in this transaction. CHANGED: the content was; what that comes to is read when the
+ * rows are written. CHANGING: the content is about to change, see pending.h. */
 enum pending_kind {
     PENDING_TEXT,
     PENDING_VECTOR,
     PENDING_BLANK, /* without content: a text with nothing to embed, which is kept */
-    PENDING_DELETE
+    PENDING_DELETE,
+    PENDING_CHANGED,
+    PENDING_CHANGING
 };
 
 struct pending_row {
     enum pending_kind kind;
     int64_t id;
+    size_t before; /* the row before it in its bucket, from 1 on; 0: none */
+    int is_new;    /* what was of that id before is gone, as after a DELETE */
     uint64_t hash;
-    char
-        *text; /* owned; PENDING_TEXT: what to embed; without content also of the others, or NULL */
+    char *text; /* owned; PENDING_TEXT: what to embed; without content also of the others, or NULL;
+                   of a row that changed, what a flush has read */
     size_t text_size;
     char *refused; /* owned; of PENDING_TEXT, why that text cannot be embedded; NULL: not known to
                       be so. Without a text it was not even one */
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
-    int64_t fit; /* the fit that made the vector of a PENDING_TEXT, or refused its text */
+    int64_t fit; /* the fit that made the vector of a text, or refused it */
 };
 
 /* Where the buffer stood when a savepoint began. */
@@ -70,8 +75,9 @@ struct pending_mark {
 struct semantic_pending {
     int references;
     struct pending_row *rows; /* [n_rows]; the first n_flushed of them are in the shadow tables */
-    size_t n_rows, n_flushed, capacity;
-    size_t n_bytes; /* texts and vectors of the rows not flushed */
+    size_t n_rows, n_flushed, capacity; /* a power of two */
+    size_t *buckets; /* [capacity] the last row of the ids that share it, from 1 on; 0: none */
+    size_t n_bytes;  /* texts and vectors of the rows not flushed */
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
@@ -91,6 +97,7 @@ struct semantic_table {
     struct semantic_column *columns;
     size_t n_columns;
     char *reranker_name;  /* as stored; owned */
+    int innocuous;        /* as SQLite was told, see embedder.h */
     struct error broken;  /* set when X_config cannot be read: every use but DROP reports it */
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;

@@ -15,13 +15,16 @@
 #include "store/write.h"
 #include "text/blank.h"
 
+/* Takes over what the row owns. When much waits that is written first: a statement that fails then
+ * has noted nothing. */
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
     struct semantic_pending *pending = table->pending;
-    int rc = pending_add(pending, row, err);
-    if (rc == 0 && (pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
-                    pending->n_bytes >= PENDING_MAX_BYTES))
-        rc = flush_pending(table, err);
+    int is_full = pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
+                  pending->n_bytes >= PENDING_MAX_BYTES;
+    int rc = is_full ? flush_pending(table, err) : 0;
+    if (rc == 0) return pending_add(pending, row, err);
+    pending_row_deinit(row);
     return rc;
 }
 
@@ -168,11 +171,33 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
     return rc;
 }
 
-/* One row written: new, or again. */
-static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **columns,
+/* Whether an index with texts of its own has the row, or will when what waits is written. */
+static int is_taken(struct semantic_table *table, int64_t id, int *taken, struct error *err)
+{
+    const struct pending_row *waiting = pending_find(table->pending, id);
+    if (waiting == NULL) return store_has_row(&table->store, id, taken, err);
+    *taken = waiting->kind != PENDING_DELETE;
+    return 0;
+}
+
+/* What the statement says of a row that is there (sqlite3_vtab_on_conflict). An index of a content
+ * table takes each for "look at it again". *is_new: it replaces what is there. */
+static int check_conflict(struct semantic_table *table, int64_t id, int *is_new, int *conflict,
+                          struct error *err)
+{
+    int taken;
+    if (table->config.content != NULL) return 0;
+    int rc = is_taken(table, id, &taken, err);
+    *is_new = rc == 0 && taken;
+    *conflict = *is_new && sqlite3_vtab_on_conflict(table->store.db) != SQLITE_REPLACE;
+    return rc;
+}
+
+/* One row written: new, or again; `is_new`: nothing of what was there stays. */
+static int put_row(struct semantic_table *table, int64_t id, int is_new, sqlite3_value **columns,
                    struct error *err)
 {
-    struct pending_row row = {.kind = PENDING_TEXT, .id = id};
+    struct pending_row row = {.kind = PENDING_TEXT, .id = id, .is_new = is_new};
     int indexable = 1, rc = 0;
     if (is_given(columns[COLUMN_EMBEDDING])) {
         row.kind = PENDING_VECTOR;
@@ -190,29 +215,44 @@ static int put_row(struct semantic_table *table, int64_t id, sqlite3_value **col
     return add_pending(table, &row, err);
 }
 
+/* Notes a row of the content that changed, or is about to: it is read when it is written. */
+static int note_changed(struct semantic_table *table, enum pending_kind kind, sqlite3_value *id,
+                        struct error *err)
+{
+    const char *name = table->store.name;
+    const char *word = kind == PENDING_CHANGED ? "changed" : "changing";
+    if (table->config.content == NULL)
+        return error_set(err, ERROR_INVALID,
+                         "'%s' is of a row of the content table, and %s has texts of its own", word,
+                         name);
+    if (sqlite3_value_type(id) == SQLITE_NULL)
+        return error_set(err, ERROR_INVALID,
+                         "'%s' needs a row: INSERT INTO %s(%s, rowid) VALUES ('%s', 7)", word, name,
+                         name, word);
+    struct pending_row row = {.kind = kind, .id = sqlite3_value_int64(id)};
+    return add_pending(table, &row, err);
+}
+
 /* A row that semantic_pending gave, see embedded.h. */
 static int put_embedded(struct semantic_table *table, int64_t id, const char *hash,
-                        sqlite3_value *embedding, struct error *err)
+                        sqlite3_value *embedding, int *conflict, struct error *err)
 {
     struct pending_row row = {.kind = PENDING_TEXT, .id = id};
     int needed = 0;
     int rc = embedded_settle(table, hash, is_given(embedding), &row, &needed, err);
+    *conflict = rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT;
     if (rc == 0 && is_given(embedding)) {
         rc = copy_vector(embedding, table, &row, err);
         if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
     }
     if (rc == 0 && needed) return add_pending(table, &row, err);
-    memory_free(row.text);
-    memory_free(row.vector);
-    return rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT &&
-                   sqlite3_vtab_on_conflict(table->store.db) == SQLITE_IGNORE
-               ? 0
-               : rc;
+    pending_row_deinit(&row);
+    return rc;
 }
 
-/* INSERT INTO x(x) VALUES ('...'); 'embedded ...' alone comes with a row. */
+/* INSERT INTO x(x) VALUES ('...'); 'embedded ...', 'changed' and 'changing' come with a row. */
 static int take_command(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
-                        struct error *err)
+                        int *conflict, struct error *err)
 {
     static const char embedded[] = "embedded ";
     sqlite3_value **columns = argv + 2;
@@ -225,25 +265,35 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
                              is_row ? "'embedded' takes a rowid and an embedding: name no other "
                                       "column"
                                     : "a command stands alone: name no other column");
+    if (sqlite3_stricmp(text, "changed") == 0)
+        return note_changed(table, PENDING_CHANGED, argv[1], err);
+    if (sqlite3_stricmp(text, "changing") == 0)
+        return note_changed(table, PENDING_CHANGING, argv[1], err);
     if (!is_row) return semantic_command(table, text, err);
     int64_t id;
     if (!argument_integer(argv[1], &id))
         return error_set(err, ERROR_INVALID, "'embedded' needs the rowid of its row");
     *rowid = id;
-    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING], err);
+    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING],
+                        conflict, err);
 }
 
 static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_int64 *rowid,
-                  struct error *err)
+                  int *conflict, struct error *err)
 {
     sqlite3_value **columns = argv + 2;
     if (sqlite3_value_type(columns[COLUMN_TABLE]) != SQLITE_NULL)
-        return take_command(table, argv, rowid, err);
+        return take_command(table, argv, rowid, conflict, err);
     int64_t id = 0;
+    int is_new = 0;
     int rc = check_columns(table, columns, 0, err);
-    if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) rc = next_id(table, &id, err);
-    else if (rc == 0) id = sqlite3_value_int64(argv[1]);
-    if (rc == 0) rc = put_row(table, id, columns, err);
+    if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) {
+        rc = next_id(table, &id, err);
+    } else if (rc == 0) {
+        id = sqlite3_value_int64(argv[1]);
+        rc = check_conflict(table, id, &is_new, conflict, err);
+    }
+    if (rc == 0 && !*conflict) rc = put_row(table, id, is_new, columns, err);
     *rowid = id;
     return rc;
 }
@@ -260,19 +310,31 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
-    return rc == 0 ? put_row(table, id, columns, err) : rc;
+    return rc == 0 ? put_row(table, id, 0, columns, err) : rc;
+}
+
+/* SQLITE_CONSTRAINT, and before SQLite 3.41 none of its extended codes, makes SQLite do what the
+ * statement says of conflicts. Only while nothing was changed: never because a write of ours met
+ * one, in tables that were tampered with. */
+static int result_conflict(sqlite3_vtab *base, const char *name)
+{
+    sqlite3_free(base->zErrMsg);
+    base->zErrMsg = sqlite3_mprintf("UNIQUE constraint failed: %s.rowid", name);
+    return base->zErrMsg == NULL ? SQLITE_NOMEM : SQLITE_CONSTRAINT;
 }
 
 int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_int64 *rowid)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err = table->broken;
-    int rc = err.code;
+    int rc = err.code, conflict = 0;
     if (rc == 0 && argc == 1) rc = delete_row(table, sqlite3_value_int64(argv[0]), &err);
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
-        rc = insert(table, argv, rowid, &err);
+        rc = insert(table, argv, rowid, &conflict, &err);
     else if (rc == 0) rc = change(table, argv, &err);
-    return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);
+    if (rc == 0) return conflict ? result_conflict(base, table->store.name) : SQLITE_OK;
+    rc = result_table_error(base, table->store.name, &err);
+    return (rc & 0xff) == SQLITE_CONSTRAINT && !conflict ? SQLITE_ERROR : rc;
 }
 
 int semantic_begin(sqlite3_vtab *base)

@@ -63,7 +63,9 @@ static int best_index(sqlite3_vtab *table, sqlite3_index_info *info)
     for (int i = 0; i < info->nConstraint; i++) {
         const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
         int argument = constraint->iColumn - function->first_argument;
-        if (argument < 0 || constraint->op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+        if (argument < 0 || argument >= function->n_arguments ||
+            constraint->op != SQLITE_INDEX_CONSTRAINT_EQ)
+            continue;
         if (!constraint->usable) return SQLITE_CONSTRAINT;
         at[argument] = i;
     }
@@ -176,7 +178,8 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int numbe
     struct table_cursor *cursor = (struct table_cursor *)base;
     const struct table_function *function = function_of(base->pVtab);
     int argument = number - function->first_argument;
-    if (argument < 0) function->column(cursor, context, number);
+    if (argument < 0 || argument >= function->n_arguments)
+        function->column(cursor, context, number);
     else if (cursor->arguments[argument] != NULL)
         sqlite3_result_value(context, cursor->arguments[argument]);
     return SQLITE_OK;

@@ -31,7 +31,7 @@ struct table_cursor {
 struct table_function {
     const char *name, *usage;  /* "a text: chunk_each(text)": what was expected if arguments lack */
     const char *declaration;   /* its CREATE TABLE */
-    int first_argument;        /* a column */
+    int first_argument;        /* a column; what comes after them are columns, hidden ones */
     int n_arguments, n_needed; /* if one of those needed is NULL, there are no rows */
     unsigned rising, falling;  /* columns, as bits: what rows come in the order of anyway */
     int is_direct_only;        /* not for views and triggers */

@@ -75,6 +75,20 @@ static int check_free_of(const struct store *store, const char *name, size_t i, 
     return rc;
 }
 
+/* Not even of those that this index lacks. */
+static int check_free(const struct store *store, const char *name, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) rc = check_free_of(store, name, i, err);
+    return rc;
+}
+
+static int create(struct store *store, size_t i, struct error *err)
+{
+    return statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
+                             store->name, shadows[i].suffix, shadows[i].definition);
+}
+
 /* 'created': no other index of the schema has it, as the schema changes with each; after a CREATE
  * that was rolled back the same one comes again. */
 static int number_created(struct store *store, const struct schema_config *config,
@@ -102,20 +116,6 @@ static int number_created(struct store *store, const struct schema_config *confi
     }
     sqlite3_finalize(statement);
     return rc;
-}
-
-/* Not even of those that this index lacks. */
-static int check_free(const struct store *store, const char *name, struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) rc = check_free_of(store, name, i, err);
-    return rc;
-}
-
-static int create(struct store *store, size_t i, struct error *err)
-{
-    return statement_execute(store->db, err, "CREATE TABLE \"%w\".\"%w_%w\"(%s", store->schema,
-                             store->name, shadows[i].suffix, shadows[i].definition);
 }
 
 int schema_create(struct store *store, const struct schema_config *config, struct error *err)

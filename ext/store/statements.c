@@ -21,6 +21,12 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_HAS_TEXT] = "SELECT 1 FROM " X_TEXT " WHERE id = ?1",
     [STORE_N_FAILURES] = "SELECT count(*) FROM " X_FAILURES,
     [STORE_ANY_FAILURE] = "SELECT 1 FROM " X_FAILURES " LIMIT 1",
+    /* Lengths of BLOBs are in the heads of their rows: nothing of them is read. */
+    [STORE_VECTOR_BYTES] = "SELECT sum(length(vector)) FROM " X_VECTORS,
+    [STORE_DATA_BYTES] = "SELECT sum(length(bytes)) FROM " X_DATA,
+    [STORE_TEXT_BYTES] = "SELECT sum(length(CAST(text AS BLOB))) FROM " X_TEXT,
+    [STORE_MODEL_BYTES] = "SELECT sum(length(bytes)) FROM " X_MODEL,
+    [STORE_FITTED_ON] = "SELECT value FROM " X_CONFIG " WHERE key = 'fitted_on'",
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG
                    " WHERE key IN ('created', 'dimensions', 'failures', 'fit', "
                    "'format', 'generation', 'identity', 'model', 'partitions')",

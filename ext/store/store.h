@@ -1,9 +1,8 @@
 /*
  * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
  *
- * All SQL on them is in statements.c, store.c, schema.c and figures.c; what the words and numbers in
- * them are for is told by those who ask. An index named X has (all are ours alone; read as hostile
- * input):
+ * All SQL on them is in statements.c, store.c and schema.c; what the words and numbers in them are
+ * for is told by those who ask. An index named X has (all are ours alone; read as hostile input):
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
@@ -112,6 +111,13 @@ enum store_question {
     STORE_HAS_TEXT,    /* (id): 1, where texts are kept */
     STORE_N_FAILURES,  /* where there is X_failures, as the next: see failures.h */
     STORE_ANY_FAILURE, /* 1: there is one */
+    /* Bytes of contents: SQLite adds some percent (heads of pages and rows, the rest of a page),
+     * which only the table dbstat would tell, and it reads every page. */
+    STORE_VECTOR_BYTES, /* of X_vectors, where there is one */
+    STORE_DATA_BYTES,
+    STORE_TEXT_BYTES, /* where texts are kept */
+    STORE_MODEL_BYTES,
+    STORE_FITTED_ON,
     STORE_N_QUESTIONS
 };
 
@@ -141,7 +147,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 33
+#define STORE_N_KEPT 38
 
 struct store {
     struct connection *connection; /* borrowed, for its settings */

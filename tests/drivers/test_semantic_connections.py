@@ -14,25 +14,57 @@ class Concurrency(Base):
     def setUp(self):
         super().setUp()
         self.big = [(i, f"Film {i}", f"Words of number {i * 7919} and {i * 31}")
-                    for i in range(1, 2001)]
+                    for i in range(1, 801)]
 
     def fill(self, journal):
         self.db.execute(f"PRAGMA journal_mode = {journal}")
         add_films(self.db, films=self.big)
         add_index(self.db)
 
+    def meanwhile(self, action):
+        """Within the statements of self.db, once a sync has stored rows: calls action(other, rows),
+        `other` being another connection, until it returns something."""
+        other = connect(self.path, timeout=0)
+        self.addCleanup(other.close)
+        watcher = connect(":memory:")
+        self.addCleanup(watcher.close)
+
+        def look():
+            stored = watcher.execute("SELECT max(embedded) FROM semantic_progress "
+                                     "WHERE state <> 'done'").fetchone()[0]
+            try:
+                if stored and action(other, stored):
+                    self.db.set_progress_handler(None, 0)
+            except sqlite3.OperationalError as error:
+                self.assertIn("locked", str(error))
+            return 0
+
+        self.db.set_progress_handler(look, 1000)
+
     def test_batches_are_committed(self):
         self.fill("delete")
-        other = connect(self.path)
-        self.addCleanup(other.close)
         seen = []
-        for embedded, pending in self.db.execute(
-            "SELECT embedded, pending FROM semantic_sync('ix')"):
-            seen.append((embedded, pending))
-            self.assertGreaterEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0],
-                                    embedded)
-        self.assertGreater(len(seen), 1)
-        self.assertEqual(seen[-1], (2000, 0))
+
+        def look(other, stored):
+            self.assertGreaterEqual(other.execute("SELECT count(*) FROM ix").fetchone()[0], stored)
+            seen.append(stored)
+
+        self.meanwhile(look)
+        reports = self.rows("SELECT embedded, pending FROM semantic_sync('ix')")
+        self.assertGreater(len(reports), 1)
+        self.assertEqual(reports[-1], (800, 0))
+        self.assertGreater(len(set(seen)), 1)
+
+    def test_one_step_does_all(self):
+        self.fill("delete")
+        for sql in ("SELECT * FROM semantic_sync('ix')", "SELECT 1 FROM semantic_sync('ix') LIMIT 1",
+                    "INSERT INTO ix(ix) VALUES ('sync')"):
+            self.db.execute("DELETE FROM ix")
+            self.db.execute(sql)
+            self.assertEqual(self.one("SELECT count(*) FROM ix"), 800, sql)
+        self.db.execute("DELETE FROM ix")
+        self.db.executescript("SELECT * FROM semantic_sync('ix')")
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 800)
 
     def test_inside_a_transaction_nothing_is_committed(self):
         self.fill("wal")
@@ -46,35 +78,37 @@ class Concurrency(Base):
 
     def test_another_writer_in_wal(self):
         self.fill("wal")
-        other = connect(self.path)
-        self.addCleanup(other.close)
-        with self.assertRaisesRegex(sqlite3.OperationalError, "kept, call again"):
-            for row in self.db.execute("SELECT embedded FROM semantic_sync('ix')"):
-                other.execute("CREATE TABLE IF NOT EXISTS log(x)")
-                other.execute("INSERT INTO log VALUES (1)")
+        self.meanwhile(lambda other, stored: other.execute("CREATE TABLE log(x)"))
+        with self.assertRaises(sqlite3.OperationalError) as raised:
+            self.rows("SELECT embedded FROM semantic_sync('ix')")
         kept = self.one("SELECT count(*) FROM ix")
         self.assertGreater(kept, 0)
+        self.assertRegex(str(raised.exception), f"{kept} rows .*kept, call again .*: another "
+                         "connection wrote meanwhile")
         last = self.rows("SELECT embedded, pending FROM semantic_sync('ix')")[-1]
-        self.assertEqual(last, (2000 - kept, 0))
+        self.assertEqual(last, (800 - kept, 0))
         self.check()
 
     def test_another_writer_holds_the_lock(self):
         self.fill("delete")
         self.db.execute("PRAGMA busy_timeout = 60")
-        other = connect(self.path)
-        self.addCleanup(other.close)
-        cursor = self.db.execute("SELECT embedded FROM semantic_sync('ix')")
-        cursor.fetchone()
-        other.execute("BEGIN IMMEDIATE")
-        with self.assertRaisesRegex(sqlite3.OperationalError, "another connection is writing"):
-            cursor.fetchall()
-        other.execute("ROLLBACK")
+        others = []
+
+        def block(other, stored):
+            other.execute("BEGIN IMMEDIATE")
+            others.append(other)
+            return True
+
+        self.meanwhile(block)
+        self.fails("rows .*kept, call again .*: another connection is writing",
+                   "SELECT embedded FROM semantic_sync('ix')")
+        others[0].execute("ROLLBACK")
         kept = self.one("SELECT count(*) FROM ix")
         self.db.execute("PRAGMA busy_timeout = 20000")
         blocker = threading.Thread(target=self.hold_the_lock, args=(0.2,))
         blocker.start()
         self.addCleanup(blocker.join)
-        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 2000 - kept)
+        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 800 - kept)
 
     def hold_the_lock(self, seconds):
         db = connect(self.path)
@@ -107,34 +141,25 @@ class Concurrency(Base):
         for thread in threads:
             thread.join()
         self.assertEqual(errors, [])
-        self.assertEqual(self.one("SELECT count(*) FROM ix"), 2080)
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 880)
         self.check()
 
     def test_interrupt_of_semantic_sync_keeps_batches(self):
         self.fill("delete")
-        cursor = self.db.execute("SELECT embedded, pending FROM semantic_sync('ix')")
-        cursor.fetchone()
-        stop = threading.Event()
 
-        def interrupt():
-            while not stop.is_set():
-                self.db.interrupt()
-                time.sleep(0.001)
+        def interrupt(other, stored):
+            self.db.interrupt()
+            return True
 
-        thread = threading.Thread(target=interrupt)
-        thread.start()
-        try:
-            with self.assertRaisesRegex(sqlite3.OperationalError, "interrupt"):
-                cursor.fetchall()
-        finally:
-            stop.set()
-            thread.join()
+        self.meanwhile(interrupt)
+        self.fails("interrupt", "SELECT embedded, pending FROM semantic_sync('ix')")
+        self.assertEqual(self.one("SELECT state FROM semantic_progress"), "interrupted")
         kept = self.one("SELECT count(*) FROM ix")
         self.assertGreater(kept, 0)
-        self.assertLess(kept, 2000)
+        self.assertLess(kept, 800)
         self.db.execute("CREATE TABLE after_interrupt(x)")
         self.db.execute("INSERT INTO after_interrupt VALUES (1)")
-        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 2000 - kept)
+        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1][0], 800 - kept)
         self.db.close()
         self.db = connect(self.path)
         self.assertEqual(self.one("SELECT x FROM after_interrupt"), 1)

@@ -85,8 +85,7 @@ class Elsewhere(Remote):
         ours, theirs = self.tables(self.db), self.tables(node)
         self.assertEqual(ours.keys(), theirs.keys())
         for name in ours:
-            if name not in ("ix_config", "ix_blocks"):
-                self.assertEqual(ours[name], theirs[name], name)
+            self.assertEqual(ours[name], theirs[name], name)
 
     def test_what_is_bound_row_by_row(self):
         self.add_documents(10)
@@ -155,6 +154,57 @@ class Elsewhere(Remote):
         self.server.clear()
         self.assertEqual(len(self.rows("SELECT rowid FROM semantic_pending('ix')")), 600)
         self.assertEqual(self.stats("openai:m")["texts"], 600)
+
+    def test_rows_that_cannot_be_embedded(self):
+        self.add_documents(6)
+        self.db.execute("UPDATE docs SET body = x'00' WHERE id = 2")
+        self.db.execute("UPDATE docs SET body = 'unspeakable' WHERE id = 4")
+        self.add_index("openai:m")
+        self.server.behave([{"match": "unspeakable", "status": 400, "times": "forever"}])
+        rows = self.rows("SELECT rowid, typeof(embedding), message FROM semantic_pending('ix')")
+        self.assertEqual([row[:2] for row in rows],
+                         [(i, "null" if i in (2, 4) else "blob") for i in range(1, 7)])
+        self.assertEqual([row[0] for row in rows if row[2] is not None], [2, 4])
+        self.assertRegex(rows[1][2], "blob")
+        self.assertRegex(rows[3][2], "400")
+        self.make_here()
+        self.take_here()
+        self.assertEqual(self.rows("SELECT rows, pending, failed, advice FROM "
+                                   "semantic_status('ix')"), [(4, 0, 2, "retry: 2 rows failed")])
+        failures = dict(self.rows("SELECT rowid, message FROM semantic_failures('ix')"))
+        self.assertRegex(failures[2], "blob")
+        self.assertRegex(failures[4], "where semantic_pending was asked")
+        self.server.clear()
+        self.assertEqual(self.rows("SELECT * FROM semantic_pending('ix')"), [])
+        self.take_here()
+        self.assertEqual(self.one("SELECT attempts FROM semantic_failures('ix') WHERE rowid = 4"), 1)
+        self.fails("row 2: expected embedding NULL: .*blob", "INSERT INTO ix(ix, rowid, embedding) "
+                   "SELECT 'embedded ' || hash, id, '[1,2,3,4,5,6,7,8]' FROM here WHERE id = 2")
+        # A node where it can be.
+        self.db.execute("INSERT INTO ix(ix, rowid, embedding) SELECT 'embedded ' || hash, id, "
+                        "'[1,2,3,4,5,6,7,8]' FROM here WHERE id = 4")
+        self.assertEqual(self.rows("SELECT rowid FROM semantic_failures('ix')"), [(2,)])
+        self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
+
+    def take_here(self):
+        self.db.execute("INSERT INTO ix(ix, rowid, embedding) SELECT 'embedded ' || hash, id, "
+                        "embedding FROM here")
+
+    def test_network_for_reads(self):
+        self.add_documents(10)
+        self.add_index("openai:m")
+        self.config(network="reads")
+        self.fails("inside a write transaction", "INSERT INTO ix(ix) VALUES ('sync')")
+        self.fails("inside a write transaction", "INSERT INTO ix(ix, rowid, embedding) SELECT "
+                   "'embedded ' || hash, rowid, embedding FROM semantic_pending('ix')")
+        rows = self.rows("SELECT hash, rowid, embedding FROM semantic_pending('ix')")
+        self.server.clear()
+        self.db.execute("BEGIN IMMEDIATE")
+        self.db.executemany("INSERT INTO ix(ix, rowid, embedding) VALUES ('embedded ' || ?, ?, ?)",
+                            rows)
+        self.db.execute("COMMIT")
+        self.assertEqual(self.server.requests, [])
+        self.check_index(range(1, 11))
 
     def test_interrupted(self):
         self.add_documents(300)

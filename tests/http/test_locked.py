@@ -103,8 +103,13 @@ class Locked(Remote):
         asked = self.asked()
         self.assertEqual(self.rows("SELECT rowid FROM ix(?, 1)", vector), [(2,)])
         self.assertEqual(self.one("SELECT count(*) FROM ix"), 4)
-        for sql in ("SELECT rowid FROM ix('body 2')", "SELECT * FROM semantic_sync('ix')"):
+        self.db.execute("INSERT INTO docs VALUES (9, 'nine', 'lives')")
+        for sql in ("SELECT rowid FROM ix('body 2')", "SELECT * FROM semantic_sync('ix')",
+                    "SELECT * FROM semantic_pending('ix')", "INSERT INTO ix(rowid) VALUES (9)",
+                    "SELECT * FROM semantic_search_each('ix', '[\"a\"]', 1)",
+                    "INSERT INTO ix(ix) VALUES ('sync')", "INSERT INTO ix(ix) VALUES ('rebuild')"):
             self.fails("openai:m was not registered", sql)
+        self.assertEqual(self.one("SELECT pending FROM semantic_status('ix')"), 1)
         self.db.execute("DROP TABLE ix")
         self.assertEqual(self.asked(), asked)
 
@@ -279,6 +284,15 @@ class Reads(Remote):
         vector = self.one("SELECT embed('nine lives', ?)", MODEL)
         self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (9, ?)", (vector,))
         self.check_index([1, 2, 3, 9])
+
+    def test_what_another_embeds(self):
+        self.add_index(MODEL)
+        take = "INSERT INTO ix(ix, rowid, embedding) "
+        self.refused(take + "SELECT 'embedded ' || hash, rowid, embedding FROM "
+                     "semantic_pending('ix')")
+        rows = self.rows("SELECT hash, rowid, embedding FROM semantic_pending('ix')")
+        self.db.executemany(take + "VALUES ('embedded ' || ?, ?, ?)", rows)
+        self.check_index([1, 2, 3])
 
     def test_what_is_kept_of_a_sync(self):
         """Texts that were embedded before are not asked for again."""

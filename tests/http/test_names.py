@@ -165,7 +165,7 @@ class Names(Remote):
 
     def test_paid_neighbours_of_a_failure_are_kept(self):
         self.own("a", batch_size=10)
-        self.server.behave([{"match": '"text 55"', "status": 400},
+        self.server.behave([{"match": '"text 55"', "status": 404},
                             {"do": [], "delay": 0.2, "times": "forever"}])
         texts = ["text %d" % i for i in range(80)]
         self.error("SELECT * FROM embed_each(?, 'a')", json.dumps(texts))

@@ -115,8 +115,9 @@ class OneText(Refusals):
         self.add_index(MODEL)
         self.sync()
         self.refuse("bad query")
-        self.fails("together: HTTP 400",
-                   "SELECT * FROM semantic_search_each('ix', '[\"bats\", \"bad query\"]', 2)")
+        self.fails("element 2: together: HTTP 400",
+                   "SELECT * FROM semantic_search_each('ix', ?, 2)",
+                   json.dumps(["bats", "[1, 0, 0, 0, 0, 0, 0, 0]", "bad query", "cats"]))
 
 
 class Everything(Refusals):
@@ -170,7 +171,7 @@ class Sizes(Refusals):
         server = self.start_server(max_inputs=13)
         self.set_up("openai", server=server)
         self.embed_each(["row %d" % i for i in range(300)], "openai:m")
-        self.assertLess(sum(1 for request in server.requests if request.refused), 24)
+        self.assertLess(sum(1 for request in server.requests if request.refused), 40)
         server.clear()
         self.embed_each(["text %d" % i for i in range(300)], "openai:m")
         self.assertEqual([r for r in server.requests if r.refused], [])
@@ -178,12 +179,20 @@ class Sizes(Refusals):
 
     def test_larger_ones_are_tried_again(self):
         self.register("two", "together", batch_size=2)
+        self.config(concurrency=1)
         self.server.behave([{"status": 400, "match": '"row 1"'}])
         self.embed_each(["row %d" % i for i in range(301)], "two")
         sizes = [len(inputs_of(request)) for request in self.server.requests]
         self.assertEqual(sizes.count(2), 1 + (301 - sizes.count(1) + 1) // 2)
         self.assertGreaterEqual(sizes.count(1), 100)
         self.assertLess(sizes.count(1), 120)
+
+    def test_what_was_taken_once_is_no_limit(self):
+        """Two long texts are too much together: that says nothing of others."""
+        self.config(concurrency=1)
+        self.server.behave([{"status": 400, "match": '"row 6","row 7"', **FOREVER}])
+        self.embed_each(["row %d" % i for i in range(500)])
+        self.assertLessEqual(self.count(), 22)
 
 
 class Documents(Refusals):

@@ -97,6 +97,32 @@ class Run:
         table.update(rows)
         self.expected.done()
 
+    def insert_or(self, name):
+        """Conflicts: with what is there, and between the rows of the statement."""
+        clause = self.random.choice(["", "OR ABORT", "OR IGNORE", "OR FAIL", "OR ROLLBACK"])
+        rows = [(self.rowid(), self.text() if self.random.random() < .7 else None, self.vector())
+                for _ in range(self.random.choice([1, 1, 2, 5]))]
+        before, table, failed = dict(self.now.tables[name]), self.now.tables[name], False
+        for rowid, text, vector in rows:
+            if rowid not in table:
+                table[rowid] = (text, vector)
+            elif clause != "OR IGNORE":
+                failed = True
+                break
+        _, error = self.sql(
+            f"INSERT {clause} INTO {name}(rowid, text, embedding) VALUES "
+            + ", ".join(["(?, ?, ?)"] * len(rows)),
+            [value for rowid, text, vector in rows for value in (rowid, text, to_blob(vector))])
+        if failed != (error is not None) or (failed and "UNIQUE" not in str(error)):
+            raise Difference(f"INSERT {clause}: {error}, expected {failed and 'a conflict'}")
+        if failed and clause == "OR ROLLBACK":
+            self.expected.rollback()
+        elif failed and clause != "OR FAIL":
+            self.now.tables[name] = before
+        if self.expected.begun != self.db.in_transaction():
+            raise Difference(f"in a transaction: {self.db.in_transaction()}")
+        self.expected.done()
+
     def insert_without_rowid(self, name):
         table, row = self.now.tables[name], (self.text(), self.vector())
         self.must(f"INSERT INTO {name}(text, embedding) VALUES (?, ?)", (row[0], to_blob(row[1])))
@@ -296,10 +322,10 @@ class Run:
 
     # -- all of it -------------------------------------------------------------------------------
 
-    STEPS = [(insert, 26), (insert_without_rowid, 5), (update, 8), (delete, 8), (wrong, 6),
+    STEPS = [(insert, 26), (insert_or, 14), (insert_without_rowid, 5), (update, 8), (delete, 8), (wrong, 6),
              (upkeep, 4), (content, 10), (content_row, 3), (sync, 1), (border, 26), (schema, 9),
              (reopen, 2), (other_schema, 1)]
-    NEED_A_NAME = (insert, insert_without_rowid, update, delete, wrong, upkeep)
+    NEED_A_NAME = (insert, insert_or, insert_without_rowid, update, delete, wrong, upkeep)
 
     def compare(self, db, state, who):
         Comparison(self.random, db, state, who).run()

@@ -1,9 +1,11 @@
-"""test_model.py: some seeds of the random model, always the same: random_model.py runs more."""
+"""test_model.py: some seeds of the random models, always the same: random_model.py and
+content_model.py run more."""
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import content_model  # noqa: E402
 from connections import Plain, with_apsw  # noqa: E402
 from random_model import difference  # noqa: E402
 from support import SANITIZED  # noqa: E402
@@ -12,10 +14,12 @@ SEEDS, N_STEPS = range(1, 16 if SANITIZED else 61), 200
 
 
 class Model(unittest.TestCase):
+    difference = staticmethod(difference)
+
     def agree(self, opener):
         for seed in SEEDS:
             with self.subTest(seed=seed):
-                self.assertIsNone(difference(seed, N_STEPS, opener))
+                self.assertIsNone(self.difference(seed, N_STEPS, opener))
 
     def test_with_the_sqlite_of_python(self):
         self.agree(Plain)
@@ -26,6 +30,10 @@ class Model(unittest.TestCase):
         except ImportError:
             self.skipTest("apsw is not here")
         self.agree(opener)
+
+
+class Content(Model):
+    difference = staticmethod(content_model.difference)
 
 
 if __name__ == "__main__":

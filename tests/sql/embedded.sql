@@ -107,5 +107,6 @@ SELECT * FROM semantic_pending();
 SELECT * FROM semantic_pending(NULL);
 SELECT * FROM semantic_pending('docs');
 SELECT * FROM semantic_pending('ix', 'temp');
+SELECT message FROM semantic_pending('ix', 'main', 'a message');
 CREATE VIEW v AS SELECT * FROM semantic_pending('ix');
 SELECT * FROM v;

@@ -292,11 +292,20 @@ static void test_refusals(void **state)
     catalog_entry_statistics(find(catalog, NULL, MODEL_EMBED), &statistics);
     assert_int_equal(statistics.failures, 0);
     assert_int_equal(statistics.texts, 2 + 3 + 2 + 2);
-    /* Nothing but refused texts, and an error after some. */
+    free_catalog(catalog);
+}
+
+/* Nothing but refused texts, and an error after some. */
+static void test_refusals_alone(void **state)
+{
+    (void)state;
+    struct catalog *catalog = new_catalog();
+    struct span texts[] = {span_of("\xff"), span_of("one cat")};
+    struct model_texts request = {texts, 1, MODEL_DOCUMENT, NULL};
+    struct fake_model fake = fake_new(8);
     struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
     struct model_embeddings all;
     struct catalog_refusals refusals;
-    request.n_texts = 1;
     assert_int_equal(catalog_embed(catalog, entry, NULL, &request, &all, &refusals, NULL), 0);
     assert_null(all.vectors);
     assert_int_equal(refusals.n, 1);
@@ -462,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_rerank_is_counted),
         cmocka_unit_test(test_prefixes),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_refusals_alone),
         cmocka_unit_test(test_aliases_that_are_refused),
         cmocka_unit_test(test_defaults_follow_aliases),
         cmocka_unit_test(test_the_environment),

@@ -306,6 +306,62 @@ static void test_a_store_that_fails(void **state)
     check_failing_store(ERROR_NOMEM, ERROR_NOMEM, 1);
 }
 
+/* ---- refusals -------------------------------------------------------------------------------- */
+
+/* Of five texts, in requests of two, the server refuses "three"; of three documents too. */
+static int refuse_one(void *context, struct error *err)
+{
+    (void)context;
+    struct span texts[5] = {{"one", 3}, {"two", 3}, {"three", 5}, {"three", 5}, {"four", 4}};
+    struct model_texts request = {texts, 5, MODEL_QUERY, NULL};
+    unsigned char refused[3];
+    struct model_candidates candidates = {
+        .query = texts[0], .documents = texts, .n_documents = 3, .refused = refused};
+    struct model_embeddings all = {0};
+    struct catalog_refusals refusals = {0};
+    struct catalog *catalog = NULL;
+    struct catalog_entry *entry;
+    float scores[3];
+    int rc = new_catalog(&catalog, err);
+    if (rc == 0) rc = catalog_set(catalog, CATALOG_CONCURRENCY, "1", err);
+    if (rc == 0) rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
+    if (rc == 0) rc = catalog_embed(catalog, entry, NULL, &request, &all, &refusals, err);
+    if (rc == 0) {
+        assert_int_equal(refusals.n, 2);
+        assert_true(refusals.items[0].text == 2 && refusals.items[1].text == 3);
+        assert_string_equal(refusals.items[1].why.text,
+                            "together: HTTP 400: the request was refused");
+        assert_int_equal(refusals.items[1].why.code, ERROR_REFUSED);
+        assert_true(all.vectors[0] != 0 && all.vectors[2 * 8] == 0 && all.vectors[4 * 8] != 0);
+        assert_int_equal(catalog_entry_requests(entry), 4); /* 1 2; 3 4; 3; 4 */
+    }
+    catalog_refusals_deinit(&refusals);
+    memory_free(all.vectors);
+    if (rc == 0) rc = catalog_find(catalog, "here", MODEL_RERANK, &entry, err);
+    if (rc == 0) rc = catalog_rerank(catalog, entry, NULL, &candidates, scores, err);
+    if (rc == 0) assert_memory_equal(refused, "\0\0\1", 3);
+    catalog_free(catalog);
+    return rc;
+}
+
+static void test_refusals_where_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    static const char *const options[] = {
+        "--behave",
+        "[{\"status\": 400, \"body\": \"no\", \"match\": \"\\\"three\\\"\", "
+        "\"times\": \"forever\"}]",
+        NULL};
+    struct loopback refusing;
+    char before[sizeof together_url];
+    memcpy(before, together_url, sizeof before);
+    assert_int_equal(loopback_start(&refusing, options), 0);
+    snprintf(together_url, sizeof together_url, "http://127.0.0.1:%u/together/v1", refusing.port);
+    assert_true(each_allocation(refuse_one, NULL) > 50);
+    memcpy(together_url, before, sizeof before);
+    loopback_stop(&refusing);
+}
+
 static void test_out_of_memory(void **state)
 {
     (void)state;
@@ -336,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_calls_are_counted),
         cmocka_unit_test(test_no_key_is_left_in_memory),
         cmocka_unit_test(test_a_store_that_fails),
+        cmocka_unit_test(test_refusals_where_each_allocation_may_fail),
         cmocka_unit_test(test_out_of_memory),
     };
     failing_memory_bind();

@@ -110,7 +110,7 @@ static void test_which_tables_there_are(void **state)
         struct tables tables;
         tables_create(&tables, &kinds[kind]);
         const struct store *store = &tables.store;
-        int64_t n = 5 + store_keeps_vectors(store) + store_is_partitioned(store) +
+        int64_t n = 6 + store_keeps_vectors(store) + store_is_partitioned(store) +
                     store->options.keeps_texts;
         assert_int_equal(tables_number(&tables, "SELECT count(*) FROM sqlite_schema WHERE "
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),

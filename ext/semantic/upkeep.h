@@ -1,0 +1,47 @@
+/*
+ * upkeep.h: upkeep = 'triggers', the triggers that keep an index X in step with its content T.
+ *
+ * In the schema of both, with key, text columns a, b and T also UNIQUE in u:
+ *
+ *   CREATE TRIGGER X_upkeep_insert AFTER INSERT ON T BEGIN
+ *     INSERT INTO X(X, rowid) VALUES ('changed', new.key); END
+ *   CREATE TRIGGER X_upkeep_update AFTER UPDATE OF a, b, key, rowid... ON T BEGIN
+ *     INSERT INTO X(X, rowid) SELECT 'changed', old.key WHERE old.key IS NOT new.key;
+ *     INSERT INTO X(X, rowid) VALUES ('changed', new.key); END
+ *   CREATE TRIGGER X_upkeep_delete AFTER DELETE ON T BEGIN
+ *     INSERT INTO X(X, rowid) VALUES ('changed', old.key); END
+ *   CREATE TRIGGER X_upkeep_before_insert BEFORE INSERT ON T BEGIN
+ *     INSERT INTO X(X, rowid) SELECT 'changing', c.key FROM T AS c WHERE c.u = new.u; END
+ *   CREATE TRIGGER X_upkeep_before_update BEFORE UPDATE OF u ON T BEGIN
+ *     INSERT INTO X(X, rowid) SELECT 'changing', c.key FROM T AS c WHERE c.u = new.u
+ *       AND c.key IS NOT old.key; END
+ *
+ * None says what became of a row, only that it is to be looked at: what is there when the rows of
+ * the transaction are written is right, in whatever order triggers came, and also when the
+ * statement failed or did nothing. The last two are for REPLACE: it removes each row that is in the way of the
+ * new one, and no DELETE trigger fires unless recursive_triggers is on. A row of the same key needs
+ * none of that, it is looked at anyway.
+ *
+ * SQLite itself renames what a trigger names when T, X or a column is renamed, and drops triggers
+ * with T. Which triggers are ours is told by their names and by a comment in them.
+ */
+#ifndef SEMANTIC_UPKEEP_H
+#define SEMANTIC_UPKEEP_H
+
+#include "semantic/table.h"
+
+/* Makes them; nothing without the option. ERROR_INVALID, before anything is changed: T is no
+ * ordinary table, has a unique index that no trigger can follow, or a name is taken. */
+int upkeep_create(struct semantic_table *table, struct error *err);
+
+/* Drops those that are there, and are ours; drops and makes them. */
+int upkeep_drop(struct semantic_table *table, struct error *err);
+int upkeep_restore(struct semantic_table *table, struct error *err);
+
+/* The index is being renamed: so are they. */
+int upkeep_rename(struct semantic_table *table, const char *name, struct error *err);
+
+/* ERROR_INVALID, with the cure, if one is missing or is not as upkeep_create would make it. */
+int upkeep_check(struct semantic_table *table, struct error *err);
+
+#endif

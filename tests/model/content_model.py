@@ -1,0 +1,240 @@
+"""content_model.py: random statements on a table that an index with upkeep = 'triggers' follows.
+
+    content_model.py [--runs N] [--steps N] [--seed N] [--apsw]
+
+After every transaction the index must have the rows of the table that have a text, with the text
+that they have, whatever was done: REPLACE that removes rows by any unique index, UPDATE OR REPLACE,
+UPSERT, foreign keys, other triggers, several rows, errors, rollbacks, two connections.
+"""
+import argparse
+import os
+import random
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from compare import Difference  # noqa: E402
+from connections import Plain, with_apsw  # noqa: E402
+
+IDS = 12
+CLAUSES = ["", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ABORT", "OR ROLLBACK"]
+
+# The table `docs` has `id` (INTEGER PRIMARY KEY or none), and title, body, code, a, b, owner.
+TABLES = [
+    "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT UNIQUE COLLATE nocase, a INT, b INT, "
+    "owner INT REFERENCES owners(id) ON DELETE CASCADE ON UPDATE CASCADE, UNIQUE(a, b)",
+    "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT UNIQUE ON CONFLICT REPLACE, a INT, "
+    "b INT, owner INT REFERENCES owners(id) ON DELETE SET NULL, UNIQUE(a, b)",
+    "id INTEGER PRIMARY KEY DESC, title TEXT, body TEXT AS (title || coalesce(a, '')) STORED, code "
+    "TEXT UNIQUE, a INT, b INT, owner INT REFERENCES owners(id) ON DELETE CASCADE",
+    "title TEXT, body TEXT, code TEXT UNIQUE, a INT, b INT UNIQUE, owner INT",
+    "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT, a INT, b INT, owner INT",
+]
+# What an application has beside ours, fired before or after them.
+OTHER_TRIGGERS = [
+    "CREATE TRIGGER o1 BEFORE INSERT ON docs BEGIN DELETE FROM docs WHERE a = new.b; END",
+    "CREATE TRIGGER o2 AFTER INSERT ON docs WHEN new.title = 'gone' BEGIN "
+    "DELETE FROM docs WHERE rowid = new.rowid; END",
+    "CREATE TRIGGER o3 AFTER UPDATE OF a ON docs BEGIN "
+    "UPDATE docs SET title = 'by o3' WHERE rowid = new.rowid; END",
+    "CREATE TRIGGER o4 AFTER DELETE ON docs WHEN old.title = 'back' BEGIN "
+    "INSERT OR IGNORE INTO docs(rowid, title) VALUES (old.rowid, 'is back'); END",
+    "CREATE TRIGGER o5 BEFORE INSERT ON docs BEGIN SELECT count(*) FROM ix; END",
+    "CREATE TRIGGER o6 AFTER INSERT ON docs BEGIN SELECT count(*) FROM ix WHERE query = 'cat'; END",
+]
+
+
+class ContentRun:
+    def __init__(self, draw, opener, path):
+        self.random, self.log, self.opener, self.path = draw, [], opener, path
+        self.table = draw.choice(TABLES)
+        self.has_body = " AS (" not in self.table
+        self.connections = [opener(path), opener(path)]
+        self.db = self.connections[0]
+        self.must("CREATE TABLE owners(id INTEGER PRIMARY KEY)")
+        self.must("INSERT INTO owners VALUES (1), (2), (3), (4)")
+        self.must(f"CREATE TABLE docs({self.table})")
+        if draw.random() < .3:
+            self.must("CREATE UNIQUE INDEX docs_part ON docs(owner, title) WHERE a > 5")
+        if draw.random() < .5:
+            self.must(self.make_index)
+            self.other_triggers()
+        else:
+            self.other_triggers()
+            self.must(self.make_index)
+        for db in self.connections:
+            for pragma in ("foreign_keys", "recursive_triggers", "trusted_schema"):
+                db.execute(f"PRAGMA {pragma} = {draw.choice(['ON', 'OFF'])}")
+
+    make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
+                  "text = 'title, body', upkeep = 'triggers')")
+
+    def other_triggers(self):
+        for trigger in OTHER_TRIGGERS:
+            if self.random.random() < .15:
+                self.must(trigger)
+
+    def close(self):
+        for db in self.connections:
+            db.close()
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def sql(self, text, bindings=()):
+        self.log.append((text, bindings))
+        try:
+            return self.db.execute(text, bindings)
+        except self.db.Error as error:
+            self.log.append((f"-- {error}", ()))
+            return None
+
+    def must(self, text):
+        rows = self.sql(text)
+        if rows is None:
+            raise Difference(f"{text}: {self.log[-1][0]}")
+        return rows
+
+    def compare(self):
+        want = self.must("SELECT rowid, trim(coalesce(title, '') || ' ' || coalesce(body, '')) "
+                         "AS t FROM docs WHERE t <> '' ORDER BY rowid")
+        got = self.must("SELECT rowid FROM ix")
+        if got != [(rowid,) for rowid, _ in want]:
+            raise Difference(f"the index has {[row[0] for row in got]}, the table "
+                             f"{[row[0] for row in want]}")
+        if not self.db.in_transaction():
+            done = self.must("SELECT embedded, deleted FROM semantic_sync('ix')")
+            if done != [(0, 0)]:
+                raise Difference(f"a sync embedded and deleted {done}")
+
+    # -- statements ------------------------------------------------------------------------------
+
+    def value(self, column):
+        draw = self.random
+        if column == "owner":
+            return draw.choice(["NULL", "1", "2", "3", "4", "5"])
+        if column in ("a", "b", "rowid"):
+            return draw.choice(["NULL"] + [str(i) for i in range(1, IDS)] * 2)
+        if column == "code":
+            return draw.choice(["NULL"] + [f"'{letter}'" for letter in "abcdeABCDE"])
+        return draw.choice(["NULL", "''", "'cat'", "'dog'", "'ship'", "'gone'", "'back'"])
+
+    def columns(self):
+        all_columns = ["rowid", "title", "code", "a", "b", "owner"] + ["body"] * self.has_body
+        return [column for column in all_columns if self.random.random() < .6] or ["title"]
+
+    def insert(self):
+        columns, draw = self.columns(), self.random
+        rows = ", ".join("(" + ", ".join(map(self.value, columns)) + ")"
+                         for _ in range(draw.choice([1, 1, 2, 5])))
+        upsert = ""
+        if draw.random() < .2 and "code TEXT UNIQUE" in self.table:
+            upsert = " ON CONFLICT(code) DO " + draw.choice(
+                ["NOTHING", "UPDATE SET title = 'upserted'", "UPDATE SET a = excluded.b"])
+        self.sql(f"INSERT {draw.choice(CLAUSES)} INTO docs({', '.join(columns)}) VALUES "
+                 f"{rows}{upsert}")
+
+    def insert_select(self):
+        self.sql(f"INSERT {self.random.choice(CLAUSES)} INTO docs(title, code, a, b) "
+                 "SELECT title || ' copied', code, b, a FROM docs WHERE rowid % 2")
+
+    def where(self):
+        return self.random.choice(["rowid = {}", "rowid > {}", "a = {}", "b < {}", "title = 'cat'"]
+                                  ).format(self.random.randint(1, IDS))
+
+    def update(self):
+        settings = ", ".join(f"{column} = {self.value(column)}" for column in self.columns())
+        if self.random.random() < .2:
+            settings = self.random.choice(["rowid = rowid + 1", "rowid = -rowid", "a = a + 1",
+                                           "code = upper(code)"])
+        self.sql(f"UPDATE {self.random.choice(CLAUSES)} docs SET {settings} WHERE {self.where()}")
+
+    def delete(self):
+        self.sql(f"DELETE FROM docs WHERE {self.where()}")
+
+    def owners(self):
+        self.sql(self.random.choice([
+            "DELETE FROM owners WHERE id = 1", "UPDATE owners SET id = id + 10 WHERE id = 2",
+            "INSERT OR REPLACE INTO owners VALUES (1), (2)", "REPLACE INTO owners VALUES (3)"]))
+
+    def border(self):
+        name = self.random.choice("st")
+        self.sql(self.random.choice(["BEGIN", "BEGIN", "COMMIT", "COMMIT", "ROLLBACK",
+                                     f"SAVEPOINT {name}", f"SAVEPOINT {name}",
+                                     f"ROLLBACK TO {name}", f"RELEASE {name}"]))
+
+    def schema(self):
+        draw = self.random
+        what = draw.choice(["vacuum", "index", "again", "table", "column", "drop"])
+        if what == "vacuum" and not self.db.in_transaction() and "PRIMARY" in self.table:
+            self.must("VACUUM")
+        elif what == "index":
+            if self.sql("ALTER TABLE ix RENAME TO iy") is not None:
+                self.insert()
+                if self.must("SELECT 1 FROM sqlite_schema WHERE name = 'iy'"):  # no OR ROLLBACK
+                    self.must("ALTER TABLE iy RENAME TO ix")
+        elif what == "again":
+            self.must("INSERT INTO ix(ix) VALUES ('upkeep')")
+        elif what == "column":
+            self.must("ALTER TABLE docs RENAME COLUMN code TO kode")
+            self.must("ALTER TABLE docs RENAME COLUMN kode TO code")
+        elif what == "drop" and self.sql("DROP TABLE ix") is not None:
+            self.must(self.make_index)
+            self.must("INSERT INTO ix(ix) VALUES ('sync')")
+
+    def other_connection(self):
+        if not self.db.in_transaction():
+            self.db = self.connections[self.db is self.connections[0]]
+            self.log.append(("-- the other connection", ()))
+
+    STEPS = [(insert, 30), (insert_select, 3), (update, 25), (delete, 8), (owners, 5), (border, 25),
+             (schema, 2), (other_connection, 3)]
+
+    def steps(self, n_steps):
+        steps = [step for step, weight in self.STEPS for _ in range(weight)]
+        for _ in range(n_steps):
+            self.random.choice(steps)(self)
+            if not self.db.in_transaction() or self.random.random() < .2:
+                self.compare()
+        if self.db.in_transaction():
+            self.must("COMMIT")
+        self.compare()
+        self.must("INSERT INTO ix(ix) VALUES ('integrity-check')")
+
+
+def difference(seed, n_steps, opener, n_logged=14):
+    """What differs in the run of that seed, and its last statements; None if nothing does."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = ContentRun(random.Random(seed), opener, os.path.join(folder, "model.db"))
+        try:
+            run.steps(n_steps)
+        except Difference as found:
+            lines = [f"seed {seed}: {found}", f"    docs({run.table})"]
+            lines += [f"    {sql} {bindings or ''}" for sql, bindings in run.log[-n_logged:]]
+            return "\n".join(lines)
+        finally:
+            run.close()
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=int, default=14)
+    parser.add_argument("--apsw", action="store_true")
+    options = parser.parse_args()
+    opener = with_apsw() if options.apsw else Plain
+    n_different = 0
+    for seed in range(options.seed, options.seed + options.runs):
+        found = difference(seed, options.steps, opener, options.log)
+        if found is not None:
+            n_different += 1
+            print(found, flush=True)
+    print(f"SQLite {opener.version}: {options.runs} runs of {options.steps} steps: "
+          f"{n_different} differ")
+    return 1 if n_different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
