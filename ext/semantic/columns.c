@@ -3,6 +3,91 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/content_schema.h"
+#include "store/schema.h"
+
+/* ---- what CREATE says ------------------------------------------------------------------------ */
+
+/* The content, which must be there. */
+static int read_content(struct semantic_table *table, const char *content,
+                        struct content_schema *read, struct error *err)
+{
+    int rc = content_schema_read(table->store.db, table->store.schema, content, read, err);
+    if (rc == ERROR_INVALID) error_context(err, "content");
+    if (rc == 0 && !read->is_there)
+        rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
+                       content, table->store.schema);
+    return rc;
+}
+
+static void find_key(struct semantic_table *table)
+{
+    const char *key = table->config.content_rowid;
+    table->key = SIZE_MAX;
+    for (size_t i = 0; table->store.keeps_keys && key != NULL && i < table->n_columns; i++)
+        if (sqlite3_stricmp(table->columns[i].name, key) == 0) table->key = i;
+}
+
+const char *columns_key_affinity(const struct semantic_table *table)
+{
+    return table->key == SIZE_MAX ? "BLOB" : table->columns[table->key].affinity;
+}
+
+static int only_text(struct semantic_table *table, struct error *err)
+{
+    table->key = SIZE_MAX;
+    table->columns = memory_zalloc(1, sizeof *table->columns);
+    if (table->columns == NULL || (table->columns->name = memory_copy("text", 4)) == NULL)
+        return error_nomem(err);
+    table->columns->affinity = "TEXT";
+    table->n_columns = 1;
+    return 0;
+}
+
+int columns_create(struct semantic_table *table, struct error *err)
+{
+    const struct store *store = &table->store;
+    struct content_schema read;
+    char *key = NULL;
+    if (table->config.content == NULL) return only_text(table, err);
+    int rc = read_content(table, table->config.content, &read, err);
+    if (rc == 0)
+        rc = content_schema_check(store->db, store->schema, store->name, &table->config, &read,
+                                  &key, &table->store.keeps_keys, err);
+    if (rc == 0)
+        rc = content_schema_show(&read, store->name, &table->columns, &table->n_columns, err);
+    if (key != NULL) table->config.content_rowid = key;
+    find_key(table);
+    content_schema_deinit(&read);
+    return rc;
+}
+
+int columns_use_content(struct semantic_table *table, const char *content, struct error *err)
+{
+    const struct store *store = &table->store;
+    struct semantic_config config = table->config; /* borrows all but the name */
+    struct content_schema read;
+    char *key = NULL;
+    int is_keyed = 0;
+    if (config.content == NULL)
+        return error_set(err, ERROR_INVALID, "the index has no content table: it keeps its texts");
+    config.content = (char *)content;
+    int rc = read_content(table, content, &read, err);
+    if (rc == 0)
+        rc = content_schema_check(store->db, store->schema, store->name, &config, &read, &key,
+                                  &is_keyed, err);
+    if (rc == 0 && read.has_constraints && is_keyed != store->keeps_keys)
+        rc = error_set(err, ERROR_INVALID,
+                       "content_rowid: %.100s of %.100s is %s integer, that of %.100s was %s",
+                       config.content_rowid, content, is_keyed ? "no" : "an", table->config.content,
+                       is_keyed ? "one" : "none");
+    memory_free(key);
+    content_schema_deinit(&read);
+    if (rc == 0) rc = store_set_text(&table->store, "content", content, err);
+    return rc == 0 ? schema_reload(&table->store, err) : rc;
+}
+
+/* ---- what X_config keeps --------------------------------------------------------------------- */
 
 int columns_format(const struct semantic_table *table, char **json, struct error *err)
 {
@@ -58,7 +143,7 @@ static int add_column(struct semantic_table *table, sqlite3_stmt *statement, str
 
 /* `json` is bound as NUL terminated text: json_each takes a text that it cannot get at for an empty
  * one. */
-int columns_parse(struct semantic_table *table, const char *json, struct error *err)
+static int parse(struct semantic_table *table, const char *json, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
@@ -72,4 +157,102 @@ int columns_parse(struct semantic_table *table, const char *json, struct error *
     if (rc == 0 && table->n_columns == 0 && strcmp(json, "[]") != 0)
         rc = store_corrupt_config(&table->store, "the column list is damaged", err);
     return rc;
+}
+
+/* ---- what the content has -------------------------------------------------------------------- */
+
+static int read_schema_version(const struct semantic_table *table, int64_t *version,
+                               struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = statement_prepare(table->store.db, &statement, err, "PRAGMA \"%w\".schema_version",
+                               table->store.schema);
+    if (rc == 0) rc = statement_step(table->store.db, statement, &row, err);
+    if (rc == 0 && row) *version = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+/* The columns of the content now, and the number of the schema that says so; NULL: it is gone. */
+static int read_now(const struct semantic_table *table, struct semantic_column **columns, size_t *n,
+                    int64_t *version, struct error *err)
+{
+    const struct store *store = &table->store;
+    struct content_schema read;
+    *columns = NULL;
+    *n = 0;
+    int rc = content_schema_read(store->db, store->schema, table->config.content, &read, err);
+    if (rc == 0 && read.is_there) rc = content_schema_show(&read, store->name, columns, n, err);
+    content_schema_deinit(&read);
+    return rc == 0 ? read_schema_version(table, version, err) : rc;
+}
+
+int columns_connect(struct semantic_table *table, const char *json, struct error *err)
+{
+    struct semantic_column *columns = NULL;
+    size_t n = 0;
+    struct error unread;
+    int rc = parse(table, json, err);
+    if (rc == 0 && table->config.content != NULL) {
+        int now = read_now(table, &columns, &n, &table->schema_version, &unread);
+        if (now == ERROR_NOMEM || now == ERROR_INTERRUPTED) {
+            rc = now;
+            *err = unread;
+        }
+        if (now == 0 && columns != NULL) {
+            semantic_columns_free(table->columns, table->n_columns);
+            table->columns = columns;
+            table->n_columns = n;
+        } else {
+            semantic_columns_free(columns, n);
+        }
+    }
+    find_key(table);
+    return rc;
+}
+
+static int is_as_told(const struct semantic_table *table, const struct semantic_column *columns,
+                      size_t n)
+{
+    if (n != table->n_columns) return 0;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(columns[i].name, table->columns[i].name) != 0 ||
+            columns[i].affinity != table->columns[i].affinity)
+            return 0;
+    return 1;
+}
+
+int columns_keep_rowids(const struct semantic_table *table, int *keep, struct error *err)
+{
+    const struct semantic_config *config = &table->config;
+    const struct store *store = &table->store;
+    struct content_schema read;
+    *keep = 1;
+    if (config->content == NULL || sqlite3_stricmp(config->content_rowid, "rowid") != 0) return 0;
+    int rc = content_schema_read(store->db, store->schema, config->content, &read, err);
+    if (rc == 0 && content_schema_find(&read, "rowid") == NULL)
+        rc = content_schema_keeps_rowids(store->db, store->schema, config->content, &read, keep,
+                                         err);
+    content_schema_deinit(&read);
+    return rc;
+}
+
+void columns_look(struct semantic_table *table)
+{
+    struct semantic_column *columns = NULL;
+    size_t n = 0;
+    int64_t version = table->schema_version;
+    if (table->config.content == NULL || table->broken.code != 0) return;
+    if (read_schema_version(table, &version, NULL) != 0 || version == table->schema_version) return;
+    if (read_now(table, &columns, &n, &version, NULL) == 0) {
+        table->schema_version = version;
+        table->is_outdated = columns != NULL && !is_as_told(table, columns, n);
+    }
+    semantic_columns_free(columns, n);
+}
+
+void columns_renew(struct semantic_table *table, int n_ours)
+{
+    if (table->is_outdated && schema_forget(&table->store, n_ours)) table->is_outdated = 0;
 }

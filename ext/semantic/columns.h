@@ -1,16 +1,37 @@
 /*
- * columns.h: the content columns of a semantic_index as X_config keeps them: JSON, a list of
- * [name, affinity].
+ * columns.h: the content columns of a semantic_index: those that the content has when the table is
+ * connected, and those that X_config keeps for when it is gone: JSON, a list of [name, affinity].
  */
 #ifndef SEMANTIC_COLUMNS_H
 #define SEMANTIC_COLUMNS_H
 
 #include "semantic/table.h"
 
+/* For CREATE: checks the content against the options and makes its columns the table's; without
+ * content the only one is `text`. Learns what the key is. */
+int columns_create(struct semantic_table *table, struct error *err);
+
 /* Those of the table, as JSON that the caller frees. */
 int columns_format(const struct semantic_table *table, char **json, struct error *err);
 
-/* Makes those of the JSON the table's, which has none; ERROR_CORRUPT. */
-int columns_parse(struct semantic_table *table, const char *json, struct error *err);
+/* For CONNECT: the columns of the content as it is now become the table's, or those of the JSON
+ * where it cannot be read; ERROR_CORRUPT. */
+int columns_connect(struct semantic_table *table, const char *json, struct error *err);
+
+/* Points the index at a content of another name, which has what the options name. */
+int columns_use_content(struct semantic_table *table, const char *content, struct error *err);
+
+/* Whether rows of the content keep the rowid that they are known by, see content_schema.h. */
+int columns_keep_rowids(const struct semantic_table *table, int *keep, struct error *err);
+
+/* The affinity of a keyed index's key. */
+const char *columns_key_affinity(const struct semantic_table *table);
+
+/* A connection that makes a view or a table anew, without ALTER, does not connect its virtual
+ * tables again. Looks whether that has happened; then renew makes it do so for the next statement,
+ * if no more statements write now than n_ours, which are ours. Failures are not told: columns are
+ * read by name, whatever SQLite believes. */
+void columns_look(struct semantic_table *table);
+void columns_renew(struct semantic_table *table, int n_ours);
 
 #endif

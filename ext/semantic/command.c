@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "semantic/columns.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
@@ -94,17 +96,70 @@ static int optimize(struct semantic_table *table, struct error *err)
                    : rc;
 }
 
+/* One row of the index against the content, whose rows may have been given other numbers. */
+static int check_number(struct semantic_table *table, sqlite3_stmt *row, struct buffer *text,
+                        struct error *err)
+{
+    int64_t id = sqlite3_column_int64(row, 0);
+    uint64_t hash = (uint64_t)sqlite3_column_int64(row, 1);
+    int exists, found, is_own = sqlite3_column_int(row, 2);
+    struct error bad;
+    buffer_clear(text);
+    int rc = content_text(table, id, text, &bad, &exists, &found, err);
+    if (rc != 0 || (is_own && !exists) || (exists && hash == content_hash(text, &bad))) return rc;
+    return error_set(
+        err, ERROR_CORRUPT,
+        "row %lld: it has another text now. %.100s has no INTEGER PRIMARY KEY, so that "
+        "VACUUM gives its rows other numbers ('sync' mends it, until the next VACUUM)",
+        (long long)id, table->config.content);
+}
+
+/* Of a content whose rows do not keep their numbers. */
+static int check_numbers(struct semantic_table *table, struct error *err)
+{
+    const struct store *store = &table->store;
+    struct buffer text;
+    sqlite3_stmt *scan = NULL;
+    int row = 0, keeps = 1;
+    if (store->keeps_keys || table->pending->n_rows > table->pending->n_flushed) return 0;
+    int rc = columns_keep_rowids(table, &keeps, err);
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    if (rc == 0 && !keeps) rc = store_query(&table->store, STORE_ROWS, &scan, err);
+    while (rc == 0 && !keeps && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
+        rc = check_number(table, scan, &text, err);
+        if (rc == 0) rc = cancel_check(store->cancel, err);
+    }
+    sqlite3_finalize(scan);
+    buffer_deinit(&text);
+    return rc;
+}
+
 int semantic_integrity_check(struct semantic_table *table, struct error *err)
 {
     int rc = store_integrity_check(&table->store, err);
+    if (rc == 0) rc = check_numbers(table, err);
     if (rc == 0) rc = semantic_check_fitted(table, err);
     return rc == 0 ? upkeep_check(table, err) : rc;
+}
+
+/* A name as options have it: bare or quoted. */
+static int use_content(struct semantic_table *table, const char *name, struct error *err)
+{
+    struct name_list names = {0};
+    int rc = name_list_parse(name, &names, err);
+    if (rc == 0 && names.n_names != 1)
+        rc = error_set(err, ERROR_INVALID, "expected one table or view, not '%.100s'", name);
+    if (rc == 0) rc = columns_use_content(table, names.names[0], err);
+    name_list_deinit(&names);
+    return rc;
 }
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)
 {
     int rc = flush_pending(table, err);
     if (rc != 0) return rc;
+    columns_look(table);
+    columns_renew(table, 1);
     if (sqlite3_stricmp(command, "sync") == 0)
         return synchronize(table, SYNC_CHANGES, SIZE_MAX, err);
     if (sqlite3_strnicmp(command, "sync ", 5) == 0) return sync_some(table, command + 5, err);
@@ -118,8 +173,9 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
         return semantic_integrity_check(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
+    if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
     return error_set(err, ERROR_INVALID,
                      "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, upkeep, "
-                     "integrity-check)",
+                     "integrity-check, content NAME)",
                      command);
 }

@@ -8,6 +8,7 @@
  *   'optimize'         writes all blocks anew, see store/optimize.h
  *   'upkeep'           makes the triggers of upkeep = 'triggers' anew
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
+ *   'content NAME'     reads a table or view of that name from now on: the content was renamed
  *   'changed', 'changing'  with a rowid: notes a row of the content, see upkeep.h
  *   'embedded HASH'    with a rowid and an embedding: a row of semantic_pending, see update.c
  *   'store-batch'      writes the batch that semantic_sync has collected; of no use to others

@@ -200,8 +200,7 @@ const char *semantic_affinity(const char *word)
     return NULL;
 }
 
-/* The affinity of a declared type, by the rules of sqlite.org/datatype3.html section 3.1. */
-static const char *affinity_of_type(const char *type)
+const char *semantic_affinity_of_type(const char *type)
 {
     if (sqlite3_strlike("%INT%", type, 0) == 0) return "INTEGER";
     if (sqlite3_strlike("%CHAR%", type, 0) == 0 || sqlite3_strlike("%CLOB%", type, 0) == 0 ||
@@ -236,84 +235,6 @@ int semantic_config_find_content(sqlite3 *db, const char *schema, const char *co
     return rc;
 }
 
-/* Is there such a table or view, and does it have a rowid of its own? */
-static int check_content_kind(sqlite3 *db, const char *schema, const struct semantic_config *config,
-                              struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int row = 0;
-    int rc = semantic_config_find_content(db, schema, config->content, &row, err);
-    if (rc == ERROR_INVALID) error_context(err, "content");
-    if (rc == 0)
-        rc = statement_prepare(db, &statement, err,
-                               "SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE "
-                               "nocase AND name = %Q COLLATE nocase",
-                               schema, config->content);
-    if (rc == 0 && row) rc = statement_step(db, statement, &row, err);
-    if (rc == 0 && !row)
-        rc = error_set(err, ERROR_INVALID, "content: no table or view %.100s in schema %.100s",
-                       config->content, schema);
-    if (rc == 0) {
-        const char *type = (const char *)sqlite3_column_text(statement, 0);
-        if (type == NULL) rc = error_nomem(err);
-        else if (sqlite3_column_int(statement, 1) != 0)
-            rc = error_set(err, ERROR_INVALID,
-                           "content: %.100s is a WITHOUT ROWID table, which has no rowid to use as "
-                           "the key: index a rowid "
-                           "table, or a view over it with content_rowid",
-                           config->content);
-        else if (strcmp(type, "view") == 0 && config->content_rowid == NULL)
-            rc = error_set(err, ERROR_INVALID,
-                           "content: %.100s is a view, whose rowid is NULL: add content_rowid = "
-                           "'an integer column'",
-                           config->content);
-    }
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-static int list_columns(sqlite3 *db, const char *schema, const char *table,
-                        const struct semantic_config *config, struct semantic_column **columns,
-                        size_t *n_columns, struct name_list *all, struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int row = 0;
-    int rc = statement_prepare(
-        db, &statement, err, "SELECT name, type FROM pragma_table_xinfo(%Q, %Q) WHERE hidden <> 1",
-        config->content, schema);
-    while (rc == 0 && (rc = statement_step(db, statement, &row, err)) == 0 && row) {
-        const char *name = (const char *)sqlite3_column_text(statement, 0);
-        const char *type = (const char *)sqlite3_column_text(statement, 1);
-        rc = name == NULL ? error_nomem(err) : name_list_add(all, name, strlen(name), err);
-        if (rc != 0 || semantic_column_is_ours(table, name)) continue;
-        struct semantic_column *grown = memory_realloc(*columns, *n_columns + 1, sizeof *grown);
-        if (grown == NULL) {
-            rc = error_nomem(err);
-            break;
-        }
-        *columns = grown;
-        grown[*n_columns] = (struct semantic_column){memory_copy(name, strlen(name)),
-                                                     affinity_of_type(type == NULL ? "" : type)};
-        if (grown[*n_columns].name == NULL) rc = error_nomem(err);
-        else ++*n_columns;
-    }
-    sqlite3_finalize(statement);
-    return rc;
-}
-
-static int check_names(const char *option, const struct name_list *wanted,
-                       const struct name_list *all, const char *content, struct error *err)
-{
-    for (size_t i = 0; i < wanted->n_names; i++) {
-        size_t j = 0;
-        while (j < all->n_names && sqlite3_stricmp(wanted->names[i], all->names[j]) != 0) j++;
-        if (j == all->n_names)
-            return error_set(err, ERROR_INVALID, "%s: %.100s has no column '%.100s'", option,
-                             content, wanted->names[i]);
-    }
-    return 0;
-}
-
 int semantic_config_defaults(struct semantic_config *config, struct error *err)
 {
     int rc = 0;
@@ -324,38 +245,5 @@ int semantic_config_defaults(struct semantic_config *config, struct error *err)
     for (size_t i = 0; rc == 0 && i < config->text.n_names; i++)
         rc = name_list_add(&config->document, config->text.names[i], strlen(config->text.names[i]),
                            err);
-    return rc;
-}
-
-static int check_key(const struct semantic_config *config, const struct name_list *all,
-                     struct error *err)
-{
-    if (config->content_rowid == NULL || sqlite3_stricmp(config->content_rowid, "rowid") == 0)
-        return 0;
-    struct name_list key = {(char **)&config->content_rowid, 1};
-    return check_names("content_rowid", &key, all, config->content, err);
-}
-
-int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table,
-                            const struct semantic_config *config, struct semantic_column **columns,
-                            size_t *n_columns, struct error *err)
-{
-    *columns = NULL;
-    *n_columns = 0;
-    if (config->content == NULL) {
-        *columns = memory_zalloc(1, sizeof **columns);
-        if (*columns == NULL || ((*columns)->name = memory_copy("text", 4)) == NULL)
-            return error_nomem(err);
-        (*columns)->affinity = "TEXT";
-        *n_columns = 1;
-        return 0;
-    }
-    struct name_list all = {0};
-    int rc = check_content_kind(db, schema, config, err);
-    if (rc == 0) rc = list_columns(db, schema, table, config, columns, n_columns, &all, err);
-    if (rc == 0) rc = check_names("text", &config->text, &all, config->content, err);
-    if (rc == 0) rc = check_names("document", &config->document, &all, config->content, err);
-    if (rc == 0) rc = check_key(config, &all, err);
-    name_list_deinit(&all);
     return rc;
 }

@@ -39,12 +39,6 @@ void semantic_config_deinit(struct semantic_config *config);
 /* What was not given: content_rowid is the rowid, and the reranker reads what was embedded. */
 int semantic_config_defaults(struct semantic_config *config, struct error *err);
 
-/* Checks the content table or view of `schema` against the config as written, and lists the columns
- * to expose (all but those whose name is one of ours). For CREATE alone. */
-int semantic_config_resolve(sqlite3 *db, const char *schema, const char *table,
-                            const struct semantic_config *config, struct semantic_column **columns,
-                            size_t *n_columns, struct error *err);
-
 void semantic_columns_free(struct semantic_column *columns, size_t n_columns);
 
 /* True if the name is one of the hidden columns, the table's own name, or rowid. Case is ignored.
@@ -53,6 +47,9 @@ int semantic_column_is_ours(const char *table, const char *name);
 
 /* One of the five affinities, as a static string; NULL for another word. */
 const char *semantic_affinity(const char *word);
+
+/* The affinity of a declared type, by the rules of sqlite.org/datatype3.html section 3.1. */
+const char *semantic_affinity_of_type(const char *type);
 
 /* *found: the schema has a table or view of that name. What is there without being created
  * (rerank_models, the tables of pragmas) does not count: SQLite lets no schema read some of it, but

@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/memory.h"
 #include "model/model.h"
+#include "semantic/columns.h"
+#include "semantic/content_schema.h"
 #include "sqlite/statement.h"
+#include "store/keys.h"
 #include "store/store.h"
 #include "text/blank.h"
 
@@ -27,41 +31,126 @@ static int append_names(struct buffer *sql, const struct name_list *list, struct
     return rc;
 }
 
-static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement,
-                           const char *columns, int scan, struct error *err)
+static int no_content(const struct semantic_table *table, struct error *err)
 {
-    const char *key = table->config.content_rowid, *schema = table->store.schema;
+    const char *index = table->store.name, *content = table->config.content;
+    error_set(err, ERROR_INVALID,
+              "no such table: %.100s.%.100s (rename it back, or tell its new name: INSERT INTO "
+              "%.100s(%.100s) VALUES ('content NAME'))",
+              table->store.schema, content, index, index);
+    error_context(err, "content %s cannot be read", content);
+    return ERROR_INVALID;
+}
+
+static int no_column(const struct semantic_table *table, const char *column, const char *use,
+                     struct error *err)
+{
+    const char *index = table->store.name;
+    error_set(err, ERROR_INVALID,
+              "no such column: %.100s, which the index %s (rename it back, or make a view that has "
+              "it and INSERT INTO %.100s(%.100s) VALUES ('content VIEW'))",
+              column, use, index, index);
+    error_context(err, "content %s cannot be read", table->config.content);
+    return ERROR_INVALID;
+}
+
+/* What of the schema keeps the content from being read, if that is it. */
+static int explain(const struct semantic_table *table, struct error *err)
+{
+    const struct semantic_config *config = &table->config;
+    const char *key = config->content_rowid;
+    struct content_schema read;
+    int rc =
+        content_schema_read(table->store.db, table->store.schema, config->content, &read, NULL);
+    if (rc == ERROR_NOMEM) error_nomem(err);
+    else if (rc == 0 && !read.is_there) no_content(table, err);
+    else if (rc == 0 && sqlite3_stricmp(key, "rowid") != 0 &&
+             content_schema_find(&read, key) == NULL)
+        no_column(table, key, "knows rows by", err);
+    for (size_t i = 0; rc == 0 && read.is_there && i < config->text.n_names; i++)
+        if (content_schema_find(&read, config->text.names[i]) == NULL)
+            no_column(table, config->text.names[i], "embeds", err);
+    content_schema_deinit(&read);
+    return err->code;
+}
+
+static int failed(const struct semantic_table *table, struct error *err)
+{
+    int may_be_the_schema =
+        err->code == ERROR_STORAGE && (err->storage_code & 0xff) == SQLITE_ERROR;
+    return may_be_the_schema ? explain(table, err) : err->code;
+}
+
+/* How a statement on the content finds its rows. */
+enum by { BY_NOTHING, BY_ID, BY_KEY, BY_KNOWN_KEYS, BY_NEW_KEYS };
+
+/* The SQL behind the columns. The content is c. A key is equal by its column's collation, which the
+ * content has an index of, and byte for byte; affinities must not keep an index from being used. */
+static char *format_rest(const struct semantic_table *table, enum by by)
+{
+    const char *content = table->config.content, *schema = table->store.schema,
+               *index = table->store.name, *key = table->config.content_rowid;
+    int keyed = table->store.keeps_keys;
+    if (by == BY_NOTHING && !keyed)
+        return sqlite3_mprintf("FROM \"%w\".\"%w\" AS c ORDER BY 1", schema, content);
+    if (by == BY_NOTHING) return sqlite3_mprintf("FROM \"%w\".\"%w\" AS c", schema, content);
+    if (by == BY_ID && !keyed)
+        return sqlite3_mprintf("FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1", schema, content, key);
+    if (by == BY_KEY)
+        return sqlite3_mprintf(
+            "FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1 AND c.\"%w\" = ?1 COLLATE BINARY", schema,
+            content, key, key);
+    if (by == BY_NEW_KEYS)
+        return sqlite3_mprintf("FROM \"%w\".\"%w\" AS c WHERE NOT EXISTS (SELECT 1 FROM "
+                               "\"%w\".\"%w_keys\" AS k WHERE k.key = +c.\"%w\")",
+                               schema, content, schema, index, key);
+    return sqlite3_mprintf(
+        "FROM \"%w\".\"%w_keys\" AS k CROSS JOIN \"%w\".\"%w\" AS c ON c.\"%w\" = k.key AND "
+        "c.\"%w\" = k.key COLLATE BINARY %s",
+        schema, index, schema, content, key, key,
+        by == BY_ID ? "WHERE k.id = ?1" : "ORDER BY k.id");
+}
+
+/* "SELECT <first><columns> FROM ...", of the content as it is now. */
+static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement,
+                           const char *columns, enum by by, struct error *err)
+{
+    const char *first = by == BY_KNOWN_KEYS ? "k.\"%w\"" : "c.\"%w\"";
+    const char *key = by == BY_KNOWN_KEYS ? "id" : table->config.content_rowid;
     int found = 0;
     *statement = NULL;
     /* Asked again, as a schema can be written without CREATE. */
-    int rc =
-        semantic_config_find_content(table->store.db, schema, table->config.content, &found, err);
-    if (rc == 0 && !found)
-        rc = error_set(err, ERROR_INVALID, "no such table: %.100s.%.100s", schema,
-                       table->config.content);
-    if (rc == 0)
-        rc = statement_prepare(
-            table->store.db, statement, err,
-            scan ? "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c ORDER BY 1"
-                 : "SELECT c.\"%w\"%s FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" = ?1",
-            key, columns, schema, table->config.content, key);
+    int rc = semantic_config_find_content(table->store.db, table->store.schema,
+                                          table->config.content, &found, err);
+    if (rc == 0 && !found) return no_content(table, err);
+    if (rc == 0) {
+        char *name = sqlite3_mprintf(first, key), *rest = format_rest(table, by);
+        rc = name == NULL || rest == NULL
+                 ? error_nomem(err)
+                 : statement_prepare(table->store.db, statement, err, "SELECT %s%s %s", name,
+                                     columns, rest);
+        sqlite3_free(name);
+        sqlite3_free(rest);
+        if (rc != 0 && failed(table, err) == ERROR_INVALID) return ERROR_INVALID;
+    }
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
         error_context(err, "content %s cannot be read", table->config.content);
     return rc;
 }
 
-/* Either the scan of all texts or the text of one id. */
-static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, int scan,
+/* A statement on texts: a number or the key, and the text columns. */
+static int prepare_text(struct semantic_table *table, sqlite3_stmt **statement, enum by by,
                         struct error *err)
 {
     *statement = NULL;
     if (table->config.content == NULL)
-        return store_query(&table->store, scan ? STORE_TEXTS : STORE_TEXT, statement, err);
+        return store_query(&table->store, by == BY_NOTHING ? STORE_TEXTS : STORE_TEXT, statement,
+                           err);
     struct buffer columns;
     buffer_init(&columns, 1 << 20);
     int rc = append_names(&columns, &table->config.text, err);
     if (rc == 0) rc = buffer_append(&columns, "", 1, err);
-    if (rc == 0) rc = prepare_content(table, statement, columns.data, scan, err);
+    if (rc == 0) rc = prepare_content(table, statement, columns.data, by, err);
     buffer_deinit(&columns);
     return rc;
 }
@@ -133,69 +222,271 @@ int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row
     table->reading_content++;
     int rc = statement_step(table->store.db, statement, row, err);
     table->reading_content--;
+    return rc != 0 && table->config.content != NULL ? failed(table, err) : rc;
+}
+
+/* ---- new keys -------------------------------------------------------------------------------- */
+
+void content_keys_deinit(struct content_keys *keys)
+{
+    for (size_t i = 0; i < keys->n; i++) sqlite3_value_free(keys->values[i]);
+    memory_free(keys->values);
+    *keys = (struct content_keys){0};
+}
+
+static int begin_keys(struct semantic_table *table, struct content_keys *keys, struct error *err)
+{
+    int64_t last;
+    content_keys_deinit(keys);
+    int rc = keys_last(&table->store, &last, err);
+    if (rc == 0 && last > INT64_MAX / 2)
+        rc = error_set(err, ERROR_CORRUPT, "%s_keys: %lld is no id of ours", table->store.name,
+                       (long long)last);
+    keys->first = last + 1;
     return rc;
 }
 
-int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err)
+static int add_key(struct content_keys *keys, sqlite3_value *value, int64_t *id, struct error *err)
 {
-    return prepare_text(table, scan, 1, err);
+    if (keys->n == keys->capacity) {
+        size_t capacity = keys->capacity == 0 ? 64 : keys->capacity * 2;
+        sqlite3_value **values = memory_realloc(keys->values, capacity, sizeof *values);
+        if (values == NULL) return error_nomem(err);
+        keys->values = values;
+        keys->capacity = capacity;
+    }
+    keys->values[keys->n] = sqlite3_value_dup(value);
+    if (keys->values[keys->n] == NULL) return error_nomem(err);
+    *id = keys->first + (int64_t)keys->n++;
+    return 0;
 }
 
-int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
+/* The key of an id that was given out by a scan; NULL: it is one of X_keys. */
+static sqlite3_value *new_key(const struct content_keys *keys, int64_t id)
+{
+    if (keys == NULL || id < keys->first || id - keys->first >= (int64_t)keys->n) return NULL;
+    return keys->values[id - keys->first];
+}
+
+int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
+                        struct error *err)
+{
+    struct keys_value key = {new_key(keys, *id), NULL};
+    return key.value == NULL ? 0 : keys_put(&table->store, key, id, err);
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+int content_scan_open(struct semantic_table *table, struct content_keys *keys,
+                      struct content_scan *scan, struct error *err)
+{
+    int is_keyed = table->store.keeps_keys && keys != NULL;
+    *scan = (struct content_scan){.keys = is_keyed ? keys : NULL};
+    int rc = is_keyed ? begin_keys(table, keys, err) : 0;
+    return rc == 0
+               ? prepare_text(table, &scan->statement, is_keyed ? BY_KNOWN_KEYS : BY_NOTHING, err)
+               : rc;
+}
+
+void content_scan_close(struct content_scan *scan)
+{
+    sqlite3_finalize(scan->statement);
+    scan->statement = NULL;
+}
+
+/* The next row; after the last of a keyed index whose key is known the first whose key is new. */
+static int next_row(struct semantic_table *table, struct content_scan *scan, int *row,
+                    struct error *err)
+{
+    int rc = content_step(table, scan->statement, row, err);
+    if (rc != 0 || *row || scan->keys == NULL || scan->is_new) return rc;
+    content_scan_close(scan);
+    scan->is_new = 1;
+    rc = prepare_text(table, &scan->statement, BY_NEW_KEYS, err);
+    return rc == 0 ? content_step(table, scan->statement, row, err) : rc;
+}
+
+static int read_id(struct semantic_table *table, struct content_scan *scan, int64_t *id,
+                   struct error *err)
+{
+    int type = sqlite3_column_type(scan->statement, 0), is_keyed = table->store.keeps_keys;
+    *id = sqlite3_column_int64(scan->statement, 0);
+    if (type == SQLITE_NULL || (type != SQLITE_INTEGER && !is_keyed))
+        return error_set(
+            err, ERROR_INVALID, "content_rowid %s of %s must be %s, not %s",
+            table->config.content_rowid, table->config.content, is_keyed ? "a value" : "an integer",
+            type == SQLITE_NULL
+                ? "NULL"
+                : "another type (to have such keys drop the index and create it again, of a table "
+                  "or a view whose column says its type)");
+    if (is_keyed && !scan->is_new) return 0;
+    if (!is_keyed) return 0;
+    return add_key(scan->keys, sqlite3_column_value(scan->statement, 0), id, err);
+}
+
+int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                       struct buffer *text, struct error *bad, int *done, struct error *err)
 {
     int row;
-    int rc = content_step(table, scan, &row, err);
+    int rc = next_row(table, scan, &row, err);
     *done = !row;
     if (rc != 0 || !row) return rc;
-    if (sqlite3_column_type(scan, 0) != SQLITE_INTEGER)
-        return error_set(err, ERROR_INVALID, "content_rowid %s of %s must be an integer, not %s",
-                         table->config.content_rowid, table->config.content,
-                         sqlite3_column_type(scan, 0) == SQLITE_NULL ? "NULL" : "another type");
-    *id = sqlite3_column_int64(scan, 0);
-    return read_text(table, scan, text, bad, err);
+    *id = 0;
+    if (scan->keys != NULL || !table->store.keeps_keys) rc = read_id(table, scan, id, err);
+    return rc == 0 ? read_text(table, scan->statement, text, bad, err) : rc;
+}
+
+/* A statement of ours on a view that reads this index would keep the table connected. */
+static void let_go(sqlite3_stmt **statement)
+{
+    sqlite3_finalize(*statement);
+    *statement = NULL;
 }
 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
                  int *exists, int *found, struct error *err)
 {
-    sqlite3_stmt *statement = table->content_text;
+    return content_new_text(table, NULL, id, text, bad, exists, found, err);
+}
+
+int content_new_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                     struct buffer *text, struct error *bad, int *exists, int *found,
+                     struct error *err)
+{
+    sqlite3_value *key = new_key(keys, id);
+    sqlite3_stmt **statement = key != NULL ? &table->content_by_key : &table->content_text;
     *exists = *found = bad->code = 0;
-    int rc = 0;
-    if (statement == NULL) {
-        rc = prepare_text(table, &statement, 0, err);
-        table->content_text = statement;
-    }
+    int rc =
+        *statement == NULL ? prepare_text(table, statement, key != NULL ? BY_KEY : BY_ID, err) : 0;
     if (rc != 0) return rc;
-    sqlite3_reset(statement);
-    sqlite3_bind_int64(statement, 1, id);
-    rc = content_step(table, statement, exists, err);
-    if (rc == 0 && *exists) rc = read_text(table, statement, text, bad, err);
+    sqlite3_reset(*statement);
+    if (key != NULL) sqlite3_bind_value(*statement, 1, key);
+    else sqlite3_bind_int64(*statement, 1, id);
+    rc = content_step(table, *statement, exists, err);
+    if (rc == 0 && *exists) rc = read_text(table, *statement, text, bad, err);
     *found = rc == 0 && *exists && (text->size > 0 || bad->code != 0);
-    sqlite3_reset(statement);
-    if (rc != 0) {
-        /* A statement of ours on a view that reads this index would keep the table connected. */
-        sqlite3_finalize(statement);
-        table->content_text = NULL;
-    }
+    sqlite3_reset(*statement);
+    if (rc != 0) let_go(statement);
     return rc;
 }
 
-int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err)
+int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, int64_t *id,
+                 struct buffer *text, struct error *bad, int *exists, int *found, struct error *err)
+{
+    sqlite3_stmt **statement = &table->content_by_key;
+    struct keys_value value = {key, columns_key_affinity(table)};
+    int known, rc = *statement == NULL ? prepare_text(table, statement, BY_KEY, err) : 0;
+    *exists = *found = bad->code = 0;
+    *id = 0;
+    if (rc != 0) return rc;
+    sqlite3_reset(*statement);
+    sqlite3_bind_value(*statement, 1, key);
+    rc = content_step(table, *statement, exists, err);
+    if (rc == 0 && *exists) value = (struct keys_value){sqlite3_column_value(*statement, 0), NULL};
+    if (rc == 0) rc = keys_find(&table->store, value, id, &known, err);
+    if (rc == 0 && *exists) rc = read_text(table, *statement, text, bad, err);
+    *found = rc == 0 && *exists && (text->size > 0 || bad->code != 0);
+    if (rc == 0 && !known && (*found || wanted)) rc = keys_put(&table->store, value, id, err);
+    sqlite3_reset(*statement);
+    if (rc != 0) let_go(statement);
+    return rc;
+}
+
+int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err)
+{
+    sqlite3_stmt **statement = &table->content_exists;
+    int rc = *statement == NULL ? prepare_content(table, statement, "", BY_ID, err) : 0;
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(*statement, 1, id);
+    rc = content_step(table, *statement, exists, err);
+    sqlite3_reset(*statement);
+    if (rc != 0) let_go(statement);
+    return rc;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static int append_shown(const struct semantic_table *table, struct buffer *sql, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
+        struct name_list one = {&table->columns[i].name, 1};
+        rc = append_names(sql, &one, err);
+    }
+    return rc == 0 ? append_names(sql, &table->config.document, err) : rc;
+}
+
+/* Appends what the content still has, and NULL for what it has not. */
+static int append_present(const struct content_schema *read, const char *name, struct buffer *sql,
+                          struct name_list *lacks, struct error *err)
+{
+    struct name_list one = {(char **)&name, 1};
+    if (content_schema_find(read, name) != NULL) return append_names(sql, &one, err);
+    int rc = name_list_add(lacks, name, strlen(name), err);
+    return rc == 0 ? buffer_append(sql, ", NULL", 6, err) : rc;
+}
+
+/* The columns of a content that has lost some. */
+static int append_what_is_left(const struct semantic_table *table, struct buffer *sql,
+                               struct name_list *lacks, struct error *err)
+{
+    const struct name_list *document = &table->config.document;
+    struct content_schema read;
+    int rc = content_schema_read(table->store.db, table->store.schema, table->config.content, &read,
+                                 err);
+    for (size_t i = 0; rc == 0 && i < table->n_columns; i++)
+        rc = append_present(&read, table->columns[i].name, sql, lacks, err);
+    for (size_t i = 0; rc == 0 && i < document->n_names; i++)
+        rc = append_present(&read, document->names[i], sql, lacks, err);
+    content_schema_deinit(&read);
+    return rc;
+}
+
+int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct name_list *lacks,
+                     struct error *err)
 {
     *row = NULL;
     if (table->config.content == NULL) return store_query(&table->store, STORE_DOCUMENT, row, err);
     struct buffer columns;
+    struct error left;
     buffer_init(&columns, 1 << 20);
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
-        struct name_list one = {&table->columns[i].name, 1};
-        rc = append_names(&columns, &one, err);
-    }
-    if (rc == 0) rc = append_names(&columns, &table->config.document, err);
+    int rc = append_shown(table, &columns, err);
     if (rc == 0) rc = buffer_append(&columns, "", 1, err);
-    if (rc == 0) rc = prepare_content(table, row, columns.data, 0, err);
+    if (rc == 0) rc = prepare_content(table, row, columns.data, BY_ID, err);
+    if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) {
+        buffer_clear(&columns);
+        int again = append_what_is_left(table, &columns, lacks, &left);
+        if (again == 0 && lacks->n_names > 0) again = buffer_append(&columns, "", 1, &left);
+        if (again == 0 && lacks->n_names > 0) {
+            rc = prepare_content(table, row, columns.data, BY_ID, err);
+        } else if (again == ERROR_NOMEM) {
+            rc = error_nomem(err);
+        }
+    }
     buffer_deinit(&columns);
+    return rc;
+}
+
+int content_check_column(const struct semantic_table *table, const struct name_list *lacks,
+                         const char *column, struct error *err)
+{
+    for (size_t i = 0; i < lacks->n_names; i++)
+        if (sqlite3_stricmp(lacks->names[i], column) == 0)
+            return error_set(err, ERROR_INVALID,
+                             "no such column: %.100s (%.100s has it no more: rename it back, or do "
+                             "not ask for it)",
+                             column, table->config.content);
+    return 0;
+}
+
+int content_check_document(const struct semantic_table *table, const struct name_list *lacks,
+                           struct error *err)
+{
+    const struct name_list *names = &table->config.document;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && lacks->n_names > 0 && i < names->n_names; i++)
+        rc = content_check_column(table, lacks, names->names[i], err);
+    if (rc != 0) error_context(err, "document");
     return rc;
 }
 

@@ -11,20 +11,57 @@
 /* A text longer than this is refused. */
 #define CONTENT_MAX_TEXT ((size_t)256 << 20)
 
-/* "SELECT id, <text columns> ... ORDER BY id", to be stepped by content_scan_next. The caller
- * finalizes. */
-int content_scan_open(struct semantic_table *table, sqlite3_stmt **scan, struct error *err);
+/* Keys of a keyed index's content that X_keys does not have: each with the id that it is to get. */
+struct content_keys {
+    int64_t first;          /* the id of values[0]; the others follow */
+    sqlite3_value **values; /* [n]; owned */
+    size_t n, capacity;
+};
+void content_keys_deinit(struct content_keys *keys);
+
+/* Gives a row with such an id, which is about to be stored, the id that X_keys has for it now.
+ * Within a write (store/write.h). */
+int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
+                        struct error *err);
+
+/* All rows, with their texts. */
+struct content_scan {
+    sqlite3_stmt *statement;
+    struct content_keys *keys; /* borrowed */
+    int is_new;                /* rows whose key is new are what comes now */
+};
+
+/* Rows come in the order of their ids, those of new keys last. `keys`, zeroed or of an earlier
+ * scan, is for those of a keyed index; NULL: it gives no ids, and an order of its own. Close also
+ * after an error. */
+int content_scan_open(struct semantic_table *table, struct content_keys *keys,
+                      struct content_scan *scan, struct error *err);
+void content_scan_close(struct content_scan *scan);
 
 /* The next row: its id, its text in `text` (buffer initialised by the caller), which may be empty.
  * *done after the last. *bad: why that text cannot be embedded, a blob, no UTF-8, too long; code 0
  * if it can. ERROR_INVALID when an id is not usable. */
-int content_scan_next(struct semantic_table *table, sqlite3_stmt *scan, int64_t *id,
+int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                       struct buffer *text, struct error *bad, int *done, struct error *err);
 
 /* The text of one row, and *bad as above. *found = 0: no such row, or nothing to embed; *exists
  * tells which. */
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
                  int *exists, int *found, struct error *err);
+
+/* The same of an id that a scan gave, which X_keys need not know. */
+int content_new_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                     struct buffer *text, struct error *bad, int *exists, int *found,
+                     struct error *err);
+
+/* The same by the key of a keyed index, and its id: a key that has none gets one if there is
+ * something to embed, or if that is wanted anyhow; else *id is 0. */
+int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, int64_t *id,
+                 struct buffer *text, struct error *bad, int *exists, int *found,
+                 struct error *err);
+
+/* Whether the content has that row. */
+int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err);
 
 /* What X_rows and X_failures remember of a text that was read: another number for another text, and
  * for the same bytes if they can be embedded now. */
@@ -35,8 +72,16 @@ uint64_t content_hash(const struct buffer *text, const struct error *bad);
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row,
                  struct error *err);
 
-/* "SELECT <content columns>, <document columns> WHERE id = ?1". The caller finalizes. */
-int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct error *err);
+/* "SELECT <key>, <content columns>, <document columns> WHERE id = ?1". The caller finalizes. What
+ * the content has no more reads as NULL, and is named in `lacks`, which is empty before. */
+int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct name_list *lacks,
+                     struct error *err);
+
+/* ERROR_INVALID if the content has that column no more; one of those that the reranker reads. */
+int content_check_column(const struct semantic_table *table, const struct name_list *lacks,
+                         const char *column, struct error *err);
+int content_check_document(const struct semantic_table *table, const struct name_list *lacks,
+                           struct error *err);
 
 /* The text that the reranker reads, from a row of that statement, appended to `document`. */
 int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
@@ -13,6 +14,7 @@
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "store/failures.h"
+#include "store/keys.h"
 
 struct hit {
     struct retrieve_row row;
@@ -36,7 +38,8 @@ struct semantic_cursor {
 
     sqlite3_stmt *listing; /* a listing */
 
-    sqlite3_stmt *content; /* the content row; stands on row content_id while content_read */
+    sqlite3_stmt *content;  /* the content row; stands on row content_id while content_read */
+    struct name_list lacks; /* columns that the content has no more */
     int content_read, content_found;
 };
 
@@ -76,6 +79,7 @@ int semantic_close(sqlite3_vtab_cursor *base)
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     reset(cursor);
     sqlite3_finalize(cursor->content);
+    name_list_deinit(&cursor->lacks);
     memory_free(cursor);
     return SQLITE_OK;
 }
@@ -85,7 +89,9 @@ int semantic_close(sqlite3_vtab_cursor *base)
 static int read_content(struct semantic_cursor *cursor, int64_t id, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    int rc = cursor->content == NULL ? content_row_open(table, &cursor->content, err) : 0;
+    int rc = cursor->content == NULL
+                 ? content_row_open(table, &cursor->content, &cursor->lacks, err)
+                 : 0;
     if (rc != 0) return rc;
     sqlite3_reset(cursor->content);
     sqlite3_bind_int64(cursor->content, 1, id);
@@ -127,6 +133,7 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
         size_t start = all->size;
         rc = read_content(cursor, cursor->hits[i].row.id, err);
+        if (rc == 0) rc = content_check_document(table, &cursor->lacks, err);
         if (rc == 0 && cursor->content_found) {
             rc = content_document(table, cursor->content, all, err);
             if (rc == ERROR_INVALID) {
@@ -262,6 +269,17 @@ int semantic_next(sqlite3_vtab_cursor *base)
     return rc == 0 ? SQLITE_OK : result_table_error(base->pVtab, table_of(base)->store.name, &err);
 }
 
+/* The id that is looked up; *found = 0: there is none of that kind, or of that key. */
+static int read_id(struct semantic_cursor *cursor, sqlite3_value *value, int *found,
+                   struct error *err)
+{
+    struct semantic_table *table = table_of(&cursor->base);
+    struct keys_value key = {value, columns_key_affinity(table)};
+    if (cursor->plan & PLAN_KEY) return keys_find(&table->store, key, &cursor->id, found, err);
+    *found = argument_integer(value, &cursor->id);
+    return 0;
+}
+
 /* Whether the content has a text for that row. */
 static int look_up_content(struct semantic_table *table, int64_t id, int *found, struct error *err)
 {
@@ -275,8 +293,8 @@ static int look_up_content(struct semantic_table *table, int64_t id, int *found,
     return rc;
 }
 
-/* A row that could not be embedded, whose content is gone: not in the index, but there to be deleted.
- */
+/* A row that could not be embedded, whose content is gone: not in the index, but there to be
+ * deleted. */
 static int is_lost_failure(struct semantic_table *table, int64_t id, int *lost, struct error *err)
 {
     struct store_state state;
@@ -295,13 +313,13 @@ static int is_lost_failure(struct semantic_table *table, int64_t id, int *lost, 
     return rc;
 }
 
-/* One row by its rowid. Pending rows are looked at without a flush, so that DELETE and INSERT in a
- * row trigger stay in one batch; only a statement that reads the vector needs it. */
-static int look_up(struct semantic_cursor *cursor, sqlite3_value *rowid, struct error *err)
+/* One row by its rowid or its key. Pending rows are looked at without a flush, so that DELETE and
+ * INSERT in a row trigger stay in one batch; only a statement that reads the vector needs it. */
+static int look_up(struct semantic_cursor *cursor, sqlite3_value *value, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    int found, rc = 0;
-    if (!argument_integer(rowid, &cursor->id)) return 0;
+    int found, rc = read_id(cursor, value, &found, err);
+    if (rc != 0 || !found) return rc;
     const struct pending_row *waiting = pending_find(table->pending, cursor->id);
     if (waiting == NULL) {
         rc = store_has_row(&table->store, cursor->id, &found, err);
@@ -338,9 +356,10 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
     struct semantic_table *table = table_of(base);
     struct error err = table->broken;
     reset(cursor);
+    columns_renew(table, 0);
     cursor->plan = plan;
     int rc = err.code;
-    if (rc == 0 && table->reading_content > 0)
+    if (rc == 0 && registry_reads_content(table))
         rc = error_set(&err, ERROR_INVALID, "its content %s reads the index itself",
                        table->config.content);
     if (rc == 0 && !reads_pending(table, plan)) rc = flush_pending(table, &err);
@@ -383,10 +402,26 @@ static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *con
     return rc;
 }
 
+/* The key of a keyed index is known without the content. */
+static int result_key(struct semantic_cursor *cursor, sqlite3_context *context, struct error *err)
+{
+    sqlite3_stmt *key;
+    int rc = keys_get(&table_of(&cursor->base)->store, cursor->id, &key, err);
+    if (key == NULL) return rc;
+    sqlite3_result_value(context, sqlite3_column_value(key, 0));
+    sqlite3_reset(key);
+    return 0;
+}
+
 static int result_content(struct semantic_cursor *cursor, sqlite3_context *context, int column,
                           struct error *err)
 {
+    const struct semantic_table *table = table_of(&cursor->base);
+    size_t i = (size_t)(column - COLUMN_CONTENT);
+    if (i == table->key) return result_key(cursor, context, err);
     int rc = cursor->content_read ? 0 : read_content(cursor, cursor->id, err);
+    if (rc == 0 && cursor->lacks.n_names > 0)
+        rc = content_check_column(table, &cursor->lacks, table->columns[i].name, err);
     if (rc == 0 && cursor->content_found)
         sqlite3_result_value(context,
                              sqlite3_column_value(cursor->content, 1 + column - COLUMN_CONTENT));

@@ -22,6 +22,8 @@ static void table_free(struct semantic_table *table)
 {
     if (table == NULL) return;
     sqlite3_finalize(table->content_text);
+    sqlite3_finalize(table->content_by_key);
+    sqlite3_finalize(table->content_exists);
     store_deinit(&table->store);
     pending_unreference(table->pending);
     model_free(table->fitted);
@@ -40,6 +42,7 @@ static int table_new(struct semantic_registry *registry, const char *schema, con
     *opened = table;
     if (table == NULL) return error_nomem(err);
     table->registry = registry;
+    table->key = SIZE_MAX;
     table->connection = registry->connection;
     table->pending = pending_new();
     if (table->pending == NULL) return error_nomem(err);
@@ -129,9 +132,8 @@ static int create_table(struct semantic_table *table, struct error *err)
 {
     char model_name[sizeof((struct store_state *)NULL)->model], *columns = NULL;
     int rc = choose_models(table, model_name, sizeof model_name, err);
-    if (rc == 0)
-        rc = semantic_config_resolve(table->store.db, table->store.schema, table->store.name,
-                                     &table->config, &table->columns, &table->n_columns, err);
+    int names_key = table->config.content_rowid != NULL;
+    if (rc == 0) rc = columns_create(table, err);
     if (rc == 0) rc = check_name(table->store.name, table->columns, table->n_columns, err);
     if (rc == 0) rc = columns_format(table, &columns, err);
     if (rc == 0)
@@ -139,6 +141,8 @@ static int create_table(struct semantic_table *table, struct error *err)
                            &(struct schema_config){model_name, table->reranker_name, columns,
                                                    table->config.dimensions},
                            err);
+    if (rc == 0 && !names_key && table->config.content_rowid != NULL)
+        rc = store_set_text(&table->store, "content_rowid", table->config.content_rowid, err);
     memory_free(columns);
     if (rc == 0) registry_disown_others(table);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
@@ -149,23 +153,36 @@ static int create_table(struct semantic_table *table, struct error *err)
     return rc;
 }
 
-/* xConnect reads nothing but X_config. If that is damaged the table connects all the same, so that
- * it can be dropped, and every use reports the damage. */
+static void swap(char **one, char **other)
+{
+    char *kept = *one;
+    *one = *other;
+    *other = kept;
+}
+
+/* xConnect reads X_config and the schema of the content. If the former that is damaged the
+ * table connects all the same, so that it can be dropped, and every use reports the damage. */
 static int connect_table(struct semantic_table *table, struct error *err)
 {
-    char *columns;
-    int rc = semantic_config_defaults(&table->config, err);
-    if (rc != 0) return rc;
-    rc = schema_read(&table->store, &table->reranker_name, &columns, err);
-    if (rc == 0) rc = columns_parse(table, columns, err);
+    struct schema_stored stored;
+    int rc = schema_read(&table->store, &stored, err);
+    swap(&table->reranker_name, &stored.reranker);
+    if (table->config.content != NULL && stored.content != NULL)
+        swap(&table->config.content, &stored.content);
+    if (table->config.content_rowid == NULL)
+        swap(&table->config.content_rowid, &stored.content_rowid);
+    int given = semantic_config_defaults(&table->config, rc == 0 ? err : NULL);
+    if (rc == 0) rc = given;
+    if (rc == 0) rc = columns_connect(table, stored.columns, err);
     if (rc == 0) share_pending(table);
-    memory_free(columns);
+    schema_stored_deinit(&stored);
     if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) {
         if (rc == ERROR_STORAGE && (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
         table->broken = *err;
         semantic_columns_free(table->columns, table->n_columns);
         table->columns = NULL;
         table->n_columns = 0;
+        table->key = SIZE_MAX;
         rc = 0;
     }
     return rc;
@@ -239,6 +256,16 @@ static int destroy(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
+/* What X_config keeps may have a column that is gone, and that the new name is. */
+static int keep_columns(struct semantic_table *table, struct error *err)
+{
+    char *columns = NULL;
+    int rc = columns_format(table, &columns, err);
+    if (rc == 0) rc = store_set_text(&table->store, "columns", columns, err);
+    memory_free(columns);
+    return rc;
+}
+
 /* Pending rows are written under the old name first. SQLite connects the table anew under the new
  * one; this connection keeps the old name, which a rollback brings back. */
 static int rename_table(sqlite3_vtab *base, const char *name)
@@ -247,6 +274,7 @@ static int rename_table(sqlite3_vtab *base, const char *name)
     struct error err;
     int rc = check_name(name, table->columns, table->n_columns, &err);
     if (rc == 0) rc = flush_pending(table, &err);
+    if (rc == 0) rc = keep_columns(table, &err);
     if (rc == 0) rc = schema_rename(&table->store, name, &err);
     if (rc == 0) rc = upkeep_rename(table, name, &err);
     return rc == 0 ? SQLITE_OK : result_table_error(base, table->store.name, &err);

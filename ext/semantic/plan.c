@@ -1,10 +1,12 @@
 #include "semantic/plan.h"
 
+#include "semantic/columns.h"
+
 /*
  *  plan       arguments                       estimated cost   rows
  *  search     query [k] [similarity] [limit [offset]] [rowids...]   10 000   25, or many
  *  search per row of an outer table that gives the rowid    1e12   1
- *  lookup     rowid                                          5   1
+ *  lookup     rowid, or the key of a keyed index             5   1
  *  listing    -                                      1 000 000   1 000 000
  *
  * The equality on rowid is never an argument of a search: in a join on rowid it would make the
@@ -12,6 +14,8 @@
  * search comes first. Filters on joined tables therefore apply after the k; rowid IN (...) and
  * similarity >= x, which belong to this table alone, apply before. A query or a k that cannot be
  * had in a plan rules the plan out.
+ *
+ * The key of a keyed index counts as its rowid, compared byte for byte.
  */
 
 /* Lists beyond these are left to SQLite, which looks at them after the k. */
@@ -45,7 +49,17 @@ static int is_query(const struct sqlite3_index_constraint *constraint)
            (op == SQLITE_INDEX_CONSTRAINT_MATCH && column == COLUMN_TABLE);
 }
 
-static void find_constraint(sqlite3_index_info *info, int i, struct found *found)
+/* The rowid, or what stands for it. */
+static int is_rowid(const struct semantic_table *table, sqlite3_index_info *info, int i)
+{
+    int column = info->aConstraint[i].iColumn;
+    if (column == -1) return 1;
+    return table->key != SIZE_MAX && column == COLUMN_CONTENT + (int)table->key &&
+           sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
+}
+
+static void find_constraint(const struct semantic_table *table, sqlite3_index_info *info, int i,
+                            struct found *found)
 {
     const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
     int op = constraint->op, column = constraint->iColumn;
@@ -59,7 +73,7 @@ static void find_constraint(sqlite3_index_info *info, int i, struct found *found
     if (column == COLUMN_SIMILARITY &&
         (op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT))
         which = ARGUMENT_SIMILARITY;
-    if (column == -1 && op == SQLITE_INDEX_CONSTRAINT_EQ)
+    if (op == SQLITE_INDEX_CONSTRAINT_EQ && is_rowid(table, info, i))
         which = sqlite3_vtab_in(info, i, -1) ? ARGUMENT_ROWIDS : ARGUMENT_ROWID;
     if (which == ARGUMENT_ROWID) found->rowid_equality = 1;
     while (which >= ARGUMENT_ROWIDS && which + 1 < N_ARGUMENTS && found->argument[which] >= 0)
@@ -79,8 +93,10 @@ static void use(sqlite3_index_info *info, const struct found *found, int which, 
     /* SQLite cuts and skips itself: the order may be another one, rows may be left out. */
     info->aConstraintUsage[i].omit = which != ARGUMENT_LIMIT && which != ARGUMENT_OFFSET;
     if (which >= ARGUMENT_ROWIDS) {
+        int list = info->idxNum >> PLAN_LISTS_SHIFT & PLAN_LISTS_MASK;
         sqlite3_vtab_in(info, i, 1);
         info->idxNum += 1 << PLAN_LISTS_SHIFT;
+        if (info->aConstraint[i].iColumn != -1) info->idxNum |= 1 << (PLAN_KEY_LISTS_SHIFT + list);
     }
     info->idxNum |= flag;
 }
@@ -135,18 +151,21 @@ static void plan_search(sqlite3_index_info *info, struct found *found, int is_ap
 
 static void plan_listing(sqlite3_index_info *info, const struct found *found, int *n_arguments)
 {
-    use(info, found, ARGUMENT_ROWID, PLAN_ROWID, n_arguments);
+    int i = found->argument[ARGUMENT_ROWID];
+    int by_key = i >= 0 && info->aConstraint[i].iColumn != -1;
+    use(info, found, ARGUMENT_ROWID, by_key ? PLAN_ROWID | PLAN_KEY : PLAN_ROWID, n_arguments);
     info->estimatedCost = info->idxNum & PLAN_ROWID ? 5 : 1e6;
     info->estimatedRows = info->idxNum & PLAN_ROWID ? 1 : 1000000;
 }
 
 int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
-    const struct semantic_table *table = (const struct semantic_table *)base;
+    struct semantic_table *table = (struct semantic_table *)base;
     struct found found = {0};
     int n_arguments = 0;
+    columns_look(table);
     for (int i = 0; i < N_ARGUMENTS; i++) found.argument[i] = -1;
-    for (int i = 0; i < info->nConstraint; i++) find_constraint(info, i, &found);
+    for (int i = 0; i < info->nConstraint; i++) find_constraint(table, info, i, &found);
     if (found.unusable) return SQLITE_CONSTRAINT;
     int searches = found.argument[ARGUMENT_QUERY] >= 0;
     /* In a listing SQLite may as well take the members of IN one by one. */

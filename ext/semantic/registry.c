@@ -63,6 +63,16 @@ struct semantic_table *registry_find_twin(const struct semantic_table *table)
     return NULL;
 }
 
+int registry_reads_content(const struct semantic_table *table)
+{
+    const struct store *store = &table->store;
+    for (struct semantic_table *twin = table->registry->tables; twin != NULL; twin = twin->next)
+        if (twin->reading_content > 0 && sqlite3_stricmp(twin->store.schema, store->schema) == 0 &&
+            sqlite3_stricmp(twin->store.name, store->name) == 0)
+            return 1;
+    return 0;
+}
+
 void registry_disown_others(const struct semantic_table *table)
 {
     const struct store *store = &table->store;

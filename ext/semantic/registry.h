@@ -38,6 +38,9 @@ struct semantic_table *registry_find(const struct semantic_registry *registry, c
  * name is not enough: it may have been another index's, before DROP, RENAME or a rollback. */
 struct semantic_table *registry_find_twin(const struct semantic_table *table);
 
+/* Whether the content of the index is being read, by whichever of its connections. */
+int registry_reads_content(const struct semantic_table *table);
+
 /* The index of this table is being made. Other tables that have its number were made by the same
  * CREATE, which was rolled back: they are no index's from now on. */
 void registry_disown_others(const struct semantic_table *table);

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/plan.h"
 #include "sqlite/argument.h"
 #include "sqlite/statement.h"
+#include "store/keys.h"
 
 /* A LIMIT beyond this is no hint. */
 #define MAX_HINT 100000
@@ -23,11 +25,19 @@ static void read_similarity(sqlite3_value *value, int above, struct semantic_req
     request->limits.min_similarity = above ? nextafter(least, INFINITY) : least;
 }
 
-static int add_rowid(struct semantic_request *request, size_t *capacity, sqlite3_value *value,
+/* A member: a rowid, or the key of a keyed index. */
+static int read_member(struct semantic_table *table, sqlite3_value *value, int is_key, int64_t *id,
+                       int *found, struct error *err)
+{
+    struct keys_value key = {value, columns_key_affinity(table)};
+    if (is_key) return keys_find(&table->store, key, id, found, err);
+    *found = argument_integer(value, id);
+    return 0;
+}
+
+static int add_rowid(struct semantic_request *request, size_t *capacity, int64_t id,
                      struct error *err)
 {
-    int64_t id;
-    if (!argument_integer(value, &id)) return 0;
     if (request->limits.n_only == *capacity) {
         int64_t *ids = memory_realloc(request->ids, *capacity * 2, sizeof *ids);
         if (ids == NULL) return error_nomem(err);
@@ -50,7 +60,7 @@ static void intersect(struct semantic_request *request, const int64_t *others, s
 }
 
 /* The members of rowid IN (...), each once, in order. */
-static int read_list(struct semantic_table *table, sqlite3_value *list,
+static int read_list(struct semantic_table *table, sqlite3_value *list, int is_keys,
                      struct semantic_request *request, struct error *err)
 {
     size_t capacity = 64, n = 0;
@@ -60,7 +70,9 @@ static int read_list(struct semantic_table *table, sqlite3_value *list,
     if (request->ids == NULL) return error_nomem(err);
     int step = sqlite3_vtab_in_first(list, &value);
     for (; step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value)) {
-        int rc = add_rowid(request, &capacity, value, err);
+        int64_t id;
+        int found, rc = read_member(table, value, is_keys, &id, &found, err);
+        if (rc == 0 && found) rc = add_rowid(request, &capacity, id, err);
         if (rc != 0) return rc;
     }
     if (step != SQLITE_DONE) return statement_error(table->store.db, step, err);
@@ -73,13 +85,15 @@ static int read_list(struct semantic_table *table, sqlite3_value *list,
 }
 
 /* The members that all lists have. */
-static int read_rowids(struct semantic_table *table, sqlite3_value **lists, int n_lists,
+static int read_rowids(struct semantic_table *table, sqlite3_value **lists, int plan,
                        struct semantic_request *request, struct error *err)
 {
-    int rc = read_list(table, lists[0], request, err);
+    int n_lists = plan >> PLAN_LISTS_SHIFT & PLAN_LISTS_MASK,
+        of_keys = plan >> PLAN_KEY_LISTS_SHIFT;
+    int rc = read_list(table, lists[0], of_keys & 1, request, err);
     for (int i = 1; rc == 0 && i < n_lists; i++) {
         struct semantic_request other = {0};
-        rc = read_list(table, lists[i], &other, err);
+        rc = read_list(table, lists[i], of_keys >> i & 1, &other, err);
         if (rc == 0) intersect(request, other.ids, other.limits.n_only);
         memory_free(other.ids);
     }
@@ -118,8 +132,7 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
         sqlite3_value *limit = argv[n++];
         read_limit(limit, plan & PLAN_OFFSET ? argv[n++] : NULL, request);
     }
-    if (rc == 0 && plan & PLAN_ROWIDS)
-        rc = read_rowids(table, argv + n, plan >> PLAN_LISTS_SHIFT, request, err);
+    if (rc == 0 && plan & PLAN_ROWIDS) rc = read_rowids(table, argv + n, plan, request, err);
     if (rc == 0 && !request->none) rc = retrieve_query_read(&request->asked, request->query, err);
     return rc;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "store/write.h"
@@ -141,6 +142,57 @@ static int rank(struct retrieval *retrieval, const struct retrieve_query *querie
     return rc;
 }
 
+/* Takes rows out that the content has no more; *n_gone of them. */
+static int drop_gone(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_gone,
+                     struct error *err)
+{
+    struct top_k there;
+    int rc = 0;
+    *n_gone = 0;
+    top_k_init(&there, k);
+    for (size_t i = 0; rc == 0 && i < ranked->n; i++) {
+        int exists;
+        rc = content_exists(retrieval->table, ranked->hits[i].id, &exists, err);
+        if (rc == 0 && exists)
+            rc = top_k_offer(&there, ranked->hits[i].id, ranked->hits[i].score, err);
+        else ++*n_gone;
+        if (rc == 0 && i % 1024 == 1023)
+            rc = cancel_check(&retrieval->table->connection->cancel, err);
+    }
+    top_k_deinit(ranked);
+    *ranked = there;
+    return rc;
+}
+
+/* Makes the k best rows that were found for a query those that the content has: looks for more
+ * while it lacks some, each time for so many that the rounds are few. */
+static int keep_there(struct retrieval *retrieval, const struct retrieve_query *query, size_t k,
+                      struct top_k *ranked, struct error *err)
+{
+    size_t n_gone = 0, asked = k;
+    for (;;) {
+        int is_all = ranked->n < asked;
+        int rc = drop_gone(retrieval, ranked, k, &n_gone, err);
+        if (rc != 0 || is_all || ranked->n == k) return rc;
+        asked = k + 2 * n_gone;
+        top_k_deinit(ranked);
+        top_k_init(ranked, asked);
+        if ((rc = rank(retrieval, query, 1, asked, ranked, err)) != 0) return rc;
+    }
+}
+
+/* The k best rows of each of n queries. Of all that there are it is left to take() which of them
+ * the content has: few may be read. */
+static int rank_there(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
+                      size_t k, struct top_k *ranked, struct error *err)
+{
+    int rc = rank(retrieval, queries, n, k, ranked, err);
+    if (retrieval->table->config.content == NULL || k == SIZE_MAX) return rc;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = keep_there(retrieval, &queries[i], k, &ranked[i], err);
+    return rc;
+}
+
 static void drop_group(struct retrieval *retrieval)
 {
     for (size_t i = 0; i < retrieval->n_group; i++) top_k_deinit(&retrieval->ranked[i]);
@@ -169,9 +221,11 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     for (; n < most && n < left && queries[n].vector.data != NULL; n++)
         top_k_init(&retrieval->ranked[n], k);
     retrieval->n_group = n;
-    int rc = rank(retrieval, queries, n, k, retrieval->ranked, err);
-    for (size_t i = 0; i < n; i++)
+    int rc = rank_there(retrieval, queries, n, k, retrieval->ranked, err);
+    for (size_t i = 0; i < n; i++) {
         retrieval->has_more[i] = k < limits->k && retrieval->ranked[i].n == k;
+        retrieval->unchecked[i] = k == SIZE_MAX;
+    }
     return rc;
 }
 
@@ -211,7 +265,7 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     top_k_init(&rest, SIZE_MAX);
     int rc = renew_snapshot(retrieval, err);
     if (rc == 0)
-        rc = rank(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
+        rc = rank_there(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
     while (rc == 0 && top_k_pop(&all, &hit))
         if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, retrieve_compare_ids) ==
             NULL)
@@ -222,6 +276,19 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     return rc;
 }
 
+/* The best row of a ranking that is there. */
+static int pop(struct retrieval *retrieval, size_t i, struct top_k_hit *hit, int *found,
+               struct error *err)
+{
+    int rc = 0, exists = 1;
+    do {
+        *found = top_k_pop(&retrieval->ranked[i], hit);
+        if (*found && retrieval->unchecked[i] && retrieval->table->config.content != NULL)
+            rc = content_exists(retrieval->table, hit->id, &exists, err);
+    } while (rc == 0 && *found && !exists);
+    return rc;
+}
+
 /* The next row of the current query, whose group was searched for. */
 static int take(struct retrieval *retrieval, struct top_k_hit *hit, int *found, struct error *err)
 {
@@ -229,12 +296,12 @@ static int take(struct retrieval *retrieval, struct top_k_hit *hit, int *found, 
     struct top_k *ranked = &retrieval->ranked[i];
     int rc = 0;
     if (retrieval->has_more[i] && retrieval->given == NULL) rc = note_given(retrieval, ranked, err);
-    if (rc == 0) *found = top_k_pop(ranked, hit);
+    if (rc == 0) rc = pop(retrieval, i, hit, found, err);
     if (rc != 0 || *found || !retrieval->has_more[i]) return rc;
     retrieval->has_more[i] = 0;
+    retrieval->unchecked[i] = retrieval->limits.k == SIZE_MAX;
     rc = find_rest(retrieval, ranked, err);
-    if (rc == 0) *found = top_k_pop(ranked, hit);
-    return rc;
+    return rc == 0 ? pop(retrieval, i, hit, found, err) : rc;
 }
 
 /* ---- the retrieval --------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  * table's, semantic_search_each and semantic_recall.
  *
  * A query is a text, which the index's model embeds, or a vector. Each has a ranking of its own:
- * the k rows of the highest scores (index/metric.h), of equal ones the lower id first.
+ * the k rows of the highest scores (index/metric.h), of equal ones the lower id first. Rows that
+ * the content has no more, as nobody told the index, do not count.
  *
  * Texts are embedded in one call. Queries go through the index in groups, each when a row of it is
  * asked for. Rows come one by one, out of heaps: nobody sorts a million for LIMIT 5. And where a
@@ -66,9 +67,10 @@ struct retrieval {
 
     size_t group, n_group;               /* the queries that were searched for */
     struct top_k ranked[RETRIEVE_GROUP]; /* [n_group] their rows that were not taken out yet */
-    char has_more[RETRIEVE_GROUP]; /* [n_group] `ranked` was begun with as many as the hint says */
-    size_t query;                  /* the current one */
-    int64_t rank;                  /* of its latest row */
+    char has_more[RETRIEVE_GROUP];  /* [n_group] `ranked` was begun with as many as the hint says */
+    char unchecked[RETRIEVE_GROUP]; /* [n_group] of its rows the content may have some no more */
+    size_t query;                   /* the current one */
+    int64_t rank;                   /* of its latest row */
     int64_t *given; /* [hint] if it has more: the ids that `ranked` was begun with; owned */
 
     size_t n_scanned, n_rescored; /* rows looked at so far, see index/query.h */

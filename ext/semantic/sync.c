@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
 #include "store/failures.h"
@@ -104,7 +103,7 @@ static int compare_row(struct semantic_sync *sync, struct comparison *comparison
 }
 
 static int compare_content(struct semantic_sync *sync, struct comparison *comparison,
-                           sqlite3_stmt *scan, struct error *err)
+                           struct content_scan *scan, struct error *err)
 {
     struct semantic_table *table = sync->table;
     struct buffer text;
@@ -134,7 +133,7 @@ static int plan(struct semantic_sync *sync, enum sync_kind kind, struct error *e
     struct semantic_table *table = sync->table;
     struct comparison comparison = {.kind = kind};
     struct store_state state;
-    sqlite3_stmt *scan = NULL;
+    struct content_scan scan = {0};
     sync->ids.n = sync->gone.n = sync->settled.n = 0;
     sync->n_total = sync->n_readable = 0;
     sync->n_known_failures = 0;
@@ -142,13 +141,13 @@ static int plan(struct semantic_sync *sync, enum sync_kind kind, struct error *e
     if (rc == 0) rc = store_query(&table->store, STORE_ROWS, &comparison.indexed.scan, err);
     if (rc == 0 && state.keeps_failures)
         rc = store_query(&table->store, STORE_FAILURES, &comparison.failed.scan, err);
-    if (rc == 0) rc = content_scan_open(table, &scan, err);
+    if (rc == 0) rc = content_scan_open(table, &sync->keys, &scan, err);
     if (rc == 0) rc = known_next(table, &comparison.indexed, err);
     if (rc == 0) rc = known_next(table, &comparison.failed, err);
-    if (rc == 0) rc = compare_content(sync, &comparison, scan, err);
+    if (rc == 0) rc = compare_content(sync, &comparison, &scan, err);
     sqlite3_finalize(comparison.indexed.scan);
     sqlite3_finalize(comparison.failed.scan);
-    sqlite3_finalize(scan);
+    content_scan_close(&scan);
     return rc;
 }
 
@@ -179,6 +178,7 @@ static void free_lists(struct semantic_sync *sync)
     memory_free(sync->ids.items);
     memory_free(sync->gone.items);
     memory_free(sync->settled.items);
+    content_keys_deinit(&sync->keys);
 }
 
 int sync_compare(struct semantic_table *table, enum sync_kind kind,
@@ -259,7 +259,7 @@ void sync_limit(struct semantic_sync *sync, size_t n_rows)
 /* What a fit reads: the content, row after row, but for what is no text. */
 struct collection {
     struct semantic_table *table;
-    sqlite3_stmt *scan;
+    struct content_scan scan;
     struct buffer text;
 };
 
@@ -270,7 +270,7 @@ static int collection_next(void *context, struct span *text, int *done, struct e
     int64_t id;
     int rc;
     do
-        rc = content_scan_next(collection->table, collection->scan, &id, &collection->text, &bad,
+        rc = content_scan_next(collection->table, &collection->scan, &id, &collection->text, &bad,
                                done, err);
     while (rc == 0 && !*done && (collection->text.size == 0 || bad.code != 0));
     *text = (struct span){collection->text.data, collection->text.size};
@@ -282,13 +282,13 @@ static int fit(struct semantic_sync *sync, struct model *model, struct error *er
     struct collection collection = {.table = sync->table};
     progress_enter(sync->progress, PROGRESS_FITTING);
     buffer_init(&collection.text, CONTENT_MAX_TEXT);
-    int rc = content_scan_open(sync->table, &collection.scan, err);
+    int rc = content_scan_open(sync->table, NULL, &collection.scan, err);
     if (rc == 0) {
         struct model_collection input = {(uint64_t)sync->n_readable, collection_next, &collection,
                                          &sync->table->connection->cancel};
         rc = model->methods->fit(model, &input, &sync->fitted, err);
     }
-    sqlite3_finalize(collection.scan);
+    content_scan_close(&collection.scan);
     buffer_deinit(&collection.text);
     return rc;
 }
@@ -323,7 +323,7 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
            bytes < SYNC_BATCH_BYTES) {
         int64_t id = sync->ids.items[sync->n_collected + (*n_ids)++];
         int exists, found;
-        rc = content_text(sync->table, id, &text, &bad, &exists, &found, err);
+        rc = content_new_text(sync->table, &sync->keys, id, &text, &bad, &exists, &found, err);
         if (rc == 0 && found) rc = collect_row(sync, id, &text, &bad, err);
         bytes += text.size;
     }
@@ -390,6 +390,12 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     if (rc == 0) sync->n_collected += n_ids;
     sync->n_requests += (size_t)(catalog_entry_requests(entry) - before);
     return rc;
+}
+
+int sync_refusal(const struct semantic_sync *sync, struct error *err)
+{
+    if (sync->refusal.code != 0) *err = sync->refusal;
+    return sync->refusal.code;
 }
 
 int sync_failure(const struct semantic_sync *sync, struct error *err)
@@ -520,12 +526,16 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
                        const struct batch *batch, struct error *err)
 {
     struct store *store = &sync->table->store;
+    /* Keys go with their rows; texts of an index without content stay. */
+    enum store_change_kind kind = store->keeps_keys ? STORE_DELETE : STORE_FORGET;
     int rc = batch->is_new_model ? store_new_model(sync, state, batch, err) : 0;
     if (rc == 0 && !sync->started)
-        rc = store_delete_rows(store, state, sync->gone.items, sync->gone.n, STORE_FORGET, err);
+        rc = store_delete_rows(store, state, sync->gone.items, sync->gone.n, kind, err);
     if (rc == 0 && !sync->started)
         rc = store_delete_rows(store, state, sync->settled.items, sync->settled.n, STORE_FORGET,
                                err);
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
+        rc = content_keys_settle(sync->table, &sync->keys, &batch->changes[i].id, err);
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
 }
 
@@ -564,6 +574,14 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
+/* The first row that a server refused, for sync_refusal. */
+static void note_refusal(struct semantic_sync *sync, const struct pending_row *row)
+{
+    if (row->vector != NULL || row->refused == NULL || !row->by_server) return;
+    if (sync->refusal.code == 0)
+        error_set(&sync->refusal, ERROR_REFUSED, "row %lld: %s", (long long)row->id, row->refused);
+}
+
 void sync_stored(struct semantic_sync *sync)
 {
     if (!sync->started) sync->n_deleted += sync->gone.n;
@@ -571,6 +589,7 @@ void sync_stored(struct semantic_sync *sync)
     for (size_t i = 0; i < sync->n_rows; i++) {
         if (sync->rows[i].vector != NULL) sync->n_embedded++;
         else sync->n_failed++;
+        note_refusal(sync, &sync->rows[i]);
     }
     report(sync);
     free_batch(sync);

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
@@ -170,9 +171,20 @@ static int sync_all(struct sync_cursor *cursor, struct error *err)
     if (rc == 0) rc = check_writable(index, err);
     if (rc == 0) rc = progress_begin(index, &cursor->progress, err);
     if (rc == 0) rc = flush_pending(index, err);
+    if (rc == 0) columns_renew(index, 0);
     if (rc == 0) rc = sync_open(index, SYNC_CHANGES, cursor->progress, &cursor->sync, err);
     sqlite3_finalize(pin);
     return rc == 0 ? do_batches(cursor, err) : rc;
+}
+
+/* All else is stored when a server's refusal is told, once: it may be the server's fault. */
+static int tell_refusal(const struct sync_cursor *cursor, struct error *err)
+{
+    int rc = sync_refusal(cursor->sync, err);
+    if (rc != 0)
+        error_context(err, "all is done but %zu rows that failed, see semantic_failures('%s')",
+                      cursor->sync->n_failed, cursor->name);
+    return rc;
 }
 
 static int sync_start(struct table_cursor *base, struct error *err)
@@ -182,7 +194,7 @@ static int sync_start(struct table_cursor *base, struct error *err)
     int rc = sync_all(cursor, err);
     progress_end(cursor->progress, rc);
     cursor->progress = NULL;
-    return rc;
+    return rc == 0 ? tell_refusal(cursor, err) : rc;
 }
 
 static int sync_next(struct table_cursor *base, struct error *err)

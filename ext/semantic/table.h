@@ -4,6 +4,7 @@
  *   module       create, connect, destroy       content        the texts, from the content table
  *   config       the options                    embedder       the index's models
  *   columns      the columns that it shows      retrieve       from queries to ranked rows
+ *   content_schema  what the schema says of the content: columns, the key
  *   plan         xBestIndex                     request        the arguments of a search
  *   cursor       xFilter ... xColumn            sync           bringing the index in step
  *   update       xUpdate, transactions          sync_function  semantic_sync
@@ -60,6 +61,7 @@ struct pending_row {
     size_t text_size;
     char *refused; /* owned; of PENDING_TEXT, why that text cannot be embedded; NULL: not known to
                       be so. Without a text it was not even one */
+    int by_server; /* of refused: a server said so */
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
     int64_t fit; /* the fit that made the vector of a text, or refused it */
@@ -80,6 +82,8 @@ struct semantic_pending {
     size_t n_bytes;  /* texts and vectors of the rows not flushed */
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
+    int knows_last; /* no row in the shadow tables has an id beyond last_id */
+    int64_t last_id;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
     struct store_write write; /* of the shadow tables */
 };
@@ -96,12 +100,17 @@ struct semantic_table {
     struct semantic_config config;
     struct semantic_column *columns;
     size_t n_columns;
+    size_t key;           /* of a keyed index: the key among the columns; SIZE_MAX: none is */
     char *reranker_name;  /* as stored; owned */
     int innocuous;        /* as SQLite was told, see embedder.h */
     struct error broken;  /* set when X_config cannot be read: every use but DROP reports it */
     struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
     sqlite3_stmt *content_text;       /* see content_text(); NULL: not prepared */
+    sqlite3_stmt *content_by_key;     /* see content_find(); the same */
+    sqlite3_stmt *content_exists;     /* see content_exists(); the same */
+    int64_t schema_version;           /* when the content's columns were last looked at */
+    int is_outdated;                  /* they are no longer what SQLite was told */
     int reading_content;              /* a statement on the content is being stepped */
     struct semantic_pending *pending; /* one reference of it */
 };

@@ -12,6 +12,7 @@
 #include "semantic/pending.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
+#include "store/keys.h"
 #include "store/write.h"
 #include "text/blank.h"
 
@@ -66,19 +67,34 @@ static int copy_vector(sqlite3_value *value, struct semantic_table *table, struc
     return rc;
 }
 
+static int no_such_row(const struct semantic_table *table, int64_t id, sqlite3_value *key,
+                       struct error *err)
+{
+    const char *content = table->config.content;
+    if (key == NULL)
+        return error_set(err, ERROR_INVALID, "%s has no row %lld to index", content, (long long)id);
+    const char *text = (const char *)sqlite3_value_text(key);
+    int is_blob = sqlite3_value_type(key) == SQLITE_BLOB;
+    return error_set(err, ERROR_INVALID, "%s has no row to index whose %s is %.100s", content,
+                     table->config.content_rowid,
+                     is_blob        ? "that blob"
+                     : text == NULL ? "that"
+                                    : text);
+}
+
 /* The row's text from the content table, or why it cannot be embedded. *indexable = 0 when there is
  * nothing to embed. */
-static int read_content_text(struct semantic_table *table, struct pending_row *row, int *indexable,
-                             struct error *err)
+static int read_content_text(struct semantic_table *table, struct pending_row *row,
+                             sqlite3_value *key, int *indexable, struct error *err)
 {
     struct buffer text;
     struct error bad;
     int exists;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = content_text(table, row->id, &text, &bad, &exists, indexable, err);
-    if (rc == 0 && !exists && row->kind == PENDING_TEXT)
-        rc = error_set(err, ERROR_INVALID, "%s has no row %lld to index", table->config.content,
-                       (long long)row->id);
+    int rc = key == NULL ? content_text(table, row->id, &text, &bad, &exists, indexable, err)
+                         : content_find(table, key, row->kind == PENDING_VECTOR, &row->id, &text,
+                                        &bad, &exists, indexable, err);
+    if (rc == 0 && !exists && row->kind == PENDING_TEXT) rc = no_such_row(table, row->id, key, err);
     if (rc == 0) row->hash = content_hash(&text, &bad);
     if (rc == 0 && row->kind == PENDING_TEXT && bad.code != 0) {
         rc = pending_refuse(row, &bad, err);
@@ -130,7 +146,7 @@ static int check_columns(struct semantic_table *table, sqlite3_value **columns, 
         if (names[i] != NULL && is_written(columns[i], is_update))
             return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
     for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
-        if (is_written(columns[COLUMN_CONTENT + i], is_update))
+        if ((is_update || i != table->key) && is_written(columns[COLUMN_CONTENT + i], is_update))
             return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
                              table->columns[i].name, table->config.content);
     return 0;
@@ -156,7 +172,8 @@ static int last_stored_id(struct semantic_table *table, int64_t *id, struct erro
 static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
 {
     if (table->config.content != NULL)
-        return error_set(err, ERROR_INVALID, "a row needs its rowid: that of %s",
+        return error_set(err, ERROR_INVALID, "a row needs its %s: that of %s",
+                         table->store.keeps_keys ? table->config.content_rowid : "rowid",
                          table->config.content);
     int rc = last_stored_id(table, id, err);
     const struct semantic_pending *pending = table->pending;
@@ -175,9 +192,18 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
 static int is_taken(struct semantic_table *table, int64_t id, int *taken, struct error *err)
 {
     const struct pending_row *waiting = pending_find(table->pending, id);
-    if (waiting == NULL) return store_has_row(&table->store, id, taken, err);
-    *taken = waiting->kind != PENDING_DELETE;
-    return 0;
+    struct semantic_pending *pending = table->pending;
+    if (waiting != NULL) {
+        *taken = waiting->kind != PENDING_DELETE;
+        return 0;
+    }
+    /* New rows mostly come after all others. */
+    int rc = pending->knows_last
+                 ? 0
+                 : store_ask(&table->store, STORE_LAST_ID, INT64_MAX, 0, &pending->last_id, err);
+    pending->knows_last = rc == 0;
+    *taken = 0;
+    return rc == 0 && id <= pending->last_id ? store_has_row(&table->store, id, taken, err) : rc;
 }
 
 /* What the statement says of a row that is there (sqlite3_vtab_on_conflict). An index of a content
@@ -193,44 +219,92 @@ static int check_conflict(struct semantic_table *table, int64_t id, int *is_new,
     return rc;
 }
 
-/* One row written: new, or again; `is_new`: nothing of what was there stays. */
-static int put_row(struct semantic_table *table, int64_t id, int is_new, sqlite3_value **columns,
-                   struct error *err)
+/* One row written: new, or again; `is_new`: nothing of what was there stays. Of a keyed index by
+ * its key, if there is one, which makes *id. */
+static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key, int is_new,
+                   sqlite3_value **columns, struct error *err)
 {
-    struct pending_row row = {.kind = PENDING_TEXT, .id = id, .is_new = is_new};
+    struct pending_row row = {.kind = PENDING_TEXT, .id = *id, .is_new = is_new};
     int indexable = 1, rc = 0;
     if (is_given(columns[COLUMN_EMBEDDING])) {
         row.kind = PENDING_VECTOR;
         rc = copy_vector(columns[COLUMN_EMBEDDING], table, &row, err);
     }
     if (rc == 0 && table->config.content != NULL)
-        rc = read_content_text(table, &row, &indexable, err);
+        rc = read_content_text(table, &row, key, &indexable, err);
+    *id = row.id;
     if (rc == 0 && table->config.content == NULL)
         rc = take_text(&row, columns[COLUMN_CONTENT], err);
     if (rc != 0) {
         pending_row_deinit(&row);
         return rc;
     }
-    if (row.kind == PENDING_TEXT && !indexable) return delete_row(table, id, err);
+    int is_known = key == NULL || row.id != 0;
+    if (row.kind == PENDING_TEXT && !indexable)
+        return is_known ? delete_row(table, row.id, err) : 0;
     return add_pending(table, &row, err);
+}
+
+/* The key that an INSERT into a keyed index names; NULL: it names a row by its rowid, which must be
+ * one of the index. */
+static int read_key(struct semantic_table *table, sqlite3_value *rowid, sqlite3_value **columns,
+                    sqlite3_value **key, struct error *err)
+{
+    const char *name = table->config.content_rowid;
+    sqlite3_stmt *known;
+    *key = NULL;
+    if (table->key != SIZE_MAX && is_given(columns[COLUMN_CONTENT + table->key])) {
+        *key = columns[COLUMN_CONTENT + table->key];
+        return sqlite3_value_type(rowid) == SQLITE_NULL
+                   ? 0
+                   : error_set(err, ERROR_INVALID,
+                               "a row is named by its %s: the rowid is the index's own, leave it "
+                               "out",
+                               name);
+    }
+    if (!table->store.keeps_keys || sqlite3_value_type(rowid) == SQLITE_NULL) return 0;
+    int rc = keys_get(&table->store, sqlite3_value_int64(rowid), &known, err);
+    if (rc == 0 && known == NULL)
+        rc = error_set(err, ERROR_INVALID, "the index has no row %lld: name a new one by its %s",
+                       (long long)sqlite3_value_int64(rowid), name);
+    if (known != NULL) sqlite3_reset(known);
+    return rc;
+}
+
+/* The id of the row of that key, which gets one if there is something to embed; 0: neither the
+ * index nor the content has anything of it. */
+static int find_id(struct semantic_table *table, sqlite3_value *key, int64_t *id, struct error *err)
+{
+    struct buffer text;
+    struct error bad;
+    int exists, found;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_find(table, key, 0, id, &text, &bad, &exists, &found, err);
+    buffer_deinit(&text);
+    return rc;
 }
 
 /* Notes a row of the content that changed, or is about to: it is read when it is written. */
 static int note_changed(struct semantic_table *table, enum pending_kind kind, sqlite3_value *id,
-                        struct error *err)
+                        sqlite3_value **columns, struct error *err)
 {
     const char *name = table->store.name;
     const char *word = kind == PENDING_CHANGED ? "changed" : "changing";
+    struct pending_row row = {.kind = kind};
+    sqlite3_value *key;
     if (table->config.content == NULL)
         return error_set(err, ERROR_INVALID,
                          "'%s' is of a row of the content table, and %s has texts of its own", word,
                          name);
-    if (sqlite3_value_type(id) == SQLITE_NULL)
-        return error_set(err, ERROR_INVALID,
-                         "'%s' needs a row: INSERT INTO %s(%s, rowid) VALUES ('%s', 7)", word, name,
-                         name, word);
-    struct pending_row row = {.kind = kind, .id = sqlite3_value_int64(id)};
-    return add_pending(table, &row, err);
+    int rc = read_key(table, id, columns, &key, err);
+    if (rc != 0) return rc;
+    if (key == NULL && sqlite3_value_type(id) == SQLITE_NULL)
+        return error_set(
+            err, ERROR_INVALID, "'%s' needs a row: INSERT INTO %s(%s, %s) VALUES ('%s', 7)", word,
+            name, name, table->store.keeps_keys ? table->config.content_rowid : "rowid", word);
+    if (key == NULL) row.id = sqlite3_value_int64(id);
+    else rc = find_id(table, key, &row.id, err);
+    return rc != 0 || (key != NULL && row.id == 0) ? rc : add_pending(table, &row, err);
 }
 
 /* A row that semantic_pending gave, see embedded.h. */
@@ -258,21 +332,28 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
     sqlite3_value **columns = argv + 2;
     const char *text = (const char *)sqlite3_value_text(columns[COLUMN_TABLE]);
     if (text == NULL) return error_nomem(err);
-    int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0;
+    int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0,
+        is_change = sqlite3_stricmp(text, "changed") == 0,
+        is_key = is_row || is_change || sqlite3_stricmp(text, "changing") == 0;
     for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
-        if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) && is_given(columns[i]))
+        if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) &&
+            !(is_key && table->key != SIZE_MAX && i == COLUMN_CONTENT + (int)table->key) &&
+            is_given(columns[i]))
             return error_set(err, ERROR_INVALID, "%s",
                              is_row ? "'embedded' takes a rowid and an embedding: name no other "
                                       "column"
                                     : "a command stands alone: name no other column");
-    if (sqlite3_stricmp(text, "changed") == 0)
-        return note_changed(table, PENDING_CHANGED, argv[1], err);
-    if (sqlite3_stricmp(text, "changing") == 0)
-        return note_changed(table, PENDING_CHANGING, argv[1], err);
+    if (is_change) return note_changed(table, PENDING_CHANGED, argv[1], columns, err);
+    if (is_key && !is_row) return note_changed(table, PENDING_CHANGING, argv[1], columns, err);
     if (!is_row) return semantic_command(table, text, err);
-    int64_t id;
-    if (!argument_integer(argv[1], &id))
-        return error_set(err, ERROR_INVALID, "'embedded' needs the rowid of its row");
+    sqlite3_value *key;
+    int64_t id = 0;
+    int rc = read_key(table, argv[1], columns, &key, err);
+    if (rc == 0 && key != NULL) rc = find_id(table, key, &id, err);
+    if (rc != 0) return rc;
+    if (key == NULL && !argument_integer(argv[1], &id))
+        return error_set(err, ERROR_INVALID, "'embedded' needs the %s of its row",
+                         table->store.keeps_keys ? table->config.content_rowid : "rowid");
     *rowid = id;
     return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING],
                         conflict, err);
@@ -286,14 +367,16 @@ static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_in
         return take_command(table, argv, rowid, conflict, err);
     int64_t id = 0;
     int is_new = 0;
+    sqlite3_value *key;
     int rc = check_columns(table, columns, 0, err);
-    if (rc == 0 && sqlite3_value_type(argv[1]) == SQLITE_NULL) {
-        rc = next_id(table, &id, err);
-    } else if (rc == 0) {
+    if (rc == 0) rc = read_key(table, argv[1], columns, &key, err);
+    if (rc == 0 && sqlite3_value_type(argv[1]) != SQLITE_NULL) {
         id = sqlite3_value_int64(argv[1]);
         rc = check_conflict(table, id, &is_new, conflict, err);
+    } else if (rc == 0 && key == NULL) {
+        rc = next_id(table, &id, err);
     }
-    if (rc == 0 && !*conflict) rc = put_row(table, id, is_new, columns, err);
+    if (rc == 0 && !*conflict) rc = put_row(table, &id, key, is_new, columns, err);
     *rowid = id;
     return rc;
 }
@@ -310,7 +393,7 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
-    return rc == 0 ? put_row(table, id, 0, columns, err) : rc;
+    return rc == 0 ? put_row(table, &id, NULL, 0, columns, err) : rc;
 }
 
 /* SQLITE_CONSTRAINT, and before SQLite 3.41 none of its extended codes, makes SQLite do what the

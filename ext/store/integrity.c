@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "store/blocks.h"
+#include "store/keys.h"
 #include "store/placement.h"
 
 /* Codes and blocks are made anew from the vectors; without quantize the blocks are all there is. */
@@ -166,6 +167,7 @@ int store_integrity_check(struct store *store, struct error *err)
                         "its vector belongs to no row ('optimize' mends it)", err);
     if (rc == 0 && store->options.keeps_texts)
         rc = check_none(store, STORE_ROWS_WITHOUT_TEXT, "row", "its vector has no text row", err);
+    if (rc == 0 && store->keeps_keys) rc = keys_check(store, err);
     if (rc == 0 && state.keeps_failures)
         rc = check_none(store, STORE_LOST_FAILURES, "row",
                         "it has a vector, and is recorded as one that cannot be embedded", err);

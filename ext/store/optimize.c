@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "store/blocks.h"
 #include "store/integrity.h"
+#include "store/keys.h"
 #include "store/placement.h"
 #include "store/store.h"
 
@@ -226,6 +227,7 @@ int store_optimize(struct store *store, struct store_state *state, struct error 
     assert(store->write->step == STORE_WRITING);
     if (state->dimensions == 0) return 0;
     int rc = store_delete_halves(store, err);
+    if (rc == 0 && store->keeps_keys) rc = keys_tidy(store, state->keeps_failures, err);
     /* What can be made anew from the vectors goes first, whatever damage is in it. */
     if (rc == 0)
         rc = store_keeps_vectors(store) ? store_delete_blocks(store, err)

@@ -19,6 +19,7 @@ static const struct {
     {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
     {"failures", "id INTEGER PRIMARY KEY, hash INT NOT NULL, attempts INT NOT NULL, "
                  "at INT NOT NULL, message TEXT NOT NULL)"},
+    {"keys", "id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)"},
 };
 #define N_SHADOWS (sizeof shadows / sizeof *shadows)
 
@@ -34,6 +35,7 @@ static int has_shadow(const struct store *store, const char *suffix)
     if (strcmp(suffix, "vectors") == 0) return store_keeps_vectors(store);
     if (strcmp(suffix, "partitions") == 0) return store_is_partitioned(store);
     if (strcmp(suffix, "text") == 0) return store->options.keeps_texts;
+    if (strcmp(suffix, "keys") == 0) return store->keeps_keys;
     return 1;
 }
 
@@ -134,6 +136,7 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "fit", 0, err);
     if (rc == 0) rc = store_set(store, "failures", 1, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
+    if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
     return rc;
 }
 
@@ -200,12 +203,21 @@ static int check(const struct store *store, int64_t format, int64_t metric, int6
     return 0;
 }
 
-int schema_read(struct store *store, char **reranker, char **columns, struct error *err)
+void schema_stored_deinit(struct schema_stored *stored)
+{
+    memory_free(stored->reranker);
+    memory_free(stored->columns);
+    memory_free(stored->content);
+    memory_free(stored->content_rowid);
+    *stored = (struct schema_stored){0};
+}
+
+int schema_read(struct store *store, struct schema_stored *stored, struct error *err)
 {
     sqlite3_stmt *statement;
     int64_t format = 0, metric = -1, quantize = -1;
     int row = 0;
-    *reranker = *columns = NULL;
+    *stored = (struct schema_stored){0};
     int rc =
         statement_prepare(store->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
                           store->schema, store->name);
@@ -213,16 +225,50 @@ int schema_read(struct store *store, char **reranker, char **columns, struct err
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         if (key == NULL) rc = error_nomem(err);
         if (rc != 0) break;
-        if (strcmp(key, "created") == 0) store->created = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "format") == 0) format = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "metric") == 0) metric = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "quantize") == 0) quantize = sqlite3_column_int64(statement, 1);
-        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, reranker, err);
-        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, columns, err);
+        int64_t value = sqlite3_column_int64(statement, 1);
+        if (strcmp(key, "created") == 0) store->created = value;
+        if (strcmp(key, "format") == 0) format = value;
+        if (strcmp(key, "metric") == 0) metric = value;
+        if (strcmp(key, "quantize") == 0) quantize = value;
+        if (strcmp(key, "keyed") == 0) store->keeps_keys = value != 0;
+        if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &stored->reranker, err);
+        if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, &stored->columns, err);
+        if (strcmp(key, "content") == 0) rc = copy_text(statement, 1, &stored->content, err);
+        if (strcmp(key, "content_rowid") == 0)
+            rc = copy_text(statement, 1, &stored->content_rowid, err);
     }
     sqlite3_finalize(statement);
     if (rc == 0) rc = check(store, format, metric, quantize, err);
-    if (rc == 0 && (*reranker == NULL || *columns == NULL))
+    if (rc == 0 && (stored->reranker == NULL || stored->columns == NULL))
         rc = store_corrupt_config(store, "the reranker's name or the column list is missing", err);
     return rc;
+}
+
+/* Statements that write may point into the schema, but not those that write our table alone. */
+static int may_forget(sqlite3 *db, int n_ours)
+{
+    sqlite3_stmt *statement = NULL;
+    int is_writable = 0, n = 0;
+    while ((statement = sqlite3_next_stmt(db, statement)) != NULL)
+        n += sqlite3_stmt_busy(statement) && !sqlite3_stmt_readonly(statement);
+    /* The user is editing the schema: RESET would end that. */
+    sqlite3_db_config(db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, -1, &is_writable);
+    return n <= n_ours && !is_writable;
+}
+
+int schema_forget(struct store *store, int n_ours)
+{
+    if (!may_forget(store->db, n_ours)) return 0;
+    return statement_execute(store->db, NULL, "PRAGMA writable_schema = RESET") == 0;
+}
+
+int schema_reload(struct store *store, struct error *err)
+{
+    schema_forget(store, 1);
+    int rc = statement_execute(store->db, err,
+                               "CREATE VIEW IF NOT EXISTS \"%w\".\"%w_config_reload\" AS SELECT 1",
+                               store->schema, store->name);
+    if (rc != 0) return rc;
+    return statement_execute(store->db, err, "DROP VIEW \"%w\".\"%w_config_reload\"", store->schema,
+                             store->name);
 }

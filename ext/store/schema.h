@@ -16,6 +16,14 @@ struct schema_config {
     size_t dimensions;            /* 0: none yet */
 };
 
+/* What X_config says of the virtual table at connection time. All owned; NULL: not there. */
+struct schema_stored {
+    char *reranker, *columns;
+    char *content;       /* the name that the content has by now */
+    char *content_rowid; /* the key's column, where no option says it */
+};
+void schema_stored_deinit(struct schema_stored *stored);
+
 /* CREATE, DROP and RENAME of the shadow tables that the store's options ask for. ERROR_INVALID when
  * one of their names is taken, before anything is changed. */
 int schema_create(struct store *store, const struct schema_config *config, struct error *err);
@@ -27,8 +35,16 @@ int schema_rename(struct store *store, const char *name, struct error *err);
 int schema_create_failures(struct store *store, struct error *err);
 
 /* X_config at connection time: its format and options checked against the store's, which learns
- * which index of that name it is; reranker and columns, owned by the caller, also after an error
- * (NULL before). */
-int schema_read(struct store *store, char **reranker, char **columns, struct error *err);
+ * which index of that name it is, and whether it is keyed. deinit also after an error. */
+int schema_read(struct store *store, struct schema_stored *stored, struct error *err);
+
+/* Makes this connection read the schema again when it needs it next, and connect its virtual tables
+ * anew; statements that run go on with what they have. 0: it is not the moment, as more statements
+ * write than n_ours, which write our table alone. */
+int schema_forget(struct store *store, int n_ours);
+
+/* The same for all connections, in a statement of ours that writes: what X_config says of the table
+ * has changed. It is part of the transaction. */
+int schema_reload(struct store *store, struct error *err);
 
 #endif

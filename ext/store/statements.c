@@ -92,7 +92,7 @@ static const char *const query_sql[] = {
 
 void store_finalize(struct store *store)
 {
-    for (int i = 0; i < N_KEPT; i++) {
+    for (int i = 0; i < STORE_N_KEPT + STORE_N_KEPT_KEYS; i++) {
         sqlite3_finalize(store->kept[i]);
         store->kept[i] = NULL;
     }

@@ -11,7 +11,10 @@
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
  *       'created' (a number, another for each index of the file; 0 or none: not known),
  *       'fit' (id of the fitted model; 0: none), 'fitted_on' (how many rows; 0 or none: not known),
- *       'columns' (JSON [[name, affinity], ...]), 'failures' (1: there is X_failures)
+ *       'failures' (1: there is X_failures), 'keyed' (1: there is X_keys),
+ *       'columns' (JSON [[name, affinity], ...] of the content, for when it is gone),
+ *       'content' (the name that the content has by now; none: the one of CREATE),
+ *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
@@ -34,6 +37,8 @@
  *       rows whose text no vector can be made of, which are not in X_rows: its hash, how often it
  *       was tried, when last (seconds since 1970) and why it cannot be. An index of a version that
  *       had no such table gets it with its first such row
+ *   CREATE TABLE X_keys(id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)
+ *       of an index that is keyed: the content's key of each row, see keys.h
  *
  * Formats:
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
@@ -148,6 +153,7 @@ enum store_query {
 };
 
 #define STORE_N_KEPT 38
+#define STORE_N_KEPT_KEYS 5
 
 struct store {
     struct connection *connection; /* borrowed, for its settings */
@@ -155,9 +161,11 @@ struct store {
     sqlite3 *db;
     char *schema, *name; /* of the index; owned */
     struct store_options options;
+    int keeps_keys;  /* keys of the content are no rowids: they are here, beside the ids */
     int64_t created; /* which of the indexes that had this name; 0: not known; STORE_NO_INDEX */
-    struct store_write *write;           /* borrowed */
-    sqlite3_stmt *kept[STORE_N_KEPT];    /* prepared statements; NULL: not yet */
+    struct store_write *write; /* borrowed */
+    /* Prepared statements, those of keys.c behind those of statements.c; NULL: not yet. */
+    sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
 };
@@ -197,8 +205,8 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
 int store_set(struct store *store, const char *key, int64_t value, struct error *err);
 int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
 
-/* *there: X_config is there, with that state, and of this index: after a rollback it may be gone, or
- * another's. */
+/* *there: X_config is there, with that state, and of this index: after a rollback it may be gone,
+ * or another's. */
 int store_is_there(struct store *store, struct store_state *state, int *there, struct error *err);
 
 /* ERROR_CORRUPT: what is wrong with X_config. */

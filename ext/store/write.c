@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "store/blocks.h"
 #include "store/failures.h"
+#include "store/keys.h"
 #include "store/placement.h"
 #include "store/reader.h"
 
@@ -182,6 +183,14 @@ static int compare_ids(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static int delete_row(struct store *store, const struct store_change *change, struct error *err)
+{
+    int rc = store_delete(store, change, err);
+    if (rc == 0 && store->keeps_keys && change->kind == STORE_DELETE)
+        rc = keys_delete(store, change->id, err);
+    return rc;
+}
+
 /* Puts the rows that have vectors into blocks. */
 static int place_rows(struct store *store, struct store_state *state,
                       const struct store_change *changes, size_t n_changes, struct error *err)
@@ -192,7 +201,7 @@ static int place_rows(struct store *store, struct store_state *state,
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n_changes; i++) {
         const struct store_change *change = &changes[i];
-        if (change->kind != STORE_PUT) rc = store_delete(store, change, err);
+        if (change->kind != STORE_PUT) rc = delete_row(store, change, err);
         else
             placed[n++] =
                 (struct block_row){.id = change->id, .vector = change->vector, .change = change};

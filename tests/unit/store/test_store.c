@@ -127,14 +127,13 @@ static void test_config_comes_back(void **state)
     (void)state;
     struct tables tables;
     struct error err = {0};
-    char *reranker, *columns;
+    struct schema_stored stored;
     struct store_state now;
     tables_create(&tables, &kinds[3]);
-    assert_int_equal(schema_read(&tables.store, &reranker, &columns, &err), 0);
-    assert_string_equal(reranker, usual_config.reranker);
-    assert_string_equal(columns, usual_config.columns);
-    memory_free(reranker);
-    memory_free(columns);
+    assert_int_equal(schema_read(&tables.store, &stored, &err), 0);
+    assert_string_equal(stored.reranker, usual_config.reranker);
+    assert_string_equal(stored.columns, usual_config.columns);
+    schema_stored_deinit(&stored);
     assert_int_equal(store_read_state(&tables.store, &now, &err), 0);
     assert_string_equal(now.model, usual_config.model);
     assert_int_equal(now.dimensions, 0);
@@ -145,11 +144,10 @@ static void test_config_comes_back(void **state)
 static void refuse_config(struct tables *tables, const char *text)
 {
     struct error err = {0};
-    char *reranker, *columns;
-    assert_int_equal(schema_read(&tables->store, &reranker, &columns, &err), ERROR_CORRUPT);
+    struct schema_stored stored;
+    assert_int_equal(schema_read(&tables->store, &stored, &err), ERROR_CORRUPT);
     assert_string_equal(err.text, text);
-    memory_free(reranker);
-    memory_free(columns);
+    schema_stored_deinit(&stored);
 }
 
 static void test_config_that_is_not_ours(void **state)

@@ -89,10 +89,9 @@ static int check(struct tables *tables, struct error *err)
 
 static int read_config(struct tables *tables, struct error *err)
 {
-    char *reranker, *columns;
-    int rc = schema_read(&tables->store, &reranker, &columns, err);
-    memory_free(reranker);
-    memory_free(columns);
+    struct schema_stored stored;
+    int rc = schema_read(&tables->store, &stored, err);
+    schema_stored_deinit(&stored);
     return rc;
 }
 
