@@ -57,7 +57,7 @@ for line in sys.stdin:
                 self.create(words(quantize, partitions, dimensions=2))
                 self.put([(1, (1, 0)), (2, (0, 1))])
                 child = self.child(self.SERVANT)
-                insert = "INSERT INTO ix(rowid, embedding) VALUES ({}, '[{}, {}]')"
+                insert = "REPLACE INTO ix(rowid, embedding) VALUES ({}, '[{}, {}]')"
 
                 def nearest():
                     mine = self.rows("SELECT rowid FROM ix('[1, 0]', 1)")
