@@ -268,6 +268,22 @@ static sqlite3_value *new_key(const struct content_keys *keys, int64_t id)
     return keys->values[id - keys->first];
 }
 
+int content_key(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                sqlite3_value **key, struct error *err)
+{
+    sqlite3_value *value = new_key(keys, id);
+    sqlite3_stmt *row = NULL;
+    *key = NULL;
+    int rc = value == NULL ? keys_get(&table->store, id, &row, err) : 0;
+    if (rc == 0 && row != NULL) value = sqlite3_column_value(row, 0);
+    if (rc == 0 && value != NULL) {
+        *key = sqlite3_value_dup(value);
+        if (*key == NULL) rc = error_nomem(err);
+    }
+    if (row != NULL) sqlite3_reset(row);
+    return rc;
+}
+
 int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
                         struct error *err)
 {

@@ -24,6 +24,11 @@ void content_keys_deinit(struct content_keys *keys);
 int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
                         struct error *err);
 
+/* What the content calls the row of an id that a scan gave: a copy, owned by the caller; NULL: it
+ * has no key any more. */
+int content_key(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                sqlite3_value **key, struct error *err);
+
 /* All rows, with their texts. */
 struct content_scan {
     sqlite3_stmt *statement;

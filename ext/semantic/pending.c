@@ -151,6 +151,7 @@ int pending_refuse(struct pending_row *row, const struct error *why, struct erro
     memory_free(row->refused);
     row->vector = NULL;
     row->dimensions = 0;
+    row->by_server = why->code == ERROR_REFUSED;
     row->refused = memory_copy(why->text, strlen(why->text));
     return row->refused == NULL ? error_nomem(err) : 0;
 }

@@ -1,9 +1,10 @@
 /*
  * pending_function.c: SELECT * FROM semantic_pending('movie_index' [, schema]).
  *
- * What a sync would write, embedded here and written nowhere: rowid, hash, embedding. Rows to
- * delete come first, without an embedding; rows that cannot be embedded have none either, but a
- * (hidden) message. embedded.h says what the hash is and who takes the rows.
+ * What a sync would write, embedded here and written nowhere: rowid (of a keyed index the key),
+ * hash, embedding. Rows to delete come first, without an embedding; rows that cannot be embedded
+ * have none either, but a (hidden) message. embedded.h says what the hash is and who takes the rows.
+ *
  * Any connection can ask, one that may only read too. Batches are those of a sync; one is in memory
  * at a time, and the index is connected for one at a time, so that a row of ours holds no statement
  * on it open.
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/content.h"
 #include "semantic/embedded.h"
 #include "semantic/flush.h"
 #include "semantic/registry.h"
@@ -32,13 +34,15 @@ struct pending_cursor {
     struct semantic_sync *sync;
     struct store_state state; /* that the batch belongs to */
     size_t at;                /* of the rows to delete, then of the batch */
-    int is_deleting;
+    int is_deleting, is_keyed;
+    sqlite3_value *key; /* owned; of the row, where the index is keyed */
 };
 
 static void pending_free(struct table_cursor *base)
 {
     struct pending_cursor *cursor = (struct pending_cursor *)base;
     sync_close(cursor->sync);
+    sqlite3_value_free(cursor->key);
     memory_free(cursor->schema);
     memory_free(cursor->name);
 }
@@ -73,11 +77,33 @@ static int settle(struct pending_cursor *cursor, struct error *err)
     return rc;
 }
 
+static int64_t row_id(const struct pending_cursor *cursor)
+{
+    const struct semantic_sync *sync = cursor->sync;
+    return cursor->is_deleting ? sync->gone.items[cursor->at] : sync->rows[cursor->at].id;
+}
+
+/* A keyed index names a row by its key: the id is its own, and a new row has none yet. */
+static int read_key(struct pending_cursor *cursor, struct error *err)
+{
+    struct semantic_sync *sync = cursor->sync;
+    sqlite3_stmt *pin = NULL;
+    if (!cursor->is_keyed || cursor->base.is_done) return 0;
+    sqlite3_value_free(cursor->key);
+    cursor->key = NULL;
+    int rc = registry_pin(table_cursor_context(&cursor->base), cursor->schema, cursor->name, &pin,
+                          &sync->table, err);
+    if (rc == 0) rc = content_key(sync->table, &sync->keys, row_id(cursor), &cursor->key, err);
+    sqlite3_finalize(pin);
+    return rc;
+}
+
 static int pending_next(struct table_cursor *base, struct error *err)
 {
     struct pending_cursor *cursor = (struct pending_cursor *)base;
     cursor->at++;
-    return settle(cursor, err);
+    int rc = settle(cursor, err);
+    return rc == 0 ? read_key(cursor, err) : rc;
 }
 
 /* Each node fits by itself: a fit reads all content, and gives the same bytes everywhere. */
@@ -107,9 +133,11 @@ static int pending_start(struct table_cursor *base, struct error *err)
     if (rc == 0) rc = store_read_state(&index->store, &cursor->state, err);
     if (rc == 0) rc = sync_open(index, SYNC_CHANGES, NULL, &cursor->sync, err);
     if (rc == 0) rc = check_fit(index, cursor->sync, err);
+    if (rc == 0) cursor->is_keyed = index->store.keeps_keys;
     sqlite3_finalize(pin);
     cursor->is_deleting = 1;
-    return rc == 0 ? settle(cursor, err) : rc;
+    if (rc == 0) rc = settle(cursor, err);
+    return rc == 0 ? read_key(cursor, err) : rc;
 }
 
 static void pending_column(struct table_cursor *base, sqlite3_context *context, int column)
@@ -117,8 +145,10 @@ static void pending_column(struct table_cursor *base, sqlite3_context *context, 
     const struct pending_cursor *cursor = (struct pending_cursor *)base;
     const struct semantic_sync *sync = cursor->sync;
     const struct pending_row *row = cursor->is_deleting ? NULL : &sync->rows[cursor->at];
-    if (column == PENDING_ROWID) {
-        sqlite3_result_int64(context, row == NULL ? sync->gone.items[cursor->at] : row->id);
+    if (column == PENDING_ROWID && cursor->is_keyed) {
+        if (cursor->key != NULL) sqlite3_result_value(context, cursor->key);
+    } else if (column == PENDING_ROWID) {
+        sqlite3_result_int64(context, row_id(cursor));
     } else if (column == PENDING_HASH) {
         char hash[EMBEDDED_HASH_SIZE];
         embedded_hash(&cursor->state, row == NULL ? EMBEDDED_NO_TEXT : row->hash, hash);

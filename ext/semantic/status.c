@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/columns.h"
 #include "semantic/embedded.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
@@ -242,6 +243,20 @@ static int advise_upkeep(struct status_cursor *cursor, struct error *err)
                           cursor->index->store.name, suffix);
 }
 
+/* The same: VACUUM gives other numbers to rows whose number is no INTEGER PRIMARY KEY. */
+static int advise_key(struct status_cursor *cursor, struct error *err)
+{
+    const struct semantic_table *index = cursor->index;
+    int keeps = 1;
+    if (index == NULL || index->config.content == NULL || index->store.keeps_keys) return 0;
+    int rc = columns_keep_rowids(index, &keeps, err);
+    if (rc != 0) return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
+    return keeps ? 0
+                 : add_line(&cursor->advice, err,
+                            "%.100s has no INTEGER PRIMARY KEY: VACUUM may renumber its rows",
+                            index->config.content);
+}
+
 /* A broken index is found all the same: *index is set then. */
 static int open_index(struct status_cursor *cursor, sqlite3_stmt **pin, struct error *err)
 {
@@ -267,6 +282,7 @@ static int status_start(struct table_cursor *base, struct error *err)
     if (rc == 0 && cursor->index != NULL) rc = measure(cursor, err);
     if (rc == 0) rc = advise_upkeep(cursor, err);
     if (rc == 0) rc = advise(cursor, err);
+    if (rc == 0) rc = advise_key(cursor, err);
     sqlite3_finalize(pin);
     return rc;
 }

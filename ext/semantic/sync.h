@@ -53,6 +53,7 @@ struct semantic_sync {
     struct pending_row *rows;     /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
     int started;                  /* the first batch was stored */
+    struct error refusal;         /* of the first row that a server refused; code 0: none */
     struct error failure;         /* of a batch of which a part could be kept; code 0: none */
     size_t n_embedded, n_deleted; /* stored so far */
     size_t n_failed;              /* recorded so far */
@@ -96,5 +97,9 @@ struct progress_counts sync_counts(const struct semantic_sync *sync);
 /* When a model fails for a part of a batch, the rest is collected and stored all the same, and the
  * error comes after that: 0, or it. */
 int sync_failure(const struct semantic_sync *sync, struct error *err);
+
+/* What a server said of the first row that it refused since sync_open: 0, or it. Its row is
+ * recorded, and all others are stored. */
+int sync_refusal(const struct semantic_sync *sync, struct error *err);
 
 #endif

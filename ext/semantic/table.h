@@ -61,6 +61,7 @@ struct pending_row {
     size_t text_size;
     char *refused; /* owned; of PENDING_TEXT, why that text cannot be embedded; NULL: not known to
                       be so. Without a text it was not even one */
+    int by_server; /* of refused: a server said so */
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
     int64_t fit; /* the fit that made the vector of a text, or refused it */

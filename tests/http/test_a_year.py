@@ -201,12 +201,58 @@ class Year(Remote):
         self.db.execute("ROLLBACK")
         self.assertEqual(self.texts(), texts)
         self.check()
+        self.mail()
+
+    def letters(self):
+        return self.rows("SELECT uuid, body FROM letters WHERE body <> '' ORDER BY uuid")
+
+    def follows(self):
+        """The index that keeps itself in step has what its table has."""
+        self.assertEqual(self.rows("SELECT uuid, body FROM post ORDER BY uuid"), self.letters())
+        self.assertEqual(self.rows("SELECT rows, pending, gone, problem, advice FROM "
+                                   "semantic_status('post')"),
+                         [(len(self.letters()), 0, 0, None, None)])
+        self.command("integrity-check", "post")
+
+    def mail(self):
+        """A table with keys that are no integers, and an index that follows it by itself."""
+        self.db.execute("CREATE TABLE letters(uuid TEXT PRIMARY KEY NOT NULL, sender TEXT UNIQUE, "
+                        "body TEXT)")
+        self.db.execute("CREATE VIRTUAL TABLE post USING semantic_index(content = 'letters', "
+                        "content_rowid = 'uuid', text = 'body', upkeep = 'triggers')")
+        self.db.executemany("INSERT INTO letters VALUES (?, ?, ?)",
+                            [(f"u{i}", f"s{i}", f"a letter of {WORDS[i % 8]}") for i in range(40)])
+        self.follows()
+        self.command("sync", "post")
+        self.db.execute("REPLACE INTO letters VALUES ('new', 's5', 'instead of another')")
+        self.db.execute("INSERT OR IGNORE INTO letters VALUES ('newer', 's6', 'never comes')")
+        self.db.execute("UPDATE letters SET body = NULL WHERE uuid = 'u7'")
+        self.db.execute("UPDATE letters SET uuid = 'moved' WHERE uuid = 'u8'")
+        self.follows()
+        self.db.execute("BEGIN")
+        self.db.execute("DELETE FROM letters")
+        self.db.execute("SAVEPOINT a")
+        self.db.execute("INSERT INTO letters VALUES ('x', 'y', 'z')")
+        self.db.execute("ROLLBACK TO a")
+        self.follows()
+        self.db.execute("ROLLBACK")
+        self.follows()
 
     def september(self):
-        """The index is renamed, and back; a vector of the user's stays until its text goes."""
+        """Names change: the index's, and back; a column's, the table's. A vector of the user's
+        stays until its text goes."""
         self.db.execute("ALTER TABLE far RENAME TO farther")
         self.command("sync", "farther")
         self.db.execute("ALTER TABLE farther RENAME TO far")
+        self.db.execute("ALTER TABLE docs RENAME COLUMN slug TO code")
+        self.db.execute("ALTER TABLE docs ADD COLUMN more")
+        self.sync()
+        self.db.execute("ALTER TABLE docs RENAME TO papers")
+        self.content = "papers"
+        for name in ("near", "far"):
+            self.assertRegex(self.status("problem", name), "no such table")
+            self.command("content papers", name)
+        self.check()
         self.db.execute("INSERT INTO far(rowid, embedding) VALUES (1, '[1, 2, 3, 4, 5, 6, 7, 8]')")
         self.sync()
         self.assertEqual(self.one("SELECT own FROM far_rows WHERE id = 1"), 1)
@@ -239,10 +285,11 @@ class Year(Remote):
 
     def december(self):
         """All is dropped."""
-        for name in ("near", "far"):
+        self.follows()
+        for name in ("near", "far", "post"):
             self.db.execute(f"DROP TABLE {name}")
         self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'"),
-                         [(self.content,)])
+                         [(self.content,), ("letters",)])
         self.fails("no semantic_index", "SELECT * FROM semantic_status('far')")
 
 

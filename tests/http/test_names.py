@@ -56,7 +56,7 @@ class Names(Remote):
         self.db.execute("CREATE TRIGGER tr AFTER INSERT ON ix_rows BEGIN UPDATE ix_config SET "
                         "value = 'nope:x' WHERE key = 'model'; END")
         self.add_documents(800, first=100)
-        self.fails("no model is called 'nope:x'", "SELECT * FROM semantic_sync('ix')")
+        self.fails("names the model nope:x", "SELECT * FROM semantic_sync('ix')")
 
     def test_a_given_key_stays_with_its_host(self):
         os.environ["OPENAI_BASE_URL"] = self.other.base_url("openai")

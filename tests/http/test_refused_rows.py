@@ -40,8 +40,13 @@ class Refused(Rows):
         self.add_documents(300)
         self.add_index(MODEL)
         self.refuse(_1=400, _42=413, _300=422)
-        last = self.rows("SELECT embedded, pending, total, failed FROM semantic_sync('ix')")[-1]
-        self.assertEqual(last, (297, 0, 300, 3))
+        self.fails(r"all is done but 3 rows that failed, see semantic_failures\('ix'\): "
+                   r"row 1: openai: HTTP 400", "SELECT * FROM semantic_sync('ix')")
+        self.assertEqual(self.one("SELECT state FROM semantic_progress"), "done")
+        self.assertEqual(self.rows("SELECT embedded, pending, total, failed FROM "
+                                   "semantic_sync('ix')"), [(0, 0, 300, 3)])
+        last = self.rows("SELECT embedded, pending, total, failed FROM semantic_progress")[-1]
+        self.assertEqual(last, (0, 0, 300, 3))
         for (rowid, message), (number, status) in zip(
                 self.rows("SELECT rowid, message FROM semantic_failures('ix')"),
                 ((1, 400), (42, 413), (300, 422))):

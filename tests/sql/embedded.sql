@@ -102,6 +102,23 @@ SELECT rowid, vector_dims(embedding) > 0 FROM semantic_pending('notes');
 INSERT INTO notes(notes, rowid, embedding) SELECT 'embedded ' || hash, rowid, embedding FROM semantic_pending('notes');
 SELECT rowid, text FROM notes('barking dogs', 1);
 INSERT INTO notes(notes) VALUES ('integrity-check');
+-- Keys that are no integers.
+CREATE TABLE letters(uuid TEXT PRIMARY KEY NOT NULL, t TEXT) WITHOUT ROWID;
+INSERT INTO letters VALUES ('a1', 'bats and caves'), ('b2', 'trains and stations');
+CREATE VIRTUAL TABLE post USING semantic_index(content = 'letters', text = 't');
+INSERT INTO post(post) VALUES ('sync');
+INSERT INTO letters VALUES ('a0', 'trains in caves'), ('zz', 'bats at stations'), ('no', NULL);
+DELETE FROM letters WHERE uuid = 'b2';
+UPDATE letters SET t = 'bats and trains' WHERE uuid = 'a1';
+SELECT rowid, typeof(embedding) FROM semantic_pending('post');
+INSERT INTO post(post, uuid, embedding) SELECT 'embedded ' || hash, rowid, embedding FROM semantic_pending('post');
+SELECT rows, pending, gone FROM semantic_status('post');
+SELECT uuid FROM post('a station', 1);
+INSERT INTO post(post) VALUES ('integrity-check');
+INSERT INTO post(post, uuid, embedding) VALUES ('embedded 0000000000000000', 'a0', NULL);
+INSERT INTO post(post, uuid, embedding) VALUES ('embedded 0000000000000000', 'nobody', NULL);
+INSERT INTO post(post, embedding) VALUES ('embedded 0000000000000000', NULL);
+SELECT count(*) FROM semantic_pending('post');
 -- Whose?
 SELECT * FROM semantic_pending();
 SELECT * FROM semantic_pending(NULL);

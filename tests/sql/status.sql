@@ -26,6 +26,10 @@ SELECT rows, fitted_on, advice FROM semantic_status('ix');
 -- An index of the version before does not know on how many rows.
 DELETE FROM ix_config WHERE key = 'fitted_on';
 SELECT fitted_on IS NULL, advice IS NULL FROM semantic_status('ix');
+-- What VACUUM may do.
+CREATE TABLE loose(t TEXT);
+CREATE VIRTUAL TABLE loose_index USING semantic_index(content = 'loose', text = 't');
+SELECT pending, advice FROM semantic_status('loose_index');
 -- Texts of one's own, codes, vectors of one's own; what waits is not written.
 CREATE VIRTUAL TABLE notes USING semantic_index(quantize = 'int8', dimensions = 4);
 SELECT rows, pending, bytes, dimensions, model, fitted_on, advice FROM semantic_status('notes');
