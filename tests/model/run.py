@@ -322,9 +322,9 @@ class Run:
 
     # -- all of it -------------------------------------------------------------------------------
 
-    STEPS = [(insert, 26), (insert_or, 14), (insert_without_rowid, 5), (update, 8), (delete, 8), (wrong, 6),
-             (upkeep, 4), (content, 10), (content_row, 3), (sync, 1), (border, 26), (schema, 9),
-             (reopen, 2), (other_schema, 1)]
+    STEPS = [(insert, 26), (insert_or, 14), (insert_without_rowid, 5), (update, 8), (delete, 8),
+             (wrong, 6), (upkeep, 4), (content, 10), (content_row, 3), (sync, 1), (border, 26),
+             (schema, 9), (reopen, 2), (other_schema, 1)]
     NEED_A_NAME = (insert, insert_or, insert_without_rowid, update, delete, wrong, upkeep)
 
     def compare(self, db, state, who):
