@@ -30,7 +30,8 @@ SELECT d.id, c.n, c.start, c.text
  ORDER BY d.id, c.n;
 
 CREATE VIRTUAL TABLE chunk_index USING semantic_index(content = 'chunks', text = 'text');
-SELECT embedded, deleted FROM semantic_sync('chunk_index');
+INSERT INTO chunk_index(chunk_index) VALUES ('sync');
+SELECT embedded, deleted FROM semantic_progress;
 
 -- Of the 50 nearest pieces the best of each document: SQLite takes the other columns from the row of the
 -- max(). relevance in place of similarity reranks the pieces.
@@ -51,4 +52,5 @@ SELECT d.id, c.n, c.start, c.text
   FROM documents AS d, chunk_each(d.body, 60, 15) AS c
  WHERE d.id = 1
  ORDER BY c.n;
-SELECT embedded, deleted FROM semantic_sync('chunk_index');
+INSERT INTO chunk_index(chunk_index) VALUES ('sync');
+SELECT embedded, deleted FROM semantic_progress;

@@ -16,8 +16,9 @@ CREATE VIRTUAL TABLE movie_index USING semantic_index(
   text     = 'title, overview, tagline',
   document = 'title'
 );
+INSERT INTO movie_index(movie_index) VALUES ('sync');
 SELECT printf('%d of %d embedded, %d requests, %.1f s', embedded, total, requests, seconds)
-  FROM semantic_sync('movie_index');
+  FROM semantic_progress;
 INSERT INTO clock(step) VALUES ('embed every movie');
 
 CREATE TEMP TABLE retrieved AS

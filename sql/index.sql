@@ -9,7 +9,8 @@ CREATE VIRTUAL TABLE movie_index USING semantic_index(
 );
 
 -- Embeds what is new or changed; run it again at any time.
-SELECT embedded, deleted, pending, total FROM semantic_sync('movie_index');
+INSERT INTO movie_index(movie_index) VALUES ('sync');
+SELECT embedded, deleted, pending, total FROM semantic_progress;
 
 -- Retrieve 25 and keep the five most relevant.
 SELECT title, round(similarity, 3) AS similarity, round(relevance, 3) AS relevance

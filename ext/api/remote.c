@@ -1,6 +1,5 @@
 #include "api/remote.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "api/request.h"
@@ -315,7 +314,6 @@ static int settle(struct run *run, struct batch *batch, struct error *err)
     if (run->texts != NULL)
         return run->sink->refuse(run->sink->context, batch->first, &batch->last, err);
     run->candidates->refused[batch->first] = 1;
-    run->scores[batch->first] = NAN;
     return 0;
 }
 

@@ -160,6 +160,7 @@ static int check_scores(const struct model *model, const struct model_candidates
     size_t n = candidates->n_documents, n_missing = 0, n_refused = 0;
     size_t wanted = candidates->top_n == 0 || candidates->top_n > n ? n : candidates->top_n;
     for (size_t i = 0; i < n; i++) {
+        if (candidates->refused != NULL && candidates->refused[i]) scores[i] = NAN;
         if (isfinite(scores[i])) continue;
         if (candidates->refused != NULL && (wanted == n || isinf(scores[i])))
             candidates->refused[i] = 1;

@@ -110,8 +110,8 @@ struct model_methods {
      * before a failure counts. NULL if it does not embed. */
     int (*embed)(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err);
-    /* scores: [n_documents], higher is better. `refused` is all zero where it is not NULL. NULL if
-     * it does not rerank. */
+    /* scores: [n_documents], higher is better. `refused` is all zero where it is not NULL; a score
+     * of what is refused need not be written. NULL if it does not rerank. */
     int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores,
                   struct model_usage *usage, struct error *err);
     /* A new model that has learnt from the collection; the old one is unchanged. NULL if not

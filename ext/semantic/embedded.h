@@ -7,8 +7,8 @@
  *
  * takes them, on any other, as a sync would have made them. A hash binds each to the text that was
  * embedded and to the model: 16 hex digits, XXH64 of the hash that X_rows has of the text (of ''
- * for a row to delete), little-endian, seeded by the fingerprint. It finds out what changed in between;
- * whoever may write the index may write any vector, so it need not hold against more.
+ * for a row to delete), little-endian, seeded by the fingerprint. It finds out what changed in
+ * between; whoever may write the index may write any vector, so it need not hold against more.
  */
 #ifndef SEMANTIC_EMBEDDED_H
 #define SEMANTIC_EMBEDDED_H

@@ -87,14 +87,14 @@ static int read_last_changed(struct semantic_table *table, struct pending_row **
 }
 
 /* What all that was written of one id comes to, as if each had been a transaction of its own: a
- * vector that the user gave stays while the text is the same. NULL: what the index holds. */
+ * vector that was given stays while the text is the same. NULL: what the index holds. */
 static struct pending_row *fold(struct pending_row *const *rows, size_t n_rows,
                                 const struct store_row *stored)
 {
     struct pending_row *last = NULL;
     for (size_t i = 0; i < n_rows; i++) {
         int is_same = last == NULL ? stored != NULL && stored->hash == rows[i]->hash
-                                   : last->kind == PENDING_VECTOR && last->hash == rows[i]->hash;
+                                   : last->vector != NULL && last->hash == rows[i]->hash;
         int may_stay = rows[i]->kind == PENDING_TEXT || is_changed(rows[i]);
         if (!may_stay || rows[i]->is_new || !is_same) last = rows[i];
     }
@@ -190,7 +190,7 @@ static int settle_all(struct semantic_table *table, const struct store_state *st
     return rc;
 }
 
-/* One text that the model refuses is one row without a vector, and no failure of the transaction. */
+/* A text that the model refuses is one row without a vector, and no failure of the transaction. */
 static int embed(struct semantic_table *table, const struct store_state *state,
                  struct pending_row *const *texts, size_t n_texts, struct error *err)
 {

@@ -11,8 +11,8 @@
  * rows still wait. sqlite3_last_insert_rowid stays the user's. */
 int flush_pending(struct semantic_table *table, struct error *err);
 
-/* At COMMIT, where the index of the rows may not be here any more: renamed, or made after a savepoint
- * that was rolled back, of which SQLite does not tell us. Its rows are left then. */
+/* At COMMIT, where the index of the rows may not be here any more: renamed, or made after a
+ * savepoint that was rolled back, of which SQLite does not tell us. Its rows are left then. */
 int flush_at_commit(struct semantic_table *table, struct error *err);
 
 #endif

@@ -118,6 +118,7 @@ void pending_flushed(struct semantic_pending *pending)
     if (keep < tail) drop_between(pending, keep, tail);
     pending->n_flushed = keep < tail ? keep : tail;
     pending->n_bytes = 0;
+    pending->knows_last = 0;
     for (size_t i = 0; i < pending->n_marks; i++)
         if (pending->marks[i].n_rows > keep) pending->marks[i] = (struct pending_mark){keep, keep};
 }
@@ -150,6 +151,7 @@ int pending_refuse(struct pending_row *row, const struct error *why, struct erro
     memory_free(row->refused);
     row->vector = NULL;
     row->dimensions = 0;
+    row->by_server = why->code == ERROR_REFUSED;
     row->refused = memory_copy(why->text, strlen(why->text));
     return row->refused == NULL ? error_nomem(err) : 0;
 }

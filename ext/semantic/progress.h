@@ -1,18 +1,18 @@
 /*
  * progress.h: what the syncs of this process are doing, for whoever watches.
  *
- * A sync may take hours and commit nothing until its end, so that neither its own connection nor
- * another could tell from the database how far it is. So it tells in memory: a list of this process,
- * which semantic_progress (progress_function.c) shows, and, where the setting `progress` asks for
- * it, a line a second on stderr.
+ * A sync may take hours and commit nothing until its end, so that nobody could tell from the
+ * database how far it is. So it tells in memory: a list of this process, which semantic_progress
+ * (progress_function.c) shows, and, where the setting `progress` asks for it, a line a second on
+ * stderr.
  *
  * The list has the last sync of each index. It belongs to the connection that ran it, and goes with
  * it, so that nothing is left when the library is unloaded.
  *
  * Threads: the list is under a lock that is held for a few pointer changes (base/lock.h; who does
- * not get it is not listed). Texts of a run never change, numbers are atomic: a reader needs no lock
- * for them. While a sync runs, its connection's cancel token passes through here: it is asked at
- * least every 100 ms by all work that can last.
+ * not get it is not listed). Texts of a run never change, numbers are atomic: a reader needs no
+ * lock for them. While a sync runs, its connection's cancel token passes through here: it is asked
+ * at least every 100 ms by all work that can last.
  */
 #ifndef SEMANTIC_PROGRESS_H
 #define SEMANTIC_PROGRESS_H

@@ -1,8 +1,7 @@
 /*
  * progress_function.c: SELECT * FROM semantic_progress: what the syncs of this process are doing,
  * or did, one row for each index: file, schema, index, state, embedded, deleted, failed, pending,
- * total, requests, seconds. Any connection of the process may ask, without waiting for a lock of the
- * database. Top-level SQL only.
+ * total, requests, seconds. Any connection of the process may ask. Top-level SQL only.
  */
 #include "base/memory.h"
 #include "semantic/progress.h"

@@ -17,6 +17,7 @@
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
 #include "semantic/sync.h"
+#include "semantic/upkeep.h"
 #include "sqlite/table_function.h"
 #include "store/failures.h"
 #include "store/write.h"
@@ -229,6 +230,18 @@ static int advise(struct status_cursor *cursor, struct error *err)
     return rc;
 }
 
+/* What cannot be told because the content cannot be read is a problem already. */
+static int advise_upkeep(struct status_cursor *cursor, struct error *err)
+{
+    const char *suffix = NULL;
+    int rc = cursor->index == NULL ? 0 : upkeep_find_stale(cursor->index, &suffix, err);
+    if (rc != 0) return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
+    return suffix == NULL
+               ? 0
+               : add_line(&cursor->advice, err, "upkeep: trigger %s_upkeep_%s is missing or stale",
+                          cursor->index->store.name, suffix);
+}
+
 /* A broken index is found all the same: *index is set then. */
 static int open_index(struct status_cursor *cursor, sqlite3_stmt **pin, struct error *err)
 {
@@ -252,6 +265,7 @@ static int status_start(struct table_cursor *base, struct error *err)
     buffer_init(&cursor->advice, MAX_LINES);
     int rc = open_index(cursor, &pin, err);
     if (rc == 0 && cursor->index != NULL) rc = measure(cursor, err);
+    if (rc == 0) rc = advise_upkeep(cursor, err);
     if (rc == 0) rc = advise(cursor, err);
     sqlite3_finalize(pin);
     return rc;

@@ -392,6 +392,12 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
+int sync_refusal(const struct semantic_sync *sync, struct error *err)
+{
+    if (sync->refusal.code != 0) *err = sync->refusal;
+    return sync->refusal.code;
+}
+
 int sync_failure(const struct semantic_sync *sync, struct error *err)
 {
     if (sync->failure.code != 0) *err = sync->failure;
@@ -568,6 +574,14 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
+/* The first row that a server refused, for sync_refusal. */
+static void note_refusal(struct semantic_sync *sync, const struct pending_row *row)
+{
+    if (row->vector != NULL || row->refused == NULL || !row->by_server) return;
+    if (sync->refusal.code == 0)
+        error_set(&sync->refusal, ERROR_REFUSED, "row %lld: %s", (long long)row->id, row->refused);
+}
+
 void sync_stored(struct semantic_sync *sync)
 {
     if (!sync->started) sync->n_deleted += sync->gone.n;
@@ -575,6 +589,7 @@ void sync_stored(struct semantic_sync *sync)
     for (size_t i = 0; i < sync->n_rows; i++) {
         if (sync->rows[i].vector != NULL) sync->n_embedded++;
         else sync->n_failed++;
+        note_refusal(sync, &sync->rows[i]);
     }
     report(sync);
     free_batch(sync);

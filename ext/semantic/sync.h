@@ -11,7 +11,8 @@
  *
  * A row whose text cannot be embedded, because it is no text or the model refuses it, is one row
  * without a vector: it is recorded in X_failures, and left out by the next sync unless its text
- * changed or the kind of sync says otherwise. What fails for all, a server that is down, is an error.
+ * changed or the kind of sync says otherwise. What fails for all, a server that is down, is an
+ * error.
  */
 #ifndef SEMANTIC_SYNC_H
 #define SEMANTIC_SYNC_H
@@ -52,6 +53,7 @@ struct semantic_sync {
     struct pending_row *rows;     /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
     int started;                  /* the first batch was stored */
+    struct error refusal;         /* of the first row that a server refused; code 0: none */
     struct error failure;         /* of a batch of which a part could be kept; code 0: none */
     size_t n_embedded, n_deleted; /* stored so far */
     size_t n_failed;              /* recorded so far */
@@ -95,5 +97,9 @@ struct progress_counts sync_counts(const struct semantic_sync *sync);
 /* When a model fails for a part of a batch, the rest is collected and stored all the same, and the
  * error comes after that: 0, or it. */
 int sync_failure(const struct semantic_sync *sync, struct error *err);
+
+/* What a server said of the first row that it refused since sync_open: 0, or it. Its row is
+ * recorded, and all others are stored. */
+int sync_refusal(const struct semantic_sync *sync, struct error *err);
 
 #endif

@@ -177,6 +177,16 @@ static int sync_all(struct sync_cursor *cursor, struct error *err)
     return rc == 0 ? do_batches(cursor, err) : rc;
 }
 
+/* All else is stored when a server's refusal is told, once: it may be the server's fault. */
+static int tell_refusal(const struct sync_cursor *cursor, struct error *err)
+{
+    int rc = sync_refusal(cursor->sync, err);
+    if (rc != 0)
+        error_context(err, "all is done but %zu rows that failed, see semantic_failures('%s')",
+                      cursor->sync->n_failed, cursor->name);
+    return rc;
+}
+
 static int sync_start(struct table_cursor *base, struct error *err)
 {
     struct sync_cursor *cursor = (struct sync_cursor *)base;
@@ -184,7 +194,7 @@ static int sync_start(struct table_cursor *base, struct error *err)
     int rc = sync_all(cursor, err);
     progress_end(cursor->progress, rc);
     cursor->progress = NULL;
-    return rc;
+    return rc == 0 ? tell_refusal(cursor, err) : rc;
 }
 
 static int sync_next(struct table_cursor *base, struct error *err)

@@ -61,6 +61,7 @@ struct pending_row {
     size_t text_size;
     char *refused; /* owned; of PENDING_TEXT, why that text cannot be embedded; NULL: not known to
                       be so. Without a text it was not even one */
+    int by_server; /* of refused: a server said so */
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
     int64_t fit; /* the fit that made the vector of a text, or refused it */
@@ -81,6 +82,8 @@ struct semantic_pending {
     size_t n_bytes;  /* texts and vectors of the rows not flushed */
     struct pending_mark *marks;
     size_t n_marks, marks_capacity;
+    int knows_last; /* no row in the shadow tables has an id beyond last_id */
+    int64_t last_id;
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
     struct store_write write; /* of the shadow tables */
 };

@@ -192,9 +192,18 @@ static int next_id(struct semantic_table *table, int64_t *id, struct error *err)
 static int is_taken(struct semantic_table *table, int64_t id, int *taken, struct error *err)
 {
     const struct pending_row *waiting = pending_find(table->pending, id);
-    if (waiting == NULL) return store_has_row(&table->store, id, taken, err);
-    *taken = waiting->kind != PENDING_DELETE;
-    return 0;
+    struct semantic_pending *pending = table->pending;
+    if (waiting != NULL) {
+        *taken = waiting->kind != PENDING_DELETE;
+        return 0;
+    }
+    /* New rows mostly come after all others. */
+    int rc = pending->knows_last
+                 ? 0
+                 : store_ask(&table->store, STORE_LAST_ID, INT64_MAX, 0, &pending->last_id, err);
+    pending->knows_last = rc == 0;
+    *taken = 0;
+    return rc == 0 && id <= pending->last_id ? store_has_row(&table->store, id, taken, err) : rc;
 }
 
 /* What the statement says of a row that is there (sqlite3_vtab_on_conflict). An index of a content

@@ -173,14 +173,16 @@ static int list_conditions(struct semantic_table *table, struct shape *shape, st
 static int list_unique_columns(struct semantic_table *table, struct shape *shape, struct error *err)
 {
     const char *content = table->config.content, *schema = table->store.schema;
+    int by_rowid = shape->has_rowid && !key_is_rowid(table, shape);
     sqlite3_stmt *statement;
     int rc = statement_prepare(
         table->store.db, &statement, err,
-        "SELECT group_concat(printf('\"%%w\"', name), ', ') || ', " ROWID_NAMES
-        "' FROM pragma_table_xinfo(%Q, %Q) WHERE name IN (SELECT x.name FROM pragma_index_list(%Q, "
-        "%Q) AS i, pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q "
+        "SELECT group_concat(printf('\"%%w\"', name), ', ') || %Q FROM pragma_table_xinfo(%Q, %Q) "
+        "WHERE name IN (SELECT x.name FROM pragma_index_list(%Q, %Q) AS i, "
+        "pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q "
         "HAVING max(hidden) <= 1",
-        content, schema, content, schema, schema, shape->alias);
+        by_rowid ? ", " ROWID_NAMES : "", content, schema, content, schema, schema,
+        by_rowid ? shape->alias : NULL);
     return rc == 0 ? take_text(table, statement, &shape->unique_columns, err) : rc;
 }
 
@@ -393,26 +395,34 @@ int upkeep_rename(struct semantic_table *table, const char *name, struct error *
     return rc;
 }
 
-int upkeep_check(struct semantic_table *table, struct error *err)
+int upkeep_find_stale(struct semantic_table *table, const char **suffix, struct error *err)
 {
     struct shape shape;
+    *suffix = NULL;
     if (!table->config.upkeep) return 0;
-    const char *name = table->store.name;
     int rc = shape_read(table, &shape, err);
-    for (enum part part = 0; rc == 0 && part < N_PARTS; part++) {
+    for (enum part part = 0; rc == 0 && *suffix == NULL && part < N_PARTS; part++) {
         char *wanted, *there = NULL;
         int is_ours;
         rc = make_sql(table, &shape, part, &wanted, err);
-        if (rc == 0) rc = find(table, name, part, &there, &is_ours, err);
+        if (rc == 0) rc = find(table, table->store.name, part, &there, &is_ours, err);
         if (rc == 0 && (wanted == NULL ? is_ours : there == NULL || strcmp(wanted, there) != 0))
-            rc = error_set(err, ERROR_INVALID,
-                           "trigger %.100s_upkeep_%s is missing or not what %.100s needs now: "
-                           "INSERT INTO %.100s(%.100s) VALUES ('upkeep') makes all of them, then "
-                           "'sync' what was missed",
-                           name, parts[part].suffix, table->config.content, name, name);
+            *suffix = parts[part].suffix;
         sqlite3_free(wanted);
         memory_free(there);
     }
     shape_deinit(&shape);
     return rc;
+}
+
+int upkeep_check(struct semantic_table *table, struct error *err)
+{
+    const char *suffix, *name = table->store.name;
+    int rc = upkeep_find_stale(table, &suffix, err);
+    if (rc != 0 || suffix == NULL) return rc;
+    return error_set(err, ERROR_INVALID,
+                     "trigger %.100s_upkeep_%s is missing or not what %.100s needs now: INSERT "
+                     "INTO %.100s(%.100s) VALUES ('upkeep') makes all of them, then 'sync' what "
+                     "was missed",
+                     name, suffix, table->config.content, name, name);
 }

@@ -1,5 +1,6 @@
 #include "sqlite/text_list.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -15,25 +16,89 @@ void text_list_deinit(struct text_list *list)
     }
     memory_free(list->items);
     buffer_deinit(&list->joined);
+    memory_free(list->json);
     *list = (struct text_list){0};
 }
 
-/* Some versions of SQLite cut a JSON text at an escaped NUL character: what would be left is not
- * the text. */
-static int check_nul(const char *text, struct error *err)
+/* ---- NUL characters -------------------------------------------------------------------------- */
+
+#define ESCAPE_SIZE ((size_t)6) /* of \u0000 */
+
+/* The next escape \u00XX with these digits; NULL: none. */
+static char *find_escape(char *text, const char *digits)
 {
-    for (const char *at = text; (at = strchr(at, '\\')) != NULL; at += 2) {
-        if (strncmp(at + 1, "u0000", 5) == 0)
-            return error_set(err, ERROR_INVALID,
-                             "a text holds a NUL character (\\u0000 at byte %zu of the JSON)",
-                             (size_t)(at - text));
+    for (char *at = text; (at = strchr(at, '\\')) != NULL; at += 2) {
+        if (sqlite3_strnicmp(at + 1, "u00", 3) == 0 && sqlite3_strnicmp(at + 4, digits, 2) == 0)
+            return at;
         if (at[1] == '\0') break;
+    }
+    return NULL;
+}
+
+/* A control character that the text does not hold, in no form; 0: it holds all that have no short
+ * escape. */
+static char find_unused(char *text)
+{
+    for (char c = 0x0e; c < 0x20; c++) {
+        char digits[3];
+        snprintf(digits, sizeof digits, "%02x", (unsigned)c);
+        if (strchr(text, c) == NULL && find_escape(text, digits) == NULL) return c;
     }
     return 0;
 }
 
+/* Some versions of SQLite cut a JSON text at an escaped NUL character. So another character stands
+ * for it while SQLite reads, and only the element that holds it is what it is: no text. */
+static int hide_nul(struct text_list *list, const char *text, struct error *err)
+{
+    char digits[3], *at = find_escape((char *)text, "00");
+    if (at == NULL) return 0;
+    size_t offset = (size_t)(at - text);
+    list->json = memory_copy(text, strlen(text));
+    if (list->json == NULL) return error_nomem(err);
+    list->nul = find_unused(list->json);
+    if (list->nul == 0)
+        return error_set(err, ERROR_INVALID,
+                         "a text holds a NUL character (\\u0000 at byte %zu of the JSON)", offset);
+    snprintf(digits, sizeof digits, "%02x", (unsigned)list->nul);
+    for (at = list->json + offset; at != NULL; at = find_escape(at + ESCAPE_SIZE, "00"))
+        memcpy(at + ESCAPE_SIZE - 2, digits, 2);
+    return 0;
+}
+
+/* Puts NUL characters back into bytes that are the list's own. */
+static void show_nul(const struct text_list *list, char *bytes, size_t size)
+{
+    if (list->json == NULL) return;
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] == list->nul) bytes[i] = '\0';
+}
+
+/* The same in the JSON of an object. */
+static void show_nul_escapes(const struct text_list *list, char *json)
+{
+    char digits[3];
+    if (list->json == NULL) return;
+    snprintf(digits, sizeof digits, "%02x", (unsigned)list->nul);
+    for (char *at = json; (at = find_escape(at, digits)) != NULL; at += ESCAPE_SIZE)
+        memcpy(at + ESCAPE_SIZE - 2, "00", 2);
+}
+
+/* A key names an element, so it must be what it is. */
+static int check_key(const struct text_list *list, sqlite3_value *key, struct error *err)
+{
+    if (list->json == NULL || sqlite3_value_type(key) != SQLITE_TEXT) return 0;
+    const char *text = (const char *)sqlite3_value_text(key);
+    if (text == NULL) return error_nomem(err);
+    return strchr(text, list->nul) == NULL
+               ? 0
+               : error_set(err, ERROR_INVALID, "a key holds a NUL character");
+}
+
+/* ---- elements -------------------------------------------------------------------------------- */
+
 /* Looks like an array or an object: whether it is one, json_each finds. */
-static int check_json(sqlite3_value *json, struct error *err)
+static int check_json(struct text_list *list, sqlite3_value *json, struct error *err)
 {
     if (sqlite3_value_type(json) == SQLITE_BLOB)
         return error_set(err, ERROR_INVALID,
@@ -44,7 +109,7 @@ static int check_json(sqlite3_value *json, struct error *err)
     if (*at != '[' && *at != '{')
         return error_set(err, ERROR_INVALID,
                          "expected a JSON array or object of texts, not '%.40s'", text);
-    return check_nul(text, err);
+    return hide_nul(list, text, err);
 }
 
 /* The fields to read. None named: every one that is text. */
@@ -166,6 +231,8 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
                                .value = sqlite3_value_dup(sqlite3_column_value(each, 1))};
     const char *type = (const char *)sqlite3_column_text(each, 2);
     if (item->key == NULL || item->value == NULL || type == NULL) return error_nomem(err);
+    rc = check_key(list, item->key, err);
+    if (rc != 0) return rc;
     if (strcmp(type, "null") == 0) {
         item->is_null = 1;
         return 0;
@@ -175,15 +242,19 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
         rc = join_fields(db, fields_of, item->value, wanted, &list->joined, err);
         if (rc == ERROR_INVALID) rc = text_item_error(item, rc, err);
         item->text.size = list->joined.size - start;
+        if (item->text.size > 0) show_nul(list, list->joined.data + start, item->text.size);
         item->object.data = (const char *)sqlite3_value_text(item->value);
         item->object.size = (size_t)sqlite3_value_bytes(item->value);
+        if (item->object.data != NULL) show_nul_escapes(list, (char *)item->object.data);
         return rc == 0 && item->object.data == NULL ? error_nomem(err) : rc;
     }
     int is_array = strcmp(type, "array") == 0 && kind == TEXT_LIST_ARRAYS;
     if (!is_array && !is_readable(type)) return refuse(item, type, kind, err);
     item->text.data = (const char *)sqlite3_value_text(item->value);
     item->text.size = (size_t)sqlite3_value_bytes(item->value);
-    return item->text.data == NULL ? error_nomem(err) : 0;
+    if (item->text.data == NULL) return error_nomem(err);
+    show_nul(list, (char *)item->text.data, item->text.size);
+    return 0;
 }
 
 int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, const char *fields,
@@ -195,12 +266,13 @@ int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, c
     *list = (struct text_list){0};
     buffer_init(&list->joined, (size_t)1 << 30);
     int rc = wanted_init(&wanted, fields, err);
-    if (rc == 0) rc = check_json(json, err);
+    if (rc == 0) rc = check_json(list, json, err);
     if (rc == 0)
         rc = statement_prepare(db, &each, err, "SELECT key, value, type FROM json_each(?1)");
     if (rc == 0)
         rc = statement_prepare(db, &fields_of, err, "SELECT key, value, type FROM json_each(?1)");
-    if (rc == 0) sqlite3_bind_value(each, 1, json);
+    if (rc == 0 && list->json != NULL) sqlite3_bind_text(each, 1, list->json, -1, SQLITE_STATIC);
+    else if (rc == 0) sqlite3_bind_value(each, 1, json);
     while (rc == 0 && (rc = statement_step(db, each, &row, err)) == 0 && row)
         rc = read_item(db, each, fields_of, &wanted, kind, list, err);
     if (rc == ERROR_STORAGE && list->n == 0 && err->storage_code == SQLITE_ERROR)

@@ -20,6 +20,8 @@ struct text_list {
     struct text_item *items; /* [n] */
     size_t n, capacity;
     struct buffer joined; /* the texts of objects */
+    char *json;           /* owned; the JSON with stand-ins for NUL characters; NULL: it has none */
+    char nul;             /* what stands for them */
 };
 
 /* What elements may be beside texts, numbers and null: no others; objects; arrays, whose text is
@@ -28,9 +30,9 @@ enum text_list_kind { TEXT_LIST_PLAIN, TEXT_LIST_OBJECTS, TEXT_LIST_ARRAYS };
 
 /* Reads `json`. TEXT_LIST_OBJECTS: elements may be objects, of which a model reads `fields` (comma
  * separated names; NULL: all fields that are text), in the object's order, joined by one space;
- * null ones are passed over. ERROR_INVALID names the element: not JSON, neither array nor object,
- * an element (or a named field) that is neither text, number nor null, a field that no object has.
- */
+ * null ones are passed over. A text that holds a NUL character is read as it is: who uses it finds
+ * that. ERROR_INVALID names the element: not JSON, neither array nor object, an element (or a named
+ * field) that is neither text, number nor null, a field that no object has. */
 int text_list_read(sqlite3 *db, sqlite3_value *json, enum text_list_kind kind, const char *fields,
                    struct text_list *list, struct error *err);
 void text_list_deinit(struct text_list *list);

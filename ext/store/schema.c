@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/write.h"
 
 static const struct {
     const char *suffix, *definition;

@@ -52,6 +52,11 @@ uint64_t store_memory_budget(const struct store *store)
 
 /* ---- X_config -------------------------------------------------------------------------------- */
 
+int64_t store_number(uint64_t hash)
+{
+    return hash == 0 ? 1 : (int64_t)hash;
+}
+
 int store_corrupt_config(const struct store *store, const char *what, struct error *err)
 {
     return error_set(err, ERROR_CORRUPT, "%s_config: %s (drop the index and create it again)",

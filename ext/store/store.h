@@ -197,13 +197,16 @@ int store_query(struct store *store, enum store_query which, sqlite3_stmt **stat
 int store_ask(struct store *store, enum store_question which, int64_t first, int64_t second,
               int64_t *answer, struct error *err);
 
+/* What a hash is as a number of X_config. */
+int64_t store_number(uint64_t hash);
+
 /* What may change under us; and its change. */
 int store_read_state(struct store *store, struct store_state *state, struct error *err);
 int store_set(struct store *store, const char *key, int64_t value, struct error *err);
 int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
 
-/* *there: X_config is there, with that state, and of this index: after a rollback it may be gone, or
- * another's. */
+/* *there: X_config is there, with that state, and of this index: after a rollback it may be gone,
+ * or another's. */
 int store_is_there(struct store *store, struct store_state *state, int *there, struct error *err);
 
 /* ERROR_CORRUPT: what is wrong with X_config. */

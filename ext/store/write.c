@@ -23,11 +23,6 @@ int store_write_check(const struct store *store, struct error *err)
                      "an earlier write of this transaction failed half way: ROLLBACK");
 }
 
-int64_t store_number(uint64_t hash)
-{
-    return hash == 0 ? 1 : (int64_t)hash;
-}
-
 uint64_t store_hash_changes(const struct store_change *changes, size_t n_changes, uint64_t before)
 {
     uint64_t hash = before;

@@ -24,9 +24,6 @@
 /* ERROR_INVALID when the transaction is torn. */
 int store_write_check(const struct store *store, struct error *err);
 
-/* What a hash is as a number of X_config. */
-int64_t store_number(uint64_t hash);
-
 /* A number that stands for what is to become of rows, and for `before`: all of it but texts, which
  * their hashes stand for. */
 uint64_t store_hash_changes(const struct store_change *changes, size_t n_changes, uint64_t before);

@@ -60,11 +60,14 @@ class Erasure(StorageBase):
         content = self.in_file()
         self.assertEqual([], [piece for piece in traces if piece in content], message)
 
+    def secret(self, model):
+        number = model.draw.getrandbits(60)
+        return f"{number:019} is the secret of {number:019}"
+
     def insert(self, model, ids):
         self.db.execute("BEGIN")
         self.db.executemany("REPLACE INTO ix(rowid, text, embedding) VALUES (?, ?, ?)",
-                            [(id, "{0:019} is the secret of {0:019}".format(model.draw.getrandbits(60)),
-                              blob(*model.vector()))
+                            [(id, self.secret(model), blob(*model.vector()))
                              for id in ids])
         self.db.execute("COMMIT")
 
@@ -102,6 +105,20 @@ class Erasure(StorageBase):
             self.db.execute("DELETE FROM ix")
             self.assert_gone(traces, ("all deleted", *message))
             self.check()
+            self.db.execute("DROP TABLE ix")
+
+    def test_fast(self):
+        """As SQLite means it: pages that are written are wiped, those that become free are not."""
+        self.db.execute("PRAGMA secure_delete = fast")
+        for quantize, partitions in OPTIONS:
+            self.create(words(quantize, partitions, dimensions=LARGE))
+            model = Model(3, LARGE)
+            self.insert(model, range(1, 101))
+            for statement in ("DELETE FROM ix WHERE rowid = 17",
+                              "UPDATE ix SET text = 'x', embedding = ? WHERE rowid = 18"):
+                traces = self.traces({17, 18} if "DELETE" not in statement else {17})
+                self.db.execute(statement, (blob(*model.vector()),) * statement.count("?"))
+                self.assert_gone(traces, (statement, quantize, partitions))
             self.db.execute("DROP TABLE ix")
 
     def test_the_last_row_takes_its_centroid_along(self):

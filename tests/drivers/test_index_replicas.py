@@ -169,6 +169,31 @@ class Replicas(StorageBase):
         for statement in statements:
             self.db.execute(statement)
 
+    def test_numbers_of_the_version_before(self):
+        """It drew them by chance, and knew none of them for 'created' at first."""
+        for quantize, partitions in OPTIONS:
+            self.create(words(quantize, partitions))
+            model = Model(4)
+            self.fill(model, 400)
+            drawn = [model.draw.randrange(-1 << 63, 1 << 63) for _ in range(3)]
+            for key, value in (("generation", drawn[0]), ("created", drawn[1])):
+                self.db.execute("UPDATE ix_config SET value = ? WHERE key = ?", (value, key))
+            self.db.execute("UPDATE ix_config SET value = ? WHERE key = 'partitions' "
+                            "AND value <> 0", (drawn[2],))
+            self.db.execute("UPDATE ix_blocks SET version = ?", (drawn[0],))
+            if partitions:
+                self.db.execute("DELETE FROM ix_config WHERE key = 'created'")
+            self.db.close()
+            self.db = connect(self.path)
+            self.whole(model)
+            self.fill(model, 300, first=350, verb="REPLACE")
+            self.assertNotEqual(self.generation(), drawn[0])
+            self.whole(model)
+            self.command("optimize")
+            self.whole(model)
+            self.check()
+            self.db.execute("DROP TABLE ix")
+
     def created(self, name="ix"):
         return self.one(f"SELECT value FROM {name}_config WHERE key = 'created'")
 

@@ -17,8 +17,8 @@ class Search(Base):
         self.progress = self.rows("SELECT * FROM semantic_sync('ix')")
 
     def test_sync_reports_what_it_did(self):
-        embedded, deleted, pending, total, requests, seconds = self.progress[-1]
-        self.assertEqual((embedded, deleted, pending, total), (5, 0, 0, 5))
+        embedded, deleted, pending, total, requests, seconds, failed = self.progress[-1]
+        self.assertEqual((embedded, deleted, pending, total, failed), (5, 0, 0, 5, 0))
         self.assertGreaterEqual(requests, 1)
         self.assertGreaterEqual(seconds, 0)
 

@@ -57,7 +57,8 @@ class Concurrency(Base):
 
     def test_one_step_does_all(self):
         self.fill("delete")
-        for sql in ("SELECT * FROM semantic_sync('ix')", "SELECT 1 FROM semantic_sync('ix') LIMIT 1",
+        for sql in ("SELECT * FROM semantic_sync('ix')",
+                    "SELECT 1 FROM semantic_sync('ix') LIMIT 1",
                     "INSERT INTO ix(ix) VALUES ('sync')"):
             self.db.execute("DELETE FROM ix")
             self.db.execute(sql)

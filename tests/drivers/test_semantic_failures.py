@@ -39,8 +39,9 @@ class Failures(Base):
                 with self.subTest(seed=seed, step=step):
                     for _ in range(chance.randrange(4)):
                         self.change(chance, docs)
-                    self.look(chance.choice(["sync", "retry", "semantic_sync", "rebuild", "optimize"]
-                                            if chance.random() < 0.4 else ["flush"]), docs, chance)
+                    hows = ["sync", "retry", "semantic_sync", "rebuild", "optimize"]
+                    self.look(chance.choice(hows) if chance.random() < 0.4 else "flush", docs,
+                              chance)
             self.sync()
             self.look("sync", docs, chance)
 
@@ -102,7 +103,8 @@ class Failures(Base):
                 self.check()
                 self.db.execute("ALTER TABLE ix RENAME TO iy")
                 self.db.execute("DROP TABLE iy")
-                self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE name LIKE 'i%'"), [])
+                self.assertEqual(self.rows("SELECT name FROM sqlite_schema "
+                                           "WHERE name LIKE 'i%'"), [])
 
     def test_a_transaction_makes_the_table_and_is_rolled_back(self):
         self.fill()
@@ -181,7 +183,8 @@ class Failures(Base):
             self.assertEqual(len(self.failed()), 600)
             self.assertEqual(self.ids(), [])
         self.db.execute("UPDATE docs SET body = 'word ' || id")
-        self.assertEqual(self.rows("SELECT embedded, failed FROM semantic_sync('ix')")[-1], (600, 0))
+        self.assertEqual(self.rows("SELECT embedded, failed FROM semantic_sync('ix')")[-1],
+                         (600, 0))
         self.assertEqual(self.rows("SELECT rowid FROM ix('word 77', 1)"), [(77,)])
 
 
@@ -239,7 +242,8 @@ class Progress(Base):
         self.assertRegex(result.stderr, r"^i x: done, 0 embedded, 1 failed, 0 of 2 left, \d+ s\n$")
         result = self.shell("SELECT * FROM semantic_sync('i\x1bx');", RERANK_PROGRESS="stderr")
         self.assertRegex(result.stderr, r"^i x: done, .*\n$")
-        result = self.shell("SELECT rerank_config('progress', '');" + sync, RERANK_PROGRESS="stderr")
+        result = self.shell("SELECT rerank_config('progress', '');" + sync,
+                            RERANK_PROGRESS="stderr")
         self.assertEqual(result.stderr, "")
         result = self.shell("SELECT rerank_config('progress', 'file');")
         self.assertIn("progress must be '' or 'stderr', not 'file'", result.stderr)

@@ -123,8 +123,11 @@ class Made(UpkeepBase):
             self.db.execute(f"DROP TRIGGER {name}")
             self.fails(f"trigger {name} is missing",
                        "INSERT INTO ix(ix) VALUES ('integrity-check')")
+            self.assertEqual(self.one("SELECT advice FROM semantic_status('ix')"),
+                             f"upkeep: trigger {name} is missing or stale")
             self.db.execute("INSERT INTO ix(ix) VALUES ('upkeep')")
             self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
+        self.assertIsNone(self.one("SELECT advice FROM semantic_status('ix')"))
         self.assertEqual(self.triggers(), NAMES)
         self.in_step()
         self.db.execute("CREATE VIRTUAL TABLE other USING semantic_index(content = 'docs', "

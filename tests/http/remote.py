@@ -139,7 +139,8 @@ class Remote(unittest.TestCase):
                         "text='title, body', model='%s'%s)" % (name, content, model, options))
 
     def sync(self, name="ix"):
-        """The last progress row: embedded, deleted, pending, total, requests, seconds."""
+        """The last row of the report: embedded, deleted, pending, total, requests, seconds,
+        failed."""
         return self.rows("SELECT * FROM semantic_sync(?)", name)[-1]
 
     def check_index(self, expected_ids, prefix="", dimensions=8):

@@ -261,6 +261,44 @@ class Elsewhere(Remote):
         self.assertEqual(self.server.requests, [])
         self.check_index([1, 2, 3])
 
+    def test_triggers_and_no_network(self):
+        """The triggers note rows, and what was embedded elsewhere is what they need."""
+        self.add_documents(3)
+        self.add_index("openai:m", ", upkeep='triggers'")
+        self.sync()
+        other = self.connect(self.replica("other.db"))
+        change = "UPDATE docs SET body = 'later' WHERE id = 2"
+        other.execute(change)
+        other.execute("INSERT INTO docs VALUES (4, 'title 4', 'body 4')")
+        rows = other.execute("SELECT hash, rowid, embedding FROM semantic_pending('ix')").fetchall()
+        self.assertEqual(rows, [])  # they are in the index of the other
+        rows = other.execute("SELECT rowid, embedding FROM ix WHERE rowid IN (2, 4)").fetchall()
+        self.config(network="reads", max_retries=0)
+        self.db.execute("BEGIN")
+        self.db.execute(change)
+        self.fails("inside a write transaction", "COMMIT")
+        self.db.execute("INSERT INTO docs VALUES (4, 'title 4', 'body 4')")
+        hashes = self.hashes()
+        self.server.clear()
+        for id, embedding in rows:
+            self.db.execute("INSERT INTO ix(ix, rowid, embedding) VALUES ('embedded ' || ?, ?, ?)",
+                            (hashes[id], id, embedding))
+        self.db.execute("UPDATE docs SET body = body WHERE id = 2")
+        self.db.execute("DELETE FROM docs WHERE id = 1")
+        self.db.execute("COMMIT")
+        self.assertEqual(self.server.requests, [])
+        self.check_index([2, 3, 4])
+
+    def hashes(self):
+        """Those of a plain index of the same rows and model, which are the same."""
+        path = os.path.join(self.folder, "plain.db")
+        db = self.connect(path)
+        db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, title, body)")
+        db.executemany("INSERT INTO docs VALUES (?, ?, ?)", self.rows("SELECT * FROM docs"))
+        db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='docs', "
+                   "text='title, body', model='openai:m')")
+        return dict(db.execute("SELECT rowid, hash FROM semantic_pending('ix')"))
+
     def test_texts_of_its_own(self):
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(model='openai:m')")
         self.db.execute("INSERT INTO ix(rowid, text) VALUES (1, 'one'), (2, 'two')")
@@ -271,7 +309,7 @@ class Elsewhere(Remote):
         self.assertEqual([row[1] for row in rows], [1, 2])
         take = "INSERT INTO ix(ix, rowid, embedding) VALUES ('embedded ' || ?, ?, ?)"
         self.db.execute("BEGIN")
-        self.db.execute("INSERT INTO ix(rowid, text) VALUES (2, 'three')")
+        self.db.execute("UPDATE ix SET text = 'three' WHERE rowid = 2")
         self.db.execute(take, rows[0])
         self.fails("row 2: its text", take, *rows[1])
         self.db.execute("COMMIT")

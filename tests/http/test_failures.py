@@ -269,9 +269,14 @@ class Behaviours(Failures):
         self.server.behave([{"do": "zero_vector", "times": "forever"}])
         self.assertEqual(self.one("SELECT vector_norm(embed('nothing', ?))", MODEL), 0)
         for sql in ("SELECT * FROM semantic_sync('ix')", "INSERT INTO ix(ix) VALUES ('sync')",
-                    "INSERT INTO ix(rowid) SELECT id FROM docs"):
-            self.fails("row 6: together:m: the zero vector has no direction", sql)
+                    "INSERT INTO ix(rowid) SELECT id FROM docs",
+                    "INSERT INTO ix(ix) VALUES ('retry')"):
+            self.rows(sql)
             self.check_unchanged()
+            failures = self.rows("SELECT rowid, attempts, message FROM semantic_failures('ix')")
+            self.assertEqual([row[:2] for row in failures],
+                             [(i, 2 if "retry" in sql else 1) for i in range(6, 11)])
+            self.assertIn("together:m: the zero vector has no direction", failures[0][2])
         self.fails("the query: together:m: the zero vector", "SELECT rowid FROM ix('never asked')")
         self.db.execute("DROP TABLE ix")
         self.add_index(MODEL, ", metric='dot'")

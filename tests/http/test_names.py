@@ -42,11 +42,10 @@ class Names(Remote):
         self.add_documents(10)
         self.add_index("a")
         cursor = self.db.execute("SELECT embedded FROM semantic_sync('ix')")
-        cursor.fetchone()
+        self.assertLess(cursor.fetchone()[0], 10)
         self.db.execute("DELETE FROM rerank_models WHERE name = 'a'")
-        with self.assertRaisesRegex(sqlite3.Error, "no model is called 'a'"):
-            cursor.fetchall()
-        self.assertLess(self.one("SELECT count(*) FROM ix"), 10)
+        self.assertEqual(cursor.fetchall()[-1], (10,))
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 10)
         self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
 
     def test_a_model_that_a_trigger_takes_away(self):

@@ -90,6 +90,7 @@ class OneText(Refusals):
         self.assertLess(self.count(), 100)
 
     def test_equal_ones(self):
+        self.config(concurrency=1)
         self.refuse()
         self.fails(r"element 1: .* \(and 2 more\)", "SELECT * FROM embed_each(?, ?)",
                    json.dumps(["good", "bad", "good", "bad", "bad"]), MODEL)

@@ -120,7 +120,8 @@ class Refused(Rows):
         for step in ({"status": 401}, {"status": 429}, {"status": 503}, {"do": "close"}):
             with self.subTest(step):
                 self.server.behave([{**step, "times": "forever"}])
-                for sql in ("INSERT INTO ix(ix) VALUES ('sync')", "SELECT * FROM semantic_sync('ix')",
+                for sql in ("INSERT INTO ix(ix) VALUES ('sync')",
+                            "SELECT * FROM semantic_sync('ix')",
                             "INSERT INTO ix(rowid) VALUES (1)"):
                     self.error(sql)
                 self.assertEqual(self.failed(), [])
@@ -132,8 +133,8 @@ class Whole(Rows):
         self.add_index(MODEL)
         self.server.behave([{"status": 503, "match": '"title 450 body 450"', "delay": 0.3}])
         message = self.error("INSERT INTO ix(ix) VALUES ('sync')")
-        kept = re.search(r"nothing is written, but the vectors of (\d+) rows are kept in memory, and "
-                         r"the next try asks for the rest only: .*HTTP 503", message)
+        kept = re.search(r"nothing is written, but the vectors of (\d+) rows are kept in memory, "
+                         r"and the next try asks for the rest only: .*HTTP 503", message)
         self.assertGreater(int(kept[1]), 300, message)
         self.check_index([])
         self.asked()
@@ -195,7 +196,8 @@ class Whole(Rows):
             self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
         watcher.join()
         self.assertIn("embedding", states)
-        self.assertRegex(lines.text, r"^(ix: embedding, 0 embedded, 0 failed, 10 of 10 left, \d s\n)+"
+        self.assertRegex(lines.text,
+                         r"^(ix: embedding, 0 embedded, 0 failed, 10 of 10 left, \d s\n)+"
                          r"ix: done, 10 embedded, 0 failed, 0 of 10 left, \d s\n$")
 
 

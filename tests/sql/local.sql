@@ -24,6 +24,13 @@ SELECT typeof(embed(printf('%.*c', 400, '!'), 'local:test/mean'));
 SELECT truncated FROM rerank_stats WHERE task = 'embed' AND model = 'local:test/mean';
 SELECT rerank_config('on_overlong', 'error');
 SELECT embed(printf('%.*c', 400, '?'), 'local:test/mean');
+SELECT key FROM embed_each(json_array('a', printf('%.*c', 400, '?'), 'b', printf('%.*c', 400, '?')), 'local:test/mean');
+SELECT cache_hits FROM rerank_stats WHERE task = 'embed' AND model = 'local:test/mean';
+SELECT count(embedding) FROM embed_each('["a", "b"]', 'local:test/mean');
+SELECT cache_hits FROM rerank_stats WHERE task = 'embed' AND model = 'local:test/mean';
+SELECT rank, key, relevance_score IS NULL FROM rerank('a', json_array(printf('%.*c', 400, '?'), 'b', '', 'c'), NULL, 'local:test/cross');
+SELECT rerank('a', printf('%.*c', 400, '?'), 'local:test/cross');
+SELECT key FROM rerank(printf('%.*c', 400, '?'), '["b", "c"]', NULL, 'local:test/cross');
 -- What is refused.
 SELECT embed('a', 'local:test/cross');
 SELECT rerank('a', 'b', 'local:test/mean');

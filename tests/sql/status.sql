@@ -34,7 +34,7 @@ SELECT rows, pending, vector_bytes, code_bytes > 0, text_bytes FROM semantic_sta
 SELECT dimensions FROM semantic_status('notes');
 CREATE VIRTUAL TABLE memos USING semantic_index();
 BEGIN;
-INSERT INTO memos(rowid, text) VALUES (1, 'a ship'), (2, 'a plane'), (1, 'a boat');
+INSERT OR REPLACE INTO memos(rowid, text) VALUES (1, 'a ship'), (2, 'a plane'), (1, 'a boat');
 SELECT rows, pending, advice FROM semantic_status('memos');
 ROLLBACK;
 SELECT rows, pending, advice FROM semantic_status('memos');

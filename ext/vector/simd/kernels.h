@@ -6,9 +6,9 @@
  * bounds and guards against overflow. A new family: a kernels_NAME.c that says what its registers
  * do and includes kernels_each.h, a declaration here, a line in kernels.c, and its name in the
  * tests (tests/unit/vector/families.h), which try it against the scalar one: that adds in double
- * and is the oracle. Sums of whole numbers, and all that ends in a file (products, signs, hadamard, mix;
- * spread, round_int8, take_signs), are the same bits in every family: each addition has its place
- * in the order, none is fused with a product.
+ * and is the oracle. Sums of whole numbers, and all that ends in a file (products; signs, hadamard,
+ * mix; spread, round_int8, take_signs), are the same bits in every family: each addition has its
+ * place in the order, none is fused with a product.
  *
  * One build holds all families of its architecture (target attributes, no compiler flags). The
  * choice is made once a process: the best that processor and system support, or the one that

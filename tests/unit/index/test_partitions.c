@@ -11,6 +11,7 @@
 
 #include "base/each_allocation.h"
 #include "index/partitions.h"
+#include "vector/distance.h"
 #include "vector/random.h"
 
 enum { POINTS = 700 };
@@ -87,6 +88,50 @@ static void test_assign(void **state)
             assert_memory_equal(again, places, sizeof places);
         }
         assert_int_equal(index_partitions_assign(partitions, points, 0, 3, again, NULL, NULL), 0);
+        free(points);
+        index_partitions_free(partitions);
+    }
+}
+
+/* Centroids that float32 cannot tell apart, and equal ones: the place is that of sums which are the
+ * same on every processor, the first of equal ones. */
+static void test_assign_ties(void **state)
+{
+    (void)state;
+    enum { N = 300, DIMENSIONS = 43 };
+    uint64_t random = 5;
+    for (int scale = -60; scale <= 60; scale += 40) {
+        struct index_partitions *partitions = make(N, DIMENSIONS, &random);
+        float *points = malloc(POINTS * DIMENSIONS * sizeof *points), *centroids;
+        uint32_t places[POINTS];
+        centroids = partitions->centroids;
+        for (size_t i = 0; i < N; i++)
+            for (size_t j = 0; j < DIMENSIONS; j++) {
+                float *component = &centroids[i * DIMENSIONS + j];
+                if (i >= 20) *component = centroids[i % 20 * DIMENSIONS + j];
+                if (i < 20) *component = ldexpf(*component, scale);
+                if (i >= 200 && j % 9 == i % 9) *component = nextafterf(*component, INFINITY);
+            }
+        index_partitions_ready(partitions);
+        random_vector(&random, POINTS * DIMENSIONS, points);
+        for (size_t i = 0; i < POINTS * DIMENSIONS; i++) points[i] = ldexpf(points[i], scale);
+        memcpy(points, centroids, N * DIMENSIONS * sizeof *points);
+        assert_int_equal(index_partitions_assign(partitions, points, POINTS, 2, places, NULL, NULL),
+                         0);
+        for (size_t i = 0; i < POINTS; i++) {
+            double least = INFINITY;
+            size_t nearest = 0;
+            for (size_t j = 0; j < N; j++) {
+                const float *centroid = centroids + j * DIMENSIONS;
+                double d =
+                    vector_dot_everywhere(centroid, centroid, DIMENSIONS) -
+                    2.0 * vector_dot_everywhere(points + i * DIMENSIONS, centroid, DIMENSIONS);
+                if (d >= least) continue;
+                least = d;
+                nearest = j;
+            }
+            assert_int_equal(places[i], nearest);
+        }
         free(points);
         index_partitions_free(partitions);
     }
@@ -307,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_assign),
+        cmocka_unit_test(test_assign_ties),
         cmocka_unit_test(test_assign_extremes),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_split_of_two_clouds),

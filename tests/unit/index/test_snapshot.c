@@ -151,6 +151,36 @@ static void test_take_over(void **state)
     index_cache_close(cache);
 }
 
+/* Which snapshots keep what is read: not the first of a process that only reads. */
+static void test_known(void **state)
+{
+    (void)state;
+    struct index_cache *read = open_cache("read"), *written = open_cache("written");
+    struct index_snapshot *first = make(1, 1), *second = make(2, 1), *own = make(1, 1);
+    index_cache_publish(read, first);
+    assert_false(atomic_load(&first->is_known));
+    index_cache_publish(read, second); /* another generation */
+    assert_true(atomic_load(&second->is_known));
+    assert_false(atomic_load(&first->is_known));
+    index_cache_written(NULL);
+    index_cache_written(written);
+    index_cache_publish(written, own);
+    assert_true(atomic_load(&own->is_known));
+    index_snapshot_free(second);
+    second = make(2, 1);
+    index_cache_close(read);
+    read = open_cache("read");
+    index_cache_publish(read, second);
+    assert_false(atomic_load(&second->is_known));
+    index_snapshot_free(index_cache_find(read, 2)); /* the same again */
+    assert_true(atomic_load(&second->is_known));
+    index_snapshot_free(first);
+    index_snapshot_free(second);
+    index_snapshot_free(own);
+    index_cache_close(read);
+    index_cache_close(written);
+}
+
 static void test_first_bytes_stay(void **state)
 {
     (void)state;
@@ -451,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_shared_by_name),
         cmocka_unit_test(test_without_a_cache),
         cmocka_unit_test(test_take_over),
+        cmocka_unit_test(test_known),
         cmocka_unit_test(test_first_bytes_stay),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_budget),

@@ -6,7 +6,6 @@
 #ifndef TESTS_MODEL_FAKE_MODEL_H
 #define TESTS_MODEL_FAKE_MODEL_H
 
-#include <math.h>
 #include <string.h>
 
 #include "model/model.h"
@@ -76,7 +75,6 @@ static int fake_rerank(struct model *model, const struct model_candidates *candi
         if (!fake_refuses(fake, candidates->documents[i])) continue;
         if (candidates->refused == NULL) return error_set(err, ERROR_REFUSED, "not this one");
         candidates->refused[i] = 1;
-        scores[i] = NAN;
     }
     return fake_call(fake, candidates->n_documents, err);
 }

@@ -1,0 +1,94 @@
+"""How many blocks the searches of a process read, from the first on: counted, not timed."""
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from storage import Model, StorageBase, words  # noqa: E402
+from support import blob, connect  # noqa: E402
+
+SHARE = 8  # of the blocks, one in so many stays in any case
+LARGE = 512
+
+
+class Warmth(StorageBase):
+    """An index that is large: of more than 2^21 components, and of some 30 MB."""
+
+    def setUp(self):
+        super().setUp()
+        self.create(words(dimensions=LARGE))
+        self.model = Model(1, LARGE)
+        some = [blob(*self.model.vector()) for _ in range(64)]
+        self.db.execute("BEGIN")
+        self.db.executemany("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                            [(id, some[id % 64]) for id in range(1, 16001)])
+        self.db.execute("COMMIT")
+        self.n_blocks = self.one("SELECT count(*) FROM ix_blocks")
+        self.db.close()  # with it the memory of the index goes
+        self.db = connect(self.path)
+
+    def read_by_search(self, db=None):
+        """The blocks that a search reads."""
+        seen = []
+        (db or self.db).set_trace_callback(seen.append)
+        self.found(self.model.vector(), 3, db)
+        (db or self.db).set_trace_callback(None)
+        return sum("_data" in statement for statement in seen)
+
+    def write(self, db=None):
+        (db or self.db).execute("REPLACE INTO ix(rowid, embedding) VALUES (?, ?)",
+                                (77, blob(*self.model.vector())))
+
+    def warm_up(self, read, n_read, n_changed=0):
+        """Each search reads at least so much less, until it reads what changed alone."""
+        n_searches = 0
+        while n_read > n_changed:
+            n = read()
+            self.assertLessEqual(n, max(n_changed, n_read - self.n_blocks // SHARE))
+            n_read = n
+            n_searches += 1
+        self.assertLessEqual(n_searches, SHARE + 1)
+        self.assertLessEqual(read(), n_changed)
+
+    def test_searches(self):
+        """The first keeps nothing."""
+        self.assertGreater(self.n_blocks, 100)
+        for _ in range(2):
+            self.assertEqual(self.read_by_search(), self.n_blocks)
+        self.warm_up(self.read_by_search, self.n_blocks)
+
+    def test_writes_and_searches(self):
+        """The process that writes keeps from the first search on; then a search reads what changed:
+        the block that the row left, and the one that it is in now."""
+        def write_and_search():
+            self.write()
+            return self.read_by_search()
+
+        self.assertLessEqual(write_and_search(), self.n_blocks)
+        self.warm_up(write_and_search, self.n_blocks, 2)
+        self.warm_up(self.read_by_search, 1)
+
+    def test_writes_elsewhere(self):
+        """Another connection writes between any two searches."""
+        other = connect(self.path)
+        self.write(other)
+        self.assertLessEqual(self.read_by_search(), self.n_blocks)
+        self.read_by_search(other)
+
+        def search_after_a_write():
+            self.write(other)
+            return self.read_by_search()
+
+        self.warm_up(search_after_a_write, self.n_blocks, 2)
+        other.close()
+
+    def test_without_a_budget(self):
+        """What may not be kept is read each time."""
+        self.db.execute("SELECT rerank_config('memory_budget', 0)")
+        for _ in range(3):
+            self.write()
+            self.assertEqual(self.read_by_search(), self.n_blocks)
+
+
+if __name__ == "__main__":
+    unittest.main()
