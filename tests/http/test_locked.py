@@ -3,6 +3,7 @@ where it can only read, and `network = 'reads'`."""
 import os
 import sqlite3
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -118,6 +119,19 @@ class Locked(Remote):
         other = self.connect()
         other.execute("SELECT rerank_config('max_retries', 7)")
         self.assertEqual(other.execute("SELECT length(embed('a', ?))", (MODEL,)).fetchone(), (32,))
+
+    def test_syncs_of_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ours, other = (self.connect(os.path.join(folder, name)) for name in ("a.db", "b.db"))
+            for db in (ours, other):
+                db.execute("CREATE VIRTUAL TABLE notes USING semantic_index()")
+                db.execute("INSERT INTO notes(notes) VALUES ('sync')")
+            files = "SELECT file FROM semantic_progress WHERE file LIKE ? || '%'"
+            folder = os.path.realpath(folder)
+            self.assertEqual(len(ours.execute(files, (folder,)).fetchall()), 2)
+            self.lock(ours)
+            self.assertEqual(ours.execute(files, (folder,)).fetchall(),
+                             [(os.path.join(folder, "a.db"),)])
 
     def test_the_cache(self):
         path = os.path.join(self.folder, "cache")
