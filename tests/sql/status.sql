@@ -55,7 +55,6 @@ SELECT rows, pending, dimensions, model, problem FROM semantic_status('ix');
 DROP TABLE ix_rows;
 SELECT rows, pending, vector_bytes > 0, problem FROM semantic_status('ix');
 UPDATE notes_config SET value = 99 WHERE key = 'format';
-SELECT rows, problem FROM semantic_status('notes');
 ALTER TABLE docs RENAME TO papers;
 SELECT rows, problem FROM semantic_status('notes');
 -- Whose status?
