@@ -3,8 +3,7 @@
  *
  * What a sync would write, embedded here and written nowhere: rowid (of a keyed index the key),
  * hash, embedding. Rows to delete come first, without an embedding; rows that cannot be embedded
- * have none either, but a (hidden) message. embedded.h says what the hash is and who takes the
- * rows.
+ * have none either, but a (hidden) message. embedded.h says what the hash is and who takes them.
  *
  * Any connection can ask, one that may only read too. Batches are those of a sync; one is in memory
  * at a time, and the index is connected for one at a time, so that a row of ours holds no statement

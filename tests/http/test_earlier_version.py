@@ -83,8 +83,8 @@ class EarlierVersion(Remote):
         for name in NAMES:
             self.db.execute(f"ALTER TABLE {name} RENAME TO {name}2")
             self.db.execute(f"DROP TABLE {name}2")
-        tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1"
-        self.assertEqual(self.rows(tables),
+        self.assertEqual(self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' "
+                                   "ORDER BY name"),
                          [("answers",), ("docs",)])
 
 
