@@ -20,9 +20,9 @@
  *
  * None says what became of a row, only that it is to be looked at: what is there when the rows of
  * the transaction are written is right, in whatever order triggers came, and also when the
- * statement failed or did nothing. The last two are for REPLACE: it removes each row that is in
- * the way of the new one, and no DELETE trigger fires unless recursive_triggers is on. A row of the same key needs
- * none of that, it is looked at anyway.
+ * statement failed or did nothing. The last two are for REPLACE: it removes each row that is in the
+ * way of the new one, and no DELETE trigger fires unless recursive_triggers is on. A row of the
+ * same key needs none of that, it is looked at anyway.
  *
  * SQLite itself renames what a trigger names when T, X or a column is renamed, and drops triggers
  * with T. Which triggers are ours is told by their names and by a comment in them.
