@@ -242,7 +242,7 @@ static int begin_keys(struct semantic_table *table, struct content_keys *keys, s
     if (rc == 0 && last > INT64_MAX / 2)
         rc = error_set(err, ERROR_CORRUPT, "%s_keys: %lld is no id of ours", table->store.name,
                        (long long)last);
-    keys->first = last + 1;
+    if (rc == 0) keys->first = last + 1;
     return rc;
 }
 

@@ -16,12 +16,13 @@
  *     INSERT INTO X(X, rowid) SELECT 'changing', c.key FROM T AS c WHERE c.u = new.u
  *       AND c.key IS NOT old.key; END
  *
- * A keyed index is told the key: INSERT INTO X(X, key). None says what became of a row, only that
- * it is to be looked at: what is there when the rows of the transaction are written is right, in
- * whatever order triggers came, and also when the statement failed or did nothing. The last two
- * are for REPLACE: it removes each row that is in the way of the new one, and no DELETE trigger
- * fires unless recursive_triggers is on. A row of the same key needs none of that, it is looked at
- * anyway.
+ * A keyed index is told the key: INSERT INTO X(X, key).
+ *
+ * None says what became of a row, only that it is to be looked at: what is there when the rows of
+ * the transaction are written is right, in whatever order triggers came, and also when the
+ * statement failed or did nothing. The last two are for REPLACE: it removes each row that is in the
+ * way of the new one, and no DELETE trigger fires unless recursive_triggers is on. A row of the
+ * same key needs none of that, it is looked at anyway.
  *
  * SQLite itself renames what a trigger names when T, X or a column is renamed, and drops triggers
  * with T. Which triggers are ours is told by their names and by a comment in them.
@@ -31,7 +32,7 @@
 
 #include "semantic/table.h"
 
-/* Makes them; nothing without the option. ERROR_INVALID, before one is made: T is no
+/* Makes them; nothing without the option. ERROR_INVALID, before anything is changed: T is no
  * ordinary table, has a unique index that no trigger can follow, or a name is taken. */
 int upkeep_create(struct semantic_table *table, struct error *err);
 
@@ -43,10 +44,8 @@ int upkeep_restore(struct semantic_table *table, struct error *err);
 int upkeep_rename(struct semantic_table *table, const char *name, struct error *err);
 
 /* The end of the name of one that is missing or is not as upkeep_create would make it, static;
- * NULL: there is none. */
+ * NULL: there is none. The same as ERROR_INVALID, with the cure. */
 int upkeep_find_stale(struct semantic_table *table, const char **suffix, struct error *err);
-
-/* ERROR_INVALID, with the cure, if there is one. */
 int upkeep_check(struct semantic_table *table, struct error *err);
 
 #endif
