@@ -84,6 +84,7 @@ int columns_use_content(struct semantic_table *table, const char *content, struc
     memory_free(key);
     content_schema_deinit(&read);
     if (rc == 0) rc = store_set_text(&table->store, "content", content, err);
+    if (rc == 0) table->pending->content_told = 1;
     return rc == 0 ? schema_reload(&table->store, err) : rc;
 }
 

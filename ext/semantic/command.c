@@ -156,6 +156,8 @@ static int use_content(struct semantic_table *table, const char *name, struct er
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err)
 {
+    /* Before rows that wait are written: they may wait for the content's new name. */
+    if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
     int rc = flush_pending(table, err);
     if (rc != 0) return rc;
     columns_look(table);
@@ -173,7 +175,6 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
         return semantic_integrity_check(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
-    if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
     return error_set(err, ERROR_INVALID,
                      "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, upkeep, "
                      "integrity-check, content NAME)",

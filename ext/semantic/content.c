@@ -111,6 +111,38 @@ static char *format_rest(const struct semantic_table *table, enum by by)
         by == BY_ID ? "WHERE k.id = ?1" : "ORDER BY k.id");
 }
 
+/* A statement of ours on a view that reads this index would keep the table connected. */
+static void let_go(sqlite3_stmt **statement)
+{
+    sqlite3_finalize(*statement);
+    *statement = NULL;
+}
+
+/* After the command 'content' this connection of the index may be one that knows an older name, and
+ * ROLLBACK TO may bring an older one back: until the transaction ends X_config is asked. */
+static int follow_content(struct semantic_table *table, struct error *err)
+{
+    char *name;
+    if (!table->pending->content_told || table->config.content == NULL) return 0;
+    int rc = store_get_text(&table->store, "content", &name, err);
+    if (rc != 0) return rc;
+    const char *declared = table->declared_content, *now = name != NULL ? name : declared;
+    if (now == NULL || strcmp(now, table->config.content) == 0) {
+        memory_free(name);
+        return 0;
+    }
+    char *copy = memory_copy(now, strlen(now));
+    memory_free(name);
+    if (copy == NULL) return error_nomem(err);
+    if (declared == NULL) table->declared_content = table->config.content;
+    else memory_free(table->config.content);
+    table->config.content = copy;
+    let_go(&table->content_text);
+    let_go(&table->content_by_key);
+    let_go(&table->content_exists);
+    return 0;
+}
+
 /* "SELECT <first><columns> FROM ...", of the content as it is now. */
 static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement,
                            const char *columns, enum by by, struct error *err)
@@ -119,8 +151,10 @@ static int prepare_content(struct semantic_table *table, sqlite3_stmt **statemen
     const char *key = by == BY_KNOWN_KEYS ? "id" : table->config.content_rowid;
     int found = 0;
     *statement = NULL;
+    int rc = follow_content(table, err);
     /* Asked again, as a schema can be written without CREATE. */
-    int rc = semantic_config_find_content(table->store.db, table->store.schema,
+    if (rc == 0)
+        rc = semantic_config_find_content(table->store.db, table->store.schema,
                                           table->config.content, &found, err);
     if (rc == 0 && !found) return no_content(table, err);
     if (rc == 0) {
@@ -352,13 +386,6 @@ int content_scan_next(struct semantic_table *table, struct content_scan *scan, i
     return rc == 0 ? read_text(table, scan->statement, text, bad, err) : rc;
 }
 
-/* A statement of ours on a view that reads this index would keep the table connected. */
-static void let_go(sqlite3_stmt **statement)
-{
-    sqlite3_finalize(*statement);
-    *statement = NULL;
-}
-
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
                  int *exists, int *found, struct error *err)
 {
@@ -372,8 +399,9 @@ int content_new_text(struct semantic_table *table, const struct content_keys *ke
     sqlite3_value *key = new_key(keys, id);
     sqlite3_stmt **statement = key != NULL ? &table->content_by_key : &table->content_text;
     *exists = *found = bad->code = 0;
-    int rc =
-        *statement == NULL ? prepare_text(table, statement, key != NULL ? BY_KEY : BY_ID, err) : 0;
+    int rc = follow_content(table, err);
+    if (rc == 0 && *statement == NULL)
+        rc = prepare_text(table, statement, key != NULL ? BY_KEY : BY_ID, err);
     if (rc != 0) return rc;
     sqlite3_reset(*statement);
     if (key != NULL) sqlite3_bind_value(*statement, 1, key);
@@ -411,7 +439,8 @@ int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, i
 int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err)
 {
     sqlite3_stmt **statement = &table->content_exists;
-    int rc = *statement == NULL ? prepare_content(table, statement, "", BY_ID, err) : 0;
+    int rc = follow_content(table, err);
+    if (rc == 0 && *statement == NULL) rc = prepare_content(table, statement, "", BY_ID, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(*statement, 1, id);
     rc = content_step(table, *statement, exists, err);

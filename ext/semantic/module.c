@@ -29,6 +29,7 @@ static void table_free(struct semantic_table *table)
     model_free(table->fitted);
     semantic_config_deinit(&table->config);
     semantic_columns_free(table->columns, table->n_columns);
+    memory_free(table->declared_content);
     memory_free(table->reranker_name);
     struct semantic_registry *held = registry_remove(table);
     memory_free(table);
@@ -167,8 +168,10 @@ static int connect_table(struct semantic_table *table, struct error *err)
     struct schema_stored stored;
     int rc = schema_read(&table->store, &stored, err);
     swap(&table->reranker_name, &stored.reranker);
-    if (table->config.content != NULL && stored.content != NULL)
+    if (table->config.content != NULL && stored.content != NULL) {
         swap(&table->config.content, &stored.content);
+        swap(&table->declared_content, &stored.content);
+    }
     if (table->config.content_rowid == NULL)
         swap(&table->config.content_rowid, &stored.content_rowid);
     int given = semantic_config_defaults(&table->config, rc == 0 ? err : NULL);

@@ -177,7 +177,7 @@ static int compare(struct status_cursor *cursor, int fittable, struct error *err
     struct error why;
     int rc = sync_compare(cursor->index, SYNC_CHANGES, &difference, &why);
     /* Its first sync fits the model and embeds all. */
-    if (rc == 0 && fittable && cursor->state.fit == 0 && difference.n_changed > 0)
+    if (rc == 0 && fittable && cursor->state.fit == 0)
         rc = sync_compare(cursor->index, SYNC_REBUILD, &difference, &why);
     if (rc != 0) return excuse(cursor, rc, &why, err);
     set_number(cursor, STATUS_PENDING,

@@ -191,10 +191,19 @@ int sync_compare(struct semantic_table *table, enum sync_kind kind,
     return rc;
 }
 
-static void report(struct semantic_sync *sync)
+/* The first sync of a model that can be fitted fits it, also where rows came one by one before. */
+static int plan_fit(struct semantic_sync *sync, const struct store_state *state,
+                    enum sync_kind kind, struct error *err)
 {
-    struct progress_counts counts = sync_counts(sync);
-    progress_count(sync->progress, &counts);
+    int rebuild = kind == SYNC_REBUILD, rc = 0;
+    sync->fit = catalog_entry_model(sync->entry)->methods->fit != NULL &&
+                (rebuild || state->fit == 0) && sync->n_readable > 0;
+    if (sync->fit && !rebuild) rc = plan(sync, SYNC_REBUILD, err);
+    sync->fit = sync->fit && sync->ids.n > 0;
+    sync->clear = rebuild || sync->fit;
+    sync->is_whole = sync->clear && state->generation != 0;
+    sync->n_wanted = sync->ids.n;
+    return rc;
 }
 
 int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress *progress,
@@ -210,16 +219,9 @@ int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress
     if (rc == 0) rc = choose_model(sync, &state, kind, err);
     sync->fit_id = state.fit;
     if (rc == 0) rc = plan(sync, kind, err);
-    if (rc == 0) {
-        int rebuild = kind == SYNC_REBUILD;
-        int fittable = catalog_entry_model(sync->entry)->methods->fit != NULL;
-        sync->fit =
-            fittable && (rebuild || state.fit == 0) && sync->ids.n > 0 && sync->n_readable > 0;
-        sync->clear = rebuild || sync->fit;
-        if (sync->fit && !rebuild) rc = plan(sync, SYNC_REBUILD, err);
-        sync->n_wanted = sync->ids.n;
-        report(sync);
-    }
+    if (rc == 0) rc = plan_fit(sync, &state, kind, err);
+    struct progress_counts counts = sync_counts(sync);
+    if (rc == 0) progress_count(progress, &counts);
     if (rc != 0) {
         sync_close(sync);
         sync = NULL;
@@ -253,7 +255,7 @@ int sync_pending(const struct semantic_sync *sync)
 
 void sync_limit(struct semantic_sync *sync, size_t n_rows)
 {
-    if (sync->n_wanted > n_rows) sync->n_wanted = n_rows;
+    if (sync->n_wanted > n_rows && !sync->is_whole) sync->n_wanted = n_rows;
 }
 
 /* What a fit reads: the content, row after row, but for what is no text. */
@@ -577,8 +579,7 @@ int sync_store(struct semantic_sync *sync, struct error *err)
 /* The first row that a server refused, for sync_refusal. */
 static void note_refusal(struct semantic_sync *sync, const struct pending_row *row)
 {
-    if (row->vector != NULL || row->refused == NULL || !row->by_server) return;
-    if (sync->refusal.code == 0)
+    if (sync->refusal.code == 0 && row->vector == NULL && row->refused != NULL && row->by_server)
         error_set(&sync->refusal, ERROR_REFUSED, "row %lld: %s", (long long)row->id, row->refused);
 }
 
@@ -591,6 +592,7 @@ void sync_stored(struct semantic_sync *sync)
         else sync->n_failed++;
         note_refusal(sync, &sync->rows[i]);
     }
-    report(sync);
+    struct progress_counts counts = sync_counts(sync);
+    progress_count(sync->progress, &counts);
     free_batch(sync);
 }

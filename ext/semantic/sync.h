@@ -47,6 +47,7 @@ struct semantic_sync {
     int64_t n_total, n_readable;  /* content rows that have a text; that can be read */
     size_t n_known_failures;      /* rows that failed before and are not tried */
     int fit;                      /* a fitted model is to be made and stored with the first batch */
+    int is_whole;                 /* not to be bounded: rows that are there are embedded again */
     int clear;                    /* all vectors made by a model are to go with the first batch */
     struct model *fitted;         /* owned; what the fit made */
     int64_t fit_id;               /* of the fit that the batches belong to; 0: none */
@@ -66,7 +67,8 @@ int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress
               struct semantic_sync **sync, struct error *err);
 void sync_close(struct semantic_sync *sync); /* accepts NULL */
 
-/* At most so many rows, and the rest is left to the next sync. */
+/* At most so many rows, and the rest is left to the next sync; but the first fit of an index that
+ * has rows embeds all of them again, or those left would be lost until then. */
 void sync_limit(struct semantic_sync *sync, size_t n_rows);
 
 /* True while a batch is to be collected: also once if there is nothing but rows to delete. */

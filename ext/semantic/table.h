@@ -84,6 +84,7 @@ struct semantic_pending {
     size_t n_marks, marks_capacity;
     int knows_last; /* no row in the shadow tables has an id beyond last_id */
     int64_t last_id;
+    int content_told;         /* the command 'content' was given: see follow_content() */
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
     struct store_write write; /* of the shadow tables */
 };
@@ -100,11 +101,12 @@ struct semantic_table {
     struct semantic_config config;
     struct semantic_column *columns;
     size_t n_columns;
-    size_t key;           /* of a keyed index: the key among the columns; SIZE_MAX: none is */
-    char *reranker_name;  /* as stored; owned */
-    int innocuous;        /* as SQLite was told, see embedder.h */
-    struct error broken;  /* set when X_config cannot be read: every use but DROP reports it */
-    struct model *fitted; /* the model of X_model with id fitted_id; NULL: not loaded */
+    size_t key;             /* of a keyed index: the key among the columns; SIZE_MAX: none is */
+    char *declared_content; /* where config.content is another by now: what CREATE says; owned */
+    char *reranker_name;    /* as stored; owned */
+    int innocuous;          /* as SQLite was told, see embedder.h */
+    struct error broken;    /* set when X_config cannot be read: every use but DROP reports it */
+    struct model *fitted;   /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
     sqlite3_stmt *content_text;       /* see content_text(); NULL: not prepared */
     sqlite3_stmt *content_by_key;     /* see content_find(); the same */

@@ -59,6 +59,7 @@ static const char *const kept_sql[N_KEPT] = {
 };
 
 static const char *const query_sql[] = {
+    [STORE_CONFIG] = "SELECT value FROM " X_CONFIG " WHERE key = ?1",
     [STORE_IDS] = "SELECT id FROM " X_ROWS " ORDER BY id",
     [STORE_ROWS] = "SELECT id, hash, own FROM " X_ROWS " ORDER BY id",
     [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0 ORDER BY id",

@@ -139,6 +139,23 @@ int store_set_text(struct store *store, const char *key, const char *value, stru
     return statement_run(store->db, statement, err);
 }
 
+int store_get_text(struct store *store, const char *key, char **value, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    *value = NULL;
+    int rc = store_query(store, STORE_CONFIG, &statement, err);
+    if (rc == 0) sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row && sqlite3_column_type(statement, 0) == SQLITE_TEXT) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        *value = text == NULL ? NULL : memory_copy(text, strlen(text));
+        if (*value == NULL) rc = error_nomem(err);
+    }
+    sqlite3_finalize(statement);
+    return rc;
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static int put_text(struct store *store, const struct store_change *change, struct error *err)

@@ -128,6 +128,7 @@ enum store_question {
 
 /* Queries: the columns of their rows, ascending by those in brackets. */
 enum store_query {
+    STORE_CONFIG,              /* value of key ?1 */
     STORE_IDS,                 /* [id] */
     STORE_ROWS,                /* [id], hash, own */
     STORE_MODEL_IDS,           /* [id] of rows whose vector a model made */
@@ -204,6 +205,8 @@ int64_t store_number(uint64_t hash);
 int store_read_state(struct store *store, struct store_state *state, struct error *err);
 int store_set(struct store *store, const char *key, int64_t value, struct error *err);
 int store_set_text(struct store *store, const char *key, const char *value, struct error *err);
+/* A text of X_config, the caller's to free; NULL: there is none. */
+int store_get_text(struct store *store, const char *key, char **value, struct error *err);
 
 /* *there: X_config is there, with that state, and of this index: after a rollback it may be gone,
  * or another's. */

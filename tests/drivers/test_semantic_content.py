@@ -254,6 +254,30 @@ class Renamed(Docs):
         self.embeds_nothing()
 
 
+    def test_rows_that_wait(self):
+        """Rows of this transaction are read by the name that the content has when they are."""
+        self.run_all("ALTER TABLE docs RENAME TO papers", "BEGIN",
+                     "INSERT INTO i(i) VALUES ('content papers')",
+                     "INSERT INTO papers(id, title, body) VALUES (90, 'owls', 'an owl hoots')",
+                     "INSERT INTO i(i, rowid) VALUES ('changed', 90)", "COMMIT")
+        self.assertEqual(self.rows("SELECT rowid FROM i('owl', 1)"), [(90,)])
+        self.run_all("BEGIN", "INSERT INTO papers(id, title, body) VALUES (91, 'frogs', 'a frog')",
+                     "INSERT INTO i(i, rowid) VALUES ('changed', 91)",
+                     "ALTER TABLE papers RENAME TO sheets")
+        self.fails("content papers cannot be read", "COMMIT")
+        self.run_all("INSERT INTO i(i) VALUES ('content sheets')", "COMMIT")
+        self.assertEqual(self.rows("SELECT rowid FROM i('frog', 1)"), [(91,)])
+
+    def test_an_older_name_comes_back(self):
+        self.run_all("BEGIN", "INSERT INTO docs(id, title, body) VALUES (90, 'owls', 'an owl')",
+                     "INSERT INTO i(i, rowid) VALUES ('changed', 90)", "SAVEPOINT a",
+                     "ALTER TABLE docs RENAME TO papers",
+                     "INSERT INTO i(i) VALUES ('content papers')")
+        self.assertEqual(self.rows("SELECT rowid FROM i('owl', 1)"), [(90,)])
+        self.run_all("ROLLBACK TO a", "COMMIT")
+        self.assertEqual(self.rows("SELECT rowid FROM i('owl', 1)"), [(90,)])
+
+
 class Gone(Docs):
     def test_table(self):
         self.db.execute("DROP TABLE docs")

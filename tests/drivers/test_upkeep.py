@@ -229,6 +229,7 @@ class Keyed(UpkeepBase):
                         "text = 'title', content_rowid = 'uid', upkeep = 'triggers')")
         self.db.execute("INSERT INTO papers(uid, title, n) VALUES ('a', 'bats', 1), "
                         "('b', 'ships', 2), (x'00', 'trains', 3)")
+        self.db.execute(f"INSERT INTO {name}({name}) VALUES ('sync')")
         self.db.execute("REPLACE INTO papers(uid, title, n) VALUES ('c', 'owls', 2)")
         self.assertEqual(self.keys(), ["a", "c", b"\0"])
         self.db.execute("UPDATE OR REPLACE papers SET n = 3 WHERE uid = 'a'")

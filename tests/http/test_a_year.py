@@ -222,8 +222,12 @@ class Year(Remote):
                         "content_rowid = 'uuid', text = 'body', upkeep = 'triggers')")
         self.db.executemany("INSERT INTO letters VALUES (?, ?, ?)",
                             [(f"u{i}", f"s{i}", f"a letter of {WORDS[i % 8]}") for i in range(40)])
+        self.assertEqual(self.rows("SELECT rows, pending, fitted_on, advice FROM "
+                                   "semantic_status('post')"),
+                         [(40, 40, None, "sync: 40 rows are pending")])
+        self.command("sync", "post")  # the first fits the model, whatever wrote the rows
         self.follows()
-        self.command("sync", "post")
+        self.assertEqual(self.one("SELECT fitted_on FROM semantic_status('post')"), 40)
         self.db.execute("REPLACE INTO letters VALUES ('new', 's5', 'instead of another')")
         self.db.execute("INSERT OR IGNORE INTO letters VALUES ('newer', 's6', 'never comes')")
         self.db.execute("UPDATE letters SET body = NULL WHERE uuid = 'u7'")

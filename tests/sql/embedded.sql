@@ -94,6 +94,7 @@ CREATE VIRTUAL TABLE notes USING semantic_index(quantize = 'int8');
 INSERT INTO notes(rowid, text) VALUES (1, 'the cat sleeps'), (2, 'dogs bark at night');
 SELECT count(*) FROM semantic_pending('notes');
 INSERT INTO notes(notes) VALUES ('sync');
+SELECT count(*) FROM semantic_pending('notes');
 INSERT INTO notes(notes) VALUES ('rebuild');
 DELETE FROM notes_rows WHERE id = 2;
 DELETE FROM notes_vectors WHERE id = 2;
