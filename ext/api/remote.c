@@ -16,7 +16,8 @@
 
 /* So many requests refused, and none answered, are a reason to ask again whether any would be. */
 #define REFUSED_IN_A_ROW 16
-#define PLAIN_TEXT "text" /* what nobody has a reason to refuse */
+#define PLAIN_TEXT "text" /* what hardly anybody has a reason to refuse */
+#define MAX_SAMPLES 4     /* texts that are asked for alone where even that was refused */
 /* So many right answers to requests as large as was learnt are a reason to try larger ones. */
 #define RIGHT_AT_MOST 100
 
@@ -42,7 +43,8 @@ struct batch {
     size_t first, n;
     unsigned n_answered; /* of its halves */
     struct buffer body;
-    int is_probe;   /* its one text is PLAIN_TEXT */
+    int is_probe;   /* its one text is PLAIN_TEXT, or a sample, and the answer is not kept */
+    int is_sample;  /* it is one of the texts */
     int was_broken; /* an answer of it was not valid */
     struct error last;
 };
@@ -65,6 +67,7 @@ struct run {
     int is_probing;       /* nothing else is sent */
     struct batch *probe;  /* to be sent; NULL: it was */
     struct batch *held;   /* what was refused, until the probe is answered */
+    size_t n_samples;     /* asked since */
     struct error refusal; /* of the first of them */
 };
 
@@ -163,13 +166,18 @@ static int choose(struct run *run, struct batch **batch, struct error *err)
 
 /* ---- bodies ---------------------------------------------------------------------------------- */
 
+static int is_plain(const struct batch *batch)
+{
+    return batch->is_probe && !batch->is_sample;
+}
+
 static int embed_body(const struct run *run, struct batch *batch, struct error *err)
 {
     const struct remote *remote = run->remote;
     struct span plain = {PLAIN_TEXT, strlen(PLAIN_TEXT)};
     struct api_embed_request request = {.provider = remote->provider,
                                         .model = remote->model_name,
-                                        .texts = batch->is_probe ? &plain
+                                        .texts = is_plain(batch) ? &plain
                                                                  : run->texts->texts + batch->first,
                                         .n_texts = batch->n,
                                         .role = run->texts->role,
@@ -182,12 +190,12 @@ static int rerank_body(const struct run *run, struct batch *batch, struct error 
 {
     const struct remote *remote = run->remote;
     const struct model_candidates *candidates = run->candidates;
-    int objects = candidates->objects != NULL && !batch->is_probe &&
+    int objects = candidates->objects != NULL && !is_plain(batch) &&
                   api_provider_takes_objects(remote->provider, remote->model_name);
     struct span *documents = memory_alloc(batch->n, sizeof *documents);
     if (documents == NULL) return error_nomem(err);
     documents[0] = (struct span){PLAIN_TEXT, strlen(PLAIN_TEXT)};
-    for (size_t i = 0; i < batch->n && !batch->is_probe; i++) {
+    for (size_t i = 0; i < batch->n && !is_plain(batch); i++) {
         documents[i] = (objects ? candidates->objects : candidates->documents)[batch->first + i];
         if (documents[i].size == 0) documents[i] = (struct span){" ", 1};
     }
@@ -317,6 +325,15 @@ static int settle(struct run *run, struct batch *batch, struct error *err)
     return 0;
 }
 
+static int add_probe(struct run *run, size_t number, int is_sample, struct error *err)
+{
+    run->probe = add_batch(run, number, 1);
+    if (run->probe == NULL) return error_nomem(err);
+    run->probe->is_probe = 1;
+    run->probe->is_sample = is_sample;
+    return 0;
+}
+
 /* Notes it until it is known whether anything would be taken, and has that asked. */
 static int hold(struct run *run, struct batch *batch, struct error *err)
 {
@@ -325,18 +342,32 @@ static int hold(struct run *run, struct batch *batch, struct error *err)
     run->held = batch;
     if (run->is_probing) return 0;
     run->is_probing = 1;
+    run->n_samples = 0;
     run->refusal = batch->last;
-    run->probe = add_batch(run, 0, 1);
-    if (run->probe == NULL) return error_nomem(err);
-    run->probe->is_probe = 1;
-    return 0;
+    return add_probe(run, 0, 0, err);
+}
+
+/* The plain word was refused as well, or a sample was: a provider that refuses the word (as too
+ * short, say) may take the texts. Whether another one is asked; they lie evenly in a request of
+ * several that is held. */
+static int probe_sample(struct run *run, int *rc, struct error *err)
+{
+    const struct batch *from = run->held;
+    while (from != NULL && from->n == 1) from = from->next_waiting;
+    size_t most = from == NULL ? 0 : from->n < MAX_SAMPLES ? from->n : MAX_SAMPLES;
+    if (run->n_samples >= most) return 0;
+    size_t number = from->first + run->n_samples++ * (from->n - 1) / (most - 1);
+    *rc = add_probe(run, number, 1, err);
+    return 1;
 }
 
 /* Something in the request is refused, or everything is: see remote.h. */
 static enum http_verdict refused(struct run *run, struct batch *batch, struct error *err)
 {
+    int rc;
     if (err->code == ERROR_UNAVAILABLE) error_context(err, "%s", run->remote->provider->name);
     err->code = ERROR_REFUSED;
+    if (batch->is_probe && probe_sample(run, &rc, err)) return rc == 0 ? HTTP_DONE : HTTP_STOP;
     if (batch->is_probe) {
         *err = run->refusal;
         err->code = ERROR_UNAVAILABLE;
@@ -345,7 +376,7 @@ static enum http_verdict refused(struct run *run, struct batch *batch, struct er
     if (batch->n == 1 && !may_refuse(run)) return HTTP_STOP;
     batch->last = *err;
     int is_doubtful = !run->is_proven || ++run->n_in_a_row >= REFUSED_IN_A_ROW;
-    int rc = is_doubtful ? hold(run, batch, err) : settle(run, batch, err);
+    rc = is_doubtful ? hold(run, batch, err) : settle(run, batch, err);
     return rc == 0 ? HTTP_DONE : HTTP_STOP;
 }
 

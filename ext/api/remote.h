@@ -15,9 +15,10 @@
  * by a wrong model or a key that is no longer good, and halves would be hundreds of requests that
  * fail. So the first refusal of a call in which nothing was answered yet, and each that follows 16
  * refusals without an answer between, waits: one request with a plain word (PLAIN_TEXT) asks
- * whether the provider answers at all. If it does, the texts are to blame; if it does not, the
- * refusal is the error of the call, after as many requests as were in flight and one. A call of a
- * single text whose caller takes no refusals asks nothing more: both are the same to it.
+ * whether the provider answers at all, and where that is refused too, up to four with one of the
+ * texts each. If any is answered, the refused texts are to blame; if none is, the refusal is the
+ * error of the call, after as many requests as were in flight and five. A call of a single text
+ * whose caller takes no refusals asks nothing more: both are the same to it.
  *
  * How many texts a provider takes is learnt where both halves of a refused request are taken and
  * none so large was: requests are no larger then, until a hundred of that size were answered.

@@ -121,7 +121,7 @@ static int count_dimensions(const cJSON *vector, size_t *n, struct error *err)
         return error_set(err, cJSON_IsNull(vector) ? ERROR_REFUSED : ERROR_UNAVAILABLE,
                          "expected an array or base64, not %s", json_kind(vector));
     }
-    if (*n == 0) return error_set(err, ERROR_UNAVAILABLE, "it is empty");
+    if (*n == 0) return error_set(err, ERROR_REFUSED, "it is empty");
     if (*n > VECTOR_MAX_DIMENSIONS)
         return error_set(err, ERROR_UNAVAILABLE, "%zu dimensions are more than %d", *n,
                          VECTOR_MAX_DIMENSIONS);

@@ -26,8 +26,8 @@
 enum api_outcome {
     API_OK,
     API_BROKEN,    /* 200, but not a valid answer: worth one more try */
-    API_SPOILED,   /* 200, but what came of some text is no finite number: worth one more try; then
-                      the text's own fault */
+    API_SPOILED,   /* 200, but what came of some text is nothing or no finite number: worth one more
+                    try; then the text's own fault */
     API_BUSY,      /* 429, 503, 529: everybody waits */
     API_RETRY,     /* may heal */
     API_TOO_LARGE, /* more than one text: halve the batch */

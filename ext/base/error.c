@@ -17,6 +17,10 @@ static size_t character_bytes(const unsigned char *p)
                                        : 0;
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xC0) != 0x80) return 0;
+    /* Longer than need be, a surrogate, or beyond the last one. */
+    if ((*p == 0xE0 && p[1] < 0xA0) || (*p == 0xED && p[1] > 0x9F) || (*p == 0xF0 && p[1] < 0x90) ||
+        (*p == 0xF4 && p[1] > 0x8F))
+        return 0;
     return n;
 }
 

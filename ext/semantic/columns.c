@@ -71,6 +71,8 @@ int columns_use_content(struct semantic_table *table, const char *content, struc
     int is_keyed = 0;
     if (config.content == NULL)
         return error_set(err, ERROR_INVALID, "the index has no content table: it keeps its texts");
+    if (sqlite3_stricmp(content, store->name) == 0)
+        return error_set(err, ERROR_INVALID, "content %.100s is the index itself", content);
     config.content = (char *)content;
     int rc = read_content(table, content, &read, err);
     if (rc == 0)
@@ -239,18 +241,21 @@ int columns_keep_rowids(const struct semantic_table *table, int *keep, struct er
     return rc;
 }
 
-void columns_look(struct semantic_table *table)
+int columns_look(struct semantic_table *table, struct error *err)
 {
     struct semantic_column *columns = NULL;
     size_t n = 0;
     int64_t version = table->schema_version;
-    if (table->config.content == NULL || table->broken.code != 0) return;
-    if (read_schema_version(table, &version, NULL) != 0 || version == table->schema_version) return;
-    if (read_now(table, &columns, &n, &version, NULL) == 0) {
+    if (table->config.content == NULL || table->broken.code != 0) return 0;
+    int rc = read_schema_version(table, &version, err);
+    if (rc == 0 && version == table->schema_version) return 0;
+    if (rc == 0) rc = read_now(table, &columns, &n, &version, err);
+    if (rc == 0) {
         table->schema_version = version;
         table->is_outdated = columns != NULL && !is_as_told(table, columns, n);
     }
     semantic_columns_free(columns, n);
+    return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
 }
 
 void columns_renew(struct semantic_table *table, int n_ours)

@@ -29,9 +29,10 @@ const char *columns_key_affinity(const struct semantic_table *table);
 
 /* A connection that makes a view or a table anew, without ALTER, does not connect its virtual
  * tables again. Looks whether that has happened; then renew makes it do so for the next statement,
- * if no more statements write now than n_ours, which are ours. Failures are not told: columns are
- * read by name, whatever SQLite believes. */
-void columns_look(struct semantic_table *table);
+ * if no more statements write now than n_ours, which are ours. Of failures only ERROR_NOMEM and
+ * ERROR_INTERRUPTED are told, after which SQLite may have rolled back: columns are read by name,
+ * whatever it believes. */
+int columns_look(struct semantic_table *table, struct error *err);
 void columns_renew(struct semantic_table *table, int n_ours);
 
 #endif

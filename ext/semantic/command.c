@@ -11,6 +11,7 @@
 #include "semantic/registry.h"
 #include "semantic/sync.h"
 #include "semantic/upkeep.h"
+#include "sqlite/statement.h"
 #include "store/integrity.h"
 #include "store/optimize.h"
 #include "store/write.h"
@@ -42,8 +43,8 @@ static int do_batches(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
-static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t most,
-                       struct error *err)
+static int synchronize_here(struct semantic_table *table, enum sync_kind kind, size_t most,
+                            struct error *err)
 {
     struct progress *progress;
     struct semantic_sync *sync = NULL;
@@ -56,6 +57,34 @@ static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t
     sync_close(sync);
     progress_end(progress, rc);
     return rc;
+}
+
+/* Whole or an error, also in a transaction: there SQLite can take back what a statement wrote only
+ * where it may write several rows, and INSERT ... VALUES with one is none of these. So it is run
+ * again, as a statement that is. */
+static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t most,
+                       struct error *err)
+{
+    static const char *const words[] = {
+        [SYNC_CHANGES] = "sync", [SYNC_RETRY] = "retry", [SYNC_REBUILD] = "rebuild"};
+    struct semantic_registry *registry = table->registry;
+    const struct store *store = &table->store;
+    struct error whole = {0};
+    if (sqlite3_get_autocommit(store->db) || registry->whole != NULL) {
+        int rc = synchronize_here(table, kind, most, err);
+        if (rc != 0 && registry->whole != NULL) *registry->whole = *err;
+        return rc;
+    }
+    char *bound = most == SIZE_MAX ? NULL : sqlite3_mprintf(" %llu", (unsigned long long)most);
+    if (most != SIZE_MAX && bound == NULL) return error_nomem(err);
+    registry->whole = &whole;
+    int rc = statement_execute(store->db, err, "INSERT INTO \"%w\".\"%w\"(\"%w\") SELECT '%q%q'",
+                               store->schema, store->name, store->name, words[kind],
+                               bound == NULL ? "" : bound);
+    registry->whole = NULL;
+    sqlite3_free(bound);
+    if (rc != 0 && whole.code != 0) *err = whole;
+    return rc != 0 && whole.code != 0 ? whole.code : rc;
 }
 
 /* 'sync', and 'sync 10000' for so many rows at most. */
@@ -159,8 +188,8 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
     /* Before rows that wait are written: they may wait for the content's new name. */
     if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
     int rc = flush_pending(table, err);
+    if (rc == 0) rc = columns_look(table, err);
     if (rc != 0) return rc;
-    columns_look(table);
     columns_renew(table, 1);
     if (sqlite3_stricmp(command, "sync") == 0)
         return synchronize(table, SYNC_CHANGES, SIZE_MAX, err);

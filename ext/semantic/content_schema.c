@@ -11,14 +11,16 @@ static int read_kind(sqlite3 *db, const char *schema, const char *content,
                      struct content_schema *read, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = statement_prepare(db, &statement, err,
-                               "SELECT type, wr FROM pragma_table_list WHERE schema = %Q COLLATE "
-                               "nocase AND name = %Q COLLATE nocase",
-                               schema, content);
+    int rc = statement_prepare(
+        db, &statement, err,
+        "SELECT type, wr, strict FROM pragma_table_list WHERE schema = %Q COLLATE "
+        "nocase AND name = %Q COLLATE nocase",
+        schema, content);
     if (rc == 0) rc = statement_step(db, statement, &read->is_there, err);
     if (rc == 0 && read->is_there) {
         const char *type = (const char *)sqlite3_column_text(statement, 0);
         if (type == NULL) rc = error_nomem(err);
+        read->is_strict = sqlite3_column_int(statement, 2);
         read->has_constraints = rc == 0 && strcmp(type, "table") == 0;
         read->has_rowid = rc == 0 && strcmp(type, "view") != 0 && !sqlite3_column_int(statement, 1);
     }
@@ -39,7 +41,9 @@ static int add_column(struct content_schema *read, sqlite3_stmt *row, struct err
     read->columns = columns;
     columns[read->n_columns] =
         (struct content_column){.name = memory_copy(name, strlen(name)),
-                                .affinity = semantic_affinity_of_type(type),
+                                .affinity = read->is_strict && sqlite3_stricmp(type, "ANY") == 0
+                                                ? semantic_affinity("BLOB")
+                                                : semantic_affinity_of_type(type),
                                 .is_declared = *type != '\0',
                                 .is_integer = sqlite3_stricmp(type, "INTEGER") == 0,
                                 .is_not_null = sqlite3_column_int(row, 3),

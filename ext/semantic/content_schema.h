@@ -21,6 +21,7 @@ struct content_column {
 
 struct content_schema {
     int is_there;
+    int is_strict;       /* where ANY keeps each value as it is */
     int has_constraints; /* a table, and neither a view nor virtual */
     int has_rowid;
     struct content_column *columns; /* [n_columns] */

@@ -163,7 +163,9 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     struct semantic_table *table = (struct semantic_table *)base;
     struct found found = {0};
     int n_arguments = 0;
-    columns_look(table);
+    struct error err;
+    int rc = columns_look(table, &err);
+    if (rc != 0) return rc == ERROR_NOMEM ? SQLITE_NOMEM : SQLITE_INTERRUPT;
     for (int i = 0; i < N_ARGUMENTS; i++) found.argument[i] = -1;
     for (int i = 0; i < info->nConstraint; i++) find_constraint(table, info, i, &found);
     if (found.unusable) return SQLITE_CONSTRAINT;

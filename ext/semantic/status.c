@@ -231,11 +231,13 @@ static int advise(struct status_cursor *cursor, struct error *err)
     return rc;
 }
 
-/* What cannot be told because the content cannot be read is a problem already. */
+/* What cannot be told because the content cannot be read is a problem already; else it is one. */
 static int advise_upkeep(struct status_cursor *cursor, struct error *err)
 {
     const char *suffix = NULL;
     int rc = cursor->index == NULL ? 0 : upkeep_find_stale(cursor->index, &suffix, err);
+    if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED && cursor->problem.size == 0)
+        return add_line(&cursor->problem, err, "%s", err->text);
     if (rc != 0) return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
     return suffix == NULL
                ? 0

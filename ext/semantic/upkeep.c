@@ -180,9 +180,11 @@ static int list_unique_columns(struct semantic_table *table, struct shape *shape
         "SELECT group_concat(printf('\"%%w\"', name), ', ') || %Q FROM pragma_table_xinfo(%Q, %Q) "
         "WHERE name IN (SELECT x.name FROM pragma_index_list(%Q, %Q) AS i, "
         "pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND x.key) OR name = %Q "
-        "HAVING max(hidden) <= 1",
+        "HAVING max(hidden) <= 1 AND NOT EXISTS (SELECT 1 FROM pragma_index_list(%Q, %Q) AS i, "
+        "pragma_index_xinfo(i.name, %Q) AS x WHERE i.\"unique\" AND (i.partial OR x.cid = -2 AND "
+        "x.key))",
         by_rowid ? ", " ROWID_NAMES : "", content, schema, content, schema, schema,
-        by_rowid ? shape->alias : NULL);
+        by_rowid ? shape->alias : NULL, content, schema, schema);
     return rc == 0 ? take_text(table, statement, &shape->unique_columns, err) : rc;
 }
 

@@ -189,6 +189,7 @@ class Conflicts(Base):
         self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body)")
         self.db.execute("INSERT INTO docs VALUES (1, 'bats')")
         self.db.execute("CREATE VIRTUAL TABLE d USING semantic_index(content='docs', text='body')")
+        self.db.execute("INSERT INTO d(d) VALUES ('sync')")
         for clause in CLAUSES:
             self.db.execute("UPDATE docs SET body = ?", ("text " + clause,))
             self.db.execute(f"INSERT {clause} INTO d(rowid) VALUES (1)")

@@ -325,6 +325,19 @@ class Kinds(Base):
                         + (")" if index else ", content_rowid = uuid)"))
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
 
+    def test_strict_any(self):
+        """A STRICT table's ANY keeps '1' and 1 apart, as does the index."""
+        self.db.execute("CREATE TABLE docs(u ANY NOT NULL UNIQUE, title TEXT, c ANY) STRICT")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = docs, "
+                        "text = title, content_rowid = u, upkeep = 'triggers')")
+        self.db.execute("INSERT INTO docs VALUES ('1', 'cats', '007'), ('2', 'dogs', 7), "
+                        "(2, 'owls', 8)")
+        self.assertEqual(self.rows("SELECT u FROM ix WHERE c = '007'"), [("1",)])
+        self.assertEqual(self.rows("SELECT title FROM ix WHERE u = '2'"), [("dogs",)])
+        self.assertEqual(self.rows("SELECT title FROM ix WHERE u = 2"), [("owls",)])
+        self.db.execute("DELETE FROM docs WHERE u = '1'")
+        self.assertEqual(self.rows("SELECT title FROM ix ORDER BY title"), [("dogs",), ("owls",)])
+
     def found(self, key):
         got = set()
         for sql in ("SELECT title FROM ix WHERE uuid = ?", "SELECT title FROM ix('cat', 100) WHERE "

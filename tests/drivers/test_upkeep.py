@@ -150,6 +150,19 @@ class Renamed(UpkeepBase):
         super().setUp()
         self.make()
 
+    def test_what_a_unique_index_depends_on(self):
+        """REPLACE may come from a column of its WHERE, or of its expression."""
+        for n, (index, change) in enumerate((("slug) WHERE live", "live = 1"),
+                                             ("slug, lower(live))", "live = 'A'"))):
+            self.db.execute(f"CREATE TABLE t{n}(id INTEGER PRIMARY KEY, title, slug, live)")
+            self.db.execute(f"CREATE UNIQUE INDEX u{n} ON t{n}({index}")
+            self.db.execute(f"INSERT INTO t{n} VALUES (1, 'one', 's', ?), (2, 'two', 's', 0)",
+                            ("1a"[n],))
+            self.make(f"i{n}", f"t{n}")
+            self.db.execute(f"UPDATE OR REPLACE t{n} SET {change} WHERE id = 2")
+            self.assertEqual(self.rows(f"SELECT id FROM t{n}"), [(2,)])
+            self.assertEqual(self.rows(f"SELECT rowid FROM i{n}"), [(2,)])
+
     def test_the_index(self):
         for legacy in ("OFF", "ON"):
             self.db.execute(f"PRAGMA legacy_alter_table = {legacy}")

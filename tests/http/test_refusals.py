@@ -123,14 +123,29 @@ class OneText(Refusals):
 
 class Everything(Refusals):
     def test_the_first_refusals_of_a_call(self):
-        """As many requests as are in flight, and one."""
-        for n, most in ((1, 1), (2, 2), (100, 2), (5000, 9)):
+        """As many requests as are in flight, one with a plain word, and four with texts."""
+        for n, most in ((1, 1), (2, 4), (100, 6), (5000, 13)):
             self.server.behave([{"status": 400, **FOREVER}])
             message = self.error("SELECT * FROM embed_each(?, ?)",
                                  json.dumps(["row %d" % i for i in range(n)]), MODEL)
             self.assertRegex(message, "^embed_each: together: HTTP 400: [^(]*$")
             self.assertLessEqual(self.count(), max(most, 2))
         self.assertEqual(self.stats(MODEL)["texts"], 0)
+
+    def test_the_plain_word_is_refused_too(self):
+        """One that refuses what is short refuses the word that asks whether it answers at all."""
+        self.server.behave([{"status": 400, "match": '"%s"' % text, **FOREVER}
+                            for text in ("abc", PLAIN)])
+        got = self.error("SELECT * FROM embed_each('[\"abc\", \"long enough\", \"another\"]', ?)",
+                         MODEL)
+        self.assertIn("element 0", got)
+        self.add_documents(300)
+        self.add_index(MODEL)
+        self.db.execute("UPDATE docs SET title = 'abc', body = NULL WHERE id IN (1, 7, 200)")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.assertEqual(self.rows("SELECT rowid FROM semantic_failures('ix')"),
+                         [(1,), (7,), (200,)])
+        self.assertEqual(self.one("SELECT count(*) FROM ix"), 297)
 
     def test_codes_that_blame_no_text(self):
         for code in ("model_not_available", "invalid_api_key"):
@@ -239,7 +254,7 @@ class Documents(Refusals):
         self.refuse("bad query")
         self.fails("^rerank: together: HTTP 400", "SELECT * FROM rerank('bad query', ?, NULL, ?)",
                    json.dumps(["a", "b", "c"]), RERANKER)
-        self.assertEqual(self.count(), 2)
+        self.assertEqual(self.count(), 2 + 3)  # a sample each
 
     def test_the_scalar_names_it(self):
         self.refuse()

@@ -147,6 +147,30 @@ class Whole(Rows):
         self.assertEqual(len(self.asked()), 500 - int(kept[1]))
         self.check_index(range(1, 501))
 
+    def test_in_a_transaction(self):
+        """Several batches were written when it fails: all of them are taken back."""
+        self.add_documents(5000)
+        self.add_index(MODEL)
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.db.execute("UPDATE docs SET title = title || 'x'")
+        before = self.rows("SELECT rowid, vector_to_json(embedding) FROM ix")
+        for begin, end in (("BEGIN", "COMMIT"), ("SAVEPOINT a", "RELEASE a")):
+            for command in ("sync", "retry", "rebuild", "sync 4900"):
+                self.server.behave([{"status": 503, "match": '"title 4800x body 4800"',
+                                     "times": "forever"}])
+                self.db.execute(begin)
+                self.fails("^ix: (nothing is written, but .*)?openai: HTTP 503",
+                           "INSERT INTO ix(ix) VALUES (?)", command)
+                self.assertEqual(self.one("SELECT count(*) FROM ix"), 5000)
+                self.db.execute(end)
+                self.assertEqual(self.rows("SELECT rowid, vector_to_json(embedding) FROM ix"),
+                                 before)
+        self.server.behave([])
+        self.db.execute("BEGIN")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.db.execute("COMMIT")
+        self.assertNotEqual(self.rows("SELECT rowid, vector_to_json(embedding) FROM ix"), before)
+
     def test_in_the_cache(self):
         self.add_documents(500)
         self.add_index(MODEL)
