@@ -1,6 +1,8 @@
 /*
  * families.h: tests of each family of kernels, a cmocka test of its own for each: "test_x_avx2".
- * Where the processor lacks the family it is skipped, by that name.
+ * Where the processor lacks the family it is skipped, by that name. So are all but the one that
+ * would be chosen under the thread sanitizer, as the others have no other threads, and with
+ * TESTS_CHOSEN_FAMILY, for an emulator, which is slow.
  *
  * For one program: include it in one file.
  */
@@ -25,10 +27,20 @@ static struct family_test family_tests[FAMILY_TESTS];
 static struct CMUnitTest family_units[FAMILY_TESTS];
 static size_t n_family_tests;
 
+static int is_left_out(const struct local_kernels *kernels)
+{
+#if defined(__SANITIZE_THREAD__) || defined(TESTS_CHOSEN_FAMILY)
+    return kernels != local_kernels_chosen();
+#else
+    (void)kernels;
+    return 0;
+#endif
+}
+
 static void run_family_test(void **state)
 {
     const struct family_test *test = *state;
-    if (!local_kernels_runs(test->kernels)) skip();
+    if (!local_kernels_runs(test->kernels) || is_left_out(test->kernels)) skip();
     test->test(test->kernels);
 }
 
