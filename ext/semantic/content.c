@@ -126,17 +126,17 @@ static int follow_content(struct semantic_table *table, struct error *err)
     if (!table->pending->content_told || table->config.content == NULL) return 0;
     int rc = store_get_text(&table->store, "content", &name, err);
     if (rc != 0) return rc;
-    const char *declared = table->declared_content, *now = name != NULL ? name : declared;
-    if (now == NULL || strcmp(now, table->config.content) == 0) {
+    char *declared = table->declared_content;
+    if (name == NULL && declared == NULL) return 0;
+    if (name == NULL && (name = memory_copy(declared, strlen(declared))) == NULL)
+        return error_nomem(err);
+    if (strcmp(name, table->config.content) == 0) {
         memory_free(name);
         return 0;
     }
-    char *copy = memory_copy(now, strlen(now));
-    memory_free(name);
-    if (copy == NULL) return error_nomem(err);
     if (declared == NULL) table->declared_content = table->config.content;
     else memory_free(table->config.content);
-    table->config.content = copy;
+    table->config.content = name;
     let_go(&table->content_text);
     let_go(&table->content_by_key);
     let_go(&table->content_exists);

@@ -29,13 +29,6 @@ void embedded_hash(const struct store_state *state, uint64_t hash, char out[EMBE
              (unsigned long long)hash_bytes(bytes, sizeof bytes, seed));
 }
 
-static int copy_text(struct pending_row *row, struct span text, struct error *err)
-{
-    row->text = memory_copy(text.data, text.size);
-    row->text_size = text.size;
-    return row->text == NULL ? error_nomem(err) : 0;
-}
-
 /* The text that an index keeps itself, and that waits to be written. */
 static int read_waiting(struct pending_row *row, const struct pending_row *waiting, int *exists,
                         int *found, struct error *err)
@@ -44,7 +37,9 @@ static int read_waiting(struct pending_row *row, const struct pending_row *waiti
     *found = *exists && waiting->kind != PENDING_BLANK && waiting->text != NULL;
     if (!*found) return 0;
     row->hash = waiting->hash;
-    return copy_text(row, (struct span){waiting->text, waiting->text_size}, err);
+    row->text = memory_copy(waiting->text, waiting->text_size);
+    row->text_size = waiting->text_size;
+    return row->text == NULL ? error_nomem(err) : 0;
 }
 
 /* The text of the row as this transaction sees it, or why it cannot be embedded. *found = 0: there
@@ -62,8 +57,7 @@ static int read_text(struct semantic_table *table, struct pending_row *row, int 
     int rc = content_text(table, row->id, &text, &bad, exists, found, err);
     if (rc == 0 && *found) {
         row->hash = content_hash(&text, &bad);
-        rc = bad.code != 0 ? pending_refuse(row, &bad, err)
-                           : copy_text(row, (struct span){text.data, text.size}, err);
+        rc = pending_take_text(row, &text, &bad, err);
     }
     buffer_deinit(&text);
     return rc;

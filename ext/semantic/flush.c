@@ -38,16 +38,6 @@ static int is_text(const struct pending_row *row)
            (is_changed(row) && (row->text != NULL || row->refused != NULL));
 }
 
-/* Takes the text that was read, or why it cannot be embedded. */
-static int take_read(struct pending_row *row, const struct buffer *text, const struct error *bad,
-                     struct error *err)
-{
-    if (bad->code != 0) return pending_refuse(row, bad, err);
-    row->text = memory_copy(text->data, text->size);
-    row->text_size = text->size;
-    return row->text == NULL ? error_nomem(err) : 0;
-}
-
 /* What the content has now of a row that changed. The vector of an earlier flush stays with its
  * text. */
 static int read_changed(struct semantic_table *table, struct pending_row *row, struct error *err)
@@ -63,7 +53,7 @@ static int read_changed(struct semantic_table *table, struct pending_row *row, s
         row->text = row->refused = NULL;
         row->vector = NULL;
         row->text_size = row->dimensions = 0;
-        if (found) rc = take_read(row, &text, &bad, err);
+        if (found) rc = pending_take_text(row, &text, &bad, err);
     }
     row->hash = hash;
     row->is_new = !exists;

@@ -145,6 +145,15 @@ struct store_change pending_change(const struct pending_row *row)
                                  .dimensions = row->dimensions};
 }
 
+int pending_take_text(struct pending_row *row, const struct buffer *text, const struct error *bad,
+                      struct error *err)
+{
+    if (bad->code != 0) return pending_refuse(row, bad, err);
+    row->text = memory_copy(text->data, text->size);
+    row->text_size = text->size;
+    return row->text == NULL ? error_nomem(err) : 0;
+}
+
 int pending_refuse(struct pending_row *row, const struct error *why, struct error *err)
 {
     memory_free(row->vector);

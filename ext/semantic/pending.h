@@ -41,6 +41,11 @@ void pending_flushed(struct semantic_pending *pending);
  * reason why it has none. */
 struct store_change pending_change(const struct pending_row *row);
 
+/* Gives the row a copy of the text that was read, or (bad->code) why it cannot be embedded.
+ * ERROR_NOMEM. */
+int pending_take_text(struct pending_row *row, const struct buffer *text, const struct error *bad,
+                      struct error *err);
+
 /* Notes why the row's text cannot be embedded. ERROR_NOMEM. */
 int pending_refuse(struct pending_row *row, const struct error *why, struct error *err);
 

@@ -124,11 +124,7 @@ static int pending_start(struct table_cursor *base, struct error *err)
     sqlite3_stmt *pin = NULL;
     int rc = registry_open(table_cursor_context(base), base->arguments[0], base->arguments[1], &pin,
                            &index, err);
-    if (rc == 0) {
-        cursor->schema = memory_copy(index->store.schema, strlen(index->store.schema));
-        cursor->name = memory_copy(index->store.name, strlen(index->store.name));
-        if (cursor->schema == NULL || cursor->name == NULL) rc = error_nomem(err);
-    }
+    if (rc == 0) rc = registry_copy_names(index, &cursor->schema, &cursor->name, err);
     if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = store_read_state(&index->store, &cursor->state, err);
     if (rc == 0) rc = sync_open(index, SYNC_CHANGES, NULL, &cursor->sync, err);

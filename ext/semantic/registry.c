@@ -1,5 +1,7 @@
 #include "semantic/registry.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "semantic/progress.h"
 #include "sqlite/argument.h"
@@ -140,4 +142,12 @@ int registry_open(struct semantic_registry *registry, sqlite3_value *name, sqlit
     memory_free(found_schema);
     memory_free(found_name);
     return rc;
+}
+
+int registry_copy_names(const struct semantic_table *index, char **schema, char **name,
+                        struct error *err)
+{
+    *schema = memory_copy(index->store.schema, strlen(index->store.schema));
+    *name = memory_copy(index->store.name, strlen(index->store.name));
+    return *schema == NULL || *name == NULL ? error_nomem(err) : 0;
 }

@@ -56,4 +56,9 @@ int registry_pin(struct semantic_registry *registry, const char *schema, const c
 int registry_open(struct semantic_registry *registry, sqlite3_value *name, sqlite3_value *schema,
                   sqlite3_stmt **pin, struct semantic_table **index, struct error *err);
 
+/* Copies of its schema and name, by which registry_pin finds it again; the caller frees, also after
+ * an error. ERROR_NOMEM. */
+int registry_copy_names(const struct semantic_table *index, char **schema, char **name,
+                        struct error *err);
+
 #endif

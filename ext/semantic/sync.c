@@ -302,10 +302,7 @@ static int collect_row(struct semantic_sync *sync, int64_t id, const struct buff
     struct pending_row *row = &sync->rows[sync->n_rows++];
     row->id = id;
     row->hash = content_hash(text, bad);
-    if (bad->code != 0) return pending_refuse(row, bad, err);
-    row->text = memory_copy(text->data, text->size);
-    row->text_size = text->size;
-    return row->text == NULL ? error_nomem(err) : 0;
+    return pending_take_text(row, text, bad, err);
 }
 
 /* Reads the texts of the next ids. A row that has gone since is left out: the next sync deletes it.

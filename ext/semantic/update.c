@@ -96,13 +96,8 @@ static int read_content_text(struct semantic_table *table, struct pending_row *r
                                         &bad, &exists, indexable, err);
     if (rc == 0 && !exists && row->kind == PENDING_TEXT) rc = no_such_row(table, row->id, key, err);
     if (rc == 0) row->hash = content_hash(&text, &bad);
-    if (rc == 0 && row->kind == PENDING_TEXT && bad.code != 0) {
-        rc = pending_refuse(row, &bad, err);
-    } else if (rc == 0 && row->kind == PENDING_TEXT && *indexable) {
-        row->text = memory_copy(text.data, text.size);
-        row->text_size = text.size;
-        if (row->text == NULL) rc = error_nomem(err);
-    }
+    if (rc == 0 && row->kind == PENDING_TEXT && (*indexable || bad.code != 0))
+        rc = pending_take_text(row, &text, &bad, err);
     buffer_deinit(&text);
     return rc;
 }
