@@ -15,17 +15,18 @@ static const struct {
     uint64_t min, max, initial;
     const char *words[2]; /* for 0 and 1; NULL: numbers are written as such */
 } settings[N_CATALOG_SETTINGS] = {
-    [CATALOG_MEMORY_BUDGET] = {"memory_budget", "RERANK_MEMORY_BUDGET", 0, INT64_MAX,
-                               (uint64_t)2 << 30},
-    [CATALOG_THREADS] = {"threads", "RERANK_THREADS", 1, WORKERS_MAX, 0},
-    [CATALOG_TIMEOUT_MS] = {"timeout_ms", "RERANK_TIMEOUT_MS", 1, 86400000, 60000},
-    [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2},
-    [CATALOG_CONCURRENCY] = {"concurrency", "RERANK_CONCURRENCY", 1, 256, 8},
-    [CATALOG_MAX_REQUESTS] = {"max_requests", "RERANK_MAX_REQUESTS", 0, INT64_MAX, INT64_MAX},
+    [CATALOG_MEMORY_BUDGET] =
+        {"memory_budget", "RERANK_MEMORY_BUDGET", 0, INT64_MAX, (uint64_t)2 << 30, {NULL}},
+    [CATALOG_THREADS] = {"threads", "RERANK_THREADS", 1, WORKERS_MAX, 0, {NULL}},
+    [CATALOG_TIMEOUT_MS] = {"timeout_ms", "RERANK_TIMEOUT_MS", 1, 86400000, 60000, {NULL}},
+    [CATALOG_MAX_RETRIES] = {"max_retries", "RERANK_MAX_RETRIES", 0, 100, 2, {NULL}},
+    [CATALOG_CONCURRENCY] = {"concurrency", "RERANK_CONCURRENCY", 1, 256, 8, {NULL}},
+    [CATALOG_MAX_REQUESTS] =
+        {"max_requests", "RERANK_MAX_REQUESTS", 0, INT64_MAX, INT64_MAX, {NULL}},
     [CATALOG_PROGRESS] = {"progress", "RERANK_PROGRESS", 0, 1, 0, {"", "stderr"}},
     [CATALOG_ON_OVERLONG] = {"on_overlong", "RERANK_ON_OVERLONG", 0, 1, 0, {"truncate", "error"}},
     [CATALOG_NETWORK] = {"network", "RERANK_NETWORK", 0, 1, 0, {"always", "reads"}},
-    [CATALOG_LOCKED] = {"locked", "RERANK_LOCKED", 0, 1, 0},
+    [CATALOG_LOCKED] = {"locked", "RERANK_LOCKED", 0, 1, 0, {NULL}},
 };
 
 int catalog_setting_find(const char *name, enum catalog_setting *setting)

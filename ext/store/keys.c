@@ -15,7 +15,7 @@ static const char *const kept_sql[N_KEPT] = {
     [GET] = "SELECT key FROM " X_KEYS " WHERE id = ?1",
     [PUT] = "INSERT INTO " X_KEYS "(id, key) VALUES (?1, ?2)",
     [DELETE] = "DELETE FROM " X_KEYS " WHERE id = ?1",
-    [LAST] = "SELECT max(id) FROM " X_KEYS,
+    [LAST] = ("SELECT max(id) FROM " X_KEYS),
 };
 
 /* A kept statement, prepared at first use, reset and ready to be bound. */
