@@ -50,7 +50,7 @@ struct failure {
     const char *message; /* within root, or NULL */
 };
 
-static const char *message_of(const cJSON *root)
+const char *api_error_message(const cJSON *root)
 {
     for (size_t i = 0; i < sizeof message_places / sizeof *message_places; i++) {
         const char *text = json_text_at(root, message_places[i]);
@@ -238,7 +238,7 @@ enum api_outcome api_parse_failure(const struct api_answer *answer, struct error
 {
     struct failure failure = {.answer = answer};
     if (json_parse(answer->body, &failure.root, NULL) != 0) failure.root = NULL;
-    failure.message = message_of(failure.root);
+    failure.message = api_error_message(failure.root);
     enum api_outcome outcome = outcome_of(&failure);
     describe(&failure, err);
     cJSON_Delete(failure.root);

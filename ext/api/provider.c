@@ -15,7 +15,9 @@
 /* As text, a vector of base64 is a quarter to a half as long, but only some know the word. */
 #define FLOAT_FORMAT .encoding = {"encoding_format", "\"float\""}
 
-/* Sorted by name. max_inputs and max_documents: documented limits, else (self-hosted servers,
+/* Sorted by name. A chat model's max_tokens: of services, what fits beside an answer into 32768
+ * tokens; of servers of one's own, into the context that they have by themselves (Ollama and
+ * llama.cpp 4096, vLLM what the model has, seldom under 8192). max_inputs and max_documents: documented limits, else (self-hosted servers,
  * gateways) a number of ours that is kind to small machines. Search units, which Cohere counts for
  * reranking, are not tokens: that row has no usage. */
 static const struct api_provider providers[] = {
@@ -108,6 +110,16 @@ static const struct api_provider providers[] = {
                    .max_documents = 1000},
     },
     {
+        .name = "litellm-chat",
+        .kin = "litellm",
+        .base_url = "http://localhost:4000/v1",
+        .key_env = "LITELLM_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .retries_500 = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
+    },
+    {
         .name = "llamacpp",
         .base_url = "http://localhost:8080/v1",
         .key_env = "LLAMA_API_KEY",
@@ -125,6 +137,14 @@ static const struct api_provider providers[] = {
                    .max_documents = 256},
     },
     {
+        .name = "llamacpp-chat",
+        .kin = "llamacpp",
+        .base_url = "http://localhost:8080/v1",
+        .key_env = "LLAMA_API_KEY",
+        .sends_model = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 3000},
+    },
+    {
         .name = "mistral",
         .base_url = "https://api.mistral.ai/v1",
         .key_env = "MISTRAL_API_KEY",
@@ -138,6 +158,16 @@ static const struct api_provider providers[] = {
                   DATA_EMBEDDINGS,
                   .max_inputs = 256,
                   .max_tokens = 16384},
+    },
+    {
+        .name = "mistral-chat",
+        .kin = "mistral",
+        .base_url = "https://api.mistral.ai/v1",
+        .key_env = "MISTRAL_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .retries_500 = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
     },
     {
         .name = "mixedbread",
@@ -192,6 +222,14 @@ static const struct api_provider providers[] = {
                   .max_inputs = 64},
     },
     {
+        .name = "ollama-chat",
+        .kin = "ollama",
+        .base_url = "http://localhost:11434",
+        .key_env = "OLLAMA_API_KEY",
+        .sends_model = 1,
+        .chat = {.path = "/v1/chat/completions", .max_tokens = 3000},
+    },
+    {
         .name = "ollama-openai",
         .base_url = "http://localhost:11434/v1",
         .key_env = "OLLAMA_API_KEY",
@@ -217,6 +255,16 @@ static const struct api_provider providers[] = {
                   DATA_EMBEDDINGS,
                   .max_inputs = 2048,
                   .max_tokens = 300000},
+    },
+    {
+        .name = "openai-chat",
+        .kin = "openai",
+        .base_url = "https://api.openai.com/v1",
+        .key_env = "OPENAI_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .retries_500 = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
     },
     {
         .name = "tei",
@@ -267,6 +315,16 @@ static const struct api_provider providers[] = {
                    .max_documents = 1000},
     },
     {
+        .name = "together-chat",
+        .kin = "together",
+        .base_url = "https://api.together.ai/v1",
+        .key_env = "TOGETHER_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .reset_is_seconds = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
+    },
+    {
         .name = "vllm",
         .base_url = "http://localhost:8000/v1",
         .key_env = "VLLM_API_KEY",
@@ -285,6 +343,14 @@ static const struct api_provider providers[] = {
                    RESULTS_SCORES,
                    .usage = {"/usage/total_tokens"},
                    .max_documents = 256},
+    },
+    {
+        .name = "vllm-chat",
+        .kin = "vllm",
+        .base_url = "http://localhost:8000/v1",
+        .key_env = "VLLM_API_KEY",
+        .sends_model = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 6000},
     },
     {
         .name = "voyage",

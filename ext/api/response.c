@@ -44,10 +44,8 @@ static int is_error(const cJSON *root)
     return error != NULL && !cJSON_IsNull(error) && !cJSON_IsFalse(error);
 }
 
-/* The tree of an answer, for cJSON_Delete, and in it the array of items. API_OK, or what the answer
- * means instead. */
-static enum api_outcome read_answer(const struct api_answer *answer, const char *place,
-                                    cJSON **root, const cJSON **items, struct error *err)
+enum api_outcome api_read_answer(const struct api_answer *answer, const char *place, cJSON **root,
+                                 const cJSON **items, struct error *err)
 {
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
@@ -61,7 +59,7 @@ static enum api_outcome read_answer(const struct api_answer *answer, const char 
     return API_BROKEN;
 }
 
-static int64_t read_tokens(const cJSON *root, const char *const places[2])
+int64_t api_read_tokens(const cJSON *root, const char *const places[2])
 {
     for (int i = 0; i < 2 && places[i] != NULL; i++) {
         const cJSON *number = json_at(root, places[i]);
@@ -229,9 +227,9 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
                   answer->n_texts);
         return API_BROKEN;
     }
-    enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
+    enum api_outcome outcome = api_read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
-        *tokens = read_tokens(root, form->usage);
+        *tokens = api_read_tokens(root, form->usage);
         outcome = outcome_of(read_embeddings(answer, items, dimensions, vectors, err), err);
     }
     cJSON_Delete(root);
@@ -269,9 +267,9 @@ enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n,
     cJSON *root;
     const cJSON *items;
     *tokens = -1;
-    enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
+    enum api_outcome outcome = api_read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
-        *tokens = read_tokens(root, form->usage);
+        *tokens = api_read_tokens(root, form->usage);
         outcome = outcome_of(read_scores(answer, items, top_n, scores, err), err);
     }
     cJSON_Delete(root);

@@ -20,6 +20,7 @@
 
 #include "api/provider.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/span.h"
 
 /* What an answer means for who sent the request. */
@@ -59,11 +60,22 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
 enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, float *scores,
                                   int64_t *tokens, struct error *err);
 
+/* The tree of an answer under status 200 that is no error, for cJSON_Delete (*root NULL: there is
+ * none), and in it the array at the JSON pointer `place`. Outcomes as above. */
+enum api_outcome api_read_answer(const struct api_answer *answer, const char *place, cJSON **root,
+                                 const cJSON **items, struct error *err);
+
+/* The first number of tokens above 0 at these JSON pointers; -1: none. */
+int64_t api_read_tokens(const cJSON *root, const char *const places[2]);
+
 /* What an answer with another status than 200 (or an error object under 200) means; err gets
  * "HTTP 401: message (cure)": the provider's message, or ours where it sent none, with the key and
  * every other text that looks like a key scrubbed, control characters gone, clipped to 200 bytes,
  * nothing of HTML. Cures: 401, 403 and 498 name the key's variable; a model that is offered on
  * dedicated endpoints only says what else can be done. */
 enum api_outcome api_parse_failure(const struct api_answer *answer, struct error *err);
+
+/* The message of an error, wherever its provider puts it; NULL: none. */
+const char *api_error_message(const cJSON *root);
 
 #endif

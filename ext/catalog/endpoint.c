@@ -7,10 +7,29 @@
 #include "base/environment.h"
 #include "http/http.h"
 
+static void make_variable(const char *provider, char *out, size_t size)
+{
+    snprintf(out, size, "%s_BASE_URL", provider);
+    for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+}
+
 void endpoint_variable(const struct api_provider *provider, char *out, size_t size)
 {
-    snprintf(out, size, "%s_BASE_URL", provider->name);
-    for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    make_variable(provider->name, out, size);
+}
+
+/* The value of the provider's variable, or of its kin's; NULL: neither is set. variable [size]: the
+ * name of the one that is, else the provider's own. */
+static const char *base_url_set(const struct api_provider *provider, char *variable, size_t size)
+{
+    char kin[64];
+    endpoint_variable(provider, variable, size);
+    const char *value = environment_value(variable);
+    if (value != NULL || provider->kin == NULL) return value;
+    make_variable(provider->kin, kin, sizeof kin);
+    value = environment_value(kin);
+    if (value != NULL) snprintf(variable, size, "%s", kin);
+    return value;
 }
 
 /* *same: whether both are of one scheme, host and port; of a URL that is none, that cannot be. */
@@ -28,8 +47,7 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
                      int trusted, struct endpoint *endpoint, struct error *err)
 {
     char variable[64];
-    endpoint_variable(provider, variable, sizeof variable);
-    const char *from_variable = environment_value(variable),
+    const char *from_variable = base_url_set(provider, variable, sizeof variable),
                *set_key = environment_value(provider->key_env);
     const char *usual = from_variable != NULL ? from_variable : provider->base_url;
     *endpoint = (struct endpoint){url != NULL ? url : usual, key, url != NULL || from_variable};

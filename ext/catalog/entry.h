@@ -41,6 +41,7 @@ struct catalog_entry {
     /* Of a remote one. */
     const struct api_provider *provider; /* NULL: a model of this process */
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
+    char *prompt;                        /* owned; of a chat model; NULL: the usual one */
     char *base_url;                      /* owned; where the model is */
     char *key_origin;                    /* owned; the host that `key` was given for */
     int is_trusted;                      /* an application has named it: see endpoint.h */
@@ -101,6 +102,9 @@ void entry_free(struct catalog_entry *entry); /* accepts NULL */
 /* Gives back a base's own model and what a remote one has of where and how; the pointers are then
  * of no use. */
 void entry_free_own(struct catalog_entry *entry);
+
+/* Wipes the key of a remote base and of its model. */
+void entry_forget_key(struct catalog_entry *entry);
 
 int entry_provider_does(const struct api_provider *provider, enum model_task task);
 
