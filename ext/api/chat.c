@@ -275,7 +275,8 @@ static int find_refused(struct run *run, size_t first, size_t n, int is_known, s
 }
 
 /* A window was refused. Whether its documents are to blame, a question of the same query with plain
- * words tells; those that are leave the order. Without a place for refusals the window's is the error. */
+ * words tells; those that are leave the order. Without a place for refusals the window's is the
+ * error. */
 static int refuse(struct run *run, size_t first, size_t *end, size_t *below, struct error *err)
 {
     struct span plain = {PLAIN_TEXT, strlen(PLAIN_TEXT)};

@@ -15,11 +15,11 @@
 /* As text, a vector of base64 is a quarter to a half as long, but only some know the word. */
 #define FLOAT_FORMAT .encoding = {"encoding_format", "\"float\""}
 
-/* Sorted by name. A chat model's max_tokens: of services, what fits beside an answer into 32768
- * tokens; of servers of one's own, into the context that they have by themselves (Ollama and
- * llama.cpp 4096, vLLM what the model has, seldom under 8192). max_inputs and max_documents: documented limits, else (self-hosted servers,
+/* Sorted by name. max_inputs and max_documents: documented limits, else (self-hosted servers,
  * gateways) a number of ours that is kind to small machines. Search units, which Cohere counts for
- * reranking, are not tokens: that row has no usage. */
+ * reranking, are not tokens: that row has no usage. A chat model's max_tokens: of services, what
+ * fits beside an answer into 32768 tokens; of servers of one's own, into the context that they have
+ * unless told otherwise (Ollama and llama.cpp 4096, vLLM what the model has, seldom under 8192). */
 static const struct api_provider providers[] = {
     {
         .name = "cohere",

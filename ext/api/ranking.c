@@ -304,7 +304,8 @@ static const char *find_last(struct span text, const char *words)
 {
     size_t size = strlen(words);
     for (size_t i = text.size < size ? 0 : text.size - size + 1; i-- > 0;)
-        if (strncasecmp(text.data + i, words, size) == 0) return text.data + i;
+        if (text.data[i] == words[0] && strncasecmp(text.data + i, words, size) == 0)
+            return text.data + i;
     return NULL;
 }
 
