@@ -90,13 +90,17 @@ static int check_alias(const struct catalog_alias *alias, enum model_task task, 
     return rc;
 }
 
+static int is_chat(const struct catalog_entry *entry)
+{
+    return entry->kind == ENTRY_REMOTE && entry->provider->chat.path != NULL;
+}
+
 /* What models of one kind alone have. */
 static int check_kind(const struct catalog_alias *alias, const struct catalog_entry *entry,
                       struct error *err)
 {
     enum entry_kind kind = entry->kind;
     const char *what = NULL, *name = entry->name;
-    int is_chat = kind == ENTRY_REMOTE && entry->provider->chat.path != NULL;
     if (kind != ENTRY_REMOTE && alias->given & CATALOG_URL && alias->url != NULL) what = "url";
     if (kind != ENTRY_REMOTE && alias->given & CATALOG_API_KEY && alias->api_key != NULL)
         what = "api_key";
@@ -106,7 +110,7 @@ static int check_kind(const struct catalog_alias *alias, const struct catalog_en
     if (kind != ENTRY_LOCAL && alias->given & CATALOG_PRECISION && alias->precision != NULL)
         return error_set(err, ERROR_INVALID, "precision does not apply: %s is not a local model",
                          name);
-    if (!is_chat && alias->given & CATALOG_PROMPT && alias->prompt != NULL)
+    if (!is_chat(entry) && alias->given & CATALOG_PROMPT && alias->prompt != NULL)
         return error_set(err, ERROR_INVALID,
                          "prompt does not apply: %s is not a chat model, as openai-chat:... is",
                          name);
@@ -125,8 +129,8 @@ static int check_given(const struct catalog_alias *alias, const struct catalog_e
                          "'%.100s' would only be a name of %s: give provider and model with %s",
                          alias->name, base->name,
                          base->kind == ENTRY_LOCAL ? "precision, dimensions or batch_size"
-                                                   : "a url, api_key, dimensions, batch_size or "
-                                                     "prompt");
+                         : is_chat(base)           ? "a url, api_key, prompt or batch_size"
+                                                   : "a url, api_key, dimensions or batch_size");
     if (base->kind != ENTRY_BUILTIN) return 0;
     if (alias->given & CATALOG_DIMENSIONS && alias->dimensions != base->model->dimensions &&
         alias->dimensions != 0)

@@ -1,6 +1,7 @@
 """test_chat.py: chat models as rerankers, from SQL, against the loopback server; and that server
 against OpenAI's own client, where it is installed (tests/tools/install.sh peers)."""
 import functools
+import http.client
 import json
 import os
 import sys
@@ -446,6 +447,37 @@ class Network(Chat):
         self.fails("interrupted", RANKED, QUERY, json.dumps(DOCUMENTS), "together-chat:m")
         timer.join()
         self.assertLess(time.monotonic() - start, 1)
+
+
+class Server(Chat):
+    """The loopback server refuses what is not in the form."""
+
+    def ask(self, provider, **change):
+        path = "/%s/v1/chat/completions" % provider
+        body = {**self.body, **change}
+        body = {name: value for name, value in body.items() if value is not None}
+        client = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=5)
+        self.addCleanup(client.close)
+        client.request("POST", path, json.dumps(body), {
+            "Content-Type": "application/json", "Authorization": "Bearer " + KEY})
+        return client.getresponse().status
+
+    def test_refusals(self):
+        self.keys()
+        self.body = self.server.requests[0].body
+        user = self.body["messages"][1]
+        for provider in CHATTERS:
+            invalid = 422 if provider == "mistral" else 400
+            self.assertEqual(self.ask(provider), 200)
+            for change in ({"surprise": 1}, {"messages": None}, {"messages": "text"},
+                           {"messages": [{"role": "nobody", "content": "x"}]}, {"model": None},
+                           {"messages": [{"role": "user", "content": "no JSON"}]},
+                           {"messages": [user, {"role": "user", "content": None}]},
+                           {"temperature": "0"}, {"temperature": 3},
+                           {"response_format": {"type": "json_schema"}},
+                           {"response_format": {"type": "object"}}):
+                with self.subTest(provider=provider, change=change):
+                    self.assertEqual(self.ask(provider, **change), invalid)
 
 
 @unittest.skipUnless(openai, "OpenAI's client is not installed (tests/tools/install.sh peers)")
