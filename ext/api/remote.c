@@ -55,7 +55,7 @@ struct run {
     const struct model_texts *texts; /* embedding; NULL: reranking */
     const struct model_sink *sink;
     const struct model_candidates *candidates;
-    float *scores;
+    double *scores;
     struct model_usage *usage;
     size_t n, at;          /* items, and the first one that no batch has */
     size_t n_open;         /* batches that were sent and whose answers were not taken yet */
@@ -274,7 +274,7 @@ static enum api_outcome take(struct run *run, const struct batch *batch,
             outcome = API_FAILED;
         memory_free(vectors);
     } else {
-        float score;
+        double score;
         size_t top_n = batch->n == run->n && !batch->is_probe ? run->candidates->top_n : 0;
         outcome = api_parse_scores(
             &parsed, top_n, batch->is_probe ? &score : run->scores + batch->first, &tokens, err);
@@ -513,7 +513,7 @@ static int embed(struct model *model, const struct model_texts *texts,
     return run_all(&run, texts->cancel, err);
 }
 
-static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+static int rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err)
 {
     struct run run = {.remote = (struct remote *)model,

@@ -240,7 +240,7 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
 
 /* Old releases of llama.cpp ignore the limit: more than asked for may come. */
 static int read_scores(const struct api_answer *answer, const cJSON *items, size_t top_n,
-                       float *scores, struct error *err)
+                       double *scores, struct error *err)
 {
     const struct api_rerank_form *form = &answer->provider->rerank;
     size_t n = answer->n_texts, came = (size_t)cJSON_GetArraySize(items);
@@ -254,7 +254,7 @@ static int read_scores(const struct api_answer *answer, const cJSON *items, size
         scores[i] = NAN;
         if (placed[i] == NULL) continue;
         const cJSON *score = cJSON_GetObjectItemCaseSensitive(placed[i], form->score);
-        if (!json_float(score, &scores[i]))
+        if (!json_double(score, &scores[i]))
             rc = error_set(err, ERROR_REFUSED, "the score of document %zu is %s", i,
                            cJSON_IsNumber(score) ? "not finite" : json_kind(score));
     }
@@ -262,7 +262,7 @@ static int read_scores(const struct api_answer *answer, const cJSON *items, size
     return rc;
 }
 
-enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, float *scores,
+enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, double *scores,
                                   int64_t *tokens, struct error *err)
 {
     const struct api_rerank_form *form = &answer->provider->rerank;

@@ -56,7 +56,7 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
 
 /* Scores into scores [n_texts], in the order of the documents; with a limit (top_n above 0) those
  * that did not come are NAN. Outcomes as above. */
-enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, float *scores,
+enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, double *scores,
                                   int64_t *tokens, struct error *err);
 
 /* What an answer with another status than 200 (or an error object under 200) means; err gets

@@ -155,7 +155,7 @@ int model_embed(struct model *model, const struct model_texts *texts, const stru
 /* Scores must be finite; NAN is what did not come, which may be some of them (top_n), or, where
  * refusals have a place, what the model made of that document. */
 static int check_scores(const struct model *model, const struct model_candidates *candidates,
-                        float *scores, struct error *err)
+                        double *scores, struct error *err)
 {
     size_t n = candidates->n_documents, n_missing = 0, n_refused = 0;
     size_t wanted = candidates->top_n == 0 || candidates->top_n > n ? n : candidates->top_n;
@@ -174,7 +174,7 @@ static int check_scores(const struct model *model, const struct model_candidates
 }
 
 static int call_rerank(struct model *model, const struct model_candidates *candidates,
-                       float *scores, struct model_usage *usage, struct error *err)
+                       double *scores, struct model_usage *usage, struct error *err)
 {
     if (candidates->n_documents == 0) return 0;
     int rc = model->methods->rerank(model, candidates, scores, usage, err);
@@ -184,7 +184,8 @@ static int call_rerank(struct model *model, const struct model_candidates *candi
 /* The documents that are not refused yet, as candidates of their own. */
 struct readable {
     struct span *documents, *objects; /* [n]; owned */
-    float *similarities, *scores;     /* [n]; owned */
+    float *similarities;              /* [n]; owned */
+    double *scores;                   /* [n]; owned */
     unsigned char *refused;           /* [n]; owned */
     size_t *numbers;                  /* [n] of the call; owned */
 };
@@ -232,7 +233,7 @@ static int readable_init(struct readable *readable, const struct model_candidate
 }
 
 static int rerank_readable(struct model *model, const struct model_candidates *candidates,
-                           float *scores, struct model_usage *usage, struct error *err)
+                           double *scores, struct model_usage *usage, struct error *err)
 {
     struct readable readable;
     struct model_candidates some;
@@ -247,7 +248,7 @@ static int rerank_readable(struct model *model, const struct model_candidates *c
     return rc;
 }
 
-int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+int model_rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                  struct model_usage *usage, struct error *err)
 {
     size_t n_refused = 0;

@@ -110,9 +110,10 @@ struct model_methods {
      * before a failure counts. NULL if it does not embed. */
     int (*embed)(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err);
-    /* scores: [n_documents], higher is better. `refused` is all zero where it is not NULL; a score
-     * of what is refused need not be written. NULL if it does not rerank. */
-    int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores,
+    /* scores: [n_documents], higher is better, every digit that the model gives. `refused` is all
+     * zero where it is not NULL; a score of what is refused need not be written. NULL if it does
+     * not rerank. */
+    int (*rerank)(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err);
     /* A new model that has learnt from the collection; the old one is unchanged. NULL if not
      * fittable. */
@@ -151,7 +152,7 @@ int model_embed(struct model *model, const struct model_texts *texts, const stru
 
 /* Scores all candidates in one call. scores: [n_documents]; those that may be missing (top_n) are
  * NAN then, and those of documents that were refused. No document: no call. */
-int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+int model_rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                  struct model_usage *usage, struct error *err);
 
 /* The tokens of a text as the model counts them, special ones included, nothing cut. With `ids` 0

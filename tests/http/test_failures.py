@@ -296,12 +296,12 @@ class Behaviours(Failures):
             for name in sorted(wrong):
                 with self.subTest(provider=provider, name=name):
                     self.server.behave([{"do": name, "times": "forever"}])
-                    message = self.error("SELECT * FROM rerank('a bat', ?, NULL, ?)", DOCUMENTS,
-                                         provider + ":m")
+                    asked = ("SELECT * FROM rerank(?, ?, NULL, ?)", "a bat, %s" % name, DOCUMENTS,
+                             provider + ":m")
+                    message = self.error(*asked)
                     self.check_message(message, provider)
                     self.server.behave([])
-                    self.assertEqual(len(self.rows("SELECT * FROM rerank('a bat', ?, NULL, ?)",
-                                                   DOCUMENTS, provider + ":m")), 3)
+                    self.assertEqual(len(self.rows(*asked)), 3)
             self.assertEqual(self.stats(provider + ":m", "rerank")["failures"], len(wrong))
 
 

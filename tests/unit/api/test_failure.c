@@ -444,7 +444,7 @@ static void expect_misbehaviour(const cJSON *entry)
     size_t dimensions = 0;
     int scores = strstr(answer.body.data == NULL ? "" : answer.body.data, "\"results\"") != NULL;
     if (scores) answer.provider = provider_of("together");
-    float two[2];
+    double two[2];
     enum api_outcome outcome =
         scores ? api_parse_scores(&answer, 1, two, &tokens, &err)
                : api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err);

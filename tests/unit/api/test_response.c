@@ -234,7 +234,7 @@ static void test_error_under_200(void **state)
     assert_string_equal(err.text, "HTTP 200: overloaded");
     answer = answer_of("vllm", "{\"error\":{\"message\":\"bad secret-key\",\"code\":401}}", 2);
     answer.key = "secret-key";
-    float scores[2];
+    double scores[2];
     assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_FAILED);
     assert_string_equal(err.text, "HTTP 200: bad [key] (set VLLM_API_KEY)");
     answer = answer_of("litellm", "{\"error\":\"x\",\"results\":[]}", 2);
@@ -301,7 +301,7 @@ static void test_base64(void **state)
 static void test_scores(void **state)
 {
     (void)state;
-    float scores[3];
+    double scores[3];
     int64_t tokens;
     struct error err = {0};
     struct api_answer answer = answer_of(
@@ -341,7 +341,7 @@ static void test_scores(void **state)
 
 static void expect_broken_scores(const char *items, const char *reason)
 {
-    float scores[2];
+    double scores[2];
     char body[300];
     int64_t tokens;
     struct error err = {0};
@@ -389,7 +389,8 @@ static void parse_anything(const char *provider, const char *body, size_t size)
 {
     struct api_answer answer = answer_of(provider, "", 2);
     struct error err = {0};
-    float *vectors, scores[2];
+    float *vectors;
+    double scores[2];
     int64_t tokens;
     size_t dimensions = 0;
     answer.body = (struct span){body, size};
@@ -461,7 +462,8 @@ static void test_out_of_memory(void **state)
     (void)state;
     struct api_answer answer = answer_of("openai", GOOD, 2);
     enum api_outcome outcome = API_FAILED;
-    float *vectors = NULL, scores[2];
+    float *vectors = NULL;
+    double scores[2];
     int64_t tokens;
     long n = 0;
     for (; outcome != API_OK && n < 200; n++) {

@@ -125,7 +125,7 @@ static int embed_and_rerank(struct catalog *catalog, struct error *err)
     struct model_candidates candidates = {.query = texts[0], .documents = texts, .n_documents = 3};
     struct model_embeddings all;
     struct catalog_entry *entry;
-    float scores[3];
+    double scores[3];
     int rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
     if (rc == 0) rc = catalog_embed(catalog, entry, NULL, &request, &all, NULL, err);
     if (rc != 0) return rc;
@@ -321,7 +321,7 @@ static int refuse_one(void *context, struct error *err)
     struct catalog_refusals refusals = {0};
     struct catalog *catalog = NULL;
     struct catalog_entry *entry;
-    float scores[3];
+    double scores[3];
     int rc = new_catalog(&catalog, err);
     if (rc == 0) rc = catalog_set(catalog, CATALOG_CONCURRENCY, "1", err);
     if (rc == 0) rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
