@@ -41,6 +41,15 @@ static int not_finite(const struct model *model, struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "%s gave a number that is not finite", model->name);
 }
 
+int model_check_dimensions(const struct model *model, size_t dimensions, struct error *err)
+{
+    if (model->dimensions == 0 || dimensions == model->dimensions) return 0;
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "%s gave a vector of %zu dimensions, expected %zu as before (of a model that "
+                     "has changed, a new connection without the old cache file knows nothing)",
+                     model->name, dimensions, model->dimensions);
+}
+
 /* ---- embedding ------------------------------------------------------------------------------- */
 
 /* The caller's sink behind our checks. */
@@ -77,12 +86,8 @@ static int put_checked(void *context, size_t text, const float *embedding, size_
 {
     struct checked *checked = context;
     struct model *model = checked->model;
-    if (model->dimensions != 0 && dimensions != model->dimensions)
-        return error_set(
-            err, ERROR_UNAVAILABLE,
-            "%s gave a vector of %zu dimensions, expected %zu as before (of a model that has "
-            "changed, a new connection without the old cache file knows nothing)",
-            model->name, dimensions, model->dimensions);
+    int rc = model_check_dimensions(model, dimensions, err);
+    if (rc != 0) return rc;
     for (size_t i = 0; i < dimensions; i++) {
         struct error why;
         if (isfinite(embedding[i])) continue;

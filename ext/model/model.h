@@ -143,6 +143,9 @@ struct model {
  * (text/blank.h). The text begins "the text ..." and names the byte. */
 int model_check_text(struct span text, int empty_is_error, struct error *err);
 
+/* 0, or ERROR_UNAVAILABLE: a vector of so many dimensions is none of a model that has others. */
+int model_check_dimensions(const struct model *model, size_t dimensions, struct error *err);
+
 /* Embeds any number of texts. The sink gets finite vectors of model->dimensions, which is learnt
  * from the first vector where it was 0; another length is ERROR_UNAVAILABLE. Refused are texts that
  * model_check_text does not take (they never reach the model), vectors that are not finite, and
