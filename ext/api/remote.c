@@ -93,7 +93,10 @@ int remote_new(struct api_session *session, const struct remote_options *options
         rc = error_set(err, ERROR_INVALID, "%s cannot be asked for dimensions", provider->name);
     if (rc == 0) rc = copy(options->name, &remote->name, err);
     if (rc == 0) rc = copy(options->model, &remote->model_name, err);
-    if (rc == 0) rc = copy(options->key, &remote->key, err);
+    if (rc == 0 && options->key.size > 0) {
+        remote->key = memory_copy(options->key.data, options->key.size);
+        if (remote->key == NULL) rc = error_nomem(err);
+    }
     if (rc == 0) rc = make_url(options->base_url, provider->embed.path, &remote->embed_url, err);
     if (rc == 0) rc = make_url(options->base_url, provider->rerank.path, &remote->rerank_url, err);
     remote->model.name = remote->name;

@@ -16,9 +16,9 @@ struct remote_options {
     const char *name;     /* of the model: for errors and for the index */
     const char *model;    /* as the provider calls it */
     const char *base_url; /* checked with http_check_url(base_url, plain) */
-    const char *key;      /* or NULL */
+    struct span key;      /* empty: none */
     int plain;            /* http:// to another machine is meant */
-    int is_registered;    /* URL or key were given for this model, not by the environment */
+    int is_registered;    /* a key is given with this model, not by the environment */
     size_t dimensions;    /* asked for; 0: the model's own */
     size_t batch_size;    /* texts, or documents, a request; 0: as above */
 };
