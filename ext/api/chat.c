@@ -86,8 +86,14 @@ static enum api_outcome take(struct question *question, const struct http_answer
     struct run *run = question->run;
     const struct chat *chat = run->chat;
     int64_t tokens;
-    struct api_answer parsed = {chat->provider, chat->model_name, chat->key,     answer->status,
-                                answer->body,   question->n,      chat->key_from};
+    struct api_answer parsed = {.provider = chat->provider,
+                                .model = chat->model_name,
+                                .key = chat->key,
+                                .url = chat->url,
+                                .status = answer->status,
+                                .body = answer->body,
+                                .n_texts = question->n,
+                                .key_from = chat->key_from};
     enum api_outcome outcome = api_parse_ranking(&parsed, run->places, &tokens, err);
     if (tokens > 0) run->usage->tokens += (uint64_t)tokens;
     if (outcome == API_OK || outcome == API_BROKEN || outcome == API_BUSY ||
@@ -376,7 +382,7 @@ static void run_deinit(struct run *run)
     memory_free(run->places);
 }
 
-static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+static int rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err)
 {
     struct error unread;
@@ -385,7 +391,7 @@ static int rerank(struct model *model, const struct model_candidates *candidates
     int rc = run_init(&run, err);
     if (rc == 0) rc = slide(&run, err);
     for (size_t i = 0; rc == 0 && i < run.n; i++)
-        scores[run.order[i]] = (float)(1 - (double)i / (double)run.n);
+        scores[run.order[i]] = 1 - (double)i / (double)run.n;
     for (size_t i = 0; rc == 0 && i < run.n; i++)
         usage->truncated += run.texts[run.order[i]].size < candidates->documents[run.order[i]].size;
     run_deinit(&run);
@@ -461,7 +467,10 @@ int chat_new(struct api_session *session, const struct remote_options *options,
     rc = copy(options->name, &chat->name, err);
     if (rc == 0) rc = copy(options->model, &chat->model_name, err);
     if (rc == 0) rc = copy(instruction, &chat->instruction, err);
-    if (rc == 0) rc = copy(options->key, &chat->key, err);
+    if (rc == 0 && options->key.size > 0) {
+        chat->key = memory_copy(options->key.data, options->key.size);
+        if (chat->key == NULL) rc = error_nomem(err);
+    }
     if (rc == 0) rc = make_url(options->base_url, provider->chat.path, &chat->url, err);
     chat->model.name = chat->name;
     if (rc == 0) *model = &chat->model;

@@ -47,7 +47,7 @@ class Chat(Remote):
     def setUp(self):
         super().setUp()
         self.set_up("together", "openai")
-        self.config(max_retries=0)
+        self.config(max_retries=0, memory_budget=0)  # equal calls ask again
         self.n_seen = 0
 
     def keys(self, documents=None, model="together-chat:m", query=QUERY):
@@ -137,6 +137,18 @@ class Ranking(Chat):
         self.assertEqual([row[1] is None for row in rows], [False, False, True, True, True])
         (_, question), = self.questions()
         self.assertEqual([d["text"] for d in question["documents"]], ["soup", "a bat"])
+
+    def test_an_equal_call_asks_nobody(self):
+        self.config(memory_budget=1 << 30)
+        self.register("other", "together-chat", prompt="Other.")
+        for model, n_requests in (("together-chat:m", 1), ("other", 1), ("together-chat:m", 0)):
+            self.assertEqual(self.keys(model=model), best_first(QUERY, DOCUMENTS))
+            self.assertEqual(len(self.questions()), n_requests)
+        self.db.execute("UPDATE rerank_models SET prompt = 'Another.' WHERE name = 'other'")
+        self.keys(model="other")
+        self.keys(DOCUMENTS[::-1])
+        self.assertEqual(len(self.questions()), 2)
+        self.assertEqual(self.stats("together-chat:m", "rerank")["cache_hits"], 5)
 
     def test_top_n_and_objects(self):
         objects = [{"title": "soup", "year": 1}, {"title": "bat hero", "year": 2}, {"title": "x"}]
