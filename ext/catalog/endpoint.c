@@ -30,8 +30,8 @@ static struct span trimmed(const char *text)
     return span;
 }
 
-/* The value of the provider's variable, or of its kin's; empty: neither is set. variable [size]: the
- * name of the one that is, else the provider's own. */
+/* The value of the provider's variable, or of its kin's; empty: neither is set. variable [size]:
+ * the name of the one that is, else the provider's own. */
 static struct span base_url_set(const struct api_provider *provider, char *variable, size_t size)
 {
     char kin[64];

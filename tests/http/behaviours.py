@@ -13,8 +13,9 @@ A step is the name of a behaviour or an object, each key optional:
 A request takes the first step that matches. Requests without a step are answered rightly.
 
 ROWS change what the answer holds, CHATS (chat.py) a chat completion, ANSWERS the whole answer,
-SENDERS how it is sent; each entry says what it does by its name. A behaviour that has no meaning for
-a request (an index where the provider has none, a vector in a rerank answer) changes nothing.
+SENDERS how it is sent; each entry says what it does by its name. A behaviour that has no meaning
+for a request (an index where the provider has none, a vector in a rerank answer) changes
+nothing.
 """
 import base64
 import dataclasses

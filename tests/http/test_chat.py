@@ -106,6 +106,20 @@ class Ranking(Chat):
         self.keys(model="vllm-chat:m")
         self.assertEqual(self.server.requests[0].path, "/openai/v1/chat/completions")
 
+    def test_addresses_as_people_paste_them(self):
+        for provider, ends in (
+                ("ollama", ("", "/", "/v1", "/v1/", "/api", "/v1/chat/completions")),
+                ("together", ("/v1", "/v1/", "/v1/chat/completions", "/v1/embeddings"))):
+            for variable in (variable_of(provider), variable_of(provider + "-chat")):
+                for end in ends:
+                    os.environ[variable] = " %s/%s%s\n" % (self.server.url, provider, end)
+                    with self.subTest(variable=variable, end=end):
+                        model = "%s-chat:%s %s" % (provider, variable, end)
+                        self.assertEqual(self.keys(model=model), best_first(QUERY, DOCUMENTS))
+        os.environ[variable_of("vllm-chat")] = self.server.url + "/nowhere"
+        self.fails(r"HTTP 404: .*\(asked http.*/nowhere/chat/completions\)", RANKED, QUERY,
+                   '["a", "b"]', "vllm-chat:m")
+
     def test_index(self):
         self.add_documents(9)
         self.add_index("openai:m", ", reranker='openai-chat:gpt', candidates=5")
