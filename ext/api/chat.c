@@ -6,9 +6,9 @@
 #include "api/chat_body.h"
 #include "api/chat_fault.h"
 #include "api/completion.h"
+#include "api/cut.h"
 #include "api/request.h"
 #include "base/memory.h"
-#include "text/utf8.h"
 
 #define BODY_MAX_BYTES ((size_t)64 << 20)
 #define ANSWER_MAX_BYTES ((size_t)1 << 20) /* reasoning included */
@@ -30,8 +30,8 @@ struct chat {
     char *instruction, *key; /* or NULL */
     const char *key_from;    /* see response.h */
     int plain;
-    size_t max_documents, max_tokens; /* of a request */
-    unsigned without;                 /* enum chat_feature: what it does not take */
+    size_t max_documents; /* of a request, as model.max_tokens are */
+    unsigned without;     /* enum chat_feature: what it does not take */
 };
 
 /* One call. */
@@ -209,36 +209,24 @@ static int ask(struct run *run, size_t n, enum api_outcome *outcome, struct erro
 
 /* ---- what is sent ---------------------------------------------------------------------------- */
 
-/* So much of a text as has at most so many tokens, estimated. */
-static struct span cut(struct span text, size_t most)
-{
-    /* A token has 4 bytes at most. */
-    while (text.size > most * 4 || api_estimate_tokens(text) > most) {
-        size_t size = text.size > most * 4 ? most * 4 : text.size - text.size / 8 - 1;
-        while (size > 0 && utf8_is_inside(text.data[size])) size--;
-        text.size = size;
-    }
-    return text;
-}
-
 /* Query and documents, cut to what the model reads. */
 static void prepare(struct run *run)
 {
     const struct chat *chat = run->chat;
     const struct model_candidates *candidates = run->candidates;
     const char *instruction = chat->instruction != NULL ? chat->instruction : "";
-    size_t most = chat->max_tokens, used = FORM_TOKENS;
-    run->query = cut(candidates->query, most / 4);
-    used += api_estimate_tokens(run->query);
-    used += api_estimate_tokens((struct span){instruction, strlen(instruction)});
+    size_t most = chat->model.max_tokens, used = FORM_TOKENS;
+    run->query = api_cut(candidates->query, most / 4);
+    used += api_count_tokens(run->query);
+    used += api_count_tokens((struct span){instruction, strlen(instruction)});
     run->room = used < most - most / 4 ? most - used : most / 4;
     size_t longest = run->room / CHAT_LEAST_WINDOW;
     longest =
         longest > DOCUMENT_TOKENS + LEAST_DOCUMENT ? longest - DOCUMENT_TOKENS : LEAST_DOCUMENT;
     if (longest > CHAT_DOCUMENT_TOKENS) longest = CHAT_DOCUMENT_TOKENS;
     for (size_t i = 0; i < candidates->n_documents; i++) {
-        run->texts[i] = cut(candidates->documents[i], longest);
-        run->tokens[i] = api_estimate_tokens(run->texts[i]) + DOCUMENT_TOKENS;
+        run->texts[i] = api_cut(candidates->documents[i], longest);
+        run->tokens[i] = api_count_tokens(run->texts[i]) + DOCUMENT_TOKENS;
     }
 }
 
@@ -246,14 +234,14 @@ static void prepare(struct run *run)
 static int shrink(struct run *run, size_t first, size_t end, struct error *err)
 {
     struct chat *chat = run->chat;
-    size_t sent = chat->max_tokens - run->room;
+    size_t sent = chat->model.max_tokens - run->room;
     for (size_t i = first; i < end; i++) sent += run->tokens[run->order[i]];
-    if (sent < chat->max_tokens) chat->max_tokens = sent;
-    if (chat->max_tokens / 2 < LEAST_TOKENS) {
+    if (sent < chat->model.max_tokens) chat->model.max_tokens = sent;
+    if (chat->model.max_tokens / 2 < LEAST_TOKENS) {
         *err = run->why;
         return err->code;
     }
-    chat->max_tokens /= 2;
+    chat->model.max_tokens /= 2;
     prepare(run);
     return 0;
 }
@@ -444,6 +432,10 @@ static int check_options(const struct remote_options *options, struct error *err
         rc = error_set(err, ERROR_INVALID,
                        "batch_size must be 2 or more: %s ranks documents beside each other",
                        options->provider->name);
+    if (rc == 0 && options->max_tokens != 0 && options->max_tokens < LEAST_TOKENS)
+        rc = error_set(err, ERROR_INVALID,
+                       "max_tokens must be %d or more: %s reads query and documents together",
+                       LEAST_TOKENS, options->provider->name);
     return rc;
 }
 
@@ -456,7 +448,8 @@ int chat_new(struct api_session *session, const struct remote_options *options,
     struct chat *chat = rc == 0 ? memory_zalloc(1, sizeof *chat) : NULL;
     if (chat == NULL) return rc == 0 ? error_nomem(err) : rc;
     chat->max_documents = options->batch_size != 0 ? options->batch_size : CHAT_MAX_DOCUMENTS;
-    chat->max_tokens = provider->chat.max_tokens;
+    chat->model.max_tokens =
+        options->max_tokens != 0 ? options->max_tokens : provider->chat.max_tokens;
     chat->model.methods = &methods;
     chat->model.batch_size = chat->max_documents;
     chat->model.is_listwise = 1;

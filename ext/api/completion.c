@@ -98,7 +98,6 @@ enum api_outcome api_parse_ranking(const struct api_answer *answer, size_t *orde
     buffer_init(&text, MAX_TEXT);
     *tokens = -1;
     enum api_outcome outcome = api_read_answer(answer, "/choices", &root, &choices, err);
-    if (outcome == API_SPOILED) outcome = API_BROKEN;
     if (answer->status == 200) *tokens = api_read_tokens(root, usage);
     if (outcome == API_OK && choices->child == NULL) {
         error_set(err, ERROR_UNAVAILABLE, "the answer holds no choice");

@@ -142,6 +142,7 @@ struct catalog_alias {
     const char *api_key; /* the same; NULL: that of the environment, if the URL is the provider's */
     size_t dimensions;   /* to ask for, or the first so many; 0: the model's own */
     size_t batch_size;   /* texts a request; 0: the provider's, or as is best */
+    size_t max_tokens;   /* of a remote one: longer texts are cut; 0: they are not */
     const char *precision; /* of a local one, see local.h; NULL: "float32" */
     const char *prompt; /* of a chat model: what it is told to do; NULL: the usual, chat_body.h */
 };
@@ -152,6 +153,7 @@ enum catalog_given {
     CATALOG_DIMENSIONS = 4,
     CATALOG_BATCH_SIZE = 8,
     CATALOG_PRECISION = 16,
+    CATALOG_MAX_TOKENS = 32,
     CATALOG_PROMPT = 64
 };
 

@@ -375,6 +375,16 @@ class Windows(Chat):
             self.assertLess(len(request.raw), 4096 * 4)
             self.assertGreater(len(question["documents"]), 9)
 
+    def test_max_tokens(self):
+        documents = ["%d " % i + "bat " * 500 for i in range(12)]
+        keys, windows = self.run_all(documents, max_tokens=2000)
+        self.assertEqual(sorted(keys), list(range(12)))
+        self.assertEqual([len(window) for window in windows], [10, 7])
+        self.assertTrue(all(sum(map(len, window)) < 2000 * 4 for window in windows))
+        self.assertEqual(self.one("SELECT max_tokens FROM rerank_models WHERE name = 'w'"), 2000)
+        self.fails("max_tokens must be 500 or more", "INSERT INTO rerank_models(name, provider, "
+                   "model, max_tokens) VALUES ('x', 'openai-chat', 'm', 499)")
+
     def test_a_batch_of_one_is_none(self):
         self.fails("batch_size must be 2 or more", "INSERT INTO rerank_models(name, provider, "
                    "model, batch_size) VALUES ('w', 'openai-chat', 'm', 1)")
