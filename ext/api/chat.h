@@ -8,7 +8,8 @@
  *
  * A request holds as many documents as fit: CHAT_MAX_DOCUMENTS or what the user set as batch_size,
  * and so many tokens (cut.h) as its row in provider.c or the user says, of which the query has a
- * quarter at most. A document is cut to CHAT_DOCUMENT_TOKENS, or to a tenth of what there is, so that ten fit.
+ * quarter at most. A document is cut to CHAT_DOCUMENT_TOKENS, or to a tenth of what there is, so
+ * that ten fit.
  * Longer lists are ranked in windows, from the back to the front, each of which begins with as many
  * new ones as fit before the better half of the last: so the best of all reach the front. Windows
  * go one after the other, as each needs the one before.
