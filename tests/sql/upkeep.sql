@@ -51,3 +51,51 @@ CREATE VIRTUAL TABLE x USING semantic_index(content = 'titles', text = 'title', 
 INSERT INTO x(x) VALUES ('upkeep');
 INSERT INTO x(x) VALUES ('changed');
 INSERT INTO v(v, rowid) VALUES ('changing', 1);
+
+-- Rows without a usable key are left out, and fail nothing.
+PRAGMA trusted_schema = ON;
+CREATE TABLE p(uid TEXT PRIMARY KEY, t, n INT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE px USING semantic_index(content = p, text = t, content_rowid = uid, upkeep = 'triggers');
+CREATE VIRTUAL TABLE nx USING semantic_index(content = p, text = t, content_rowid = n, upkeep = 'triggers');
+INSERT INTO p VALUES (NULL, 'no key', 1), ('b', 'bats', 'A-1'), ('c', 'caves', 3);
+SELECT uid FROM px;
+SELECT rowid FROM nx;
+SELECT pending, failed, advice FROM semantic_status('px');
+SELECT embedded, failed FROM semantic_sync('nx');
+SELECT failed, advice FROM semantic_status('nx');
+SELECT sql FROM sqlite_schema WHERE name IN ('px_upkeep_update', 'nx_upkeep_insert');
+-- What is renamed is followed, also in the transaction; a view cannot be.
+BEGIN;
+UPDATE p SET t = 'ships' WHERE uid = 'c';
+ALTER TABLE p RENAME COLUMN uid TO uuid;
+ALTER TABLE p RENAME COLUMN t TO title;
+ALTER TABLE p RENAME COLUMN n TO number;
+ALTER TABLE p RENAME TO papers;
+COMMIT;
+INSERT INTO papers VALUES ('d', 'ducks', 4);
+SELECT uuid, title FROM px;
+SELECT rowid, title FROM nx('ships', 1);
+CREATE VIEW over AS SELECT * FROM papers;
+INSERT INTO px(px) VALUES ('content over');
+CREATE TABLE other(uuid TEXT NOT NULL UNIQUE, title);
+INSERT INTO px(px) VALUES ('content other');
+INSERT INTO papers VALUES ('e', 'eels', 5);
+INSERT INTO other VALUES ('o', 'otters');
+INSERT INTO px(px) VALUES ('sync');
+SELECT uuid, title FROM px;
+INSERT INTO px(px) VALUES ('integrity-check');
+-- Generated columns; expressions.
+CREATE TABLE g(id INTEGER PRIMARY KEY, a, b, k AS (a || '/' || b) STORED UNIQUE, w NOT NULL DEFAULT 'w' UNIQUE);
+CREATE VIRTUAL TABLE gx USING semantic_index(content = g, text = a, upkeep = 'triggers');
+INSERT INTO g(id, a, b, w) VALUES (1, 'x', 1, 1), (2, 'x', 2, 2), (3, 'y', 2, 'w');
+UPDATE OR REPLACE g SET b = 2 WHERE id = 1;
+REPLACE INTO g(id, a, b, w) VALUES (4, 'z', 4, NULL);
+SELECT (SELECT group_concat(id) FROM g), (SELECT group_concat(rowid) FROM gx);
+CREATE UNIQUE INDEX by_word ON g(lower(a));
+INSERT INTO gx(gx) VALUES ('upkeep');
+DROP INDEX by_word;
+ALTER TABLE g ADD COLUMN word AS (lower(a));
+CREATE UNIQUE INDEX by_word ON g(word);
+INSERT INTO gx(gx) VALUES ('upkeep');
+UPDATE OR REPLACE g SET a = 'Z' WHERE id = 1;
+SELECT (SELECT group_concat(id) FROM g), (SELECT group_concat(rowid) FROM gx);
