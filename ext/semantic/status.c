@@ -179,8 +179,8 @@ static int compare(struct status_cursor *cursor, int fittable, struct error *err
     struct error why;
     int rc = sync_compare(cursor->index, SYNC_CHANGES, &difference, &why);
     int64_t n_failed = (int64_t)difference.n_failed;
-    /* Its first sync fits the model and embeds all. */
-    if (rc == 0 && fittable && cursor->state.fit == 0)
+    /* Its first sync fits the model, if there is what to fit it on, and embeds all. */
+    if (rc == 0 && fittable && cursor->state.fit == 0 && difference.n_readable > 0)
         rc = sync_compare(cursor->index, SYNC_REBUILD, &difference, &why);
     if (rc != 0) return excuse(cursor, rc, &why, err);
     cursor->n_retry = (int64_t)difference.n_failed;

@@ -190,8 +190,12 @@ int sync_compare(struct semantic_table *table, enum sync_kind kind,
 {
     struct semantic_sync sync = {.table = table};
     int rc = plan(&sync, kind, err);
-    *difference = (struct sync_difference){sync.ids.n, sync.gone.n + sync.settled.n,
-                                           sync.n_known_failures, sync.n_unusable, sync.n_total};
+    *difference = (struct sync_difference){.n_changed = sync.ids.n,
+                                           .n_gone = sync.gone.n + sync.settled.n,
+                                           .n_failed = sync.n_known_failures,
+                                           .n_unusable = sync.n_unusable,
+                                           .n_total = sync.n_total,
+                                           .n_readable = sync.n_readable};
     free_lists(&sync);
     return rc;
 }

@@ -82,6 +82,7 @@ struct sync_difference {
     size_t n_failed;          /* that failed and are not tried */
     int64_t n_unusable;       /* content rows without a usable key */
     int64_t n_total;          /* content rows that have a text */
+    int64_t n_readable;       /* and one that can be embedded, so far as that is seen here */
 };
 int sync_compare(struct semantic_table *table, enum sync_kind kind,
                  struct sync_difference *difference, struct error *err);
