@@ -291,7 +291,7 @@ static int next_row(struct semantic_table *table, struct content_scan *scan, int
     return rc == 0 ? content_step(table, scan->statement, row, err) : rc;
 }
 
-/* The index cannot have them but by mistake where the content is a view, whose keys have no type. */
+/* A view's keys have no type: all may be none of the index, by mistake. */
 static int check_not_view(struct semantic_table *table, struct error *err)
 {
     const struct semantic_config *config = &table->config;

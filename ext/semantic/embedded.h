@@ -31,9 +31,10 @@ void embedded_fingerprint(const struct store_state *state, char out[EMBEDDED_FIN
 void embedded_hash(const struct store_state *state, uint64_t hash, char out[EMBEDDED_HASH_SIZE]);
 
 /* Makes *row, which has an id, what a sync would write of it, but for the vector. Without one it is
- * deleted if it has no text, and else one that could not be embedded, for the reason behind `hash`. *needed = 0: there is nothing
- * left to do. ERROR_STORAGE with SQLITE_CONSTRAINT when the hash is of another text or model than
- * there is now; ERROR_INVALID. The caller frees what the row owns, after a failure too. */
+ * deleted if it has no text, and else one that could not be embedded, for the reason behind the
+ * hash. *needed = 0: there is nothing left to do. ERROR_STORAGE with SQLITE_CONSTRAINT when the
+ * hash is of another text or model than there is now; ERROR_INVALID. Neither names the row. The
+ * caller frees what the row owns, after a failure too. */
 int embedded_settle(struct semantic_table *table, const char *hash, int has_vector,
                     struct pending_row *row, int *needed, struct error *err);
 

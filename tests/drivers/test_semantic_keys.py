@@ -413,20 +413,6 @@ class Kinds(Base):
         self.assertEqual(sorted(self.rows("SELECT uuid FROM ix('cat', 5)")), [("aBC",), ("def",)])
         self.check()
 
-    def test_null_in_a_primary_key(self):
-        self.keyed("TEXT PRIMARY KEY", ["a"])
-        self.db.execute("INSERT INTO docs VALUES (NULL, 'x'), (NULL, 'y'), ('b', 'a dog')")
-        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        self.assertEqual(self.rows("SELECT uuid FROM ix ORDER BY uuid"), [("a",), ("b",)])
-        self.assertEqual(self.rows("SELECT pending, failed, advice FROM semantic_status('ix')"),
-                         [(0, 2, "2 rows of docs are left out: their uuid is NULL")])
-        self.assertEqual(self.rows("SELECT embedded, failed, total FROM semantic_sync('ix')"),
-                         [(0, 2, 2)])
-        self.db.execute("UPDATE docs SET uuid = 'c' WHERE title = 'x'")
-        self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
-        self.assertEqual(self.one("SELECT count(*) FROM ix"), 3)
-        self.check()
-
     def test_views(self):
         self.db.execute("CREATE TABLE docs(uuid TEXT NOT NULL UNIQUE, title TEXT)")
         self.db.execute("INSERT INTO docs VALUES ('a', 'a cat'), ('b', 'a dog')")

@@ -156,7 +156,8 @@ class ContentRun:
             return draw.choice(some * 3 + ["NULL"] * 4)
         if column == "code":
             return draw.choice(["NULL"] + [f"'{letter}'" for letter in "abcdeABCDE"])
-        return draw.choice(["NULL", "''", "'cat'", "'dog'", "'ship'", "'gone'", "'back'", "x'626174'"])
+        return draw.choice(["NULL", "''", "'cat'", "'dog'", "'ship'", "'gone'", "'back'",
+                            "x'626174'"])
 
     def columns(self):
         all_columns = [self.key, "title", "code", "a", "b", "owner"] + ["body"] * self.has_body
