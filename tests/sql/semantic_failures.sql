@@ -81,7 +81,6 @@ SELECT rowid FROM notes('bat', 5);
 CREATE VIRTUAL TABLE kept USING semantic_index();
 INSERT INTO kept(rowid, text) VALUES (1, 'good'), (2, x'ff'), (3, 'also good');
 INSERT OR IGNORE INTO kept(rowid, text) VALUES (1, 'good'), (2, x'ff'), (3, CAST(x'ff' AS TEXT)), (4, 'nul' || char(0)), (5, 'fine');
-INSERT OR FAIL INTO kept(rowid, text) VALUES (6, 'six'), (7, x'ff'), (8, 'eight');
 UPDATE OR IGNORE kept SET text = CASE rowid WHEN 5 THEN x'ff' ELSE text || '!' END;
 REPLACE INTO kept(rowid, text) VALUES (1, x'ff');
 SELECT rowid, text FROM kept;
