@@ -143,7 +143,7 @@ static enum api_outcome outcome_of_status(int status, const struct api_provider 
 {
     switch (status) {
     case 200:
-        return API_SPOILED;
+        return API_BROKEN;
     case 408:
     case 409:
     case 502:

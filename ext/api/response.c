@@ -22,15 +22,7 @@ static int broken(struct error *err)
 
 static enum api_outcome outcome_of(int rc)
 {
-    return rc == 0 ? API_OK : rc == ERROR_NOMEM ? API_FAILED : API_SPOILED;
-}
-
-/* Python's json writes NaN and Infinity, which are no JSON. */
-static int has_nan(struct span body)
-{
-    for (size_t i = 0; i + 3 <= body.size; i++)
-        if (memcmp(body.data + i, "NaN", 3) == 0 || memcmp(body.data + i, "Inf", 3) == 0) return 1;
-    return 0;
+    return rc == 0 ? API_OK : rc == ERROR_NOMEM ? API_FAILED : API_BROKEN;
 }
 
 /* An error object under status 200; "error": null, as some send it along, is none. */
@@ -56,11 +48,9 @@ static void tell_url(const struct api_answer *answer, struct error *err)
 static enum api_outcome read_answer(const struct api_answer *answer, const char *place,
                                     cJSON **root, const cJSON **items, struct error *err)
 {
-    enum api_outcome outcome = API_SPOILED;
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
     if (json_parse(answer->body, root, err) != 0) {
-        if (!has_nan(answer->body)) outcome = API_BROKEN;
         broken(err);
     } else {
         if (is_error(*root)) return api_parse_failure(answer, err);
@@ -70,7 +60,7 @@ static enum api_outcome read_answer(const struct api_answer *answer, const char 
                   place[0] == '\0' ? "" : " at ", place, json_kind(*items));
     }
     tell_url(answer, err);
-    return outcome;
+    return API_BROKEN;
 }
 
 static int64_t read_tokens(const cJSON *root, const char *const places[2])

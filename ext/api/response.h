@@ -25,12 +25,11 @@
 /* What an answer means for who sent the request. */
 enum api_outcome {
     API_OK,
-    API_BROKEN,    /* 200, but no answer at all, no JSON: worth one more try */
-    API_SPOILED,   /* 200, but not what was asked for: too few, too many, twice the same, of unequal
-                    length, no finite number; or an error. Worth one more try; then some text's own
+    API_BROKEN, /* 200, but not what was asked for: no JSON, too few, too many, one twice, unequal
+                    lengths, no finite number, an error. Worth one more try; then some text's own
                     fault, it may be */
-    API_BUSY,      /* 429, 503, 529: everybody waits */
-    API_RETRY,     /* may heal */
+    API_BUSY,   /* 429, 503, 529: everybody waits */
+    API_RETRY,  /* may heal */
     API_TOO_LARGE, /* more than one text: halve the batch */
     API_REFUSED,   /* a text's fault, it may be, or everything's: remote.h */
     API_FAILED     /* for good */
@@ -50,7 +49,7 @@ struct api_answer {
 
 /* Vectors into *vectors [n_texts, *dimensions], allocated, the caller frees; NULL unless API_OK.
  * *dimensions in: the length wanted or 0; out: the length that came. *tokens: usage, or -1. API_OK;
- * API_BROKEN or API_SPOILED and err says what is wrong ("expected 3 vectors, not 2"); API_FAILED
+ * API_BROKEN and err says what is wrong ("expected 3 vectors, not 2"); API_FAILED
  * with ERROR_NOMEM; any outcome of api_parse_failure when the status is not 200 or the answer is an
  * error. Errors other than ERROR_NOMEM are ERROR_UNAVAILABLE. */
 enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *dimensions,

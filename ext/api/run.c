@@ -254,7 +254,7 @@ static enum api_outcome keep_vectors(struct run *run, const struct batch *batch,
                                      const float *vectors, size_t dimensions, struct error *err)
 {
     struct model *model = &run->remote->model;
-    if (model_check_dimensions(model, dimensions, err) != 0) return API_SPOILED;
+    if (model_check_dimensions(model, dimensions, err) != 0) return API_BROKEN;
     if (!batch->is_probe)
         return put_vectors(run, batch, vectors, dimensions, err) == 0 ? API_OK : API_FAILED;
     if (is_plain(batch)) model->dimensions = dimensions;
@@ -448,10 +448,6 @@ static enum http_verdict judge(struct run *run, struct batch *batch,
     case API_OK:
         return answered_rightly(run, batch, err);
     case API_BROKEN:
-        if (batch->is_probe) return refused(run, batch, err);
-        if (batch->was_broken++ > 0) return stop(run, err);
-        return repeat(run, batch, answer, HTTP_REPEAT, err);
-    case API_SPOILED:
         if (batch->is_probe || batch->whole != NULL || is_last(run, answer) ||
             batch->was_broken++ > 0)
             return refused(run, batch, err);

@@ -89,6 +89,8 @@ static int check_kind(const struct catalog_alias *alias, enum entry_kind kind, c
     if (what != NULL)
         return error_set(err, ERROR_INVALID, "%s does not apply: %s runs without a network", what,
                          name);
+    if (kind != ENTRY_REMOTE && alias->given & CATALOG_MAX_TOKENS && alias->max_tokens != 0)
+        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: they are the model's own");
     if (kind != ENTRY_LOCAL && alias->given & CATALOG_PRECISION && alias->precision != NULL)
         return error_set(err, ERROR_INVALID, "precision does not apply: %s is not a local model",
                          name);
@@ -106,8 +108,9 @@ static int check_given(const struct catalog_alias *alias, const struct catalog_e
         return error_set(err, ERROR_INVALID,
                          "'%.100s' would only be a name of %s: give provider and model with %s",
                          alias->name, base->name,
-                         base->kind == ENTRY_LOCAL ? "precision, dimensions or batch_size"
-                                                   : "a url, api_key, dimensions or batch_size");
+                         base->kind == ENTRY_LOCAL
+                             ? "precision, dimensions or batch_size"
+                             : "a url, api_key, dimensions, batch_size or max_tokens");
     if (base->kind != ENTRY_BUILTIN) return 0;
     if (alias->given & CATALOG_DIMENSIONS && alias->dimensions != base->model->dimensions &&
         alias->dimensions != 0)
@@ -165,6 +168,7 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
     tried.own = NULL;
     if (alias->given & CATALOG_DIMENSIONS) tried.dimensions = alias->dimensions;
     if (alias->given & CATALOG_BATCH_SIZE) tried.batch_size = alias->batch_size;
+    if (alias->given & CATALOG_MAX_TOKENS) tried.max_tokens = alias->max_tokens;
     int rc = check_kind(alias, entry->kind, entry->name, err);
     if (rc == 0 && alias->given & CATALOG_PRECISION)
         rc = parse_precision(alias->precision, &tried.precision, err);
@@ -348,6 +352,7 @@ static int gives_something(const struct catalog_alias *alias)
            (alias->given & CATALOG_API_KEY && alias->api_key != NULL) ||
            (alias->given & CATALOG_DIMENSIONS && alias->dimensions != 0) ||
            (alias->given & CATALOG_BATCH_SIZE && alias->batch_size != 0) ||
+           (alias->given & CATALOG_MAX_TOKENS && alias->max_tokens != 0) ||
            (alias->given & CATALOG_PRECISION && alias->precision != NULL);
 }
 

@@ -139,6 +139,7 @@ struct catalog_alias {
     const char *api_key; /* the same; NULL: that of the environment, if the URL is the provider's */
     size_t dimensions;   /* to ask for, or the first so many; 0: the model's own */
     size_t batch_size;   /* texts a request; 0: the provider's, or as is best */
+    size_t max_tokens;   /* of a remote one: longer texts are cut; 0: they are not */
     const char *precision; /* of a local one, see local.h; NULL: "float32" */
 };
 
@@ -147,7 +148,8 @@ enum catalog_given {
     CATALOG_API_KEY = 2,
     CATALOG_DIMENSIONS = 4,
     CATALOG_BATCH_SIZE = 8,
-    CATALOG_PRECISION = 16
+    CATALOG_PRECISION = 16,
+    CATALOG_MAX_TOKENS = 32
 };
 
 /* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken,

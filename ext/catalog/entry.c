@@ -155,15 +155,18 @@ int entry_set_target(struct catalog_entry *entry, const struct entry_target *tar
     return rc == 0 ? add_known_prefixes(entry, err) : rc;
 }
 
-/* "provider:model URL": one server may have many models, each with a path of its own. */
+/* "provider:model URL": one server may have many models, each with a path of its own; and where
+ * texts are cut, to how many tokens. */
 static int make_store_name(struct catalog_entry *entry, struct error *err)
 {
-    size_t size =
-        strlen(entry->provider->name) + strlen(entry->model_name) + strlen(entry->base_url) + 3;
+    char tokens[32] = "";
+    if (entry->max_tokens != 0) snprintf(tokens, sizeof tokens, " %zu tokens", entry->max_tokens);
+    size_t size = strlen(entry->provider->name) + strlen(entry->model_name) +
+                  strlen(entry->base_url) + strlen(tokens) + 3;
     entry->store_name = memory_alloc(size, 1);
     if (entry->store_name == NULL) return error_nomem(err);
-    snprintf(entry->store_name, size, "%s:%s %s", entry->provider->name, entry->model_name,
-             entry->base_url);
+    snprintf(entry->store_name, size, "%s:%s %s%s", entry->provider->name, entry->model_name,
+             entry->base_url, tokens);
     return 0;
 }
 
@@ -220,7 +223,8 @@ static int make_remote(struct catalog *catalog, struct catalog_entry *entry, int
                                      .is_registered = !endpoint.key_is_usual &&
                                                       (entry->url != NULL || entry->key != NULL),
                                      .dimensions = entry->dimensions,
-                                     .batch_size = entry->batch_size};
+                                     .batch_size = entry->batch_size,
+                                     .max_tokens = entry->max_tokens};
     rc = entry_replace_text(&entry->base_url, endpoint.base_url, err);
     if (rc == 0) rc = make_store_name(entry, err);
     return rc == 0 ? remote_new(&catalog->session, &options, model, err) : rc;

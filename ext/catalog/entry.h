@@ -39,6 +39,7 @@ struct catalog_entry {
     struct model *own; /* owned */
     char *model_name;  /* owned; owner/name of a local one, else as the provider calls it */
     size_t dimensions, batch_size; /* asked for; 0: not */
+    size_t max_tokens;             /* of a remote one, given; 0: not */
     uint64_t serial;               /* another one for each model that was made */
     /* Of a local one. */
     enum local_precision precision;

@@ -8,6 +8,7 @@
 #include "vector/codec.h"
 
 #define MAX_BATCH_SIZE 10000
+#define MAX_MAX_TOKENS 10000000
 
 /* rerank_models: what models there are, and the user's names for them. rerank_stats: what they did.
  * Both list catalog entries. */
@@ -284,8 +285,7 @@ static int is_given(sqlite3_value *value, int inserts)
 static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
                       struct error *err)
 {
-    if (is_given(columns[MAX_TOKENS], inserts))
-        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: they are the model's own");
+    if (is_given(columns[MAX_TOKENS], inserts)) alias->given |= CATALOG_MAX_TOKENS;
     if (is_given(columns[URL], inserts)) alias->given |= CATALOG_URL;
     if (is_given(columns[API_KEY], inserts)) alias->given |= CATALOG_API_KEY;
     if (is_given(columns[DIMENSIONS], inserts)) alias->given |= CATALOG_DIMENSIONS;
@@ -302,6 +302,9 @@ static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias
     if (rc == 0 && alias->given & CATALOG_BATCH_SIZE)
         rc = argument_optional_count(columns[BATCH_SIZE], "batch_size", 1, MAX_BATCH_SIZE,
                                      &alias->batch_size, err);
+    if (rc == 0 && alias->given & CATALOG_MAX_TOKENS)
+        rc = argument_optional_count(columns[MAX_TOKENS], "max_tokens", 1, MAX_MAX_TOKENS,
+                                     &alias->max_tokens, err);
     return rc;
 }
 

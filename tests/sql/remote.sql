@@ -54,7 +54,7 @@ INSERT INTO rerank_models(name, provider, model, batch_size, url) VALUES ('bad',
 INSERT INTO rerank_models(name, provider, model, precision) VALUES ('bad', 'openai', 'm', 'int8');
 INSERT INTO rerank_models(name, provider, model, precision, url) VALUES ('bad', 'openai', 'm', 'int8', 'http://localhost/');
 UPDATE rerank_models SET precision = 'int8' WHERE name = 'desk';
-INSERT INTO rerank_models(name, provider, model, max_tokens) VALUES ('bad', 'openai', 'm', 5);
+INSERT INTO rerank_models(name, provider, model, max_tokens, url) VALUES ('bad', 'openai', 'm', 0, 'http://localhost/');
 INSERT INTO rerank_models(name, task, provider, model, url) VALUES ('bad', 'rerank', 'openai', 'm', 'http://localhost/');
 UPDATE rerank_models SET model = 'other' WHERE name = 'desk';
 UPDATE rerank_models SET url = 'nonsense' WHERE name = 'desk';

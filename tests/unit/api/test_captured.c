@@ -29,7 +29,7 @@ static void expect_captured_vectors(struct api_answer *answer, const cJSON *pair
     enum api_outcome outcome = api_parse_embeddings(answer, &dimensions, &vectors, &tokens, &err);
     if (strcmp(json_text_at(pair, "/name") == NULL ? "" : json_text_at(pair, "/name"),
                "empty text") == 0) {
-        assert_int_equal(outcome, API_SPOILED);
+        assert_int_equal(outcome, API_BROKEN);
         assert_string_equal(err.text, "expected 1 vectors, not 0");
         return;
     }
