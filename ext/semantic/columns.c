@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "semantic/content_schema.h"
+#include "semantic/upkeep.h"
 #include "store/schema.h"
 
 /* ---- what CREATE says ------------------------------------------------------------------------ */
@@ -62,7 +63,7 @@ int columns_create(struct semantic_table *table, struct error *err)
     return rc;
 }
 
-int columns_use_content(struct semantic_table *table, const char *content, struct error *err)
+int columns_use_content(struct semantic_table *table, char *content, int n_ours, struct error *err)
 {
     const struct store *store = &table->store;
     struct semantic_config config = table->config; /* borrows all but the name */
@@ -73,7 +74,7 @@ int columns_use_content(struct semantic_table *table, const char *content, struc
         return error_set(err, ERROR_INVALID, "the index has no content table: it keeps its texts");
     if (sqlite3_stricmp(content, store->name) == 0)
         return error_set(err, ERROR_INVALID, "content %.100s is the index itself", content);
-    config.content = (char *)content;
+    config.content = content;
     int rc = read_content(table, content, &read, err);
     if (rc == 0)
         rc = content_schema_check(store->db, store->schema, store->name, &config, &read, &key,
@@ -85,9 +86,10 @@ int columns_use_content(struct semantic_table *table, const char *content, struc
                        is_keyed ? "one" : "none");
     memory_free(key);
     content_schema_deinit(&read);
+    if (rc == 0) rc = upkeep_move(table, content, err);
     if (rc == 0) rc = store_set_text(&table->store, "content", content, err);
     if (rc == 0) table->pending->content_told = 1;
-    return rc == 0 ? schema_reload(&table->store, err) : rc;
+    return rc == 0 ? schema_reload(&table->store, n_ours, err) : rc;
 }
 
 /* ---- what X_config keeps --------------------------------------------------------------------- */
@@ -196,7 +198,11 @@ int columns_connect(struct semantic_table *table, const char *json, struct error
     struct semantic_column *columns = NULL;
     size_t n = 0;
     struct error unread;
-    int rc = parse(table, json, err);
+    int followed, rc = parse(table, json, err);
+    if (rc == 0) {
+        rc = upkeep_follow(table, &followed, err);
+        if (rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) rc = 0;
+    }
     if (rc == 0 && table->config.content != NULL) {
         int now = read_now(table, &columns, &n, &table->schema_version, &unread);
         if (now == ERROR_NOMEM || now == ERROR_INTERRUPTED) {

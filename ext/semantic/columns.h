@@ -18,8 +18,9 @@ int columns_format(const struct semantic_table *table, char **json, struct error
  * where it cannot be read; ERROR_CORRUPT. */
 int columns_connect(struct semantic_table *table, const char *json, struct error *err);
 
-/* Points the index at a content of another name, which has what the options name. */
-int columns_use_content(struct semantic_table *table, const char *content, struct error *err);
+/* Points the index, and its triggers, at a content of another name, which has what the options
+ * name. n_ours as below. */
+int columns_use_content(struct semantic_table *table, char *content, int n_ours, struct error *err);
 
 /* Whether rows of the content keep the rowid that they are known by, see content_schema.h. */
 int columns_keep_rowids(const struct semantic_table *table, int *keep, struct error *err);

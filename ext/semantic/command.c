@@ -43,8 +43,8 @@ static int do_batches(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
-static int synchronize_here(struct semantic_table *table, enum sync_kind kind, size_t most,
-                            struct error *err)
+static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t most,
+                       struct error *err)
 {
     struct progress *progress;
     struct semantic_sync *sync = NULL;
@@ -57,34 +57,6 @@ static int synchronize_here(struct semantic_table *table, enum sync_kind kind, s
     sync_close(sync);
     progress_end(progress, rc);
     return rc;
-}
-
-/* Whole or an error, also in a transaction: there SQLite can take back what a statement wrote only
- * where it may write several rows, and INSERT ... VALUES with one is none of these. So it is run
- * again, as a statement that is. */
-static int synchronize(struct semantic_table *table, enum sync_kind kind, size_t most,
-                       struct error *err)
-{
-    static const char *const words[] = {
-        [SYNC_CHANGES] = "sync", [SYNC_RETRY] = "retry", [SYNC_REBUILD] = "rebuild"};
-    struct semantic_registry *registry = table->registry;
-    const struct store *store = &table->store;
-    struct error whole = {0};
-    if (sqlite3_get_autocommit(store->db) || registry->whole != NULL) {
-        int rc = synchronize_here(table, kind, most, err);
-        if (rc != 0 && registry->whole != NULL) *registry->whole = *err;
-        return rc;
-    }
-    char *bound = most == SIZE_MAX ? NULL : sqlite3_mprintf(" %llu", (unsigned long long)most);
-    if (most != SIZE_MAX && bound == NULL) return error_nomem(err);
-    registry->whole = &whole;
-    int rc = statement_execute(store->db, err, "INSERT INTO \"%w\".\"%w\"(\"%w\") SELECT '%q%q'",
-                               store->schema, store->name, store->name, words[kind],
-                               bound == NULL ? "" : bound);
-    registry->whole = NULL;
-    sqlite3_free(bound);
-    if (rc != 0 && whole.code != 0) *err = whole;
-    return rc != 0 && whole.code != 0 ? whole.code : rc;
 }
 
 /* 'sync', and 'sync 10000' for so many rows at most. */
@@ -153,6 +125,13 @@ static int check_numbers(struct semantic_table *table, struct error *err)
     if (store->keeps_keys || table->pending->n_rows > table->pending->n_flushed) return 0;
     int rc = columns_keep_rowids(table, &keeps, err);
     buffer_init(&text, CONTENT_MAX_TEXT);
+    /* No error, as nothing is wrong yet: PRAGMA integrity_check would show it like damage. */
+    if (rc == 0 && !keeps)
+        sqlite3_log(SQLITE_WARNING,
+                    "%s: %s has no INTEGER PRIMARY KEY: VACUUM may renumber its rows, and their "
+                    "vectors be taken for those of others: declare one, or name a UNIQUE NOT NULL "
+                    "column as content_rowid",
+                    store->name, table->config.content);
     if (rc == 0 && !keeps) rc = store_query(&table->store, STORE_ROWS, &scan, err);
     while (rc == 0 && !keeps && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
         rc = check_number(table, scan, &text, err);
@@ -171,6 +150,12 @@ int semantic_integrity_check(struct semantic_table *table, struct error *err)
     return rc == 0 ? upkeep_check(table, err) : rc;
 }
 
+/* Of ours, that write now: see semantic_command(). */
+static int n_statements(const struct semantic_table *table)
+{
+    return table->registry->whole == NULL ? 1 : 2;
+}
+
 /* A name as options have it: bare or quoted. */
 static int use_content(struct semantic_table *table, const char *name, struct error *err)
 {
@@ -178,19 +163,19 @@ static int use_content(struct semantic_table *table, const char *name, struct er
     int rc = name_list_parse(name, &names, err);
     if (rc == 0 && names.n_names != 1)
         rc = error_set(err, ERROR_INVALID, "expected one table or view, not '%.100s'", name);
-    if (rc == 0) rc = columns_use_content(table, names.names[0], err);
+    if (rc == 0) rc = columns_use_content(table, names.names[0], n_statements(table), err);
     name_list_deinit(&names);
     return rc;
 }
 
-int semantic_command(struct semantic_table *table, const char *command, struct error *err)
+static int run(struct semantic_table *table, const char *command, struct error *err)
 {
     /* Before rows that wait are written: they may wait for the content's new name. */
     if (sqlite3_strnicmp(command, "content ", 8) == 0) return use_content(table, command + 8, err);
     int rc = flush_pending(table, err);
     if (rc == 0) rc = columns_look(table, err);
     if (rc != 0) return rc;
-    columns_renew(table, 1);
+    columns_renew(table, n_statements(table));
     if (sqlite3_stricmp(command, "sync") == 0)
         return synchronize(table, SYNC_CHANGES, SIZE_MAX, err);
     if (sqlite3_strnicmp(command, "sync ", 5) == 0) return sync_some(table, command + 5, err);
@@ -209,4 +194,38 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
                      "upkeep, integrity-check, content NAME; and of a row: changed, changing, "
                      "embedded HASH)",
                      command);
+}
+
+/* Of several writes, which are to be done all or not at all. */
+static int has_parts(const char *command)
+{
+    static const char *const words[] = {"sync", "sync ", "retry", "rebuild", "upkeep", "content "};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i]);
+        if (sqlite3_strnicmp(command, words[i], (int)n) == 0 &&
+            (words[i][n - 1] == ' ' || command[n] == '\0'))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whole or an error, also in a transaction: there SQLite can take back what a statement wrote only
+ * where it may write several rows, and INSERT ... VALUES with one is none of these. So it is run
+ * again, as a statement that is. */
+int semantic_command(struct semantic_table *table, const char *command, struct error *err)
+{
+    struct semantic_registry *registry = table->registry;
+    const struct store *store = &table->store;
+    struct error whole = {0};
+    if (sqlite3_get_autocommit(store->db) || registry->whole != NULL || !has_parts(command)) {
+        int rc = run(table, command, err);
+        if (rc != 0 && registry->whole != NULL) *registry->whole = *err;
+        return rc;
+    }
+    registry->whole = &whole;
+    int rc = statement_execute(store->db, err, "INSERT INTO \"%w\".\"%w\"(\"%w\") SELECT %Q",
+                               store->schema, store->name, store->name, command);
+    registry->whole = NULL;
+    if (rc != 0 && whole.code != 0) *err = whole;
+    return rc != 0 && whole.code != 0 ? whole.code : rc;
 }

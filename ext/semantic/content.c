@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "semantic/columns.h"
 #include "semantic/content_schema.h"
+#include "semantic/upkeep.h"
 #include "sqlite/statement.h"
 #include "store/keys.h"
 #include "store/store.h"
@@ -259,72 +260,6 @@ int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row
     return rc != 0 && table->config.content != NULL ? failed(table, err) : rc;
 }
 
-/* ---- new keys -------------------------------------------------------------------------------- */
-
-void content_keys_deinit(struct content_keys *keys)
-{
-    for (size_t i = 0; i < keys->n; i++) sqlite3_value_free(keys->values[i]);
-    memory_free(keys->values);
-    *keys = (struct content_keys){0};
-}
-
-static int begin_keys(struct semantic_table *table, struct content_keys *keys, struct error *err)
-{
-    int64_t last;
-    content_keys_deinit(keys);
-    int rc = keys_last(&table->store, &last, err);
-    if (rc == 0 && last > INT64_MAX / 2)
-        rc = error_set(err, ERROR_CORRUPT, "%s_keys: %lld is no id of ours", table->store.name,
-                       (long long)last);
-    if (rc == 0) keys->first = last + 1;
-    return rc;
-}
-
-static int add_key(struct content_keys *keys, sqlite3_value *value, int64_t *id, struct error *err)
-{
-    if (keys->n == keys->capacity) {
-        size_t capacity = keys->capacity == 0 ? 64 : keys->capacity * 2;
-        sqlite3_value **values = memory_realloc(keys->values, capacity, sizeof *values);
-        if (values == NULL) return error_nomem(err);
-        keys->values = values;
-        keys->capacity = capacity;
-    }
-    keys->values[keys->n] = sqlite3_value_dup(value);
-    if (keys->values[keys->n] == NULL) return error_nomem(err);
-    *id = keys->first + (int64_t)keys->n++;
-    return 0;
-}
-
-/* The key of an id that was given out by a scan; NULL: it is one of X_keys. */
-static sqlite3_value *new_key(const struct content_keys *keys, int64_t id)
-{
-    if (keys == NULL || id < keys->first || id - keys->first >= (int64_t)keys->n) return NULL;
-    return keys->values[id - keys->first];
-}
-
-int content_key(struct semantic_table *table, const struct content_keys *keys, int64_t id,
-                sqlite3_value **key, struct error *err)
-{
-    sqlite3_value *value = new_key(keys, id);
-    sqlite3_stmt *row = NULL;
-    *key = NULL;
-    int rc = value == NULL ? keys_get(&table->store, id, &row, err) : 0;
-    if (rc == 0 && row != NULL) value = sqlite3_column_value(row, 0);
-    if (rc == 0 && value != NULL) {
-        *key = sqlite3_value_dup(value);
-        if (*key == NULL) rc = error_nomem(err);
-    }
-    if (row != NULL) sqlite3_reset(row);
-    return rc;
-}
-
-int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
-                        struct error *err)
-{
-    struct keys_value key = {new_key(keys, *id), NULL};
-    return key.value == NULL ? 0 : keys_put(&table->store, key, id, err);
-}
-
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 int content_scan_open(struct semantic_table *table, struct content_keys *keys,
@@ -332,7 +267,7 @@ int content_scan_open(struct semantic_table *table, struct content_keys *keys,
 {
     int is_keyed = table->store.keeps_keys && keys != NULL;
     *scan = (struct content_scan){.keys = is_keyed ? keys : NULL};
-    int rc = is_keyed ? begin_keys(table, keys, err) : 0;
+    int rc = is_keyed ? content_keys_begin(table, keys, err) : 0;
     return rc == 0
                ? prepare_text(table, &scan->statement, is_keyed ? BY_KNOWN_KEYS : BY_NOTHING, err)
                : rc;
@@ -356,34 +291,46 @@ static int next_row(struct semantic_table *table, struct content_scan *scan, int
     return rc == 0 ? content_step(table, scan->statement, row, err) : rc;
 }
 
+/* A view's keys have no type: all may be none of the index, by mistake. */
+static int check_not_view(struct semantic_table *table, struct error *err)
+{
+    const struct semantic_config *config = &table->config;
+    struct content_schema read;
+    int rc = content_schema_read(table->store.db, table->store.schema, config->content, &read, err);
+    if (rc == 0 && !read.has_constraints)
+        rc = error_set(err, ERROR_INVALID,
+                       "content_rowid %s of %s must be an integer, not another type (to have such "
+                       "keys drop the index and create it again, of a table or a view whose column "
+                       "says its type)",
+                       config->content_rowid, config->content);
+    content_schema_deinit(&read);
+    return rc;
+}
+
 static int read_id(struct semantic_table *table, struct content_scan *scan, int64_t *id,
-                   struct error *err)
+                   int *usable, struct error *err)
 {
     int type = sqlite3_column_type(scan->statement, 0), is_keyed = table->store.keeps_keys;
     *id = sqlite3_column_int64(scan->statement, 0);
-    if (type == SQLITE_NULL || (type != SQLITE_INTEGER && !is_keyed))
-        return error_set(
-            err, ERROR_INVALID, "content_rowid %s of %s must be %s, not %s",
-            table->config.content_rowid, table->config.content, is_keyed ? "a value" : "an integer",
-            type == SQLITE_NULL
-                ? "NULL"
-                : "another type (to have such keys drop the index and create it again, of a table "
-                  "or a view whose column says its type)");
-    if (is_keyed && !scan->is_new) return 0;
-    if (!is_keyed) return 0;
-    return add_key(scan->keys, sqlite3_column_value(scan->statement, 0), id, err);
+    *usable = type != SQLITE_NULL && (type == SQLITE_INTEGER || is_keyed);
+    if (!*usable && type != SQLITE_NULL && scan->n_unusable == 0) return check_not_view(table, err);
+    if (!*usable || scan->keys == NULL || !scan->is_new) return 0;
+    return content_keys_add(scan->keys, sqlite3_column_value(scan->statement, 0), id, err);
 }
 
 int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                       struct buffer *text, struct error *bad, int *done, struct error *err)
 {
-    int row;
-    int rc = next_row(table, scan, &row, err);
-    *done = !row;
-    if (rc != 0 || !row) return rc;
-    *id = 0;
-    if (scan->keys != NULL || !table->store.keeps_keys) rc = read_id(table, scan, id, err);
-    return rc == 0 ? read_text(table, scan->statement, text, bad, err) : rc;
+    int row, usable = 0;
+    do {
+        int rc = next_row(table, scan, &row, err);
+        *done = !row;
+        if (rc != 0 || !row) return rc;
+        rc = read_id(table, scan, id, &usable, err);
+        if (rc != 0) return rc;
+        scan->n_unusable += !usable;
+    } while (!usable);
+    return read_text(table, scan->statement, text, bad, err);
 }
 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,
@@ -392,11 +339,10 @@ int content_text(struct semantic_table *table, int64_t id, struct buffer *text, 
     return content_new_text(table, NULL, id, text, bad, exists, found, err);
 }
 
-int content_new_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
-                     struct buffer *text, struct error *bad, int *exists, int *found,
-                     struct error *err)
+static int read_row(struct semantic_table *table, sqlite3_value *key, int64_t id,
+                    struct buffer *text, struct error *bad, int *exists, int *found,
+                    struct error *err)
 {
-    sqlite3_value *key = new_key(keys, id);
     sqlite3_stmt **statement = key != NULL ? &table->content_by_key : &table->content_text;
     *exists = *found = bad->code = 0;
     int rc = follow_content(table, err);
@@ -412,6 +358,24 @@ int content_new_text(struct semantic_table *table, const struct content_keys *ke
     sqlite3_reset(*statement);
     if (rc != 0) let_go(statement);
     return rc;
+}
+
+int content_new_text(struct semantic_table *table, const struct content_keys *keys, int64_t id,
+                     struct buffer *text, struct error *bad, int *exists, int *found,
+                     struct error *err)
+{
+    sqlite3_value *key = content_keys_new(keys, id);
+    struct error unread;
+    int followed = 0;
+    int rc = read_row(table, key, id, text, bad, exists, found, err);
+    if (rc != ERROR_INVALID) return rc;
+    /* A row that was noted before a column, or the table, was renamed in the same transaction. */
+    int asked = upkeep_follow(table, &followed, &unread);
+    if (asked == ERROR_NOMEM || asked == ERROR_INTERRUPTED) {
+        *err = unread;
+        return asked;
+    }
+    return asked == 0 && followed ? read_row(table, key, id, text, bad, exists, found, err) : rc;
 }
 
 int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, int64_t *id,

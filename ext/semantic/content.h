@@ -6,34 +6,17 @@
 #define SEMANTIC_CONTENT_H
 
 #include "base/span.h"
-#include "semantic/table.h"
+#include "semantic/content_keys.h"
 
 /* A text longer than this is refused. */
 #define CONTENT_MAX_TEXT ((size_t)256 << 20)
-
-/* Keys of a keyed index's content that X_keys does not have: each with the id that it is to get. */
-struct content_keys {
-    int64_t first;          /* the id of values[0]; the others follow */
-    sqlite3_value **values; /* [n]; owned */
-    size_t n, capacity;
-};
-void content_keys_deinit(struct content_keys *keys);
-
-/* Gives a row with such an id, which is about to be stored, the id that X_keys has for it now.
- * Within a write (store/write.h). */
-int content_keys_settle(struct semantic_table *table, const struct content_keys *keys, int64_t *id,
-                        struct error *err);
-
-/* What the content calls the row of an id that a scan gave: a copy, owned by the caller; NULL: it
- * has no key any more. */
-int content_key(struct semantic_table *table, const struct content_keys *keys, int64_t id,
-                sqlite3_value **key, struct error *err);
 
 /* All rows, with their texts. */
 struct content_scan {
     sqlite3_stmt *statement;
     struct content_keys *keys; /* borrowed */
     int is_new;                /* rows whose key is new are what comes now */
+    int64_t n_unusable;        /* rows that were passed over, as nothing can be their key */
 };
 
 /* Rows come in the order of their ids, those of new keys last. `keys`, zeroed or of an earlier
@@ -45,7 +28,8 @@ void content_scan_close(struct content_scan *scan);
 
 /* The next row: its id, its text in `text` (buffer initialised by the caller), which may be empty.
  * *done after the last. *bad: why that text cannot be embedded, a blob, no UTF-8, too long; code 0
- * if it can. ERROR_INVALID when an id is not usable. */
+ * if it can. A row whose key is NULL, or no integer where a table's keys are integers, is passed
+ * over. ERROR_INVALID when a view's key is no integer, as all may be of another type. */
 int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                       struct buffer *text, struct error *bad, int *done, struct error *err);
 

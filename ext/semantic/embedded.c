@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "semantic/content.h"
 #include "semantic/pending.h"
+#include "store/failures.h"
 
 void embedded_fingerprint(const struct store_state *state, char out[EMBEDDED_FINGERPRINT_SIZE])
 {
@@ -63,43 +64,53 @@ static int read_text(struct semantic_table *table, struct pending_row *row, int 
     return rc;
 }
 
-/* A row without a text goes; but for one that is there and has a vector of the user's. */
-static int settle_deletion(struct semantic_table *table, struct pending_row *row, int exists,
-                           int *needed, struct error *err)
+/* A row without a text goes, from the failures too; but for one that is there and has a vector of
+ * the user's. */
+static int settle_deletion(struct semantic_table *table, const struct store_state *state,
+                           struct pending_row *row, int exists, int *needed, struct error *err)
 {
     const struct pending_row *waiting = pending_find(table->pending, row->id);
     struct store_row stored;
-    int found;
+    uint64_t hash;
+    int found, failed = 0;
     row->kind = PENDING_DELETE;
     int rc = store_get_row(&table->store, row->id, &stored, &found, err);
     int is_own = (waiting != NULL && waiting->kind == PENDING_VECTOR) || (found && stored.own);
-    *needed = (found || waiting != NULL) && !(exists && is_own);
+    if (rc == 0) rc = failures_find(&table->store, state, row->id, &hash, &failed, err);
+    *needed = (found || failed || waiting != NULL) && !(exists && is_own);
     return rc;
 }
 
-static int conflict(const struct semantic_table *table, const struct pending_row *row, int exists,
-                    struct error *err)
+static int conflict(const struct semantic_table *table, int exists, struct error *err)
 {
     const char *name = table->store.name;
     int rc = error_set(err, ERROR_STORAGE,
-                       "row %lld: %s since semantic_pending('%s') gave its hash: ask it again "
+                       "%s since semantic_pending('%s') gave its hash: ask it again "
                        "(INSERT OR IGNORE passes over such rows, which stay pending)",
-                       (long long)row->id,
                        !exists ? "it went, or the model changed," : "its text or the model changed",
                        name);
     if (err != NULL) err->storage_code = SQLITE_CONSTRAINT;
     return rc;
 }
 
+/* A hash, alone or before a reason. */
 static int is_hash(const char *hash)
 {
-    return strlen(hash) == EMBEDDED_HASH_SIZE - 1 &&
-           strspn(hash, "0123456789abcdef") == strlen(hash);
+    const size_t size = EMBEDDED_HASH_SIZE - 1;
+    return strspn(hash, "0123456789abcdef") == size && (hash[size] == '\0' || hash[size] == ' ');
 }
 
-/* What is recorded of a row that semantic_pending gave no embedding for; it has told why. */
-static const struct error not_made = {
-    .code = ERROR_REFUSED, .text = "it could not be embedded where semantic_pending was asked"};
+/* Records that semantic_pending gave no embedding for the row, and why if it came with the hash. */
+static int settle_failure(struct pending_row *row, const char *hash, struct error *err)
+{
+    const char *reason = hash + EMBEDDED_HASH_SIZE - 1;
+    struct error why;
+    if (*reason == '\0' && row->refused != NULL) return 0;
+    error_set(&why, ERROR_REFUSED, "%s",
+              *reason != '\0' ? reason + 1
+                              : "it could not be embedded where semantic_pending was asked");
+    return pending_refuse(row, &why, err);
+}
 
 int embedded_settle(struct semantic_table *table, const char *hash, int has_vector,
                     struct pending_row *row, int *needed, struct error *err)
@@ -110,22 +121,20 @@ int embedded_settle(struct semantic_table *table, const char *hash, int has_vect
     *needed = 1;
     if (!is_hash(hash))
         return error_set(err, ERROR_INVALID,
-                         "row %lld: expected 'embedded ' and the hash that semantic_pending gives, "
-                         "16 hex digits, not '%.40s'",
-                         (long long)row->id, hash);
+                         "expected 'embedded ' and the hash that semantic_pending gives, 16 hex "
+                         "digits, not '%.40s'",
+                         hash);
     int rc = store_read_state(&table->store, &state, err);
     if (rc == 0) rc = read_text(table, row, &exists, &has_text, err);
     if (rc != 0) return rc;
     embedded_hash(&state, row->hash, expected);
-    if (strcmp(hash, expected) != 0) return conflict(table, row, exists, err);
+    if (strncmp(hash, expected, EMBEDDED_HASH_SIZE - 1) != 0) return conflict(table, exists, err);
     row->fit = state.fit;
     if (!has_text && has_vector)
         return error_set(err, ERROR_INVALID,
-                         "row %lld: expected embedding NULL, as there is nothing to embed",
-                         (long long)row->id);
-    if (!has_text) return settle_deletion(table, row, exists, needed, err);
+                         "expected embedding NULL, as there is nothing to embed");
+    if (!has_text) return settle_deletion(table, &state, row, exists, needed, err);
     if (row->refused != NULL && has_vector)
-        return error_set(err, ERROR_INVALID, "row %lld: expected embedding NULL: %s",
-                         (long long)row->id, row->refused);
-    return has_vector || row->refused != NULL ? 0 : pending_refuse(row, &not_made, err);
+        return error_set(err, ERROR_INVALID, "expected embedding NULL: %s", row->refused);
+    return has_vector ? 0 : settle_failure(row, hash, err);
 }

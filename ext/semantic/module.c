@@ -241,16 +241,25 @@ static int disconnect(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
+static int refuse_drop(const struct semantic_table *table, const char *why)
+{
+    sqlite3_log(SQLITE_LOCKED, "DROP TABLE %s: %s", table->store.name, why);
+    return SQLITE_LOCKED;
+}
+
 static int destroy(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
     /* Rows that wait to be embedded, written before an open savepoint: ROLLBACK TO would bring the
      * table back but not them, as nobody asks a table that was destroyed. SQLite has no place for a
-     * message here. */
-    if (pending_is_held(table->pending)) return SQLITE_LOCKED;
+     * message here but its log. */
+    if (pending_is_held(table->pending))
+        return refuse_drop(table, "rows wait that were written before a savepoint that is open: "
+                                  "RELEASE it, or ROLLBACK, first");
     /* Nor does anybody remember then that a write has failed half way. */
-    if (table->pending->write.step == STORE_TORN) return SQLITE_LOCKED;
+    if (table->pending->write.step == STORE_TORN)
+        return refuse_drop(table, "an earlier write of this transaction failed half way: ROLLBACK");
     if (upkeep_drop(table, &err) != 0 || schema_drop(&table->store, &err) != 0)
         return result_table_error(base, table->store.name, &err);
     /* Others that the index was connected by may live on, and none hears of this one's rollback. */

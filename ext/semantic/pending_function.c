@@ -3,7 +3,8 @@
  *
  * What a sync would write, embedded here and written nowhere: rowid (of a keyed index the key),
  * hash, embedding. Rows to delete come first, without an embedding; rows that cannot be embedded
- * have none either, but a (hidden) message. embedded.h says what the hash is and who takes them.
+ * have none either, but a reason: behind the hash, and in the (hidden) column message. embedded.h
+ * says what the hash is and who takes them.
  *
  * Any connection can ask, one that may only read too. Batches are those of a sync; one is in memory
  * at a time, and the index is connected for one at a time, so that a row of ours holds no statement
@@ -65,7 +66,7 @@ static int settle(struct pending_cursor *cursor, struct error *err)
 {
     struct semantic_sync *sync = cursor->sync;
     int rc = 0;
-    if (cursor->is_deleting && cursor->at < sync->gone.n) return 0;
+    if (cursor->is_deleting && cursor->at < sync->gone.n + sync->settled.n) return 0;
     if (cursor->is_deleting) cursor->at = 0;
     cursor->is_deleting = 0;
     while (rc == 0 && cursor->at == sync->n_rows) {
@@ -80,7 +81,9 @@ static int settle(struct pending_cursor *cursor, struct error *err)
 static int64_t row_id(const struct pending_cursor *cursor)
 {
     const struct semantic_sync *sync = cursor->sync;
-    return cursor->is_deleting ? sync->gone.items[cursor->at] : sync->rows[cursor->at].id;
+    size_t at = cursor->at;
+    if (!cursor->is_deleting) return sync->rows[at].id;
+    return at < sync->gone.n ? sync->gone.items[at] : sync->settled.items[at - sync->gone.n];
 }
 
 /* A keyed index names a row by its key: the id is its own, and a new row has none yet. */
@@ -136,6 +139,17 @@ static int pending_start(struct table_cursor *base, struct error *err)
     return rc == 0 ? read_key(cursor, err) : rc;
 }
 
+static void result_hash(sqlite3_context *context, const struct pending_cursor *cursor,
+                        const struct pending_row *row)
+{
+    char hash[EMBEDDED_HASH_SIZE];
+    const char *why = row == NULL ? NULL : row->refused;
+    embedded_hash(&cursor->state, row == NULL ? EMBEDDED_NO_TEXT : row->hash, hash);
+    char *text = sqlite3_mprintf("%s%s%s", hash, why == NULL ? "" : " ", why == NULL ? "" : why);
+    if (text == NULL) sqlite3_result_error_nomem(context);
+    else sqlite3_result_text(context, text, -1, sqlite3_free);
+}
+
 static void pending_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     const struct pending_cursor *cursor = (struct pending_cursor *)base;
@@ -146,9 +160,7 @@ static void pending_column(struct table_cursor *base, sqlite3_context *context, 
     } else if (column == PENDING_ROWID) {
         sqlite3_result_int64(context, row_id(cursor));
     } else if (column == PENDING_HASH) {
-        char hash[EMBEDDED_HASH_SIZE];
-        embedded_hash(&cursor->state, row == NULL ? EMBEDDED_NO_TEXT : row->hash, hash);
-        sqlite3_result_text(context, hash, -1, SQLITE_TRANSIENT);
+        result_hash(context, cursor, row);
     } else if (column == PENDING_MESSAGE && row != NULL && row->refused != NULL) {
         sqlite3_result_text(context, row->refused, -1, SQLITE_TRANSIENT);
     } else if (column == PENDING_EMBEDDING && row != NULL && row->vector != NULL) {

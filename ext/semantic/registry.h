@@ -15,7 +15,7 @@ struct semantic_registry {
     struct connection *connection; /* a reference */
     struct semantic_table *tables; /* connected now, the latest first */
     struct semantic_sync *storing;
-    struct error *whole; /* of a 'sync' that runs in a statement of its own; see command.c */
+    struct error *whole; /* of a command that runs in a statement of its own; see command.c */
 };
 
 /* An empty one with one reference; registry_release has the shape of SQLite's destructors, and

@@ -53,6 +53,8 @@ struct status_cursor {
     int64_t numbers[STATUS_N_NUMBERS];
     unsigned known;                /* numbers, as bits */
     int64_t n_texts;               /* content rows that have one */
+    int64_t n_unusable;            /* content rows without a usable key */
+    int64_t n_retry;               /* rows that failed, and that a sync leaves out */
     struct buffer problem, advice; /* lines; NUL terminated where there are any */
 };
 
@@ -176,10 +178,14 @@ static int compare(struct status_cursor *cursor, int fittable, struct error *err
     struct sync_difference difference;
     struct error why;
     int rc = sync_compare(cursor->index, SYNC_CHANGES, &difference, &why);
-    /* Its first sync fits the model and embeds all. */
-    if (rc == 0 && fittable && cursor->state.fit == 0)
+    int64_t n_failed = (int64_t)difference.n_failed;
+    /* Its first sync fits the model, if there is what to fit it on, and embeds all. */
+    if (rc == 0 && fittable && cursor->state.fit == 0 && difference.n_readable > 0)
         rc = sync_compare(cursor->index, SYNC_REBUILD, &difference, &why);
     if (rc != 0) return excuse(cursor, rc, &why, err);
+    cursor->n_retry = (int64_t)difference.n_failed;
+    cursor->n_unusable = difference.n_unusable;
+    set_number(cursor, STATUS_FAILED, n_failed + cursor->n_unusable);
     set_number(cursor, STATUS_PENDING,
                (int64_t)(difference.n_changed + count_waiting(cursor->index)));
     set_number(cursor, STATUS_GONE, (int64_t)difference.n_gone);
@@ -187,11 +193,12 @@ static int compare(struct status_cursor *cursor, int fittable, struct error *err
     return 0;
 }
 
+/* Where they cannot be compared with the content. */
 static int count_failures(struct status_cursor *cursor, struct error *err)
 {
     struct error why;
     int64_t n;
-    if (!cursor->has_state) return 0;
+    if (!cursor->has_state || is_known(cursor, STATUS_FAILED)) return 0;
     int rc = failures_count(&cursor->index->store, &cursor->state, &n, &why);
     if (rc == 0) set_number(cursor, STATUS_FAILED, n);
     return excuse(cursor, rc, &why, err);
@@ -211,12 +218,23 @@ static int measure(struct status_cursor *cursor, struct error *err)
     return rc;
 }
 
+static int advise_unusable(struct status_cursor *cursor, struct error *err)
+{
+    const struct semantic_table *index = cursor->index;
+    long long n = cursor->n_unusable;
+    if (n == 0) return 0;
+    return add_line(&cursor->advice, err, "%lld row%s of %.100s %s left out: %s %.100s is %s", n,
+                    n == 1 ? "" : "s", index->config.content, n == 1 ? "is" : "are",
+                    n == 1 ? "its" : "their", index->config.content_rowid,
+                    index->store.keeps_keys ? "NULL" : "no integer");
+}
+
 static int advise(struct status_cursor *cursor, struct error *err)
 {
     struct buffer *advice = &cursor->advice;
     const int64_t *numbers = cursor->numbers;
     long long pending = numbers[STATUS_PENDING], gone = numbers[STATUS_GONE],
-              failed = numbers[STATUS_FAILED], fitted_on = numbers[STATUS_FITTED_ON];
+              failed = cursor->n_retry, fitted_on = numbers[STATUS_FITTED_ON];
     int rc = 0;
     if (pending > 0)
         rc = add_line(advice, err, "sync: %lld row%s pending", pending,
@@ -225,6 +243,7 @@ static int advise(struct status_cursor *cursor, struct error *err)
         rc = add_line(advice, err, "sync: %lld row%s gone", gone, gone == 1 ? " is" : "s are");
     if (rc == 0 && failed > 0)
         rc = add_line(advice, err, "retry: %lld row%s failed", failed, failed == 1 ? "" : "s");
+    if (rc == 0) rc = advise_unusable(cursor, err);
     if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
         rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
                       (long long)cursor->n_texts);

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "semantic/embedder.h"
+#include "semantic/fit.h"
 #include "semantic/pending.h"
 #include "store/failures.h"
 #include "store/write.h"
@@ -73,8 +74,10 @@ static int compare_text(struct semantic_sync *sync, struct comparison *compariso
         has_failed = failed->row && failed->id == id;
     sync->n_total++;
     if (readable) sync->n_readable++;
-    if (is_indexed && indexed->hash == hash && (indexed->own || comparison->kind != SYNC_REBUILD))
-        return has_failed ? add_id(&sync->settled, id, err) : 0;
+    /* What has a vector has not failed: if the tables say both, the vector is made again. */
+    if (is_indexed && indexed->hash == hash &&
+        (indexed->own || (comparison->kind != SYNC_REBUILD && !has_failed)))
+        return 0;
     if (has_failed && failed->hash == hash && !is_indexed && comparison->kind == SYNC_CHANGES) {
         sync->n_known_failures++;
         return 0;
@@ -96,7 +99,8 @@ static int compare_row(struct semantic_sync *sync, struct comparison *comparison
     } else {
         /* Nothing to embed: only a vector that the user gave stays. */
         if (is_indexed && !indexed->own) rc = add_id(&sync->gone, id, err);
-        if (rc == 0 && has_failed) rc = add_id(&sync->settled, id, err);
+        if (rc == 0 && has_failed && !(is_indexed && indexed->own))
+            rc = add_id(&sync->settled, id, err);
     }
     if (rc == 0 && is_indexed) rc = known_next(sync->table, indexed, err);
     return rc == 0 && has_failed ? known_next(sync->table, failed, err) : rc;
@@ -112,15 +116,13 @@ static int compare_content(struct semantic_sync *sync, struct comparison *compar
     int done = 0, rc;
     buffer_init(&text, CONTENT_MAX_TEXT);
     while ((rc = content_scan_next(table, scan, &id, &text, &bad, &done, err)) == 0 && !done) {
-        if (n_rows++ > 0 && id == previous)
-            rc = error_set(err, ERROR_INVALID,
-                           "content_rowid %s of %s must be unique: %lld comes twice",
-                           table->config.content_rowid, table->config.content, (long long)id);
+        if (n_rows++ > 0 && id == previous) rc = content_twice(table, &sync->keys, id, err);
         if (rc == 0) rc = compare_row(sync, comparison, id, &text, &bad, err);
         if (rc == 0 && n_rows % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
         if (rc != 0) break;
         previous = id;
     }
+    if (rc == 0) rc = content_keys_check(table, &sync->keys, err);
     if (rc == 0) rc = known_seek(sync, &comparison->indexed, NULL, &sync->gone, err);
     if (rc == 0) rc = known_seek(sync, &comparison->failed, NULL, &sync->settled, err);
     buffer_deinit(&text);
@@ -145,6 +147,7 @@ static int plan(struct semantic_sync *sync, enum sync_kind kind, struct error *e
     if (rc == 0) rc = known_next(table, &comparison.indexed, err);
     if (rc == 0) rc = known_next(table, &comparison.failed, err);
     if (rc == 0) rc = compare_content(sync, &comparison, &scan, err);
+    sync->n_unusable = scan.n_unusable;
     sqlite3_finalize(comparison.indexed.scan);
     sqlite3_finalize(comparison.failed.scan);
     content_scan_close(&scan);
@@ -167,7 +170,8 @@ struct progress_counts sync_counts(const struct semantic_sync *sync)
 {
     return (struct progress_counts){.embedded = (int64_t)sync->n_embedded,
                                     .deleted = (int64_t)sync->n_deleted,
-                                    .failed = (int64_t)(sync->n_known_failures + sync->n_failed),
+                                    .failed = sync->n_unusable +
+                                              (int64_t)(sync->n_known_failures + sync->n_failed),
                                     .pending = (int64_t)(sync->ids.n - sync->n_collected),
                                     .total = sync->n_total,
                                     .requests = (int64_t)sync->n_requests};
@@ -186,7 +190,12 @@ int sync_compare(struct semantic_table *table, enum sync_kind kind,
 {
     struct semantic_sync sync = {.table = table};
     int rc = plan(&sync, kind, err);
-    *difference = (struct sync_difference){sync.ids.n, sync.gone.n, sync.n_total};
+    *difference = (struct sync_difference){.n_changed = sync.ids.n,
+                                           .n_gone = sync.gone.n + sync.settled.n,
+                                           .n_failed = sync.n_known_failures,
+                                           .n_unusable = sync.n_unusable,
+                                           .n_total = sync.n_total,
+                                           .n_readable = sync.n_readable};
     free_lists(&sync);
     return rc;
 }
@@ -256,43 +265,6 @@ int sync_pending(const struct semantic_sync *sync)
 void sync_limit(struct semantic_sync *sync, size_t n_rows)
 {
     if (sync->n_wanted > n_rows && !sync->is_whole) sync->n_wanted = n_rows;
-}
-
-/* What a fit reads: the content, row after row, but for what is no text. */
-struct collection {
-    struct semantic_table *table;
-    struct content_scan scan;
-    struct buffer text;
-};
-
-static int collection_next(void *context, struct span *text, int *done, struct error *err)
-{
-    struct collection *collection = context;
-    struct error bad;
-    int64_t id;
-    int rc;
-    do
-        rc = content_scan_next(collection->table, &collection->scan, &id, &collection->text, &bad,
-                               done, err);
-    while (rc == 0 && !*done && (collection->text.size == 0 || bad.code != 0));
-    *text = (struct span){collection->text.data, collection->text.size};
-    return rc;
-}
-
-static int fit(struct semantic_sync *sync, struct model *model, struct error *err)
-{
-    struct collection collection = {.table = sync->table};
-    progress_enter(sync->progress, PROGRESS_FITTING);
-    buffer_init(&collection.text, CONTENT_MAX_TEXT);
-    int rc = content_scan_open(sync->table, NULL, &collection.scan, err);
-    if (rc == 0) {
-        struct model_collection input = {(uint64_t)sync->n_readable, collection_next, &collection,
-                                         &sync->table->connection->cancel};
-        rc = model->methods->fit(model, &input, &sync->fitted, err);
-    }
-    content_scan_close(&collection.scan);
-    buffer_deinit(&collection.text);
-    return rc;
 }
 
 /* Adds a row with the text that was read, or why that cannot be embedded. */
@@ -368,6 +340,20 @@ static int embed_batch(struct semantic_sync *sync, struct catalog_entry *entry,
     return may_be_known && fitted == NULL ? keep_known(sync, entry, err) : rc;
 }
 
+/* The first row that a server refused, for sync_refusal. */
+static int note_refusal(struct semantic_sync *sync, struct error *err)
+{
+    const struct pending_row *row = sync->rows, *end = sync->rows + sync->n_rows;
+    sqlite3_value *key = NULL;
+    while (row < end && (row->vector != NULL || row->refused == NULL || !row->by_server)) row++;
+    if (row == end || sync->refusal.code != 0) return 0;
+    int rc = content_key(sync->table, &sync->keys, row->id, &key, err);
+    error_set(&sync->refusal, ERROR_REFUSED, "%s", row->refused);
+    content_name_row(sync->table, row->id, key, &sync->refusal);
+    sqlite3_value_free(key);
+    return rc;
+}
+
 int sync_collect(struct semantic_sync *sync, struct error *err)
 {
     struct semantic_table *table = sync->table;
@@ -378,14 +364,17 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     uint64_t before = 0;
     free_batch(sync);
     int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0 && sync->fit && sync->fitted == NULL)
-        rc = fit(sync, catalog_entry_model(entry), err);
+    if (rc == 0 && sync->fit && sync->fitted == NULL) {
+        progress_enter(sync->progress, PROGRESS_FITTING);
+        rc = semantic_fit(table, entry, (uint64_t)sync->n_readable, &sync->fitted, err);
+    }
     if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
     progress_enter(sync->progress, PROGRESS_EMBEDDING);
     if (rc == 0) rc = collect_rows(sync, &n_ids, err);
     if (rc != 0) return rc;
     before = catalog_entry_requests(entry);
     rc = embed_batch(sync, entry, sync->fit ? sync->fitted : fitted, err);
+    if (rc == 0) rc = note_refusal(sync, err);
     if (rc == 0) sync->n_collected += n_ids;
     sync->n_requests += (size_t)(catalog_entry_requests(entry) - before);
     return rc;
@@ -531,8 +520,7 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
     if (rc == 0 && !sync->started)
         rc = store_delete_rows(store, state, sync->gone.items, sync->gone.n, kind, err);
     if (rc == 0 && !sync->started)
-        rc = store_delete_rows(store, state, sync->settled.items, sync->settled.n, STORE_FORGET,
-                               err);
+        rc = store_delete_rows(store, state, sync->settled.items, sync->settled.n, kind, err);
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
         rc = content_keys_settle(sync->table, &sync->keys, &batch->changes[i].id, err);
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
@@ -573,13 +561,6 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
-/* The first row that a server refused, for sync_refusal. */
-static void note_refusal(struct semantic_sync *sync, const struct pending_row *row)
-{
-    if (sync->refusal.code == 0 && row->vector == NULL && row->refused != NULL && row->by_server)
-        error_set(&sync->refusal, ERROR_REFUSED, "row %lld: %s", (long long)row->id, row->refused);
-}
-
 void sync_stored(struct semantic_sync *sync)
 {
     if (!sync->started) sync->n_deleted += sync->gone.n;
@@ -587,7 +568,6 @@ void sync_stored(struct semantic_sync *sync)
     for (size_t i = 0; i < sync->n_rows; i++) {
         if (sync->rows[i].vector != NULL) sync->n_embedded++;
         else sync->n_failed++;
-        note_refusal(sync, &sync->rows[i]);
     }
     struct progress_counts counts = sync_counts(sync);
     progress_count(sync->progress, &counts);

@@ -43,9 +43,10 @@ struct semantic_sync {
     struct content_keys keys;     /* of a keyed index: those of ids that it does not know yet */
     size_t n_wanted, n_collected; /* of these, the first ones: to be done in all, and done */
     struct sync_ids gone;         /* to delete */
-    struct sync_ids settled;      /* failures that are none any more */
+    struct sync_ids settled;      /* rows that failed and are gone, or have no text any more */
     int64_t n_total, n_readable;  /* content rows that have a text; that can be read */
     size_t n_known_failures;      /* rows that failed before and are not tried */
+    int64_t n_unusable;           /* rows that have no usable key */
     int fit;                      /* a fitted model is to be made and stored with the first batch */
     int is_whole;                 /* not to be bounded: rows that are there are embedded again */
     int clear;                    /* all vectors made by a model are to go with the first batch */
@@ -77,8 +78,11 @@ int sync_collect(struct semantic_sync *sync, struct error *err);
 
 /* What a sync has to do, found out without its model. */
 struct sync_difference {
-    size_t n_changed, n_gone; /* rows to embed; to delete */
+    size_t n_changed, n_gone; /* rows to embed; to delete, from the failures too */
+    size_t n_failed;          /* that failed and are not tried */
+    int64_t n_unusable;       /* content rows without a usable key */
     int64_t n_total;          /* content rows that have a text */
+    int64_t n_readable;       /* and one that can be embedded, so far as that is seen here */
 };
 int sync_compare(struct semantic_table *table, enum sync_kind kind,
                  struct sync_difference *difference, struct error *err);

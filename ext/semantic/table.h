@@ -5,12 +5,14 @@
  *   config       the options                    embedder       the index's models
  *   columns      the columns that it shows      retrieve       from queries to ranked rows
  *   content_schema  what the schema says of the content: columns, the key
+ *   content_keys    keys that are no integers, while the content is read
  *   plan         xBestIndex                     request        the arguments of a search
  *   cursor       xFilter ... xColumn            sync           bringing the index in step
  *   update       xUpdate, transactions          sync_function  semantic_sync
  *   pending      rows that wait                 estimate       semantic_estimate
  *   flush        writing them                   search_each    semantic_search_each
  *   upkeep       triggers on the content        recall         semantic_recall
+ *   upkeep_shape what they depend on            fit            the model fitted on the content
  *   command      'sync', 'rebuild', ...         failures_function  semantic_failures
  *   registry     the tables connected now       status         semantic_status
  *   progress     what syncs are doing           pending_function  semantic_pending

@@ -214,10 +214,19 @@ static int check_conflict(struct semantic_table *table, int64_t id, int *is_new,
     return rc;
 }
 
+/* A text that is none breaks a constraint of an index that keeps it: OR IGNORE passes over it. */
+static int violate(struct error *err, int *conflict)
+{
+    err->code = ERROR_STORAGE;
+    err->storage_code = SQLITE_CONSTRAINT;
+    *conflict = 1;
+    return ERROR_STORAGE;
+}
+
 /* One row written: new, or again; `is_new`: nothing of what was there stays. Of a keyed index by
  * its key, if there is one, which makes *id. */
 static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key, int is_new,
-                   sqlite3_value **columns, struct error *err)
+                   sqlite3_value **columns, int *conflict, struct error *err)
 {
     struct pending_row row = {.kind = PENDING_TEXT, .id = *id, .is_new = is_new};
     int indexable = 1, rc = 0;
@@ -228,8 +237,10 @@ static int put_row(struct semantic_table *table, int64_t *id, sqlite3_value *key
     if (rc == 0 && table->config.content != NULL)
         rc = read_content_text(table, &row, key, &indexable, err);
     *id = row.id;
-    if (rc == 0 && table->config.content == NULL)
+    if (rc == 0 && table->config.content == NULL) {
         rc = take_text(&row, columns[COLUMN_CONTENT], err);
+        if (rc == ERROR_INVALID) rc = violate(err, conflict);
+    }
     if (rc != 0) {
         pending_row_deinit(&row);
         return rc;
@@ -293,27 +304,29 @@ static int note_changed(struct semantic_table *table, enum pending_kind kind, sq
                          name);
     int rc = read_key(table, id, columns, &key, err);
     if (rc != 0) return rc;
+    if (key == NULL && table->store.keeps_keys && is_given(columns[COLUMN_QUERY]))
+        key = columns[COLUMN_QUERY]; /* our own triggers, see upkeep.h */
     if (key == NULL && sqlite3_value_type(id) == SQLITE_NULL)
-        return error_set(
-            err, ERROR_INVALID, "'%s' needs a row: INSERT INTO %s(%s, %s) VALUES ('%s', 7)", word,
-            name, name, table->store.keeps_keys ? table->config.content_rowid : "rowid", word);
+        return error_set(err, ERROR_INVALID,
+                         "'%s' needs a row: INSERT INTO %s(%s, %s) VALUES ('%s', %s)", word, name,
+                         name, table->store.keeps_keys ? table->config.content_rowid : "rowid",
+                         word, table->store.keeps_keys ? "'a key'" : "7");
     if (key == NULL) row.id = sqlite3_value_int64(id);
     else rc = find_id(table, key, &row.id, err);
     return rc != 0 || (key != NULL && row.id == 0) ? rc : add_pending(table, &row, err);
 }
 
 /* A row that semantic_pending gave, see embedded.h. */
-static int put_embedded(struct semantic_table *table, int64_t id, const char *hash,
-                        sqlite3_value *embedding, int *conflict, struct error *err)
+static int put_embedded(struct semantic_table *table, int64_t id, sqlite3_value *key,
+                        const char *hash, sqlite3_value *embedding, int *conflict,
+                        struct error *err)
 {
     struct pending_row row = {.kind = PENDING_TEXT, .id = id};
     int needed = 0;
     int rc = embedded_settle(table, hash, is_given(embedding), &row, &needed, err);
     *conflict = rc == ERROR_STORAGE && err->storage_code == SQLITE_CONSTRAINT;
-    if (rc == 0 && is_given(embedding)) {
-        rc = copy_vector(embedding, table, &row, err);
-        if (rc == ERROR_INVALID) error_context(err, "row %lld", (long long)id);
-    }
+    if (rc == 0 && is_given(embedding)) rc = copy_vector(embedding, table, &row, err);
+    if (rc == ERROR_INVALID || *conflict) content_name_row(table, id, key, err);
     if (rc == 0 && needed) return add_pending(table, &row, err);
     pending_row_deinit(&row);
     return rc;
@@ -332,6 +345,7 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
         is_key = is_row || is_change || sqlite3_stricmp(text, "changing") == 0;
     for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
         if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) &&
+            !(is_key && !is_row && table->store.keeps_keys && i == COLUMN_QUERY) &&
             !(is_key && table->key != SIZE_MAX && i == COLUMN_CONTENT + (int)table->key) &&
             is_given(columns[i]))
             return error_set(err, ERROR_INVALID, "%s",
@@ -352,7 +366,7 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
         return error_set(err, ERROR_INVALID, "'embedded' needs the %s of its row",
                          table->store.keeps_keys ? table->config.content_rowid : "rowid");
     *rowid = id;
-    return put_embedded(table, *rowid, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING],
+    return put_embedded(table, *rowid, key, text + sizeof embedded - 1, columns[COLUMN_EMBEDDING],
                         conflict, err);
 }
 
@@ -373,13 +387,14 @@ static int insert(struct semantic_table *table, sqlite3_value **argv, sqlite3_in
     } else if (rc == 0 && key == NULL) {
         rc = next_id(table, &id, err);
     }
-    if (rc == 0 && !*conflict) rc = put_row(table, &id, key, is_new, columns, err);
+    if (rc == 0 && !*conflict) rc = put_row(table, &id, key, is_new, columns, conflict, err);
     *rowid = id;
     return rc;
 }
 
 /* UPDATE: of the text or of the vector; a column that did not change says so. */
-static int change(struct semantic_table *table, sqlite3_value **argv, struct error *err)
+static int change(struct semantic_table *table, sqlite3_value **argv, int *conflict,
+                  struct error *err)
 {
     sqlite3_value **columns = argv + 2;
     int64_t before = sqlite3_value_int64(argv[0]), id = sqlite3_value_int64(argv[1]);
@@ -390,7 +405,7 @@ static int change(struct semantic_table *table, sqlite3_value **argv, struct err
     if (rc == 0 && id != before)
         rc = error_set(err, ERROR_INVALID,
                        "a rowid cannot be changed: delete the row and insert it again");
-    return rc == 0 ? put_row(table, &id, NULL, 0, columns, err) : rc;
+    return rc == 0 ? put_row(table, &id, NULL, 0, columns, conflict, err) : rc;
 }
 
 /* SQLITE_CONSTRAINT, and before SQLite 3.41 none of its extended codes, makes SQLite do what the
@@ -411,7 +426,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     if (rc == 0 && argc == 1) rc = delete_row(table, sqlite3_value_int64(argv[0]), &err);
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         rc = insert(table, argv, rowid, &conflict, &err);
-    else if (rc == 0) rc = change(table, argv, &err);
+    else if (rc == 0) rc = change(table, argv, &conflict, &err);
     if (rc == 0) return conflict ? result_conflict(base, table->store.name) : SQLITE_OK;
     rc = result_table_error(base, table->store.name, &err);
     return (rc & 0xff) == SQLITE_CONSTRAINT && !conflict ? SQLITE_ERROR : rc;

@@ -16,7 +16,9 @@
  *     INSERT INTO X(X, rowid) SELECT 'changing', c.key FROM T AS c WHERE c.u = new.u
  *       AND c.key IS NOT old.key; END
  *
- * A keyed index is told the key: INSERT INTO X(X, key).
+ * A keyed index is told the key: INSERT INTO X(X, query). The column of X that is called like the
+ * key would be called otherwise when the key is renamed, which SQLite does not know of. A row whose
+ * key is NULL, or no integer where the index is of integers, is left out: nothing may fail for it.
  *
  * None says what became of a row, only that it is to be looked at: what is there when the rows of
  * the transaction are written is right, in whatever order triggers came, and also when the
@@ -25,7 +27,8 @@
  * same key needs none of that, it is looked at anyway.
  *
  * SQLite itself renames what a trigger names when T, X or a column is renamed, and drops triggers
- * with T. Which triggers are ours is told by their names and by a comment in them.
+ * with T. So they tell what T and the columns that the options name are called now. Which triggers
+ * are ours is told by their names and by a comment in them.
  */
 #ifndef SEMANTIC_UPKEEP_H
 #define SEMANTIC_UPKEEP_H
@@ -40,8 +43,15 @@ int upkeep_create(struct semantic_table *table, struct error *err);
 int upkeep_drop(struct semantic_table *table, struct error *err);
 int upkeep_restore(struct semantic_table *table, struct error *err);
 
+/* Takes them to another content; nothing without the option. */
+int upkeep_move(struct semantic_table *table, char *content, struct error *err);
+
 /* The index is being renamed: so are they. */
 int upkeep_rename(struct semantic_table *table, const char *name, struct error *err);
+
+/* Puts what they say in place of what the options say: the content, the key and the columns of text
+ * by the names that they have now. *changed: there was something to put. */
+int upkeep_follow(struct semantic_table *table, int *changed, struct error *err);
 
 /* The end of the name of one that is missing or is not as upkeep_create would make it, static;
  * NULL: there is none. The same as ERROR_INVALID, with the cure. */

@@ -1,6 +1,9 @@
 #include "sqlite/statement.h"
 
 #include <stdarg.h>
+#include <string.h>
+
+#include "base/memory.h"
 
 int statement_error(sqlite3 *db, int rc, struct error *err)
 {
@@ -42,6 +45,20 @@ int statement_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error 
     }
     rc = statement_error(db, rc, err);
     sqlite3_reset(statement);
+    return rc;
+}
+
+int statement_take_text(sqlite3 *db, sqlite3_stmt *statement, char **text, struct error *err)
+{
+    int row = 0;
+    *text = NULL;
+    int rc = statement_step(db, statement, &row, err);
+    if (rc == 0 && row && sqlite3_column_type(statement, 0) != SQLITE_NULL) {
+        const char *value = (const char *)sqlite3_column_text(statement, 0);
+        *text = value == NULL ? NULL : memory_copy(value, strlen(value));
+        if (*text == NULL) rc = error_nomem(err);
+    }
+    sqlite3_finalize(statement);
     return rc;
 }
 

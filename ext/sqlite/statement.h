@@ -25,6 +25,10 @@ int statement_prepare_text(sqlite3 *db, sqlite3_stmt **statement, unsigned flags
 /* sqlite3_step: *row says whether there is a row. Not a row: the statement is reset. */
 int statement_step(sqlite3 *db, sqlite3_stmt *statement, int *row, struct error *err);
 
+/* The text in column 0 of the first row, copied (NULL: there is no row, or it has NULL), of a
+ * statement that is finalized here. */
+int statement_take_text(sqlite3 *db, sqlite3_stmt *statement, char **text, struct error *err);
+
 /* Steps a statement that gives no rows and resets it; the bindings are dropped, as they may point
  * to what the caller frees. */
 int statement_run(sqlite3 *db, sqlite3_stmt *statement, struct error *err);

@@ -91,32 +91,49 @@ static int create(struct store *store, size_t i, struct error *err)
                              store->name, shadows[i].suffix, shadows[i].definition);
 }
 
-/* 'created': no other index of the schema has it, as the schema changes with each; after a CREATE
- * that was rolled back the same one comes again. */
+/* Whether another index of the schema has the number. */
+static int is_taken(const struct store *store, int64_t created, int *taken, struct error *err)
+{
+    sqlite3_stmt *configs, *statement;
+    int row = 0;
+    *taken = 0;
+    int rc = statement_prepare(store->db, &configs, err,
+                               "SELECT name FROM \"%w\".sqlite_master WHERE type = 'table' AND "
+                               "name LIKE '%%\\_config' ESCAPE '\\' AND "
+                               "substr(sql, -length('%q')) = '%q'",
+                               store->schema, shadows[0].definition, shadows[0].definition);
+    while (rc == 0 && !*taken && (rc = statement_step(store->db, configs, &row, err)) == 0 && row) {
+        rc = statement_prepare(store->db, &statement, err,
+                               "SELECT 1 FROM \"%w\".\"%w\" WHERE key = 'created' AND value = %lld",
+                               store->schema, (const char *)sqlite3_column_text(configs, 0),
+                               (long long)created);
+        if (rc == 0) rc = statement_step(store->db, statement, taken, err);
+        sqlite3_finalize(statement);
+    }
+    sqlite3_finalize(configs);
+    return rc;
+}
+
+/* 'created': no other index of the schema has it, not even one that had this name; after a CREATE
+ * that was rolled back, or a DROP, the same one comes again. */
 static int number_created(struct store *store, const struct schema_config *config,
                           struct error *err)
 {
     const char *const texts[] = {store->name, config->model, config->reranker, config->columns};
     const struct store_options *options = &store->options;
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(store->db, &statement, err, "PRAGMA \"%w\".schema_version",
-                               store->schema);
-    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
-    if (rc == 0) {
-        const uint64_t numbers[] = {(uint64_t)sqlite3_column_int64(statement, 0),
-                                    (uint64_t)options->metric,
-                                    (uint64_t)options->quantize,
-                                    options->partitions == STORE_AUTO ? UINT64_MAX
-                                                                      : options->partitions,
-                                    (uint64_t)options->keeps_texts,
-                                    config->dimensions};
-        uint64_t hash = hash_bytes(numbers, sizeof numbers, 0);
-        for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-            hash = hash_bytes(texts[i], strlen(texts[i]), hash);
+    const uint64_t numbers[] = {(uint64_t)options->metric, (uint64_t)options->quantize,
+                                options->partitions == STORE_AUTO ? UINT64_MAX
+                                                                  : options->partitions,
+                                (uint64_t)options->keeps_texts, config->dimensions};
+    uint64_t hash = hash_bytes(numbers, sizeof numbers, 0);
+    int taken = 1, rc = 0;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        hash = hash_bytes(texts[i], strlen(texts[i]), hash);
+    while (rc == 0 && taken) {
         store->created = store_number(hash);
+        rc = is_taken(store, store->created, &taken, err);
+        hash = hash_bytes(&hash, sizeof hash, 0);
     }
-    sqlite3_finalize(statement);
     return rc;
 }
 
@@ -262,9 +279,9 @@ int schema_forget(struct store *store, int n_ours)
     return statement_execute(store->db, NULL, "PRAGMA writable_schema = RESET") == 0;
 }
 
-int schema_reload(struct store *store, struct error *err)
+int schema_reload(struct store *store, int n_ours, struct error *err)
 {
-    schema_forget(store, 1);
+    schema_forget(store, n_ours);
     int rc = statement_execute(store->db, err,
                                "CREATE VIEW IF NOT EXISTS \"%w\".\"%w_config_reload\" AS SELECT 1",
                                store->schema, store->name);

@@ -45,6 +45,6 @@ int schema_forget(struct store *store, int n_ours);
 
 /* The same for all connections, in a statement of ours that writes: what X_config says of the table
  * has changed. It is part of the transaction. */
-int schema_reload(struct store *store, struct error *err);
+int schema_reload(struct store *store, int n_ours, struct error *err);
 
 #endif

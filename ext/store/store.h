@@ -47,8 +47,10 @@
  * An index of another format is refused: it is made again from its content.
  *
  * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'created'
- * of name, options and how often the schema had changed; 'generation' of that, the one before, and
- * all that the write was told to do; 'fit' of the one before and the model's bytes. So the same
+ * of name and options, hashed again while another index of the schema has it; 'generation' of that,
+ * the one before, and all that the write was told to do; 'fit' of the one before and the model's
+ * bytes. An index that is made again after DROP has its number, and then those of the same writes:
+ * what is kept in memory by them is the same, too. So the same
  * statements give the same bytes in every table, by any number of threads, on any processor; and
  * two writes have the same number only if they are the same write of the same rows, as after a
  * ROLLBACK. Files made before have random numbers, and go on from those.

@@ -185,6 +185,26 @@ class Conflicts(Base):
             self.assertEqual(self.rows("SELECT id, own FROM ix_rows ORDER BY id"), [(1, 0), (2, 1)])
             self.check()
 
+    def test_a_text_that_is_none(self):
+        """It breaks a constraint, as one of a CHECK of a table."""
+        self.db.execute("CREATE VIRTUAL TABLE n USING semantic_index()")
+        self.db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, text)")
+        self.db.execute("INSERT INTO t VALUES (1, 'one'), (2, x'ff'), (3, 'three'), "
+                        "(4, CAST(x'ff' AS TEXT)), (5, 'nul' || char(0)), (6, 'six')")
+        copy = "INTO n(rowid, text) SELECT id, text FROM t"
+        for clause, kept in (("", []), ("OR ABORT", []), ("OR REPLACE", []), ("OR FAIL", [1]),
+                             ("OR IGNORE", [1, 3, 6])):
+            if clause == "OR IGNORE":
+                self.db.execute(f"INSERT {clause} {copy}")
+            else:
+                self.fails("row 2: expected text, not a blob", f"INSERT {clause} {copy}",
+                           error=sqlite3.IntegrityError)
+            self.assertEqual([row[0] for row in self.rows("SELECT rowid FROM n")], kept)
+            if clause != "OR IGNORE":
+                self.db.execute("DELETE FROM n")
+        self.db.execute("UPDATE OR IGNORE n SET text = CASE rowid WHEN 3 THEN x'ff' ELSE 'new' END")
+        self.assertEqual(self.rows("SELECT text FROM n"), [("new",), ("three",), ("new",)])
+
     def test_a_content_table_is_looked_at_again(self):
         self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body)")
         self.db.execute("INSERT INTO docs VALUES (1, 'bats')")

@@ -231,7 +231,8 @@ class Replicas(StorageBase):
                 self.db.execute("DROP TABLE ix")
 
     def test_each_index_has_its_own(self):
-        """Also one that takes the name of another, made by the same statement."""
+        """Also one that takes the name of another, made by the same statement; but one that is made
+        again has the number of the one that is gone."""
         numbers = set()
         for name in "abcd":
             self.create(words())
@@ -239,11 +240,48 @@ class Replicas(StorageBase):
             self.db.execute(f"ALTER TABLE ix RENAME TO {name}")
         self.create(words())
         numbers.add(self.created())
+        self.assertEqual(len(numbers), 5)
+        self.assertNotIn(0, numbers)
         self.db.execute("DROP TABLE ix")
         self.create(words())
-        numbers.add(self.created())
-        self.assertEqual(len(numbers), 6)
-        self.assertNotIn(0, numbers)
+        self.assertIn(self.created(), numbers)
+
+    def test_what_one_node_does_alone(self):
+        """VACUUM, ANALYZE and statements on other tables leave no trace in an index."""
+        told = []
+        for alone in ((), ("VACUUM", "ANALYZE", "CREATE TABLE t(x)", "ALTER TABLE t ADD y",
+                           "DROP TABLE t", "VACUUM")):
+            db = connect(os.path.join(self.folder.name, f"node{len(told)}.db"))
+            self.addCleanup(db.close)
+            for statement in alone:
+                db.execute(statement)
+            db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(dimensions = 2)")
+            for statement in alone:
+                db.execute(statement)
+            db.execute("INSERT INTO ix(rowid, embedding) VALUES (1, '[1, 2]')")
+            told.append(tables(db))
+        self.assertEqual(told[0], told[1])
+
+    def test_made_again_and_other_connections(self):
+        """What they keep in memory is known by what was written since CREATE."""
+        self.create("dimensions = 2")
+        other = connect(self.path)
+        self.addCleanup(other.close)
+        vectors = {1: "[1, 0]", 2: "[0, 1]"}
+        for first, second in ((1, 2), (2, 1), (1, 2), (2, 2)):
+            self.db.execute("DROP TABLE ix")
+            self.create("dimensions = 2")
+            self.assertEqual(other.execute("SELECT rowid FROM ix('[1, 0]')").fetchall(), [])
+            for rowid, number in ((7, first), (8, second)):
+                self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                                (rowid, vectors[number]))
+                for db in (self.db, other):
+                    self.assertEqual(
+                        db.execute("SELECT rowid FROM ix('[1, 0]', 1)").fetchone()[0],
+                        8 if rowid == 8 and number == 1 and first == 2 else 7)
+            self.assertEqual(other.execute("SELECT vector_to_json(embedding) FROM ix WHERE "
+                                           "rowid = 7").fetchone()[0],
+                             vectors[first].replace(" ", ""))
 
 
 if __name__ == "__main__":

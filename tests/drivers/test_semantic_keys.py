@@ -413,12 +413,6 @@ class Kinds(Base):
         self.assertEqual(sorted(self.rows("SELECT uuid FROM ix('cat', 5)")), [("aBC",), ("def",)])
         self.check()
 
-    def test_null_in_a_primary_key(self):
-        self.keyed("TEXT PRIMARY KEY", ["a"])
-        self.db.execute("INSERT INTO docs VALUES (NULL, 'x')")
-        self.fails("content_rowid uuid of docs must be a value, not NULL",
-                   "INSERT INTO ix(ix) VALUES ('sync')")
-
     def test_views(self):
         self.db.execute("CREATE TABLE docs(uuid TEXT NOT NULL UNIQUE, title TEXT)")
         self.db.execute("INSERT INTO docs VALUES ('a', 'a cat'), ('b', 'a dog')")

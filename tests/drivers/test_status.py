@@ -2,13 +2,15 @@
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import Base, add_films, add_index, connect  # noqa: E402
+from support import (EXTENSION, SHELL, Base, add_films, add_index, connect,  # noqa: E402
+                     have_shell)
 
 SHADOWS = ("config", "rows", "blocks", "data", "vectors", "partitions", "model")
 NUMBERS = ("rows, pending, gone, failed, bytes, vector_bytes, code_bytes, text_bytes, "
@@ -150,6 +152,34 @@ class StatusTest(Base):
         self.assertEqual(self.rows("SELECT * FROM v"), [(0,)])
         self.db.execute("CREATE VIEW w AS SELECT * FROM semantic_pending('ix')")
         self.fails("unsafe use", "SELECT * FROM w")
+
+
+@unittest.skipUnless(have_shell(), "no sqlite3 shell")
+class LogTest(Base):
+    """What has no place in an answer is in SQLite's error log, which the shell shows."""
+
+    def shell(self, sql):
+        return subprocess.run([SHELL, "-batch", self.path], text=True, capture_output=True,
+                              check=False, input=f".log stderr\n.load {EXTENSION}\n{sql}").stderr
+
+    def test_numbers_that_vacuum_changes(self):
+        told = self.shell("""CREATE TABLE t(x TEXT); CREATE TABLE u(id INTEGER PRIMARY KEY, x);
+            CREATE VIRTUAL TABLE a USING semantic_index(content = t, text = x);
+            CREATE VIRTUAL TABLE b USING semantic_index(content = u, text = x);
+            INSERT INTO t VALUES ('a bat');
+            INSERT INTO a(a) VALUES ('sync'); INSERT INTO a(a) VALUES ('integrity-check');
+            INSERT INTO b(b) VALUES ('integrity-check'); PRAGMA integrity_check;""")
+        self.assertRegex(told, r"\(28\) a: t has no INTEGER PRIMARY KEY: VACUUM may renumber")
+        self.assertNotIn("b: u", told)
+        self.assertNotIn("rror near", told)
+
+    def test_a_drop_that_is_locked(self):
+        told = self.shell("""CREATE VIRTUAL TABLE a USING semantic_index();
+            BEGIN; INSERT INTO a(text) VALUES ('a bat'); SAVEPOINT s; DROP TABLE a;
+            RELEASE s; DROP TABLE a; COMMIT; SELECT * FROM a;""")
+        self.assertRegex(told, r"DROP TABLE a: rows wait that were written before a savepoint that "
+                               r"is open: RELEASE it, or ROLLBACK, first")
+        self.assertIn("no such table: a", told)
 
 
 def add_index_as(db, name):

@@ -4,7 +4,9 @@
 
 After every transaction the index must have the rows of the table that have a text, with the text
 that they have, whatever was done: REPLACE that removes rows by any unique index, UPDATE OR REPLACE,
-UPSERT, foreign keys, other triggers, several rows, errors, rollbacks, two connections.
+UPSERT, foreign keys, other triggers, several rows, errors, rollbacks, two connections, names that
+change. Rows whose text is none are recorded as failures, rows without a usable key are left out;
+neither fails a statement on the table.
 """
 import argparse
 import os
@@ -19,8 +21,8 @@ from connections import Plain, with_apsw  # noqa: E402
 IDS = 12
 CLAUSES = ["", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ABORT", "OR ROLLBACK"]
 
-# The table `docs` has `id` (INTEGER PRIMARY KEY or none) or `uid`, which is the key then, and
-# title, body, code, a, b, owner.
+# The table `docs` has `id` (INTEGER PRIMARY KEY or none), or `uid` or `num`, which is the key then,
+# and title, body, code, a, b, owner.
 TABLES = [
     "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT UNIQUE COLLATE nocase, a INT, b INT, "
     "owner INT REFERENCES owners(id) ON DELETE CASCADE ON UPDATE CASCADE, UNIQUE(a, b)",
@@ -34,6 +36,13 @@ TABLES = [
     "a INT, b INT, owner INT REFERENCES owners(id) ON DELETE CASCADE",
     "uid TEXT PRIMARY KEY NOT NULL, title TEXT, body TEXT, code TEXT UNIQUE, a INT, b INT, "
     "owner INT) WITHOUT ROWID -- (",
+    "uid TEXT PRIMARY KEY, title TEXT, body TEXT, code TEXT NOT NULL DEFAULT 'a' UNIQUE, a INT, "
+    "b INT, owner INT, both TEXT AS (a || '/' || b) STORED UNIQUE",
+    "num INT NOT NULL UNIQUE, title TEXT, body TEXT, code TEXT, a INT, b INT, owner INT, "
+    "sum INT AS (a + coalesce(b, 0)) UNIQUE",
+    "id INTEGER PRIMARY KEY, title TEXT, body TEXT, code TEXT, a INT REFERENCES docs(id) "
+    "ON DELETE CASCADE ON UPDATE CASCADE, b INT NOT NULL DEFAULT 3 UNIQUE ON CONFLICT REPLACE, "
+    "owner INT, both TEXT AS (owner || code || coalesce(a, '')) STORED UNIQUE",
 ]
 # What an application has beside ours, fired before or after them.
 OTHER_TRIGGERS = [
@@ -54,7 +63,7 @@ class ContentRun:
         self.random, self.log, self.opener, self.path = draw, [], opener, path
         self.table = draw.choice(TABLES)
         self.has_body = " AS (" not in self.table
-        self.key = "uid" if "uid" in self.table else "rowid"
+        self.key = next((key for key in ("uid", "num") if key in self.table), "rowid")
         self.make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                            f"text = 'title, body', content_rowid = '{self.key}', "
                            "upkeep = 'triggers')")
@@ -101,18 +110,36 @@ class ContentRun:
         return rows
 
     def compare(self):
-        want = self.must(f"SELECT {self.key}, trim(coalesce(title, '') || ' ' || "
-                         f"coalesce(body, '')) AS t FROM docs WHERE t <> '' ORDER BY {self.key}")
-        got = self.must(f"SELECT {self.key} FROM ix ORDER BY {self.key}")
-        if got != [(rowid,) for rowid, _ in want]:
-            raise Difference(f"the index has {[row[0] for row in got]}, the table "
-                             f"{[row[0] for row in want]}")
+        key, bad = self.key, "'blob' IN (typeof(title), typeof(body))"
+        usable = f"typeof({key}) = 'integer'" if key == "num" else f"{key} IS NOT NULL"
+        want = self.must(f"SELECT {key} FROM docs WHERE {usable} AND NOT {bad} AND "
+                         "trim(coalesce(title, '') || ' ' || coalesce(body, '')) <> '' ORDER BY 1")
+        failed = self.must(f"SELECT {key} FROM docs WHERE {usable} AND {bad} ORDER BY 1")
+        for what, got, expected in (
+                ("the index", self.must(f"SELECT {key} FROM ix ORDER BY 1"), want),
+                ("the failures", self.must("SELECT rowid FROM semantic_failures('ix') ORDER BY 1"),
+                 failed)):
+            if got != expected:
+                raise Difference(f"{what}: {[row[0] for row in got]}, the table: "
+                                 f"{[row[0] for row in expected]}")
         if not self.db.in_transaction():
             # The first sync fits the model and embeds all again.
             fitted = self.must("SELECT fitted_on FROM semantic_status('ix')") != [(None,)]
             done = self.must("SELECT embedded, deleted FROM semantic_sync('ix')")
             if done != [(0 if fitted else len(want), 0)]:
                 raise Difference(f"a sync embedded and deleted {done}")
+            self.compare_status(len(failed), self.must(
+                f"SELECT count(*) FROM docs WHERE NOT {usable}")[0][0])
+
+    def compare_status(self, n_failed, n_left_out):
+        (status,) = self.must("SELECT pending, gone, failed, problem, coalesce(advice, '') FROM "
+                              "semantic_status('ix')")
+        advice = status[4].split("\n")
+        if status[:4] != (0, 0, n_failed + n_left_out, None) or \
+                (f"retry: {n_failed} row" in status[4]) != (n_failed > 0) or \
+                ("left out" in status[4]) != (n_left_out > 0) or \
+                any(line.startswith(("sync", "upkeep")) for line in advice):
+            raise Difference(f"{n_failed} failed, {n_left_out} left out, the status: {status}")
 
     # -- statements ------------------------------------------------------------------------------
 
@@ -122,11 +149,15 @@ class ContentRun:
             return draw.choice(["NULL", "1", "2", "3", "4", "5"])
         if column in ("a", "b", "rowid"):
             return draw.choice(["NULL"] + [str(i) for i in range(1, IDS)] * 2)
+        if column == "num":
+            return draw.choice([str(i) for i in range(1, IDS)] * 3 + ["'A-1'", "2.5", "'A-2'"])
         if column == "uid":
-            return "'u%d'" % draw.randint(1, IDS)
+            some = ["'u%d'" % i for i in range(1, IDS)]
+            return draw.choice(some * 3 + ["NULL"] * 4)
         if column == "code":
             return draw.choice(["NULL"] + [f"'{letter}'" for letter in "abcdeABCDE"])
-        return draw.choice(["NULL", "''", "'cat'", "'dog'", "'ship'", "'gone'", "'back'"])
+        return draw.choice(["NULL", "''", "'cat'", "'dog'", "'ship'", "'gone'", "'back'",
+                            "x'626174'"])
 
     def columns(self):
         all_columns = [self.key, "title", "code", "a", "b", "owner"] + ["body"] * self.has_body
@@ -134,8 +165,8 @@ class ContentRun:
 
     def insert(self):
         columns, draw = self.columns(), self.random
-        if self.key == "uid" and "uid" not in columns:
-            columns.append("uid")
+        if self.key != "rowid" and self.key not in columns:
+            columns.append(self.key)
         rows = ", ".join("(" + ", ".join(map(self.value, columns)) + ")"
                          for _ in range(draw.choice([1, 1, 2, 5])))
         upsert = ""
@@ -161,8 +192,9 @@ class ContentRun:
         if self.random.random() < .2:
             settings = self.random.choice([
                 "a = a + 1", "code = upper(code)", *(
-                    ["rowid = rowid + 1", "rowid = -rowid"] if self.key == "rowid" else
-                    ["uid = uid || '0'", "uid = upper(uid)"])])
+                    {"rowid": ["rowid = rowid + 1", "rowid = -rowid"],
+                     "num": ["num = num + 1", "num = num || '-'"],
+                     "uid": ["uid = uid || '0'", "uid = upper(uid)"]}[self.key])])
         self.sql(f"UPDATE {self.random.choice(CLAUSES)} docs SET {settings} WHERE {self.where()}")
 
     def delete(self):
@@ -181,7 +213,7 @@ class ContentRun:
 
     def schema(self):
         draw = self.random
-        what = draw.choice(["vacuum", "index", "again", "table", "column", "drop"])
+        what = draw.choice(["vacuum", "index", "again", "names", "column", "drop", "content"])
         if what == "vacuum" and not self.db.in_transaction() and "PRIMARY" in self.table:
             self.must("VACUUM")
         elif what == "index":
@@ -194,9 +226,45 @@ class ContentRun:
         elif what == "column":
             self.must("ALTER TABLE docs RENAME COLUMN code TO kode")
             self.must("ALTER TABLE docs RENAME COLUMN kode TO code")
+        elif what == "names":
+            self.renamed()
+        elif what == "content":
+            self.must("CREATE TABLE others AS SELECT * FROM docs")
+            if self.key != "rowid":
+                self.must(f"CREATE UNIQUE INDEX others_key ON others({self.key})")
+            self.sql("INSERT INTO ix(ix) VALUES ('content others')")
+            self.sql("INSERT INTO ix(ix) VALUES ('content docs')")
+            self.must("DROP TABLE others")
+            self.must("INSERT INTO ix(ix) VALUES ('sync')")
         elif what == "drop" and self.sql("DROP TABLE ix") is not None:
             self.must(self.make_index)
             self.must("INSERT INTO ix(ix) VALUES ('sync')")
+
+    def renamed(self):
+        """Names change under the index, and change again; in between rows do."""
+        draw, pairs = self.random, [("title", "heading"), ("docs", "papers")]
+        if self.key != "rowid":
+            pairs.append((self.key, "renamed"))
+        pairs = draw.sample(pairs, draw.randint(1, len(pairs)))
+        if "AS (title" in self.table:  # no list of columns tells it
+            pairs = [("docs", "papers")]
+        names = dict(pairs)
+        table, key, title = names.get("docs", "docs"), names.get(self.key, self.key), names.get(
+            "title", "title")
+        for before, after in pairs:
+            self.must("ALTER TABLE docs RENAME TO papers" if before == "docs" else
+                      f"ALTER TABLE docs RENAME COLUMN {before} TO {after}"
+                      .replace("docs", table if ("docs", "papers") in
+                               pairs[:pairs.index((before, after))] else "docs"))
+        self.sql(f"INSERT OR REPLACE INTO {table}({key}, {title}, a, b) VALUES "
+                 f"({self.value(self.key)}, {self.value('title')}, 3, 4)")
+        self.sql(f"UPDATE {table} SET {title} = 'cat ' || {title}, a = b WHERE b = 4")
+        self.must(f"SELECT {key} FROM ix('cat', 3)")
+        if "docs" in names:
+            self.must("ALTER TABLE papers RENAME TO docs")
+        for before, after in pairs:
+            if before != "docs":
+                self.must(f"ALTER TABLE docs RENAME COLUMN {after} TO {before}")
 
     def other_connection(self):
         if not self.db.in_transaction():

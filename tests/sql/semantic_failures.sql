@@ -77,3 +77,10 @@ SELECT rowid FROM notes WHERE rowid = 2;
 INSERT INTO notes(notes) VALUES ('sync');
 SELECT rowid FROM semantic_failures('notes');
 SELECT rowid FROM notes('bat', 5);
+-- A text that is none breaks a constraint of the index that keeps it.
+CREATE VIRTUAL TABLE kept USING semantic_index();
+INSERT INTO kept(rowid, text) VALUES (1, 'good'), (2, x'ff'), (3, 'also good');
+INSERT OR IGNORE INTO kept(rowid, text) VALUES (1, 'good'), (2, x'ff'), (3, CAST(x'ff' AS TEXT)), (4, 'nul' || char(0)), (5, 'fine');
+UPDATE OR IGNORE kept SET text = CASE rowid WHEN 5 THEN x'ff' ELSE text || '!' END;
+REPLACE INTO kept(rowid, text) VALUES (1, x'ff');
+SELECT rowid, text FROM kept;

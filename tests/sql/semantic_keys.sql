@@ -58,3 +58,11 @@ CREATE VIRTUAL TABLE px USING semantic_index(content = plain, text = a);
 INSERT INTO px(px) VALUES ('sync');
 UPDATE plain SET a = 'other' WHERE rowid = 2;
 INSERT INTO px(px) VALUES ('integrity-check');
+-- A view in which a key comes twice.
+CREATE TABLE twice(uid TEXT, t);
+INSERT INTO twice VALUES ('a', 'one'), ('b', 'two'), ('a', 'three');
+CREATE VIEW twice_view AS SELECT * FROM twice;
+CREATE VIRTUAL TABLE tx USING semantic_index(content = twice_view, text = t, content_rowid = uid);
+INSERT INTO tx(tx) VALUES ('sync');
+INSERT INTO tx(tx) VALUES ('integrity-check');
+INSERT INTO tx(tx) VALUES ('changed');
