@@ -71,28 +71,47 @@ static struct error *problem_of(struct search *search)
     return search->problem.code == 0 ? &search->problem : NULL;
 }
 
-/* The folder of that name (its first `size` bytes) in another, as it is spelt there. 1, or 0: there
- * is none, or there are several. */
-static int find_folder(struct search *search, const char *root, const char *name, size_t size,
-                       char path[FILE_PATH_SIZE])
+/* Folders that a path leads to, whatever the case of its letters; the last of them. */
+struct match {
+    char path[FILE_PATH_SIZE];
+    size_t n;
+};
+
+/* Of the parts of a name: owner/name. */
+static void match_below(const char *root, const char *name, struct match *match)
 {
-    char found[2 * MAX_NAME] = "";
-    size_t n = 0;
-    if (!search->ignores_case)
-        return format_path(path, "%s/%.*s", root, (int)size, name) && file_is_folder(path);
+    size_t size = strcspn(name, "/");
     DIR *folder = opendir(root);
     const struct dirent *entry;
     while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        if (strlen(entry->d_name) != size || strncasecmp(entry->d_name, name, size) != 0) continue;
-        snprintf(found, sizeof found, "%s", entry->d_name);
-        n++;
+        char path[FILE_PATH_SIZE];
+        if (strlen(entry->d_name) != size || strncasecmp(entry->d_name, name, size) != 0 ||
+            !format_path(path, "%s/%s", root, entry->d_name) || !file_is_folder(path))
+            continue;
+        if (name[size] == '/') {
+            match_below(path, name + size + 1, match);
+        } else {
+            snprintf(match->path, sizeof match->path, "%s", path);
+            match->n++;
+        }
     }
     if (folder != NULL) closedir(folder);
-    if (n > 1)
+}
+
+/* The folder of that name in another. 1, or 0: there is none, or there are several. */
+static int find_folder(struct search *search, const char *root, const char *name,
+                       char path[FILE_PATH_SIZE])
+{
+    struct match match = {.n = 0};
+    if (!search->ignores_case)
+        return format_path(path, "%s/%s", root, name) && file_is_folder(path);
+    match_below(root, name, &match);
+    if (match.n > 1)
         error_set(problem_of(search), ERROR_UNAVAILABLE,
-                  "%zu folders in %.200s are called %.*s but for the case of letters", n, root,
-                  (int)size, name);
-    return n == 1 && format_path(path, "%s/%s", root, found) && file_is_folder(path);
+                  "%zu folders in %.200s are called %s but for the case of letters", match.n, root,
+                  name);
+    snprintf(path, FILE_PATH_SIZE, "%s", match.path);
+    return match.n == 1;
 }
 
 /* Takes the folder if it holds a model. */
@@ -166,19 +185,6 @@ static int try_cache(struct search *search, const char *folder, struct error *er
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
-/* The plain folder of the name: owner/name, or name. */
-static int find_plain(struct search *search, const char *root, char path[FILE_PATH_SIZE])
-{
-    const char *slash = strchr(search->name, '/'), *last = slash == NULL ? search->name : slash + 1;
-    char owner[FILE_PATH_SIZE];
-    if (slash != NULL) {
-        size_t size = (size_t)(slash - search->name);
-        if (!find_folder(search, root, search->name, size, owner)) return 0;
-        root = owner;
-    }
-    return find_folder(search, root, last, strlen(last), path);
-}
-
 /* Looks for it in one folder of models, unless it is found. ERROR_NOMEM. */
 static int look_in(struct search *search, const char *root, struct error *err)
 {
@@ -188,11 +194,9 @@ static int look_in(struct search *search, const char *root, struct error *err)
     if (!search->ignores_case)
         snprintf(search->looked + used, sizeof search->looked - used, "%s%s", used == 0 ? "" : ", ",
                  root);
-    if (find_plain(search, root, path)) try_folder(search, path);
+    if (find_folder(search, root, search->name, path)) try_folder(search, path);
     if (search->found[0] != '\0') return 0;
-    return find_folder(search, root, search->entry, strlen(search->entry), path)
-               ? try_cache(search, path, err)
-               : 0;
+    return find_folder(search, root, search->entry, path) ? try_cache(search, path, err) : 0;
 }
 
 static int look_in_path(struct search *search, struct error *err)

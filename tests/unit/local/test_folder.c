@@ -195,10 +195,13 @@ static void test_letter_case(void **state)
     found("mine", "path/Mine");
     set("HF_HUB_CACHE", "none");
     refused("baai/bge-m3", ERROR_UNAVAILABLE, "2 folders in ");
-    refused("baai/bge-m3", ERROR_UNAVAILABLE, "are called bge-m3 but for the case of letters");
+    refused("baai/bge-m3", ERROR_UNAVAILABLE, "are called baai/bge-m3 but for the case of letters");
     model_folder_put_text("path/baai/other/config.json", "{}");
-    refused("Baai/bge-m3", ERROR_UNAVAILABLE, "2 folders in ");
-    found("baai/other", "path/baai/other");
+    found("BAAI/OTHER", "path/baai/other");
+    model_folder_put_text("path/baai/second/config.json", "{}");
+    model_folder_put_text("path/BAAI/third/config.json", "{}");
+    found("BAAI/second", "path/baai/second");
+    found("baai/third", "path/BAAI/third");
 }
 
 static void test_long_paths(void **state)
