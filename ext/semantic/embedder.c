@@ -82,6 +82,14 @@ static int load_fitted(struct semantic_table *table, const struct store_state *s
     return rc;
 }
 
+int semantic_store_fingerprint(struct semantic_table *table, struct catalog_entry *entry,
+                               struct error *err)
+{
+    uint64_t now;
+    int rc = catalog_entry_fingerprint(entry, &table->connection->cancel, &now, err);
+    return rc == 0 ? store_set(&table->store, "fingerprint", (int64_t)now, err) : rc;
+}
+
 int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err)
 {
     struct catalog_entry *entry;
@@ -89,7 +97,11 @@ int semantic_store_identity(struct semantic_table *table, const char *name, stru
     int rc = catalog_find(table->connection->catalog, name, MODEL_EMBED, &entry, err);
     if (rc != 0) return rc;
     catalog_entry_identity(entry, identity, sizeof identity);
-    return store_set_text(&table->store, "identity", identity, err);
+    rc = store_set_text(&table->store, "identity", identity, err);
+    if (rc != 0) return rc;
+    return catalog_entry_model(entry)->methods->fingerprint == NULL
+               ? semantic_store_fingerprint(table, entry, err)
+               : store_set_text(&table->store, "fingerprint", NULL, err);
 }
 
 int semantic_store_reranker(struct semantic_table *table, struct error *err)
@@ -145,15 +157,6 @@ int semantic_check_fingerprint(struct semantic_table *table, const struct store_
                      "%016llx): bring them back, or INSERT INTO %s(%s) VALUES ('rebuild')",
                      state->model, (unsigned long long)now, (unsigned long long)state->fingerprint,
                      table->store.name, table->store.name);
-}
-
-int semantic_store_fingerprint(struct semantic_table *table, struct catalog_entry *entry,
-                               struct error *err)
-{
-    uint64_t now;
-    if (entry == NULL) return store_set_text(&table->store, "fingerprint", NULL, err);
-    int rc = catalog_entry_fingerprint(entry, &table->connection->cancel, &now, err);
-    return rc == 0 ? store_set(&table->store, "fingerprint", (int64_t)now, err) : rc;
 }
 
 int semantic_embedder(struct semantic_table *table, const struct store_state *state,

@@ -33,10 +33,12 @@ int semantic_check_fingerprint(struct semantic_table *table, const struct store_
 int semantic_embedder(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
-/* Stores what the model of that name stands for, for semantic_named_model to compare with. */
+/* Stores what the model of that name stands for, for semantic_named_model to compare with; and for
+ * semantic_check_fingerprint that what it was made of is not known, or, where a name says all, the
+ * prefix. */
 int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err);
 
-/* The same for semantic_check_fingerprint; NULL: it is not known. */
+/* Stores what the model is made of, whose weights are in memory. */
 int semantic_store_fingerprint(struct semantic_table *table, struct catalog_entry *entry,
                                struct error *err);
 

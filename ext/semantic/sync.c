@@ -518,7 +518,6 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
     if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
     if (rc == 0) rc = semantic_store_identity(table, name, err);
     state->has_fingerprint = 0;
-    if (rc == 0) rc = semantic_store_fingerprint(table, NULL, err);
     if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)batch->dimensions, err);
     state->dimensions = batch->dimensions;
     return rc;
