@@ -218,7 +218,7 @@ static void test_static(void **state)
     model_folder_put_text("modules.json",
                           "[{\"idx\":0,\"path\":\"0_StaticEmbedding\","
                           "\"type\":\"sentence_transformers.models.StaticEmbedding\"}]");
-    /* Model2Vec's rules are told by its config.json; those of sentence-transformers hold without. */
+    /* The rules of Model2Vec stand in its config.json; without it sentence-transformers' hold. */
     config = good();
     assert_string_equal(config.part, "0_StaticEmbedding");
     assert_true(config.max_tokens == 0 && config.keeps_unknown);
