@@ -103,10 +103,12 @@ $(BUILD)/core/%.o: ext/%.c
 
 # ---- for people --------------------------------------------------------------------------------
 
-# EMBED=provider:model and RERANK=provider:model choose other models (keys in the environment).
+# EMBED=provider:model and RERANK=provider:model choose other models (keys in the environment), as
+# RERANK_EMBED_MODEL and RERANK_RERANK_MODEL of the environment do.
 demo: install-runtime ## install what is missing, build, and show retrieve-then-rerank on movies
 	@$(MAKE) --no-print-directory -s all
-	@RERANK_EMBED_MODEL='$(EMBED)' RERANK_RERANK_MODEL='$(RERANK)' \
+	@RERANK_EMBED_MODEL='$(or $(EMBED),$(RERANK_EMBED_MODEL))' \
+	    RERANK_RERANK_MODEL='$(or $(RERANK),$(RERANK_RERANK_MODEL))' \
 	    $(SQLITE3) -batch :memory: '.read sql/demo.sql'
 
 install: all ## copy the extension to $(PREFIX)/lib/sqlite3

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 static int is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -78,6 +80,23 @@ int json_float(const cJSON *item, float *value)
     if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= (double)FLT_MAX)) return 0;
     *value = (float)item->valuedouble;
     return 1;
+}
+
+uint64_t json_hash(const cJSON *item, uint64_t seed)
+{
+    const cJSON *below;
+    if (item == NULL) return hash_bytes("", 0, seed);
+    const uint64_t kind = (uint64_t)item->type & 0xFF;
+    uint64_t hash = hash_bytes(&kind, sizeof kind, seed), n = 0;
+    if (cJSON_IsString(item)) hash = hash_bytes(item->valuestring, strlen(item->valuestring), hash);
+    if (cJSON_IsNumber(item)) hash = hash_bytes(&item->valuedouble, sizeof(double), hash);
+    cJSON_ArrayForEach(below, item)
+    {
+        if (below->string != NULL) hash = hash_bytes(below->string, strlen(below->string), hash);
+        hash = json_hash(below, hash);
+        n++;
+    }
+    return hash_bytes(&n, sizeof n, hash);
 }
 
 int json_double(const cJSON *item, double *value)

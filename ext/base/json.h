@@ -12,6 +12,7 @@
 #define BASE_JSON_H
 
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/span.h"
@@ -32,6 +33,9 @@ int json_flag(const cJSON *object, const char *name, int usual);
 
 /* Whether it is a number that is finite as a float32; *value is the nearest one then. */
 int json_float(const cJSON *item, float *value);
+
+/* XXH64 of what a value says, however it is spelt; the order of members counts. NULL: nothing. */
+uint64_t json_hash(const cJSON *item, uint64_t seed);
 
 /* The same for a double. */
 int json_double(const cJSON *item, double *value);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/environment.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "catalog/entry.h"
 #include "lexical/lexical.h"
@@ -88,6 +89,16 @@ const char *catalog_entry_name(const struct catalog_entry *entry)
 void catalog_entry_identity(const struct catalog_entry *entry, char *out, size_t size)
 {
     snprintf(out, size, "%s:%s", entry_provider_name(entry->base), entry_model_name(entry->base));
+}
+
+int catalog_entry_fingerprint(struct catalog_entry *entry, const struct cancel *cancel,
+                              uint64_t *fingerprint, struct error *err)
+{
+    const char *prefix = catalog_entry_prefix(entry, MODEL_DOCUMENT);
+    int rc = model_fingerprint(entry->base->model, cancel, fingerprint, err);
+    if (rc == 0 && prefix[0] != '\0')
+        *fingerprint = hash_bytes(prefix, strlen(prefix), *fingerprint);
+    return rc;
 }
 
 struct model *catalog_entry_model(const struct catalog_entry *entry)

@@ -60,6 +60,13 @@ struct model *catalog_entry_model(const struct catalog_entry *entry);
 /* What goes before a text of that role; "" for nothing. Borrowed until the entry is changed. */
 const char *catalog_entry_prefix(const struct catalog_entry *entry, enum model_role role);
 
+/* What vectors of documents follow from beside that name, as a number that may be stored: the
+ * model's weights, vocabulary and configuration, which are read if need be, and the prefix. Of a
+ * model that cannot tell (model_fingerprint) the prefix alone, 0 without one. Errors of
+ * model_fingerprint. */
+int catalog_entry_fingerprint(struct catalog_entry *entry, const struct cancel *cancel,
+                              uint64_t *fingerprint, struct error *err);
+
 /* Calls made to the model so far, failed ones included. */
 uint64_t catalog_entry_requests(const struct catalog_entry *entry);
 

@@ -134,27 +134,45 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
     return target;
 }
 
-/* Providers that take the role as a field get no prefix. */
-static int add_known_prefixes(struct catalog_entry *entry, struct error *err)
-{
-    const struct prefixes *known = prefixes_find(entry->model_name);
-    if (known == NULL || entry->task != MODEL_EMBED ||
-        (entry->provider != NULL && entry->provider->embed.role.field != NULL))
-        return 0;
-    int rc = 0;
-    if (known->query[0] != '\0') rc = entry_replace_text(&entry->query_prefix, known->query, err);
-    if (rc == 0 && known->document[0] != '\0')
-        rc = entry_replace_text(&entry->document_prefix, known->document, err);
-    return rc;
-}
-
 int entry_set_target(struct catalog_entry *entry, const struct entry_target *target,
                      struct error *err)
 {
     entry->kind = target->kind;
     entry->provider = target->provider;
-    int rc = entry_replace_text(&entry->model_name, target->model, err);
-    return rc == 0 ? add_known_prefixes(entry, err) : rc;
+    return entry_replace_text(&entry->model_name, target->model, err);
+}
+
+/* What the model is known to want before a text of that role: what its own files say, else what is
+ * known of its name. Providers that take the role as a field get nothing. NULL: nothing. */
+static const char *usual_prefix(const struct catalog_entry *entry, const struct model *model,
+                                enum model_role role)
+{
+    const struct prefixes *known = prefixes_find(entry->model_name);
+    if (model->prompts[role] != NULL) return model->prompts[role];
+    if (known == NULL || (entry->provider != NULL && entry->provider->embed.role.field != NULL))
+        return NULL;
+    const char *prefix = role == MODEL_QUERY ? known->query : known->document;
+    return prefix[0] == '\0' ? NULL : prefix;
+}
+
+/* Where the user gave none. */
+static int add_usual_prefixes(struct catalog_entry *entry, const struct model *model,
+                              struct error *err)
+{
+    char **slots[2] = {
+        [MODEL_DOCUMENT] = &entry->document_prefix, [MODEL_QUERY] = &entry->query_prefix};
+    char *made[2] = {NULL, NULL};
+    int rc = 0;
+    if (entry->task != MODEL_EMBED) return 0;
+    for (int role = MODEL_DOCUMENT; rc == 0 && role <= MODEL_QUERY; role++)
+        if (*slots[role] == NULL)
+            rc = entry_replace_text(&made[role], usual_prefix(entry, model, (enum model_role)role),
+                                    err);
+    for (int role = MODEL_DOCUMENT; role <= MODEL_QUERY; role++) {
+        if (rc == 0 && made[role] != NULL) *slots[role] = made[role];
+        else memory_free(made[role]);
+    }
+    return rc;
 }
 
 /* "provider:model URL": one server may have many models, each with a path of its own; and where
@@ -253,6 +271,12 @@ int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int t
     int rc = entry->kind == ENTRY_LOCAL ? make_local(catalog, entry, &model, err)
                                         : make_remote(catalog, entry, trusted, &model, err);
     if (rc != 0) return rc;
+    rc = entry->has_prefixes ? 0 : add_usual_prefixes(entry, model, err);
+    if (rc != 0) {
+        model_free(model);
+        return rc;
+    }
+    entry->has_prefixes = 1;
     entry->model = entry->own = model;
     entry->serial = ++catalog->n_models;
     return 0;

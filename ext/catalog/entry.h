@@ -30,6 +30,7 @@ struct catalog_entry {
     enum model_task task;
     struct catalog_entry *base;           /* the entry of the model itself; of that one: itself */
     char *query_prefix, *document_prefix; /* owned; NULL: the base's, and there: none */
+    int has_prefixes; /* of a base: the user gave them, or what is usual has been looked for */
     int removed;
     /* Of a base alone. */
     enum entry_kind kind;
@@ -140,12 +141,13 @@ struct entry_target entry_split(const struct catalog *catalog, const char *name)
 int entry_check_local(const struct catalog *catalog, const char *name, enum model_task task,
                       struct error *err);
 
-/* Makes a new entry the base of such a model, with the prefixes that it is known to want; its model
- * is not made yet. */
+/* Makes a new entry the base of such a model, which is not made yet. */
 int entry_set_target(struct catalog_entry *entry, const struct entry_target *target,
                      struct error *err);
 
-/* Makes the model of a local or remote base from what the entry says; it has none yet. */
+/* Makes the model of a local or remote base from what the entry says; it has none yet. The first
+ * time the entry gets the prefixes that the model wants, where the user gave none: those of its own
+ * files, else those that are known of its name. */
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
                      struct error *err);
 

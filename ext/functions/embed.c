@@ -90,8 +90,9 @@ static int name_refused(const struct each_cursor *cursor, const struct catalog_r
     return text_item_error(item, ERROR_INVALID, err);
 }
 
-/* Embeds the chunk that begins at the current item; nulls, and what is nothing but white space,
- * have no vector. One text that is refused is an error, but not before all others are known. */
+/* Embeds the chunk that begins at the current item; nulls, and what is no text or nothing but white
+ * space, have no vector. One text that the model refuses is an error, but not before all others are
+ * known. */
 static int embed_chunk(struct each_cursor *cursor, struct error *err)
 {
     struct connection *connection = table_cursor_connection(&cursor->base);
@@ -106,7 +107,7 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
     if (texts == NULL) return error_nomem(err);
     for (size_t i = 0; i < cursor->n_chunk; i++) {
         struct text_item *item = &cursor->list.items[cursor->chunk + i];
-        if (!item->is_null && text_is_blank(item->text)) item->is_null = 1;
+        if (!item->is_null && model_check_text(item->text, 1, NULL) != 0) item->is_null = 1;
         if (!item->is_null) texts[n++] = item->text;
     }
     struct model_texts request = {texts, n, cursor->role, &connection->cancel};
@@ -192,7 +193,7 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = text_list_read(connection->db, argv[0], TEXT_LIST_PLAIN, NULL, &list, &err);
     if (rc == 0 && (texts = memory_alloc(list.n, sizeof *texts)) == NULL) rc = error_nomem(&err);
     for (size_t i = 0; rc == 0 && i < list.n; i++)
-        if (!list.items[i].is_null && !text_is_blank(list.items[i].text))
+        if (!list.items[i].is_null && model_check_text(list.items[i].text, 1, NULL) == 0)
             texts[n++] = list.items[i].text;
     struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
     if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);

@@ -51,6 +51,7 @@ const struct local_architecture local_bert = {
     .names = &bert_names,
     .head = &bert_head,
     .pair_segments = 2,
+    .usual_segments = 2,
 };
 
 const struct local_architecture local_xlm_roberta = {
@@ -62,6 +63,7 @@ const struct local_architecture local_xlm_roberta = {
     .first_position = 2,
     .is_first_behind_padding = 1,
     .pair_segments = 1,
+    .usual_segments = 2,
 };
 
 const struct local_architecture local_mpnet = {

@@ -67,6 +67,7 @@ struct local_architecture {
     size_t first_position;       /* row of the position embeddings of a text's first token */
     int is_first_behind_padding; /* pad_token_id + 1 instead, if config.json has one */
     size_t pair_segments;        /* token types (segments) that a pair needs; 0: there are none */
+    size_t usual_segments;       /* where config.json does not say type_vocab_size */
 };
 
 extern const struct local_architecture local_bert; /* Devlin et al. 2019 */

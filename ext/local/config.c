@@ -1,7 +1,9 @@
 #include "local/config.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "local/architecture.h"
 #include "local/modules.h"
 #include "local/relative.h"
@@ -149,7 +151,8 @@ static int apply_sizes(const cJSON *root, struct local_config *config, struct er
     for (size_t i = 0; rc == 0 && i < sizeof sizes / sizeof *sizes; i++)
         rc = settings_size(root, sizes[i].pointer, sizes[i].least, sizes[i].most, sizes[i].value,
                            err);
-    if (rc == 0 && config->architecture->pair_segments > 0)
+    config->n_segments = config->architecture->usual_segments;
+    if (rc == 0 && config->n_segments > 0 && settings_has(root, "/type_vocab_size"))
         rc = settings_size(root, "/type_vocab_size", 1, 256, &config->n_segments, err);
     if (rc != 0) return rc;
     if (config->hidden_size % config->n_heads != 0 || config->hidden_size / config->n_heads > 256)
@@ -206,6 +209,12 @@ static int apply_config(const cJSON *root, struct local_config *config, struct e
     return 0;
 }
 
+/* The name of a file of the model's part, below the folder. */
+static void part_path(const struct local_config *config, const char *file, char *path, size_t size)
+{
+    snprintf(path, size, "%s%s%s", config->part, config->part[0] == '\0' ? "" : "/", file);
+}
+
 /* ---- what remains ---------------------------------------------------------------------------- */
 
 /* The least of the limits that are told. */
@@ -224,6 +233,7 @@ static int apply_limit(const cJSON *root, const char *pointer, struct local_conf
 
 static int apply_sentence_bert(const cJSON *root, struct local_config *config, struct error *err)
 {
+    config->lowers_case = !config->classifies && settings_is_true(root, "/do_lower_case");
     return apply_limit(root, "/max_seq_length", config, err);
 }
 
@@ -232,52 +242,154 @@ static int apply_tokenizer(const cJSON *root, struct local_config *config, struc
     return apply_limit(root, "/model_max_length", config, err);
 }
 
+/* ---- config_sentence_transformers.json ------------------------------------------------------- */
+
+static int take_prompt(const cJSON *prompt, enum model_role role, struct local_config *config,
+                       struct error *err)
+{
+    if (!cJSON_IsString(prompt))
+        return error_set(err, ERROR_CORRUPT, "prompts: %.50s: expected a text, not %s",
+                         prompt->string, json_kind(prompt));
+    struct span text = {prompt->valuestring, strlen(prompt->valuestring)};
+    if (text.size >= LOCAL_PROMPT_SIZE)
+        return error_set(err, ERROR_UNAVAILABLE,
+                         "prompts: %.50s: %zu bytes are not known here, expected %d at most",
+                         prompt->string, text.size, LOCAL_PROMPT_SIZE - 1);
+    int rc = model_check_text(text, 0, err);
+    if (rc != 0) {
+        error_context(err, "prompts: %.50s", prompt->string);
+        if (err != NULL) err->code = ERROR_CORRUPT;
+        return ERROR_CORRUPT;
+    }
+    snprintf(config->prompts[role], LOCAL_PROMPT_SIZE, "%s", text.data);
+    config->has_prompt[role] = 1;
+    return 0;
+}
+
+/* By the names that sentence-transformers looks for (encode_query, encode_document), then by the
+ * name that the file calls the default. */
+static const cJSON *find_prompt(const cJSON *prompts, enum model_role role, const char *usual)
+{
+    static const char *const names[][4] = {
+        [MODEL_DOCUMENT] = {"document", "passage", "corpus"}, [MODEL_QUERY] = {"query"}};
+    const cJSON *found = NULL;
+    for (size_t i = 0; found == NULL && names[role][i] != NULL; i++)
+        found = cJSON_GetObjectItemCaseSensitive(prompts, names[role][i]);
+    if (found == NULL && usual != NULL) found = cJSON_GetObjectItemCaseSensitive(prompts, usual);
+    return found;
+}
+
+static int apply_prompts(const cJSON *root, struct local_config *config, struct error *err)
+{
+    const cJSON *prompts = json_at(root, "/prompts");
+    const char *usual = json_text_at(root, "/default_prompt_name");
+    int rc = 0;
+    if (settings_has(root, "/prompts") && !cJSON_IsObject(prompts))
+        return error_set(err, ERROR_CORRUPT, "prompts: expected an object, not %s",
+                         json_kind(prompts));
+    if (usual != NULL && cJSON_GetObjectItemCaseSensitive(prompts, usual) == NULL)
+        return error_set(err, ERROR_CORRUPT, "default_prompt_name: no prompt is called %.100s",
+                         usual);
+    for (int role = MODEL_DOCUMENT; rc == 0 && role <= MODEL_QUERY; role++) {
+        const cJSON *prompt = find_prompt(prompts, (enum model_role)role, usual);
+        if (prompt != NULL) rc = take_prompt(prompt, (enum model_role)role, config, err);
+    }
+    if (rc != 0) return rc;
+    /* Who gives one role a prompt gives the other none. */
+    if (config->has_prompt[MODEL_QUERY] || config->has_prompt[MODEL_DOCUMENT])
+        config->has_prompt[MODEL_QUERY] = config->has_prompt[MODEL_DOCUMENT] = 1;
+    int is_pooled = config->pooling != LOCAL_CLS && !config->architecture->is_static;
+    int is_there =
+        config->prompts[MODEL_QUERY][0] != '\0' || config->prompts[MODEL_DOCUMENT][0] != '\0';
+    return is_pooled && is_there && config->leaves_prompt_out
+               ? settings_unknown("prompts with include_prompt", "false", "true", err)
+               : 0;
+}
+
 static int apply_sentence_transformers(const cJSON *root, struct local_config *config,
                                        struct error *err)
 {
-    return apply_score(json_text_at(root, "/activation_fn"), config, err);
+    return config->classifies ? apply_score(json_text_at(root, "/activation_fn"), config, err)
+                              : apply_prompts(root, config, err);
 }
 
-/* sentence-transformers makes a text lower case before its tokenizer sees it: no matter if that
- * does so itself. */
-static int refuse_lower_case(const char *folder, struct error *err)
-{
-    cJSON *wanted = NULL, *tokenizer = NULL;
-    int rc = settings_read(folder, "sentence_bert_config.json", &wanted, err);
-    if (rc == 0 && settings_is_true(wanted, "/do_lower_case"))
-        rc = settings_read(folder, "tokenizer_config.json", &tokenizer, err);
-    if (rc == 0 && settings_is_true(wanted, "/do_lower_case") &&
-        !settings_is_true(tokenizer, "/do_lower_case"))
-        rc = error_set(err, ERROR_UNAVAILABLE,
-                       "sentence_bert_config.json: do_lower_case is not known here for a tokenizer "
-                       "that does not do so itself");
-    cJSON_Delete(wanted);
-    cJSON_Delete(tokenizer);
-    return rc;
-}
+/* ---- all files ------------------------------------------------------------------------------- */
 
-static int read_config(const char *folder, struct local_config *config, struct error *err)
+/* config.json of the model's part; a StaticEmbedding may come without. */
+static int read_config(const char *folder, int is_static, struct local_config *config,
+                       struct error *err)
 {
+    char path[LOCAL_PART_SIZE + 40];
     cJSON *root = NULL;
-    int rc = settings_read(folder, "config.json", &root, err);
+    part_path(config, "config.json", path, sizeof path);
+    int rc = settings_read(folder, path, &root, err);
+    if (rc == 0 && root == NULL && is_static) {
+        config->architecture = &local_static;
+        config->keeps_unknown = 1;
+        return 0;
+    }
     if (rc == 0 && root == NULL)
-        return error_set(err, ERROR_UNAVAILABLE, "config.json: no such file in %.300s", folder);
-    if (rc == 0 && (rc = apply_config(root, config, err)) != 0) error_context(err, "config.json");
+        return error_set(err, ERROR_UNAVAILABLE, "%s: no such file in %.300s", path, folder);
+    if (rc == 0 && (rc = apply_config(root, config, err)) != 0) error_context(err, "%s", path);
     cJSON_Delete(root);
     return rc;
+}
+
+static int read_model(const char *folder, struct local_config *config, struct error *err)
+{
+    cJSON *modules = NULL;
+    int is_static = 0;
+    int rc = local_modules_open(folder, &modules, err);
+    if (rc == 0) rc = local_modules_find_part(modules, config, &is_static, err);
+    if (rc == 0) rc = read_config(folder, is_static, config, err);
+    if (rc == 0) rc = local_modules_read(folder, modules, config, err);
+    cJSON_Delete(modules);
+    return rc;
+}
+
+static int read_limits(const char *folder, struct local_config *config, struct error *err)
+{
+    char path[LOCAL_PART_SIZE + 40];
+    part_path(config, "sentence_bert_config.json", path, sizeof path);
+    int rc = settings_apply(folder, path, apply_sentence_bert, config, err);
+    part_path(config, "tokenizer_config.json", path, sizeof path);
+    return rc == 0 ? settings_apply(folder, path, apply_tokenizer, config, err) : rc;
 }
 
 int local_config_read(const char *folder, struct local_config *config, struct error *err)
 {
     *config = (struct local_config){.score = LOCAL_IDENTITY};
-    int rc = read_config(folder, config, err);
-    if (rc == 0) rc = local_modules_read(folder, config, err);
-    if (rc != 0 || config->architecture->is_static) return rc;
-    rc = settings_apply(folder, "sentence_bert_config.json", apply_sentence_bert, config, err);
-    if (rc == 0) rc = settings_apply(folder, "tokenizer_config.json", apply_tokenizer, config, err);
-    if (rc == 0) rc = refuse_lower_case(folder, err);
-    if (rc == 0 && config->classifies)
+    int rc = read_model(folder, config, err);
+    if (rc == 0 && !config->architecture->is_static) rc = read_limits(folder, config, err);
+    if (rc == 0)
         rc = settings_apply(folder, "config_sentence_transformers.json",
                             apply_sentence_transformers, config, err);
     return rc;
+}
+
+/* ---- what it is ------------------------------------------------------------------------------ */
+
+/* What is added here later counts only where it is not zero: indexes keep the hash. */
+uint64_t local_config_hash(const struct local_config *config)
+{
+    uint32_t epsilon;
+    memcpy(&epsilon, &config->layer_norm_epsilon, sizeof epsilon);
+    const uint64_t numbers[] = {config->n_heads,
+                                config->first_position,
+                                epsilon,
+                                config->activation,
+                                config->pooling,
+                                (uint64_t)config->normalize,
+                                config->max_tokens,
+                                (uint64_t)config->lowers_case,
+                                (uint64_t)config->keeps_unknown};
+    const char *kind = config->architecture->model_type;
+    uint64_t hash = hash_bytes(numbers, sizeof numbers, hash_bytes(kind, strlen(kind), 0));
+    for (size_t i = 0; i < config->n_dense; i++) {
+        const struct local_dense *dense = &config->dense[i];
+        const uint64_t more[] = {dense->n_in, dense->n_out, (uint64_t)dense->has_bias,
+                                 dense->activation, (uint64_t)dense->normalizes_input};
+        hash = hash_bytes(more, sizeof more, hash);
+    }
+    return hash;
 }

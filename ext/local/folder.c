@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/environment.h"
@@ -19,6 +20,7 @@ struct search {
     char found[FILE_PATH_SIZE]; /* "" so far */
     char looked[200];           /* the folders that were looked in, clipped */
     struct error problem;       /* of the first model of that name that cannot be used */
+    int ignores_case;           /* of names of folders */
 };
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -69,12 +71,56 @@ static struct error *problem_of(struct search *search)
     return search->problem.code == 0 ? &search->problem : NULL;
 }
 
+/* Folders that a path leads to, whatever the case of its letters; the last of them. */
+struct match {
+    char path[FILE_PATH_SIZE];
+    size_t n;
+};
+
+/* Of the parts of a name: owner/name. */
+static void match_below(const char *root, const char *name, struct match *match)
+{
+    size_t size = strcspn(name, "/");
+    DIR *folder = opendir(root);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char path[FILE_PATH_SIZE];
+        if (strlen(entry->d_name) != size || strncasecmp(entry->d_name, name, size) != 0 ||
+            !format_path(path, "%s/%s", root, entry->d_name) || !file_is_folder(path))
+            continue;
+        if (name[size] == '/') {
+            match_below(path, name + size + 1, match);
+        } else {
+            snprintf(match->path, sizeof match->path, "%s", path);
+            match->n++;
+        }
+    }
+    if (folder != NULL) closedir(folder);
+}
+
+/* The folder of that name in another. 1, or 0: there is none, or there are several. */
+static int find_folder(struct search *search, const char *root, const char *name,
+                       char path[FILE_PATH_SIZE])
+{
+    struct match match = {.n = 0};
+    if (!search->ignores_case)
+        return format_path(path, "%s/%s", root, name) && file_is_folder(path);
+    match_below(root, name, &match);
+    if (match.n > 1)
+        error_set(problem_of(search), ERROR_UNAVAILABLE,
+                  "%zu folders in %.200s are called %s but for the case of letters", match.n, root,
+                  name);
+    snprintf(path, FILE_PATH_SIZE, "%s", match.path);
+    return match.n == 1;
+}
+
 /* Takes the folder if it holds a model. */
 static void try_folder(struct search *search, const char *folder)
 {
     char path[FILE_PATH_SIZE];
     if (search->found[0] != '\0' || !file_is_folder(folder)) return;
-    if (format_path(path, "%s/config.json", folder) && file_exists(path))
+    if ((format_path(path, "%s/config.json", folder) && file_exists(path)) ||
+        (format_path(path, "%s/modules.json", folder) && file_exists(path)))
         snprintf(search->found, sizeof search->found, "%s", folder);
     else error_set(problem_of(search), ERROR_UNAVAILABLE, "%.200s has no config.json", folder);
 }
@@ -115,16 +161,15 @@ static int only_revision(const char *path, char revision[MAX_REVISION + 1], stru
                      "%zu revisions in %.250s and no refs/main that says which", n, path);
 }
 
-/* A model of the cache's layout. ERROR_NOMEM. */
-static int try_cache(struct search *search, const char *root, struct error *err)
+/* A model of the cache's layout, whose folder that is. ERROR_NOMEM. */
+static int try_cache(struct search *search, const char *folder, struct error *err)
 {
     char path[FILE_PATH_SIZE], revision[MAX_REVISION + 1] = "";
     struct error problem = {0};
     int rc;
-    if (!format_path(path, "%s/%s", root, search->entry) || !file_is_folder(path)) return 0;
-    if (format_path(path, "%s/%s/refs/main", root, search->entry) && file_exists(path))
+    if (format_path(path, "%s/refs/main", folder) && file_exists(path))
         rc = read_revision(path, revision, &problem);
-    else if (format_path(path, "%s/%s/snapshots", root, search->entry))
+    else if (format_path(path, "%s/snapshots", folder))
         rc = only_revision(path, revision, &problem);
     else return 0;
     if (rc == ERROR_NOMEM) return error_nomem(err);
@@ -132,7 +177,7 @@ static int try_cache(struct search *search, const char *root, struct error *err)
         error_set(problem_of(search), rc, "%s", problem.text);
         return 0;
     }
-    if (!format_path(path, "%s/%s/snapshots/%s", root, search->entry, revision)) return 0;
+    if (!format_path(path, "%s/snapshots/%s", folder, revision)) return 0;
     if (file_is_folder(path)) try_folder(search, path);
     else error_set(problem_of(search), ERROR_UNAVAILABLE, "%.300s is not there", path);
     return 0;
@@ -146,10 +191,12 @@ static int look_in(struct search *search, const char *root, struct error *err)
     char path[FILE_PATH_SIZE];
     size_t used = strlen(search->looked);
     if (search->found[0] != '\0') return 0;
-    snprintf(search->looked + used, sizeof search->looked - used, "%s%s", used == 0 ? "" : ", ",
-             root);
-    if (format_path(path, "%s/%s", root, search->name)) try_folder(search, path);
-    return search->found[0] != '\0' ? 0 : try_cache(search, root, err);
+    if (!search->ignores_case)
+        snprintf(search->looked + used, sizeof search->looked - used, "%s%s", used == 0 ? "" : ", ",
+                 root);
+    if (find_folder(search, root, search->name, path)) try_folder(search, path);
+    if (search->found[0] != '\0') return 0;
+    return find_folder(search, root, search->entry, path) ? try_cache(search, path, err) : 0;
 }
 
 static int look_in_path(struct search *search, struct error *err)
@@ -174,6 +221,7 @@ static int look_in_hub(struct search *search, struct error *err)
     static const struct {
         const char *variable, *below;
     } places[] = {{"HF_HUB_CACHE", ""},
+                  {"HUGGINGFACE_HUB_CACHE", ""},
                   {"HF_HOME", "/hub"},
                   {"XDG_CACHE_HOME", "/huggingface/hub"},
                   {"HOME", "/.cache/huggingface/hub"}};
@@ -209,8 +257,11 @@ int local_folder_find(const char *name, char **folder, struct error *err)
                          "'-', not %.200s",
                          name[0] == '\0' ? "an empty text" : name);
     name_entry(&search);
-    int rc = look_in_path(&search, err);
-    if (rc == 0) rc = look_in_hub(&search, err);
+    int rc = 0;
+    for (; rc == 0 && search.found[0] == '\0' && search.ignores_case < 2; search.ignores_case++) {
+        rc = look_in_path(&search, err);
+        if (rc == 0) rc = look_in_hub(&search, err);
+    }
     if (rc != 0) return rc;
     if (search.found[0] == '\0') return not_found(&search, err);
     *folder = memory_copy(search.found, strlen(search.found));

@@ -17,7 +17,7 @@ struct local {
     struct model model;
     const struct local_session *session;
     const struct local_methods *methods;
-    char *name, *folder; /* owned */
+    char *name, *folder; /* owned; the folder that the model's files begin at */
     enum local_precision precision;
     struct local_config config;
     size_t dimensions;         /* asked for; 0: all */
@@ -41,7 +41,8 @@ struct local_call {
 /* What is known once the weights are read. */
 struct local_shape {
     size_t n_rows; /* of the embedding matrix: one for each token */
-    size_t size;   /* floats of a result: dimensions, or 1 of a cross-encoder */
+    size_t size;   /* floats of a result: of a pooled vector, or 1 of a cross-encoder */
+    uint64_t hash; /* of the weights: loading.h */
 };
 
 /* What a kind of model does its own way: encoders (transformer.h), static vectors (static.h). */

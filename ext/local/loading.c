@@ -4,22 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "base/pages.h"
 #include "base/workers.h"
 #include "local/matrix.h"
 #include "local/safetensors.h"
+#include "local/simd/gemm.h"
 #include "local/team.h"
 
-#define PIECE ((size_t)1 << 20) /* floats that a thread reads at a time */
+/* Numbers that a thread reads at a time. Hashes depend on where tensors are cut, and may not on the
+ * processor's kernels: rows of a matrix are cut at multiples of the widest panel. */
+#define PIECE ((size_t)1 << 20)
 
-/* A piece of a tensor, and where it goes: to floats, or packed into a matrix. */
+/* A piece of a tensor, and where it goes: to floats or integers, or packed into a matrix. */
 struct piece {
-    const struct tensor *tensor, *bias; /* bias: of a matrix */
-    struct local_matrix *matrix;        /* NULL: floats */
+    const struct tensor *tensor, *bias; /* bias: of a matrix; NULL: none */
+    struct local_matrix *matrix;        /* NULL: numbers as they are */
     float *floats;
+    int64_t *integers;
     size_t first, n; /* elements; of a matrix: rows of the tensor */
     size_t column;   /* of the matrix that row 0 of the tensor becomes */
+    uint64_t hash;   /* of what was read */
 };
 
 struct loading {
@@ -45,17 +51,29 @@ static const char *shape_text(const size_t *shape, size_t n, char *out, size_t s
     return out;
 }
 
-static void check_tensor(struct loading *loading, const struct tensor *tensor, size_t n_rows,
-                         size_t n)
+enum numbers { FLOATS, FLOATS_OR_CODES, INTEGERS };
+
+static int is_type(const struct tensor *tensor, enum numbers numbers)
 {
+    if (numbers == INTEGERS) return tensor->type == TENSOR_INT32 || tensor->type == TENSOR_INT64;
+    return tensor->type < TENSOR_INT8 ||
+           (tensor->type == TENSOR_INT8 && numbers == FLOATS_OR_CODES);
+}
+
+static void check_tensor(struct loading *loading, const struct tensor *tensor, enum numbers numbers,
+                         size_t n_rows, size_t n)
+{
+    static const char *const types[] = {[FLOATS] = "F32, F16, BF16 or F64",
+                                        [FLOATS_OR_CODES] = "F32, F16, BF16, F64 or I8",
+                                        [INTEGERS] = "I32 or I64"};
     size_t wanted[2] = {n_rows, n};
     size_t n_dimensions = n_rows == 0 ? 1 : 2;
     const size_t *shape = n_rows == 0 ? wanted + 1 : wanted;
     char got_text[100], wanted_text[60];
-    if (tensor->type == TENSOR_OTHER)
-        loading->rc = error_set(loading->err, ERROR_CORRUPT,
-                                "tensor %.100s is of type %.20s, expected F32, F16 or BF16",
-                                tensor->name, tensor->type_name);
+    if (!is_type(tensor, numbers))
+        loading->rc =
+            error_set(loading->err, ERROR_CORRUPT, "tensor %.100s is of type %.30s, expected %s",
+                      tensor->name, tensor->type_name, types[numbers]);
     else if (tensor->n_dimensions != n_dimensions ||
              memcmp(tensor->shape, shape, n_dimensions * sizeof *shape) != 0)
         loading->rc = error_set(
@@ -73,14 +91,15 @@ static const struct tensor *look_up(const struct loading *loading, const char *n
 }
 
 /* The tensor of that name [n_rows, n], or [n] with n_rows 0. NULL after an error. */
-static const struct tensor *find(struct loading *loading, const char *name, size_t n_rows, size_t n)
+static const struct tensor *find(struct loading *loading, const char *name, enum numbers numbers,
+                                 size_t n_rows, size_t n)
 {
     if (loading->rc != 0) return NULL;
     const struct tensor *tensor = look_up(loading, name);
     if (tensor == NULL)
         loading->rc = error_set(loading->err, ERROR_UNAVAILABLE,
                                 "model.safetensors has no tensor %s%s", loading->prefix, name);
-    else check_tensor(loading, tensor, n_rows, n);
+    else check_tensor(loading, tensor, numbers, n_rows, n);
     return loading->rc == 0 ? tensor : NULL;
 }
 
@@ -112,6 +131,12 @@ int loading_shape(const struct loading *loading, const char *name, size_t shape[
     return 1;
 }
 
+size_t loading_length(const struct loading *loading, const char *name)
+{
+    const struct tensor *tensor = look_up(loading, name);
+    return tensor == NULL || tensor->n_dimensions != 1 ? 0 : tensor->shape[0];
+}
+
 /* ---- planning -------------------------------------------------------------------------------- */
 
 void *loading_reserve(struct loading *loading, size_t bytes)
@@ -138,9 +163,10 @@ static void add_piece(struct loading *loading, const struct piece *piece)
     loading->pieces[loading->n_pieces++] = *piece;
 }
 
-const float *loading_floats(struct loading *loading, const char *name, size_t n_rows, size_t n)
+static const float *plan_floats(struct loading *loading, const char *name, enum numbers numbers,
+                                size_t n_rows, size_t n)
 {
-    const struct tensor *tensor = find(loading, name, n_rows, n);
+    const struct tensor *tensor = find(loading, name, numbers, n_rows, n);
     if (tensor == NULL) return NULL;
     size_t total = (size_t)tensor->n_elements;
     float *floats = loading_reserve(loading, total * sizeof *floats);
@@ -154,6 +180,29 @@ const float *loading_floats(struct loading *loading, const char *name, size_t n_
     return floats;
 }
 
+const float *loading_floats(struct loading *loading, const char *name, size_t n_rows, size_t n)
+{
+    return plan_floats(loading, name, FLOATS, n_rows, n);
+}
+
+const float *loading_codes(struct loading *loading, const char *name, size_t n_rows, size_t n)
+{
+    return plan_floats(loading, name, FLOATS_OR_CODES, n_rows, n);
+}
+
+const int64_t *loading_integers(struct loading *loading, const char *name, size_t n)
+{
+    const struct tensor *tensor = find(loading, name, INTEGERS, 0, n);
+    if (tensor == NULL) return NULL;
+    int64_t *integers = loading_reserve(loading, n * sizeof *integers);
+    for (size_t first = 0; integers != NULL && first < n; first += PIECE)
+        add_piece(loading, &(struct piece){.tensor = tensor,
+                                           .integers = integers + first,
+                                           .first = first,
+                                           .n = n - first < PIECE ? n - first : PIECE});
+    return integers;
+}
+
 void loading_matrix(struct loading *loading, struct local_matrix *matrix,
                     enum local_precision precision, size_t n_out, size_t n_in)
 {
@@ -162,17 +211,13 @@ void loading_matrix(struct loading *loading, struct local_matrix *matrix,
     if (memory != NULL) local_matrix_init(matrix, kernels, precision, n_out, n_in, memory);
 }
 
-void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
-                    const char *name, size_t n_out, size_t n_in)
+static void plan_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
+                        const struct tensor *tensor, const struct tensor *bias)
 {
-    char full_name[LOADING_NAME];
-    snprintf(full_name, sizeof full_name, "%s.weight", name);
-    const struct tensor *tensor = find(loading, full_name, n_out, n_in);
-    snprintf(full_name, sizeof full_name, "%s.bias", name);
-    const struct tensor *bias = find(loading, full_name, 0, n_out);
-    if (bias == NULL || loading->memory == NULL) return;
-    size_t width = loading->kernels->width, n_rows = PIECE / n_in / width * width;
-    if (n_rows == 0) n_rows = width;
+    if (loading->memory == NULL || loading->rc != 0) return;
+    size_t n_out = tensor->shape[0], n_in = tensor->shape[1];
+    size_t n_rows = PIECE / n_in / GEMM_WIDTH * GEMM_WIDTH;
+    if (n_rows == 0) n_rows = GEMM_WIDTH;
     for (size_t first = 0; first < n_out; first += n_rows) {
         size_t left = n_out - first;
         add_piece(loading, &(struct piece){.tensor = tensor,
@@ -182,6 +227,24 @@ void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t
                                            .n = left < n_rows ? left : n_rows,
                                            .column = column});
     }
+}
+
+void loading_unbiased(struct loading *loading, struct local_matrix *matrix, size_t column,
+                      const char *name, size_t n_out, size_t n_in)
+{
+    char full_name[LOADING_NAME];
+    snprintf(full_name, sizeof full_name, "%s.weight", name);
+    plan_linear(loading, matrix, column, find(loading, full_name, FLOATS, n_out, n_in), NULL);
+}
+
+void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
+                    const char *name, size_t n_out, size_t n_in)
+{
+    char full_name[LOADING_NAME];
+    snprintf(full_name, sizeof full_name, "%s.weight", name);
+    const struct tensor *tensor = find(loading, full_name, FLOATS, n_out, n_in);
+    snprintf(full_name, sizeof full_name, "%s.bias", name);
+    plan_linear(loading, matrix, column, tensor, find(loading, full_name, FLOATS, 0, n_out));
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -210,23 +273,43 @@ static int all_finite(const float *values, size_t n)
     return !bad;
 }
 
-static int read_piece(const struct reading *reading, const struct piece *piece, float *buffer,
-                      struct error *err)
+static int not_finite(const struct tensor *tensor, struct error *err)
 {
-    const struct loading *loading = reading->loading;
-    const struct local_kernels *kernels = loading->kernels;
-    struct local_matrix *matrix = piece->matrix;
-    size_t n_in = matrix == NULL ? 1 : matrix->n_in, n = piece->n * n_in;
-    float *values = matrix == NULL ? piece->floats : buffer, *biases = buffer + n;
-    int rc = safetensors_read(loading->file, piece->tensor, piece->first * n_in, n, values, err);
-    if (rc == 0 && matrix != NULL)
+    return error_set(err, ERROR_CORRUPT, "tensor %.100s holds a number that is not finite",
+                     tensor->name);
+}
+
+static int read_numbers(const struct loading *loading, struct piece *piece, struct error *err)
+{
+    int rc;
+    if (piece->integers != NULL) {
+        rc = safetensors_read_integers(loading->file, piece->tensor, piece->first, piece->n,
+                                       piece->integers, err);
+        piece->hash = hash_bytes(piece->integers, piece->n * sizeof *piece->integers, 0);
+        return rc;
+    }
+    rc = safetensors_read(loading->file, piece->tensor, piece->first, piece->n, piece->floats, err);
+    piece->hash = hash_bytes(piece->floats, piece->n * sizeof *piece->floats, 0);
+    if (rc != 0) return rc;
+    return all_finite(piece->floats, piece->n) ? 0 : not_finite(piece->tensor, err);
+}
+
+/* Weights and biases through the buffer into the matrix. */
+static int read_matrix(const struct loading *loading, struct piece *piece, float *buffer,
+                       struct error *err)
+{
+    size_t n_in = piece->matrix->n_in, n = piece->n * n_in;
+    float *biases = piece->bias == NULL ? NULL : buffer + n;
+    int rc = safetensors_read(loading->file, piece->tensor, piece->first * n_in, n, buffer, err);
+    if (rc == 0 && biases != NULL)
         rc = safetensors_read(loading->file, piece->bias, piece->first, piece->n, biases, err);
     if (rc != 0) return rc;
-    if (!all_finite(values, n) || (matrix != NULL && !all_finite(biases, piece->n)))
-        return error_set(err, ERROR_CORRUPT, "tensor %.100s holds a number that is not finite",
-                         piece->tensor->name);
-    if (matrix != NULL)
-        local_matrix_pack(matrix, kernels, piece->column + piece->first, piece->n, values, biases);
+    size_t n_all = biases == NULL ? n : n + piece->n;
+    if (!all_finite(buffer, n)) return not_finite(piece->tensor, err);
+    if (!all_finite(buffer, n_all)) return not_finite(piece->bias, err);
+    piece->hash = hash_bytes(buffer, n_all * sizeof *buffer, 0);
+    local_matrix_pack(piece->matrix, loading->kernels, piece->column + piece->first, piece->n,
+                      buffer, biases);
     return 0;
 }
 
@@ -238,7 +321,9 @@ static void read_pieces(void *context, size_t number)
         size_t i = atomic_fetch_add(&reading->next, 1);
         struct error err;
         if (i >= reading->loading->n_pieces) return;
-        int rc = read_piece(reading, &reading->loading->pieces[i], buffer, &err);
+        struct piece *piece = &reading->loading->pieces[i];
+        int rc = piece->matrix == NULL ? read_numbers(reading->loading, piece, &err)
+                                       : read_matrix(reading->loading, piece, buffer, &err);
         if (rc == 0) continue;
         if (!atomic_flag_test_and_set(&reading->has_failed)) {
             reading->rc = rc;
@@ -289,6 +374,14 @@ static int make_room(struct loading *loading, struct loading_block *block)
     return 0;
 }
 
+static uint64_t hash_pieces(const struct loading *loading)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < loading->n_pieces; i++)
+        hash = hash_bytes(&loading->pieces[i].hash, sizeof loading->pieces[i].hash, hash);
+    return hash;
+}
+
 int loading_run(const char *folder, const struct loading_plan *plan, size_t n_threads,
                 const struct cancel *cancel, struct loading_block *block, struct error *err)
 {
@@ -301,6 +394,7 @@ int loading_run(const char *folder, const struct loading_plan *plan, size_t n_th
     if (loading.rc == 0) loading.rc = make_room(&loading, block);
     if (loading.rc == 0) plan_all(&loading, plan);
     int rc = loading.rc == 0 ? read_all(&loading, n_threads, cancel) : loading.rc;
+    block->hash = hash_pieces(&loading);
     memory_free(loading.pieces);
     safetensors_close(file);
     if (rc != 0) loading_block_free(block);

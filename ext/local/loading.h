@@ -21,6 +21,9 @@ struct loading;
 struct loading_block {
     unsigned char *memory;
     size_t size;
+    /* XXH64 of all numbers as float32, in the plan's order: the same whatever the types and shards
+     * of the files, the processor and the model's precision. Indexes store what is made of it. */
+    uint64_t hash;
 };
 
 /* Which tensors there are to be, and where they go. Called twice: first without memory, to learn
@@ -31,8 +34,9 @@ struct loading_plan {
     const struct local_kernels *kernels; /* that matrices are packed for */
 };
 
-/* ERROR_UNAVAILABLE: a file or a tensor is missing; ERROR_CORRUPT: it is not what it should be;
- * both name it. ERROR_NOMEM, ERROR_INTERRUPTED. The block is empty after an error. */
+/* Of the safetensors in that folder. ERROR_UNAVAILABLE: a file or a tensor is missing;
+ * ERROR_CORRUPT: it is not what it should be; both name it. ERROR_NOMEM, ERROR_INTERRUPTED. The
+ * block is empty after an error. */
 int loading_run(const char *folder, const struct loading_plan *plan, size_t n_threads,
                 const struct cancel *cancel, struct loading_block *block, struct error *err);
 void loading_block_free(struct loading_block *block);
@@ -46,9 +50,11 @@ void loading_refuse(struct loading *loading, const char *text); /* ERROR_UNAVAIL
 /* What all names begin with from now on; borrowed. At first nothing. */
 void loading_set_prefix(struct loading *loading, const char *prefix);
 
-/* Whether there is a tensor of that name; and if it is a matrix its shape. */
+/* Whether there is a tensor of that name; if it is a matrix its shape; if it is a vector its
+ * length, else 0. */
 int loading_has(const struct loading *loading, const char *name);
 int loading_shape(const struct loading *loading, const char *name, size_t shape[2]);
+size_t loading_length(const struct loading *loading, const char *name);
 
 /* Room for so many bytes, zeros, at a multiple of 64; NULL while there is no memory yet. */
 void *loading_reserve(struct loading *loading, size_t bytes);
@@ -56,13 +62,21 @@ void *loading_reserve(struct loading *loading, size_t bytes);
 /* A tensor [n_rows, n], or [n] with n_rows 0, as floats; NULL while there is no memory yet. */
 const float *loading_floats(struct loading *loading, const char *name, size_t n_rows, size_t n);
 
+/* The same, which may be of int8: the codes as they are. */
+const float *loading_codes(struct loading *loading, const char *name, size_t n_rows, size_t n);
+
+/* A tensor [n] of int32 or int64. */
+const int64_t *loading_integers(struct loading *loading, const char *name, size_t n);
+
 /* Lays out a matrix [n_out, n_in]. */
 void loading_matrix(struct loading *loading, struct local_matrix *matrix,
                     enum local_precision precision, size_t n_out, size_t n_in);
 
 /* The weights [n_out, n_in] and the bias [n_out] of one Linear, as columns of a matrix from
- * `column` on. */
+ * `column` on; loading_unbiased: the weights alone. */
 void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
                     const char *name, size_t n_out, size_t n_in);
+void loading_unbiased(struct loading *loading, struct local_matrix *matrix, size_t column,
+                      const char *name, size_t n_out, size_t n_in);
 
 #endif

@@ -3,26 +3,20 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "local/architecture.h"
 #include "local/call.h"
+#include "local/dense.h"
 #include "local/folder.h"
 #include "local/resources.h"
 #include "local/static.h"
 #include "local/transformer.h"
+#include "local/unit.h"
 
 #define BATCH_SIZE 64 /* texts: some seconds of a large model, so that progress shows */
 
 /* ---- embedding ------------------------------------------------------------------------------- */
-
-/* To length 1; what is all zero stays so. */
-static void normalize(float *values, size_t n)
-{
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += (double)values[i] * (double)values[i];
-    double factor = sum > 0 ? 1 / sqrt(sum) : 0;
-    for (size_t i = 0; i < n; i++) values[i] = (float)((double)values[i] * factor);
-}
 
 struct embedding {
     const struct local *local;
@@ -34,13 +28,18 @@ static int put_embeddings(void *context, const struct local_slice *slice, struct
     const struct embedding *embedding = context;
     const struct local *local = embedding->local;
     const struct model_sink *sink = embedding->sink;
-    size_t dimensions = local->dimensions > 0 ? local->dimensions : slice->size;
-    int rc = 0;
+    const struct dense *dense = local_dense_of(local);
+    float *owned = NULL, *vectors = slice->results;
+    size_t size = dense == NULL ? slice->size : dense_n_out(dense);
+    size_t dimensions = local->dimensions > 0 ? local->dimensions : size;
+    int rc = dense == NULL ? 0 : dense_apply(dense, slice->results, slice->n, &owned, err);
+    if (owned != NULL) vectors = owned;
     for (size_t i = 0; rc == 0 && i < slice->n; i++) {
-        float *vector = slice->results + i * slice->size;
-        if (local->config.normalize) normalize(vector, dimensions);
+        float *vector = vectors + i * size;
+        if (local->config.normalize) unit_make(vector, dimensions);
         rc = sink->put(sink->context, slice->numbers[i], vector, dimensions, err);
     }
+    memory_free(owned);
     return rc == 0 ? sink->end(sink->context, err) : rc;
 }
 
@@ -114,6 +113,7 @@ static int tokenize(struct model *model, struct span text, const struct cancel *
     struct tokenizer_request request = {
         .text = text,
         .without_special = local->methods->without_special,
+        .lowers_case = local->config.lowers_case,
         .cancel = cancel,
     };
     struct tokens all;
@@ -130,6 +130,22 @@ static int tokenize(struct model *model, struct span text, const struct cancel *
     return rc;
 }
 
+/* Not how far a processor's arithmetic rounds, nor which types and shards the weights lie in. */
+static int fingerprint(struct model *model, const struct cancel *cancel, uint64_t *fingerprint,
+                       struct error *err)
+{
+    struct local *local = (struct local *)model;
+    const struct local_config *config = &local->config;
+    int rc = local_load(local, cancel, err);
+    if (rc != 0) return rc;
+    uint64_t hash = local_config_hash(config);
+    const uint64_t parts[] = {local_weights_hash(local), tokenizer_hash(local_tokenizer(local)),
+                              (uint64_t)local->precision};
+    hash = hash_bytes(parts, sizeof parts, hash);
+    *fingerprint = hash == 0 ? 1 : hash;
+    return 0;
+}
+
 static void free_model(struct model *model)
 {
     struct local *local = (struct local *)model;
@@ -140,7 +156,7 @@ static void free_model(struct model *model)
 }
 
 static const struct model_methods embedder_methods = {
-    .embed = embed, .tokenize = tokenize, .free = free_model};
+    .embed = embed, .tokenize = tokenize, .fingerprint = fingerprint, .free = free_model};
 static const struct model_methods reranker_methods = {
     .rerank = rerank, .tokenize = tokenize, .free = free_model};
 
@@ -190,6 +206,9 @@ int local_new(const struct local_session *session, const struct local_options *o
                        .dimensions = reranks ? 0 : dimensions,
                        .batch_size = options->batch_size > 0 ? options->batch_size : BATCH_SIZE,
                        .max_tokens = local->config.max_tokens};
+    for (int role = MODEL_DOCUMENT; role <= MODEL_QUERY; role++)
+        if (local->config.has_prompt[role])
+            local->model.prompts[role] = local->config.prompts[role];
     *model = &local->model;
     return 0;
 }

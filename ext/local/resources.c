@@ -13,20 +13,45 @@ struct make_context {
     const struct cancel *cancel;
 };
 
-/* Of the folder's files; those that are changed on disk make another thing. */
-static int take_shared(struct local *local, const char *kind, const char *const *files,
+/* The path of a file below the folder, in one of its own unless that is "". */
+static void path_of(const struct local *local, const char *below, const char *file,
+                    char path[FILE_PATH_SIZE])
+{
+    snprintf(path, FILE_PATH_SIZE, "%s/%s%s%s", local->folder, below, below[0] == '\0' ? "" : "/",
+             file);
+}
+
+void local_part_of(const struct local *local, char *folder)
+{
+    const char *part = local->config.part;
+    snprintf(folder, FILE_PATH_SIZE, "%s%s%s", local->folder, part[0] == '\0' ? "" : "/", part);
+}
+
+/* What tells one state of the files from another. */
+static int add_stamps(const struct local *local, const char *below, const char *const *files,
+                      struct buffer *key, struct error *err)
+{
+    int rc = 0;
+    for (; rc == 0 && *files != NULL; files++) {
+        char path[FILE_PATH_SIZE], stamp[FILE_STAMP_SIZE];
+        path_of(local, below, *files, path);
+        file_stamp(path, stamp);
+        rc = buffer_format(key, err, " %s", stamp);
+    }
+    return rc;
+}
+
+/* Of the folder's files, whose stamps `key` gets; those that are changed on disk make another
+ * thing. */
+static int take_shared(struct local *local, const char *kind,
+                       int (*add)(const struct local *local, struct buffer *key, struct error *err),
                        const struct shared_maker *maker, struct shared **taken, struct error *err)
 {
     const struct make_context *context = maker->context;
     struct buffer key;
-    buffer_init(&key, 4 * FILE_PATH_SIZE);
-    int rc = buffer_format(&key, err, "%s %s", kind, local->folder);
-    for (; rc == 0 && *files != NULL; files++) {
-        char path[FILE_PATH_SIZE], stamp[FILE_STAMP_SIZE];
-        snprintf(path, sizeof path, "%s/%s", local->folder, *files);
-        file_stamp(path, stamp);
-        rc = buffer_format(&key, err, " %s", stamp);
-    }
+    buffer_init(&key, 8 * FILE_PATH_SIZE);
+    int rc = buffer_format(&key, err, "%s %s/%s", kind, local->folder, local->config.part);
+    if (rc == 0) rc = add(local, &key, err);
     if (rc == 0)
         rc = shared_take((struct span){key.data, key.size}, maker, context->cancel, taken, err);
     buffer_deinit(&key);
@@ -34,13 +59,32 @@ static int take_shared(struct local *local, const char *kind, const char *const 
     return rc;
 }
 
-/* A file of the folder, if it is there. */
+static int add_vocabulary(const struct local *local, struct buffer *key, struct error *err)
+{
+    static const char *const files[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
+                                        NULL};
+    return add_stamps(local, local->config.part, files, key, err);
+}
+
+static int add_weights(const struct local *local, struct buffer *key, struct error *err)
+{
+    static const char *const files[] = {"config.json", "model.safetensors",
+                                        "model.safetensors.index.json", NULL};
+    static const char *const modules[] = {"modules.json", NULL};
+    int rc = add_stamps(local, local->config.part, files, key, err);
+    if (rc == 0) rc = add_stamps(local, "", modules, key, err);
+    for (size_t i = 0; rc == 0 && i < local->config.n_dense; i++)
+        rc = add_stamps(local, local->config.dense[i].folder, files, key, err);
+    return rc;
+}
+
+/* A file of the model's part, if it is there. */
 static int read_optional(const struct local *local, const char *file, struct buffer *bytes,
                          struct error *err)
 {
     char path[FILE_PATH_SIZE];
     buffer_init(bytes, MAX_TOKENIZER);
-    snprintf(path, sizeof path, "%s/%s", local->folder, file);
+    path_of(local, local->config.part, file, path);
     return file_exists(path) ? file_read_whole(path, bytes, err) : 0;
 }
 
@@ -54,6 +98,8 @@ static int make_vocabulary(void *context, void **thing, struct error *err)
     const struct local *local = ((struct make_context *)context)->local;
     struct buffer json, text, config;
     struct tokenizer *tokenizer = NULL;
+    char folder[FILE_PATH_SIZE];
+    local_part_of(local, folder);
     buffer_init(&text, 0);
     buffer_init(&config, 0);
     int rc = read_optional(local, "tokenizer.json", &json, err);
@@ -61,7 +107,7 @@ static int make_vocabulary(void *context, void **thing, struct error *err)
     if (rc == 0 && json.size == 0) rc = read_optional(local, "tokenizer_config.json", &config, err);
     if (rc == 0 && json.size == 0 && text.size == 0)
         rc = error_set(err, ERROR_UNAVAILABLE, "no tokenizer.json and no vocab.txt in %.300s",
-                       local->folder);
+                       folder);
     struct tokenizer_files files = {bytes_of(&json), bytes_of(&text), bytes_of(&config)};
     if (rc == 0) rc = tokenizer_new(&files, &tokenizer, err);
     buffer_deinit(&json);
@@ -79,13 +125,39 @@ static void free_vocabulary(void *thing)
 struct loaded {
     const struct local_methods *methods;
     void *weights;
+    struct dense *dense; /* NULL: none */
+    uint64_t hash;       /* of both */
 };
 
 static void free_weights(void *thing)
 {
     struct loaded *loaded = thing;
     loaded->methods->free(loaded->weights);
+    dense_free(loaded->dense);
     memory_free(loaded);
+}
+
+/* What local_config_read could not know: of a static model the matrix says it. */
+static int check_dense(const struct local_config *config, size_t size, struct error *err)
+{
+    const struct local_dense *dense = &config->dense[0];
+    if (config->n_dense == 0 || dense->n_in == size) return 0;
+    return error_set(err, ERROR_CORRUPT,
+                     "%s/config.json: in_features: expected %zu, as the model gives, not %zu",
+                     dense->folder, size, dense->n_in);
+}
+
+static int load_weights(const struct make_context *make, struct loaded *loaded, struct error *err)
+{
+    const struct local *local = make->local;
+    int rc = loaded->methods->load(local, make->cancel, &loaded->weights, err);
+    if (rc != 0) return rc;
+    struct local_shape shape = loaded->methods->shape(loaded->weights);
+    loaded->hash = shape.hash;
+    rc = check_dense(&local->config, shape.size, err);
+    return rc == 0 ? dense_load(local->folder, &local->config, local->session->n_threads,
+                                make->cancel, &loaded->dense, &loaded->hash, err)
+                   : rc;
 }
 
 static int make_weights(void *context, void **thing, struct error *err)
@@ -95,7 +167,7 @@ static int make_weights(void *context, void **thing, struct error *err)
     *thing = NULL;
     if (loaded == NULL) return error_nomem(err);
     loaded->methods = make->local->methods;
-    int rc = loaded->methods->load(make->local, make->cancel, &loaded->weights, err);
+    int rc = load_weights(make, loaded, err);
     if (rc == 0) *thing = loaded;
     else free_weights(loaded);
     return rc;
@@ -111,14 +183,22 @@ void *local_weights_of(const struct local *local)
     return ((struct loaded *)shared_thing(local->weights))->weights;
 }
 
+const struct dense *local_dense_of(const struct local *local)
+{
+    return ((struct loaded *)shared_thing(local->weights))->dense;
+}
+
+uint64_t local_weights_hash(const struct local *local)
+{
+    return ((struct loaded *)shared_thing(local->weights))->hash;
+}
+
 int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err)
 {
-    static const char *const files[] = {"tokenizer.json", "vocab.txt", "tokenizer_config.json",
-                                        NULL};
     struct make_context context = {local, cancel};
     struct shared_maker maker = {make_vocabulary, free_vocabulary, &context};
     if (local->vocabulary != NULL) return 0;
-    return take_shared(local, "vocabulary", files, &maker, &local->vocabulary, err);
+    return take_shared(local, "vocabulary", add_vocabulary, &maker, &local->vocabulary, err);
 }
 
 /* Each token needs a row of the embedding matrix. */
@@ -143,8 +223,6 @@ static int check_dimensions(const struct local *local, struct error *err)
 
 int local_load(struct local *local, const struct cancel *cancel, struct error *err)
 {
-    static const char *const files[] = {"config.json", "model.safetensors",
-                                        "model.safetensors.index.json", NULL};
     struct make_context context = {local, cancel};
     struct shared_maker maker = {make_weights, free_weights, &context};
     char kind[40];
@@ -153,7 +231,7 @@ int local_load(struct local *local, const struct cancel *cancel, struct error *e
     if (rc != 0) return rc;
     snprintf(kind, sizeof kind, "weights %s %d", local_precision_name(local->precision),
              local->config.classifies);
-    rc = take_shared(local, kind, files, &maker, &local->weights, err);
+    rc = take_shared(local, kind, add_weights, &maker, &local->weights, err);
     if (rc == 0) rc = check_vocabulary(local, err);
     if (rc == 0) rc = check_dimensions(local, err);
     if (rc == 0) return 0;

@@ -5,17 +5,23 @@
 #ifndef LOCAL_RESOURCES_H
 #define LOCAL_RESOURCES_H
 
+#include "local/dense.h"
 #include "local/instance.h"
 
 /* Reads the vocabulary, or it and the weights, unless that has been done. ERROR_CORRUPT: a token
- * has no row; ERROR_INVALID: there are fewer dimensions than are asked for; errors of
- * tokenizer_new and methods->load. */
+ * has no row, or a module Dense does not fit; ERROR_INVALID: there are fewer dimensions than are
+ * asked for; errors of tokenizer_new, methods->load and dense_load. */
 int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err);
 int local_load(struct local *local, const struct cancel *cancel, struct error *err);
 void local_unload(struct local *local);
 
+/* The folder [FILE_PATH_SIZE] that config.json, tokenizer and weights lie in. */
+void local_part_of(const struct local *local, char *folder);
+
 /* What has been loaded. */
 const struct tokenizer *local_tokenizer(const struct local *local);
 void *local_weights_of(const struct local *local);
+const struct dense *local_dense_of(const struct local *local); /* NULL: there is none */
+uint64_t local_weights_hash(const struct local *local);        /* of both */
 
 #endif

@@ -1,6 +1,8 @@
 #include "local/safetensors.h"
 
+#include <float.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,9 +43,9 @@ struct type {
 /* All that the format knows (huggingface/safetensors, enum Dtype). */
 static const struct type types[] = {
     {"F32", TENSOR_FLOAT32, 32},  {"F16", TENSOR_FLOAT16, 16},  {"BF16", TENSOR_BFLOAT16, 16},
-    {"F64", TENSOR_OTHER, 64},    {"I64", TENSOR_OTHER, 64},    {"U64", TENSOR_OTHER, 64},
-    {"C64", TENSOR_OTHER, 64},    {"I32", TENSOR_OTHER, 32},    {"U32", TENSOR_OTHER, 32},
-    {"I16", TENSOR_OTHER, 16},    {"U16", TENSOR_OTHER, 16},    {"I8", TENSOR_OTHER, 8},
+    {"F64", TENSOR_FLOAT64, 64},  {"I64", TENSOR_INT64, 64},    {"U64", TENSOR_OTHER, 64},
+    {"C64", TENSOR_OTHER, 64},    {"I32", TENSOR_INT32, 32},    {"U32", TENSOR_OTHER, 32},
+    {"I16", TENSOR_OTHER, 16},    {"U16", TENSOR_OTHER, 16},    {"I8", TENSOR_INT8, 8},
     {"U8", TENSOR_OTHER, 8},      {"BOOL", TENSOR_OTHER, 8},    {"F8_E4M3", TENSOR_OTHER, 8},
     {"F8_E5M2", TENSOR_OTHER, 8}, {"F8_E8M0", TENSOR_OTHER, 8}, {"F8_E4M3FNUZ", TENSOR_OTHER, 8},
     {"F6_E3M2", TENSOR_OTHER, 6}, {"F6_E2M3", TENSOR_OTHER, 6}, {"F8_E5M2FNUZ", TENSOR_OTHER, 8},
@@ -471,44 +473,116 @@ static float from_half(uint16_t half)
     return from_bits(sign | (small_bits & is_small) | (normal & ~is_small));
 }
 
-/* The narrow numbers lie in the upper half of where the wide ones go: what is written never reaches
+/* Bytes of an element; 0: of a type that is not read. */
+static size_t width_of(enum tensor_type type)
+{
+    static const size_t widths[] = {
+        [TENSOR_FLOAT32] = 4, [TENSOR_FLOAT16] = 2, [TENSOR_BFLOAT16] = 2, [TENSOR_FLOAT64] = 8,
+        [TENSOR_INT8] = 1,    [TENSOR_INT32] = 4,   [TENSOR_INT64] = 8,    [TENSOR_OTHER] = 0};
+    return widths[type];
+}
+
+/* Elements that lie between narrow numbers and where they go. */
+enum { BLOCK = 512 };
+
+static void widen_halves(float *values, const void *narrow, size_t n, enum tensor_type type)
+{
+    uint16_t block[BLOCK];
+    memcpy(block, narrow, n * sizeof *block);
+    if (type == TENSOR_FLOAT16)
+        for (size_t j = 0; j < n; j++) values[j] = from_half(block[j]);
+    else
+        for (size_t j = 0; j < n; j++) values[j] = from_bits((uint32_t)block[j] << 16);
+}
+
+static void widen_bytes(float *values, const void *narrow, size_t n)
+{
+    int8_t block[BLOCK];
+    memcpy(block, narrow, n);
+    for (size_t j = 0; j < n; j++) values[j] = block[j];
+}
+
+/* The narrow numbers lie in the upper part of where the wide ones go: what is written never reaches
  * what is still to be read. */
 static void widen(float *values, size_t n, enum tensor_type type)
 {
-    uint16_t block[512];
-    const unsigned char *narrow = (const unsigned char *)(values + n) - n * sizeof *block;
-    const size_t most = sizeof block / sizeof *block;
-    for (size_t i = 0; i < n; i += most) {
-        size_t count = n - i < most ? n - i : most;
-        memcpy(block, narrow + i * sizeof *block, count * sizeof *block);
-        if (type == TENSOR_FLOAT16)
-            for (size_t j = 0; j < count; j++) values[i + j] = from_half(block[j]);
-        else
-            for (size_t j = 0; j < count; j++) values[i + j] = from_bits((uint32_t)block[j] << 16);
+    size_t width = width_of(type);
+    const unsigned char *narrow = (const unsigned char *)(values + n) - n * width;
+    for (size_t i = 0; i < n; i += BLOCK) {
+        size_t count = n - i < BLOCK ? n - i : BLOCK;
+        if (type == TENSOR_INT8) widen_bytes(values + i, narrow + i, count);
+        else widen_halves(values + i, narrow + i * width, count, type);
     }
+}
+
+static int read_bytes(const struct safetensors *safetensors, const struct tensor *tensor,
+                      uint64_t first, size_t n, void *bytes, struct error *err)
+{
+    const struct shard *shard = &safetensors->shards[tensor->file];
+    size_t width = width_of(tensor->type);
+    int rc = file_read(&shard->file, tensor->offset + first * width, bytes, n * width, err);
+    if (rc != 0) error_context(err, "%.200s", shard->name);
+    return rc;
+}
+
+/* Rounded: what is beyond float32 becomes infinite. */
+static int read_doubles(const struct safetensors *safetensors, const struct tensor *tensor,
+                        uint64_t first, size_t n, float *values, struct error *err)
+{
+    double block[BLOCK];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i += BLOCK) {
+        size_t count = n - i < BLOCK ? n - i : BLOCK;
+        rc = read_bytes(safetensors, tensor, first + i, count, block, err);
+        for (size_t j = 0; rc == 0 && j < count; j++)
+            values[i + j] = fabs(block[j]) > (double)FLT_MAX ? INFINITY : (float)block[j];
+    }
+    return rc;
+}
+
+static int check_read(const struct safetensors *safetensors, const struct tensor *tensor,
+                      int is_known, const char *expected, uint64_t first, size_t n,
+                      struct error *err)
+{
+    const struct shard *shard = &safetensors->shards[tensor->file];
+    if (!is_known)
+        return error_set(err, ERROR_UNAVAILABLE, "%.200s: tensor %.100s is of type %s, expected %s",
+                         shard->name, tensor->name, tensor->type_name, expected);
+    if (first > tensor->n_elements || n > tensor->n_elements - first)
+        return error_set(err, ERROR_CORRUPT,
+                         "%.200s: tensor %.100s has %" PRIu64 " elements, not %" PRIu64 " and %zu",
+                         shard->name, tensor->name, tensor->n_elements, first, n);
+    return 0;
 }
 
 int safetensors_read(const struct safetensors *safetensors, const struct tensor *tensor,
                      uint64_t first, size_t n, float *values, struct error *err)
 {
-    const struct shard *shard = &safetensors->shards[tensor->file];
-    if (tensor->type == TENSOR_OTHER)
-        return error_set(err, ERROR_UNAVAILABLE,
-                         "%.200s: tensor %.100s is of type %s, expected F32, F16 or BF16",
-                         shard->name, tensor->name, tensor->type_name);
-    if (first > tensor->n_elements || n > tensor->n_elements - first)
-        return error_set(err, ERROR_CORRUPT,
-                         "%.200s: tensor %.100s has %" PRIu64 " elements, not %" PRIu64 " and %zu",
-                         shard->name, tensor->name, tensor->n_elements, first, n);
-    if (n == 0) return 0;
-    size_t width = tensor->type == TENSOR_FLOAT32 ? sizeof *values : sizeof(uint16_t);
+    size_t width = width_of(tensor->type);
+    int rc = check_read(safetensors, tensor, tensor->type <= TENSOR_INT8,
+                        "F32, F16, BF16, F64 or I8", first, n, err);
+    if (rc != 0 || n == 0) return rc;
+    if (tensor->type == TENSOR_FLOAT64)
+        return read_doubles(safetensors, tensor, first, n, values, err);
     unsigned char *end = (unsigned char *)(values + n);
-    int rc =
-        file_read(&shard->file, tensor->offset + first * width, end - n * width, n * width, err);
-    if (rc != 0) {
-        error_context(err, "%.200s", shard->name);
-        return rc;
+    rc = read_bytes(safetensors, tensor, first, n, end - n * width, err);
+    if (rc == 0 && tensor->type != TENSOR_FLOAT32) widen(values, n, tensor->type);
+    return rc;
+}
+
+int safetensors_read_integers(const struct safetensors *safetensors, const struct tensor *tensor,
+                              uint64_t first, size_t n, int64_t *values, struct error *err)
+{
+    int is_wide = tensor->type == TENSOR_INT64;
+    int rc = check_read(safetensors, tensor, is_wide || tensor->type == TENSOR_INT32, "I32 or I64",
+                        first, n, err);
+    if (rc != 0 || n == 0) return rc;
+    int32_t block[BLOCK];
+    if (is_wide) return read_bytes(safetensors, tensor, first, n, values, err);
+    for (size_t i = 0; rc == 0 && i < n; i += BLOCK) {
+        size_t count = n - i < BLOCK ? n - i : BLOCK;
+        rc = read_bytes(safetensors, tensor, first + i, count, block, err);
+        for (size_t j = 0; rc == 0 && j < count; j++) values[i + j] = block[j];
     }
-    if (tensor->type != TENSOR_FLOAT32) widen(values, n, tensor->type);
-    return 0;
+    return rc;
 }

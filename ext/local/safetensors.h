@@ -23,7 +23,16 @@
 
 #define TENSOR_MAX_DIMENSIONS 4
 
-enum tensor_type { TENSOR_FLOAT32, TENSOR_FLOAT16, TENSOR_BFLOAT16, TENSOR_OTHER };
+enum tensor_type {
+    TENSOR_FLOAT32,
+    TENSOR_FLOAT16,
+    TENSOR_BFLOAT16,
+    TENSOR_FLOAT64,
+    TENSOR_INT8,
+    TENSOR_INT32,
+    TENSOR_INT64,
+    TENSOR_OTHER
+};
 
 struct tensor {
     const char *name;
@@ -46,14 +55,18 @@ void safetensors_close(struct safetensors *safetensors); /* accepts NULL */
 /* Bytes of all its files. */
 uint64_t safetensors_bytes(const struct safetensors *safetensors);
 
-/* The tensor of that name; NULL: there is none. Tensors of a type other than the three, or of more
+/* The tensor of that name; NULL: there is none. Those of a type that is not above, or of more
  * dimensions than there is room for, are TENSOR_OTHER: found, and not to be read. Borrowed. */
 const struct tensor *safetensors_find(const struct safetensors *safetensors, const char *name);
 
-/* Elements first .. first + n - 1 in row-major order, as float32 (exact: the other types are
- * narrower; infinities and NaN as they are). Several threads may read at once; nothing is
- * allocated. ERROR_UNAVAILABLE, ERROR_CORRUPT: elements that it does not have. */
+/* Elements first .. first + n - 1 in row-major order, as float32: floats and int8, exactly but for
+ * float64, which is rounded (infinities and NaN as they are). Several threads may read at once;
+ * nothing is allocated. ERROR_UNAVAILABLE, ERROR_CORRUPT: elements that it does not have. */
 int safetensors_read(const struct safetensors *safetensors, const struct tensor *tensor,
                      uint64_t first, size_t n, float *values, struct error *err);
+
+/* The same of a tensor of int32 or int64. */
+int safetensors_read_integers(const struct safetensors *safetensors, const struct tensor *tensor,
+                              uint64_t first, size_t n, int64_t *values, struct error *err);
 
 #endif

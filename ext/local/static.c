@@ -1,34 +1,53 @@
 #include "local/static.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "local/loading.h"
 #include "local/overlong.h"
 #include "local/resources.h"
 
 struct static_vectors {
-    size_t n_rows, dimensions;
+    size_t n_rows, dimensions, n_tokens;
     const float *rows;       /* [n_rows, dimensions] */
-    const float *importance; /* [n_rows] what each row is multiplied by; NULL: 1 */
+    const int64_t *mapping;  /* [n_tokens] each token's row; NULL: its number */
+    const float *importance; /* [n_tokens] what its row is multiplied by; NULL: 1 */
     struct loading_block block;
 };
 
 /* ---- weights --------------------------------------------------------------------------------- */
+
+static void plan_importance(struct loading *loading, struct static_vectors *vectors)
+{
+    size_t shape[2];
+    int is_matrix = loading_shape(loading, "weights", shape);
+    vectors->importance = is_matrix ? loading_floats(loading, "weights", vectors->n_tokens, 1)
+                                    : loading_floats(loading, "weights", 0, vectors->n_tokens);
+}
 
 static void plan_vectors(struct loading *loading, void *context)
 {
     struct static_vectors *vectors = context;
     const char *name = loading_has(loading, "embedding.weight") ? "embedding.weight" : "embeddings";
     size_t shape[2] = {0, 0};
-    if (loading_has(loading, "mapping"))
-        loading_refuse(loading,
-                       "model.safetensors has a tensor mapping: static vectors that tokens "
-                       "share are not known here");
     loading_shape(loading, name, shape);
-    vectors->n_rows = shape[0];
+    vectors->n_rows = vectors->n_tokens = shape[0];
     vectors->dimensions = shape[1];
-    vectors->rows = loading_floats(loading, name, shape[0], shape[1]);
-    if (loading_has(loading, "weights"))
-        vectors->importance = loading_floats(loading, "weights", 0, shape[0]);
+    vectors->rows = loading_codes(loading, name, shape[0], shape[1]);
+    if (loading_has(loading, "mapping")) {
+        vectors->n_tokens = loading_length(loading, "mapping");
+        vectors->mapping = loading_integers(loading, "mapping", vectors->n_tokens);
+    }
+    if (loading_has(loading, "weights")) plan_importance(loading, vectors);
+}
+
+static int check_mapping(const struct static_vectors *vectors, struct error *err)
+{
+    for (size_t i = 0; vectors->mapping != NULL && i < vectors->n_tokens; i++)
+        if (vectors->mapping[i] < 0 || (uint64_t)vectors->mapping[i] >= vectors->n_rows)
+            return error_set(err, ERROR_CORRUPT,
+                             "tensor mapping: token %zu has row %lld, and there are %zu", i,
+                             (long long)vectors->mapping[i], vectors->n_rows);
+    return 0;
 }
 
 static void free_vectors(void *weights)
@@ -46,8 +65,10 @@ static int load_vectors(const struct local *local, const struct cancel *cancel, 
     struct loading_plan plan = {plan_vectors, vectors, local_kernels_chosen()};
     *weights = NULL;
     if (vectors == NULL) return error_nomem(err);
-    int rc =
-        loading_run(local->folder, &plan, local->session->n_threads, cancel, &vectors->block, err);
+    char folder[FILE_PATH_SIZE];
+    local_part_of(local, folder);
+    int rc = loading_run(folder, &plan, local->session->n_threads, cancel, &vectors->block, err);
+    if (rc == 0) rc = check_mapping(vectors, err);
     if (rc == 0) *weights = vectors;
     else free_vectors(vectors);
     return rc;
@@ -56,7 +77,7 @@ static int load_vectors(const struct local *local, const struct cancel *cancel, 
 static struct local_shape shape(const void *weights)
 {
     const struct static_vectors *vectors = weights;
-    return (struct local_shape){vectors->n_rows, vectors->dimensions};
+    return (struct local_shape){vectors->n_tokens, vectors->dimensions, vectors->block.hash};
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -68,16 +89,16 @@ static int tokenize(const struct local_call *call, struct span text, struct toke
     const struct local *local = call->local;
     const struct tokenizer *tokenizer = local_tokenizer(local);
     struct tokenizer_request request = {.text = text, .without_special = 1, .cancel = call->cancel};
-    int64_t unknown = tokenizer_unknown(tokenizer);
+    int64_t unknown = local->config.keeps_unknown ? -1 : tokenizer_unknown(tokenizer);
     size_t first = tokens->n, n = first, limit = local->config.max_tokens;
     int rc = tokenizer_encode(tokenizer, &request, tokens, NULL, err);
     if (rc != 0) return rc;
     for (size_t i = first; i < tokens->n; i++)
         if ((int64_t)tokens->ids[i] != unknown) tokens->ids[n++] = tokens->ids[i];
-    size_t n_known = n - first;
-    tokens->n = n_known > limit ? first + limit : n;
+    int is_long = limit > 0 && n - first > limit;
+    tokens->n = is_long ? first + limit : n;
     request.max_tokens = limit;
-    return n_known > limit ? local_overlong(call, &request, err) : 0;
+    return is_long ? local_overlong(call, &request, err) : 0;
 }
 
 /* The mean of the vectors of a text's tokens. */
@@ -86,7 +107,8 @@ static void average(const struct static_vectors *vectors, const struct local_tex
     size_t n = vectors->dimensions;
     for (size_t i = 0; i < text->n_tokens; i++) {
         size_t id = text->ids[i];
-        const float *row = vectors->rows + id * n;
+        size_t number = vectors->mapping == NULL ? id : (size_t)vectors->mapping[id];
+        const float *row = vectors->rows + number * n;
         float weight = vectors->importance == NULL ? 1 : vectors->importance[id];
         for (size_t j = 0; j < n; j++) text->result[j] += row[j] * weight;
     }

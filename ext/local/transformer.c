@@ -1,5 +1,6 @@
 #include "local/transformer.h"
 
+#include "base/file.h"
 #include "local/batch.h"
 #include "local/overlong.h"
 #include "local/resources.h"
@@ -8,8 +9,10 @@ static int load_weights(const struct local *local, const struct cancel *cancel, 
                         struct error *err)
 {
     struct local_weights *loaded;
-    int rc = local_weights_load(local->folder, &local->config, local->precision,
-                                local->session->n_threads, cancel, &loaded, err);
+    char folder[FILE_PATH_SIZE];
+    local_part_of(local, folder);
+    int rc = local_weights_load(folder, &local->config, local->precision, local->session->n_threads,
+                                cancel, &loaded, err);
     *weights = loaded;
     return rc;
 }
@@ -24,7 +27,8 @@ static struct local_shape shape(const void *weights)
 {
     const struct local_config *config = &((const struct local_weights *)weights)->config;
     return (struct local_shape){config->vocabulary_size,
-                                config->classifies ? 1 : config->dimensions};
+                                config->classifies ? 1 : config->hidden_size,
+                                ((const struct local_weights *)weights)->block.hash};
 }
 
 static int tokenize(const struct local_call *call, struct span text, struct tokens *tokens,
@@ -35,6 +39,7 @@ static int tokenize(const struct local_call *call, struct span text, struct toke
         .text = call->query != NULL ? *call->query : text,
         .pair = call->query != NULL ? &text : NULL,
         .max_tokens = local->config.max_tokens,
+        .lowers_case = local->config.lowers_case,
         .cancel = call->cancel,
     };
     int is_truncated = 0;

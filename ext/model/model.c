@@ -289,6 +289,15 @@ int model_tokenize(struct model *model, struct span text, const struct cancel *c
     return model->methods->tokenize(model, text, cancel, ids, tokens, err);
 }
 
+int model_fingerprint(struct model *model, const struct cancel *cancel, uint64_t *fingerprint,
+                      struct error *err)
+{
+    *fingerprint = 0;
+    return model->methods->fingerprint == NULL
+               ? 0
+               : model->methods->fingerprint(model, cancel, fingerprint, err);
+}
+
 void model_free(struct model *model)
 {
     if (model != NULL) model->methods->free(model);

@@ -127,6 +127,11 @@ struct model_methods {
      * only tokens->n is written. NULL: the model has none. */
     int (*tokenize)(struct model *model, struct span text, const struct cancel *cancel, int ids,
                     struct model_tokens *tokens, struct error *err);
+    /* What its embeddings follow from beside its name and the text, as one number that is the same
+     * on every machine and may be stored: weights, vocabulary, configuration. Reads what is not in
+     * memory yet. NULL: the name says it all. */
+    int (*fingerprint)(struct model *model, const struct cancel *cancel, uint64_t *fingerprint,
+                       struct error *err);
     void (*free)(struct model *model);
 };
 
@@ -138,6 +143,9 @@ struct model {
     size_t batch_size; /* texts that it takes in one request, 1 or more */
     size_t max_tokens; /* of a text, special ones included; 0: not known, or no limit */
     int is_listwise;   /* its scores are places among the documents of a call: one alone has none */
+    /* [role] what goes before a text, as the model's own files say; owned by the model; NULL: they
+     * do not say. Put there by the caller. */
+    const char *prompts[2];
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space
@@ -164,6 +172,10 @@ int model_rerank(struct model *model, const struct model_candidates *candidates,
  * model_check_text, but for an empty text. */
 int model_tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
                    struct model_tokens *tokens, struct error *err);
+
+/* 0 for a model without one. */
+int model_fingerprint(struct model *model, const struct cancel *cancel, uint64_t *fingerprint,
+                      struct error *err);
 
 /* Accepts NULL. */
 void model_free(struct model *model);

@@ -13,9 +13,12 @@ void embedded_fingerprint(const struct store_state *state, char out[EMBEDDED_FIN
 {
     /* Indexes of early versions know their model's name alone. */
     const char *identity = state->identity[0] != '\0' ? state->identity : state->model;
-    if (state->fit == 0) snprintf(out, EMBEDDED_FINGERPRINT_SIZE, "%s", identity);
-    else
-        snprintf(out, EMBEDDED_FINGERPRINT_SIZE, "%s fit %016llx", identity,
+    size_t used = (size_t)snprintf(out, EMBEDDED_FINGERPRINT_SIZE, "%s", identity);
+    if (state->fingerprint != 0)
+        used += (size_t)snprintf(out + used, EMBEDDED_FINGERPRINT_SIZE - used, " %016llx",
+                                 (unsigned long long)state->fingerprint);
+    if (state->fit != 0)
+        snprintf(out + used, EMBEDDED_FINGERPRINT_SIZE - used, " fit %016llx",
                  (unsigned long long)state->fit);
 }
 

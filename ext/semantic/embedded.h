@@ -20,10 +20,10 @@
 #include "semantic/table.h"
 
 #define EMBEDDED_HASH_SIZE 17
-#define EMBEDDED_FINGERPRINT_SIZE (sizeof((struct store_state *)NULL)->identity + 24)
+#define EMBEDDED_FINGERPRINT_SIZE (sizeof((struct store_state *)NULL)->identity + 48)
 
-/* What all vectors of an index have in common, in words: what its model's name stands for, and the
- * fit, of a model that was fitted. */
+/* What all vectors of an index have in common, in words: what its model's name stands for, what
+ * that was made of, and the fit, of a model that was fitted. */
 void embedded_fingerprint(const struct store_state *state, char out[EMBEDDED_FINGERPRINT_SIZE]);
 
 /* `hash`: of the text, as X_rows has it. */

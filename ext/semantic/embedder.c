@@ -82,6 +82,14 @@ static int load_fitted(struct semantic_table *table, const struct store_state *s
     return rc;
 }
 
+int semantic_store_fingerprint(struct semantic_table *table, struct catalog_entry *entry,
+                               struct error *err)
+{
+    uint64_t now;
+    int rc = catalog_entry_fingerprint(entry, &table->connection->cancel, &now, err);
+    return rc == 0 ? store_set(&table->store, "fingerprint", (int64_t)now, err) : rc;
+}
+
 int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err)
 {
     struct catalog_entry *entry;
@@ -89,7 +97,11 @@ int semantic_store_identity(struct semantic_table *table, const char *name, stru
     int rc = catalog_find(table->connection->catalog, name, MODEL_EMBED, &entry, err);
     if (rc != 0) return rc;
     catalog_entry_identity(entry, identity, sizeof identity);
-    return store_set_text(&table->store, "identity", identity, err);
+    rc = store_set_text(&table->store, "identity", identity, err);
+    if (rc != 0) return rc;
+    return catalog_entry_model(entry)->methods->fingerprint == NULL
+               ? semantic_store_fingerprint(table, entry, err)
+               : store_set_text(&table->store, "fingerprint", NULL, err);
 }
 
 int semantic_store_reranker(struct semantic_table *table, struct error *err)
@@ -132,8 +144,30 @@ static int check_identity(const struct semantic_table *table, const struct store
                      state->model, state->identity, identity, table->store.name, table->store.name);
 }
 
+int semantic_check_fingerprint(struct semantic_table *table, const struct store_state *state,
+                               struct catalog_entry *entry, struct error *err)
+{
+    uint64_t now;
+    if (!state->has_fingerprint) return 0;
+    int rc = catalog_entry_fingerprint(entry, &table->connection->cancel, &now, err);
+    if (rc != 0 || now == state->fingerprint) return rc;
+    return error_set(err, ERROR_INVALID,
+                     "%s is not what it was when the index was made: its weights, tokenizer, "
+                     "configuration or document_prefix are others (fingerprint %016llx, not "
+                     "%016llx): bring them back, or INSERT INTO %s(%s) VALUES ('rebuild')",
+                     state->model, (unsigned long long)now, (unsigned long long)state->fingerprint,
+                     table->store.name, table->store.name);
+}
+
 int semantic_embedder(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err)
+{
+    int rc = semantic_named_model(table, state, entry, fitted, err);
+    return rc == 0 ? semantic_check_fingerprint(table, state, *entry, err) : rc;
+}
+
+int semantic_named_model(struct semantic_table *table, const struct store_state *state,
+                         struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
     struct catalog *catalog = table->connection->catalog;
     *fitted = NULL;
@@ -179,7 +213,7 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
     int rc = semantic_find_model(table, table->reranker_name, MODEL_RERANK, entry, err);
     if (rc == ERROR_INVALID && !table->innocuous) return reranker_not_registered(table, err);
     if (rc != 0 || state->fit == 0 || strcmp(table->reranker_name, state->model) != 0) return rc;
-    return semantic_embedder(table, state, &embedder, fitted, err);
+    return semantic_named_model(table, state, &embedder, fitted, err);
 }
 
 /* The row's own copy of its embedding [dimensions]. */
@@ -299,5 +333,5 @@ int semantic_check_fitted(struct semantic_table *table, struct error *err)
     if (rc != 0 || state.fit == 0) return rc;
     model_free(table->fitted);
     table->fitted = NULL;
-    return semantic_embedder(table, &state, &entry, &fitted, err);
+    return semantic_named_model(table, &state, &entry, &fitted, err);
 }

@@ -17,14 +17,30 @@ int semantic_is_innocuous(struct semantic_table *table, int *innocuous, struct e
 int semantic_find_model(const struct semantic_table *table, const char *name, enum model_task task,
                         struct catalog_entry **entry, struct error *err);
 
-/* The embedder of this index: its catalog entry, and the fitted model if state->fit says so (else
- * *fitted = NULL; borrowed from the table until the next call). ERROR_INVALID, with the cure, when
- * the option names another model now than the one the index was made by. */
+/* The model of this index by its name: its catalog entry, and the fitted model if state->fit says
+ * so (else *fitted = NULL; borrowed from the table until the next call). ERROR_INVALID, with the
+ * cure, when the option names another model now than the one the index was made by. */
+int semantic_named_model(struct semantic_table *table, const struct store_state *state,
+                         struct catalog_entry **entry, struct model **fitted, struct error *err);
+
+/* 0 if that model makes the vectors that it made when the index was made, so far as is known;
+ * ERROR_INVALID, with the cure, when its weights, vocabulary, configuration or prefix for documents
+ * are others now. Reads the weights of a local model, unless they are in memory. */
+int semantic_check_fingerprint(struct semantic_table *table, const struct store_state *state,
+                               struct catalog_entry *entry, struct error *err);
+
+/* Both: for whoever is to embed a text now. */
 int semantic_embedder(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
-/* Stores what the model of that name stands for, for semantic_embedder to compare with. */
+/* Stores what the model of that name stands for, for semantic_named_model to compare with; and for
+ * semantic_check_fingerprint that what it was made of is not known, or, where a name says all, the
+ * prefix. */
 int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err);
+
+/* Stores what the model is made of, whose weights are in memory. */
+int semantic_store_fingerprint(struct semantic_table *table, struct catalog_entry *entry,
+                               struct error *err);
 
 /* Stores what the reranker's name stands for, if it is a name of the user's: for the error where it
  * is not registered. */

@@ -143,8 +143,10 @@ static int settle(struct semantic_table *table, const struct store_state *state,
     return rc;
 }
 
+/* `embedder` made the vectors; NULL: none did. */
 static int write_rows(struct semantic_table *table, struct store_state *state,
-                      struct pending_row *const *rows, size_t n_rows, struct error *err)
+                      struct catalog_entry *embedder, struct pending_row *const *rows,
+                      size_t n_rows, struct error *err)
 {
     struct store *store = &table->store;
     if (n_rows == 0) return 0;
@@ -153,7 +155,12 @@ static int write_rows(struct semantic_table *table, struct store_state *state,
     for (size_t i = 0; i < n_rows; i++) changes[i] = pending_change(rows[i]);
     int rc = store_check_changes(state, changes, n_rows, err);
     if (rc == 0) rc = store_write_begin(store, state, store_hash_changes(changes, n_rows, 0), err);
-    if (rc == 0) rc = store_write_end(store, store_write_rows(store, state, changes, n_rows, err));
+    if (rc == 0) {
+        if (embedder != NULL && !state->has_fingerprint)
+            rc = semantic_store_fingerprint(table, embedder, err);
+        if (rc == 0) rc = store_write_rows(store, state, changes, n_rows, err);
+        rc = store_write_end(store, rc);
+    }
     memory_free(changes);
     return rc;
 }
@@ -182,13 +189,14 @@ static int settle_all(struct semantic_table *table, const struct store_state *st
 
 /* A text that the model refuses is one row without a vector, and no failure of the transaction. */
 static int embed(struct semantic_table *table, const struct store_state *state,
-                 struct pending_row *const *texts, size_t n_texts, struct error *err)
+                 struct pending_row *const *texts, size_t n_texts, struct catalog_entry **embedder,
+                 struct error *err)
 {
-    struct catalog_entry *entry;
     struct model *fitted;
+    *embedder = NULL;
     if (n_texts == 0) return 0;
-    int rc = semantic_embedder(table, state, &entry, &fitted, err);
-    if (rc == 0) rc = semantic_try_rows(table, entry, fitted, texts, n_texts, err);
+    int rc = semantic_embedder(table, state, embedder, &fitted, err);
+    if (rc == 0) rc = semantic_try_rows(table, *embedder, fitted, texts, n_texts, err);
     for (size_t i = 0; rc == 0 && i < n_texts; i++) texts[i]->fit = state->fit;
     return rc;
 }
@@ -200,10 +208,11 @@ static int flush(struct semantic_table *table, struct store_state *state, struct
     size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
     struct pending_row **rows = memory_alloc(n, sizeof *rows);
     struct pending_row **texts = memory_alloc(n, sizeof *texts);
+    struct catalog_entry *embedder = NULL;
     int rc = rows == NULL || texts == NULL ? error_nomem(err) : 0;
     if (rc == 0) rc = settle_all(table, state, rows, n, &n_rows, texts, &n_texts, err);
-    if (rc == 0) rc = embed(table, state, texts, n_texts, err);
-    if (rc == 0) rc = write_rows(table, state, rows, n_rows, err);
+    if (rc == 0) rc = embed(table, state, texts, n_texts, &embedder, err);
+    if (rc == 0) rc = write_rows(table, state, embedder, rows, n_rows, err);
     memory_free(rows);
     memory_free(texts);
     if (rc == 0) pending_flushed(pending);

@@ -4,6 +4,13 @@
 
 #include "base/memory.h"
 
+int pending_any_vector(const struct pending_row *rows, size_t n_rows)
+{
+    size_t i = 0;
+    while (i < n_rows && rows[i].vector == NULL) i++;
+    return i < n_rows;
+}
+
 void pending_row_deinit(struct pending_row *row)
 {
     memory_free(row->text);

@@ -49,6 +49,9 @@ int pending_take_text(struct pending_row *row, const struct buffer *text, const 
 /* Notes why the row's text cannot be embedded. ERROR_NOMEM. */
 int pending_refuse(struct pending_row *row, const struct error *why, struct error *err);
 
+/* Whether one of the rows has a vector. */
+int pending_any_vector(const struct pending_row *rows, size_t n_rows);
+
 /* Frees what the row owns. */
 void pending_row_deinit(struct pending_row *row);
 

@@ -152,8 +152,9 @@ static int read_model(struct status_cursor *cursor, int *fittable, struct error 
     if (rc != 0) return excuse(cursor, rc, &why, err);
     cursor->has_state = 1;
     set_number(cursor, STATUS_DIMENSIONS, (int64_t)cursor->state.dimensions);
-    rc = semantic_embedder(index, &cursor->state, &entry, &fitted, &why);
+    rc = semantic_named_model(index, &cursor->state, &entry, &fitted, &why);
     if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
+    if (rc == 0) rc = semantic_check_fingerprint(index, &cursor->state, entry, &why);
     rc = excuse(cursor, rc, &why, err);
     if (rc == 0 && cursor->state.fit != 0) rc = ask(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);
     if (cursor->numbers[STATUS_FITTED_ON] <= 0) cursor->known &= ~(1u << STATUS_FITTED_ON);

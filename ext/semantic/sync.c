@@ -161,7 +161,7 @@ static int choose_model(struct semantic_sync *sync, const struct store_state *st
 {
     struct semantic_table *table = sync->table;
     struct model *fitted;
-    if (kind != SYNC_REBUILD) return semantic_embedder(table, state, &sync->entry, &fitted, err);
+    if (kind != SYNC_REBUILD) return semantic_named_model(table, state, &sync->entry, &fitted, err);
     const char *name = table->config.model != NULL ? table->config.model : state->model;
     return semantic_find_model(table, name, MODEL_EMBED, &sync->entry, err);
 }
@@ -361,18 +361,19 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     struct catalog_entry *entry = sync->entry;
     struct model *fitted = NULL;
     size_t n_ids = 0;
-    uint64_t before = 0;
     free_batch(sync);
     int rc = store_read_state(&table->store, &state, err);
     if (rc == 0 && sync->fit && sync->fitted == NULL) {
         progress_enter(sync->progress, PROGRESS_FITTING);
         rc = semantic_fit(table, entry, (uint64_t)sync->n_readable, &sync->fitted, err);
     }
-    if (rc == 0 && !sync->clear) rc = semantic_embedder(table, &state, &entry, &fitted, err);
+    if (rc == 0 && !sync->clear) rc = semantic_named_model(table, &state, &entry, &fitted, err);
     progress_enter(sync->progress, PROGRESS_EMBEDDING);
     if (rc == 0) rc = collect_rows(sync, &n_ids, err);
+    if (rc == 0 && !sync->clear && sync->n_rows > 0)
+        rc = semantic_check_fingerprint(table, &state, entry, err);
     if (rc != 0) return rc;
-    before = catalog_entry_requests(entry);
+    uint64_t before = catalog_entry_requests(entry);
     rc = embed_batch(sync, entry, sync->fit ? sync->fitted : fitted, err);
     if (rc == 0) rc = note_refusal(sync, err);
     if (rc == 0) sync->n_collected += n_ids;
@@ -505,6 +506,7 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
     if (rc == 0) rc = store_fit(sync, batch, err);
     if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
     if (rc == 0) rc = semantic_store_identity(table, name, err);
+    state->has_fingerprint = 0;
     if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)batch->dimensions, err);
     state->dimensions = batch->dimensions;
     return rc;
@@ -517,6 +519,8 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
     /* Keys go with their rows; texts of an index without content stay. */
     enum store_change_kind kind = store->keeps_keys ? STORE_DELETE : STORE_FORGET;
     int rc = batch->is_new_model ? store_new_model(sync, state, batch, err) : 0;
+    if (rc == 0 && !state->has_fingerprint && pending_any_vector(sync->rows, sync->n_rows))
+        rc = semantic_store_fingerprint(sync->table, sync->entry, err);
     if (rc == 0 && !sync->started)
         rc = store_delete_rows(store, state, sync->gone.items, sync->gone.n, kind, err);
     if (rc == 0 && !sync->started)

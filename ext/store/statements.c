@@ -28,7 +28,7 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_MODEL_BYTES] = "SELECT sum(length(bytes)) FROM " X_MODEL,
     [STORE_FITTED_ON] = "SELECT value FROM " X_CONFIG " WHERE key = 'fitted_on'",
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG
-                   " WHERE key IN ('created', 'dimensions', 'failures', 'fit', "
+                   " WHERE key IN ('created', 'dimensions', 'failures', 'fingerprint', 'fit', "
                    "'format', 'generation', 'identity', 'model', 'partitions')",
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",

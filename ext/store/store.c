@@ -85,6 +85,10 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         if (strcmp(key, "created") == 0) state->created = value;
         if (strcmp(key, "dimensions") == 0) dimensions = value;
         if (strcmp(key, "failures") == 0) state->keeps_failures = value == 1;
+        if (strcmp(key, "fingerprint") == 0) {
+            state->fingerprint = (uint64_t)value;
+            state->has_fingerprint = sqlite3_column_type(statement, 1) == SQLITE_INTEGER;
+        }
         if (strcmp(key, "fit") == 0) state->fit = value;
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "generation") == 0) state->generation = value;

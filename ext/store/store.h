@@ -9,6 +9,7 @@
  *       'generation' (a number, another after each write of rows),
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
+ *       'fingerprint' (of what made the vectors; 0: its name says all; none or NULL: not known),
  *       'created' (a number, another for each index of the file; 0 or none: not known),
  *       'fit' (id of the fitted model; 0: none), 'fitted_on' (how many rows; 0 or none: not known),
  *       'failures' (1: there is X_failures), 'keyed' (1: there is X_keys),
@@ -75,14 +76,16 @@
 /* What X_config says now. Read anew for each search and each write: another connection may have
  * changed it. */
 struct store_state {
-    size_t dimensions;  /* 0: no vector yet */
-    int64_t fit;        /* 0: the model has not been fitted */
-    int64_t generation; /* of all rows; 0: none was written */
-    int64_t partitions; /* of the partitions; 0: there are none */
-    int64_t created;    /* see struct store */
-    int keeps_failures; /* there is X_failures */
-    char model[256];    /* the full name of the model that made the vectors */
-    char identity[300]; /* the "provider:model" that it stood for; "": not known */
+    size_t dimensions;    /* 0: no vector yet */
+    int64_t fit;          /* 0: the model has not been fitted */
+    int64_t generation;   /* of all rows; 0: none was written */
+    int64_t partitions;   /* of the partitions; 0: there are none */
+    int64_t created;      /* see struct store */
+    int keeps_failures;   /* there is X_failures */
+    char model[256];      /* the full name of the model that made the vectors */
+    char identity[300];   /* the "provider:model" that it stood for; "": not known */
+    uint64_t fingerprint; /* what that was made of; 0: its name says all */
+    int has_fingerprint;  /* it is known */
 };
 
 /* What CREATE VIRTUAL TABLE says of how rows are kept. */

@@ -14,6 +14,11 @@ size_t tokenizer_size(const struct tokenizer *tokenizer)
     return tokenizer->size;
 }
 
+uint64_t tokenizer_hash(const struct tokenizer *tokenizer)
+{
+    return tokenizer->hash;
+}
+
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer)
 {
     return tokenizer->unknown;
@@ -253,6 +258,22 @@ static int put_together(struct tokenizing *work, const struct post_processor *po
     return rc;
 }
 
+static int encode_text(struct tokenizing *work, const struct tokenizer_request *request,
+                       struct span text, struct error *err)
+{
+    static const struct normalizers lower_case = {.steps = {{.kind = NORMALIZER_LOWERCASE}},
+                                                  .n = 1};
+    struct buffer lowered, spare;
+    if (!request->lowers_case) return encode_part(work, 0, text, 1, err);
+    buffer_init(&lowered, MAX_TEXT);
+    buffer_init(&spare, MAX_TEXT);
+    int rc = normalizers_apply(&lower_case, text, work->cancel, &lowered, &spare, err);
+    if (rc == 0) rc = encode_part(work, 0, (struct span){lowered.data, lowered.size}, 1, err);
+    buffer_deinit(&lowered);
+    buffer_deinit(&spare);
+    return rc;
+}
+
 static int encode_all(struct tokenizing *work, const struct tokenizer_request *request,
                       struct tokens texts[2], int *truncated, struct error *err)
 {
@@ -266,9 +287,9 @@ static int encode_all(struct tokenizing *work, const struct tokenizer_request *r
     size_t limit = request->max_tokens - (request->max_tokens > 0 ? n_special : 0);
     work->limit = is_pair || request->max_tokens == 0 ? 0 : limit + 1;
     work->tokens = &texts[0];
-    int rc = encode_part(work, 0, request->text, 1, err);
+    int rc = encode_text(work, request, request->text, err);
     work->tokens = &texts[1];
-    if (rc == 0 && is_pair) rc = encode_part(work, 0, *request->pair, 1, err);
+    if (rc == 0 && is_pair) rc = encode_text(work, request, *request->pair, err);
     work->tokens = out;
     size_t n[2] = {texts[0].n, texts[1].n}, total = n[0] + n[1];
     if (rc == 0 && request->max_tokens > 0) rc = truncate(n, limit, request, err);

@@ -48,6 +48,9 @@ void tokenizer_free(struct tokenizer *tokenizer); /* accepts NULL */
 /* One more than the highest id that a text can be given. */
 size_t tokenizer_size(const struct tokenizer *tokenizer);
 
+/* XXH64 of what the files say that tokens depend on, however they spell it. Indexes store it. */
+uint64_t tokenizer_hash(const struct tokenizer *tokenizer);
+
 /* What an unknown piece of text becomes, -1: nothing. */
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer);
 
@@ -62,6 +65,7 @@ struct tokenizer_request {
     size_t max_tokens;       /* special ones included; 0: no limit */
     enum tokenizer_truncation truncation;
     int without_special;         /* no [CLS], [SEP]... around the text */
+    int lowers_case;             /* texts are made lower case before all else */
     const struct cancel *cancel; /* polled within a long text; or NULL */
 };
 

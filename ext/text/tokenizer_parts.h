@@ -60,6 +60,7 @@ struct tokenizer {
     enum tokenizer_kind kind;
     struct trie pieces; /* values: ids */
     size_t size;        /* 1 + the highest id */
+    uint64_t hash;      /* of what the files say */
     int64_t unknown;    /* -1: none */
     /* Of WordPiece. */
     uint32_t continuing; /* the node behind the prefix of what continues a word */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "text/tokenizer.h"
 #include "text/tokenizer_parts.h"
@@ -403,11 +404,23 @@ static int read_added(struct tokenizer *tokenizer, const cJSON *list, struct err
 
 /* ---- the files ------------------------------------------------------------------------------- */
 
+/* What tokens depend on: neither the file's truncation and padding, nor how it is laid out. */
+static uint64_t hash_json(const cJSON *root)
+{
+    static const char *const members[] = {"/normalizer", "/pre_tokenizer", "/model",
+                                          "/post_processor", "/added_tokens"};
+    uint64_t hash = 0;
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        hash = json_hash(json_at(root, members[i]), hash);
+    return hash;
+}
+
 static int read_json(struct tokenizer *tokenizer, struct span bytes, struct error *err)
 {
     cJSON *root;
     int rc = json_parse(bytes, &root, err);
     if (rc == 0 && !cJSON_IsObject(root)) rc = error_set(err, ERROR_INVALID, "it is no object");
+    if (rc == 0) tokenizer->hash = hash_json(root);
     if (rc == 0) rc = normalizers_read(&tokenizer->normalizers, json_at(root, "/normalizer"), err);
     if (rc == 0) rc = read_splitter(tokenizer, json_at(root, "/pre_tokenizer"), err);
     if (rc == 0) rc = read_model(tokenizer, json_at(root, "/model"), err);
@@ -466,6 +479,20 @@ static int read_specials(struct tokenizer *tokenizer, const cJSON *config, struc
     return fill_fixed(tokenizer, ids[1], ids[2], 0, err);
 }
 
+/* The tokens, those that are special, and how a text is spelt. */
+static uint64_t hash_vocabulary(const struct tokenizer *tokenizer, struct span text)
+{
+    const struct normalizer *step = &tokenizer->normalizers.steps[0];
+    uint64_t hash = hash_bytes(text.data, text.size, 0);
+    const uint64_t flags[] = {(uint64_t)step->clean_text, (uint64_t)step->chinese,
+                              (uint64_t)step->strip_accents, (uint64_t)step->lowercase};
+    for (size_t i = 0; i < tokenizer->n_added; i++) {
+        const uint64_t id = tokenizer->added_tokens[i].id;
+        hash = hash_bytes(&id, sizeof id, hash);
+    }
+    return hash_bytes(flags, sizeof flags, hash);
+}
+
 /* BERT's own files: a token a line, and how to spell a text. */
 static int read_vocabulary(struct tokenizer *tokenizer, const struct tokenizer_files *files,
                            struct error *err)
@@ -487,6 +514,7 @@ static int read_vocabulary(struct tokenizer *tokenizer, const struct tokenizer_f
         if (rc == 0) rc = read_specials(tokenizer, config, err);
         if (rc != 0) error_context(err, "vocab.txt");
         find_continuing(tokenizer, CONTINUING);
+        tokenizer->hash = hash_vocabulary(tokenizer, files->vocab_txt);
     }
     cJSON_Delete(config);
     return rc;

@@ -2,9 +2,11 @@
 double precision in numpy; PyTorch's own numbers in golden.txt)."""
 import json
 import os
+import re
 import shutil
 import sqlite3
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
@@ -14,7 +16,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 sys.path.insert(0, os.path.join(HERE, "..", "golden", "local"))
-from support import connect  # noqa: E402
+from support import ROOT, Workplace, connect  # noqa: E402
 
 try:
     import numpy
@@ -38,9 +40,13 @@ class LocalTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.root = tempfile.mkdtemp()
-        models.write_all(cls.root)
+        cls.write_models()
         cls.before = os.environ.get("RERANK_MODEL_PATH")
         os.environ["RERANK_MODEL_PATH"] = cls.root
+
+    @classmethod
+    def write_models(cls):
+        models.write_all(cls.root)
 
     @classmethod
     def tearDownClass(cls):
@@ -283,6 +289,96 @@ class BehaviourTest(LocalTest):
         self.assertEqual(self.embed("x" * 10000000, "local:test/xlm").shape, (48,))
 
 
+class FilesTest(LocalTest):
+    """What the files of a folder say, beside weights."""
+
+    def vectors(self, text, model):
+        """As a document, and as a query."""
+        rows = [self.db.execute("SELECT embed(?, ?, ?)", (text, model, role)).fetchone()[0]
+                for role in ("document", "query")]
+        return [numpy.frombuffer(row, dtype="<f4") for row in rows]
+
+    def near(self, vector, wanted):
+        self.assertLess(float(numpy.abs(vector - wanted).max()), FLOAT32)
+
+    def test_prompts_by_role(self):
+        model = reference.Model(self.folder("prompted"))
+        document, query = self.vectors("a bat", "local:test/prompted")
+        self.near(document, model.embed("a bat", role="passage"))
+        self.near(query, model.embed("a bat", role="query"))
+        row = self.db.execute("SELECT query_prefix, document_prefix FROM rerank_models WHERE name "
+                              "= 'local:test/prompted'").fetchone()
+        self.assertEqual(row, ("bats: ", "house "))
+        # The user's come first, one by one, and '' is none.
+        self.alias("mine", "local:test/prompted", query_prefix="the ")
+        document, query = self.vectors("a bat", "mine")
+        self.near(document, model.embed("house a bat", role=None))
+        self.near(query, model.embed("the a bat", role=None))
+        self.alias("own", "local:test/prompted", document_prefix="", precision="float32")
+        document, query = self.vectors("a bat", "own")
+        self.near(document, model.embed("a bat", role=None))
+        self.near(query, model.embed("a bat", role="query"))
+        rows = self.db.execute("SELECT text FROM chunk_each(?, NULL, 0, 'local:test/prompted')",
+                               (texts.LONG * 3,)).fetchall()
+        counts = [self.db.execute("SELECT token_count('house ' || ?, 'local:test/prompted')", row)
+                  .fetchone()[0] for row in rows]
+        self.assertGreater(len(counts), 3)
+        self.assertLessEqual(max(counts), 64)
+
+    def test_prompts_of_the_folder_before_those_of_known_names(self):
+        """e5 is known to want "query: " and "passage: "."""
+        for name, prompts, wanted in (
+                ("e5-a", None, ("query: ", "passage: ")), ("e5-b", {}, ("query: ", "passage: ")),
+                ("e5-c", {"query": "bats: "}, ("bats: ", None)),
+                ("e5-d", {"query": "", "document": ""}, (None, None))):
+            spec = models.dataclasses.replace(models.KINDS["max"], prompts=prompts)
+            self.addCleanup(shutil.rmtree, models.write(self.folder(name), spec))
+            self.embed("bat", "local:test/" + name)
+            row = self.db.execute("SELECT nullif(query_prefix, ''), nullif(document_prefix, '') "
+                                  "FROM rerank_models WHERE name = ?", ("local:test/" + name,))
+            self.assertEqual(row.fetchone(), wanted)
+
+    def test_lower_case(self):
+        model = reference.Model(self.folder("lower"))
+        for text in ("NIGHT Train", "\u0130STANBUL \u00c5ngstr\u00f6m", "[MASK] X"):
+            self.near(self.embed(text, "local:test/lower"), model.embed(text))
+
+    def test_one_blank_or_unreadable_text(self):
+        """By every kind of model NULL, and vectors for the others."""
+        some = '["a bat", "", "x\\u0000y", "two penguins", " \u3000"]'
+        for kind in ("mean", "xlm", "mpnet", "static", "static-part", "dense"):
+            rows = self.db.execute("SELECT key, embedding FROM embed_each(?, ?)",
+                                   (some, "local:test/" + kind)).fetchall()
+            self.assertEqual([row[1] is None for row in rows], [False, True, True, False, True])
+            for key, text in ((0, "a bat"), (3, "two penguins")):
+                self.assertEqual(rows[key][1], self.embed(text, "local:test/" + kind).tobytes())
+
+    def test_a_static_model_without_limit(self):
+        """sentence-transformers cuts no text for a StaticEmbedding, Model2Vec at 512 tokens."""
+        text = "bats " * 600 + "penguin"
+        for kind, n in (("static", 1), ("static-part", 0)):
+            model = reference.Model(self.folder(kind))
+            self.near(self.embed(text, "local:test/" + kind), model.embed(text))
+            row = self.db.execute("SELECT truncated FROM rerank_stats WHERE model = ?",
+                                  ("local:test/" + kind,)).fetchone()
+            self.assertEqual(row[0], n)
+
+    def test_the_demo(self):
+        """`make demo` with a model of the environment, and with EMBED, which comes first."""
+        environment = dict(os.environ, RERANK_EMBED_MODEL="local:test/static")
+        for arguments, wanted in (([], "local:test/static"), (["EMBED=local:a/b"], "local:a/b")):
+            result = subprocess.run(["make", "-s", "-n", "demo", *arguments], cwd=ROOT, check=True,
+                                    env=environment, stdout=subprocess.PIPE)
+            self.assertIn(f"RERANK_EMBED_MODEL='{wanted}'", result.stdout.decode())
+        workplace = Workplace()
+        self.addCleanup(workplace.close)
+        status, output = workplace.run(".read sql/demo.sql\n",
+                                       RERANK_EMBED_MODEL="local:test/static")
+        self.assertEqual(status, 0, output)
+        self.assertIn("Models: local:test/static to retrieve", output)
+        self.assertEqual(len(re.findall(r"(?m)^│ \d+ +│ .* │ -?\d\.\d{3} +│$", output)), 25)
+
+
 class DamageTest(LocalTest):
     def damaged(self, pattern, change, kind="mean", task="embed"):
         folder = self.copy(kind, "damaged")
@@ -370,6 +466,89 @@ class DamageTest(LocalTest):
             return body
         self.damaged("not finite", self.edit_weights(change_bytes=infinite))
         self.damaged("model.safetensors", self.edit_weights(change_bytes=lambda h, b: b[:-5]))
+
+    def test_dense(self):
+        at = os.path.join("2_Dense", "model.safetensors")
+
+        def put(tensors, types=None):
+            return lambda folder: models.write_safetensors(os.path.join(folder, at), tensors,
+                                                           types=types)
+        weight, bias = numpy.ones((70, 32)), numpy.ones(70)
+        good = {"linear.weight": weight, "linear.bias": bias}
+        self.damaged("2_Dense: model.safetensors|2_Dense/model.safetensors", self.remove(at),
+                     "dense")
+        self.damaged("2_Dense: .*no tensor linear.bias", put({"linear.weight": weight}), "dense")
+        self.damaged("2_Dense: .*no tensor linear.weight", put({"weight": weight}), "dense")
+        self.damaged("2_Dense: .*shape \\[32, 70\\], expected \\[70, 32\\]",
+                     put(dict(good, **{"linear.weight": weight.T})), "dense")
+        self.damaged("2_Dense: .*shape \\[7\\]",
+                     put(dict(good, **{"linear.bias": bias[:7]})), "dense")
+        self.damaged("2_Dense: .*type I8, expected F32", put(good, {"linear.weight": "I8"}),
+                     "dense")
+        self.damaged("2_Dense: .*not finite",
+                     put(dict(good, **{"linear.bias": bias * numpy.inf})), "dense")
+        self.damaged("2_Dense: .*cut short|2_Dense: .*bytes",
+                     lambda folder: os.truncate(os.path.join(folder, at), 5000), "dense")
+        self.damaged("in_features: expected 32, as the module before it gives, not 31",
+                     self.edit("2_Dense/config.json", in_features=31), "dense")
+        self.damaged("no such file, which modules.json names",
+                     self.remove("2_Dense/config.json"), "dense")
+        self.damaged("1_Dense/config.json: in_features: expected 30, as the model gives, not 31",
+                     self.edit("1_Dense/config.json", in_features=31), "static-part")
+
+    def test_static(self):
+        def put(types=None, name="model.safetensors", **changes):
+            def change(folder):
+                path = os.path.join(folder, name)
+                tensors = dict(reference.read_file(path), **changes)
+                tensors = {key: value for key, value in tensors.items() if value is not None}
+                models.write_safetensors(path, tensors, types=types)
+            return change
+        n = len(models.bert_vocabulary())
+        rows = numpy.arange(n) % 40
+        for mapping, pattern in ((rows + 1, "mapping: token 39 has row 40, and there are 40"),
+                                 (rows - 1, "mapping: token 0 has row -1"),
+                                 (rows[:-1], f"has {n} tokens, and the embedding matrix {n - 1}"),
+                                 (rows[:, None], "mapping has the shape")):
+            self.damaged(pattern, put({"mapping": "I64"}, mapping=mapping), "static-shared")
+        self.damaged("mapping is of type F32, expected I32 or I64", put(mapping=rows),
+                     "static-shared")
+        self.damaged(f"weights has the shape \\[{n - 1}\\], expected \\[{n}\\]",
+                     put(weights=numpy.ones(n - 1)), "static-raw")
+        self.damaged("weights has the shape", put(weights=numpy.ones((n, 2))), "static-raw")
+        self.damaged("weights is of type I64", put({"weights": "I64"}, weights=numpy.ones(n)),
+                     "static-raw")
+        self.damaged("weights holds a number that is not finite",
+                     put({"weights": "F64"}, weights=numpy.full(n, 1e300)), "static-raw")
+        self.damaged("no tensor embeddings", put(embeddings=None), "static-raw")
+        self.damaged("embeddings is of type I32",
+                     put({"embeddings": "I32"}, embeddings=numpy.ones((n, 4))), "static-raw")
+        self.damaged("0_StaticEmbedding", self.remove("0_StaticEmbedding/tokenizer.json"),
+                     "static-part")
+        self.damaged("model.safetensors", self.remove("0_StaticEmbedding/model.safetensors"),
+                     "static-part")
+        folder = self.copy("static-raw", "columns")      # [n, 1], as some versions write them
+        put(weights=reference.read_tensors(folder)["weights"][:, None])(folder)
+        self.assertLess(float(numpy.abs(
+            self.embed("bats", "local:test/columns") - self.embed("bats", "local:test/static-raw")
+        ).max()), FLOAT32)
+
+    def test_paths_of_modules(self):
+        for path in ("../mean", "/etc", "..", "1_Pooling/../../mean", "a\\b", ".git"):
+            def change(folder, path=path):
+                file = os.path.join(folder, "modules.json")
+                with open(file, encoding="utf-8") as opened:
+                    value = json.load(opened)
+                value[0]["path"] = path
+                with open(file, "w", encoding="utf-8") as opened:
+                    json.dump(value, opened)
+            self.damaged("modules.json: Transformer: expected a folder's name", change)
+
+    def test_a_folder_that_leads_to_itself(self):
+        def change(folder):
+            shutil.rmtree(os.path.join(folder, "2_Dense"))
+            os.symlink("2_Dense", os.path.join(folder, "2_Dense"))
+        self.damaged("2_Dense/config.json: no such file", change, "dense")
 
     def test_files_change_while_in_use(self):
         folder = self.copy("mean", "changing")

@@ -38,6 +38,20 @@ static void put_header(const uint8_t *header, size_t size)
     free(file);
 }
 
+static void read_integers(const struct safetensors *safetensors, const struct tensor *tensor,
+                          int wanted)
+{
+    size_t n = (size_t)tensor->n_elements;
+    int64_t *values = malloc((n + 1) * sizeof *values), value;
+    if (values == NULL) abort();
+    if (safetensors_read_integers(safetensors, tensor, 0, n, values, NULL) != wanted) abort();
+    if (n > 0 && safetensors_read_integers(safetensors, tensor, n - 1, 1, &value, NULL) != wanted)
+        abort();
+    if (wanted == 0 && n > 0 && value != values[n - 1]) abort();
+    if (safetensors_read_integers(safetensors, tensor, n, 1, &value, NULL) == 0) abort();
+    free(values);
+}
+
 static void read_all(const struct safetensors *safetensors, const struct tensor *tensor)
 {
     struct error err = {0};
@@ -47,12 +61,14 @@ static void read_all(const struct safetensors *safetensors, const struct tensor 
     if (tensor->n_elements > 8 * safetensors_bytes(safetensors)) abort();
     float *values = malloc((n + 1) * sizeof *values);
     if (values == NULL) abort();
-    int wanted = tensor->type == TENSOR_OTHER ? ERROR_UNAVAILABLE : 0;
+    int is_whole = tensor->type == TENSOR_INT32 || tensor->type == TENSOR_INT64;
+    int wanted = tensor->type == TENSOR_OTHER || is_whole ? ERROR_UNAVAILABLE : 0;
     if (safetensors_read(safetensors, tensor, 0, n, values, &err) != wanted) abort();
     if (n > 0 && safetensors_read(safetensors, tensor, n - 1, 1, &value, &err) != wanted) abort();
     if (wanted == 0 && n > 0 && memcmp(&value, values + n - 1, sizeof value) != 0) abort();
     if (safetensors_read(safetensors, tensor, n, 1, &value, &err) == 0) abort();
     free(values);
+    read_integers(safetensors, tensor, is_whole ? 0 : ERROR_UNAVAILABLE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

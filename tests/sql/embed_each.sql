@@ -22,6 +22,12 @@ SELECT count(*) FROM (SELECT * FROM embed_each((SELECT json_group_array(title) F
 -- Nothing to embed: NULL, and the others go on.
 SELECT key, text, embedding IS NULL, embedding = embed(text) FROM embed_each('["a", "", "b", null, " \t\u3000\u00a0", "c"]');
 SELECT key, embedding FROM embed_each('{"k": " \t "}');
+-- Nor of what is no text.
+SELECT key, embedding IS NULL FROM embed_each('["a\u0000", "b", ""]');
+SELECT key, embedding IS NULL FROM embed_each('["a", "\u000e\u000F", "ab\u0000cd\u0000", "\\u0000"]');
+SELECT key, embedding IS NULL FROM embed_each(CAST(x'5b2261222c2262ff225d' AS TEXT));
+SELECT key, embedding IS NULL FROM embed_each(CAST(x'7b226b223a22ff222c226c223a22ff222c226d223a2278227d' AS TEXT));
+SELECT json_extract(embed_estimate('["a\u0000", "never said again"]'), '$.texts');
 SELECT json_extract(embed_estimate('["never said", "", " ", null]'), '$.texts');
 -- What is refused, with the element named.
 SELECT * FROM embed_each();
@@ -35,12 +41,8 @@ SELECT * FROM embed_each(x'5b5d');
 SELECT key FROM embed_each('["a", ["b"]]');
 SELECT key FROM embed_each('{"k": {"b": 1}}');
 SELECT key FROM embed_each('["a", true]');
-SELECT key FROM embed_each('["ab\u0000cd"]');
-SELECT key FROM embed_each('["a", "\u000e\u000F", "ab\u0000cd\u0000", "\\u0000"]');
 SELECT key FROM embed_each('{"a\u0000b": "text"}');
 SELECT key FROM embed_each('["a\u0000", "\u000e\u000f\u0010\u0011\u0012\u0013\u0014\u0015\u0016\u0017\u0018\u0019\u001a\u001b\u001c\u001d\u001e\u001F"]');
-SELECT key FROM embed_each(CAST(x'5b2261222c2262ff225d' AS TEXT));
-SELECT key FROM embed_each(CAST(x'7b226b223a22ff222c226c223a22ff222c226d223a2278227d' AS TEXT));
 SELECT text FROM embed_each('["a \\u0000 b"]');
 SELECT key FROM embed_each('["a"]', 'nope');
 SELECT key FROM embed_each('["a"]', NULL, 'passage');

@@ -39,6 +39,7 @@ command -v curl >/dev/null 2>&1 || fail "please install curl"
 
 if [ -n "${2:-}" ]; then cache=$2
 elif [ -n "${HF_HUB_CACHE:-}" ]; then cache=$HF_HUB_CACHE
+elif [ -n "${HUGGINGFACE_HUB_CACHE:-}" ]; then cache=$HUGGINGFACE_HUB_CACHE
 elif [ -n "${HF_HOME:-}" ]; then cache=$HF_HOME/hub
 elif [ -n "${XDG_CACHE_HOME:-}" ]; then cache=$XDG_CACHE_HOME/huggingface/hub
 else cache=${HOME:?}/.cache/huggingface/hub

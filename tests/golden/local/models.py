@@ -49,7 +49,12 @@ class Spec:
     cased: bool = False
     max_tokens: int = 0               # max_seq_length, of a cross-encoder model_max_length; 0: none
     score: Optional[str] = None       # "old" or "new" way to ask for the raw logit; None: none
-    weighted: bool = False            # of a static model: a weight for each token
+    weighted: str = ""                # of a static model: a weight for each token, of that type
+    mapped: str = ""                  # of a static model: tokens share 40 rows, told by that type
+    part: str = ""                    # the folder of the model's files; static: no config.json
+    dense: tuple = ()                 # behind the pooling: (n_out, activation, bias), "Normalize"
+    lowers: bool = False              # do_lower_case of sentence_bert_config.json
+    prompts: Optional[dict] = None    # of config_sentence_transformers.json
     spread: float = 0.0               # deviation of the weights; 0: 1 / sqrt(inputs)
     seed: int = 1
 
@@ -97,8 +102,24 @@ KINDS = {
     "mpnet-cross": Spec(architecture="MPNetForSequenceClassification", prefix="mpnet.",
                         positions=66, seed=18),
     "static": Spec(architecture="StaticModel", hidden=37, seed=13),
-    "static-raw": Spec(architecture="StaticModel", hidden=64, normalize=False, weighted=True,
+    "static-raw": Spec(architecture="StaticModel", hidden=64, normalize=False, weighted="F16",
                        type="F16", seed=14),
+    "dense": Spec(hidden=32, heads=2, layers=1, part="0_Transformer", seed=20,
+                  dense=((70, "Tanh", True), "Normalize", (24, "Identity", False))),
+    "dense-each": Spec(hidden=32, heads=2, layers=1, pooling="cls", normalize=False, type="BF16",
+                       seed=21, dense=((33, "GELU", True), (40, "ReLU", False),
+                                       (20, "Sigmoid", True))),
+    "lower": Spec(hidden=32, heads=2, layers=1, cased=True, lowers=True, seed=22),
+    "prompted": Spec(hidden=32, heads=2, layers=1, seed=23,
+                     prompts={"query": "bats: ", "passage": "house "}),
+    "static-mapped": Spec(architecture="StaticModel", hidden=30, weighted="F64", mapped="I64",
+                          seed=24),
+    "static-shared": Spec(architecture="StaticModel", hidden=30, mapped="I32", type="F16", seed=25),
+    "static-codes": Spec(architecture="StaticModel", hidden=30, type="I8", normalize=False,
+                         weighted="F32", seed=26),
+    "static-wide": Spec(architecture="StaticModel", hidden=30, type="F64", seed=27),
+    "static-part": Spec(architecture="StaticModel", hidden=30, part="0_StaticEmbedding", seed=28,
+                        normalize=False, dense=((16, "Tanh", True), "Normalize")),
 }
 
 
@@ -195,6 +216,7 @@ class Weights:
         self.spec = spec
         self.random = numpy.random.RandomState(spec.seed)
         self.tensors = {}
+        self.types = {}               # of tensors that are not of the spec's type
 
     def normal(self, name, *shape, spread):
         self.tensors[name] = (spread * self.random.standard_normal(shape)).astype(numpy.float32)
@@ -251,49 +273,77 @@ def make_encoder(weights, spec, n_tokens):
 
 
 def make_weights(spec, n_tokens):
-    """name -> float32 array."""
+    """name -> array, and the types of those that are not of the spec's."""
     weights = Weights(spec)
-    if not spec.is_static:
+    if spec.is_static:
+        make_static(weights, spec, n_tokens)
+    else:
         make_encoder(weights, spec, n_tokens)
-        return weights.tensors
-    weights.normal("embeddings", spec.rows or n_tokens, spec.hidden, spread=0.5)
+    return weights.tensors, weights.types
+
+
+def make_static(weights, spec, n_tokens):
+    name = "embedding.weight" if spec.part else "embeddings"
+    n_rows = 40 if spec.mapped else spec.rows or n_tokens
+    weights.normal(name, n_rows, spec.hidden, spread=0.5)
+    if spec.type == "I8":
+        weights.tensors[name] = numpy.clip(numpy.round(weights.tensors[name] * 60), -127, 127)
     if spec.weighted:
-        weights.normal("weights", spec.rows or n_tokens, spread=0.2)
+        weights.normal("weights", n_tokens, spread=0.2)
         weights.tensors["weights"] += numpy.float32(1)
-    return weights.tensors
+        weights.types["weights"] = spec.weighted
+    if spec.mapped:
+        weights.tensors["mapping"] = weights.random.randint(0, n_rows, n_tokens)
+        weights.types["mapping"] = spec.mapped
+
+
+def make_dense(spec):
+    """For each Dense the tensors of its own file."""
+    weights, n_in, made = Weights(dataclasses.replace(spec, seed=spec.seed + 1000)), spec.hidden, []
+    for n_out, _, bias in (module for module in spec.dense if module != "Normalize"):
+        weights.tensors = {}
+        weights.linear("linear", n_out, n_in)
+        if not bias:
+            del weights.tensors["linear.bias"]
+        made.append(weights.tensors)
+        n_in = n_out
+    return made
 
 
 # ---- safetensors ---------------------------------------------------------------------------------
 
+TYPES = {"F32": "<f4", "F16": "<f2", "F64": "<f8", "I8": "i1", "I32": "<i4", "I64": "<i8"}
+
+
 def to_bytes(values, kind):
-    if kind == "F32":
-        return values.astype("<f4").tobytes()
-    if kind == "F16":
-        return values.astype("<f2").tobytes()
+    if kind in TYPES:
+        return values.astype(TYPES[kind]).tobytes()
     bits = values.astype("<f4").view("<u4")     # BF16: to the nearest, to even when between two
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
 
 
-def write_safetensors(path, tensors, kind="F32", shapes=None):
-    """`shapes`: name -> a shape to claim instead of the true one."""
-    header, offset = {"__metadata__": {"format": "pt"}}, 0
-    size = {"F32": 4, "F16": 2, "BF16": 2}[kind]
+def write_safetensors(path, tensors, kind="F32", shapes=None, types=None):
+    """`shapes`: name -> a shape to claim instead of the true one; `types`: name -> another type."""
+    header, offset, parts = {"__metadata__": {"format": "pt"}}, 0, []
     for name, values in tensors.items():
-        end = offset + size * values.size
+        its_kind = (types or {}).get(name, kind)
+        parts.append(to_bytes(values, its_kind))
+        end = offset + len(parts[-1])
         shape = (shapes or {}).get(name, values.shape)
-        header[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [offset, end]}
+        header[name] = {"dtype": its_kind, "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for values in tensors.values():
-            file.write(to_bytes(values, kind))
+        for part in parts:
+            file.write(part)
 
 
-def write_weights(folder, tensors, spec):
+def write_weights(folder, tensors, types, spec):
     if spec.shards == 1:
-        write_safetensors(os.path.join(folder, "model.safetensors"), tensors, spec.type)
+        write_safetensors(os.path.join(folder, "model.safetensors"), tensors, spec.type,
+                          types=types)
         return
     names, where = list(tensors), {}
     for number in range(spec.shards):
@@ -344,18 +394,38 @@ def make_config(spec, n_tokens):
     return config
 
 
+ACTIVATIONS = {"Identity": "torch.nn.modules.linear.Identity"}
+
+
+def write_dense(folder, path, n_in, module, tensors):
+    n_out, activation, bias = module
+    write_json(folder, path + "/config.json", {
+        "in_features": n_in, "out_features": n_out, "bias": bias, "activation_function":
+            ACTIVATIONS.get(activation, "torch.nn.modules.activation." + activation)})
+    write_safetensors(os.path.join(folder, path, "model.safetensors"), tensors)
+
+
 def write_modules(folder, spec):
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    first = "StaticEmbedding" if spec.is_static else "Transformer"
+    modules, tensors, n_in = [(spec.part, first)], make_dense(spec), spec.hidden
+    if not spec.is_static:
+        modules.append(("1_Pooling", "Pooling"))
+        write_json(folder, "1_Pooling/config.json", {
+            "word_embedding_dimension": spec.hidden,
+            "pooling_mode_cls_token": spec.pooling == "cls",
+            "pooling_mode_mean_tokens": spec.pooling == "mean",
+            "pooling_mode_max_tokens": spec.pooling == "max",
+            "pooling_mode_mean_sqrt_len_tokens": False})
+    for module in spec.dense + (("Normalize",) if spec.normalize else ()):
+        kind = module if module == "Normalize" else "Dense"
+        modules.append((f"{len(modules)}_{kind}", kind))
+        if kind == "Dense":
+            write_dense(folder, modules[-1][0], n_in, module, tensors.pop(0))
+            n_in = module[0]
     write_json(folder, "modules.json", [
         {"idx": number, "name": str(number), "path": path,
          "type": "sentence_transformers.models." + kind}
-        for number, (path, kind) in enumerate(modules[:2 + spec.normalize])])
-    write_json(folder, "1_Pooling/config.json", {
-        "word_embedding_dimension": spec.hidden,
-        "pooling_mode_cls_token": spec.pooling == "cls",
-        "pooling_mode_mean_tokens": spec.pooling == "mean",
-        "pooling_mode_max_tokens": spec.pooling == "max",
-        "pooling_mode_mean_sqrt_len_tokens": False})
+        for number, (path, kind) in enumerate(modules)])
 
 
 def write_tokenizer(folder, spec, vocabulary):
@@ -379,18 +449,24 @@ def write_tokenizer(folder, spec, vocabulary):
 
 def write(folder, spec, vocabulary=None):
     """Writes the model's folder, which is made if it is not there, and gives its path."""
-    os.makedirs(folder, exist_ok=True)
+    part = os.path.join(folder, spec.part)
+    os.makedirs(part, exist_ok=True)
     if vocabulary is None:
         vocabulary = (xlm_vocabulary() if spec.is_xlm else
                       mpnet_vocabulary() if spec.is_mpnet else bert_vocabulary())
-    write_tokenizer(folder, spec, vocabulary)
-    write_json(folder, "config.json", make_config(spec, len(vocabulary)))
-    write_weights(folder, make_weights(spec, len(vocabulary)), spec)
-    if spec.pooling and not spec.classifies and not spec.is_static:
+    write_tokenizer(part, spec, vocabulary)
+    if not (spec.is_static and spec.part):
+        write_json(part, "config.json", make_config(spec, len(vocabulary)))
+    write_weights(part, *make_weights(spec, len(vocabulary)), spec)
+    if (spec.pooling and not spec.classifies and not spec.is_static) or spec.part:
         write_modules(folder, spec)
-        if spec.max_tokens:
-            write_json(folder, "sentence_bert_config.json",
-                       {"max_seq_length": spec.max_tokens, "do_lower_case": False})
+    if spec.pooling and not spec.classifies and not spec.is_static and (
+            spec.max_tokens or spec.lowers):
+        write_json(part, "sentence_bert_config.json",
+                   {"max_seq_length": spec.max_tokens or None, "do_lower_case": spec.lowers})
+    if spec.prompts is not None:
+        write_json(folder, "config_sentence_transformers.json",
+                   {"prompts": spec.prompts, "default_prompt_name": None})
     return folder
 
 

@@ -16,7 +16,8 @@ import numpy
 from models import ATTENTION, ATTENTION_NORM
 from pieces import Pieces
 
-TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "F64": "<f8", "I8": "i1", "I32": "<i4",
+         "I64": "<i8"}
 erf = numpy.vectorize(math.erf, otypes=[numpy.float64])
 
 
@@ -90,11 +91,25 @@ def unit(vector):
     return vector / length if length else vector
 
 
+DENSE_ACTIVATIONS = {"Identity": lambda x: x, "Tanh": numpy.tanh, "GELU": gelu,
+                     "ReLU": lambda x: numpy.maximum(x, 0),
+                     "Sigmoid": lambda x: 1 / (1 + numpy.exp(-x))}
+
+
 class Model:
     def __init__(self, folder):
-        self.config = read_json(folder, "config.json")
-        self.tensors = read_tensors(folder)
-        self.pieces = Pieces(folder)
+        self.modules = [(module["type"].split(".")[-1], os.path.join(folder, module["path"]))
+                        for module in read_json(folder, "modules.json", [])]
+        self.of_sentence_transformers = self.modules[:1] and not os.path.exists(
+            os.path.join(self.modules[0][1], "config.json"))
+        part = self.modules[0][1] if self.modules else folder
+        self.config = read_json(part, "config.json", {"model_type": "model2vec",
+                                                      "architectures": ["StaticModel"],
+                                                      "normalize": False})
+        self.tensors = read_tensors(part)
+        self.pieces = Pieces(part)
+        self.lowers = read_json(part, "sentence_bert_config.json", {}).get("do_lower_case", False)
+        self.prompts = read_json(folder, "config_sentence_transformers.json", {}).get("prompts", {})
         self.is_static = self.config["model_type"] == "model2vec"
         self.is_xlm = "roberta" in self.config["model_type"]
         self.is_mpnet = self.config["model_type"] == "mpnet"
@@ -105,22 +120,23 @@ class Model:
         self.attention_norm = ATTENTION_NORM[self.is_mpnet]
         self.head_names = (("classifier.dense", "classifier.out_proj")
                            if self.is_xlm or self.is_mpnet else ("pooler.dense", "classifier"))
-        self.pooling, self.normalize = self.read_pooling(folder)
-        self.max_tokens = self.read_max_tokens(folder)
+        self.pooling = self.read_pooling()
+        self.normalize = (self.is_static and self.config["normalize"]) or (
+            self.modules[-1:] and self.modules[-1][0] == "Normalize")
+        self.max_tokens = self.read_max_tokens(part)
 
-    def read_pooling(self, folder):
-        if self.is_static:
-            return "mean", self.config["normalize"]
-        modules = read_json(folder, "modules.json", [])
-        if not modules:
-            return "mean", False
-        pooling = read_json(folder, "1_Pooling/config.json")
+    def read_pooling(self):
+        folders = [folder for kind, folder in self.modules if kind == "Pooling"]
+        if not folders:
+            return "mean"
+        pooling = read_json(folders[0], "config.json")
         name = [mode for mode in ("cls_token", "mean_tokens", "max_tokens")
                 if pooling["pooling_mode_" + mode]]
-        is_unit = any(module["type"].endswith("Normalize") for module in modules)
-        return name[0].split("_")[0], is_unit
+        return name[0].split("_")[0]
 
     def read_max_tokens(self, folder):
+        if self.of_sentence_transformers:
+            return None
         if self.is_static:
             return 512      # what Model2Vec's encode() reads if nobody says otherwise
         limits = [self.config["max_position_embeddings"] - self.first_position]
@@ -186,21 +202,43 @@ class Model:
         return hidden.mean(axis=0) if self.pooling == "mean" else hidden.max(axis=0)
 
     def static(self, text):
-        ids = [number for number in self.pieces.plain(text) if number != self.pieces.unknown]
+        table = self.tensors.get("embeddings", self.tensors.get("embedding.weight"))
+        ids = [number for number in self.pieces.plain(text)
+               if self.of_sentence_transformers or number != self.pieces.unknown]
         ids = ids[:self.max_tokens]
         if not ids:
-            return numpy.zeros(self.tensors["embeddings"].shape[1])
-        rows = self.tensors["embeddings"][ids]
+            return numpy.zeros(table.shape[1])
+        mapping = self.tensors.get("mapping", numpy.arange(len(self.tensors.get("weights", table))))
+        rows = table[mapping[ids].astype(int)]
         if "weights" in self.tensors:
             rows = rows * self.tensors["weights"][ids][:, None]
         return rows.mean(axis=0)
 
-    def embed(self, text, dimensions=0):
+    def go_through(self, vector):
+        """The modules behind the pooling, but for a last Normalize."""
+        for kind, folder in self.modules[:-1] if self.normalize else self.modules:
+            if kind == "Normalize":
+                vector = unit(vector)
+            if kind == "Dense":
+                config, tensors = read_json(folder, "config.json"), read_tensors(folder)
+                vector = tensors["linear.weight"] @ vector + tensors.get("linear.bias", 0)
+                name = config["activation_function"].split(".")[-1]
+                vector = DENSE_ACTIVATIONS[name](vector)
+        return vector
+
+    def prepare(self, text, role="passage"):
+        """What the tokenizer sees."""
+        text = self.prompts.get(role, "") + text
+        return text.lower() if self.lowers else text
+
+    def embed(self, text, dimensions=0, role="passage"):
+        text = self.prepare(text, role)
         if self.is_static:
             vector = self.static(text)
         else:
             ids, segments, _ = self.pieces.ids(text, max_tokens=self.max_tokens)
             vector = self.pool(self.hidden(ids, segments))
+        vector = self.go_through(vector)
         vector = vector[:dimensions] if dimensions else vector
         return unit(vector) if self.normalize else vector
 

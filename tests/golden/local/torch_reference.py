@@ -33,6 +33,21 @@ def activation(name):
     return {"gelu": torch.nn.functional.gelu, "relu": torch.nn.functional.relu}[name]
 
 
+def go_through(model, x):
+    """The modules behind the pooling."""
+    for kind, folder in model.modules:
+        if kind == "Normalize":
+            x = torch.nn.functional.normalize(x)
+        if kind == "Dense":
+            config = reference.read_json(folder, "config.json")
+            tensors = {name.split(".")[1]: torch.from_numpy(values)
+                       for name, values in reference.read_tensors(folder).items()}
+            x = torch.nn.functional.linear(x, tensors["weight"], tensors.get("bias"))
+            x = getattr(torch.nn, config["activation_function"].split(".")[-1])()(x)
+    is_unit = any(kind == "Normalize" for kind, _ in model.modules)
+    return torch.nn.functional.normalize(x) if model.normalize and not is_unit else x
+
+
 class Network:
     """A reference.Model's weights in PyTorch's modules."""
 
@@ -106,10 +121,11 @@ class Network:
             x = x.masked_fill(mask[:, :, None] == 0, -torch.inf).max(dim=1).values
         else:
             x = (x * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
-        return torch.nn.functional.normalize(x) if self.model.normalize else x
+        return go_through(self.model, x)
 
     def embed(self, some):
-        rows = [self.model.pieces.ids(text, max_tokens=self.model.max_tokens) for text in some]
+        rows = [self.model.pieces.ids(self.model.prepare(text), max_tokens=self.model.max_tokens)
+                for text in some]
         return self.pool(*self.hidden(rows))
 
     def scores(self, query, documents):
@@ -125,16 +141,20 @@ class Network:
 
 
 def embed_static(model, some):
-    """As Model2Vec does: EmbeddingBag, the mean of the rows of known tokens."""
-    table = torch.from_numpy(model.tensors["embeddings"])
+    """EmbeddingBag: the mean of the rows of tokens; as Model2Vec does of those that are known, 512
+    at most, as sentence-transformers does of all."""
+    table = torch.from_numpy(model.tensors.get("embeddings", model.tensors.get("embedding.weight")))
+    if "mapping" in model.tensors:
+        table = table[torch.from_numpy(model.tensors["mapping"]).long()]
     if "weights" in model.tensors:
         table = table * torch.from_numpy(model.tensors["weights"])[:, None]
-    bag = torch.nn.EmbeddingBag.from_pretrained(table)
-    rows = [[number for number in model.pieces.plain(text) if number != model.pieces.unknown][:512]
-            for text in some]
+    bag = torch.nn.EmbeddingBag.from_pretrained(table, mode="mean")
+    rows = [model.pieces.plain(text) for text in some]
+    if not model.of_sentence_transformers:
+        rows = [[number for number in row if number != model.pieces.unknown][:512] for row in rows]
     offsets = numpy.cumsum([0] + [len(row) for row in rows[:-1]])
     means = bag(torch.tensor([number for row in rows for number in row]), torch.from_numpy(offsets))
-    return torch.nn.functional.normalize(means) if model.normalize else means
+    return go_through(model, means)
 
 
 def both(model):

@@ -5,26 +5,9 @@
 
 #include <cmocka.h>
 
-#include "base/each_allocation.h"
-#include "local/config.h"
-#include "local/model_folder.h"
+#include "local/config_files.h"
 
 /* ---- configurations: those of published models ----------------------------------------------- */
-
-static const char minilm[] =
-    "{\"architectures\":[\"BertModel\"],\"attention_probs_dropout_prob\":0.1,"
-    "\"classifier_dropout\":null,\"hidden_act\":\"gelu\",\"hidden_size\":384,"
-    "\"intermediate_size\":1536,\"layer_norm_eps\":1e-12,\"max_position_embeddings\":512,"
-    "\"model_type\":\"bert\",\"num_attention_heads\":12,\"num_hidden_layers\":6,\"pad_token_id\":0,"
-    "\"position_embedding_type\":\"absolute\",\"type_vocab_size\":2,\"vocab_size\":30522}";
-
-static const char ms_marco[] =
-    "{\"architectures\":[\"BertForSequenceClassification\"],\"hidden_act\":\"gelu\","
-    "\"hidden_size\":384,\"id2label\":{\"0\":\"LABEL_0\"},\"intermediate_size\":1536,"
-    "\"layer_norm_eps\":1e-12,\"max_position_embeddings\":512,\"model_type\":\"bert\","
-    "\"num_attention_heads\":12,\"num_hidden_layers\":6,\"pad_token_id\":0,"
-    "\"sbert_ce_default_activation_function\":\"torch.nn.modules.linear.Identity\","
-    "\"type_vocab_size\":2,\"vocab_size\":30522}";
 
 static const char bge_m3[] =
     "{\"add_cross_attention\":false,\"architectures\":[\"XLMRobertaModel\"],\"bos_token_id\":0,"
@@ -50,11 +33,6 @@ static const char mpnet[] =
     "\"num_hidden_layers\":12,\"pad_token_id\":1,\"relative_attention_num_buckets\":32,"
     "\"vocab_size\":30527}";
 
-static const char potion[] =
-    "{\"model_type\":\"model2vec\",\"architectures\":[\"StaticModel\"],"
-    "\"tokenizer_name\":\"baai/bge-base-en-v1.5\",\"apply_pca\":256,\"apply_zipf\":true,"
-    "\"hidden_dim\":256,\"seq_length\":1000000,\"normalize\":true}";
-
 static const char modules[] = "[{\"idx\":0,\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_"
                               "transformers.models.Transformer\"},"
                               "{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\","
@@ -62,37 +40,7 @@ static const char modules[] = "[{\"idx\":0,\"name\":\"0\",\"path\":\"\",\"type\"
                               "{\"idx\":2,\"name\":\"2\",\"path\":\"2_Normalize\","
                               "\"type\":\"sentence_transformers.models.Normalize\"}]";
 
-static const char pooling_mean[] =
-    "{\"word_embedding_dimension\":384,\"pooling_mode_cls_token\":false,"
-    "\"pooling_mode_mean_tokens\":true,\"pooling_mode_max_tokens\":false,"
-    "\"pooling_mode_mean_sqrt_len_tokens\":false,\"pooling_mode_weightedmean_tokens\":false,"
-    "\"pooling_mode_lasttoken\":false,\"include_prompt\":true}";
-
 /* ---- helpers --------------------------------------------------------------------------------- */
-
-static struct local_config good(void)
-{
-    struct local_config config;
-    struct error err = {0};
-    int rc = local_config_read(model_folder, &config, &err);
-    if (rc != 0) print_error("%s\n", err.text);
-    assert_int_equal(rc, 0);
-    assert_int_equal(failing_memory_blocks, 0);
-    return config;
-}
-
-static void refused(int code, const char *text)
-{
-    struct local_config config;
-    struct error err = {0};
-    int rc = local_config_read(model_folder, &config, &err);
-    if (strstr(err.text, text) == NULL) print_error("no '%s' in '%s'\n", text, err.text);
-    assert_ptr_equal(strstr(err.text, text), err.text);
-    assert_int_equal(rc, code);
-    assert_int_equal(err.code, code);
-    assert_int_equal(local_config_read(model_folder, &config, NULL), code);
-    assert_int_equal(failing_memory_blocks, 0);
-}
 
 /* The configuration with `from` replaced. */
 static void put_changed(const char *config, const char *from, const char *to)
@@ -270,8 +218,15 @@ static void test_static(void **state)
     model_folder_put_text("modules.json",
                           "[{\"idx\":0,\"path\":\"0_StaticEmbedding\","
                           "\"type\":\"sentence_transformers.models.StaticEmbedding\"}]");
-    refused(ERROR_UNAVAILABLE,
-            "modules.json: a model in the folder 0_StaticEmbedding is not known");
+    /* The rules of Model2Vec stand in its config.json; without it sentence-transformers' hold. */
+    config = good();
+    assert_string_equal(config.part, "0_StaticEmbedding");
+    assert_true(config.max_tokens == 0 && config.keeps_unknown);
+    unlink(model_folder_path("config.json"));
+    assert_ptr_equal(good().architecture, &local_static);
+    model_folder_put_text("0_StaticEmbedding/config.json", potion);
+    config = good();
+    assert_true(config.max_tokens == 512 && config.normalize && !config.keeps_unknown);
 }
 
 static void test_activations(void **state)
@@ -315,9 +270,9 @@ static void test_lengths(void **state)
     refused(ERROR_CORRUPT, "sentence_bert_config.json: max_seq_length: expected a number, not a "
                            "text");
     model_folder_put_text("sentence_bert_config.json", "{\"do_lower_case\":true}");
-    refused(ERROR_UNAVAILABLE, "sentence_bert_config.json: do_lower_case");
-    model_folder_put_text("tokenizer_config.json", "{\"do_lower_case\":true}");
-    assert_int_equal(good().max_tokens, 512);
+    assert_int_equal(good().lowers_case, 1);
+    model_folder_put_text("sentence_bert_config.json", "{\"do_lower_case\":false}");
+    assert_int_equal(good().lowers_case, 0);
     model_folder_put_text("tokenizer_config.json", "{\"model_max_length\":-1}");
     refused(ERROR_CORRUPT, "tokenizer_config.json: model_max_length: expected a whole number");
 }
@@ -375,6 +330,14 @@ static void test_labels(void **state)
 static void test_sizes(void **state)
 {
     (void)state;
+    put_changed(minilm, "\"type_vocab_size\":2,", "");
+    assert_int_equal(good().n_segments, 2);
+    put_changed(bge_m3, "\"type_vocab_size\":1,", "");
+    assert_int_equal(good().n_segments, 2);
+    put_changed(minilm, "\"type_vocab_size\":2", "\"type_vocab_size\":null");
+    assert_int_equal(good().n_segments, 2);
+    refused_change(minilm, "\"type_vocab_size\":2", "\"type_vocab_size\":0", ERROR_CORRUPT,
+                   "config.json: type_vocab_size: expected a whole number from 1");
     refused_change(minilm, "\"hidden_size\":384,", "", ERROR_CORRUPT,
                    "config.json: hidden_size: expected a number, not nothing");
     refused_change(minilm, "\"hidden_size\":384", "\"hidden_size\":\"384\"", ERROR_CORRUPT,
@@ -430,110 +393,29 @@ static void test_broken_files(void **state)
     refused(ERROR_CORRUPT, "modules.json: the JSON breaks off");
 }
 
-/* ---- pooling and modules --------------------------------------------------------------------- */
+/* ---- what it is ------------------------------------------------------------------------------ */
 
-static void test_pooling(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        enum local_pooling pooling;
-    } known[] = {{"{\"pooling_mode_max_tokens\":true}", LOCAL_MAX},
-                 {"{\"pooling_mode\":\"mean\",\"embedding_dimension\":384}", LOCAL_MEAN},
-                 {"{\"pooling_mode\":[\"cls\"]}", LOCAL_CLS},
-                 {"{\"pooling_mode\":\"max\",\"pooling_mode_lasttoken\":true}", LOCAL_MAX},
-                 {"{}", LOCAL_MEAN}};
-    model_folder_put_text("config.json", minilm);
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        model_folder_put_text("1_Pooling/config.json", known[i].text);
-        assert_int_equal(good().pooling, known[i].pooling);
-    }
-}
-
-static void refused_pooling(const char *pooling, int code, const char *text)
-{
-    model_folder_put_text("1_Pooling/config.json", pooling);
-    refused(code, text);
-}
-
-static void test_bad_pooling(void **state)
+static void test_hash(void **state)
 {
     (void)state;
     model_folder_put_text("config.json", minilm);
-    refused_pooling("{\"pooling_mode_lasttoken\":true}", ERROR_UNAVAILABLE,
-                    "1_Pooling/config.json: the pooling pooling_mode_lasttoken is not known here");
-    refused_pooling("{\"pooling_mode\":\"weightedmean\"}", ERROR_UNAVAILABLE,
-                    "1_Pooling/config.json: the pooling weightedmean is not known here");
-    refused_pooling("{\"pooling_mode\":[\"cls\",\"mean\"]}", ERROR_UNAVAILABLE,
-                    "1_Pooling/config.json: pooling_mode: expected cls, mean or max, not an array");
-    refused_pooling("{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}",
-                    ERROR_UNAVAILABLE, "1_Pooling/config.json: 2 kinds of pooling at once");
-    refused_pooling("{\"pooling_mode_cls_token\":false}", ERROR_UNAVAILABLE,
-                    "1_Pooling/config.json: 0 kinds of pooling");
-    refused_pooling("{\"word_embedding_dimension\":768}", ERROR_CORRUPT,
-                    "1_Pooling/config.json: word_embedding_dimension: expected 384 as in "
-                    "config.json, not 768");
-    refused_pooling("{\"embedding_dimension\":-1}", ERROR_CORRUPT,
-                    "1_Pooling/config.json: embedding_dimension");
-}
-
-#define MODULE(type, path)                                                                         \
-    "{\"path\":\"" path "\",\"type\":\"sentence_transformers.models." type "\"}"
-
-static void refused_modules(const char *text, int code, const char *words)
-{
-    model_folder_put_text("modules.json", text);
-    refused(code, words);
-}
-
-static void test_modules(void **state)
-{
-    (void)state;
-    model_folder_put_text("config.json", minilm);
-    model_folder_put_text("1_Pooling/config.json", pooling_mean);
-    model_folder_put_text("modules.json",
-                          "[" MODULE("Transformer", "") "," MODULE("Pooling", "1_Pooling") "]");
-    assert_int_equal(good().normalize, 0);
-    refused_modules("[" MODULE("Transformer", "") "," MODULE("Pooling", "2_P") "]",
-                    ERROR_UNAVAILABLE, "2_P/config.json: no such file, which modules.json names");
-    model_folder_put_text("2_P/config.json", "{\"pooling_mode\":\"cls\"}");
-    assert_int_equal(good().pooling, LOCAL_CLS);
-    refused_modules("[" MODULE("Transformer", "") "," MODULE("Pooling", "1_Pooling") "," MODULE(
-                        "Dense", "2_Dense") "]",
-                    ERROR_UNAVAILABLE,
-                    "modules.json: the module Dense is not known here, expected "
-                    "Normalize");
-    refused_modules("[" MODULE("Transformer", "") "," MODULE("Dense", "2_Dense") "]",
-                    ERROR_UNAVAILABLE,
-                    "modules.json: the module Dense is not known here, expected "
-                    "Pooling");
-    refused_modules("[" MODULE("MLMTransformer", "") "," MODULE("SpladePooling", "1_S") "]",
-                    ERROR_UNAVAILABLE,
-                    "modules.json: the module MLMTransformer is not known here, "
-                    "expected Transformer");
-    refused_modules("[" MODULE("Transformer", "0_BERT") "," MODULE("Pooling", "1_Pooling") "]",
-                    ERROR_UNAVAILABLE, "modules.json: a model in the folder 0_BERT");
-    refused_modules("[" MODULE("Transformer", "") "]", ERROR_UNAVAILABLE,
-                    "modules.json: expected a Transformer and its Pooling");
-    refused_modules("[]", ERROR_UNAVAILABLE, "modules.json: expected a Transformer");
-    refused_modules("{}", ERROR_CORRUPT, "modules.json: expected an array, not an object");
-    refused_modules("[{\"path\":\"\"}]", ERROR_CORRUPT, "modules.json: a module without a type");
-    static const char *const paths[] = {"../1_Pooling", "/etc", "", "..", "a/b"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
-        char text[400];
-        snprintf(text, sizeof text, "[%s,{\"path\":\"%s\",\"type\":\"Pooling\"}]",
-                 MODULE("Transformer", ""), paths[i]);
-        refused_modules(text, ERROR_CORRUPT, "modules.json: Pooling: expected a folder's name");
-    }
-    model_folder_put_text("config.json", ms_marco);
-    refused_modules("[" MODULE("Transformer", "") "," MODULE("Pooling", "1_Pooling") "]",
-                    ERROR_UNAVAILABLE,
-                    "modules.json: the module Pooling is not known here, expected none in a "
-                    "reranker");
-    model_folder_put_text("config.json", potion);
-    refused_modules("[" MODULE("Transformer", "") "]", ERROR_UNAVAILABLE,
-                    "modules.json: the module Transformer is not known here, expected "
-                    "StaticEmbedding");
+    struct local_config config = good(), other = config;
+    uint64_t hash = local_config_hash(&config);
+    other.pooling = LOCAL_CLS;
+    assert_true(local_config_hash(&other) != hash);
+    other = config;
+    other.normalize = 1;
+    assert_true(local_config_hash(&other) != hash);
+    other = config;
+    other.dense[other.n_dense++] = (struct local_dense){.n_in = 384, .n_out = 8};
+    uint64_t with_dense = local_config_hash(&other);
+    assert_true(with_dense != hash);
+    other.dense[0].activation = LOCAL_TANH;
+    assert_true(local_config_hash(&other) != with_dense);
+    /* Prompts are the catalog's. */
+    model_folder_put_text("config_sentence_transformers.json", "{\"prompts\":{\"query\":\"q\"}}");
+    config = good();
+    assert_true(local_config_hash(&config) == hash);
 }
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -578,9 +460,7 @@ int main(void)
         TEST(test_labels),
         TEST(test_sizes),
         TEST(test_broken_files),
-        TEST(test_pooling),
-        TEST(test_bad_pooling),
-        TEST(test_modules),
+        TEST(test_hash),
         TEST(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -291,6 +291,25 @@ static void test_a_call_is_interrupted(const struct local_kernels *kernels)
     random_model_free(model);
 }
 
+/* Of matrices that are read in several pieces: whatever the width of a panel, the number of threads
+ * and the precision. */
+static void test_the_hash_of_weights_is_stored(const struct local_kernels *kernels)
+{
+    struct local_config config = small;
+    config.hidden_size = 384;
+    config.intermediate_size = 2800;
+    config.n_layers = 1;
+    struct random_model *model = random_model_new(&config);
+    for (int precision = LOCAL_FLOAT32; precision <= LOCAL_INT8; precision++) {
+        struct local_weights *weights = load(kernels, model, (enum local_precision)precision);
+        if (weights->block.hash != UINT64_C(0x211c2e63ca6622cd))
+            print_error("%016llx\n", (unsigned long long)weights->block.hash);
+        assert_true(weights->block.hash == UINT64_C(0x211c2e63ca6622cd));
+        unload(weights);
+    }
+    random_model_free(model);
+}
+
 struct named {
     const char *name;
     family_function test;
@@ -311,6 +330,7 @@ static int run_in_family(const struct local_kernels *kernels)
         {"test_mpnet", test_mpnet},
         {"test_reduced_precision_stays_near", test_reduced_precision_stays_near},
         {"test_a_result_does_not_depend_on_the_batch", test_a_result_does_not_depend_on_the_batch},
+        {"test_the_hash_of_weights_is_stored", test_the_hash_of_weights_is_stored},
     };
     int status = 0;
     fflush(NULL);

@@ -9,8 +9,9 @@
 #include "local/folder.h"
 #include "local/model_folder.h"
 
-static const char *const variables[] = {"RERANK_MODEL_PATH", "HF_HUB_CACHE", "HF_HOME",
-                                        "XDG_CACHE_HOME", "HOME"};
+static const char *const variables[] = {"RERANK_MODEL_PATH",     "HF_HUB_CACHE",
+                                        "HUGGINGFACE_HUB_CACHE", "HF_HOME",
+                                        "XDG_CACHE_HOME",        "HOME"};
 
 /* None of the user's own models. */
 static int make(void **state)
@@ -151,6 +152,9 @@ static void test_order_of_variables(void **state)
     found("a/b", "xdg/huggingface/hub/models--a--b/snapshots/1");
     set("HF_HOME", "hf");
     found("a/b", "hf/hub/models--a--b/snapshots/1");
+    model_folder_put_text("older/models--a--b/snapshots/1/config.json", "{}");
+    set("HUGGINGFACE_HUB_CACHE", "older");
+    found("a/b", "older/models--a--b/snapshots/1");
     set("HF_HUB_CACHE", "cache");
     found("a/b", "cache/a/b");
     set("RERANK_MODEL_PATH", "path");
@@ -160,6 +164,44 @@ static void test_order_of_variables(void **state)
     refused("a/b", ERROR_UNAVAILABLE, model_folder_path("empty"));
     refused("a/b", ERROR_UNAVAILABLE,
             "; make model MODEL=a/b downloads it, or set RERANK_MODEL_PATH");
+}
+
+static void test_static_models_without_config(void **state)
+{
+    (void)state;
+    set("RERANK_MODEL_PATH", "x");
+    model_folder_put_text("x/a/b/modules.json", "[]");
+    found("a/b", "x/a/b");
+    model_folder_put_text("x/a/c/model.safetensors", "");
+    refused("a/c", ERROR_UNAVAILABLE, "a/c has no config.json");
+}
+
+/* The hub does not tell names apart that differ in case alone. */
+static void test_letter_case(void **state)
+{
+    (void)state;
+    set("RERANK_MODEL_PATH", "path");
+    set("HF_HUB_CACHE", "hub");
+    model_folder_put_text("hub/models--BAAI--bge-M3/refs/main", "1");
+    model_folder_put_text("hub/models--BAAI--bge-M3/snapshots/1/config.json", "{}");
+    found("baai/BGE-m3", "hub/models--BAAI--bge-M3/snapshots/1");
+    model_folder_put_text("path/BAAI/bge-m3/config.json", "{}");
+    found("BAAI/bge-m3", "path/BAAI/bge-m3");
+    found("baai/bge-m3", "path/BAAI/bge-m3");
+    /* One that is spelt as it was asked for comes first, wherever it lies. */
+    found("BAAI/bge-M3", "hub/models--BAAI--bge-M3/snapshots/1");
+    model_folder_put_text("path/BAAI/BGE-M3/config.json", "{}");
+    model_folder_put_text("path/Mine/config.json", "{}");
+    found("mine", "path/Mine");
+    set("HF_HUB_CACHE", "none");
+    refused("baai/bge-m3", ERROR_UNAVAILABLE, "2 folders in ");
+    refused("baai/bge-m3", ERROR_UNAVAILABLE, "are called baai/bge-m3 but for the case of letters");
+    model_folder_put_text("path/baai/other/config.json", "{}");
+    found("BAAI/OTHER", "path/baai/other");
+    model_folder_put_text("path/baai/second/config.json", "{}");
+    model_folder_put_text("path/BAAI/third/config.json", "{}");
+    found("BAAI/second", "path/baai/second");
+    found("baai/third", "path/BAAI/third");
 }
 
 static void test_long_paths(void **state)
@@ -200,8 +242,14 @@ int main(void)
 {
     failing_memory_bind();
     const struct CMUnitTest tests[] = {
-        TEST(test_names),         TEST(test_plain_folders),      TEST(test_cache),
-        TEST(test_bad_revisions), TEST(test_order_of_variables), TEST(test_long_paths),
+        TEST(test_names),
+        TEST(test_plain_folders),
+        TEST(test_cache),
+        TEST(test_bad_revisions),
+        TEST(test_order_of_variables),
+        TEST(test_static_models_without_config),
+        TEST(test_letter_case),
+        TEST(test_long_paths),
         TEST(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

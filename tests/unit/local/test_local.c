@@ -76,15 +76,19 @@ static int embed_some(void *context, struct error *err)
     struct model_sink sink = {.put = model_embeddings_put, .context = &embeddings};
     struct model_usage usage = {0};
     struct model_tokens tokens = {0};
+    uint64_t fingerprint = 0;
     struct model *model;
     (void)context;
     int rc = make(&session, MODEL_EMBED, 0, &model, err);
     if (rc == 0) rc = model_embed(model, &texts, &sink, &usage, err);
     if (rc == 0) rc = model_tokenize(model, all[0], NULL, 1, &tokens, err);
+    if (rc == 0) rc = model_fingerprint(model, NULL, &fingerprint, err);
     if (rc == 0) {
         assert_int_equal(embeddings.dimensions, 32);
         assert_int_equal(tokens.n, 5);
         assert_int_equal(usage.tokens, 5 + 3 + 6);
+        /* Stored in indexes: one that changes makes each of them be rebuilt. */
+        assert_true(fingerprint == UINT64_C(0x4d4ff3ae0a8e49cb));
     }
     memory_free(tokens.ids);
     memory_free(embeddings.vectors);

@@ -189,8 +189,9 @@ static void test_other_types(void **state)
     struct safetensors *safetensors;
     struct error err = {0};
     float value;
+    int64_t whole;
     put_tensors("model.safetensors",
-                "{\"ids\":{\"dtype\":\"I64\",\"shape\":[1,2],\"data_offsets\":[0,16]},"
+                "{\"ids\":{\"dtype\":\"U64\",\"shape\":[1,2],\"data_offsets\":[0,16]},"
                 "\"none\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[16,16]},"
                 "\"scalar\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[16,20]},"
                 "\"deep\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[20,24]}}",
@@ -198,10 +199,15 @@ static void test_other_types(void **state)
     assert_int_equal(safetensors_open(model_folder, &safetensors, &err), 0);
     const struct tensor *ids = safetensors_find(safetensors, "ids");
     assert_int_equal(ids->type, TENSOR_OTHER);
-    assert_string_equal(ids->type_name, "I64");
+    assert_string_equal(ids->type_name, "U64");
     assert_int_equal(safetensors_read(safetensors, ids, 0, 1, &value, &err), ERROR_UNAVAILABLE);
-    assert_string_equal(err.text, "model.safetensors: tensor ids is of type I64, expected F32, F16 "
-                                  "or BF16");
+    assert_string_equal(err.text,
+                        "model.safetensors: tensor ids is of type U64, expected F32, F16, "
+                        "BF16, F64 or I8");
+    assert_int_equal(safetensors_read_integers(safetensors, ids, 0, 1, &whole, &err),
+                     ERROR_UNAVAILABLE);
+    assert_string_equal(err.text,
+                        "model.safetensors: tensor ids is of type U64, expected I32 or I64");
     const struct tensor *deep = safetensors_find(safetensors, "deep");
     assert_int_equal(deep->type, TENSOR_OTHER);
     assert_int_equal(deep->n_dimensions, TENSOR_MAX_DIMENSIONS);
@@ -211,6 +217,57 @@ static void test_other_types(void **state)
     assert_int_equal(scalar->n_dimensions, 0);
     assert_int_equal(safetensors_read(safetensors, scalar, 0, 1, &value, &err), 0);
     assert_true(value == 5.0F);
+    safetensors_close(safetensors);
+}
+
+/* float64 is rounded, what is beyond float32 infinite; bytes are what they are. More than is read
+ * at once. */
+static void test_wide_and_narrow_types(void **state)
+{
+    (void)state;
+    enum { N = 1300 };
+    static struct {
+        double wide[N];
+        int64_t longs[N];
+        int32_t whole[N];
+        int8_t bytes[N];
+    } data;
+    static float values[N];
+    static int64_t integers[N];
+    struct safetensors *safetensors;
+    char header[400];
+    for (int i = 0; i < N; i++) {
+        data.wide[i] = i == 7 ? -1e300 : i / 3.0;
+        data.longs[i] = i - INT64_C(5000000000);
+        data.whole[i] = i - 700;
+        data.bytes[i] = (int8_t)(i % 256 - 128);
+    }
+    snprintf(header, sizeof header,
+             "{\"wide\":{\"dtype\":\"F64\",\"shape\":[%d],\"data_offsets\":[0,%d]},"
+             "\"longs\":{\"dtype\":\"I64\",\"shape\":[%d],\"data_offsets\":[%d,%d]},"
+             "\"whole\":{\"dtype\":\"I32\",\"shape\":[%d],\"data_offsets\":[%d,%d]},"
+             "\"bytes\":{\"dtype\":\"I8\",\"shape\":[%d],\"data_offsets\":[%d,%d]}}",
+             N, 8 * N, N, 8 * N, 16 * N, N, 16 * N, 20 * N, N, 20 * N, 21 * N);
+    put_tensors("model.safetensors", header, &data, 21 * N);
+    assert_int_equal(safetensors_open(model_folder, &safetensors, NULL), 0);
+    const struct tensor *wide = safetensors_find(safetensors, "wide");
+    assert_int_equal(safetensors_read(safetensors, wide, 0, N, values, NULL), 0);
+    for (int i = 0; i < N; i++)
+        assert_true(i == 7 ? values[i] > 3e38F : values[i] == (float)data.wide[i]);
+    const struct tensor *bytes = safetensors_find(safetensors, "bytes");
+    assert_int_equal(safetensors_read(safetensors, bytes, 3, N - 3, values, NULL), 0);
+    for (int i = 3; i < N; i++) assert_true(values[i - 3] == data.bytes[i]);
+    const struct tensor *longs = safetensors_find(safetensors, "longs");
+    assert_int_equal(safetensors_read_integers(safetensors, longs, 0, N, integers, NULL), 0);
+    assert_memory_equal(integers, data.longs, sizeof integers);
+    const struct tensor *whole = safetensors_find(safetensors, "whole");
+    assert_int_equal(safetensors_read_integers(safetensors, whole, 0, N, integers, NULL), 0);
+    for (int i = 0; i < N; i++) assert_true(integers[i] == data.whole[i]);
+    assert_int_equal(safetensors_read_integers(safetensors, whole, N, 1, integers, NULL),
+                     ERROR_CORRUPT);
+    assert_int_equal(safetensors_read(safetensors, whole, 0, 1, values, NULL), ERROR_UNAVAILABLE);
+    assert_int_equal(safetensors_read_integers(safetensors, bytes, 0, 1, integers, NULL),
+                     ERROR_UNAVAILABLE);
     safetensors_close(safetensors);
 }
 
@@ -435,11 +492,11 @@ int main(void)
 {
     failing_memory_bind();
     const struct CMUnitTest tests[] = {
-        TEST(test_finds_and_reads), TEST(test_bytes),         TEST(test_all_of_float16),
-        TEST(test_all_of_bfloat16), TEST(test_other_types),   TEST(test_missing),
-        TEST(test_lengths),         TEST(test_cut_short),     TEST(test_headers),
-        TEST(test_layouts),         TEST(test_shards),        TEST(test_bad_shards),
-        TEST(test_bad_indexes),     TEST(test_out_of_memory),
+        TEST(test_finds_and_reads), TEST(test_bytes),       TEST(test_all_of_float16),
+        TEST(test_all_of_bfloat16), TEST(test_other_types), TEST(test_wide_and_narrow_types),
+        TEST(test_missing),         TEST(test_lengths),     TEST(test_cut_short),
+        TEST(test_headers),         TEST(test_layouts),     TEST(test_shards),
+        TEST(test_bad_shards),      TEST(test_bad_indexes), TEST(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,6 +321,62 @@ static void test_each_id_is_below_the_size(void **state)
     tokenizer_free(tokenizer);
 }
 
+/* Before added tokens are looked for, and of both texts. */
+static void test_lower_case_first(void **state)
+{
+    (void)state;
+    struct tokenizer *tokenizer = make(
+        "{\"added_tokens\":[{\"id\":3,\"content\":\"[SEP]\",\"special\":true}],"
+        "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{\"type\":\"WordPiece\","
+        "\"vocab\":{\"[UNK]\":1,\"[SEP]\":3,\"bat\":5,\"the\":8,\"[\":10,\"sep\":11,\"]\":12}}}",
+        NULL);
+    struct span pair = span_of("The");
+    struct tokenizer_request request = {.text = span_of("BAT [SEP] \xC3\x85"), .pair = &pair};
+    assert_string_equal(encode(tokenizer, request), "1 3 1 1'");
+    request.lowers_case = 1;
+    assert_string_equal(encode(tokenizer, request), "5 10 11 12 1 8'");
+    tokenizer_free(tokenizer);
+}
+
+static uint64_t hash_of(const char *json, const char *vocabulary)
+{
+    struct tokenizer *tokenizer = make(json, vocabulary);
+    uint64_t hash = tokenizer_hash(tokenizer);
+    tokenizer_free(tokenizer);
+    return hash;
+}
+
+#define SMALL(before, words, behind)                                                               \
+    "{" before                                                                                     \
+    "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"model\":{\"type\":\"WordPiece\","         \
+    "\"vocab\":{" words "}}" behind "}"
+
+/* Stored in indexes: how the file is laid out, and what we do not read, is none of it. */
+static void test_hash(void **state)
+{
+    (void)state;
+    uint64_t hash = hash_of(SMALL("", "\"[UNK]\":0,\"\xC3\xA9\":1", ""), NULL);
+    assert_true(hash == UINT64_C(0x90a5e9d25a51156a));
+    assert_true(hash == hash_of(SMALL("\"version\":\"1.0\",\"truncation\":{\"max_length\":5},",
+                                      " \"[UNK]\" : 0.0,\n\"\\u00e9\": 1",
+                                      ",\"padding\":null,\"decoder\":{\"type\":\"x\"}"),
+                                NULL));
+    assert_true(hash != hash_of(SMALL("", "\"[UNK]\":0,\"\xC3\xA9\":2", ""), NULL));
+    assert_true(hash != hash_of(SMALL("", "\"[UNK]\":0,\"e\":1", ""), NULL));
+    assert_true(hash != hash_of(SMALL("\"normalizer\":{\"type\":\"NFC\"},",
+                                      "\"[UNK]\":0,\"\xC3\xA9\":1", ""),
+                                NULL));
+    hash = hash_of(NULL, VOCABULARY);
+    assert_true(hash == UINT64_C(0x0d06d926bb31638c));
+    assert_true(hash != hash_of(NULL, VOCABULARY "more\n"));
+    struct tokenizer_files files = {.vocab_txt = span_of(VOCABULARY),
+                                    .tokenizer_config_json = span_of("{\"do_lower_case\":false}")};
+    struct tokenizer *tokenizer;
+    assert_int_equal(tokenizer_new(&files, &tokenizer, NULL), 0);
+    assert_true(hash != tokenizer_hash(tokenizer));
+    tokenizer_free(tokenizer);
+}
+
 /* cJSON is not counted (base/json.h): vocab.txt makes each block ours. */
 static int make_and_encode(void *context, struct error *err)
 {
@@ -332,6 +388,8 @@ static int make_and_encode(void *context, struct error *err)
     int rc = tokenizer_new(&files, &tokenizer, err);
     struct span pair = span_of("the bats caf\xC3\xA9");
     struct tokenizer_request request = {.text = span_of("bats, the batman"), .pair = &pair};
+    if (rc == 0) rc = tokenizer_encode(tokenizer, &request, &tokens, NULL, err);
+    request.lowers_case = 1;
     if (rc == 0) rc = tokenizer_encode(tokenizer, &request, &tokens, NULL, err);
     tokens_deinit(&tokens);
     tokenizer_free(tokenizer);
@@ -356,6 +414,8 @@ int main(void)
         cmocka_unit_test(test_what_is_not_known_is_named),
         cmocka_unit_test(test_what_the_reference_does),
         cmocka_unit_test(test_each_id_is_below_the_size),
+        cmocka_unit_test(test_lower_case_first),
+        cmocka_unit_test(test_hash),
         cmocka_unit_test(test_each_allocation_may_fail),
     };
     failing_memory_bind();
