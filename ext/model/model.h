@@ -126,16 +126,21 @@ struct model_methods {
      * only tokens->n is written. NULL: the model has none. */
     int (*tokenize)(struct model *model, struct span text, const struct cancel *cancel, int ids,
                     struct model_tokens *tokens, struct error *err);
+    /* Whether what the model sees of a query is in one of the texts, or in what it was fitted on.
+     * NULL: it sees sense in every text. */
+    int (*has_sense)(struct model *model, struct span query, const struct span *texts,
+                     size_t n_texts, const struct cancel *cancel, int *has, struct error *err);
     void (*free)(struct model *model);
 };
 
 /* The head of every model; a kind of model embeds it as its first member. */
 struct model {
     const struct model_methods *methods;
-    const char *name;  /* "provider:name", static or owned by the model */
-    size_t dimensions; /* of its embeddings; 0 if it does not embed, or has not yet */
-    size_t batch_size; /* texts that it takes in one request, 1 or more */
-    size_t max_tokens; /* of a text, special ones included; 0: not known, or no limit */
+    const char *name;    /* "provider:name", static or owned by the model */
+    size_t dimensions;   /* of its embeddings; 0 if it does not embed, or has not yet */
+    size_t batch_size;   /* texts that it takes in one request, 1 or more */
+    size_t max_tokens;   /* of a text, special ones included; 0: not known, or no limit */
+    int is_of_old_rules; /* fitted by an earlier version, which reads texts in another way */
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space
