@@ -14,6 +14,9 @@
 #define GRAM_LEAST 4
 #define GRAM_MOST 5
 
+/* Bytes of a letter of a script without spaces, which alone says little. */
+#define LETTER_BYTES 3
+
 void features_init(struct features *features, enum words_rules rules, const struct cancel *cancel)
 {
     *features = (struct features){0};
@@ -81,7 +84,7 @@ static int add_pair(struct features *features, size_t i, struct error *err)
 
 static const enum term_kind term_kinds[] = {
     [WORD_PLAIN] = TERM_WORD,    [WORD_HANGUL] = TERM_WORD, [WORD_ALONE] = TERM_WORD,
-    [WORD_UNSPACED] = TERM_GRAM, [WORD_PART] = TERM_PART,   [WORD_WHOLE] = TERM_WHOLE};
+    [WORD_UNSPACED] = TERM_WORD, [WORD_PART] = TERM_PART,   [WORD_WHOLE] = TERM_WHOLE};
 
 /* One word occurrence, and what it is counted with. */
 static int add_word(struct features *features, size_t i, struct error *err)
@@ -89,7 +92,8 @@ static int add_word(struct features *features, size_t i, struct error *err)
     struct span word = words_get(&features->words, i);
     enum word_kind kind = features->words.items[i].kind;
     features->n_words += kind < WORD_PART;
-    int rc = add(features, feature_of_word(word), term_kinds[kind], err);
+    int is_letter = kind == WORD_UNSPACED && word.size <= LETTER_BYTES;
+    int rc = add(features, feature_of_word(word), is_letter ? TERM_GRAM : term_kinds[kind], err);
     if (rc == 0 && kind <= WORD_HANGUL) rc = add_grams(features, word, err);
     if (rc == 0 && kind == WORD_HANGUL) rc = add_syllables(features, word, err);
     if (rc == 0 && (kind == WORD_ALONE || kind == WORD_UNSPACED)) rc = add_pair(features, i, err);
