@@ -6,9 +6,9 @@
  * and forgive spelling (McNamee, Mayfield: "Character n-gram tokenization for European language
  * text retrieval", Information Retrieval 7, 2004). Pairs of neighbouring ideographs are words too,
  * and so are those of Hangul's syllables in a word, and of clusters of scripts without spaces, of
- * which those of one letter themselves count as n-grams. What stands beside a word (text/words.h) has no n-grams, nor a part
- * in the length of the text. A text with nothing but stop words is taken with them; one without any word by its bytes. So
- * every text that is not empty has a term.
+ * which those of one letter themselves count as n-grams. What stands beside a word (text/words.h)
+ * has no n-grams, nor a part in the length of the text. A text with nothing but stop words is taken
+ * with them; one without any word by its bytes. So every text that is not empty has a term.
  */
 #ifndef LEXICAL_FEATURES_H
 #define LEXICAL_FEATURES_H

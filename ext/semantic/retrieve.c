@@ -77,8 +77,8 @@ static size_t query_of_text(const struct retrieval *retrieval, size_t text)
     return i;
 }
 
-/* Of a text of which a model knows no word it makes zeros: nothing is near it. Zeros of a server are
- * its failure (check_query). */
+/* Of a text of which a model knows no word it makes zeros: nothing is near it. Zeros of a server
+ * are its failure (check_query). */
 static int is_senseless(const struct retrieval *retrieval, const struct catalog_entry *entry,
                         const float *vector, size_t dimensions)
 {

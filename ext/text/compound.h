@@ -3,11 +3,11 @@
  * numbers with points, as 3.40.1, 192.168.1.1, 2024-05-01, 5,000.00.
  *
  * The parts are words of their own. Beside them stands the whole, without what joins it, so that
- * "e-mail" meets "email" and "snake_case" "snakecase"; not of words with hyphens whose parts are all
- * long, as n-grams make those meet and prose is full of them. Between digits a point is kept, for 3.40 is
- * not 340, and every such joint is a point, so that 2024/05/01 is 2024-05-01; of numbers with more
- * than two parts each beginning stands there too ("3.40" of 3.40.1), without the v of a version.
- * A comma in thousands is left out.
+ * "e-mail" meets "email" and "snake_case" "snakecase"; not of words with hyphens whose parts are
+ * all long, as n-grams make those meet and prose is full of them. Between digits a point is kept,
+ * for 3.40 is not 340, and every such joint is a point, so that 2024/05/01 is 2024-05-01; of
+ * numbers with more than two parts each beginning stands there too ("3.40" of 3.40.1), without the
+ * v of a version. A comma in thousands is left out.
  */
 #ifndef TEXT_COMPOUND_H
 #define TEXT_COMPOUND_H
