@@ -137,10 +137,11 @@ struct model_methods {
 /* The head of every model; a kind of model embeds it as its first member. */
 struct model {
     const struct model_methods *methods;
-    const char *name;    /* "provider:name", static or owned by the model */
-    size_t dimensions;   /* of its embeddings; 0 if it does not embed, or has not yet */
-    size_t batch_size;   /* texts that it takes in one request, 1 or more */
-    size_t max_tokens;   /* of a text, special ones included; 0: not known, or no limit */
+    const char *name;  /* "provider:name", static or owned by the model */
+    size_t dimensions; /* of its embeddings; 0 if it does not embed, or has not yet */
+    size_t batch_size; /* texts that it takes in one request, 1 or more */
+    size_t max_tokens; /* of a text, special ones included; 0: not known, or no limit */
+    int is_listwise;   /* its scores are places among the documents of a call: one alone has none */
     int is_of_old_rules; /* fitted by an earlier version, which reads texts in another way */
 };
 
