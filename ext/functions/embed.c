@@ -30,13 +30,15 @@ static int find_model(struct connection *connection, sqlite3_value *name,
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_EMBED, entry, err) : rc;
 }
 
-/* embed(text [, model [, role]]): NULL where there is nothing to embed. */
+/* embed(text [, model [, role]]): NULL where there is nothing to embed. A query is what a person
+ * typed. */
 static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
     struct catalog_entry *entry;
     struct error err;
     struct span text;
+    char *owned = NULL;
     struct model_texts texts = {&text, 1, MODEL_DOCUMENT, &connection->cancel};
     struct model_embeddings embedding = {0};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
@@ -44,6 +46,11 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0 && text_is_blank(text)) return;
     if (rc == 0) rc = find_model(connection, argc > 1 ? argv[1] : NULL, &entry, &err);
     if (rc == 0) rc = parse_role(argc > 2 ? argv[2] : NULL, &texts.role, &err);
+    if (rc == 0 && texts.role == MODEL_QUERY) rc = argument_query(argv[0], &text, &owned, &err);
+    if (rc == 0 && text.data == NULL) {
+        memory_free(owned);
+        return;
+    }
     if (rc == 0) {
         rc = catalog_embed(connection->catalog, entry, NULL, &texts, &embedding, NULL, &err);
         if (rc != 0) result_name_text(&err, "text", text);
@@ -53,6 +60,7 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
                               embedding.dimensions * sizeof *embedding.vectors, SQLITE_TRANSIENT);
     else result_error(context, "embed", &err);
     memory_free(embedding.vectors);
+    memory_free(owned);
 }
 
 /* embed_each(texts [, model [, role]]) */

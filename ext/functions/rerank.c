@@ -28,7 +28,8 @@ static int check_ranks_one(const struct catalog_entry *entry, struct error *err)
                      catalog_entry_name(entry));
 }
 
-/* rerank(query, document [, model]): NULL for a document without anything to read. */
+/* rerank(query, document [, model]): NULL for a query or a document without anything to
+ * read. */
 static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
@@ -36,14 +37,17 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct error err;
     struct span document;
     double score;
+    char *owned = NULL;
     struct model_candidates candidates = {
         .documents = &document, .n_documents = 1, .cancel = &connection->cancel};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL)
         return;
-    int rc = argument_text(argv[0], &candidates.query, &err);
-    if (rc == 0) rc = model_check_text(candidates.query, 1, &err);
+    int rc = argument_query(argv[0], &candidates.query, &owned, &err);
     if (rc == 0) rc = argument_text(argv[1], &document, &err);
-    if (rc == 0 && text_is_blank(document)) return;
+    if (rc == 0 && (candidates.query.data == NULL || text_is_blank(document))) {
+        memory_free(owned);
+        return;
+    }
     if (rc == 0) rc = find_model(connection, argc > 2 ? argv[2] : NULL, &entry, &err);
     if (rc == 0) rc = check_ranks_one(entry, &err);
     if (rc == 0) {
@@ -52,6 +56,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     }
     if (rc == 0) sqlite3_result_double(context, score);
     else result_error(context, "rerank", &err);
+    memory_free(owned);
 }
 
 /* The table rerank(query, documents [, top_n [, model]]), with the hidden column rank_fields. */
@@ -67,6 +72,7 @@ struct rerank_cursor {
     struct text_list list;
     struct ranked *ranked; /* [n], best first */
     size_t n;
+    char *query; /* owned, or NULL: see argument_query */
 };
 
 static void rerank_free(struct table_cursor *base)
@@ -74,6 +80,7 @@ static void rerank_free(struct table_cursor *base)
     struct rerank_cursor *cursor = (struct rerank_cursor *)base;
     text_list_deinit(&cursor->list);
     memory_free(cursor->ranked);
+    memory_free(cursor->query);
 }
 
 static int compare_scores(const void *a, const void *b)
@@ -140,14 +147,14 @@ static int rerank_start(struct table_cursor *base, struct error *err)
     const char *fields;
     size_t top_n = SIZE_MAX;
     int rc = argument_optional_count(arguments[2], "top_n", 0, SIZE_MAX, &top_n, err);
-    if (rc == 0) rc = argument_text(arguments[0], &query, err);
-    if (rc == 0) rc = model_check_text(query, 1, err);
+    if (rc == 0) rc = argument_query(arguments[0], &query, &cursor->query, err);
     if (rc == 0) rc = find_model(connection, arguments[3], &entry, err);
     if (rc == 0) rc = argument_optional_text(arguments[4], &fields, err);
     if (rc == 0)
         rc = text_list_read(connection->db, arguments[1], TEXT_LIST_OBJECTS, fields, &cursor->list,
                             err);
-    if (rc == 0 && top_n > 0) rc = rank_documents(cursor, entry, query, fields, top_n, err);
+    if (rc == 0 && top_n > 0 && query.data != NULL)
+        rc = rank_documents(cursor, entry, query, fields, top_n, err);
     if (cursor->n > top_n) cursor->n = top_n;
     base->is_done = cursor->n == 0;
     return rc;

@@ -26,7 +26,8 @@ int hashing_embed(const struct features *features, float *embedding, size_t dime
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < features->terms.n; i++) {
         const struct term_count *item = &features->terms.items[i];
-        double weight = sqrt((double)item->count) * (item->is_word ? 1.0 : FEATURE_GRAM_WEIGHT);
+        double weight =
+            sqrt((double)item->count) * (item->kind != TERM_GRAM ? 1.0 : FEATURE_GRAM_WEIGHT);
         hashing_add(item->term, weight, sums, dimensions);
         if (i % TERMS_PER_POLL == TERMS_PER_POLL - 1)
             rc = cancel_check(features->terms.cancel, err);

@@ -30,6 +30,20 @@ const struct lexical_statistics *latent_statistics(const struct latent *latent)
     return &latent->statistics;
 }
 
+enum words_rules latent_rules(const struct latent *latent)
+{
+    return latent->rules;
+}
+
+int latent_knows(const struct latent *latent, const struct features *features)
+{
+    for (size_t i = 0; i < features->terms.n; i++)
+        if (lexical_statistics_find(&latent->statistics, features->terms.items[i].term) <
+            latent->n_terms)
+            return 1;
+    return 0;
+}
+
 /* Adds a term's vector, weighed, to sums [rank]. */
 static void add_latent(const struct latent *latent, size_t place, double weight, float *sums)
 {
@@ -53,13 +67,16 @@ int latent_embed(const struct latent *latent, const struct features *features, f
     double sums[LATENT_DIMENSIONS + LATENT_HASHED] = {0}, /* [rank + LATENT_HASHED] */
         parts[LATENT_DIMENSIONS + LATENT_HASHED];         /* the same, each part weighed */
     size_t rank = latent->rank, n = latent_dimensions(latent);
-    double unknown = lexical_idf(latent->statistics.n_documents, 0);
+    double unknown = lexical_idf(latent->statistics.n_documents, 0),
+           whole = unknown * LATENT_WHOLE_WEIGHT;
     for (size_t i = 0; i < features->terms.n; i++) {
         const struct term_count *item = &features->terms.items[i];
         size_t place = lexical_statistics_find(&latent->statistics, item->term);
         int known = place < latent->n_terms;
-        double weight = latent_weight(known ? latent->weights[place] : unknown, item->count,
-                                      (int)item->is_word);
+        double weight = latent_weight(known                      ? latent->weights[place]
+                                      : item->kind == TERM_WHOLE ? whole
+                                                                 : unknown,
+                                      item->count, item->kind != TERM_GRAM);
         if (known && rank > 0) add_latent(latent, place, weight, latent_sums);
         hashing_add(item->term, weight, sums + rank, LATENT_HASHED);
         int rc = i % TERMS_PER_POLL == TERMS_PER_POLL - 1

@@ -32,6 +32,10 @@
 #include "lexical/statistics.h"
 #include "model/model.h"
 
+/* What a compound weighs, if the fit does not know it as a word, of what an unknown word does. The
+ * fit counts only the words of the texts themselves, not what stands beside them. */
+#define LATENT_WHOLE_WEIGHT 0.25
+
 #define LATENT_SAMPLE 20000
 #define LATENT_CELLS ((uint64_t)1 << 26)
 #define LATENT_TERMS 24576
@@ -40,6 +44,7 @@
 
 struct latent;
 
+/* By the rules of now; a model that was stored keeps those that it was fitted by. */
 int latent_fit(const struct model_collection *collection, struct latent **latent,
                struct error *err);
 void latent_free(struct latent *latent); /* accepts NULL */
@@ -49,11 +54,17 @@ void latent_free(struct latent *latent); /* accepts NULL */
 int latent_save(const struct latent *latent, struct buffer *bytes, struct error *err);
 int latent_load(struct span bytes, struct latent **latent, struct error *err);
 
+/* The rules of words that texts are to be split by. */
+enum words_rules latent_rules(const struct latent *latent);
+
 /* Dimensions of an embedding: both parts. */
 size_t latent_dimensions(const struct latent *latent);
 
 /* Lives as long as the model. */
 const struct lexical_statistics *latent_statistics(const struct latent *latent);
+
+/* Whether a term of the text, a word or an n-gram, was kept by the fit. */
+int latent_knows(const struct latent *latent, const struct features *features);
 
 /* Folds a text in: embedding [latent_dimensions], unit length. ERROR_INTERRUPTED. */
 int latent_embed(const struct latent *latent, const struct features *features, float *embedding,

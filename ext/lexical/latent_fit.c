@@ -68,7 +68,8 @@ static int add_document(struct fit *fit, const struct features *features, struct
     for (size_t i = 0; rc == 0 && i < n; i++) {
         const struct term_count *item = &terms->items[i];
         size_t place;
-        rc = terms_add(&fit->seen, item->term, (int)item->is_word, &place, err);
+        if (item->kind >= TERM_PART) continue;
+        rc = terms_add(&fit->seen, item->term, item->kind, &place, err);
         if (rc == 0)
             fit->cells[fit->n_cells++] = (struct cell){(uint32_t)place, (float)item->count};
     }
@@ -91,7 +92,7 @@ static int read_documents(struct fit *fit, const struct model_collection *collec
     uint64_t n_read =
         collection->n_documents < LATENT_SAMPLE ? collection->n_documents + 1 : LATENT_SAMPLE;
     fit->document_terms = (size_t)(LATENT_CELLS / n_read);
-    features_init(&features, fit->cancel);
+    features_init(&features, WORDS_NOW, fit->cancel);
     while ((rc = collection->next(collection->context, &text, &done, err)) == 0 && !done) {
         int taken = number * LATENT_SAMPLE / total != (number + 1) * LATENT_SAMPLE / total;
         number++;
@@ -187,7 +188,7 @@ static int weigh_cells(struct fit *fit, struct error *err)
             uint32_t place = places[cell.term];
             if (place == latent->n_terms) continue;
             double weight = latent_weight(latent->weights[place], (uint32_t)cell.weight,
-                                          (int)seen->items[cell.term].is_word);
+                                          seen->items[cell.term].kind != TERM_GRAM);
             fit->cells[n++] = (struct cell){place, (float)weight};
             squares += weight * weight;
         }

@@ -6,8 +6,10 @@
 
 #include "base/error.h"
 #include "lexical/statistics.h"
+#include "text/words.h"
 
 struct latent {
+    enum words_rules rules;
     struct lexical_statistics statistics; /* points to terms, frequencies and starts */
     uint64_t *terms;                      /* [n_terms] ascending; owned */
     uint32_t *frequencies;                /* [n_terms]; owned */

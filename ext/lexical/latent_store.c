@@ -1,6 +1,6 @@
 /*
  * latent_store.c: a fitted model as bytes, all little-endian:
- *   4  "LSA1"
+ *   4  "LSA2"; "LSA1": its words are those of WORDS_FIRST
  *   4  n_terms
  *   4  rank
  *   4  lexical weight, float32
@@ -76,7 +76,7 @@ int latent_save(const struct latent *latent, struct buffer *bytes, struct error 
 {
     size_t begin = bytes->size, n = latent->n_terms;
     int rc = buffer_reserve(bytes, stored_size(n, latent->rank), err);
-    if (rc == 0) rc = buffer_append(bytes, "LSA1", 4, err);
+    if (rc == 0) rc = buffer_append(bytes, latent->rules == WORDS_FIRST ? "LSA1" : "LSA2", 4, err);
     if (rc == 0) rc = append_number(bytes, n, 4, err);
     if (rc == 0) rc = append_number(bytes, latent->rank, 4, err);
     if (rc == 0) rc = append_number(bytes, bits_of_float(latent->lexical_weight), 4, err);
@@ -137,12 +137,14 @@ static int allocate(struct latent *latent, struct error *err)
 int latent_load(struct span bytes, struct latent **loaded, struct error *err)
 {
     *loaded = NULL;
-    if (bytes.size < HEADER_BYTES + 8 || memcmp(bytes.data, "LSA1", 4) != 0)
+    if (bytes.size < HEADER_BYTES + 8 ||
+        (memcmp(bytes.data, "LSA1", 4) != 0 && memcmp(bytes.data, "LSA2", 4) != 0))
         return corrupt("it does not begin as one", err);
     if (read_number(bytes.data + bytes.size - 8, 8) != hash_bytes(bytes.data, bytes.size - 8, 0))
         return corrupt("its check sum is wrong", err);
     struct latent *latent = memory_zalloc(1, sizeof *latent);
     if (latent == NULL) return error_nomem(err);
+    latent->rules = bytes.data[3] == '1' ? WORDS_FIRST : WORDS_NOW;
     latent->n_terms = (size_t)read_number(bytes.data + 4, 4);
     latent->rank = (size_t)read_number(bytes.data + 8, 4);
     latent->lexical_weight = read_float(bytes.data + 12);

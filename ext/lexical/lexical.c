@@ -17,6 +17,11 @@ struct lexical {
 
 static const struct model_methods lexical_methods;
 
+static enum words_rules rules_of(const struct lexical *lexical)
+{
+    return lexical->latent == NULL ? WORDS_NOW : latent_rules(lexical->latent);
+}
+
 static int new_model(struct latent *latent, struct model **model, struct error *err)
 {
     struct lexical *lexical = memory_zalloc(1, sizeof *lexical);
@@ -31,6 +36,7 @@ static int new_model(struct latent *latent, struct model **model, struct error *
                                     .dimensions = dimensions,
                                     .batch_size = BATCH_SIZE};
     lexical->latent = latent;
+    lexical->model.is_of_old_rules = rules_of(lexical) != WORDS_NOW;
     *model = &lexical->model;
     return 0;
 }
@@ -43,7 +49,7 @@ static int embed(struct model *model, const struct model_texts *texts,
     float embedding[LEXICAL_DIMENSIONS];
     int rc = 0;
     usage->requests += (texts->n_texts + BATCH_SIZE - 1) / BATCH_SIZE;
-    features_init(&features, texts->cancel);
+    features_init(&features, rules_of(lexical), texts->cancel);
     for (size_t i = 0; rc == 0 && i < texts->n_texts; i++) {
         rc = features_extract(&features, texts->texts[i], err);
         if (rc != 0) break;
@@ -62,7 +68,7 @@ static int rerank(struct model *model, const struct model_candidates *candidates
     struct lexical *lexical = (struct lexical *)model;
     usage->requests++;
     return lexical_rerank(lexical->latent != NULL ? latent_statistics(lexical->latent) : NULL,
-                          candidates, scores, err);
+                          rules_of(lexical), candidates, scores, err);
 }
 
 static int fit(struct model *model, const struct model_collection *collection,
@@ -95,10 +101,29 @@ static int tokenize(struct model *model, struct span text, const struct cancel *
     if (ids)
         return error_set(err, ERROR_UNAVAILABLE,
                          "%s has no token ids (name a model that begins with local:)", model->name);
-    words_init(&words, cancel);
+    words_init(&words, rules_of((struct lexical *)model), cancel);
     int rc = words_split(&words, text, err);
-    tokens->n = rc == 0 ? words.n : 0;
+    tokens->n = rc == 0 ? words.n - words.n_beside : 0;
     words_deinit(&words);
+    return rc;
+}
+
+/* Terms, words or n-grams, that a text has too, or that the fit kept. */
+static int has_sense(struct model *model, struct span query, const struct span *texts,
+                     size_t n_texts, const struct cancel *cancel, int *has, struct error *err)
+{
+    const struct lexical *lexical = (struct lexical *)model;
+    struct features asked, features;
+    features_init(&asked, rules_of(lexical), cancel);
+    features_init(&features, rules_of(lexical), cancel);
+    int rc = features_extract(&asked, query, err);
+    *has = rc == 0 && lexical->latent != NULL && latent_knows(lexical->latent, &asked);
+    for (size_t i = 0; rc == 0 && !*has && i < n_texts; i++) {
+        rc = features_extract(&features, texts[i], err);
+        if (rc == 0) *has = features_meet(&asked, &features);
+    }
+    features_deinit(&asked);
+    features_deinit(&features);
     return rc;
 }
 
@@ -114,6 +139,7 @@ static const struct model_methods lexical_methods = {.embed = embed,
                                                      .save = save,
                                                      .load = load,
                                                      .tokenize = tokenize,
+                                                     .has_sense = has_sense,
                                                      .free = free_model};
 
 int lexical_new(struct model **model, struct error *err)

@@ -8,8 +8,8 @@
  *               content, with the lexical evidence mixed in
  *   rerank.h    the reranker: BM25, coverage, proximity, fuzzy matches, and the similarity of
  *               retrieval
- * Methods and papers are named there. The words are English's (stop words, stemmer); others are
- * taken as they are.
+ * Methods and papers are named there. Stop words and stems are English's; how texts of all scripts
+ * are split is in text/words.h.
  */
 #ifndef LEXICAL_LEXICAL_H
 #define LEXICAL_LEXICAL_H

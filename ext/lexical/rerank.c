@@ -22,6 +22,7 @@
 /* One term of the query and how the current document meets it. */
 struct term {
     uint64_t hash;
+    uint64_t whole; /* the compound that it is a part of; 0: none */
     char word[WORD_MAX_BYTES];
     size_t size;
     uint64_t trigrams; /* see trigram_bits */
@@ -63,6 +64,16 @@ static void add_term(struct reranker *reranker, struct span word)
     memcpy(term->word, word.data, word.size);
 }
 
+/* A whole that stands beside its parts, the latest terms: finding it is finding them. */
+static void add_whole(struct reranker *reranker, struct span whole)
+{
+    size_t left = whole.size, n = reranker->n_terms;
+    for (size_t i = 0; i < whole.size; i++) left -= whole.data[i] == '.';
+    while (n > 0 && left >= reranker->terms[n - 1].size) left -= reranker->terms[--n].size;
+    if (left > 0 || reranker->n_terms - n < 2) return;
+    for (; n < reranker->n_terms; n++) reranker->terms[n].whole = feature_of_word(whole);
+}
+
 /* The query's words, each stem once, stop words only if there is nothing else; of a long query the
  * first. */
 static int read_query(struct reranker *reranker, struct span query, struct error *err)
@@ -72,7 +83,8 @@ static int read_query(struct reranker *reranker, struct span query, struct error
         reranker->stop_words = stop_words;
         for (size_t i = 0; i < reranker->words.n && reranker->n_terms < MAX_QUERY_TERMS; i++) {
             struct span word = words_get(&reranker->words, i);
-            if (stop_words || !word_is_stop(word)) add_term(reranker, word);
+            if (reranker->words.items[i].kind >= WORD_PART) add_whole(reranker, word);
+            else if (stop_words || !word_is_stop(word)) add_term(reranker, word);
         }
     }
     return rc;
@@ -136,15 +148,25 @@ static void meet(struct reranker *reranker, size_t i, size_t position, double al
     }
 }
 
-/* One word of the document against all terms: the exact one, else the most alike. */
-static void read_word(struct reranker *reranker, struct span word, size_t position)
+/* Whether the word is a term, or the compound of some: of one that stands beside its parts these
+ * were met. */
+static int meet_exactly(struct reranker *reranker, struct span word, int is_beside, size_t position)
 {
     uint64_t hash = feature_of_word(word);
-    for (size_t i = 0; i < reranker->n_terms; i++)
-        if (reranker->terms[i].hash == hash) {
-            meet(reranker, i, position, 1.0);
-            return;
-        }
+    int met = 0;
+    for (size_t i = 0; i < reranker->n_terms; i++) {
+        int is_term = reranker->terms[i].hash == hash;
+        if (!is_term && (is_beside || reranker->terms[i].whole != hash)) continue;
+        meet(reranker, i, position, 1.0);
+        if (is_term) return 1;
+        met = 1;
+    }
+    return met;
+}
+
+/* The most alike of all terms. */
+static void meet_alike(struct reranker *reranker, struct span word, size_t position)
+{
     size_t best = reranker->n_terms;
     double most = FUZZY_LEAST;
     uint64_t trigrams = trigram_bits(word.data, word.size);
@@ -158,6 +180,15 @@ static void read_word(struct reranker *reranker, struct span word, size_t positi
     if (best < reranker->n_terms) meet(reranker, best, position, most * FUZZY_WEIGHT);
 }
 
+/* One word of the document against all terms: the exact one, else the most alike. What stands
+ * beside a word, and a cluster of letters, is like nothing else. */
+static void read_word(struct reranker *reranker, struct span word, enum word_kind kind,
+                      size_t position)
+{
+    if (meet_exactly(reranker, word, kind >= WORD_PART, position)) return;
+    if (kind < WORD_UNSPACED) meet_alike(reranker, word, position);
+}
+
 /* Reads a document into the terms. *length: its words, stop words left out. */
 static int read_document(struct reranker *reranker, struct span document, double *length,
                          struct error *err)
@@ -167,12 +198,15 @@ static int read_document(struct reranker *reranker, struct span document, double
         term->count = term->likeness = term->nearness = 0;
     }
     *length = 0;
+    size_t position = 0;
     int rc = words_split(&reranker->words, document, err);
     for (size_t i = 0; rc == 0 && i < reranker->words.n; i++) {
         struct span word = words_get(&reranker->words, i);
         int stop = word_is_stop(word);
-        if (!stop) ++*length;
-        if (!stop || reranker->stop_words) read_word(reranker, word, i);
+        enum word_kind kind = reranker->words.items[i].kind;
+        if (kind < WORD_PART) position++;
+        if (!stop && kind < WORD_PART) ++*length;
+        if (!stop || reranker->stop_words) read_word(reranker, word, kind, position);
         if (i % WORDS_PER_POLL == WORDS_PER_POLL - 1)
             rc = cancel_check(reranker->words.cancel, err);
     }
@@ -245,12 +279,12 @@ static int score_all(struct reranker *reranker, const struct model_candidates *c
     return 0;
 }
 
-int lexical_rerank(const struct lexical_statistics *statistics,
+int lexical_rerank(const struct lexical_statistics *statistics, enum words_rules rules,
                    const struct model_candidates *candidates, double *scores, struct error *err)
 {
     struct reranker *reranker = memory_zalloc(1, sizeof *reranker);
     if (reranker == NULL) return error_nomem(err);
-    words_init(&reranker->words, candidates->cancel);
+    words_init(&reranker->words, rules, candidates->cancel);
     int rc = read_query(reranker, candidates->query, err);
     if (rc == 0 && statistics == NULL) rc = count_candidates(reranker, candidates, err);
     for (size_t i = 0; rc == 0 && statistics != NULL && i < reranker->n_terms; i++)

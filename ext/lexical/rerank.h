@@ -11,6 +11,8 @@
  *               "Term proximity scoring for keyword-based retrieval systems", ECIR 2003)
  * A query term that the document lacks may be met in part by a word like it: one begins with the
  * other ("bat", "batman"), or they share character trigrams (Dice's coefficient), at a discount.
+ * What stands beside a word of the document (text/words.h), the whole of a compound for instance,
+ * meets a term too, and that beside a word of the query is met for the word.
  * With a retrieval similarity the score is a mix of both: RERANK_SIMILARITY_WEIGHT of it is the
  * similarity.
  *
@@ -23,12 +25,13 @@
 
 #include "lexical/statistics.h"
 #include "model/model.h"
+#include "text/words.h"
 
 #define RERANK_SIMILARITY_WEIGHT 0.65
 
 /* scores: [n_documents]. statistics: NULL for those of the candidates. ERROR_NOMEM,
  * ERROR_INTERRUPTED. */
-int lexical_rerank(const struct lexical_statistics *statistics,
+int lexical_rerank(const struct lexical_statistics *statistics, enum words_rules rules,
                    const struct model_candidates *candidates, double *scores, struct error *err);
 
 #endif

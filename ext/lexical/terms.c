@@ -67,7 +67,8 @@ static int grow(struct terms *terms, struct error *err)
     return rc;
 }
 
-int terms_add(struct terms *terms, uint64_t term, int is_word, size_t *place, struct error *err)
+int terms_add(struct terms *terms, uint64_t term, enum term_kind kind, size_t *place,
+              struct error *err)
 {
     int rc = 0;
     if (++terms->n_added % TERMS_PER_POLL == 0) rc = cancel_check(terms->cancel, err);
@@ -77,10 +78,16 @@ int terms_add(struct terms *terms, uint64_t term, int is_word, size_t *place, st
     uint32_t *slot = slot_of(terms, term);
     if (*slot != 0) {
         terms->items[*slot - 1].count++;
+        if (kind == TERM_WORD) terms->items[*slot - 1].kind = TERM_WORD;
     } else {
-        terms->items[terms->n++] = (struct term_count){term, 1, (uint32_t)is_word};
+        terms->items[terms->n++] = (struct term_count){term, 1, kind};
         *slot = (uint32_t)terms->n;
     }
     if (place != NULL) *place = *slot - 1;
     return 0;
+}
+
+int terms_has(const struct terms *terms, uint64_t term)
+{
+    return terms->n_slots > 0 && *slot_of(terms, term) != 0;
 }

@@ -17,10 +17,17 @@
 /* Terms handled between two looks at a cancel token. */
 #define TERMS_PER_POLL 65536
 
+enum term_kind {
+    TERM_GRAM, /* an n-gram */
+    TERM_WORD,
+    TERM_PART, /* words that stand beside those of the text only, see text/words.h */
+    TERM_WHOLE
+};
+
 struct term_count {
     uint64_t term;
-    uint32_t count;   /* 1 or more */
-    uint32_t is_word; /* else an n-gram */
+    uint32_t count; /* 1 or more */
+    enum term_kind kind;
 };
 
 struct terms {
@@ -40,6 +47,10 @@ void terms_deinit(struct terms *terms);
 int terms_clear(struct terms *terms, struct error *err);
 
 /* Counts one occurrence; *place (may be NULL) is the term's. ERROR_NOMEM, ERROR_INTERRUPTED. */
-int terms_add(struct terms *terms, uint64_t term, int is_word, size_t *place, struct error *err);
+int terms_add(struct terms *terms, uint64_t term, enum term_kind kind, size_t *place,
+              struct error *err);
+
+/* Whether the bag holds it. */
+int terms_has(const struct terms *terms, uint64_t term);
 
 #endif

@@ -132,6 +132,10 @@ struct model_methods {
      * memory yet. NULL: the name says it all. */
     int (*fingerprint)(struct model *model, const struct cancel *cancel, uint64_t *fingerprint,
                        struct error *err);
+    /* Whether what the model sees of a query is in one of the texts, or in what it was fitted on.
+     * NULL: it sees sense in every text. */
+    int (*has_sense)(struct model *model, struct span query, const struct span *texts,
+                     size_t n_texts, const struct cancel *cancel, int *has, struct error *err);
     void (*free)(struct model *model);
 };
 
@@ -146,6 +150,7 @@ struct model {
     /* [role] what goes before a text, as the model's own files say; owned by the model; NULL: they
      * do not say. Put there by the caller. */
     const char *prompts[2];
+    int is_of_old_rules; /* fitted by an earlier version, which reads texts in another way */
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space

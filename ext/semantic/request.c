@@ -133,7 +133,9 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
         read_limit(limit, plan & PLAN_OFFSET ? argv[n++] : NULL, request);
     }
     if (rc == 0 && plan & PLAN_ROWIDS) rc = read_rowids(table, argv + n, plan, request, err);
-    if (rc == 0 && !request->none) rc = retrieve_query_read(&request->asked, request->query, err);
+    if (rc == 0 && !request->none)
+        rc = retrieve_query_read(&request->asked, table, request->query, err);
+    if (request->asked.text.data == NULL && request->asked.vector.data == NULL) request->none = 1;
     return rc;
 }
 

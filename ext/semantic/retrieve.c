@@ -1,11 +1,13 @@
 #include "semantic/retrieve.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
+#include "semantic/sense.h"
 #include "store/write.h"
 
 /* Bytes of the rows of a group, at most. */
@@ -13,19 +15,40 @@
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-int retrieve_query_read(struct retrieve_query *query, sqlite3_value *value, struct error *err)
+/* Whether a text is a vector of the index. */
+static int read_vector(struct retrieve_query *query, struct semantic_table *table,
+                       sqlite3_value *value, int *is_vector, struct error *err)
 {
-    int type = sqlite3_value_type(value);
+    struct store_state state;
+    struct error bad;
+    *is_vector = 0;
+    if (!argument_is_json_array(value)) return 0;
+    int rc = argument_vector(value, &query->vector, &bad);
+    if (rc == ERROR_NOMEM) return error_nomem(err);
+    if (rc != 0) return 0;
+    rc = store_read_state(&table->store, &state, err);
+    *is_vector = rc == 0 && query->vector.dimensions == state.dimensions;
+    if (*is_vector) return 0;
+    argument_vector_deinit(&query->vector);
+    query->vector = (struct argument_vector){0};
+    return rc;
+}
+
+int retrieve_query_read(struct retrieve_query *query, struct semantic_table *table,
+                        sqlite3_value *value, struct error *err)
+{
+    int is_vector;
     *query = (struct retrieve_query){0};
-    if (type == SQLITE_NULL) return 0;
-    return type == SQLITE_BLOB || argument_is_json_array(value)
-               ? argument_vector(value, &query->vector, err)
-               : argument_text(value, &query->text, err);
+    if (sqlite3_value_type(value) == SQLITE_BLOB)
+        return argument_vector(value, &query->vector, err);
+    int rc = read_vector(query, table, value, &is_vector, err);
+    return rc != 0 || is_vector ? rc : argument_query(value, &query->text, &query->owned, err);
 }
 
 void retrieve_query_deinit(struct retrieve_query *query)
 {
     argument_vector_deinit(&query->vector);
+    memory_free(query->owned);
     *query = (struct retrieve_query){0};
 }
 
@@ -54,6 +77,18 @@ static size_t query_of_text(const struct retrieval *retrieval, size_t text)
     return i;
 }
 
+/* Of a text of which a model knows no word it makes zeros: nothing is near it. Zeros of a server
+ * are its failure (check_query). */
+static int is_senseless(const struct retrieval *retrieval, const struct catalog_entry *entry,
+                        const float *vector, size_t dimensions)
+{
+    struct catalog_description description;
+    for (size_t i = 0; i < dimensions; i++)
+        if (vector[i] != 0.0f) return 0;
+    catalog_describe(retrieval->table->connection->catalog, entry, &description);
+    return !description.is_remote;
+}
+
 static int embed_texts(struct retrieval *retrieval, struct error *err)
 {
     struct semantic_table *table = retrieval->table;
@@ -80,9 +115,12 @@ static int embed_texts(struct retrieval *retrieval, struct error *err)
     size_t dimensions = retrieval->embeddings.dimensions;
     for (size_t i = 0; rc == 0 && n > 0 && i < retrieval->n_queries; i++) {
         if (retrieval->queries[i].text.data == NULL) continue;
-        retrieval->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
+        if (!is_senseless(retrieval, entry, vector, dimensions))
+            retrieval->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
         vector += dimensions;
     }
+    if (rc == 0 && n > 0)
+        retrieval->embedder = fitted != NULL ? fitted : catalog_entry_model(entry);
     memory_free(texts);
     return rc;
 }
@@ -95,6 +133,9 @@ static int check_query(const struct retrieval *retrieval, const struct retrieve_
     if (vector->data == NULL) return 0;
     int rc = store_check_dimensions(
         &retrieval->state, is_text ? retrieval->state.model : "the query", vector->dimensions, err);
+    if (rc != 0 && is_text && query->text.data[0] == '[')
+        error_context(err, "the query is no JSON array of %zu numbers, and so a text",
+                      retrieval->state.dimensions);
     if (rc != 0) return rc;
     rc = semantic_check_direction(retrieval->table, vector->data, vector->dimensions, err);
     if (rc != 0 && is_text) error_context(err, "the query: %s", retrieval->state.model);
@@ -190,6 +231,33 @@ static int rank_there(struct retrieval *retrieval, const struct retrieve_query *
     if (retrieval->table->config.content == NULL || k == SIZE_MAX) return rc;
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = keep_there(retrieval, &queries[i], k, &ranked[i], err);
+    return rc;
+}
+
+/* Takes the vectors of texts that say nothing to the model, so that they have no rows: neither what
+ * it has learnt nor the rows of the whole index that are nearest have anything of them. */
+static int drop_senseless(struct retrieval *retrieval, struct error *err)
+{
+    struct model *model = retrieval->embedder;
+    struct retrieve_limits limits = retrieval->limits;
+    int rc = 0;
+    if (model == NULL || model->methods->has_sense == NULL) return 0;
+    retrieval->limits =
+        (struct retrieve_limits){.k = SENSE_ROWS, .hint = SIZE_MAX, .min_similarity = -INFINITY};
+    for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
+        struct retrieve_query *query = &retrieval->queries[i];
+        struct top_k nearest;
+        int has;
+        if (query->text.data == NULL || query->vector.data == NULL) continue;
+        rc = sense_is_learnt(retrieval->table, model, query->text, &has, err);
+        if (rc != 0 || has) continue;
+        top_k_init(&nearest, SENSE_ROWS);
+        rc = rank(retrieval, query, 1, SENSE_ROWS, &nearest, err);
+        if (rc == 0) rc = sense_find(retrieval->table, model, query->text, &nearest, &has, err);
+        if (rc == 0 && !has) query->vector = (struct argument_vector){0};
+        top_k_deinit(&nearest);
+    }
+    retrieval->limits = limits;
     return rc;
 }
 
@@ -337,6 +405,7 @@ static void end_search(struct retrieval *retrieval)
     memory_free(retrieval->embeddings.vectors);
     retrieval->given = NULL;
     retrieval->embeddings = (struct model_embeddings){0};
+    retrieval->embedder = NULL;
     retrieval->query = retrieval->group = 0;
     retrieval->rank = 0;
     retrieval->n_scanned = retrieval->n_rescored = 0;
@@ -363,6 +432,7 @@ int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries,
     int rc = check_queries(retrieval, err);
     if (rc == 0) rc = embed_texts(retrieval, err);
     if (rc == 0) rc = check_queries(retrieval, err);
+    if (rc == 0 && retrieval->state.dimensions > 0) rc = drop_senseless(retrieval, err);
     if (rc != 0 || retrieval->state.dimensions == 0) retrieval->n_queries = 0; /* no rows */
     return rc;
 }

@@ -20,13 +20,18 @@
 
 /* With neither text nor vector it has no rows. */
 struct retrieve_query {
-    struct span text;              /* borrowed; {NULL, 0}: none */
-    struct argument_vector vector; /* of a text: once it is searched for, until the next search */
+    struct span text; /* borrowed; {NULL, 0}: none */
+    struct argument_vector
+        vector;  /* of a text: once it is searched for, until the next search; none
+                                      if the model sees no sense in it */
+    char *owned; /* the text, where it is not the value's */
 };
 
-/* A query as SQL has it: NULL, a BLOB or a JSON array that is a vector, or a text. It borrows from
+/* A query as SQL has it: NULL, a BLOB that is a vector, or a text (argument_query), which is a
+ * vector too if it is a JSON array of as many numbers as the index has dimensions. It borrows from
  * the value. ERROR_INVALID. */
-int retrieve_query_read(struct retrieve_query *query, sqlite3_value *value, struct error *err);
+int retrieve_query_read(struct retrieve_query *query, struct semantic_table *table,
+                        sqlite3_value *value, struct error *err);
 void retrieve_query_deinit(struct retrieve_query *query);
 
 /* What counts, for each query. */
@@ -62,6 +67,7 @@ struct retrieval {
     size_t n_queries;
     struct retrieve_limits limits;
     struct model_embeddings embeddings; /* of the texts */
+    struct model *embedder;             /* that made them; borrowed; NULL: there are none */
     size_t
         blamed; /* the query that an error of retrieve_search is about; SIZE_MAX: no single one */
 

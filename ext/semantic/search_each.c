@@ -102,7 +102,11 @@ static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct err
                             NULL, list, err);
     if (rc == 0) rc = make_room(cursor, list->n, err);
     for (size_t i = 0; rc == 0 && i < list->n; i++) {
-        rc = retrieve_query_read(&cursor->queries[i], list->items[i].value, err);
+        const struct text_item *item = &list->items[i];
+        rc = item->object.data != NULL /* an array */
+                 ? argument_vector(item->value, &cursor->queries[i].vector, err)
+                 : retrieve_query_read(&cursor->queries[i], cursor->retrieval.table, item->value,
+                                       err);
         if (rc != 0) rc = name_query(cursor, i, rc, err);
     }
     return rc;

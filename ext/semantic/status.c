@@ -50,6 +50,7 @@ struct status_cursor {
     struct semantic_table *index; /* while start runs */
     struct store_state state;
     int has_state;
+    int is_of_old_rules; /* its fitted model */
     int64_t numbers[STATUS_N_NUMBERS];
     unsigned known;                /* numbers, as bits */
     int64_t n_texts;               /* content rows that have one */
@@ -155,6 +156,7 @@ static int read_model(struct status_cursor *cursor, int *fittable, struct error 
     rc = semantic_named_model(index, &cursor->state, &entry, &fitted, &why);
     if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
     if (rc == 0) rc = semantic_check_fingerprint(index, &cursor->state, entry, &why);
+    cursor->is_of_old_rules = rc == 0 && fitted != NULL && fitted->is_of_old_rules;
     rc = excuse(cursor, rc, &why, err);
     if (rc == 0 && cursor->state.fit != 0) rc = ask(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);
     if (cursor->numbers[STATUS_FITTED_ON] <= 0) cursor->known &= ~(1u << STATUS_FITTED_ON);
@@ -248,6 +250,10 @@ static int advise(struct status_cursor *cursor, struct error *err)
     if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
         rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
                       (long long)cursor->n_texts);
+    if (rc == 0 && cursor->is_of_old_rules)
+        rc = add_line(advice, err,
+                      "rebuild: fitted by an earlier version, whose rules of words it "
+                      "keeps");
     return rc;
 }
 

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "text/blank.h"
+#include "text/utf8.h"
 #include "vector/codec.h"
 
 int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct error *err)
@@ -73,6 +75,23 @@ int argument_text(sqlite3_value *value, struct span *text, struct error *err)
     text->data = (const char *)sqlite3_value_text(value);
     text->size = (size_t)sqlite3_value_bytes(value);
     return text->data == NULL ? error_nomem(err) : 0;
+}
+
+int argument_query(sqlite3_value *value, struct span *text, char **owned, struct error *err)
+{
+    *text = (struct span){NULL, 0};
+    *owned = NULL;
+    if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    int rc = argument_text(value, text, err);
+    if (rc != 0) return rc;
+    if (!utf8_check(*text, NULL) || memchr(text->data, '\0', text->size) != NULL) {
+        *owned = memory_alloc(text->size, 1);
+        if (*owned == NULL) return error_nomem(err);
+        utf8_repair(*text, *owned);
+        text->data = *owned;
+    }
+    if (text_is_invisible(*text)) *text = (struct span){NULL, 0};
+    return 0;
 }
 
 int argument_optional_text(sqlite3_value *value, const char **text, struct error *err)

@@ -30,6 +30,11 @@ int argument_is_json_array(sqlite3_value *value);
  * blob". The text itself is checked by the model (model_check_text). */
 int argument_text(sqlite3_value *value, struct span *text, struct error *err);
 
+/* A text that a person typed, for whom no text is an error: NULs and bytes that are not UTF-8 count
+ * as spaces, in a copy that is *owned then (NULL: there is none; the caller frees). {NULL, 0}:
+ * nothing is asked, as with NULL, white space and what nobody sees. ERROR_INVALID for a BLOB. */
+int argument_query(sqlite3_value *value, struct span *text, char **owned, struct error *err);
+
 /* The text of an optional argument: NULL when it is not there (NULL) or is SQL's NULL.
  * ERROR_INVALID for a blob. */
 int argument_optional_text(sqlite3_value *value, const char **text, struct error *err);

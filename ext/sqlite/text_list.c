@@ -254,6 +254,7 @@ static int read_item(sqlite3 *db, sqlite3_stmt *each, sqlite3_stmt *fields_of,
     item->text.size = (size_t)sqlite3_value_bytes(item->value);
     if (item->text.data == NULL) return error_nomem(err);
     show_nul(list, (char *)item->text.data, item->text.size);
+    if (is_array) item->object = item->text;
     return 0;
 }
 

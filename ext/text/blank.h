@@ -10,4 +10,7 @@
  * U+2028 and U+3000 as well as the blanks of ASCII. Bytes that are not UTF-8 are no white space. */
 int text_is_blank(struct span text);
 
+/* The same, but characters that nobody sees count too: controls, U+200B, U+FEFF, soft hyphens. */
+int text_is_invisible(struct span text);
+
 #endif

@@ -1,5 +1,7 @@
 #include "text/utf8.h"
 
+#include <string.h>
+
 #define REPLACEMENT 0xFFFDu
 
 /* Decodes one character; its length, or 0 if the bytes are not valid. */
@@ -36,6 +38,17 @@ int utf8_check(struct span text, size_t *offset)
         i += length;
     }
     return 1;
+}
+
+void utf8_repair(struct span text, char *out)
+{
+    for (size_t i = 0; i < text.size;) {
+        uint32_t character = 0;
+        size_t length = decode((const unsigned char *)text.data + i, text.size - i, &character);
+        if (length == 0 || character == 0) out[i] = ' ';
+        else memcpy(out + i, text.data + i, length);
+        i += length == 0 ? 1 : length;
+    }
 }
 
 const char *utf8_before(const char *start, const char *at)

@@ -13,6 +13,10 @@
  * character begins. */
 int utf8_check(struct span text, size_t *offset);
 
+/* Copies to out [text.size], with a space for each NUL and for each byte that is in no valid
+ * character. */
+void utf8_repair(struct span text, char *out);
+
 /* Whether a byte goes on with a character that began before it. */
 static inline int utf8_is_inside(char byte)
 {

@@ -111,6 +111,20 @@ class ReferenceTest(LocalTest):
                     scale = max(1, float(numpy.abs(wanted).max()))
                     self.assertLess(float(numpy.abs(vector - wanted).max()), FLOAT32 * scale)
 
+    def test_a_query_without_a_word_that_is_known(self):
+        """Static vectors have none for it: it has no rows, while others have."""
+        self.db.execute("CREATE VIRTUAL TABLE n USING semantic_index(model = 'local:test/static')")
+        self.addCleanup(self.db.execute, "DROP TABLE n")
+        self.db.executemany("INSERT INTO n(text) VALUES (?)", [(t,) for t in texts.DOCUMENTS[:3]])
+        rows = "SELECT count(*) FROM n(?)"
+        unknown = "\U00013000"
+        self.assertEqual(float(numpy.abs(self.embed(unknown, "local:test/static")).max()), 0.0)
+        for query, n in ((unknown, 0), ("", 0), (texts.DOCUMENTS[0], 3)):
+            self.assertEqual(self.db.execute(rows, (query,)).fetchone(), (n,))
+        self.assertEqual({row[0] for row in self.db.execute(
+            "SELECT key FROM semantic_search_each('n', ?)",
+            (json.dumps([unknown, texts.DOCUMENTS[0], " "]),))}, {1})
+
     def test_rerankers(self):
         for kind in RERANKERS:
             model = reference.Model(self.folder(kind))

@@ -493,7 +493,8 @@ class Create(Base):
                             f"({', '.join(['?'] * len(columns.split(', ')))})",
                             ("cat", "dog", "v")[:len(columns.split(", "))])
             self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-            self.assertEqual(self.rows("SELECT u FROM ix('dog', 1)"), self.rows("SELECT u FROM t"))
+            self.assertEqual(self.rows("SELECT u FROM ix('cat dog', 1)"),
+                             self.rows("SELECT u FROM t"))
             self.db.execute("INSERT INTO ix(ix) VALUES ('integrity-check')")
             other = connect(self.path)
             self.assertEqual(other.execute("SELECT u FROM ix").fetchall(),

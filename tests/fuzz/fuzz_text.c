@@ -13,11 +13,11 @@
 #include "model/array_sink.h"
 #include "text/words.h"
 
-static void split(struct span text)
+static void split(struct span text, enum words_rules rules)
 {
     struct words words;
     struct error err = {0};
-    words_init(&words, NULL);
+    words_init(&words, rules, NULL);
     if (words_split(&words, text, &err) != 0) abort();
     for (size_t i = 0; i < words.n; i++) {
         struct span word = words_get(&words, i);
@@ -71,7 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
     struct span text = {(const char *)data, size};
     if (model == NULL && lexical_new(&model, &err) != 0) abort();
-    split(text);
+    split(text, WORDS_NOW);
+    split(text, WORDS_FIRST);
     embed(model, text);
     rerank(model, text);
     return 0;

@@ -134,6 +134,44 @@ class Figures(Batching):
         self.assertEqual(self.count(), 0)  # no relevance, and the query is known
 
 
+class SearchBoxes(Batching):
+    """Nothing to ask is not asked, and what a person pasted is sent as text."""
+
+    def setUp(self):
+        super().setUp()
+        self.add_documents(3)
+        self.add_index(MODEL, f", reranker = '{RERANKER}'")
+        self.sync()
+        self.count()
+
+    def test_blank(self):
+        for text in ("", " \n", "\u3000\u00a0", "\u200b\ufeff", "\0"):
+            with self.subTest(text=ascii(text)):
+                self.assertEqual(self.rows("SELECT rowid FROM ix(?)", text), [])
+                self.assertEqual(self.rows("SELECT relevance FROM ix WHERE ix MATCH ?", text), [])
+                self.assertEqual(self.rows("SELECT id FROM semantic_search_each('ix', ?)",
+                                           json.dumps([text, text])), [])
+                self.assertIsNone(self.one("SELECT rerank(?, 'a text', ?)", text, RERANKER))
+                self.assertEqual(self.rows("SELECT * FROM rerank(?, '[\"a\"]', NULL, ?)", text,
+                                           RERANKER), [])
+                self.assertIsNone(self.one("SELECT embed(?, ?, 'query')", text, MODEL))
+        self.assertEqual(self.count(), 0)
+
+    def test_one_of_several(self):
+        found = self.rows("SELECT key, id FROM semantic_search_each('ix', ?, 1)",
+                          json.dumps(["", "body 2", " "]))
+        self.assertEqual([key for key, _ in found], [1])
+        self.assertEqual(texts_of(self.server.requests), ["body 2"])
+
+    def test_what_is_no_text_and_no_vector(self):
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix(CAST(x'ff626f6479002180' AS TEXT))")),
+                         3)
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('[1, 2]')")), 3)
+        self.assertEqual(texts_of(self.server.requests), [" body ! ", "[1, 2]"])
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('[1, 2, 3, 4, 5, 6, 7, 8]')")), 3)
+        self.assertEqual(len(texts_of(self.server.requests)), 2)
+
+
 class Requests(Batching):
     def test_duplicates_are_sent_once(self):
         self.embed_each(["same", "other"] * 50)

@@ -72,8 +72,11 @@ class EarlierVersion(Remote):
             self.assertEqual(self.status(name, "pending", "gone", "problem"), (0, 0, None))
         self.assertEqual(self.one("SELECT rowid FROM words('frozen', 1)"), 3)
         self.check()
+        self.assertEqual(self.rows("SELECT rowid FROM words('BatCave', 1)"), [(1,)])
+        self.assertEqual(self.status("words", "advice"),
+                         ("rebuild: fitted by an earlier version, whose rules of words it keeps",))
         self.command("words", "rebuild")
-        self.assertEqual(self.status("words", "rows", "fitted_on"), (7, 7))
+        self.assertEqual(self.status("words", "rows", "fitted_on", "advice"), (7, 7, None))
         self.db.execute("UPDATE notes SET embedding = '[1,2,3,4,5,6,7,8]' WHERE rowid = 5")
         self.command("notes", "optimize")
         self.check()

@@ -12,9 +12,19 @@ enum unicode_kind {
     UNICODE_SEPARATOR,
     UNICODE_LETTER, /* a digit or a mark too, and what is not known */
     UNICODE_ALONE,  /* ideographs, kana, emoji: each a word of its own */
-    UNICODE_APOSTROPHE
+    UNICODE_APOSTROPHE,
+    UNICODE_UNSPACED /* a letter, mark or sign of an alphabet without spaces between words */
 };
 enum unicode_kind unicode_kind_of(uint32_t character);
+
+/* The same, with what the Unicode Character Database has: marks of punctuation and symbols of all
+ * scripts separate, and so does what is not assigned. UNICODE_UNSPACED is told apart. */
+enum unicode_kind unicode_word_kind_of(uint32_t character);
+
+/* Of scripts without spaces: whether a character stays with the one before it. Thai and Lao by the
+ * clusters of Theeramunkong et al. ("Character cluster based Thai information retrieval", IRAL
+ * 2000), but for what only a dictionary knows; others by their marks and stacked consonants. */
+int unicode_joins_cluster(uint32_t before, uint32_t character);
 
 /* Ends of sentences: ! ? ... and those of Greek, Arabic, Urdu, Hindi, Armenian, Ethiopic; and full
  * stops and commas of scripts that may go on behind them without a space. Not the point of
@@ -32,6 +42,18 @@ int unicode_is_small_letter(uint32_t character);
 
 /* Scripts that put no space between words, and Hangul, whose syllables are tokens of their own. */
 int unicode_is_dense(uint32_t character);
+
+/* Characters inside a word that nobody sees or, in Hebrew and Arabic, that few write: points, vowel
+ * signs, tatweel, soft hyphens, joiners, variation selectors, marks of direction. */
+int unicode_is_hidden(uint32_t character);
+
+/* Hangul as single letters: what may join a syllable. */
+int unicode_is_jamo(uint32_t character);
+int unicode_is_syllable(uint32_t character); /* Hangul's */
+int unicode_is_arabic(uint32_t character);   /* a letter */
+
+/* The letter or digit that readers take this one for, as text/spelling.h says; itself: no other. */
+uint32_t unicode_plain_letter(uint32_t character);
 
 /* White space, controls, and characters that turn the direction of a line or hide: nothing that is
  * to be seen. */

@@ -52,7 +52,7 @@ static void check_same(void *expected, const void *made, size_t size, int is_fir
 static int extract(void *context, struct error *err)
 {
     struct features features;
-    features_init(&features, NULL);
+    features_init(&features, WORDS_NOW, NULL);
     int rc = features_extract(&features, *(const struct span *)context, err);
     if (rc == 0) assert_true(features.terms.n > 0);
     features_deinit(&features);

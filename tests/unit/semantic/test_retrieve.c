@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include <math.h>
 #include <sqlite3.h>
 
@@ -226,7 +228,15 @@ static void test_exactly(void **state)
     assert_int_equal(fixture->retrieval.n_rescored, 0);
 }
 
-/* Texts, vectors as BLOB and JSON, and NULL, as SQL has them. */
+static void read_query(struct fixture *fixture, const char *expression, sqlite3_value **value,
+                       struct retrieve_query *query)
+{
+    struct error err;
+    *value = value_of(fixture, expression);
+    assert_int_equal(retrieve_query_read(query, fixture->retrieval.table, *value, &err), 0);
+}
+
+/* Texts, and NULL, as SQL has them. */
 static void test_read(void **state)
 {
     static const char *const expressions[] = {"'a dog barks'", "NULL", "'cat'", "12"};
@@ -234,14 +244,12 @@ static void test_read(void **state)
     struct retrieve_query queries[4];
     sqlite3_value *values[4];
     struct retrieve_limits limits = all;
-    struct error err;
+    open_named(fixture, "'texts'");
     for (int i = 0; i < 4; i++) {
-        values[i] = value_of(fixture, expressions[i]);
-        assert_int_equal(retrieve_query_read(&queries[i], values[i], &err), 0);
+        read_query(fixture, expressions[i], &values[i], &queries[i]);
         assert_null(queries[i].vector.data);
     }
     assert_null(queries[1].text.data);
-    open_named(fixture, "'texts'");
     limits.k = 1;
     search(fixture, queries, 3, &limits);
     expect(fixture, 0, 2, 1);
@@ -252,15 +260,45 @@ static void test_read(void **state)
         retrieve_query_deinit(&queries[i]);
         sqlite3_value_free(values[i]);
     }
-    sqlite3_value *json = value_of(fixture, "'[1, 0]'"), *blob = value_of(fixture, "x'0000803f'");
-    assert_int_equal(retrieve_query_read(&queries[0], json, &err), 0);
-    assert_int_equal(queries[0].vector.dimensions, 2);
-    assert_int_equal(retrieve_query_read(&queries[1], blob, &err), 0);
-    assert_int_equal(queries[1].vector.dimensions, 1);
-    retrieve_query_deinit(&queries[0]);
-    retrieve_query_deinit(&queries[1]);
-    sqlite3_value_free(json);
-    sqlite3_value_free(blob);
+}
+
+/* A BLOB is a vector, a text only if it is one of the index's dimensions: here two. */
+static void test_read_vectors(void **state)
+{
+    static const struct {
+        const char *expression;
+        size_t dimensions;
+        const char *text; /* what is asked for; NULL: none */
+    } cases[] = {
+        {"x'0000803f'", 1, NULL},
+        {"'[1, 0]'", 2, NULL},
+        {"' [1,0] '", 2, NULL},
+        {"'[1]'", 0, "[1]"},
+        {"'[1, 0, 0]'", 0, "[1, 0, 0]"},
+        {"'[1, 0'", 0, "[1, 0"},
+        {"'[1, \"a\"]'", 0, "[1, \"a\"]"},
+        {"'[1e99, 0]'", 0, "[1e99, 0]"},
+        {"'[]'", 0, "[]"},
+        {"'a' || char(0) || 'b'", 0, "a b"},
+        {"CAST(x'c361c3a9ff' AS TEXT)", 0, " a\xC3\xA9 "},
+        {"char(0, 32)", 0, NULL},
+        {"char(0x3000, 0x200B, 0xFEFF, 0xAD)", 0, NULL},
+        {"''", 0, NULL},
+    };
+    struct fixture *fixture = *state;
+    open_named(fixture, "'exact'");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct retrieve_query query;
+        sqlite3_value *value;
+        const char *text = cases[i].text;
+        read_query(fixture, cases[i].expression, &value, &query);
+        assert_int_equal(query.vector.dimensions, cases[i].dimensions);
+        assert_int_equal(query.text.size, text == NULL ? 0 : strlen(text));
+        if (text == NULL) assert_null(query.text.data);
+        else assert_memory_equal(query.text.data, text, query.text.size);
+        retrieve_query_deinit(&query);
+        sqlite3_value_free(value);
+    }
 }
 
 static void assert_blamed(struct fixture *fixture, struct retrieve_query *queries, size_t blamed,
@@ -302,9 +340,11 @@ static void test_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all),     cmocka_unit_test(test_limits),  cmocka_unit_test(test_hint),
-        cmocka_unit_test(test_queries), cmocka_unit_test(test_exactly), cmocka_unit_test(test_read),
-        cmocka_unit_test(test_blamed),  cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_all),          cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_hint),         cmocka_unit_test(test_queries),
+        cmocka_unit_test(test_exactly),      cmocka_unit_test(test_read),
+        cmocka_unit_test(test_read_vectors), cmocka_unit_test(test_blamed),
+        cmocka_unit_test(test_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

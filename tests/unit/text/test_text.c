@@ -97,7 +97,7 @@ static void check_words(const char *text, const char *expected)
     struct words words;
     char joined[256] = "";
     size_t at = 0;
-    words_init(&words, NULL);
+    words_init(&words, WORDS_NOW, NULL);
     assert_int_equal(words_split(&words, span_of(text), NULL), 0);
     for (size_t i = 0; i < words.n; i++) {
         struct span word = words_get(&words, i);
@@ -138,7 +138,7 @@ static void test_long_words_are_cut(void **state)
     struct words words;
     char text[1000];
     memset(text, 'x', sizeof text);
-    words_init(&words, NULL);
+    words_init(&words, WORDS_NOW, NULL);
     assert_int_equal(words_split(&words, (struct span){text, sizeof text}, NULL), 0);
     assert_int_equal(words.n, (1000 + WORD_MAX_BYTES - 1) / WORD_MAX_BYTES);
     words_deinit(&words);

@@ -27,7 +27,7 @@ static int split(void *context, struct error *err)
 {
     (void)context;
     struct words words;
-    words_init(&words, NULL);
+    words_init(&words, WORDS_NOW, NULL);
     int rc = words_split(&words, (struct span){text, sizeof text}, err);
     if (rc == 0) check_words(&words);
     words_deinit(&words);
@@ -46,7 +46,7 @@ static void test_split_again(void **state)
     (void)state;
     for (long n = 0; n < 6; n++) {
         struct words words;
-        words_init(&words, NULL);
+        words_init(&words, WORDS_NOW, NULL);
         failing_memory_after = n;
         assert_int_equal(words_split(&words, (struct span){text, sizeof text}, NULL), ERROR_NOMEM);
         failing_memory_after = -1;
