@@ -1,5 +1,5 @@
-"""test_where.py: conditions of a search apply before the k are taken; rings, pages, numbers, columns
-as in their table. What they give beside brute force is model/filter_model.py's to say."""
+"""test_where.py: conditions of a search apply before the k are taken; rings, pages, numbers;
+columns as in their table. What they give beside brute force is model/filter_model.py's to say."""
 import os
 import sqlite3
 import sys
@@ -91,8 +91,8 @@ class Filters(Where):
         self.assertEqual(rows, [("rare", 100), ("usual", 299)])
 
     def test_branches_of_or_take_k_together(self):
-        self.assertEqual(self.nearest("k = 1 AND ((rowid = 5 AND price > 1) OR (rowid = 4 AND price > "
-                                  "1))"), [])
+        self.assertEqual(self.nearest("k = 1 AND ((rowid = 5 AND price > 1) OR "
+                                      "(rowid = 4 AND price > 1))"), [])
         self.assertEqual(self.nearest("k = 1 AND (rowid = 5 OR rowid = 4)"), [4])
         self.assertEqual(self.nearest("k = 3 AND (section = 'rare' OR section = 'none')"),
                          [100, 200, 300])

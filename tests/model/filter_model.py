@@ -196,7 +196,8 @@ class Run:
         draw, bindings, query = self.draw, [], self.vector()
         conditions = [self.condition(bindings) for _ in range(draw.choice([1, 1, 1, 2, 3]))]
         where = " AND ".join(conditions)
-        allowed = {row[0] for row in self.sql(f"SELECT rowid FROM mirror AS i WHERE {where}", bindings)}
+        allowed = {row[0] for row in self.sql(f"SELECT rowid FROM mirror AS i WHERE {where}",
+                                              bindings)}
         rows = [row for row in self.sql("SELECT rowid, similarity, distance FROM i WHERE query = ?",
                                         (query,)) if row[0] in allowed]
         extra = ""

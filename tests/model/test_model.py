@@ -1,5 +1,5 @@
-"""test_model.py: some seeds of the random models, always the same: random_model.py, content_model.py
-and filter_model.py run more."""
+"""test_model.py: some seeds of the random models, always the same: random_model.py,
+content_model.py and filter_model.py run more."""
 import os
 import sys
 import unittest
