@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/limit.h"
 #include "api/scrub.h"
 #include "base/json.h"
 
@@ -142,7 +143,7 @@ static enum api_outcome outcome_of_status(int status, const struct api_provider 
 {
     switch (status) {
     case 200:
-        return API_BROKEN;
+        return API_SPOILED;
     case 408:
     case 409:
     case 502:
@@ -159,13 +160,21 @@ static enum api_outcome outcome_of_status(int status, const struct api_provider 
     }
 }
 
+/* Of a refusal that may be about what was sent. */
+static size_t told_limit(const struct api_answer *answer, int status)
+{
+    if (status != 400 && status != 413 && status != 422 && status != 500) return 0;
+    return api_told_limit(answer->body, answer->n_texts, status == 413);
+}
+
 static enum api_outcome outcome_of(const struct failure *failure)
 {
     int status = status_of(failure);
     enum api_outcome outcome = outcome_of_status(status, failure->answer->provider);
     if (is_about_a_bill(failure->root) || is_about_the_call(failure->root)) return API_FAILED;
     if (outcome == API_BUSY || (outcome == API_RETRY && status != 500)) return outcome;
-    if (failure->answer->n_texts > 1 && (status == 413 || is_about_size(failure->message)))
+    if (failure->answer->n_texts > 1 && (status == 413 || is_about_size(failure->message) ||
+                                         told_limit(failure->answer, status) != 0))
         return API_TOO_LARGE;
     if (status == 400 || status == 413 || status == 422 ||
         (status == 500 && is_about_a_text(failure->answer->body)))
@@ -210,6 +219,12 @@ static int needs_endpoint(const struct failure *failure)
             strstr(failure->message, "dedicated endpoint") != NULL);
 }
 
+/* What comes of a wrong address. */
+static int may_be_elsewhere(int status)
+{
+    return (status >= 300 && status < 400) || status == 404 || status == 405 || status == 410;
+}
+
 static void describe(const struct failure *failure, struct error *err)
 {
     const struct api_answer *answer = failure->answer;
@@ -229,6 +244,10 @@ static void describe(const struct failure *failure, struct error *err)
     if ((asked == 401 || asked == 403 || asked == 498) && !is_about_a_bill(failure->root)) {
         error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %s (set %s)", status, text,
                   answer->key_from != NULL ? answer->key_from : answer->provider->key_env);
+    } else if (answer->url != NULL && may_be_elsewhere(asked)) {
+        char url[API_MESSAGE_BYTES + 1];
+        api_scrub(answer->url, answer->key, url);
+        error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %.150s (asked %s)", status, text, url);
     } else {
         error_set(err, ERROR_UNAVAILABLE, "HTTP %d: %s", status, text);
     }
@@ -243,4 +262,13 @@ enum api_outcome api_parse_failure(const struct api_answer *answer, struct error
     describe(&failure, err);
     cJSON_Delete(failure.root);
     return outcome;
+}
+
+size_t api_failure_limit(const struct api_answer *answer)
+{
+    struct failure failure = {.answer = answer};
+    if (json_parse(answer->body, &failure.root, NULL) != 0) failure.root = NULL;
+    size_t limit = told_limit(answer, status_of(&failure));
+    cJSON_Delete(failure.root);
+    return limit;
 }

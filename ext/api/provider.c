@@ -22,6 +22,7 @@ static const struct api_provider providers[] = {
     {
         .name = "cohere",
         .base_url = "https://api.cohere.com/v2",
+        .other_base = "/v1",
         .key_env = "CO_API_KEY",
         .needs_key = 1,
         .sends_model = 1,
@@ -181,6 +182,7 @@ static const struct api_provider providers[] = {
     {
         .name = "ollama",
         .base_url = "http://localhost:11434",
+        .other_base = "/v1",
         .key_env = "OLLAMA_API_KEY",
         .sends_model = 1,
         .embed = {.path = "/api/embed",
@@ -194,6 +196,7 @@ static const struct api_provider providers[] = {
     {
         .name = "ollama-openai",
         .base_url = "http://localhost:11434/v1",
+        .other_base = "/api",
         .key_env = "OLLAMA_API_KEY",
         .sends_model = 1,
         .embed = {.path = "/embeddings",
@@ -221,6 +224,7 @@ static const struct api_provider providers[] = {
     {
         .name = "tei",
         .base_url = "http://localhost:8080",
+        .other_base = "/v1",
         .key_env = "HF_TOKEN",
         /* Tokens are counted in the header x-compute-tokens. */
         .embed = {.path = "/embed",

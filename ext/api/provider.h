@@ -57,13 +57,15 @@ struct api_rerank_form {
 };
 
 struct api_provider {
-    const char *name;     /* "together" */
-    const char *base_url; /* "https://api.together.ai/v1" */
-    const char *key_env;  /* "TOGETHER_API_KEY" */
-    int needs_key;        /* else a key is sent only if there is one */
-    int sends_model;      /* tei has no such field */
-    int retries_500;      /* a status of 500 may heal */
-    int reset_is_seconds; /* x-ratelimit-reset says how many seconds to wait */
+    const char *name;       /* "together" */
+    const char *base_url;   /* "https://api.together.ai/v1" */
+    const char *other_base; /* how a base URL of another API of the same server ends, which is no
+                               part of this one's; NULL: there is none */
+    const char *key_env;    /* "TOGETHER_API_KEY" */
+    int needs_key;          /* else a key is sent only if there is one */
+    int sends_model;        /* tei has no such field */
+    int retries_500;        /* a status of 500 may heal */
+    int reset_is_seconds;   /* x-ratelimit-reset says how many seconds to wait */
     struct api_embed_form embed;
     struct api_rerank_form rerank;
 };

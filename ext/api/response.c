@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/base64.h"
+#include "api/scrub.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "vector/codec.h"
@@ -11,21 +12,17 @@
 /* Values for each text; and once for a single vector as long as any may be. */
 #define MAX_VALUES ((size_t)16384)
 
-/* Here functions return 0, ERROR_NOMEM, ERROR_UNAVAILABLE, which is a broken answer, or
- * ERROR_REFUSED: a number in it is none. What rooms below find wrong is the provider's doing. */
+/* Here functions return 0, ERROR_NOMEM, or ERROR_UNAVAILABLE: it is JSON, but not what was asked
+ * for. What rooms below find wrong is the provider's doing. */
 static int broken(struct error *err)
 {
     if (err != NULL) err->code = ERROR_UNAVAILABLE;
     return ERROR_UNAVAILABLE;
 }
 
-static enum api_outcome outcome_of(int rc, struct error *err)
+static enum api_outcome outcome_of(int rc)
 {
-    if (rc == ERROR_REFUSED) broken(err);
-    return rc == 0               ? API_OK
-           : rc == ERROR_NOMEM   ? API_FAILED
-           : rc == ERROR_REFUSED ? API_SPOILED
-                                 : API_BROKEN;
+    return rc == 0 ? API_OK : rc == ERROR_NOMEM ? API_FAILED : API_SPOILED;
 }
 
 /* Python's json writes NaN and Infinity, which are no JSON. */
@@ -44,21 +41,36 @@ static int is_error(const cJSON *root)
     return error != NULL && !cJSON_IsNull(error) && !cJSON_IsFalse(error);
 }
 
+/* An answer of another kind than was expected may come from another address than was meant. */
+static void tell_url(const struct api_answer *answer, struct error *err)
+{
+    char url[API_MESSAGE_BYTES + 1];
+    if (answer->url == NULL || err == NULL) return;
+    struct error why = *err;
+    api_scrub(answer->url, answer->key, url);
+    error_set(err, ERROR_UNAVAILABLE, "%.150s (asked %s)", why.text, url);
+}
+
 /* The tree of an answer, for cJSON_Delete, and in it the array of items. API_OK, or what the answer
  * means instead. */
 static enum api_outcome read_answer(const struct api_answer *answer, const char *place,
                                     cJSON **root, const cJSON **items, struct error *err)
 {
+    enum api_outcome outcome = API_SPOILED;
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
-    if (json_parse(answer->body, root, err) != 0)
-        return outcome_of(has_nan(answer->body) ? ERROR_REFUSED : broken(err), err);
-    if (is_error(*root)) return api_parse_failure(answer, err);
-    *items = json_at(*root, place);
-    if (cJSON_IsArray(*items)) return API_OK;
-    error_set(err, ERROR_UNAVAILABLE, "expected an array%s%s, not %s",
-              place[0] == '\0' ? "" : " at ", place, json_kind(*items));
-    return API_BROKEN;
+    if (json_parse(answer->body, root, err) != 0) {
+        if (!has_nan(answer->body)) outcome = API_BROKEN;
+        broken(err);
+    } else {
+        if (is_error(*root)) return api_parse_failure(answer, err);
+        *items = json_at(*root, place);
+        if (cJSON_IsArray(*items)) return API_OK;
+        error_set(err, ERROR_UNAVAILABLE, "expected an array%s%s, not %s",
+                  place[0] == '\0' ? "" : " at ", place, json_kind(*items));
+    }
+    tell_url(answer, err);
+    return outcome;
 }
 
 static int64_t read_tokens(const cJSON *root, const char *const places[2])
@@ -118,10 +130,10 @@ static int count_dimensions(const cJSON *vector, size_t *n, struct error *err)
     } else if (cJSON_IsArray(vector)) {
         *n = (size_t)cJSON_GetArraySize(vector);
     } else {
-        return error_set(err, cJSON_IsNull(vector) ? ERROR_REFUSED : ERROR_UNAVAILABLE,
-                         "expected an array or base64, not %s", json_kind(vector));
+        return error_set(err, ERROR_UNAVAILABLE, "expected an array or base64, not %s",
+                         json_kind(vector));
     }
-    if (*n == 0) return error_set(err, ERROR_REFUSED, "it is empty");
+    if (*n == 0) return error_set(err, ERROR_UNAVAILABLE, "it is empty");
     if (*n > VECTOR_MAX_DIMENSIONS)
         return error_set(err, ERROR_UNAVAILABLE, "%zu dimensions are more than %d", *n,
                          VECTOR_MAX_DIMENSIONS);
@@ -159,14 +171,14 @@ static int read_vector(const cJSON *vector, float *out, struct error *err)
         if (api_base64_floats(text, out, &n, err) != 0) return broken(err);
         for (size_t i = 0; i < n; i++)
             if (!isfinite(out[i]))
-                return error_set(err, ERROR_REFUSED, "component %zu is not finite", i);
+                return error_set(err, ERROR_UNAVAILABLE, "component %zu is not finite", i);
         return 0;
     }
     const cJSON *component;
     cJSON_ArrayForEach(component, vector)
     {
         if (!json_float(component, &out[n++]))
-            return error_set(err, ERROR_REFUSED, "component %zu is %s", n - 1,
+            return error_set(err, ERROR_UNAVAILABLE, "component %zu is %s", n - 1,
                              cJSON_IsNumber(component) ? "not finite" : json_kind(component));
     }
     return 0;
@@ -232,7 +244,7 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
     enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
         *tokens = read_tokens(root, form->usage);
-        outcome = outcome_of(read_embeddings(answer, items, dimensions, vectors, err), err);
+        outcome = outcome_of(read_embeddings(answer, items, dimensions, vectors, err));
     }
     cJSON_Delete(root);
     return outcome;
@@ -240,7 +252,7 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
 
 /* Old releases of llama.cpp ignore the limit: more than asked for may come. */
 static int read_scores(const struct api_answer *answer, const cJSON *items, size_t top_n,
-                       float *scores, struct error *err)
+                       double *scores, struct error *err)
 {
     const struct api_rerank_form *form = &answer->provider->rerank;
     size_t n = answer->n_texts, came = (size_t)cJSON_GetArraySize(items);
@@ -254,15 +266,15 @@ static int read_scores(const struct api_answer *answer, const cJSON *items, size
         scores[i] = NAN;
         if (placed[i] == NULL) continue;
         const cJSON *score = cJSON_GetObjectItemCaseSensitive(placed[i], form->score);
-        if (!json_float(score, &scores[i]))
-            rc = error_set(err, ERROR_REFUSED, "the score of document %zu is %s", i,
+        if (!json_double(score, &scores[i]))
+            rc = error_set(err, ERROR_UNAVAILABLE, "the score of document %zu is %s", i,
                            cJSON_IsNumber(score) ? "not finite" : json_kind(score));
     }
     memory_free(placed);
     return rc;
 }
 
-enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, float *scores,
+enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, double *scores,
                                   int64_t *tokens, struct error *err)
 {
     const struct api_rerank_form *form = &answer->provider->rerank;
@@ -272,7 +284,7 @@ enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n,
     enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
         *tokens = read_tokens(root, form->usage);
-        outcome = outcome_of(read_scores(answer, items, top_n, scores, err), err);
+        outcome = outcome_of(read_scores(answer, items, top_n, scores, err));
     }
     cJSON_Delete(root);
     return outcome;

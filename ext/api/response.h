@@ -25,9 +25,10 @@
 /* What an answer means for who sent the request. */
 enum api_outcome {
     API_OK,
-    API_BROKEN,    /* 200, but not a valid answer: worth one more try */
-    API_SPOILED,   /* 200, but what came of some text is nothing or no finite number: worth one more
-                    try; then the text's own fault */
+    API_BROKEN,    /* 200, but no answer at all, no JSON: worth one more try */
+    API_SPOILED,   /* 200, but not what was asked for: too few, too many, twice the same, of unequal
+                    length, no finite number; or an error. Worth one more try; then some text's own
+                    fault, it may be */
     API_BUSY,      /* 429, 503, 529: everybody waits */
     API_RETRY,     /* may heal */
     API_TOO_LARGE, /* more than one text: halve the batch */
@@ -40,6 +41,7 @@ struct api_answer {
     const struct api_provider *provider;
     const char *model;    /* or NULL */
     const char *key;      /* that was sent: never in an error's text; or NULL */
+    const char *url;      /* that was asked; or NULL */
     int status;           /* of HTTP */
     struct span body;     /* decoded */
     size_t n_texts;       /* texts, or documents, that were sent; 1 or more */
@@ -56,14 +58,19 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
 
 /* Scores into scores [n_texts], in the order of the documents; with a limit (top_n above 0) those
  * that did not come are NAN. Outcomes as above. */
-enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, float *scores,
+enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, double *scores,
                                   int64_t *tokens, struct error *err);
 
 /* What an answer with another status than 200 (or an error object under 200) means; err gets
  * "HTTP 401: message (cure)": the provider's message, or ours where it sent none, with the key and
  * every other text that looks like a key scrubbed, control characters gone, clipped to 200 bytes,
  * nothing of HTML. Cures: 401, 403 and 498 name the key's variable; a model that is offered on
- * dedicated endpoints only says what else can be done. */
+ * dedicated endpoints only says what else can be done; where the address may be wrong (404, 405, a
+ * redirection) it is shown. */
 enum api_outcome api_parse_failure(const struct api_answer *answer, struct error *err);
+
+/* After API_TOO_LARGE: how many texts the provider says that it takes, fewer than were sent; 0: it
+ * does not say (limit.h). */
+size_t api_failure_limit(const struct api_answer *answer);
 
 #endif

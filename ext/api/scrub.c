@@ -71,7 +71,9 @@ static int contains(const char *text, const char *part)
 
 static int is_html(const char *text)
 {
-    return text[0] == '<' || contains(text, "<html") || contains(text, "<!doctype");
+    /* Some begin a message with "<400>". */
+    int is_tag = text[0] == '<' && (is_letter(text[1]) || strchr("!?/", text[1]) != NULL);
+    return is_tag || contains(text, "<html") || contains(text, "<!doctype");
 }
 
 static void replace_key(const struct text *in, const char *key, struct text *out)

@@ -80,6 +80,13 @@ int json_float(const cJSON *item, float *value)
     return 1;
 }
 
+int json_double(const cJSON *item, double *value)
+{
+    if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)) return 0;
+    *value = item->valuedouble;
+    return 1;
+}
+
 const char *json_kind(const cJSON *item)
 {
     if (item == NULL) return "nothing";

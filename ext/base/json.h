@@ -33,6 +33,9 @@ int json_flag(const cJSON *object, const char *name, int usual);
 /* Whether it is a number that is finite as a float32; *value is the nearest one then. */
 int json_float(const cJSON *item, float *value);
 
+/* The same for a double. */
+int json_double(const cJSON *item, double *value);
+
 /* "null", "a number", "nothing" (NULL): for an error text. */
 const char *json_kind(const cJSON *item);
 

@@ -10,20 +10,20 @@
 struct cache_item {
     struct cache_item *chain;         /* the next one in the bucket */
     struct cache_item *newer, *older; /* in order of use */
-    struct cache_key key;             /* key.text points behind the vector */
+    struct cache_key key;             /* key.text points behind the value */
     uint64_t bytes;
-    float vector[];
+    _Alignas(double) char value[];
 };
 
-struct cache_key cache_key(uint64_t model, int role, struct span text)
+struct cache_key cache_key(uint64_t model, int kind, struct span text)
 {
-    uint64_t seed = 2 * model + (uint64_t)role;
-    return (struct cache_key){model, role, text, hash_bytes(text.data, text.size, seed)};
+    uint64_t seed = 3 * model + (uint64_t)kind;
+    return (struct cache_key){model, kind, text, hash_bytes(text.data, text.size, seed)};
 }
 
 int cache_key_equal(const struct cache_key *a, const struct cache_key *b)
 {
-    return a->hash == b->hash && a->model == b->model && a->role == b->role &&
+    return a->hash == b->hash && a->model == b->model && a->kind == b->kind &&
            a->text.size == b->text.size &&
            (a->text.size == 0 || memcmp(a->text.data, b->text.data, a->text.size) == 0);
 }
@@ -77,7 +77,7 @@ void cache_set_budget(struct cache *cache, uint64_t budget)
     while (cache->bytes > budget) forget_oldest(cache);
 }
 
-const float *cache_get(struct cache *cache, const struct cache_key *key)
+const void *cache_get(struct cache *cache, const struct cache_key *key)
 {
     if (cache->n_items == 0) return NULL;
     struct cache_item *item = *bucket_of(cache, key->hash);
@@ -85,7 +85,7 @@ const float *cache_get(struct cache *cache, const struct cache_key *key)
     if (item == NULL) return NULL;
     unlink_use(cache, item);
     link_newest(cache, item);
-    return item->vector;
+    return item->value;
 }
 
 /* About one item a bucket. Without memory the chains get longer instead; true while there are
@@ -107,19 +107,17 @@ static int grow(struct cache *cache)
     return 1;
 }
 
-void cache_put(struct cache *cache, const struct cache_key *key, const float *vector,
-               size_t dimensions)
+void cache_put(struct cache *cache, const struct cache_key *key, const void *value, size_t size)
 {
-    size_t vector_bytes = dimensions * sizeof *vector;
     struct cache_item *item;
-    uint64_t bytes = (uint64_t)sizeof *item + vector_bytes + key->text.size;
+    uint64_t bytes = (uint64_t)sizeof *item + size + key->text.size;
     if (bytes > cache->budget || !grow(cache)) return;
     item = memory_alloc((size_t)bytes, 1);
     if (item == NULL) return;
     item->key = *key;
     item->bytes = bytes;
-    memcpy(item->vector, vector, vector_bytes);
-    char *text = (char *)item->vector + vector_bytes;
+    memcpy(item->value, value, size);
+    char *text = item->value + size;
     if (key->text.size != 0) memcpy(text, key->text.data, key->text.size);
     item->key.text.data = text;
     struct cache_item **bucket = bucket_of(cache, key->hash);

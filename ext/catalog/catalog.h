@@ -2,9 +2,9 @@
  * catalog.h: from a name to a model.
  *
  * One catalog a connection. It owns the models, the defaults, the aliases that the user registered,
- * the settings, the cache of vectors already computed (LRU by bytes) and the statistics. All
- * embedding and reranking of the SQL face goes through catalog_embed and catalog_rerank, so that
- * every call to a model is cached where that is right, and counted.
+ * the settings, the cache of vectors and scores already computed (LRU by bytes) and the statistics.
+ * All embedding and reranking of the SQL face goes through catalog_embed and catalog_rerank, so
+ * that every call to a model is cached where that is right, and counted.
  *
  * An entry is one name for one task. The entries of the models themselves come first; an alias is
  * an entry more, with prefixes of its own, that stands for one of those. Nothing here is stored in
@@ -78,8 +78,10 @@ int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
                    const struct model_texts *text, struct model_embeddings *embedding,
                    struct error *err);
 
+/* Equal calls ask the model once while the cache has room: not of the embedded model, whose scores
+ * come faster, and not where the model itself refused a document. */
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
-                   const struct model_candidates *candidates, float *scores, struct error *err);
+                   const struct model_candidates *candidates, double *scores, struct error *err);
 
 /* What embedding would take: texts that are not known yet, each once, and for those the requests
  * and the tokens, both estimated. Nothing is sent. *estimate is raised. */

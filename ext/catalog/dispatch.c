@@ -1,5 +1,5 @@
 /*
- * dispatch.c: embedding and reranking, cached and counted.
+ * dispatch.c: embedding, cached and counted.
  */
 #include <string.h>
 
@@ -133,6 +133,15 @@ static struct store_key store_key_of(const struct dispatch *dispatch, size_t i)
                               dispatch->texts->texts[i]};
 }
 
+/* What a server gives when something went wrong, and most indexes cannot store. It is never kept:
+ * whoever tries again asks again. */
+static int is_zero_vector(const float *vector, size_t dimensions)
+{
+    for (size_t i = 0; i < dimensions; i++)
+        if (vector[i] != 0.0f) return 0;
+    return 1;
+}
+
 /* Looks in the store, and remembers what is there. *found says whether it was. */
 static int find_stored(const struct dispatch *dispatch, size_t i, int *found, struct error *err)
 {
@@ -146,9 +155,10 @@ static int find_stored(const struct dispatch *dispatch, size_t i, int *found, st
     if (rc == ERROR_NOMEM) return error_nomem(err);
     if (vector == NULL) return 0;
     if (model->dimensions == 0) model->dimensions = dimensions;
-    *found = dimensions == model->dimensions;
+    *found = dimensions == model->dimensions && !is_zero_vector(vector, dimensions);
     if (*found) {
-        cache_put(&dispatch->catalog->cache, &dispatch->sorting->keys[i], vector, dimensions);
+        cache_put(&dispatch->catalog->cache, &dispatch->sorting->keys[i], vector,
+                  dimensions * sizeof *vector);
         rc = model_embeddings_put(dispatch->embeddings, i, vector, dimensions, err);
     }
     memory_free(vector);
@@ -185,9 +195,12 @@ static int emit(void *context, size_t which, const float *embedding, size_t dime
 {
     struct dispatch *dispatch = context;
     size_t i = dispatch->sorting->unknown[which];
-    cache_put(&dispatch->catalog->cache, &dispatch->sorting->keys[i], embedding, dimensions);
+    int is_zero = is_zero_vector(embedding, dimensions);
     dispatch->entry->base->statistics.texts++;
-    if (dispatch->store != NULL) {
+    if (!is_zero)
+        cache_put(&dispatch->catalog->cache, &dispatch->sorting->keys[i], embedding,
+                  dimensions * sizeof *embedding);
+    if (!is_zero && dispatch->store != NULL) {
         struct store_key key = store_key_of(dispatch, i);
         dispatch->store->keep(dispatch->store->context, &key, embedding, dimensions, NULL);
     }
@@ -373,21 +386,5 @@ int catalog_estimate(struct catalog *catalog, struct catalog_entry *entry,
     sorting_deinit(&sorting);
     memory_free(known.vectors);
     prefixed_deinit(&prefixed);
-    return rc;
-}
-
-int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
-                   const struct model_candidates *candidates, float *scores, struct error *err)
-{
-    struct catalog_statistics *statistics = &entry->base->statistics;
-    double start = clock_seconds();
-    int rc = entry_check_network(catalog, entry->base, err);
-    if (rc != 0) return rc;
-    rc = model_rerank(fitted != NULL ? fitted : entry->base->model, candidates, scores,
-                      &statistics->usage, err);
-    statistics->seconds += clock_seconds() - start;
-    for (size_t i = 0; rc == 0 && i < candidates->n_documents; i++)
-        statistics->texts += candidates->refused == NULL || !candidates->refused[i];
-    if (rc != 0 && rc != ERROR_INVALID) statistics->failures++;
     return rc;
 }

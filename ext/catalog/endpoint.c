@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/environment.h"
 #include "http/http.h"
@@ -11,6 +12,95 @@ void endpoint_variable(const struct api_provider *provider, char *out, size_t si
 {
     snprintf(out, size, "%s_BASE_URL", provider->name);
     for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+}
+
+/* Without the white space around it, which comes along when it is copied, or read from a file; NULL
+ * is empty. */
+static struct span trimmed(const char *text)
+{
+    static const char blanks[] = " \t\r\n\v\f";
+    struct span span = {text, text == NULL ? 0 : strlen(text)};
+    while (span.size > 0 && strchr(blanks, span.data[0]) != NULL) span.data++, span.size--;
+    while (span.size > 0 && strchr(blanks, span.data[span.size - 1]) != NULL) span.size--;
+    return span;
+}
+
+/* ---- URLs ------------------------------------------------------------------------------------ */
+
+/* Where the path begins, or the end. */
+static char *path_of(char *url)
+{
+    char *scheme = strstr(url, "://");
+    char *path = strchr(scheme == NULL ? url : scheme + 3, '/');
+    return path == NULL ? url + strlen(url) : path;
+}
+
+static void drop_slashes(char *url)
+{
+    char *path = path_of(url);
+    size_t size = strlen(path);
+    while (size > 0 && path[size - 1] == '/') path[--size] = '\0';
+}
+
+/* Takes `end` ("/embeddings"; NULL or "": nothing) off the path, if it ends so and, before that,
+ * with `before`. */
+static int drop_end(char *url, const char *before, const char *end)
+{
+    char whole[128];
+    char *path = path_of(url);
+    if (end == NULL || end[0] == '\0') return 0;
+    snprintf(whole, sizeof whole, "%s%s", before, end);
+    size_t size = strlen(path), length = strlen(whole);
+    if (length > size || strcasecmp(path + size - length, whole) != 0) return 0;
+    path[size - strlen(end)] = '\0';
+    drop_slashes(url);
+    return 1;
+}
+
+/* An endpoint in place of a base: one of the provider's, unless a slash behind it says that it is
+ * meant as a base; or any of that API, or of another that the server has. */
+static void drop_endpoint(const struct api_provider *provider, const char *base_path,
+                          const char *own_part, char *url)
+{
+    static const char *const others[] = {"/embeddings", "/embed", "/rerank", "/chat/completions",
+                                         "/models"};
+    size_t size = strlen(url);
+    int is_base = size > 0 && url[size - 1] == '/';
+    drop_slashes(url);
+    if (!is_base &&
+        (drop_end(url, "", provider->embed.path) || drop_end(url, "", provider->rerank.path)))
+        return;
+    const char *const before[] = {base_path, own_part, provider->other_base};
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        for (size_t j = 0; j < sizeof others / sizeof *others; j++)
+            if (before[i] != NULL && before[i][0] != '\0' && drop_end(url, before[i], others[j]))
+                return;
+}
+
+/* Of an endpoint "/api/embed" the part "/api", which a base may end with, too; "" of others. */
+static void first_part(const char *endpoint, char out[64])
+{
+    const char *last = endpoint == NULL ? NULL : strrchr(endpoint, '/');
+    snprintf(out, 64, "%.*s", last == NULL ? 0 : (int)(last - endpoint), endpoint);
+}
+
+static int clean_url(const struct api_provider *provider, struct span given,
+                     char out[ENDPOINT_URL_SIZE], struct error *err)
+{
+    char usual[ENDPOINT_URL_SIZE], own_part[64];
+    snprintf(usual, sizeof usual, "%s", provider->base_url);
+    const char *base_path = path_of(usual);
+    if (given.size + strlen(base_path) >= ENDPOINT_URL_SIZE)
+        return error_set(err, ERROR_INVALID, "the URL has more than %d bytes", ENDPOINT_URL_SIZE);
+    snprintf(out, ENDPOINT_URL_SIZE, "%.*s", (int)given.size, given.data);
+    first_part(provider->embed.path, own_part);
+    drop_endpoint(provider, base_path, own_part, out);
+    drop_end(out, "", own_part);
+    int is_other = drop_end(out, "", provider->other_base);
+    size_t size = strlen(out);
+    if (is_other || path_of(out)[0] == '\0')
+        snprintf(out + size, ENDPOINT_URL_SIZE - size, "%s", base_path);
+    return 0;
 }
 
 /* *same: whether both are of one scheme, host and port; of a URL that is none, that cannot be. */
@@ -24,30 +114,67 @@ static int have_same_origin(const char *one_url, const char *other_url, int *sam
     return rc == ERROR_NOMEM ? error_nomem(err) : 0;
 }
 
+/* ---- keys ------------------------------------------------------------------------------------ */
+
+/* A key is one word of visible ASCII: whatever else is in it was not meant. It is never shown. */
+static int check_key(struct span key, const char *where, struct error *err)
+{
+    for (size_t i = 0; i < key.size; i++) {
+        unsigned char c = (unsigned char)key.data[i];
+        if (c >= 0x20 && c < 0x7F) continue;
+        return error_set(err, ERROR_INVALID,
+                         "the key in %s holds %s at byte %zu of %zu: give the key alone", where,
+                         c == '\n' || c == '\r' ? "a line break"
+                         : c <= 0x7F            ? "a control character"
+                                                : "a character beyond ASCII",
+                         i, key.size);
+    }
+    return 0;
+}
+
+/* A key that was given goes where it was given for; that of the environment only to the usual
+ * host. */
+static int choose_key(const struct api_provider *provider, const char *key, int is_usual_host,
+                      struct endpoint *endpoint, struct error *err)
+{
+    endpoint->key = trimmed(key);
+    if (endpoint->key.size > 0) return check_key(endpoint->key, "api_key", err);
+    if (!is_usual_host) return 0;
+    endpoint->key = trimmed(environment_value(provider->key_env));
+    endpoint->key_is_usual = endpoint->key.size > 0;
+    return check_key(endpoint->key, provider->key_env, err);
+}
+
 int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
                      int trusted, struct endpoint *endpoint, struct error *err)
 {
-    char variable[64];
+    char variable[64], usual[ENDPOINT_URL_SIZE];
     endpoint_variable(provider, variable, sizeof variable);
-    const char *from_variable = environment_value(variable),
-               *set_key = environment_value(provider->key_env);
-    const char *usual = from_variable != NULL ? from_variable : provider->base_url;
-    *endpoint = (struct endpoint){url != NULL ? url : usual, key, url != NULL || from_variable};
-    int rc = http_check_url(endpoint->base_url, endpoint->plain, err);
+    struct span given = trimmed(url), from_variable = trimmed(environment_value(variable));
+    struct span own = {provider->base_url, strlen(provider->base_url)};
+    int is_usual = url == NULL, has_variable = from_variable.size > 0;
+    *endpoint = (struct endpoint){.plain = !is_usual || has_variable};
+    int rc = clean_url(provider, has_variable ? from_variable : own, usual, err);
+    if (rc == 0)
+        rc = clean_url(provider,
+                       !is_usual      ? given
+                       : has_variable ? from_variable
+                                      : own,
+                       endpoint->base_url, err);
+    if (rc == 0) rc = http_check_url(endpoint->base_url, endpoint->plain, err);
     if (rc == 0 && strchr(endpoint->base_url, '?') != NULL)
         rc = error_set(err, ERROR_INVALID, "the URL holds a query: give it up to the path");
-    int is_usual = url == NULL;
     if (rc != 0 && is_usual) error_context(err, "%s", variable);
-    if (rc == 0 && !is_usual) rc = have_same_origin(url, usual, &is_usual, err);
+    if (rc == 0 && !is_usual) rc = have_same_origin(endpoint->base_url, usual, &is_usual, err);
+    if (rc == 0) rc = choose_key(provider, key, is_usual, endpoint, err);
     if (rc != 0) return rc;
-    if (key == NULL && set_key != NULL && is_usual) endpoint->key = set_key;
-    if (endpoint->key == NULL && provider->needs_key && url == NULL)
+    if (endpoint->key.size == 0 && provider->needs_key && url == NULL)
         return error_set(err, ERROR_INVALID,
                          "%s: no API key (set %s, or INSERT INTO rerank_models(name, provider, "
                          "model, api_key) ...)",
                          provider->name, provider->key_env);
     /* A key that a provider of this machine may have, but need not, sets nothing up. */
-    if (!provider->needs_key && !trusted && url == NULL && from_variable == NULL)
+    if (!provider->needs_key && !trusted && url == NULL && !has_variable)
         return error_set(err, ERROR_INVALID,
                          "%s is not set up (set %s, or INSERT INTO rerank_models(name, provider, "
                          "model) VALUES ('a name of yours', '%s', 'the model'))",

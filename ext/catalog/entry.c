@@ -217,7 +217,8 @@ static int make_remote(struct catalog *catalog, struct catalog_entry *entry, int
                                      .base_url = endpoint.base_url,
                                      .key = endpoint.key,
                                      .plain = endpoint.plain,
-                                     .is_registered = entry->url != NULL || entry->key != NULL,
+                                     .is_registered = !endpoint.key_is_usual &&
+                                                      (entry->url != NULL || entry->key != NULL),
                                      .dimensions = entry->dimensions,
                                      .batch_size = entry->batch_size};
     rc = entry_replace_text(&entry->base_url, endpoint.base_url, err);

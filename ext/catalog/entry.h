@@ -1,7 +1,7 @@
 /*
  * entry.h: what the files of this room share: catalog.c (what there is, settings), entry.c (one
- * entry and its model), aliases.c (what the user registers) and dispatch.c (embedding and
- * reranking).
+ * entry and its model), aliases.c (what the user registers), dispatch.c (embedding) and
+ * rerank.c (reranking).
  */
 #ifndef CATALOG_ENTRY_H
 #define CATALOG_ENTRY_H
@@ -13,6 +13,10 @@
 #include "catalog/catalog.h"
 
 enum entry_kind { ENTRY_BUILTIN, ENTRY_LOCAL, ENTRY_REMOTE };
+
+/* The kind of what is in the cache (cache.h) under a key: an enum model_role for a vector of
+ * float, or this for the scores of a whole call. */
+#define ENTRY_SCORES 2
 
 /* What a name of the kind has for its provider. */
 #define ENTRY_BUILTIN_PROVIDER "builtin"

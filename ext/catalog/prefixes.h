@@ -10,7 +10,8 @@ struct prefixes {
     const char *query, *document; /* "" for none */
 };
 
-/* Those of the model, found by its name without the owner; NULL: none are known. */
+/* Those of the model, in whichever way a server spells its name: with owners, folders, tags, file
+ * endings, in either case. NULL: none are known. */
 const struct prefixes *prefixes_find(const char *model);
 
 #endif

@@ -25,7 +25,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct catalog_entry *entry;
     struct error err;
     struct span document;
-    float score;
+    double score;
     struct model_candidates candidates = {
         .documents = &document, .n_documents = 1, .cancel = &connection->cancel};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL || sqlite3_value_type(argv[1]) == SQLITE_NULL)
@@ -39,7 +39,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
         rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, &score, &err);
         if (rc != 0) result_name_text(&err, "document", document);
     }
-    if (rc == 0) sqlite3_result_double(context, (double)score);
+    if (rc == 0) sqlite3_result_double(context, score);
     else result_error(context, "rerank", &err);
 }
 
@@ -47,8 +47,8 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
 enum { RANK, KEY, DOCUMENT, SCORE, QUERY };
 
 struct ranked {
-    size_t item; /* in the list */
-    float score; /* NAN: it has none, and comes last */
+    size_t item;  /* in the list */
+    double score; /* NAN: it has none, and comes last */
 };
 
 struct rerank_cursor {
@@ -80,7 +80,7 @@ static int rank_documents(struct rerank_cursor *cursor, struct catalog_entry *en
     struct connection *connection = table_cursor_connection(&cursor->base);
     struct span *documents = memory_alloc(cursor->list.n, sizeof *documents);
     struct span *objects = memory_alloc(cursor->list.n, sizeof *objects);
-    float *scores = memory_alloc(cursor->list.n, sizeof *scores);
+    double *scores = memory_alloc(cursor->list.n, sizeof *scores);
     unsigned char *refused = memory_alloc(cursor->list.n, 1);
     cursor->ranked = memory_alloc(cursor->list.n, sizeof *cursor->ranked);
     int rc = documents == NULL || objects == NULL || scores == NULL || refused == NULL ||
@@ -156,7 +156,7 @@ static void rerank_column(struct table_cursor *base, sqlite3_context *context, i
     const struct text_item *item = &cursor->list.items[ranked->item];
     if (column == RANK) sqlite3_result_int64(context, base->n_rows + 1);
     else if (column == SCORE && isnan(ranked->score)) sqlite3_result_null(context);
-    else if (column == SCORE) sqlite3_result_double(context, (double)ranked->score);
+    else if (column == SCORE) sqlite3_result_double(context, ranked->score);
     else sqlite3_result_value(context, column == KEY ? item->key : item->value);
 }
 

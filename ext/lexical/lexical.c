@@ -56,7 +56,7 @@ static int embed(struct model *model, const struct model_texts *texts,
     return rc;
 }
 
-static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+static int rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err)
 {
     struct lexical *lexical = (struct lexical *)model;

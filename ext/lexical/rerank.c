@@ -227,7 +227,7 @@ static int count_candidates(struct reranker *reranker, const struct model_candid
 }
 
 static int score_all(struct reranker *reranker, const struct model_candidates *candidates,
-                     float *scores, struct error *err)
+                     double *scores, struct error *err)
 {
     for (size_t d = 0; d < candidates->n_documents; d++) {
         double length;
@@ -240,13 +240,13 @@ static int score_all(struct reranker *reranker, const struct model_candidates *c
             evidence =
                 RERANK_SIMILARITY_WEIGHT * similarity + (1.0 - RERANK_SIMILARITY_WEIGHT) * evidence;
         }
-        scores[d] = (float)evidence;
+        scores[d] = (double)(float)evidence;
     }
     return 0;
 }
 
 int lexical_rerank(const struct lexical_statistics *statistics,
-                   const struct model_candidates *candidates, float *scores, struct error *err)
+                   const struct model_candidates *candidates, double *scores, struct error *err)
 {
     struct reranker *reranker = memory_zalloc(1, sizeof *reranker);
     if (reranker == NULL) return error_nomem(err);

@@ -29,6 +29,6 @@
 /* scores: [n_documents]. statistics: NULL for those of the candidates. ERROR_NOMEM,
  * ERROR_INTERRUPTED. */
 int lexical_rerank(const struct lexical_statistics *statistics,
-                   const struct model_candidates *candidates, float *scores, struct error *err);
+                   const struct model_candidates *candidates, double *scores, struct error *err);
 
 #endif

@@ -63,7 +63,7 @@ static int embed(struct model *model, const struct model_texts *texts,
 
 struct scoring {
     const struct local *local;
-    float *scores;
+    double *scores;
 };
 
 static int put_scores(void *context, const struct local_slice *slice, struct error *err)
@@ -71,9 +71,10 @@ static int put_scores(void *context, const struct local_slice *slice, struct err
     const struct scoring *scoring = context;
     (void)err;
     for (size_t i = 0; i < slice->n; i++) {
-        float logit = slice->results[i];
+        double logit = (double)slice->results[i];
+        /* Sums of float32: what is beyond would be noise that differs by processor. */
         scoring->scores[slice->numbers[i]] = scoring->local->config.score == LOCAL_SIGMOID
-                                                 ? (float)(1 / (1 + exp(-(double)logit)))
+                                                 ? (double)(float)(1 / (1 + exp(-logit)))
                                                  : logit;
     }
     return 0;
@@ -88,7 +89,7 @@ static int refuse_document(void *context, size_t text, const struct error *why, 
     return 0;
 }
 
-static int rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+static int rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err)
 {
     struct local *local = (struct local *)model;

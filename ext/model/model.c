@@ -41,6 +41,15 @@ static int not_finite(const struct model *model, struct error *err)
     return error_set(err, ERROR_UNAVAILABLE, "%s gave a number that is not finite", model->name);
 }
 
+int model_check_dimensions(const struct model *model, size_t dimensions, struct error *err)
+{
+    if (model->dimensions == 0 || dimensions == model->dimensions) return 0;
+    return error_set(err, ERROR_UNAVAILABLE,
+                     "%s gave a vector of %zu dimensions, expected %zu as before (of a model that "
+                     "has changed, a new connection without the old cache file knows nothing)",
+                     model->name, dimensions, model->dimensions);
+}
+
 /* ---- embedding ------------------------------------------------------------------------------- */
 
 /* The caller's sink behind our checks. */
@@ -77,12 +86,8 @@ static int put_checked(void *context, size_t text, const float *embedding, size_
 {
     struct checked *checked = context;
     struct model *model = checked->model;
-    if (model->dimensions != 0 && dimensions != model->dimensions)
-        return error_set(
-            err, ERROR_UNAVAILABLE,
-            "%s gave a vector of %zu dimensions, expected %zu as before (of a model that has "
-            "changed, a new connection without the old cache file knows nothing)",
-            model->name, dimensions, model->dimensions);
+    int rc = model_check_dimensions(model, dimensions, err);
+    if (rc != 0) return rc;
     for (size_t i = 0; i < dimensions; i++) {
         struct error why;
         if (isfinite(embedding[i])) continue;
@@ -155,7 +160,7 @@ int model_embed(struct model *model, const struct model_texts *texts, const stru
 /* Scores must be finite; NAN is what did not come, which may be some of them (top_n), or, where
  * refusals have a place, what the model made of that document. */
 static int check_scores(const struct model *model, const struct model_candidates *candidates,
-                        float *scores, struct error *err)
+                        double *scores, struct error *err)
 {
     size_t n = candidates->n_documents, n_missing = 0, n_refused = 0;
     size_t wanted = candidates->top_n == 0 || candidates->top_n > n ? n : candidates->top_n;
@@ -174,7 +179,7 @@ static int check_scores(const struct model *model, const struct model_candidates
 }
 
 static int call_rerank(struct model *model, const struct model_candidates *candidates,
-                       float *scores, struct model_usage *usage, struct error *err)
+                       double *scores, struct model_usage *usage, struct error *err)
 {
     if (candidates->n_documents == 0) return 0;
     int rc = model->methods->rerank(model, candidates, scores, usage, err);
@@ -184,7 +189,8 @@ static int call_rerank(struct model *model, const struct model_candidates *candi
 /* The documents that are not refused yet, as candidates of their own. */
 struct readable {
     struct span *documents, *objects; /* [n]; owned */
-    float *similarities, *scores;     /* [n]; owned */
+    float *similarities;              /* [n]; owned */
+    double *scores;                   /* [n]; owned */
     unsigned char *refused;           /* [n]; owned */
     size_t *numbers;                  /* [n] of the call; owned */
 };
@@ -232,7 +238,7 @@ static int readable_init(struct readable *readable, const struct model_candidate
 }
 
 static int rerank_readable(struct model *model, const struct model_candidates *candidates,
-                           float *scores, struct model_usage *usage, struct error *err)
+                           double *scores, struct model_usage *usage, struct error *err)
 {
     struct readable readable;
     struct model_candidates some;
@@ -247,7 +253,7 @@ static int rerank_readable(struct model *model, const struct model_candidates *c
     return rc;
 }
 
-int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+int model_rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                  struct model_usage *usage, struct error *err)
 {
     size_t n_refused = 0;

@@ -110,9 +110,10 @@ struct model_methods {
      * before a failure counts. NULL if it does not embed. */
     int (*embed)(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err);
-    /* scores: [n_documents], higher is better. `refused` is all zero where it is not NULL; a score
-     * of what is refused need not be written. NULL if it does not rerank. */
-    int (*rerank)(struct model *model, const struct model_candidates *candidates, float *scores,
+    /* scores: [n_documents], higher is better, every digit that the model gives. `refused` is all
+     * zero where it is not NULL; a score of what is refused need not be written. NULL if it does
+     * not rerank. */
+    int (*rerank)(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err);
     /* A new model that has learnt from the collection; the old one is unchanged. NULL if not
      * fittable. */
@@ -142,6 +143,9 @@ struct model {
  * (text/blank.h). The text begins "the text ..." and names the byte. */
 int model_check_text(struct span text, int empty_is_error, struct error *err);
 
+/* 0, or ERROR_UNAVAILABLE: a vector of so many dimensions is none of a model that has others. */
+int model_check_dimensions(const struct model *model, size_t dimensions, struct error *err);
+
 /* Embeds any number of texts. The sink gets finite vectors of model->dimensions, which is learnt
  * from the first vector where it was 0; another length is ERROR_UNAVAILABLE. Refused are texts that
  * model_check_text does not take (they never reach the model), vectors that are not finite, and
@@ -151,7 +155,7 @@ int model_embed(struct model *model, const struct model_texts *texts, const stru
 
 /* Scores all candidates in one call. scores: [n_documents]; those that may be missing (top_n) are
  * NAN then, and those of documents that were refused. No document: no call. */
-int model_rerank(struct model *model, const struct model_candidates *candidates, float *scores,
+int model_rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                  struct model_usage *usage, struct error *err);
 
 /* The tokens of a text as the model counts them, special ones included, nothing cut. With `ids` 0

@@ -205,7 +205,8 @@ int semantic_command(struct semantic_table *table, const char *command, struct e
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
     return error_set(err, ERROR_INVALID,
-                     "unknown command '%.100s' (there are: sync, retry, rebuild, optimize, upkeep, "
-                     "integrity-check, content NAME)",
+                     "unknown command '%.100s' (there are: sync, sync N, retry, rebuild, optimize, "
+                     "upkeep, integrity-check, content NAME; and of a row: changed, changing, "
+                     "embedded HASH)",
                      command);
 }

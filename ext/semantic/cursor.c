@@ -18,7 +18,7 @@
 
 struct hit {
     struct retrieve_row row;
-    float relevance; /* NAN: the reranker cannot read its document */
+    double relevance; /* NAN: the reranker cannot read its document */
 };
 
 struct semantic_cursor {
@@ -167,7 +167,7 @@ static int score_hits(struct semantic_cursor *cursor, const struct model_candida
     struct store_state state;
     struct catalog_entry *entry;
     struct model *fitted;
-    float *scores = memory_alloc(candidates->n_documents, sizeof *scores);
+    double *scores = memory_alloc(candidates->n_documents, sizeof *scores);
     int rc = scores == NULL ? error_nomem(err) : store_read_state(&table->store, &state, err);
     if (rc == 0) rc = semantic_reranker(table, &state, &entry, &fitted, err);
     if (rc == 0)

@@ -7,6 +7,7 @@
 #include "sqlite/statement.h"
 #include "store/store.h"
 
+#define RERANKER_IDENTITY "reranker_identity" /* in X_config: as `identity`, where it is a name */
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
 static int is_builtin(const char *name)
@@ -91,6 +92,33 @@ int semantic_store_identity(struct semantic_table *table, const char *name, stru
     return store_set_text(&table->store, "identity", identity, err);
 }
 
+int semantic_store_reranker(struct semantic_table *table, struct error *err)
+{
+    struct catalog_entry *entry;
+    char identity[sizeof((struct store_state *)NULL)->identity];
+    int rc =
+        catalog_find(table->connection->catalog, table->reranker_name, MODEL_RERANK, &entry, err);
+    if (rc != 0) return rc;
+    catalog_entry_identity(entry, identity, sizeof identity);
+    return strcmp(identity, table->reranker_name) == 0
+               ? 0
+               : store_set_text(&table->store, RERANKER_IDENTITY, identity, err);
+}
+
+/* A name of the user's that nobody has registered on this connection: what it was, as far as the
+ * index knows ("": it does not). Addresses and keys are in no database. */
+static int not_registered(const char *name, const char *identity, struct error *err)
+{
+    const char *model = strchr(identity, ':');
+    if (model == NULL || strcmp(name, identity) == 0 || err == NULL) return ERROR_INVALID;
+    return error_set(err, ERROR_INVALID,
+                     "no model is called '%.100s' here; where the index was made it stood for "
+                     "%.200s: INSERT INTO rerank_models(name, provider, model, ...) VALUES "
+                     "('%.100s', '%.*s', '%.200s', ...), with the url, api_key and dimensions that "
+                     "it had",
+                     name, identity, name, (int)(model - identity), identity, model + 1);
+}
+
 /* A name of the user's may stand for another model now: its vectors are not comparable. */
 static int check_identity(const struct semantic_table *table, const struct store_state *state,
                           const struct catalog_entry *entry, struct error *err)
@@ -110,6 +138,8 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
     struct catalog *catalog = table->connection->catalog;
     *fitted = NULL;
     int rc = semantic_find_model(table, state->model, MODEL_EMBED, entry, err);
+    if (rc == ERROR_INVALID && !table->innocuous)
+        return not_registered(state->model, state->identity, err);
     if (rc != 0) return rc;
     struct catalog_entry *named;
     int named_rc = table->config.model == NULL
@@ -130,12 +160,24 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
     return rc;
 }
 
+static int reranker_not_registered(struct semantic_table *table, struct error *err)
+{
+    char *identity;
+    struct error other;
+    int rc = store_get_text(&table->store, RERANKER_IDENTITY, &identity, &other);
+    if (rc == 0 && identity != NULL) not_registered(table->reranker_name, identity, err);
+    if (rc != 0 && err != NULL) *err = other;
+    memory_free(identity);
+    return rc != 0 ? rc : ERROR_INVALID;
+}
+
 int semantic_reranker(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err)
 {
     struct catalog_entry *embedder;
     *fitted = NULL;
     int rc = semantic_find_model(table, table->reranker_name, MODEL_RERANK, entry, err);
+    if (rc == ERROR_INVALID && !table->innocuous) return reranker_not_registered(table, err);
     if (rc != 0 || state->fit == 0 || strcmp(table->reranker_name, state->model) != 0) return rc;
     return semantic_embedder(table, state, &embedder, fitted, err);
 }

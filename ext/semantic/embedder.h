@@ -26,6 +26,10 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
 /* Stores what the model of that name stands for, for semantic_embedder to compare with. */
 int semantic_store_identity(struct semantic_table *table, const char *name, struct error *err);
 
+/* Stores what the reranker's name stands for, if it is a name of the user's: for the error where it
+ * is not registered. */
+int semantic_store_reranker(struct semantic_table *table, struct error *err);
+
 /* The reranker, and the fitted model that stands in for it when it is the embedder too (else NULL).
  */
 int semantic_reranker(struct semantic_table *table, const struct store_state *state,

@@ -150,6 +150,7 @@ static int create_table(struct semantic_table *table, struct error *err)
     memory_free(columns);
     if (rc == 0) registry_disown_others(table);
     if (rc == 0) rc = semantic_store_identity(table, model_name, err);
+    if (rc == 0) rc = semantic_store_reranker(table, err);
     if (rc == 0) rc = semantic_config_defaults(&table->config, err);
     if (rc == 0) rc = upkeep_create(table, err);
     /* Of a table that is made in a transaction SQLite does not call xBegin. */

@@ -340,6 +340,8 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
                                     : "a command stands alone: name no other column");
     if (is_change) return note_changed(table, PENDING_CHANGED, argv[1], columns, err);
     if (is_key && !is_row) return note_changed(table, PENDING_CHANGING, argv[1], columns, err);
+    if (!is_row && sqlite3_value_type(argv[1]) != SQLITE_NULL)
+        return error_set(err, ERROR_INVALID, "'%.100s' is of no single row: name no rowid", text);
     if (!is_row) return semantic_command(table, text, err);
     sqlite3_value *key;
     int64_t id = 0;

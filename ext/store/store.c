@@ -63,6 +63,13 @@ int store_corrupt_config(const struct store *store, const char *what, struct err
                      store->name, what);
 }
 
+/* Only of settings that are texts: SQLite would write out a number as one. */
+static void take_text(sqlite3_stmt *statement, char *text, size_t size)
+{
+    const char *value = (const char *)sqlite3_column_text(statement, 1);
+    sqlite3_snprintf((int)size, text, "%s", value == NULL ? "" : value);
+}
+
 int store_read_state(struct store *store, struct store_state *state, struct error *err)
 {
     sqlite3_stmt *statement;
@@ -82,12 +89,9 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "generation") == 0) state->generation = value;
         if (strcmp(key, "partitions") == 0) state->partitions = value;
-        const char *text = (const char *)sqlite3_column_text(statement, 1);
-        if (text == NULL) text = "";
-        if (strcmp(key, "model") == 0)
-            sqlite3_snprintf((int)sizeof state->model, state->model, "%s", text);
+        if (strcmp(key, "model") == 0) take_text(statement, state->model, sizeof state->model);
         if (strcmp(key, "identity") == 0)
-            sqlite3_snprintf((int)sizeof state->identity, state->identity, "%s", text);
+            take_text(statement, state->identity, sizeof state->identity);
     }
     if (rc != 0) return rc;
     if (format != STORE_FORMAT || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)

@@ -94,6 +94,9 @@ class Notes(Base):
 
     def test_commands_stand_alone(self):
         self.fails("a command stands alone", "INSERT INTO n(n, text) VALUES ('sync', 'lost')")
+        for command in ("sync", "rebuild", "optimize", "nonsense"):
+            self.fails(f"'{command}' is of no single row: name no rowid",
+                       "INSERT INTO n(n, rowid) VALUES (?, 3)", command)
 
     def test_largest_rowid(self):
         self.db.execute("INSERT INTO n(rowid, text) VALUES (9223372036854775807, 'x')")

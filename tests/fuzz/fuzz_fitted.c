@@ -68,7 +68,8 @@ static void use(struct model *loaded)
                 candidate[] = {{"the city", 8}, {"", 0}, {"a new detective", 15}};
     struct model_texts texts = {.texts = &text, .n_texts = 1, .role = MODEL_QUERY};
     struct model_candidates candidates = {.query = text, .documents = candidate, .n_documents = 3};
-    float *embedding = memory_alloc(loaded->dimensions, sizeof *embedding), scores[3];
+    float *embedding = memory_alloc(loaded->dimensions, sizeof *embedding);
+    double scores[3];
     double length = 0;
     if (embedding == NULL || embed_into(loaded, &texts, embedding, &err) != 0) abort();
     for (size_t i = 0; i < loaded->dimensions; i++)

@@ -31,7 +31,7 @@ static enum api_outcome embeddings(const struct api_answer *answer, struct error
 
 static enum api_outcome scores(const struct api_answer *answer, size_t top_n, struct error *err)
 {
-    float came[N_TEXTS];
+    double came[N_TEXTS];
     int64_t tokens = 0;
     enum api_outcome outcome = api_parse_scores(answer, top_n, came, &tokens, err);
     for (size_t i = 0; outcome == API_OK && i < N_TEXTS; i++)

@@ -46,7 +46,7 @@ static void rerank(struct model *model, struct span text)
     enum { MAX_LINES = 8 };
     struct error err = {0};
     struct span lines[MAX_LINES];
-    float scores[MAX_LINES];
+    double scores[MAX_LINES];
     size_t n = 0;
     while (n < MAX_LINES && text.size > 0) {
         const char *end = memchr(text.data, '\n', text.size);

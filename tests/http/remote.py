@@ -17,10 +17,11 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "drivers")]
 from loopback import PROVIDERS, Loopback, vector_of  # noqa: E402
 from support import EXTENSION, connect, from_blob, to_blob  # noqa: E402
 
-__all__ = ["EXTENSION", "EMBEDDERS", "KEY", "KEY_VARIABLES", "RERANKERS", "Remote", "from_blob",
-           "to_blob", "variable_of", "wire_folder"]
+__all__ = ["EXTENSION", "EMBEDDERS", "KEY", "KEY_VARIABLES", "PLAIN", "RERANKERS", "Remote",
+           "from_blob", "to_blob", "variable_of", "wire_folder"]
 
 KEY = "test-key"
+PLAIN = "text"  # what asks whether the provider answers
 KEY_VARIABLES = {
     "together": "TOGETHER_API_KEY", "openai": "OPENAI_API_KEY", "mistral": "MISTRAL_API_KEY",
     "cohere": "CO_API_KEY", "voyage": "VOYAGE_API_KEY", "jina": "JINA_API_KEY",
@@ -122,6 +123,10 @@ class Remote(unittest.TestCase):
         names = [column[0] for column in cursor.description]
         row = cursor.fetchone()
         return dict(zip(names, row)) if row else dict.fromkeys(names, 0)
+
+    def asked(self):
+        """The requests, but for those with the plain word that asks whether anything is taken."""
+        return [request for request in self.server.requests if inputs_of(request) != [PLAIN]]
 
     # -- documents and their index -----------------------------------------------------------------
 

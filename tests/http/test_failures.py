@@ -3,12 +3,13 @@ database and the connection are as they were. Retries and limits are in test_ret
 import json
 import os
 import re
+import sqlite3
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from loopback import BEHAVIOURS, refused_port  # noqa: E402
-from remote import KEY_VARIABLES, Remote, load, variable_of, wire_folder  # noqa: E402
+from remote import KEY_VARIABLES, Remote, inputs_of, load, variable_of, wire_folder  # noqa: E402
 
 MODEL = "together:m"
 AT_ONCE = {"retry-after-ms": "1"}
@@ -133,11 +134,12 @@ class Answers(Failures):
                 told = at(entry["body"], entry["message_at"]) if entry["message_at"] else None
                 if told and not re.search("test-key|non-serverless|RID", told):
                     self.assertIn(" ".join(told.split())[:60].strip(". "), message)
-                self.assertEqual(len(self.server.requests), 3 if entry["retry"] else 1, message)
+                self.assertEqual(len(self.asked()), 3 if entry["retry"] else 1, message)
+                self.assertLessEqual(len(self.server.requests) - len(self.asked()), 1, message)
                 stats = self.stats(provider + ":m")
                 self.assertEqual(stats["failures"], 1)
                 self.assertEqual(stats["requests"], len(self.server.requests))
-                self.assertEqual(stats["retries"], len(self.server.requests) - 1)
+                self.assertEqual(stats["retries"], len(self.asked()) - 1)
                 self.check_after(provider + ":m")
 
     def check_after(self, model):
@@ -234,9 +236,11 @@ class Behaviours(Failures):
         self.prepare()
         self.config(max_retries=0)
         step = {"do": "missing_index", "times": "forever"}
-        self.check_fails([step], "index", self.statements()[1:5])
         self.server.behave([step])
         self.one("SELECT embed('the only one needs none', ?)", MODEL)
+        self.assertEqual(len(self.rows(self.statements()[1][0], MODEL)), 3)
+        self.assertEqual(self.sync()[:4], (5, 0, 0, 10))
+        self.check_index(range(1, 11))
 
     def test_answers_that_do_not_come(self):
         self.check_all(SLOW)
@@ -278,10 +282,37 @@ class Behaviours(Failures):
                              [(i, 2 if "retry" in sql else 1) for i in range(6, 11)])
             self.assertIn("together:m: the zero vector has no direction", failures[0][2])
         self.fails("the query: together:m: the zero vector", "SELECT rowid FROM ix('never asked')")
+        self.check_that_zeros_are_not_kept()
         self.db.execute("DROP TABLE ix")
         self.add_index(MODEL, ", metric='dot'")
         self.assertEqual(self.sync()[0], 10)
         self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats')")), 10)
+
+    def check_that_zeros_are_not_kept(self):
+        """Neither in memory nor in a file, of which an older version may have made some."""
+        self.config(cache=os.path.join(self.folder, "cache.db"))
+        self.rows("INSERT INTO ix(ix) VALUES ('retry')")
+        self.server.behave([])
+        self.server.clear()
+        self.one("SELECT embed('nothing', ?)", MODEL)
+        self.rows("INSERT INTO ix(ix) VALUES ('retry')")
+        self.assertEqual([len(inputs_of(request)) for request in self.server.requests], [1, 5])
+        self.assertEqual(self.rows("SELECT * FROM semantic_failures('ix')"), [])
+        self.check_index(range(1, 11))
+        file = sqlite3.connect(os.path.join(self.folder, "cache.db"))
+        file.execute("UPDATE vectors SET vector = zeroblob(length(vector))")
+        file.commit()
+        file.close()
+        self.db.execute("DROP TABLE ix")
+        self.db.close()
+        self.db = self.connect()
+        self.config(cache=os.path.join(self.folder, "cache.db"))
+        self.server.clear()
+        self.add_index(MODEL)
+        self.assertEqual(self.sync()[0], 10)
+        self.assertEqual(len(self.server.requests), 1)
+        self.server.behave([{"do": "zero_vector", "times": "forever"}])
+        self.config(memory_budget=0, cache="")
 
     def test_rerank(self):
         self.set_up("together", "tei", "mixedbread")
@@ -296,12 +327,12 @@ class Behaviours(Failures):
             for name in sorted(wrong):
                 with self.subTest(provider=provider, name=name):
                     self.server.behave([{"do": name, "times": "forever"}])
-                    message = self.error("SELECT * FROM rerank('a bat', ?, NULL, ?)", DOCUMENTS,
-                                         provider + ":m")
+                    asked = ("SELECT * FROM rerank(?, ?, NULL, ?)", "a bat, %s" % name, DOCUMENTS,
+                             provider + ":m")
+                    message = self.error(*asked)
                     self.check_message(message, provider)
                     self.server.behave([])
-                    self.assertEqual(len(self.rows("SELECT * FROM rerank('a bat', ?, NULL, ?)",
-                                                   DOCUMENTS, provider + ":m")), 3)
+                    self.assertEqual(len(self.rows(*asked)), 3)
             self.assertEqual(self.stats(provider + ":m", "rerank")["failures"], len(wrong))
 
 

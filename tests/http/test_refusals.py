@@ -7,13 +7,12 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from loopback import score_of  # noqa: E402
-from remote import Remote, inputs_of, texts_of  # noqa: E402
+from remote import KEY, PLAIN, Remote, inputs_of, texts_of  # noqa: E402
 
 MODEL = "together:m"
 RERANKER = "together:Salesforce/Llama-Rank-V1"
 FOREVER = {"times": "forever"}
 NAN = {"error": "failed to encode response: json: unsupported value: NaN"}
-PLAIN = "text"  # what asks whether the provider answers
 
 
 class Refusals(Remote):
@@ -81,6 +80,32 @@ class OneText(Refusals):
                    "SELECT * FROM embed_each(?, ?)", json.dumps(texts), MODEL)
         self.assertLess(self.count(), 120)
 
+    def test_answers_that_do_not_hold_what_was_asked_for(self):
+        self.config(max_retries=0)
+        for name, pattern in (("one_too_few", "expected 1 vectors, not 0"),
+                              ("one_too_many", "expected 1 vectors, not 2"),
+                              ("duplicate_index", "expected 1 vectors, not 2"),
+                              ("index_out_of_range", "expected an index from 0 to 0"),
+                              ("index_text", "expected a number as index"),
+                              ("wrong_dimensions", ".*gave a vector of 9 dimensions, expected 8"),
+                              ("mixed_dimensions", ".*gave a vector of 7 dimensions, expected 8"),
+                              ("empty_vector", "vector 0: it is empty"),
+                              ("missing_value", "vector 0: expected an array"),
+                              ("empty_object", "expected an array at /data, not nothing"),
+                              ("error_200", "HTTP 200")):
+            with self.subTest(name):
+                self.check({"do": name}, pattern)
+
+    def test_the_first_answer_of_a_connection(self):
+        """Nobody knows yet how long a vector is: that of the plain word tells."""
+        for text in ("bad", "good"):
+            self.db = self.connect()
+            self.config(max_retries=0)
+            self.server.behave([{"do": "mixed_dimensions", "match": '"%s"' % text, **FOREVER}])
+            texts = ["bad", "better", "good"]
+            self.fails("element %d: .*a vector of 7 dimensions, expected 8" % texts.index(text),
+                       "SELECT * FROM embed_each(?, ?)", json.dumps(texts), MODEL)
+
     def test_all_of_them(self):
         """Each is refused for itself: a plain word is not."""
         self.refuse()
@@ -101,7 +126,7 @@ class OneText(Refusals):
         self.refuse()
         self.fails(r"^embed: together: HTTP 400: .* \(the text begins 'bad' and has 3 bytes\)$",
                    "SELECT embed('bad', ?)", MODEL)
-        self.assertEqual(self.count(), 1)
+        self.assertEqual(self.count(), 2)
 
     def test_a_text_that_is_shown(self):
         text = "bad\n" + "\u00e4" * 400
@@ -131,6 +156,27 @@ class Everything(Refusals):
             self.assertRegex(message, "^embed_each: together: HTTP 400: [^(]*$")
             self.assertLessEqual(self.count(), max(most, 2))
         self.assertEqual(self.stats(MODEL)["texts"], 0)
+
+    def test_of_one_text(self):
+        """No text is blamed for what is said of all."""
+        self.config(max_retries=0)
+        for step in ({"status": 400}, {"status": 422}, {"do": "null"}, {"do": "no_items"}):
+            for sql, model in (("SELECT embed('some', ?)", MODEL),
+                               ("SELECT rerank('q', 'some', ?)", RERANKER)):
+                self.server.behave([{**step, **FOREVER}])
+                self.assertNotIn("begins", self.error(sql, model))
+                self.assertEqual(self.count(), 2)
+
+    def test_lies_of_every_kind(self):
+        self.config(max_retries=0)
+        self.add_documents(300)
+        self.add_index(MODEL)
+        for name in ("no_items", "one_too_many", "duplicate_index", "null", "empty_vector",
+                     "missing_value", "index_out_of_range", "empty_object", "error_200", "html"):
+            self.server.behave([{"do": name, **FOREVER}])
+            self.fails("^ix: together: ", "INSERT INTO ix(ix) VALUES ('sync')")
+            self.assertEqual(self.rows("SELECT * FROM semantic_failures('ix')"), [])
+            self.assertLessEqual(self.count(), 8)
 
     def test_the_plain_word_is_refused_too(self):
         """One that refuses what is short refuses the word that asks whether it answers at all."""
@@ -211,6 +257,58 @@ class Sizes(Refusals):
         self.assertLessEqual(self.count(), 22)
 
 
+    def told(self, limit, status, body, n=200):
+        """Requests that were refused by a server that takes so many, and tells."""
+        server = self.start_server(max_inputs=limit)
+        self.register("m%d" % server.port, "openai", url=server.base_url("openai"), api_key=KEY,
+                      batch_size=100)
+        self.config(concurrency=2)
+        texts = ["row %d" % i for i in range(n)]
+        judge = server.answer
+
+        def answer(request, step):
+            answer = judge(request, step)
+            if answer.status != 200:
+                answer.status = status
+                sent = str(len(inputs_of(request)))
+                answer.body = json.dumps(body).replace("SENT", sent).encode()
+            return answer
+        server.answer = answer
+        self.embed_each(texts, "m%d" % server.port)
+        return sum(1 for request in server.requests if request.refused)
+
+    def test_limits_that_are_told(self):
+        for limit, status, body in (
+                (32, 422, {"error": "batch size SENT > maximum allowed batch size 32"}),
+                (64, 400, {"error": {"message": "Maximum batch size of 64 exceeded"}}),
+                (40, 400, {"error": {"message": "You can send at most 40 inputs"}}),
+                (48, 400, {"message": "input array length must be less than or equal to 48"}),
+                (30, 400, {"error": {"message": "too many inputs: SENT > 30"}}),
+                (25, 400, {"error": {"message": "<400> batch size is invalid, it should not be "
+                                                "larger than 25.: input.contents"}}),
+                (16, 422, {"detail": [{"type": "too_long", "loc": ["body", "input"], "ctx": {
+                    "field_type": "List", "max_length": 16, "actual_length": "SENT"}}]}),
+                (20, 500, {"error": {"code": "batch_too_large", "max_batch_size": 20}})):
+            with self.subTest(body):
+                self.assertLessEqual(self.told(limit, status, body), 2)
+
+    def test_numbers_that_are_none(self):
+        """One text is refused, with a number in it: the size of requests stays what it was."""
+        self.config(concurrency=1)
+        for i, message in enumerate((
+                "input 3 is too long", "texts[3] must not exceed 8 tokens", "at most 20 characters",
+                "1 validation error: input should be a valid string", "limit of 60 words",
+                "model bge-m3 v1.5 cannot read this text, must be less than 12 kB",
+                '["body","input",17]: input should be a text')):
+            self.server.behave([{"status": 400, "match": "bad", "body": {"error": message},
+                                 **FOREVER}])
+            texts = ["row %d %d" % (i, j) for j in range(99)] + ["bad %d" % i]
+            self.error("SELECT * FROM embed_each(?, ?)", json.dumps(texts), MODEL)
+            self.server.clear()
+            self.embed_each(["text %d %d" % (i, j) for j in range(100)])
+            self.assertEqual(self.count(), 1, message)
+
+
 class Documents(Refusals):
     def scores(self, query, documents, model=RERANKER, top_n=None):
         return self.rows("SELECT key, relevance_score FROM rerank(?, ?, ?, ?)", query,
@@ -239,6 +337,18 @@ class Documents(Refusals):
                 self.assertLessEqual(self.count(), 20)
         self.assertEqual(len(self.scores("some of many", documents, top_n=5)), 5)
 
+    def test_an_answer_that_does_not_hold_what_was_asked_for(self):
+        documents = ["document %d of many" % i for i in range(20)]
+        documents[7] = "a bad one of many"
+        self.config(max_retries=0)
+        for name in ("one_too_few", "one_too_many", "duplicate_index", "null", "text",
+                     "index_out_of_range", "missing_value", "empty_object"):
+            with self.subTest(name):
+                self.server.behave([{"match": "bad", "do": name, **FOREVER}])
+                query = "document of many, " + name
+                self.check(self.scores(query, documents), query, documents, [7])
+                self.assertLessEqual(self.count(), 16)
+
     def test_empty_ones_are_not_sent(self):
         documents = ["a bat", "", "two bats", " \u3000\n", "bats"]
         self.check(self.scores("bats", documents), "bats", documents, [1, 3])
@@ -260,7 +370,7 @@ class Documents(Refusals):
         self.refuse()
         self.fails(r"HTTP 400: .*\(the document begins 'bad' and has 3 bytes\)$",
                    "SELECT rerank('q', 'bad', ?)", RERANKER)
-        self.assertEqual(self.count(), 1)
+        self.assertEqual(self.count(), 2)
 
     def test_candidates_of_a_search(self):
         self.add_documents(9)

@@ -393,10 +393,12 @@ class Keys(Safety):
 
     def test_keys_that_cannot_be_sent(self):
         for key in ("two\nlines", "a\r\nX-Evil: 1", "bell\x07"):
-            self.register("mine", "together", api_key=key)
-            message = self.error("SELECT embed('x', 'mine')")
-            self.assertIn("the key holds control characters", message)
-            self.db.execute("DELETE FROM rerank_models WHERE name = 'mine'")
+            message = self.error("INSERT INTO rerank_models(name, provider, model, api_key) "
+                                 "VALUES ('mine', 'together', 'm', ?)", key)
+            self.assertRegex(message, "the key in api_key holds a (line break|control character)")
+            os.environ["TOGETHER_API_KEY"] = key
+            message = self.error("SELECT embed('x', ?)", MODEL, db=self.connect())
+            self.assertRegex(message, "^embed: the key in TOGETHER_API_KEY holds a [^']*alone$")
         self.assertEqual(self.server.requests, [])
 
 

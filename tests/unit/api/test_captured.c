@@ -29,7 +29,7 @@ static void expect_captured_vectors(struct api_answer *answer, const cJSON *pair
     enum api_outcome outcome = api_parse_embeddings(answer, &dimensions, &vectors, &tokens, &err);
     if (strcmp(json_text_at(pair, "/name") == NULL ? "" : json_text_at(pair, "/name"),
                "empty text") == 0) {
-        assert_int_equal(outcome, API_BROKEN);
+        assert_int_equal(outcome, API_SPOILED);
         assert_string_equal(err.text, "expected 1 vectors, not 0");
         return;
     }
@@ -47,7 +47,7 @@ static void expect_captured_scores(struct api_answer *answer, const cJSON *pair)
     const cJSON *body = json_at(pair, "/request/body"), *item;
     const cJSON *limit =
         form->limit == NULL ? NULL : cJSON_GetObjectItemCaseSensitive(body, form->limit);
-    float scores[8];
+    double scores[8];
     int64_t tokens;
     size_t n = 0;
     struct error err = {0};
@@ -59,7 +59,7 @@ static void expect_captured_scores(struct api_answer *answer, const cJSON *pair)
     cJSON_ArrayForEach(item, json_at(json_at(pair, "/response/body"), form->items))
     {
         size_t index = (size_t)json_at(item, "/index")->valuedouble;
-        float score = (float)cJSON_GetObjectItemCaseSensitive(item, form->score)->valuedouble;
+        double score = cJSON_GetObjectItemCaseSensitive(item, form->score)->valuedouble;
         assert_true(scores[index] == score);
         n++;
     }

@@ -19,7 +19,7 @@ static void put(struct cache *cache, const char *text, float value)
 {
     struct cache_key key = key_of(text);
     float vector[4] = {value, value, value, value};
-    cache_put(cache, &key, vector, 4);
+    cache_put(cache, &key, vector, sizeof vector);
 }
 
 /* The first component of what is known; -1: nothing. */
@@ -74,10 +74,11 @@ static void test_equal_hashes(void **state)
     float vectors[2] = {1, 2};
     b.hash = a.hash;
     cache_init(&cache, 1 << 20);
-    cache_put(&cache, &a, &vectors[0], 1);
+    cache_put(&cache, &a, &vectors[0], sizeof *vectors);
     assert_null(cache_get(&cache, &b));
-    cache_put(&cache, &b, &vectors[1], 1);
-    assert_true(cache_get(&cache, &a)[0] == 1 && cache_get(&cache, &b)[0] == 2);
+    cache_put(&cache, &b, &vectors[1], sizeof *vectors);
+    assert_memory_equal(cache_get(&cache, &a), &vectors[0], sizeof *vectors);
+    assert_memory_equal(cache_get(&cache, &b), &vectors[1], sizeof *vectors);
     cache_deinit(&cache);
 }
 

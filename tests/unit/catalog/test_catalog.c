@@ -184,7 +184,7 @@ static void test_rerank_is_counted(void **state)
     struct model_candidates candidates = {
         .query = span_of("cat"), .documents = documents, .n_documents = 3};
     struct catalog_statistics statistics;
-    float scores[3];
+    double scores[3];
     assert_int_equal(catalog_rerank(catalog, entry, NULL, &candidates, scores, NULL), 0);
     assert_true(scores[0] > scores[1] && scores[0] > scores[2]);
     fake.fail_at = 1;

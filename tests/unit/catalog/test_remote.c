@@ -36,8 +36,9 @@ static void check_endpoint(const char *provider, const char *url, const char *ke
     struct error err = {0};
     assert_int_equal(endpoint_resolve(provider_of(provider), url, key, 0, &endpoint, &err), 0);
     assert_string_equal(endpoint.base_url, expected_url);
-    if (expected_key == NULL) assert_null(endpoint.key);
-    else assert_string_equal(endpoint.key, expected_key);
+    size_t size = expected_key == NULL ? 0 : strlen(expected_key);
+    assert_int_equal(endpoint.key.size, size);
+    if (size > 0) assert_memory_equal(endpoint.key.data, expected_key, size);
 }
 
 static void check_no_endpoint(const char *provider, const char *url, int trusted,
@@ -71,6 +72,81 @@ static void test_keys_stay_with_their_host(void **state)
     unsetenv("OPENAI_API_KEY");
 }
 
+/* Whatever is pasted as a base. */
+static void test_spellings_of_a_url(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *provider, *given, *expected;
+    } cases[] = {
+        {"openai", "http://h", "http://h/v1"},
+        {"openai", "http://h/", "http://h/v1"},
+        {"openai", " http://h:1234/v1// \n", "http://h:1234/v1"},
+        {"openai", "http://h/v1/embeddings", "http://h/v1"},
+        {"openai", "http://h/v1/embeddings/", "http://h/v1"},
+        {"openai", "http://h/v1/chat/completions", "http://h/v1"},
+        {"openai", "http://h/api/openai", "http://h/api/openai"},
+        {"openai", "http://h/api/openai/v1/", "http://h/api/openai/v1"},
+        {"openai", "http://h/V1/Embeddings", "http://h/V1"},
+        {"openai", "http://embeddings", "http://embeddings/v1"},
+        {"vllm", "http://h:8000/v1/rerank", "http://h:8000/v1"},
+        {"jina", "https://api.jina.ai", "https://api.jina.ai/v1"},
+        {"cohere", "https://api.cohere.com", "https://api.cohere.com/v2"},
+        {"cohere", "https://api.cohere.com/v1", "https://api.cohere.com/v2"},
+        {"cohere", "https://api.cohere.com/v1/rerank", "https://api.cohere.com/v2"},
+        {"cohere", "https://gateway/cohere/v1/", "https://gateway/cohere/v2"},
+        {"nomic", "https://api-atlas.nomic.ai/v1/embedding/text", "https://api-atlas.nomic.ai/v1"},
+        {"nomic", "https://api-atlas.nomic.ai/v1/embedding", "https://api-atlas.nomic.ai/v1"},
+        {"ollama", "http://h:11434/", "http://h:11434"},
+        {"ollama", "http://h:11434/api", "http://h:11434"},
+        {"ollama", "http://h:11434/api/embed", "http://h:11434"},
+        {"ollama", "http://h:11434/api/embeddings", "http://h:11434"},
+        {"ollama", "http://h:11434/v1/", "http://h:11434"},
+        {"ollama", "http://h:11434/v1/embeddings", "http://h:11434"},
+        {"ollama", "http://h/ollama", "http://h/ollama"},
+        {"ollama-openai", "http://h:11434", "http://h:11434/v1"},
+        {"ollama-openai", "http://h/ollama/api/", "http://h/ollama/v1"},
+        {"tei", "http://h:8080/embed", "http://h:8080"},
+        {"tei", "http://h:8080/rerank", "http://h:8080"},
+        {"tei", "http://h:8080/rerank/", "http://h:8080/rerank"},
+        {"tei", "http://h:8080/v1/embeddings", "http://h:8080"},
+        {"tei-openai", "http://h:8080", "http://h:8080/v1"},
+        {"infinity", "http://h:7997/", "http://h:7997"},
+        {"infinity", "http://h:7997/embeddings", "http://h:7997"},
+        {"infinity", "http://h:7997/v1", "http://h:7997/v1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_endpoint(cases[i].provider, cases[i].given, NULL, cases[i].expected, NULL);
+    size_t n;
+    const struct api_provider *rows = api_providers(&n);
+    for (size_t i = 0; i < n; i++)
+        check_endpoint(rows[i].name, rows[i].base_url, "k", rows[i].base_url, "k");
+    char *large = memory_zalloc(ENDPOINT_URL_SIZE + 10, 1);
+    memset(large, 'x', ENDPOINT_URL_SIZE + 9);
+    memcpy(large, "http://", 7);
+    check_no_endpoint("tei", large, 1, "more than 2048 bytes");
+    memory_free(large);
+}
+
+static void test_spellings_of_a_key(void **state)
+{
+    (void)state;
+    check_endpoint("tei", "http://h", " sk-1\r\n", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", " \n", "http://h", NULL);
+    setenv("OPENAI_API_KEY", "\tenv-key\n", 1);
+    check_endpoint("openai", NULL, NULL, "https://api.openai.com/v1", "env-key");
+    setenv("OPENAI_API_KEY", "env-key\nother", 1);
+    check_no_endpoint("openai", NULL, 1, "the key in OPENAI_API_KEY holds a line break at byte 7");
+    setenv("OPENAI_API_KEY",
+           "\xE2\x80\x9C"
+           "key",
+           1);
+    check_no_endpoint("openai", NULL, 1, "a character beyond ASCII at byte 0 of 6");
+    setenv("OPENAI_API_KEY", "  ", 1);
+    check_no_endpoint("openai", NULL, 1, "no API key (set OPENAI_API_KEY");
+    unsetenv("OPENAI_API_KEY");
+}
+
 static void test_what_is_not_set_up(void **state)
 {
     (void)state;
@@ -80,7 +156,7 @@ static void test_what_is_not_set_up(void **state)
     check_no_endpoint("ollama-openai", NULL, 0, "(set OLLAMA_OPENAI_BASE_URL");
     check_no_endpoint("tei", "ftp://localhost", 1, "must begin with https:// or http://");
     assert_int_equal(endpoint_resolve(provider_of("ollama"), NULL, NULL, 1, &endpoint, NULL), 0);
-    assert_null(endpoint.key);
+    assert_int_equal(endpoint.key.size, 0);
     setenv("TEI_BASE_URL", "not a url", 1);
     check_no_endpoint("tei", NULL, 1, "TEI_BASE_URL: ");
     setenv("TEI_BASE_URL", "http://tei.example:8080", 1);
@@ -96,7 +172,36 @@ static void test_known_prefixes(void **state)
     assert_string_equal(prefixes_find("BAAI/bge-base-en")->query,
                         "Represent this sentence for searching relevant passages: ");
     assert_string_equal(prefixes_find("nomic-embed-text:latest")->query, "search_query: ");
-    assert_null(prefixes_find("text-embedding-3-small"));
+    assert_string_equal(prefixes_find("hf.co/nomic-ai/Nomic-Embed-Text-v1.5-GGUF:Q4_K_M")->document,
+                        "search_document: ");
+    assert_string_equal(prefixes_find("/models/nomic_embed_text_v2_moe.gguf")->query,
+                        "search_query: ");
+    assert_string_equal(prefixes_find("text-embedding-modernbert-embed-base")->query,
+                        "search_query: ");
+    assert_string_equal(prefixes_find("jeffh/intfloat-multilingual-e5-large:f16")->query,
+                        "query: ");
+    assert_string_equal(prefixes_find("text-embedding-intfloat-e5-base-v2")->query, "query: ");
+    assert_string_equal(prefixes_find("unsloth/embeddinggemma-300m-GGUF:Q8_0")->document,
+                        "title: none | text: ");
+    assert_string_equal(prefixes_find("Snowflake/snowflake-arctic-embed-m-v2.0")->query, "query: ");
+    assert_string_equal(prefixes_find("snowflake-arctic-embed2:568m")->query, "query: ");
+    assert_string_equal(prefixes_find("snowflake-arctic-embed:335m")->query,
+                        "Represent this sentence for searching relevant passages: ");
+    assert_string_equal(
+        prefixes_find("dengcao/Qwen3-Embedding-8B:Q5_K_M")->query,
+        "Instruct: Given a web search query, retrieve relevant passages that answer "
+        "the query\nQuery:");
+    static const char *const others[] = {"text-embedding-3-small",
+                                         "not-e5-but-e50",
+                                         "bge-m3:latest",
+                                         "all-minilm",
+                                         "Alibaba-NLP/gte-modernbert-base",
+                                         "granite-embedding:278m",
+                                         "qwen3:8b",
+                                         "e50-large",
+                                         ""};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_null(prefixes_find(others[i]));
 }
 
 /* ---- calls ---------------------------------------------------------------------------------- */
@@ -125,7 +230,7 @@ static int embed_and_rerank(struct catalog *catalog, struct error *err)
     struct model_candidates candidates = {.query = texts[0], .documents = texts, .n_documents = 3};
     struct model_embeddings all;
     struct catalog_entry *entry;
-    float scores[3];
+    double scores[3];
     int rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
     if (rc == 0) rc = catalog_embed(catalog, entry, NULL, &request, &all, NULL, err);
     if (rc != 0) return rc;
@@ -321,7 +426,7 @@ static int refuse_one(void *context, struct error *err)
     struct catalog_refusals refusals = {0};
     struct catalog *catalog = NULL;
     struct catalog_entry *entry;
-    float scores[3];
+    double scores[3];
     int rc = new_catalog(&catalog, err);
     if (rc == 0) rc = catalog_set(catalog, CATALOG_CONCURRENCY, "1", err);
     if (rc == 0) rc = catalog_find(catalog, "here", MODEL_EMBED, &entry, err);
@@ -387,6 +492,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_stay_with_their_host),
+        cmocka_unit_test(test_spellings_of_a_url),
+        cmocka_unit_test(test_spellings_of_a_key),
         cmocka_unit_test(test_what_is_not_set_up),
         cmocka_unit_test(test_known_prefixes),
         cmocka_unit_test(test_calls_are_counted),

@@ -161,7 +161,7 @@ static void test_reranker(void **state)
     static const char *const documents[] = {"Batman Begins", "Cooking for two", "",
                                             "bats in a cave", "the the the"};
     struct span spans[5];
-    float scores[5], lone;
+    double scores[5], lone;
     struct model *model;
     struct model_candidates candidates = {
         .query = {"bats", 4}, .documents = spans, .n_documents = 5};
@@ -182,7 +182,7 @@ static void test_repeated_trigrams_count_once(void **state)
     (void)state;
     char query[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     struct span documents[] = {{"xaaax", 5}, {"kaaaaaaak", 9}};
-    float scores[2];
+    double scores[2];
     struct model *model;
     struct model_candidates candidates = {
         .query = {query, strlen(query)}, .documents = documents, .n_documents = 2};

@@ -17,7 +17,7 @@ enum { N_DOCUMENTS = 300, MAX_DIMENSIONS = 1024 };
 /* What was made with all the memory there is: each later success must be the same. */
 static struct buffer fitted_bytes;
 static float expected_hashed[2][MAX_DIMENSIONS], expected_fitted[2][MAX_DIMENSIONS];
-static float expected_scores[2][3];
+static double expected_scores[2][3];
 
 static struct span texts[] = {
     {"Bats fly out of a dark cave while the masked hero of an unforgiving metropolis investigates "
@@ -66,11 +66,11 @@ static void test_features(void **state)
         assert_true(each_allocation(extract, &texts[i]) >= (i == 0 ? 4 : 1));
 }
 
-static int embed_and_rerank(struct model *model, float expected[2][MAX_DIMENSIONS], float *scores,
+static int embed_and_rerank(struct model *model, float expected[2][MAX_DIMENSIONS], double *scores,
                             int is_first, struct error *err)
 {
     static float embeddings[2 * MAX_DIMENSIONS];
-    float made[3];
+    double made[3];
     struct span documents[] = {{"bats in a cave", 14}, {"", 0}, {"trains and chefs", 16}};
     struct model_texts batch = {texts, 2, MODEL_DOCUMENT, NULL};
     struct model_candidates candidates = {

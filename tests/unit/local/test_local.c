@@ -106,7 +106,7 @@ static int rerank_some(void *context, struct error *err)
         .query = span_of("w5"), .documents = all, .n_documents = 3};
     struct model_usage usage = {0};
     struct model *model;
-    float scores[3];
+    double scores[3];
     (void)context;
     int rc = make(&session, MODEL_RERANK, 0, &model, err);
     if (rc == 0) rc = model_rerank(model, &candidates, scores, &usage, err);
@@ -205,7 +205,7 @@ static void test_overlong_documents_are_left_out(void **state)
     struct model_usage usage = {0};
     struct error err = {0};
     struct model *model;
-    float scores[3], alone;
+    double scores[3], alone;
     assert_int_equal(make(&session, MODEL_RERANK, 0, &model, NULL), 0);
     assert_int_equal(model_rerank(model, &candidates, scores, &usage, NULL), 0);
     assert_memory_equal(refused, "\0\1\0", 3);

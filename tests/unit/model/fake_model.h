@@ -66,7 +66,7 @@ static int fake_embed(struct model *model, const struct model_texts *texts,
 }
 
 static int fake_rerank(struct model *model, const struct model_candidates *candidates,
-                       float *scores, struct model_usage *usage, struct error *err)
+                       double *scores, struct model_usage *usage, struct error *err)
 {
     struct fake_model *fake = (struct fake_model *)model;
     usage->requests++;

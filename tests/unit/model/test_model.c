@@ -75,7 +75,7 @@ static void test_bad_input_is_no_call(void **state)
     struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
     struct model_candidates candidates = {
         .query = span_of("q"), .documents = texts, .n_documents = 2};
-    float out[4];
+    double out[4];
     struct model_embeddings all = {.n_texts = 2};
     struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
@@ -168,7 +168,8 @@ static void test_refused_documents_do_not_stop_the_others(void **state)
     struct fake_model fake = fake_new(2);
     struct span documents[6] = {span_of("abc"),  span_of(""),      span_of("a"),
                                 span_of("\xff"), span_of("never"), span_of("ab")};
-    float scores[6], similarities[6] = {0};
+    float similarities[6] = {0};
+    double scores[6];
     unsigned char refused[6];
     struct model_candidates candidates = {.query = span_of("q"),
                                           .documents = documents,
@@ -205,7 +206,7 @@ static void test_rerank_is_one_call(void **state)
     struct model_candidates candidates = {
         .query = span_of("q"), .documents = documents, .n_documents = 3};
     struct model_usage usage = {0};
-    float scores[3];
+    double scores[3];
     assert_int_equal(model_rerank(&fake.model, &candidates, scores, &usage, NULL), 0);
     assert_int_equal(fake.n_calls, 1);
     assert_true(scores[0] == 3 && scores[1] == 0 && scores[2] == 1);
@@ -221,7 +222,7 @@ static void test_failures_are_passed_on(void **state)
     struct span texts[3] = {span_of("a"), span_of("b"), span_of("c")};
     struct model_texts request = {texts, 3, MODEL_DOCUMENT, NULL};
     struct error err = {0};
-    float out[6];
+    double out[6];
     struct model_embeddings all = {.n_texts = 3};
     struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
