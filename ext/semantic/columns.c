@@ -266,10 +266,13 @@ int columns_look(struct semantic_table *table, struct error *err)
     struct semantic_column *columns = NULL;
     size_t n = 0;
     int64_t version = table->schema_version;
-    if (table->config.content == NULL || table->broken.code != 0) return 0;
+    /* A view that reads its own index is planned by looking at it. */
+    if (table->config.content == NULL || table->broken.code != 0 || table->is_looking) return 0;
     int rc = read_schema_version(table, &version, err);
     if (rc == 0 && version == table->schema_version) return 0;
+    table->is_looking = 1;
     if (rc == 0) rc = read_now(table, &columns, &n, &version, err);
+    table->is_looking = 0;
     if (rc == 0) {
         table->schema_version = version;
         table->is_outdated = columns != NULL && !is_as_told(table, columns, n);

@@ -114,6 +114,7 @@ struct semantic_table {
     sqlite3_stmt *content_there;      /* see filter.c: which ids the content has; the same */
     sqlite3_stmt *schema_number;      /* see columns_look(); the same */
     int64_t schema_version;           /* when the content's columns were last looked at */
+    int is_looking;                   /* they are being looked at */
     int is_outdated;                  /* they are no longer what SQLite was told */
     int reading_content;              /* a statement on the content is being stepped */
     struct semantic_pending *pending; /* one reference of it */

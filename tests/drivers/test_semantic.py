@@ -439,7 +439,7 @@ class Create(Base):
 
     def test_columns_of_our_names_are_hidden(self):
         self.db.execute("CREATE TABLE odd(id INTEGER PRIMARY KEY, rank TEXT, \"odd, name\" TEXT, "
-                        "ix TEXT, year INTEGER)")
+                        "embedding TEXT, year INTEGER)")
         self.db.execute("INSERT INTO odd VALUES (1, 'first place', 'medal winner', 'z', 1999)")
         self.db.execute(
             "CREATE VIRTUAL TABLE ix USING semantic_index(content='odd', text='rank, \"odd, "
