@@ -51,7 +51,7 @@ struct failure {
     const char *message; /* within root, or NULL */
 };
 
-static const char *message_of(const cJSON *root)
+const char *api_error_message(const cJSON *root)
 {
     for (size_t i = 0; i < sizeof message_places / sizeof *message_places; i++) {
         const char *text = json_text_at(root, message_places[i]);
@@ -143,7 +143,7 @@ static enum api_outcome outcome_of_status(int status, const struct api_provider 
 {
     switch (status) {
     case 200:
-        return API_SPOILED;
+        return API_BROKEN;
     case 408:
     case 409:
     case 502:
@@ -257,7 +257,7 @@ enum api_outcome api_parse_failure(const struct api_answer *answer, struct error
 {
     struct failure failure = {.answer = answer};
     if (json_parse(answer->body, &failure.root, NULL) != 0) failure.root = NULL;
-    failure.message = message_of(failure.root);
+    failure.message = api_error_message(failure.root);
     enum api_outcome outcome = outcome_of(&failure);
     describe(&failure, err);
     cJSON_Delete(failure.root);

@@ -16,10 +16,10 @@ static const char *const bounds[] = {
     "support", "fewer",    "reduce",  "too long", "\xE2\x89\xA4", NULL};
 
 /* A number before such a word counts something else. */
-static const char *const measures[] = {"token", "char",  "byte",  "word", "kb",      "mb",
-                                       "kib",   "mib",   "dim",   "sec",  "ms",      "minute",
-                                       "error", "valid", "time",  "retr", "attempt", "percent",
-                                       "param", "field", "model", "%",    NULL};
+static const char *const measures[] = {"token",   "char",  "byte",  "word",    "kb",   "mb",
+                                       "kib",     "mib",   "dim",   "sec",     "ms",   "minute",
+                                       "error",   "valid", "time",  "request", "retr", "attempt",
+                                       "percent", "param", "field", "model",   "%",    NULL};
 
 /* A number behind such a word is a place or a name, or what there must be at
  * least. */

@@ -17,7 +17,9 @@
 
 /* Sorted by name. max_inputs and max_documents: documented limits, else (self-hosted servers,
  * gateways) a number of ours that is kind to small machines. Search units, which Cohere counts for
- * reranking, are not tokens: that row has no usage. */
+ * reranking, are not tokens: that row has no usage. A chat model's max_tokens: of services, what
+ * fits beside an answer into 32768 tokens; of servers of one's own, into the context that they have
+ * unless told otherwise (Ollama and llama.cpp 4096, vLLM what the model has, seldom under 8192). */
 static const struct api_provider providers[] = {
     {
         .name = "cohere",
@@ -109,6 +111,16 @@ static const struct api_provider providers[] = {
                    .max_documents = 1000},
     },
     {
+        .name = "litellm-chat",
+        .kin = "litellm",
+        .base_url = "http://localhost:4000/v1",
+        .key_env = "LITELLM_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .retries_500 = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
+    },
+    {
         .name = "llamacpp",
         .base_url = "http://localhost:8080/v1",
         .key_env = "LLAMA_API_KEY",
@@ -126,6 +138,14 @@ static const struct api_provider providers[] = {
                    .max_documents = 256},
     },
     {
+        .name = "llamacpp-chat",
+        .kin = "llamacpp",
+        .base_url = "http://localhost:8080/v1",
+        .key_env = "LLAMA_API_KEY",
+        .sends_model = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 3000},
+    },
+    {
         .name = "mistral",
         .base_url = "https://api.mistral.ai/v1",
         .key_env = "MISTRAL_API_KEY",
@@ -139,6 +159,16 @@ static const struct api_provider providers[] = {
                   DATA_EMBEDDINGS,
                   .max_inputs = 256,
                   .max_tokens = 16384},
+    },
+    {
+        .name = "mistral-chat",
+        .kin = "mistral",
+        .base_url = "https://api.mistral.ai/v1",
+        .key_env = "MISTRAL_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .retries_500 = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
     },
     {
         .name = "mixedbread",
@@ -194,6 +224,15 @@ static const struct api_provider providers[] = {
                   .max_inputs = 64},
     },
     {
+        .name = "ollama-chat",
+        .kin = "ollama",
+        .base_url = "http://localhost:11434",
+        .other_base = "/api",
+        .key_env = "OLLAMA_API_KEY",
+        .sends_model = 1,
+        .chat = {.path = "/v1/chat/completions", .max_tokens = 3000},
+    },
+    {
         .name = "ollama-openai",
         .base_url = "http://localhost:11434/v1",
         .other_base = "/api",
@@ -220,6 +259,16 @@ static const struct api_provider providers[] = {
                   DATA_EMBEDDINGS,
                   .max_inputs = 2048,
                   .max_tokens = 300000},
+    },
+    {
+        .name = "openai-chat",
+        .kin = "openai",
+        .base_url = "https://api.openai.com/v1",
+        .key_env = "OPENAI_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .retries_500 = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
     },
     {
         .name = "tei",
@@ -271,6 +320,16 @@ static const struct api_provider providers[] = {
                    .max_documents = 1000},
     },
     {
+        .name = "together-chat",
+        .kin = "together",
+        .base_url = "https://api.together.ai/v1",
+        .key_env = "TOGETHER_API_KEY",
+        .needs_key = 1,
+        .sends_model = 1,
+        .reset_is_seconds = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 16000},
+    },
+    {
         .name = "vllm",
         .base_url = "http://localhost:8000/v1",
         .key_env = "VLLM_API_KEY",
@@ -289,6 +348,14 @@ static const struct api_provider providers[] = {
                    RESULTS_SCORES,
                    .usage = {"/usage/total_tokens"},
                    .max_documents = 256},
+    },
+    {
+        .name = "vllm-chat",
+        .kin = "vllm",
+        .base_url = "http://localhost:8000/v1",
+        .key_env = "VLLM_API_KEY",
+        .sends_model = 1,
+        .chat = {.path = "/chat/completions", .max_tokens = 6000},
     },
     {
         .name = "voyage",

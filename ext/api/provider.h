@@ -56,8 +56,15 @@ struct api_rerank_form {
     size_t max_documents;
 };
 
+/* A chat model that ranks documents when it is asked to: chat.h. */
+struct api_chat_form {
+    const char *path;  /* "/chat/completions"; NULL: it is no chat model */
+    size_t max_tokens; /* of a request: what even a small model there reads, with room to answer */
+};
+
 struct api_provider {
     const char *name;       /* "together" */
+    const char *kin;        /* another row, whose variable holds its base URL too; NULL: none */
     const char *base_url;   /* "https://api.together.ai/v1" */
     const char *other_base; /* how a base URL of another API of the same server ends, which is no
                                part of this one's; NULL: there is none */
@@ -68,6 +75,7 @@ struct api_provider {
     int reset_is_seconds;   /* x-ratelimit-reset says how many seconds to wait */
     struct api_embed_form embed;
     struct api_rerank_form rerank;
+    struct api_chat_form chat; /* of a row that does nothing else */
 };
 
 /* All rows, sorted by name: *n of them. Static. */

@@ -2,20 +2,54 @@
 
 #include <string.h>
 
+#include "api/cut.h"
 #include "api/request.h"
 #include "api/run.h"
 #include "base/memory.h"
 
+#define SPECIAL_TOKENS 3 /* that a model puts around and between texts, at most */
+
+/* Tokens that are left for a text in which there are so many already, special ones included. */
+static size_t room(const struct model *model, size_t taken)
+{
+    size_t used = taken + SPECIAL_TOKENS;
+    return model->max_tokens > used ? model->max_tokens - used : 1;
+}
+
 static int embed(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err)
 {
-    return remote_run_embed((struct remote *)model, texts, sink, usage, err);
+    struct model_texts request = *texts;
+    struct span *cut = NULL;
+    int rc = 0;
+    if (model->max_tokens != 0) {
+        rc =
+            api_cut_all(texts->texts, texts->n_texts, room(model, 0), &cut, &usage->truncated, err);
+        request.texts = cut;
+    }
+    if (rc == 0) rc = remote_run_embed((struct remote *)model, &request, sink, usage, err);
+    memory_free(cut);
+    return rc;
 }
 
 static int rerank(struct model *model, const struct model_candidates *candidates, double *scores,
                   struct model_usage *usage, struct error *err)
 {
-    return remote_run_rerank((struct remote *)model, candidates, scores, usage, err);
+    struct model_candidates request = *candidates;
+    struct span *cut = NULL;
+    int rc = 0;
+    if (model->max_tokens != 0) {
+        /* A query takes half of the room at most. Objects cannot be cut: their texts are. */
+        request.query = api_cut(candidates->query, model->max_tokens / 2 + 1);
+        rc =
+            api_cut_all(candidates->documents, candidates->n_documents,
+                        room(model, api_count_tokens(request.query)), &cut, &usage->truncated, err);
+        request.documents = cut;
+        request.objects = NULL;
+    }
+    if (rc == 0) rc = remote_run_rerank((struct remote *)model, &request, scores, usage, err);
+    memory_free(cut);
+    return rc;
 }
 
 void remote_estimate(const struct model *model, const struct model_texts *texts, size_t *requests,
@@ -81,6 +115,7 @@ int remote_new(struct api_session *session, const struct remote_options *options
                             : provider->embed.path == NULL ? &reranks
                                                            : &does_both;
     remote->model.batch_size = options->batch_size != 0 ? options->batch_size : most;
+    remote->model.max_tokens = options->max_tokens;
     remote->max_documents =
         options->batch_size != 0 ? options->batch_size : provider->rerank.max_documents;
     remote->key_from = options->is_registered ? "the api_key of its row in rerank_models" : NULL;

@@ -20,7 +20,9 @@ struct remote_options {
     int plain;            /* http:// to another machine is meant */
     int is_registered;    /* a key is given with this model, not by the environment */
     size_t dimensions;    /* asked for; 0: the model's own */
-    size_t batch_size;    /* texts, or documents, a request; 0: as above */
+    size_t batch_size;    /* texts, or documents, a request; 0: as run.h says */
+    size_t max_tokens;    /* of a text, or of query and document: what is longer is cut (cut.h);
+                             0: nothing is */
 };
 
 /* The model's methods are for model.h alone, which gives every sink an `end`. Texts are copied; the

@@ -52,6 +52,13 @@ static void put_string(struct writer *writer, struct span text)
     put_text(writer, "\"");
 }
 
+int api_json_string(struct span text, struct buffer *body, struct error *err)
+{
+    struct writer writer = {body, err, 0};
+    put_string(&writer, text);
+    return writer.rc;
+}
+
 /* The comma before every member but the first, the name, the colon. */
 static void put_name(struct writer *writer, const char *name)
 {

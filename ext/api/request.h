@@ -40,6 +40,9 @@ int api_embed_body(const struct api_embed_request *request, struct buffer *body,
 int api_rerank_body(const struct api_rerank_request *request, struct buffer *body,
                     struct error *err);
 
+/* Appends a text as a JSON string, with its quotes. */
+int api_json_string(struct span text, struct buffer *body, struct error *err);
+
 /* Appends base and path joined by exactly one '/', and a NUL byte that url->size does not count. */
 int api_url(const char *base_url, const char *path, struct buffer *url, struct error *err);
 

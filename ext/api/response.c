@@ -22,15 +22,7 @@ static int broken(struct error *err)
 
 static enum api_outcome outcome_of(int rc)
 {
-    return rc == 0 ? API_OK : rc == ERROR_NOMEM ? API_FAILED : API_SPOILED;
-}
-
-/* Python's json writes NaN and Infinity, which are no JSON. */
-static int has_nan(struct span body)
-{
-    for (size_t i = 0; i + 3 <= body.size; i++)
-        if (memcmp(body.data + i, "NaN", 3) == 0 || memcmp(body.data + i, "Inf", 3) == 0) return 1;
-    return 0;
+    return rc == 0 ? API_OK : rc == ERROR_NOMEM ? API_FAILED : API_BROKEN;
 }
 
 /* An error object under status 200; "error": null, as some send it along, is none. */
@@ -51,16 +43,12 @@ static void tell_url(const struct api_answer *answer, struct error *err)
     error_set(err, ERROR_UNAVAILABLE, "%.150s (asked %s)", why.text, url);
 }
 
-/* The tree of an answer, for cJSON_Delete, and in it the array of items. API_OK, or what the answer
- * means instead. */
-static enum api_outcome read_answer(const struct api_answer *answer, const char *place,
-                                    cJSON **root, const cJSON **items, struct error *err)
+enum api_outcome api_read_answer(const struct api_answer *answer, const char *place, cJSON **root,
+                                 const cJSON **items, struct error *err)
 {
-    enum api_outcome outcome = API_SPOILED;
     *root = NULL;
     if (answer->status != 200) return api_parse_failure(answer, err);
     if (json_parse(answer->body, root, err) != 0) {
-        if (!has_nan(answer->body)) outcome = API_BROKEN;
         broken(err);
     } else {
         if (is_error(*root)) return api_parse_failure(answer, err);
@@ -70,10 +58,10 @@ static enum api_outcome read_answer(const struct api_answer *answer, const char 
                   place[0] == '\0' ? "" : " at ", place, json_kind(*items));
     }
     tell_url(answer, err);
-    return outcome;
+    return API_BROKEN;
 }
 
-static int64_t read_tokens(const cJSON *root, const char *const places[2])
+int64_t api_read_tokens(const cJSON *root, const char *const places[2])
 {
     for (int i = 0; i < 2 && places[i] != NULL; i++) {
         const cJSON *number = json_at(root, places[i]);
@@ -241,9 +229,9 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
                   answer->n_texts);
         return API_BROKEN;
     }
-    enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
+    enum api_outcome outcome = api_read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
-        *tokens = read_tokens(root, form->usage);
+        *tokens = api_read_tokens(root, form->usage);
         outcome = outcome_of(read_embeddings(answer, items, dimensions, vectors, err));
     }
     cJSON_Delete(root);
@@ -281,9 +269,9 @@ enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n,
     cJSON *root;
     const cJSON *items;
     *tokens = -1;
-    enum api_outcome outcome = read_answer(answer, form->items, &root, &items, err);
+    enum api_outcome outcome = api_read_answer(answer, form->items, &root, &items, err);
     if (outcome == API_OK) {
-        *tokens = read_tokens(root, form->usage);
+        *tokens = api_read_tokens(root, form->usage);
         outcome = outcome_of(read_scores(answer, items, top_n, scores, err));
     }
     cJSON_Delete(root);

@@ -20,17 +20,17 @@
 
 #include "api/provider.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/span.h"
 
 /* What an answer means for who sent the request. */
 enum api_outcome {
     API_OK,
-    API_BROKEN,    /* 200, but no answer at all, no JSON: worth one more try */
-    API_SPOILED,   /* 200, but not what was asked for: too few, too many, twice the same, of unequal
-                    length, no finite number; or an error. Worth one more try; then some text's own
+    API_BROKEN, /* 200, but not what was asked for: no JSON, too few, too many, one twice, unequal
+                    lengths, no finite number, an error. Worth one more try; then some text's own
                     fault, it may be */
-    API_BUSY,      /* 429, 503, 529: everybody waits */
-    API_RETRY,     /* may heal */
+    API_BUSY,   /* 429, 503, 529: everybody waits */
+    API_RETRY,  /* may heal */
     API_TOO_LARGE, /* more than one text: halve the batch */
     API_REFUSED,   /* a text's fault, it may be, or everything's: remote.h */
     API_FAILED     /* for good */
@@ -50,7 +50,7 @@ struct api_answer {
 
 /* Vectors into *vectors [n_texts, *dimensions], allocated, the caller frees; NULL unless API_OK.
  * *dimensions in: the length wanted or 0; out: the length that came. *tokens: usage, or -1. API_OK;
- * API_BROKEN or API_SPOILED and err says what is wrong ("expected 3 vectors, not 2"); API_FAILED
+ * API_BROKEN and err says what is wrong ("expected 3 vectors, not 2"); API_FAILED
  * with ERROR_NOMEM; any outcome of api_parse_failure when the status is not 200 or the answer is an
  * error. Errors other than ERROR_NOMEM are ERROR_UNAVAILABLE. */
 enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *dimensions,
@@ -61,6 +61,14 @@ enum api_outcome api_parse_embeddings(const struct api_answer *answer, size_t *d
 enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n, double *scores,
                                   int64_t *tokens, struct error *err);
 
+/* The tree of an answer under status 200 that is no error, for cJSON_Delete (*root NULL: there is
+ * none), and in it the array at the JSON pointer `place`. Outcomes as above. */
+enum api_outcome api_read_answer(const struct api_answer *answer, const char *place, cJSON **root,
+                                 const cJSON **items, struct error *err);
+
+/* The first number of tokens above 0 at these JSON pointers; -1: none. */
+int64_t api_read_tokens(const cJSON *root, const char *const places[2]);
+
 /* What an answer with another status than 200 (or an error object under 200) means; err gets
  * "HTTP 401: message (cure)": the provider's message, or ours where it sent none, with the key and
  * every other text that looks like a key scrubbed, control characters gone, clipped to 200 bytes,
@@ -68,6 +76,9 @@ enum api_outcome api_parse_scores(const struct api_answer *answer, size_t top_n,
  * dedicated endpoints only says what else can be done; where the address may be wrong (404, 405, a
  * redirection) it is shown. */
 enum api_outcome api_parse_failure(const struct api_answer *answer, struct error *err);
+
+/* The message of an error, wherever its provider puts it; NULL: none. */
+const char *api_error_message(const cJSON *root);
 
 /* After API_TOO_LARGE: how many texts the provider says that it takes, fewer than were sent; 0: it
  * does not say (limit.h). */

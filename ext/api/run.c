@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "api/attempt.h"
 #include "api/request.h"
 #include "api/response.h"
 #include "base/memory.h"
@@ -254,7 +255,7 @@ static enum api_outcome keep_vectors(struct run *run, const struct batch *batch,
                                      const float *vectors, size_t dimensions, struct error *err)
 {
     struct model *model = &run->remote->model;
-    if (model_check_dimensions(model, dimensions, err) != 0) return API_SPOILED;
+    if (model_check_dimensions(model, dimensions, err) != 0) return API_BROKEN;
     if (!batch->is_probe)
         return put_vectors(run, batch, vectors, dimensions, err) == 0 ? API_OK : API_FAILED;
     if (is_plain(batch)) model->dimensions = dimensions;
@@ -286,27 +287,22 @@ static enum api_outcome take(struct run *run, const struct batch *batch,
     return outcome;
 }
 
-/* "provider: what went wrong", unless the error is not the provider's. */
 static enum http_verdict stop(const struct run *run, struct error *err)
 {
-    if (err->code == ERROR_UNAVAILABLE) error_context(err, "%s", run->remote->provider->name);
-    return HTTP_STOP;
+    return api_stop(run->remote->provider, err);
 }
 
 static int is_last(const struct run *run, const struct http_answer *answer)
 {
-    return answer->attempt > run->remote->session->settings.max_retries;
+    return api_is_last(run->remote->session, answer);
 }
 
-/* Without an attempt left, http_run gives up. */
 static enum http_verdict repeat(struct run *run, struct batch *batch,
                                 const struct http_answer *answer, enum http_verdict verdict,
                                 struct error *err)
 {
-    batch->last = *err;
-    if (is_last(run, answer) || api_session_spend(run->remote->session, err) == 0) return verdict;
-    error_context(err, "%.200s", batch->last.text);
-    return stop(run, err);
+    const struct remote *remote = run->remote;
+    return api_repeat(remote->session, remote->provider, answer, verdict, &batch->last, err);
 }
 
 /* ---- refused requests ------------------------------------------------------------------------ */
@@ -444,26 +440,19 @@ static int make_smaller(struct run *run, struct batch *batch, const struct http_
 static enum http_verdict judge(struct run *run, struct batch *batch,
                                const struct http_answer *answer, double *wait, struct error *err)
 {
-    switch (take(run, batch, answer, err)) {
+    enum api_outcome outcome = take(run, batch, answer, err);
+    switch (outcome) {
     case API_OK:
         return answered_rightly(run, batch, err);
     case API_BROKEN:
-        if (batch->is_probe) return refused(run, batch, err);
-        if (batch->was_broken++ > 0) return stop(run, err);
-        return repeat(run, batch, answer, HTTP_REPEAT, err);
-    case API_SPOILED:
         if (batch->is_probe || batch->whole != NULL || is_last(run, answer) ||
             batch->was_broken++ > 0)
             return refused(run, batch, err);
         return repeat(run, batch, answer, HTTP_REPEAT, err);
     case API_BUSY:
-        if (answer->should_retry == 0) return stop(run, err);
-        if (run->remote->provider->reset_is_seconds && *wait < 0 && answer->reset_after > 0)
-            *wait = answer->reset_after;
-        return repeat(run, batch, answer, HTTP_REPEAT_ALL, err);
     case API_RETRY:
-        if (answer->should_retry == 0) return stop(run, err);
-        return repeat(run, batch, answer, HTTP_REPEAT, err);
+        return api_repeat_later(run->remote->session, run->remote->provider, answer,
+                                outcome == API_BUSY, wait, &batch->last, err);
     case API_TOO_LARGE:
         return make_smaller(run, batch, answer, err) == 0 ? HTTP_DONE : stop(run, err);
     case API_REFUSED:
@@ -495,17 +484,7 @@ static void give_up(void *context, const struct http_request *request,
 {
     struct run *run = context;
     const struct batch *batch = request->tag;
-    double wait = answer->retry_after;
-    if (wait < 0 && run->remote->provider->reset_is_seconds) wait = answer->reset_after;
-    if (!is_last(run, answer)) api_session_unspend(run->remote->session);
-    if (wait > 0 && !is_last(run, answer))
-        error_set(err, ERROR_UNAVAILABLE, "%.300s (the server asks to wait %.0f s)",
-                  batch->last.text, wait);
-    else if (answer->attempt > 1)
-        error_set(err, ERROR_UNAVAILABLE, "%.300s (%u attempts)", batch->last.text,
-                  answer->attempt);
-    else *err = batch->last;
-    stop(run, err);
+    api_give_up(run->remote->session, run->remote->provider, answer, &batch->last, err);
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */

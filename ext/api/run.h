@@ -3,7 +3,7 @@
  *
  * Texts are cut into requests by the provider's limits: texts, tokens (estimated), bytes; several
  * are in flight at once, and an answer's vectors go to the sink when it comes. Answers that may
- * heal are asked for again (http/http.h says after which delay), an answer that is broken once.
+ * heal are asked for again (http/http.h says after which delay), one that is broken once.
  * Documents to be reranked go in one request, or in several where there are more than the provider
  * takes in one.
  *

@@ -3,7 +3,6 @@
  */
 #include <string.h>
 
-#include "api/remote.h"
 #include "base/memory.h"
 #include "catalog/entry.h"
 
@@ -67,30 +66,55 @@ static int check_prefix(const char *prefix, enum model_task task, struct error *
     return rc;
 }
 
+static int check_prompt(const char *prompt, struct error *err)
+{
+    if (prompt == NULL) return 0;
+    struct span text = {prompt, strlen(prompt)};
+    int rc = model_check_text(text, 1, err);
+    if (rc != 0) error_context(err, "prompt");
+    if (rc == 0 && text.size > CATALOG_MAX_PROMPT)
+        rc = error_set(err, ERROR_INVALID, "expected a prompt of at most %d bytes, not %zu",
+                       CATALOG_MAX_PROMPT, text.size);
+    return rc;
+}
+
 static int check_alias(const struct catalog_alias *alias, enum model_task task, struct error *err)
 {
     int rc = check_name(alias->name, err);
     if (rc == 0) rc = check_prefix(alias->query_prefix, task, err);
     if (rc == 0) rc = check_prefix(alias->document_prefix, task, err);
+    if (rc == 0) rc = check_prompt(alias->prompt, err);
     if (rc == 0 && task == MODEL_RERANK && alias->given & CATALOG_DIMENSIONS &&
         alias->dimensions != 0)
         rc = error_set(err, ERROR_INVALID, "a model that reranks has no dimensions");
     return rc;
 }
 
+static int is_chat(const struct catalog_entry *entry)
+{
+    return entry->kind == ENTRY_REMOTE && entry->provider->chat.path != NULL;
+}
+
 /* What models of one kind alone have. */
-static int check_kind(const struct catalog_alias *alias, enum entry_kind kind, const char *name,
+static int check_kind(const struct catalog_alias *alias, const struct catalog_entry *entry,
                       struct error *err)
 {
-    const char *what = NULL;
+    enum entry_kind kind = entry->kind;
+    const char *what = NULL, *name = entry->name;
     if (kind != ENTRY_REMOTE && alias->given & CATALOG_URL && alias->url != NULL) what = "url";
     if (kind != ENTRY_REMOTE && alias->given & CATALOG_API_KEY && alias->api_key != NULL)
         what = "api_key";
     if (what != NULL)
         return error_set(err, ERROR_INVALID, "%s does not apply: %s runs without a network", what,
                          name);
+    if (kind != ENTRY_REMOTE && alias->given & CATALOG_MAX_TOKENS && alias->max_tokens != 0)
+        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: they are the model's own");
     if (kind != ENTRY_LOCAL && alias->given & CATALOG_PRECISION && alias->precision != NULL)
         return error_set(err, ERROR_INVALID, "precision does not apply: %s is not a local model",
+                         name);
+    if (!is_chat(entry) && alias->given & CATALOG_PROMPT && alias->prompt != NULL)
+        return error_set(err, ERROR_INVALID,
+                         "prompt does not apply: %s is not a chat model, as openai-chat:... is",
                          name);
     return 0;
 }
@@ -100,14 +124,15 @@ static int check_given(const struct catalog_alias *alias, const struct catalog_e
                        struct error *err)
 {
     const char *what = NULL;
-    int rc = check_kind(alias, base->kind, base->name, err);
+    int rc = check_kind(alias, base, err);
     if (rc != 0) return rc;
     if (base->kind != ENTRY_BUILTIN && alias->given != 0)
         return error_set(err, ERROR_INVALID,
                          "'%.100s' would only be a name of %s: give provider and model with %s",
                          alias->name, base->name,
                          base->kind == ENTRY_LOCAL ? "precision, dimensions or batch_size"
-                                                   : "a url, api_key, dimensions or batch_size");
+                         : is_chat(base) ? "a url, api_key, prompt, batch_size or max_tokens"
+                                         : "a url, api_key, dimensions, batch_size or max_tokens");
     if (base->kind != ENTRY_BUILTIN) return 0;
     if (alias->given & CATALOG_DIMENSIONS && alias->dimensions != base->model->dimensions &&
         alias->dimensions != 0)
@@ -160,15 +185,19 @@ static int configure(struct catalog *catalog, struct catalog_entry *entry,
 {
     const char *url = alias->given & CATALOG_URL ? alias->url : entry->url;
     const char *key = alias->given & CATALOG_API_KEY ? alias->api_key : entry->key;
+    const char *prompt = alias->given & CATALOG_PROMPT ? alias->prompt : entry->prompt;
     struct catalog_entry tried = *entry;
     tried.url = tried.key = tried.key_origin = tried.base_url = tried.store_name = NULL;
+    tried.prompt = NULL;
     tried.own = NULL;
     if (alias->given & CATALOG_DIMENSIONS) tried.dimensions = alias->dimensions;
     if (alias->given & CATALOG_BATCH_SIZE) tried.batch_size = alias->batch_size;
-    int rc = check_kind(alias, entry->kind, entry->name, err);
+    if (alias->given & CATALOG_MAX_TOKENS) tried.max_tokens = alias->max_tokens;
+    int rc = check_kind(alias, entry, err);
     if (rc == 0 && alias->given & CATALOG_PRECISION)
         rc = parse_precision(alias->precision, &tried.precision, err);
     if (rc == 0) rc = entry_replace_text(&tried.url, url, err);
+    if (rc == 0) rc = entry_replace_text(&tried.prompt, prompt, err);
     if (rc == 0) rc = entry_replace_secret(&tried.key, key, err);
     if (rc == 0 && !(alias->given & CATALOG_API_KEY))
         rc = entry_replace_text(&tried.key_origin, entry->key_origin, err);
@@ -348,7 +377,9 @@ static int gives_something(const struct catalog_alias *alias)
            (alias->given & CATALOG_API_KEY && alias->api_key != NULL) ||
            (alias->given & CATALOG_DIMENSIONS && alias->dimensions != 0) ||
            (alias->given & CATALOG_BATCH_SIZE && alias->batch_size != 0) ||
-           (alias->given & CATALOG_PRECISION && alias->precision != NULL);
+           (alias->given & CATALOG_MAX_TOKENS && alias->max_tokens != 0) ||
+           (alias->given & CATALOG_PRECISION && alias->precision != NULL) ||
+           (alias->given & CATALOG_PROMPT && alias->prompt != NULL);
 }
 
 /* What the entry is of itself: where and how. *base: the entry that it is to stand for. The alias
@@ -404,9 +435,8 @@ int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct 
             return error_set(err, ERROR_INVALID, "'%.100s' stands for it: remove that first",
                              catalog->entries[i]->name);
     if (now.is_default) entry_clear_text(&catalog->defaults[entry_task_index(entry->task)]);
-    entry_clear_secret(&entry->key);
     /* A statement that is open may still use the model, so it stays; but not its key. */
-    if (entry->kind == ENTRY_REMOTE) remote_forget_key(entry->own);
+    if (entry->base == entry && entry->kind == ENTRY_REMOTE) entry_forget_key(entry);
     entry->removed = 1;
     return 0;
 }

@@ -127,6 +127,7 @@ void catalog_describe(const struct catalog *catalog, const struct catalog_entry 
         .model = entry_model_name(base),
         .url = base->base_url,
         .precision = base->kind == ENTRY_LOCAL ? local_precision_name(base->precision) : NULL,
+        .prompt = base->prompt,
         .is_remote = base->kind == ENTRY_REMOTE,
         .dimensions = embeds ? base->model->dimensions : 0,
         .batch_size = embeds ? base->model->batch_size : 0,

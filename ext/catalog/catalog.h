@@ -32,6 +32,8 @@
 
 /* Bytes of the longest name of an alias. */
 #define CATALOG_MAX_NAME 200
+/* And of the longest prompt. */
+#define CATALOG_MAX_PROMPT 4000
 
 struct catalog;
 struct catalog_entry; /* borrowed; valid until the catalog is freed, also after it was deleted or
@@ -110,6 +112,7 @@ struct catalog_description {
     const char *provider, *model;
     const char *url;       /* of a remote model; else NULL */
     const char *precision; /* of a local model; else NULL */
+    const char *prompt;    /* of a chat model that has one of its own; else NULL */
     int is_remote;
     int is_alias, is_default;
     size_t dimensions, batch_size;              /* 0 where they mean nothing: reranking */
@@ -139,7 +142,9 @@ struct catalog_alias {
     const char *api_key; /* the same; NULL: that of the environment, if the URL is the provider's */
     size_t dimensions;   /* to ask for, or the first so many; 0: the model's own */
     size_t batch_size;   /* texts a request; 0: the provider's, or as is best */
+    size_t max_tokens;   /* of a remote one: longer texts are cut; 0: they are not */
     const char *precision; /* of a local one, see local.h; NULL: "float32" */
+    const char *prompt; /* of a chat model: what it is told to do; NULL: the usual, chat_body.h */
 };
 
 enum catalog_given {
@@ -147,7 +152,9 @@ enum catalog_given {
     CATALOG_API_KEY = 2,
     CATALOG_DIMENSIONS = 4,
     CATALOG_BATCH_SIZE = 8,
-    CATALOG_PRECISION = 16
+    CATALOG_PRECISION = 16,
+    CATALOG_MAX_TOKENS = 32,
+    CATALOG_PROMPT = 64
 };
 
 /* Adds an alias, one entry a task; *number is that of the first. ERROR_INVALID: the name is taken,

@@ -8,10 +8,15 @@
 #include "base/environment.h"
 #include "http/http.h"
 
+static void make_variable(const char *provider, char *out, size_t size)
+{
+    snprintf(out, size, "%s_BASE_URL", provider);
+    for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+}
+
 void endpoint_variable(const struct api_provider *provider, char *out, size_t size)
 {
-    snprintf(out, size, "%s_BASE_URL", provider->name);
-    for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
+    make_variable(provider->name, out, size);
 }
 
 /* Without the white space around it, which comes along when it is copied, or read from a file; NULL
@@ -23,6 +28,20 @@ static struct span trimmed(const char *text)
     while (span.size > 0 && strchr(blanks, span.data[0]) != NULL) span.data++, span.size--;
     while (span.size > 0 && strchr(blanks, span.data[span.size - 1]) != NULL) span.size--;
     return span;
+}
+
+/* The value of the provider's variable, or of its kin's; empty: neither is set. variable [size]:
+ * the name of the one that is, else the provider's own. */
+static struct span base_url_set(const struct api_provider *provider, char *variable, size_t size)
+{
+    char kin[64];
+    endpoint_variable(provider, variable, size);
+    struct span value = trimmed(environment_value(variable));
+    if (value.size > 0 || provider->kin == NULL) return value;
+    make_variable(provider->kin, kin, sizeof kin);
+    value = trimmed(environment_value(kin));
+    if (value.size > 0) snprintf(variable, size, "%s", kin);
+    return value;
 }
 
 /* ---- URLs ------------------------------------------------------------------------------------ */
@@ -68,7 +87,8 @@ static void drop_endpoint(const struct api_provider *provider, const char *base_
     int is_base = size > 0 && url[size - 1] == '/';
     drop_slashes(url);
     if (!is_base &&
-        (drop_end(url, "", provider->embed.path) || drop_end(url, "", provider->rerank.path)))
+        (drop_end(url, "", provider->embed.path) || drop_end(url, "", provider->rerank.path) ||
+         drop_end(url, "", provider->chat.path)))
         return;
     const char *const before[] = {base_path, own_part, provider->other_base};
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
@@ -77,11 +97,16 @@ static void drop_endpoint(const struct api_provider *provider, const char *base_
                 return;
 }
 
-/* Of an endpoint "/api/embed" the part "/api", which a base may end with, too; "" of others. */
-static void first_part(const char *endpoint, char out[64])
+/* Of an endpoint "/api/embed" the part "/api", of "/v1/chat/completions" the part "/v1", which a
+ * base may end with, too; "" of others. */
+static void first_part(const struct api_provider *provider, char out[64])
 {
-    const char *last = endpoint == NULL ? NULL : strrchr(endpoint, '/');
-    snprintf(out, 64, "%.*s", last == NULL ? 0 : (int)(last - endpoint), endpoint);
+    const char *path = provider->embed.path, *last = path == NULL ? NULL : strrchr(path, '/');
+    if (provider->chat.path != NULL) {
+        path = provider->chat.path;
+        last = strstr(path, "/chat/");
+    }
+    snprintf(out, 64, "%.*s", last == NULL ? 0 : (int)(last - path), path);
 }
 
 static int clean_url(const struct api_provider *provider, struct span given,
@@ -93,7 +118,7 @@ static int clean_url(const struct api_provider *provider, struct span given,
     if (given.size + strlen(base_path) >= ENDPOINT_URL_SIZE)
         return error_set(err, ERROR_INVALID, "the URL has more than %d bytes", ENDPOINT_URL_SIZE);
     snprintf(out, ENDPOINT_URL_SIZE, "%.*s", (int)given.size, given.data);
-    first_part(provider->embed.path, own_part);
+    first_part(provider, own_part);
     drop_endpoint(provider, base_path, own_part, out);
     drop_end(out, "", own_part);
     int is_other = drop_end(out, "", provider->other_base);
@@ -149,8 +174,8 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
                      int trusted, struct endpoint *endpoint, struct error *err)
 {
     char variable[64], usual[ENDPOINT_URL_SIZE];
-    endpoint_variable(provider, variable, sizeof variable);
-    struct span given = trimmed(url), from_variable = trimmed(environment_value(variable));
+    struct span given = trimmed(url),
+                from_variable = base_url_set(provider, variable, sizeof variable);
     struct span own = {provider->base_url, strlen(provider->base_url)};
     int is_usual = url == NULL, has_variable = from_variable.size > 0;
     *endpoint = (struct endpoint){.plain = !is_usual || has_variable};

@@ -2,7 +2,8 @@
  * endpoint.h: where a remote model is, and with which key.
  *
  * A base URL is, in this order: the one that was given for the model; the variable
- * <PROVIDER>_BASE_URL ("TOGETHER_BASE_URL", "OLLAMA_BASE_URL", '-' as '_'); the provider's own. A
+ * <PROVIDER>_BASE_URL ("TOGETHER_BASE_URL", "OLLAMA_BASE_URL", '-' as '_'), of a chat model
+ * ("together-chat") then that of the same provider's other models; the provider's own. A
  * key is the one that was given for the model; or the provider's variable, but that one goes only
  * to where the provider is without a URL given: another host never gets it.
  *

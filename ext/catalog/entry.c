@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/chat.h"
 #include "api/remote.h"
 #include "base/memory.h"
 #include "catalog/endpoint.h"
@@ -61,6 +62,7 @@ void entry_free_own(struct catalog_entry *entry)
     memory_free_secret(entry->key);
     memory_free(entry->key_origin);
     memory_free(entry->url);
+    memory_free(entry->prompt);
     memory_free(entry->base_url);
     memory_free(entry->store_name);
 }
@@ -155,16 +157,31 @@ int entry_set_target(struct catalog_entry *entry, const struct entry_target *tar
     return rc == 0 ? add_known_prefixes(entry, err) : rc;
 }
 
-/* "provider:model URL": one server may have many models, each with a path of its own. */
+/* "provider:model URL": one server may have many models, each with a path of its own; and where
+ * texts are cut, to how many tokens. */
 static int make_store_name(struct catalog_entry *entry, struct error *err)
 {
-    size_t size =
-        strlen(entry->provider->name) + strlen(entry->model_name) + strlen(entry->base_url) + 3;
+    char tokens[32] = "";
+    if (entry->max_tokens != 0) snprintf(tokens, sizeof tokens, " %zu tokens", entry->max_tokens);
+    size_t size = strlen(entry->provider->name) + strlen(entry->model_name) +
+                  strlen(entry->base_url) + strlen(tokens) + 3;
     entry->store_name = memory_alloc(size, 1);
     if (entry->store_name == NULL) return error_nomem(err);
-    snprintf(entry->store_name, size, "%s:%s %s", entry->provider->name, entry->model_name,
-             entry->base_url);
+    snprintf(entry->store_name, size, "%s:%s %s%s", entry->provider->name, entry->model_name,
+             entry->base_url, tokens);
     return 0;
+}
+
+static int is_chat(const struct catalog_entry *entry)
+{
+    return entry->provider->chat.path != NULL;
+}
+
+void entry_forget_key(struct catalog_entry *entry)
+{
+    entry_clear_secret(&entry->key);
+    if (is_chat(entry)) chat_forget_key(entry->own);
+    else remote_forget_key(entry->own);
 }
 
 /* A key that was given goes to the host it was given for, whatever has changed since: the URL, or
@@ -220,10 +237,13 @@ static int make_remote(struct catalog *catalog, struct catalog_entry *entry, int
                                      .is_registered = !endpoint.key_is_usual &&
                                                       (entry->url != NULL || entry->key != NULL),
                                      .dimensions = entry->dimensions,
-                                     .batch_size = entry->batch_size};
+                                     .batch_size = entry->batch_size,
+                                     .max_tokens = entry->max_tokens};
     rc = entry_replace_text(&entry->base_url, endpoint.base_url, err);
     if (rc == 0) rc = make_store_name(entry, err);
-    return rc == 0 ? remote_new(&catalog->session, &options, model, err) : rc;
+    if (rc != 0) return rc;
+    return is_chat(entry) ? chat_new(&catalog->session, &options, entry->prompt, model, err)
+                          : remote_new(&catalog->session, &options, model, err);
 }
 
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
@@ -309,7 +329,8 @@ static void list_names(const struct catalog *catalog, enum model_task task, char
 
 int entry_provider_does(const struct api_provider *provider, enum model_task task)
 {
-    return (task == MODEL_EMBED ? provider->embed.path : provider->rerank.path) != NULL;
+    if (task == MODEL_EMBED) return provider->embed.path != NULL;
+    return provider->rerank.path != NULL || provider->chat.path != NULL;
 }
 
 static int find_or_add(struct catalog *catalog, const char *name, enum model_task task, int trusted,

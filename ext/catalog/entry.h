@@ -39,12 +39,14 @@ struct catalog_entry {
     struct model *own; /* owned */
     char *model_name;  /* owned; owner/name of a local one, else as the provider calls it */
     size_t dimensions, batch_size; /* asked for; 0: not */
+    size_t max_tokens;             /* of a remote one, given; 0: not */
     uint64_t serial;               /* another one for each model that was made */
     /* Of a local one. */
     enum local_precision precision;
     /* Of a remote one. */
     const struct api_provider *provider; /* NULL: a model of this process */
     char *url, *key;                     /* owned; as given; NULL: see endpoint.h */
+    char *prompt;                        /* owned; of a chat model; NULL: the usual one */
     char *base_url;                      /* owned; where the model is */
     char *key_origin;                    /* owned; the host that `key` was given for */
     int is_trusted;                      /* an application has named it: see endpoint.h */
@@ -105,6 +107,9 @@ void entry_free(struct catalog_entry *entry); /* accepts NULL */
 /* Gives back a base's own model and what a remote one has of where and how; the pointers are then
  * of no use. */
 void entry_free_own(struct catalog_entry *entry);
+
+/* Wipes the key of a remote base and of its model. */
+void entry_forget_key(struct catalog_entry *entry);
 
 int entry_provider_does(const struct api_provider *provider, enum model_task task);
 

@@ -8,6 +8,7 @@
 #include "vector/codec.h"
 
 #define MAX_BATCH_SIZE 10000
+#define MAX_MAX_TOKENS 10000000
 
 /* rerank_models: what models there are, and the user's names for them. rerank_stats: what they did.
  * Both list catalog entries. */
@@ -24,6 +25,7 @@ enum {
     QUERY_PREFIX,
     DOCUMENT_PREFIX,
     IS_DEFAULT,
+    PROMPT,
     API_KEY
 };
 enum {
@@ -64,7 +66,7 @@ static int models_connect(sqlite3 *db, void *aux, int argc, const char *const *a
         "CREATE TABLE x(name TEXT, task TEXT, provider TEXT, model TEXT, url TEXT, dimensions "
         "INTEGER, max_tokens INTEGER, batch_size INTEGER, precision TEXT, query_prefix TEXT, "
         "document_prefix TEXT, "
-        "is_default INTEGER, api_key HIDDEN)",
+        "is_default INTEGER, prompt TEXT, api_key HIDDEN)",
         opened);
     if (rc == SQLITE_OK) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
     return rc;
@@ -180,7 +182,7 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
     /* An UPDATE leaves alone what it does not name. */
     if (sqlite3_vtab_nochange(context) &&
         (column == URL || column == DIMENSIONS || column == MAX_TOKENS || column == BATCH_SIZE ||
-         column == PRECISION || column == API_KEY))
+         column == PRECISION || column == PROMPT || column == API_KEY))
         return SQLITE_OK;
     switch (column) {
     case NAME:
@@ -215,6 +217,9 @@ static int models_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
         break;
     case DOCUMENT_PREFIX:
         result_text(context, entry->document_prefix);
+        break;
+    case PROMPT:
+        result_text(context, entry->prompt);
         break;
     case IS_DEFAULT:
         sqlite3_result_int(context, entry->is_default);
@@ -284,13 +289,14 @@ static int is_given(sqlite3_value *value, int inserts)
 static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias *alias,
                       struct error *err)
 {
-    if (is_given(columns[MAX_TOKENS], inserts))
-        return error_set(err, ERROR_INVALID, "max_tokens cannot be set: they are the model's own");
+    if (is_given(columns[MAX_TOKENS], inserts)) alias->given |= CATALOG_MAX_TOKENS;
     if (is_given(columns[URL], inserts)) alias->given |= CATALOG_URL;
     if (is_given(columns[API_KEY], inserts)) alias->given |= CATALOG_API_KEY;
     if (is_given(columns[DIMENSIONS], inserts)) alias->given |= CATALOG_DIMENSIONS;
     if (is_given(columns[BATCH_SIZE], inserts)) alias->given |= CATALOG_BATCH_SIZE;
     if (is_given(columns[PRECISION], inserts)) alias->given |= CATALOG_PRECISION;
+    if (is_given(columns[PROMPT], inserts)) alias->given |= CATALOG_PROMPT;
+    if (alias->given & CATALOG_PROMPT) alias->prompt = text_of(columns[PROMPT]);
     if (alias->given & CATALOG_URL) alias->url = text_of(columns[URL]);
     if (alias->given & CATALOG_API_KEY) alias->api_key = text_of(columns[API_KEY]);
     if (alias->given & CATALOG_PRECISION) alias->precision = text_of(columns[PRECISION]);
@@ -302,6 +308,9 @@ static int read_given(sqlite3_value **columns, int inserts, struct catalog_alias
     if (rc == 0 && alias->given & CATALOG_BATCH_SIZE)
         rc = argument_optional_count(columns[BATCH_SIZE], "batch_size", 1, MAX_BATCH_SIZE,
                                      &alias->batch_size, err);
+    if (rc == 0 && alias->given & CATALOG_MAX_TOKENS)
+        rc = argument_optional_count(columns[MAX_TOKENS], "max_tokens", 1, MAX_MAX_TOKENS,
+                                     &alias->max_tokens, err);
     return rc;
 }
 

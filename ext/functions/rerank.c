@@ -18,6 +18,16 @@ static int find_model(struct connection *connection, sqlite3_value *name,
     return rc == 0 ? catalog_find(connection->catalog, text, MODEL_RERANK, entry, err) : rc;
 }
 
+/* The place of a document among none would be the first, whatever it says. */
+static int check_ranks_one(const struct catalog_entry *entry, struct error *err)
+{
+    if (!catalog_entry_model(entry)->is_listwise) return 0;
+    return error_set(err, ERROR_INVALID,
+                     "%.100s ranks documents beside each other, and has no score for one (use the "
+                     "table rerank(query, documents), or relevance of an index)",
+                     catalog_entry_name(entry));
+}
+
 /* rerank(query, document [, model]): NULL for a document without anything to read. */
 static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
@@ -35,6 +45,7 @@ static void rerank(sqlite3_context *context, int argc, sqlite3_value **argv)
     if (rc == 0) rc = argument_text(argv[1], &document, &err);
     if (rc == 0 && text_is_blank(document)) return;
     if (rc == 0) rc = find_model(connection, argc > 2 ? argv[2] : NULL, &entry, &err);
+    if (rc == 0) rc = check_ranks_one(entry, &err);
     if (rc == 0) {
         rc = catalog_rerank(connection->catalog, entry, NULL, &candidates, &score, &err);
         if (rc != 0) result_name_text(&err, "document", document);

@@ -137,6 +137,7 @@ struct model {
     size_t dimensions; /* of its embeddings; 0 if it does not embed, or has not yet */
     size_t batch_size; /* texts that it takes in one request, 1 or more */
     size_t max_tokens; /* of a text, special ones included; 0: not known, or no limit */
+    int is_listwise;   /* its scores are places among the documents of a call: one alone has none */
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space

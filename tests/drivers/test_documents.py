@@ -142,7 +142,7 @@ class SqlTest(unittest.TestCase):
         n_results, paths = self.check("sql/README.md")
         self.assertGreater(n_results, 8)
         self.assertEqual(paths, {"/together/v1/embeddings", "/together/v1/rerank",
-                                 "/vllm/v1/embeddings"})
+                                 "/vllm/v1/embeddings", "/together/v1/chat/completions"})
 
     def test_the_others(self):
         for name in documents():

@@ -1,13 +1,16 @@
 /*
  * fuzz_response.c: any bytes as a provider's answer. The first byte chooses the provider and
- * whether vectors, scores or a failure are read from the rest. What is accepted is finite; what is
- * shown of a failure is UTF-8 and does not hold the key.
+ * whether vectors, scores, the order of a chat model or a failure are read from the rest. What is
+ * accepted is finite, or a permutation; what is shown of a failure is UTF-8 and does not hold the
+ * key.
  */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/completion.h"
+#include "api/ranking.h"
 #include "api/response.h"
 #include "base/memory.h"
 #include "text/utf8.h"
@@ -39,6 +42,25 @@ static enum api_outcome scores(const struct api_answer *answer, size_t top_n, st
     return outcome;
 }
 
+static void expect_permutation(const size_t *order)
+{
+    if (order[0] + order[1] + order[2] != 3 || order[0] == order[1] || order[1] == order[2] ||
+        order[0] > 2 || order[1] > 2)
+        abort();
+}
+
+static enum api_outcome ranking(const struct api_answer *answer, struct error *err)
+{
+    size_t order[N_TEXTS], n_named;
+    int64_t tokens;
+    enum api_outcome outcome = api_parse_ranking(answer, order, &tokens, err);
+    if (outcome == API_OK) expect_permutation(order);
+    if (api_ranking_read(answer->body, N_TEXTS, answer->body.size % 2 == 1, order, &n_named,
+                         NULL) == 0)
+        expect_permutation(order);
+    return outcome;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -56,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t kind = data[0] / n % 8;
     enum api_outcome outcome = API_OK;
     if (kind >= 4) answer.status = statuses[kind - 4];
-    if (kind == 0 || kind >= 4) outcome = embeddings(&answer, &err);
+    if (answer.provider->chat.path != NULL) outcome = ranking(&answer, &err);
+    else if (kind == 0 || kind >= 4) outcome = embeddings(&answer, &err);
     else if (answer.provider->rerank.path != NULL) outcome = scores(&answer, kind - 1, &err);
     if ((outcome == API_OK) != (err.text[0] == '\0')) abort();
     if (strstr(err.text, key) != NULL) abort();

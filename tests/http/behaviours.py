@@ -12,9 +12,10 @@ A step is the name of a behaviour or an object, each key optional:
               for redirect (where to), flood_* (how much at most) and drip (seconds a byte)
 A request takes the first step that matches. Requests without a step are answered rightly.
 
-ROWS change what the answer holds, ANSWERS the whole answer, SENDERS how it is sent; each entry
-says what it does by its name. A behaviour that has no meaning for a request (an index where the
-provider has none, a vector in a rerank answer) changes nothing.
+ROWS change what the answer holds, CHATS (chat.py) a chat completion, ANSWERS the whole answer,
+SENDERS how it is sent; each entry says what it does by its name. A behaviour that has no meaning
+for a request (an index where the provider has none, a vector in a rerank answer) changes
+nothing.
 """
 import base64
 import dataclasses
@@ -24,6 +25,7 @@ import struct
 import time
 import zlib
 
+from chat import CHATS
 from dialects import PROVIDERS, status_of
 from forms import HUGE, MISSING, Refusal, dump, encode
 
@@ -320,7 +322,7 @@ SENDERS = {
     "interim": send_interim,
     "not_http": send_garbage,
 }
-BEHAVIOURS = {**ROWS, **ANSWERS, **SENDERS}
+BEHAVIOURS = {**ROWS, **CHATS, **ANSWERS, **SENDERS}
 
 
 # ---- errors and steps ----------------------------------------------------------------------------

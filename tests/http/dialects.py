@@ -1,4 +1,5 @@
-"""dialects.py: the embeddings and rerank dialects of sixteen providers, as a server speaks them.
+"""dialects.py: the embeddings, rerank and chat dialects of sixteen providers, as a server speaks
+them.
 
 One table, PROVIDERS, says for each provider which fields a request may hold, what a right answer
 looks like and what an error looks like. answer() judges a request and fills the answer with
@@ -8,6 +9,7 @@ the provider's. Nothing here knows of sockets: loopback.py does.
 """
 import json
 
+from chat import chat_form, complete, question_of
 from forms import (
     KEYS, Form, Provider, Refusal, Reply, cohere_embeddings, dump, echo_either, echo_plain,
     echo_text, echo_together, echoed, encode, is_int, is_list, is_text, llamacpp_embeddings,
@@ -252,6 +254,9 @@ PROVIDERS = {
                     echo=echoed("document", "return_documents", False, echo_text))]),
 }
 
+for _name in ("together", "openai", "mistral", "ollama", "vllm", "llamacpp", "litellm"):
+    PROVIDERS[_name].forms.append(chat_form("/v1/chat/completions"))
+
 ROUTES = {}  # full path -> (provider's name, Form)
 for _name, _provider in PROVIDERS.items():
     for _form in _provider.forms:
@@ -368,6 +373,8 @@ def rerank_rows(form, body, cut=True):
 
 def fill(name, form, body, dimensions=8, change=None, cut=True):
     """(value of the body, headers) of a right answer; `change` may spoil its rows."""
+    if form.api == "chat":
+        return complete(body), {}
     if form.api == "embeddings":
         dimensions = body.get(form.dimensions) or dimensions
         rows, texts = embed_rows(name, form, body, dimensions)
@@ -396,4 +403,6 @@ def judge(path, method, headers, raw, strict=False, most=0):
     body = parse_body(raw)
     check_fields(form, body, strict)
     check_limits(name, form, body, most)
+    if form.api == "chat":
+        question_of(body)
     return name, form, body

@@ -121,6 +121,26 @@ TYPES = {
 }
 
 
+def is_messages(value):
+    return isinstance(value, list) and len(value) > 0 and all(
+        isinstance(m, dict) and m.get("role") in ("system", "user", "assistant")
+        and is_text(m.get("content")) for m in value)
+
+
+def is_format(value):
+    """response_format of a chat completion."""
+    if not isinstance(value, dict):
+        return False
+    schema = value.get("json_schema")
+    return value.get("type") in ("text", "json_object") or (
+        value.get("type") == "json_schema" and isinstance(schema, dict)
+        and is_filled(schema.get("name")) and isinstance(schema.get("schema"), dict))
+
+
+TYPES.update(messages=is_messages, format=is_format, temperature=lambda v: isinstance(
+    v, (int, float)) and not isinstance(v, bool) and 0 <= v <= 2)
+
+
 def parse_fields(text):
     """"name:type" words, "!" after a required one; a type is of TYPES, "a|b" or "[a|b]"."""
     fields = {}

@@ -44,6 +44,7 @@ from typing import Any
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from behaviours import (  # noqa: E402
     ANSWERS, BEHAVIOURS, SENDERS, Answer, change_rows, parse_step, provider_error, send_whole)
+from chat import CHATS  # noqa: E402
 from dialects import PROVIDERS, ROUTES, fill, judge  # noqa: E402
 from forms import KEYS, Refusal, dump, logit_of, score_of, to_base64, vector_of  # noqa: E402
 
@@ -308,6 +309,8 @@ class Loopback:
         name, form, body = request.judged
         value, headers = fill(name, form, body, self.dimensions, change_rows(step["do"], form),
                               cut="limit_ignored" not in step["do"])
+        for change in step["do"] if form.api == "chat" else []:
+            value = CHATS.get(change, lambda answer: answer)(value)
         return Answer(200, {"Content-Type": "application/json", **headers,
                             **step.get("headers", {})}, dump(value).encode())
 

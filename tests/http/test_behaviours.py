@@ -20,8 +20,9 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 from behaviours import bomb  # noqa: E402
-from loopback import BEHAVIOURS, PROVIDERS, ROUTES, Loopback, refused_port, vector_of  # noqa: E402
-from test_loopback import HEADERS, Case, embed_body, rerank_body  # noqa: E402
+from chat import CHATS  # noqa: E402
+from loopback import BEHAVIOURS, PROVIDERS, Loopback, refused_port, vector_of  # noqa: E402
+from test_loopback import HEADERS, Case, embed_body, rerank_body, routes_but_chat  # noqa: E402
 
 SLOW_SECONDS = 1.0
 
@@ -229,7 +230,7 @@ CHECKS = {
 
 class Behaviours(Case):
     def test_each_does_what_its_name_says(self):
-        self.assertEqual(set(CHECKS), set(BEHAVIOURS))
+        self.assertEqual(set(CHECKS) | set(CHATS), set(BEHAVIOURS))  # test_chat.py has CHATS
         bomb()  # made once
         for name, check in CHECKS.items():
             with self.subTest(name):
@@ -258,7 +259,7 @@ class Behaviours(Case):
         self.assertTrue(math.isnan(self.rerank("tei")[2][-1]["score"]))
 
     def test_rows_of_every_provider(self):
-        for path, (provider, form) in ROUTES.items():
+        for path, (provider, form) in routes_but_chat():
             make = embed_body if form.api == "embeddings" else rerank_body
             right = self.ask(path, make(provider))[2]
             with self.subTest(path):

@@ -92,7 +92,8 @@ class OneText(Refusals):
                               ("empty_vector", "vector 0: it is empty"),
                               ("missing_value", "vector 0: expected an array"),
                               ("empty_object", "expected an array at /data, not nothing"),
-                              ("error_200", "HTTP 200")):
+                              ("error_200", "HTTP 200"), ("html", "expected JSON, not HTML"),
+                              ("not_json", "not JSON"), ("empty_body", "expected JSON")):
             with self.subTest(name):
                 self.check({"do": name}, pattern)
 
@@ -292,6 +293,21 @@ class Sizes(Refusals):
             with self.subTest(body):
                 self.assertLessEqual(self.told(limit, status, body), 2)
 
+    def test_a_limit_of_documents_that_is_told(self):
+        self.config(concurrency=1)
+        self.server.behave([{"status": 400, "match": "document 60", "body": {
+            "message": "invalid request: at most 32 documents can be ranked"}}])
+        documents = ["document %d of many" % i for i in range(100)]
+        rows = self.rows("SELECT key FROM rerank('document 7 of many', ?, NULL, ?)",
+                         json.dumps(documents), RERANKER)
+        self.assertEqual((rows[0], len(rows)), ((7,), 100))
+        sizes = [len(request.body["documents"]) for request in self.server.requests]
+        self.assertEqual(sizes, [100, 25, 25, 25, 25])
+        self.server.clear()
+        self.rows("SELECT key FROM rerank('another', ?, NULL, ?)", json.dumps(documents), RERANKER)
+        self.assertEqual(max(len(request.body["documents"]) for request in self.server.requests),
+                         32)
+
     def test_numbers_that_are_none(self):
         """One text is refused, with a number in it: the size of requests stays what it was."""
         self.config(concurrency=1)
@@ -342,7 +358,7 @@ class Documents(Refusals):
         documents[7] = "a bad one of many"
         self.config(max_retries=0)
         for name in ("one_too_few", "one_too_many", "duplicate_index", "null", "text",
-                     "index_out_of_range", "missing_value", "empty_object"):
+                     "index_out_of_range", "missing_value", "empty_object", "not_json"):
             with self.subTest(name):
                 self.server.behave([{"match": "bad", "do": name, **FOREVER}])
                 query = "document of many, " + name

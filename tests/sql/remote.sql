@@ -40,6 +40,21 @@ SELECT * FROM semantic_sync('x');
 INSERT INTO x(x) VALUES ('sync');
 SELECT count(*) FROM x;
 INSERT INTO x(x) VALUES ('integrity-check');
+-- Chat models that rerank.
+SELECT key FROM rerank('a', '["b", "c"]', NULL, 'ollama-chat:llama3');
+SELECT embed('a', 'openai-chat:gpt');
+INSERT INTO rerank_models(name, provider, model, batch_size, prompt) VALUES ('judge', 'vllm-chat', 'm', 20, 'Rank.');
+SELECT name, task, provider, url, prompt FROM rerank_models WHERE name = 'judge';
+SELECT rerank('a', 'b', 'judge');
+SELECT relevance_score FROM rerank('a', '["b", " "]', NULL, 'judge');
+SELECT key FROM rerank('a', '["b", "c"]', NULL, 'judge');
+UPDATE rerank_models SET prompt = NULL WHERE name = 'judge';
+SELECT name, prompt IS NULL FROM rerank_models WHERE name = 'judge';
+UPDATE rerank_models SET prompt = ' ' WHERE name = 'judge';
+UPDATE rerank_models SET prompt = 'x' WHERE name = 'desk';
+INSERT INTO rerank_models(name, provider, model, batch_size) VALUES ('bad', 'vllm-chat', 'm', 1);
+INSERT INTO rerank_models(name, provider, model, dimensions) VALUES ('bad', 'vllm-chat', 'm', 5);
+DELETE FROM rerank_models WHERE name = 'judge';
 -- What is refused.
 INSERT INTO rerank_models(name, provider, model) VALUES ('openai:mine', 'ollama', 'm');
 INSERT INTO rerank_models(name, provider, model) VALUES ('me/mine', 'ollama', 'm');
@@ -54,7 +69,7 @@ INSERT INTO rerank_models(name, provider, model, batch_size, url) VALUES ('bad',
 INSERT INTO rerank_models(name, provider, model, precision) VALUES ('bad', 'openai', 'm', 'int8');
 INSERT INTO rerank_models(name, provider, model, precision, url) VALUES ('bad', 'openai', 'm', 'int8', 'http://localhost/');
 UPDATE rerank_models SET precision = 'int8' WHERE name = 'desk';
-INSERT INTO rerank_models(name, provider, model, max_tokens) VALUES ('bad', 'openai', 'm', 5);
+INSERT INTO rerank_models(name, provider, model, max_tokens, url) VALUES ('bad', 'openai', 'm', 0, 'http://localhost/');
 INSERT INTO rerank_models(name, task, provider, model, url) VALUES ('bad', 'rerank', 'openai', 'm', 'http://localhost/');
 UPDATE rerank_models SET model = 'other' WHERE name = 'desk';
 UPDATE rerank_models SET url = 'nonsense' WHERE name = 'desk';

@@ -6,6 +6,7 @@
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
+#   peers      OpenAI's Python client, in build/peers-openai           (CI: tests/http/test_chat.py)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
 # Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
@@ -125,10 +126,29 @@ say_what_to_install() {
     return 1
 }
 
-[ $# -gt 0 ] || { echo "usage: install.sh runtime|test|clang|format|cross|bench ..." >&2; exit 2; }
+# Without it tests are skipped, so that it cannot be had is no failure.
+install_peers() {
+    folder=$(dirname "$0")/../../build/peers-openai
+    python=$(sh "$(dirname "$0")/python.sh" 2>/dev/null) || return 0
+    PYTHONPATH=$folder "$python" -c 'import openai' 2>/dev/null && return 0
+    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    for pip in "$python -m pip" pip3 pip; do
+        # pip is a list of words
+        # shellcheck disable=SC2086
+        $pip install -q --upgrade --target "$folder" --python-version "$version" \
+            --only-binary=:all: openai >/dev/null 2>&1 && return 0
+    done
+    echo "OpenAI's client cannot be had here: its tests will be skipped"
+}
+
+[ $# -gt 0 ] || {
+    echo "usage: install.sh runtime|test|clang|format|cross|peers|bench ..." >&2
+    exit 2
+}
 for what in "$@"; do
     case $what in
     runtime | test | clang | format | cross | bench) "look_$what" ;;
+    peers) install_peers ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
@@ -139,5 +159,5 @@ elif has_command brew; then install_brew
 else say_what_to_install; fi || exit 1
 
 missing=""
-for what in "$@"; do "look_$what"; done
+for what in "$@"; do [ "$what" = peers ] || "look_$what"; done
 [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }

@@ -16,7 +16,7 @@ static void test_sorted_and_found(void **state)
     (void)state;
     size_t n = 0;
     const struct api_provider *rows = api_providers(&n);
-    assert_int_equal(n, 16);
+    assert_int_equal(n, 23);
     for (size_t i = 0; i < n; i++) {
         assert_ptr_equal(api_provider_find(rows[i].name, strlen(rows[i].name)), &rows[i]);
         if (i > 0) assert_true(strcmp(rows[i - 1].name, rows[i].name) < 0);
@@ -25,6 +25,20 @@ static void test_sorted_and_found(void **state)
     assert_null(api_provider_find("open", 4));
     assert_null(api_provider_find("", 0));
     assert_string_equal(api_provider_find("tei-openai", 3)->name, "tei");
+}
+
+/* A chat model's row is another of the same provider, and its key's. */
+static void expect_kin(const struct api_provider *row)
+{
+    const struct api_provider *kin = api_provider_find(row->kin, strlen(row->kin));
+    assert_non_null(kin);
+    assert_string_equal(row->base_url, kin->base_url);
+    assert_string_equal(row->key_env, kin->key_env);
+    assert_int_equal(row->needs_key, kin->needs_key);
+    assert_int_equal(strncmp(row->name, kin->name, strlen(kin->name)), 0);
+    assert_string_equal(row->name + strlen(kin->name), "-chat");
+    assert_true(row->sends_model && row->chat.path[0] == '/' && row->chat.max_tokens > 0);
+    assert_null(row->rerank.path);
 }
 
 /* What request.c and response.c rely on. */
@@ -38,7 +52,13 @@ static void test_rows_are_complete(void **state)
         const struct api_rerank_form *rerank = &rows[i].rerank;
         assert_true(strncmp(rows[i].base_url, "http", 4) == 0 && rows[i].key_env != NULL);
         assert_true(!rows[i].needs_key || strncmp(rows[i].base_url, "https://", 8) == 0 ||
-                    strcmp(rows[i].name, "litellm") == 0);
+                    strncmp(rows[i].name, "litellm", 7) == 0);
+        assert_int_equal(rows[i].chat.path == NULL, embed->path != NULL);
+        if (rows[i].chat.path != NULL) {
+            expect_kin(&rows[i]);
+            continue;
+        }
+        assert_null(rows[i].kin);
         assert_true(embed->path[0] == '/' && embed->input != NULL && embed->items != NULL);
         assert_true(embed->max_inputs > 0);
         assert_int_equal(embed->role.field == NULL, embed->role.query == NULL);
@@ -199,11 +219,12 @@ static void test_rows_are_those_of_the_wire(void **state)
     (void)state;
     cJSON *wire = shared_json("wire/providers.json");
     if (wire == NULL) skip();
-    size_t n = 0, reranking = 0;
+    size_t n = 0, embedding = 0, reranking = 0;
     const cJSON *row;
     const struct api_provider *rows = api_providers(&n);
+    for (size_t i = 0; i < n; i++) embedding += rows[i].embed.path != NULL;
     for (size_t i = 0; i < n; i++) reranking += rows[i].rerank.path != NULL;
-    assert_int_equal(cJSON_GetArraySize(member(wire, "embeddings")), n);
+    assert_int_equal(cJSON_GetArraySize(member(wire, "embeddings")), embedding);
     assert_int_equal(cJSON_GetArraySize(member(wire, "rerank")), reranking);
     cJSON_ArrayForEach(row, member(wire, "embeddings")) expect_embeddings(row);
     cJSON_ArrayForEach(row, member(wire, "rerank")) expect_rerank(row);

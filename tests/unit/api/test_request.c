@@ -465,6 +465,7 @@ static void test_bodies_are_those_of_the_wire(void **state)
     if (wire == NULL) skip();
     cJSON_Delete(wire);
     for (size_t i = 0; i < n; i++) {
+        if (rows[i].chat.path != NULL) continue;
         int embeds = compare_file(rows[i].name, 0);
         /* The two OpenAI forms of other servers have no file of their own. */
         assert_true(embeds > 0 || strstr(rows[i].name, "-openai") != NULL);

@@ -74,12 +74,6 @@ static void test_forms_of_embeddings(void **state)
     expect_vectors("tei", "[\"AACAPgAAAL8=\",[0.75,1]]", -1);
 }
 
-/* What is JSON, but not what was asked for, may be a text's fault. */
-static enum api_outcome outcome_for(const char *reason)
-{
-    return strstr(reason, "JSON") != NULL ? API_BROKEN : API_SPOILED;
-}
-
 /* The answer to a request for two texts is refused, with this reason. */
 static void expect_broken(const char *provider, const char *body, const char *reason)
 {
@@ -90,7 +84,7 @@ static void expect_broken(const char *provider, const char *body, const char *re
     size_t dimensions = 0;
     enum api_outcome outcome = api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err);
     assert_string_equal(err.text, reason);
-    assert_int_equal(outcome, outcome_for(reason));
+    assert_int_equal(outcome, API_BROKEN);
     assert_int_equal(err.code, ERROR_UNAVAILABLE);
     assert_null(vectors);
     assert_int_equal(failing_memory_blocks, 0);
@@ -183,7 +177,7 @@ static void test_asked_dimensions(void **state)
     int64_t tokens;
     size_t dimensions = 3;
     assert_int_equal(api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err),
-                     API_SPOILED);
+                     API_BROKEN);
     assert_string_equal(err.text, "expected 3 dimensions, not 2");
     dimensions = 2;
     assert_int_equal(api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err), API_OK);
@@ -205,7 +199,7 @@ static void test_long_and_deep(void **state)
     int64_t tokens;
     size_t dimensions = 0;
     assert_int_equal(api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err),
-                     API_SPOILED);
+                     API_BROKEN);
     assert_string_equal(err.text, "vector 1: 70001 dimensions are more than 65536");
     memset(body, '[', 2 * n);
     body[2 * n] = '\0';
@@ -226,7 +220,7 @@ static void test_error_under_200(void **state)
     int64_t tokens;
     size_t dimensions = 0;
     assert_int_equal(api_parse_embeddings(&answer, &dimensions, &vectors, &tokens, &err),
-                     API_SPOILED);
+                     API_BROKEN);
     assert_string_equal(err.text, "HTTP 200: overloaded");
     answer = answer_of("vllm", "{\"error\":{\"message\":\"bad secret-key\",\"code\":401}}", 2);
     answer.key = "secret-key";
@@ -234,7 +228,7 @@ static void test_error_under_200(void **state)
     assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_FAILED);
     assert_string_equal(err.text, "HTTP 200: bad [key] (set VLLM_API_KEY)");
     answer = answer_of("litellm", "{\"error\":\"x\",\"results\":[]}", 2);
-    assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_SPOILED);
+    assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_BROKEN);
     assert_string_equal(err.text, "HTTP 200: x");
     answer = answer_of("openai", GOOD, 2);
     answer.status = 503;
@@ -308,9 +302,9 @@ static void test_scores(void **state)
     assert_int_equal(api_parse_scores(&answer, 2, scores, &tokens, &err), API_OK);
     assert_true(scores[0] == 0.25f && isnan(scores[1]) && scores[2] == 0.5f && tokens == 9);
     assert_int_equal(api_parse_scores(&answer, 1, scores, &tokens, &err), API_OK);
-    assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_SPOILED);
+    assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_BROKEN);
     assert_string_equal(err.text, "expected 3 scores, not 2");
-    assert_int_equal(api_parse_scores(&answer, 9, scores, &tokens, &err), API_SPOILED);
+    assert_int_equal(api_parse_scores(&answer, 9, scores, &tokens, &err), API_BROKEN);
 
     /* Echoes are not looked at, whatever they are. */
     answer = answer_of("tei",
@@ -343,7 +337,7 @@ static void expect_broken_scores(const char *items, const char *reason)
     struct error err = {0};
     snprintf(body, sizeof body, "{\"results\":%s}", items);
     struct api_answer answer = answer_of("infinity", body, 2);
-    assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), outcome_for(reason));
+    assert_int_equal(api_parse_scores(&answer, 0, scores, &tokens, &err), API_BROKEN);
     assert_string_equal(err.text, reason);
     assert_int_equal(failing_memory_blocks, 0);
 }

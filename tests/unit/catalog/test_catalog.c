@@ -347,8 +347,9 @@ static void test_aliases_that_are_refused(void **state)
     check_refused(
         catalog, &alias,
         "no provider is called 'nope' (there are: builtin, local, cohere, infinity, jina, litellm, "
-        "llamacpp, mistral, mixedbread, nomic, ollama, ollama-openai, openai, tei, "
-        "tei-openai, together, vllm, voyage)");
+        "litellm-chat, llamacpp, llamacpp-chat, mistral, mistral-chat, mixedbread, nomic, ollama, "
+        "ollama-chat, ollama-openai, openai, openai-chat, tei, tei-openai, together, "
+        "together-chat, vllm, vllm-chat, voyage)");
     alias = (struct catalog_alias){.name = LEXICAL, .model = LEXICAL};
     check_refused(catalog, &alias, "there is a model called 'builtin:lexical' already");
     alias.name = long_name;
