@@ -6,10 +6,10 @@ CREATE VIRTUAL TABLE movie_index USING semantic_index(
   content = 'movies', text = 'title, overview, tagline', document = 'title');
 INSERT INTO movie_index(movie_index) VALUES ('sync');
 
--- rowid IN (...) is applied before the k nearest are taken: ten rows come back if ten qualify.
+-- Conditions are applied before the k nearest are taken: ten rows come back if ten qualify.
 SELECT title, genres, round(similarity, 3) AS similarity
   FROM movie_index('a hero saves the city', 10)
- WHERE rowid IN (SELECT id FROM movies WHERE genres LIKE '%Animation%')
+ WHERE genres LIKE '%Animation%'
  ORDER BY movie_index.similarity DESC;
 
 -- A condition on a joined table is applied after the k: of the ten nearest, those by one director.

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -90,14 +91,27 @@ static int get(sqlite3_context *context, struct catalog *catalog, const char *na
     return 0;
 }
 
+/* A value as text; drivers bind integers as real numbers. */
+static int read_value(sqlite3_value *value, char *digits, size_t size, struct span *text,
+                      struct error *err)
+{
+    int64_t n;
+    if (sqlite3_value_type(value) != SQLITE_FLOAT || !argument_integer(value, &n))
+        return argument_text(value, text, err);
+    snprintf(digits, size, "%lld", (long long)n);
+    *text = (struct span){digits, strlen(digits)};
+    return 0;
+}
+
 /* rerank_config(name [, value]) */
 static void configure(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
     struct connection *connection = sqlite3_user_data(context);
     struct error err;
     struct span name = {NULL, 0}, value = {NULL, 0};
+    char digits[32];
     int rc = argument_text(argv[0], &name, &err);
-    if (rc == 0 && argc > 1) rc = argument_text(argv[1], &value, &err);
+    if (rc == 0 && argc > 1) rc = read_value(argv[1], digits, sizeof digits, &value, &err);
     if (rc == 0 && argc > 1) rc = set(connection, name.data, value.data, &err);
     if (rc == 0) rc = get(context, connection->catalog, name.data, &err);
     if (rc != 0) result_error(context, "rerank_config", &err);

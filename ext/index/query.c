@@ -16,6 +16,18 @@ int index_query_wants(const struct index_query *query, int64_t id)
     return low < query->n_only && query->only[low] == id;
 }
 
+int index_query_takes(const struct index_query *query, const struct index_metric_row *metric,
+                      double score)
+{
+    const struct index_ring *ring = query->ring;
+    double similarity = metric->similarity(score), distance;
+    if (similarity < query->min_similarity) return 0;
+    if (ring == NULL) return 1;
+    distance = metric->distance(score);
+    return similarity <= ring->max_similarity && distance >= ring->min_distance &&
+           distance <= ring->max_distance;
+}
+
 int index_check_score(const struct index_layout *layout, int64_t id, const void *vector,
                       double score, struct error *err)
 {

@@ -9,6 +9,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "index/metric.h"
 #include "index/snapshot.h"
 #include "vector/top_k.h"
 
@@ -29,11 +30,17 @@ struct index_storage {
     void *context;
 };
 
+/* What lies too near, or by its distance too far: see metric.h. */
+struct index_ring {
+    double max_similarity, min_distance, max_distance; /* INFINITY, -INFINITY, INFINITY for none */
+};
+
 struct index_query {
-    const float *vector;   /* [dimensions], finite; not zero where only directions count */
-    size_t k;              /* SIZE_MAX: all of them, ranked */
-    double min_similarity; /* less similar ones do not count; -INFINITY for none */
-    const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all */
+    const float *vector;           /* [dimensions], finite; not zero where only directions count */
+    size_t k;                      /* SIZE_MAX: all of them, ranked */
+    double min_similarity;         /* less similar ones do not count; -INFINITY for none */
+    const struct index_ring *ring; /* NULL: none */
+    const int64_t *only;           /* [n_only] ids to look at, ascending, each once; NULL: all */
     size_t n_only;
 };
 
@@ -51,6 +58,10 @@ struct index_search {
 
 /* Whether the query looks at that id. */
 int index_query_wants(const struct index_query *query, int64_t id);
+
+/* Whether a row of that score is similar enough, and within the ring. */
+int index_query_takes(const struct index_query *query, const struct index_metric_row *metric,
+                      double score);
 
 /* Whether a score (metric.h) of a stored vector (checked size) is one: ERROR_CORRUPT names the row
  * whose vector is zero where only directions count, or not finite. */

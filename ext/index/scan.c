@@ -65,8 +65,7 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
         if (metric->slack > 0.0) score = metric->score(query->vector, vector, layout->dimensions);
         if (score < threshold) continue;
         rc = index_check_score(layout, ids[i], vector, score, err);
-        if (rc == 0 && metric->similarity(score) >= query->min_similarity &&
-            index_query_wants(query, ids[i]))
+        if (rc == 0 && index_query_takes(query, metric, score) && index_query_wants(query, ids[i]))
             rc = top_k_offer(heap, ids[i], score, err);
         threshold = top_k_threshold(heap);
     }

@@ -70,7 +70,7 @@ static int offer_vector(const struct index_search *search, const struct index_qu
                          (long long)id, layout->dimensions * sizeof(float), size);
     double score = metric_of(search)->score(query->vector, bytes, layout->dimensions);
     int rc = index_check_score(layout, id, bytes, score, err);
-    if (rc != 0 || metric_of(search)->similarity(score) < query->min_similarity) return rc;
+    if (rc != 0 || !index_query_takes(query, metric_of(search), score)) return rc;
     return top_k_offer(hits, id, score, err);
 }
 

@@ -21,6 +21,12 @@ static int read_content(struct semantic_table *table, const char *content,
     return rc;
 }
 
+/* The key of a keyed index; NULL: the rowid is. */
+static const char *key_name(const struct semantic_table *table, const char *key)
+{
+    return table->store.keeps_keys ? key : NULL;
+}
+
 static void find_key(struct semantic_table *table)
 {
     const char *key = table->config.content_rowid;
@@ -55,8 +61,14 @@ int columns_create(struct semantic_table *table, struct error *err)
     if (rc == 0)
         rc = content_schema_check(store->db, store->schema, store->name, &table->config, &read,
                                   &key, &table->store.keeps_keys, err);
+    if (rc == 0 && content_schema_find(&read, store->name) != NULL)
+        rc = error_set(err, ERROR_INVALID,
+                       "an index cannot be called %.100s: %.100s has a column of that name",
+                       store->name, table->config.content);
+    const char *given = table->config.content_rowid;
     if (rc == 0)
-        rc = content_schema_show(&read, store->name, &table->columns, &table->n_columns, err);
+        rc = content_schema_show(&read, store->name, key_name(table, key != NULL ? key : given),
+                                 &table->columns, &table->n_columns, err);
     if (key != NULL) table->config.content_rowid = key;
     find_key(table);
     content_schema_deinit(&read);
@@ -133,7 +145,7 @@ static int add_column(struct semantic_table *table, sqlite3_stmt *statement, str
         memory_realloc(table->columns, table->n_columns + 1, sizeof *columns);
     if (columns == NULL) return error_nomem(err);
     table->columns = columns;
-    columns[table->n_columns] = (struct semantic_column){NULL, semantic_affinity(affinity)};
+    columns[table->n_columns] = (struct semantic_column){.affinity = semantic_affinity(affinity)};
     const char *name = (const char *)sqlite3_column_text(statement, 0);
     if (name == NULL) return error_nomem(err);
     columns[table->n_columns].name = memory_copy(name, (size_t)sqlite3_column_bytes(statement, 0));
@@ -166,21 +178,21 @@ static int parse(struct semantic_table *table, const char *json, struct error *e
 
 /* ---- what the content has -------------------------------------------------------------------- */
 
-static int read_schema_version(const struct semantic_table *table, int64_t *version,
-                               struct error *err)
+/* SQLite plans statements more often than it changes the schema: the question is kept. */
+static int read_schema_version(struct semantic_table *table, int64_t *version, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(table->store.db, &statement, err, "PRAGMA \"%w\".schema_version",
-                               table->store.schema);
-    if (rc == 0) rc = statement_step(table->store.db, statement, &row, err);
-    if (rc == 0 && row) *version = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    int row = 0, rc = 0;
+    if (table->schema_number == NULL)
+        rc = statement_prepare(table->store.db, &table->schema_number, err,
+                               "PRAGMA \"%w\".schema_version", table->store.schema);
+    if (rc == 0) rc = statement_step(table->store.db, table->schema_number, &row, err);
+    if (rc == 0 && row) *version = sqlite3_column_int64(table->schema_number, 0);
+    sqlite3_reset(table->schema_number);
     return rc;
 }
 
 /* The columns of the content now, and the number of the schema that says so; NULL: it is gone. */
-static int read_now(const struct semantic_table *table, struct semantic_column **columns, size_t *n,
+static int read_now(struct semantic_table *table, struct semantic_column **columns, size_t *n,
                     int64_t *version, struct error *err)
 {
     const struct store *store = &table->store;
@@ -188,7 +200,9 @@ static int read_now(const struct semantic_table *table, struct semantic_column *
     *columns = NULL;
     *n = 0;
     int rc = content_schema_read(store->db, store->schema, table->config.content, &read, err);
-    if (rc == 0 && read.is_there) rc = content_schema_show(&read, store->name, columns, n, err);
+    if (rc == 0 && read.is_there)
+        rc = content_schema_show(&read, store->name, key_name(table, table->config.content_rowid),
+                                 columns, n, err);
     content_schema_deinit(&read);
     return rc == 0 ? read_schema_version(table, version, err) : rc;
 }
@@ -221,13 +235,19 @@ int columns_connect(struct semantic_table *table, const char *json, struct error
     return rc;
 }
 
+static const char *collation_of(const struct semantic_column *column)
+{
+    return column->collation == NULL ? "BINARY" : column->collation;
+}
+
 static int is_as_told(const struct semantic_table *table, const struct semantic_column *columns,
                       size_t n)
 {
     if (n != table->n_columns) return 0;
     for (size_t i = 0; i < n; i++)
         if (strcmp(columns[i].name, table->columns[i].name) != 0 ||
-            columns[i].affinity != table->columns[i].affinity)
+            columns[i].affinity != table->columns[i].affinity ||
+            strcmp(collation_of(&columns[i]), collation_of(&table->columns[i])) != 0)
             return 0;
     return 1;
 }
@@ -252,10 +272,13 @@ int columns_look(struct semantic_table *table, struct error *err)
     struct semantic_column *columns = NULL;
     size_t n = 0;
     int64_t version = table->schema_version;
-    if (table->config.content == NULL || table->broken.code != 0) return 0;
+    /* A view that reads its own index is planned by looking at it. */
+    if (table->config.content == NULL || table->broken.code != 0 || table->is_looking) return 0;
     int rc = read_schema_version(table, &version, err);
     if (rc == 0 && version == table->schema_version) return 0;
+    table->is_looking = 1;
     if (rc == 0) rc = read_now(table, &columns, &n, &version, err);
+    table->is_looking = 0;
     if (rc == 0) {
         table->schema_version = version;
         table->is_outdated = columns != NULL && !is_as_told(table, columns, n);

@@ -11,11 +11,12 @@
 #include "sqlite/name_list.h"
 #include "store/store.h"
 
-/* One visible column: its name, and the affinity that the content table gives it ("TEXT",
- * "INTEGER", "REAL", "NUMERIC", "BLOB"; static). */
+/* One visible column: its name, the affinity that the content table gives it ("TEXT", "INTEGER",
+ * "REAL", "NUMERIC", "BLOB"; static), and how it compares texts. */
 struct semantic_column {
     char *name; /* owned */
     const char *affinity;
+    char *collation; /* owned; NULL: byte for byte */
 };
 
 /* Options, as written. NULL strings and empty lists were not given. All owned. */

@@ -121,7 +121,7 @@ static void let_go(sqlite3_stmt **statement)
 
 /* After the command 'content' this connection of the index may be one that knows an older name, and
  * ROLLBACK TO may bring an older one back: until the transaction ends X_config is asked. */
-static int follow_content(struct semantic_table *table, struct error *err)
+int content_follow(struct semantic_table *table, struct error *err)
 {
     char *name;
     if (!table->pending->content_told || table->config.content == NULL) return 0;
@@ -140,37 +140,49 @@ static int follow_content(struct semantic_table *table, struct error *err)
     table->config.content = name;
     let_go(&table->content_text);
     let_go(&table->content_by_key);
-    let_go(&table->content_exists);
+    let_go(&table->content_there);
     return 0;
+}
+
+int content_prepare(struct semantic_table *table, sqlite3_stmt **statement, char *sql,
+                    struct error *err)
+{
+    const char *content = table->config.content;
+    int found = 1, rc = 0;
+    *statement = NULL;
+    /* Asked again, as a schema can be written without CREATE. */
+    if (content != NULL)
+        rc = semantic_config_find_content(table->store.db, table->store.schema, content, &found,
+                                          err);
+    if (rc != 0 || !found) {
+        sqlite3_free(sql);
+        if (rc == 0) return no_content(table, err);
+    } else {
+        rc = statement_prepare_text(table->store.db, statement, 0, err, sql);
+        if (content == NULL) return rc;
+        if (rc != 0 && failed(table, err) == ERROR_INVALID) return ERROR_INVALID;
+    }
+    if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
+        error_context(err, "content %s cannot be read", content);
+    return rc;
 }
 
 /* "SELECT <first><columns> FROM ...", of the content as it is now. */
 static int prepare_content(struct semantic_table *table, sqlite3_stmt **statement,
                            const char *columns, enum by by, struct error *err)
 {
-    const char *first = by == BY_KNOWN_KEYS ? "k.\"%w\"" : "c.\"%w\"";
-    const char *key = by == BY_KNOWN_KEYS ? "id" : table->config.content_rowid;
-    int found = 0;
     *statement = NULL;
-    int rc = follow_content(table, err);
-    /* Asked again, as a schema can be written without CREATE. */
-    if (rc == 0)
-        rc = semantic_config_find_content(table->store.db, table->store.schema,
-                                          table->config.content, &found, err);
-    if (rc == 0 && !found) return no_content(table, err);
-    if (rc == 0) {
-        char *name = sqlite3_mprintf(first, key), *rest = format_rest(table, by);
-        rc = name == NULL || rest == NULL
-                 ? error_nomem(err)
-                 : statement_prepare(table->store.db, statement, err, "SELECT %s%s %s", name,
-                                     columns, rest);
-        sqlite3_free(name);
-        sqlite3_free(rest);
-        if (rc != 0 && failed(table, err) == ERROR_INVALID) return ERROR_INVALID;
-    }
-    if (rc != 0 && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
-        error_context(err, "content %s cannot be read", table->config.content);
-    return rc;
+    int rc = content_follow(table, err);
+    if (rc != 0) return rc;
+    const char *first = by == BY_KNOWN_KEYS ? "k.\"%w\"" : "c.\"%w\"";
+    char *name = sqlite3_mprintf(first, by == BY_KNOWN_KEYS ? "id" : table->config.content_rowid);
+    char *rest = format_rest(table, by);
+    char *sql = name == NULL || rest == NULL
+                    ? NULL
+                    : sqlite3_mprintf("SELECT %s%s %s", name, columns, rest);
+    sqlite3_free(name);
+    sqlite3_free(rest);
+    return content_prepare(table, statement, sql, err);
 }
 
 /* A statement on texts: a number or the key, and the text columns. */
@@ -345,7 +357,7 @@ static int read_row(struct semantic_table *table, sqlite3_value *key, int64_t id
 {
     sqlite3_stmt **statement = key != NULL ? &table->content_by_key : &table->content_text;
     *exists = *found = bad->code = 0;
-    int rc = follow_content(table, err);
+    int rc = content_follow(table, err);
     if (rc == 0 && *statement == NULL)
         rc = prepare_text(table, statement, key != NULL ? BY_KEY : BY_ID, err);
     if (rc != 0) return rc;
@@ -395,19 +407,6 @@ int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, i
     if (rc == 0 && *exists) rc = read_text(table, *statement, text, bad, err);
     *found = rc == 0 && *exists && (text->size > 0 || bad->code != 0);
     if (rc == 0 && !known && (*found || wanted)) rc = keys_put(&table->store, value, id, err);
-    sqlite3_reset(*statement);
-    if (rc != 0) let_go(statement);
-    return rc;
-}
-
-int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err)
-{
-    sqlite3_stmt **statement = &table->content_exists;
-    int rc = follow_content(table, err);
-    if (rc == 0 && *statement == NULL) rc = prepare_content(table, statement, "", BY_ID, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(*statement, 1, id);
-    rc = content_step(table, *statement, exists, err);
     sqlite3_reset(*statement);
     if (rc != 0) let_go(statement);
     return rc;

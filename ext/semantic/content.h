@@ -49,8 +49,14 @@ int content_find(struct semantic_table *table, sqlite3_value *key, int wanted, i
                  struct buffer *text, struct error *bad, int *exists, int *found,
                  struct error *err);
 
-/* Whether the content has that row. */
-int content_exists(struct semantic_table *table, int64_t id, int *exists, struct error *err);
+/* Makes table->config.content the name that the content has in this transaction. */
+int content_follow(struct semantic_table *table, struct error *err);
+
+/* Prepares a statement on the content, or on X_text where there is none: SQL that sqlite3_mprintf
+ * made (NULL: out of memory), which is freed. After content_follow. ERROR_INVALID says what the
+ * content lacks. */
+int content_prepare(struct semantic_table *table, sqlite3_stmt **statement, char *sql,
+                    struct error *err);
 
 /* What X_rows and X_failures remember of a text that was read: another number for another text, and
  * for the same bytes if they can be embedded now. */

@@ -8,7 +8,7 @@
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static int read_kind(sqlite3 *db, const char *schema, const char *content,
-                     struct content_schema *read, struct error *err)
+                     struct content_schema *read, int *is_view, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     int rc = statement_prepare(
@@ -22,7 +22,8 @@ static int read_kind(sqlite3 *db, const char *schema, const char *content,
         if (type == NULL) rc = error_nomem(err);
         read->is_strict = sqlite3_column_int(statement, 2);
         read->has_constraints = rc == 0 && strcmp(type, "table") == 0;
-        read->has_rowid = rc == 0 && strcmp(type, "view") != 0 && !sqlite3_column_int(statement, 1);
+        *is_view = rc == 0 && strcmp(type, "view") == 0;
+        read->has_rowid = rc == 0 && !*is_view && !sqlite3_column_int(statement, 1);
     }
     sqlite3_finalize(statement);
     return rc;
@@ -53,6 +54,60 @@ static int add_column(struct content_schema *read, sqlite3_stmt *row, struct err
     return 0;
 }
 
+/* Whether the connection has such a collation. */
+static int has_collation(sqlite3 *db, const char *name, int *has, struct error *err)
+{
+    sqlite3_stmt *statement;
+    *has = sqlite3_stricmp(name, "NOCASE") == 0 || sqlite3_stricmp(name, "RTRIM") == 0;
+    if (*has) return 0;
+    int rc = statement_prepare(db, &statement, err, "SELECT 'a' = 'b' COLLATE \"%w\"", name);
+    sqlite3_finalize(statement);
+    *has = rc == 0;
+    return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
+}
+
+/* Of a view's column SQLite tells no collation: it is seen by what is the same to it. */
+static int see_collation(sqlite3 *db, const char *schema, const char *view, const char *column,
+                         const char **collation, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    *collation = NULL;
+    int rc = statement_prepare(db, &statement, err,
+                               "WITH v(x) AS (SELECT c.\"%w\" FROM \"%w\".\"%w\" AS c LIMIT 0) "
+                               "SELECT (SELECT count(*) FROM (SELECT x FROM v UNION SELECT 'a' "
+                               "UNION SELECT 'A')) = 1 AND (SELECT count(*) FROM (SELECT x FROM v "
+                               "UNION SELECT %Q UNION SELECT %Q)) = 2, "
+                               "(SELECT count(*) FROM (SELECT x FROM v UNION SELECT 'a' UNION "
+                               "SELECT 'a ')) = 1",
+                               column, schema, view, "\xc3\xa9", "\xc3\x89");
+    if (rc == 0) rc = statement_step(db, statement, &row, err);
+    int nocase = row && sqlite3_column_int(statement, 0),
+        rtrim = row && sqlite3_column_int(statement, 1);
+    if (nocase != rtrim) *collation = nocase ? "NOCASE" : "RTRIM";
+    sqlite3_finalize(statement);
+    return rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED ? rc : 0;
+}
+
+static int read_collation(sqlite3 *db, const char *schema, const char *content, int is_view,
+                          struct content_column *column, struct error *err)
+{
+    const char *collation = NULL;
+    int has = 1, rc = 0;
+    if (is_view) rc = see_collation(db, schema, content, column->name, &collation, err);
+    else
+        sqlite3_table_column_metadata(db, schema, content, column->name, NULL, &collation, NULL,
+                                      NULL, NULL);
+    if (rc != 0 || collation == NULL || sqlite3_stricmp(collation, "BINARY") == 0) return rc;
+    column->collation = memory_copy(collation, strlen(collation));
+    if (column->collation == NULL) return error_nomem(err);
+    rc = has_collation(db, column->collation, &has, err);
+    if (has) return rc;
+    memory_free(column->collation);
+    column->collation = NULL;
+    return rc;
+}
+
 int content_schema_read(sqlite3 *db, const char *schema, const char *content,
                         struct content_schema *read, struct error *err)
 {
@@ -61,19 +116,25 @@ int content_schema_read(sqlite3 *db, const char *schema, const char *content,
     *read = (struct content_schema){0};
     int rc = semantic_config_find_content(db, schema, content, &row, err);
     if (rc != 0 || !row) return rc;
-    rc = read_kind(db, schema, content, read, err);
+    int is_view = 0;
+    rc = read_kind(db, schema, content, read, &is_view, err);
     if (rc == 0)
         rc = statement_prepare(db, &statement, err, "PRAGMA \"%w\".table_xinfo(%Q)", schema,
                                content);
     while (rc == 0 && (rc = statement_step(db, statement, &row, err)) == 0 && row)
         if (sqlite3_column_int(statement, 6) != 1) rc = add_column(read, statement, err);
     sqlite3_finalize(statement);
+    for (size_t i = 0; rc == 0 && i < read->n_columns; i++)
+        rc = read_collation(db, schema, content, is_view, &read->columns[i], err);
     return rc;
 }
 
 void content_schema_deinit(struct content_schema *read)
 {
-    for (size_t i = 0; i < read->n_columns; i++) memory_free(read->columns[i].name);
+    for (size_t i = 0; i < read->n_columns; i++) {
+        memory_free(read->columns[i].name);
+        memory_free(read->columns[i].collation);
+    }
     memory_free(read->columns);
     *read = (struct content_schema){0};
 }
@@ -86,7 +147,7 @@ const struct content_column *content_schema_find(const struct content_schema *re
     return NULL;
 }
 
-int content_schema_show(const struct content_schema *read, const char *table,
+int content_schema_show(const struct content_schema *read, const char *table, const char *key,
                         struct semantic_column **columns, size_t *n_columns, struct error *err)
 {
     *n_columns = 0;
@@ -96,10 +157,14 @@ int content_schema_show(const struct content_schema *read, const char *table,
         const struct content_column *column = &read->columns[i];
         if (semantic_column_is_ours(table, column->name)) continue;
         struct semantic_column *shown = &(*columns)[*n_columns];
-        *shown = (struct semantic_column){memory_copy(column->name, strlen(column->name)),
-                                          column->affinity};
-        if (shown->name == NULL) return error_nomem(err);
+        int is_key = key != NULL && sqlite3_stricmp(key, column->name) == 0;
+        const char *collation = is_key ? NULL : column->collation;
+        *shown = (struct semantic_column){.name = memory_copy(column->name, strlen(column->name)),
+                                          .affinity = column->affinity};
         ++*n_columns;
+        if (collation != NULL) shown->collation = memory_copy(collation, strlen(collation));
+        if (shown->name == NULL || (collation != NULL && shown->collation == NULL))
+            return error_nomem(err);
     }
     return 0;
 }

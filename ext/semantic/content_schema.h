@@ -12,6 +12,7 @@
 
 struct content_column {
     char *name;           /* owned */
+    char *collation;      /* owned; NULL: BINARY, or one that this connection does not have */
     const char *affinity; /* "TEXT", "INTEGER", "REAL", "NUMERIC" or "BLOB"; static */
     int is_declared;      /* with a type */
     int is_integer;       /* of the very type INTEGER, which a rowid needs */
@@ -38,9 +39,9 @@ void content_schema_deinit(struct content_schema *read);
 const struct content_column *content_schema_find(const struct content_schema *read,
                                                  const char *name);
 
-/* The columns to expose: all but those whose name is one of ours. The caller frees them, also after
- * an error. */
-int content_schema_show(const struct content_schema *read, const char *table,
+/* The columns to expose: all but those whose name is one of ours. The column `key` compares
+ * byte for byte; NULL: none. The caller frees them, also after an error. */
+int content_schema_show(const struct content_schema *read, const char *table, const char *key,
                         struct semantic_column **columns, size_t *n_columns, struct error *err);
 
 /* Whether the content, which is there, can be indexed by those options: ERROR_INVALID names what is

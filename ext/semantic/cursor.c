@@ -57,11 +57,11 @@ int semantic_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
     return SQLITE_OK;
 }
 
-/* Back to the state after xOpen; the content statement is kept. */
+/* Back to the state after xOpen; the statements on the content are kept. */
 static void reset(struct semantic_cursor *cursor)
 {
     retrieve_close(&cursor->retrieval);
-    request_deinit(&cursor->request);
+    request_clear(&cursor->request);
     memory_free(cursor->hits);
     cursor->hits = NULL;
     cursor->n_hits = cursor->capacity = cursor->position = 0;
@@ -78,6 +78,7 @@ int semantic_close(sqlite3_vtab_cursor *base)
 {
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     reset(cursor);
+    request_deinit(&cursor->request);
     sqlite3_finalize(cursor->content);
     name_list_deinit(&cursor->lacks);
     memory_free(cursor);
@@ -215,13 +216,15 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
-static int search(struct semantic_cursor *cursor, sqlite3_value **argv, struct error *err)
+static int search(struct semantic_cursor *cursor, const char *conditions, sqlite3_value **argv,
+                  struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     struct semantic_request *request = &cursor->request;
-    int rc = request_read(request, table, cursor->plan, argv, err);
+    int rc = request_read(request, table, cursor->plan, conditions, argv, err);
     if (rc == 0 && !request->none) {
         rc = retrieve_open(&cursor->retrieval, table, err);
+        if (rc == 0) rc = request_reach(request, cursor->retrieval.reader.snapshot->n_rows, err);
         if (rc == 0)
             rc = retrieve_search(&cursor->retrieval, &request->asked, 1, &request->limits, err);
     }
@@ -347,10 +350,9 @@ static int reads_pending(const struct semantic_table *table, int plan)
            (table->config.content != NULL || !(plan & PLAN_READS_CONTENT));
 }
 
-int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *conditions, int argc,
                     sqlite3_value **argv)
 {
-    (void)unused;
     (void)argc;
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     struct semantic_table *table = table_of(base);
@@ -363,7 +365,7 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int
         rc = error_set(&err, ERROR_INVALID, "its content %s reads the index itself",
                        table->config.content);
     if (rc == 0 && !reads_pending(table, plan)) rc = flush_pending(table, &err);
-    if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, argv, &err);
+    if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, conditions, argv, &err);
     else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);
     else if (rc == 0) rc = list(cursor, &err);
     if (rc != 0) return result_table_error(base->pVtab, table->store.name, &err);
@@ -432,26 +434,34 @@ static const char *const column_names[COLUMN_CONTENT] = {
     "query", "k", "similarity", "distance", "relevance", "rank", "embedding", "query",
 };
 
+static int no_query(const struct semantic_cursor *cursor, int column, struct error *err)
+{
+    const char *name = table_of(&cursor->base)->store.name;
+    return error_set(
+        err, ERROR_INVALID,
+        "the query did not reach the index: %s has a value only in a search, %.60s('...') or WHERE "
+        "query = '...', and SQLite cannot push query = '...' into what it computes as a whole "
+        "(LEFT "
+        "JOIN of a view, LIMIT, UNION, DISTINCT, a window without PARTITION BY query)",
+        column_names[column], name);
+}
+
 /* The columns of a search. Whoever reads one in a listing waits for a query that never came; NULL
- * would silently give no row. */
+ * would silently give no row. But a tool that lists a table names every column that there is, the
+ * one with the table's name too, of which no query reads a value. */
 static int result_search(struct semantic_cursor *cursor, sqlite3_context *context, int column,
                          struct error *err)
 {
     int rc = 0;
-    if (!(cursor->plan & PLAN_QUERY))
-        return error_set(err, ERROR_INVALID,
-                         "the query did not reach the index: %s has a value only in a search, and "
-                         "SQLite cannot push query = '...' into what it computes as a whole (LEFT "
-                         "JOIN of a view, LIMIT, UNION, DISTINCT, a window without PARTITION BY "
-                         "query)",
-                         column_names[column]);
+    if (cursor->plan & PLAN_NAMES_ALL) return 0;
+    if (!(cursor->plan & PLAN_QUERY)) return no_query(cursor, column, err);
     switch (column) {
     case COLUMN_QUERY:
     case COLUMN_TABLE:
         sqlite3_result_value(context, cursor->request.query);
         break;
     case COLUMN_K:
-        if (cursor->request.k != NULL) sqlite3_result_value(context, cursor->request.k);
+        if (cursor->request.k != 0) sqlite3_result_int64(context, (sqlite3_int64)cursor->request.k);
         break;
     case COLUMN_SIMILARITY:
         sqlite3_result_double(context, cursor->hit.row.similarity);

@@ -8,7 +8,7 @@
 
 int semantic_open(sqlite3_vtab *base, sqlite3_vtab_cursor **cursor);
 int semantic_close(sqlite3_vtab_cursor *base);
-int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *unused, int argc,
+int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *conditions, int argc,
                     sqlite3_value **argv);
 int semantic_next(sqlite3_vtab_cursor *base);
 int semantic_eof(sqlite3_vtab_cursor *base);

@@ -23,7 +23,8 @@ static void table_free(struct semantic_table *table)
     if (table == NULL) return;
     sqlite3_finalize(table->content_text);
     sqlite3_finalize(table->content_by_key);
-    sqlite3_finalize(table->content_exists);
+    sqlite3_finalize(table->content_there);
+    sqlite3_finalize(table->schema_number);
     store_deinit(&table->store);
     pending_unreference(table->pending);
     model_free(table->fitted);
@@ -77,8 +78,10 @@ static int declare(struct semantic_table *table, struct error *err)
     int rc = hidden == NULL ? error_nomem(err) : buffer_append(&sql, hidden, strlen(hidden), err);
     sqlite3_free(hidden);
     for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
+        const char *collation = table->columns[i].collation;
         char *column =
-            sqlite3_mprintf(", \"%w\" %s", table->columns[i].name, table->columns[i].affinity);
+            sqlite3_mprintf(", \"%w\" %s COLLATE \"%w\"", table->columns[i].name,
+                            table->columns[i].affinity, collation == NULL ? "BINARY" : collation);
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }

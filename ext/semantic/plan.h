@@ -6,30 +6,37 @@
 
 #include "semantic/table.h"
 
-/* idxNum: which arguments xFilter gets, in this order, and what the statement wants. */
+/* idxNum: which arguments xFilter gets, in this order, and what the statement wants. The conditions
+ * of a search, which idxStr lists, come after these. */
 enum semantic_plan_flag {
-    PLAN_QUERY = 1,            /* the query: a search. Without it: a listing */
-    PLAN_K = 2,                /* k */
-    PLAN_SIMILARITY = 4,       /* similarity >= x */
-    PLAN_SIMILARITY_ABOVE = 8, /* with PLAN_SIMILARITY: > x */
-    PLAN_ROWIDS = 16,          /* rowid IN (...), all members at once; one or more such lists */
-    PLAN_ROWID = 32,           /* rowid = x (listing) */
-    PLAN_RELEVANCE = 64,       /* the statement reads relevance */
+    PLAN_QUERY = 1,       /* the query: a search. Without it: a listing */
+    PLAN_K = 2,           /* k */
+    PLAN_K_AT_MOST = 4,   /* with PLAN_K: it is that or less */
+    PLAN_K_LESS = 8,      /* with PLAN_K: it is less */
+    PLAN_LIMIT = 16,      /* LIMIT, as a hint of how many rows will be read */
+    PLAN_OFFSET = 32,     /* with PLAN_LIMIT: and how many of them are passed over */
+    PLAN_ROWID = 64,      /* rowid = x (listing) */
+    PLAN_KEY = 128,       /* with PLAN_ROWID: by the key of a keyed index instead */
+    PLAN_RELEVANCE = 256, /* the statement reads relevance */
     PLAN_BY_RELEVANCE =
-        128, /* rows in order of relevance, else of similarity (listing: of rowid) */
-    PLAN_READS_VECTOR = 256,   /* the statement reads embedding */
-    PLAN_LIMIT = 512,          /* LIMIT, as a hint of how many rows will be read */
-    PLAN_OFFSET = 1024,        /* with PLAN_LIMIT: and how many of them are passed over */
+        512, /* rows in order of relevance, else of similarity (listing: of rowid) */
+    PLAN_READS_VECTOR = 1024,  /* the statement reads embedding */
     PLAN_READS_CONTENT = 2048, /* the statement reads content columns */
-    PLAN_KEY = 4096            /* with PLAN_ROWID: by the key of a keyed index instead */
+    PLAN_NAMES_ALL = 4096      /* the statement reads every hidden column (listing) */
 };
 
-/* How many lists rowid IN (...) there are, each an argument: from this bit of idxNum on. */
-#define PLAN_LISTS_SHIFT 16
-#define PLAN_LISTS_MASK 15
+/* A condition of a search that counts before the k are taken, one line of idxStr, and one argument.
+ */
+struct plan_condition {
+    int op;         /* SQLITE_INDEX_CONSTRAINT_... */
+    int column;     /* -1: the rowid */
+    int is_list;    /* IN (...), all members at once */
+    int is_literal; /* the other side is a literal */
+    char collation[64];
+};
 
-/* Which of them are key IN (...) of a keyed index: a bit each, from this one on. */
-#define PLAN_KEY_LISTS_SHIFT 20
+/* Reads the condition that *at points to and moves on; 0 when there is none. */
+int plan_next_condition(const char **at, struct plan_condition *condition);
 
 int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info);
 

@@ -13,17 +13,93 @@
 /* A LIMIT beyond this is no hint. */
 #define MAX_HINT 100000
 
-/* similarity >= x, as SQLite compares: NULL and what is no number let nothing pass. */
-static void read_similarity(sqlite3_value *value, int above, struct semantic_request *request)
+/* So many candidates are reranked because LIMIT reaches them; for more there is to be a k. */
+#define MAX_REACHED ((size_t)1000)
+
+/* ---- similarity, distance, rank -------------------------------------------------------------- */
+
+static int is_number(sqlite3_value *value)
 {
     int type = sqlite3_value_type(value);
-    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
+    return type == SQLITE_INTEGER || type == SQLITE_FLOAT;
+}
+
+static int is_upper(int op)
+{
+    return op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_LT;
+}
+
+/* Compared with what is no number these columns are as SQLite has it: less than text and blobs. */
+static void read_other(const struct plan_condition *condition, sqlite3_value *value,
+                       struct semantic_request *request)
+{
+    if (sqlite3_value_type(value) == SQLITE_NULL || !is_upper(condition->op)) request->none = 1;
+}
+
+/* The bounds of a number that meets the condition. */
+static void read_bounds(int op, double value, double *least, double *most)
+{
+    *least = is_upper(op) ? -INFINITY : value;
+    *most = op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT ? INFINITY : value;
+    if (op == SQLITE_INDEX_CONSTRAINT_GT) *least = nextafter(value, INFINITY);
+    if (op == SQLITE_INDEX_CONSTRAINT_LT) *most = nextafter(value, -INFINITY);
+}
+
+static void read_similarity(double least, double most, struct semantic_request *request)
+{
+    struct retrieve_limits *limits = &request->limits;
+    limits->min_similarity = fmax(limits->min_similarity, least);
+    request->ring.max_similarity = fmin(request->ring.max_similarity, most);
+}
+
+static void read_distance(double least, double most, struct semantic_request *request)
+{
+    request->ring.min_distance = fmax(request->ring.min_distance, least);
+    request->ring.max_distance = fmin(request->ring.max_distance, most);
+}
+
+/* Bounds of a rank; ranks are integers. */
+static void read_rank(double least, double most, struct semantic_request *request)
+{
+    const double far = 9e18;
+    least = ceil(least);
+    most = floor(most);
+    if (least >= far || most < 1) {
         request->none = 1;
         return;
     }
-    double least = sqlite3_value_double(value);
-    request->limits.min_similarity = above ? nextafter(least, INFINITY) : least;
+    if (least > (double)request->first_rank) request->first_rank = (int64_t)least;
+    if (most < far && (int64_t)most < request->last_rank) request->last_rank = (int64_t)most;
 }
+
+static void read_number(const struct plan_condition *condition, sqlite3_value *value,
+                        struct semantic_request *request)
+{
+    double least, most;
+    if (!is_number(value)) {
+        read_other(condition, value, request);
+        return;
+    }
+    read_bounds(condition->op, sqlite3_value_double(value), &least, &most);
+    if (condition->column == COLUMN_SIMILARITY) read_similarity(least, most, request);
+    else if (condition->column == COLUMN_DISTANCE) read_distance(least, most, request);
+    else read_rank(least, most, request);
+}
+
+/* The k rows are those from the first rank on. */
+static void apply_ranks(struct semantic_request *request)
+{
+    struct retrieve_limits *limits = &request->limits;
+    size_t skip = (size_t)request->first_rank - 1;
+    if (request->last_rank < request->first_rank) request->none = 1;
+    limits->skip = skip;
+    limits->k = limits->k > SIZE_MAX - 1 - skip ? SIZE_MAX : limits->k + skip;
+    if (limits->hint < SIZE_MAX - 1 - skip) limits->hint += skip;
+    if (request->last_rank < INT64_MAX && (uint64_t)request->last_rank < limits->k)
+        limits->k = (size_t)request->last_rank;
+}
+
+/* ---- lists of ids ---------------------------------------------------------------------------- */
 
 /* A member: a rowid, or the key of a keyed index. */
 static int read_member(struct semantic_table *table, sqlite3_value *value, int is_key, int64_t *id,
@@ -35,115 +111,215 @@ static int read_member(struct semantic_table *table, sqlite3_value *value, int i
     return 0;
 }
 
-static int add_rowid(struct semantic_request *request, size_t *capacity, int64_t id,
-                     struct error *err)
+/* Ids that grow. */
+struct ids {
+    int64_t *items; /* owned */
+    size_t n, capacity;
+};
+
+static int add_id(struct ids *ids, int64_t id, struct error *err)
 {
-    if (request->limits.n_only == *capacity) {
-        int64_t *ids = memory_realloc(request->ids, *capacity * 2, sizeof *ids);
-        if (ids == NULL) return error_nomem(err);
-        request->ids = ids;
-        *capacity *= 2;
+    if (ids->n == ids->capacity) {
+        size_t capacity = ids->capacity == 0 ? 64 : ids->capacity * 2;
+        int64_t *items = memory_realloc(ids->items, capacity, sizeof *items);
+        if (items == NULL) return error_nomem(err);
+        ids->items = items;
+        ids->capacity = capacity;
     }
-    request->ids[request->limits.n_only++] = id;
+    ids->items[ids->n++] = id;
     return 0;
 }
 
-/* Keeps of the sorted ids those that are in another sorted list too. */
-static void intersect(struct semantic_request *request, const int64_t *others, size_t n_others)
+static int add_member(struct semantic_table *table, sqlite3_value *value, int is_key,
+                      struct ids *ids, struct error *err)
 {
-    size_t n = 0, j = 0;
-    for (size_t i = 0; i < request->limits.n_only; i++) {
-        while (j < n_others && others[j] < request->ids[i]) j++;
-        if (j < n_others && others[j] == request->ids[i]) request->ids[n++] = request->ids[i];
-    }
-    request->limits.n_only = n;
+    int64_t id;
+    int found, rc = read_member(table, value, is_key, &id, &found, err);
+    return rc == 0 && found ? add_id(ids, id, err) : rc;
 }
 
-/* The members of rowid IN (...), each once, in order. */
-static int read_list(struct semantic_table *table, sqlite3_value *list, int is_keys,
-                     struct semantic_request *request, struct error *err)
+/* The members of rowid IN (...) or rowid = x, each once, in order. */
+static int read_list(struct semantic_table *table, const struct plan_condition *condition,
+                     sqlite3_value *list, struct ids *ids, struct error *err)
 {
-    size_t capacity = 64, n = 0;
+    int is_key = condition->column != -1, rc = 0;
+    size_t n = 0;
     sqlite3_value *value = NULL;
-    request->limits.n_only = 0;
-    request->ids = memory_alloc(capacity, sizeof *request->ids);
-    if (request->ids == NULL) return error_nomem(err);
-    int step = sqlite3_vtab_in_first(list, &value);
-    for (; step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value)) {
-        int64_t id;
-        int found, rc = read_member(table, value, is_keys, &id, &found, err);
-        if (rc == 0 && found) rc = add_rowid(request, &capacity, id, err);
-        if (rc != 0) return rc;
+    if (!condition->is_list) {
+        rc = add_member(table, list, is_key, ids, err);
+    } else {
+        int step = sqlite3_vtab_in_first(list, &value);
+        for (; rc == 0 && step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value))
+            rc = add_member(table, value, is_key, ids, err);
+        if (rc == 0 && step != SQLITE_DONE) rc = statement_error(table->store.db, step, err);
     }
-    if (step != SQLITE_DONE) return statement_error(table->store.db, step, err);
-    qsort(request->ids, request->limits.n_only, sizeof *request->ids, retrieve_compare_ids);
-    for (size_t i = 0; i < request->limits.n_only; i++)
-        if (n == 0 || request->ids[n - 1] != request->ids[i]) request->ids[n++] = request->ids[i];
-    request->limits.n_only = n;
-    request->limits.only = request->ids;
-    return 0;
-}
-
-/* The members that all lists have. */
-static int read_rowids(struct semantic_table *table, sqlite3_value **lists, int plan,
-                       struct semantic_request *request, struct error *err)
-{
-    int n_lists = plan >> PLAN_LISTS_SHIFT & PLAN_LISTS_MASK,
-        of_keys = plan >> PLAN_KEY_LISTS_SHIFT;
-    int rc = read_list(table, lists[0], of_keys & 1, request, err);
-    for (int i = 1; rc == 0 && i < n_lists; i++) {
-        struct semantic_request other = {0};
-        rc = read_list(table, lists[i], of_keys >> i & 1, &other, err);
-        if (rc == 0) intersect(request, other.ids, other.limits.n_only);
-        memory_free(other.ids);
-    }
+    if (ids->n > 0) qsort(ids->items, ids->n, sizeof *ids->items, retrieve_compare_ids);
+    for (size_t i = 0; i < ids->n; i++)
+        if (n == 0 || ids->items[n - 1] != ids->items[i]) ids->items[n++] = ids->items[i];
+    ids->n = n;
     return rc;
 }
 
+/* Keeps of the request's ids those that are in another sorted list too. */
+static void intersect(struct semantic_request *request, const struct ids *others)
+{
+    size_t n = 0, j = 0;
+    for (size_t i = 0; i < request->limits.n_only; i++) {
+        while (j < others->n && others->items[j] < request->ids[i]) j++;
+        if (j < others->n && others->items[j] == request->ids[i])
+            request->ids[n++] = request->ids[i];
+    }
+    request->limits.n_only = n;
+}
+
+/* A list counts with those that came before. What is neither a literal nor a parameter may be a
+ * column of a joined table: see plan.c. */
+static int read_rowids(struct semantic_table *table, const struct plan_condition *condition,
+                       sqlite3_value *value, struct semantic_request *request, struct error *err)
+{
+    struct ids ids = {0};
+    if (!condition->is_list && !condition->is_literal && !sqlite3_value_frombind(value)) return 0;
+    int rc = add_id(&ids, 0, err); /* so that an empty list is one */
+    ids.n = 0;
+    if (rc == 0) rc = read_list(table, condition, value, &ids, err);
+    if (rc == 0 && request->ids == NULL) {
+        request->ids = ids.items;
+        request->limits.n_only = ids.n;
+        request->limits.only = request->ids;
+        return 0;
+    }
+    if (rc == 0) intersect(request, &ids);
+    memory_free(ids.items);
+    return rc;
+}
+
+/* ---- the request ----------------------------------------------------------------------------- */
+
+static int is_key(const struct semantic_table *table, const struct plan_condition *condition)
+{
+    return condition->op == SQLITE_INDEX_CONSTRAINT_EQ && table->key != SIZE_MAX &&
+           condition->column == COLUMN_CONTENT + (int)table->key &&
+           sqlite3_stricmp(condition->collation, "BINARY") == 0;
+}
+
+static int read_condition(struct semantic_table *table, const struct plan_condition *condition,
+                          sqlite3_value *value, struct semantic_request *request, struct error *err)
+{
+    int op = condition->op, column = condition->column;
+    if (column == COLUMN_SIMILARITY || column == COLUMN_DISTANCE || column == COLUMN_RANK) {
+        read_number(condition, value, request);
+        return 0;
+    }
+    if (op == SQLITE_INDEX_CONSTRAINT_EQ && (column == -1 || is_key(table, condition)))
+        return read_rowids(table, condition, value, request, err);
+    request->limits.filter = &request->filter;
+    return filter_add(&request->filter, condition, value, err);
+}
+
+static int read_conditions(struct semantic_table *table, const char *conditions,
+                           sqlite3_value **argv, struct semantic_request *request,
+                           struct error *err)
+{
+    struct plan_condition condition;
+    int rc = 0;
+    for (int i = 0; rc == 0 && plan_next_condition(&conditions, &condition); i++)
+        rc = read_condition(table, &condition, argv[i], request, err);
+    return rc;
+}
+
+/* k = n, k <= n or k < n; NULL is the default where it is an argument, and no row where it is
+ * compared. */
+static int read_k(struct semantic_request *request, int plan, sqlite3_value *value,
+                  struct error *err)
+{
+    int is_bound = (plan & (PLAN_K_AT_MOST | PLAN_K_LESS)) != 0;
+    size_t k;
+    if (sqlite3_value_type(value) == SQLITE_NULL) {
+        request->none |= is_bound;
+        return 0;
+    }
+    if (is_bound && sqlite3_value_type(value) == SQLITE_FLOAT) {
+        double most = sqlite3_value_double(value);
+        k = most < 1 ? 0 : most >= 0x1p53 ? SIZE_MAX : (size_t)most;
+        if (plan & PLAN_K_LESS && (double)k >= most && k > 0) k--;
+    } else {
+        int rc = argument_count(value, "k", 1, SIZE_MAX, &k, err);
+        if (rc != 0) return rc;
+        if (plan & PLAN_K_LESS) k--;
+    }
+    if (k == 0) request->none = 1;
+    request->k = request->limits.k = k;
+    return 0;
+}
+
 /* LIMIT and OFFSET: how many rows SQLite will ask for, as far as it knows. */
-static void read_limit(sqlite3_value *limit, sqlite3_value *offset,
+static void read_limit(sqlite3_value *limit, sqlite3_value *offset, int by_relevance,
                        struct semantic_request *request)
 {
     int64_t n = sqlite3_value_int64(limit),
             skipped = offset == NULL ? 0 : sqlite3_value_int64(offset);
-    if (n >= 0 && n <= MAX_HINT && skipped <= MAX_HINT)
-        request->limits.hint = (size_t)(n + (skipped < 0 ? 0 : skipped)) + 1;
+    if (n < 0) return;
+    if (skipped < 0) skipped = 0;
+    if (by_relevance)
+        request->n_reachable = n > INT64_MAX - skipped ? SIZE_MAX : (size_t)(n + skipped);
+    else if (n <= MAX_HINT && skipped <= MAX_HINT) request->limits.hint = (size_t)(n + skipped) + 1;
 }
 
 int request_read(struct semantic_request *request, struct semantic_table *table, int plan,
-                 sqlite3_value **argv, struct error *err)
+                 const char *conditions, sqlite3_value **argv, struct error *err)
 {
     int n = 1, rc = 0;
-    *request = (struct semantic_request){
-        .query = sqlite3_value_dup(argv[0]),
-        .limits = {.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY}};
+    request_clear(request);
+    filter_begin(&request->filter, table);
+    request->query = sqlite3_value_dup(argv[0]);
+    request->limits =
+        (struct retrieve_limits){.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY};
+    request->ring = (struct index_ring){INFINITY, -INFINITY, INFINITY};
+    request->limits.ring = &request->ring;
+    request->first_rank = 1;
+    request->last_rank = INT64_MAX;
     if (request->query == NULL) return error_nomem(err);
     request->none = sqlite3_value_type(argv[0]) == SQLITE_NULL;
     if (plan & PLAN_RELEVANCE) request->limits.k = table->config.candidates;
-    if (plan & PLAN_K) {
-        request->k = sqlite3_value_dup(argv[n]);
-        rc = request->k == NULL
-                 ? error_nomem(err)
-                 : argument_count(argv[n++], "k", 1, SIZE_MAX, &request->limits.k, err);
-    }
-    if (rc == 0 && plan & PLAN_SIMILARITY)
-        read_similarity(argv[n++], (plan & PLAN_SIMILARITY_ABOVE) != 0, request);
+    if (plan & PLAN_K) rc = read_k(request, plan, argv[n++], err);
     if (rc == 0 && plan & PLAN_LIMIT) {
         sqlite3_value *limit = argv[n++];
-        read_limit(limit, plan & PLAN_OFFSET ? argv[n++] : NULL, request);
+        read_limit(limit, plan & PLAN_OFFSET ? argv[n++] : NULL, (plan & PLAN_RELEVANCE) != 0,
+                   request);
     }
-    if (rc == 0 && plan & PLAN_ROWIDS) rc = read_rowids(table, argv + n, plan, request, err);
+    if (rc == 0) rc = read_conditions(table, conditions, argv + n, request, err);
+    if (rc == 0) apply_ranks(request);
     if (rc == 0 && !request->none)
         rc = retrieve_query_read(&request->asked, table, request->query, err);
     if (request->asked.text.data == NULL && request->asked.vector.data == NULL) request->none = 1;
     return rc;
 }
 
-void request_deinit(struct semantic_request *request)
+int request_reach(struct semantic_request *request, size_t n_rows, struct error *err)
 {
+    struct retrieve_limits *limits = &request->limits;
+    size_t wanted = request->n_reachable < n_rows ? request->n_reachable : n_rows;
+    if (request->k != 0 || wanted <= limits->k - limits->skip) return 0;
+    if (wanted > MAX_REACHED)
+        return error_set(err, ERROR_INVALID,
+                         "LIMIT and OFFSET reach beyond the %zu candidates that are reranked: say "
+                         "how many are to be, k = n, or write a lower LIMIT",
+                         limits->k - limits->skip);
+    limits->k = wanted + limits->skip;
+    return 0;
+}
+
+void request_clear(struct semantic_request *request)
+{
+    struct filter filter = request->filter;
     retrieve_query_deinit(&request->asked);
     sqlite3_value_free(request->query);
-    sqlite3_value_free(request->k);
     memory_free(request->ids);
-    *request = (struct semantic_request){0};
+    *request = (struct semantic_request){.filter = filter};
+}
+
+void request_deinit(struct semantic_request *request)
+{
+    request_clear(request);
+    filter_deinit(&request->filter);
 }

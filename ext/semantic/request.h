@@ -7,17 +7,28 @@
 #include "semantic/retrieve.h"
 
 struct semantic_request {
-    sqlite3_value *query, *k;    /* as given, to read back; owned; k is NULL if it was not given */
+    sqlite3_value *query;        /* as given, to read back; owned */
+    size_t k;                    /* the k, to read back; 0: none was given */
     struct retrieve_query asked; /* the query, read; it borrows from `query` */
     struct retrieve_limits limits;
-    int64_t *ids; /* limits.only; owned */
-    int none;     /* nothing can qualify */
+    struct index_ring ring;
+    int64_t first_rank, last_rank;
+    int64_t *ids;         /* limits.only; owned */
+    struct filter filter; /* limits.filter, if there are conditions on the content */
+    size_t n_reachable; /* rows that LIMIT and OFFSET reach when relevance is read; 0: not known */
+    int none;           /* nothing can qualify */
 };
 
-/* Reads the arguments of a plan with PLAN_QUERY, in the order of its flags (plan.h). request_deinit
- * also after an error. */
+/* Reads the arguments of a plan with PLAN_QUERY, in the order of its flags, and the conditions
+ * (plan.h). A request that was read before is forgotten. request_deinit also after an error. */
 int request_read(struct semantic_request *request, struct semantic_table *table, int plan,
-                 sqlite3_value **argv, struct error *err);
+                 const char *conditions, sqlite3_value **argv, struct error *err);
+
+/* Without k as many rows are reranked as the option candidates says, or as LIMIT and OFFSET reach
+ * among n_rows of the index, if those are not too many: ERROR_INVALID, with the cure. */
+int request_reach(struct semantic_request *request, size_t n_rows, struct error *err);
+
+void request_clear(struct semantic_request *request); /* all but what asks the content again */
 void request_deinit(struct semantic_request *request);
 
 #endif

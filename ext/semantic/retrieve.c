@@ -10,6 +10,12 @@
 #include "semantic/sense.h"
 #include "store/write.h"
 
+/* Beyond one row in so many of a ranking it costs less to list those that pass. */
+#define LIST_SHARE 8
+
+/* So many that an index of the content gives are searched at once. */
+#define FEW 4096
+
 /* Bytes of the rows of a group, at most. */
 #define GROUP_BYTES ((size_t)64 << 20)
 
@@ -56,6 +62,7 @@ void retrieve_query_deinit(struct retrieve_query *query)
 static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *n,
                       struct error *err)
 {
+    size_t bytes = retrieval->state.dimensions * sizeof(float);
     int rc = 0;
     *n = 0;
     *texts = memory_alloc(retrieval->n_queries, sizeof **texts);
@@ -65,6 +72,7 @@ static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *
         (*texts)[(*n)++] = retrieval->queries[i].text;
         retrieval->blamed = i;
         rc = model_check_text(retrieval->queries[i].text, 1, err);
+        if (rc == ERROR_INVALID && (*texts)[*n - 1].size == bytes) argument_hint_blob(err);
     }
     return rc;
 }
@@ -89,7 +97,8 @@ static int is_senseless(const struct retrieval *retrieval, const struct catalog_
     return !description.is_remote;
 }
 
-static int embed_texts(struct retrieval *retrieval, struct error *err)
+/* Checks the texts, and asks for their vectors if there is anything that they could find. */
+static int embed_texts(struct retrieval *retrieval, int wanted, struct error *err)
 {
     struct semantic_table *table = retrieval->table;
     struct catalog_entry *entry;
@@ -98,6 +107,7 @@ static int embed_texts(struct retrieval *retrieval, struct error *err)
     struct catalog_refusals refusals = {0};
     size_t n;
     int rc = list_texts(retrieval, &texts, &n, err);
+    if (!wanted) n = 0;
     if (rc == 0 && n > 0) {
         struct model_texts request = {texts, n, MODEL_QUERY, &table->connection->cancel};
         retrieval->blamed = SIZE_MAX;
@@ -171,8 +181,9 @@ static int rank(struct retrieval *retrieval, const struct retrieve_query *querie
         asked[i] = (struct index_query){.vector = queries[i].vector.data,
                                         .k = k,
                                         .min_similarity = limits->min_similarity,
-                                        .only = limits->only,
-                                        .n_only = limits->n_only};
+                                        .ring = limits->ring,
+                                        .only = retrieval->only,
+                                        .n_only = retrieval->n_only};
     if (limits->exactly) {
         search.exactly = 1;
         search.near_partitions_only = 0;
@@ -183,54 +194,148 @@ static int rank(struct retrieval *retrieval, const struct retrieve_query *querie
     return rc;
 }
 
-/* Takes rows out that the content has no more; *n_gone of them. */
-static int drop_gone(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_gone,
-                     struct error *err)
+/* ---- those that pass ------------------------------------------------------------------------- */
+
+static struct filter *filter_of(struct retrieval *retrieval)
 {
+    if (retrieval->limits.filter != NULL) return retrieval->limits.filter;
+    if (retrieval->exists.table == NULL) filter_begin(&retrieval->exists, retrieval->table);
+    return &retrieval->exists;
+}
+
+static int has_conditions(const struct retrieval *retrieval)
+{
+    return retrieval->limits.filter != NULL && retrieval->limits.filter->n_conditions > 0;
+}
+
+/* Whether rows that were found may have to be left out. */
+static int is_filtered(const struct retrieval *retrieval)
+{
+    return retrieval->listed == NULL &&
+           (retrieval->table->config.content != NULL || has_conditions(retrieval));
+}
+
+/* The next group of a ranking, best first: those that pass, *n of *n_asked. */
+static int next_group(struct retrieval *retrieval, struct top_k *ranked, struct top_k_hit *passed,
+                      size_t *n, size_t *n_asked, struct error *err)
+{
+    int64_t ids[FILTER_GROUP];
+    struct top_k_hit hits[FILTER_GROUP];
+    unsigned char pass[FILTER_GROUP];
+    *n = *n_asked = 0;
+    while (*n_asked < FILTER_GROUP && top_k_pop(ranked, &hits[*n_asked])) {
+        ids[*n_asked] = hits[*n_asked].id;
+        ++*n_asked;
+    }
+    if (*n_asked == 0) return 0;
+    int rc = filter_pass(filter_of(retrieval), ids, *n_asked, pass, err);
+    for (size_t i = 0; rc == 0 && i < *n_asked; i++)
+        if (pass[i]) passed[(*n)++] = hits[i];
+    return rc;
+}
+
+/* Leaves of a ranking the k best that pass; *n_asked were looked at for that. */
+static int sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_asked,
+                struct error *err)
+{
+    struct top_k_hit passed[FILTER_GROUP];
     struct top_k there;
+    size_t n, asked = 1;
     int rc = 0;
-    *n_gone = 0;
+    *n_asked = 0;
     top_k_init(&there, k);
-    for (size_t i = 0; rc == 0 && i < ranked->n; i++) {
-        int exists;
-        rc = content_exists(retrieval->table, ranked->hits[i].id, &exists, err);
-        if (rc == 0 && exists)
-            rc = top_k_offer(&there, ranked->hits[i].id, ranked->hits[i].score, err);
-        else ++*n_gone;
-        if (rc == 0 && i % 1024 == 1023)
-            rc = cancel_check(&retrieval->table->connection->cancel, err);
+    while (rc == 0 && there.n < k && asked > 0) {
+        rc = next_group(retrieval, ranked, passed, &n, &asked, err);
+        for (size_t i = 0; rc == 0 && i < n; i++)
+            rc = top_k_offer(&there, passed[i].id, passed[i].score, err);
+        *n_asked += asked;
+        if (rc == 0) rc = cancel_check(&retrieval->table->connection->cancel, err);
     }
     top_k_deinit(ranked);
     *ranked = there;
     return rc;
 }
 
-/* Makes the k best rows that were found for a query those that the content has: looks for more
- * while it lacks some, each time for so many that the rounds are few. */
-static int keep_there(struct retrieval *retrieval, const struct retrieve_query *query, size_t k,
-                      struct top_k *ranked, struct error *err)
+/* From now on only the rows that the filter lists are looked at, of those that were, if they are
+ * not more than `most`. */
+static int list_passing(struct retrieval *retrieval, size_t most, struct error *err)
 {
-    size_t n_gone = 0, asked = k;
+    int64_t *ids;
+    size_t n, n_kept = 0, j = 0;
+    int rc = filter_list(filter_of(retrieval), most, &ids, &n, err);
+    if (rc != 0 || ids == NULL) return rc;
+    for (size_t i = 0; retrieval->only != NULL && i < n; i++) {
+        while (j < retrieval->n_only && retrieval->only[j] < ids[i]) j++;
+        if (j < retrieval->n_only && retrieval->only[j] == ids[i]) ids[n_kept++] = ids[i];
+    }
+    retrieval->n_only = retrieval->only == NULL ? n : n_kept;
+    retrieval->only = retrieval->listed = ids;
+    return 0;
+}
+
+/* How many to ask for at first. Of vectors a longer ranking costs next to nothing, and is enough
+ * where one row in a hundred passes. By codes each candidate is compared. */
+static size_t first_asked(const struct retrieval *retrieval, size_t k)
+{
+    const struct semantic_table *table = retrieval->table;
+    int is_cheap = table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store);
+    size_t factor = is_cheap ? 128 : 4, n_rows = retrieval->reader.snapshot->n_rows;
+    if (k > n_rows / factor) return n_rows + 1;
+    return k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP);
+}
+
+/* How many to ask for when k of n_asked did not pass, but n_passed; 0: the rows that pass are to be
+ * listed instead. That costs a scan of the content where it has no index for it. */
+static int next_asked(struct retrieval *retrieval, size_t k, size_t n_asked, size_t n_passed,
+                      size_t *asked, struct error *err)
+{
+    int served = 0;
+    size_t n_rows = retrieval->reader.snapshot->n_rows;
+    double wanted = 1.5 * (double)(k + 1) * (double)n_asked / (double)(n_passed + 1);
+    *asked = k + 2 * (n_asked - n_passed);
+    if (!has_conditions(retrieval)) return 0;
+    int rc = filter_is_served(filter_of(retrieval), &served, err);
+    *asked = served || wanted > (double)(n_rows / LIST_SHARE) ? 0 : (size_t)wanted + FILTER_GROUP;
+    return rc;
+}
+
+/* The k best rows that pass, of a ranking of as many as were asked for. */
+static int keep_passing(struct retrieval *retrieval, const struct retrieve_query *query, size_t k,
+                        size_t asked, struct top_k *ranked, struct error *err)
+{
+    size_t n_asked;
     for (;;) {
         int is_all = ranked->n < asked;
-        int rc = drop_gone(retrieval, ranked, k, &n_gone, err);
+        int rc = sift(retrieval, ranked, k, &n_asked, err);
         if (rc != 0 || is_all || ranked->n == k) return rc;
-        asked = k + 2 * n_gone;
+        rc = next_asked(retrieval, k, n_asked, ranked->n, &asked, err);
+        int lists = asked == 0;
+        if (rc == 0 && lists) rc = list_passing(retrieval, SIZE_MAX, err);
+        if (rc != 0) return rc;
+        if (lists) asked = k;
         top_k_deinit(ranked);
         top_k_init(ranked, asked);
-        if ((rc = rank(retrieval, query, 1, asked, ranked, err)) != 0) return rc;
+        rc = rank(retrieval, query, 1, asked, ranked, err);
+        if (rc != 0 || lists) return rc;
     }
 }
 
 /* The k best rows of each of n queries. Of all that there are it is left to take() which of them
- * the content has: few may be read. */
-static int rank_there(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
-                      size_t k, struct top_k *ranked, struct error *err)
+ * pass: few may be read. */
+static int rank_passing(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
+                        size_t k, struct top_k *ranked, struct error *err)
 {
-    int rc = rank(retrieval, queries, n, k, ranked, err);
-    if (retrieval->table->config.content == NULL || k == SIZE_MAX) return rc;
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = keep_there(retrieval, &queries[i], k, &ranked[i], err);
+    int served = 0, rc = 0;
+    if (retrieval->listed == NULL && has_conditions(retrieval)) {
+        rc = filter_is_served(filter_of(retrieval), &served, err);
+        if (rc == 0 && served) rc = list_passing(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, err);
+    }
+    int sifts = is_filtered(retrieval) && k != SIZE_MAX;
+    size_t asked = sifts && has_conditions(retrieval) ? first_asked(retrieval, k) : k;
+    for (size_t i = 0; i < n; i++) top_k_init(&ranked[i], asked);
+    if (rc == 0) rc = rank(retrieval, queries, n, asked, ranked, err);
+    for (size_t i = 0; rc == 0 && sifts && i < n; i++)
+        rc = keep_passing(retrieval, &queries[i], k, asked, &ranked[i], err);
     return rc;
 }
 
@@ -244,6 +349,7 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
     if (model == NULL || model->methods->has_sense == NULL) return 0;
     retrieval->limits =
         (struct retrieve_limits){.k = SENSE_ROWS, .hint = SIZE_MAX, .min_similarity = -INFINITY};
+    retrieval->only = NULL;
     for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
         struct retrieve_query *query = &retrieval->queries[i];
         struct top_k nearest;
@@ -258,6 +364,7 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
         top_k_deinit(&nearest);
     }
     retrieval->limits = limits;
+    retrieval->only = limits.only;
     return rc;
 }
 
@@ -286,13 +393,12 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     size_t most = group_limit(retrieval, k);
     drop_group(retrieval);
     retrieval->group = retrieval->query;
-    for (; n < most && n < left && queries[n].vector.data != NULL; n++)
-        top_k_init(&retrieval->ranked[n], k);
+    while (n < most && n < left && queries[n].vector.data != NULL) n++;
     retrieval->n_group = n;
-    int rc = rank_there(retrieval, queries, n, k, retrieval->ranked, err);
+    int rc = rank_passing(retrieval, queries, n, k, retrieval->ranked, err);
     for (size_t i = 0; i < n; i++) {
         retrieval->has_more[i] = k < limits->k && retrieval->ranked[i].n == k;
-        retrieval->unchecked[i] = k == SIZE_MAX;
+        retrieval->unchecked[i] = k == SIZE_MAX && is_filtered(retrieval);
     }
     return rc;
 }
@@ -333,7 +439,8 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     top_k_init(&rest, SIZE_MAX);
     int rc = renew_snapshot(retrieval, err);
     if (rc == 0)
-        rc = rank_there(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
+        rc =
+            rank_passing(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
     while (rc == 0 && top_k_pop(&all, &hit))
         if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, retrieve_compare_ids) ==
             NULL)
@@ -344,17 +451,26 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     return rc;
 }
 
-/* The best row of a ranking that is there. */
+/* The best row of a ranking that passes. */
 static int pop(struct retrieval *retrieval, size_t i, struct top_k_hit *hit, int *found,
                struct error *err)
 {
-    int rc = 0, exists = 1;
-    do {
-        *found = top_k_pop(&retrieval->ranked[i], hit);
-        if (*found && retrieval->unchecked[i] && retrieval->table->config.content != NULL)
-            rc = content_exists(retrieval->table, hit->id, &exists, err);
-    } while (rc == 0 && *found && !exists);
-    return rc;
+    struct top_k *ranked = &retrieval->ranked[i];
+    size_t n_asked = 1;
+    int rc = 0;
+    *found = 0;
+    if (!retrieval->unchecked[i]) {
+        *found = top_k_pop(ranked, hit);
+        return 0;
+    }
+    while (rc == 0 && retrieval->next == retrieval->n_passed && n_asked > 0) {
+        retrieval->next = retrieval->n_passed = 0;
+        rc = next_group(retrieval, ranked, retrieval->passed, &retrieval->n_passed, &n_asked, err);
+    }
+    if (rc != 0 || retrieval->next == retrieval->n_passed) return rc;
+    *hit = retrieval->passed[retrieval->next++];
+    *found = 1;
+    return 0;
 }
 
 /* The next row of the current query, whose group was searched for. */
@@ -367,8 +483,8 @@ static int take(struct retrieval *retrieval, struct top_k_hit *hit, int *found, 
     if (rc == 0) rc = pop(retrieval, i, hit, found, err);
     if (rc != 0 || *found || !retrieval->has_more[i]) return rc;
     retrieval->has_more[i] = 0;
-    retrieval->unchecked[i] = retrieval->limits.k == SIZE_MAX;
     rc = find_rest(retrieval, ranked, err);
+    retrieval->unchecked[i] = retrieval->limits.k == SIZE_MAX && is_filtered(retrieval);
     return rc == 0 ? pop(retrieval, i, hit, found, err) : rc;
 }
 
@@ -402,8 +518,11 @@ static void end_search(struct retrieval *retrieval)
 {
     drop_group(retrieval);
     memory_free(retrieval->given);
+    memory_free(retrieval->listed);
     memory_free(retrieval->embeddings.vectors);
     retrieval->given = NULL;
+    retrieval->listed = NULL;
+    retrieval->n_passed = retrieval->next = 0;
     retrieval->embeddings = (struct model_embeddings){0};
     retrieval->embedder = NULL;
     retrieval->query = retrieval->group = 0;
@@ -415,6 +534,7 @@ void retrieve_close(struct retrieval *retrieval)
 {
     if (retrieval->table == NULL) return;
     end_search(retrieval);
+    filter_deinit(&retrieval->exists);
     reader_close(&retrieval->reader);
     sqlite3_finalize(retrieval->pin);
     *retrieval = (struct retrieval){0};
@@ -427,13 +547,16 @@ int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries,
     retrieval->queries = queries;
     retrieval->n_queries = n_queries;
     retrieval->limits = *limits;
+    retrieval->only = limits->only;
+    retrieval->n_only = limits->n_only;
     retrieval->blamed = SIZE_MAX;
     /* The vectors given first: what is embedded may have to be paid for. */
     int rc = check_queries(retrieval, err);
-    if (rc == 0) rc = embed_texts(retrieval, err);
-    if (rc == 0) rc = check_queries(retrieval, err);
-    if (rc == 0 && retrieval->state.dimensions > 0) rc = drop_senseless(retrieval, err);
-    if (rc != 0 || retrieval->state.dimensions == 0) retrieval->n_queries = 0; /* no rows */
+    int is_empty = retrieval->reader.snapshot->n_rows == 0;
+    if (rc == 0) rc = embed_texts(retrieval, !is_empty, err);
+    if (rc == 0 && !is_empty) rc = check_queries(retrieval, err);
+    if (rc == 0 && !is_empty) rc = drop_senseless(retrieval, err);
+    if (rc != 0 || is_empty) retrieval->n_queries = 0; /* no rows */
     return rc;
 }
 
@@ -459,10 +582,16 @@ int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *fo
         if (retrieval->queries[retrieval->query].vector.data != NULL) {
             if (!is_searched) rc = search_group(retrieval, err);
             if (rc == 0) rc = take(retrieval, &hit, found, err);
-            if (rc != 0 || *found) break;
+            if (rc != 0) break;
+            if (*found && (size_t)retrieval->rank < retrieval->limits.skip) {
+                retrieval->rank++;
+                continue;
+            }
+            if (*found) break;
         }
         retrieval->query++;
         retrieval->rank = 0;
+        retrieval->n_passed = retrieval->next = 0;
         memory_free(retrieval->given);
         retrieval->given = NULL;
     }

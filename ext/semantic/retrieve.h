@@ -6,6 +6,10 @@
  * the k rows of the highest scores (index/metric.h), of equal ones the lower id first. Rows that
  * the content has no more, as nobody told the index, do not count.
  *
+ * Conditions on the content are asked of rows in the order of their nearness, a group at a time,
+ * until there are k. Where few meet them, the rows that do are listed by the content instead, and
+ * only these are searched.
+ *
  * Texts are embedded in one call. Queries go through the index in groups, each when a row of it is
  * asked for. Rows come one by one, out of heaps: nobody sorts a million for LIMIT 5. And where a
  * hint says how many rows of a query are likely to be read, only those are looked for; the others
@@ -14,6 +18,7 @@
 #ifndef SEMANTIC_RETRIEVE_H
 #define SEMANTIC_RETRIEVE_H
 
+#include "semantic/filter.h"
 #include "semantic/registry.h"
 #include "sqlite/argument.h"
 #include "store/reader.h"
@@ -36,11 +41,14 @@ void retrieve_query_deinit(struct retrieve_query *query);
 
 /* What counts, for each query. */
 struct retrieve_limits {
-    size_t k;              /* rows; SIZE_MAX: all */
-    size_t hint;           /* rows that are likely to be read; SIZE_MAX: not known */
-    double min_similarity; /* -INFINITY: none */
-    const int64_t *only;   /* [n_only] ids to look at, ascending, each once; NULL: all; borrowed */
+    size_t k;                      /* rows; SIZE_MAX: all */
+    size_t hint;                   /* rows that are likely to be read; SIZE_MAX: not known */
+    double min_similarity;         /* -INFINITY: none */
+    const struct index_ring *ring; /* NULL: none; borrowed */
+    size_t skip;                   /* so many rows are passed over, and are some of the k */
+    const int64_t *only; /* [n_only] ids to look at, ascending, each once; NULL: all; borrowed */
     size_t n_only;
+    struct filter *filter; /* the rows that count; NULL: those that the content has; borrowed */
     int exactly; /* look at all rows' vectors, as if there were neither codes nor partitions */
 };
 
@@ -74,10 +82,17 @@ struct retrieval {
     size_t group, n_group;               /* the queries that were searched for */
     struct top_k ranked[RETRIEVE_GROUP]; /* [n_group] their rows that were not taken out yet */
     char has_more[RETRIEVE_GROUP];  /* [n_group] `ranked` was begun with as many as the hint says */
-    char unchecked[RETRIEVE_GROUP]; /* [n_group] of its rows the content may have some no more */
+    char unchecked[RETRIEVE_GROUP]; /* [n_group] of its rows some may not pass the filter */
     size_t query;                   /* the current one */
     int64_t rank;                   /* of its latest row */
     int64_t *given; /* [hint] if it has more: the ids that `ranked` was begun with; owned */
+
+    struct filter exists; /* what stands in for limits.filter */
+    const int64_t *only;  /* [n_only] the ids that are looked at; NULL: all */
+    size_t n_only;
+    int64_t *listed; /* `only`, when the filter listed them: then all pass; owned */
+    struct top_k_hit passed[FILTER_GROUP]; /* [n_passed] of an unchecked ranking, from `next` on */
+    size_t n_passed, next;
 
     size_t n_scanned, n_rescored; /* rows looked at so far, see index/query.h */
 };

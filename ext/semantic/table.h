@@ -7,6 +7,7 @@
  *   content_schema  what the schema says of the content: columns, the key
  *   content_keys    keys that are no integers, while the content is read
  *   plan         xBestIndex                     request        the arguments of a search
+ *   filter       conditions on the content
  *   cursor       xFilter ... xColumn            sync           bringing the index in step
  *   update       xUpdate, transactions          sync_function  semantic_sync
  *   pending      rows that wait                 estimate       semantic_estimate
@@ -112,8 +113,10 @@ struct semantic_table {
     int64_t fitted_id;
     sqlite3_stmt *content_text;       /* see content_text(); NULL: not prepared */
     sqlite3_stmt *content_by_key;     /* see content_find(); the same */
-    sqlite3_stmt *content_exists;     /* see content_exists(); the same */
+    sqlite3_stmt *content_there;      /* see filter.c: which ids the content has; the same */
+    sqlite3_stmt *schema_number;      /* see columns_look(); the same */
     int64_t schema_version;           /* when the content's columns were last looked at */
+    int is_looking;                   /* they are being looked at */
     int is_outdated;                  /* they are no longer what SQLite was told */
     int reading_content;              /* a statement on the content is being stepped */
     struct semantic_pending *pending; /* one reference of it */

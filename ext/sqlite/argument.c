@@ -8,6 +8,25 @@
 #include "text/utf8.h"
 #include "vector/codec.h"
 
+static int is_json_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static int begins_array(struct span json)
+{
+    size_t i = 0;
+    while (i < json.size && is_json_space(json.data[i])) i++;
+    return i < json.size && json.data[i] == '[';
+}
+
+int argument_hint_blob(struct error *err)
+{
+    if (err == NULL) return ERROR_INVALID;
+    struct error told = *err;
+    return error_set(err, told.code, "%s (is it the bytes of a vector? bind a BLOB)", told.text);
+}
+
 int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct error *err)
 {
     *vector = (struct argument_vector){0};
@@ -18,7 +37,7 @@ int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct
         struct span json = {text, (size_t)sqlite3_value_bytes(value)};
         int rc = vector_parse_json(json, &vector->owned, &vector->dimensions, err);
         vector->data = vector->owned;
-        return rc;
+        return rc == ERROR_INVALID && !begins_array(json) ? argument_hint_blob(err) : rc;
     }
     if (type != SQLITE_BLOB) {
         const char *name = type == SQLITE_NULL      ? "NULL"
@@ -44,11 +63,6 @@ void argument_vector_deinit(struct argument_vector *vector)
 {
     memory_free(vector->owned);
     vector->owned = NULL;
-}
-
-static int is_json_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 int argument_is_json_array(sqlite3_value *value)

@@ -20,6 +20,9 @@ struct argument_vector {
 /* ERROR_INVALID for what sql/README.md, "Vectors", refuses (NULL too: the caller decides about NULL
  * first). */
 int argument_vector(sqlite3_value *value, struct argument_vector *vector, struct error *err);
+/* Adds to an error about a text what it may be instead; returns its code. */
+int argument_hint_blob(struct error *err);
+
 void argument_vector_deinit(struct argument_vector *vector);
 
 /* True for TEXT that is in brackets, white space aside, and begins like a JSON array: `[REC]` is

@@ -100,8 +100,12 @@ class Search(Base):
         best = self.one("SELECT rowid FROM ix('bats', 1)")
         for id, *_ in FILMS:
             found = self.one("SELECT count(*) FROM ix('bats', 1) AS s JOIN films f ON f.id = "
-                             "s.rowid WHERE f.id = ?", id)
+                             "s.rowid WHERE +f.id = ?", id)
             self.assertEqual(found, int(id == best))
+            for order in ("ix AS s CROSS JOIN films AS f", "films AS f CROSS JOIN ix AS s"):
+                found = self.one(f"SELECT count(*) FROM {order} WHERE f.id = s.rowid AND +f.id = ? "
+                                 "AND s.query = 'bats' AND s.k = 1", id)
+                self.assertEqual(found, int(id == best), order)
 
     def test_relevance_is_computed_when_read_and_once(self):
         self.rows("SELECT title, similarity FROM ix('bats')")
@@ -198,10 +202,11 @@ class Search(Base):
         self.assertIsNone(rows[2][1])
 
     def test_bad_k(self):
-        for k in (0, -1, "abc", None, 1.5, b"x"):
+        for k in (0, -1, "abc", 1.5, b"x"):
             self.fails("ix: k must be an integer of 1 or more, not",
                        "SELECT rowid FROM ix('bats', ?)", k)
         self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats', ?)", 2**40)), 5)
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('bats', ?)", None)), 5)
         self.assertEqual(len(self.rows("SELECT relevance FROM ix('bats', ?)", 2**40)), 5)
 
     def test_bad_queries(self):
@@ -435,7 +440,7 @@ class Create(Base):
 
     def test_columns_of_our_names_are_hidden(self):
         self.db.execute("CREATE TABLE odd(id INTEGER PRIMARY KEY, rank TEXT, \"odd, name\" TEXT, "
-                        "ix TEXT, year INTEGER)")
+                        "embedding TEXT, year INTEGER)")
         self.db.execute("INSERT INTO odd VALUES (1, 'first place', 'medal winner', 'z', 1999)")
         self.db.execute(
             "CREATE VIRTUAL TABLE ix USING semantic_index(content='odd', text='rank, \"odd, "

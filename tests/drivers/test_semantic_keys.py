@@ -74,7 +74,7 @@ class Search(Keyed):
         self.assertEqual(self.rows(sql, '["k1", "none"]'), [("k1",)])
         self.assertEqual(self.rows(sql, "[]"), [])
         self.assertEqual(self.rows(sql + " AND rowid IN (1, 3)", '["k1", "k2"]'), [("k2",)])
-        self.assertEqual(self.rows("SELECT uuid FROM ix('ships', 1) WHERE uuid = 'k1'"), [])
+        self.assertEqual(self.rows("SELECT uuid FROM ix('ships', 1) WHERE uuid = 'k1'"), [("k1",)])
 
     def test_joins(self):
         self.assertEqual(self.rows("SELECT d.title FROM ix('ships', 1) AS s JOIN docs AS d ON "

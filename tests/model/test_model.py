@@ -1,11 +1,12 @@
-"""test_model.py: some seeds of the random models, always the same: random_model.py and
-content_model.py run more."""
+"""test_model.py: some seeds of the random models, always the same: random_model.py,
+content_model.py and filter_model.py run more."""
 import os
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import content_model  # noqa: E402
+import filter_model  # noqa: E402
 from connections import Plain, with_apsw  # noqa: E402
 from random_model import difference  # noqa: E402
 from support import SANITIZED  # noqa: E402
@@ -14,12 +15,12 @@ SEEDS, N_STEPS = range(1, 16 if SANITIZED else 61), 200
 
 
 class Model(unittest.TestCase):
-    difference = staticmethod(difference)
+    difference, seeds, n_steps = staticmethod(difference), SEEDS, N_STEPS
 
     def agree(self, opener):
-        for seed in SEEDS:
+        for seed in self.seeds:
             with self.subTest(seed=seed):
-                self.assertIsNone(self.difference(seed, N_STEPS, opener))
+                self.assertIsNone(self.difference(seed, self.n_steps, opener))
 
     def test_with_the_sqlite_of_python(self):
         self.agree(Plain)
@@ -34,6 +35,10 @@ class Model(unittest.TestCase):
 
 class Content(Model):
     difference = staticmethod(content_model.difference)
+
+
+class Filters(Model):
+    difference, seeds, n_steps = staticmethod(filter_model.difference), SEEDS[::4], 40
 
 
 if __name__ == "__main__":

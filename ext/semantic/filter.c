@@ -1,0 +1,411 @@
+#include "semantic/filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "semantic/content.h"
+#include "sqlite/statement.h"
+
+/* What conditions may be as SQL; SQLite's own limit is lower. */
+#define MOST_SQL ((size_t)64 << 20)
+
+/* Ids taken between two looks at the cancel token. */
+#define IDS_PER_POLL 4096
+
+void filter_begin(struct filter *filter, struct semantic_table *table)
+{
+    for (size_t i = 0; i < filter->n_values; i++) sqlite3_value_free(filter->values[i]);
+    filter->n_values = 0;
+    filter->n_conditions = 0;
+    filter->is_served = -1;
+    if (filter->table == NULL) buffer_init(&filter->where, MOST_SQL);
+    else buffer_clear(&filter->where);
+    filter->table = table;
+}
+
+void filter_deinit(struct filter *filter)
+{
+    if (filter->table == NULL) return;
+    filter_begin(filter, filter->table);
+    buffer_deinit(&filter->where);
+    memory_free(filter->values);
+    memory_free(filter->prepared);
+    sqlite3_finalize(filter->group);
+    *filter = (struct filter){0};
+}
+
+/* ---- conditions as SQL ----------------------------------------------------------------------- */
+
+/* Appends SQL that sqlite3_mprintf made; NULL: out of memory. */
+static int append(struct filter *filter, char *sql, struct error *err)
+{
+    int rc = sql == NULL ? error_nomem(err) : buffer_append(&filter->where, sql, strlen(sql), err);
+    sqlite3_free(sql);
+    return rc;
+}
+
+/* Takes a value over; *number is its parameter's. */
+static int add_value(struct filter *filter, sqlite3_value *value, int *number, struct error *err)
+{
+    if (filter->n_values == filter->n_capacity) {
+        size_t capacity = filter->n_capacity == 0 ? 8 : filter->n_capacity * 2;
+        sqlite3_value **values = memory_realloc(filter->values, capacity, sizeof(sqlite3_value *));
+        if (values == NULL) return error_nomem(err);
+        filter->values = values;
+        filter->n_capacity = capacity;
+    }
+    sqlite3_value *copy = sqlite3_value_dup(value);
+    if (copy == NULL) return error_nomem(err);
+    filter->values[filter->n_values++] = copy;
+    *number = FILTER_GROUP + (int)filter->n_values;
+    return 0;
+}
+
+static const char *operator_of(int op)
+{
+    switch (op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+        return "=";
+    case SQLITE_INDEX_CONSTRAINT_GT:
+        return ">";
+    case SQLITE_INDEX_CONSTRAINT_LE:
+        return "<=";
+    case SQLITE_INDEX_CONSTRAINT_LT:
+        return "<";
+    case SQLITE_INDEX_CONSTRAINT_GE:
+        return ">=";
+    case SQLITE_INDEX_CONSTRAINT_LIKE:
+        return "LIKE";
+    case SQLITE_INDEX_CONSTRAINT_GLOB:
+        return "GLOB";
+    case SQLITE_INDEX_CONSTRAINT_REGEXP:
+        return "REGEXP";
+    case SQLITE_INDEX_CONSTRAINT_NE:
+        return "<>";
+    case SQLITE_INDEX_CONSTRAINT_ISNOT:
+        return "IS NOT";
+    default:
+        return "IS";
+    }
+}
+
+/* The column as the statements have it: the content is c, X_keys k. */
+static char *format_column(const struct filter *filter, int column)
+{
+    const struct semantic_table *table = filter->table;
+    if (column >= 0)
+        return sqlite3_mprintf("c.\"%w\"", table->columns[column - COLUMN_CONTENT].name);
+    if (table->config.content == NULL) return sqlite3_mprintf("c.id");
+    if (table->store.keeps_keys) return sqlite3_mprintf("k.id");
+    return sqlite3_mprintf("c.\"%w\"", table->config.content_rowid);
+}
+
+/* SQLite compares a column of text, or of no type, as it is with a value, but by numbers with a
+ * column of numbers. Here both are a number; what is neither a literal nor a parameter may be such
+ * a column: then either way will do. */
+static int may_be_numeric(const struct filter *filter, const struct plan_condition *condition,
+                          sqlite3_value *value)
+{
+    int type = sqlite3_value_type(value);
+    if (condition->column < COLUMN_CONTENT || condition->is_literal) return 0;
+    if ((type != SQLITE_INTEGER && type != SQLITE_FLOAT) || sqlite3_value_frombind(value)) return 0;
+    const char *affinity = filter->table->columns[condition->column - COLUMN_CONTENT].affinity;
+    return strcmp(affinity, "TEXT") == 0 || (strcmp(affinity, "BLOB") == 0 && !condition->is_list);
+}
+
+/* Of <> and IS NOT SQLite does not tell the collation: it is the column's, as a rule. */
+static char *format_collation(const struct plan_condition *condition)
+{
+    switch (condition->op) {
+    case SQLITE_INDEX_CONSTRAINT_EQ:
+    case SQLITE_INDEX_CONSTRAINT_GT:
+    case SQLITE_INDEX_CONSTRAINT_LE:
+    case SQLITE_INDEX_CONSTRAINT_LT:
+    case SQLITE_INDEX_CONSTRAINT_GE:
+    case SQLITE_INDEX_CONSTRAINT_IS:
+        return sqlite3_mprintf(" COLLATE \"%w\"", condition->collation);
+    default:
+        return sqlite3_mprintf("");
+    }
+}
+
+static int add_comparison(struct filter *filter, const struct plan_condition *condition,
+                          const char *column, const char *collation, sqlite3_value *value,
+                          struct error *err)
+{
+    const char *operator= operator_of(condition->op);
+    int number, rc = add_value(filter, value, &number, err);
+    if (rc != 0) return rc;
+    if (!may_be_numeric(filter, condition, value))
+        return append(
+            filter, sqlite3_mprintf(" AND %s %s ?%d%s", column, operator, number, collation), err);
+    return append(filter,
+                  sqlite3_mprintf(" AND (%s %s ?%d%s OR %s %s CAST(?%d AS NUMERIC)%s)",
+                                  column, operator, number, collation, column, operator, number,
+                                  collation),
+                  err);
+}
+
+/* Members of a list: their parameters. What is a number still though the column is of text came out
+ * of a column of numbers, which SQLite compares with as numbers. */
+static int add_member(struct filter *filter, const struct plan_condition *condition,
+                      const char *column, sqlite3_value *value, int *n_listed, struct buffer *rest,
+                      struct error *err)
+{
+    int number, most = sqlite3_limit(filter->table->store.db, SQLITE_LIMIT_VARIABLE_NUMBER, -1);
+    if (filter->n_values + FILTER_GROUP >= (size_t)most)
+        return error_set(err, ERROR_INVALID,
+                         "a list of more than %d values is too long for a condition on a column: "
+                         "rowid IN (SELECT ...) may be of any length",
+                         most - FILTER_GROUP);
+    int rc = add_value(filter, value, &number, err);
+    if (rc != 0) return rc;
+    rc = append(filter, sqlite3_mprintf("%s?%d", *n_listed == 0 ? "" : ", ", number), err);
+    ++*n_listed;
+    if (rc != 0 || !may_be_numeric(filter, condition, value)) return rc;
+    char *sql = sqlite3_mprintf(" OR %s = CAST(?%d AS NUMERIC)", column, number);
+    rc = sql == NULL ? error_nomem(err) : buffer_append(rest, sql, strlen(sql), err);
+    sqlite3_free(sql);
+    return rc;
+}
+
+static int add_list(struct filter *filter, const struct plan_condition *condition,
+                    const char *column, const char *collation, sqlite3_value *list,
+                    struct error *err)
+{
+    sqlite3_value *value = NULL;
+    struct buffer rest;
+    int n = 0;
+    buffer_init(&rest, MOST_SQL);
+    int rc = append(filter, sqlite3_mprintf(" AND (%s%s IN (", column, collation), err);
+    int step = rc == 0 ? sqlite3_vtab_in_first(list, &value) : SQLITE_DONE;
+    for (; rc == 0 && step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value))
+        rc = add_member(filter, condition, column, value, &n, &rest, err);
+    if (rc == 0 && step != SQLITE_DONE) rc = statement_error(filter->table->store.db, step, err);
+    if (rc == 0) rc = buffer_append(&filter->where, ")", 1, err);
+    if (rc == 0) rc = buffer_append(&filter->where, rest.data, rest.size, err);
+    if (rc == 0) rc = buffer_append(&filter->where, ")", 1, err);
+    buffer_deinit(&rest);
+    return rc;
+}
+
+int filter_add(struct filter *filter, const struct plan_condition *condition, sqlite3_value *value,
+               struct error *err)
+{
+    char *column = format_column(filter, condition->column);
+    char *collation = format_collation(condition);
+    int rc = column == NULL || collation == NULL ? error_nomem(err) : 0;
+    filter->n_conditions++;
+    if (rc != 0) goto done;
+    if (condition->op == SQLITE_INDEX_CONSTRAINT_ISNULL)
+        rc = append(filter, sqlite3_mprintf(" AND %s IS NULL", column), err);
+    else if (condition->op == SQLITE_INDEX_CONSTRAINT_ISNOTNULL)
+        rc = append(filter, sqlite3_mprintf(" AND %s IS NOT NULL", column), err);
+    else if (condition->is_list) rc = add_list(filter, condition, column, collation, value, err);
+    else rc = add_comparison(filter, condition, column, collation, value, err);
+done:
+    sqlite3_free(column);
+    sqlite3_free(collation);
+    return rc;
+}
+
+/* ---- statements ------------------------------------------------------------------------------ */
+
+/* The parameters that are ids, "?1, ?2, ...". */
+static char *format_group(void)
+{
+    sqlite3_str *list = sqlite3_str_new(NULL);
+    for (int i = 1; i <= FILTER_GROUP; i++) sqlite3_str_appendf(list, i == 1 ? "?1" : ", ?%d", i);
+    return sqlite3_str_finish(list);
+}
+
+/* The conditions are the last of a WHERE. To be asked for, ids are looked up; to be listed, rows of
+ * the content come first. */
+static char *format_ids(const struct filter *filter, const char *group, const char *where)
+{
+    const struct semantic_table *table = filter->table;
+    const char *schema = table->store.schema, *index = table->store.name;
+    const char *content = table->config.content, *key = table->config.content_rowid;
+    if (content == NULL)
+        return sqlite3_mprintf("SELECT c.id FROM \"%w\".\"%w_text\" AS c WHERE %s%s%s%s", schema,
+                               index, group == NULL ? "1" : "c.id IN (", group == NULL ? "" : group,
+                               group == NULL ? "" : ")", where);
+    if (!table->store.keeps_keys && group == NULL)
+        return sqlite3_mprintf("SELECT c.\"%w\" FROM \"%w\".\"%w\" AS c WHERE 1%s", key, schema,
+                               content, where);
+    if (!table->store.keeps_keys)
+        return sqlite3_mprintf("SELECT c.\"%w\" FROM \"%w\".\"%w\" AS c WHERE c.\"%w\" IN (%s)%s",
+                               key, schema, content, key, group, where);
+    if (group == NULL)
+        return sqlite3_mprintf("SELECT k.id FROM \"%w\".\"%w\" AS c CROSS JOIN \"%w\".\"%w_keys\" "
+                               "AS k ON k.key = +c.\"%w\" WHERE 1%s",
+                               schema, content, schema, index, key, where);
+    return sqlite3_mprintf("SELECT k.id FROM \"%w\".\"%w_keys\" AS k CROSS JOIN \"%w\".\"%w\" AS c "
+                           "ON c.\"%w\" = k.key AND c.\"%w\" = k.key COLLATE BINARY "
+                           "WHERE k.id IN (%s)%s",
+                           schema, index, schema, content, key, key, group, where);
+}
+
+static int finish_where(struct filter *filter, struct error *err)
+{
+    struct buffer *where = &filter->where;
+    if (where->size > 0 && where->data[where->size - 1] == '\0') return 0;
+    return buffer_append(where, "", 1, err);
+}
+
+static int bind_values(const struct filter *filter, sqlite3_stmt *statement, struct error *err)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < filter->n_values; i++)
+        rc = sqlite3_bind_value(statement, FILTER_GROUP + 1 + (int)i, filter->values[i]);
+    return rc == SQLITE_OK ? 0 : statement_error(filter->table->store.db, rc, err);
+}
+
+/* Prepares "<before>SELECT id ... WHERE <conditions>" of a group, or of all. */
+static int prepare(struct filter *filter, const char *before, int of_group,
+                   sqlite3_stmt **statement, struct error *err)
+{
+    *statement = NULL;
+    int rc = finish_where(filter, err);
+    char *group = of_group && rc == 0 ? format_group() : NULL;
+    if (rc == 0 && of_group && group == NULL) rc = error_nomem(err);
+    if (rc == 0) {
+        char *sql = format_ids(filter, group, filter->where.data);
+        if (sql != NULL && *before != '\0') {
+            char *longer = sqlite3_mprintf("%s%s", before, sql);
+            sqlite3_free(sql);
+            sql = longer;
+        }
+        rc = content_prepare(filter->table, statement, sql, err);
+    }
+    sqlite3_free(group);
+    if (rc == 0) rc = bind_values(filter, *statement, err);
+    return rc;
+}
+
+/* Where the statement of a group is kept: of none but the content's own rows for all searches of
+ * the table. */
+static sqlite3_stmt **kept_statement(struct filter *filter)
+{
+    return filter->n_conditions == 0 ? &filter->table->content_there : &filter->group;
+}
+
+static void let_go(sqlite3_stmt **statement)
+{
+    sqlite3_finalize(*statement);
+    *statement = NULL;
+}
+
+/* The statement of a group, with the values of now. */
+static int open_group(struct filter *filter, sqlite3_stmt ***statement, struct error *err)
+{
+    int rc = content_follow(filter->table, err);
+    if (rc == 0) rc = finish_where(filter, err);
+    if (rc != 0) return rc;
+    *statement = kept_statement(filter);
+    if (filter->n_conditions == 0)
+        return **statement != NULL ? 0 : prepare(filter, "", 1, *statement, err);
+    if (filter->group != NULL && strcmp(filter->prepared, filter->where.data) == 0)
+        return bind_values(filter, filter->group, err);
+    let_go(&filter->group);
+    memory_free(filter->prepared);
+    filter->prepared = memory_copy(filter->where.data, filter->where.size - 1);
+    return filter->prepared == NULL ? error_nomem(err)
+                                    : prepare(filter, "", 1, &filter->group, err);
+}
+
+static void mark(const int64_t *ids, size_t n, int64_t id, unsigned char *pass)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] == id) pass[i] = 1;
+}
+
+int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned char *pass,
+                struct error *err)
+{
+    sqlite3_stmt **statement = NULL;
+    int row = 0, rc = open_group(filter, &statement, err);
+    memset(pass, 0, n);
+    for (int i = 0; rc == 0 && i < FILTER_GROUP; i++) {
+        if ((size_t)i < n) sqlite3_bind_int64(*statement, i + 1, ids[i]);
+        else sqlite3_bind_null(*statement, i + 1);
+    }
+    while (rc == 0 && (rc = content_step(filter->table, *statement, &row, err)) == 0 && row)
+        mark(ids, n, sqlite3_column_int64(*statement, 0), pass);
+    if (statement == NULL || *statement == NULL) return rc;
+    sqlite3_reset(*statement);
+    if (rc != 0) let_go(statement);
+    return rc;
+}
+
+int filter_is_served(struct filter *filter, int *served, struct error *err)
+{
+    sqlite3_stmt *plan;
+    int row = 0, searches = 0, scans = 0;
+    *served = filter->is_served;
+    if (*served >= 0) return 0;
+    int rc = prepare(filter, "EXPLAIN QUERY PLAN ", 0, &plan, err);
+    while (rc == 0 && (rc = content_step(filter->table, plan, &row, err)) == 0 && row) {
+        const char *detail = (const char *)sqlite3_column_text(plan, 3);
+        searches += detail != NULL && strncmp(detail, "SEARCH", 6) == 0;
+        scans += detail != NULL && strncmp(detail, "SCAN", 4) == 0;
+    }
+    sqlite3_finalize(plan);
+    *served = filter->is_served = rc == 0 && searches > 0 && scans == 0;
+    return rc;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Sorts the ids and keeps each once. */
+static size_t sort_ids(int64_t *ids, size_t n)
+{
+    size_t n_kept = 0;
+    if (n > 0) qsort(ids, n, sizeof *ids, compare_ids);
+    for (size_t i = 0; i < n; i++)
+        if (n_kept == 0 || ids[n_kept - 1] != ids[i]) ids[n_kept++] = ids[i];
+    return n_kept;
+}
+
+static int add_id(int64_t **ids, size_t n, size_t *capacity, int64_t id, struct error *err)
+{
+    if (n == *capacity) {
+        size_t larger = *capacity == 0 ? 256 : *capacity * 2;
+        int64_t *grown = memory_realloc(*ids, larger, sizeof *grown);
+        if (grown == NULL) return error_nomem(err);
+        *ids = grown;
+        *capacity = larger;
+    }
+    (*ids)[n] = id;
+    return 0;
+}
+
+int filter_list(struct filter *filter, size_t most, int64_t **ids, size_t *n, struct error *err)
+{
+    sqlite3_stmt *statement;
+    size_t capacity = 0;
+    int row = 0;
+    *n = 0;
+    *ids = NULL;
+    int rc = prepare(filter, "", 0, &statement, err);
+    while (rc == 0 && *n <= most && (rc = content_step(filter->table, statement, &row, err)) == 0 &&
+           row) {
+        rc = add_id(ids, *n, &capacity, sqlite3_column_int64(statement, 0), err);
+        if (rc == 0 && ++*n % IDS_PER_POLL == 0)
+            rc = cancel_check(&filter->table->connection->cancel, err);
+    }
+    sqlite3_finalize(statement);
+    int is_whole = *n <= most;
+    if (rc == 0 && *ids == NULL && (*ids = memory_alloc(1, sizeof **ids)) == NULL)
+        rc = error_nomem(err);
+    *n = sort_ids(*ids, *n);
+    if (rc == 0 && is_whole) return 0;
+    memory_free(*ids);
+    *ids = NULL;
+    return rc;
+}

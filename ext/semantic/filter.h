@@ -1,0 +1,50 @@
+/*
+ * filter.h: conditions of a search on the content: which rows it may find.
+ *
+ * They are SQL over the content table, with the values bound, so that they mean what they mean
+ * there and its indexes serve them. Either a group of ids is asked for, those that a ranking begins
+ * with, or all that meet the conditions are listed. Without conditions a row passes that the
+ * content has.
+ */
+#ifndef SEMANTIC_FILTER_H
+#define SEMANTIC_FILTER_H
+
+#include "base/buffer.h"
+#include "semantic/plan.h"
+#include "semantic/table.h"
+
+/* How many ids are asked for at once. */
+#define FILTER_GROUP 32
+
+struct filter {
+    struct semantic_table *table;
+    struct buffer where;    /* " AND ...", terminated once it is complete */
+    sqlite3_value **values; /* [n_values] its parameters; owned */
+    size_t n_values, n_capacity;
+    int n_conditions;
+    char *prepared;      /* `where` as the statement has it; owned */
+    sqlite3_stmt *group; /* of a group of ids; NULL: not prepared */
+    int is_served;       /* see filter_is_served; -1: not known yet */
+};
+
+/* Forgets the conditions, but not how to ask for the like again: of a zeroed filter, too. */
+void filter_begin(struct filter *filter, struct semantic_table *table);
+void filter_deinit(struct filter *filter);
+
+/* Adds a condition on a content column or the rowid; the value is copied. ERROR_INVALID for a list
+ * that is too long. */
+int filter_add(struct filter *filter, const struct plan_condition *condition, sqlite3_value *value,
+               struct error *err);
+
+/* pass[i] = 1 for those of n ids, at most FILTER_GROUP, that meet the conditions. */
+int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned char *pass,
+                struct error *err);
+
+/* Whether an index of the content finds the rows that meet the conditions. */
+int filter_is_served(struct filter *filter, int *served, struct error *err);
+
+/* All ids that meet them, ascending, each once; the caller frees. *ids = NULL: they are more than
+ * `most`. */
+int filter_list(struct filter *filter, size_t most, int64_t **ids, size_t *n, struct error *err);
+
+#endif

@@ -1,0 +1,281 @@
+"""test_where.py: conditions of a search apply before the k are taken; rings, pages, numbers;
+columns as in their table. What they give beside brute force is model/filter_model.py's to say."""
+import os
+import sqlite3
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import Base, connect, model_calls  # noqa: E402
+
+N_ROWS = 300
+
+
+class Where(Base):
+    """Row i of 300 has the vector [i]: the nearest of [0] come in the order of their ids."""
+
+    def setUp(self):
+        super().setUp()
+        self.db.execute("PRAGMA synchronous = OFF")
+        self.db.execute("BEGIN")
+        self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, section TEXT, "
+                        "price REAL, \"a \"\"b\"\" ?\" TEXT)")
+        self.db.executemany("INSERT INTO docs VALUES (?, ?, ?, ?, 'x' || ?)", [
+            (i, f"report {i}", "rare" if i % 100 == 0 else "usual", i / 2, i % 7)
+            for i in range(1, N_ROWS + 1)])
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
+                        "text = 'body', dimensions = 1, metric = 'l2', candidates = 5)")
+        self.db.execute("INSERT INTO ix(rowid, embedding) SELECT id, vector(json_array(id)) "
+                        "FROM docs")
+        self.db.execute("COMMIT")
+
+    def nearest(self, where, *bindings, tail=""):
+        return [row[0] for row in self.rows(
+            f"SELECT rowid FROM ix WHERE query = '[0]' AND {where} {tail}", *bindings)]
+
+
+class Filters(Where):
+    def test_with_an_index_and_without(self):
+        for _ in range(2):
+            self.assertEqual(self.nearest("k = 2 AND section = ?", "rare"), [100, 200])
+            self.assertEqual(self.nearest("k = 5 AND section = 'rare'"), [100, 200, 300])
+            self.assertEqual(self.nearest("section = 'rare'"), [100, 200, 300])
+            self.assertEqual(self.nearest("k = 1 AND section = 'none'"), [])
+            self.assertEqual(self.nearest("section = 'rare'", tail="LIMIT 1 OFFSET 1"), [200])
+            self.db.execute("CREATE INDEX IF NOT EXISTS by_section ON docs(section)")
+
+    def test_names_that_must_be_quoted(self):
+        self.assertEqual(self.nearest("k = 2 AND \"a \"\"b\"\" ?\" = ?", "x0"), [7, 14])
+
+    def test_changes_of_this_transaction_count(self):
+        self.db.execute("BEGIN")
+        self.db.execute("UPDATE docs SET section = 'rare' WHERE id = 3")
+        self.db.execute("DELETE FROM docs WHERE id = 100")
+        self.assertEqual(self.nearest("k = 2 AND section = 'rare'"), [3, 200])
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.nearest("k = 2 AND section = 'rare'"), [100, 200])
+
+    def test_rows_that_are_gone_take_no_place(self):
+        self.db.execute("DELETE FROM docs WHERE id BETWEEN 2 AND 150")
+        self.assertEqual(self.nearest("k = 3"), [1, 151, 152])
+        self.assertEqual(self.nearest("k = 2 AND section = 'rare'"), [200, 300])
+
+    def test_own_texts(self):
+        self.db.execute("CREATE VIRTUAL TABLE notes USING semantic_index(dimensions = 1, metric = "
+                        "'l2')")
+        self.db.execute("INSERT INTO notes(rowid, text, embedding) SELECT id, 'note ' || id, "
+                        "vector(json_array(id)) FROM docs WHERE id < 60")
+        for where, want in (("text LIKE '%9'", [9, 19]), ("text IN ('note 5', 'note 50')", [5, 50]),
+                            ("rowid > 57", [58, 59]), ("rowid IN (7)", [7]), ("rowid = ?", [7])):
+            self.assertEqual([row[0] for row in self.rows(
+                f"SELECT rowid FROM notes('[0]', 2) WHERE {where}",
+                *([7] if "?" in where else []))], want)
+
+    def test_joined_tables_filter_after(self):
+        self.db.execute("CREATE TABLE chosen(id INTEGER PRIMARY KEY, section TEXT)")
+        self.db.execute("INSERT INTO chosen SELECT id, section FROM docs WHERE id > 2")
+        for order in ("ix AS i JOIN chosen AS c", "chosen AS c JOIN ix AS i",
+                      "ix AS i CROSS JOIN chosen AS c", "chosen AS c CROSS JOIN ix AS i"):
+            self.assertEqual(self.rows(f"SELECT i.rowid FROM {order} ON c.id = i.rowid WHERE "
+                                       "i.query = '[0]' AND i.k = 4 ORDER BY 1"), [(3,), (4,)],
+                             order)
+        for order in ("ix AS i JOIN chosen AS c", "chosen AS c JOIN ix AS i"):
+            self.assertEqual(self.rows(f"SELECT count(*) FROM {order} ON c.section = i.section "
+                                       "WHERE i.query = '[0]' AND i.k = 4 AND c.id = 100"), [(0,)])
+
+    def test_a_query_for_each_row(self):
+        rows = self.rows("WITH q(v, s) AS (VALUES ('[0]', 'rare'), ('[299]', 'usual')) SELECT q.s, "
+                         "i.rowid FROM q LEFT JOIN ix AS i ON i.query = q.v AND i.k = 1 AND "
+                         "i.section = q.s")
+        self.assertEqual(rows, [("rare", 100), ("usual", 299)])
+
+    def test_branches_of_or_take_k_together(self):
+        self.assertEqual(self.nearest("k = 1 AND ((rowid = 5 AND price > 1) OR "
+                                      "(rowid = 4 AND price > 1))"), [])
+        self.assertEqual(self.nearest("k = 1 AND (rowid = 5 OR rowid = 4)"), [4])
+        self.assertEqual(self.nearest("k = 3 AND (section = 'rare' OR section = 'none')"),
+                         [100, 200, 300])
+
+    def test_a_long_list(self):
+        ids = ", ".join(str(i / 2) for i in range(250, 3000))
+        self.assertEqual(self.nearest(f"k = 2 AND price IN ({ids})"), [250, 251])
+
+    def test_a_list_that_is_too_long(self):
+        if not hasattr(self.db, "setlimit"):
+            self.skipTest("this Python sets no limits")
+        self.db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 100)
+        self.fails(r"rowid IN \(SELECT", "SELECT rowid FROM ix('[0]', 2) WHERE price IN (SELECT id "
+                   "FROM docs)")
+
+    def test_too_many_conditions(self):
+        self.fails("32 conditions", "SELECT rowid FROM ix('[0]', 2) WHERE " +
+                   " AND ".join(f"price != {i}" for i in range(40)))
+
+    def test_a_column_that_is_gone(self):
+        statement = "SELECT rowid FROM ix('[0]', 2) WHERE section = 'rare'"
+        other = "price > 100"
+        self.db.execute("ALTER TABLE docs DROP COLUMN section")
+        self.fails("no such column", statement)
+        self.assertEqual(self.nearest(f"k = 1 AND {other}"), [201])
+
+    def test_read_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a.db")
+            self.db.execute("VACUUM INTO ?", (path,))
+            db = connect(f"file:{path}?mode=ro", uri=True)
+            self.assertEqual(db.execute("SELECT rowid FROM ix('[0]', 2) WHERE section = 'rare'"
+                                        ).fetchall(), [(100,), (200,)])
+            db.close()
+
+    def test_interrupt(self):
+        calls = []
+        self.db.execute("CREATE TABLE many AS SELECT a.id * 1000 + b.id AS id FROM docs a, docs b")
+        self.db.execute("CREATE VIEW slow AS SELECT id, body, (SELECT count(*) FROM many WHERE id "
+                        "> docs.id) AS n FROM docs")
+        self.db.execute("CREATE VIRTUAL TABLE iv USING semantic_index(content = 'slow', text = "
+                        "'body', content_rowid = 'id', dimensions = 1, metric = 'l2')")
+        self.db.execute("INSERT INTO iv(rowid, embedding) SELECT id, vector(json_array(id)) FROM "
+                        "docs")
+        self.db.set_progress_handler(lambda: calls.append(1) or len(calls) > 3, 1000)
+        self.fails("interrupted", "SELECT rowid FROM iv('[0]', 2) WHERE n < 0")
+        self.db.set_progress_handler(None, 0)
+        self.assertEqual(self.rows("SELECT rowid FROM iv('[0]', 1) WHERE id > 7"), [(8,)])
+
+
+class Rings(Where):
+    def test_bounds_of_similarity_and_distance(self):
+        self.assertEqual(self.nearest("k = 2 AND distance > 100"), [101, 102])
+        self.assertEqual(self.nearest("k = 2 AND distance BETWEEN 99.5 AND 100.5"), [100])
+        self.assertEqual(self.nearest("distance = 7"), [7])
+        self.assertEqual(self.nearest("k = 2 AND similarity < 0.1"), [10, 11])
+        self.assertEqual(self.nearest("similarity >= 0.25"), [1, 2, 3])
+        self.assertEqual(self.nearest("k = 2 AND distance > 250 AND section = 'rare'"), [300])
+        self.assertEqual(self.nearest("k = 2 AND distance < 'text'"), [1, 2])
+        self.assertEqual(self.nearest("k = 2 AND distance > 'text'"), [])
+        self.assertEqual(self.nearest("k = 2 AND distance < NULL"), [])
+
+    def test_rank(self):
+        self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]', 2) WHERE rank > 20"),
+                         [(21, 21), (22, 22)])
+        self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]') WHERE rank BETWEEN 299 AND "
+                                   "400"), [(299, 299), (300, 300)])
+        self.assertEqual(self.nearest("rank = 7.0"), [7])
+        self.assertEqual(self.nearest("rank < 1"), [])
+        self.assertEqual(self.nearest("rank > 2.5 AND rank < 4.5"), [3, 4])
+        self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]', 2) WHERE rank >= 2 AND "
+                                   "section = 'rare'"), [(200, 2), (300, 3)])
+
+    def test_k_as_a_bound(self):
+        for k in ("k <= 2", "k < 3", "k < 2.5", "k <= 2.5", "k BETWEEN 1 AND 2", "2 >= k",
+                  "k = 2 AND k <= 5"):
+            self.assertEqual(self.nearest(k), [1, 2], k)
+        self.assertEqual(self.nearest("k = 2 AND k = 3"), [])
+        self.assertEqual(self.nearest("k <= 0.5"), [])
+        self.fails("k = n or k <= n", "SELECT rowid FROM ix WHERE query = '[0]' AND k >= 2")
+
+    def test_pages_beyond_the_candidates(self):
+        self.db.execute("DROP TABLE ix")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
+                        "text = 'body', candidates = 5)")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        sql = "SELECT rowid FROM ix('report') ORDER BY relevance DESC"
+        self.assertEqual(len(self.rows(sql)), 5)
+        self.assertEqual(len(self.rows(sql + " LIMIT 10 OFFSET 20")), 10)
+        self.assertEqual(len(self.rows(sql + " LIMIT 1000000")), 300)
+        self.assertEqual(len(self.rows("SELECT rowid FROM ix('report', 3) ORDER BY relevance DESC "
+                                       "LIMIT 10")), 3)
+        self.assertEqual([row[0] for row in self.rows(
+            "SELECT rank FROM ix('report') WHERE rank > 7 AND section = 'usual' ORDER BY rank, "
+            "relevance")], [8, 9, 10, 11, 12])
+
+    def test_pages_beyond_what_may_be_reranked(self):
+        self.db.execute("CREATE VIRTUAL TABLE big USING semantic_index()")
+        self.db.execute("INSERT INTO big(text) SELECT 'note' FROM docs, (SELECT 1 FROM docs LIMIT "
+                        "4)")
+        self.fails("k = n", "SELECT relevance FROM big('note') LIMIT 1100")
+        self.assertEqual(len(self.rows("SELECT relevance FROM big('note', 1100) LIMIT 1100")), 1100)
+
+
+class Columns(Base):
+    def index(self, content, **options):
+        more = "".join(f", {name} = '{value}'" for name, value in options.items())
+        self.db.execute(f"CREATE VIRTUAL TABLE ix USING semantic_index(content = '{content}', "
+                        f"text = 'body'{more})")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+
+    def test_collations_of_a_view(self):
+        self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, name TEXT COLLATE "
+                        "NOCASE, cut TEXT COLLATE RTRIM, plain TEXT)")
+        self.db.execute("INSERT INTO docs VALUES (1, 'a cat', 'Bob', 'x ', 'P')")
+        self.db.execute("CREATE VIEW v AS SELECT id, body, name, cut, plain FROM docs")
+        self.index("v", content_rowid="id")
+        for where, n in (("name = 'bOB'", 1), ("cut = 'x'", 1), ("plain = 'p'", 0)):
+            for source in ("ix", "ix('cat')", "v"):
+                self.assertEqual(self.one(f"SELECT count(*) FROM {source} WHERE {where}"), n)
+
+    def test_a_collation_of_the_application(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "a.db")
+            db = connect(path)
+            db.create_collation("turned", lambda a, b: (a[::-1] > b[::-1]) - (a[::-1] < b[::-1]))
+            db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body, name TEXT COLLATE turned)")
+            db.execute("INSERT INTO docs VALUES (1, 'a cat', 'ab'), (2, 'a dog', 'ba')")
+            db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = "
+                       "'body')")
+            db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+            self.assertEqual(db.execute("SELECT rowid FROM ix('cat', 1) WHERE name < 'ab'"
+                                        ).fetchall(), [(2,)])
+            db.close()
+            db = connect(path)  # where nobody has it
+            self.assertEqual(db.execute("SELECT name FROM ix('cat', 1)").fetchall(), [("ab",)])
+            db.close()
+
+    def test_an_index_called_like_a_column(self):
+        self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, Author TEXT)")
+        for name in ("body", "author", "ID"):
+            self.fails(f"an index cannot be called {name}: docs has a column of that name",
+                       f"CREATE VIRTUAL TABLE {name} USING semantic_index(content = 'docs', text = "
+                       "'body')")
+        self.index("docs")
+        self.fails("cannot be called author", "ALTER TABLE ix RENAME TO author")
+
+    def test_a_listing_of_all_columns(self):
+        self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT)")
+        self.db.execute("INSERT INTO docs VALUES (1, 'a bat'), (2, 'a cat')")
+        self.index("docs")
+        names = [row[1] for row in self.rows("PRAGMA table_xinfo(ix)")]
+        every = ", ".join(f'"{name}"' for name in names)
+        for tail, n in (("ORDER BY rowid LIMIT 101", 2), ("WHERE rowid = 2", 1)):
+            rows = self.rows(f"SELECT {every} FROM ix {tail}")
+            self.assertEqual(len(rows), n)
+            found = dict(zip(names, rows[-1]))
+            self.assertEqual({found[name] for name in names[:6]}, {None})
+            self.assertEqual((found["ix"], found["id"], found["body"]), (None, 2, "a cat"))
+        hidden = "query, k, similarity, distance, relevance, rank, embedding"
+        self.db.execute(f"CREATE VIEW v AS SELECT {hidden}, body FROM ix LIMIT 10")
+        self.fails("the query did not reach", "SELECT body FROM v WHERE query = 'cat'")
+
+
+class Numbers(Base):
+    def test_a_vector_that_is_bound_as_text(self):
+        self.db.execute("CREATE VIRTUAL TABLE v USING semantic_index(dimensions = 2)")
+        self.db.execute("INSERT INTO v(rowid, embedding) VALUES (1, '[1, 2]')")
+        text = "CAST(x'0000803f00000040' AS TEXT)"
+        for sql in (f"SELECT vector({text})", f"SELECT rowid FROM v({text})",
+                    f"INSERT INTO v(rowid, embedding) VALUES (2, {text})"):
+            self.fails("bind a BLOB", sql)
+
+    def test_settings(self):
+        self.assertEqual(self.one("SELECT rerank_config('threads', 2.0)"), 2)
+        self.fails("not '2.5'", "SELECT rerank_config('threads', 2.5)")
+
+    def test_an_empty_index_asks_no_model(self):
+        self.db.execute("CREATE VIRTUAL TABLE notes USING semantic_index()")
+        self.assertEqual(self.rows("SELECT rowid FROM notes('a cat')"), [])
+        self.assertEqual(model_calls(self.db, "embed"), 0)
+        self.fails("dimensions|multiple of 4", "SELECT rowid FROM notes(x'010203')")
+
+
+if __name__ == "__main__":
+    unittest.main()
