@@ -53,7 +53,7 @@ struct sample {
 
 struct samples {
     struct sample *samples;         /* [n] */
-    struct retrieve_query *queries; /* [n] */
+    struct semantic_query *queries; /* [n] */
     float *vectors;                 /* [n, dimensions] */
     size_t n;
 };

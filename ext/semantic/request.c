@@ -290,7 +290,7 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     if (rc == 0) rc = read_conditions(table, conditions, argv + n, request, err);
     if (rc == 0) apply_ranks(request);
     if (rc == 0 && !request->none)
-        rc = retrieve_query_read(&request->asked, table, request->query, err);
+        rc = semantic_query_read(&request->asked, table, request->query, err);
     if (request->asked.text.data == NULL && request->asked.vector.data == NULL) request->none = 1;
     return rc;
 }
@@ -312,7 +312,7 @@ int request_reach(struct semantic_request *request, size_t n_rows, struct error 
 void request_clear(struct semantic_request *request)
 {
     struct filter filter = request->filter;
-    retrieve_query_deinit(&request->asked);
+    semantic_query_deinit(&request->asked);
     sqlite3_value_free(request->query);
     memory_free(request->ids);
     *request = (struct semantic_request){.filter = filter};

@@ -9,7 +9,7 @@
 struct semantic_request {
     sqlite3_value *query;        /* as given, to read back; owned */
     size_t k;                    /* the k, to read back; 0: none was given */
-    struct retrieve_query asked; /* the query, read; it borrows from `query` */
+    struct semantic_query asked; /* the query, read; it borrows from `query` */
     struct retrieve_limits limits;
     struct index_ring ring;
     int64_t first_rank, last_rank;

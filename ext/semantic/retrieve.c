@@ -21,48 +21,10 @@
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-/* Whether a text is a vector of the index. */
-static int read_vector(struct retrieve_query *query, struct semantic_table *table,
-                       sqlite3_value *value, int *is_vector, struct error *err)
-{
-    struct store_state state;
-    struct error bad;
-    *is_vector = 0;
-    if (!argument_is_json_array(value)) return 0;
-    int rc = argument_vector(value, &query->vector, &bad);
-    if (rc == ERROR_NOMEM) return error_nomem(err);
-    if (rc != 0) return 0;
-    rc = store_read_state(&table->store, &state, err);
-    *is_vector = rc == 0 && query->vector.dimensions == state.dimensions;
-    if (*is_vector) return 0;
-    argument_vector_deinit(&query->vector);
-    query->vector = (struct argument_vector){0};
-    return rc;
-}
-
-int retrieve_query_read(struct retrieve_query *query, struct semantic_table *table,
-                        sqlite3_value *value, struct error *err)
-{
-    int is_vector;
-    *query = (struct retrieve_query){0};
-    if (sqlite3_value_type(value) == SQLITE_BLOB)
-        return argument_vector(value, &query->vector, err);
-    int rc = read_vector(query, table, value, &is_vector, err);
-    return rc != 0 || is_vector ? rc : argument_query(value, &query->text, &query->owned, err);
-}
-
-void retrieve_query_deinit(struct retrieve_query *query)
-{
-    argument_vector_deinit(&query->vector);
-    memory_free(query->owned);
-    *query = (struct retrieve_query){0};
-}
-
 /* The texts, checked: [*n] of them in *texts, which the caller frees. */
 static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *n,
                       struct error *err)
 {
-    size_t bytes = retrieval->state.dimensions * sizeof(float);
     int rc = 0;
     *n = 0;
     *texts = memory_alloc(retrieval->n_queries, sizeof **texts);
@@ -72,7 +34,6 @@ static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *
         (*texts)[(*n)++] = retrieval->queries[i].text;
         retrieval->blamed = i;
         rc = model_check_text(retrieval->queries[i].text, 1, err);
-        if (rc == ERROR_INVALID && (*texts)[*n - 1].size == bytes) argument_hint_blob(err);
     }
     return rc;
 }
@@ -135,7 +96,7 @@ static int embed_texts(struct retrieval *retrieval, int wanted, struct error *er
     return rc;
 }
 
-static int check_query(const struct retrieval *retrieval, const struct retrieve_query *query,
+static int check_query(const struct retrieval *retrieval, const struct semantic_query *query,
                        struct error *err)
 {
     const struct argument_vector *vector = &query->vector;
@@ -171,7 +132,7 @@ static int check_queries(struct retrieval *retrieval, struct error *err)
  * for the same queries, whose texts stand beside their vectors, within the same limits. What the
  * sources found is to be merged here too, so that `ranked` has rows by the score that they end up
  * with; make_row says what a row's similarity is. */
-static int rank(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
+static int rank(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
                 size_t k, struct top_k *ranked, struct error *err)
 {
     const struct retrieve_limits *limits = &retrieval->limits;
@@ -300,7 +261,7 @@ static int next_asked(struct retrieval *retrieval, size_t k, size_t n_asked, siz
 }
 
 /* The k best rows that pass, of a ranking of as many as were asked for. */
-static int keep_passing(struct retrieval *retrieval, const struct retrieve_query *query, size_t k,
+static int keep_passing(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
                         size_t asked, struct top_k *ranked, struct error *err)
 {
     size_t n_asked;
@@ -322,7 +283,7 @@ static int keep_passing(struct retrieval *retrieval, const struct retrieve_query
 
 /* The k best rows of each of n queries. Of all that there are it is left to take() which of them
  * pass: few may be read. */
-static int rank_passing(struct retrieval *retrieval, const struct retrieve_query *queries, size_t n,
+static int rank_passing(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
                         size_t k, struct top_k *ranked, struct error *err)
 {
     int served = 0, rc = 0;
@@ -351,7 +312,7 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
         (struct retrieve_limits){.k = SENSE_ROWS, .hint = SIZE_MAX, .min_similarity = -INFINITY};
     retrieval->only = NULL;
     for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
-        struct retrieve_query *query = &retrieval->queries[i];
+        struct semantic_query *query = &retrieval->queries[i];
         struct top_k nearest;
         int has;
         if (query->text.data == NULL || query->vector.data == NULL) continue;
@@ -387,7 +348,7 @@ static size_t group_limit(const struct retrieval *retrieval, size_t k)
 static int search_group(struct retrieval *retrieval, struct error *err)
 {
     const struct retrieve_limits *limits = &retrieval->limits;
-    const struct retrieve_query *queries = retrieval->queries + retrieval->query;
+    const struct semantic_query *queries = retrieval->queries + retrieval->query;
     size_t left = retrieval->n_queries - retrieval->query, n = 0;
     size_t k = limits->hint < limits->k ? limits->hint : limits->k;
     size_t most = group_limit(retrieval, k);
@@ -540,7 +501,7 @@ void retrieve_close(struct retrieval *retrieval)
     *retrieval = (struct retrieval){0};
 }
 
-int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries, size_t n_queries,
+int retrieve_search(struct retrieval *retrieval, struct semantic_query *queries, size_t n_queries,
                     const struct retrieve_limits *limits, struct error *err)
 {
     end_search(retrieval);
@@ -552,7 +513,7 @@ int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries,
     retrieval->blamed = SIZE_MAX;
     /* The vectors given first: what is embedded may have to be paid for. */
     int rc = check_queries(retrieval, err);
-    int is_empty = retrieval->reader.snapshot->n_rows == 0;
+    int is_empty = retrieval->state.dimensions == 0 || retrieval->reader.snapshot->n_rows == 0;
     if (rc == 0) rc = embed_texts(retrieval, !is_empty, err);
     if (rc == 0 && !is_empty) rc = check_queries(retrieval, err);
     if (rc == 0 && !is_empty) rc = drop_senseless(retrieval, err);

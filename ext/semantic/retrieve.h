@@ -19,25 +19,9 @@
 #define SEMANTIC_RETRIEVE_H
 
 #include "semantic/filter.h"
+#include "semantic/query.h"
 #include "semantic/registry.h"
-#include "sqlite/argument.h"
 #include "store/reader.h"
-
-/* With neither text nor vector it has no rows. */
-struct retrieve_query {
-    struct span text; /* borrowed; {NULL, 0}: none */
-    struct argument_vector
-        vector;  /* of a text: once it is searched for, until the next search; none
-                                      if the model sees no sense in it */
-    char *owned; /* the text, where it is not the value's */
-};
-
-/* A query as SQL has it: NULL, a BLOB that is a vector, or a text (argument_query), which is a
- * vector too if it is a JSON array of as many numbers as the index has dimensions. It borrows from
- * the value. ERROR_INVALID. */
-int retrieve_query_read(struct retrieve_query *query, struct semantic_table *table,
-                        sqlite3_value *value, struct error *err);
-void retrieve_query_deinit(struct retrieve_query *query);
 
 /* What counts, for each query. */
 struct retrieve_limits {
@@ -71,7 +55,7 @@ struct retrieval {
     struct store_reader reader; /* begun */
     struct index_storage storage;
 
-    struct retrieve_query *queries; /* [n_queries] borrowed */
+    struct semantic_query *queries; /* [n_queries] borrowed */
     size_t n_queries;
     struct retrieve_limits limits;
     struct model_embeddings embeddings; /* of the texts */
@@ -108,7 +92,7 @@ void retrieve_close(struct retrieval *retrieval); /* accepts what was never open
 
 /* Embeds and checks the queries, which must stay until the next search or the close, and begins
  * anew with the first one's rows. */
-int retrieve_search(struct retrieval *retrieval, struct retrieve_query *queries, size_t n_queries,
+int retrieve_search(struct retrieval *retrieval, struct semantic_query *queries, size_t n_queries,
                     const struct retrieve_limits *limits, struct error *err);
 
 /* The next row, of the current query or of the next one that has any; *found = 0 after the last. */

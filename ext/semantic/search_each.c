@@ -37,7 +37,7 @@ struct each_cursor {
     struct retrieval retrieval;
     struct text_list list;          /* of JSON: whose elements the queries borrow */
     float *vectors;                 /* of a BLOB: [n_queries, dimensions]; owned */
-    struct retrieve_query *queries; /* [n_queries]; owned */
+    struct semantic_query *queries; /* [n_queries]; owned */
     size_t n_queries;
     struct retrieve_row row; /* the current one */
 };
@@ -46,7 +46,7 @@ static void each_free(struct table_cursor *base)
 {
     struct each_cursor *cursor = (struct each_cursor *)base;
     retrieve_close(&cursor->retrieval);
-    for (size_t i = 0; i < cursor->n_queries; i++) retrieve_query_deinit(&cursor->queries[i]);
+    for (size_t i = 0; i < cursor->n_queries; i++) semantic_query_deinit(&cursor->queries[i]);
     memory_free(cursor->queries);
     memory_free(cursor->vectors);
     text_list_deinit(&cursor->list);
@@ -105,7 +105,7 @@ static int read_json(struct each_cursor *cursor, sqlite3_value *json, struct err
         const struct text_item *item = &list->items[i];
         rc = item->object.data != NULL /* an array */
                  ? argument_vector(item->value, &cursor->queries[i].vector, err)
-                 : retrieve_query_read(&cursor->queries[i], cursor->retrieval.table, item->value,
+                 : semantic_query_read(&cursor->queries[i], cursor->retrieval.table, item->value,
                                        err);
         if (rc != 0) rc = name_query(cursor, i, rc, err);
     }

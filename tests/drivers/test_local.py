@@ -114,7 +114,6 @@ class ReferenceTest(LocalTest):
     def test_a_query_without_a_word_that_is_known(self):
         """Static vectors have none for it: it has no rows, while others have."""
         self.db.execute("CREATE VIRTUAL TABLE n USING semantic_index(model = 'local:test/static')")
-        self.addCleanup(self.db.execute, "DROP TABLE n")
         self.db.executemany("INSERT INTO n(text) VALUES (?)", [(t,) for t in texts.DOCUMENTS[:3]])
         rows = "SELECT count(*) FROM n(?)"
         unknown = "\U00013000"

@@ -101,6 +101,7 @@ class Comparison:
         if texts != [(rowid, content.get(rowid)) for rowid in sorted(indexed)]:
             self.differ(f"f shows {texts}, of {content}")
         if indexed <= set(content):
-            found = self.ask("SELECT rowid FROM f WHERE query = 'cat' AND k = 100")
+            words = " ".join(content[rowid] for rowid in indexed)
+            found = self.ask("SELECT rowid FROM f WHERE query = ? AND k = 100", (words,))
             if sorted(row[0] for row in found) != got:
                 self.differ(f"f finds {found}, not {got}")

@@ -95,7 +95,7 @@ static void open_named(struct fixture *fixture, const char *name)
     sqlite3_value_free(value);
 }
 
-static void search(struct fixture *fixture, struct retrieve_query *queries, size_t n,
+static void search(struct fixture *fixture, struct semantic_query *queries, size_t n,
                    const struct retrieve_limits *limits)
 {
     struct error err = {0};
@@ -128,14 +128,14 @@ static void expect_end(struct fixture *fixture)
 
 static const float east[] = {1, 0};
 
-static struct retrieve_query eastward(void)
+static struct semantic_query eastward(void)
 {
-    return (struct retrieve_query){.vector = {east, 2, NULL}};
+    return (struct semantic_query){.vector = {east, 2, NULL}};
 }
 
 static void test_all(void **state)
 {
-    struct retrieve_query query = eastward();
+    struct semantic_query query = eastward();
     open_named(*state, "'exact'");
     search(*state, &query, 1, &all);
     for (int i = 1; i <= N_ROWS; i++) expect(*state, 0, i, i);
@@ -148,7 +148,7 @@ static void test_all(void **state)
 static void test_limits(void **state)
 {
     static const int64_t only[] = {-7, 20, 30, 40, 150};
-    struct retrieve_query query = eastward();
+    struct semantic_query query = eastward();
     struct retrieve_limits limits = all;
     open_named(*state, "'exact'");
     limits.k = 3;
@@ -167,7 +167,7 @@ static void test_limits(void **state)
 /* More rows than the hint says: all of them, each once, in order. */
 static void test_hint(void **state)
 {
-    struct retrieve_query query = eastward();
+    struct semantic_query query = eastward();
     struct retrieve_limits limits = all;
     open_named(*state, "'exact'");
     limits.hint = 5;
@@ -188,14 +188,14 @@ static void test_hint(void **state)
 /* Groups of queries; those that are null have no rows. Each has the rest beyond its own hint. */
 static void test_queries(void **state)
 {
-    struct retrieve_query queries[N_QUERIES];
+    struct semantic_query queries[N_QUERIES];
     float vectors[N_QUERIES][2];
     struct retrieve_limits limits = all;
     for (int i = 0; i < N_QUERIES; i++) {
         vectors[i][0] = (float)cos((i + 1.1) / 100);
         vectors[i][1] = (float)sin((i + 1.1) / 100);
-        queries[i] = (struct retrieve_query){.vector = {vectors[i], 2, NULL}};
-        if (i % 50 == 3) queries[i] = (struct retrieve_query){0};
+        queries[i] = (struct semantic_query){.vector = {vectors[i], 2, NULL}};
+        if (i % 50 == 3) queries[i] = (struct semantic_query){0};
     }
     open_named(*state, "'exact'");
     for (size_t hint = 1; hint <= 3; hint++) {
@@ -214,7 +214,7 @@ static void test_queries(void **state)
 static void test_exactly(void **state)
 {
     struct fixture *fixture = *state;
-    struct retrieve_query query = eastward();
+    struct semantic_query query = eastward();
     struct retrieve_limits limits = all;
     open_named(fixture, "'bits'");
     limits.k = 3;
@@ -229,11 +229,11 @@ static void test_exactly(void **state)
 }
 
 static void read_query(struct fixture *fixture, const char *expression, sqlite3_value **value,
-                       struct retrieve_query *query)
+                       struct semantic_query *query)
 {
     struct error err;
     *value = value_of(fixture, expression);
-    assert_int_equal(retrieve_query_read(query, fixture->retrieval.table, *value, &err), 0);
+    assert_int_equal(semantic_query_read(query, fixture->retrieval.table, *value, &err), 0);
 }
 
 /* Texts, and NULL, as SQL has them. */
@@ -241,7 +241,7 @@ static void test_read(void **state)
 {
     static const char *const expressions[] = {"'a dog barks'", "NULL", "'cat'", "12"};
     struct fixture *fixture = *state;
-    struct retrieve_query queries[4];
+    struct semantic_query queries[4];
     sqlite3_value *values[4];
     struct retrieve_limits limits = all;
     open_named(fixture, "'texts'");
@@ -257,7 +257,7 @@ static void test_read(void **state)
     expect_end(fixture);
     retrieve_close(&fixture->retrieval);
     for (int i = 0; i < 4; i++) {
-        retrieve_query_deinit(&queries[i]);
+        semantic_query_deinit(&queries[i]);
         sqlite3_value_free(values[i]);
     }
 }
@@ -288,7 +288,7 @@ static void test_read_vectors(void **state)
     struct fixture *fixture = *state;
     open_named(fixture, "'exact'");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct retrieve_query query;
+        struct semantic_query query;
         sqlite3_value *value;
         const char *text = cases[i].text;
         read_query(fixture, cases[i].expression, &value, &query);
@@ -296,12 +296,12 @@ static void test_read_vectors(void **state)
         assert_int_equal(query.text.size, text == NULL ? 0 : strlen(text));
         if (text == NULL) assert_null(query.text.data);
         else assert_memory_equal(query.text.data, text, query.text.size);
-        retrieve_query_deinit(&query);
+        semantic_query_deinit(&query);
         sqlite3_value_free(value);
     }
 }
 
-static void assert_blamed(struct fixture *fixture, struct retrieve_query *queries, size_t blamed,
+static void assert_blamed(struct fixture *fixture, struct semantic_query *queries, size_t blamed,
                           const char *text)
 {
     struct error err = {0};
@@ -315,21 +315,21 @@ static void test_blamed(void **state)
 {
     static const float zeros[] = {0, 0, 0};
     struct fixture *fixture = *state;
-    struct retrieve_query queries[2] = {eastward(), {.vector = {zeros, 3, NULL}}};
+    struct semantic_query queries[2] = {eastward(), {.vector = {zeros, 3, NULL}}};
     open_named(fixture, "'exact'");
     assert_blamed(fixture, queries, 1,
                   "expected 2 dimensions, as the index has, not 3 (the query)");
     queries[1].vector.dimensions = 2;
     assert_blamed(fixture, queries, 1,
                   "the zero vector has no direction, which metric 'cosine' needs");
-    queries[1] = (struct retrieve_query){.text = {" ", 1}};
+    queries[1] = (struct semantic_query){.text = {" ", 1}};
     assert_blamed(fixture, queries, 1, "the text is empty");
 }
 
 /* Without a row an index has no dimensions, and no query a row. */
 static void test_nothing(void **state)
 {
-    struct retrieve_query query = eastward();
+    struct semantic_query query = eastward();
     open_named(*state, "'empty'");
     search(*state, &query, 1, &all);
     expect_end(*state);
