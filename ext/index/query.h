@@ -35,6 +35,21 @@ struct index_ring {
     double max_similarity, min_distance, max_distance; /* INFINITY, -INFINITY, INFINITY for none */
 };
 
+/* Most ids that are asked about together. */
+#define INDEX_SIEVE_GROUP 32
+
+/* Which rows count, of an index with codes: asked of the rows of the highest bounds, before their
+ * vectors are read. */
+struct index_sieve {
+    /* pass[i] = 1 for those of n ids, at most INDEX_SIEVE_GROUP, that count. */
+    int (*pass)(void *context, const int64_t *ids, size_t n, unsigned char *pass,
+                struct error *err);
+    void *context;
+    size_t most;              /* how many rows of the highest bounds are looked at */
+    size_t n_asked, n_passed; /* of them, in the search */
+    int is_whole;             /* whether the hits are what a search of all rows gives */
+};
+
 struct index_query {
     const float *vector;           /* [dimensions], finite; not zero where only directions count */
     size_t k;                      /* SIZE_MAX: all of them, ranked */
@@ -42,6 +57,7 @@ struct index_query {
     const struct index_ring *ring; /* NULL: none */
     const int64_t *only;           /* [n_only] ids to look at, ascending, each once; NULL: all */
     size_t n_only;
+    struct index_sieve *sieve; /* NULL: all count. Else it is the only query, k is below SIZE_MAX */
 };
 
 /* What a search looks at, and what it looked at. */

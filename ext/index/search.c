@@ -222,6 +222,13 @@ static void set_errors(const struct index_snapshot *snapshot, struct prepared *p
 
 /* ---- scans ----------------------------------------------------------------------------------- */
 
+/* Whether no row of that bound can be better than the k-th best hit. */
+static int is_beyond(const struct index_search *search, double bound, const struct top_k *hits)
+{
+    double threshold = top_k_threshold(hits);
+    return !isinf(threshold) && bound + SMALLEST < metric_of(search)->estimate(threshold);
+}
+
 /* Compares candidates exactly, best bound first, until no bound reaches the k-th best hit; *done =
  * 0 when there were no more before that. */
 static int rescore(struct index_search *search, const struct index_query *query,
@@ -231,14 +238,44 @@ static int rescore(struct index_search *search, const struct index_query *query,
     struct top_k_hit candidate;
     int rc = 0;
     for (size_t n = 1; rc == 0; n++) {
-        double threshold = top_k_threshold(hits);
         *done = top_k_pop(candidates, &candidate);
-        if (!*done || (!isinf(threshold) &&
-                       candidate.score + SMALLEST < metric_of(search)->estimate(threshold)))
-            break;
+        if (!*done || is_beyond(search, candidate.score, hits)) break;
         rc = fetch_vector(search, query, candidate.id, hits, err);
         search->n_rescored++;
         if (rc == 0 && n % ROWS_PER_POLL == 0) rc = cancel_check(search->cancel, err);
+    }
+    return rc;
+}
+
+/* The same of those that count, which are found by groups. */
+static int rescore_sieved(struct index_search *search, const struct index_query *query,
+                          struct top_k *candidates, struct top_k *hits, int *done,
+                          struct error *err)
+{
+    struct index_sieve *sieve = query->sieve;
+    struct top_k_hit group[INDEX_SIEVE_GROUP];
+    int64_t ids[INDEX_SIEVE_GROUP];
+    unsigned char pass[INDEX_SIEVE_GROUP];
+    int rc = 0;
+    *done = 0;
+    while (rc == 0 && !*done) {
+        size_t n = 0;
+        while (n < INDEX_SIEVE_GROUP && top_k_pop(candidates, &group[n])) {
+            ids[n] = group[n].id;
+            n++;
+        }
+        if (n == 0) break;
+        rc = sieve->pass(sieve->context, ids, n, pass, err);
+        sieve->n_asked += n;
+        for (size_t i = 0; rc == 0 && i < n; i++) {
+            *done = is_beyond(search, group[i].score, hits);
+            if (*done) break;
+            if (!pass[i]) continue;
+            rc = fetch_vector(search, query, ids[i], hits, err);
+            search->n_rescored++;
+            sieve->n_passed++;
+        }
+        if (rc == 0) rc = cancel_check(search->cancel, err);
     }
     return rc;
 }
@@ -397,6 +434,37 @@ static int scan_group(struct index_search *search, const struct index_query *que
     return rc;
 }
 
+/* As much of a search with a sieve as the codes of sieve->most rows give. */
+static int search_sieved(struct index_search *search, const struct index_query *query,
+                         struct top_k *hits, struct error *err)
+{
+    struct prepared prepared = {0};
+    struct index_sieve *sieve = query->sieve;
+    struct index_query like = *query; /* the query of whose hits so many are looked at */
+    int done = 0, is_partly = 0;
+    like.k = sieve->most / ceiling(search->snapshot->layout.quantize, 1);
+    int rc = prepare(search, &like, &prepared, err);
+    struct index_target target = {.query = query,
+                                  .k = sieve->most,
+                                  .codes = prepared.codes,
+                                  .bounds = prepared.bounds,
+                                  .partitions = prepared.partitions,
+                                  .min_bound =
+                                      metric_of(search)->min_estimate(query->min_similarity)};
+    if (rc == 0) {
+        is_partly = prepared.partitions != NULL || !isinf(query->min_similarity);
+        set_errors(search->snapshot, &prepared,
+                   prepared.partitions != NULL ? STANDARD_ERRORS_NEAR : STANDARD_ERRORS);
+        rc = index_scan(search, &target, 1, err);
+    }
+    int is_full = target.hits.n == target.k;
+    if (rc == 0) rc = rescore_sieved(search, query, &target.hits, hits, &done, err);
+    sieve->is_whole = done || (!is_full && (hits->n == query->k || !is_partly));
+    prepared_deinit(&prepared);
+    top_k_deinit(&target.hits);
+    return rc;
+}
+
 /* Codes are of no use where most candidates would be compared exactly anyhow. */
 static int wants_vectors(const struct index_search *search, const struct index_query *queries,
                          size_t n_queries)
@@ -420,6 +488,7 @@ static int is_short(const struct index_search *search, const struct index_query 
 int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
                  struct top_k *hits, struct error *err)
 {
+    if (n_queries == 1 && queries->sieve != NULL) return search_sieved(search, queries, hits, err);
     if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
     if (wants_vectors(search, queries, n_queries))
         return scan_vectors(search, queries, n_queries, hits, err);

@@ -16,6 +16,8 @@
  *   qualify come back whenever they exist.
  * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
  *   of the rows.
+ * - Where not all rows count (struct index_sieve), those of the highest bounds are asked about
+ *   before their vectors are read.
  *
  * Several queries go through each block together, while it is in the processor's cache. Blocks in
  * memory are scanned by several threads, which only compute: the caller's thread alone reads

@@ -4,17 +4,12 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "semantic/candidates.h"
 #include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/sense.h"
 #include "store/write.h"
-
-/* Beyond one row in so many of a ranking it costs less to list those that pass. */
-#define LIST_SHARE 8
-
-/* So many that an index of the content gives are searched at once. */
-#define FEW 4096
 
 /* Bytes of the rows of a group, at most. */
 #define GROUP_BYTES ((size_t)64 << 20)
@@ -124,181 +119,7 @@ static int check_queries(struct retrieval *retrieval, struct error *err)
     return rc;
 }
 
-/* ---- candidates ------------------------------------------------------------------------------ */
-
-/* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised.
- *
- * This is where candidates come from. Another source, as an index of words, is to be asked here:
- * for the same queries, whose texts stand beside their vectors, within the same limits. What the
- * sources found is to be merged here too, so that `ranked` has rows by the score that they end up
- * with; make_row says what a row's similarity is. */
-static int rank(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
-                size_t k, struct top_k *ranked, struct error *err)
-{
-    const struct retrieve_limits *limits = &retrieval->limits;
-    struct index_search search = reader_search(&retrieval->reader, &retrieval->storage);
-    struct index_query asked[RETRIEVE_GROUP];
-    for (size_t i = 0; i < n; i++)
-        asked[i] = (struct index_query){.vector = queries[i].vector.data,
-                                        .k = k,
-                                        .min_similarity = limits->min_similarity,
-                                        .ring = limits->ring,
-                                        .only = retrieval->only,
-                                        .n_only = retrieval->n_only};
-    if (limits->exactly) {
-        search.exactly = 1;
-        search.near_partitions_only = 0;
-    }
-    int rc = index_search(&search, asked, n, ranked, err);
-    retrieval->n_scanned += search.n_scanned;
-    retrieval->n_rescored += search.n_rescored;
-    return rc;
-}
-
-/* ---- those that pass ------------------------------------------------------------------------- */
-
-static struct filter *filter_of(struct retrieval *retrieval)
-{
-    if (retrieval->limits.filter != NULL) return retrieval->limits.filter;
-    if (retrieval->exists.table == NULL) filter_begin(&retrieval->exists, retrieval->table);
-    return &retrieval->exists;
-}
-
-static int has_conditions(const struct retrieval *retrieval)
-{
-    return retrieval->limits.filter != NULL && retrieval->limits.filter->n_conditions > 0;
-}
-
-/* Whether rows that were found may have to be left out. */
-static int is_filtered(const struct retrieval *retrieval)
-{
-    return retrieval->listed == NULL &&
-           (retrieval->table->config.content != NULL || has_conditions(retrieval));
-}
-
-/* The next group of a ranking, best first: those that pass, *n of *n_asked. */
-static int next_group(struct retrieval *retrieval, struct top_k *ranked, struct top_k_hit *passed,
-                      size_t *n, size_t *n_asked, struct error *err)
-{
-    int64_t ids[FILTER_GROUP];
-    struct top_k_hit hits[FILTER_GROUP];
-    unsigned char pass[FILTER_GROUP];
-    *n = *n_asked = 0;
-    while (*n_asked < FILTER_GROUP && top_k_pop(ranked, &hits[*n_asked])) {
-        ids[*n_asked] = hits[*n_asked].id;
-        ++*n_asked;
-    }
-    if (*n_asked == 0) return 0;
-    int rc = filter_pass(filter_of(retrieval), ids, *n_asked, pass, err);
-    for (size_t i = 0; rc == 0 && i < *n_asked; i++)
-        if (pass[i]) passed[(*n)++] = hits[i];
-    return rc;
-}
-
-/* Leaves of a ranking the k best that pass; *n_asked were looked at for that. */
-static int sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_asked,
-                struct error *err)
-{
-    struct top_k_hit passed[FILTER_GROUP];
-    struct top_k there;
-    size_t n, asked = 1;
-    int rc = 0;
-    *n_asked = 0;
-    top_k_init(&there, k);
-    while (rc == 0 && there.n < k && asked > 0) {
-        rc = next_group(retrieval, ranked, passed, &n, &asked, err);
-        for (size_t i = 0; rc == 0 && i < n; i++)
-            rc = top_k_offer(&there, passed[i].id, passed[i].score, err);
-        *n_asked += asked;
-        if (rc == 0) rc = cancel_check(&retrieval->table->connection->cancel, err);
-    }
-    top_k_deinit(ranked);
-    *ranked = there;
-    return rc;
-}
-
-/* From now on only the rows that the filter lists are looked at, of those that were, if they are
- * not more than `most`. */
-static int list_passing(struct retrieval *retrieval, size_t most, struct error *err)
-{
-    int64_t *ids;
-    size_t n, n_kept = 0, j = 0;
-    int rc = filter_list(filter_of(retrieval), most, &ids, &n, err);
-    if (rc != 0 || ids == NULL) return rc;
-    for (size_t i = 0; retrieval->only != NULL && i < n; i++) {
-        while (j < retrieval->n_only && retrieval->only[j] < ids[i]) j++;
-        if (j < retrieval->n_only && retrieval->only[j] == ids[i]) ids[n_kept++] = ids[i];
-    }
-    retrieval->n_only = retrieval->only == NULL ? n : n_kept;
-    retrieval->only = retrieval->listed = ids;
-    return 0;
-}
-
-/* How many to ask for at first. Of vectors a longer ranking costs next to nothing, and is enough
- * where one row in a hundred passes. By codes each candidate is compared. */
-static size_t first_asked(const struct retrieval *retrieval, size_t k)
-{
-    const struct semantic_table *table = retrieval->table;
-    int is_cheap = table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store);
-    size_t factor = is_cheap ? 128 : 4, n_rows = retrieval->reader.snapshot->n_rows;
-    if (k > n_rows / factor) return n_rows + 1;
-    return k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP);
-}
-
-/* How many to ask for when k of n_asked did not pass, but n_passed; 0: the rows that pass are to be
- * listed instead. That costs a scan of the content where it has no index for it. */
-static int next_asked(struct retrieval *retrieval, size_t k, size_t n_asked, size_t n_passed,
-                      size_t *asked, struct error *err)
-{
-    int served = 0;
-    size_t n_rows = retrieval->reader.snapshot->n_rows;
-    double wanted = 1.5 * (double)(k + 1) * (double)n_asked / (double)(n_passed + 1);
-    *asked = k + 2 * (n_asked - n_passed);
-    if (!has_conditions(retrieval)) return 0;
-    int rc = filter_is_served(filter_of(retrieval), &served, err);
-    *asked = served || wanted > (double)(n_rows / LIST_SHARE) ? 0 : (size_t)wanted + FILTER_GROUP;
-    return rc;
-}
-
-/* The k best rows that pass, of a ranking of as many as were asked for. */
-static int keep_passing(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
-                        size_t asked, struct top_k *ranked, struct error *err)
-{
-    size_t n_asked;
-    for (;;) {
-        int is_all = ranked->n < asked;
-        int rc = sift(retrieval, ranked, k, &n_asked, err);
-        if (rc != 0 || is_all || ranked->n == k) return rc;
-        rc = next_asked(retrieval, k, n_asked, ranked->n, &asked, err);
-        int lists = asked == 0;
-        if (rc == 0 && lists) rc = list_passing(retrieval, SIZE_MAX, err);
-        if (rc != 0) return rc;
-        if (lists) asked = k;
-        top_k_deinit(ranked);
-        top_k_init(ranked, asked);
-        rc = rank(retrieval, query, 1, asked, ranked, err);
-        if (rc != 0 || lists) return rc;
-    }
-}
-
-/* The k best rows of each of n queries. Of all that there are it is left to take() which of them
- * pass: few may be read. */
-static int rank_passing(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
-                        size_t k, struct top_k *ranked, struct error *err)
-{
-    int served = 0, rc = 0;
-    if (retrieval->listed == NULL && has_conditions(retrieval)) {
-        rc = filter_is_served(filter_of(retrieval), &served, err);
-        if (rc == 0 && served) rc = list_passing(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, err);
-    }
-    int sifts = is_filtered(retrieval) && k != SIZE_MAX;
-    size_t asked = sifts && has_conditions(retrieval) ? first_asked(retrieval, k) : k;
-    for (size_t i = 0; i < n; i++) top_k_init(&ranked[i], asked);
-    if (rc == 0) rc = rank(retrieval, queries, n, asked, ranked, err);
-    for (size_t i = 0; rc == 0 && sifts && i < n; i++)
-        rc = keep_passing(retrieval, &queries[i], k, asked, &ranked[i], err);
-    return rc;
-}
+/* ---- rows ------------------------------------------------------------------------------------ */
 
 /* Takes the vectors of texts that say nothing to the model, so that they have no rows: neither what
  * it has learnt nor the rows of the whole index that are nearest have anything of them. */
@@ -319,7 +140,7 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
         rc = sense_is_learnt(retrieval->table, model, query->text, &has, err);
         if (rc != 0 || has) continue;
         top_k_init(&nearest, SENSE_ROWS);
-        rc = rank(retrieval, query, 1, SENSE_ROWS, &nearest, err);
+        rc = candidates_rank(retrieval, query, SENSE_ROWS, &nearest, err);
         if (rc == 0) rc = sense_find(retrieval->table, model, query->text, &nearest, &has, err);
         if (rc == 0 && !has) query->vector = (struct argument_vector){0};
         top_k_deinit(&nearest);
@@ -356,10 +177,10 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     retrieval->group = retrieval->query;
     while (n < most && n < left && queries[n].vector.data != NULL) n++;
     retrieval->n_group = n;
-    int rc = rank_passing(retrieval, queries, n, k, retrieval->ranked, err);
+    int rc = candidates_find(retrieval, queries, n, k, retrieval->ranked, err);
     for (size_t i = 0; i < n; i++) {
         retrieval->has_more[i] = k < limits->k && retrieval->ranked[i].n == k;
-        retrieval->unchecked[i] = k == SIZE_MAX && is_filtered(retrieval);
+        retrieval->unchecked[i] = k == SIZE_MAX && candidates_are_filtered(retrieval);
     }
     return rc;
 }
@@ -400,8 +221,8 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     top_k_init(&rest, SIZE_MAX);
     int rc = renew_snapshot(retrieval, err);
     if (rc == 0)
-        rc =
-            rank_passing(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
+        rc = candidates_find(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all,
+                             err);
     while (rc == 0 && top_k_pop(&all, &hit))
         if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, retrieve_compare_ids) ==
             NULL)
@@ -426,7 +247,8 @@ static int pop(struct retrieval *retrieval, size_t i, struct top_k_hit *hit, int
     }
     while (rc == 0 && retrieval->next == retrieval->n_passed && n_asked > 0) {
         retrieval->next = retrieval->n_passed = 0;
-        rc = next_group(retrieval, ranked, retrieval->passed, &retrieval->n_passed, &n_asked, err);
+        rc = candidates_next(retrieval, ranked, retrieval->passed, &retrieval->n_passed, &n_asked,
+                             err);
     }
     if (rc != 0 || retrieval->next == retrieval->n_passed) return rc;
     *hit = retrieval->passed[retrieval->next++];
@@ -445,7 +267,7 @@ static int take(struct retrieval *retrieval, struct top_k_hit *hit, int *found, 
     if (rc != 0 || *found || !retrieval->has_more[i]) return rc;
     retrieval->has_more[i] = 0;
     rc = find_rest(retrieval, ranked, err);
-    retrieval->unchecked[i] = retrieval->limits.k == SIZE_MAX && is_filtered(retrieval);
+    retrieval->unchecked[i] = retrieval->limits.k == SIZE_MAX && candidates_are_filtered(retrieval);
     return rc == 0 ? pop(retrieval, i, hit, found, err) : rc;
 }
 

@@ -1,0 +1,235 @@
+#include "semantic/candidates.h"
+
+/* Beyond one row in so many of a ranking it costs less to list those that pass. */
+#define LIST_SHARE 8
+
+/* Beyond one in so many where an index has codes, and rows are asked about before they are read. */
+#define SIEVE_SHARE 2
+
+/* So many that an index of the content gives are searched at once. */
+#define FEW 1024
+
+_Static_assert(INDEX_SIEVE_GROUP <= FILTER_GROUP, "a filter takes a group of a sieve");
+
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+/* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised.
+ *
+ * This is where candidates come from. Another source, as an index of words, is to be asked here:
+ * for the same queries, whose texts stand beside their vectors, within the same limits. What the
+ * sources found is to be merged here too, so that `ranked` has rows by the score that they end up
+ * with; make_row says what a row's similarity is. */
+static int rank(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
+                size_t k, struct index_sieve *sieve, struct top_k *ranked, struct error *err)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    struct index_search search = reader_search(&retrieval->reader, &retrieval->storage);
+    struct index_query asked[RETRIEVE_GROUP];
+    for (size_t i = 0; i < n; i++)
+        asked[i] = (struct index_query){.vector = queries[i].vector.data,
+                                        .k = k,
+                                        .min_similarity = limits->min_similarity,
+                                        .ring = limits->ring,
+                                        .only = retrieval->only,
+                                        .n_only = retrieval->n_only,
+                                        .sieve = sieve};
+    if (limits->exactly) {
+        search.exactly = 1;
+        search.near_partitions_only = 0;
+    }
+    int rc = index_search(&search, asked, n, ranked, err);
+    retrieval->n_scanned += search.n_scanned;
+    retrieval->n_rescored += search.n_rescored;
+    return rc;
+}
+
+/* ---- those that pass ------------------------------------------------------------------------- */
+
+static struct filter *filter_of(struct retrieval *retrieval)
+{
+    if (retrieval->limits.filter != NULL) return retrieval->limits.filter;
+    if (retrieval->exists.table == NULL) filter_begin(&retrieval->exists, retrieval->table);
+    return &retrieval->exists;
+}
+
+static int has_conditions(const struct retrieval *retrieval)
+{
+    return retrieval->limits.filter != NULL && retrieval->limits.filter->n_conditions > 0;
+}
+
+int candidates_are_filtered(const struct retrieval *retrieval)
+{
+    return retrieval->listed == NULL &&
+           (retrieval->table->config.content != NULL || has_conditions(retrieval));
+}
+
+int candidates_next(struct retrieval *retrieval, struct top_k *ranked, struct top_k_hit *passed,
+                    size_t *n, size_t *n_asked, struct error *err)
+{
+    int64_t ids[FILTER_GROUP];
+    struct top_k_hit hits[FILTER_GROUP];
+    unsigned char pass[FILTER_GROUP];
+    *n = *n_asked = 0;
+    while (*n_asked < FILTER_GROUP && top_k_pop(ranked, &hits[*n_asked])) {
+        ids[*n_asked] = hits[*n_asked].id;
+        ++*n_asked;
+    }
+    if (*n_asked == 0) return 0;
+    int rc = filter_pass(filter_of(retrieval), ids, *n_asked, pass, err);
+    for (size_t i = 0; rc == 0 && i < *n_asked; i++)
+        if (pass[i]) passed[(*n)++] = hits[i];
+    return rc;
+}
+
+/* Leaves of a ranking the k best that pass; *n_asked were looked at for that. */
+static int sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_asked,
+                struct error *err)
+{
+    struct top_k_hit passed[FILTER_GROUP];
+    struct top_k there;
+    size_t n, asked = 1;
+    int rc = 0;
+    *n_asked = 0;
+    top_k_init(&there, k);
+    while (rc == 0 && there.n < k && asked > 0) {
+        rc = candidates_next(retrieval, ranked, passed, &n, &asked, err);
+        for (size_t i = 0; rc == 0 && i < n; i++)
+            rc = top_k_offer(&there, passed[i].id, passed[i].score, err);
+        *n_asked += asked;
+        if (rc == 0) rc = cancel_check(&retrieval->table->connection->cancel, err);
+    }
+    top_k_deinit(ranked);
+    *ranked = there;
+    return rc;
+}
+
+/* From now on only the rows that the filter lists are looked at, of those that were, if they are
+ * not more than `most`. */
+static int list_passing(struct retrieval *retrieval, size_t most, struct error *err)
+{
+    int64_t *ids;
+    size_t n, n_kept = 0, j = 0;
+    int rc = filter_list(filter_of(retrieval), most, &ids, &n, err);
+    if (rc != 0 || ids == NULL) return rc;
+    for (size_t i = 0; retrieval->only != NULL && i < n; i++) {
+        while (j < retrieval->n_only && retrieval->only[j] < ids[i]) j++;
+        if (j < retrieval->n_only && retrieval->only[j] == ids[i]) ids[n_kept++] = ids[i];
+    }
+    retrieval->n_only = retrieval->only == NULL ? n : n_kept;
+    retrieval->only = retrieval->listed = ids;
+    return 0;
+}
+
+/* How many to ask for at first. Of vectors a longer ranking costs next to nothing, and is enough
+ * where one row in a hundred passes. */
+static size_t first_asked(const struct retrieval *retrieval, size_t k)
+{
+    const struct semantic_table *table = retrieval->table;
+    int is_cheap = table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store);
+    size_t factor = is_cheap ? 128 : 4, n_rows = retrieval->reader.snapshot->n_rows;
+    if (k > n_rows / factor) return n_rows + 1;
+    return k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP);
+}
+
+/* How many to ask for when k of n_asked did not pass, but n_passed; 0: the rows that pass are to be
+ * listed instead. That costs a scan of the content where it has no index for it. */
+static int next_asked(struct retrieval *retrieval, size_t k, size_t n_asked, size_t n_passed,
+                      size_t *asked, struct error *err)
+{
+    int served = 0;
+    size_t n_rows = retrieval->reader.snapshot->n_rows;
+    double wanted = 1.5 * (double)(k + 1) * (double)n_asked / (double)(n_passed + 1);
+    *asked = k + 2 * (n_asked - n_passed);
+    if (!has_conditions(retrieval)) return 0;
+    int rc = filter_is_served(filter_of(retrieval), &served, err);
+    *asked = served || wanted > (double)(n_rows / LIST_SHARE) ? 0 : (size_t)wanted + FILTER_GROUP;
+    return rc;
+}
+
+/* The k best rows that pass, of a ranking of as many as were asked for. */
+static int keep_passing(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
+                        size_t asked, struct top_k *ranked, struct error *err)
+{
+    size_t n_asked;
+    for (;;) {
+        int is_all = ranked->n < asked;
+        int rc = sift(retrieval, ranked, k, &n_asked, err);
+        if (rc != 0 || is_all || ranked->n == k) return rc;
+        rc = next_asked(retrieval, k, n_asked, ranked->n, &asked, err);
+        int lists = asked == 0;
+        if (rc == 0 && lists) rc = list_passing(retrieval, SIZE_MAX, err);
+        if (rc != 0) return rc;
+        if (lists) asked = k;
+        top_k_deinit(ranked);
+        top_k_init(ranked, asked);
+        rc = rank(retrieval, query, 1, asked, NULL, ranked, err);
+        if (rc != 0 || lists) return rc;
+    }
+}
+
+/* Of codes: how many rows of the highest bounds are looked at first for k; enough where one in a
+ * hundred passes. */
+static size_t first_sieved(const struct retrieval *retrieval, size_t k)
+{
+    size_t n_rows = retrieval->reader.snapshot->n_rows, factor = 128, extra = 8 * FILTER_GROUP;
+    return k > n_rows / factor ? SIZE_MAX : k * factor + extra;
+}
+
+static int pass_sieve(void *context, const int64_t *ids, size_t n, unsigned char *pass,
+                      struct error *err)
+{
+    return filter_pass(filter_of(context), ids, n, pass, err);
+}
+
+/* The same of an index with codes, which asks before it reads vectors. `ranked` is initialised. */
+static int rank_sieved(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
+                       struct top_k *ranked, struct error *err)
+{
+    struct index_sieve sieve = {
+        .pass = pass_sieve, .context = retrieval, .most = first_sieved(retrieval, k)};
+    int served, is_bit = retrieval->table->config.quantize == INDEX_BIT;
+    double enough = is_bit ? 8.0 * (double)k + 128.0 : 2.0 * (double)k + 8.0;
+    size_t limit = retrieval->reader.snapshot->n_rows / SIEVE_SHARE;
+    while (sieve.most <= limit) {
+        sieve.n_asked = sieve.n_passed = 0;
+        int rc = rank(retrieval, query, 1, k, &sieve, ranked, err);
+        if (rc != 0 || sieve.is_whole) return rc;
+        rc = filter_is_served(filter_of(retrieval), &served, err);
+        if (rc != 0) return rc;
+        top_k_deinit(ranked);
+        top_k_init(ranked, k);
+        double wanted = enough * (double)(sieve.n_asked + 1) / (double)(sieve.n_passed + 1);
+        if (served || wanted > (double)limit) break;
+        sieve.most = (size_t)wanted > 4 * sieve.most ? (size_t)wanted : 4 * sieve.most;
+    }
+    int rc = list_passing(retrieval, SIZE_MAX, err);
+    return rc == 0 ? rank(retrieval, query, 1, k, NULL, ranked, err) : rc;
+}
+
+int candidates_find(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
+                    size_t k, struct top_k *ranked, struct error *err)
+{
+    int served = 0, rc = 0;
+    if (retrieval->listed == NULL && has_conditions(retrieval)) {
+        rc = filter_is_served(filter_of(retrieval), &served, err);
+        if (rc == 0 && served) rc = list_passing(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, err);
+    }
+    int sifts = candidates_are_filtered(retrieval) && k != SIZE_MAX;
+    int has_codes = retrieval->table->config.quantize != INDEX_EXACT && !retrieval->limits.exactly;
+    int sieves = sifts && has_codes && has_conditions(retrieval);
+    size_t asked = sifts && !sieves && has_conditions(retrieval) ? first_asked(retrieval, k) : k;
+    for (size_t i = 0; i < n; i++) top_k_init(&ranked[i], asked);
+    for (size_t i = 0; rc == 0 && sieves && i < n; i++)
+        rc = rank_sieved(retrieval, &queries[i], k, &ranked[i], err);
+    if (rc != 0 || sieves) return rc;
+    rc = rank(retrieval, queries, n, asked, NULL, ranked, err);
+    for (size_t i = 0; rc == 0 && sifts && i < n; i++)
+        rc = keep_passing(retrieval, &queries[i], k, asked, &ranked[i], err);
+    return rc;
+}
+
+int candidates_rank(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
+                    struct top_k *ranked, struct error *err)
+{
+    return rank(retrieval, query, 1, k, NULL, ranked, err);
+}

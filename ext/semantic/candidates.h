@@ -1,0 +1,34 @@
+/*
+ * candidates.h: the rows of a search that count, by their score: where candidates come from, and
+ * which of them pass.
+ *
+ * Conditions on the content are asked of rows in the order of their nearness, a group at a time,
+ * until there are k; of an index with codes before vectors are read. Where few meet them, or the
+ * content has an index for them, the rows that do are listed by the content instead, and only these
+ * are searched.
+ */
+#ifndef SEMANTIC_CANDIDATES_H
+#define SEMANTIC_CANDIDATES_H
+
+#include "semantic/retrieval.h"
+
+/* The k best rows of one query that has a vector, whether they pass or not, into `ranked`, which is
+ * initialised. */
+int candidates_rank(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
+                    struct top_k *ranked, struct error *err);
+
+/* The k best rows of each of n queries that have a vector, into `ranked`, which this initialises.
+ * Of all that there are (SIZE_MAX) it is left to candidates_next() which of them pass, where
+ * candidates_are_filtered(): few may be read. */
+int candidates_find(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
+                    size_t k, struct top_k *ranked, struct error *err);
+
+/* Whether rows that were found may have to be left out. */
+int candidates_are_filtered(const struct retrieval *retrieval);
+
+/* The next group of a ranking, best first: those that pass, *n of *n_asked, into passed
+ * [FILTER_GROUP]. */
+int candidates_next(struct retrieval *retrieval, struct top_k *ranked, struct top_k_hit *passed,
+                    size_t *n, size_t *n_asked, struct error *err);
+
+#endif
