@@ -25,7 +25,8 @@
  * Two lookups cost more than a search: SQLite must not make the branches of an OR searches of their
  * own, each of which would take k.
  *
- * The key of a keyed index counts as its rowid, compared byte for byte.
+ * The key of a keyed index counts as its rowid, compared byte for byte; so does an integer key by
+ * its name.
  */
 
 #define SEARCH_COST 10000
@@ -60,6 +61,12 @@ static int is_rowid(const struct semantic_table *table, sqlite3_index_info *info
     if (column == -1) return 1;
     return table->key != SIZE_MAX && column == COLUMN_CONTENT + (int)table->key &&
            sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
+}
+
+/* The rowid by the name that the content has for it: as the rowid, but for a listing. */
+static int is_rowid_column(const struct semantic_table *table, int column)
+{
+    return table->rowid_column != SIZE_MAX && column == COLUMN_CONTENT + (int)table->rowid_column;
 }
 
 static int is_at_most(int op)
@@ -164,12 +171,14 @@ static void find_constraint(const struct semantic_table *table, sqlite3_index_in
     if (which == ARGUMENT_K && is_equal && found->argument[which] >= 0 &&
         is_at_most(info->aConstraint[found->argument[which]].op))
         found->argument[which] = -1;
+    /* Whether it is a value is not known yet. */
+    if (is_equal && (which == ARGUMENT_ROWID || is_rowid_column(table, column)) &&
+        !sqlite3_vtab_in(info, i, -1))
+        found->others = 1;
     if (which < 0 || found->argument[which] >= 0) {
         if (!is_condition(info, i)) found->others = 1;
         return;
     }
-    /* Whether it is a value is not known yet. */
-    if (which == ARGUMENT_ROWID && !sqlite3_vtab_in(info, i, -1)) found->others = 1;
     found->argument[which] = i;
 }
 

@@ -142,7 +142,7 @@ static int add_member(struct semantic_table *table, sqlite3_value *value, int is
 static int read_list(struct semantic_table *table, const struct plan_condition *condition,
                      sqlite3_value *list, struct ids *ids, struct error *err)
 {
-    int is_key = condition->column != -1, rc = 0;
+    int is_key = table->key != SIZE_MAX && condition->column != -1, rc = 0;
     size_t n = 0;
     sqlite3_value *value = NULL;
     if (!condition->is_list) {
@@ -197,9 +197,15 @@ static int read_rowids(struct semantic_table *table, const struct plan_condition
 
 static int is_key(const struct semantic_table *table, const struct plan_condition *condition)
 {
-    return condition->op == SQLITE_INDEX_CONSTRAINT_EQ && table->key != SIZE_MAX &&
-           condition->column == COLUMN_CONTENT + (int)table->key &&
+    return table->key != SIZE_MAX && condition->column == COLUMN_CONTENT + (int)table->key &&
            sqlite3_stricmp(condition->collation, "BINARY") == 0;
+}
+
+static int is_rowid(const struct semantic_table *table, const struct plan_condition *condition)
+{
+    return condition->column == -1 ||
+           (table->rowid_column != SIZE_MAX &&
+            condition->column == COLUMN_CONTENT + (int)table->rowid_column);
 }
 
 static int read_condition(struct semantic_table *table, const struct plan_condition *condition,
@@ -210,7 +216,8 @@ static int read_condition(struct semantic_table *table, const struct plan_condit
         read_number(condition, value, request);
         return 0;
     }
-    if (op == SQLITE_INDEX_CONSTRAINT_EQ && (column == -1 || is_key(table, condition)))
+    if (op == SQLITE_INDEX_CONSTRAINT_EQ &&
+        (is_rowid(table, condition) || is_key(table, condition)))
         return read_rowids(table, condition, value, request, err);
     request->limits.filter = &request->filter;
     return filter_add(&request->filter, condition, value, err);

@@ -84,6 +84,27 @@ class Filters(Where):
             self.assertEqual(self.rows(f"SELECT count(*) FROM {order} ON c.section = i.section "
                                        "WHERE i.query = '[0]' AND i.k = 4 AND c.id = 100"), [(0,)])
 
+    def test_a_join_by_the_key_counts_after(self):
+        self.db.execute("CREATE TABLE units(id INTEGER PRIMARY KEY, code INT NOT NULL UNIQUE, body)")
+        self.db.execute("INSERT INTO units SELECT 1000 - id, id, body FROM docs")
+        self.db.execute("CREATE VIRTUAL TABLE iu USING semantic_index(content = 'units', text = "
+                        "'body', content_rowid = 'code', dimensions = 1, metric = 'l2')")
+        self.db.execute("INSERT INTO iu(rowid, embedding) SELECT code, vector(json_array(code)) "
+                        "FROM units")
+        for index, key in (("ix", "rowid"), ("ix", "id"), ("iu", "rowid"), ("iu", "code")):
+            search = f"{index} AS i ON i.{key} = d.id AND i.query = '[0]' AND i.k = 10"
+            where = search.replace("ON", "WHERE")
+            for sql in (f"count(i.rowid) FROM docs AS d LEFT JOIN {search}",
+                        f"count(*) FROM docs AS d CROSS JOIN {search}",
+                        f"count(*) FROM docs AS d JOIN {search}",
+                        f"count(*) FROM docs AS d WHERE EXISTS (SELECT 1 FROM {where})",
+                        f"count((SELECT i.rank FROM {where})) FROM docs AS d"):
+                self.assertEqual(self.one(f"SELECT {sql}"), 10, sql)
+        self.assertEqual(self.one("SELECT i.code FROM iu AS i WHERE query = '[0]' AND k = 1 AND "
+                                  "id = 700"), 300)
+        for where in ("id = 40", "id IN (SELECT 40)", "id = '40'", "id IS 40", "id >= 40"):
+            self.assertEqual(self.nearest(f"k = 1 AND {where}"), [40])
+
     def test_a_query_for_each_row(self):
         rows = self.rows("WITH q(v, s) AS (VALUES ('[0]', 'rare'), ('[299]', 'usual')) SELECT q.s, "
                          "i.rowid FROM q LEFT JOIN ix AS i ON i.query = q.v AND i.k = 1 AND "
