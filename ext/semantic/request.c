@@ -278,6 +278,7 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     int n = 1, rc = 0;
     request_clear(request);
     filter_begin(&request->filter, table);
+    request->filter.is_cut = (plan & (PLAN_K | PLAN_RELEVANCE)) != 0;
     request->query = sqlite3_value_dup(argv[0]);
     request->limits =
         (struct retrieve_limits){.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY};

@@ -118,6 +118,57 @@ class Filters(Where):
         self.assertEqual(self.nearest("k = 3 AND (section = 'rare' OR section = 'none')"),
                          [100, 200, 300])
 
+    def mixed(self):
+        """Texts and values that are the same as numbers, and those that are so but for case."""
+        self.db.execute("CREATE TABLE mix(id INTEGER PRIMARY KEY, body, t TEXT, x, c TEXT COLLATE "
+                        "NOCASE)")
+        self.db.executemany("INSERT INTO mix VALUES (?1, 'report', ?2, ?3, ?4)", [
+            (i, ("5", "05", "5.0", " 5", "a", "7")[i % 6], (5, "5", "5.0", 5.0, "a", b"5")[i % 6],
+             "xXy"[i % 3]) for i in range(1, 61)])
+        self.db.execute("CREATE VIRTUAL TABLE im USING semantic_index(content = 'mix', text = "
+                        "'body', dimensions = 1, metric = 'l2')")
+        self.db.execute("INSERT INTO im(rowid, embedding) SELECT id, vector(json_array(id)) FROM "
+                        "mix")
+        self.db.execute("CREATE TABLE nums(n INT, r REAL, s TEXT, z)")
+        self.db.execute("INSERT INTO nums VALUES (5, 5.0, '5', 5)")
+
+    def test_no_row_is_lost_to_what_is_not_told(self):
+        self.mixed()
+        others = ["CAST('5' AS INTEGER)", "CAST(5 AS REAL)", "(SELECT n FROM nums)", "5",
+                  "(SELECT s FROM nums)", "(SELECT z FROM nums)", "abs(-5)", "'5'"]
+        tests = [f"{column} {operator} {other}" for column in "tx" for other in others
+                 for operator in ("=", "<>", "<", ">=", "IS", "IS NOT")]
+        tests += [f"{column} IN ({members})" for column in "tx" for members in (
+            "5", "5, 'a'", "CAST(5 AS INT), 6", "SELECT n FROM nums", "SELECT z FROM nums",
+            "SELECT s FROM nums UNION SELECT 7")]
+        tests += ["c <> 'x' COLLATE BINARY", "c IS NOT 'x' COLLATE BINARY", "c <> 'x'",
+                  "t <> 'A' COLLATE NOCASE", "'x' <> c", "c NOT IN ('x')"]
+        for test in tests:
+            self.assertEqual(self.rows(f"SELECT rowid FROM im WHERE query = '[0]' AND {test}"),
+                             self.rows(f"SELECT id FROM mix WHERE {test} ORDER BY id"), test)
+        for value in ("5", 5, 5.0, "x"):
+            for test in ("t = CAST(? AS INTEGER)", "x <> CAST(? AS INTEGER)", "t > CAST(? AS REAL)",
+                         "c <> ? COLLATE BINARY", "t IN (CAST(? AS INT), 7)", "t >= ?"):
+                self.assertEqual(
+                    self.rows(f"SELECT rowid FROM im WHERE query = '[0]' AND {test}", value),
+                    self.rows(f"SELECT id FROM mix WHERE {test} ORDER BY id", value), test)
+        for test in ("t <> 'a'", "x >= 'a'", "c <> 'X'", "c <> 'x' COLLATE BINARY", "t IN ('a')",
+                     "x IN (SELECT n FROM nums)", "t = CAST(5 AS INT)"):
+            self.assertEqual(
+                self.rows(f"SELECT rowid FROM im WHERE query = '[0]' AND k = 4 AND {test}"),
+                self.rows(f"SELECT id FROM mix WHERE {test} ORDER BY id LIMIT 4"), test)
+        self.assertEqual(self.rows("SELECT rowid FROM im('[0]', 2) WHERE c <> ?", "X"),
+                         [(2,), (5,)])
+
+    def test_long_lists_of_numbers(self):
+        self.mixed()
+        self.db.execute("CREATE TABLE many(i INT)")
+        self.db.execute("INSERT INTO many WITH n(i) AS (SELECT 7 UNION ALL SELECT i + 1 FROM n "
+                        "WHERE i < 20000) SELECT i FROM n")
+        for column, want in (("t", [5, 11]), ("x", []), ("id", [7, 8])):
+            self.assertEqual([row[0] for row in self.rows(
+                f"SELECT id FROM im('[0]', 2) WHERE {column} IN (SELECT i FROM many)")], want)
+
     def test_a_long_list(self):
         ids = ", ".join(str(i / 2) for i in range(250, 3000))
         self.assertEqual(self.nearest(f"k = 2 AND price IN ({ids})"), [250, 251])
