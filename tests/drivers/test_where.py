@@ -233,6 +233,11 @@ class Rings(Where):
         self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]') WHERE rank BETWEEN 299 AND "
                                    "400"), [(299, 299), (300, 300)])
         self.assertEqual(self.nearest("rank = 7.0"), [7])
+        self.assertEqual(self.nearest("k = 2 AND rank IS 7"), [7])
+        self.assertEqual(self.nearest("k = 2 AND distance IS 7"), [7])
+        self.assertEqual(self.nearest("k = 2 AND rank IS NULL"), [])
+        self.assertEqual(self.nearest("rank IN (7, 8)"), [7, 8])
+        self.fails("rank BETWEEN", "SELECT rowid FROM ix('[0]', 2) WHERE rank IN (7, 8)")
         self.assertEqual(self.nearest("rank < 1"), [])
         self.assertEqual(self.nearest("rank > 2.5 AND rank < 4.5"), [3, 4])
         self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]', 2) WHERE rank >= 2 AND "
@@ -240,11 +245,16 @@ class Rings(Where):
 
     def test_k_as_a_bound(self):
         for k in ("k <= 2", "k < 3", "k < 2.5", "k <= 2.5", "k BETWEEN 1 AND 2", "2 >= k",
-                  "k = 2 AND k <= 5"):
+                  "k = 2 AND k <= 5", "k <= 3 AND k <= 2", "k < 3 AND k <= 7", "k <= 9 AND k < 3",
+                  "k IS 2", "k <= 5 AND k IS 2", "k = 2 AND k IS 2", "k = 2 AND k <> 5"):
             self.assertEqual(self.nearest(k), [1, 2], k)
         self.assertEqual(self.nearest("k = 2 AND k = 3"), [])
         self.assertEqual(self.nearest("k <= 0.5"), [])
-        self.fails("k = n or k <= n", "SELECT rowid FROM ix WHERE query = '[0]' AND k >= 2")
+        self.assertEqual(self.nearest("k <= 3 AND k < 1"), [])
+        self.assertEqual(self.nearest("k <= 3 AND k <= NULL"), [])
+        self.fails("k", "SELECT rowid FROM ix WHERE query = '[0]' AND k <= 2 AND k <= 'a'")
+        for k in ("k >= 2", "k <> 5", "k IS NOT 5", "k IS NOT NULL", "k LIKE 5", "k GLOB '5'"):
+            self.fails("k = n or k <= n", f"SELECT rowid FROM ix WHERE query = '[0]' AND {k}")
 
     def test_pages_beyond_the_candidates(self):
         self.db.execute("DROP TABLE ix")
@@ -254,6 +264,9 @@ class Rings(Where):
         sql = "SELECT rowid FROM ix('report') ORDER BY relevance DESC"
         self.assertEqual(len(self.rows(sql)), 5)
         self.assertEqual(len(self.rows(sql + " LIMIT 10 OFFSET 20")), 10)
+        self.assertEqual(len(self.rows(sql + " LIMIT -1")), 5)
+        self.assertEqual(len(self.rows(sql + " LIMIT -1 OFFSET 20")), 5)
+        self.assertEqual(self.rows(sql + " LIMIT -1 OFFSET 300"), [])
         self.assertEqual(len(self.rows(sql + " LIMIT 1000000")), 300)
         self.assertEqual(len(self.rows("SELECT rowid FROM ix('report', 3) ORDER BY relevance DESC "
                                        "LIMIT 10")), 3)
