@@ -85,7 +85,8 @@ class Filters(Where):
                                        "WHERE i.query = '[0]' AND i.k = 4 AND c.id = 100"), [(0,)])
 
     def test_a_join_by_the_key_counts_after(self):
-        self.db.execute("CREATE TABLE units(id INTEGER PRIMARY KEY, code INT NOT NULL UNIQUE, body)")
+        self.db.execute("CREATE TABLE units(id INTEGER PRIMARY KEY, code INT NOT NULL UNIQUE, "
+                        "body)")
         self.db.execute("INSERT INTO units SELECT 1000 - id, id, body FROM docs")
         self.db.execute("CREATE VIRTUAL TABLE iu USING semantic_index(content = 'units', text = "
                         "'body', content_rowid = 'code', dimensions = 1, metric = 'l2')")
