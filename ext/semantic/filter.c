@@ -102,8 +102,8 @@ static char *format_column(const struct filter *filter, int column)
 }
 
 /* SQLite compares a column of text, or of no type, with a number as text, by numbers or as it is:
- * that depends on the type of the other side, which is not told. Then each way will do: SQLite looks
- * again. A literal or a parameter is not taken as it is by a column of text. */
+ * that depends on the type of the other side, which is not told. Then each way will do: SQLite
+ * looks again. A literal or a parameter is not taken as it is by a column of text. */
 static int may_be_numeric(const struct filter *filter, const struct plan_condition *condition,
                           sqlite3_value *value)
 {
@@ -118,8 +118,9 @@ static int may_be_numeric(const struct filter *filter, const struct plan_conditi
 }
 
 /* Of <> and IS NOT SQLite does not tell the collation. It is the column's beside a literal, with
- * which no COLLATE stands, and as a rule beside a parameter. Else what differs by any collation, and
- * so byte for byte, is let through: SQLite looks again, which costs rows only where k are taken. */
+ * which no COLLATE stands, and as a rule beside a parameter. Else what differs by any collation,
+ * and so byte for byte, is let through: SQLite looks again, which costs rows only where k are
+ * taken. */
 static char *format_collation(const struct filter *filter, const struct plan_condition *condition,
                               sqlite3_value *value)
 {
