@@ -27,12 +27,18 @@ static const char *key_name(const struct semantic_table *table, const char *key)
     return table->store.keeps_keys ? key : NULL;
 }
 
+/* The key among the columns, and the column that is the rowid of an index without one. */
 static void find_key(struct semantic_table *table)
 {
     const char *key = table->config.content_rowid;
-    table->key = SIZE_MAX;
-    for (size_t i = 0; table->store.keeps_keys && key != NULL && i < table->n_columns; i++)
-        if (sqlite3_stricmp(table->columns[i].name, key) == 0) table->key = i;
+    int is_rowid = key == NULL || sqlite3_stricmp(key, "rowid") == 0;
+    table->key = table->rowid_column = SIZE_MAX;
+    for (size_t i = 0; i < table->n_columns; i++) {
+        const struct semantic_column *column = &table->columns[i];
+        if (is_rowid ? !column->is_rowid : sqlite3_stricmp(column->name, key) != 0) continue;
+        if (table->store.keeps_keys) table->key = i;
+        else table->rowid_column = i;
+    }
 }
 
 const char *columns_key_affinity(const struct semantic_table *table)
@@ -42,7 +48,7 @@ const char *columns_key_affinity(const struct semantic_table *table)
 
 static int only_text(struct semantic_table *table, struct error *err)
 {
-    table->key = SIZE_MAX;
+    table->key = table->rowid_column = SIZE_MAX;
     table->columns = memory_zalloc(1, sizeof *table->columns);
     if (table->columns == NULL || (table->columns->name = memory_copy("text", 4)) == NULL)
         return error_nomem(err);
@@ -261,8 +267,7 @@ int columns_keep_rowids(const struct semantic_table *table, int *keep, struct er
     if (config->content == NULL || sqlite3_stricmp(config->content_rowid, "rowid") != 0) return 0;
     int rc = content_schema_read(store->db, store->schema, config->content, &read, err);
     if (rc == 0 && content_schema_find(&read, "rowid") == NULL)
-        rc = content_schema_keeps_rowids(store->db, store->schema, config->content, &read, keep,
-                                         err);
+        *keep = content_schema_keeps_rowids(&read);
     content_schema_deinit(&read);
     return rc;
 }

@@ -17,6 +17,7 @@ struct semantic_column {
     char *name; /* owned */
     const char *affinity;
     char *collation; /* owned; NULL: byte for byte */
+    int is_rowid;    /* the content's rowid under another name */
 };
 
 /* Options, as written. NULL strings and empty lists were not given. All owned. */

@@ -108,6 +108,47 @@ static int read_collation(sqlite3 *db, const char *schema, const char *content, 
     return rc;
 }
 
+/* Is there a row of a query of the schema? Its parameters are the schema, the content and, twice,
+ * the name of a column or collation. */
+static int ask(sqlite3 *db, const char *sql, const char *schema, const char *content,
+               const char *first, const char *second, int *answer, struct error *err)
+{
+    sqlite3_stmt *statement;
+    const char *const values[] = {schema, content, first, second};
+    int rc = statement_prepare(db, &statement, err, "%s", sql);
+    for (int i = 0; rc == 0 && i < sqlite3_bind_parameter_count(statement); i++)
+        sqlite3_bind_text(statement, i + 1, values[i], -1, SQLITE_STATIC);
+    if (rc == 0) rc = statement_step(db, statement, answer, err);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static size_t n_primary(const struct content_schema *read, struct content_column **last)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < read->n_columns; i++) {
+        if (!read->columns[i].is_primary) continue;
+        *last = &read->columns[i];
+        n++;
+    }
+    return n;
+}
+
+/* The INTEGER PRIMARY KEY that is the rowid: SQLite makes no index of it. */
+static int find_rowid(sqlite3 *db, const char *schema, const char *content,
+                      const struct content_schema *read, struct error *err)
+{
+    struct content_column *column = NULL;
+    int has_index = 0;
+    if (!read->has_constraints || !read->has_rowid || n_primary(read, &column) != 1 ||
+        !column->is_integer)
+        return 0;
+    int rc = ask(db, "SELECT 1 FROM pragma_index_list(?2, ?1) WHERE origin = 'pk'", schema, content,
+                 NULL, NULL, &has_index, err);
+    column->is_rowid = rc == 0 && !has_index;
+    return rc;
+}
+
 int content_schema_read(sqlite3 *db, const char *schema, const char *content,
                         struct content_schema *read, struct error *err)
 {
@@ -126,7 +167,7 @@ int content_schema_read(sqlite3 *db, const char *schema, const char *content,
     sqlite3_finalize(statement);
     for (size_t i = 0; rc == 0 && i < read->n_columns; i++)
         rc = read_collation(db, schema, content, is_view, &read->columns[i], err);
-    return rc;
+    return rc == 0 ? find_rowid(db, schema, content, read, err) : rc;
 }
 
 void content_schema_deinit(struct content_schema *read)
@@ -153,6 +194,7 @@ int content_schema_show(const struct content_schema *read, const char *table, co
     *n_columns = 0;
     *columns = memory_zalloc(read->n_columns, sizeof **columns);
     if (*columns == NULL) return error_nomem(err);
+    int names_rowid = content_schema_find(read, "rowid") == NULL;
     for (size_t i = 0; i < read->n_columns; i++) {
         const struct content_column *column = &read->columns[i];
         if (semantic_column_is_ours(table, column->name)) continue;
@@ -160,7 +202,8 @@ int content_schema_show(const struct content_schema *read, const char *table, co
         int is_key = key != NULL && sqlite3_stricmp(key, column->name) == 0;
         const char *collation = is_key ? NULL : column->collation;
         *shown = (struct semantic_column){.name = memory_copy(column->name, strlen(column->name)),
-                                          .affinity = column->affinity};
+                                          .affinity = column->affinity,
+                                          .is_rowid = column->is_rowid && names_rowid};
         ++*n_columns;
         if (collation != NULL) shown->collation = memory_copy(collation, strlen(collation));
         if (shown->name == NULL || (collation != NULL && shown->collation == NULL))
@@ -170,21 +213,6 @@ int content_schema_show(const struct content_schema *read, const char *table, co
 }
 
 /* ---- the key --------------------------------------------------------------------------------- */
-
-/* Is there a row of a query of the schema? Its parameters are the schema, the content and, twice,
- * the name of a column or collation. */
-static int ask(sqlite3 *db, const char *sql, const char *schema, const char *content,
-               const char *first, const char *second, int *answer, struct error *err)
-{
-    sqlite3_stmt *statement;
-    const char *const values[] = {schema, content, first, second};
-    int rc = statement_prepare(db, &statement, err, "%s", sql);
-    for (int i = 0; rc == 0 && i < sqlite3_bind_parameter_count(statement); i++)
-        sqlite3_bind_text(statement, i + 1, values[i], -1, SQLITE_STATIC);
-    if (rc == 0) rc = statement_step(db, statement, answer, err);
-    sqlite3_finalize(statement);
-    return rc;
-}
 
 /* A unique index on this column alone, by which `column = x` can be looked up. Unique by a
  * collation is unique byte for byte. */
@@ -203,43 +231,12 @@ static int is_unique(sqlite3 *db, const char *schema, const char *content, const
                schema, content, column, collation, unique, err);
 }
 
-static size_t n_primary(const struct content_schema *read, const struct content_column **last)
+int content_schema_keeps_rowids(const struct content_schema *read)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < read->n_columns; i++) {
-        if (!read->columns[i].is_primary) continue;
-        *last = &read->columns[i];
-        n++;
-    }
-    return n;
-}
-
-/* The INTEGER PRIMARY KEY that is the rowid: SQLite makes no index of it. NULL: there is none. */
-static int find_rowid_column(sqlite3 *db, const char *schema, const char *content,
-                             const struct content_schema *read, const struct content_column **found,
-                             struct error *err)
-{
-    const struct content_column *column = NULL;
-    int has_index = 0;
-    *found = NULL;
-    if (!read->has_constraints || !read->has_rowid || n_primary(read, &column) != 1 ||
-        !column->is_integer)
-        return 0;
-    int rc = ask(db, "SELECT 1 FROM pragma_index_list(?2, ?1) WHERE origin = 'pk'", schema, content,
-                 NULL, NULL, &has_index, err);
-    if (rc == 0 && !has_index) *found = column;
-    return rc;
-}
-
-int content_schema_keeps_rowids(sqlite3 *db, const char *schema, const char *content,
-                                const struct content_schema *read, int *keeps, struct error *err)
-{
-    const struct content_column *column;
-    *keeps = 1;
-    if (!read->has_constraints || !read->has_rowid) return 0;
-    int rc = find_rowid_column(db, schema, content, read, &column, err);
-    *keeps = column != NULL;
-    return rc;
+    if (!read->has_constraints || !read->has_rowid) return 1;
+    for (size_t i = 0; i < read->n_columns; i++)
+        if (read->columns[i].is_rowid) return 1;
+    return 0;
 }
 
 /* Without constraints only the type, or a value, can tell: integers are the rowid. */
@@ -264,12 +261,11 @@ static int check_column(sqlite3 *db, const char *schema, const char *content,
                         const struct content_schema *read, const struct content_column *column,
                         int *is_keyed, struct error *err)
 {
-    const struct content_column *rowid, *primary = NULL;
+    struct content_column *primary = NULL;
     int unique = 0;
     if (!read->has_constraints) return guess_keyed(db, schema, content, column, is_keyed, err);
-    int rc = find_rowid_column(db, schema, content, read, &rowid, err);
-    if (rc != 0 || rowid == column) return rc;
-    rc = is_unique(db, schema, content, column->name, &unique, err);
+    if (column->is_rowid) return 0;
+    int rc = is_unique(db, schema, content, column->name, &unique, err);
     if (rc != 0) return rc;
     if (!unique)
         return error_set(err, ERROR_INVALID,
@@ -289,7 +285,7 @@ static int check_column(sqlite3 *db, const char *schema, const char *content,
 static int choose_key(const char *content, const struct content_schema *read, char **key,
                       struct error *err)
 {
-    const struct content_column *column = NULL;
+    struct content_column *column = NULL;
     if (read->has_rowid) return 0;
     if (!read->has_constraints)
         return error_set(err, ERROR_INVALID,

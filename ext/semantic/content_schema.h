@@ -18,6 +18,7 @@ struct content_column {
     int is_integer;       /* of the very type INTEGER, which a rowid needs */
     int is_not_null;
     int is_primary; /* a column of the PRIMARY KEY */
+    int is_rowid;   /* the INTEGER PRIMARY KEY that is the rowid */
 };
 
 struct content_schema {
@@ -53,7 +54,6 @@ int content_schema_check(sqlite3 *db, const char *schema, const char *table,
 
 /* Whether rows of the content, whose key is the rowid, keep it: VACUUM renumbers those of a table
  * without INTEGER PRIMARY KEY. */
-int content_schema_keeps_rowids(sqlite3 *db, const char *schema, const char *content,
-                                const struct content_schema *read, int *keeps, struct error *err);
+int content_schema_keeps_rowids(const struct content_schema *read);
 
 #endif

@@ -101,21 +101,28 @@ static char *format_column(const struct filter *filter, int column)
     return sqlite3_mprintf("c.\"%w\"", table->config.content_rowid);
 }
 
-/* SQLite compares a column of text, or of no type, as it is with a value, but by numbers with a
- * column of numbers. Here both are a number; what is neither a literal nor a parameter may be such
- * a column: then either way will do. */
+/* SQLite compares a column of text, or of no type, with a number as text, by numbers or as it is:
+ * that depends on the type of the other side, which is not told. Then each way will do: SQLite
+ * looks again. A literal or a parameter is not taken as it is by a column of text. */
 static int may_be_numeric(const struct filter *filter, const struct plan_condition *condition,
                           sqlite3_value *value)
 {
-    int type = sqlite3_value_type(value);
-    if (condition->column < COLUMN_CONTENT || condition->is_literal) return 0;
-    if ((type != SQLITE_INTEGER && type != SQLITE_FLOAT) || sqlite3_value_frombind(value)) return 0;
+    int type = sqlite3_value_type(value), op = condition->op;
+    if (condition->column < COLUMN_CONTENT) return 0;
+    if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return 0;
+    if (op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB ||
+        op == SQLITE_INDEX_CONSTRAINT_REGEXP)
+        return 0;
     const char *affinity = filter->table->columns[condition->column - COLUMN_CONTENT].affinity;
-    return strcmp(affinity, "TEXT") == 0 || (strcmp(affinity, "BLOB") == 0 && !condition->is_list);
+    return strcmp(affinity, "TEXT") == 0 || strcmp(affinity, "BLOB") == 0;
 }
 
-/* Of <> and IS NOT SQLite does not tell the collation: it is the column's, as a rule. */
-static char *format_collation(const struct plan_condition *condition)
+/* Of <> and IS NOT SQLite does not tell the collation. It is the column's beside a literal, with
+ * which no COLLATE stands, and as a rule beside a parameter. Else what differs by any collation,
+ * and so byte for byte, is let through: SQLite looks again, which costs rows only where k are
+ * taken. */
+static char *format_collation(const struct filter *filter, const struct plan_condition *condition,
+                              sqlite3_value *value)
 {
     switch (condition->op) {
     case SQLITE_INDEX_CONSTRAINT_EQ:
@@ -125,6 +132,12 @@ static char *format_collation(const struct plan_condition *condition)
     case SQLITE_INDEX_CONSTRAINT_GE:
     case SQLITE_INDEX_CONSTRAINT_IS:
         return sqlite3_mprintf(" COLLATE \"%w\"", condition->collation);
+    case SQLITE_INDEX_CONSTRAINT_NE:
+    case SQLITE_INDEX_CONSTRAINT_ISNOT:
+        return sqlite3_mprintf(condition->is_literal ||
+                                       (filter->is_cut && sqlite3_value_frombind(value))
+                                   ? ""
+                                   : " COLLATE BINARY");
     default:
         return sqlite3_mprintf("");
     }
@@ -135,23 +148,27 @@ static int add_comparison(struct filter *filter, const struct plan_condition *co
                           struct error *err)
 {
     const char *operator= operator_of(condition->op);
-    int number, rc = add_value(filter, value, &number, err);
+    int number, is_value = condition->is_literal || sqlite3_value_frombind(value);
+    int rc = add_value(filter, value, &number, err);
     if (rc != 0) return rc;
     if (!may_be_numeric(filter, condition, value))
         return append(
             filter, sqlite3_mprintf(" AND %s %s ?%d%s", column, operator, number, collation), err);
-    return append(filter,
-                  sqlite3_mprintf(" AND (%s %s ?%d%s OR %s %s CAST(?%d AS NUMERIC)%s)",
-                                  column, operator, number, collation, column, operator, number,
-                                  collation),
-                  err);
+    rc = append(filter,
+                sqlite3_mprintf(" AND (%s %s ?%d%s OR %s %s CAST(?%d AS NUMERIC)%s",
+                                column, operator, number, collation, column, operator, number,
+                                collation),
+                err);
+    if (rc == 0 && !is_value)
+        rc = append(filter,
+                    sqlite3_mprintf(" OR +%s %s ?%d%s", column, operator, number, collation), err);
+    return rc == 0 ? append(filter, sqlite3_mprintf(")"), err) : rc;
 }
 
-/* Members of a list: their parameters. What is a number still though the column is of text came out
- * of a column of numbers, which SQLite compares with as numbers. */
-static int add_member(struct filter *filter, const struct plan_condition *condition,
-                      const char *column, sqlite3_value *value, int *n_listed, struct buffer *rest,
-                      struct error *err)
+/* SQLite looks numbered parameters up one by one, so that only the first of a list has a number:
+ * those after it follow on. */
+static int add_member(struct filter *filter, sqlite3_value *value, const char *before,
+                      const char *after, int is_first, struct error *err)
 {
     int number, most = sqlite3_limit(filter->table->store.db, SQLITE_LIMIT_VARIABLE_NUMBER, -1);
     if (filter->n_values + FILTER_GROUP >= (size_t)most)
@@ -161,40 +178,51 @@ static int add_member(struct filter *filter, const struct plan_condition *condit
                          most - FILTER_GROUP);
     int rc = add_value(filter, value, &number, err);
     if (rc != 0) return rc;
-    rc = append(filter, sqlite3_mprintf("%s?%d", *n_listed == 0 ? "" : ", ", number), err);
-    ++*n_listed;
-    if (rc != 0 || !may_be_numeric(filter, condition, value)) return rc;
-    char *sql = sqlite3_mprintf(" OR %s = CAST(?%d AS NUMERIC)", column, number);
-    rc = sql == NULL ? error_nomem(err) : buffer_append(rest, sql, strlen(sql), err);
-    sqlite3_free(sql);
-    return rc;
+    if (is_first) return append(filter, sqlite3_mprintf("%s?%d%s", before, number, after), err);
+    return append(filter, sqlite3_mprintf(", %s?%s", before, after), err);
 }
 
+/* The members of a list that may be numeric, or the others. */
+static int add_members(struct filter *filter, const struct plan_condition *condition,
+                       sqlite3_value *list, int numeric, const char *before, const char *after,
+                       int *n, struct error *err)
+{
+    sqlite3_value *value = NULL;
+    int rc = 0, step = sqlite3_vtab_in_first(list, &value);
+    *n = 0;
+    for (; rc == 0 && step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value)) {
+        if (may_be_numeric(filter, condition, value) != numeric) continue;
+        rc = add_member(filter, value, before, after, *n == 0, err);
+        ++*n;
+    }
+    return rc == 0 && step != SQLITE_DONE ? statement_error(filter->table->store.db, step, err)
+                                          : rc;
+}
+
+/* Numbers that may be numeric are compared as such, which finds those that are the same as they
+ * are. */
 static int add_list(struct filter *filter, const struct plan_condition *condition,
                     const char *column, const char *collation, sqlite3_value *list,
                     struct error *err)
 {
-    sqlite3_value *value = NULL;
-    struct buffer rest;
-    int n = 0;
-    buffer_init(&rest, MOST_SQL);
-    int rc = append(filter, sqlite3_mprintf(" AND (%s%s IN (", column, collation), err);
-    int step = rc == 0 ? sqlite3_vtab_in_first(list, &value) : SQLITE_DONE;
-    for (; rc == 0 && step == SQLITE_OK; step = sqlite3_vtab_in_next(list, &value))
-        rc = add_member(filter, condition, column, value, &n, &rest, err);
-    if (rc == 0 && step != SQLITE_DONE) rc = statement_error(filter->table->store.db, step, err);
-    if (rc == 0) rc = buffer_append(&filter->where, ")", 1, err);
-    if (rc == 0) rc = buffer_append(&filter->where, rest.data, rest.size, err);
-    if (rc == 0) rc = buffer_append(&filter->where, ")", 1, err);
-    buffer_deinit(&rest);
-    return rc;
+    int n, rc = append(filter, sqlite3_mprintf(" AND (%s%s IN (", column, collation), err);
+    if (rc == 0) rc = add_members(filter, condition, list, 0, "", "", &n, err);
+    size_t size = filter->where.size;
+    if (rc == 0)
+        rc = append(
+            filter,
+            sqlite3_mprintf(") OR %s IN (SELECT CAST(column1 AS NUMERIC) FROM (VALUES ", column),
+            err);
+    if (rc == 0) rc = add_members(filter, condition, list, 1, "(", ")", &n, err);
+    if (rc == 0 && n == 0) filter->where.size = size;
+    return rc == 0 ? append(filter, sqlite3_mprintf(n == 0 ? "))" : ")))"), err) : rc;
 }
 
 int filter_add(struct filter *filter, const struct plan_condition *condition, sqlite3_value *value,
                struct error *err)
 {
     char *column = format_column(filter, condition->column);
-    char *collation = format_collation(condition);
+    char *collation = format_collation(filter, condition, value);
     int rc = column == NULL || collation == NULL ? error_nomem(err) : 0;
     filter->n_conditions++;
     if (rc != 0) goto done;

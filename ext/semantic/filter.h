@@ -22,6 +22,7 @@ struct filter {
     sqlite3_value **values; /* [n_values] its parameters; owned */
     size_t n_values, n_capacity;
     int n_conditions;
+    int is_cut;          /* of the rows that meet them only the nearest k are wanted */
     char *prepared;      /* `where` as the statement has it; owned */
     sqlite3_stmt *group; /* of a group of ids; NULL: not prepared */
     int is_served;       /* see filter_is_served; -1: not known yet */

@@ -44,7 +44,7 @@ static int table_new(struct semantic_registry *registry, const char *schema, con
     *opened = table;
     if (table == NULL) return error_nomem(err);
     table->registry = registry;
-    table->key = SIZE_MAX;
+    table->key = table->rowid_column = SIZE_MAX;
     table->connection = registry->connection;
     table->pending = pending_new();
     if (table->pending == NULL) return error_nomem(err);
@@ -189,7 +189,7 @@ static int connect_table(struct semantic_table *table, struct error *err)
         semantic_columns_free(table->columns, table->n_columns);
         table->columns = NULL;
         table->n_columns = 0;
-        table->key = SIZE_MAX;
+        table->key = table->rowid_column = SIZE_MAX;
         rc = 0;
     }
     return rc;

@@ -25,7 +25,8 @@
  * Two lookups cost more than a search: SQLite must not make the branches of an OR searches of their
  * own, each of which would take k.
  *
- * The key of a keyed index counts as its rowid, compared byte for byte.
+ * The key of a keyed index counts as its rowid, compared byte for byte; so does an integer key by
+ * its name.
  */
 
 #define SEARCH_COST 10000
@@ -40,9 +41,10 @@ enum { ARGUMENT_QUERY, ARGUMENT_K, ARGUMENT_LIMIT, ARGUMENT_OFFSET, ARGUMENT_ROW
 /* Constraint numbers, -1 where there is none. */
 struct found {
     int argument[N_ARGUMENTS];
-    int k_least;  /* k > n or k >= n is there */
-    int others;   /* SQLite looks at some constraint after the k */
-    int unusable; /* a query or k is asked for but not to be had in this plan */
+    int k_other;   /* a condition on k that says nothing of how many, as k > n */
+    int rank_list; /* rank IN (...) is there */
+    int others;    /* SQLite looks at some constraint after the k */
+    int unusable;  /* a query or k is asked for but not to be had in this plan */
 };
 
 static int is_query(const struct sqlite3_index_constraint *constraint)
@@ -62,6 +64,12 @@ static int is_rowid(const struct semantic_table *table, sqlite3_index_info *info
            sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
+/* The rowid by the name that the content has for it: as the rowid, but for a listing. */
+static int is_rowid_column(const struct semantic_table *table, int column)
+{
+    return table->rowid_column != SIZE_MAX && column == COLUMN_CONTENT + (int)table->rowid_column;
+}
+
 static int is_at_most(int op)
 {
     return op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_LT;
@@ -70,6 +78,12 @@ static int is_at_most(int op)
 static int is_at_least(int op)
 {
     return op == SQLITE_INDEX_CONSTRAINT_GE || op == SQLITE_INDEX_CONSTRAINT_GT;
+}
+
+/* k = n, k IS n */
+static int is_exactly(int op)
+{
+    return op == SQLITE_INDEX_CONSTRAINT_EQ || op == SQLITE_INDEX_CONSTRAINT_IS;
 }
 
 /* ---- conditions ------------------------------------------------------------------------------ */
@@ -107,7 +121,7 @@ static int is_condition(sqlite3_index_info *info, int i)
         return 0;
     if (column == COLUMN_SIMILARITY || column == COLUMN_DISTANCE || column == COLUMN_RANK)
         return is_at_most(op) || is_at_least(op) ||
-               (op == SQLITE_INDEX_CONSTRAINT_EQ && !sqlite3_vtab_in(info, i, -1));
+               (is_exactly(op) && !sqlite3_vtab_in(info, i, -1));
     return (column == -1 || column >= COLUMN_CONTENT) && is_for_content(op) &&
            strlen(sqlite3_vtab_collation(info, i)) <
                sizeof((struct plan_condition *)NULL)->collation;
@@ -150,8 +164,10 @@ static void find_constraint(const struct semantic_table *table, sqlite3_index_in
     int op = constraint->op, column = constraint->iColumn;
     int is_equal = op == SQLITE_INDEX_CONSTRAINT_EQ, which = -1;
     if (is_query(constraint)) which = ARGUMENT_QUERY;
-    if (column == COLUMN_K && (is_equal || is_at_most(op))) which = ARGUMENT_K;
-    if (column == COLUMN_K && is_at_least(op)) found->k_least = 1;
+    if (column == COLUMN_K && (is_exactly(op) || is_at_most(op))) which = ARGUMENT_K;
+    if (column == COLUMN_K && which < 0 && op != SQLITE_INDEX_CONSTRAINT_ISNULL) found->k_other = 1;
+    if (column == COLUMN_RANK && is_equal && constraint->usable && sqlite3_vtab_in(info, i, -1))
+        found->rank_list = 1;
     if (which >= 0 && !constraint->usable) found->unusable = 1;
     if (!constraint->usable) {
         found->others = 1;
@@ -161,15 +177,17 @@ static void find_constraint(const struct semantic_table *table, sqlite3_index_in
     if (op == SQLITE_INDEX_CONSTRAINT_OFFSET) which = ARGUMENT_OFFSET;
     if (is_equal && is_rowid(table, info, i)) which = ARGUMENT_ROWID;
     /* k = n says more than k <= n. */
-    if (which == ARGUMENT_K && is_equal && found->argument[which] >= 0 &&
+    if (which == ARGUMENT_K && is_exactly(op) && found->argument[which] >= 0 &&
         is_at_most(info->aConstraint[found->argument[which]].op))
         found->argument[which] = -1;
+    /* Whether it is a value is not known yet. */
+    if (is_equal && (which == ARGUMENT_ROWID || is_rowid_column(table, column)) &&
+        !sqlite3_vtab_in(info, i, -1))
+        found->others = 1;
     if (which < 0 || found->argument[which] >= 0) {
         if (!is_condition(info, i)) found->others = 1;
         return;
     }
-    /* Whether it is a value is not known yet. */
-    if (which == ARGUMENT_ROWID && !sqlite3_vtab_in(info, i, -1)) found->others = 1;
     found->argument[which] = i;
 }
 
@@ -214,12 +232,21 @@ static void consume_order(sqlite3_index_info *info, int searches)
     }
 }
 
+/* Of several k <= n the least counts. */
+static int is_other_k(const sqlite3_index_info *info, const struct found *found, int i)
+{
+    const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
+    int first = found->argument[ARGUMENT_K];
+    return constraint->usable && constraint->iColumn == COLUMN_K && is_at_most(constraint->op) &&
+           i != first && is_at_most(info->aConstraint[first].op);
+}
+
 static int use_conditions(const struct semantic_table *table, sqlite3_index_info *info,
-                          int *n_arguments)
+                          const struct found *found, int *n_arguments)
 {
     sqlite3_str *list = sqlite3_str_new(table->store.db);
     for (int i = 0; i < info->nConstraint; i++) {
-        if (!is_condition(info, i)) continue;
+        if (!is_condition(info, i) && !is_other_k(info, found, i)) continue;
         append_condition(info, i, list);
         info->aConstraintUsage[i].argvIndex = ++*n_arguments;
     }
@@ -246,7 +273,7 @@ static int plan_search(const struct semantic_table *table, sqlite3_index_info *i
     use(info, found, ARGUMENT_OFFSET, PLAN_OFFSET, n_arguments);
     info->estimatedCost = SEARCH_COST;
     info->estimatedRows = info->idxNum & (PLAN_K | PLAN_RELEVANCE) ? 25 : 10000;
-    return use_conditions(table, info, n_arguments);
+    return use_conditions(table, info, found, n_arguments);
 }
 
 static void plan_listing(sqlite3_index_info *info, const struct found *found, int *n_arguments)
@@ -279,8 +306,13 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     for (int i = 0; i < info->nConstraint; i++) find_constraint(table, info, i, &found);
     if (found.unusable) return SQLITE_CONSTRAINT;
     int searches = found.argument[ARGUMENT_QUERY] >= 0;
-    if (searches && found.k_least && found.argument[ARGUMENT_K] < 0)
-        return refuse(base, "k > n says nothing of how many rows are wanted: k = n or k <= n does");
+    if (searches && found.k_other && found.argument[ARGUMENT_K] < 0)
+        return refuse(base, "k > n, k <> n and the like say nothing of how many rows are wanted: k "
+                            "= n or k <= n does");
+    if (searches && found.rank_list && found.argument[ARGUMENT_K] >= 0)
+        return refuse(base,
+                      "rank IN (...) with a k does not say which ranks the k rows begin with: "
+                      "write rank BETWEEN n AND m, or rank IN (...) without a k");
     if (searches && info->nConstraint > MAX_CONSTRAINTS)
         return refuse(base, "a search takes 32 conditions at most: rowid IN (SELECT ...) may hold "
                             "others");

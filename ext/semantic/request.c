@@ -142,7 +142,7 @@ static int add_member(struct semantic_table *table, sqlite3_value *value, int is
 static int read_list(struct semantic_table *table, const struct plan_condition *condition,
                      sqlite3_value *list, struct ids *ids, struct error *err)
 {
-    int is_key = condition->column != -1, rc = 0;
+    int is_key = table->key != SIZE_MAX && condition->column != -1, rc = 0;
     size_t n = 0;
     sqlite3_value *value = NULL;
     if (!condition->is_list) {
@@ -197,9 +197,39 @@ static int read_rowids(struct semantic_table *table, const struct plan_condition
 
 static int is_key(const struct semantic_table *table, const struct plan_condition *condition)
 {
-    return condition->op == SQLITE_INDEX_CONSTRAINT_EQ && table->key != SIZE_MAX &&
-           condition->column == COLUMN_CONTENT + (int)table->key &&
+    return table->key != SIZE_MAX && condition->column == COLUMN_CONTENT + (int)table->key &&
            sqlite3_stricmp(condition->collation, "BINARY") == 0;
+}
+
+static int is_rowid(const struct semantic_table *table, const struct plan_condition *condition)
+{
+    return condition->column == -1 ||
+           (table->rowid_column != SIZE_MAX &&
+            condition->column == COLUMN_CONTENT + (int)table->rowid_column);
+}
+
+/* k = n, k <= n or k < n, of which the least counts; NULL is the default where it is an argument,
+ * and no row where it is compared. */
+static int read_k(struct semantic_request *request, int is_bound, int is_less, sqlite3_value *value,
+                  struct error *err)
+{
+    size_t k;
+    if (sqlite3_value_type(value) == SQLITE_NULL) {
+        request->none |= is_bound;
+        return 0;
+    }
+    if (is_bound && sqlite3_value_type(value) == SQLITE_FLOAT) {
+        double most = sqlite3_value_double(value);
+        k = most < 1 ? 0 : most >= 0x1p53 ? SIZE_MAX : (size_t)most;
+        if (is_less && (double)k >= most && k > 0) k--;
+    } else {
+        int rc = argument_count(value, "k", 1, SIZE_MAX, &k, err);
+        if (rc != 0) return rc;
+        if (is_less) k--;
+    }
+    if (k == 0) request->none = 1;
+    if (request->k == 0 || k < request->k) request->k = request->limits.k = k;
+    return 0;
 }
 
 static int read_condition(struct semantic_table *table, const struct plan_condition *condition,
@@ -210,7 +240,9 @@ static int read_condition(struct semantic_table *table, const struct plan_condit
         read_number(condition, value, request);
         return 0;
     }
-    if (op == SQLITE_INDEX_CONSTRAINT_EQ && (column == -1 || is_key(table, condition)))
+    if (column == COLUMN_K) return read_k(request, 1, op == SQLITE_INDEX_CONSTRAINT_LT, value, err);
+    if (op == SQLITE_INDEX_CONSTRAINT_EQ &&
+        (is_rowid(table, condition) || is_key(table, condition)))
         return read_rowids(table, condition, value, request, err);
     request->limits.filter = &request->filter;
     return filter_add(&request->filter, condition, value, err);
@@ -227,39 +259,15 @@ static int read_conditions(struct semantic_table *table, const char *conditions,
     return rc;
 }
 
-/* k = n, k <= n or k < n; NULL is the default where it is an argument, and no row where it is
- * compared. */
-static int read_k(struct semantic_request *request, int plan, sqlite3_value *value,
-                  struct error *err)
-{
-    int is_bound = (plan & (PLAN_K_AT_MOST | PLAN_K_LESS)) != 0;
-    size_t k;
-    if (sqlite3_value_type(value) == SQLITE_NULL) {
-        request->none |= is_bound;
-        return 0;
-    }
-    if (is_bound && sqlite3_value_type(value) == SQLITE_FLOAT) {
-        double most = sqlite3_value_double(value);
-        k = most < 1 ? 0 : most >= 0x1p53 ? SIZE_MAX : (size_t)most;
-        if (plan & PLAN_K_LESS && (double)k >= most && k > 0) k--;
-    } else {
-        int rc = argument_count(value, "k", 1, SIZE_MAX, &k, err);
-        if (rc != 0) return rc;
-        if (plan & PLAN_K_LESS) k--;
-    }
-    if (k == 0) request->none = 1;
-    request->k = request->limits.k = k;
-    return 0;
-}
-
 /* LIMIT and OFFSET: how many rows SQLite will ask for, as far as it knows. */
 static void read_limit(sqlite3_value *limit, sqlite3_value *offset, int by_relevance,
                        struct semantic_request *request)
 {
     int64_t n = sqlite3_value_int64(limit),
             skipped = offset == NULL ? 0 : sqlite3_value_int64(offset);
-    if (n < 0) return;
     if (skipped < 0) skipped = 0;
+    if (n < 0 && by_relevance) n = (int64_t)request->limits.k; /* those after the skipped */
+    if (n < 0) return;
     if (by_relevance)
         request->n_reachable = n > INT64_MAX - skipped ? SIZE_MAX : (size_t)(n + skipped);
     else if (n <= MAX_HINT && skipped <= MAX_HINT) request->limits.hint = (size_t)(n + skipped) + 1;
@@ -271,6 +279,7 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     int n = 1, rc = 0;
     request_clear(request);
     filter_begin(&request->filter, table);
+    request->filter.is_cut = (plan & (PLAN_K | PLAN_RELEVANCE)) != 0;
     request->query = sqlite3_value_dup(argv[0]);
     request->limits =
         (struct retrieve_limits){.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY};
@@ -281,7 +290,9 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     if (request->query == NULL) return error_nomem(err);
     request->none = sqlite3_value_type(argv[0]) == SQLITE_NULL;
     if (plan & PLAN_RELEVANCE) request->limits.k = table->config.candidates;
-    if (plan & PLAN_K) rc = read_k(request, plan, argv[n++], err);
+    if (plan & PLAN_K)
+        rc = read_k(request, (plan & (PLAN_K_AT_MOST | PLAN_K_LESS)) != 0,
+                    (plan & PLAN_K_LESS) != 0, argv[n++], err);
     if (rc == 0 && plan & PLAN_LIMIT) {
         sqlite3_value *limit = argv[n++];
         read_limit(limit, plan & PLAN_OFFSET ? argv[n++] : NULL, (plan & PLAN_RELEVANCE) != 0,

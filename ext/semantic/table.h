@@ -105,6 +105,7 @@ struct semantic_table {
     struct semantic_column *columns;
     size_t n_columns;
     size_t key;             /* of a keyed index: the key among the columns; SIZE_MAX: none is */
+    size_t rowid_column;    /* the column that is the rowid of the index; SIZE_MAX: none is */
     char *declared_content; /* where config.content is another by now: what CREATE says; owned */
     char *reranker_name;    /* as stored; owned */
     int innocuous;          /* as SQLite was told, see embedder.h */

@@ -84,6 +84,28 @@ class Filters(Where):
             self.assertEqual(self.rows(f"SELECT count(*) FROM {order} ON c.section = i.section "
                                        "WHERE i.query = '[0]' AND i.k = 4 AND c.id = 100"), [(0,)])
 
+    def test_a_join_by_the_key_counts_after(self):
+        self.db.execute("CREATE TABLE units(id INTEGER PRIMARY KEY, code INT NOT NULL UNIQUE, "
+                        "body)")
+        self.db.execute("INSERT INTO units SELECT 1000 - id, id, body FROM docs")
+        self.db.execute("CREATE VIRTUAL TABLE iu USING semantic_index(content = 'units', text = "
+                        "'body', content_rowid = 'code', dimensions = 1, metric = 'l2')")
+        self.db.execute("INSERT INTO iu(rowid, embedding) SELECT code, vector(json_array(code)) "
+                        "FROM units")
+        for index, key in (("ix", "rowid"), ("ix", "id"), ("iu", "rowid"), ("iu", "code")):
+            search = f"{index} AS i ON i.{key} = d.id AND i.query = '[0]' AND i.k = 10"
+            where = search.replace("ON", "WHERE")
+            for sql in (f"count(i.rowid) FROM docs AS d LEFT JOIN {search}",
+                        f"count(*) FROM docs AS d CROSS JOIN {search}",
+                        f"count(*) FROM docs AS d JOIN {search}",
+                        f"count(*) FROM docs AS d WHERE EXISTS (SELECT 1 FROM {where})",
+                        f"count((SELECT i.rank FROM {where})) FROM docs AS d"):
+                self.assertEqual(self.one(f"SELECT {sql}"), 10, sql)
+        self.assertEqual(self.one("SELECT i.code FROM iu AS i WHERE query = '[0]' AND k = 1 AND "
+                                  "id = 700"), 300)
+        for where in ("id = 40", "id IN (SELECT 40)", "id = '40'", "id IS 40", "id >= 40"):
+            self.assertEqual(self.nearest(f"k = 1 AND {where}"), [40])
+
     def test_a_query_for_each_row(self):
         rows = self.rows("WITH q(v, s) AS (VALUES ('[0]', 'rare'), ('[299]', 'usual')) SELECT q.s, "
                          "i.rowid FROM q LEFT JOIN ix AS i ON i.query = q.v AND i.k = 1 AND "
@@ -96,6 +118,57 @@ class Filters(Where):
         self.assertEqual(self.nearest("k = 1 AND (rowid = 5 OR rowid = 4)"), [4])
         self.assertEqual(self.nearest("k = 3 AND (section = 'rare' OR section = 'none')"),
                          [100, 200, 300])
+
+    def mixed(self):
+        """Texts and values that are the same as numbers, and those that are so but for case."""
+        self.db.execute("CREATE TABLE mix(id INTEGER PRIMARY KEY, body, t TEXT, x, c TEXT COLLATE "
+                        "NOCASE)")
+        self.db.executemany("INSERT INTO mix VALUES (?1, 'report', ?2, ?3, ?4)", [
+            (i, ("5", "05", "5.0", " 5", "a", "7")[i % 6], (5, "5", "5.0", 5.0, "a", b"5")[i % 6],
+             "xXy"[i % 3]) for i in range(1, 61)])
+        self.db.execute("CREATE VIRTUAL TABLE im USING semantic_index(content = 'mix', text = "
+                        "'body', dimensions = 1, metric = 'l2')")
+        self.db.execute("INSERT INTO im(rowid, embedding) SELECT id, vector(json_array(id)) FROM "
+                        "mix")
+        self.db.execute("CREATE TABLE nums(n INT, r REAL, s TEXT, z)")
+        self.db.execute("INSERT INTO nums VALUES (5, 5.0, '5', 5)")
+
+    def test_no_row_is_lost_to_what_is_not_told(self):
+        self.mixed()
+        others = ["CAST('5' AS INTEGER)", "CAST(5 AS REAL)", "(SELECT n FROM nums)", "5",
+                  "(SELECT s FROM nums)", "(SELECT z FROM nums)", "abs(-5)", "'5'"]
+        tests = [f"{column} {operator} {other}" for column in "tx" for other in others
+                 for operator in ("=", "<>", "<", ">=", "IS", "IS NOT")]
+        tests += [f"{column} IN ({members})" for column in "tx" for members in (
+            "5", "5, 'a'", "CAST(5 AS INT), 6", "SELECT n FROM nums", "SELECT z FROM nums",
+            "SELECT s FROM nums UNION SELECT 7")]
+        tests += ["c <> 'x' COLLATE BINARY", "c IS NOT 'x' COLLATE BINARY", "c <> 'x'",
+                  "t <> 'A' COLLATE NOCASE", "'x' <> c", "c NOT IN ('x')"]
+        for test in tests:
+            self.assertEqual(self.rows(f"SELECT rowid FROM im WHERE query = '[0]' AND {test}"),
+                             self.rows(f"SELECT id FROM mix WHERE {test} ORDER BY id"), test)
+        for value in ("5", 5, 5.0, "x"):
+            for test in ("t = CAST(? AS INTEGER)", "x <> CAST(? AS INTEGER)", "t > CAST(? AS REAL)",
+                         "c <> ? COLLATE BINARY", "t IN (CAST(? AS INT), 7)", "t >= ?"):
+                self.assertEqual(
+                    self.rows(f"SELECT rowid FROM im WHERE query = '[0]' AND {test}", value),
+                    self.rows(f"SELECT id FROM mix WHERE {test} ORDER BY id", value), test)
+        for test in ("t <> 'a'", "x >= 'a'", "c <> 'X'", "c <> 'x' COLLATE BINARY", "t IN ('a')",
+                     "x IN (SELECT n FROM nums)", "t = CAST(5 AS INT)"):
+            self.assertEqual(
+                self.rows(f"SELECT rowid FROM im WHERE query = '[0]' AND k = 4 AND {test}"),
+                self.rows(f"SELECT id FROM mix WHERE {test} ORDER BY id LIMIT 4"), test)
+        self.assertEqual(self.rows("SELECT rowid FROM im('[0]', 2) WHERE c <> ?", "X"),
+                         [(2,), (5,)])
+
+    def test_long_lists_of_numbers(self):
+        self.mixed()
+        self.db.execute("CREATE TABLE many(i INT)")
+        self.db.execute("INSERT INTO many WITH n(i) AS (SELECT 7 UNION ALL SELECT i + 1 FROM n "
+                        "WHERE i < 20000) SELECT i FROM n")
+        for column, want in (("t", [5, 11]), ("x", []), ("id", [7, 8])):
+            self.assertEqual([row[0] for row in self.rows(
+                f"SELECT id FROM im('[0]', 2) WHERE {column} IN (SELECT i FROM many)")], want)
 
     def test_a_long_list(self):
         ids = ", ".join(str(i / 2) for i in range(250, 3000))
@@ -161,6 +234,11 @@ class Rings(Where):
         self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]') WHERE rank BETWEEN 299 AND "
                                    "400"), [(299, 299), (300, 300)])
         self.assertEqual(self.nearest("rank = 7.0"), [7])
+        self.assertEqual(self.nearest("k = 2 AND rank IS 7"), [7])
+        self.assertEqual(self.nearest("k = 2 AND distance IS 7"), [7])
+        self.assertEqual(self.nearest("k = 2 AND rank IS NULL"), [])
+        self.assertEqual(self.nearest("rank IN (7, 8)"), [7, 8])
+        self.fails("rank BETWEEN", "SELECT rowid FROM ix('[0]', 2) WHERE rank IN (7, 8)")
         self.assertEqual(self.nearest("rank < 1"), [])
         self.assertEqual(self.nearest("rank > 2.5 AND rank < 4.5"), [3, 4])
         self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]', 2) WHERE rank >= 2 AND "
@@ -168,11 +246,16 @@ class Rings(Where):
 
     def test_k_as_a_bound(self):
         for k in ("k <= 2", "k < 3", "k < 2.5", "k <= 2.5", "k BETWEEN 1 AND 2", "2 >= k",
-                  "k = 2 AND k <= 5"):
+                  "k = 2 AND k <= 5", "k <= 3 AND k <= 2", "k < 3 AND k <= 7", "k <= 9 AND k < 3",
+                  "k IS 2", "k <= 5 AND k IS 2", "k = 2 AND k IS 2", "k = 2 AND k <> 5"):
             self.assertEqual(self.nearest(k), [1, 2], k)
         self.assertEqual(self.nearest("k = 2 AND k = 3"), [])
         self.assertEqual(self.nearest("k <= 0.5"), [])
-        self.fails("k = n or k <= n", "SELECT rowid FROM ix WHERE query = '[0]' AND k >= 2")
+        self.assertEqual(self.nearest("k <= 3 AND k < 1"), [])
+        self.assertEqual(self.nearest("k <= 3 AND k <= NULL"), [])
+        self.fails("k", "SELECT rowid FROM ix WHERE query = '[0]' AND k <= 2 AND k <= 'a'")
+        for k in ("k >= 2", "k <> 5", "k IS NOT 5", "k IS NOT NULL", "k LIKE 5", "k GLOB '5'"):
+            self.fails("k = n or k <= n", f"SELECT rowid FROM ix WHERE query = '[0]' AND {k}")
 
     def test_pages_beyond_the_candidates(self):
         self.db.execute("DROP TABLE ix")
@@ -182,6 +265,9 @@ class Rings(Where):
         sql = "SELECT rowid FROM ix('report') ORDER BY relevance DESC"
         self.assertEqual(len(self.rows(sql)), 5)
         self.assertEqual(len(self.rows(sql + " LIMIT 10 OFFSET 20")), 10)
+        self.assertEqual(len(self.rows(sql + " LIMIT -1")), 5)
+        self.assertEqual(len(self.rows(sql + " LIMIT -1 OFFSET 20")), 5)
+        self.assertEqual(self.rows(sql + " LIMIT -1 OFFSET 300"), [])
         self.assertEqual(len(self.rows(sql + " LIMIT 1000000")), 300)
         self.assertEqual(len(self.rows("SELECT rowid FROM ix('report', 3) ORDER BY relevance DESC "
                                        "LIMIT 10")), 3)
