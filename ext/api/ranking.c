@@ -97,14 +97,21 @@ static int is_as_given(const struct list *list)
     return list->n > 1;
 }
 
+/* Of two lists of one length: the second names others, or is no more than the documents as given. */
+static int contradicts(const struct list *list, const struct list *earlier)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->n > 1 && !earlier->seen[list->places[i]]) return 1;
+    return is_as_given(list) && !is_as_given(earlier);
+}
+
 /* Keeps the trial if it is no shorter than the best, and begins another. */
 static void keep(struct reading *reading, int is_named)
 {
     struct list trial = reading->trial;
     size_t least = is_named > reading->is_named ? 0 : reading->best.n;
     if (trial.n > 0 && is_named >= reading->is_named && trial.n >= least) {
-        reading->is_doubtful =
-            trial.n == least && !is_named && is_as_given(&trial) && !is_as_given(&reading->best);
+        reading->is_doubtful = trial.n == least && !is_named && contradicts(&trial, &reading->best);
         reading->is_followed = 0;
         reading->trial = reading->best;
         reading->best = trial;

@@ -180,6 +180,7 @@ static void test_none(void **state)
         "2 > 0 > 1",
         "{\"query\": \"q\", \"documents\": [{\"id\": 1}, {\"id\": 2}, {\"id\": 3}]}",
         "{\"order\": [3, 1, 2], \"given\": [1, 2, 3]}",
+        "[[1, 2], [3, 1]]",
     };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) expect(none[i], "123", 0, 0);
 }
