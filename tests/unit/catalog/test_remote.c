@@ -226,7 +226,7 @@ static int new_catalog(struct catalog **catalog, struct error *err)
 static int embed_and_rerank(struct catalog *catalog, struct error *err)
 {
     struct span texts[5] = {{"one", 3}, {"two", 3}, {"three", 5}, {"two", 3}, {"four", 4}};
-    struct model_texts request = {texts, 5, MODEL_QUERY, NULL};
+    struct model_texts request = {texts, 5, MODEL_QUERY, NULL, 0};
     struct model_candidates candidates = {.query = texts[0], .documents = texts, .n_documents = 3};
     struct model_embeddings all;
     struct catalog_entry *entry;
@@ -418,7 +418,7 @@ static int refuse_one(void *context, struct error *err)
 {
     (void)context;
     struct span texts[5] = {{"one", 3}, {"two", 3}, {"three", 5}, {"three", 5}, {"four", 4}};
-    struct model_texts request = {texts, 5, MODEL_QUERY, NULL};
+    struct model_texts request = {texts, 5, MODEL_QUERY, NULL, 0};
     unsigned char refused[3];
     struct model_candidates candidates = {
         .query = texts[0], .documents = texts, .n_documents = 3, .refused = refused};
