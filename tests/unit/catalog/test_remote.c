@@ -133,6 +133,11 @@ static void test_spellings_of_a_key(void **state)
     (void)state;
     check_endpoint("tei", "http://h", " sk-1\r\n", "http://h", "sk-1");
     check_endpoint("tei", "http://h", " \n", "http://h", NULL);
+    check_endpoint("tei", "http://h", "\"sk-1\"", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", "'Bearer sk-1'\n", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", "bearer sk-1", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", "Bearer", "http://h", "Bearer");
+    check_endpoint("tei", "http://h", "\"", "http://h", "\"");
     setenv("OPENAI_API_KEY", "\tenv-key\n", 1);
     check_endpoint("openai", NULL, NULL, "https://api.openai.com/v1", "env-key");
     setenv("OPENAI_API_KEY", "env-key\nother", 1);
