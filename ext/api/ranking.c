@@ -97,7 +97,7 @@ static int is_as_given(const struct list *list)
     return list->n > 1;
 }
 
-/* Of two lists of one length: the second names others, or is no more than the documents as given. */
+/* Of two lists of one length: the later one names others, or the documents as they were given. */
 static int contradicts(const struct list *list, const struct list *earlier)
 {
     for (size_t i = 0; i < list->n; i++)

@@ -91,6 +91,14 @@ static void test_forms(void **state)
         "so 1, 2, 3 then </think> 3,1,2",
         "[THINK]1, 2, 3[/THINK]{\"ranking\": [3, 1, 2]}",
         "3,1,2 <think>but 1 > 2 > 3",
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) expect(forms[i], "312", 3, 0);
+}
+
+static void test_words_scores_and_ranks(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
         "I would rank document 3 first, then document 1, and finally 2.",
         "The best document is 3, followed by 1, then 2.",
         "Most relevant: 3. Next: 1. Then: 2.",
@@ -223,9 +231,13 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),   cmocka_unit_test(test_repairs),
-        cmocka_unit_test(test_cut_off), cmocka_unit_test(test_none),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_repairs),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_words_scores_and_ranks),
     };
     failing_memory_bind();
     return cmocka_run_group_tests_name("api/ranking", tests, NULL, NULL);
