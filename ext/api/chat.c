@@ -32,6 +32,7 @@ struct chat {
     int plain;
     size_t max_documents; /* of a request, as model.max_tokens are */
     unsigned without;     /* enum chat_feature: what it does not take */
+    int is_format_taken;  /* it has answered with response_format */
 };
 
 /* One call. */
@@ -47,6 +48,7 @@ struct run {
     size_t n;           /* of these */
     struct span *shown; /* [n_documents] the documents of a request; owned */
     size_t *places;     /* [n_documents] its answer, from 0 on; owned */
+    size_t max_tokens;  /* of the model when the call began */
     struct error why;   /* the last refusal */
     int takes_format;   /* a refusal that named nothing came without response_format too */
 };
@@ -61,6 +63,7 @@ struct question {
     struct error last;
     enum api_outcome outcome; /* API_OK, API_TOO_LARGE or API_REFUSED */
     unsigned fault;           /* see chat_fault.h */
+    int is_withheld;          /* refused by the model or a filter of its answers */
 };
 
 /* ---- one request ----------------------------------------------------------------------------- */
@@ -99,7 +102,8 @@ static enum api_outcome take(struct question *question, const struct http_answer
     if (outcome == API_OK || outcome == API_BROKEN || outcome == API_BUSY ||
         err->code == ERROR_NOMEM)
         return outcome;
-    question->fault = answer->status == 200 && outcome == API_FAILED
+    question->is_withheld = answer->status == 200 && outcome == API_REFUSED;
+    question->fault = question->is_withheld || (answer->status == 200 && outcome == API_FAILED)
                           ? 0
                           : api_chat_fault(answer->status, answer->body);
     if (question->fault & CHAT_LENGTH || outcome == API_TOO_LARGE) return API_TOO_LARGE;
@@ -181,8 +185,19 @@ static int send(struct question *question, struct error *err)
 static unsigned to_leave_out(const struct question *question)
 {
     unsigned named = question->fault & ~question->without;
+    if (question->is_withheld) return 0;
     if (question->fault != 0 || question->run->takes_format) return named;
     return CHAT_FORMAT & ~question->without;
+}
+
+/* What was not taken is left out from now on; but what a refusal did not name not where it was
+ * taken before. */
+static void learn(struct chat *chat, const struct question *question, unsigned guessed)
+{
+    if (chat->is_format_taken) guessed &= CHAT_FORMAT;
+    else guessed = 0;
+    chat->without = question->without & ~guessed;
+    if (!(question->without & CHAT_FORMAT)) chat->is_format_taken = 1;
 }
 
 /* Asks for the order of run->shown [n]. *outcome: API_OK and it is in run->places, API_TOO_LARGE or
@@ -191,17 +206,19 @@ static int ask(struct run *run, size_t n, enum api_outcome *outcome, struct erro
 {
     struct chat *chat = run->chat;
     struct question question = {.run = run, .n = n, .without = chat->without};
+    unsigned guessed = 0;
     for (;;) {
         question.is_sent = question.was_broken = 0;
         question.fault = 0;
         int rc = send(&question, err);
         if (rc != 0) return rc;
         *outcome = question.outcome;
-        if (*outcome == API_OK) chat->without = question.without;
+        if (*outcome == API_OK) learn(chat, &question, guessed);
         if (*outcome != API_REFUSED) return 0;
         unsigned left_out = to_leave_out(&question);
         if (left_out == 0) break;
         question.without |= left_out;
+        if (question.fault == 0) guessed |= left_out;
     }
     if (question.fault == 0) run->takes_format = 1;
     return 0;
@@ -230,20 +247,17 @@ static void prepare(struct run *run)
     }
 }
 
-/* The model's context is smaller than was thought. */
-static int shrink(struct run *run, size_t first, size_t end, struct error *err)
+/* The model's context is smaller than was thought; 0: it cannot be. */
+static int shrink(struct run *run, size_t first, size_t end)
 {
     struct chat *chat = run->chat;
     size_t sent = chat->model.max_tokens - run->room;
     for (size_t i = first; i < end; i++) sent += run->tokens[run->order[i]];
     if (sent < chat->model.max_tokens) chat->model.max_tokens = sent;
-    if (chat->model.max_tokens / 2 < LEAST_TOKENS) {
-        *err = run->why;
-        return err->code;
-    }
+    if (chat->model.max_tokens / 2 < LEAST_TOKENS) return 0;
     chat->model.max_tokens /= 2;
     prepare(run);
-    return 0;
+    return 1;
 }
 
 /* ---- windows --------------------------------------------------------------------------------- */
@@ -259,7 +273,7 @@ static int find_refused(struct run *run, size_t first, size_t n, int is_known, s
     enum api_outcome outcome = API_REFUSED;
     show(run, first, n);
     int rc = is_known ? 0 : ask(run, n, &outcome, err);
-    if (rc != 0 || outcome != API_REFUSED) return rc;
+    if (rc != 0 || outcome == API_OK) return rc;
     if (n == 1) {
         run->candidates->refused[run->order[first]] = 1;
         return 0;
@@ -300,6 +314,18 @@ static int refuse(struct run *run, size_t first, size_t *end, size_t *below, str
     return err->code;
 }
 
+/* A window was too long. Where even the least one is, it is refused: "too long" may be said of a
+ * document, for a reason of its own, and the model's context is what it was. */
+static int fit(struct run *run, size_t first, size_t *end, size_t *below, struct error *err)
+{
+    int rc = 0;
+    if (shrink(run, first, *end)) return 0;
+    rc = refuse(run, first, end, below, err);
+    run->chat->model.max_tokens = run->max_tokens;
+    prepare(run);
+    return rc;
+}
+
 /* The first place of the window that ends before `end`. */
 static size_t first_of(const struct run *run, size_t end)
 {
@@ -332,7 +358,7 @@ static int slide(struct run *run, struct error *err)
             show(run, first, n);
             rc = ask(run, n, &outcome, err);
         }
-        if (rc == 0 && outcome == API_TOO_LARGE) rc = shrink(run, first, end, err);
+        if (rc == 0 && outcome == API_TOO_LARGE) rc = fit(run, first, &end, &below, err);
         else if (rc == 0 && outcome == API_REFUSED) rc = refuse(run, first, &end, &below, err);
         if (rc != 0) return rc;
         if (outcome != API_OK) continue;
@@ -374,10 +400,14 @@ static int rerank(struct model *model, const struct model_candidates *candidates
                   struct model_usage *usage, struct error *err)
 {
     struct error unread;
-    struct run run = {.chat = (struct chat *)model, .candidates = candidates, .usage = usage};
+    struct run run = {.chat = (struct chat *)model,
+                      .candidates = candidates,
+                      .usage = usage,
+                      .max_tokens = model->max_tokens};
     if (err == NULL) err = &unread;
     int rc = run_init(&run, err);
     if (rc == 0) rc = slide(&run, err);
+    if (rc != 0) model->max_tokens = run.max_tokens;
     for (size_t i = 0; rc == 0 && i < run.n; i++)
         scores[run.order[i]] = 1 - (double)i / (double)run.n;
     for (size_t i = 0; rc == 0 && i < run.n; i++)

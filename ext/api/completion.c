@@ -74,7 +74,7 @@ static enum api_outcome read_choice(const struct api_answer *answer, const cJSON
     if (reason != NULL && strcmp(reason, "content_filter") == 0) {
         error_set(err, ERROR_UNAVAILABLE,
                   "a content filter withheld the answer (finish_reason content_filter)");
-        return API_FAILED;
+        return API_REFUSED;
     }
     int is_cut = reason != NULL && strcmp(reason, "length") == 0;
     int rc = collect_text(content, text, err);
@@ -86,7 +86,8 @@ static enum api_outcome read_choice(const struct api_answer *answer, const cJSON
     if (rc != 0) return API_FAILED;
     if (n_named > 0) return API_OK;
     describe(answer, choice, content, text, err);
-    return is_cut || json_text_at(message, "/refusal") != NULL ? API_FAILED : API_BROKEN;
+    if (json_text_at(message, "/refusal") != NULL) return API_REFUSED;
+    return is_cut ? API_FAILED : API_BROKEN;
 }
 
 enum api_outcome api_parse_ranking(const struct api_answer *answer, size_t *order, int64_t *tokens,

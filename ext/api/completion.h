@@ -5,8 +5,8 @@
  * The text is the message's content, or what its parts of type "text" hold. A ranking in it is used
  * whatever else came, repaired where it needs to be (ranking.h); without one the error says what
  * came instead: a refusal, a call of a tool, nothing, other words, an answer that was cut off
- * (finish_reason "length") before it said anything of use. What a content filter withheld is an
- * error also where a part of it came.
+ * (finish_reason "length") before it said anything of use. What a content filter withheld is
+ * refused also where a part of it came, as what the model refused is: a document may be to blame.
  */
 #ifndef API_COMPLETION_H
 #define API_COMPLETION_H

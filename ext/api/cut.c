@@ -66,13 +66,14 @@ struct span api_cut(struct span text, size_t max_tokens)
     return cut(text, max_tokens, &n);
 }
 
-int api_cut_all(const struct span *texts, size_t n, size_t max_tokens, struct span **all,
-                uint64_t *n_cut, struct error *err)
+int api_cut_all(const struct span *texts, size_t n, size_t kept, size_t max_tokens,
+                struct span **all, uint64_t *n_cut, struct error *err)
 {
     *all = memory_alloc(n, sizeof **all);
     if (*all == NULL) return error_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        (*all)[i] = api_cut(texts[i], max_tokens);
+        struct span text = {texts[i].data + kept, texts[i].size - kept};
+        (*all)[i] = (struct span){texts[i].data, kept + api_cut(text, max_tokens).size};
         *n_cut += (*all)[i].size < texts[i].size;
     }
     return 0;

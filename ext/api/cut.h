@@ -22,9 +22,9 @@ size_t api_count_tokens(struct span text);
  * empty. */
 struct span api_cut(struct span text, size_t max_tokens);
 
-/* The same of all texts [n], into *cut [n], the caller's to free. *n_cut is raised by those that
- * were longer. ERROR_NOMEM. */
-int api_cut_all(const struct span *texts, size_t n, size_t max_tokens, struct span **cut,
-                uint64_t *n_cut, struct error *err);
+/* The same of all texts [n], each behind its first `kept` bytes, which stay, into *cut [n], the
+ * caller's to free. *n_cut is raised by those that were longer. ERROR_NOMEM. */
+int api_cut_all(const struct span *texts, size_t n, size_t kept, size_t max_tokens,
+                struct span **cut, uint64_t *n_cut, struct error *err);
 
 #endif

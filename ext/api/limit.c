@@ -5,15 +5,41 @@
 enum { READ_BYTES = 4096 };
 
 /* What is counted, and that there is a bound. In lower case. */
-static const char *const things[] = {"batch",    "input",     "item",    "text",   "document",
-                                     "sentence", "passage",   "string",  "array",  "list",
-                                     "element",  "entries",   "quer",    "chunk",  "instance",
-                                     "content",  "embedding", "request", "length", NULL};
-static const char *const bounds[] = {
-    "max",     "at most",  "limit",   "exceed",   "than",         "too many", "too large",
-    "too big", "too_long", "up to",   "allow",    "must",         "should",   "cannot",
-    "can not", "can't",    "at once", "only",     "<=",           ">",        "between",
-    "support", "fewer",    "reduce",  "too long", "\xE2\x89\xA4", NULL};
+static const char *const things[] = {
+    "batch",    "input",     "item",    "text",   "document",
+    "sentence", "passage",   "string",  "array",  "list",
+    "element",  "entries",   "quer",    "chunk",  "instance",
+    "content",  "embedding", "request", "length", "\xE6\x89\xB9" /* batch */,
+    NULL};
+static const char *const bounds[] = {"max",
+                                     "at most",
+                                     "limit",
+                                     "exceed",
+                                     "than",
+                                     "too many",
+                                     "too large",
+                                     "too big",
+                                     "too_long",
+                                     "up to",
+                                     "allow",
+                                     "must",
+                                     "should",
+                                     "cannot",
+                                     "can not",
+                                     "can't",
+                                     "at once",
+                                     "only",
+                                     "<=",
+                                     ">",
+                                     "between",
+                                     "support",
+                                     "fewer",
+                                     "reduce",
+                                     "too long",
+                                     "\xE2\x89\xA4",
+                                     "\xE8\xB6\x85\xE8\xBF\x87" /* exceed */,
+                                     "\xE6\x9C\x80\xE5\xA4\x9A" /* at most */,
+                                     NULL};
 
 /* A number before such a word counts something else. */
 static const char *const measures[] = {"token",   "char",  "byte",  "word",    "kb",   "mb",
@@ -46,6 +72,20 @@ static int holds_one(const char *text, const char *const *words)
     return 0;
 }
 
+static int begins_with(const char *text, const char *const *words)
+{
+    for (; *words != NULL; words++)
+        if (strncmp(text, *words, strlen(*words)) == 0) return 1;
+    return 0;
+}
+
+/* Chinese, Japanese and Korean put no blanks around numbers. */
+static int is_ideograph(const char *at)
+{
+    unsigned char c = (unsigned char)*at;
+    return c >= 0xE3 && c <= 0xED;
+}
+
 /* "input 3", "texts[3]", ["body","texts",3]. */
 static int comes_after_place(const char *text, const char *number)
 {
@@ -66,9 +106,7 @@ static int is_measure(const char *behind)
 {
     while (*behind == ' ' || *behind == '-') behind++;
     if (strncmp(behind, "input ", 6) == 0) behind += 6; /* "512 input tokens" */
-    for (const char *const *measure = measures; *measure != NULL; measure++)
-        if (strncmp(behind, *measure, strlen(*measure)) == 0) return 1;
-    return 0;
+    return begins_with(behind, measures);
 }
 
 /* Part of a word, a version, a fraction, a time: no number of its own. A
@@ -76,8 +114,10 @@ static int is_measure(const char *behind)
 static int stands_alone(const char *text, const char *number, const char *behind)
 {
     char before = number > text ? number[-1] : ' ';
+    if (number >= text + 3 && is_ideograph(number - 3)) before = ' ';
     if (is_letter(before) || strchr("._-/", before) != NULL) return 0;
     if (before == ':' && number > text + 1 && is_digit(number[-2])) return 0;
+    if (is_ideograph(behind) || (*behind == '-' && begins_with(behind + 1, things))) return 1;
     if (is_letter(*behind) || *behind == '_' || *behind == '/') return 0;
     return strchr(".-:", *behind) == NULL || *behind == '\0' ||
            !(is_digit(behind[1]) || is_letter(behind[1]));

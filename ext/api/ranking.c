@@ -11,9 +11,10 @@
 #define MAX_VALUES 32 /* of JSON that are tried in a text */
 #define MAX_DEPTH 8   /* of lists in a value */
 
-/* Numbers of documents as they were found, each once. */
+/* Numbers of documents as they were found, each once; those of larger keys go first. */
 struct list {
     size_t *places; /* [n_documents], from 0 on */
+    double *keys;   /* [n_documents] */
     size_t n;
     unsigned char *seen; /* [n_documents] */
 };
@@ -21,7 +22,12 @@ struct list {
 struct reading {
     size_t n_documents;
     struct list best, trial;
-    int is_named; /* the best stood under "ranking" */
+    struct list mentioned;                   /* in prose, wherever */
+    int is_named;                            /* the best stood under "ranking" */
+    int is_doubtful;                         /* another one contradicts it */
+    int is_followed;                         /* other numbers come after it */
+    int has_object;                          /* of JSON, not empty */
+    int has_zero, has_fraction, is_compared; /* of prose: 0; 0.5; ">" */
     int is_cut;
 };
 
@@ -35,8 +41,14 @@ static const char *const number_members[] = {"id",      "index",  "document", "d
                                              "passage", "doc_id", "number"};
 
 /* Words that may stand beside a number without being about anything else. */
-static const char *const filler_words[] = {"document", "doc",  "passage", "id", "no",
-                                           "number",   "then", "and",     "gt"};
+static const char *const filler_words[] = {"document", "doc",      "passage", "id",     "no",
+                                           "number",   "then",     "and",     "gt",     "first",
+                                           "next",     "followed", "by",      "finally"};
+/* What a number before it counts. */
+static const char *const counted_words[] = {"documents", "docs",    "passages",
+                                            "texts",     "results", "candidates"};
+/* What an object in a list calls its place; and its score, the best the largest. */
+static const char *const key_members[] = {"rank", "score", "relevance_score", "relevance"};
 /* Signs beyond ASCII, by how their UTF-8 begins: arrows, dashes and bullets, CJK and full-width
  * punctuation. */
 static const char *const signs[] = {"\xE2\x86", "\xE2\x80", "\xE2\x89", "\xE3\x80", "\xEF\xBC"};
@@ -44,13 +56,15 @@ static const char *const signs[] = {"\xE2\x86", "\xE2\x80", "\xE2\x89", "\xE3\x8
 static int list_init(struct list *list, size_t n)
 {
     list->places = memory_alloc(n, sizeof *list->places);
+    list->keys = memory_alloc(n, sizeof *list->keys);
     list->seen = memory_zalloc(n, 1);
-    return list->places != NULL && list->seen != NULL;
+    return list->places != NULL && list->keys != NULL && list->seen != NULL;
 }
 
 static void list_deinit(struct list *list)
 {
     memory_free(list->places);
+    memory_free(list->keys);
     memory_free(list->seen);
 }
 
@@ -60,24 +74,50 @@ static void list_clear(struct list *list)
     list->n = 0;
 }
 
-static void list_add(struct list *list, size_t n_documents, double number)
+static void list_add(struct list *list, size_t n_documents, double number, double key)
 {
     if (!(number >= 1 && number <= (double)n_documents) || number != floor(number)) return;
-    size_t place = (size_t)number - 1;
+    size_t place = (size_t)number - 1, at = list->n;
     if (list->seen[place]) return;
     list->seen[place] = 1;
-    list->places[list->n++] = place;
+    for (; at > 0 && list->keys[at - 1] < key; at--) {
+        list->places[at] = list->places[at - 1];
+        list->keys[at] = list->keys[at - 1];
+    }
+    list->places[at] = place;
+    list->keys[at] = key;
+    list->n++;
+}
+
+/* As the documents were given: what is no answer often looks so. */
+static int is_as_given(const struct list *list)
+{
+    for (size_t i = 1; i < list->n; i++)
+        if (list->places[i] < list->places[i - 1]) return 0;
+    return list->n > 1;
+}
+
+/* Of two lists of one length: the later one names others, or the documents as they were given. */
+static int contradicts(const struct list *list, const struct list *earlier)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (list->n > 1 && !earlier->seen[list->places[i]]) return 1;
+    return is_as_given(list) && !is_as_given(earlier);
 }
 
 /* Keeps the trial if it is no shorter than the best, and begins another. */
 static void keep(struct reading *reading, int is_named)
 {
     struct list trial = reading->trial;
-    if (trial.n > 0 && is_named >= reading->is_named &&
-        (is_named > reading->is_named || trial.n >= reading->best.n)) {
+    size_t least = is_named > reading->is_named ? 0 : reading->best.n;
+    if (trial.n > 0 && is_named >= reading->is_named && trial.n >= least) {
+        reading->is_doubtful = trial.n == least && !is_named && contradicts(&trial, &reading->best);
+        reading->is_followed = 0;
         reading->trial = reading->best;
         reading->best = trial;
         reading->is_named = is_named;
+    } else if (trial.n > 0) {
+        reading->is_followed = 1;
     }
     list_clear(&reading->trial);
 }
@@ -126,6 +166,13 @@ static double take_number(const char **at, const char *end, int is_cut)
     return is_whole && !(is_cut && p == end) ? number : -1;
 }
 
+static int is_word(const char *word, size_t size, const char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strlen(words[i]) == size && strncasecmp(words[i], word, size) == 0) return 1;
+    return 0;
+}
+
 /* Moves past a word, or a sign beyond ASCII; whether it says nothing. */
 static int take_filler(const char **at, const char *end)
 {
@@ -137,11 +184,30 @@ static int take_filler(const char **at, const char *end)
         return 0;
     }
     while (*at < end && (is_letter(**at) || is_digit(**at))) ++*at;
-    size_t size = (size_t)(*at - start);
-    for (size_t i = 0; i < sizeof filler_words / sizeof *filler_words; i++)
-        if (strlen(filler_words[i]) == size && strncasecmp(filler_words[i], start, size) == 0)
-            return 1;
-    return 0;
+    return is_word(start, (size_t)(*at - start), filler_words,
+                   sizeof filler_words / sizeof *filler_words);
+}
+
+/* "5 documents": the number before `at` is of none. */
+static int is_count(const char *at, const char *end)
+{
+    while (at < end && is_blank(*at)) at++;
+    const char *word = at;
+    while (at < end && is_letter(*at)) at++;
+    return is_word(word, (size_t)(at - word), counted_words,
+                   sizeof counted_words / sizeof *counted_words);
+}
+
+/* A number in prose, moved past it; -1: it is of no document. */
+static double take_mentioned(struct reading *reading, const char **at, const char *end)
+{
+    const char *start = *at;
+    double number = take_number(at, end, reading->is_cut);
+    if (number < 0) reading->has_fraction |= memchr(start, '.', (size_t)(*at - start)) != NULL;
+    if (number == 0) reading->has_zero = 1;
+    if (is_count(*at, end)) return -1;
+    list_add(&reading->mentioned, reading->n_documents, number, 0);
+    return number;
 }
 
 /* "2." or "2)" at the beginning of the second line of a list that something follows: moves past
@@ -172,8 +238,8 @@ static int read_rows(struct reading *reading, const char *at, const char *end)
             n_markers++;
         } else if (is_digit(c) || (c == '-' && at + 1 < end && is_digit(at[1]))) {
             at += c == '-';
-            double number = take_number(&at, end, reading->is_cut);
-            if (c != '-') list_add(&reading->trial, reading->n_documents, number);
+            double number = take_mentioned(reading, &at, end);
+            if (c != '-') list_add(&reading->trial, reading->n_documents, number, 0);
             follows_number = 1;
         } else if (begins_word(c)) {
             follows_number = 0;
@@ -183,6 +249,7 @@ static int read_rows(struct reading *reading, const char *at, const char *end)
             }
         } else {
             at++;
+            reading->is_compared |= c == '>';
             if (c == ':' && follows_number) keep(reading, 0);
         }
         begins_line = c == '\n' || (begins_line && is_blank(c));
@@ -193,11 +260,12 @@ static int read_rows(struct reading *reading, const char *at, const char *end)
 
 /* The number that a line begins with, after a marker and signs: "[3] Batman", "Document 3: ...",
  * "3: ...", but not "12 Angry Men". */
-static double number_of_line(const char *at, const char *end, size_t n_lines, int is_cut)
+static double number_of_line(const char *at, const char *end, size_t n_lines, int is_cut,
+                             int *has_marker)
 {
     int is_marked = 0;
     while (at < end && is_blank(*at)) at++;
-    take_marker(&at, end, n_lines + 1);
+    *has_marker = take_marker(&at, end, n_lines + 1);
     while (at < end && !is_digit(*at)) {
         if (begins_word(*at)) {
             if (!take_filler(&at, end)) return -1;
@@ -214,21 +282,72 @@ static double number_of_line(const char *at, const char *end, size_t n_lines, in
     return is_marked || stands_alone ? number : -1;
 }
 
-static void read_lines(struct reading *reading, const char *at, const char *end)
+struct lines {
+    size_t n, n_marked; /* that begin with a number of a document; with a marker before it */
+};
+
+/* Adds the numbers that lines begin with; or mentions those of the other lines. */
+static struct lines scan_lines(struct reading *reading, const char *at, const char *end,
+                               int are_others)
 {
-    size_t n_lines = 0;
+    struct lines lines = {0, 0};
     while (at < end) {
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        int has_marker, is_cut = reading->is_cut && line_end == NULL;
         if (line_end == NULL) line_end = end;
-        double number = number_of_line(at, line_end, n_lines, reading->is_cut && line_end == end);
+        double number = number_of_line(at, line_end, lines.n, is_cut, &has_marker);
         if (number >= 0) {
-            list_add(&reading->trial, reading->n_documents, number);
-            n_lines++;
+            if (!are_others) list_add(&reading->trial, reading->n_documents, number, 0);
+            lines.n++;
+            lines.n_marked += (size_t)has_marker;
+        }
+        while (number < 0 && are_others && at < line_end) {
+            if (is_digit(*at)) take_mentioned(reading, &at, line_end);
+            else at++;
         }
         at = line_end + (line_end < end);
     }
-    if (reading->trial.n > reading->best.n) keep(reading, 0);
+    return lines;
+}
+
+/* Lines go before rows where there are more of them. Such as are in the order that the documents
+ * were given in, and not numbered, may tell of each of them how good it is. */
+static void read_lines(struct reading *reading, const char *at, const char *end)
+{
+    struct lines lines = scan_lines(reading, at, end, 0);
+    if (reading->trial.n > reading->best.n) {
+        keep(reading, 0);
+        reading->is_doubtful =
+            is_as_given(&reading->best) && (lines.n_marked < lines.n || reading->has_fraction);
+        list_clear(&reading->mentioned);
+        scan_lines(reading, at, end, 1);
+    }
     list_clear(&reading->trial);
+}
+
+/* Whether a list in prose is the order of all that the prose tells of. */
+static int is_whole(const struct reading *reading)
+{
+    const struct list *best = &reading->best, *mentioned = &reading->mentioned;
+    if (reading->is_doubtful) return 0;
+    if (reading->has_zero && !best->seen[reading->n_documents - 1]) return 0; /* they begin at 0 */
+    if (reading->is_followed && !reading->is_compared && is_as_given(best)) return 0;
+    for (size_t i = 0; i < mentioned->n; i++)
+        if (!best->seen[mentioned->places[i]]) return 0;
+    return 1;
+}
+
+/* A row of one number among words is no list, but it is one alone. */
+static void read_prose(struct reading *reading, const char *at, const char *end)
+{
+    list_clear(&reading->best);
+    list_clear(&reading->mentioned);
+    reading->is_doubtful = reading->is_followed = reading->is_compared = 0;
+    reading->has_zero = reading->has_fraction = 0;
+    int has_words = read_rows(reading, at, end);
+    read_lines(reading, at, end);
+    int is_one = reading->best.n == 1 && reading->n_documents > 1 && has_words;
+    if (is_one || !is_whole(reading)) list_clear(&reading->best);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
@@ -261,22 +380,94 @@ static double number_of(const cJSON *element)
     return cJSON_IsString(element) ? number_of_text(element->valuestring) : -1;
 }
 
+/* What each of the list's objects tells as its rank, else as its score; NULL: neither. */
+static const char *find_key(const cJSON *list)
+{
+    for (size_t i = 0; i < sizeof key_members / sizeof *key_members; i++) {
+        const cJSON *element = list->child;
+        while (element != NULL && cJSON_IsNumber(cJSON_GetObjectItem(element, key_members[i])))
+            element = element->next;
+        if (element == NULL) return key_members[i];
+    }
+    return NULL;
+}
+
+/* Elements that are all numbers below the documents', one of them 0, count from 0 on. */
+static int counts_from_zero(const struct reading *reading, const cJSON *list)
+{
+    int has_zero = 0;
+    const cJSON *element;
+    cJSON_ArrayForEach(element, list)
+    {
+        double number = number_of(element);
+        if (number < 0 || number >= (double)reading->n_documents) return 0;
+        has_zero |= number == 0;
+    }
+    return has_zero;
+}
+
+static void read_list(struct reading *reading, const cJSON *list, int is_named)
+{
+    int base = counts_from_zero(reading, list);
+    const char *name = find_key(list);
+    double sign = name == key_members[0] ? -1 : 1;
+    const cJSON *element;
+    cJSON_ArrayForEach(element, list)
+    {
+        double key = name != NULL ? cJSON_GetObjectItem(element, name)->valuedouble : 0;
+        list_add(&reading->trial, reading->n_documents, number_of(element) + base, sign * key);
+    }
+    /* Of a part, it is not certain. */
+    if (base != 0 && reading->trial.n < reading->n_documents) list_clear(&reading->trial);
+    keep(reading, is_named);
+}
+
+/* {"1": 0.2, "2": 0.9}: scores of documents. Whole numbers may be their ranks as well. */
+static void read_map(struct reading *reading, const cJSON *map, int is_named)
+{
+    int has_fraction = 0;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, map)
+    {
+        if (!cJSON_IsNumber(member) || number_of_text(member->string) < 1) return;
+        has_fraction |= member->valuedouble != floor(member->valuedouble);
+    }
+    if (!has_fraction) return;
+    cJSON_ArrayForEach(member, map)
+    {
+        list_add(&reading->trial, reading->n_documents, number_of_text(member->string),
+                 member->valuedouble);
+    }
+    keep(reading, is_named);
+}
+
+/* Numbers under such a name stand in the documents' order. */
+static int is_of_each(const char *name)
+{
+    size_t size = name == NULL ? 0 : strlen(name);
+    return size >= 5 &&
+           (strcasecmp(name, "ranks") == 0 || strcasecmp(name + size - 5, "score") == 0 ||
+            (size >= 6 && strcasecmp(name + size - 6, "scores") == 0));
+}
+
 static void read_value(struct reading *reading, const cJSON *value, int is_named, int depth)
 {
     if (cJSON_IsString(value) && is_named) {
         const char *text = value->valuestring;
-        read_rows(reading, text, text + strlen(text));
+        read_prose(reading, text, text + strlen(text));
+        reading->is_named = reading->best.n > 0;
     }
     if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) return;
-    const cJSON *element;
-    if (cJSON_IsArray(value)) {
-        cJSON_ArrayForEach(element, value)
-        {
-            list_add(&reading->trial, reading->n_documents, number_of(element));
-        }
-        keep(reading, is_named);
+    if (cJSON_IsArray(value) && value->child != NULL && !is_of_each(value->string))
+        read_list(reading, value, is_named);
+    if (cJSON_IsObject(value) && value->child != NULL) {
+        reading->has_object = 1;
+        read_map(reading, value, is_named);
+        /* The question once more. */
+        if (cJSON_HasObjectItem(value, "query") && cJSON_HasObjectItem(value, "documents")) return;
     }
     if (depth == MAX_DEPTH) return;
+    const cJSON *element;
     cJSON_ArrayForEach(element, value)
     {
         int is_ranking = element->string != NULL && strcasecmp(element->string, "ranking") == 0;
@@ -326,24 +517,23 @@ static struct span without_reasoning(struct span text)
     return text;
 }
 
-/* A row of one number among words is no list, but it is one alone. */
 static void read_text(struct reading *reading, struct span text)
 {
     const char *end = text.data + text.size;
     read_json(reading, text.data, end);
-    if (reading->is_named || reading->best.n > 1) return;
-    int has_words = read_rows(reading, text.data, end);
-    read_lines(reading, text.data, end);
-    if (reading->best.n == 1 && reading->n_documents > 1 && has_words) list_clear(&reading->best);
+    if (reading->is_named) return;
+    if (reading->best.n <= 1 && !reading->has_object) read_prose(reading, text.data, end);
+    else if (reading->best.n <= 1 || reading->is_doubtful) list_clear(&reading->best);
 }
 
 int api_ranking_read(struct span text, size_t n, int is_cut, size_t *order, size_t *n_named,
                      struct error *err)
 {
     struct reading reading = {.n_documents = n, .is_cut = is_cut};
-    int rc = 0, has_first = list_init(&reading.best, n), has_second = list_init(&reading.trial, n);
+    int rc = 0, has_first = list_init(&reading.best, n), has_second = list_init(&reading.trial, n),
+        has_third = list_init(&reading.mentioned, n);
     *n_named = 0;
-    if (!has_first || !has_second) {
+    if (!has_first || !has_second || !has_third) {
         rc = error_nomem(err);
     } else {
         read_text(&reading, without_reasoning(text));
@@ -354,5 +544,6 @@ int api_ranking_read(struct span text, size_t n, int is_cut, size_t *order, size
     }
     list_deinit(&reading.best);
     list_deinit(&reading.trial);
+    list_deinit(&reading.mentioned);
     return rc;
 }

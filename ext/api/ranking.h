@@ -7,7 +7,10 @@
  * objects ({"id": 3}); a row of numbers, as "[3] > [1] > [2]" (the form of RankGPT, Sun et al.
  * 2023) or "3,1,2"; and lines that each begin with one, as "1. [3] Batman" or "- Document 3:". A
  * member called "ranking" goes before all else, then the longest list does, of equal ones the last.
- * One number among words is no list: it may be anything.
+ * One number among words is no list: it may be anything. Nor is a list beside which the text names
+ * other documents, or that another contradicts: an order that is wrong would not be noticed.
+ * Scores and ranks ({"1": 0.2, "2": 0.9}, [{"id": 1, "rank": 2}]) order what they are of; all
+ * numbers from 0 on mean the documents from 1 on.
  *
  * What was read is repaired to a permutation: numbers that no document has are dropped, of one that
  * comes twice the first counts, and those that are missing follow in their old order.

@@ -16,6 +16,24 @@ static size_t room(const struct model *model, size_t taken)
     return model->max_tokens > used ? model->max_tokens - used : 1;
 }
 
+/* Each text to what its prefix leaves. */
+static int cut_texts(const struct model *model, const struct model_texts *texts, struct span **cut,
+                     struct model_usage *usage, struct error *err)
+{
+    size_t kept = texts->prefix_size;
+    size_t taken = kept == 0 || texts->n_texts == 0
+                       ? 0
+                       : api_count_tokens((struct span){texts->texts[0].data, kept});
+    if (taken > 0 && model->max_tokens <= taken + SPECIAL_TOKENS)
+        return error_set(err, ERROR_INVALID,
+                         "max_tokens %zu leaves no room for a text behind the prefix, which takes "
+                         "%zu with what the model adds: raise max_tokens in rerank_models, or "
+                         "shorten the prefix",
+                         model->max_tokens, taken + SPECIAL_TOKENS);
+    return api_cut_all(texts->texts, texts->n_texts, kept, room(model, taken), cut,
+                       &usage->truncated, err);
+}
+
 static int embed(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err)
 {
@@ -23,8 +41,7 @@ static int embed(struct model *model, const struct model_texts *texts,
     struct span *cut = NULL;
     int rc = 0;
     if (model->max_tokens != 0) {
-        rc =
-            api_cut_all(texts->texts, texts->n_texts, room(model, 0), &cut, &usage->truncated, err);
+        rc = cut_texts(model, texts, &cut, usage, err);
         request.texts = cut;
     }
     if (rc == 0) rc = remote_run_embed((struct remote *)model, &request, sink, usage, err);
@@ -42,7 +59,7 @@ static int rerank(struct model *model, const struct model_candidates *candidates
         /* A query takes half of the room at most. Objects cannot be cut: their texts are. */
         request.query = api_cut(candidates->query, model->max_tokens / 2 + 1);
         rc =
-            api_cut_all(candidates->documents, candidates->n_documents,
+            api_cut_all(candidates->documents, candidates->n_documents, 0,
                         room(model, api_count_tokens(request.query)), &cut, &usage->truncated, err);
         request.documents = cut;
         request.objects = NULL;

@@ -391,6 +391,7 @@ static void learn(struct remote *remote, struct batch *batch)
     struct batch *whole = batch->whole;
     size_t half = whole == NULL ? 0 : whole->n - whole->n / 2;
     if (batch->n > remote->largest) remote->largest = batch->n;
+    if (remote->most != 0 && batch->n > remote->most) remote->most = 0;
     if (whole != NULL && ++whole->n_answered == 2 && half >= remote->largest) {
         remote->most = half;
         remote->n_right = 0;
@@ -427,12 +428,24 @@ static int make_smaller(struct run *run, struct batch *batch, const struct http_
     struct remote *remote = run->remote;
     struct api_answer parsed = describe(run, batch, answer);
     size_t told = api_failure_limit(&parsed);
+    if (told < remote->largest) told = 0; /* as many were taken: it speaks of something else */
     if (told == 0) return halve(run, batch, 1, err);
     if (remote->most == 0 || told < remote->most) {
         remote->most = told;
         remote->n_right = 0;
     }
     return halve(run, batch, 0, err);
+}
+
+/* What was learnt as the most that is taken, and is told of no more texts than that, is told of one
+ * of them ("at most 3 emoji"). */
+static void unlearn(struct run *run, const struct batch *batch, const struct http_answer *answer)
+{
+    struct remote *remote = run->remote;
+    struct api_answer parsed = describe(run, batch, answer);
+    parsed.n_texts = remote->most + 1;
+    if (remote->most == 0 || batch->n > remote->most) return;
+    if (api_failure_limit(&parsed) == remote->most) remote->most = 0;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -456,6 +469,7 @@ static enum http_verdict judge(struct run *run, struct batch *batch,
     case API_TOO_LARGE:
         return make_smaller(run, batch, answer, err) == 0 ? HTTP_DONE : stop(run, err);
     case API_REFUSED:
+        unlearn(run, batch, answer);
         return refused(run, batch, err);
     default:
         return stop(run, err);

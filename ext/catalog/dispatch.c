@@ -64,6 +64,7 @@ static int add_prefix(struct prefixed *prefixed, const char *prefix, struct mode
         at += length + text.size;
     }
     texts->texts = prefixed->texts;
+    texts->prefix_size = length;
     return 0;
 }
 

@@ -157,15 +157,28 @@ static int check_key(struct span key, const char *where, struct error *err)
     return 0;
 }
 
+/* As keys are pasted: in quotes, or with the word that goes before them in a header. */
+static struct span bare_key(const char *text)
+{
+    static const char word[] = "Bearer ";
+    struct span key = trimmed(text);
+    if (key.size >= 2 && (key.data[0] == '"' || key.data[0] == '\'') &&
+        key.data[key.size - 1] == key.data[0])
+        key = (struct span){key.data + 1, key.size - 2};
+    if (key.size >= sizeof word && strncasecmp(key.data, word, sizeof word - 1) == 0)
+        key = (struct span){key.data + sizeof word - 1, key.size - (sizeof word - 1)};
+    return key;
+}
+
 /* A key that was given goes where it was given for; that of the environment only to the usual
  * host. */
 static int choose_key(const struct api_provider *provider, const char *key, int is_usual_host,
                       struct endpoint *endpoint, struct error *err)
 {
-    endpoint->key = trimmed(key);
+    endpoint->key = bare_key(key);
     if (endpoint->key.size > 0) return check_key(endpoint->key, "api_key", err);
     if (!is_usual_host) return 0;
-    endpoint->key = trimmed(environment_value(provider->key_env));
+    endpoint->key = bare_key(environment_value(provider->key_env));
     endpoint->key_is_usual = endpoint->key.size > 0;
     return check_key(endpoint->key, provider->key_env, err);
 }

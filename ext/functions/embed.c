@@ -39,7 +39,7 @@ static void embed(sqlite3_context *context, int argc, sqlite3_value **argv)
     struct error err;
     struct span text;
     char *owned = NULL;
-    struct model_texts texts = {&text, 1, MODEL_DOCUMENT, &connection->cancel};
+    struct model_texts texts = {&text, 1, MODEL_DOCUMENT, &connection->cancel, 0};
     struct model_embeddings embedding = {0};
     if (sqlite3_value_type(argv[0]) == SQLITE_NULL) return;
     int rc = argument_text(argv[0], &text, &err);
@@ -118,7 +118,7 @@ static int embed_chunk(struct each_cursor *cursor, struct error *err)
         if (!item->is_null && model_check_text(item->text, 1, NULL) != 0) item->is_null = 1;
         if (!item->is_null) texts[n++] = item->text;
     }
-    struct model_texts request = {texts, n, cursor->role, &connection->cancel};
+    struct model_texts request = {texts, n, cursor->role, &connection->cancel, 0};
     int rc = catalog_embed(connection->catalog, cursor->entry, NULL, &request, &cursor->embeddings,
                            &refusals, err);
     if (rc == 0 && refusals.n > 0) rc = name_refused(cursor, &refusals, err);
@@ -203,7 +203,8 @@ static void estimate(sqlite3_context *context, int argc, sqlite3_value **argv)
     for (size_t i = 0; rc == 0 && i < list.n; i++)
         if (!list.items[i].is_null && model_check_text(list.items[i].text, 1, NULL) == 0)
             texts[n++] = list.items[i].text;
-    struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel};
+    struct model_texts request = {texts, n, rc == 0 ? role : MODEL_DOCUMENT, &connection->cancel,
+                                  0};
     if (rc == 0) rc = catalog_estimate(connection->catalog, entry, &request, &sum, &err);
     if (rc == 0) result_estimate(context, &sum);
     else result_error(context, "embed_estimate", &err);

@@ -37,6 +37,7 @@ struct model_texts {
     size_t n_texts;
     enum model_role role;
     const struct cancel *cancel; /* or NULL */
+    size_t prefix_size;          /* bytes at the beginning of each that are not the text's own */
 };
 
 /* Where embeddings go as they come: in any order, each text once. The embedding [dimensions] is

@@ -267,7 +267,7 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
     if (rc == 0) {
         for (size_t i = 0; i < n_rows; i++)
             texts[i] = (struct span){rows[i]->text, rows[i]->text_size};
-        struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel};
+        struct model_texts request = {texts, n_rows, MODEL_DOCUMENT, &table->connection->cancel, 0};
         rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings,
                            refusals, err);
     }
@@ -304,7 +304,7 @@ int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entr
                         struct pending_row *row, struct error *err)
 {
     struct span text = {row->text, row->text_size};
-    struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL, 0};
     struct model_embeddings known;
     int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
     if (rc == 0 && known.vectors != NULL)

@@ -65,7 +65,7 @@ static int embed_texts(struct retrieval *retrieval, int wanted, struct error *er
     int rc = list_texts(retrieval, &texts, &n, err);
     if (!wanted) n = 0;
     if (rc == 0 && n > 0) {
-        struct model_texts request = {texts, n, MODEL_QUERY, &table->connection->cancel};
+        struct model_texts request = {texts, n, MODEL_QUERY, &table->connection->cancel, 0};
         retrieval->blamed = SIZE_MAX;
         rc = semantic_embedder(table, &retrieval->state, &entry, &fitted, err);
         if (rc == 0)

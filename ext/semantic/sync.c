@@ -405,7 +405,7 @@ int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate,
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
         if (sync->rows[i].text != NULL)
             texts[n++] = (struct span){sync->rows[i].text, sync->rows[i].text_size};
-    struct model_texts request = {texts, n, MODEL_DOCUMENT, &connection->cancel};
+    struct model_texts request = {texts, n, MODEL_DOCUMENT, &connection->cancel, 0};
     if (rc == 0) rc = catalog_estimate(connection->catalog, sync->entry, &request, estimate, err);
     memory_free(texts);
     sync->n_collected += n_ids;

@@ -191,10 +191,10 @@ class Ranking(Chat):
         self.assertEqual((stats["requests"], stats["texts"], stats["failures"]), (1, 5, 0))
         self.assertGreater(stats["tokens"], 50)
         self.assertGreater(stats["bytes"], len(request.raw) + 100)
-        self.server.behave(["refusal"])
+        self.server.behave([{"do": "refusal", "times": "forever"}])
         self.fails_with("the model refused")
         after = self.stats("together-chat:m", "rerank")
-        self.assertEqual((after["requests"], after["failures"]), (2, 1))
+        self.assertEqual((after["requests"], after["failures"]), (3, 1))
         self.assertGreater(after["tokens"], stats["tokens"])  # they are paid for
 
 
@@ -261,9 +261,9 @@ class Answers(Chat):
         self.assertEqual(len(self.server.requests), 2)
         self.assertEqual(self.stats("together-chat:m", "rerank")["retries"], 1)
         self.server.clear()
-        self.server.behave(["refusal"])
+        self.server.behave([{"do": "refusal", "times": "forever"}])
         self.fails_with("the model refused")
-        self.assertEqual(len(self.server.requests), 1)
+        self.assertEqual(len(self.server.requests), 2)  # whether it refuses a plain word, too
 
 
 def refusal(param, message="", status=400, **step):
@@ -324,6 +324,30 @@ class Refusals(Chat):
             self.assertLess(len(self.server.requests), 16)
         self.assertIn("response_format", self.server.requests[-1].body)
 
+    def test_one_document_is_refused_in_other_ways(self):
+        documents = ["word " * 300 + str(i) for i in range(24)]
+        documents.insert(7, "poison")
+        for step in (refusal("poison", "a message is too long for this endpoint's filter"),
+                     {"do": "refusal", "match": "poison", "times": "forever"},
+                     {"do": "content_filter", "match": "poison", "times": "forever"}):
+            self.server.clear()
+            self.server.behave([step])
+            rows = self.rows(RANKED, "bat", json.dumps(documents), "together-chat:m")
+            self.assertEqual((len(rows), rows[-1]), (25, (7, None)))
+            self.assertLess(len(self.server.requests), 20)
+            self.assertEqual(self.one("SELECT max_tokens FROM rerank_models "
+                                      "WHERE name = 'together-chat:m'"), 16000)
+        self.assertEqual(len(self.keys(documents[8:])), 17)
+        self.assertIn("response_format", self.server.requests[-1].body)
+
+    def test_what_was_taken_before_is_not_left_out_for_good(self):
+        self.keys()
+        self.server.behave([{"status": 400}])
+        for expected in (2, 1):
+            self.keys()
+            found = ["response_format" in request.body for request, _ in self.questions()]
+            self.assertEqual(found[-expected:], [True, False][:expected])
+
     def test_too_long(self):
         documents = ["bat " * 400 + str(i) for i in range(20)]
         self.server.behave([refusal("bat " * 200, "This model's maximum context length is 4096")])
@@ -337,6 +361,10 @@ class Refusals(Chat):
         self.assertLess(len(self.server.requests), n)  # it is remembered
         self.server.behave([refusal("", "maximum context length is 7 tokens")])
         self.fails_with("HTTP 400: maximum context length is 7")
+        self.server.behave([])
+        self.server.clear()
+        self.keys(documents)
+        self.assertLess(len(self.server.requests), n)  # and not what ended in an error
 
 
 class Windows(Chat):

@@ -41,6 +41,15 @@ class MaxTokens(Remote):
                         "WHERE task = 'embed' AND name = 'mine'")
         self.one("SELECT embed(?, 'mine')", LONG)
         self.assertTrue(self.sent()[0].startswith("passage: word0 word1 "))
+        self.db.execute("UPDATE rerank_models SET max_tokens = 7 "
+                        "WHERE task = 'embed' AND name = 'mine'")
+        for text in ("extraordinarily", "word"):  # a word that is longer than what is left
+            self.one("SELECT embed(?, 'mine')", text)
+        self.assertEqual(self.sent(), ["passage: ext", "passage: wor"])
+        self.db.execute("UPDATE rerank_models SET max_tokens = 6 "
+                        "WHERE task = 'embed' AND name = 'mine'")
+        self.fails("max_tokens 6 leaves no room for a text behind the prefix, which takes 6",
+                   "SELECT embed('words', 'mine')")
 
     def test_rows_that_a_server_would_refuse(self):
         """All are embedded, and found; the index keeps the whole text."""

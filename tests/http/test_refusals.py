@@ -315,7 +315,8 @@ class Sizes(Refusals):
                 "input 3 is too long", "texts[3] must not exceed 8 tokens", "at most 20 characters",
                 "1 validation error: input should be a valid string", "limit of 60 words",
                 "model bge-m3 v1.5 cannot read this text, must be less than 12 kB",
-                '["body","input",17]: input should be a text')):
+                '["body","input",17]: input should be a text',
+                "a text may hold at most 3 emoji", "text too long: 9 sections > 8")):
             self.server.behave([{"status": 400, "match": "bad", "body": {"error": message},
                                  **FOREVER}])
             texts = ["row %d %d" % (i, j) for j in range(99)] + ["bad %d" % i]

@@ -120,11 +120,11 @@ static void test_failures(void **state)
                    "not'");
     expect_failure(200, END("\"\"", "length"), API_FAILED, CUT);
     expect_failure(200, END("\"<think>3, 1, 2\"", "length"), API_FAILED, CUT);
-    expect_failure(200, END("\"3,1,2\"", "content_filter"), API_FAILED,
+    expect_failure(200, END("\"3,1,2\"", "content_filter"), API_REFUSED,
                    "a content filter withheld the answer (finish_reason content_filter)");
     expect_failure(200,
                    WRAP("{\"message\":{\"content\":null,\"refusal\":\"I cannot, secret-key.\"}}"),
-                   API_FAILED, "the model refused: I cannot, [key]");
+                   API_REFUSED, "the model refused: I cannot, [key]");
     expect_failure(200,
                    WRAP("{\"message\":{\"content\":null,\"tool_calls\":[{\"function\":{\"name\":"
                         "\"search\",\"arguments\":\"3,1,2\"}}]},\"finish_reason\":\"tool_calls\"}"),

@@ -97,7 +97,7 @@ static int cut_all(void *context, struct error *err)
     (void)context;
     struct span texts[3] = {span_of("one two"), span_of("one"), span_of("one two six")}, *cut;
     uint64_t n_cut = 1;
-    int rc = api_cut_all(texts, 3, 1, &cut, &n_cut, err);
+    int rc = api_cut_all(texts, 3, 0, 1, &cut, &n_cut, err);
     if (rc == 0) {
         assert_int_equal(n_cut, 3);
         assert_int_equal(cut[2].size, 4);

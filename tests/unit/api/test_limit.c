@@ -40,6 +40,11 @@ static void test_wordings(void **state)
     check("requests with more than 5 texts are not allowed", 64, 5);
     check("only batch size 1 is supported, must not exceed it", 64, 1);
     check("the model takes a batch of 1 only", 64, 1);
+    check("exceeds 10-input limit", 64, 10);
+    check("\xE6\x89\xB9\xE9\x87\x8F\xE5\xA4\xA7\xE5\xB0\x8F\xE4\xB8\x8D\xE8\x83\xBD"
+          "\xE8\xB6\x85\xE8\xBF\x87"
+          "10",
+          64, 10);
     check("maximum of 512 inputs; 64 were sent", 64, 0);
 }
 
@@ -67,6 +72,7 @@ static void test_no_limits(void **state)
         "the batch is too large",
         "at most 99999999999999999999 inputs",
         "limit 50",
+        "input too long, a 64-bit id of the input",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) check(bodies[i], 128, 0);
 }

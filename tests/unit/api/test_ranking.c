@@ -95,6 +95,27 @@ static void test_forms(void **state)
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) expect(forms[i], "312", 3, 0);
 }
 
+static void test_words_scores_and_ranks(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "I would rank document 3 first, then document 1, and finally 2.",
+        "The best document is 3, followed by 1, then 2.",
+        "Most relevant: 3. Next: 1. Then: 2.",
+        "Documents 1, 2 and 3 were given. 3 > 1 > 2",
+        "[3] > [1] > [2]. Document 2 is about soup.",
+        "{\"1\": 0.5, \"2\": 0, \"3\": 1}",
+        "{\"ranking\": {\"document 1\": 0.5, \"document 3\": 0.9, \"document 2\": 0.1}}",
+        "{\"ranking\": [{\"id\": 1, \"score\": 0.2}, {\"id\": 2, \"score\": 0.1}, "
+        "{\"id\": 3, \"score\": 0.9}]}",
+        "[{\"rank\": 2, \"id\": 1}, {\"rank\": 3, \"id\": 2}, {\"rank\": 1, \"id\": 3}]",
+        "{\"ranking\": [2, 0, 1]}",
+        "{\"ranking\": \"The best document is 3, followed by 1, then 2.\"}",
+        "{\"query\": \"q\", \"documents\": [{\"id\": 1}, {\"id\": 2}, {\"id\": 3}]} [3, 1, 2]",
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) expect(forms[i], "312", 3, 0);
+}
+
 static void test_repairs(void **state)
 {
     (void)state;
@@ -148,6 +169,26 @@ static void test_none(void **state)
         "\xFF\xFE\x80",
         "{\"ranking\": \"none\"}",
         "<html><body>Error 3</body></html>",
+        "Document 3 is most relevant (bats), followed by document 1 (cave).",
+        "Document 2 is less relevant than document 3.",
+        "Document 2 is less relevant than document 3, then 1.",
+        "Documents 1, 2 and 3 were given. The best is 3, then 1.",
+        "Documents 1, 2, 3 were given. The best is 3.",
+        "The ranking is 3 > 1 > 2 of the documents 1, 2, 3.",
+        "Document 1: 0.2\nDocument 2: 0.9\nDocument 3: 0.1",
+        "1: 0.2\n2: 0.9\n3: 0.1",
+        "1. Document 1: 0.2\n2. Document 2: 0.9\n3. Document 3: 0.1",
+        "Document 1: no\nDocument 2: yes\nDocument 3: no",
+        "{\"1\": 3, \"2\": 1, \"3\": 2}",
+        "{\"first\": 3, \"second\": 1, \"third\": 2}",
+        "{\"scores\": [2, 3, 1]}",
+        "{\"relevance_scores\": [3, 1, 2]}",
+        "{\"ranks\": [3, 1, 2]}",
+        "{\"ranking\": [2, 0]}",
+        "2 > 0 > 1",
+        "{\"query\": \"q\", \"documents\": [{\"id\": 1}, {\"id\": 2}, {\"id\": 3}]}",
+        "{\"order\": [3, 1, 2], \"given\": [1, 2, 3]}",
+        "[[1, 2], [3, 1]]",
     };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) expect(none[i], "123", 0, 0);
 }
@@ -190,9 +231,13 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),   cmocka_unit_test(test_repairs),
-        cmocka_unit_test(test_cut_off), cmocka_unit_test(test_none),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_forms),
+        cmocka_unit_test(test_repairs),
+        cmocka_unit_test(test_cut_off),
+        cmocka_unit_test(test_none),
+        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_words_scores_and_ranks),
     };
     failing_memory_bind();
     return cmocka_run_group_tests_name("api/ranking", tests, NULL, NULL);

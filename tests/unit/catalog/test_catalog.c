@@ -75,7 +75,7 @@ static int embed(struct catalog *catalog, struct catalog_entry *entry, const cha
 {
     struct span spans[16];
     for (size_t i = 0; i < n; i++) spans[i] = span_of(texts[i]);
-    struct model_texts request = {spans, n, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {spans, n, MODEL_DOCUMENT, NULL, 0};
     return embed_into(catalog, entry, NULL, &request, out, err);
 }
 
@@ -157,7 +157,7 @@ static void test_fitted_models(void **state)
     struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
     struct fake_model fake = fake_new(8);
     struct span texts[2] = {span_of("abc"), span_of("abc")};
-    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL, 0};
     struct catalog_statistics statistics;
     float out[4];
     for (int i = 0; i < 2; i++)
@@ -218,7 +218,7 @@ static void test_prefixes(void **state)
     struct catalog_entry *entry = find(catalog, "p", MODEL_EMBED);
     struct fake_model fake = fake_new(8);
     struct span texts[2] = {span_of("abc"), span_of("d")};
-    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL, 0};
     float out[4];
     assert_int_equal(embed_into(catalog, entry, &fake.model, &request, out, NULL), 0);
     assert_true(out[0] == 9 && out[2] == 7);
@@ -261,7 +261,7 @@ static void test_refusals(void **state)
     struct span texts[] = {span_of("\xff"),    span_of("one cat"), span_of(" "),
                            span_of("one cat"), span_of("\xff"),    span_of("dogs"),
                            span_of("\xc2\xa0")};
-    struct model_texts request = {texts, 7, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 7, MODEL_DOCUMENT, NULL, 0};
     struct fake_model fake = fake_new(8);
     fake.refuses = "text: dogs";
     const char *const names[] = {LEXICAL, "p"};
@@ -301,7 +301,7 @@ static void test_refusals_alone(void **state)
     (void)state;
     struct catalog *catalog = new_catalog();
     struct span texts[] = {span_of("\xff"), span_of("one cat")};
-    struct model_texts request = {texts, 1, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 1, MODEL_DOCUMENT, NULL, 0};
     struct fake_model fake = fake_new(8);
     struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
     struct model_embeddings all;

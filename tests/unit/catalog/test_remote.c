@@ -133,6 +133,11 @@ static void test_spellings_of_a_key(void **state)
     (void)state;
     check_endpoint("tei", "http://h", " sk-1\r\n", "http://h", "sk-1");
     check_endpoint("tei", "http://h", " \n", "http://h", NULL);
+    check_endpoint("tei", "http://h", "\"sk-1\"", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", "'Bearer sk-1'\n", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", "bearer sk-1", "http://h", "sk-1");
+    check_endpoint("tei", "http://h", "Bearer", "http://h", "Bearer");
+    check_endpoint("tei", "http://h", "\"", "http://h", "\"");
     setenv("OPENAI_API_KEY", "\tenv-key\n", 1);
     check_endpoint("openai", NULL, NULL, "https://api.openai.com/v1", "env-key");
     setenv("OPENAI_API_KEY", "env-key\nother", 1);
@@ -226,7 +231,7 @@ static int new_catalog(struct catalog **catalog, struct error *err)
 static int embed_and_rerank(struct catalog *catalog, struct error *err)
 {
     struct span texts[5] = {{"one", 3}, {"two", 3}, {"three", 5}, {"two", 3}, {"four", 4}};
-    struct model_texts request = {texts, 5, MODEL_QUERY, NULL};
+    struct model_texts request = {texts, 5, MODEL_QUERY, NULL, 0};
     struct model_candidates candidates = {.query = texts[0], .documents = texts, .n_documents = 3};
     struct model_embeddings all;
     struct catalog_entry *entry;
@@ -418,7 +423,7 @@ static int refuse_one(void *context, struct error *err)
 {
     (void)context;
     struct span texts[5] = {{"one", 3}, {"two", 3}, {"three", 5}, {"three", 5}, {"four", 4}};
-    struct model_texts request = {texts, 5, MODEL_QUERY, NULL};
+    struct model_texts request = {texts, 5, MODEL_QUERY, NULL, 0};
     unsigned char refused[3];
     struct model_candidates candidates = {
         .query = texts[0], .documents = texts, .n_documents = 3, .refused = refused};

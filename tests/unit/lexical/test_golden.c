@@ -22,7 +22,7 @@ static void check_embedding(const char *text, size_t size, uint64_t golden)
 {
     static float embedding[LEXICAL_DIMENSIONS];
     struct span span = {text, size};
-    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL};
+    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL, 0};
     struct model *model;
     assert_int_equal(lexical_new(&model, NULL), 0);
     assert_int_equal(embed_into(model, &texts, embedding, NULL), 0);

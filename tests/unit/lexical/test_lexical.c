@@ -51,7 +51,7 @@ static struct model *fit(size_t n)
 static void embed(struct model *model, const char *text, float *embedding)
 {
     struct span span = {text, strlen(text)};
-    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL};
+    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL, 0};
     assert_int_equal(embed_into(model, &texts, embedding, NULL), 0);
 }
 

@@ -72,7 +72,7 @@ static int embed_and_rerank(struct model *model, float expected[2][MAX_DIMENSION
     static float embeddings[2 * MAX_DIMENSIONS];
     double made[3];
     struct span documents[] = {{"bats in a cave", 14}, {"", 0}, {"trains and chefs", 16}};
-    struct model_texts batch = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_texts batch = {texts, 2, MODEL_DOCUMENT, NULL, 0};
     struct model_candidates candidates = {
         .query = texts[0], .documents = documents, .n_documents = 3};
     size_t size = 2 * model->dimensions * sizeof(float);

@@ -50,7 +50,7 @@ static void test_embed_cuts_into_batches(void **state)
     struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {.requests = 10};
     for (size_t i = 0; i < 7; i++) texts[i] = (struct span){"abcdefgh", i + 1};
-    struct model_texts request = {texts, 7, MODEL_QUERY, NULL};
+    struct model_texts request = {texts, 7, MODEL_QUERY, NULL, 0};
     assert_int_equal(model_embed(&fake.model, &request, &sink, &usage, NULL), 0);
     assert_int_equal(usage.requests, 13);
     assert_int_equal(all.dimensions, 2);
@@ -72,7 +72,7 @@ static void test_bad_input_is_no_call(void **state)
     (void)state;
     struct fake_model fake = fake_new(1);
     struct span texts[2] = {span_of("good"), span_of(" ")};
-    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL, 0};
     struct model_candidates candidates = {
         .query = span_of("q"), .documents = texts, .n_documents = 2};
     double out[4];
@@ -118,7 +118,7 @@ static void test_refused_texts_do_not_stop_the_others(void **state)
     struct fake_model fake = fake_new(2);
     struct span texts[7] = {span_of("abc"),         span_of(" "),     span_of("a"), span_of("\xff"),
                             (struct span){"\0", 1}, span_of("never"), span_of("ab")};
-    struct model_texts request = {texts, 7, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 7, MODEL_DOCUMENT, NULL, 0};
     struct noted noted = {.all = {.n_texts = 7}};
     struct model_sink sink = {.put = note_put, .refuse = note_refuse, .context = &noted};
     struct model_usage usage = {0};
@@ -151,7 +151,7 @@ static void test_a_refused_text_is_the_error(void **state)
     (void)state;
     struct fake_model fake = fake_new(2);
     struct span texts[2] = {span_of("abc"), span_of("never")};
-    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 2, MODEL_DOCUMENT, NULL, 0};
     struct model_embeddings all = {.n_texts = 2};
     struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
@@ -220,7 +220,7 @@ static void test_failures_are_passed_on(void **state)
     (void)state;
     struct fake_model fake = fake_new(1);
     struct span texts[3] = {span_of("a"), span_of("b"), span_of("c")};
-    struct model_texts request = {texts, 3, MODEL_DOCUMENT, NULL};
+    struct model_texts request = {texts, 3, MODEL_DOCUMENT, NULL, 0};
     struct error err = {0};
     double out[6];
     struct model_embeddings all = {.n_texts = 3};
@@ -253,7 +253,7 @@ static void test_cancel_stops_before_a_call(void **state)
     struct span texts[3] = {span_of("a"), span_of("b"), span_of("c")};
     int n_asked = 0;
     struct cancel cancel = {requested, &n_asked};
-    struct model_texts request = {texts, 3, MODEL_DOCUMENT, &cancel};
+    struct model_texts request = {texts, 3, MODEL_DOCUMENT, &cancel, 0};
     struct model_embeddings all = {.n_texts = 3};
     struct model_sink sink = {.put = model_embeddings_put, .context = &all};
     struct model_usage usage = {0};
