@@ -194,6 +194,36 @@ class NamesTest(FingerprintTest):
         self.db.execute("INSERT INTO found(found) VALUES ('rebuild')")
         self.assertEqual(len(self.db.execute(QUERY, ("a bat",)).fetchall()), 1)
 
+    def test_a_name_with_prefixes(self):
+        for model in ("local:test/own", "builtin:lexical"):
+            with self.subTest(model):
+                self.write("max")
+                self.reopen()
+                self.alias("mine", model, document_prefix="red ", query_prefix="blue ")
+                self.make(None, model="mine")
+                self.fails("no model is called 'mine' here; where the index was made it stood for "
+                           + model, QUERY, "a bat", db=connect(self.file))
+                stored = self.db.execute("SELECT embedding FROM found WHERE rowid = 2").fetchone()
+                if model != "builtin:lexical":
+                    self.assertEqual(stored, self.db.execute("SELECT embed(?, 'mine')",
+                                                             (texts.TEXTS[1],)).fetchone())
+                self.assertEqual(len(self.db.execute(QUERY, ("a bat",)).fetchall()), 1)
+                self.db.execute("UPDATE rerank_models SET document_prefix = NULL "
+                                "WHERE name = 'mine'")
+                self.fails(REFUSED, QUERY, "a bat")
+                self.db.executescript("DROP TABLE found; DROP TABLE docs")
+
+    def test_a_name_that_was_changed_and_changed_back(self):
+        self.write("max")
+        self.alias("mine", "local:test/own")
+        self.make(None, model="mine")
+        for column, value in (("precision", "int8"), ("document_prefix", "red ")):
+            sql = f"UPDATE rerank_models SET {column} = ? WHERE name = 'mine'"
+            self.db.execute(sql, (value,))
+            self.fails(REFUSED, QUERY, "a bat")
+            self.db.execute(sql, (None,))
+            self.assertEqual(len(self.db.execute(QUERY, ("a bat",)).fetchall()), 1)
+
     def test_a_prefix_of_the_users(self):
         self.make()
         sql = "UPDATE rerank_models SET document_prefix = ? WHERE name = 'local:test/own'"
