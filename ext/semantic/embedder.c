@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/likeness.h"
 #include "semantic/pending.h"
 #include "sqlite/statement.h"
 #include "store/store.h"
@@ -148,9 +149,11 @@ int semantic_check_fingerprint(struct semantic_table *table, const struct store_
                                struct catalog_entry *entry, struct error *err)
 {
     uint64_t now;
-    if (!state->has_fingerprint) return 0;
+    if (!state->has_fingerprint && state->dimensions == 0) return 0;
     int rc = catalog_entry_fingerprint(entry, &table->connection->cancel, &now, err);
-    if (rc != 0 || now == state->fingerprint) return rc;
+    if (rc != 0) return rc;
+    if (!state->has_fingerprint) return likeness_check(table, state, entry, now, err);
+    if (now == state->fingerprint) return 0;
     return error_set(err, ERROR_INVALID,
                      "%s is not what it was when the index was made: its weights, tokenizer, "
                      "configuration or document_prefix are others (fingerprint %016llx, not "

@@ -155,7 +155,10 @@ static int read_model(struct status_cursor *cursor, int *fittable, struct error 
     set_number(cursor, STATUS_DIMENSIONS, (int64_t)cursor->state.dimensions);
     rc = semantic_named_model(index, &cursor->state, &entry, &fitted, &why);
     if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
-    if (rc == 0) rc = semantic_check_fingerprint(index, &cursor->state, entry, &why);
+    /* A look at an index asks no server. */
+    if (rc == 0 &&
+        (cursor->state.has_fingerprint || catalog_entry_model(entry)->methods->fingerprint != NULL))
+        rc = semantic_check_fingerprint(index, &cursor->state, entry, &why);
     cursor->is_of_old_rules = rc == 0 && fitted != NULL && fitted->is_of_old_rules;
     rc = excuse(cursor, rc, &why, err);
     if (rc == 0 && cursor->state.fit != 0) rc = ask(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);

@@ -34,7 +34,7 @@ class FingerprintTest(LocalTest):
         self.db.close()
         self.db = connect(self.file)
 
-    def make(self, kind="max", model="local:test/own", **changes):
+    def make(self, kind="max", model="local:test/own", options="", **changes):
         """The model's folder, and an index of four rows."""
         if kind is not None:
             self.write(kind, **changes)
@@ -42,7 +42,7 @@ class FingerprintTest(LocalTest):
         self.db.executescript(f"""
             CREATE TABLE docs(id INTEGER PRIMARY KEY, text);
             CREATE VIRTUAL TABLE found USING semantic_index(content = 'docs', text = 'text',
-                                                            model = '{model}');""")
+                                                            model = '{model}'{options});""")
         self.db.executemany("INSERT INTO docs(text) VALUES (?)",
                             [(text,) for text in texts.TEXTS[:4]])
         self.db.execute("INSERT INTO found(found) VALUES ('sync')")
@@ -271,6 +271,30 @@ class StoredTest(FingerprintTest):
         self.assertEqual(self.stored(), kept)
         self.write("max", seed=99)
         self.is_refused()
+
+    def test_an_index_of_an_earlier_version_and_another_model(self):
+        differs = "makes another vector of row 1 than the one that is stored .*rebuild"
+        for quantize in ("none", "bit"):
+            for changes in ({"seed": 99}, {"prompts": {"document": "bats in caves: "}}):
+                with self.subTest(quantize=quantize, changes=changes):
+                    self.make(options=f", quantize = '{quantize}'")
+                    kept = self.stored()
+                    self.db.execute("DELETE FROM found_config WHERE key = 'fingerprint'")
+                    self.write("max", **changes)
+                    self.reopen()
+                    self.fails(differs, QUERY, "a bat")
+                    self.assertRegex(self.status("problem"), differs)
+                    self.db.execute("INSERT INTO docs VALUES (5, 'a king')")
+                    self.fails(differs, "INSERT INTO found(found) VALUES ('sync')")
+                    self.fails(differs, "INSERT INTO found(rowid) VALUES (5)")
+                    self.assertIsNone(self.stored())
+                    # A row whose text changed since tells nothing: the next does.
+                    self.write("max")
+                    self.reopen()
+                    self.db.execute("UPDATE docs SET text = 'a queen' WHERE id = 1")
+                    self.db.execute("INSERT INTO found(found) VALUES ('sync')")
+                    self.assertEqual(self.stored(), kept)
+                    self.db.executescript("DROP TABLE found; DROP TABLE docs")
 
     def test_damage(self):
         self.make()
