@@ -142,6 +142,20 @@ class WeightsTest(FingerprintTest):
         self.edit("tokenizer.json", lambda value: value.update(
             truncation={"max_length": 5}, padding={"strategy": "BatchLongest"}, version="2.0"))
         self.finds()
+
+        def turn(value):
+            """Members the other way round, without those that are null."""
+            if isinstance(value, list):
+                return [turn(item) for item in value]
+            return value if not isinstance(value, dict) else {
+                name: turn(value[name]) for name in list(value)[::-1] if value[name] is not None}
+
+        def turn_all(value):
+            turned = turn(value)
+            value.clear()
+            value.update(turned)
+        self.edit("tokenizer.json", turn_all)
+        self.finds()
         self.edit("tokenizer.json", lambda value: value["normalizer"].update(lowercase=False))
         self.is_refused()
 
