@@ -85,18 +85,21 @@ int json_float(const cJSON *item, float *value)
 uint64_t json_hash(const cJSON *item, uint64_t seed)
 {
     const cJSON *below;
-    if (item == NULL) return hash_bytes("", 0, seed);
+    if (item == NULL || cJSON_IsNull(item)) return hash_bytes("", 0, seed);
     const uint64_t kind = (uint64_t)item->type & 0xFF;
-    uint64_t hash = hash_bytes(&kind, sizeof kind, seed), n = 0;
+    uint64_t hash = hash_bytes(&kind, sizeof kind, seed), n = 0, members = 0;
     if (cJSON_IsString(item)) hash = hash_bytes(item->valuestring, strlen(item->valuestring), hash);
     if (cJSON_IsNumber(item)) hash = hash_bytes(&item->valuedouble, sizeof(double), hash);
     cJSON_ArrayForEach(below, item)
     {
-        if (below->string != NULL) hash = hash_bytes(below->string, strlen(below->string), hash);
-        hash = json_hash(below, hash);
+        const char *name = below->string;
+        if (name != NULL && cJSON_IsNull(below)) continue;
+        if (name == NULL) hash = json_hash(below, hash);
+        else members += json_hash(below, hash_bytes(name, strlen(name), 0));
         n++;
     }
-    return hash_bytes(&n, sizeof n, hash);
+    const uint64_t all[] = {members, n};
+    return hash_bytes(all, sizeof all, hash);
 }
 
 int json_double(const cJSON *item, double *value)

@@ -34,7 +34,8 @@ int json_flag(const cJSON *object, const char *name, int usual);
 /* Whether it is a number that is finite as a float32; *value is the nearest one then. */
 int json_float(const cJSON *item, float *value);
 
-/* XXH64 of what a value says, however it is spelt; the order of members counts. NULL: nothing. */
+/* XXH64 of what a value says, however it is spelt, in whatever order members are; those that
+ * are null count as if they were not there. NULL: nothing. */
 uint64_t json_hash(const cJSON *item, uint64_t seed);
 
 /* The same for a double. */

@@ -329,6 +329,10 @@ static int apply_alias(struct catalog *catalog, struct catalog_entry *entry,
     char **slots[4] = {&entry->name, &entry->query_prefix, &entry->document_prefix, NULL};
     const char *texts[4] = {alias->name, alias->query_prefix, alias->document_prefix, NULL};
     char *copies[4] = {0};
+    for (int i = 1; i < 3 && entry->base == entry; i++)
+        if (texts[i] == NULL)
+            texts[i] =
+                entry_usual_prefix(entry, entry->model, i == 1 ? MODEL_QUERY : MODEL_DOCUMENT);
     struct catalog_description now;
     catalog_describe(catalog, entry, &now);
     if (now.is_default && catalog->defaults[entry_task_index(entry->task)] != NULL) {

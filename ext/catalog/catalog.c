@@ -83,7 +83,8 @@ int catalog_find(struct catalog *catalog, const char *name, enum model_task task
 
 const char *catalog_entry_name(const struct catalog_entry *entry)
 {
-    return entry->base->name;
+    int is_own = entry->query_prefix != NULL || entry->document_prefix != NULL;
+    return is_own ? entry->name : entry->base->name;
 }
 
 void catalog_entry_identity(const struct catalog_entry *entry, char *out, size_t size)

@@ -49,7 +49,8 @@ void catalog_free(struct catalog *catalog); /* accepts NULL */
 int catalog_find(struct catalog *catalog, const char *name, enum model_task task,
                  struct catalog_entry **entry, struct error *err);
 
-/* The full name (never an alias) to store in an index; the model itself. Borrowed. */
+/* The name to store in an index: the model's, or of an alias whose prefixes are its own the alias;
+ * the model itself. Borrowed. */
 const char *catalog_entry_name(const struct catalog_entry *entry);
 
 /* "provider:model" that the name stands for, into out [size]: what must be the same for vectors to

@@ -142,11 +142,12 @@ int entry_set_target(struct catalog_entry *entry, const struct entry_target *tar
     return entry_replace_text(&entry->model_name, target->model, err);
 }
 
-/* What the model is known to want before a text of that role: what its own files say, else what is
- * known of its name. Providers that take the role as a field get nothing. NULL: nothing. */
-static const char *usual_prefix(const struct catalog_entry *entry, const struct model *model,
-                                enum model_role role)
+/* What the model's own files say, else what is known of its name. Providers that take the role as
+ * a field get nothing. */
+const char *entry_usual_prefix(const struct catalog_entry *entry, const struct model *model,
+                               enum model_role role)
 {
+    if (entry->kind == ENTRY_BUILTIN || entry->task != MODEL_EMBED) return NULL;
     const struct prefixes *known = prefixes_find(entry->model_name);
     if (model->prompts[role] != NULL) return model->prompts[role];
     if (known == NULL || (entry->provider != NULL && entry->provider->embed.role.field != NULL))
@@ -166,8 +167,8 @@ static int add_usual_prefixes(struct catalog_entry *entry, const struct model *m
     if (entry->task != MODEL_EMBED) return 0;
     for (int role = MODEL_DOCUMENT; rc == 0 && role <= MODEL_QUERY; role++)
         if (*slots[role] == NULL)
-            rc = entry_replace_text(&made[role], usual_prefix(entry, model, (enum model_role)role),
-                                    err);
+            rc = entry_replace_text(&made[role],
+                                    entry_usual_prefix(entry, model, (enum model_role)role), err);
     for (int role = MODEL_DOCUMENT; role <= MODEL_QUERY; role++) {
         if (rc == 0 && made[role] != NULL) *slots[role] = made[role];
         else memory_free(made[role]);

@@ -151,6 +151,10 @@ int entry_set_target(struct catalog_entry *entry, const struct entry_target *tar
 int entry_make_model(struct catalog *catalog, struct catalog_entry *entry, int trusted,
                      struct error *err);
 
+/* The prefix that a base is known to want, as entry_make_model gives it; borrowed, NULL: none. */
+const char *entry_usual_prefix(const struct catalog_entry *entry, const struct model *model,
+                               enum model_role role);
+
 /* Of a base; borrowed. */
 const char *entry_provider_name(const struct catalog_entry *base);
 const char *entry_model_name(const struct catalog_entry *base);

@@ -82,6 +82,15 @@ static struct local_shape shape(const void *weights)
 
 /* ---- texts ----------------------------------------------------------------------------------- */
 
+/* Nothing but marks of spaces between what is not known says as little as no token. */
+static int is_blank(const struct tokenizer *tokenizer, const uint32_t *ids, size_t n)
+{
+    int64_t space = tokenizer_space(tokenizer);
+    for (size_t i = 0; i < n; i++)
+        if ((int64_t)ids[i] != space) return 0;
+    return 1;
+}
+
 /* The tokens that are known, as many as the model reads. */
 static int tokenize(const struct local_call *call, struct span text, struct tokens *tokens,
                     struct error *err)
@@ -95,6 +104,7 @@ static int tokenize(const struct local_call *call, struct span text, struct toke
     if (rc != 0) return rc;
     for (size_t i = first; i < tokens->n; i++)
         if ((int64_t)tokens->ids[i] != unknown) tokens->ids[n++] = tokens->ids[i];
+    if (is_blank(tokenizer, tokens->ids + first, n - first)) n = first;
     int is_long = limit > 0 && n - first > limit;
     tokens->n = is_long ? first + limit : n;
     request.max_tokens = limit;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "semantic/likeness.h"
 #include "semantic/pending.h"
 #include "sqlite/statement.h"
 #include "store/store.h"
@@ -148,9 +149,11 @@ int semantic_check_fingerprint(struct semantic_table *table, const struct store_
                                struct catalog_entry *entry, struct error *err)
 {
     uint64_t now;
-    if (!state->has_fingerprint) return 0;
+    if (!state->has_fingerprint && state->dimensions == 0) return 0;
     int rc = catalog_entry_fingerprint(entry, &table->connection->cancel, &now, err);
-    if (rc != 0 || now == state->fingerprint) return rc;
+    if (rc != 0) return rc;
+    if (!state->has_fingerprint) return likeness_check(table, state, entry, now, err);
+    if (now == state->fingerprint) return 0;
     return error_set(err, ERROR_INVALID,
                      "%s is not what it was when the index was made: its weights, tokenizer, "
                      "configuration or document_prefix are others (fingerprint %016llx, not "
@@ -166,28 +169,45 @@ int semantic_embedder(struct semantic_table *table, const struct store_state *st
     return rc == 0 ? semantic_check_fingerprint(table, state, *entry, err) : rc;
 }
 
-int semantic_named_model(struct semantic_table *table, const struct store_state *state,
-                         struct catalog_entry **entry, struct model **fitted, struct error *err)
+/* Whether the fingerprint alone tells if two names stand for the same: of the same local model. */
+static int is_same_folder(const struct store_state *state, const struct catalog_entry *named)
 {
-    struct catalog *catalog = table->connection->catalog;
-    *fitted = NULL;
-    int rc = semantic_find_model(table, state->model, MODEL_EMBED, entry, err);
-    if (rc == ERROR_INVALID && !table->innocuous)
-        return not_registered(state->model, state->identity, err);
-    if (rc != 0) return rc;
+    char identity[sizeof state->identity];
+    catalog_entry_identity(named, identity, sizeof identity);
+    return state->has_fingerprint && catalog_entry_model(named)->methods->fingerprint != NULL &&
+           strcmp(identity, state->identity) == 0;
+}
+
+/* What the option names: the model by another name, with the prefixes of that. */
+static int take_name(const struct semantic_table *table, const struct store_state *state,
+                     struct catalog_entry **entry, struct error *err)
+{
     struct catalog_entry *named;
-    int named_rc = table->config.model == NULL
-                       ? ERROR_INVALID
-                       : catalog_find(catalog, table->config.model, MODEL_EMBED, &named, NULL);
-    if (named_rc == ERROR_NOMEM) return error_nomem(err);
-    if (named_rc == 0 && strcmp(catalog_entry_name(named), state->model) != 0)
+    if (table->config.model == NULL) return 0;
+    int rc =
+        catalog_find(table->connection->catalog, table->config.model, MODEL_EMBED, &named, NULL);
+    if (rc != 0) return rc == ERROR_NOMEM ? error_nomem(err) : 0;
+    if (catalog_entry_model(named) != catalog_entry_model(*entry) && !is_same_folder(state, named))
         return error_set(err, ERROR_INVALID,
                          "the index was made by %s, but its model '%.100s' is %s now: register "
                          "that name for %s again, or "
                          "INSERT INTO %s(%s) VALUES ('rebuild')",
                          state->model, table->config.model, catalog_entry_name(named), state->model,
                          table->store.name, table->store.name);
-    rc = check_identity(table, state, *entry, err);
+    *entry = named;
+    return 0;
+}
+
+int semantic_named_model(struct semantic_table *table, const struct store_state *state,
+                         struct catalog_entry **entry, struct model **fitted, struct error *err)
+{
+    *fitted = NULL;
+    int rc = semantic_find_model(table, state->model, MODEL_EMBED, entry, err);
+    if (rc == ERROR_INVALID && !table->innocuous)
+        return not_registered(state->model, state->identity, err);
+    if (rc != 0) return rc;
+    rc = take_name(table, state, entry, err);
+    if (rc == 0) rc = check_identity(table, state, *entry, err);
     if (rc != 0 || state->fit == 0) return rc;
     rc = load_fitted(table, state, catalog_entry_model(*entry), err);
     *fitted = table->fitted;
@@ -212,7 +232,10 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
     *fitted = NULL;
     int rc = semantic_find_model(table, table->reranker_name, MODEL_RERANK, entry, err);
     if (rc == ERROR_INVALID && !table->innocuous) return reranker_not_registered(table, err);
-    if (rc != 0 || state->fit == 0 || strcmp(table->reranker_name, state->model) != 0) return rc;
+    if (rc != 0 || state->fit == 0) return rc;
+    rc = semantic_find_model(table, state->model, MODEL_EMBED, &embedder, err);
+    if (rc == ERROR_INVALID) return 0;
+    if (rc != 0 || catalog_entry_model(embedder) != catalog_entry_model(*entry)) return rc;
     return semantic_named_model(table, state, &embedder, fitted, err);
 }
 

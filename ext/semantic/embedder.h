@@ -25,7 +25,8 @@ int semantic_named_model(struct semantic_table *table, const struct store_state 
 
 /* 0 if that model makes the vectors that it made when the index was made, so far as is known;
  * ERROR_INVALID, with the cure, when its weights, vocabulary, configuration or prefix for documents
- * are others now. Reads the weights of a local model, unless they are in memory. */
+ * are others now; where no fingerprint is stored, a row tells (likeness.h). Reads the weights of a
+ * local model, unless they are in memory. */
 int semantic_check_fingerprint(struct semantic_table *table, const struct store_state *state,
                                struct catalog_entry *entry, struct error *err);
 

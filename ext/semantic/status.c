@@ -55,6 +55,7 @@ struct status_cursor {
     unsigned known;                /* numbers, as bits */
     int64_t n_texts;               /* content rows that have one */
     int64_t n_unusable;            /* content rows without a usable key */
+    int is_misfit;                 /* its model makes vectors of other dimensions */
     int64_t n_retry;               /* rows that failed, and that a sync leaves out */
     struct buffer problem, advice; /* lines; NUL terminated where there are any */
 };
@@ -141,6 +142,20 @@ static void sum_bytes(struct status_cursor *cursor)
     if (all_known) set_number(cursor, STATUS_BYTES, sum);
 }
 
+/* An index that was made for vectors of the user's own may have a model of other dimensions. */
+static int find_misfit(struct status_cursor *cursor, const struct catalog_entry *entry,
+                       struct error *err)
+{
+    const struct semantic_table *index = cursor->index;
+    size_t made = catalog_entry_model(entry)->dimensions, wanted = index->config.dimensions;
+    int64_t any_own;
+    int rc = store_ask(&cursor->index->store, STORE_ANY_OWN, 0, 0, &any_own, err);
+    if (rc == 0 && wanted == 0 && any_own) wanted = cursor->state.dimensions;
+    cursor->is_misfit =
+        rc == 0 && cursor->state.fit == 0 && wanted != 0 && made != 0 && made != wanted;
+    return rc;
+}
+
 /* What X_config says, and whether the model is there as it was. *fittable: it can be fitted. */
 static int read_model(struct status_cursor *cursor, int *fittable, struct error *err)
 {
@@ -155,7 +170,11 @@ static int read_model(struct status_cursor *cursor, int *fittable, struct error 
     set_number(cursor, STATUS_DIMENSIONS, (int64_t)cursor->state.dimensions);
     rc = semantic_named_model(index, &cursor->state, &entry, &fitted, &why);
     if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
-    if (rc == 0) rc = semantic_check_fingerprint(index, &cursor->state, entry, &why);
+    /* A look at an index asks no server. */
+    if (rc == 0 &&
+        (cursor->state.has_fingerprint || catalog_entry_model(entry)->methods->fingerprint != NULL))
+        rc = semantic_check_fingerprint(index, &cursor->state, entry, &why);
+    if (rc == 0) rc = find_misfit(cursor, entry, &why);
     cursor->is_of_old_rules = rc == 0 && fitted != NULL && fitted->is_of_old_rules;
     rc = excuse(cursor, rc, &why, err);
     if (rc == 0 && cursor->state.fit != 0) rc = ask(cursor, STATUS_FITTED_ON, STORE_FITTED_ON, err);
@@ -239,7 +258,11 @@ static int advise(struct status_cursor *cursor, struct error *err)
     long long pending = numbers[STATUS_PENDING], gone = numbers[STATUS_GONE],
               failed = cursor->n_retry, fitted_on = numbers[STATUS_FITTED_ON];
     int rc = 0;
-    if (pending > 0)
+    if (pending > 0 && cursor->is_misfit)
+        rc = add_line(advice, err,
+                      "%lld row%s no vector: write %s, as the model makes other dimensions",
+                      pending, pending == 1 ? " has" : "s have", pending == 1 ? "it" : "them");
+    else if (pending > 0)
         rc = add_line(advice, err, "sync: %lld row%s pending", pending,
                       pending == 1 ? " is" : "s are");
     if (rc == 0 && gone > 0)

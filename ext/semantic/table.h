@@ -18,6 +18,7 @@
  *   registry     the tables connected now       status         semantic_status
  *   progress     what syncs are doing           pending_function  semantic_pending
  *   embedded     rows embedded elsewhere        semantic       what is registered
+ *   likeness     the model of an old index
  *
  * The shadow tables are store/'s.
  */
@@ -112,6 +113,7 @@ struct semantic_table {
     struct error broken;    /* set when X_config cannot be read: every use but DROP reports it */
     struct model *fitted;   /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
+    uint64_t likeness; /* of the model that likeness_check found to be the index's; 0: none yet */
     sqlite3_stmt *content_text;       /* see content_text(); NULL: not prepared */
     sqlite3_stmt *content_by_key;     /* see content_find(); the same */
     sqlite3_stmt *content_there;      /* see filter.c: which ids the content has; the same */

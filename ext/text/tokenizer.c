@@ -24,6 +24,12 @@ int64_t tokenizer_unknown(const struct tokenizer *tokenizer)
     return tokenizer->unknown;
 }
 
+int64_t tokenizer_space(const struct tokenizer *tokenizer)
+{
+    if (tokenizer->kind != TOKENIZER_UNIGRAM) return -1;
+    return trie_find(&tokenizer->pieces, (struct span){"\xE2\x96\x81", 3});
+}
+
 /* ---- splitting ------------------------------------------------------------------------------- */
 
 static int has_enough(const struct tokenizing *work)

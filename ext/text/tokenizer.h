@@ -54,6 +54,9 @@ uint64_t tokenizer_hash(const struct tokenizer *tokenizer);
 /* What an unknown piece of text becomes, -1: nothing. */
 int64_t tokenizer_unknown(const struct tokenizer *tokenizer);
 
+/* The piece of Unigram that marks a space, U+2581, and is nothing of a word; -1: there is none. */
+int64_t tokenizer_space(const struct tokenizer *tokenizer);
+
 enum tokenizer_truncation {
     TOKENIZER_LONGEST_FIRST, /* of a pair, the longer one is cut until both fit */
     TOKENIZER_ONLY_SECOND    /* the first is kept whole; ERROR_INVALID if it alone is too long */

@@ -34,7 +34,7 @@ class FingerprintTest(LocalTest):
         self.db.close()
         self.db = connect(self.file)
 
-    def make(self, kind="max", model="local:test/own", **changes):
+    def make(self, kind="max", model="local:test/own", options="", **changes):
         """The model's folder, and an index of four rows."""
         if kind is not None:
             self.write(kind, **changes)
@@ -42,7 +42,7 @@ class FingerprintTest(LocalTest):
         self.db.executescript(f"""
             CREATE TABLE docs(id INTEGER PRIMARY KEY, text);
             CREATE VIRTUAL TABLE found USING semantic_index(content = 'docs', text = 'text',
-                                                            model = '{model}');""")
+                                                            model = '{model}'{options});""")
         self.db.executemany("INSERT INTO docs(text) VALUES (?)",
                             [(text,) for text in texts.TEXTS[:4]])
         self.db.execute("INSERT INTO found(found) VALUES ('sync')")
@@ -142,6 +142,20 @@ class WeightsTest(FingerprintTest):
         self.edit("tokenizer.json", lambda value: value.update(
             truncation={"max_length": 5}, padding={"strategy": "BatchLongest"}, version="2.0"))
         self.finds()
+
+        def turn(value):
+            """Members the other way round, without those that are null."""
+            if isinstance(value, list):
+                return [turn(item) for item in value]
+            return value if not isinstance(value, dict) else {
+                name: turn(value[name]) for name in list(value)[::-1] if value[name] is not None}
+
+        def turn_all(value):
+            turned = turn(value)
+            value.clear()
+            value.update(turned)
+        self.edit("tokenizer.json", turn_all)
+        self.finds()
         self.edit("tokenizer.json", lambda value: value["normalizer"].update(lowercase=False))
         self.is_refused()
 
@@ -194,6 +208,36 @@ class NamesTest(FingerprintTest):
         self.db.execute("INSERT INTO found(found) VALUES ('rebuild')")
         self.assertEqual(len(self.db.execute(QUERY, ("a bat",)).fetchall()), 1)
 
+    def test_a_name_with_prefixes(self):
+        for model in ("local:test/own", "builtin:lexical"):
+            with self.subTest(model):
+                self.write("max")
+                self.reopen()
+                self.alias("mine", model, document_prefix="red ", query_prefix="blue ")
+                self.make(None, model="mine")
+                self.fails("no model is called 'mine' here; where the index was made it stood for "
+                           + model, QUERY, "a bat", db=connect(self.file))
+                stored = self.db.execute("SELECT embedding FROM found WHERE rowid = 2").fetchone()
+                if model != "builtin:lexical":
+                    self.assertEqual(stored, self.db.execute("SELECT embed(?, 'mine')",
+                                                             (texts.TEXTS[1],)).fetchone())
+                self.assertEqual(len(self.db.execute(QUERY, ("a bat",)).fetchall()), 1)
+                self.db.execute("UPDATE rerank_models SET document_prefix = NULL "
+                                "WHERE name = 'mine'")
+                self.fails(REFUSED, QUERY, "a bat")
+                self.db.executescript("DROP TABLE found; DROP TABLE docs")
+
+    def test_a_name_that_was_changed_and_changed_back(self):
+        self.write("max")
+        self.alias("mine", "local:test/own")
+        self.make(None, model="mine")
+        for column, value in (("precision", "int8"), ("document_prefix", "red ")):
+            sql = f"UPDATE rerank_models SET {column} = ? WHERE name = 'mine'"
+            self.db.execute(sql, (value,))
+            self.fails(REFUSED, QUERY, "a bat")
+            self.db.execute(sql, (None,))
+            self.assertEqual(len(self.db.execute(QUERY, ("a bat",)).fetchall()), 1)
+
     def test_a_prefix_of_the_users(self):
         self.make()
         sql = "UPDATE rerank_models SET document_prefix = ? WHERE name = 'local:test/own'"
@@ -241,6 +285,30 @@ class StoredTest(FingerprintTest):
         self.assertEqual(self.stored(), kept)
         self.write("max", seed=99)
         self.is_refused()
+
+    def test_an_index_of_an_earlier_version_and_another_model(self):
+        differs = "makes another vector of row 1 than the one that is stored .*rebuild"
+        for quantize in ("none", "bit"):
+            for changes in ({"seed": 99}, {"prompts": {"document": "bats in caves: "}}):
+                with self.subTest(quantize=quantize, changes=changes):
+                    self.make(options=f", quantize = '{quantize}'")
+                    kept = self.stored()
+                    self.db.execute("DELETE FROM found_config WHERE key = 'fingerprint'")
+                    self.write("max", **changes)
+                    self.reopen()
+                    self.fails(differs, QUERY, "a bat")
+                    self.assertRegex(self.status("problem"), differs)
+                    self.db.execute("INSERT INTO docs VALUES (5, 'a king')")
+                    self.fails(differs, "INSERT INTO found(found) VALUES ('sync')")
+                    self.fails(differs, "INSERT INTO found(rowid) VALUES (5)")
+                    self.assertIsNone(self.stored())
+                    # A row whose text changed since tells nothing: the next does.
+                    self.write("max")
+                    self.reopen()
+                    self.db.execute("UPDATE docs SET text = 'a queen' WHERE id = 1")
+                    self.db.execute("INSERT INTO found(found) VALUES ('sync')")
+                    self.assertEqual(self.stored(), kept)
+                    self.db.executescript("DROP TABLE found; DROP TABLE docs")
 
     def test_damage(self):
         self.make()

@@ -41,6 +41,16 @@ class StatusTest(Base):
                                            for part in ("vector", "code", "text", "model")))
         self.assertEqual((got["problem"], got["advice"]), (None, None))
 
+    def test_vectors_of_the_users(self):
+        """The model makes others: a sync could only fail."""
+        self.db.execute("CREATE VIRTUAL TABLE own USING semantic_index(content = 'films', "
+                        "text = 'overview', dimensions = 3)")
+        for left in (5, 4):
+            self.assertEqual(self.one("SELECT advice FROM semantic_status('own')"),
+                             f"{left} rows have no vector: write them, as the model makes other "
+                             "dimensions")
+            self.db.execute("INSERT INTO own(rowid, embedding) VALUES (1, '[1, 2, 3]')")
+
     def test_readers(self):
         self.db.execute("DELETE FROM films WHERE id = 1")
         copy = os.path.join(self.folder.name, "copy.db")

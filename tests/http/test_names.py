@@ -95,6 +95,63 @@ class Names(Remote):
         self.one("SELECT embed('x', 'c')")
         self.assertEqual(self.server.requests[-1].body["input"], ["P2:x"])
 
+    def sent(self):
+        return self.server.requests[-1].body["input"]
+
+    def test_an_index_obeys_the_prefixes_of_a_name(self):
+        """Also where the name is the default, or its key the environment's."""
+        os.environ.update(OPENAI_BASE_URL=self.server.base_url("openai"), OPENAI_API_KEY=KEY)
+        self.add_documents(2)
+        for options, text in (("", "a fox"), (", model = 'mine'", "a crow")):
+            with self.subTest(options):
+                self.db = self.connect()
+                self.register("mine", "openai", "m", document_prefix="red ", query_prefix="blue ",
+                              is_default=1)
+                self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
+                                f"text = 'title'{options})")
+                self.rows("SELECT * FROM semantic_pending('ix')")
+                self.assertRegex(self.sent()[0], "^red ")
+                self.sync()
+                self.db.execute("INSERT INTO docs(title) VALUES (?)", (text,))
+                self.db.execute("INSERT INTO ix(rowid) VALUES (last_insert_rowid())")
+                self.assertEqual(self.sent(), ["red " + text])
+                self.rows("SELECT * FROM ix('ships')")
+                self.assertEqual(self.sent(), ["blue ships"])
+                self.rows("SELECT * FROM semantic_search_each('ix', '[\"boats\"]')")
+                self.assertEqual(self.sent(), ["blue boats"])
+                self.db = self.connect()
+                self.fails("'mine' here; where .* stood for openai:m", "SELECT * FROM ix('x')")
+                self.db.execute("DROP TABLE ix")
+
+    def test_a_name_that_gets_a_prefix(self):
+        os.environ.update(OPENAI_BASE_URL=self.server.base_url("openai"), OPENAI_API_KEY=KEY)
+        self.add_documents(2)
+        self.register("mine", "openai", "m")
+        self.add_index("mine")
+        self.sync()
+        self.db.execute("UPDATE rerank_models SET query_prefix = 'blue ' WHERE name = 'mine'")
+        self.rows("SELECT * FROM ix('ships')")
+        self.assertEqual(self.sent(), ["blue ships"])
+        change = "UPDATE rerank_models SET document_prefix = ? WHERE name = 'mine'"
+        self.db.execute(change, ("red ",))
+        self.fails("'rebuild'", "SELECT * FROM ix('ships')")
+        self.db.execute(change, (None,))
+        self.assertEqual(len(self.rows("SELECT * FROM ix('ships')")), 2)
+        self.db.execute(change, ("red ",))
+        self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
+        self.assertRegex(self.sent()[0], "^red ")
+        self.assertEqual(len(self.rows("SELECT * FROM ix('ships')")), 2)
+        self.db.execute(change, (None,))
+        self.fails("'rebuild'", "SELECT * FROM ix('ships')")
+
+    def test_a_prefix_that_is_taken_away(self):
+        self.own("a", model="e5-base", document_prefix="red ")
+        change = "UPDATE rerank_models SET document_prefix = ? WHERE name = 'a'"
+        for prefix, sent in (("", "x"), (None, "passage: x"), ("blue ", "blue x")):
+            self.db.execute(change, (prefix,))
+            self.one("SELECT embed('x', 'a')")
+            self.assertEqual(self.sent(), [sent])
+
     def test_an_index_knows_what_a_name_stood_for(self):
         self.own("desk")
         self.add_documents(2)
