@@ -405,7 +405,8 @@ int words_split(struct words *words, struct span text, struct error *err)
     struct span spelled;
     buffer_clear(&words->letters);
     words->n = words->n_beside = 0;
+    if (text.size == 0) return 0; /* it may be NULL, to which C adds nothing */
     if (words->rules == WORDS_FIRST) return split_first(words, text, err);
     int rc = spelling_apply(text, words->cancel, &words->spelled, &words->spare, &spelled, err);
-    return rc == 0 ? split(words, spelled, err) : rc;
+    return rc == 0 && spelled.size > 0 ? split(words, spelled, err) : rc;
 }
