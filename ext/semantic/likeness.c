@@ -18,7 +18,7 @@ static int embed(struct semantic_table *table, const struct store_state *state,
                  struct error *err)
 {
     struct span span = {text->data, text->size};
-    struct model_texts request = {&span, 1, MODEL_DOCUMENT, &table->connection->cancel};
+    struct model_texts request = {&span, 1, MODEL_DOCUMENT, &table->connection->cancel, 0};
     struct model_embeddings embeddings = {0};
     struct catalog_refusals refusals = {0};
     int rc =

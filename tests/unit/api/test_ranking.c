@@ -106,8 +106,7 @@ static void test_words_scores_and_ranks(void **state)
         "[3] > [1] > [2]. Document 2 is about soup.",
         "{\"1\": 0.5, \"2\": 0, \"3\": 1}",
         "{\"ranking\": {\"document 1\": 0.5, \"document 3\": 0.9, \"document 2\": 0.1}}",
-        "{\"ranking\": [{\"id\": 1, \"score\": 0.2}, {\"id\": 2, \"score\": 0.1}, "
-        "{\"id\": 3, \"score\": 0.9}]}",
+        "[{\"id\": 1, \"score\": 0.2}, {\"id\": 2, \"score\": 0.1}, {\"id\": 3, \"score\": 0.9}]",
         "[{\"rank\": 2, \"id\": 1}, {\"rank\": 3, \"id\": 2}, {\"rank\": 1, \"id\": 3}]",
         "{\"ranking\": [2, 0, 1]}",
         "{\"ranking\": \"The best document is 3, followed by 1, then 2.\"}",
