@@ -108,11 +108,6 @@ int loading_has_failed(const struct loading *loading)
     return loading->rc != 0;
 }
 
-void loading_refuse(struct loading *loading, const char *text)
-{
-    if (loading->rc == 0) loading->rc = error_set(loading->err, ERROR_UNAVAILABLE, "%s", text);
-}
-
 void loading_set_prefix(struct loading *loading, const char *prefix)
 {
     loading->prefix = prefix;

@@ -45,7 +45,6 @@ void loading_block_free(struct loading_block *block);
 
 /* All below do nothing once something has failed. */
 int loading_has_failed(const struct loading *loading);
-void loading_refuse(struct loading *loading, const char *text); /* ERROR_UNAVAILABLE */
 
 /* What all names begin with from now on; borrowed. At first nothing. */
 void loading_set_prefix(struct loading *loading, const char *prefix);
