@@ -59,7 +59,7 @@ static int has_conditions(const struct retrieval *retrieval)
 
 int candidates_are_filtered(const struct retrieval *retrieval)
 {
-    return retrieval->listed == NULL &&
+    return retrieval->listed.items == NULL &&
            (retrieval->table->config.content != NULL || has_conditions(retrieval));
 }
 
@@ -107,16 +107,17 @@ static int sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, siz
  * not more than `most`. */
 static int list_passing(struct retrieval *retrieval, size_t most, struct error *err)
 {
-    int64_t *ids;
-    size_t n, n_kept = 0, j = 0;
-    int rc = filter_list(filter_of(retrieval), most, &ids, &n, err);
-    if (rc != 0 || ids == NULL) return rc;
-    for (size_t i = 0; retrieval->only != NULL && i < n; i++) {
-        while (j < retrieval->n_only && retrieval->only[j] < ids[i]) j++;
-        if (j < retrieval->n_only && retrieval->only[j] == ids[i]) ids[n_kept++] = ids[i];
+    struct ids ids;
+    int is_whole, rc = filter_list(filter_of(retrieval), most, &ids, &is_whole, err);
+    if (rc != 0) return rc;
+    if (!is_whole) {
+        ids_deinit(&ids);
+        return 0;
     }
-    retrieval->n_only = retrieval->only == NULL ? n : n_kept;
-    retrieval->only = retrieval->listed = ids;
+    if (retrieval->only != NULL) ids_keep(&ids, retrieval->only, retrieval->n_only);
+    retrieval->listed = ids;
+    retrieval->only = ids.items;
+    retrieval->n_only = ids.n;
     return 0;
 }
 
@@ -210,13 +211,15 @@ int candidates_find(struct retrieval *retrieval, const struct semantic_query *qu
                     size_t k, struct top_k *ranked, struct error *err)
 {
     int served = 0, rc = 0;
-    if (retrieval->listed == NULL && has_conditions(retrieval)) {
+    if (retrieval->listed.items == NULL && has_conditions(retrieval)) {
         rc = filter_is_served(filter_of(retrieval), &served, err);
         if (rc == 0 && served) rc = list_passing(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, err);
     }
     int sifts = candidates_are_filtered(retrieval) && k != SIZE_MAX;
-    int has_codes = retrieval->table->config.quantize != INDEX_EXACT && !retrieval->limits.exactly;
-    int sieves = sifts && has_codes && has_conditions(retrieval);
+    /* By codes all rows are scanned, which a list of ids may make needless. */
+    int by_codes = retrieval->table->config.quantize != INDEX_EXACT && !retrieval->limits.exactly &&
+                   retrieval->only == NULL;
+    int sieves = sifts && by_codes && has_conditions(retrieval);
     size_t asked = sifts && !sieves && has_conditions(retrieval) ? first_asked(retrieval, k) : k;
     for (size_t i = 0; i < n; i++) top_k_init(&ranked[i], asked);
     for (size_t i = 0; rc == 0 && sieves && i < n; i++)

@@ -1,6 +1,5 @@
 #include "semantic/filter.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -384,56 +383,21 @@ int filter_is_served(struct filter *filter, int *served, struct error *err)
     return rc;
 }
 
-static int compare_ids(const void *a, const void *b)
+int filter_list(struct filter *filter, size_t most, struct ids *ids, int *is_whole,
+                struct error *err)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Sorts the ids and keeps each once. */
-static size_t sort_ids(int64_t *ids, size_t n)
-{
-    size_t n_kept = 0;
-    if (n > 0) qsort(ids, n, sizeof *ids, compare_ids);
-    for (size_t i = 0; i < n; i++)
-        if (n_kept == 0 || ids[n_kept - 1] != ids[i]) ids[n_kept++] = ids[i];
-    return n_kept;
-}
-
-static int add_id(int64_t **ids, size_t n, size_t *capacity, int64_t id, struct error *err)
-{
-    if (n == *capacity) {
-        size_t larger = *capacity == 0 ? 256 : *capacity * 2;
-        int64_t *grown = memory_realloc(*ids, larger, sizeof *grown);
-        if (grown == NULL) return error_nomem(err);
-        *ids = grown;
-        *capacity = larger;
-    }
-    (*ids)[n] = id;
-    return 0;
-}
-
-int filter_list(struct filter *filter, size_t most, int64_t **ids, size_t *n, struct error *err)
-{
-    sqlite3_stmt *statement;
-    size_t capacity = 0;
-    int row = 0;
-    *n = 0;
-    *ids = NULL;
-    int rc = prepare(filter, "", 0, &statement, err);
-    while (rc == 0 && *n <= most && (rc = content_step(filter->table, statement, &row, err)) == 0 &&
-           row) {
-        rc = add_id(ids, *n, &capacity, sqlite3_column_int64(statement, 0), err);
-        if (rc == 0 && ++*n % IDS_PER_POLL == 0)
+    sqlite3_stmt *statement = NULL;
+    int row = 0, rc = ids_init(ids, err);
+    if (rc == 0) rc = prepare(filter, "", 0, &statement, err);
+    while (rc == 0 && ids->n <= most &&
+           (rc = content_step(filter->table, statement, &row, err)) == 0 && row) {
+        rc = ids_add(ids, sqlite3_column_int64(statement, 0), err);
+        if (rc == 0 && ids->n % IDS_PER_POLL == 0)
             rc = cancel_check(&filter->table->connection->cancel, err);
     }
     sqlite3_finalize(statement);
-    int is_whole = *n <= most;
-    if (rc == 0 && *ids == NULL && (*ids = memory_alloc(1, sizeof **ids)) == NULL)
-        rc = error_nomem(err);
-    *n = sort_ids(*ids, *n);
-    if (rc == 0 && is_whole) return 0;
-    memory_free(*ids);
-    *ids = NULL;
+    *is_whole = ids->n <= most;
+    ids_sort(ids);
+    if (rc != 0) ids_deinit(ids);
     return rc;
 }

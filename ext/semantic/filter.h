@@ -10,6 +10,7 @@
 #define SEMANTIC_FILTER_H
 
 #include "base/buffer.h"
+#include "semantic/ids.h"
 #include "semantic/plan.h"
 #include "semantic/table.h"
 
@@ -44,8 +45,9 @@ int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned ch
 /* Whether an index of the content finds the rows that meet the conditions. */
 int filter_is_served(struct filter *filter, int *served, struct error *err);
 
-/* All ids that meet them, ascending, each once; the caller frees. *ids = NULL: they are more than
- * `most`. */
-int filter_list(struct filter *filter, size_t most, int64_t **ids, size_t *n, struct error *err);
+/* All ids that meet them, ascending, each once, for the caller to deinit; *is_whole = 0: they are
+ * more than `most`, of which these are some. */
+int filter_list(struct filter *filter, size_t most, struct ids *ids, int *is_whole,
+                struct error *err);
 
 #endif

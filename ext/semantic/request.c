@@ -1,9 +1,7 @@
 #include "semantic/request.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-#include "base/memory.h"
 #include "semantic/columns.h"
 #include "semantic/plan.h"
 #include "sqlite/argument.h"
@@ -111,31 +109,12 @@ static int read_member(struct semantic_table *table, sqlite3_value *value, int i
     return 0;
 }
 
-/* Ids that grow. */
-struct ids {
-    int64_t *items; /* owned */
-    size_t n, capacity;
-};
-
-static int add_id(struct ids *ids, int64_t id, struct error *err)
-{
-    if (ids->n == ids->capacity) {
-        size_t capacity = ids->capacity == 0 ? 64 : ids->capacity * 2;
-        int64_t *items = memory_realloc(ids->items, capacity, sizeof *items);
-        if (items == NULL) return error_nomem(err);
-        ids->items = items;
-        ids->capacity = capacity;
-    }
-    ids->items[ids->n++] = id;
-    return 0;
-}
-
 static int add_member(struct semantic_table *table, sqlite3_value *value, int is_key,
                       struct ids *ids, struct error *err)
 {
     int64_t id;
     int found, rc = read_member(table, value, is_key, &id, &found, err);
-    return rc == 0 && found ? add_id(ids, id, err) : rc;
+    return rc == 0 && found ? ids_add(ids, id, err) : rc;
 }
 
 /* The members of rowid IN (...) or rowid = x, each once, in order. */
@@ -143,7 +122,6 @@ static int read_list(struct semantic_table *table, const struct plan_condition *
                      sqlite3_value *list, struct ids *ids, struct error *err)
 {
     int is_key = table->key != SIZE_MAX && condition->column != -1, rc = 0;
-    size_t n = 0;
     sqlite3_value *value = NULL;
     if (!condition->is_list) {
         rc = add_member(table, list, is_key, ids, err);
@@ -153,23 +131,8 @@ static int read_list(struct semantic_table *table, const struct plan_condition *
             rc = add_member(table, value, is_key, ids, err);
         if (rc == 0 && step != SQLITE_DONE) rc = statement_error(table->store.db, step, err);
     }
-    if (ids->n > 0) qsort(ids->items, ids->n, sizeof *ids->items, retrieve_compare_ids);
-    for (size_t i = 0; i < ids->n; i++)
-        if (n == 0 || ids->items[n - 1] != ids->items[i]) ids->items[n++] = ids->items[i];
-    ids->n = n;
+    ids_sort(ids);
     return rc;
-}
-
-/* Keeps of the request's ids those that are in another sorted list too. */
-static void intersect(struct semantic_request *request, const struct ids *others)
-{
-    size_t n = 0, j = 0;
-    for (size_t i = 0; i < request->limits.n_only; i++) {
-        while (j < others->n && others->items[j] < request->ids[i]) j++;
-        if (j < others->n && others->items[j] == request->ids[i])
-            request->ids[n++] = request->ids[i];
-    }
-    request->limits.n_only = n;
 }
 
 /* A list counts with those that came before. What is neither a literal nor a parameter may be a
@@ -177,20 +140,20 @@ static void intersect(struct semantic_request *request, const struct ids *others
 static int read_rowids(struct semantic_table *table, const struct plan_condition *condition,
                        sqlite3_value *value, struct semantic_request *request, struct error *err)
 {
-    struct ids ids = {0};
+    struct ids ids;
     if (!condition->is_list && !condition->is_literal && !sqlite3_value_frombind(value)) return 0;
-    int rc = add_id(&ids, 0, err); /* so that an empty list is one */
-    ids.n = 0;
+    int rc = ids_init(&ids, err);
     if (rc == 0) rc = read_list(table, condition, value, &ids, err);
-    if (rc == 0 && request->ids == NULL) {
-        request->ids = ids.items;
-        request->limits.n_only = ids.n;
-        request->limits.only = request->ids;
-        return 0;
+    if (rc == 0 && request->ids.items != NULL) ids_keep(&ids, request->ids.items, request->ids.n);
+    if (rc != 0) {
+        ids_deinit(&ids);
+        return rc;
     }
-    if (rc == 0) intersect(request, &ids);
-    memory_free(ids.items);
-    return rc;
+    ids_deinit(&request->ids);
+    request->ids = ids;
+    request->limits.only = ids.items;
+    request->limits.n_only = ids.n;
+    return 0;
 }
 
 /* ---- the request ----------------------------------------------------------------------------- */
@@ -325,7 +288,7 @@ void request_clear(struct semantic_request *request)
     struct filter filter = request->filter;
     semantic_query_deinit(&request->asked);
     sqlite3_value_free(request->query);
-    memory_free(request->ids);
+    ids_deinit(&request->ids);
     *request = (struct semantic_request){.filter = filter};
 }
 

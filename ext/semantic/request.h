@@ -13,7 +13,7 @@ struct semantic_request {
     struct retrieve_limits limits;
     struct index_ring ring;
     int64_t first_rank, last_rank;
-    int64_t *ids;         /* limits.only; owned */
+    struct ids ids;       /* limits.only */
     struct filter filter; /* limits.filter, if there are conditions on the content */
     size_t n_reachable; /* rows that LIMIT and OFFSET reach when relevance is read; 0: not known */
     int none;           /* nothing can qualify */

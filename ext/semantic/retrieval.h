@@ -56,7 +56,7 @@ struct retrieval {
     struct filter exists; /* what stands in for limits.filter */
     const int64_t *only;  /* [n_only] the ids that are looked at; NULL: all */
     size_t n_only;
-    int64_t *listed; /* `only`, when the filter listed them: then all pass; owned */
+    struct ids listed;                     /* `only`, when the filter listed them: then all pass */
     struct top_k_hit passed[FILTER_GROUP]; /* [n_passed] of an unchecked ranking, from `next` on */
     size_t n_passed, next;
 

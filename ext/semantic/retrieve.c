@@ -185,19 +185,13 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     return rc;
 }
 
-int retrieve_compare_ids(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Remembers what the current query's ranking begins with. */
 static int note_given(struct retrieval *retrieval, const struct top_k *ranked, struct error *err)
 {
     retrieval->given = memory_alloc(ranked->n, sizeof *retrieval->given);
     if (retrieval->given == NULL) return error_nomem(err);
     for (size_t i = 0; i < ranked->n; i++) retrieval->given[i] = ranked->hits[i].id;
-    qsort(retrieval->given, ranked->n, sizeof *retrieval->given, retrieve_compare_ids);
+    qsort(retrieval->given, ranked->n, sizeof *retrieval->given, ids_compare);
     return 0;
 }
 
@@ -224,8 +218,7 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
         rc = candidates_find(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all,
                              err);
     while (rc == 0 && top_k_pop(&all, &hit))
-        if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, retrieve_compare_ids) ==
-            NULL)
+        if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, ids_compare) == NULL)
             rc = top_k_offer(&rest, hit.id, hit.score, err);
     top_k_deinit(&all);
     top_k_deinit(ranked);
@@ -301,10 +294,9 @@ static void end_search(struct retrieval *retrieval)
 {
     drop_group(retrieval);
     memory_free(retrieval->given);
-    memory_free(retrieval->listed);
+    ids_deinit(&retrieval->listed);
     memory_free(retrieval->embeddings.vectors);
     retrieval->given = NULL;
-    retrieval->listed = NULL;
     retrieval->n_passed = retrieval->next = 0;
     retrieval->embeddings = (struct model_embeddings){0};
     retrieval->embedder = NULL;

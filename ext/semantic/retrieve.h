@@ -17,9 +17,6 @@
 #include "semantic/registry.h"
 #include "semantic/retrieval.h"
 
-/* The order of ids, as qsort and bsearch want it. */
-int retrieve_compare_ids(const void *a, const void *b);
-
 /* Opens the index as it is in this transaction, nothing of which waits any more (flush.h). After an
  * error nothing is open. */
 int retrieve_open(struct retrieval *retrieval, struct semantic_table *table, struct error *err);

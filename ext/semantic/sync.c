@@ -12,19 +12,6 @@
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
 
-static int add_id(struct sync_ids *ids, int64_t id, struct error *err)
-{
-    if (ids->n == ids->capacity) {
-        size_t capacity = ids->capacity == 0 ? 64 : ids->capacity * 2;
-        int64_t *grown = memory_realloc(ids->items, capacity, sizeof *grown);
-        if (grown == NULL) return error_nomem(err);
-        ids->items = grown;
-        ids->capacity = capacity;
-    }
-    ids->items[ids->n++] = id;
-    return 0;
-}
-
 /* A scan of X_rows, or of X_failures: where it stands. */
 struct known {
     sqlite3_stmt *scan; /* NULL: there is nothing */
@@ -48,11 +35,11 @@ static int known_next(struct semantic_table *table, struct known *known, struct 
 /* Steps to the row of that id, or beyond; NULL: to the end. Those before it are not in the content
  * any more. */
 static int known_seek(struct semantic_sync *sync, struct known *known, const int64_t *id,
-                      struct sync_ids *gone, struct error *err)
+                      struct ids *gone, struct error *err)
 {
     int rc = 0;
     while (rc == 0 && known->row && (id == NULL || known->id < *id)) {
-        rc = add_id(gone, known->id, err);
+        rc = ids_add(gone, known->id, err);
         if (rc == 0) rc = known_next(sync->table, known, err);
     }
     return rc;
@@ -82,7 +69,7 @@ static int compare_text(struct semantic_sync *sync, struct comparison *compariso
         sync->n_known_failures++;
         return 0;
     }
-    return add_id(&sync->ids, id, err);
+    return ids_add(&sync->ids, id, err);
 }
 
 static int compare_row(struct semantic_sync *sync, struct comparison *comparison, int64_t id,
@@ -98,9 +85,9 @@ static int compare_row(struct semantic_sync *sync, struct comparison *comparison
         rc = compare_text(sync, comparison, id, content_hash(text, bad), bad->code == 0, err);
     } else {
         /* Nothing to embed: only a vector that the user gave stays. */
-        if (is_indexed && !indexed->own) rc = add_id(&sync->gone, id, err);
+        if (is_indexed && !indexed->own) rc = ids_add(&sync->gone, id, err);
         if (rc == 0 && has_failed && !(is_indexed && indexed->own))
-            rc = add_id(&sync->settled, id, err);
+            rc = ids_add(&sync->settled, id, err);
     }
     if (rc == 0 && is_indexed) rc = known_next(sync->table, indexed, err);
     return rc == 0 && has_failed ? known_next(sync->table, failed, err) : rc;
@@ -179,9 +166,9 @@ struct progress_counts sync_counts(const struct semantic_sync *sync)
 
 static void free_lists(struct semantic_sync *sync)
 {
-    memory_free(sync->ids.items);
-    memory_free(sync->gone.items);
-    memory_free(sync->settled.items);
+    ids_deinit(&sync->ids);
+    ids_deinit(&sync->gone);
+    ids_deinit(&sync->settled);
     content_keys_deinit(&sync->keys);
 }
 
@@ -418,14 +405,14 @@ static int forget_model_rows(struct semantic_table *table, struct store_state *s
                              struct error *err)
 {
     sqlite3_stmt *scan = NULL;
-    struct sync_ids ids = {0};
+    struct ids ids = {0};
     if (!any) return store_delete_all(&table->store, state, err);
     int row = 0, rc = store_query(&table->store, STORE_MODEL_IDS, &scan, err);
     while (rc == 0 && (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
-        rc = add_id(&ids, sqlite3_column_int64(scan, 0), err);
+        rc = ids_add(&ids, sqlite3_column_int64(scan, 0), err);
     sqlite3_finalize(scan);
     if (rc == 0) rc = store_delete_rows(&table->store, state, ids.items, ids.n, STORE_FORGET, err);
-    memory_free(ids.items);
+    ids_deinit(&ids);
     return rc;
 }
 
@@ -530,7 +517,7 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
     return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
 }
 
-static uint64_t hash_ids(const struct sync_ids *ids, uint64_t what, uint64_t before)
+static uint64_t hash_ids(const struct ids *ids, uint64_t what, uint64_t before)
 {
     return ids->n == 0 ? before
                        : hash_bytes(ids->items, ids->n * sizeof *ids->items, before + what);

@@ -18,6 +18,7 @@
 #define SEMANTIC_SYNC_H
 
 #include "semantic/content.h"
+#include "semantic/ids.h"
 #include "semantic/progress.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
@@ -31,19 +32,14 @@ enum sync_kind {
     SYNC_REBUILD  /* all, but for vectors of the user's */
 };
 
-struct sync_ids {
-    int64_t *items; /* [n] ascending; owned */
-    size_t n, capacity;
-};
-
 struct semantic_sync {
     struct semantic_table *table;
     struct catalog_entry *entry;  /* borrowed; the embedder */
-    struct sync_ids ids;          /* to embed */
+    struct ids ids;               /* to embed */
     struct content_keys keys;     /* of a keyed index: those of ids that it does not know yet */
     size_t n_wanted, n_collected; /* of these, the first ones: to be done in all, and done */
-    struct sync_ids gone;         /* to delete */
-    struct sync_ids settled;      /* rows that failed and are gone, or have no text any more */
+    struct ids gone;              /* to delete */
+    struct ids settled;           /* rows that failed and are gone, or have no text any more */
     int64_t n_total, n_readable;  /* content rows that have a text; that can be read */
     size_t n_known_failures;      /* rows that failed before and are not tried */
     int64_t n_unusable;           /* rows that have no usable key */

@@ -1,0 +1,57 @@
+#include "semantic/ids.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+int ids_init(struct ids *ids, struct error *err)
+{
+    *ids = (struct ids){0};
+    int rc = ids_add(ids, 0, err);
+    ids->n = 0;
+    return rc;
+}
+
+int ids_add(struct ids *ids, int64_t id, struct error *err)
+{
+    if (ids->n == ids->capacity) {
+        size_t capacity = ids->capacity == 0 ? 64 : ids->capacity * 2;
+        int64_t *items = memory_realloc(ids->items, capacity, sizeof *items);
+        if (items == NULL) return error_nomem(err);
+        ids->items = items;
+        ids->capacity = capacity;
+    }
+    ids->items[ids->n++] = id;
+    return 0;
+}
+
+void ids_deinit(struct ids *ids)
+{
+    memory_free(ids->items);
+    *ids = (struct ids){0};
+}
+
+void ids_sort(struct ids *ids)
+{
+    size_t n = 0;
+    if (ids->n > 0) qsort(ids->items, ids->n, sizeof *ids->items, ids_compare);
+    for (size_t i = 0; i < ids->n; i++)
+        if (n == 0 || ids->items[n - 1] != ids->items[i]) ids->items[n++] = ids->items[i];
+    ids->n = n;
+}
+
+void ids_keep(struct ids *ids, const int64_t *others, size_t n)
+{
+    size_t n_kept = 0, j = 0;
+    for (size_t i = 0; i < ids->n; i++) {
+        while (j < n && others[j] < ids->items[i]) j++;
+        if (j < n && others[j] == ids->items[i]) ids->items[n_kept++] = ids->items[i];
+    }
+    ids->n = n_kept;
+}
+
+int ids_compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}

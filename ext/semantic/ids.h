@@ -1,0 +1,32 @@
+/*
+ * ids.h: a list of ids that grows.
+ */
+#ifndef SEMANTIC_IDS_H
+#define SEMANTIC_IDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* All zero: empty, and items is NULL. */
+struct ids {
+    int64_t *items; /* [n] owned */
+    size_t n, capacity;
+};
+
+/* Empty, but with items that are not NULL: a list of none where NULL means all. */
+int ids_init(struct ids *ids, struct error *err);
+int ids_add(struct ids *ids, int64_t id, struct error *err);
+void ids_deinit(struct ids *ids);
+
+/* Ascending, each once. */
+void ids_sort(struct ids *ids);
+
+/* Keeps those that are among n others; both ascend. */
+void ids_keep(struct ids *ids, const int64_t *others, size_t n);
+
+/* That order, as qsort and bsearch want it. */
+int ids_compare(const void *a, const void *b);
+
+#endif
