@@ -7,9 +7,7 @@
 
 #define ROWS_BETWEEN_CHECKS 4096
 
-/* The parameters of FTS5's bm25(). */
-#define K1 1.2
-#define B 0.75
+/* What a word is worth at least, as in FTS5's bm25(). */
 #define LEAST_IDF 1e-6
 
 /* While X_fts is visited. */
@@ -186,13 +184,6 @@ void words_walk_deinit(struct words_walk *walk)
     for (size_t i = 0; i < walk->n_lists; i++) empty(&walk->lists[i]);
     memory_free(walk->lists);
     *walk = (struct words_walk){0};
-}
-
-double words_walk_bm25(const struct words_walk *walk, const struct words_list *list,
-                       const struct words_posting *posting, double length)
-{
-    double count = (double)posting->count;
-    return list->idf * ((count * (K1 + 1.0)) / (count + K1 * (1 - B + B * length / walk->average)));
 }
 
 const struct words_posting *words_list_find(const struct words_list *list, int64_t document)

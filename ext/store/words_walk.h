@@ -44,10 +44,22 @@ int words_walk_init(struct words_walk *walk, struct store *store, const struct w
                     struct error *err);
 void words_walk_deinit(struct words_walk *walk);
 
-/* What a term adds to the BM25 of a document of so many tokens, as FTS5 computes it; falls with the
- * length. */
-double words_walk_bm25(const struct words_walk *walk, const struct words_list *list,
-                       const struct words_posting *posting, double length);
+/* The parameters of FTS5's bm25(). */
+#define WORDS_K1 1.2
+#define WORDS_B 0.75
+
+/* What a term adds to the BM25 of a document, as FTS5 computes it; falls with the document's
+ * length, which words_walk_saturation() turns into how slowly more of a word counts more. */
+static inline double words_walk_saturation(const struct words_walk *walk, double length)
+{
+    return WORDS_K1 * (1 - WORDS_B + WORDS_B * length / walk->average);
+}
+static inline double words_list_bm25(const struct words_list *list,
+                                     const struct words_posting *posting, double saturation)
+{
+    double count = (double)posting->count;
+    return list->idf * (count * (WORDS_K1 + 1.0)) / (count + saturation);
+}
 
 /* What a document has of a phrase; NULL: nothing. */
 const struct words_posting *words_list_find(const struct words_list *list, int64_t document);
