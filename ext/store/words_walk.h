@@ -2,11 +2,14 @@
  * words_walk.h: the documents of each phrase of a query, walked in the FTS5 table X_fts by its C
  * interface, and what BM25 makes of them.
  *
- * A walk costs some 50 ns for each document that has the word; a row of SQL costs many times that.
- * FTS5 does not say beforehand how many documents have a word. A word that the first WORDS_MANY
- * documents have WORDS_COMMON times is in half of all, as far as can be told, and its walk ends
- * there: to FTS5's BM25 it is worth 1e-6, and here nothing, unless no other word is found at all.
- * So an index of no more than WORDS_MANY documents is always walked whole.
+ * A walk costs some 100 ns for each document that has the word, a row of SQL many times that. FTS5
+ * does not say beforehand how many have it. Of large indexes the first documents tell: a word that
+ * WORDS_COMMON of the first 2 * WORDS_MANY have is frequent and that of the first WORDS_MANY have
+ * is in most, as far as can be told, and its walk ends there. To FTS5's BM25 a word that is in most
+ * is worth 1e-6, and one that is frequent at most a fourth of one that is in one of 100 documents.
+ * Here they are worth nothing, but where the other words are in less than WORDS_ENOUGH documents
+ * frequent ones are walked whole, and where no other word is in any those that are in most.
+ * An index of no more than 2 * WORDS_MANY documents is always walked whole.
  */
 #ifndef STORE_WORDS_WALK_H
 #define STORE_WORDS_WALK_H
@@ -18,6 +21,7 @@
 
 #define WORDS_MANY 40000
 #define WORDS_COMMON (WORDS_MANY / 2)
+#define WORDS_ENOUGH 100
 
 /* What a document has of a phrase. */
 struct words_posting {
@@ -29,8 +33,9 @@ struct words_posting {
 struct words_list {
     struct words_posting *items; /* [n] owned, ascending by document */
     size_t n, capacity;
-    double idf;    /* of a term */
-    int is_common; /* its walk has ended early: it is empty */
+    double idf; /* of a term */
+    /* Whether its walk has ended early, and it is empty. */
+    enum { WORDS_WHOLE, WORDS_FREQUENT, WORDS_IN_MOST } extent;
 };
 
 struct words_walk {
