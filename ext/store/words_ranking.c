@@ -185,10 +185,19 @@ void words_ranking_deinit(struct words_ranking *ranking)
 void words_ranking_keep(struct words_ranking *ranking, const int64_t *ids, size_t n)
 {
     struct words_heap *heap = &ranking->bounded;
-    size_t n_kept = 0;
-    for (size_t i = 0; n > 0 && i < heap->n; i++)
-        if (bsearch(&heap->items[i].id, ids, n, sizeof *ids, ids_compare) != NULL)
-            heap->items[n_kept++] = heap->items[i];
+    size_t n_kept = 0, at = 0;
+    for (size_t i = 0; i < heap->n; i++) {
+        const struct words_candidate *candidate = &heap->items[i];
+        int is_kept;
+        /* Documents ascend, and so do the rows of those that are of their own number. */
+        if (candidate->id != candidate->document)
+            is_kept = n > 0 && bsearch(&candidate->id, ids, n, sizeof *ids, ids_compare) != NULL;
+        else {
+            while (at < n && ids[at] < candidate->id) at++;
+            is_kept = at < n && ids[at] == candidate->id;
+        }
+        if (is_kept) heap->items[n_kept++] = *candidate;
+    }
     heap->n = n_kept;
 }
 

@@ -17,7 +17,7 @@ struct visit {
     struct words_list *list; /* that is being walked */
     int ends_early;          /* its walk ends where it is common */
     int knows_first;         /* the next is known: */
-    int64_t first, second;   /* the documents behind the first WORDS_MANY and twice as many */
+    int64_t first, second;   /* the documents behind the first 2 * WORDS_SAMPLE and twice as many */
     int rc;
     struct error *err;
 };
@@ -37,7 +37,7 @@ static int grow(struct words_list *list, struct error *err)
     return 0;
 }
 
-/* The document behind WORDS_MANY from a document on; none: the smallest, as there are few. */
+/* The document that is 2 * WORDS_SAMPLE behind the one from which on is counted. */
 static int find_behind(struct visit *visit, int64_t from, int64_t *document)
 {
     struct store *store = visit->store;
@@ -47,14 +47,14 @@ static int find_behind(struct visit *visit, int64_t from, int64_t *document)
     int rc = statement_prepare(store->db, &statement, visit->err,
                                "SELECT id FROM \"%w\".\"%w_fts_docsize\" WHERE id >= %lld "
                                "ORDER BY id LIMIT 1 OFFSET %d",
-                               store->schema, store->name, (long long)from, WORDS_MANY);
+                               store->schema, store->name, (long long)from, 2 * WORDS_SAMPLE);
     if (rc == 0) rc = statement_step(store->db, statement, &row, visit->err);
     if (rc == 0 && row) *document = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return rc;
 }
 
-/* Of a list that has come to WORDS_COMMON: how soon it has. */
+/* Of a list that has come to WORDS_SAMPLE: how soon it has. */
 static int tell_extent(struct visit *visit)
 {
     struct words_list *list = visit->list;
@@ -62,13 +62,11 @@ static int tell_extent(struct visit *visit)
     int rc = 0;
     if (!visit->knows_first) {
         rc = find_behind(visit, INT64_MIN, &visit->first);
-        visit->second = INT64_MIN;
-        if (rc == 0 && visit->first != INT64_MIN)
-            rc = find_behind(visit, visit->first, &visit->second);
+        if (rc == 0) rc = find_behind(visit, visit->first, &visit->second);
         visit->knows_first = 1;
     }
     if (last < visit->second) list->extent = WORDS_FREQUENT;
-    if (last < visit->first && visit->second != INT64_MIN) list->extent = WORDS_IN_MOST;
+    if (last < visit->first) list->extent = WORDS_IN_MOST;
     return rc;
 }
 
@@ -100,7 +98,7 @@ static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context
         return SQLITE_CORRUPT;
     }
     list->items[list->n++] = posting;
-    if (list->n % ROWS_BETWEEN_CHECKS != 0 && list->n != WORDS_COMMON) return SQLITE_OK;
+    if (list->n % ROWS_BETWEEN_CHECKS != 0 && list->n != WORDS_SAMPLE) return SQLITE_OK;
     visit->rc = look_up(visit);
     if (visit->rc != 0) return SQLITE_ABORT;
     return list->extent == WORDS_WHOLE ? SQLITE_OK : SQLITE_DONE;
@@ -151,6 +149,7 @@ static int read_statistics(struct visit *visit, const Fts5ExtensionApi *api, Fts
         return corrupt(visit->store, "its numbers of documents and words are wrong", err);
     *n_documents = (double)n_rows;
     visit->walk->average = (double)n_tokens / (double)n_rows;
+    visit->walk->slope = WORDS_K1 * WORDS_B / visit->walk->average;
     return 0;
 }
 
@@ -163,7 +162,7 @@ static int visit_phrases(void *context, const Fts5ExtensionApi *api, Fts5Context
     visit->err = err;
     int rc = read_statistics(visit, api, row, &n_documents, err);
     for (size_t i = 0; rc == 0 && i < walk->n_lists; i++)
-        rc = walk_phrase(visit, api, row, i, i < walk->n_terms, err);
+        rc = walk_phrase(visit, api, row, i, i < walk->n_terms && n_documents > WORDS_LARGE, err);
     if (rc == 0) rc = walk_left_out(visit, api, row, WORDS_FREQUENT, WORDS_ENOUGH, err);
     if (rc == 0) rc = walk_left_out(visit, api, row, WORDS_IN_MOST, 1, err);
     for (size_t i = 0; rc == 0 && i < walk->n_terms; i++) {

@@ -3,13 +3,14 @@
  * interface, and what BM25 makes of them.
  *
  * A walk costs some 100 ns for each document that has the word, a row of SQL many times that. FTS5
- * does not say beforehand how many have it. Of large indexes the first documents tell: a word that
- * WORDS_COMMON of the first 2 * WORDS_MANY have is frequent and that of the first WORDS_MANY have
- * is in most, as far as can be told, and its walk ends there. To FTS5's BM25 a word that is in most
- * is worth 1e-6, and one that is frequent at most a fourth of one that is in one of 100 documents.
- * Here they are worth nothing, but where the other words are in less than WORDS_ENOUGH documents
- * frequent ones are walked whole, and where no other word is in any those that are in most.
- * An index of no more than 2 * WORDS_MANY documents is always walked whole.
+ * does not say beforehand how many have it. In an index of more than WORDS_LARGE documents the
+ * first ones tell: a word that WORDS_SAMPLE of the first 4 * WORDS_SAMPLE have is frequent and that
+ * of the first 2 * WORDS_SAMPLE have is in most, as far as can be told, and its walk ends there. To
+ * FTS5's BM25 a word that is in most is worth 1e-6, and one that is frequent at most a fourth of
+ * one that is in one of 100 documents. Here they are worth nothing, but where the other words are
+ * in less than WORDS_ENOUGH documents frequent ones are walked whole, and where no other word is in
+ * any those that are in most. So whatever fewer than a fourth of WORDS_LARGE documents have is
+ * counted exactly.
  */
 #ifndef STORE_WORDS_WALK_H
 #define STORE_WORDS_WALK_H
@@ -19,8 +20,8 @@
 #include "store/store.h"
 #include "store/words_terms.h"
 
-#define WORDS_MANY 40000
-#define WORDS_COMMON (WORDS_MANY / 2)
+#define WORDS_LARGE 80000
+#define WORDS_SAMPLE 5000
 #define WORDS_ENOUGH 100
 
 /* What a document has of a phrase. */
@@ -42,6 +43,7 @@ struct words_walk {
     struct words_list *lists; /* [n_lists] owned; of the phrases of words_terms, in their order */
     size_t n_lists, n_terms;
     double average; /* tokens of a document; 0: no document has any of the phrases */
+    double slope;   /* of words_walk_saturation() */
 };
 
 /* Walks all phrases. ERROR_CORRUPT: what is wrong with X_fts. deinit also after a failure. */
@@ -57,7 +59,7 @@ void words_walk_deinit(struct words_walk *walk);
  * length, which words_walk_saturation() turns into how slowly more of a word counts more. */
 static inline double words_walk_saturation(const struct words_walk *walk, double length)
 {
-    return WORDS_K1 * (1 - WORDS_B + WORDS_B * length / walk->average);
+    return WORDS_K1 * (1 - WORDS_B) + walk->slope * length;
 }
 static inline double words_list_bm25(const struct words_list *list,
                                      const struct words_posting *posting, double saturation)

@@ -227,6 +227,17 @@ static void test_keep(void **state)
     assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
     assert_false(found);
     words_search_deinit(&search);
+    /* Document 1 is of row 9 now: out of order. */
+    tables_execute(&tables, "INSERT INTO X_docs VALUES (1, 9)");
+    assert_int_equal(words_open(&search, &tables, "knight", &err), 0);
+    words_search_keep(&search, ids, 3);
+    assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    assert_true(found && match.id == 9);
+    assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    assert_true(found && match.id == 2);
+    assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    assert_false(found);
+    words_search_deinit(&search);
     tables_close(&tables);
 }
 
@@ -334,7 +345,7 @@ static void test_common_words(void **state)
 {
     struct tables tables;
     (void)state;
-    create_large(&tables, 2 * WORDS_MANY);
+    create_large(&tables, WORDS_LARGE);
     check_counts(&tables, "some of the", 99, 1, 80000);
     words_add(&tables, 80001, "the");
     check_counts(&tables, "of", 1, 1, 24000);
