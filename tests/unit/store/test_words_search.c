@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/each_allocation.h"
-#include "store/words.h"
+#include "store/word_index.h"
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
 
