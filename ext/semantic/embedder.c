@@ -344,8 +344,8 @@ int semantic_check_direction(const struct semantic_table *table, const float *ve
     const struct index_metric_row *metric = &index_metrics[table->config.metric];
     if (table->config.vectors == INDEX_COMPACT && !vector_compact_takes(vector, dimensions))
         return error_set(err, ERROR_INVALID,
-                         "storage = 'int8' takes vectors whose largest component is 0 or from %g to "
-                         "%g: scale it, or use storage = 'float32'",
+                         "storage = 'int8' takes vectors whose largest component is 0 or from %g "
+                         "to %g: scale it, or use storage = 'float32'",
                          (double)VECTOR_COMPACT_LEAST, (double)VECTOR_COMPACT_MOST);
     if (!metric->of_directions) return 0;
     for (size_t i = 0; i < dimensions; i++)

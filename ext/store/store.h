@@ -283,7 +283,8 @@ struct store_change {
 };
 
 /* Writes or replaces a row that lies in that block: X_rows, the bytes of its vector and its text,
- * where they are kept; deletes one, all but its place in the block; tells X_rows where one lies now. */
+ * where they are kept; deletes one, all but its place in the block; tells X_rows where one lies
+ * now. */
 int store_put(struct store *store, const struct store_change *change, struct span vector,
               int64_t block, struct error *err);
 int store_delete(struct store *store, const struct store_change *change, struct error *err);

@@ -4,7 +4,7 @@
  * Its bytes, at any address:
  *
  *   float32  scale, little-endian
- *   int8     components[dimensions], -127..127; the largest magnitude is 127, but of the zero vector
+ *   int8     components[dimensions], the largest magnitude 127; of the zero vector all are 0
  *
  * It stands for the vector that vector_rotate turns into scale * components, each product rounded
  * to float32. Scale and components are the VECTOR_INT8 code (quantize.h) of the rotated vector

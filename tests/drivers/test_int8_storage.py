@@ -74,7 +74,8 @@ class Int8Storage(StorageBase):
             self.assert_scores(stored, metric, hits, query, message)
             # However a row is found its score is the same, to the bit.
             scores = dict(hits)
-            for id, got in self.found(query, 20) + self.found(query, ALL, more="AND rowid IN (7, 8)"):
+            listed = self.found(query, ALL, more="AND rowid IN (7, 8)")
+            for id, got in self.found(query, 20) + listed:
                 self.assertEqual(got, scores[id], message)
             if quantize == "none" and not partitions:
                 self.assertEqual(self.found(query, 20), hits[:20])

@@ -18,8 +18,8 @@ static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
 static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
 static const size_t partitions[] = {0, 60};
 
-/* Calls `test` for every kind of index, and for some that are compact; searches near partitions only
- * where there are some. */
+/* Calls `test` for every kind of index, and for some that are compact; searches near partitions
+ * only where there are some. */
 static void for_each_index(void (*test)(struct blocks *blocks, struct index_search *search))
 {
     for (size_t i = 0; i < 22; i++) {
