@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "vector/compact.h"
 #include "vector/distance.h"
 #include "vector/rotate.h"
 
@@ -18,7 +19,7 @@ enum vector_code index_code(const struct index_layout *layout)
 static size_t stride_of(const struct index_layout *layout)
 {
     return layout->quantize == INDEX_EXACT
-               ? layout->dimensions * sizeof(float)
+               ? index_vector_size(layout)
                : vector_code_size(index_code(layout), layout->dimensions);
 }
 
@@ -65,13 +66,13 @@ struct index_rows index_block_rows(const struct index_layout *layout, void *byte
 }
 
 void index_row_write(const struct index_layout *layout, const struct index_rows *rows, size_t i,
-                     int64_t id, const float *vector, const float *in_code_space,
+                     int64_t id, const void *stored, const float *in_code_space,
                      const float *centroid)
 {
     unsigned char *components = rows->components + i * rows->stride;
     rows->ids[i] = id;
     if (layout->quantize == INDEX_EXACT) {
-        memcpy(components, vector, rows->stride);
+        memcpy(components, stored, rows->stride);
         return;
     }
     struct vector_code_head head;
@@ -95,8 +96,87 @@ void index_code_space(const struct index_layout *layout, const float *vector, fl
     int is_unit = index_metrics[layout->metric].of_directions &&
                   vector_normalize(vector, dimensions, rotated);
     if (!is_unit) memmove(rotated, vector, dimensions * sizeof *rotated);
-    vector_rotate(rotated, dimensions);
+    if (layout->vectors != INDEX_COMPACT) vector_rotate(rotated, dimensions);
 }
+
+/* ---- stored vectors -------------------------------------------------------------------------- */
+
+size_t index_vector_size(const struct index_layout *layout)
+{
+    return layout->vectors == INDEX_COMPACT ? vector_compact_size(layout->dimensions)
+                                            : layout->dimensions * sizeof(float);
+}
+
+const struct index_sums *index_vector_sums(const struct index_layout *layout)
+{
+    return &index_sums[layout->vectors];
+}
+
+void index_vector_write(const struct index_layout *layout, const float *vector, float *scratch,
+                        void *stored)
+{
+    if (layout->vectors == INDEX_COMPACT)
+        vector_compact_encode(vector, layout->dimensions, scratch, stored);
+    else memcpy(stored, vector, index_vector_size(layout));
+}
+
+void index_vector_point(const struct index_layout *layout, const void *stored, float *point)
+{
+    const float *vector = stored;
+    if (layout->vectors == INDEX_COMPACT) {
+        vector_compact_decode(stored, layout->dimensions, point);
+        vector = point;
+    }
+    index_code_space(layout, vector, point);
+}
+
+void index_vector_read(const struct index_layout *layout, const void *stored, float *vector)
+{
+    if (layout->vectors == INDEX_COMPACT) vector_compact_read(stored, layout->dimensions, vector);
+    else memcpy(vector, stored, index_vector_size(layout));
+}
+
+static int check_compact(const struct index_layout *layout, int64_t id, const void *stored,
+                         int *is_zero, struct error *err)
+{
+    if (vector_compact_is_valid(stored, layout->dimensions, is_zero)) return 0;
+    return error_set(err, ERROR_CORRUPT,
+                     "row %lld: the bytes of its vector are none that storage = 'int8' writes",
+                     (long long)id);
+}
+
+static int check_float32(const struct index_layout *layout, int64_t id, const void *stored,
+                         int *is_zero, struct error *err)
+{
+    *is_zero = 1;
+    for (size_t i = 0; i < layout->dimensions; i++) {
+        float component;
+        memcpy(&component, (const char *)stored + i * sizeof component, sizeof component);
+        if (!isfinite(component))
+            return error_set(err, ERROR_CORRUPT,
+                             "row %lld: component %zu of its vector is not finite", (long long)id,
+                             i);
+        if (component != 0.0f) *is_zero = 0;
+    }
+    return 0;
+}
+
+int index_vector_check(const struct index_layout *layout, int64_t id, const void *stored,
+                       size_t size, struct error *err)
+{
+    size_t expected = index_vector_size(layout);
+    int is_zero, rc;
+    if (size != expected || stored == NULL)
+        return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
+                         (long long)id, expected, size);
+    rc = layout->vectors == INDEX_COMPACT ? check_compact(layout, id, stored, &is_zero, err)
+                                          : check_float32(layout, id, stored, &is_zero, err);
+    if (rc == 0 && is_zero && index_metrics[layout->metric].of_directions)
+        rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
+    return rc;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
 
 int index_block_check(const struct index_layout *layout, const struct index_rows *rows, size_t n,
                       struct error *err)

@@ -5,7 +5,7 @@
  * one array behind the other:
  *
  *   int64    ids[capacity]
- *   float32  vectors[capacity][dimensions]                     INDEX_EXACT
+ *   bytes    vectors[capacity][index_vector_size]              INDEX_EXACT
  * or
  *   float32  offsets[capacity], scales[capacity], errors[capacity]
  *   bytes    components[capacity][vector_code_size]            INDEX_INT8, INDEX_BIT
@@ -14,6 +14,10 @@
  * the processor's widest registers, its three numbers (vector/quantize.h) through another. A block
  * is large enough for a read of the storage to cost less than what is read, small enough to stay in
  * a processor's second cache while a group of queries is compared with it.
+ *
+ * A vector is stored as [dimensions] float32, or compact (vector/compact.h), beside codes too. What
+ * an index keeps of a compact one is what its bytes stand for: that is scored and returned, and
+ * codes are made of it. It is in rotated space; queries are brought there (index_search).
  *
  * Codes live in "code space": the vector (its unit vector where only directions count) rotated by
  * vector_rotate. That keeps distances, and spreads what a few components hold over all of them, so
@@ -38,6 +42,7 @@ struct index_layout {
     enum index_metric metric;
     enum index_quantize quantize;
     size_t dimensions;
+    enum index_vectors vectors;
 };
 
 /* A block's arrays; exact ones have no offsets, scales and errors. */
@@ -67,17 +72,32 @@ struct index_arrays {
 void index_block_arrays(const struct index_layout *layout, size_t capacity,
                         struct index_arrays *arrays);
 
-/* Writes row i: `vector` as it was given; in_code_space and centroid (NULL: the origin) are used by
- * codes alone. */
+/* Writes row i: the bytes of its vector as it is stored; in_code_space and centroid (NULL: the
+ * origin) are used by codes alone. */
 void index_row_write(const struct index_layout *layout, const struct index_rows *rows, size_t i,
-                     int64_t id, const float *vector, const float *in_code_space,
+                     int64_t id, const void *stored, const float *in_code_space,
                      const float *centroid);
 
 /* The row of an id among the first n; n if it is not there. */
 size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
 
-/* A vector in code space: [dimensions], may be the vector itself. */
+/* A vector in code space: [dimensions], may be the vector itself, which is in rotated space already
+ * where vectors are compact. */
 void index_code_space(const struct index_layout *layout, const float *vector, float *rotated);
+
+/* A stored vector: its bytes; what scores are made of; the bytes written of a vector (for compact
+ * ones one that vector_compact_takes); what they stand for, in code space and as it was given;
+ * whether bytes of whatever size are one that the index can use, finite and with a direction where
+ * that counts: ERROR_CORRUPT names the row. float32 ones are aligned. scratch, point, vector:
+ * [dimensions]. */
+size_t index_vector_size(const struct index_layout *layout);
+const struct index_sums *index_vector_sums(const struct index_layout *layout);
+void index_vector_write(const struct index_layout *layout, const float *vector, float *scratch,
+                        void *stored);
+void index_vector_point(const struct index_layout *layout, const void *stored, float *point);
+void index_vector_read(const struct index_layout *layout, const void *stored, float *vector);
+int index_vector_check(const struct index_layout *layout, int64_t id, const void *stored,
+                       size_t size, struct error *err);
 
 /* Whether the first n rows can be used: ERROR_CORRUPT for numbers of codes that are not finite or
  * negative, naming the row. */

@@ -2,19 +2,50 @@
 
 #include <math.h>
 
+#include "vector/codec.h"
+#include "vector/compact.h"
 #include "vector/distance.h"
 
 /* Far more than the rounding of two multiplications in double. */
 #define COSINE_SLACK 1e-12
 
-double index_inverse(const void *vector, size_t dimensions)
+/* ---- what scores are made of ----------------------------------------------------------------- */
+
+static double float32_square(const void *vector, size_t dimensions)
 {
-    return 1.0 / sqrt(vector_dot(vector, vector, dimensions));
+    return vector_dot(vector, vector, dimensions);
+}
+
+static int float32_is_finite(const void *vector, size_t dimensions)
+{
+    return vector_check(vector, dimensions * sizeof(float), &(size_t){0}, NULL) == 0;
+}
+
+static int compact_is_finite(const void *compact, size_t dimensions)
+{
+    return vector_compact_is_valid(compact, dimensions, &(int){0});
+}
+
+const struct index_sums index_sums[INDEX_VECTORS] = {
+    [INDEX_FLOAT32] = {vector_dot, float32_square, vector_squared_l2, float32_is_finite},
+    [INDEX_COMPACT] = {vector_compact_dot, vector_compact_square, vector_compact_squared_l2,
+                       compact_is_finite},
+};
+
+double index_inverse(const struct index_sums *sums, const void *vector, size_t dimensions)
+{
+    return 1.0 / sqrt(sums->square(vector, dimensions));
 }
 
 static const unsigned char *row_of(const struct index_comparison *comparison, size_t i)
 {
-    return comparison->rows + i * comparison->dimensions * sizeof(float);
+    return comparison->rows + i * comparison->stride;
+}
+
+/* The dot product of a row. */
+static double dot_of(const struct index_comparison *comparison, size_t i)
+{
+    return comparison->sums->dot(comparison->query, row_of(comparison, i), comparison->dimensions);
 }
 
 static double same(double value)
@@ -37,11 +68,13 @@ static double dot_magnitude(double norm, double centroid_norm, double min_estima
 
 /* ---- cosine ---------------------------------------------------------------------------------- */
 
-/* Dot products of finite vectors are far from a double's end. Equal vectors give exactly 1. */
-static double cosine_score(const void *query, const void *vector, size_t dimensions)
+/* Dot products of finite vectors are far from a double's end. Equal float32 vectors give exactly
+ * 1. */
+static double cosine_score(const struct index_sums *sums, const void *query, const void *vector,
+                           size_t dimensions)
 {
-    double dot = vector_dot(query, vector, dimensions);
-    double squares = vector_dot(query, query, dimensions) * vector_dot(vector, vector, dimensions);
+    double dot = sums->dot(query, vector, dimensions);
+    double squares = float32_square(query, dimensions) * sums->square(vector, dimensions);
     if (squares == 0.0) return NAN;
     double cosine = dot / sqrt(squares);
     return cosine > 1.0 ? 1.0 : cosine < -1.0 ? -1.0 : cosine;
@@ -51,8 +84,7 @@ static double cosine_score(const void *query, const void *vector, size_t dimensi
 static void cosine_scores(const struct index_comparison *comparison, double *scores)
 {
     for (size_t i = 0; i < comparison->n; i++)
-        scores[i] = vector_dot(comparison->query, row_of(comparison, i), comparison->dimensions) *
-                    comparison->inverse * comparison->inverses[i];
+        scores[i] = dot_of(comparison, i) * comparison->inverse * comparison->inverses[i];
 }
 
 static double cosine_distance(double score)
@@ -69,10 +101,15 @@ static double cosine_base(const struct index_pair *pair)
 
 /* ---- dot ------------------------------------------------------------------------------------- */
 
+static double dot_score(const struct index_sums *sums, const void *query, const void *vector,
+                        size_t dimensions)
+{
+    return sums->dot(query, vector, dimensions);
+}
+
 static void dot_scores(const struct index_comparison *comparison, double *scores)
 {
-    for (size_t i = 0; i < comparison->n; i++)
-        scores[i] = vector_dot(comparison->query, row_of(comparison, i), comparison->dimensions);
+    for (size_t i = 0; i < comparison->n; i++) scores[i] = dot_of(comparison, i);
 }
 
 static double dot_base(const struct index_pair *pair)
@@ -88,15 +125,17 @@ static double by_base(const struct vector_code_bound *bound)
 
 /* ---- l2 -------------------------------------------------------------------------------------- */
 
-static double l2_score(const void *query, const void *vector, size_t dimensions)
+static double l2_score(const struct index_sums *sums, const void *query, const void *vector,
+                       size_t dimensions)
 {
-    return -sqrt(vector_squared_l2(query, vector, dimensions));
+    return -sqrt(sums->squared_l2(query, vector, dimensions));
 }
 
 static void l2_scores(const struct index_comparison *comparison, double *scores)
 {
     for (size_t i = 0; i < comparison->n; i++)
-        scores[i] = l2_score(comparison->query, row_of(comparison, i), comparison->dimensions);
+        scores[i] = l2_score(comparison->sums, comparison->query, row_of(comparison, i),
+                             comparison->dimensions);
 }
 
 static double l2_similarity(double score)
@@ -154,7 +193,7 @@ const struct index_metric_row index_metrics[INDEX_METRICS] = {
                       .magnitude = dot_magnitude},
     [INDEX_DOT] = {.name = "dot",
                    .form = VECTOR_DOT,
-                   .score = vector_dot,
+                   .score = dot_score,
                    .scores = dot_scores,
                    .similarity = same,
                    .distance = negative,

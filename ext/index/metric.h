@@ -8,6 +8,9 @@
  *   dot      a . b        a . b                -(a . b)
  *   l2       -|a - b|     1 / (1 + |a - b|)    |a - b|
  *
+ * A row is scored as it is stored: as float32, or compact (vector/compact.h), and then beside a
+ * query that is rotated. Its score is the same wherever it is taken.
+ *
  * Codes (vector/quantize.h) estimate <q, v> or -|q - v|^2 in code space (block.h), which is
  * rotated. The estimate of a row rises with its score, with a bound of its error: a metric that
  * neither of the two tells of (a sum of absolute differences) has no codes.
@@ -25,13 +28,27 @@
 /* Files store these numbers. */
 enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2, INDEX_METRICS };
 
+/* How the vectors of rows are stored. Files store this by their format (store/store.h). */
+enum index_vectors { INDEX_FLOAT32, INDEX_COMPACT, INDEX_VECTORS };
+
+/* What scores are made of, for each of these: a . b, |b|^2, |a - b|^2, and 1 if all of b is finite.
+ * a: [dimensions] float32, rotated where b is compact; b: a stored vector, at any address. */
+struct index_sums {
+    double (*dot)(const void *a, const void *b, size_t dimensions);
+    double (*square)(const void *b, size_t dimensions);
+    double (*squared_l2)(const void *a, const void *b, size_t dimensions);
+    int (*is_finite)(const void *b, size_t dimensions);
+};
+extern const struct index_sums index_sums[INDEX_VECTORS];
+
 /* A query beside stored vectors that lie one behind the other. */
 struct index_comparison {
-    const float *query;        /* [dimensions] */
-    double inverse;            /* 1 / |query| */
-    const unsigned char *rows; /* [n, dimensions] float32 at any address */
-    const double *inverses;    /* [n] 1 / |row|; read by metrics of directions alone */
-    size_t n, dimensions;
+    const struct index_sums *sums; /* of the rows */
+    const float *query;            /* [dimensions], rotated where rows are compact */
+    double inverse;                /* 1 / |query| */
+    const unsigned char *rows;     /* [n, stride] at any address */
+    const double *inverses;        /* [n] 1 / |row|; read by metrics of directions alone */
+    size_t n, dimensions, stride;
 };
 
 /* A query beside the centroid of a partition, both in code space. */
@@ -49,9 +66,10 @@ struct index_metric_row {
     int is_bounded;        /* similarities lie in [-1, 1] */
     enum vector_form form; /* of the estimate */
 
-    /* The score of two vectors, [dimensions] at any address; NaN or infinite when one of them is
-     * of no use: zero where only directions count, or not finite. */
-    double (*score)(const void *query, const void *vector, size_t dimensions);
+    /* The score of a query and a stored vector, both at any address; NaN or infinite when one of
+     * them is of no use: zero where only directions count, or not finite. */
+    double (*score)(const struct index_sums *sums, const void *query, const void *vector,
+                    size_t dimensions);
     /* scores: [n] of all rows, off by at most `slack`. */
     void (*scores)(const struct index_comparison *comparison, double *scores);
     double slack;
@@ -75,7 +93,7 @@ struct index_metric_row {
 
 extern const struct index_metric_row index_metrics[INDEX_METRICS];
 
-/* 1 / |v|, [dimensions] at any address; infinite for the zero vector. */
-double index_inverse(const void *vector, size_t dimensions);
+/* 1 / |v| of a stored vector; infinite for the zero vector. */
+double index_inverse(const struct index_sums *sums, const void *vector, size_t dimensions);
 
 #endif

@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-#include "vector/codec.h"
-
 int index_query_wants(const struct index_query *query, int64_t id)
 {
     size_t low = 0, high = query->n_only;
@@ -32,9 +30,7 @@ int index_check_score(const struct index_layout *layout, int64_t id, const void 
                       double score, struct error *err)
 {
     if (isfinite(score)) return 0;
-    if (!isnan(score) &&
-        vector_check(vector, layout->dimensions * sizeof(float), &(size_t){0}, NULL) == 0)
-        return 0;
+    if (!isnan(score) && index_vector_sums(layout)->is_finite(vector, layout->dimensions)) return 0;
     return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero or not finite",
                      (long long)id);
 }

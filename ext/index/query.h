@@ -51,7 +51,8 @@ struct index_sieve {
 };
 
 struct index_query {
-    const float *vector;           /* [dimensions], finite; not zero where only directions count */
+    const float *vector;           /* [dimensions], finite; not zero where only directions count;
+                                      vector_compact_takes it where vectors are compact */
     size_t k;                      /* SIZE_MAX: all of them, ranked */
     double min_similarity;         /* less similar ones do not count; -INFINITY for none */
     const struct index_ring *ring; /* NULL: none */

@@ -49,12 +49,15 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
     const int64_t *ids = stretch->rows->ids + stretch->begin;
     size_t stride = stretch->rows->stride;
     const unsigned char *vectors = stretch->rows->components + stretch->begin * stride;
-    struct index_comparison comparison = {.query = query->vector,
+    const struct index_sums *sums = index_vector_sums(layout);
+    struct index_comparison comparison = {.sums = sums,
+                                          .query = query->vector,
                                           .inverse = target->inverse,
                                           .rows = vectors,
                                           .inverses = stretch->inverses,
                                           .n = stretch->n,
-                                          .dimensions = layout->dimensions};
+                                          .dimensions = layout->dimensions,
+                                          .stride = stride};
     double scores[ROWS_AT_ONCE], threshold = top_k_threshold(heap);
     int rc = 0;
     metric->scores(&comparison, scores);
@@ -62,7 +65,8 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
         double score = scores[i];
         if (score < threshold - metric->slack) continue;
         const void *vector = vectors + i * stride;
-        if (metric->slack > 0.0) score = metric->score(query->vector, vector, layout->dimensions);
+        if (metric->slack > 0.0)
+            score = metric->score(sums, query->vector, vector, layout->dimensions);
         if (score < threshold) continue;
         rc = index_check_score(layout, ids[i], vector, score, err);
         if (rc == 0 && index_query_takes(query, metric, score) && index_query_wants(query, ids[i]))
@@ -115,7 +119,7 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
         if (needs_inverses) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
         for (size_t i = 0; needs_inverses && kept == NULL && i < stretch.n; i++) {
             const void *vector = rows.components + (stretch.begin + i) * rows.stride;
-            inverses[i] = index_inverse(vector, layout->dimensions);
+            inverses[i] = index_inverse(index_vector_sums(layout), vector, layout->dimensions);
         }
         for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
             const struct index_target *target = &scan->targets[t];
@@ -259,8 +263,8 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
     if (n_threads > most) n_threads = most < 1 ? 1 : most;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
-        targets[t].inverse =
-            index_inverse(targets[t].query->vector, search->snapshot->layout.dimensions);
+        targets[t].inverse = index_inverse(&index_sums[INDEX_FLOAT32], targets[t].query->vector,
+                                           search->snapshot->layout.dimensions);
     }
     if (search->snapshot->n_rows == 0) return 0;
     scan.blocks = memory_alloc(search->snapshot->n_blocks, sizeof(struct index_block *));

@@ -2,10 +2,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "index/scan.h"
 #include "vector/distance.h"
+#include "vector/rotate.h"
 
 /* Rows fetched between two looks at the cancel token. */
 #define ROWS_PER_POLL 256
@@ -65,10 +67,11 @@ static int offer_vector(const struct index_search *search, const struct index_qu
                         struct error *err)
 {
     const struct index_layout *layout = &search->snapshot->layout;
-    if (size != layout->dimensions * sizeof(float) || bytes == NULL)
+    if (size != index_vector_size(layout) || bytes == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                         (long long)id, layout->dimensions * sizeof(float), size);
-    double score = metric_of(search)->score(query->vector, bytes, layout->dimensions);
+                         (long long)id, index_vector_size(layout), size);
+    double score = metric_of(search)->score(index_vector_sums(layout), query->vector, bytes,
+                                            layout->dimensions);
     int rc = index_check_score(layout, id, bytes, score, err);
     if (rc != 0 || !index_query_takes(query, metric_of(search), score)) return rc;
     return top_k_offer(hits, id, score, err);
@@ -485,12 +488,41 @@ static int is_short(const struct index_search *search, const struct index_query 
     return query->only != NULL && query->n_only <= (most < SHORT_LIST ? SHORT_LIST : most);
 }
 
-int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
-                 struct top_k *hits, struct error *err)
+static int search_as_stored(struct index_search *search, const struct index_query *queries,
+                            size_t n_queries, struct top_k *hits, struct error *err)
 {
     if (n_queries == 1 && queries->sieve != NULL) return search_sieved(search, queries, hits, err);
     if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
     if (wants_vectors(search, queries, n_queries))
         return scan_vectors(search, queries, n_queries, hits, err);
     return scan_group(search, queries, n_queries, hits, err);
+}
+
+/* Compact vectors are stored rotated: so are the queries that they meet. */
+static int search_rotated(struct index_search *search, const struct index_query *queries,
+                          size_t n_queries, struct top_k *hits, struct error *err)
+{
+    size_t dimensions = search->snapshot->layout.dimensions;
+    struct index_query *asked = memory_alloc(n_queries, sizeof *asked);
+    float *vectors = memory_alloc(n_queries, dimensions * sizeof *vectors);
+    int rc = asked == NULL || vectors == NULL ? error_nomem(err) : 0;
+    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        float *vector = vectors + q * dimensions;
+        memcpy(vector, queries[q].vector, dimensions * sizeof *vector);
+        vector_rotate(vector, dimensions);
+        asked[q] = queries[q];
+        asked[q].vector = vector;
+    }
+    if (rc == 0) rc = search_as_stored(search, asked, n_queries, hits, err);
+    memory_free(asked);
+    memory_free(vectors);
+    return rc;
+}
+
+int index_search(struct index_search *search, const struct index_query *queries, size_t n_queries,
+                 struct top_k *hits, struct error *err)
+{
+    return search->snapshot->layout.vectors == INDEX_COMPACT
+               ? search_rotated(search, queries, n_queries, hits, err)
+               : search_as_stored(search, queries, n_queries, hits, err);
 }

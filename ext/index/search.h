@@ -3,7 +3,7 @@
  *
  * Knows blocks, vectors and ids; not where they are stored (callbacks), nor where they come from.
  *
- * - Exact: every row's vector is compared.
+ * - Exact: every row's vector is compared, as it is stored.
  * - Codes: each row gets an upper bound of its estimate, with z standard errors (see
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
  *   bound reaches the k-th best score found: so how many are looked at follows from the data and

@@ -221,7 +221,8 @@ static void fill_inverses(struct index_bytes *bytes, size_t n, size_t capacity)
     struct index_rows rows = index_block_rows(&bytes->layout, index_bytes_data(bytes), capacity);
     for (size_t i = 0; i < n; i++) {
         const void *vector = rows.components + i * rows.stride;
-        bytes->inverses[i] = index_inverse(vector, bytes->layout.dimensions);
+        bytes->inverses[i] =
+            index_inverse(index_vector_sums(&bytes->layout), vector, bytes->layout.dimensions);
     }
 }
 

@@ -9,8 +9,8 @@
 #include "vector/codec.h"
 
 #define OPTION_NAMES                                                                               \
-    "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
-    "dimensions, content_rowid, upkeep"
+    "content, text, document, model, reranker, candidates, metric, quantize, storage, "            \
+    "partitions, dimensions, content_rowid, upkeep"
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -71,6 +71,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
                       struct error *err)
 {
     static const char *const quantizers[3] = {"none", "int8", "bit"};
+    static const char *const storages[INDEX_VECTORS] = {"float32", "int8"};
     static const char *const keepers[2] = {"none", "triggers"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
@@ -94,6 +95,11 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     if (strcmp(name, "quantize") == 0) {
         if ((rc = parse_choice(name, value, quantizers, 3, &choice, err)) == 0)
             config->quantize = (enum index_quantize)choice;
+        return rc;
+    }
+    if (strcmp(name, "storage") == 0) {
+        if ((rc = parse_choice(name, value, storages, INDEX_VECTORS, &choice, err)) == 0)
+            config->vectors = (enum index_vectors)choice;
         return rc;
     }
     if (strcmp(name, "partitions") == 0) {

@@ -28,6 +28,7 @@ struct semantic_config {
     size_t dimensions; /* 0: learnt from the first vector */
     enum index_metric metric;
     enum index_quantize quantize;
+    enum index_vectors vectors;
     size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
     int upkeep;        /* by triggers */
 };

@@ -7,6 +7,7 @@
 #include "semantic/pending.h"
 #include "sqlite/statement.h"
 #include "store/store.h"
+#include "vector/compact.h"
 
 #define RERANKER_IDENTITY "reranker_identity" /* in X_config: as `identity`, where it is a name */
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
@@ -330,7 +331,8 @@ int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entr
     struct model_texts request = {&text, 1, MODEL_DOCUMENT, NULL, 0};
     struct model_embeddings known;
     int rc = catalog_lookup(table->connection->catalog, entry, &request, &known, err);
-    if (rc == 0 && known.vectors != NULL)
+    if (rc == 0 && known.vectors != NULL &&
+        semantic_check_direction(table, known.vectors, known.dimensions, NULL) == 0)
         rc = keep_vector(row, known.vectors, known.dimensions, err);
     memory_free(known.vectors);
     return rc;
@@ -340,6 +342,11 @@ int semantic_check_direction(const struct semantic_table *table, const float *ve
                              size_t dimensions, struct error *err)
 {
     const struct index_metric_row *metric = &index_metrics[table->config.metric];
+    if (table->config.vectors == INDEX_COMPACT && !vector_compact_takes(vector, dimensions))
+        return error_set(err, ERROR_INVALID,
+                         "storage = 'int8' takes vectors whose largest component is 0 or from %g "
+                         "to %g: scale it, or use storage = 'float32'",
+                         (double)VECTOR_COMPACT_LEAST, (double)VECTOR_COMPACT_MOST);
     if (!metric->of_directions) return 0;
     for (size_t i = 0; i < dimensions; i++)
         if (vector[i] != 0.0f) return 0;

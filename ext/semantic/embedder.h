@@ -70,7 +70,8 @@ int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
 int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entry,
                         struct pending_row *row, struct error *err);
 
-/* Cosine has no answer for the zero vector: ERROR_INVALID then. */
+/* Cosine has no answer for the zero vector, storage = 'int8' no scale for one that is not within
+ * its limits (vector/compact.h): ERROR_INVALID then. */
 int semantic_check_direction(const struct semantic_table *table, const float *vector,
                              size_t dimensions, struct error *err);
 

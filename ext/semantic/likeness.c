@@ -35,7 +35,7 @@ static int embed(struct semantic_table *table, const struct store_state *state,
 
 /* 1 in *tells if the row's text is the one that was embedded, and *cosine. */
 static int compare_row(struct semantic_table *table, const struct store_state *state,
-                       struct catalog_entry *entry, const struct index_storage *storage, int64_t id,
+                       struct catalog_entry *entry, struct store_reader *reader, int64_t id,
                        int *tells, double *cosine, struct error *err)
 {
     struct buffer text;
@@ -53,7 +53,7 @@ static int compare_row(struct semantic_table *table, const struct store_state *s
             rc = embed(table, state, entry, &text, &vector, err);
     }
     if (rc == 0 && vector != NULL) {
-        rc = storage->fetch(storage->context, id, &bytes, &size, &found, err);
+        rc = reader_vector(reader, id, &bytes, &size, &found, err);
         *tells = rc == 0 && found && size == state->dimensions * sizeof *vector;
         if (*tells) *cosine = vector_cosine(bytes, vector, state->dimensions);
     }
@@ -63,8 +63,8 @@ static int compare_row(struct semantic_table *table, const struct store_state *s
 }
 
 static int find_telling(struct semantic_table *table, const struct store_state *state,
-                        struct catalog_entry *entry, const struct index_storage *storage,
-                        int64_t *id, int *tells, double *cosine, struct error *err)
+                        struct catalog_entry *entry, struct store_reader *reader, int64_t *id,
+                        int *tells, double *cosine, struct error *err)
 {
     sqlite3_stmt *ids;
     int row = 1, rc = store_query(&table->store, STORE_MODEL_IDS, &ids, err);
@@ -72,7 +72,7 @@ static int find_telling(struct semantic_table *table, const struct store_state *
         rc = statement_step(table->store.db, ids, &row, err);
         if (rc != 0 || !row) continue;
         *id = sqlite3_column_int64(ids, 0);
-        rc = compare_row(table, state, entry, storage, *id, tells, cosine, err);
+        rc = compare_row(table, state, entry, reader, *id, tells, cosine, err);
     }
     sqlite3_finalize(ids);
     return rc;
@@ -89,7 +89,7 @@ int likeness_check(struct semantic_table *table, const struct store_state *state
     if (now == 0 || now == table->likeness) return 0;
     reader_open(&table->store, &reader, &storage);
     int rc = reader_begin(&reader, state, err);
-    if (rc == 0) rc = find_telling(table, state, entry, &storage, &id, &tells, &cosine, err);
+    if (rc == 0) rc = find_telling(table, state, entry, &reader, &id, &tells, &cosine, err);
     reader_close(&reader);
     if (rc != 0 || !tells) return rc;
     if (cosine >= LEAST_COSINE) {

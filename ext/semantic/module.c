@@ -198,8 +198,9 @@ static int connect_table(struct semantic_table *table, struct error *err)
 static void set_store_options(struct semantic_table *table)
 {
     const struct semantic_config *config = &table->config;
-    table->store.options = (struct store_options){config->metric, config->quantize,
-                                                  config->partitions, config->content == NULL};
+    table->store.options =
+        (struct store_options){config->metric, config->quantize, config->partitions,
+                               config->content == NULL, config->vectors};
 }
 
 static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,

@@ -16,7 +16,6 @@
 #include "semantic/retrieve.h"
 #include "semantic/semantic.h"
 #include "sqlite/table_function.h"
-#include "store/integrity.h"
 
 #define USUAL_K 25
 #define USUAL_SAMPLES 50
@@ -83,14 +82,15 @@ static int id_at(struct retrieval *retrieval, size_t place, int64_t *id, struct 
 
 static int copy_vector(struct retrieval *retrieval, int64_t id, float *vector, struct error *err)
 {
+    struct index_layout as_given = retrieval->reader.layout;
     const void *bytes;
-    size_t size, dimensions = retrieval->state.dimensions;
+    size_t size;
     int found;
+    as_given.vectors = INDEX_FLOAT32;
     int rc = retrieve_vector(retrieval, id, &bytes, &size, &found, err);
     if (rc == 0 && !found)
         rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there", (long long)id);
-    if (rc == 0)
-        rc = integrity_check_vector(&retrieval->table->store, id, bytes, size, dimensions, err);
+    if (rc == 0) rc = index_vector_check(&as_given, id, bytes, size, err);
     if (rc == 0) memcpy(vector, bytes, size);
     return rc;
 }

@@ -377,5 +377,5 @@ int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *fo
 int retrieve_vector(struct retrieval *retrieval, int64_t id, const void **bytes, size_t *size,
                     int *found, struct error *err)
 {
-    return retrieval->storage.fetch(retrieval->storage.context, id, bytes, size, found, err);
+    return reader_vector(&retrieval->reader, id, bytes, size, found, err);
 }

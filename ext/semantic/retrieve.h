@@ -35,7 +35,8 @@ int retrieve_search(struct retrieval *retrieval, struct semantic_query *queries,
 int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *found,
                   struct error *err);
 
-/* The vector stored for a row, [state.dimensions] float32 at any address, until the next call. */
+/* The vector stored for a row, [state.dimensions] float32 at any address, until the next call: see
+ * reader_vector. */
 int retrieve_vector(struct retrieval *retrieval, int64_t id, const void **bytes, size_t *size,
                     int *found, struct error *err);
 

@@ -12,7 +12,8 @@
 
 struct index_layout blocks_layout(const struct store *store, const struct store_state *state)
 {
-    return (struct index_layout){store->options.metric, store->options.quantize, state->dimensions};
+    return (struct index_layout){store->options.metric, store->options.quantize, state->dimensions,
+                                 store->options.vectors};
 }
 
 /* ---- one block ------------------------------------------------------------------------------- */
@@ -158,7 +159,7 @@ static void fill(const struct index_layout *layout, struct block_bytes *block,
                  const float *centroid, struct block_row *rows, size_t n_rows)
 {
     for (size_t i = 0; i < n_rows; i++) {
-        index_row_write(layout, &block->rows, block->n++, rows[i].id, rows[i].vector,
+        index_row_write(layout, &block->rows, block->n++, rows[i].id, rows[i].stored,
                         rows[i].rotated, centroid);
         rows[i].block = block->number;
     }

@@ -21,7 +21,7 @@ struct index_layout blocks_layout(const struct store *store, const struct store_
 /* One vector on its way into a block. */
 struct block_row {
     int64_t id;
-    const float *vector;               /* [dimensions] */
+    const void *stored;                /* the bytes of its vector (index/block.h) */
     const float *rotated;              /* the same in code space; NULL if the index needs it not */
     int64_t partition, block;          /* where it went */
     const struct store_change *change; /* what was written; NULL when a row only moves */

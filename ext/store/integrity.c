@@ -14,27 +14,6 @@ static const char *cure(const struct store *store)
     return !store_keeps_vectors(store) ? "" : " ('optimize' mends it)";
 }
 
-int integrity_check_vector(const struct store *store, int64_t id, const void *bytes, size_t size,
-                           size_t dimensions, struct error *err)
-{
-    if (size != dimensions * sizeof(float) || bytes == NULL)
-        return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                         (long long)id, dimensions * sizeof(float), size);
-    int zero = 1;
-    for (size_t i = 0; i < dimensions; i++) {
-        float component;
-        memcpy(&component, (const char *)bytes + i * sizeof component, sizeof component);
-        if (!isfinite(component))
-            return error_set(err, ERROR_CORRUPT,
-                             "row %lld: component %zu of its vector is not finite", (long long)id,
-                             i);
-        if (component != 0.0f) zero = 0;
-    }
-    if (zero && index_metrics[store->options.metric].of_directions)
-        return error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
-    return 0;
-}
-
 /* A query that must find nothing: it gives numbers of what is `what`. */
 static int check_none(struct store *store, enum store_query which, const char *what,
                       const char *message, struct error *err)
@@ -58,18 +37,18 @@ static int check_place(struct store *store, const struct store_state *state,
     struct index_layout layout = blocks_layout(store, state);
     const struct index_rows *rows = &block->rows;
     int64_t id = rows->ids[i];
-    float *vector = memory_alloc(2 * layout.dimensions, sizeof *vector);
-    int rc = vector == NULL ? error_nomem(err) : 0;
-    if (rc == 0 && store_keeps_vectors(store))
-        rc = store_get_vector(store, id, layout.dimensions, vector, err);
-    else if (rc == 0) memcpy(vector, rows->components + i * rows->stride, rows->stride);
-    if (rc == 0)
-        rc = integrity_check_vector(store, id, vector, layout.dimensions * sizeof *vector,
-                                    layout.dimensions, err);
-    if (rc == 0 && store_keeps_vectors(store)) {
+    size_t size = index_vector_size(&layout);
+    if (!store_keeps_vectors(store))
+        return index_vector_check(&layout, id, rows->components + i * rows->stride, size, err);
+    void *stored = memory_alloc(size, 1);
+    float *point = memory_alloc(layout.dimensions, sizeof *point);
+    int rc = stored == NULL || point == NULL ? error_nomem(err) : 0;
+    if (rc == 0) rc = store_get_vector(store, id, size, stored, err);
+    if (rc == 0) rc = index_vector_check(&layout, id, stored, size, err);
+    if (rc == 0) {
         const struct index_rows *made = &expected->rows;
-        index_code_space(&layout, vector, vector + layout.dimensions);
-        index_row_write(&layout, made, 0, id, vector, vector + layout.dimensions, centroid);
+        index_vector_point(&layout, stored, point);
+        index_row_write(&layout, made, 0, id, stored, point, centroid);
         if (made->offsets[0] != rows->offsets[i] || made->scales[0] != rows->scales[i] ||
             made->errors[0] != rows->errors[i] ||
             memcmp(made->components, rows->components + i * rows->stride, rows->stride) != 0)
@@ -77,7 +56,8 @@ static int check_place(struct store *store, const struct store_state *state,
                            "row %lld: its code is not that of its vector ('optimize' mends it)",
                            (long long)id);
     }
-    memory_free(vector);
+    memory_free(stored);
+    memory_free(point);
     return rc;
 }
 

@@ -5,7 +5,6 @@
 
 #include "base/memory.h"
 #include "store/blocks.h"
-#include "store/integrity.h"
 #include "store/keys.h"
 #include "store/placement.h"
 #include "store/store.h"
@@ -31,7 +30,7 @@ struct pass {
     struct block_bytes block; /* the one that is read, without quantize */
     size_t in_block;
     struct block_row *rows; /* [n_rows] */
-    float *vectors;         /* [capacity, dimensions] */
+    unsigned char *vectors; /* [capacity, index_vector_size] */
     size_t n_rows, capacity;
 };
 
@@ -39,11 +38,11 @@ static int pass_open(struct store *store, struct store_state *state, int64_t las
                      struct pass *pass, struct error *err)
 {
     *pass = (struct pass){.store = store, .state = state, .layout = blocks_layout(store, state)};
-    size_t row_size = state->dimensions * sizeof(float);
+    size_t row_size = state->dimensions * sizeof(float); /* of points, the largest */
     pass->capacity = MAX_BYTES / row_size > MAX_ROWS ? MAX_ROWS : MAX_BYTES / row_size;
     if (pass->capacity < MIN_ROWS) pass->capacity = MIN_ROWS;
     pass->rows = memory_alloc(pass->capacity, sizeof *pass->rows);
-    pass->vectors = memory_alloc(pass->capacity, row_size);
+    pass->vectors = memory_alloc(pass->capacity, index_vector_size(&pass->layout));
     if (pass->rows == NULL || pass->vectors == NULL) return error_nomem(err);
     if (store_keeps_vectors(store))
         return store_query(store, STORE_SORTED_VECTORS, &pass->scan, err);
@@ -60,33 +59,32 @@ static void pass_close(struct pass *pass)
     memory_free(pass->vectors);
 }
 
+/* A row's vector among those that are worked on. */
+static int take(struct pass *pass, int64_t id, const void *bytes, size_t size, struct error *err)
+{
+    int rc = index_vector_check(&pass->layout, id, bytes, size, err);
+    if (rc != 0) return rc;
+    void *to = pass->vectors + pass->n_rows * size;
+    memcpy(to, bytes, size);
+    pass->rows[pass->n_rows++] = (struct block_row){.id = id, .stored = to};
+    return 0;
+}
+
 /* One row of a statement on X_vectors. */
 static int take_vector(struct pass *pass, struct error *err)
 {
     const void *bytes;
     size_t size;
-    int64_t id = sqlite3_column_int64(pass->scan, 0);
-    float *to = pass->vectors + pass->n_rows * pass->layout.dimensions;
     int rc = statement_column_bytes(pass->scan, 1, &bytes, &size, err);
-    if (rc == 0)
-        rc = integrity_check_vector(pass->store, id, bytes, size, pass->layout.dimensions, err);
-    if (rc != 0) return rc;
-    memcpy(to, bytes, size);
-    pass->rows[pass->n_rows++] = (struct block_row){.id = id, .vector = to};
-    return 0;
+    return rc == 0 ? take(pass, sqlite3_column_int64(pass->scan, 0), bytes, size, err) : rc;
 }
 
 /* The next row of the block that is read. */
 static int take_place(struct pass *pass, struct error *err)
 {
     size_t i = pass->in_block++;
-    float *to = pass->vectors + pass->n_rows * pass->layout.dimensions;
     const struct index_rows *rows = &pass->block.rows;
-    memcpy(to, rows->components + i * rows->stride, rows->stride);
-    pass->rows[pass->n_rows++] =
-        (struct block_row){.id = rows->ids[i], .vector = to, .block = pass->block.number};
-    return integrity_check_vector(pass->store, rows->ids[i], to, rows->stride,
-                                  pass->layout.dimensions, err);
+    return take(pass, rows->ids[i], rows->components + i * rows->stride, rows->stride, err);
 }
 
 /* The next rows; n_rows is 0 after the last. */
@@ -139,7 +137,7 @@ static int add_rows(struct pass *pass, const struct index_partitions *partitions
     const struct store *store = pass->store;
     size_t dimensions = pass->layout.dimensions;
     for (size_t i = 0; i < pass->n_rows; i++)
-        index_code_space(&pass->layout, pass->rows[i].vector, points + i * dimensions);
+        index_vector_point(&pass->layout, pass->rows[i].stored, points + i * dimensions);
     int rc = index_partitions_assign(partitions, points, pass->n_rows, store_threads(store), places,
                                      store->cancel, err);
     for (size_t i = 0; rc == 0 && i < pass->n_rows; i++)

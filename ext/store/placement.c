@@ -207,7 +207,7 @@ int placement_place(struct store *store, struct store_state *state, struct block
     if (points == NULL) return error_nomem(err);
     for (size_t i = 0; i < n_rows; i++) {
         float *rotated = points + i * layout.dimensions;
-        index_code_space(&layout, rows[i].vector, rotated);
+        index_vector_point(&layout, rows[i].stored, rotated);
         rows[i].rotated = rotated;
     }
     int rc = place_near(store, state, rows, n_rows, points, after, err);
@@ -231,9 +231,10 @@ struct partition {
     int64_t number;
     int64_t *blocks; /* [n_blocks] */
     size_t n_blocks, n_rows, n_read;
-    struct block_row *rows;  /* [n_rows] */
-    float *vectors, *points; /* [n_rows, dimensions]: as given, and in code space */
-    unsigned char *sides;    /* [n_rows] */
+    struct block_row *rows; /* [n_rows] */
+    unsigned char *vectors; /* [n_rows, index_vector_size]: as stored */
+    float *points;          /* [n_rows, dimensions]: in code space */
+    unsigned char *sides;   /* [n_rows] */
 };
 
 static void partition_free(struct partition *partition)
@@ -275,20 +276,18 @@ static int read_block(struct store *store, const struct store_state *state,
 {
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block;
+    size_t size = index_vector_size(&layout);
     int rc = block_read(store, &layout, number, &block, err);
     for (size_t i = 0; rc == 0 && i < block.n && partition->n_read < partition->n_rows; i++) {
-        size_t at = partition->n_read++ * layout.dimensions;
-        partition->rows[partition->n_read - 1] =
-            (struct block_row){.id = block.rows.ids[i],
-                               .vector = partition->vectors + at,
-                               .rotated = partition->points + at};
+        size_t at = partition->n_read++;
+        unsigned char *stored = partition->vectors + at * size;
+        float *point = partition->points + at * layout.dimensions;
+        partition->rows[at] =
+            (struct block_row){.id = block.rows.ids[i], .stored = stored, .rotated = point};
         if (layout.quantize == INDEX_EXACT)
-            memcpy(partition->vectors + at, block.rows.components + i * block.rows.stride,
-                   block.rows.stride);
-        else
-            rc = store_get_vector(store, block.rows.ids[i], layout.dimensions,
-                                  partition->vectors + at, err);
-        if (rc == 0) index_code_space(&layout, partition->vectors + at, partition->points + at);
+            memcpy(stored, block.rows.components + i * block.rows.stride, size);
+        else rc = store_get_vector(store, block.rows.ids[i], size, stored, err);
+        if (rc == 0) index_vector_point(&layout, stored, point);
     }
     block_free(&block);
     return rc;
@@ -297,12 +296,12 @@ static int read_block(struct store *store, const struct store_state *state,
 static int read_partition(struct store *store, const struct store_state *state,
                           struct partition *partition, int64_t after, struct error *err)
 {
-    size_t row_size = state->dimensions * sizeof(float);
+    struct index_layout layout = blocks_layout(store, state);
     int rc = list_blocks(store, partition, after, err);
     if (rc != 0) return rc;
     partition->rows = memory_alloc(partition->n_rows, sizeof *partition->rows);
-    partition->vectors = memory_alloc(partition->n_rows, row_size);
-    partition->points = memory_alloc(partition->n_rows, row_size);
+    partition->vectors = memory_alloc(partition->n_rows, index_vector_size(&layout));
+    partition->points = memory_alloc(partition->n_rows, layout.dimensions * sizeof(float));
     partition->sides = memory_alloc(partition->n_rows, 1);
     if (partition->rows == NULL || partition->vectors == NULL || partition->points == NULL ||
         partition->sides == NULL)

@@ -79,6 +79,12 @@ static int make_snapshot(struct store_reader *reader, const struct store_state *
     return rc;
 }
 
+static int is_same(const struct index_layout *a, const struct index_layout *b)
+{
+    return a->metric == b->metric && a->quantize == b->quantize && a->vectors == b->vectors &&
+           a->dimensions == b->dimensions;
+}
+
 int reader_begin(struct store_reader *reader, const struct store_state *state, struct error *err)
 {
     struct store *store = reader->store;
@@ -89,8 +95,7 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
     reader->reading = reader->keeping = 0.0;
     reader->kept = 0;
     reader->snapshot = index_cache_find(store->cache, state->generation);
-    if (reader->snapshot != NULL &&
-        memcmp(&reader->snapshot->layout, &reader->layout, sizeof reader->layout) != 0) {
+    if (reader->snapshot != NULL && !is_same(&reader->snapshot->layout, &reader->layout)) {
         index_snapshot_free(reader->snapshot);
         reader->snapshot = NULL;
     }
@@ -269,8 +274,24 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
     rc = statement_step(store->db, reader->lookup, found, err);
     if (rc != 0 || !*found) return rc;
     if (which == STORE_VECTOR) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
-    *size = reader->layout.dimensions * sizeof(float);
+    *size = index_vector_size(&reader->layout);
     return fetch_from_block(reader, id, bytes, found, err);
+}
+
+int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
+                  int *found, struct error *err)
+{
+    const struct index_layout *layout = &reader->layout;
+    int rc = fetch(reader, id, bytes, size, found, err);
+    if (rc != 0 || !*found || layout->vectors == INDEX_FLOAT32) return rc;
+    rc = index_vector_check(layout, id, *bytes, *size, err);
+    if (rc != 0) return rc;
+    float *vector = memory_realloc(reader->vector, layout->dimensions, sizeof *vector);
+    if (vector == NULL) return error_nomem(err);
+    index_vector_read(layout, *bytes, vector);
+    *bytes = reader->vector = vector;
+    *size = layout->dimensions * sizeof *vector;
+    return 0;
 }
 
 static int rewind_scan(void *context, struct error *err)
@@ -317,7 +338,9 @@ void reader_close(struct store_reader *reader)
     reader->data = reader->lookup = reader->scan = NULL;
     reader->at_hand = NULL;
     memory_free(reader->scratch);
+    memory_free(reader->vector);
     reader->scratch = NULL;
+    reader->vector = NULL;
     reader->scratch_size = 0;
     index_snapshot_free(reader->snapshot);
     reader->snapshot = NULL;

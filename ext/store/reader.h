@@ -23,6 +23,7 @@ struct store_reader {
     sqlite3_stmt *data, *lookup, *scan;
     void *scratch; /* a block that memory has no room for; owned */
     size_t scratch_size;
+    float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;
     double reading, keeping; /* seconds spent on reading blocks, and on memory for them */
@@ -37,6 +38,11 @@ void reader_open(struct store *store, struct store_reader *reader, struct index_
 
 /* Takes the snapshot of this state; before that storage only fetches. */
 int reader_begin(struct store_reader *reader, const struct store_state *state, struct error *err);
+
+/* The vector of a row as it was given, but for what storing it has rounded: float32[dimensions],
+ * which live until the next call; float32 ones are not checked. *found = 0 if there is none. */
+int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
+                  int *found, struct error *err);
 
 /* A search of the snapshot, as the index does it. */
 struct index_search reader_search(const struct store_reader *reader,

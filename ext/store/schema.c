@@ -121,10 +121,10 @@ static int number_created(struct store *store, const struct schema_config *confi
 {
     const char *const texts[] = {store->name, config->model, config->reranker, config->columns};
     const struct store_options *options = &store->options;
-    const uint64_t numbers[] = {(uint64_t)options->metric, (uint64_t)options->quantize,
-                                options->partitions == STORE_AUTO ? UINT64_MAX
-                                                                  : options->partitions,
-                                (uint64_t)options->keeps_texts, config->dimensions};
+    const uint64_t numbers[] = {
+        (uint64_t)options->metric, (uint64_t)options->quantize | (uint64_t)options->vectors << 8,
+        options->partitions == STORE_AUTO ? UINT64_MAX : options->partitions,
+        (uint64_t)options->keeps_texts, config->dimensions};
     uint64_t hash = hash_bytes(numbers, sizeof numbers, 0);
     int taken = 1, rc = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
@@ -143,7 +143,7 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = number_created(store, config, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix)) rc = create(store, i, err);
-    if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
+    if (rc == 0) rc = store_set(store, "format", store_format(store), err);
     if (rc == 0) rc = store_set(store, "created", store->created, err);
     if (rc == 0) rc = store_set_text(store, "model", config->model, err);
     if (rc == 0) rc = store_set_text(store, "reranker", config->reranker, err);
@@ -210,10 +210,10 @@ static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct er
 static int check(const struct store *store, int64_t format, int64_t metric, int64_t quantize,
                  struct error *err)
 {
-    if (format != STORE_FORMAT)
+    if (format != store_format(store))
         return error_set(err, ERROR_CORRUPT,
                          "%s has format version %lld, and this version of rerank reads %d",
-                         store->name, (long long)format, STORE_FORMAT);
+                         store->name, (long long)format, store_format(store));
     if (metric != (int64_t)store->options.metric || quantize != (int64_t)store->options.quantize)
         return store_corrupt_config(
             store, "metric or quantize is not what CREATE VIRTUAL TABLE says", err);

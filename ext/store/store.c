@@ -40,6 +40,11 @@ int store_is_partitioned(const struct store *store)
     return store->options.partitions != 0 || store->options.quantize != INDEX_EXACT;
 }
 
+int store_format(const struct store *store)
+{
+    return store->options.vectors == INDEX_COMPACT ? STORE_FORMAT_COMPACT : STORE_FORMAT;
+}
+
 size_t store_threads(const struct store *store)
 {
     return (size_t)catalog_get(store->connection->catalog, CATALOG_THREADS);
@@ -98,7 +103,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
             take_text(statement, state->identity, sizeof state->identity);
     }
     if (rc != 0) return rc;
-    if (format != STORE_FORMAT || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
+    if (format != store_format(store) || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
         return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;
@@ -178,8 +183,8 @@ static int put_text(struct store *store, const struct store_change *change, stru
     return store_run(store, statement, err);
 }
 
-int store_put(struct store *store, const struct store_change *change, int64_t block,
-              struct error *err)
+int store_put(struct store *store, const struct store_change *change, struct span vector,
+              int64_t block, struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_keep(store, KEPT_PUT_ROW, &statement, err);
@@ -190,8 +195,8 @@ int store_put(struct store *store, const struct store_change *change, int64_t bl
     sqlite3_bind_int64(statement, 4, block);
     rc = store_run(store, statement, err);
     if (rc == 0 && store_keeps_vectors(store))
-        rc = store_run_with_bytes(store, KEPT_PUT_VECTOR, change->id, change->vector,
-                                  change->dimensions * sizeof(float), err);
+        rc =
+            store_run_with_bytes(store, KEPT_PUT_VECTOR, change->id, vector.data, vector.size, err);
     if (rc == 0 && store->options.keeps_texts) rc = put_text(store, change, err);
     return rc;
 }
@@ -242,7 +247,7 @@ int store_move_row(struct store *store, int64_t id, int64_t block, struct error 
     return store_run(store, statement, err);
 }
 
-int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *vector,
+int store_get_vector(struct store *store, int64_t id, size_t expected, void *stored,
                      struct error *err)
 {
     sqlite3_stmt *statement;
@@ -255,10 +260,10 @@ int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *
                          "row %lld: its vector is not there ('optimize' forgets the row)",
                          (long long)id);
     if (rc == 0) rc = statement_column_bytes(statement, 0, &bytes, &size, err);
-    if (rc == 0 && size != dimensions * sizeof *vector)
+    if (rc == 0 && size != expected)
         rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                       (long long)id, dimensions * sizeof *vector, size);
-    if (rc == 0) memcpy(vector, bytes, size);
+                       (long long)id, expected, size);
+    if (rc == 0) memcpy(stored, bytes, size);
     if (row) sqlite3_reset(statement);
     return rc;
 }

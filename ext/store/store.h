@@ -26,7 +26,7 @@
  *   CREATE TABLE X_data(block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
  *       see index/block.h
  *   CREATE TABLE X_vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL)
- *       with quantize: float32[dimensions]
+ *       with quantize: the vector as it is stored, see index/block.h
  *   CREATE TABLE X_partitions(partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)
  *       with partitions or quantize: float32[dimensions] in code space
  *   CREATE TABLE X_text(id INTEGER PRIMARY KEY, text TEXT)
@@ -44,7 +44,8 @@
  * Formats:
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
  *       code); no blocks, no partitions
- *   2   this one
+ *   2   this one, its vectors float32[dimensions]
+ *   3   the same, its vectors compact (vector/compact.h): storage = 'int8'
  * An index of another format is refused: it is made again from its content.
  *
  * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'created'
@@ -72,6 +73,7 @@
 #include "sqlite/statement.h"
 
 #define STORE_FORMAT 2
+#define STORE_FORMAT_COMPACT 3
 
 /* What X_config says now. Read anew for each search and each write: another connection may have
  * changed it. */
@@ -94,6 +96,7 @@ struct store_options {
     enum index_quantize quantize;
     size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
     int keeps_texts;   /* there is no content table: texts are here */
+    enum index_vectors vectors;
 };
 
 #define STORE_AUTO SIZE_MAX
@@ -186,6 +189,9 @@ void store_deinit(struct store *store);
 /* Whether X_vectors is there: blocks hold codes. */
 int store_keeps_vectors(const struct store *store);
 
+/* The format that the options ask for. */
+int store_format(const struct store *store);
+
 /* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
  * or the only one of int8, whose centre they are counted from. */
 int store_is_partitioned(const struct store *store);
@@ -234,8 +240,8 @@ int store_get_row(struct store *store, int64_t id, struct store_row *row, int *f
 /* Whether the index has the row: where texts are kept, also without a vector. */
 int store_has_row(struct store *store, int64_t id, int *found, struct error *err);
 
-/* The vector of a row from X_vectors, copied to [dimensions]. ERROR_CORRUPT. */
-int store_get_vector(struct store *store, int64_t id, size_t dimensions, float *vector,
+/* The vector of a row from X_vectors, as many bytes as it must have, copied. ERROR_CORRUPT. */
+int store_get_vector(struct store *store, int64_t id, size_t expected, void *stored,
                      struct error *err);
 
 /* What X_blocks says of a block: as it stands there, not checked. */
@@ -278,10 +284,11 @@ struct store_change {
     const char *why;
 };
 
-/* Writes or replaces a row that lies in that block: X_rows, its vector and its text, where they are
- * kept; deletes one, all but its place in the block; tells X_rows where one lies now. */
-int store_put(struct store *store, const struct store_change *change, int64_t block,
-              struct error *err);
+/* Writes or replaces a row that lies in that block: X_rows, the bytes of its vector and its text,
+ * where they are kept; deletes one, all but its place in the block; tells X_rows where one lies
+ * now. */
+int store_put(struct store *store, const struct store_change *change, struct span vector,
+              int64_t block, struct error *err);
 int store_delete(struct store *store, const struct store_change *change, struct error *err);
 int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err);
 

@@ -191,10 +191,43 @@ static int delete_row(struct store *store, const struct store_change *change, st
     return rc;
 }
 
-/* Puts the rows that have vectors into blocks. */
+/* The rows that have vectors into blocks, and into the other tables. */
+static int put_rows(struct store *store, struct store_state *state, struct block_row *rows,
+                    size_t n_rows, size_t vector_size, struct error *err)
+{
+    int rc = placement_place(store, state, rows, n_rows, 0, err);
+    /* Rows that come in the order of their ids go into full pages. */
+    qsort(rows, n_rows, sizeof *rows, compare_ids);
+    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
+        struct span vector = {rows[i].stored, vector_size};
+        rc = store_put(store, rows[i].change, vector, rows[i].block, err);
+    }
+    return rc == 0 ? placement_split(store, state, rows, n_rows, 0, err) : rc;
+}
+
+/* The bytes of vectors as they are stored: those given, or *made, which the caller frees. */
+static int make_vectors(const struct index_layout *layout, struct block_row *rows, size_t n_rows,
+                        unsigned char **made, struct error *err)
+{
+    size_t size = index_vector_size(layout);
+    for (size_t i = 0; i < n_rows; i++) rows[i].stored = rows[i].change->vector;
+    if (layout->vectors == INDEX_FLOAT32 || n_rows == 0) return 0;
+    float *scratch = memory_alloc(layout->dimensions, sizeof *scratch);
+    *made = memory_alloc(n_rows, size);
+    for (size_t i = 0; *made != NULL && scratch != NULL && i < n_rows; i++) {
+        rows[i].stored = *made + i * size;
+        index_vector_write(layout, rows[i].change->vector, scratch, *made + i * size);
+    }
+    int rc = *made == NULL || scratch == NULL ? error_nomem(err) : 0;
+    memory_free(scratch);
+    return rc;
+}
+
 static int place_rows(struct store *store, struct store_state *state,
                       const struct store_change *changes, size_t n_changes, struct error *err)
 {
+    struct index_layout layout = blocks_layout(store, state);
+    unsigned char *made = NULL;
     size_t n = 0;
     struct block_row *placed = memory_alloc(n_changes, sizeof *placed);
     if (placed == NULL) return error_nomem(err);
@@ -202,16 +235,11 @@ static int place_rows(struct store *store, struct store_state *state,
     for (size_t i = 0; rc == 0 && i < n_changes; i++) {
         const struct store_change *change = &changes[i];
         if (change->kind != STORE_PUT) rc = delete_row(store, change, err);
-        else
-            placed[n++] =
-                (struct block_row){.id = change->id, .vector = change->vector, .change = change};
+        else placed[n++] = (struct block_row){.id = change->id, .change = change};
     }
-    if (rc == 0) rc = placement_place(store, state, placed, n, 0, err);
-    /* Rows that come in the order of their ids go into full pages. */
-    qsort(placed, n, sizeof *placed, compare_ids);
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = store_put(store, placed[i].change, placed[i].block, err);
-    if (rc == 0) rc = placement_split(store, state, placed, n, 0, err);
+    if (rc == 0) rc = make_vectors(&layout, placed, n, &made, err);
+    if (rc == 0) rc = put_rows(store, state, placed, n, index_vector_size(&layout), err);
+    memory_free(made);
     memory_free(placed);
     return rc;
 }

@@ -34,4 +34,8 @@
  * / 2. */
 void vector_rotate(float *vector, size_t dimensions);
 
+/* Rotates back: the same steps, each its own inverse, from the last to the first. Within the same
+ * bounds, the same bits on every processor. */
+void vector_rotate_back(float *vector, size_t dimensions);
+
 #endif

@@ -76,6 +76,10 @@ struct vector_kernels {
      * to float32. codes: [n, dimensions]. */
     void (*dots_int8)(const struct vector_rounded *query, const int8_t *codes, size_t n,
                       float *sums);
+    /* a . b, b . b and |a - scale b|^2, of float32 at any address and bytes. */
+    double (*dot_int8)(const void *a, const int8_t *b, size_t dimensions);
+    double (*square_int8)(const int8_t *b, size_t dimensions);
+    double (*squared_l2_int8)(const void *a, const int8_t *b, float scale, size_t dimensions);
     /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n,
      * ceil(dimensions / 8)], component j is bit j % 8 of byte j / 8. */
     void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,

@@ -43,6 +43,12 @@ AVX2 static inline lanes all(float value)
     return _mm256_set1_ps(value);
 }
 
+AVX2 static inline lanes widen_int8(const int8_t *p)
+{
+    __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+
 AVX2 static inline lanes fused(lanes a, lanes b, lanes c)
 {
     return _mm256_fmadd_ps(a, b, c);

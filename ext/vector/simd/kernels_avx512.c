@@ -45,6 +45,12 @@ AVX512 static inline lanes all(float value)
     return _mm512_set1_ps(value);
 }
 
+AVX512 static inline lanes widen_int8(const int8_t *p)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+
 AVX512 static inline lanes fused(lanes a, lanes b, lanes c)
 {
     return _mm512_fmadd_ps(a, b, c);

@@ -9,6 +9,7 @@
  *   REGISTERS         2 or 4: the registers that hide the latency of a sum, where several sums run
  *   load, store       at any address; loads of const void *
  *   load_first        of 0..LANES - 1 floats alone; the other lanes are zeros
+ *   widen_int8        LANES signed bytes, at any address, as floats
  *   all               a float in every lane
  *   fused             a * b + c, rounded once
  *   sum_of            all lanes, as a double
@@ -73,6 +74,59 @@ TARGET static double FAMILY(dot)(const void *a, const void *b, size_t dimensions
 TARGET static double FAMILY(squared_l2)(const void *a, const void *b, size_t dimensions)
 {
     return sum_terms(a, b, dimensions, 1);
+}
+
+/* The next term of a . b, b . b, or |a - scale b|^2, b in bytes. */
+enum int8_sum { OF_PRODUCTS, OF_SQUARES, OF_DIFFERENCES };
+
+EACH lanes add_int8_term(const unsigned char *a, const int8_t *b, lanes scale, lanes sum,
+                         enum int8_sum what)
+{
+    lanes bytes = widen_int8(b);
+    if (what == OF_SQUARES) return fused(bytes, bytes, sum);
+    if (what == OF_PRODUCTS) return fused(load(a), bytes, sum);
+    lanes difference = load(a) - scale * bytes;
+    return fused(difference, difference, sum);
+}
+
+/* What is left over is copied to where zeros follow, which add nothing. */
+EACH double sum_int8_terms(const void *a, const int8_t *b, float scale, size_t dimensions,
+                           enum int8_sum what)
+{
+    const unsigned char *p = a;
+    size_t i = 0, step = what == OF_SQUARES ? 0 : WIDE;
+    lanes s[4] = {all(0.0f), all(0.0f), all(0.0f), all(0.0f)}, scales = all(scale);
+    for (; i + 4 * LANES <= dimensions; i += 4 * LANES, p += 4 * step) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++)
+            s[j] = add_int8_term(p + j * step, b + i + j * LANES, scales, s[j], what);
+    }
+    for (; i + LANES <= dimensions; i += LANES, p += step)
+        s[0] = add_int8_term(p, b + i, scales, s[0], what);
+    if (i < dimensions) {
+        unsigned char floats[WIDE] = {0};
+        int8_t bytes[LANES] = {0};
+        if (what != OF_SQUARES) memcpy(floats, p, (dimensions - i) * sizeof(float));
+        memcpy(bytes, b + i, dimensions - i);
+        s[1] = add_int8_term(floats, bytes, scales, s[1], what);
+    }
+    return sum_of((s[0] + s[1]) + (s[2] + s[3]));
+}
+
+TARGET static double FAMILY(dot_int8)(const void *a, const int8_t *b, size_t dimensions)
+{
+    return sum_int8_terms(a, b, 1.0f, dimensions, OF_PRODUCTS);
+}
+
+TARGET static double FAMILY(square_int8)(const int8_t *b, size_t dimensions)
+{
+    return sum_int8_terms(b, b, 1.0f, dimensions, OF_SQUARES);
+}
+
+TARGET static double FAMILY(squared_l2_int8)(const void *a, const int8_t *b, float scale,
+                                             size_t dimensions)
+{
+    return sum_int8_terms(a, b, scale, dimensions, OF_DIFFERENCES);
 }
 
 EACH double sum_of_registers(const lanes s[REGISTERS])
@@ -372,7 +426,8 @@ TARGET static void FAMILY(products)(const float *a, const float *b, size_t n,
 /* All of the above, in a family's table. */
 #define KERNELS_OF_EACH                                                                            \
     .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
-    .dots = FAMILY(dots), .products = FAMILY(products), .add = FAMILY(add),                        \
+    .dots = FAMILY(dots), .dot_int8 = FAMILY(dot_int8), .square_int8 = FAMILY(square_int8),        \
+    .squared_l2_int8 = FAMILY(squared_l2_int8), .products = FAMILY(products), .add = FAMILY(add),  \
     .add_int8 = FAMILY(add_int8), .signs = FAMILY(signs), .hadamard = FAMILY(hadamard),            \
     .mix = FAMILY(mix), .spread = FAMILY(spread), .round_int8 = FAMILY(round_int8),                \
     .take_signs = FAMILY(take_signs)

@@ -44,6 +44,14 @@ static inline lanes all(float value)
     return vdupq_n_f32(value);
 }
 
+static inline lanes widen_int8(const int8_t *p)
+{
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    int16x8_t words = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)));
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
+}
+
 static inline lanes fused(lanes a, lanes b, lanes c)
 {
     return vfmaq_f32(c, a, b);

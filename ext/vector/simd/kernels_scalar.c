@@ -63,6 +63,31 @@ static void scalar_dots_int8(const struct vector_rounded *query, const int8_t *c
     }
 }
 
+static double scalar_dot_int8(const void *a, const int8_t *b, size_t dimensions)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dimensions; i++) sum += vector_component(a, i) * b[i];
+    return sum;
+}
+
+static double scalar_square_int8(const int8_t *b, size_t dimensions)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < dimensions; i++) sum += b[i] * b[i];
+    return (double)sum;
+}
+
+/* scale b_i is a float32, as where it is written out. */
+static double scalar_squared_l2_int8(const void *a, const int8_t *b, float scale, size_t dimensions)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dimensions; i++) {
+        double difference = vector_component(a, i) - (double)(scale * (float)b[i]);
+        sum += difference * difference;
+    }
+    return sum;
+}
+
 /* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight",
  * 5-1). */
 static int32_t count_bits(uint64_t word)
@@ -204,6 +229,9 @@ const struct vector_kernels vector_kernels_scalar = {
     .dots = scalar_dots,
     .products = scalar_products,
     .dots_int8 = scalar_dots_int8,
+    .dot_int8 = scalar_dot_int8,
+    .square_int8 = scalar_square_int8,
+    .squared_l2_int8 = scalar_squared_l2_int8,
     .sums_of_bits = scalar_sums_of_bits,
     .hamming = scalar_hamming,
     .add = scalar_add,

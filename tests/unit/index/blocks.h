@@ -12,14 +12,17 @@
 #include <string.h>
 
 #include "index/search.h"
+#include "vector/compact.h"
 #include "vector/random.h"
+#include "vector/rotate.h"
 
-enum { BLOCK_ROWS = 100 };
+enum { BLOCK_ROWS = 100, BLOCKS_DIMENSIONS = 64 /* at most */ };
 
 struct blocks {
     struct index_layout layout;
     size_t n;
     float *vectors, *points; /* [n, dimensions] as given, and in code space */
+    unsigned char *compact;  /* [n, index_vector_size] the vectors as they are stored, if compact */
     int64_t *ids;            /* [n] ascending */
     struct index_snapshot *snapshot;
     void **bytes; /* [n_blocks] */
@@ -58,10 +61,17 @@ static int blocks_load(void *context, struct index_block *block, const void **by
     return 0;
 }
 
+/* The vector of a row as it is stored. */
+static void *blocks_stored(const struct blocks *blocks, size_t row)
+{
+    return blocks->compact != NULL ? blocks->compact + row * index_vector_size(&blocks->layout)
+                                   : (void *)(blocks->vectors + row * blocks->layout.dimensions);
+}
+
 static void blocks_vector(const struct blocks *blocks, size_t row, const void **bytes, size_t *size)
 {
-    *bytes = blocks->vectors + row * blocks->layout.dimensions;
-    *size = blocks->layout.dimensions * sizeof(float) - (row == blocks->short_row);
+    *bytes = blocks_stored(blocks, row);
+    *size = index_vector_size(&blocks->layout) - (row == blocks->short_row);
 }
 
 static int blocks_fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
@@ -138,7 +148,7 @@ static void blocks_write_partition(struct blocks *blocks, const uint32_t *places
         struct index_rows rows =
             index_block_rows(&blocks->layout, blocks->bytes[block->number - 1], block->capacity);
         index_row_write(&blocks->layout, &rows, block->n++, blocks->ids[row],
-                        blocks->vectors + row * dimensions, blocks->points + row * dimensions,
+                        blocks_stored(blocks, row), blocks->points + row * dimensions,
                         partitions == NULL ? NULL : partitions->centroids + place * dimensions);
     }
 }
@@ -152,9 +162,14 @@ static void blocks_new(struct blocks *blocks, const struct index_layout *layout,
         .layout = *layout, .n = n, .vectors = vectors, .short_row = n, .budget = UINT64_MAX};
     blocks->ids = calloc(n, sizeof *blocks->ids);
     blocks->points = calloc(n * dimensions, sizeof *blocks->points);
+    if (layout->vectors == INDEX_COMPACT) blocks->compact = calloc(n, index_vector_size(layout));
     for (size_t row = 0; row < n; row++) {
+        float *point = blocks->points + row * dimensions;
         blocks->ids[row] = 10 * (int64_t)(row + 1);
-        index_code_space(layout, vectors + row * dimensions, blocks->points + row * dimensions);
+        if (blocks->compact != NULL)
+            index_vector_write(layout, vectors + row * dimensions, point,
+                               blocks_stored(blocks, row));
+        index_vector_point(layout, blocks_stored(blocks, row), point);
     }
     size_t most = n / BLOCK_ROWS + n_partitions + 1;
     blocks->snapshot = index_snapshot_new(layout, 1, most);
@@ -182,6 +197,7 @@ static void blocks_free(struct blocks *blocks)
     free(blocks->bytes);
     free(blocks->ids);
     free(blocks->points);
+    free(blocks->compact);
     *blocks = (struct blocks){0};
 }
 
@@ -196,13 +212,27 @@ static void blocks_forget(struct blocks *blocks)
 
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
-/* What a search must give for two vectors, to the last bit; it is what their formula gives. */
-static double blocks_score(const struct index_layout *layout, const float *query,
-                           const float *vector)
+/* A query as it meets stored vectors: [BLOCKS_DIMENSIONS] */
+static void blocks_ask(const struct index_layout *layout, const float *query, float *asked)
+{
+    memcpy(asked, query, layout->dimensions * sizeof *asked);
+    if (layout->vectors == INDEX_COMPACT) vector_rotate(asked, layout->dimensions);
+}
+
+/* What a search must give for a query that asks so and a stored vector, to the last bit; it is what
+ * their formula gives. */
+static double blocks_score(const struct index_layout *layout, const float *asked,
+                           const void *stored)
 {
     double dot = 0.0, a = 0.0, b = 0.0, squared = 0.0;
+    float decoded[BLOCKS_DIMENSIONS];
+    const float *vector = stored;
+    if (layout->vectors == INDEX_COMPACT) {
+        vector_compact_decode(stored, layout->dimensions, decoded);
+        vector = decoded;
+    }
     for (size_t i = 0; i < layout->dimensions; i++) {
-        double x = (double)query[i], y = (double)vector[i];
+        double x = (double)asked[i], y = (double)vector[i];
         dot += x * y;
         a += x * x;
         b += y * y;
@@ -212,7 +242,8 @@ static double blocks_score(const struct index_layout *layout, const float *query
                       : layout->metric == INDEX_DOT  ? dot
                                                      : -sqrt(squared);
     double size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
-    double score = index_metrics[layout->metric].score(query, vector, layout->dimensions);
+    double score = index_metrics[layout->metric].score(index_vector_sums(layout), asked, stored,
+                                                       layout->dimensions);
     assert_true(fabs(score - expected) <= 2e-6 * size);
     return score;
 }
@@ -221,12 +252,13 @@ static double blocks_score(const struct index_layout *layout, const float *query
 static void blocks_oracle(const struct blocks *blocks, const struct index_query *query,
                           struct top_k *hits)
 {
-    size_t dimensions = blocks->layout.dimensions, j = 0;
+    float asked[BLOCKS_DIMENSIONS];
+    size_t j = 0;
+    blocks_ask(&blocks->layout, query->vector, asked);
     top_k_init(hits, query->k);
     for (size_t row = 0; row < blocks->n; row++) {
         int64_t id = blocks->ids[row];
-        double score =
-            blocks_score(&blocks->layout, query->vector, blocks->vectors + row * dimensions);
+        double score = blocks_score(&blocks->layout, asked, blocks_stored(blocks, row));
         while (query->only != NULL && j < query->n_only && query->only[j] < id) j++;
         if (query->only != NULL && (j == query->n_only || query->only[j] != id)) continue;
         if (index_metrics[blocks->layout.metric].similarity(score) < query->min_similarity)

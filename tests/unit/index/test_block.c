@@ -19,15 +19,17 @@ static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
 
 static void for_each_layout(void (*test)(const struct index_layout *layout))
 {
-    for (size_t i = 0; i < 45; i++) {
+    for (size_t i = 0; i < 90; i++) {
         struct index_layout layout = {(enum index_metric)(i % 3), codes[i / 3 % 3],
-                                      dimensions[i / 9]};
+                                      dimensions[i / 9 % 5], (enum index_vectors)(i / 45)};
         test(&layout);
     }
 }
 
 static size_t row_bytes(const struct index_layout *layout)
 {
+    if (layout->quantize == INDEX_EXACT && layout->vectors == INDEX_COMPACT)
+        return 8 + 4 + layout->dimensions;
     if (layout->quantize == INDEX_EXACT) return 8 + 4 * layout->dimensions;
     if (layout->quantize == INDEX_INT8) return 8 + 12 + layout->dimensions;
     return 8 + 12 + (layout->dimensions + 7) / 8;
@@ -65,7 +67,7 @@ static void test_arrays(void **state)
 static void write_and_move(const struct index_layout *layout)
 {
     size_t size = index_block_size(layout, CAPACITY);
-    float vector[MOST], rotated[MOST], centroid[MOST];
+    float vector[MOST], rotated[MOST], centroid[MOST], stored[MOST + 1];
     uint64_t random = 1;
     unsigned char *bytes = calloc(1, size), *other = calloc(1, size);
     struct index_rows rows = index_block_rows(layout, bytes, CAPACITY);
@@ -73,13 +75,14 @@ static void write_and_move(const struct index_layout *layout)
     random_vector(&random, layout->dimensions, centroid);
     for (size_t i = 0; i < CAPACITY; i++) {
         random_vector(&random, layout->dimensions, vector);
-        index_code_space(layout, vector, rotated);
+        index_vector_write(layout, vector, rotated, stored);
+        index_vector_point(layout, stored, rotated);
         int64_t id = i == 0 ? INT64_MIN : i == 1 ? INT64_MAX : (int64_t)i;
-        index_row_write(layout, &rows, i, id, vector, rotated, i % 2 ? centroid : NULL);
-        index_row_write(layout, &others, CAPACITY - 1 - i, id, vector, rotated,
+        index_row_write(layout, &rows, i, id, stored, rotated, i % 2 ? centroid : NULL);
+        index_row_write(layout, &others, CAPACITY - 1 - i, id, stored, rotated,
                         i % 2 ? centroid : NULL);
         if (layout->quantize == INDEX_EXACT)
-            assert_memory_equal(rows.components + i * rows.stride, vector, rows.stride);
+            assert_memory_equal(rows.components + i * rows.stride, stored, rows.stride);
     }
     assert_int_equal(index_block_check(layout, &rows, CAPACITY, NULL), 0);
     for (size_t i = 0; i < CAPACITY; i++) {
@@ -110,11 +113,50 @@ static void test_write_and_move(void **state)
     for_each_layout(write_and_move);
 }
 
+/* What is read of a stored vector is the vector, to the bit or as near as bytes come; its point is
+ * that of what is read. Bytes that are none name their row. */
+static void stored_vectors(const struct index_layout *layout)
+{
+    size_t n = layout->dimensions, size = index_vector_size(layout);
+    float vector[MOST], read[MOST], point[MOST], expected[MOST], stored[MOST + 1];
+    struct index_layout as_floats = *layout;
+    struct error err = {0};
+    uint64_t random = 6;
+    as_floats.vectors = INDEX_FLOAT32;
+    random_vector(&random, n, vector);
+    assert_int_equal(size, layout->vectors == INDEX_COMPACT ? 4 + n : 4 * n);
+    index_vector_write(layout, vector, point, stored);
+    assert_int_equal(index_vector_check(layout, 5, stored, size, &err), 0);
+    index_vector_read(layout, stored, read);
+    if (layout->vectors == INDEX_FLOAT32) assert_memory_equal(read, vector, size);
+    index_vector_point(layout, stored, point);
+    index_code_space(&as_floats, read, expected);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(fabsf(read[i] - vector[i]) < 0.1f);
+        assert_true(fabsf(point[i] - expected[i]) < 1e-5f);
+    }
+    assert_int_equal(index_vector_check(layout, 5, stored, size - 1, &err), ERROR_CORRUPT);
+    assert_int_equal(index_vector_check(layout, 5, NULL, size, &err), ERROR_CORRUPT);
+    memset(stored, 0xFF, sizeof stored);
+    assert_int_equal(index_vector_check(layout, 5, stored, size, &err), ERROR_CORRUPT);
+    assert_non_null(strstr(err.text, "row 5:"));
+    memset(stored, 0, sizeof stored);
+    assert_int_equal(index_vector_check(layout, 5, stored, size, &err),
+                     layout->metric == INDEX_COSINE ? ERROR_CORRUPT : 0);
+}
+
+static void test_stored_vectors(void **state)
+{
+    (void)state;
+    for_each_layout(stored_vectors);
+}
+
 /* Code space keeps norms: of the unit vector for cosine, else of the vector. */
 static void code_space(const struct index_layout *layout)
 {
     float vector[MOST], rotated[MOST];
     uint64_t random = 5;
+    if (layout->vectors == INDEX_COMPACT) return; /* there the rotation is done before */
     random_vector(&random, layout->dimensions, vector);
     index_code_space(layout, vector, rotated);
     double before = 0.0, after = 0.0;
@@ -169,8 +211,9 @@ static void test_capacities(void **state)
 {
     (void)state;
     static const size_t all[] = {1, 3, 384, 768, 65536};
-    for (size_t i = 0; i < 15; i++) {
-        struct index_layout layout = {INDEX_DOT, codes[i % 3], all[i / 3]};
+    for (size_t i = 0; i < 30; i++) {
+        struct index_layout layout = {INDEX_DOT, codes[i % 3], all[i / 3 % 5],
+                                      (enum index_vectors)(i / 15)};
         size_t full = index_block_capacity(&layout, SIZE_MAX / 4);
         assert_true(full >= 16 && full <= 2048);
         if (full > 16) assert_true(index_block_size(&layout, full) <= (size_t)256 << 10);
@@ -184,18 +227,19 @@ static void test_capacities(void **state)
 static void test_codes(void **state)
 {
     (void)state;
-    struct index_layout layout = {INDEX_COSINE, INDEX_INT8, 4};
+    struct index_layout layout = {INDEX_COSINE, INDEX_INT8, 4, INDEX_FLOAT32};
     assert_int_equal(index_code(&layout), VECTOR_INT8);
-    layout = (struct index_layout){INDEX_L2, INDEX_BIT, 4};
+    layout = (struct index_layout){INDEX_L2, INDEX_BIT, 4, INDEX_FLOAT32};
     assert_int_equal(index_code(&layout), VECTOR_BIT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arrays),     cmocka_unit_test(test_write_and_move),
-        cmocka_unit_test(test_code_space), cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_capacities), cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_arrays),         cmocka_unit_test(test_write_and_move),
+        cmocka_unit_test(test_code_space),     cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_capacities),     cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_stored_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

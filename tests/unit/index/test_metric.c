@@ -9,12 +9,15 @@
 #include <string.h>
 
 #include "index/metric.h"
+#include "vector/compact.h"
 #include "vector/distance.h"
 #include "vector/random.h"
+#include "vector/rotate.h"
 
 enum { N = 50, DIMENSIONS = 37 };
 
 static float query[DIMENSIONS], rows[N][DIMENSIONS];
+static const struct index_sums *const floats = &index_sums[INDEX_FLOAT32];
 
 static int fill(void **state)
 {
@@ -60,30 +63,33 @@ static void test_known_values(void **state)
     assert_int_equal(dot->form, VECTOR_DOT);
     assert_int_equal(l2->form, VECTOR_SQUARED_L2);
     const float a[] = {1.0f, 2.0f, 3.0f}, b[] = {4.0f, -5.0f, 6.0f};
-    assert_true(fabs(cosine->score(a, b, 3) - 12.0 / sqrt(14.0 * 77.0)) < 1e-6);
-    assert_true(dot->score(a, b, 3) == 12.0);
-    assert_true(l2->score(a, b, 3) == -sqrt(67.0));
-    assert_true(cosine->score(a, a, 3) == 1.0);
-    assert_true(l2->score(a, a, 3) == 0.0);
-    assert_true(fabs(index_inverse(a, 3) - 1.0 / sqrt(14.0)) < 1e-7);
+    assert_true(fabs(cosine->score(floats, a, b, 3) - 12.0 / sqrt(14.0 * 77.0)) < 1e-6);
+    assert_true(dot->score(floats, a, b, 3) == 12.0);
+    assert_true(l2->score(floats, a, b, 3) == -sqrt(67.0));
+    assert_true(cosine->score(floats, a, a, 3) == 1.0);
+    assert_true(l2->score(floats, a, a, 3) == 0.0);
+    assert_true(fabs(index_inverse(floats, a, 3) - 1.0 / sqrt(14.0)) < 1e-7);
 }
 
 /* All rows together score as each does alone, but for the slack. */
 static void scores_of_rows(const struct index_metric_row *metric)
 {
     double scores[N + 1], inverses[N];
-    for (size_t i = 0; i < N; i++) inverses[i] = index_inverse(rows[i], DIMENSIONS);
-    struct index_comparison comparison = {.query = query,
-                                          .inverse = index_inverse(query, DIMENSIONS),
+    for (size_t i = 0; i < N; i++) inverses[i] = index_inverse(floats, rows[i], DIMENSIONS);
+    struct index_comparison comparison = {.sums = floats,
+                                          .query = query,
+                                          .inverse = index_inverse(floats, query, DIMENSIONS),
                                           .rows = (const unsigned char *)rows,
                                           .inverses = metric->of_directions ? inverses : NULL,
                                           .n = N,
-                                          .dimensions = DIMENSIONS};
+                                          .dimensions = DIMENSIONS,
+                                          .stride = DIMENSIONS * sizeof(float)};
     scores[N] = 77.0;
     metric->scores(&comparison, scores);
     assert_true(scores[N] == 77.0);
     for (size_t i = 0; i < N; i++)
-        assert_true(fabs(scores[i] - metric->score(query, rows[i], DIMENSIONS)) <= metric->slack);
+        assert_true(fabs(scores[i] - metric->score(floats, query, rows[i], DIMENSIONS)) <=
+                    metric->slack);
 }
 
 static void test_scores_of_rows(void **state)
@@ -97,13 +103,13 @@ static void test_scores_of_rows(void **state)
 static void follow_the_score(const struct index_metric_row *metric)
 {
     for (size_t i = 0; i < N; i++) {
-        double score = metric->score(query, rows[i], DIMENSIONS);
+        double score = metric->score(floats, query, rows[i], DIMENSIONS);
         double similarity = metric->similarity(score);
         assert_true(!metric->is_bounded || (similarity >= -1.0 && similarity <= 1.0));
         double estimate = metric->estimate(score), rounding = 1e-12 * fabs(estimate);
         assert_true(estimate >= metric->min_estimate(similarity) - rounding);
         for (size_t j = 0; j < N; j++) {
-            double other = metric->score(query, rows[j], DIMENSIONS);
+            double other = metric->score(floats, query, rows[j], DIMENSIONS);
             if (!(other > score)) continue;
             assert_true(metric->similarity(other) > similarity);
             assert_true(metric->distance(other) < metric->distance(score));
@@ -158,18 +164,78 @@ static void test_bases(void **state)
 static void no_score(const struct index_metric_row *metric)
 {
     float useless[DIMENSIONS] = {0.0f};
-    double score = metric->score(query, useless, DIMENSIONS);
+    double score = metric->score(floats, query, useless, DIMENSIONS);
     assert_true(metric->of_directions ? isnan(score) : isfinite(score));
     useless[3] = NAN;
-    assert_true(!isfinite(metric->score(query, useless, DIMENSIONS)));
+    assert_true(!isfinite(metric->score(floats, query, useless, DIMENSIONS)));
     useless[3] = INFINITY;
-    assert_true(!isfinite(metric->score(query, useless, DIMENSIONS)));
+    assert_true(!isfinite(metric->score(floats, query, useless, DIMENSIONS)));
 }
 
 static void test_no_score(void **state)
 {
     (void)state;
     for_each_metric(no_score);
+}
+
+/* Compact rows score as the floats that they stand for do, all together as each alone; equal ones
+ * are equally far. */
+static void compact_rows(const struct index_metric_row *metric)
+{
+    const struct index_sums *compact = &index_sums[INDEX_COMPACT];
+    enum { STRIDE = sizeof(float) + DIMENSIONS };
+    static unsigned char stored[N * STRIDE + 1];
+    float scratch[DIMENSIONS], rotated[DIMENSIONS], vector[DIMENSIONS];
+    double scores[N], inverses[N];
+    assert_int_equal(vector_compact_size(DIMENSIONS), STRIDE);
+    memcpy(rotated, query, sizeof query);
+    vector_rotate(rotated, DIMENSIONS);
+    for (size_t i = 0; i < N; i++) {
+        vector_compact_encode(rows[i], DIMENSIONS, scratch, stored + 1 + i * STRIDE);
+        inverses[i] = index_inverse(compact, stored + 1 + i * STRIDE, DIMENSIONS);
+    }
+    struct index_comparison comparison = {.sums = compact,
+                                          .query = rotated,
+                                          .inverse = index_inverse(floats, rotated, DIMENSIONS),
+                                          .rows = stored + 1,
+                                          .inverses = metric->of_directions ? inverses : NULL,
+                                          .n = N,
+                                          .dimensions = DIMENSIONS,
+                                          .stride = STRIDE};
+    metric->scores(&comparison, scores);
+    for (size_t i = 0; i < N; i++) {
+        const void *row = stored + 1 + i * STRIDE;
+        double score = metric->score(compact, rotated, row, DIMENSIONS);
+        assert_true(fabs(scores[i] - score) <= metric->slack);
+        vector_compact_read(row, DIMENSIONS, vector);
+        assert_true(fabs(score - metric->score(floats, query, vector, DIMENSIONS)) < 1e-4);
+        assert_true(fabs(vector_cosine(vector, rows[i], DIMENSIONS)) > 0.9999);
+        assert_true(compact->is_finite(row, DIMENSIONS));
+    }
+}
+
+static void test_compact_rows(void **state)
+{
+    (void)state;
+    for_each_metric(compact_rows);
+}
+
+/* Whatever bytes there are, a row whose scale is not a number has no score. */
+static void no_compact_score(const struct index_metric_row *metric)
+{
+    const struct index_sums *compact = &index_sums[INDEX_COMPACT];
+    unsigned char zeros[sizeof(float) + DIMENSIONS] = {0}, ones[sizeof zeros];
+    double score = metric->score(compact, query, zeros, DIMENSIONS);
+    assert_true(metric->of_directions ? isnan(score) : isfinite(score));
+    memset(ones, 0xFF, sizeof ones);
+    assert_true(isnan(metric->score(compact, query, ones, DIMENSIONS)));
+    assert_false(compact->is_finite(ones, DIMENSIONS));
+}
+
+static void test_no_compact_score(void **state)
+{
+    (void)state;
+    for_each_metric(no_compact_score);
 }
 
 int main(void)
@@ -181,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_all_follows_the_score),
         cmocka_unit_test(test_bases),
         cmocka_unit_test(test_no_score),
+        cmocka_unit_test(test_compact_rows),
+        cmocka_unit_test(test_no_compact_score),
     };
     return cmocka_run_group_tests(tests, fill, NULL);
 }

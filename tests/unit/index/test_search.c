@@ -18,17 +18,23 @@ static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
 static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
 static const size_t partitions[] = {0, 60};
 
-/* Calls `test` for every kind of index, and searches near partitions only where there are some. */
+/* Calls `test` for every kind of index, and for some that are compact; searches near partitions
+ * only where there are some. */
 static void for_each_index(void (*test)(struct blocks *blocks, struct index_search *search))
 {
-    for (size_t i = 0; i < 18; i++) {
-        struct index_layout layout = {metrics[i % 3], codes[i / 3 % 3], DIMENSIONS};
+    for (size_t i = 0; i < 22; i++) {
+        struct index_layout layout = {metrics[i % 3],
+                                      codes[i < 18   ? i / 3 % 3
+                                            : i < 21 ? 0
+                                                     : 2],
+                                      DIMENSIONS, i < 18 ? INDEX_FLOAT32 : INDEX_COMPACT};
+        size_t n_partitions = partitions[i < 18 ? i / 9 : i % 2];
         struct blocks blocks;
-        blocks_new(&blocks, &layout, vectors[0], N, partitions[i / 9]);
+        blocks_new(&blocks, &layout, vectors[0], N, n_partitions);
         struct index_storage storage = blocks_storage(&blocks);
         struct index_search search = {.snapshot = blocks.snapshot,
                                       .storage = &storage,
-                                      .near_partitions_only = partitions[i / 9] > 0,
+                                      .near_partitions_only = n_partitions > 0,
                                       .n_threads = 1 + i % 4};
         test(&blocks, &search);
         blocks_free(&blocks);
@@ -71,14 +77,16 @@ static size_t compare(struct blocks *blocks, struct index_search *search,
                       const struct index_query *query, int exactly)
 {
     struct top_k hits, expected;
+    float asked[BLOCKS_DIMENSIONS];
     search_one(search, query, &hits);
     blocks_oracle(blocks, query, &expected);
+    blocks_ask(&blocks->layout, query->vector, asked);
     assert_int_equal(hits.n, expected.n);
     if (exactly) assert_same_hits(&hits, &expected);
     for (size_t i = 0; i < hits.n; i++) {
         size_t row = blocks_row(blocks, hits.hits[i].id);
         assert_true(hits.hits[i].score ==
-                    blocks_score(&blocks->layout, query->vector, vectors[row]));
+                    blocks_score(&blocks->layout, asked, blocks_stored(blocks, row)));
         assert_true(i == 0 || hits.hits[i].score < hits.hits[i - 1].score ||
                     hits.hits[i].id > hits.hits[i - 1].id);
     }
@@ -297,8 +305,9 @@ static void test_threads_find_the_same(void **state)
     float *many = calloc(MANY, SHORT * sizeof *many);
     uint64_t random = 3;
     for (size_t i = 0; i < MANY; i++) random_vector(&random, SHORT, many + i * SHORT);
-    for (size_t i = 0; i < 6; i++) {
-        struct index_layout layout = {metrics[i % 3], codes[i % 3], SHORT};
+    for (size_t i = 0; i < 9; i++) {
+        struct index_layout layout = {metrics[i % 3], codes[i % 3], SHORT,
+                                      i < 6 ? INDEX_FLOAT32 : INDEX_COMPACT};
         struct blocks blocks;
         blocks_new(&blocks, &layout, many, MANY, i < 3 ? 0 : 30);
         struct index_storage storage = blocks_storage(&blocks);
@@ -326,8 +335,12 @@ static void test_ties(void **state)
     (void)state;
     float *same = calloc(N, DIMENSIONS * sizeof *same);
     for (size_t i = 0; i < N * DIMENSIONS; i++) same[i] = queries[0][i % DIMENSIONS];
-    for (size_t i = 0; i < 18; i++) {
-        struct index_layout layout = {metrics[i % 3], codes[i / 3 % 3], DIMENSIONS};
+    for (size_t i = 0; i < 22; i++) {
+        struct index_layout layout = {metrics[i % 3],
+                                      codes[i < 18   ? i / 3 % 3
+                                            : i < 21 ? 0
+                                                     : 2],
+                                      DIMENSIONS, i < 18 ? INDEX_FLOAT32 : INDEX_COMPACT};
         struct blocks blocks;
         blocks_new(&blocks, &layout, same, N, i < 9 ? 0 : 2);
         struct index_storage storage = blocks_storage(&blocks);
@@ -349,8 +362,9 @@ static void test_ties(void **state)
 static void test_empty(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        struct index_layout layout = {INDEX_COSINE, codes[i], DIMENSIONS};
+    for (size_t i = 0; i < 6; i++) {
+        struct index_layout layout = {INDEX_COSINE, codes[i % 3], DIMENSIONS,
+                                      (enum index_vectors)(i / 3)};
         struct blocks blocks;
         blocks_new(&blocks, &layout, vectors[0], 0, 0);
         struct index_storage storage = blocks_storage(&blocks);
@@ -394,6 +408,7 @@ static void damaged_vector(struct blocks *blocks, struct index_search *search)
         expect_failure(search, &whole, ERROR_CORRUPT, name);
         blocks->short_row = N;
         vectors[row][3] = NAN;
+        if (blocks->compact != NULL) memset(blocks_stored(blocks, row), 0xFF, sizeof(float));
         expect_failure(search, &query, ERROR_CORRUPT, name);
         expect_failure(search, &whole, ERROR_CORRUPT, name);
     } else {

@@ -16,7 +16,7 @@
 
 enum { ROWS = 512, BLOCK_SIZE = ROWS * (8 + 4 * 16) };
 
-static const struct index_layout layout = {INDEX_COSINE, INDEX_EXACT, 16};
+static const struct index_layout layout = {INDEX_COSINE, INDEX_EXACT, 16, INDEX_FLOAT32};
 
 /* Blocks 1 to n, four of a partition; of version 1 until changed. */
 static struct index_snapshot *make(int64_t generation, size_t n)

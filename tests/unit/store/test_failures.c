@@ -10,8 +10,8 @@
 #include "store/integrity.h"
 #include "store/tables.h"
 
-static const struct store_options with_texts = {INDEX_COSINE, INDEX_INT8, 0, 1};
-static const struct store_options without = {INDEX_COSINE, INDEX_EXACT, 0, 0};
+static const struct store_options with_texts = {INDEX_COSINE, INDEX_INT8, 0, 1, INDEX_FLOAT32};
+static const struct store_options without = {INDEX_COSINE, INDEX_EXACT, 0, 0, INDEX_FLOAT32};
 
 /* One row whose text of that hash is refused; NULL: there is nothing to embed. */
 static void refuse(struct tables *tables, int64_t id, uint64_t hash, const char *text,

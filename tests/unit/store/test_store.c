@@ -12,10 +12,16 @@
 #include "store/tables.h"
 
 static const struct store_options kinds[] = {
-    {INDEX_COSINE, INDEX_EXACT, 0, 1},        {INDEX_L2, INDEX_EXACT, 0, 0},
-    {INDEX_DOT, INDEX_EXACT, STORE_AUTO, 1},  {INDEX_COSINE, INDEX_INT8, 0, 1},
-    {INDEX_COSINE, INDEX_BIT, 0, 0},          {INDEX_L2, INDEX_INT8, 4, 1},
-    {INDEX_COSINE, INDEX_BIT, STORE_AUTO, 1},
+    {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_FLOAT32},
+    {INDEX_L2, INDEX_EXACT, 0, 0, INDEX_FLOAT32},
+    {INDEX_DOT, INDEX_EXACT, STORE_AUTO, 1, INDEX_FLOAT32},
+    {INDEX_COSINE, INDEX_INT8, 0, 1, INDEX_FLOAT32},
+    {INDEX_COSINE, INDEX_BIT, 0, 0, INDEX_FLOAT32},
+    {INDEX_L2, INDEX_INT8, 4, 1, INDEX_FLOAT32},
+    {INDEX_COSINE, INDEX_BIT, STORE_AUTO, 1, INDEX_FLOAT32},
+    {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_COMPACT},
+    {INDEX_L2, INDEX_EXACT, 4, 0, INDEX_COMPACT},
+    {INDEX_COSINE, INDEX_BIT, 0, 1, INDEX_COMPACT},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -67,14 +73,15 @@ static int64_t nearest(struct tables *tables, int64_t id)
     return found ? best.id : 0;
 }
 
-/* Whether the stored vector of a row is its own, bit for bit; false if it is not there. */
+/* Whether the stored vector of a row is its own, bit for bit, or what is written of it; false if it
+ * is not there. */
 static int holds(struct tables *tables, int64_t id)
 {
     struct store_state state;
     struct store_reader reader;
     struct index_storage storage;
     struct error err = {0};
-    float vector[DIMENSIONS];
+    float vector[DIMENSIONS], scratch[DIMENSIONS], stored[DIMENSIONS];
     const void *bytes;
     size_t size;
     int found;
@@ -84,6 +91,11 @@ static int holds(struct tables *tables, int64_t id)
     assert_int_equal(reader_begin(&reader, &state, &err), 0);
     assert_int_equal(storage.fetch(storage.context, id, &bytes, &size, &found, &err), 0);
     if (found) {
+        index_vector_write(&reader.layout, vector, scratch, stored);
+        assert_int_equal(size, index_vector_size(&reader.layout));
+        assert_memory_equal(bytes, stored, size);
+        assert_int_equal(reader_vector(&reader, id, &bytes, &size, &found, &err), 0);
+        index_vector_read(&reader.layout, stored, vector);
         assert_int_equal(size, sizeof vector);
         assert_memory_equal(bytes, vector, size);
     }
@@ -116,7 +128,8 @@ static void test_which_tables_there_are(void **state)
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
                          n);
         assert_int_equal(tables_number(&tables, "SELECT value FROM X_config WHERE key = 'format'"),
-                         STORE_FORMAT);
+                         kinds[kind].vectors == INDEX_COMPACT ? STORE_FORMAT_COMPACT
+                                                              : STORE_FORMAT);
         check(&tables);
         tables_close(&tables);
     }
@@ -168,6 +181,8 @@ static void test_config_that_is_not_ours(void **state)
                            "(drop the index and create it again)");
     tables_execute(&tables, "UPDATE X_config SET value = 1 WHERE key = 'format'");
     refuse_config(&tables, "X has format version 1, and this version of rerank reads 2");
+    tables.store.options.vectors = INDEX_COMPACT;
+    refuse_config(&tables, "X has format version 1, and this version of rerank reads 3");
     tables_close(&tables);
 }
 
@@ -449,6 +464,32 @@ static void test_damage_of_codes(void **state)
     find_damage(&kinds[3], damages, sizeof damages / sizeof *damages);
 }
 
+static void test_damage_of_compact_vectors(void **state)
+{
+    (void)state;
+    static const struct damage in_blocks[] = {
+        {"UPDATE X_data SET bytes = substr(bytes, 1, 160) || zeroblob(length(bytes) - 160)",
+         "row 1: its vector is zero", 0},
+        {"UPDATE X_data SET bytes = substr(bytes, 1, 160) || "
+         "CAST(replace(hex(zeroblob((length(bytes) - 160) / 2)), '00', 'zz') AS BLOB)",
+         "row 1: the bytes of its vector are none that storage = 'int8' writes", 0},
+        {"UPDATE X_data SET bytes = substr(bytes, 2)", "block 1: its bytes have a wrong size", 0},
+        {"UPDATE X_config SET value = 2 WHERE key = 'format'",
+         "X_config: format or dimensions is damaged (drop the index and create it again)", 0},
+    };
+    static const struct damage beside_codes[] = {
+        {"UPDATE X_vectors SET vector = substr(vector, 2) WHERE id = 4",
+         "row 4: expected a vector of 36 bytes, not 35", 0},
+        {"UPDATE X_vectors SET vector = zeroblob(36) WHERE id = 4", "row 4: its vector is zero", 0},
+        {"UPDATE X_vectors SET vector = zeroblob(4) || substr(vector, 5) WHERE id = 4",
+         "row 4: the bytes of its vector are none that storage = 'int8' writes", 0},
+        {"UPDATE X_vectors SET vector = (SELECT vector FROM X_vectors WHERE id = 5) WHERE id = 4",
+         "row 4: its code is not that of its vector ('optimize' mends it)", 1},
+    };
+    find_damage(&kinds[7], in_blocks, sizeof in_blocks / sizeof *in_blocks);
+    find_damage(&kinds[9], beside_codes, sizeof beside_codes / sizeof *beside_codes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -467,6 +508,7 @@ int main(void)
         cmocka_unit_test(test_a_torn_write),
         cmocka_unit_test(test_damage_of_blocks),
         cmocka_unit_test(test_damage_of_codes),
+        cmocka_unit_test(test_damage_of_compact_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

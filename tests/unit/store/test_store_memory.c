@@ -13,9 +13,10 @@
 #include "store/tables.h"
 
 static const struct store_options kinds[] = {
-    {INDEX_COSINE, INDEX_EXACT, 0, 1},
-    {INDEX_COSINE, INDEX_INT8, 0, 1},
-    {INDEX_L2, INDEX_BIT, 3, 0},
+    {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_FLOAT32},
+    {INDEX_COSINE, INDEX_INT8, 0, 1, INDEX_FLOAT32},
+    {INDEX_L2, INDEX_BIT, 3, 0, INDEX_FLOAT32},
+    {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_COMPACT},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds, N_ROWS = 300 };
 
@@ -106,7 +107,7 @@ static int fetch(struct tables *tables, struct error *err)
     int rc = store_read_state(&tables->store, &state, err);
     reader_open(&tables->store, &reader, &storage);
     if (rc == 0) rc = reader_begin(&reader, &state, err);
-    if (rc == 0) rc = storage.fetch(storage.context, 123, &bytes, &size, &found, err);
+    if (rc == 0) rc = reader_vector(&reader, 123, &bytes, &size, &found, err);
     if (rc == 0) assert_true(found);
     reader_close(&reader);
     return rc;

@@ -8,7 +8,7 @@
 
 #include "store/tables.h"
 
-static const struct store_options exact = {INDEX_COSINE, INDEX_EXACT, 0, 1};
+static const struct store_options exact = {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_FLOAT32};
 
 static int open_tables(void **state)
 {

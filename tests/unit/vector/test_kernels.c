@@ -138,6 +138,46 @@ static void try_dots(const struct vector_kernels *kernels)
     }
 }
 
+/* Vectors of bytes between what must not be read, beside floats at odd addresses. */
+static void try_bytes(const struct vector_kernels *kernels)
+{
+    static struct pair pair;
+    static float a[LARGEST];
+    static int8_t bytes[LARGEST + 2];
+    static const size_t large[] = {383, 384, 511, 768, 1000, 1023, 1024, 1025, 1536, 4999};
+    uint64_t seed = 17;
+    for (size_t s = 0; s < 130 + sizeof large / sizeof large[0]; s++) {
+        size_t n = s < 130 ? s : large[s - 130];
+        float scale = ldexpf(1.0f + (float)random_unit(&seed), (int)(s % 7) - 9);
+        double steps = (double)n / 16 + 8, magnitudes = 0.0;
+        memset(bytes, 0x7F, sizeof bytes);
+        for (size_t i = 0; i < n; i++) bytes[1 + i] = (int8_t)(random_bits(&seed) & 0xFF);
+        random_vector(&seed, n, a);
+        fill(&pair, n, s % 4, a, a);
+        const int8_t *b = bytes + 1;
+        for (size_t i = 0; i < n; i++) magnitudes += fabs((double)a[i] * b[i]);
+        double dot = vector_kernels_scalar.dot_int8(pair.a, b, n),
+               square = vector_kernels_scalar.square_int8(b, n),
+               l2 = vector_kernels_scalar.squared_l2_int8(pair.a, b, scale, n);
+        assert_true(fabs(kernels->dot_int8(pair.a, b, n) - dot) <= steps * U * magnitudes);
+        assert_true(fabs(kernels->square_int8(b, n) - square) <= steps * U * square);
+        assert_true(fabs(kernels->squared_l2_int8(pair.a, b, scale, n) - l2) <=
+                    (steps + 2) * U * l2);
+        if (n > 0) assert_true(isnan(kernels->squared_l2_int8(pair.a, b, NAN, n)));
+        if (n == 0) assert_true(dot == 0.0 && square == 0.0 && l2 == 0.0);
+    }
+}
+
+/* What the scalar sums are, by hand. */
+static void try_known_bytes(const struct vector_kernels *kernels)
+{
+    const float a[] = {1.5f, -2.0f, 0.25f};
+    const int8_t b[] = {-128, 127, 3};
+    assert_true(kernels->dot_int8(a, b, 3) == 1.5 * -128 - 2.0 * 127 + 0.75);
+    assert_true(kernels->square_int8(b, 3) == 128.0 * 128 + 127 * 127 + 9);
+    assert_true(kernels->squared_l2_int8(a, b, 0.5f, 3) == 65.5 * 65.5 + 65.5 * 65.5 + 1.25 * 1.25);
+}
+
 /* A query of whole numbers with all that the families read of it. */
 struct whole_query {
     int16_t whole[65536];
@@ -385,6 +425,8 @@ int main(void)
         FAMILY_TESTS(magnitudes),
         FAMILY_TESTS(what_is_not_finite_shows),
         FAMILY_TESTS(dots),
+        FAMILY_TESTS(bytes),
+        FAMILY_TESTS(known_bytes),
         FAMILY_TESTS(int8),
         FAMILY_TESTS(bits),
         FAMILY_TESTS(hamming),

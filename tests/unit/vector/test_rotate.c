@@ -104,7 +104,16 @@ static void test_golden_bits(void **state)
     for (size_t i = 0; i < 16; i++) assert_int_equal(bits[i], expected_16[i]);
 }
 
-/* Of each size one number made of all bits (FNV-1a), so that all families must agree on it. */
+/* One number made of all bits (FNV-1a). */
+static uint64_t fnv(const float *vector, size_t n)
+{
+    uint64_t sum = 0xCBF29CE484222325u;
+    for (size_t i = 0; i < 4 * n; i++)
+        sum = (sum ^ ((const unsigned char *)vector)[i]) * 0x100000001B3u;
+    return sum;
+}
+
+/* Of each size one such number, so that all families must agree on it. */
 static void test_golden_sums(void **state)
 {
     (void)state;
@@ -117,11 +126,32 @@ static void test_golden_sums(void **state)
         for (size_t i = 0; i < sizes[s]; i++)
             a[i] = (float)((i * 7919 + 13) % 1009) / 1009.0f - 0.5f;
         vector_rotate(a, sizes[s]);
-        uint64_t sum = 0xCBF29CE484222325u;
-        for (size_t i = 0; i < 4 * sizes[s]; i++)
-            sum = (sum ^ ((const unsigned char *)a)[i]) * 0x100000001B3u;
+        uint64_t sum = fnv(a, sizes[s]);
         if (sum != expected[s])
             fail_msg("%zu dimensions: 0x%016llX", sizes[s], (unsigned long long)sum);
+    }
+}
+
+/* Back is where it was; all families agree on the bits of the way back, as on those of the way. */
+static void test_back(void **state)
+{
+    (void)state;
+    static const uint64_t expected[SIZES] = {
+        0xF3A9799CF5C677F4, 0x65B47A8755389B0C, 0xA00B96D0F1EF3D85, 0x5DE7B41E16281580,
+        0xEA8BCFD4FFC64299, 0x0C549513B18AC8AD, 0x6851DF866C8613C0, 0x1842435436E0AC03,
+        0x7C6B9D2D448A7A2B, 0x5F2FD8A4C70B5B17, 0xA8E4EE76337098B5, 0xEDE1AEE971DC368C,
+        0x7F6CFB122DDFDA86, 0x276FC30E44ECF4DB};
+    uint64_t seed = 31;
+    for (size_t s = 0; s < SIZES; s++) {
+        size_t n = sizes[s];
+        random_vector(&seed, n, a);
+        rotate_to(a, n, rotated_a);
+        vector_rotate_back(rotated_a, n);
+        assert_true(sqrt(vector_squared_l2(a, rotated_a, n)) < 1e-5 * vector_norm(a, n));
+        for (size_t i = 0; i < n; i++) a[i] = (float)((i * 7919 + 13) % 1009) / 1009.0f - 0.5f;
+        vector_rotate_back(a, n);
+        if (fnv(a, n) != expected[s])
+            fail_msg("%zu dimensions: 0x%016llX", n, (unsigned long long)fnv(a, n));
     }
 }
 
@@ -146,9 +176,13 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keeps_norms_and_dots), cmocka_unit_test(test_is_orthogonal),
-        cmocka_unit_test(test_spreads_an_axis),      cmocka_unit_test(test_golden_bits),
-        cmocka_unit_test(test_golden_sums),          cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_keeps_norms_and_dots),
+        cmocka_unit_test(test_is_orthogonal),
+        cmocka_unit_test(test_spreads_an_axis),
+        cmocka_unit_test(test_golden_bits),
+        cmocka_unit_test(test_back),
+        cmocka_unit_test(test_golden_sums),
+        cmocka_unit_test(test_extremes),
     };
     return run_for_each_family(tests, sizeof tests / sizeof tests[0]);
 }
