@@ -223,8 +223,8 @@ static const struct {
      "it is kept for an exception, and there is no such document"},
     {"SELECT doc FROM " X_DOCS " WHERE doc = id", "document",
      "it is kept for an exception, and is none"},
-    {"SELECT id FROM " X_DOCS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")", "row",
-     "it has words, and no vector"},
+    {"SELECT id FROM " X_DOCS " WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM " X_ROWS ")",
+     "row", "it has words, and no vector"},
     {"SELECT id FROM " X_DOCS " AS x WHERE id IN (SELECT id FROM " X_FTS_DOCSIZE
      ") AND NOT EXISTS (SELECT 1 FROM " X_DOCS " AS y WHERE y.doc = x.id)",
      "row", "it has two documents of words"},
