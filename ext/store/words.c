@@ -26,7 +26,7 @@ int words_create(struct store *store, struct error *err)
                           "CREATE VIRTUAL TABLE \"%w\".\"%w_fts\" USING fts5(text, content='', "
                           "tokenize=%Q)",
                           store->schema, store->name, store->tokenizer);
-    if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
+    if (rc != ERROR_STORAGE || err == NULL || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
     if (strstr(err->text, "no such module: fts5") != NULL)
         return error_set(err, ERROR_INVALID,
                          "lexical = 'fts5' needs FTS5, and this SQLite was built without it: leave "
