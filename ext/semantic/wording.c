@@ -120,7 +120,7 @@ int wording_begin(struct semantic_table *table, struct pending_row *row, int *wa
         return 0;
     row->words = has_words(row) ? WORDS_WRITTEN : WORDS_NONE;
     row->worded = row->hash;
-    int rc = words_prepare(&table->store, err);
+    int rc = words_prepare(&table->store, 1, err);
     if (rc == 0) rc = look_for_postponed(table, err);
     if (rc == 0 && row->words == WORDS_WRITTEN) rc = is_known(table, row, &known, err);
     *wanted = !known;

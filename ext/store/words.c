@@ -57,10 +57,13 @@ int words_rename(struct store *store, const char *name, struct error *err)
                    err);
 }
 
-int words_prepare(struct store *store, struct error *err)
+int words_prepare(struct store *store, int all, struct error *err)
 {
     sqlite3_stmt *statement;
-    return explain(store, store_keep(store, KEPT_PUT_WORDS, &statement, err), err);
+    int rc = 0;
+    for (size_t i = all ? KEPT_PUT_WORDS : KEPT_PUT_WORDS + 1; rc == 0 && i < N_KEPT; i++)
+        if (store->kept[i] == NULL) rc = store_keep(store, i, &statement, err);
+    return explain(store, rc, err);
 }
 
 /* ---- documents ------------------------------------------------------------------------------- */

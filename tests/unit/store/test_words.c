@@ -187,7 +187,7 @@ static void test_without_fts5(void **state)
     store_finalize(&tables.store);
     assert_int_equal(sqlite3_drop_modules(tables.db, keep), SQLITE_OK);
     tables_execute(&tables, "PRAGMA writable_schema = RESET");
-    assert_int_equal(words_prepare(&tables.store, &err), ERROR_STORAGE);
+    assert_int_equal(words_prepare(&tables.store, 1, &err), ERROR_STORAGE);
     assert_non_null(strstr(err.text, "built without FTS5, which keeps the words of X"));
     do_it(&tables, KILL, 7, NULL); /* is ordinary SQL */
     tables_close(&tables);
