@@ -18,7 +18,7 @@
 #define SEMANTIC_SYNC_H
 
 #include "semantic/content.h"
-#include "semantic/ids.h"
+#include "base/ids.h"
 #include "semantic/progress.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text

@@ -1,4 +1,4 @@
-#include "semantic/ids.h"
+#include "base/ids.h"
 
 #include <stdlib.h>
 

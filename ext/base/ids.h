@@ -1,8 +1,8 @@
 /*
  * ids.h: a list of ids that grows.
  */
-#ifndef SEMANTIC_IDS_H
-#define SEMANTIC_IDS_H
+#ifndef BASE_IDS_H
+#define BASE_IDS_H
 
 #include <stddef.h>
 #include <stdint.h>
