@@ -2,7 +2,7 @@
 
 #include "base/memory.h"
 #include "semantic/content.h"
-#include "semantic/ids.h"
+#include "base/ids.h"
 #include "semantic/pending.h"
 #include "store/words.h"
 #include "store/write.h"
