@@ -18,7 +18,7 @@
  *   registry     the tables connected now       status         semantic_status
  *   progress     what syncs are doing           pending_function  semantic_pending
  *   embedded     rows embedded elsewhere        semantic       what is registered
- *   likeness     the model of an old index      wording        the words of rows, when they are written
+ *   likeness     the model of an old index      wording        when words are written
  *
  * The shadow tables are store/'s.
  */
