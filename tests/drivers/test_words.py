@@ -8,11 +8,10 @@ import sys
 import tempfile
 import unittest
 
-from support import EXTENSION, SHELL, connect, to_blob
-
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "model"))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "model")]
 from compare import ROWS_OF_WORDS, rows_of_words  # noqa: E402
+from support import EXTENSION, SHELL, connect, to_blob  # noqa: E402
 
 LOOSE = ("CREATE VIRTUAL TABLE {0} USING semantic_index(content = 'docs', text = 't', "
          "lexical = 'fts5', tokenizer = 'unicode61')")
