@@ -67,7 +67,7 @@ class ContentRun:
         self.make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                            f"text = 'title, body', content_rowid = '{self.key}', "
                            "upkeep = 'triggers'"
-                           + draw.choice(["", ", lexical = 'fts5', tokenizer = 'unicode61'"]) + ")")
+                           + draw.choice(["", "", ", lexical = 'fts5', tokenizer = 'unicode61'"]) + ")")
         self.connections = [opener(path), opener(path)]
         self.db = self.connections[0]
         self.must("CREATE TABLE owners(id INTEGER PRIMARY KEY)")
