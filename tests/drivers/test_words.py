@@ -288,7 +288,7 @@ class Words(unittest.TestCase):
             while self.interrupted(sql, after):
                 self.assertEqual(self.n_exceptions(), n)
                 self.check()
-                after, times = after * 3 // 2 + 7, times + 1
+                after, times = after * 2 + 7, times + 1
             self.assertGreater(times, 5)
             self.assertEqual(self.n_exceptions(), 0)
             self.check()
