@@ -10,7 +10,7 @@
 
 #define OPTION_NAMES                                                                               \
     "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
-    "dimensions, content_rowid, upkeep"
+    "dimensions, content_rowid, upkeep, lexical, tokenizer"
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
@@ -72,6 +72,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
 {
     static const char *const quantizers[3] = {"none", "int8", "bit"};
     static const char *const keepers[2] = {"none", "triggers"};
+    static const char *const lexicals[2] = {"none", "fts5"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
     if (strcmp(name, "content_rowid") == 0)
@@ -105,6 +106,9 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     }
     if (strcmp(name, "upkeep") == 0)
         return parse_choice(name, value, keepers, 2, &config->upkeep, err);
+    if (strcmp(name, "lexical") == 0)
+        return parse_choice(name, value, lexicals, 2, &config->lexical, err);
+    if (strcmp(name, "tokenizer") == 0) return set_string(name, value, &config->tokenizer, err);
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
 }
@@ -168,6 +172,9 @@ int semantic_config_parse(int argc, const char *const *argv, struct semantic_con
     if (config->content == NULL && config->upkeep)
         return error_set(err, ERROR_INVALID,
                          "option upkeep needs content: a table with texts of its own is in step");
+    if (config->tokenizer != NULL && !config->lexical)
+        return error_set(err, ERROR_INVALID,
+                         "option tokenizer needs lexical = 'fts5': it is of the index's words");
     if (config->content != NULL && config->text.n_names == 0)
         return error_set(err, ERROR_INVALID,
                          "option text is missing: name the columns of %s to embed",
@@ -181,6 +188,7 @@ void semantic_config_deinit(struct semantic_config *config)
     memory_free(config->content_rowid);
     memory_free(config->model);
     memory_free(config->reranker);
+    memory_free(config->tokenizer);
     name_list_deinit(&config->text);
     name_list_deinit(&config->document);
     *config = (struct semantic_config){0};

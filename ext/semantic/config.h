@@ -30,6 +30,8 @@ struct semantic_config {
     enum index_quantize quantize;
     size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
     int upkeep;        /* by triggers */
+    int lexical;       /* it has words: an FTS5 table */
+    char *tokenizer;   /* of that */
 };
 
 /* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is

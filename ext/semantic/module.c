@@ -120,6 +120,18 @@ static int choose_models(struct semantic_table *table, char *model_name, size_t 
     return table->reranker_name == NULL ? error_nomem(err) : 0;
 }
 
+/* Words are stems, without accents: what FTS5 finds most by in most languages. */
+#define TOKENIZER "porter unicode61 remove_diacritics 2"
+
+static int choose_tokenizer(struct semantic_table *table, struct error *err)
+{
+    const struct semantic_config *config = &table->config;
+    const char *tokenizer = config->tokenizer == NULL ? TOKENIZER : config->tokenizer;
+    if (!config->lexical) return 0;
+    table->store.tokenizer = memory_copy(tokenizer, strlen(tokenizer));
+    return table->store.tokenizer == NULL ? error_nomem(err) : 0;
+}
+
 /* The table's name is a column of it, so no other column can have it. */
 static int check_name(const char *name, const struct semantic_column *columns, size_t n_columns,
                       struct error *err)
@@ -137,6 +149,7 @@ static int create_table(struct semantic_table *table, struct error *err)
     char model_name[sizeof((struct store_state *)NULL)->model], *columns = NULL;
     int rc = choose_models(table, model_name, sizeof model_name, err);
     int names_key = table->config.content_rowid != NULL;
+    if (rc == 0) rc = choose_tokenizer(table, err);
     if (rc == 0) rc = columns_create(table, err);
     if (rc == 0) rc = check_name(table->store.name, table->columns, table->n_columns, err);
     if (rc == 0) rc = columns_format(table, &columns, err);
