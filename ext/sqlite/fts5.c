@@ -213,7 +213,7 @@ int fts5_splitter_run(struct fts5_splitter *splitter, struct span text, fts5_sin
     int code =
         splitter->methods.xTokenize(splitter->tokenizer, &run, FTS5_TOKENIZE_QUERY,
                                     text.size == 0 ? "" : text.data, (int)text.size, take_token);
-    if (run.rc != 0) return run.rc;
+    if (run.rc != 0) return run.rc == FTS5_ENOUGH ? 0 : run.rc;
     return code == SQLITE_OK || code == SQLITE_DONE ? 0 : fts5_error(code, err);
 }
 
@@ -236,7 +236,7 @@ int fts5_visit(struct connection *connection, const char *schema, const char *ta
         rc = statement_step(connection->db, statement, &row, err);
     }
     sqlite3_finalize(statement);
-    if (visit.rc != 0) return visit.rc;
+    if (visit.rc != 0) rc = visit.rc;
     if (rc == ERROR_STORAGE) error_context(err, "%s", table);
     return rc;
 }

@@ -39,6 +39,9 @@ struct fts5_token {
 };
 typedef int (*fts5_sink)(void *context, const struct fts5_token *token, struct error *err);
 
+/* What a sink returns that has enough: no failure. */
+#define FTS5_ENOUGH (-1)
+
 /* Hands the tokens of a text, as those of a query, to `sink` until it fails, whose error is then
  * given back. */
 int fts5_splitter_run(struct fts5_splitter *splitter, struct span text, fts5_sink sink,
