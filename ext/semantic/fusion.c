@@ -71,7 +71,7 @@ void fusion_sort(struct fusion *fusion)
     sort(fusion, by_id);
 }
 
-const struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id)
+struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id)
 {
     struct fusion_row wanted = {.id = id};
     if (fusion->n == 0) return NULL;

@@ -63,7 +63,7 @@ void fusion_deinit(struct fusion *fusion);
 
 /* By id, so that fusion_find finds; NULL: there is no such row. */
 void fusion_sort(struct fusion *fusion);
-const struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id);
+struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id);
 
 /* Scores all rows, each of which is there once, offers those within the bounds (NULL: all), and
  * sorts them by id. */
