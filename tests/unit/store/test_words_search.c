@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/each_allocation.h"
-#include "store/words.h"
+#include "store/word_index.h"
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
 
@@ -311,7 +311,7 @@ static void test_extreme_rows(void **state)
     tables_close(&tables);
 }
 
-/* ---- words that many rows of a large index have ----------------------------------------------- */
+/* ---- words that many rows of a large index have ---------------------------------------------- */
 
 /* Of 100 documents 99 have `the`, 30 have `of`, 20 have `in`; `rare` is in four of all, `some` in
  * 1 of 800. */
