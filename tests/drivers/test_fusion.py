@@ -159,8 +159,17 @@ class Rankings(Collection):
     def test_bounds(self):
         query = "barat lunos"
         oracle = Oracle(self.db, query)
-        everything = oracle.ranking("weighted", .2)
-        high, low = everything[30][0] - 1e-6, everything[60][0] - 1e-6
+        for kind in ("rrf", "weighted"):
+            everything = oracle.ranking(kind, .2)
+            self.bounded(kind, query, oracle, everything)
+        self.assertEqual(self.rows("SELECT rowid FROM ix(?, 5) WHERE bm25 > 0 AND weight = 1",
+                                   query), [])
+        self.assertEqual(self.rows("SELECT rowid FROM ix(?, 5) WHERE similarity > 0 AND weight = 0",
+                                   query), [])
+
+    def bounded(self, kind, query, oracle, everything):
+        found = f"SELECT rowid, score FROM ix(?) WHERE fusion = '{kind}' AND "
+        high, low = everything[30][0] - 1e-8, everything[60][0] - 1e-8
         for where, keep in (
                 (f"score < {high}", lambda s, i: s < high),
                 (f"score BETWEEN {low} AND {high}", lambda s, i: low <= s <= high),
@@ -172,18 +181,14 @@ class Rankings(Collection):
             expected = [(s, i) for s, i in everything if keep(s, i)]
             self.assertGreater(len(expected), 5, where)
             for k in (5, 1000):
-                self.same(self.rows(f"SELECT rowid, score FROM ix(?, ?) WHERE {where}", query, k),
-                          expected[:k], where)
-            self.same(self.rows(f"SELECT rowid, score FROM ix(?) WHERE {where}", query), expected,
-                      where)
+                if kind == "weighted" or "score" in where:
+                    self.same(self.rows(f"{found} {where} AND k = ?", query, k), expected[:k],
+                              where)
+            if kind == "weighted" or "score" in where:
+                self.same(self.rows(f"{found} {where}", query), expected, where)
         for limit in (9, 99):
-            self.same(self.rows(f"SELECT rowid, score FROM ix(?) WHERE score >= {low} LIMIT ?",
-                                query, limit),
+            self.same(self.rows(f"{found} score >= {low} LIMIT ?", query, limit),
                       [(s, i) for s, i in everything if s >= low][:limit], "LIMIT")
-        self.assertEqual(self.rows("SELECT rowid FROM ix(?, 5) WHERE bm25 > 0 AND weight = 1",
-                                   query), [])
-        self.assertEqual(self.rows("SELECT rowid FROM ix(?, 5) WHERE similarity > 0 AND weight = 0",
-                                   query), [])
 
     def test_other_orders(self):
         query = "barat lunos"
@@ -339,6 +344,10 @@ class Asked(Collection):
         for weight in (0, .2):
             self.assertEqual(self.rows("SELECT rowid FROM ix('qqqq zzzz') WHERE weight = ?",
                                        weight), [])
+
+
+class AskedOfCodes(Asked):
+    OPTIONS = ", quantize = 'bit'"
 
 
 class Words(Base):
