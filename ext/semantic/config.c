@@ -69,8 +69,8 @@ static int set_string(const char *name, const char *value, char **target, struct
     return *target == NULL ? error_nomem(err) : 0;
 }
 
-/* A decimal of up to 15 digits, which a double has to the last bit. */
-static int parse_weight(const char *value, double *weight, struct error *err)
+/* Up to 15 digits, which are a double to the last bit in any locale. */
+int semantic_weight_parse(const char *value, double *weight, struct error *err)
 {
     double n = 0.0, unit = 1.0;
     int n_digits = 0, point = 0;
@@ -135,7 +135,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     if (strcmp(name, "lexical") == 0)
         return parse_choice(name, value, lexicals, 2, &config->lexical, err);
     if (strcmp(name, "tokenizer") == 0) return set_string(name, value, &config->tokenizer, err);
-    if (strcmp(name, "weight") == 0) return parse_weight(value, &config->weight, err);
+    if (strcmp(name, "weight") == 0) return semantic_weight_parse(value, &config->weight, err);
     if (strcmp(name, "fusion") == 0) {
         if ((rc = parse_choice(name, value, fusion_names, FUSION_KINDS, &choice, err)) == 0)
             config->fusion = (enum fusion_kind)choice;

@@ -50,6 +50,9 @@ void semantic_config_deinit(struct semantic_config *config);
 /* What was not given: content_rowid is the rowid, and the reranker reads what was embedded. */
 int semantic_config_defaults(struct semantic_config *config, struct error *err);
 
+/* A weight as a decimal number from 0 to 1; ERROR_INVALID. */
+int semantic_weight_parse(const char *value, double *weight, struct error *err);
+
 void semantic_columns_free(struct semantic_column *columns, size_t n_columns);
 
 /* True if the name is one of the hidden columns, those of an index with words included if it has

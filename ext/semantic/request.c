@@ -242,18 +242,15 @@ static int read_fusion(sqlite3_value *value, enum fusion_kind *fusion, struct er
 static int read_weight(sqlite3_value *value, double *weight, struct error *err)
 {
     if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    double given = is_number(value) ? sqlite3_value_double(value) : NAN;
-    if (given >= 0.0 && given <= 1.0) {
+    double given = sqlite3_value_double(value);
+    if (is_number(value) && given >= 0.0 && given <= 1.0) {
         *weight = given;
         return 0;
     }
-    const char *text = sqlite3_value_type(value) == SQLITE_BLOB
-                           ? "a blob"
-                           : (const char *)sqlite3_value_text(value);
-    if (text == NULL) return error_nomem(err);
-    return error_set(err, ERROR_INVALID,
-                     "weight must be a number from 0 (words alone) to 1 (vectors alone), not %.40s",
-                     text);
+    if (sqlite3_value_type(value) == SQLITE_BLOB)
+        return error_set(err, ERROR_INVALID, "weight must be a number from 0 to 1, not a blob");
+    const char *text = (const char *)sqlite3_value_text(value);
+    return text == NULL ? error_nomem(err) : semantic_weight_parse(text, weight, err);
 }
 
 static int read_condition(struct semantic_table *table, const struct plan_condition *condition,

@@ -18,6 +18,7 @@ SELECT rowid FROM ix('cat night', 2) WHERE score < (SELECT max(score) FROM ix('c
 SELECT key, id, round(score, 6), round(bm25, 6)
   FROM semantic_search_each('ix', '["cat", "\"over the\"", "-sea bark", "zzqx"]', 1);
 SELECT rowid, fusion, weight FROM ix('cat', 1) WHERE weight = NULL AND fusion = NULL;
+SELECT rowid, weight FROM ix('cat', 1) WHERE weight = '.25';
 -- what nobody is to type
 SELECT rowid FROM ix('cat') WHERE weight = 1.5;
 SELECT rowid FROM ix('cat') WHERE weight = 'much';
