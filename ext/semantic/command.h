@@ -5,7 +5,7 @@
  *   'sync 10000'       the same for so many rows at most; the rest is left to the next one
  *   'retry'            the same as 'sync', and rows that could not be embedded are tried again
  *   'rebuild'          fits the model anew, if it can be fitted, and embeds everything
- *   'optimize'         writes all blocks anew, see store/optimize.h
+ *   'optimize'         writes all blocks anew, see store/optimize.h, and words, see wording.h
  *   'upkeep'           makes the triggers of upkeep = 'triggers' anew
  *   'integrity-check'  reads every shadow row and fails with the first that is wrong
  *   'content NAME'     reads a table or view of that name from now on: the content was renamed

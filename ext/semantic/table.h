@@ -18,7 +18,7 @@
  *   registry     the tables connected now       status         semantic_status
  *   progress     what syncs are doing           pending_function  semantic_pending
  *   embedded     rows embedded elsewhere        semantic       what is registered
- *   likeness     the model of an old index      wording        the words of rows, when they are written
+ *   likeness     the model of an old index      wording        when words are written
  *   fusion       the score of words and vectors  sides         the rows of both
  *
  * The shadow tables are store/'s.

@@ -47,29 +47,27 @@ static int read_text(struct semantic_table *table, int64_t id, struct buffer *te
     return 0;
 }
 
-static int list_postponed(struct semantic_table *table, size_t most, struct ids *ids,
-                          struct error *err)
+static int list_postponed(struct semantic_table *table, struct ids *ids, struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     int row = 0;
     int rc = store_query(&table->store, STORE_WORDLESS, &scan, err);
-    while (rc == 0 && ids->n <= most &&
-           (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
+    while (rc == 0 && (rc = statement_step(table->store.db, scan, &row, err)) == 0 && row)
         rc = ids_add(ids, sqlite3_column_int64(scan, 0), err);
     sqlite3_finalize(scan);
     return rc;
 }
 
-/* Writes the words of rows that were put off, if they are so many at most. Those whose text is
- * another by now wait for the next sync. */
-static int write_postponed(struct semantic_table *table, size_t most, struct error *err)
+/* Writes the words of rows that were put off. Those whose text is another by now wait for the next
+ * sync. */
+static int write_postponed(struct semantic_table *table, struct error *err)
 {
     struct ids ids = {0};
     struct buffer text;
     int found;
     buffer_init(&text, CONTENT_MAX_TEXT);
-    int rc = list_postponed(table, most, &ids, err);
-    for (size_t i = 0; rc == 0 && ids.n <= most && i < ids.n; i++) {
+    int rc = list_postponed(table, &ids, err);
+    for (size_t i = 0; rc == 0 && i < ids.n; i++) {
         if (pending_find(table->pending, ids.items[i]) != NULL) continue;
         rc = read_text(table, ids.items[i], &text, &found, err);
         if (rc == 0 && found)
@@ -103,10 +101,13 @@ static int is_known(struct semantic_table *table, const struct pending_row *row,
 
 static int look_for_postponed(struct semantic_table *table, struct error *err)
 {
+    int64_t n;
     if (table->pending->looked_for_words) return 0;
     table->pending->looked_for_words = 1;
-    int rc = store_write_open(&table->store, err);
-    return rc == 0 ? store_write_end(&table->store, write_postponed(table, FEW_ROWS, err)) : rc;
+    int rc = store_ask(&table->store, STORE_N_WORDLESS, 0, 0, &n, err);
+    if (rc != 0 || n == 0 || n > FEW_ROWS) return rc;
+    rc = store_write_open(&table->store, err);
+    return rc == 0 ? store_write_end(&table->store, write_postponed(table, err)) : rc;
 }
 
 int wording_begin(struct semantic_table *table, struct pending_row *row, int *wanted,
@@ -295,7 +296,7 @@ int wording_tidy(struct semantic_table *table, struct error *err)
     if (table->store.tokenizer == NULL) return 0;
     int rc = has_many_dead(table, &many, err);
     if (rc != 0) return rc;
-    return many ? write_anew(table, err) : write_postponed(table, SIZE_MAX - 1, err);
+    return many ? write_anew(table, err) : write_postponed(table, err);
 }
 
 int wording_optimize(struct semantic_table *table, struct error *err)

@@ -2,10 +2,10 @@
  * wording.h: the words of rows, when they are written (store/words.h says how). Of an index without
  * words all of it does nothing.
  *
- * FTS5 cannot be written within xSync, where rows that wait are embedded at COMMIT. So the words of a
- * row are written when it is noted, in xUpdate, where savepoints and ROLLBACK hold for them as for
- * all else; rows that get no vector in the end lose them in the flush (store_write_rows), which is
- * a write of an ordinary table. In between an index has words of rows whose vectors wait, which
+ * FTS5 cannot be written within xSync, where rows that wait are embedded at COMMIT. So the words of
+ * a row are written when it is noted, in xUpdate, where savepoints and ROLLBACK hold for them as
+ * for all else; rows that get no vector in the end lose them in the flush (store_write_rows), which
+ * is a write of an ordinary table. In between an index has words of rows whose vectors wait, which
  * nobody sees: all reads flush first.
  *
  * What a flush finds otherwise it mends: a row whose text is another by now than when it was noted,

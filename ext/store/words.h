@@ -3,17 +3,17 @@
  * and X_wordless of an index that has words (store->tokenizer is not NULL).
  *
  * X_fts is a contentless FTS5 table; its rowids are numbers of documents. FTS5 of all versions can
- * add a document to such a table, and only newer ones can delete one. So none is changed or deleted:
- * a row whose text changes gets another document, and the old one is dead. Dead documents count in
- * FTS5's statistics until all are written anew.
+ * add a document to such a table, and only newer ones can delete one. So none is changed or
+ * deleted: a row whose text changes gets another document, and the old one is dead. Dead documents
+ * count in FTS5's statistics until all are written anew.
  *
  * X_docs has the exceptions alone: (d, NULL): document d is dead. (d, i): document d is of row i,
  * d <> i. A document that is not in X_docs is of the row of its own number. A row has one living
  * document at most. The document of a row is its own id if X_fts has none of that number yet, else
  * the first free number below all others and 0.
  *
- * A row of X_rows whose vector a model made has one; what has no row has none. Of a row whose vector
- * is the user's own it depends on whether it has a text.
+ * A row of X_rows whose vector a model made has one; what has no row has none. Of a row whose
+ * vector is the user's own it depends on whether it has a text.
  *
  * Within xSync SQLite lets nobody write a virtual table (SQLITE_LOCKED), but X_docs and X_wordless
  * are none. Where a row's text is known only then, its old document dies and the row is noted in

@@ -1,5 +1,5 @@
-"""The words of an index (lexical = 'fts5'): whatever is done, the documents that live in FTS5 are those
-of the texts that have vectors."""
+"""The words of an index (lexical = 'fts5'): whatever is done, the documents that live in FTS5 are
+those of the texts that have vectors."""
 import os
 import signal
 import sqlite3
@@ -111,8 +111,8 @@ class Words(unittest.TestCase):
         self.command("rebuild")
         self.check()
         self.db.execute("CREATE VIRTUAL TABLE ox USING semantic_index(lexical = 'fts5')")
-        self.db.execute("INSERT INTO ox(rowid, text, embedding) VALUES (1, 'cow', ?), (2, NULL, ?), "
-                        "(3, ' ', ?)", (vector,) * 3)
+        self.db.execute("INSERT INTO ox(rowid, text, embedding) VALUES (1, 'cow', ?), "
+                        "(2, NULL, ?), (3, ' ', ?)", (vector,) * 3)
         self.assertEqual(self.one("SELECT group_concat(id) FROM ox_fts_docsize"), "1")
         self.db.execute("UPDATE ox SET text = NULL, embedding = ? WHERE rowid = 1", (vector,))
         self.assertEqual(self.rows_of("cow", "ox"), [])
@@ -186,8 +186,8 @@ class Words(unittest.TestCase):
 
     def test_a_keyed_index(self):
         self.db.execute("CREATE TABLE papers(uid TEXT PRIMARY KEY, t TEXT)")
-        self.db.execute("CREATE VIRTUAL TABLE px USING semantic_index(content = 'papers', text = 't', "
-                        "content_rowid = 'uid', upkeep = 'triggers', lexical = 'fts5')")
+        self.db.execute("CREATE VIRTUAL TABLE px USING semantic_index(content = 'papers', "
+                        "text = 't', content_rowid = 'uid', upkeep = 'triggers', lexical = 'fts5')")
         self.db.execute("INSERT INTO papers VALUES ('a', 'cat'), ('b', 'dog'), ('c', 'owl')")
         self.command("sync", "px")
         self.db.execute("DELETE FROM papers WHERE uid = 'c'")
@@ -217,7 +217,8 @@ class Words(unittest.TestCase):
 
     def test_words_that_cannot_be_written_tear(self):
         self.loosen()
-        self.db.execute("CREATE TRIGGER t AFTER INSERT ON ix_docs BEGIN SELECT raise(FAIL, 'no'); END")
+        self.db.execute("CREATE TRIGGER t AFTER INSERT ON ix_docs BEGIN "
+                        "SELECT raise(FAIL, 'no'); END")
         self.db.execute("UPDATE docs SET t = 'dog' WHERE id = 1")
         self.fails("no", "INSERT INTO ix(rowid) VALUES (1)")
         self.db.execute("BEGIN")
@@ -245,13 +246,13 @@ class Words(unittest.TestCase):
     def test_the_schema_changes_within_a_transaction(self):
         """SQLite connects the index and FTS5's table anew."""
         for change in ("ALTER TABLE docs ADD COLUMN c{}", "CREATE TABLE other{}(a)",
-                       "ALTER TABLE other0 RENAME TO another{}",
+                       "ALTER TABLE other{} RENAME TO another{}",
                        "INSERT INTO ix(ix) VALUES ('content docs')"):
             for i in range(2):
                 self.db.execute("BEGIN")
                 self.db.execute("INSERT INTO docs(t) VALUES ('first cat')")
                 self.db.execute("UPDATE docs SET t = t || ' seen' WHERE id % 2")
-                self.db.execute(change.format(i).replace("other0", "other0" if i == 0 else "another0"))
+                self.db.execute(change.format(i, i))
                 self.db.execute("INSERT INTO docs(t) VALUES ('second cat')")
                 self.db.execute("UPDATE docs SET t = t || ' again' WHERE id % 3")
                 self.db.execute("COMMIT")
@@ -275,7 +276,8 @@ class Words(unittest.TestCase):
         db = connect(f"file:{self.path}?mode=ro", uri=True)
         self.addCleanup(db.close)
         self.assertEqual(self.rows_of("7", db=db), [7])
-        self.assertEqual(db.execute("SELECT problem FROM semantic_status('ix')").fetchone(), (None,))
+        self.assertEqual(db.execute("SELECT problem FROM semantic_status('ix')").fetchall(),
+                         [(None,)])
         with self.assertRaisesRegex(sqlite3.Error, "readonly"):
             db.execute("INSERT INTO ix(ix) VALUES ('optimize')")
 
@@ -326,7 +328,8 @@ class Words(unittest.TestCase):
     def test_dump_and_restore(self):
         self.db.execute("UPDATE docs SET t = 'dog' WHERE id < 9")
         self.db.close()
-        dump = subprocess.run([SHELL, self.path, ".dump"], stdout=subprocess.PIPE, check=True).stdout
+        dump = subprocess.run([SHELL, self.path, ".dump"], stdout=subprocess.PIPE,
+                              check=True).stdout
         self.path = os.path.join(self.folder.name, "restored.db")
         result = subprocess.run([SHELL, self.path], input=dump, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, check=False)
@@ -423,7 +426,8 @@ class Words(unittest.TestCase):
         self.loosen()
         self.db.execute("UPDATE docs SET t = 'dog ' || id WHERE id < 9")
         self.db.execute("DELETE FROM docs WHERE id = 9")
-        rows = self.db.execute("SELECT rowid, hash, embedding FROM semantic_pending('ix')").fetchall()
+        rows = self.db.execute("SELECT rowid, hash, embedding FROM "
+                               "semantic_pending('ix')").fetchall()
         self.db.execute("BEGIN")
         self.db.executemany("INSERT INTO ix(ix, rowid, embedding) VALUES ('embedded ' || ?, ?, ?)",
                             [(hash, rowid, vector) for rowid, hash, vector in rows])
