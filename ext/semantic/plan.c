@@ -13,8 +13,9 @@
  *  listing    -                                                      1e9   1 000 000
  *
  * Conditions on columns of this table count before the k are taken: on the content's columns, the
- * rowid, similarity, distance, rank, score and bm25. SQLite looks at them again (omit is not set), so that they
- * need let through no less than it does, and is asked for them whatever else it does with them.
+ * rowid, similarity, distance, rank, score and bm25. SQLite looks at them again (omit is not set),
+ * so that they need let through no less than it does, and is asked for them whatever else it does
+ * with them.
  *
  * A condition whose other side is a column of a joined table can be had in some plans only, and
  * would mean another thing there. A search costs the same, and gives as many rows, with conditions

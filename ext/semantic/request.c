@@ -14,7 +14,7 @@
 /* So many candidates are reranked because LIMIT reaches them; for more there is to be a k. */
 #define MAX_REACHED ((size_t)1000)
 
-/* ---- similarity, distance, rank, score, bm25 -------------------------------------------------- */
+/* ---- similarity, distance, rank, score, bm25 ------------------------------------------------- */
 
 static int is_number(sqlite3_value *value)
 {

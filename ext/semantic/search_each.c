@@ -2,11 +2,12 @@
  * search_each.c: semantic_search_each(index, queries [, k [, schema]]): many queries in one pass.
  *
  * A table `key, id, similarity, distance, rank, score, bm25`: for each query its k (25) best rows,
- * best first; `score` and `bm25` are NULL in an index without words. queries is a JSON array or object of texts, as embed_each takes it, or of vectors (JSON
- * arrays, or texts that are JSON arrays), or a BLOB of vectors one behind the other; key is what
- * json_each calls key, or the 0-based position in the BLOB. SQLite asks a virtual table one query
- * at a time, so that a join of queries with an index reads all rows for each; here a group of
- * queries meets each block together, and texts are embedded in one call.
+ * best first; score and bm25 are NULL in an index without words. queries is a JSON array or object
+ * of texts, as embed_each takes it, or of vectors (JSON arrays, or texts that are JSON arrays), or
+ * a BLOB of vectors one behind the other; key is what json_each calls key, or the 0-based position
+ * in the BLOB. SQLite asks a virtual table one query at a time, so that a join of queries with an
+ * index reads all rows for each; here a group of queries meets each block together, and texts are
+ * embedded in one call.
  */
 #include <math.h>
 #include <string.h>

@@ -54,7 +54,7 @@ static int open_words(struct retrieval *retrieval, const struct semantic_query *
 
 /* ---- what holds for both sides --------------------------------------------------------------- */
 
-/* Of one query: what it was before. */
+/* Of one query: what was looked at before. */
 struct restriction {
     const int64_t *only;
     size_t n_only;
@@ -105,9 +105,6 @@ static int begin_restriction(struct retrieval *retrieval, const struct semantic_
                              const struct words_search *words, struct restriction *restriction,
                              struct error *err)
 {
-    *restriction = (struct restriction){.only = retrieval->only,
-                                        .n_only = retrieval->n_only,
-                                        .is_listed = retrieval->listed.items != NULL};
     int rc = list_allowed(retrieval, query, words, &restriction->allowed, err);
     if (rc != 0) return rc;
     if (restriction->allowed.items != NULL) {
@@ -173,9 +170,11 @@ static int complete_near(struct gathering *gathering, struct error *err)
 {
     struct fusion *near = gathering->near;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < near->n && gathering->words->bound > 0.0; i++)
+    for (size_t i = 0; rc == 0 && i < near->n && gathering->words->bound > 0.0; i++) {
         if (isnan(near->rows[i].bm25))
             rc = words_search_bm25(gathering->words, near->rows[i].id, &near->rows[i].bm25, err);
+        if (rc == 0) rc = poll(gathering, i, err);
+    }
     return rc;
 }
 
@@ -267,11 +266,11 @@ static int find_matches(struct gathering *gathering, struct error *err)
     if (rc == 0 && retrieval->only != NULL)
         words_search_keep(gathering->words, retrieval->only, retrieval->n_only);
     while (rc == 0 && n > 0 && gathering->n_matched + gathering->beside.n < gathering->depth) {
-        rc = next_matches(gathering, matches, &n, err);
+        if (n_asked > many) rc = candidates_list(retrieval, SIZE_MAX, 1, err);
+        if (rc == 0) rc = next_matches(gathering, matches, &n, err);
         if (rc == 0) rc = pass_matches(retrieval, matches, n, pass, err);
         if (rc == 0) rc = add_matches(gathering, matches, pass, n, err);
         n_asked += n;
-        if (rc == 0 && n_asked > many) rc = candidates_list(retrieval, SIZE_MAX, 1, err);
         if (rc == 0) rc = cancel_check(&retrieval->table->connection->cancel, err);
     }
     return rc;
@@ -356,8 +355,9 @@ static int fuse(struct retrieval *retrieval, const struct semantic_query *query,
     return rc;
 }
 
-/* How many rows each side is asked for. What has a high score alone may have it by both sides a
- * little: where there is an end to that, all rows are ranked. */
+/* How many rows each side is asked for. Below a bound of the score the best rows may be such as no
+ * side has near its top; and where there are fewer rows above one than a hint says, there are to be
+ * no others: then all are ranked. */
 static size_t depth_of(const struct retrieval *retrieval, size_t k)
 {
     const struct retrieve_bounds *bounds = retrieval->limits.bounds;
@@ -371,7 +371,8 @@ static int find_alone(struct retrieval *retrieval, const struct semantic_query *
                       struct top_k *ranked, struct error *err)
 {
     struct words_search words;
-    struct restriction restriction = {0};
+    struct restriction restriction = {
+        retrieval->only, retrieval->n_only, retrieval->listed.items != NULL, {0}};
     int is_fused = semantic_query_is_fused(query);
     size_t depth = is_fused ? depth_of(retrieval, k) : k;
     top_k_init(ranked, 0);
