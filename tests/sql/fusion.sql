@@ -35,3 +35,5 @@ CREATE VIRTUAL TABLE y USING semantic_index(lexical = 'fts5', weight = 'a');
 CREATE VIRTUAL TABLE y USING semantic_index(weight = 0.5);
 CREATE VIRTUAL TABLE y USING semantic_index(lexical = 'none', fusion = 'rrf');
 CREATE VIRTUAL TABLE bm25 USING semantic_index(lexical = 'fts5');
+CREATE TABLE w(weight TEXT NOT NULL UNIQUE, body TEXT);
+CREATE VIRTUAL TABLE y USING semantic_index(content = 'w', text = 'body', content_rowid = 'weight', lexical = 'fts5');
