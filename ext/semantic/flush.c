@@ -178,7 +178,8 @@ static int write_changes(struct semantic_table *table, struct store_state *state
 {
     struct store *store = &table->store;
     int rc = store_check_changes(state, changes, plan->n_rows, err);
-    if (rc == 0 && store->tokenizer != NULL) rc = words_prepare(store, !plan->in_sync, err);
+    if (rc == 0 && store->tokenizer != NULL)
+        rc = words_prepare(store, plan->n_fixes > 0 && !plan->in_sync, err);
     if (rc == 0)
         rc = plan->n_rows > 0 ? store_write_begin(store, state,
                                                   store_hash_changes(changes, plan->n_rows, 0), err)

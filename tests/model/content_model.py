@@ -19,6 +19,7 @@ from compare import ROWS_OF_WORDS, Difference, rows_of_words  # noqa: E402
 from connections import Plain, with_apsw  # noqa: E402
 
 IDS = 12
+WORDS = ", lexical = 'fts5', tokenizer = 'unicode61'"
 CLAUSES = ["", "", "OR REPLACE", "OR REPLACE", "OR IGNORE", "OR FAIL", "OR ABORT", "OR ROLLBACK"]
 
 # The table `docs` has `id` (INTEGER PRIMARY KEY or none), or `uid` or `num`, which is the key then,
@@ -66,8 +67,7 @@ class ContentRun:
         self.key = next((key for key in ("uid", "num") if key in self.table), "rowid")
         self.make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                            f"text = 'title, body', content_rowid = '{self.key}', "
-                           "upkeep = 'triggers'"
-                           + draw.choice(["", ", lexical = 'fts5', tokenizer = 'unicode61'"]) + ")")
+                           "upkeep = 'triggers'" + draw.choice(["", "", WORDS]) + ")")
         self.connections = [opener(path), opener(path)]
         self.db = self.connections[0]
         self.must("CREATE TABLE owners(id INTEGER PRIMARY KEY)")

@@ -74,7 +74,7 @@ class Run:
         return " ".join(self.random.choice(WORDS) for _ in range(self.random.randint(1, 6)))
 
     def lexical(self):
-        return self.random.choice(["", ", lexical = 'fts5'"])
+        return self.random.choice(["", "", ", lexical = 'fts5'"])
 
     def rowid(self):
         return self.random.randint(1, IDS)
