@@ -50,6 +50,16 @@ void ids_keep(struct ids *ids, const int64_t *others, size_t n)
     ids->n = n_kept;
 }
 
+void ids_drop(struct ids *ids, const int64_t *others, size_t n)
+{
+    size_t n_kept = 0, j = 0;
+    for (size_t i = 0; i < ids->n; i++) {
+        while (j < n && others[j] < ids->items[i]) j++;
+        if (j == n || others[j] != ids->items[i]) ids->items[n_kept++] = ids->items[i];
+    }
+    ids->n = n_kept;
+}
+
 int ids_compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;

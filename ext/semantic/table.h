@@ -19,6 +19,7 @@
  *   progress     what syncs are doing           pending_function  semantic_pending
  *   embedded     rows embedded elsewhere        semantic       what is registered
  *   likeness     the model of an old index      wording        when words are written
+ *   fusion       the score of words and vectors  sides         the rows of both
  *
  * The shadow tables are store/'s.
  */
@@ -40,7 +41,7 @@ enum semantic_column_number {
     COLUMN_RANK,
     COLUMN_EMBEDDING,
     COLUMN_TABLE,
-    COLUMN_CONTENT /* the first content column */
+    COLUMN_CONTENT /* the first content column; behind the last: enum semantic_words_column */
 };
 
 /* A row written in this transaction. CHANGED: the content was; what that comes to is read when the

@@ -1,8 +1,8 @@
 #include "semantic/wording.h"
 
+#include "base/ids.h"
 #include "base/memory.h"
 #include "semantic/content.h"
-#include "base/ids.h"
 #include "semantic/pending.h"
 #include "store/words.h"
 #include "store/write.h"

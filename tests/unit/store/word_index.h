@@ -12,7 +12,7 @@
 #include "store/tables.h"
 #include "store/words_search.h"
 
-static const struct store_options words_options = {INDEX_COSINE, INDEX_EXACT, 0, 0};
+static const struct store_options words_options = {INDEX_COSINE, INDEX_EXACT, 0, 0, INDEX_FLOAT32};
 
 /* An index without rows, whose words are split by that tokenizer. */
 static inline void words_create(struct tables *tables, const char *tokenizer)
