@@ -9,7 +9,7 @@
 #include "store/tables.h"
 #include "store/words.h"
 
-static const struct store_options options = {INDEX_COSINE, INDEX_EXACT, 0, 0};
+static const struct store_options options = {INDEX_COSINE, INDEX_EXACT, 0, 0, INDEX_FLOAT32};
 
 static void create(struct tables *tables, const char *tokenizer)
 {
