@@ -26,25 +26,28 @@
 
 _Static_assert(UNKNOWN_SCALE < TABLE_SCALE_LIMIT, "a row of an unknown word fits as well");
 
-/* The sum of rows: of the last few, and of those before. */
+/* The sum of rows. A component is 2 * (the scales of rows where its sign is set) - all scales. */
 struct sum {
-    int32_t part[TABLE_DIMENSIONS];
-    int64_t whole[TABLE_DIMENSIONS];
-    int n; /* rows in the part */
+    int32_t part[TABLE_DIMENSIONS];  /* of the last few rows: scales where the sign is set */
+    int64_t whole[TABLE_DIMENSIONS]; /* of those before, and with carry() of all */
+    int64_t scales;                  /* of the last few: all of them */
+    int n;                           /* of the last few: how many */
     const struct cancel *cancel;
 };
 
 static int carry(struct sum *sum, struct error *err)
 {
-    for (size_t i = 0; i < TABLE_DIMENSIONS; i++) sum->whole[i] += sum->part[i];
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
+        sum->whole[i] += 2 * (int64_t)sum->part[i] - sum->scales;
     memset(sum->part, 0, sizeof sum->part);
-    sum->n = 0;
+    sum->scales = sum->n = 0;
     return cancel_check(sum->cancel, err);
 }
 
 static int add_row(struct sum *sum, const uint8_t *signs, int32_t scale, struct error *err)
 {
-    vector_add_signs(sum->part, signs, scale, TABLE_DIMENSIONS);
+    vector_add_where(sum->part, signs, scale, TABLE_DIMENSIONS);
+    sum->scales += scale;
     return ++sum->n < PART_ROWS ? 0 : carry(sum, err);
 }
 

@@ -52,10 +52,7 @@ static int put_word(struct pieces *pieces, struct span word, struct error *err)
 static int put_mark(struct pieces *pieces, struct span mark, struct error *err)
 {
     const struct pieces_sink *sink = pieces->sink;
-    const char *at = mark.data;
     size_t size = 0;
-    if (unicode_kind_of(utf8_next(&at, at + mark.size)) == UNICODE_APOSTROPHE)
-        mark = (struct span){"'", 1};
     uint32_t row = table_find(mark, 0, &size);
     return size == mark.size ? sink->known(sink->context, row, err) : 0;
 }
@@ -66,19 +63,21 @@ static int put_latin(struct pieces *pieces, struct span word, struct error *err)
     static const struct normalizers bert = {
         .steps = {{.kind = NORMALIZER_BERT, .clean_text = 1, .strip_accents = 1, .lowercase = 1}},
         .n = 1};
-    char lower[LONGEST_WORD];
-    size_t n = 0;
     struct buffer unused;
-    while (n < word.size && n < LONGEST_WORD && word.data[n] > 0x1F && word.data[n] < 0x7F) {
-        char c = word.data[n];
-        lower[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
-    if (n == word.size) return put_word(pieces, (struct span){lower, n}, err);
     buffer_init(&unused, 0);
     int rc = normalizers_apply(&bert, word, pieces->cancel, &pieces->letters, &unused, err);
     return rc == 0
                ? put_word(pieces, (struct span){pieces->letters.data, pieces->letters.size}, err)
                : rc;
+}
+
+/* Letters and digits of ASCII: in small letters, which have one bit more; digits have it, too. */
+static int put_ascii(struct pieces *pieces, struct span word, struct error *err)
+{
+    char lower[LONGEST_WORD];
+    if (word.size > LONGEST_WORD) return put_latin(pieces, word, err);
+    for (size_t i = 0; i < word.size; i++) lower[i] = word.data[i] | 0x20;
+    return put_word(pieces, (struct span){lower, word.size}, err);
 }
 
 /* A word of another script, as readers take it. */
@@ -102,7 +101,8 @@ enum kind {
     IS_LATIN, /* letters, digits and all that BERT leaves in words */
     IS_SPACE, /* and what says nothing */
     IS_MARK,  /* stands alone */
-    IS_OTHER  /* letters that the table does not have */
+    IS_APOSTROPHE,
+    IS_OTHER /* letters that the table does not have */
 };
 
 static int is_ascii_space(unsigned char c)
@@ -110,32 +110,44 @@ static int is_ascii_space(unsigned char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static enum kind kind_of_ascii(unsigned char c)
+static int is_alphanumeric(unsigned char c)
 {
-    if (is_ascii_space(c)) return IS_SPACE;
-    int is_mark = (c > ' ' && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') ||
-                  (c > 'z' && c < 0x7F);
-    return is_mark ? IS_MARK : IS_LATIN;
+    return (unsigned)(c | 0x20) - 'a' < 26 || (unsigned)c - '0' < 10;
+}
+
+static int is_mark(unsigned char c)
+{
+    return c > ' ' && c < 0x7F && !is_alphanumeric(c);
+}
+
+/* Controls, which go, and what is not ASCII. */
+static int is_odd(unsigned char c)
+{
+    return c >= 0x7F || (c < ' ' && !is_ascii_space(c));
 }
 
 /* An accent that could not join its letter stays with it. Behind U+1DFF are Latin letters with
  * accents. */
 static enum kind kind_of(uint32_t c, enum kind before)
 {
-    if (c < 0x80) return kind_of_ascii((unsigned char)c);
+    if (c < 0x80) {
+        unsigned char byte = (unsigned char)c;
+        return is_ascii_space(byte) ? IS_SPACE : is_mark(byte) ? IS_MARK : IS_LATIN;
+    }
     unsigned properties = ucd_properties(c);
     if (properties & UCD_SPACE) return IS_SPACE;
     if (properties & UCD_NONSPACING) return before == IS_LATIN ? IS_LATIN : IS_OTHER;
     if (c < LATIN_END) return properties & UCD_PUNCTUATION ? IS_MARK : IS_LATIN;
     if (c >= 0x1E00 && c < 0x1F00) return IS_LATIN;
     enum unicode_kind kind = unicode_word_kind_of(c);
-    if (kind == UNICODE_APOSTROPHE) return IS_MARK;
+    if (kind == UNICODE_APOSTROPHE) return IS_APOSTROPHE;
     return kind == UNICODE_SEPARATOR ? IS_SPACE : IS_OTHER;
 }
 
 static int put(struct pieces *pieces, enum kind kind, struct span word, struct error *err)
 {
     if (kind == IS_SPACE) return 0;
+    if (kind == IS_APOSTROPHE) return put_mark(pieces, (struct span){"'", 1}, err);
     if (kind == IS_MARK) return put_mark(pieces, word, err);
     return kind == IS_LATIN ? put_latin(pieces, word, err) : put_foreign(pieces, word, err);
 }
@@ -158,10 +170,8 @@ static int split(struct pieces *pieces, struct span text, struct error *err)
     int rc = 0;
     while (rc == 0 && at < end) {
         const char *here = at;
-        unsigned char byte = (unsigned char)*at;
-        uint32_t c = byte < 0x80 ? (at++, byte) : utf8_next(&at, end);
-        enum kind kind = kind_of(c, before);
-        if (kind == before && kind != IS_MARK) continue;
+        enum kind kind = kind_of(utf8_next(&at, end), before);
+        if (kind == before && kind != IS_MARK && kind != IS_APOSTROPHE) continue;
         rc = put(pieces, before, (struct span){start, (size_t)(here - start)}, err);
         if (rc == 0) rc = poll(pieces, (size_t)(here - start), err);
         start = here;
@@ -170,21 +180,36 @@ static int split(struct pieces *pieces, struct span text, struct error *err)
     return rc == 0 ? put(pieces, before, (struct span){start, (size_t)(end - start)}, err) : rc;
 }
 
-/* A text is spelled where it is not ASCII, from white space to white space: nothing joins across
- * that. */
+/* What is not ASCII, or not seen, and all up to the next white space. */
+static int read_odd(struct pieces *pieces, const char *start, const char **at, const char *end,
+                    struct error *err)
+{
+    while (*at < end && !is_ascii_space((unsigned char)**at)) ++*at;
+    struct span text = {start, (size_t)(*at - start)};
+    int rc = spelling_apply(text, pieces->cancel, &pieces->spelled, &pieces->spare, &text, err);
+    return rc == 0 ? split(pieces, text, err) : rc;
+}
+
+/* A word or a mark of ASCII is what it is, whatever stands before it: what stands behind it may
+ * change it. */
 int pieces_read(struct pieces *pieces, struct span text, struct error *err)
 {
     const char *at = text.data, *end = at + text.size;
     int rc = 0;
     while (rc == 0 && at < end) {
         const char *start = at;
-        unsigned char all = 0;
-        while (at < end && is_ascii_space((unsigned char)*at)) at++;
-        for (; at < end && !is_ascii_space((unsigned char)*at); at++) all |= (unsigned char)*at;
-        struct span run = {start, (size_t)(at - start)};
-        if (all >= 0x80)
-            rc = spelling_apply(run, pieces->cancel, &pieces->spelled, &pieces->spare, &run, err);
-        if (rc == 0) rc = split(pieces, run, err);
+        while (at < end && is_alphanumeric((unsigned char)*at)) at++;
+        int is_word = at > start;
+        if (!is_word && is_ascii_space((unsigned char)*at)) {
+            at++;
+            continue;
+        }
+        if (!is_word && is_mark((unsigned char)*at)) at++;
+        struct span piece = {start, (size_t)(at - start)};
+        rc = poll(pieces, piece.size, err);
+        if (rc != 0) return rc;
+        if (at < end && is_odd((unsigned char)*at)) rc = read_odd(pieces, start, &at, end, err);
+        else rc = is_word ? put_ascii(pieces, piece, err) : put_mark(pieces, piece, err);
     }
     return rc;
 }

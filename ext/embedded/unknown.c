@@ -1,5 +1,7 @@
 #include "embedded/unknown.h"
 
+#include <string.h>
+
 #include "embedded/table.h"
 #include "text/unicode/classes.h"
 #include "text/utf8.h"
@@ -32,6 +34,6 @@ void unknown_signs(uint64_t gram, uint8_t *signs)
         bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9u;
         bits = (bits ^ bits >> 27) * 0x94D049BB133111EBu;
         bits ^= bits >> 31;
-        for (size_t j = 0; j < 8; j++) signs[i + j] = (uint8_t)(bits >> 8 * j);
+        memcpy(signs + i, &bits, sizeof bits); /* little-endian, as the table */
     }
 }
