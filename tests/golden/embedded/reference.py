@@ -1,6 +1,6 @@
 """reference.py: vectors of builtin:static in plain Python, from table.bin: the oracle of its tests.
 
-    python3 tests/golden/embedded/reference.py > tests/golden/embedded/golden.txt
+    python3 tests/golden/embedded/reference.py >tests/golden/embedded/golden.txt
 
 Whole numbers, and doubles in the order in which the library adds them: the same bytes. A line of
 golden.txt is a text (as JSON), the first four components, and the SHA-256 of all 384 float32. It
