@@ -1,6 +1,6 @@
 /*
- * embedded_bench.c: megabytes of text that builtin:static embeds a second, on one core, in documents
- * of 700 bytes; the best of 5 runs. RERANK_SIMD names a family of kernels.
+ * embedded_bench.c: megabytes of text that builtin:static embeds a second, on one core, in
+ * documents of 700 bytes; the best of 5 runs. RERANK_SIMD names a family of kernels.
  *
  * With RERANK_SHARED the published movies, as they are and without a byte that is ASCII's letters
  * (each replaced by a Cyrillic one: all words unknown); and always words of the table.

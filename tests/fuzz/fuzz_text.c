@@ -1,7 +1,7 @@
 /*
- * fuzz_text.c: any bytes as text: cut into words, and when they are UTF-8 embedded and reranked by
- * the stateless model; lines are the query and its documents. Words stay within their bounds, an
- * embedding has unit length, a score is in [0, 1].
+ * fuzz_text.c: any bytes as text: cut into words, and when they are UTF-8 embedded by the models
+ * that are built in, and reranked; lines are the query and its documents. Words stay within their
+ * bounds, an embedding has unit length, a score is in [0, 1].
  */
 #include <math.h>
 #include <stdint.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "embedded/embedded.h"
 #include "lexical/lexical.h"
 #include "model/array_sink.h"
 #include "text/words.h"
@@ -67,13 +68,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct model *model;
+    static struct model *model, *embedded;
     struct error err = {0};
     struct span text = {(const char *)data, size};
     if (model == NULL && lexical_new(&model, &err) != 0) abort();
+    if (embedded == NULL && embedded_new(&embedded, &err) != 0) abort();
     split(text, WORDS_NOW);
     split(text, WORDS_FIRST);
     embed(model, text);
+    embed(embedded, text);
     rerank(model, text);
     return 0;
 }

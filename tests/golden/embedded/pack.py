@@ -1,8 +1,8 @@
 """pack.py TABLE.safetensors VOCABULARY.txt ext/embedded/table.bin: the table as the library has it.
 
-The first is what train.py writes: rows (uint8 [n, 48], bit j of byte i is component 8 i + j, set +1,
-else -1), scale and idf (float16 [n]), ids (uint16 [n], in BERT's vocabulary); the second has the
-pieces, a line a row. ext/embedded/table.h says how the packed file is laid out: rows lie in the
+The first is what train.py writes: rows (uint8 [n, 48], bit j of byte i is component 8 i + j, set:
++1, else -1), scale and idf (float16 [n]), ids (uint16 [n], in BERT's vocabulary); the second has
+the pieces, a line a row. ext/embedded/table.h says how the packed file is laid out: rows lie in the
 order of their pieces' hashes, so that a piece is found without an index that somebody would have to
 build. Nothing is lost.
 """
