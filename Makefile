@@ -62,7 +62,9 @@ PLAIN_ROOMS := $(filter-out $(SQL_ROOMS),$(ROOMS))
 rooms_below = $(filter-out -l%,$(foreach room,$(1),$(BELOW_$(room))))
 libraries   = $(sort $(filter -l%,$(foreach room,$(1),$(BELOW_$(room))))) -lm -lpthread
 sources     = $(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c))
-objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1))) \
+    $(if $(filter embedded,$(1)),$(TABLE))
+TABLE       = $(BUILD)/obj/embedded/words.o
 # For a program that links SQLite itself: the rooms that see it call it directly (-DSQLITE_CORE).
 core_objects = $(call objects,$(filter $(PLAIN_ROOMS),$(1))) \
     $(patsubst ext/%.c,$(BUILD)/core/%.o,$(call sources,$(filter $(SQL_ROOMS),$(1))))
@@ -100,6 +102,19 @@ $(BUILD)/obj/%.o: ext/%.c
 $(BUILD)/core/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(call SHORT,cc  )$(COMPILE) -DSQLITE_CORE -c -o $@ $<
+
+# The table of ext/embedded as an array of C: eight bytes a number, the first one lowest, whatever
+# the order of bytes is here.
+PAIR  := \(..\)
+EIGHT := s/$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)/0x\8\7\6\5\4\3\2\1,/g
+$(TABLE:.o=.c): ext/embedded/table.bin
+	@mkdir -p $(@D)
+	$(call SHORT,od  ){ echo '#include "embedded/table.h"'; \
+	    echo 'const uint64_t table_words[TABLE_WORDS] = {'; \
+	    od -An -v -tx1 $< | tr -d ' ' | LC_ALL=C sed '$(EIGHT)'; echo '};'; } >$@.new && mv $@.new $@
+
+$(TABLE): $(TABLE:.o=.c)
+	$(call SHORT,cc  )$(COMPILE) -c -o $@ $<
 
 # ---- for people --------------------------------------------------------------------------------
 
@@ -181,11 +196,11 @@ EMULATOR := -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(BUILD)/aarch64/root/l
 # Of the families the one that is chosen there.
 RUN_UNDER = $(PYTHON_RUN) tests/run.py --build $(BUILD)/aarch64 --only unit \
     --under 'qemu-aarch64 -cpu $(1) $(EMULATOR)'
-cross: install-test ## build for aarch64 and run the tests of vectors and local models under qemu
+cross: install-test ## build for aarch64 and run the tests of vectors and models under qemu
 	@sh tests/tools/install.sh cross
 	@sh tests/tools/sysroot.sh $(BUILD)/aarch64/root
 	@$(MAKE) --no-print-directory $(CROSS) all kernel-tests
-	@$(call RUN_UNDER,max) unit/vector/ unit/local/
+	@$(call RUN_UNDER,max) unit/vector/ unit/local/ unit/embedded/
 	@$(call RUN_UNDER,cortex-a53) unit/vector/test_kernels unit/local/test_gemm unit/local/test_layers
 
 # INDEX_BENCH: what tests/bench/index_bench.py is told. --reach compares what this project aims at.
@@ -215,7 +230,7 @@ install-test:
 
 programs: $(LIBRARY) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
 
-kernel-tests: $(filter $(BUILD)/tests/unit/vector/% $(BUILD)/tests/unit/local/%,$(UNIT_PROGRAMS))
+kernel-tests: $(filter $(foreach room,vector local embedded,$(BUILD)/tests/unit/$(room)/%),$(UNIT_PROGRAMS))
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 

@@ -1,8 +1,8 @@
 /*
  * fuzz_text.c: any bytes as text: read as a query, cut into words, and when they are UTF-8 embedded
- * and reranked by the stateless model; lines are the query and its documents. The pieces of a query
- * follow each other in it, words stay within their bounds, an embedding has unit length, a score is
- * in [0, 1].
+ * by the models that are built in, and reranked; lines are the query and its documents. The pieces
+ * of a query follow each other in it, words stay within their bounds, an embedding has unit length,
+ * a score is in [0, 1].
  */
 #include <math.h>
 #include <stdint.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "embedded/embedded.h"
 #include "lexical/lexical.h"
 #include "model/array_sink.h"
 #include "text/asked.h"
@@ -84,14 +85,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct model *model;
+    static struct model *model, *embedded;
     struct error err = {0};
     struct span text = {(const char *)data, size};
     if (model == NULL && lexical_new(&model, &err) != 0) abort();
     ask(text);
+    if (embedded == NULL && embedded_new(&embedded, &err) != 0) abort();
     split(text, WORDS_NOW);
     split(text, WORDS_FIRST);
     embed(model, text);
+    embed(embedded, text);
     rerank(model, text);
     return 0;
 }
