@@ -1,8 +1,8 @@
 """Judged collections: documents, queries, and which documents answer which query.
 
-A collection is a folder with docs.jsonl {"id", "title", "text"} (title may be missing), queries.jsonl
-{"id", "text"} and qrels.tsv: query id, document id and grade, parted by tabs, without a header. A
-pair that is not listed, or whose grade is not above 0, is not relevant.
+A collection is a folder with docs.jsonl {"id", "title", "text"} (title may be missing),
+queries.jsonl {"id", "text"} and qrels.tsv: query id, document id and grade, parted by tabs, without
+a header. A pair that is not listed, or whose grade is not above 0, is not relevant.
 """
 import collections
 import json

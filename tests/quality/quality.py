@@ -1,8 +1,8 @@
-"""quality.py LIBRARY [--model NAME] [--options OPTIONS] [COLLECTION...]: how good an index ranks.
+"""quality.py LIBRARY [--model NAME] [--options OPTIONS] [COLLECTION...]: how well an index ranks.
 
-For each folder of RERANK_SHARED/eval and each COLLECTION (judged.py says what is in one): nDCG@10 of
-FTS5's BM25 (`porter unicode61`, the words of the query joined by OR), and how many times that is
-reached by an index: by its vectors alone, its words alone, both fused, and the fused rows reranked;
+For each folder of RERANK_SHARED/eval and each COLLECTION (judged.py says what is in one): nDCG@10
+of FTS5's BM25 (`porter unicode61`, the words of the query joined by OR), and how many times that an
+index reaches: by its vectors alone, its words alone, both fused, and the fused rows reranked;
 median milliseconds a query, seconds of the first sync, and MB of the index's tables beside those of
 FTS5. Then the same in indexes of 30 rows. An index without words has vectors alone, and these
 reranked.
