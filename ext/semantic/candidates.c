@@ -1,5 +1,7 @@
 #include "semantic/candidates.h"
 
+#include <stdlib.h>
+
 /* Beyond one row in so many of a ranking it costs less to list those that pass. */
 #define LIST_SHARE 8
 
@@ -13,27 +15,28 @@ _Static_assert(INDEX_SIEVE_GROUP <= FILTER_GROUP, "a filter takes a group of a s
 
 /* ---- candidates ------------------------------------------------------------------------------ */
 
-/* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised.
- *
- * This is where candidates come from. Another source, as an index of words, is to be asked here:
- * for the same queries, whose texts stand beside their vectors, within the same limits. What the
- * sources found is to be merged here too, so that `ranked` has rows by the score that they end up
- * with; make_row says what a row's similarity is. */
+static struct index_query ask(const struct retrieval *retrieval, const struct semantic_query *query,
+                              size_t k)
+{
+    return (struct index_query){.vector = query->vector.data,
+                                .k = k,
+                                .min_similarity = retrieval->limits.min_similarity,
+                                .ring = retrieval->limits.ring,
+                                .only = retrieval->only,
+                                .n_only = retrieval->n_only};
+}
+
+/* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised. */
 static int rank(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
                 size_t k, struct index_sieve *sieve, struct top_k *ranked, struct error *err)
 {
-    const struct retrieve_limits *limits = &retrieval->limits;
     struct index_search search = reader_search(&retrieval->reader, &retrieval->storage);
     struct index_query asked[RETRIEVE_GROUP];
-    for (size_t i = 0; i < n; i++)
-        asked[i] = (struct index_query){.vector = queries[i].vector.data,
-                                        .k = k,
-                                        .min_similarity = limits->min_similarity,
-                                        .ring = limits->ring,
-                                        .only = retrieval->only,
-                                        .n_only = retrieval->n_only,
-                                        .sieve = sieve};
-    if (limits->exactly) {
+    for (size_t i = 0; i < n; i++) {
+        asked[i] = ask(retrieval, &queries[i], k);
+        asked[i].sieve = sieve;
+    }
+    if (retrieval->limits.exactly) {
         search.exactly = 1;
         search.near_partitions_only = 0;
     }
@@ -41,6 +44,17 @@ static int rank(struct retrieval *retrieval, const struct semantic_query *querie
     retrieval->n_scanned += search.n_scanned;
     retrieval->n_rescored += search.n_rescored;
     return rc;
+}
+
+int candidates_measure(struct retrieval *retrieval, const struct semantic_query *query,
+                       const int64_t *ids, size_t n, struct top_k *measured, struct error *err)
+{
+    struct index_search search = reader_search(&retrieval->reader, &retrieval->storage);
+    struct index_query asked = ask(retrieval, query, SIZE_MAX);
+    asked.only = ids;
+    asked.n_only = n;
+    top_k_init(measured, SIZE_MAX);
+    return index_search(&search, &asked, 1, measured, err);
 }
 
 /* ---- those that pass ------------------------------------------------------------------------- */
@@ -54,7 +68,24 @@ static struct filter *filter_of(struct retrieval *retrieval)
 
 static int has_conditions(const struct retrieval *retrieval)
 {
-    return retrieval->limits.filter != NULL && retrieval->limits.filter->n_conditions > 0;
+    return retrieval->excluded != NULL ||
+           (retrieval->limits.filter != NULL && retrieval->limits.filter->n_conditions > 0);
+}
+
+static int is_excluded(const struct retrieval *retrieval, int64_t id)
+{
+    const struct ids *excluded = retrieval->excluded;
+    return excluded != NULL &&
+           bsearch(&id, excluded->items, excluded->n, sizeof id, ids_compare) != NULL;
+}
+
+static int pass_rows(struct retrieval *retrieval, const int64_t *ids, size_t n, unsigned char *pass,
+                     struct error *err)
+{
+    int rc = filter_pass(filter_of(retrieval), ids, n, pass, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (is_excluded(retrieval, ids[i])) pass[i] = 0;
+    return rc;
 }
 
 int candidates_are_filtered(const struct retrieval *retrieval)
@@ -75,15 +106,20 @@ int candidates_next(struct retrieval *retrieval, struct top_k *ranked, struct to
         ++*n_asked;
     }
     if (*n_asked == 0) return 0;
-    int rc = filter_pass(filter_of(retrieval), ids, *n_asked, pass, err);
+    int rc = pass_rows(retrieval, ids, *n_asked, pass, err);
     for (size_t i = 0; rc == 0 && i < *n_asked; i++)
         if (pass[i]) passed[(*n)++] = hits[i];
     return rc;
 }
 
-/* Leaves of a ranking the k best that pass; *n_asked were looked at for that. */
-static int sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_asked,
-                struct error *err)
+int candidates_pass(struct retrieval *retrieval, const int64_t *ids, size_t n, unsigned char *pass,
+                    struct error *err)
+{
+    return pass_rows(retrieval, ids, n, pass, err);
+}
+
+int candidates_sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_asked,
+                    struct error *err)
 {
     struct top_k_hit passed[FILTER_GROUP];
     struct top_k there;
@@ -115,6 +151,8 @@ static int list_passing(struct retrieval *retrieval, size_t most, struct error *
         return 0;
     }
     if (retrieval->only != NULL) ids_keep(&ids, retrieval->only, retrieval->n_only);
+    if (retrieval->excluded != NULL)
+        ids_drop(&ids, retrieval->excluded->items, retrieval->excluded->n);
     retrieval->listed = ids;
     retrieval->only = ids.items;
     retrieval->n_only = ids.n;
@@ -154,7 +192,7 @@ static int keep_passing(struct retrieval *retrieval, const struct semantic_query
     size_t n_asked;
     for (;;) {
         int is_all = ranked->n < asked;
-        int rc = sift(retrieval, ranked, k, &n_asked, err);
+        int rc = candidates_sift(retrieval, ranked, k, &n_asked, err);
         if (rc != 0 || is_all || ranked->n == k) return rc;
         rc = next_asked(retrieval, k, n_asked, ranked->n, &asked, err);
         int lists = asked == 0;
@@ -179,7 +217,7 @@ static size_t first_sieved(const struct retrieval *retrieval, size_t k)
 static int pass_sieve(void *context, const int64_t *ids, size_t n, unsigned char *pass,
                       struct error *err)
 {
-    return filter_pass(filter_of(context), ids, n, pass, err);
+    return pass_rows(context, ids, n, pass, err);
 }
 
 /* The same of an index with codes, which asks before it reads vectors. `ranked` is initialised. */
@@ -207,14 +245,32 @@ static int rank_sieved(struct retrieval *retrieval, const struct semantic_query 
     return rc == 0 ? rank(retrieval, query, 1, k, NULL, ranked, err) : rc;
 }
 
+int candidates_list(struct retrieval *retrieval, size_t most, int is_wanted, struct error *err)
+{
+    int served = 0, rc = 0;
+    if (retrieval->listed.items != NULL || !has_conditions(retrieval)) return 0;
+    if (!is_wanted) rc = filter_is_served(filter_of(retrieval), &served, err);
+    return rc == 0 && (is_wanted || served) ? list_passing(retrieval, most, err) : rc;
+}
+
+/* Of a ranking of all. */
+static int drop_excluded(struct retrieval *retrieval, struct top_k *ranked, struct error *err)
+{
+    struct top_k left;
+    int rc = 0;
+    top_k_init(&left, SIZE_MAX);
+    for (size_t i = 0; rc == 0 && i < ranked->n; i++)
+        if (!is_excluded(retrieval, ranked->hits[i].id))
+            rc = top_k_offer(&left, ranked->hits[i].id, ranked->hits[i].score, err);
+    top_k_deinit(ranked);
+    *ranked = left;
+    return rc;
+}
+
 int candidates_find(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
                     size_t k, struct top_k *ranked, struct error *err)
 {
-    int served = 0, rc = 0;
-    if (retrieval->listed.items == NULL && has_conditions(retrieval)) {
-        rc = filter_is_served(filter_of(retrieval), &served, err);
-        if (rc == 0 && served) rc = list_passing(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, err);
-    }
+    int rc = candidates_list(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, 0, err);
     int sifts = candidates_are_filtered(retrieval) && k != SIZE_MAX;
     /* By codes all rows are scanned, which a list of ids may make needless. */
     int by_codes = retrieval->table->config.quantize != INDEX_EXACT && !retrieval->limits.exactly &&
@@ -226,6 +282,8 @@ int candidates_find(struct retrieval *retrieval, const struct semantic_query *qu
         rc = rank_sieved(retrieval, &queries[i], k, &ranked[i], err);
     if (rc != 0 || sieves) return rc;
     rc = rank(retrieval, queries, n, asked, NULL, ranked, err);
+    if (rc == 0 && k == SIZE_MAX && retrieval->excluded != NULL)
+        rc = drop_excluded(retrieval, ranked, err);
     for (size_t i = 0; rc == 0 && sifts && i < n; i++)
         rc = keep_passing(retrieval, &queries[i], k, asked, &ranked[i], err);
     return rc;

@@ -41,6 +41,12 @@ static void find_key(struct semantic_table *table)
     }
 }
 
+int columns_of_words(const struct semantic_table *table, int column)
+{
+    int first = COLUMN_CONTENT + (int)table->n_columns;
+    return table->store.tokenizer != NULL && column >= first ? column - first : -1;
+}
+
 const char *columns_key_affinity(const struct semantic_table *table)
 {
     return table->key == SIZE_MAX ? "BLOB" : table->columns[table->key].affinity;
@@ -73,7 +79,7 @@ int columns_create(struct semantic_table *table, struct error *err)
                        store->name, table->config.content);
     const char *given = table->config.content_rowid;
     if (rc == 0)
-        rc = content_schema_show(&read, store->name, key_name(table, key != NULL ? key : given),
+        rc = content_schema_show(&read, store, key_name(table, key != NULL ? key : given),
                                  &table->columns, &table->n_columns, err);
     if (key != NULL) table->config.content_rowid = key;
     find_key(table);
@@ -157,7 +163,7 @@ static int add_column(struct semantic_table *table, sqlite3_stmt *statement, str
     columns[table->n_columns].name = memory_copy(name, (size_t)sqlite3_column_bytes(statement, 0));
     name = columns[table->n_columns].name;
     if (name == NULL) return error_nomem(err);
-    int taken = semantic_column_is_ours(table->store.name, name);
+    int taken = semantic_column_is_ours(table->store.name, name, table->store.tokenizer != NULL);
     for (size_t i = 0; i < table->n_columns; i++)
         if (sqlite3_stricmp(name, columns[i].name) == 0) taken = 1;
     table->n_columns++;
@@ -207,7 +213,7 @@ static int read_now(struct semantic_table *table, struct semantic_column **colum
     *n = 0;
     int rc = content_schema_read(store->db, store->schema, table->config.content, &read, err);
     if (rc == 0 && read.is_there)
-        rc = content_schema_show(&read, store->name, key_name(table, table->config.content_rowid),
+        rc = content_schema_show(&read, store, key_name(table, table->config.content_rowid),
                                  columns, n, err);
     content_schema_deinit(&read);
     return rc == 0 ? read_schema_version(table, version, err) : rc;

@@ -11,9 +11,11 @@
 #include "semantic/registry.h"
 #include "semantic/sync.h"
 #include "semantic/upkeep.h"
+#include "semantic/wording.h"
 #include "sqlite/statement.h"
 #include "store/integrity.h"
 #include "store/optimize.h"
+#include "store/words.h"
 #include "store/write.h"
 
 /* Nothing of a statement that fails is written, but what was paid for is not lost: it is found by
@@ -93,8 +95,10 @@ static int optimize(struct semantic_table *table, struct error *err)
     struct store_state state;
     int rc = store_read_state(&table->store, &state, err);
     if (rc == 0) rc = store_write_begin(&table->store, &state, hash_bytes("optimize", 8, 0), err);
-    return rc == 0 ? store_write_end(&table->store, store_optimize(&table->store, &state, err))
-                   : rc;
+    if (rc != 0) return rc;
+    rc = store_optimize(&table->store, &state, err);
+    if (rc == 0) rc = wording_optimize(table, err);
+    return store_write_end(&table->store, rc);
 }
 
 /* One row of the index against the content, whose rows may have been given other numbers. */
@@ -142,12 +146,29 @@ static int check_numbers(struct semantic_table *table, struct error *err)
     return rc;
 }
 
+/* Of rows that wait the words are written, and the vectors not yet. */
+static int check_words(struct semantic_table *table, struct error *err)
+{
+    if (table->store.tokenizer == NULL || table->pending->n_rows > table->pending->n_flushed)
+        return 0;
+    return words_check(&table->store, err);
+}
+
 int semantic_integrity_check(struct semantic_table *table, struct error *err)
 {
     int rc = store_integrity_check(&table->store, err);
+    if (rc == 0) rc = check_words(table, err);
     if (rc == 0) rc = check_numbers(table, err);
     if (rc == 0) rc = semantic_check_fitted(table, err);
     return rc == 0 ? upkeep_check(table, err) : rc;
+}
+
+/* And what only a statement that writes can check: PRAGMA integrity_check, which is none, asks FTS5
+ * itself. */
+static int check_integrity(struct semantic_table *table, struct error *err)
+{
+    int rc = semantic_integrity_check(table, err);
+    return rc == 0 && table->store.tokenizer != NULL ? words_check_index(&table->store, err) : rc;
 }
 
 /* Of ours, that write now: see semantic_command(). */
@@ -185,8 +206,7 @@ static int run(struct semantic_table *table, const char *command, struct error *
         return synchronize(table, SYNC_REBUILD, SIZE_MAX, err);
     if (sqlite3_stricmp(command, "optimize") == 0) return optimize(table, err);
     if (sqlite3_stricmp(command, "upkeep") == 0) return upkeep_restore(table, err);
-    if (sqlite3_stricmp(command, "integrity-check") == 0)
-        return semantic_integrity_check(table, err);
+    if (sqlite3_stricmp(command, "integrity-check") == 0) return check_integrity(table, err);
     if (strcmp(command, "store-batch") == 0 && table->registry->storing != NULL)
         return store_batch(table, err);
     return error_set(err, ERROR_INVALID,

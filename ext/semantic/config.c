@@ -10,12 +10,14 @@
 
 #define OPTION_NAMES                                                                               \
     "content, text, document, model, reranker, candidates, metric, quantize, partitions, "         \
-    "dimensions, content_rowid, upkeep"
+    "dimensions, content_rowid, upkeep, lexical, tokenizer, fusion, weight"
 
 static const char *const affinities[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB"};
 
 static const char *const hidden_names[] = {"query",     "k",    "similarity", "distance",
                                            "relevance", "rank", "embedding",  "rowid"};
+
+const char *const semantic_words_names[N_WORDS_COLUMNS] = {"score", "bm25", "fusion", "weight"};
 
 static int is_space(char c)
 {
@@ -67,11 +69,36 @@ static int set_string(const char *name, const char *value, char **target, struct
     return *target == NULL ? error_nomem(err) : 0;
 }
 
+/* A decimal of up to 15 digits, which a double has to the last bit. */
+static int parse_weight(const char *value, double *weight, struct error *err)
+{
+    double n = 0.0, unit = 1.0;
+    int n_digits = 0, point = 0;
+    const char *p = value;
+    for (; (*p >= '0' && *p <= '9') || (*p == '.' && !point); p++) {
+        if (*p == '.') {
+            point = 1;
+            continue;
+        }
+        n = n * 10.0 + (*p - '0');
+        if (point) unit *= 10.0;
+        if (++n_digits > 15) break;
+    }
+    if (*p != '\0' || n_digits == 0 || n > unit)
+        return error_set(err, ERROR_INVALID,
+                         "weight must be a number from 0 (words alone) to 1 (vectors alone), not "
+                         "'%.100s'",
+                         value);
+    *weight = n / unit;
+    return 0;
+}
+
 static int set_option(struct semantic_config *config, const char *name, const char *value,
                       struct error *err)
 {
     static const char *const quantizers[3] = {"none", "int8", "bit"};
     static const char *const keepers[2] = {"none", "triggers"};
+    static const char *const lexicals[2] = {"none", "fts5"};
     int choice = 0, rc;
     if (strcmp(name, "content") == 0) return set_string(name, value, &config->content, err);
     if (strcmp(name, "content_rowid") == 0)
@@ -105,6 +132,15 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     }
     if (strcmp(name, "upkeep") == 0)
         return parse_choice(name, value, keepers, 2, &config->upkeep, err);
+    if (strcmp(name, "lexical") == 0)
+        return parse_choice(name, value, lexicals, 2, &config->lexical, err);
+    if (strcmp(name, "tokenizer") == 0) return set_string(name, value, &config->tokenizer, err);
+    if (strcmp(name, "weight") == 0) return parse_weight(value, &config->weight, err);
+    if (strcmp(name, "fusion") == 0) {
+        if ((rc = parse_choice(name, value, fusion_names, FUSION_KINDS, &choice, err)) == 0)
+            config->fusion = (enum fusion_kind)choice;
+        return rc;
+    }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
 }
@@ -151,13 +187,26 @@ done:
     return rc;
 }
 
+/* Of an index without words. */
+static int check_words(const struct name_list *seen, struct error *err)
+{
+    for (size_t i = 0; i < seen->n_names; i++)
+        if (strcmp(seen->names[i], "fusion") == 0 || strcmp(seen->names[i], "weight") == 0)
+            return error_set(err, ERROR_INVALID,
+                             "option %s needs lexical = 'fts5': without words an index ranks by "
+                             "its vectors alone",
+                             seen->names[i]);
+    return 0;
+}
+
 int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config,
                           struct error *err)
 {
-    *config = (struct semantic_config){.candidates = 25};
+    *config = (struct semantic_config){.candidates = 25, .weight = FUSION_WEIGHT};
     struct name_list seen = {0};
     int rc = 0;
     for (int i = 3; rc == 0 && i < argc; i++) rc = parse_option(argv[i], config, &seen, err);
+    if (rc == 0 && !config->lexical) rc = check_words(&seen, err);
     name_list_deinit(&seen);
     if (rc != 0) return rc;
     if (config->content == NULL &&
@@ -168,6 +217,9 @@ int semantic_config_parse(int argc, const char *const *argv, struct semantic_con
     if (config->content == NULL && config->upkeep)
         return error_set(err, ERROR_INVALID,
                          "option upkeep needs content: a table with texts of its own is in step");
+    if (config->tokenizer != NULL && !config->lexical)
+        return error_set(err, ERROR_INVALID,
+                         "option tokenizer needs lexical = 'fts5': it is of the index's words");
     if (config->content != NULL && config->text.n_names == 0)
         return error_set(err, ERROR_INVALID,
                          "option text is missing: name the columns of %s to embed",
@@ -181,13 +233,16 @@ void semantic_config_deinit(struct semantic_config *config)
     memory_free(config->content_rowid);
     memory_free(config->model);
     memory_free(config->reranker);
+    memory_free(config->tokenizer);
     name_list_deinit(&config->text);
     name_list_deinit(&config->document);
     *config = (struct semantic_config){0};
 }
 
-int semantic_column_is_ours(const char *table, const char *name)
+int semantic_column_is_ours(const char *table, const char *name, int has_words)
 {
+    for (int i = 0; has_words && i < N_WORDS_COLUMNS; i++)
+        if (sqlite3_stricmp(name, semantic_words_names[i]) == 0) return 1;
     for (size_t i = 0; i < sizeof hidden_names / sizeof *hidden_names; i++)
         if (sqlite3_stricmp(name, hidden_names[i]) == 0) return 1;
     return sqlite3_stricmp(name, table) == 0;

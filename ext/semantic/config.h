@@ -7,6 +7,7 @@
 
 #include "base/buffer.h"
 #include "index/search.h"
+#include "semantic/fusion.h"
 #include "sqlite/api.h"
 #include "sqlite/name_list.h"
 #include "store/store.h"
@@ -20,6 +21,10 @@ struct semantic_column {
     int is_rowid;    /* the content's rowid under another name */
 };
 
+/* Hidden columns of an index with words alone, which stand behind those of the content. */
+enum semantic_words_column { WORDS_SCORE, WORDS_BM25, WORDS_FUSION, WORDS_WEIGHT, N_WORDS_COLUMNS };
+extern const char *const semantic_words_names[N_WORDS_COLUMNS];
+
 /* Options, as written. NULL strings and empty lists were not given. All owned. */
 struct semantic_config {
     char *content, *content_rowid, *model, *reranker;
@@ -30,6 +35,10 @@ struct semantic_config {
     enum index_quantize quantize;
     size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
     int upkeep;        /* by triggers */
+    int lexical;       /* it has words: an FTS5 table */
+    char *tokenizer;   /* of that */
+    enum fusion_kind fusion;
+    double weight; /* of the vectors; 1 where there are no words */
 };
 
 /* argv as xCreate gets it: module, schema, table, then the options. ERROR_INVALID names what is
@@ -43,9 +52,9 @@ int semantic_config_defaults(struct semantic_config *config, struct error *err);
 
 void semantic_columns_free(struct semantic_column *columns, size_t n_columns);
 
-/* True if the name is one of the hidden columns, the table's own name, or rowid. Case is ignored.
- */
-int semantic_column_is_ours(const char *table, const char *name);
+/* True if the name is one of the hidden columns, those of an index with words included if it has
+ * them, the table's own name, or rowid. Case is ignored. */
+int semantic_column_is_ours(const char *table, const char *name, int has_words);
 
 /* One of the five affinities, as a static string; NULL for another word. */
 const char *semantic_affinity(const char *word);

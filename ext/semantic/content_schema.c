@@ -188,8 +188,9 @@ const struct content_column *content_schema_find(const struct content_schema *re
     return NULL;
 }
 
-int content_schema_show(const struct content_schema *read, const char *table, const char *key,
-                        struct semantic_column **columns, size_t *n_columns, struct error *err)
+int content_schema_show(const struct content_schema *read, const struct store *index,
+                        const char *key, struct semantic_column **columns, size_t *n_columns,
+                        struct error *err)
 {
     *n_columns = 0;
     *columns = memory_zalloc(read->n_columns, sizeof **columns);
@@ -197,7 +198,7 @@ int content_schema_show(const struct content_schema *read, const char *table, co
     int names_rowid = content_schema_find(read, "rowid") == NULL;
     for (size_t i = 0; i < read->n_columns; i++) {
         const struct content_column *column = &read->columns[i];
-        if (semantic_column_is_ours(table, column->name)) continue;
+        if (semantic_column_is_ours(index->name, column->name, index->tokenizer != NULL)) continue;
         struct semantic_column *shown = &(*columns)[*n_columns];
         int is_key = key != NULL && sqlite3_stricmp(key, column->name) == 0;
         const char *collation = is_key ? NULL : column->collation;
@@ -316,7 +317,7 @@ static int check_key(sqlite3 *db, const char *schema, const char *table,
         return error_set(err, ERROR_INVALID, "content_rowid: %.100s has no column '%.100s'",
                          content, name);
     rc = check_column(db, schema, content, read, column, is_keyed, err);
-    if (rc == 0 && *is_keyed && semantic_column_is_ours(table, name))
+    if (rc == 0 && *is_keyed && semantic_column_is_ours(table, name, config->lexical))
         rc = error_set(err, ERROR_INVALID,
                        "content_rowid: the index has a column %.100s of its own, so that the key "
                        "could not be named: give the column of %.100s another name",

@@ -40,10 +40,11 @@ void content_schema_deinit(struct content_schema *read);
 const struct content_column *content_schema_find(const struct content_schema *read,
                                                  const char *name);
 
-/* The columns to expose: all but those whose name is one of ours. The column `key` compares
- * byte for byte; NULL: none. The caller frees them, also after an error. */
-int content_schema_show(const struct content_schema *read, const char *table, const char *key,
-                        struct semantic_column **columns, size_t *n_columns, struct error *err);
+/* The columns to expose: all but those whose name is one of ours in that index. The column `key`
+ * compares byte for byte; NULL: none. The caller frees them, also after an error. */
+int content_schema_show(const struct content_schema *read, const struct store *index,
+                        const char *key, struct semantic_column **columns, size_t *n_columns,
+                        struct error *err);
 
 /* Whether the content, which is there, can be indexed by those options: ERROR_INVALID names what is
  * wrong. *key: the key's column where it was not given and is not the rowid, owned by the caller;

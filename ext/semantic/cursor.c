@@ -178,7 +178,7 @@ static int score_hits(struct semantic_cursor *cursor, const struct model_candida
     return rc;
 }
 
-/* One call of the reranker for all hits; they keep the order of similarity. */
+/* One call of the reranker for all hits; they keep their order. */
 static int rerank(struct semantic_cursor *cursor, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
@@ -190,22 +190,24 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     struct span *documents = NULL;
     float *similarities = NULL;
     unsigned char *refused = NULL;
-    int rc = 0;
+    int rc = 0, has_similarities = index_metrics[table->config.metric].is_bounded;
     if (cursor->n_hits > 0) {
         documents = memory_zalloc(cursor->n_hits, sizeof *documents);
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
         refused = memory_alloc(cursor->n_hits, 1);
         if (documents == NULL || similarities == NULL || refused == NULL) rc = error_nomem(err);
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
-        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++)
+        for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
             similarities[i] = (float)cursor->hits[i].row.similarity;
-        struct model_candidates candidates = {
-            .query = cursor->request.asked.text,
-            .documents = documents,
-            .n_documents = cursor->n_hits,
-            .similarities = index_metrics[table->config.metric].is_bounded ? similarities : NULL,
-            .cancel = &table->connection->cancel,
-            .refused = refused};
+            if (isnan(similarities[i])) has_similarities = 0; /* words alone were asked */
+        }
+        struct model_candidates candidates = {.query = semantic_query_meant(&cursor->request.asked),
+                                              .documents = documents,
+                                              .n_documents = cursor->n_hits,
+                                              .similarities =
+                                                  has_similarities ? similarities : NULL,
+                                              .cancel = &table->connection->cancel,
+                                              .refused = refused};
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
     }
     memory_free(documents);
@@ -437,13 +439,29 @@ static const char *const column_names[COLUMN_CONTENT] = {
 static int no_query(const struct semantic_cursor *cursor, int column, struct error *err)
 {
     const char *name = table_of(&cursor->base)->store.name;
+    int words = columns_of_words(table_of(&cursor->base), column);
     return error_set(
         err, ERROR_INVALID,
         "the query did not reach the index: %s has a value only in a search, %.60s('...') or WHERE "
         "query = '...', and SQLite cannot push query = '...' into what it computes as a whole "
         "(LEFT "
         "JOIN of a view, LIMIT, UNION, DISTINCT, a window without PARTITION BY query)",
-        column_names[column], name);
+        words < 0 ? column_names[column] : semantic_words_names[words], name);
+}
+
+/* NAN is NULL. */
+static void result_number(sqlite3_context *context, double number)
+{
+    if (!isnan(number)) sqlite3_result_double(context, number);
+}
+
+static void result_words(struct semantic_cursor *cursor, sqlite3_context *context, int column)
+{
+    const struct semantic_request *request = &cursor->request;
+    if (column == WORDS_SCORE) result_number(context, cursor->hit.row.score);
+    else if (column == WORDS_BM25) result_number(context, cursor->hit.row.bm25);
+    else if (column == WORDS_WEIGHT) sqlite3_result_double(context, request->weight);
+    else sqlite3_result_text(context, fusion_names[request->fusion], -1, SQLITE_STATIC);
 }
 
 /* The columns of a search. Whoever reads one in a listing waits for a query that never came; NULL
@@ -464,18 +482,20 @@ static int result_search(struct semantic_cursor *cursor, sqlite3_context *contex
         if (cursor->request.k != 0) sqlite3_result_int64(context, (sqlite3_int64)cursor->request.k);
         break;
     case COLUMN_SIMILARITY:
-        sqlite3_result_double(context, cursor->hit.row.similarity);
+        result_number(context, cursor->hit.row.similarity);
         break;
     case COLUMN_DISTANCE:
-        sqlite3_result_double(context, cursor->hit.row.distance);
+        result_number(context, cursor->hit.row.distance);
         break;
     case COLUMN_RANK:
         sqlite3_result_int64(context, cursor->hit.row.rank);
         break;
-    default:
+    case COLUMN_RELEVANCE:
         rc = current_relevance(cursor, err);
-        if (rc == 0 && !isnan(cursor->hit.relevance))
-            sqlite3_result_double(context, cursor->hit.relevance);
+        if (rc == 0) result_number(context, cursor->hit.relevance);
+        break;
+    default:
+        result_words(cursor, context, columns_of_words(table_of(&cursor->base), column));
     }
     return rc;
 }
@@ -485,14 +505,15 @@ int semantic_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int col
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     struct semantic_table *table = table_of(base);
     struct error err;
-    int rc;
+    int rc, is_of_words = columns_of_words(table, column) >= 0;
     /* In an UPDATE the columns that stay are not ours to read, but for the text that we keep
      * ourselves. */
     if (sqlite3_vtab_nochange(context) &&
-        (column < COLUMN_CONTENT || table->config.content != NULL))
+        (column < COLUMN_CONTENT || table->config.content != NULL || is_of_words))
         return SQLITE_OK;
     if (column == COLUMN_EMBEDDING) rc = result_embedding(cursor, context, &err);
-    else if (column >= COLUMN_CONTENT) rc = result_content(cursor, context, column, &err);
+    else if (column >= COLUMN_CONTENT && !is_of_words)
+        rc = result_content(cursor, context, column, &err);
     else rc = result_search(cursor, context, column, &err);
     if (rc != 0) result_error(context, table->store.name, &err);
     return SQLITE_OK;

@@ -10,7 +10,7 @@
 #define SEMANTIC_FILTER_H
 
 #include "base/buffer.h"
-#include "semantic/ids.h"
+#include "base/ids.h"
 #include "semantic/plan.h"
 #include "semantic/table.h"
 

@@ -6,6 +6,7 @@
 #include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/pending.h"
+#include "semantic/wording.h"
 #include "store/failures.h"
 #include "store/write.h"
 
@@ -143,46 +144,95 @@ static int settle(struct semantic_table *table, const struct store_state *state,
     return rc;
 }
 
+/* What of the rows that wait is to be done, found out before anything of it is written. */
+struct plan {
+    struct pending_row **rows;  /* [n_rows] to write; at first all that wait */
+    struct pending_row **texts; /* [n_texts] of these, to embed first */
+    struct wording_fix *fixes;  /* [n_fixes] of words; NULL: the index has none */
+    size_t n_rows, n_texts, n_fixes;
+    int in_sync; /* in xSync */
+};
+
+static int plan_init(struct semantic_table *table, size_t n, struct plan *plan, struct error *err)
+{
+    int has_words = table->store.tokenizer != NULL;
+    plan->rows = memory_alloc(n, sizeof *plan->rows);
+    plan->texts = memory_alloc(n, sizeof *plan->texts);
+    plan->fixes = has_words ? memory_alloc(n, sizeof *plan->fixes) : NULL;
+    int is_whole = plan->rows != NULL && plan->texts != NULL && (plan->fixes != NULL || !has_words);
+    return is_whole ? 0 : error_nomem(err);
+}
+
+static void plan_deinit(struct plan *plan)
+{
+    memory_free(plan->rows);
+    memory_free(plan->texts);
+    memory_free(plan->fixes);
+}
+
 /* `embedder` made the vectors; NULL: none did. */
-static int write_rows(struct semantic_table *table, struct store_state *state,
-                      struct catalog_entry *embedder, struct pending_row *const *rows,
-                      size_t n_rows, struct error *err)
+static int write_changes(struct semantic_table *table, struct store_state *state,
+                         const struct plan *plan, const struct store_change *changes,
+                         struct catalog_entry *embedder, struct error *err)
 {
     struct store *store = &table->store;
-    if (n_rows == 0) return 0;
-    struct store_change *changes = memory_alloc(n_rows, sizeof *changes);
+    int rc = store_check_changes(state, changes, plan->n_rows, err);
+    if (rc == 0)
+        rc = plan->n_rows > 0 ? store_write_begin(store, state,
+                                                  store_hash_changes(changes, plan->n_rows, 0), err)
+                              : store_write_open(store, err);
+    if (rc != 0) return rc;
+    if (embedder != NULL && !state->has_fingerprint)
+        rc = semantic_store_fingerprint(table, embedder, err);
+    if (rc == 0 && plan->n_rows > 0)
+        rc = store_write_rows(store, state, changes, plan->n_rows, err);
+    if (rc == 0) rc = wording_mend(table, plan->fixes, plan->n_fixes, plan->in_sync, err);
+    return store_write_end(store, rc);
+}
+
+static int write_rows(struct semantic_table *table, struct store_state *state,
+                      const struct plan *plan, struct catalog_entry *embedder, struct error *err)
+{
+    if (plan->n_rows == 0 && plan->n_fixes == 0) return 0;
+    struct store_change *changes = memory_alloc(plan->n_rows, sizeof *changes);
     if (changes == NULL) return error_nomem(err);
-    for (size_t i = 0; i < n_rows; i++) changes[i] = pending_change(rows[i]);
-    int rc = store_check_changes(state, changes, n_rows, err);
-    if (rc == 0) rc = store_write_begin(store, state, store_hash_changes(changes, n_rows, 0), err);
-    if (rc == 0) {
-        if (embedder != NULL && !state->has_fingerprint)
-            rc = semantic_store_fingerprint(table, embedder, err);
-        if (rc == 0) rc = store_write_rows(store, state, changes, n_rows, err);
-        rc = store_write_end(store, rc);
-    }
+    for (size_t i = 0; i < plan->n_rows; i++) changes[i] = pending_change(plan->rows[i]);
+    int rc = write_changes(table, state, plan, changes, embedder, err);
     memory_free(changes);
     return rc;
 }
 
-/* What of the rows that wait [n] is to be written, [*n_rows], and of that what is to be embedded
- * first, [*n_texts]. */
-static int settle_all(struct semantic_table *table, const struct store_state *state,
-                      struct pending_row **rows, size_t n, size_t *n_rows,
-                      struct pending_row **texts, size_t *n_texts, struct error *err)
+/* All rows of one id. */
+static int plan_id(struct semantic_table *table, const struct store_state *state,
+                   struct pending_row **rows, size_t n_rows, struct plan *plan, struct error *err)
+{
+    struct pending_row *row;
+    int needed, mends = 0;
+    const struct pending_row *last = wording_last(rows, n_rows);
+    int rc = settle(table, state, rows, n_rows, &row, &needed, err);
+    if (rc == 0 && plan->fixes != NULL)
+        rc = wording_compare(table, rows, n_rows, last, row, &plan->fixes[plan->n_fixes], &mends,
+                             err);
+    if (rc != 0) return rc;
+    plan->n_fixes += mends != 0;
+    if (row != NULL) plan->rows[plan->n_rows++] = row;
+    if (needed) plan->texts[plan->n_texts++] = row;
+    return 0;
+}
+
+/* Of the rows that wait, [n]. */
+static int settle_all(struct semantic_table *table, const struct store_state *state, size_t n,
+                      struct plan *plan, struct error *err)
 {
     struct store_state without = *state;
+    struct pending_row **rows = plan->rows;
     int64_t any;
     int rc = failures_any(&table->store, state, &any, err);
     without.keeps_failures = any != 0;
     list_rows(table->pending, rows);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
-        struct pending_row *row;
-        int needed;
         for (end = begin + 1; end < n && rows[end]->id == rows[begin]->id;) end++;
-        rc = settle(table, &without, rows + begin, end - begin, &row, &needed, err);
-        if (rc == 0 && row != NULL) rows[(*n_rows)++] = row;
-        if (rc == 0 && needed) texts[(*n_texts)++] = row;
+        rc = plan_id(table, &without, rows + begin, end - begin, plan, err);
     }
     return rc;
 }
@@ -202,19 +252,18 @@ static int embed(struct semantic_table *table, const struct store_state *state,
 }
 
 /* `state` is what X_config says now. */
-static int flush(struct semantic_table *table, struct store_state *state, struct error *err)
+static int flush(struct semantic_table *table, struct store_state *state, int in_sync,
+                 struct error *err)
 {
     struct semantic_pending *pending = table->pending;
-    size_t n = pending->n_rows - pending->n_flushed, n_rows = 0, n_texts = 0;
-    struct pending_row **rows = memory_alloc(n, sizeof *rows);
-    struct pending_row **texts = memory_alloc(n, sizeof *texts);
+    size_t n = pending->n_rows - pending->n_flushed;
+    struct plan plan = {.in_sync = in_sync};
     struct catalog_entry *embedder = NULL;
-    int rc = rows == NULL || texts == NULL ? error_nomem(err) : 0;
-    if (rc == 0) rc = settle_all(table, state, rows, n, &n_rows, texts, &n_texts, err);
-    if (rc == 0) rc = embed(table, state, texts, n_texts, &embedder, err);
-    if (rc == 0) rc = write_rows(table, state, embedder, rows, n_rows, err);
-    memory_free(rows);
-    memory_free(texts);
+    int rc = plan_init(table, n, &plan, err);
+    if (rc == 0) rc = settle_all(table, state, n, &plan, err);
+    if (rc == 0) rc = embed(table, state, plan.texts, plan.n_texts, &embedder, err);
+    if (rc == 0) rc = write_rows(table, state, &plan, embedder, err);
+    plan_deinit(&plan);
     if (rc == 0) pending_flushed(pending);
     return rc;
 }
@@ -231,7 +280,7 @@ int flush_pending(struct semantic_table *table, struct error *err)
     int rc = store_write_check(&table->store, err);
     if (rc != 0 || !is_waiting(table)) return rc;
     rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = flush(table, &state, err);
+    if (rc == 0) rc = flush(table, &state, 0, err);
     /* The user's row, not one of ours. */
     sqlite3_set_last_insert_rowid(table->store.db, last_rowid);
     return rc;
@@ -245,7 +294,7 @@ int flush_at_commit(struct semantic_table *table, struct error *err)
     if (!waiting && table->store.write->step != STORE_TORN) return 0;
     rc = store_is_there(&table->store, &state, &there, err);
     if (rc == 0 && there) rc = store_write_check(&table->store, err);
-    if (rc == 0 && there && waiting) rc = flush(table, &state, err);
+    if (rc == 0 && there && waiting) rc = flush(table, &state, 1, err);
     sqlite3_set_last_insert_rowid(table->store.db, last_rowid);
     return rc;
 }

@@ -66,7 +66,8 @@ static void share_pending(struct semantic_table *table)
     table->store.write = &table->pending->write;
 }
 
-/* Tells SQLite our columns: hidden ones first, see enum semantic_column_number. */
+/* Tells SQLite our columns: hidden ones first, but for those of words, which come last: see enum
+ * semantic_column_number. */
 static int declare(struct semantic_table *table, struct error *err)
 {
     struct buffer sql;
@@ -85,6 +86,8 @@ static int declare(struct semantic_table *table, struct error *err)
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }
+    for (int i = 0; rc == 0 && table->store.tokenizer != NULL && i < N_WORDS_COLUMNS; i++)
+        rc = buffer_format(&sql, err, ", %s HIDDEN", semantic_words_names[i]);
     /* SELECT * of a broken index must get as far as xFilter, which says what is wrong. */
     const char *end = table->broken.code != 0 ? ", damaged)" : ")";
     if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);
@@ -120,13 +123,24 @@ static int choose_models(struct semantic_table *table, char *model_name, size_t 
     return table->reranker_name == NULL ? error_nomem(err) : 0;
 }
 
-/* The table's name is a column of it, so no other column can have it. */
-static int check_name(const char *name, const struct semantic_column *columns, size_t n_columns,
-                      struct error *err)
+/* Words are stems, without accents: what FTS5 finds most by in most languages. */
+#define TOKENIZER "porter unicode61 remove_diacritics 2"
+
+static int choose_tokenizer(struct semantic_table *table, struct error *err)
 {
-    int taken = semantic_column_is_ours("", name);
-    for (size_t i = 0; !taken && i < n_columns; i++)
-        taken = sqlite3_stricmp(name, columns[i].name) == 0;
+    const struct semantic_config *config = &table->config;
+    const char *tokenizer = config->tokenizer == NULL ? TOKENIZER : config->tokenizer;
+    if (!config->lexical) return 0;
+    table->store.tokenizer = memory_copy(tokenizer, strlen(tokenizer));
+    return table->store.tokenizer == NULL ? error_nomem(err) : 0;
+}
+
+/* The table's name is a column of it, so no other column can have it. */
+static int check_name(const char *name, const struct semantic_table *table, struct error *err)
+{
+    int taken = semantic_column_is_ours("", name, table->store.tokenizer != NULL);
+    for (size_t i = 0; !taken && i < table->n_columns; i++)
+        taken = sqlite3_stricmp(name, table->columns[i].name) == 0;
     return taken ? error_set(err, ERROR_INVALID,
                              "an index cannot be called %.100s: it has a column of that name", name)
                  : 0;
@@ -137,8 +151,9 @@ static int create_table(struct semantic_table *table, struct error *err)
     char model_name[sizeof((struct store_state *)NULL)->model], *columns = NULL;
     int rc = choose_models(table, model_name, sizeof model_name, err);
     int names_key = table->config.content_rowid != NULL;
+    if (rc == 0) rc = choose_tokenizer(table, err);
     if (rc == 0) rc = columns_create(table, err);
-    if (rc == 0) rc = check_name(table->store.name, table->columns, table->n_columns, err);
+    if (rc == 0) rc = check_name(table->store.name, table, err);
     if (rc == 0) rc = columns_format(table, &columns, err);
     if (rc == 0)
         rc = schema_create(&table->store,
@@ -211,6 +226,7 @@ static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,
     if (rc == 0) rc = semantic_config_parse(argc, argv, &table->config, &err);
     if (rc == 0) set_store_options(table);
     if (rc == 0) rc = create ? create_table(table, &err) : connect_table(table, &err);
+    if (rc == 0 && table->store.tokenizer == NULL) table->config.weight = 1.0;
     if (rc == 0) rc = declare(table, &err);
     if (rc == 0) rc = semantic_is_innocuous(table, &table->innocuous, &err);
     if (rc == 0) {
@@ -288,7 +304,7 @@ static int rename_table(sqlite3_vtab *base, const char *name)
 {
     struct semantic_table *table = (struct semantic_table *)base;
     struct error err;
-    int rc = check_name(name, table->columns, table->n_columns, &err);
+    int rc = check_name(name, table, &err);
     if (rc == 0) rc = flush_pending(table, &err);
     if (rc == 0) rc = keep_columns(table, &err);
     if (rc == 0) rc = schema_rename(&table->store, name, &err);

@@ -7,12 +7,13 @@
 
 /*
  *  plan       arguments                                   estimated cost   rows
- *  search     query [k] [limit [offset]] [conditions...]          10 000   25, or many
+ *  search     query [k] [limit [offset]] [fusion] [weight]        10 000   25, or many
+ *             [conditions...]
  *  lookup     rowid, or the key of a keyed index                   6 000   1
  *  listing    -                                                      1e9   1 000 000
  *
  * Conditions on columns of this table count before the k are taken: on the content's columns, the
- * rowid, similarity, distance and rank. SQLite looks at them again (omit is not set), so that they
+ * rowid, similarity, distance, rank, score and bm25. SQLite looks at them again (omit is not set), so that they
  * need let through no less than it does, and is asked for them whatever else it does with them.
  *
  * A condition whose other side is a column of a joined table can be had in some plans only, and
@@ -36,7 +37,16 @@
 /* sqlite3_vtab_in knows IN among so many constraints. */
 #define MAX_CONSTRAINTS 32
 
-enum { ARGUMENT_QUERY, ARGUMENT_K, ARGUMENT_LIMIT, ARGUMENT_OFFSET, ARGUMENT_ROWID, N_ARGUMENTS };
+enum {
+    ARGUMENT_QUERY,
+    ARGUMENT_K,
+    ARGUMENT_LIMIT,
+    ARGUMENT_OFFSET,
+    ARGUMENT_FUSION,
+    ARGUMENT_WEIGHT,
+    ARGUMENT_ROWID,
+    N_ARGUMENTS
+};
 
 /* Constraint numbers, -1 where there is none. */
 struct found {
@@ -44,7 +54,7 @@ struct found {
     int k_other;   /* a condition on k that says nothing of how many, as k > n */
     int rank_list; /* rank IN (...) is there */
     int others;    /* SQLite looks at some constraint after the k */
-    int unusable;  /* a query or k is asked for but not to be had in this plan */
+    int unusable;  /* a query, k, fusion or weight is asked for but not to be had in this plan */
 };
 
 static int is_query(const struct sqlite3_index_constraint *constraint)
@@ -112,17 +122,19 @@ static int is_for_content(int op)
 }
 
 /* Does it count before the k? */
-static int is_condition(sqlite3_index_info *info, int i)
+static int is_condition(const struct semantic_table *table, sqlite3_index_info *info, int i)
 {
     const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
     int op = constraint->op, column = constraint->iColumn;
     if (!constraint->usable || op == SQLITE_INDEX_CONSTRAINT_LIMIT ||
         op == SQLITE_INDEX_CONSTRAINT_OFFSET)
         return 0;
-    if (column == COLUMN_SIMILARITY || column == COLUMN_DISTANCE || column == COLUMN_RANK)
+    int words = columns_of_words(table, column);
+    if (column == COLUMN_SIMILARITY || column == COLUMN_DISTANCE || column == COLUMN_RANK ||
+        words == WORDS_SCORE || words == WORDS_BM25)
         return is_at_most(op) || is_at_least(op) ||
                (is_exactly(op) && !sqlite3_vtab_in(info, i, -1));
-    return (column == -1 || column >= COLUMN_CONTENT) && is_for_content(op) &&
+    return (column == -1 || column >= COLUMN_CONTENT) && words < 0 && is_for_content(op) &&
            strlen(sqlite3_vtab_collation(info, i)) <
                sizeof((struct plan_condition *)NULL)->collation;
 }
@@ -165,6 +177,8 @@ static void find_constraint(const struct semantic_table *table, sqlite3_index_in
     int is_equal = op == SQLITE_INDEX_CONSTRAINT_EQ, which = -1;
     if (is_query(constraint)) which = ARGUMENT_QUERY;
     if (column == COLUMN_K && (is_exactly(op) || is_at_most(op))) which = ARGUMENT_K;
+    if (is_exactly(op) && columns_of_words(table, column) == WORDS_FUSION) which = ARGUMENT_FUSION;
+    if (is_exactly(op) && columns_of_words(table, column) == WORDS_WEIGHT) which = ARGUMENT_WEIGHT;
     if (column == COLUMN_K && which < 0 && op != SQLITE_INDEX_CONSTRAINT_ISNULL) found->k_other = 1;
     if (column == COLUMN_RANK && is_equal && constraint->usable && sqlite3_vtab_in(info, i, -1))
         found->rank_list = 1;
@@ -185,7 +199,7 @@ static void find_constraint(const struct semantic_table *table, sqlite3_index_in
         !sqlite3_vtab_in(info, i, -1))
         found->others = 1;
     if (which < 0 || found->argument[which] >= 0) {
-        if (!is_condition(info, i)) found->others = 1;
+        if (!is_condition(table, info, i)) found->others = 1;
         return;
     }
     found->argument[which] = i;
@@ -207,7 +221,8 @@ static void use(sqlite3_index_info *info, const struct found *found, int which, 
 }
 
 /* The one order that the plan gives, if it is the one asked for. */
-static void consume_order(sqlite3_index_info *info, int searches)
+static void consume_order(const struct semantic_table *table, sqlite3_index_info *info,
+                          int searches)
 {
     if (info->nOrderBy != 1) return;
     int column = info->aOrderBy[0].iColumn, descending = info->aOrderBy[0].desc;
@@ -215,11 +230,16 @@ static void consume_order(sqlite3_index_info *info, int searches)
         info->orderByConsumed = column == -1 && !descending;
         return;
     }
+    if (columns_of_words(table, column) == WORDS_SCORE) info->orderByConsumed = descending;
+    /* Words count in the ranking, too. */
+    int is_fused = table->store.tokenizer != NULL;
     switch (column) {
     case COLUMN_SIMILARITY:
-        info->orderByConsumed = descending;
+        info->orderByConsumed = descending && !is_fused;
         break;
     case COLUMN_DISTANCE:
+        info->orderByConsumed = !descending && !is_fused;
+        break;
     case COLUMN_RANK:
         info->orderByConsumed = !descending;
         break;
@@ -246,7 +266,7 @@ static int use_conditions(const struct semantic_table *table, sqlite3_index_info
 {
     sqlite3_str *list = sqlite3_str_new(table->store.db);
     for (int i = 0; i < info->nConstraint; i++) {
-        if (!is_condition(info, i) && !is_other_k(info, found, i)) continue;
+        if (!is_condition(table, info, i) && !is_other_k(info, found, i)) continue;
         append_condition(info, i, list);
         info->aConstraintUsage[i].argvIndex = ++*n_arguments;
     }
@@ -263,14 +283,16 @@ static int plan_search(const struct semantic_table *table, sqlite3_index_info *i
     use(info, found, ARGUMENT_K, PLAN_K, n_arguments);
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_RELEVANCE)) info->idxNum |= PLAN_RELEVANCE;
     /* k says how many are wanted. And where SQLite filters, rows beyond the hint may be wanted: of
-     * codes and partitions these could be better ones. */
+     * codes and partitions, and where words count, these could be better ones. */
     int by_relevance = (info->idxNum & PLAN_RELEVANCE) != 0;
-    if (info->idxNum & PLAN_K ||
-        (store_is_partitioned(&table->store) && found->others && !by_relevance))
+    int depends = store_is_partitioned(&table->store) || table->store.tokenizer != NULL;
+    if (info->idxNum & PLAN_K || (depends && found->others && !by_relevance))
         found->argument[ARGUMENT_LIMIT] = -1;
     if (found->argument[ARGUMENT_LIMIT] < 0) found->argument[ARGUMENT_OFFSET] = -1;
     use(info, found, ARGUMENT_LIMIT, PLAN_LIMIT, n_arguments);
     use(info, found, ARGUMENT_OFFSET, PLAN_OFFSET, n_arguments);
+    use(info, found, ARGUMENT_FUSION, PLAN_FUSION, n_arguments);
+    use(info, found, ARGUMENT_WEIGHT, PLAN_WEIGHT, n_arguments);
     info->estimatedCost = SEARCH_COST;
     info->estimatedRows = info->idxNum & (PLAN_K | PLAN_RELEVANCE) ? 25 : 10000;
     return use_conditions(table, info, found, n_arguments);
@@ -322,6 +344,6 @@ int semantic_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
     if (rc != SQLITE_OK) return rc;
     if (info->colUsed & ((sqlite3_uint64)1 << COLUMN_EMBEDDING)) info->idxNum |= PLAN_READS_VECTOR;
     if (info->colUsed >> COLUMN_CONTENT != 0) info->idxNum |= PLAN_READS_CONTENT;
-    consume_order(info, searches);
+    consume_order(table, info, searches);
     return SQLITE_OK;
 }

@@ -22,7 +22,9 @@ enum semantic_plan_flag {
         512, /* rows in order of relevance, else of similarity (listing: of rowid) */
     PLAN_READS_VECTOR = 1024,  /* the statement reads embedding */
     PLAN_READS_CONTENT = 2048, /* the statement reads content columns */
-    PLAN_NAMES_ALL = 4096      /* the statement reads every hidden column (listing) */
+    PLAN_NAMES_ALL = 4096,     /* the statement reads every hidden column (listing) */
+    PLAN_FUSION = 8192,        /* fusion, of an index with words */
+    PLAN_WEIGHT = 16384        /* weight, likewise */
 };
 
 /* A condition of a search that counts before the k are taken, one line of idxStr, and one argument.

@@ -2,6 +2,8 @@
 
 #include "base/memory.h"
 #include "store/store.h"
+#include "text/asked.h"
+#include "text/blank.h"
 
 /* Whether a text is a vector of the index. */
 static int read_vector(struct semantic_query *query, struct semantic_table *table,
@@ -33,22 +35,64 @@ static int refuse_bytes(struct semantic_table *table, sqlite3_value *value, stru
     return argument_hint_blob(err);
 }
 
+int semantic_query_is_fused(const struct semantic_query *query)
+{
+    return query->text.data != NULL && query->weight < 1.0;
+}
+
+int semantic_query_is_embedded(const struct semantic_query *query)
+{
+    return query->text.data != NULL && query->weight > 0.0;
+}
+
+struct span semantic_query_meant(const struct semantic_query *query)
+{
+    if (query->meant.size == 0) return query->text;
+    return (struct span){query->meant.data, query->meant.size};
+}
+
+/* What is excluded is not meant, unless that is all there is. */
+static int read_asked(struct semantic_query *query, struct error *err)
+{
+    struct asked asked = {0};
+    struct buffer *meant = &query->meant;
+    int rc = asked_read(&asked, query->text, err), excludes = 0;
+    buffer_init(meant, 2 * query->text.size);
+    for (size_t i = 0; rc == 0 && i < asked.n; i++) {
+        const struct asked_piece *piece = &asked.pieces[i];
+        if (piece->kind != ASKED_WORDS) query->restricts = 1;
+        if (piece->kind == ASKED_NOT) {
+            excludes = 1;
+            continue;
+        }
+        if (meant->size > 0) rc = buffer_append(meant, " ", 1, err);
+        if (rc == 0) rc = buffer_append(meant, piece->text.data, piece->text.size, err);
+    }
+    struct span left = {meant->data, meant->size};
+    if (!excludes || text_is_invisible(left)) buffer_clear(meant);
+    asked_deinit(&asked);
+    return rc;
+}
+
 int semantic_query_read(struct semantic_query *query, struct semantic_table *table,
                         sqlite3_value *value, struct error *err)
 {
     int is_vector;
-    *query = (struct semantic_query){0};
+    *query =
+        (struct semantic_query){.fusion = table->config.fusion, .weight = table->config.weight};
     if (sqlite3_value_type(value) == SQLITE_BLOB)
         return argument_vector(value, &query->vector, err);
     int rc = read_vector(query, table, value, &is_vector, err);
     if (rc != 0 || is_vector) return rc;
     rc = argument_query(value, &query->text, &query->owned, err);
-    return rc == 0 && query->owned != NULL ? refuse_bytes(table, value, err) : rc;
+    if (rc == 0 && query->owned != NULL) rc = refuse_bytes(table, value, err);
+    return rc == 0 && table->store.tokenizer != NULL ? read_asked(query, err) : rc;
 }
 
 void semantic_query_deinit(struct semantic_query *query)
 {
     argument_vector_deinit(&query->vector);
     memory_free(query->owned);
+    buffer_deinit(&query->meant);
     *query = (struct semantic_query){0};
 }

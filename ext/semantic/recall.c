@@ -118,14 +118,14 @@ static int take_samples(struct retrieval *retrieval, struct samples *samples, st
 static void expect(struct sample *sample, const struct retrieve_row *row, size_t k)
 {
     if (row->id == sample->id || sample->n == k) return;
-    sample->min_score = row->score;
+    sample->min_score = row->nearness;
     sample->n++;
 }
 
 /* What a search finds: rows that are as similar as the k-th count for it. */
 static void find(struct sample *sample, const struct retrieve_row *row)
 {
-    if (row->id != sample->id && row->score >= sample->min_score && sample->n_found < sample->n)
+    if (row->id != sample->id && row->nearness >= sample->min_score && sample->n_found < sample->n)
         sample->n_found++;
 }
 

@@ -14,7 +14,7 @@
 /* So many candidates are reranked because LIMIT reaches them; for more there is to be a k. */
 #define MAX_REACHED ((size_t)1000)
 
-/* ---- similarity, distance, rank -------------------------------------------------------------- */
+/* ---- similarity, distance, rank, score, bm25 -------------------------------------------------- */
 
 static int is_number(sqlite3_value *value)
 {
@@ -70,9 +70,35 @@ static void read_rank(double least, double most, struct semantic_request *reques
     if (most < far && (int64_t)most < request->last_rank) request->last_rank = (int64_t)most;
 }
 
-static void read_number(const struct plan_condition *condition, sqlite3_value *value,
-                        struct semantic_request *request)
+static void read_score(double least, double most, struct semantic_request *request)
 {
+    struct fusion_bounds *score = &request->bounds.score;
+    score->min_score = fmax(score->min_score, least);
+    score->max_score = fmin(score->max_score, most);
+    request->limits.bounds = &request->bounds;
+}
+
+static void read_bm25(double least, double most, struct semantic_request *request)
+{
+    request->bounds.min_bm25 = fmax(request->bounds.min_bm25, least);
+    request->bounds.max_bm25 = fmin(request->bounds.max_bm25, most);
+    request->limits.bounds = &request->bounds;
+}
+
+/* Where vectors rank alone the score is the similarity, and there is no bm25. */
+static void read_alone(struct semantic_request *request)
+{
+    const struct retrieve_bounds *bounds = request->limits.bounds;
+    if (bounds == NULL || semantic_query_is_fused(&request->asked)) return;
+    read_similarity(bounds->score.min_score, bounds->score.max_score, request);
+    if (bounds->min_bm25 > -INFINITY || bounds->max_bm25 < INFINITY) request->none = 1;
+    request->limits.bounds = NULL;
+}
+
+static void read_number(const struct semantic_table *table, const struct plan_condition *condition,
+                        sqlite3_value *value, struct semantic_request *request)
+{
+    int words = columns_of_words(table, condition->column);
     double least, most;
     if (!is_number(value)) {
         read_other(condition, value, request);
@@ -81,6 +107,8 @@ static void read_number(const struct plan_condition *condition, sqlite3_value *v
     read_bounds(condition->op, sqlite3_value_double(value), &least, &most);
     if (condition->column == COLUMN_SIMILARITY) read_similarity(least, most, request);
     else if (condition->column == COLUMN_DISTANCE) read_distance(least, most, request);
+    else if (words == WORDS_SCORE) read_score(least, most, request);
+    else if (words == WORDS_BM25) read_bm25(least, most, request);
     else read_rank(least, most, request);
 }
 
@@ -195,12 +223,46 @@ static int read_k(struct semantic_request *request, int is_bound, int is_less, s
     return 0;
 }
 
+/* How words and vectors are fused; NULL: as the table says. */
+static int read_fusion(sqlite3_value *value, enum fusion_kind *fusion, struct error *err)
+{
+    const char *name = NULL;
+    int rc = argument_optional_text(value, &name, err);
+    if (rc != 0) error_context(err, "fusion");
+    if (rc != 0 || name == NULL) return rc;
+    for (int i = 0; i < FUSION_KINDS; i++) {
+        if (sqlite3_stricmp(name, fusion_names[i]) != 0) continue;
+        *fusion = (enum fusion_kind)i;
+        return 0;
+    }
+    return error_set(err, ERROR_INVALID, "fusion must be '%s' or '%s', not '%.40s'",
+                     fusion_names[FUSION_WEIGHTED], fusion_names[FUSION_RRF], name);
+}
+
+static int read_weight(sqlite3_value *value, double *weight, struct error *err)
+{
+    if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
+    double given = is_number(value) ? sqlite3_value_double(value) : NAN;
+    if (given >= 0.0 && given <= 1.0) {
+        *weight = given;
+        return 0;
+    }
+    const char *text = sqlite3_value_type(value) == SQLITE_BLOB
+                           ? "a blob"
+                           : (const char *)sqlite3_value_text(value);
+    if (text == NULL) return error_nomem(err);
+    return error_set(err, ERROR_INVALID,
+                     "weight must be a number from 0 (words alone) to 1 (vectors alone), not %.40s",
+                     text);
+}
+
 static int read_condition(struct semantic_table *table, const struct plan_condition *condition,
                           sqlite3_value *value, struct semantic_request *request, struct error *err)
 {
     int op = condition->op, column = condition->column;
-    if (column == COLUMN_SIMILARITY || column == COLUMN_DISTANCE || column == COLUMN_RANK) {
-        read_number(condition, value, request);
+    if (column == COLUMN_SIMILARITY || column == COLUMN_DISTANCE || column == COLUMN_RANK ||
+        columns_of_words(table, column) >= 0) {
+        read_number(table, condition, value, request);
         return 0;
     }
     if (column == COLUMN_K) return read_k(request, 1, op == SQLITE_INDEX_CONSTRAINT_LT, value, err);
@@ -248,6 +310,9 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
         (struct retrieve_limits){.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY};
     request->ring = (struct index_ring){INFINITY, -INFINITY, INFINITY};
     request->limits.ring = &request->ring;
+    request->bounds = (struct retrieve_bounds){{-INFINITY, INFINITY}, -INFINITY, INFINITY};
+    request->fusion = table->config.fusion;
+    request->weight = table->config.weight;
     request->first_rank = 1;
     request->last_rank = INT64_MAX;
     if (request->query == NULL) return error_nomem(err);
@@ -261,11 +326,16 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
         read_limit(limit, plan & PLAN_OFFSET ? argv[n++] : NULL, (plan & PLAN_RELEVANCE) != 0,
                    request);
     }
+    if (rc == 0 && plan & PLAN_FUSION) rc = read_fusion(argv[n++], &request->fusion, err);
+    if (rc == 0 && plan & PLAN_WEIGHT) rc = read_weight(argv[n++], &request->weight, err);
     if (rc == 0) rc = read_conditions(table, conditions, argv + n, request, err);
     if (rc == 0) apply_ranks(request);
     if (rc == 0 && !request->none)
         rc = semantic_query_read(&request->asked, table, request->query, err);
     if (request->asked.text.data == NULL && request->asked.vector.data == NULL) request->none = 1;
+    request->asked.fusion = request->fusion;
+    request->asked.weight = request->weight;
+    read_alone(request);
     return rc;
 }
 

@@ -12,6 +12,9 @@ struct semantic_request {
     struct semantic_query asked; /* the query, read; it borrows from `query` */
     struct retrieve_limits limits;
     struct index_ring ring;
+    struct retrieve_bounds bounds; /* limits.bounds, if there are any */
+    enum fusion_kind fusion;       /* as asked for, or the table's */
+    double weight;
     int64_t first_rank, last_rank;
     struct ids ids;       /* limits.only */
     struct filter filter; /* limits.filter, if there are conditions on the content */

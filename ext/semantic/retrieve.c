@@ -9,6 +9,7 @@
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/sense.h"
+#include "semantic/sides.h"
 #include "store/write.h"
 
 /* Bytes of the rows of a group, at most. */
@@ -16,7 +17,7 @@
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-/* The texts, checked: [*n] of them in *texts, which the caller frees. */
+/* The texts that need a vector, all checked: [*n] of them in *texts, which the caller frees. */
 static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *n,
                       struct error *err)
 {
@@ -25,10 +26,11 @@ static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *
     *texts = memory_alloc(retrieval->n_queries, sizeof **texts);
     if (*texts == NULL) return error_nomem(err);
     for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
-        if (retrieval->queries[i].text.data == NULL) continue;
-        (*texts)[(*n)++] = retrieval->queries[i].text;
+        const struct semantic_query *query = &retrieval->queries[i];
+        if (query->text.data == NULL) continue;
+        if (semantic_query_is_embedded(query)) (*texts)[(*n)++] = semantic_query_meant(query);
         retrieval->blamed = i;
-        rc = model_check_text(retrieval->queries[i].text, 1, err);
+        rc = model_check_text(query->text, 1, err);
     }
     return rc;
 }
@@ -37,7 +39,7 @@ static int list_texts(struct retrieval *retrieval, struct span **texts, size_t *
 static size_t query_of_text(const struct retrieval *retrieval, size_t text)
 {
     size_t i = 0;
-    for (size_t n = 0; retrieval->queries[i].text.data == NULL || n++ < text;) i++;
+    for (size_t n = 0; !semantic_query_is_embedded(&retrieval->queries[i]) || n++ < text;) i++;
     return i;
 }
 
@@ -80,7 +82,7 @@ static int embed_texts(struct retrieval *retrieval, int wanted, struct error *er
     const float *vector = retrieval->embeddings.vectors;
     size_t dimensions = retrieval->embeddings.dimensions;
     for (size_t i = 0; rc == 0 && n > 0 && i < retrieval->n_queries; i++) {
-        if (retrieval->queries[i].text.data == NULL) continue;
+        if (!semantic_query_is_embedded(&retrieval->queries[i])) continue;
         if (!is_senseless(retrieval, entry, vector, dimensions))
             retrieval->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
         vector += dimensions;
@@ -137,11 +139,12 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
         struct top_k nearest;
         int has;
         if (query->text.data == NULL || query->vector.data == NULL) continue;
-        rc = sense_is_learnt(retrieval->table, model, query->text, &has, err);
+        struct span text = semantic_query_meant(query);
+        rc = sense_is_learnt(retrieval->table, model, text, &has, err);
         if (rc != 0 || has) continue;
         top_k_init(&nearest, SENSE_ROWS);
         rc = candidates_rank(retrieval, query, SENSE_ROWS, &nearest, err);
-        if (rc == 0) rc = sense_find(retrieval->table, model, query->text, &nearest, &has, err);
+        if (rc == 0) rc = sense_find(retrieval->table, model, text, &nearest, &has, err);
         if (rc == 0 && !has) query->vector = (struct argument_vector){0};
         top_k_deinit(&nearest);
     }
@@ -152,7 +155,10 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
 
 static void drop_group(struct retrieval *retrieval)
 {
-    for (size_t i = 0; i < retrieval->n_group; i++) top_k_deinit(&retrieval->ranked[i]);
+    for (size_t i = 0; i < retrieval->n_group; i++) {
+        top_k_deinit(&retrieval->ranked[i]);
+        fusion_deinit(&retrieval->fused[i]);
+    }
     retrieval->n_group = 0;
 }
 
@@ -160,24 +166,25 @@ static void drop_group(struct retrieval *retrieval)
 static size_t group_limit(const struct retrieval *retrieval, size_t k)
 {
     size_t n_rows = retrieval->reader.snapshot->n_rows;
-    size_t bytes = (k < n_rows ? k : n_rows) * sizeof(struct top_k_hit);
+    size_t size = retrieval->table->store.tokenizer != NULL ? sizeof(struct fusion_row) : 0;
+    size_t bytes = (k < n_rows ? k : n_rows) * (sizeof(struct top_k_hit) + size);
     size_t most = bytes == 0 ? RETRIEVE_GROUP : GROUP_BYTES / bytes;
     return most == 0 ? 1 : most < RETRIEVE_GROUP ? most : RETRIEVE_GROUP;
 }
 
-/* Searches for the queries from the current one on that have a vector. */
+/* Searches for the queries from the current one on that can have rows. */
 static int search_group(struct retrieval *retrieval, struct error *err)
 {
     const struct retrieve_limits *limits = &retrieval->limits;
     const struct semantic_query *queries = retrieval->queries + retrieval->query;
-    size_t left = retrieval->n_queries - retrieval->query, n = 0;
+    size_t left = retrieval->n_queries - retrieval->query;
     size_t k = limits->hint < limits->k ? limits->hint : limits->k;
     size_t most = group_limit(retrieval, k);
     drop_group(retrieval);
     retrieval->group = retrieval->query;
-    while (n < most && n < left && queries[n].vector.data != NULL) n++;
+    size_t n = sides_group(queries, most < left ? most : left);
     retrieval->n_group = n;
-    int rc = candidates_find(retrieval, queries, n, k, retrieval->ranked, err);
+    int rc = sides_find(retrieval, queries, n, k, retrieval->ranked, err);
     for (size_t i = 0; i < n; i++) {
         retrieval->has_more[i] = k < limits->k && retrieval->ranked[i].n == k;
         retrieval->unchecked[i] = k == SIZE_MAX && candidates_are_filtered(retrieval);
@@ -215,8 +222,7 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     top_k_init(&rest, SIZE_MAX);
     int rc = renew_snapshot(retrieval, err);
     if (rc == 0)
-        rc = candidates_find(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all,
-                             err);
+        rc = sides_find(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
     while (rc == 0 && top_k_pop(&all, &hit))
         if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, ids_compare) == NULL)
             rc = top_k_offer(&rest, hit.id, hit.score, err);
@@ -338,12 +344,18 @@ int retrieve_search(struct retrieval *retrieval, struct semantic_query *queries,
 static struct retrieve_row make_row(struct retrieval *retrieval, const struct top_k_hit *hit)
 {
     const struct index_metric_row *metric = &index_metrics[retrieval->table->config.metric];
+    const struct fusion *fused = &retrieval->fused[retrieval->query - retrieval->group];
+    const struct fusion_row *parts = fusion_find(fused, hit->id);
+    double nearness = parts == NULL ? hit->score : parts->nearness;
+    double similarity = isnan(nearness) ? NAN : metric->similarity(nearness);
     return (struct retrieve_row){.query = retrieval->query,
                                  .id = hit->id,
                                  .rank = ++retrieval->rank,
-                                 .score = hit->score,
-                                 .similarity = metric->similarity(hit->score),
-                                 .distance = metric->distance(hit->score)};
+                                 .nearness = nearness,
+                                 .similarity = similarity,
+                                 .distance = isnan(nearness) ? NAN : metric->distance(nearness),
+                                 .score = parts == NULL ? similarity : parts->score,
+                                 .bm25 = parts == NULL ? NAN : parts->bm25};
 }
 
 int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *found,
@@ -354,7 +366,7 @@ int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *fo
     *found = 0;
     while (rc == 0 && retrieval->query < retrieval->n_queries) {
         int is_searched = retrieval->query < retrieval->group + retrieval->n_group;
-        if (retrieval->queries[retrieval->query].vector.data != NULL) {
+        if (sides_has_any(&retrieval->queries[retrieval->query])) {
             if (!is_searched) rc = search_group(retrieval, err);
             if (rc == 0) rc = take(retrieval, &hit, found, err);
             if (rc != 0) break;

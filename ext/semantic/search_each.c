@@ -1,8 +1,8 @@
 /*
  * search_each.c: semantic_search_each(index, queries [, k [, schema]]): many queries in one pass.
  *
- * A table `key, id, similarity, distance, rank`: for each query its k (25) nearest rows, best
- * first. queries is a JSON array or object of texts, as embed_each takes it, or of vectors (JSON
+ * A table `key, id, similarity, distance, rank, score, bm25`: for each query its k (25) best rows,
+ * best first; `score` and `bm25` are NULL in an index without words. queries is a JSON array or object of texts, as embed_each takes it, or of vectors (JSON
  * arrays, or texts that are JSON arrays), or a BLOB of vectors one behind the other; key is what
  * json_each calls key, or the 0-based position in the BLOB. SQLite asks a virtual table one query
  * at a time, so that a join of queries with an index reads all rows for each; here a group of
@@ -26,6 +26,8 @@ enum {
     EACH_SIMILARITY,
     EACH_DISTANCE,
     EACH_RANK,
+    EACH_SCORE,
+    EACH_BM25,
     EACH_INDEX, /* the first argument */
     EACH_QUERIES,
     EACH_K,
@@ -145,14 +147,23 @@ static int each_start(struct table_cursor *base, struct error *err)
     return rc == 0 ? each_next(base, err) : name_query(cursor, retrieval->blamed, rc, err);
 }
 
+/* NAN is NULL. */
+static void result_number(sqlite3_context *context, double number)
+{
+    if (!isnan(number)) sqlite3_result_double(context, number);
+}
+
 static void each_column(struct table_cursor *base, sqlite3_context *context, int column)
 {
     struct each_cursor *cursor = (struct each_cursor *)base;
     const struct retrieve_row *row = &cursor->row;
+    int has_words = cursor->retrieval.table->store.tokenizer != NULL;
     if (column == EACH_ID) sqlite3_result_int64(context, row->id);
-    else if (column == EACH_SIMILARITY) sqlite3_result_double(context, row->similarity);
-    else if (column == EACH_DISTANCE) sqlite3_result_double(context, row->distance);
+    else if (column == EACH_SIMILARITY) result_number(context, row->similarity);
+    else if (column == EACH_DISTANCE) result_number(context, row->distance);
+    else if (column == EACH_BM25) result_number(context, row->bm25);
     else if (column == EACH_RANK) sqlite3_result_int64(context, row->rank);
+    else if (column == EACH_SCORE) result_number(context, has_words ? row->score : NAN);
     else if (cursor->list.n > 0) sqlite3_result_value(context, cursor->list.items[row->query].key);
     else sqlite3_result_int64(context, (sqlite3_int64)row->query);
 }
@@ -160,8 +171,8 @@ static void each_column(struct table_cursor *base, sqlite3_context *context, int
 static const struct table_function search_each = {
     .name = "semantic_search_each",
     .usage = "semantic_search_each(index, queries [, k [, schema]])",
-    .declaration = "CREATE TABLE x(key, id, similarity, distance, rank, \"index\" HIDDEN, queries "
-                   "HIDDEN, k HIDDEN, schema HIDDEN)",
+    .declaration = "CREATE TABLE x(key, id, similarity, distance, rank, score, bm25, \"index\" "
+                   "HIDDEN, queries HIDDEN, k HIDDEN, schema HIDDEN)",
     .first_argument = EACH_INDEX,
     .n_arguments = 4,
     .n_needed = 2,

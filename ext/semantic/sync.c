@@ -7,7 +7,9 @@
 #include "semantic/embedder.h"
 #include "semantic/fit.h"
 #include "semantic/pending.h"
+#include "semantic/wording.h"
 #include "store/failures.h"
+#include "store/words.h"
 #include "store/write.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
@@ -18,7 +20,7 @@ struct known {
     int row;
     int64_t id;
     uint64_t hash;
-    int own; /* of X_rows */
+    int own, wordless; /* of X_rows */
 };
 
 static int known_next(struct semantic_table *table, struct known *known, struct error *err)
@@ -29,6 +31,7 @@ static int known_next(struct semantic_table *table, struct known *known, struct 
     known->id = sqlite3_column_int64(known->scan, 0);
     known->hash = (uint64_t)sqlite3_column_int64(known->scan, 1);
     known->own = sqlite3_column_int(known->scan, 2);
+    known->wordless = sqlite3_column_int(known->scan, 3);
     return 0;
 }
 
@@ -63,8 +66,10 @@ static int compare_text(struct semantic_sync *sync, struct comparison *compariso
     if (readable) sync->n_readable++;
     /* What has a vector has not failed: if the tables say both, the vector is made again. */
     if (is_indexed && indexed->hash == hash &&
-        (indexed->own || (comparison->kind != SYNC_REBUILD && !has_failed)))
+        (indexed->own || (comparison->kind != SYNC_REBUILD && !has_failed))) {
+        sync->n_wordless += indexed->wordless != 0;
         return 0;
+    }
     if (has_failed && failed->hash == hash && !is_indexed && comparison->kind == SYNC_CHANGES) {
         sync->n_known_failures++;
         return 0;
@@ -125,9 +130,10 @@ static int plan(struct semantic_sync *sync, enum sync_kind kind, struct error *e
     struct content_scan scan = {0};
     sync->ids.n = sync->gone.n = sync->settled.n = 0;
     sync->n_total = sync->n_readable = 0;
-    sync->n_known_failures = 0;
+    sync->n_known_failures = sync->n_wordless = 0;
+    enum store_query rows = table->store.tokenizer == NULL ? STORE_ROWS : STORE_ROWS_AND_WORDS;
     int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = store_query(&table->store, STORE_ROWS, &comparison.indexed.scan, err);
+    if (rc == 0) rc = store_query(&table->store, rows, &comparison.indexed.scan, err);
     if (rc == 0 && state.keeps_failures)
         rc = store_query(&table->store, STORE_FAILURES, &comparison.failed.scan, err);
     if (rc == 0) rc = content_scan_open(table, &sync->keys, &scan, err);
@@ -180,6 +186,7 @@ int sync_compare(struct semantic_table *table, enum sync_kind kind,
     *difference = (struct sync_difference){.n_changed = sync.ids.n,
                                            .n_gone = sync.gone.n + sync.settled.n,
                                            .n_failed = sync.n_known_failures,
+                                           .n_wordless = sync.n_wordless,
                                            .n_unusable = sync.n_unusable,
                                            .n_total = sync.n_total,
                                            .n_readable = sync.n_readable};
@@ -216,6 +223,7 @@ int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress
     sync->fit_id = state.fit;
     if (rc == 0) rc = plan(sync, kind, err);
     if (rc == 0) rc = plan_fit(sync, &state, kind, err);
+    if (rc == 0) rc = wording_is_due(table, (int64_t)sync->n_wordless, &sync->tidy, err);
     struct progress_counts counts = sync_counts(sync);
     if (rc == 0) progress_count(progress, &counts);
     if (rc != 0) {
@@ -246,7 +254,8 @@ void sync_close(struct semantic_sync *sync)
 int sync_pending(const struct semantic_sync *sync)
 {
     return sync->n_collected < sync->n_wanted ||
-           (!sync->started && (sync->gone.n > 0 || sync->settled.n > 0 || sync->clear));
+           (!sync->started &&
+            (sync->gone.n > 0 || sync->settled.n > 0 || sync->clear || sync->tidy));
 }
 
 void sync_limit(struct semantic_sync *sync, size_t n_rows)
@@ -488,7 +497,10 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
 {
     struct semantic_table *table = sync->table;
     const char *name = catalog_entry_name(sync->entry);
-    int rc = forget_model_rows(table, state, batch->any_own, err);
+    int has_words = table->store.tokenizer != NULL;
+    int rc = has_words ? words_clear(&table->store, err) : 0;
+    if (rc == 0) rc = forget_model_rows(table, state, batch->any_own, err);
+    if (rc == 0 && has_words && batch->any_own) rc = words_postpone_own(&table->store, err);
     if (rc == 0) rc = failures_clear(&table->store, state, err);
     if (rc == 0) rc = store_fit(sync, batch, err);
     if (rc == 0) rc = store_set_text(&table->store, "model", name, err);
@@ -497,6 +509,22 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
     if (rc == 0) rc = store_set(&table->store, "dimensions", (int64_t)batch->dimensions, err);
     state->dimensions = batch->dimensions;
     return rc;
+}
+
+/* The words of the rows that get vectors, and after the last batch all that is left to do. */
+static int write_words(struct semantic_sync *sync, const struct batch *batch, struct error *err)
+{
+    struct semantic_table *table = sync->table;
+    int rc = 0;
+    if (table->store.tokenizer == NULL) return 0;
+    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) {
+        const struct pending_row *row = &sync->rows[i];
+        if (batch->changes[i].kind != STORE_PUT) continue;
+        rc = words_put(&table->store, batch->changes[i].id,
+                       (struct span){row->text, row->text_size}, err);
+        if (rc == 0) rc = cancel_check(table->store.cancel, err);
+    }
+    return rc == 0 && sync->n_collected >= sync->n_wanted ? wording_tidy(table, err) : rc;
 }
 
 static int write_batch(struct semantic_sync *sync, struct store_state *state,
@@ -514,7 +542,8 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
         rc = store_delete_rows(store, state, sync->settled.items, sync->settled.n, kind, err);
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
         rc = content_keys_settle(sync->table, &sync->keys, &batch->changes[i].id, err);
-    return rc == 0 ? store_write_rows(store, state, batch->changes, sync->n_rows, err) : rc;
+    if (rc == 0) rc = store_write_rows(store, state, batch->changes, sync->n_rows, err);
+    return rc == 0 ? write_words(sync, batch, err) : rc;
 }
 
 static uint64_t hash_ids(const struct ids *ids, uint64_t what, uint64_t before)

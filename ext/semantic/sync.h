@@ -18,7 +18,7 @@
 #define SEMANTIC_SYNC_H
 
 #include "semantic/content.h"
-#include "semantic/ids.h"
+#include "base/ids.h"
 #include "semantic/progress.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
@@ -46,6 +46,8 @@ struct semantic_sync {
     int fit;                      /* a fitted model is to be made and stored with the first batch */
     int is_whole;                 /* not to be bounded: rows that are there are embedded again */
     int clear;                    /* all vectors made by a model are to go with the first batch */
+    size_t n_wordless;            /* rows that are as they were, but for words that were put off */
+    int tidy;                     /* there are words to write beside those of the rows */
     struct model *fitted;         /* owned; what the fit made */
     int64_t fit_id;               /* of the fit that the batches belong to; 0: none */
     struct pending_row *rows;     /* [n_rows] the batch; owned, with its vectors */
@@ -76,6 +78,7 @@ int sync_collect(struct semantic_sync *sync, struct error *err);
 struct sync_difference {
     size_t n_changed, n_gone; /* rows to embed; to delete, from the failures too */
     size_t n_failed;          /* that failed and are not tried */
+    size_t n_wordless;        /* that lack their words alone */
     int64_t n_unusable;       /* content rows without a usable key */
     int64_t n_total;          /* content rows that have a text */
     int64_t n_readable;       /* and one that can be embedded, so far as that is seen here */

@@ -18,7 +18,8 @@
  *   registry     the tables connected now       status         semantic_status
  *   progress     what syncs are doing           pending_function  semantic_pending
  *   embedded     rows embedded elsewhere        semantic       what is registered
- *   likeness     the model of an old index
+ *   likeness     the model of an old index      wording        the words of rows, when they are written
+ *   fusion       the score of words and vectors  sides         the rows of both
  *
  * The shadow tables are store/'s.
  */
@@ -40,7 +41,7 @@ enum semantic_column_number {
     COLUMN_RANK,
     COLUMN_EMBEDDING,
     COLUMN_TABLE,
-    COLUMN_CONTENT /* the first content column */
+    COLUMN_CONTENT /* the first content column; behind the last: enum semantic_words_column */
 };
 
 /* A row written in this transaction. CHANGED: the content was; what that comes to is read when the
@@ -69,6 +70,10 @@ struct pending_row {
     float *vector; /* owned; [dimensions]; NULL until embedded */
     size_t dimensions;
     int64_t fit; /* the fit that made the vector of a text, or refused it */
+    /* What became of the row's words when it was noted: nothing, they went, or those of the text
+     * with the hash `worded` were written, if they were not there. */
+    enum { WORDS_STAY, WORDS_NONE, WORDS_WRITTEN } words;
+    uint64_t worded;
 };
 
 /* Where the buffer stood when a savepoint began. */
@@ -89,6 +94,7 @@ struct semantic_pending {
     int knows_last; /* no row in the shadow tables has an id beyond last_id */
     int64_t last_id;
     int content_told;         /* the command 'content' was given: see follow_content() */
+    int looked_for_words;     /* in this transaction, see wording_begin() */
     int explicit_transaction; /* the rows were written between BEGIN and COMMIT */
     struct store_write write; /* of the shadow tables */
 };

@@ -10,6 +10,7 @@
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
 #include "semantic/pending.h"
+#include "semantic/wording.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "store/keys.h"
@@ -17,16 +18,22 @@
 #include "text/blank.h"
 
 /* Takes over what the row owns. When much waits that is written first: a statement that fails then
- * has noted nothing. */
+ * has noted nothing. Words are written last: should that fail half way, the transaction is torn. */
 static int add_pending(struct semantic_table *table, struct pending_row *row, struct error *err)
 {
     struct semantic_pending *pending = table->pending;
     int is_full = pending->n_rows - pending->n_flushed >= PENDING_MAX_ROWS ||
                   pending->n_bytes >= PENDING_MAX_BYTES;
+    int has_new_words = 0;
     int rc = is_full ? flush_pending(table, err) : 0;
-    if (rc == 0) return pending_add(pending, row, err);
-    pending_row_deinit(row);
-    return rc;
+    if (rc == 0) rc = wording_begin(table, row, &has_new_words, err);
+    if (rc != 0) {
+        pending_row_deinit(row);
+        return rc;
+    }
+    rc = pending_add(pending, row, err);
+    if (rc != 0 || !has_new_words) return rc;
+    return wording_write(table, &pending->rows[pending->n_rows - 1], err);
 }
 
 static int delete_row(struct semantic_table *table, int64_t id, struct error *err)
@@ -96,8 +103,10 @@ static int read_content_text(struct semantic_table *table, struct pending_row *r
                                         &bad, &exists, indexable, err);
     if (rc == 0 && !exists && row->kind == PENDING_TEXT) rc = no_such_row(table, row->id, key, err);
     if (rc == 0) row->hash = content_hash(&text, &bad);
-    if (rc == 0 && row->kind == PENDING_TEXT && (*indexable || bad.code != 0))
-        rc = pending_take_text(row, &text, &bad, err);
+    int is_wanted = row->kind == PENDING_TEXT
+                        ? *indexable || bad.code != 0
+                        : table->store.tokenizer != NULL && *indexable && bad.code == 0;
+    if (rc == 0 && is_wanted) rc = pending_take_text(row, &text, &bad, err);
     buffer_deinit(&text);
     return rc;
 }
@@ -140,6 +149,10 @@ static int check_columns(struct semantic_table *table, sqlite3_value **columns, 
     for (int i = 0; i < COLUMN_CONTENT; i++)
         if (names[i] != NULL && is_written(columns[i], is_update))
             return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
+    for (int i = 0; table->store.tokenizer != NULL && i < N_WORDS_COLUMNS; i++)
+        if (is_written(columns[COLUMN_CONTENT + (int)table->n_columns + i], is_update))
+            return error_set(err, ERROR_INVALID, "column %s cannot be written",
+                             semantic_words_names[i]);
     for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
         if ((is_update || i != table->key) && is_written(columns[COLUMN_CONTENT + i], is_update))
             return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
@@ -290,6 +303,27 @@ static int find_id(struct semantic_table *table, sqlite3_value *key, int64_t *id
     return rc;
 }
 
+/* The text of a row that changed, for its words. What cannot be read now is told, or read, when the
+ * row is written. */
+static int read_changed_text(struct semantic_table *table, struct pending_row *row,
+                             struct error *err)
+{
+    struct buffer text;
+    struct error bad, unread;
+    int exists, found;
+    if (table->store.tokenizer == NULL) return 0;
+    buffer_init(&text, CONTENT_MAX_TEXT);
+    int rc = content_text(table, row->id, &text, &bad, &exists, &found, &unread);
+    if (rc == 0 && found) {
+        row->hash = content_hash(&text, &bad);
+        rc = pending_take_text(row, &text, &bad, &unread);
+    }
+    buffer_deinit(&text);
+    if (rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED) return 0;
+    *err = unread;
+    return rc;
+}
+
 /* Notes a row of the content that changed, or is about to: it is read when it is written. */
 static int note_changed(struct semantic_table *table, enum pending_kind kind, sqlite3_value *id,
                         sqlite3_value **columns, struct error *err)
@@ -313,7 +347,9 @@ static int note_changed(struct semantic_table *table, enum pending_kind kind, sq
                          word, table->store.keeps_keys ? "'a key'" : "7");
     if (key == NULL) row.id = sqlite3_value_int64(id);
     else rc = find_id(table, key, &row.id, err);
-    return rc != 0 || (key != NULL && row.id == 0) ? rc : add_pending(table, &row, err);
+    if (rc != 0 || (key != NULL && row.id == 0)) return rc;
+    if (kind == PENDING_CHANGED) rc = read_changed_text(table, &row, err);
+    return rc == 0 ? add_pending(table, &row, err) : rc;
 }
 
 /* A row that semantic_pending gave, see embedded.h. */
@@ -343,7 +379,8 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
     int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0,
         is_change = sqlite3_stricmp(text, "changed") == 0,
         is_key = is_row || is_change || sqlite3_stricmp(text, "changing") == 0;
-    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns; i++)
+    int n_words = table->store.tokenizer != NULL ? N_WORDS_COLUMNS : 0;
+    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns + n_words; i++)
         if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) &&
             !(is_key && !is_row && table->store.keeps_keys && i == COLUMN_QUERY) &&
             !(is_key && table->key != SIZE_MAX && i == COLUMN_CONTENT + (int)table->key) &&

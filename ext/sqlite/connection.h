@@ -20,6 +20,7 @@ struct connection {
      * connection answers SQLITE_INTERRUPT then, on every version (sqlite3_is_interrupted came
      * with 3.41). A few microseconds. */
     struct cancel cancel;
+    const void *fts5; /* the FTS5 that has our function (fts5.h); NULL: not yet asked for */
     int references;
 };
 

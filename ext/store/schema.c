@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "store/words.h"
 
 static const struct {
     const char *suffix, *definition;
@@ -20,13 +21,25 @@ static const struct {
     {"failures", "id INTEGER PRIMARY KEY, hash INT NOT NULL, attempts INT NOT NULL, "
                  "at INT NOT NULL, message TEXT NOT NULL)"},
     {"keys", "id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)"},
+    {"docs", "doc INTEGER PRIMARY KEY, id INT UNIQUE)"},
+    {"wordless", "id INTEGER PRIMARY KEY)"},
 };
 #define N_SHADOWS (sizeof shadows / sizeof *shadows)
+
+/* Names that X_fts takes beside its own. */
+static const char *const fts_names[] = {"fts",         "fts_data",   "fts_idx",
+                                        "fts_docsize", "fts_config", "fts_content"};
+
+/* Of an index that has words alone: users had tables of such names before there were words. */
+static int is_of_words(const char *suffix)
+{
+    return strcmp(suffix, "docs") == 0 || strcmp(suffix, "wordless") == 0;
+}
 
 int schema_is_shadow(const char *suffix)
 {
     for (size_t i = 0; i < N_SHADOWS; i++)
-        if (sqlite3_stricmp(suffix, shadows[i].suffix) == 0) return 1;
+        if (sqlite3_stricmp(suffix, shadows[i].suffix) == 0) return !is_of_words(shadows[i].suffix);
     return 0;
 }
 
@@ -36,6 +49,7 @@ static int has_shadow(const struct store *store, const char *suffix)
     if (strcmp(suffix, "partitions") == 0) return store_is_partitioned(store);
     if (strcmp(suffix, "text") == 0) return store->options.keeps_texts;
     if (strcmp(suffix, "keys") == 0) return store->keeps_keys;
+    if (is_of_words(suffix)) return store->tokenizer != NULL;
     return 1;
 }
 
@@ -59,29 +73,34 @@ static int is_ours(const struct store *store, size_t i, int *ours, struct error 
 
 /* No shadow table's name may be taken: SQLite takes tables of such names for ours, and lets nobody
  * write them. */
-static int check_free_of(const struct store *store, const char *name, size_t i, struct error *err)
+static int check_free_of(const struct store *store, const char *name, const char *suffix,
+                         struct error *err)
 {
     sqlite3_stmt *statement;
     int taken = 0;
     int rc = statement_prepare(store->db, &statement, err,
                                "SELECT 1 FROM \"%w\".sqlite_master WHERE type IN ('table', 'view') "
                                "AND name = '%q_%q' COLLATE nocase",
-                               store->schema, name, shadows[i].suffix);
+                               store->schema, name, suffix);
     if (rc == 0) rc = statement_step(store->db, statement, &taken, err);
     sqlite3_finalize(statement);
     if (rc == 0 && taken)
         rc = error_set(err, ERROR_INVALID,
                        "%.100s_%s is there already, a name that an index called %.100s needs for "
                        "itself: choose another name for one of them",
-                       name, shadows[i].suffix, name);
+                       name, suffix, name);
     return rc;
 }
 
-/* Not even of those that this index lacks. */
+/* Not even of those that this index lacks, but for the words'. */
 static int check_free(const struct store *store, const char *name, struct error *err)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) rc = check_free_of(store, name, i, err);
+    int rc = 0, has_words = store->tokenizer != NULL;
+    for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
+        if (has_words || !is_of_words(shadows[i].suffix))
+            rc = check_free_of(store, name, shadows[i].suffix, err);
+    for (size_t i = 0; rc == 0 && has_words && i < sizeof fts_names / sizeof *fts_names; i++)
+        rc = check_free_of(store, name, fts_names[i], err);
     return rc;
 }
 
@@ -129,6 +148,8 @@ static int number_created(struct store *store, const struct schema_config *confi
     int taken = 1, rc = 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         hash = hash_bytes(texts[i], strlen(texts[i]), hash);
+    if (store->tokenizer != NULL)
+        hash = hash_bytes(store->tokenizer, strlen(store->tokenizer), hash);
     while (rc == 0 && taken) {
         store->created = store_number(hash);
         rc = is_taken(store, store->created, &taken, err);
@@ -141,6 +162,7 @@ int schema_create(struct store *store, const struct schema_config *config, struc
 {
     int rc = check_free(store, store->name, err);
     if (rc == 0) rc = number_created(store, config, err);
+    if (rc == 0 && store->tokenizer != NULL) rc = words_create(store, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix)) rc = create(store, i, err);
     if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
@@ -154,6 +176,8 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "failures", 1, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
+    if (rc == 0 && store->tokenizer != NULL)
+        rc = store_set_text(store, "lexical", store->tokenizer, err);
     return rc;
 }
 
@@ -163,7 +187,7 @@ int schema_create_failures(struct store *store, struct error *err)
     int ours;
     while (strcmp(shadows[i].suffix, "failures") != 0) i++;
     int rc = is_ours(store, i, &ours, err);
-    if (rc == 0 && !ours) rc = check_free_of(store, store->name, i, err);
+    if (rc == 0 && !ours) rc = check_free_of(store, store->name, shadows[i].suffix, err);
     if (rc == 0 && !ours) rc = create(store, i, err);
     return rc == 0 ? store_set(store, "failures", 1, err) : rc;
 }
@@ -172,6 +196,7 @@ int schema_drop(struct store *store, struct error *err)
 {
     int rc = 0, ours;
     store_finalize(store);
+    if (store->tokenizer != NULL) rc = words_drop(store, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) {
         rc = is_ours(store, i, &ours, err);
         if (rc == 0 && ours)
@@ -185,6 +210,7 @@ int schema_rename(struct store *store, const char *name, struct error *err)
 {
     int rc = check_free(store, name, err), ours;
     store_finalize(store);
+    if (rc == 0 && store->tokenizer != NULL) rc = words_rename(store, name, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++) {
         rc = is_ours(store, i, &ours, err);
         if (rc == 0 && ours)
@@ -248,6 +274,7 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
         if (strcmp(key, "metric") == 0) metric = value;
         if (strcmp(key, "quantize") == 0) quantize = value;
         if (strcmp(key, "keyed") == 0) store->keeps_keys = value != 0;
+        if (strcmp(key, "lexical") == 0) rc = copy_text(statement, 1, &store->tokenizer, err);
         if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &stored->reranker, err);
         if (strcmp(key, "columns") == 0) rc = copy_text(statement, 1, &stored->columns, err);
         if (strcmp(key, "content") == 0) rc = copy_text(statement, 1, &stored->content, err);
@@ -276,6 +303,7 @@ static int may_forget(sqlite3 *db, int n_ours)
 int schema_forget(struct store *store, int n_ours)
 {
     if (!may_forget(store->db, n_ours)) return 0;
+    if (store->tokenizer != NULL && words_settle(store, NULL) != 0) return 0;
     return statement_execute(store->db, NULL, "PRAGMA writable_schema = RESET") == 0;
 }
 

@@ -27,6 +27,11 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_TEXT_BYTES] = "SELECT sum(length(CAST(text AS BLOB))) FROM " X_TEXT,
     [STORE_MODEL_BYTES] = "SELECT sum(length(bytes)) FROM " X_MODEL,
     [STORE_FITTED_ON] = "SELECT value FROM " X_CONFIG " WHERE key = 'fitted_on'",
+    [STORE_WORD_BYTES] = "SELECT sum(length(block)) FROM " X_FTS_DATA,
+    [STORE_N_DEAD] = "SELECT count(*) FROM " X_DOCS " WHERE id IS NULL",
+    [STORE_ANY_EXCEPTION] = "SELECT 1 FROM " X_DOCS " LIMIT 1",
+    [STORE_N_WORDLESS] = "SELECT count(*) FROM " X_WORDLESS,
+    [STORE_IS_WORDLESS] = "SELECT 1 FROM " X_WORDLESS " WHERE id = ?1",
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG
                    " WHERE key IN ('created', 'dimensions', 'failures', 'fingerprint', 'fit', "
                    "'format', 'generation', 'identity', 'model', 'partitions')",
@@ -56,12 +61,23 @@ static const char *const kept_sql[N_KEPT] = {
         "hash = excluded.hash, at = excluded.at, message = excluded.message",
     [KEPT_GET_FAILURE] = "SELECT hash FROM " X_FAILURES " WHERE id = ?1",
     [KEPT_DELETE_FAILURE] = "DELETE FROM " X_FAILURES " WHERE id = ?1",
+    [KEPT_PUT_WORDS] = "INSERT INTO " X_FTS "(rowid, text) VALUES (?1, ?2)",
+    [KEPT_HAS_DOCUMENT] = "SELECT 1 FROM " X_FTS_DOCSIZE " WHERE id = ?1",
+    [KEPT_FIRST_DOCUMENT] = "SELECT min(id) FROM " X_FTS_DOCSIZE,
+    [KEPT_DOCUMENT_OF] = "SELECT doc FROM " X_DOCS " WHERE id = ?1",
+    [KEPT_PUT_DOCUMENT] = "INSERT OR IGNORE INTO " X_DOCS "(doc, id) VALUES (?1, ?2)",
+    [KEPT_BURY_DOCUMENT] = "UPDATE " X_DOCS " SET id = NULL WHERE doc = ?1",
+    [KEPT_PUT_WORDLESS] = "INSERT OR IGNORE INTO " X_WORDLESS "(id) VALUES (?1)",
+    [KEPT_DELETE_WORDLESS] = "DELETE FROM " X_WORDLESS " WHERE id = ?1",
 };
 
 static const char *const query_sql[] = {
     [STORE_CONFIG] = "SELECT value FROM " X_CONFIG " WHERE key = ?1",
     [STORE_IDS] = "SELECT id FROM " X_ROWS " ORDER BY id",
     [STORE_ROWS] = "SELECT id, hash, own FROM " X_ROWS " ORDER BY id",
+    [STORE_ROWS_AND_WORDS] = "SELECT r.id, r.hash, r.own, w.id IS NOT NULL FROM " X_ROWS
+                             " r LEFT JOIN " X_WORDLESS " w ON w.id = r.id ORDER BY r.id",
+    [STORE_WORDLESS] = "SELECT id FROM " X_WORDLESS " ORDER BY id",
     [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0 ORDER BY id",
     [STORE_TEXT_IDS] = "SELECT id FROM " X_TEXT " ORDER BY id",
     [STORE_TEXTS] = "SELECT id, text FROM " X_TEXT " ORDER BY id",

@@ -17,6 +17,11 @@
 #define X_TEXT "\"%w\".\"%w_text\""
 #define X_MODEL "\"%w\".\"%w_model\""
 #define X_FAILURES "\"%w\".\"%w_failures\""
+#define X_FTS "\"%w\".\"%w_fts\""
+#define X_FTS_DOCSIZE "\"%w\".\"%w_fts_docsize\""
+#define X_FTS_DATA "\"%w\".\"%w_fts_data\""
+#define X_DOCS "\"%w\".\"%w_docs\""
+#define X_WORDLESS "\"%w\".\"%w_wordless\""
 
 /* Statements that are kept beside those of enum store_question. */
 enum store_kept {
@@ -41,6 +46,14 @@ enum store_kept {
     KEPT_PUT_FAILURE,
     KEPT_GET_FAILURE,
     KEPT_DELETE_FAILURE,
+    KEPT_PUT_WORDS,
+    KEPT_HAS_DOCUMENT,
+    KEPT_FIRST_DOCUMENT,
+    KEPT_DOCUMENT_OF,
+    KEPT_PUT_DOCUMENT,
+    KEPT_BURY_DOCUMENT,
+    KEPT_PUT_WORDLESS,
+    KEPT_DELETE_WORDLESS,
     N_KEPT
 };
 /* Prepares SQL of shadow tables' names; the caller finalizes. */

@@ -27,6 +27,7 @@ void store_deinit(struct store *store)
     index_cache_close(store->cache);
     memory_free(store->schema);
     memory_free(store->name);
+    memory_free(store->tokenizer);
     *store = (struct store){0};
 }
 

@@ -15,7 +15,8 @@
  *       'failures' (1: there is X_failures), 'keyed' (1: there is X_keys),
  *       'columns' (JSON [[name, affinity], ...] of the content, for when it is gone),
  *       'content' (the name that the content has by now; none: the one of CREATE),
- *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid)
+ *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid),
+ *       'lexical' (the tokenizer of X_fts; none: the index has no words)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
@@ -40,6 +41,11 @@
  *       had no such table gets it with its first such row
  *   CREATE TABLE X_keys(id INTEGER PRIMARY KEY, key NOT NULL UNIQUE)
  *       of an index that is keyed: the content's key of each row, see keys.h
+ *   CREATE VIRTUAL TABLE X_fts USING fts5(text, content='', tokenize=...)
+ *   CREATE TABLE X_docs(doc INTEGER PRIMARY KEY, id INT UNIQUE)
+ *   CREATE TABLE X_wordless(id INTEGER PRIMARY KEY)
+ *       of an index that has words: which documents have which, of which rows they are, and rows
+ *       that are to get theirs, see words.h
  *
  * Formats:
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
@@ -128,6 +134,11 @@ enum store_question {
     STORE_TEXT_BYTES, /* where texts are kept */
     STORE_MODEL_BYTES,
     STORE_FITTED_ON,
+    STORE_WORD_BYTES, /* where there is X_fts, as the next: see words.h */
+    STORE_N_DEAD,
+    STORE_ANY_EXCEPTION, /* 1: X_docs has a row */
+    STORE_N_WORDLESS,
+    STORE_IS_WORDLESS, /* (id): 1 */
     STORE_N_QUESTIONS
 };
 
@@ -136,6 +147,8 @@ enum store_query {
     STORE_CONFIG,              /* value of key ?1 */
     STORE_IDS,                 /* [id] */
     STORE_ROWS,                /* [id], hash, own */
+    STORE_ROWS_AND_WORDS,      /* [id], hash, own, 1 if it is in X_wordless */
+    STORE_WORDLESS,            /* [id] */
     STORE_MODEL_IDS,           /* [id] of rows whose vector a model made */
     STORE_TEXT_IDS,            /* [id] of texts */
     STORE_TEXTS,               /* [id], text */
@@ -158,7 +171,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 38
+#define STORE_N_KEPT 51
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -168,6 +181,7 @@ struct store {
     char *schema, *name; /* of the index; owned */
     struct store_options options;
     int keeps_keys;  /* keys of the content are no rowids: they are here, beside the ids */
+    char *tokenizer; /* of X_fts; NULL: the index has no words; owned */
     int64_t created; /* which of the indexes that had this name; 0: not known; STORE_NO_INDEX */
     struct store_write *write; /* borrowed */
     /* Prepared statements, those of keys.c behind those of statements.c; NULL: not yet. */

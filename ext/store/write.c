@@ -10,6 +10,7 @@
 #include "store/keys.h"
 #include "store/placement.h"
 #include "store/reader.h"
+#include "store/words.h"
 
 #define ROWS_PER_DELETE 1024
 
@@ -37,17 +38,25 @@ uint64_t store_hash_changes(const struct store_change *changes, size_t n_changes
     return hash;
 }
 
+int store_write_open(struct store *store, struct error *err)
+{
+    struct store_write *write = store->write;
+    int rc = store_write_check(store, err);
+    if (rc != 0) return rc;
+    write->step = STORE_WRITING;
+    write->begun_at = write->n_savepoints;
+    return 0;
+}
+
 int store_write_begin(struct store *store, struct store_state *state, uint64_t written,
                       struct error *err)
 {
-    struct store_write *write = store->write;
     const int64_t before[] = {state->created, state->generation};
     int rc = store_write_check(store, err);
     if (rc == 0) rc = reader_open_cache(store, err);
+    if (rc == 0) rc = store_write_open(store, err);
     if (rc != 0) return rc;
     index_cache_written(store->cache);
-    write->step = STORE_WRITING;
-    write->begun_at = write->n_savepoints;
     state->generation = store_number(hash_bytes(before, sizeof before, written));
     rc = store_set(store, "generation", state->generation, err);
     return rc == 0 ? 0 : store_write_end(store, rc);
@@ -186,6 +195,7 @@ static int compare_ids(const void *a, const void *b)
 static int delete_row(struct store *store, const struct store_change *change, struct error *err)
 {
     int rc = store_delete(store, change, err);
+    if (rc == 0 && store->tokenizer != NULL) rc = words_kill(store, change->id, err);
     if (rc == 0 && store->keeps_keys && change->kind == STORE_DELETE)
         rc = keys_delete(store, change->id, err);
     return rc;

@@ -36,6 +36,9 @@ int store_write_begin(struct store *store, struct store_state *state, uint64_t w
                       struct error *err);
 int store_write_end(struct store *store, int rc);
 
+/* The same as begin for a write that changes words alone (words.h): no reader keeps these. */
+int store_write_open(struct store *store, struct error *err);
+
 /* 0 if a vector of that many dimensions, made by `who`, may be stored or searched with: the index
  * has as many, or none yet. ERROR_INVALID. */
 int store_check_dimensions(const struct store_state *state, const char *who, size_t dimensions,
@@ -47,7 +50,8 @@ int store_check_changes(const struct store_state *state, const struct store_chan
                         size_t n_changes, struct error *err);
 
 /* Within a write: what becomes of rows, each id once. The index takes its dimensions from the first
- * vector it gets. */
+ * vector it gets. Rows that are deleted or refused have no words any more; those of the others are
+ * the caller's to write. */
 int store_write_rows(struct store *store, struct store_state *state,
                      const struct store_change *changes, size_t n_changes, struct error *err);
 

@@ -1,4 +1,4 @@
-#include "semantic/ids.h"
+#include "base/ids.h"
 
 #include <stdlib.h>
 
@@ -46,6 +46,16 @@ void ids_keep(struct ids *ids, const int64_t *others, size_t n)
     for (size_t i = 0; i < ids->n; i++) {
         while (j < n && others[j] < ids->items[i]) j++;
         if (j < n && others[j] == ids->items[i]) ids->items[n_kept++] = ids->items[i];
+    }
+    ids->n = n_kept;
+}
+
+void ids_drop(struct ids *ids, const int64_t *others, size_t n)
+{
+    size_t n_kept = 0, j = 0;
+    for (size_t i = 0; i < ids->n; i++) {
+        while (j < n && others[j] < ids->items[i]) j++;
+        if (j == n || others[j] != ids->items[i]) ids->items[n_kept++] = ids->items[i];
     }
     ids->n = n_kept;
 }

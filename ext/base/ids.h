@@ -1,8 +1,8 @@
 /*
  * ids.h: a list of ids that grows.
  */
-#ifndef SEMANTIC_IDS_H
-#define SEMANTIC_IDS_H
+#ifndef BASE_IDS_H
+#define BASE_IDS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +23,9 @@ void ids_deinit(struct ids *ids);
 /* Ascending, each once. */
 void ids_sort(struct ids *ids);
 
-/* Keeps those that are among n others; both ascend. */
+/* Keeps those that are among n others, or drops them; both ascend. */
 void ids_keep(struct ids *ids, const int64_t *others, size_t n);
+void ids_drop(struct ids *ids, const int64_t *others, size_t n);
 
 /* That order, as qsort and bsearch want it. */
 int ids_compare(const void *a, const void *b);

@@ -1,0 +1,125 @@
+#include "semantic/fusion.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* k1 + 1 of FTS5's BM25. */
+#define MOST_OF_IDF 2.2
+
+/* The constant of the paper. */
+#define RRF_CONSTANT 60.0
+
+const char *const fusion_names[FUSION_KINDS] = {"weighted", "rrf"};
+
+int fusion_add(struct fusion *fusion, const struct fusion_row *row, struct error *err)
+{
+    if (fusion->n == fusion->capacity) {
+        size_t capacity = fusion->capacity == 0 ? 256 : fusion->capacity * 2;
+        struct fusion_row *rows = memory_realloc(fusion->rows, capacity, sizeof *rows);
+        if (rows == NULL) return error_nomem(err);
+        fusion->rows = rows;
+        fusion->capacity = capacity;
+    }
+    fusion->rows[fusion->n++] = *row;
+    return 0;
+}
+
+void fusion_deinit(struct fusion *fusion)
+{
+    memory_free(fusion->rows);
+    *fusion = (struct fusion){0};
+}
+
+/* ---- orders ---------------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct fusion_row *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Higher values first, those that are not known last. */
+static int by_value(double x, double y)
+{
+    if (isnan(x) || isnan(y)) return !!isnan(x) - !!isnan(y);
+    return x > y ? -1 : x < y;
+}
+
+static int by_nearness(const void *a, const void *b)
+{
+    const struct fusion_row *x = a, *y = b;
+    int order = by_value(x->nearness, y->nearness);
+    return order != 0 ? order : by_id(a, b);
+}
+
+static int by_bm25(const void *a, const void *b)
+{
+    const struct fusion_row *x = a, *y = b;
+    int order = by_value(x->bm25, y->bm25);
+    return order != 0 ? order : by_id(a, b);
+}
+
+static void sort(struct fusion *fusion, int (*order)(const void *, const void *))
+{
+    if (fusion->n > 1) qsort(fusion->rows, fusion->n, sizeof *fusion->rows, order);
+}
+
+void fusion_sort(struct fusion *fusion)
+{
+    sort(fusion, by_id);
+}
+
+struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id)
+{
+    struct fusion_row wanted = {.id = id};
+    if (fusion->n == 0) return NULL;
+    return bsearch(&wanted, fusion->rows, fusion->n, sizeof wanted, by_id);
+}
+
+/* ---- scores ---------------------------------------------------------------------------------- */
+
+static void score_weighted(struct fusion *fusion, const struct fusion_formula *formula)
+{
+    double most = MOST_OF_IDF * formula->bound, words = 1.0 - formula->weight;
+    int has_words = formula->bound > 0.0;
+    for (size_t i = 0; i < fusion->n; i++) {
+        struct fusion_row *row = &fusion->rows[i];
+        double bm25 = has_words && !isnan(row->bm25) ? row->bm25 / most : 0.0;
+        double similarity = isnan(row->similarity) ? 0.0 : row->similarity;
+        row->score = words * bm25 + formula->weight * similarity;
+    }
+}
+
+static size_t n_ranked(const struct fusion *fusion, const struct fusion_formula *formula)
+{
+    return fusion->n < formula->depth ? fusion->n : formula->depth;
+}
+
+static void score_by_rank(struct fusion *fusion, const struct fusion_formula *formula)
+{
+    size_t n = n_ranked(fusion, formula);
+    for (size_t i = 0; i < fusion->n; i++) fusion->rows[i].score = 0.0;
+    sort(fusion, by_bm25);
+    for (size_t i = 0; i < n && !isnan(fusion->rows[i].bm25); i++)
+        fusion->rows[i].score = (1.0 - formula->weight) / (RRF_CONSTANT + 1.0 + (double)i);
+    sort(fusion, by_nearness);
+    for (size_t i = 0; i < n && !isnan(fusion->rows[i].nearness); i++)
+        fusion->rows[i].score += formula->weight / (RRF_CONSTANT + 1.0 + (double)i);
+}
+
+int fusion_rank(struct fusion *fusion, const struct fusion_formula *formula,
+                const struct fusion_bounds *bounds, struct top_k *ranked, struct error *err)
+{
+    int rc = 0;
+    if (formula->kind == FUSION_RRF) score_by_rank(fusion, formula);
+    else score_weighted(fusion, formula);
+    for (size_t i = 0; rc == 0 && i < fusion->n; i++) {
+        const struct fusion_row *row = &fusion->rows[i];
+        if (bounds == NULL || (row->score >= bounds->min_score && row->score <= bounds->max_score))
+            rc = top_k_offer(ranked, row->id, row->score, err);
+    }
+    fusion_sort(fusion);
+    return rc;
+}

@@ -1,0 +1,267 @@
+#include "store/words.h"
+
+#include <string.h>
+
+#include "store/statements.h"
+
+/* ---- X_fts made, dropped, renamed ------------------------------------------------------------ */
+
+/* FTS5 tells what it misses; we add what to do. */
+static int explain(const struct store *store, int rc, struct error *err)
+{
+    if (rc != ERROR_STORAGE || err == NULL) return rc;
+    int storage_code = err->storage_code;
+    if (strstr(err->text, "no such module: fts5") != NULL)
+        error_set(err, ERROR_STORAGE,
+                  "this SQLite was built without FTS5, which keeps the words of %s", store->name);
+    else error_context(err, "the words of %s", store->name);
+    err->storage_code = storage_code;
+    return rc;
+}
+
+int words_create(struct store *store, struct error *err)
+{
+    int rc =
+        statement_execute(store->db, err,
+                          "CREATE VIRTUAL TABLE \"%w\".\"%w_fts\" USING fts5(text, content='', "
+                          "tokenize=%Q)",
+                          store->schema, store->name, store->tokenizer);
+    if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
+    if (strstr(err->text, "no such module: fts5") != NULL)
+        return error_set(err, ERROR_INVALID,
+                         "lexical = 'fts5' needs FTS5, and this SQLite was built without it: leave "
+                         "the option out, or load FTS5");
+    char what[sizeof err->text];
+    sqlite3_snprintf(sizeof what, what, "%s", err->text);
+    return error_set(err, ERROR_INVALID,
+                     "tokenizer '%.100s': FTS5 says: %.200s (there are: unicode61, ascii, porter "
+                     "before one of these, trigram, with their options, and those that the "
+                     "application registered)",
+                     store->tokenizer, what);
+}
+
+int words_drop(struct store *store, struct error *err)
+{
+    return explain(store,
+                   statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_fts\"",
+                                     store->schema, store->name),
+                   err);
+}
+
+int words_rename(struct store *store, const char *name, struct error *err)
+{
+    return explain(store,
+                   statement_execute(store->db, err,
+                                     "ALTER TABLE \"%w\".\"%w_fts\" RENAME TO \"%w_fts\"",
+                                     store->schema, store->name, name),
+                   err);
+}
+
+int words_prepare(struct store *store, struct error *err)
+{
+    sqlite3_stmt *statement;
+    return explain(store, store_keep(store, KEPT_PUT_WORDS, &statement, err), err);
+}
+
+/* ---- documents ------------------------------------------------------------------------------- */
+
+static int has_document(struct store *store, int64_t document, int *has, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_look_up(store, KEPT_HAS_DOCUMENT, document, &statement, has, err);
+    if (rc == 0 && *has) sqlite3_reset(statement);
+    return rc;
+}
+
+/* The exception that is of that row. */
+static int find_exception(struct store *store, int64_t id, int64_t *document, int *found,
+                          struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_look_up(store, KEPT_DOCUMENT_OF, id, &statement, found, err);
+    if (rc != 0 || !*found) return rc;
+    *document = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return 0;
+}
+
+/* NULL: the document is dead. */
+static int put_exception(struct store *store, int64_t document, const int64_t *id,
+                         struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_keep(store, KEPT_PUT_DOCUMENT, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(statement, 1, document);
+    if (id != NULL) sqlite3_bind_int64(statement, 2, *id);
+    return store_run(store, statement, err);
+}
+
+/* *has: there is a document of the row's own number, dead by now. */
+static int bury(struct store *store, int64_t id, int *has, struct error *err)
+{
+    int64_t document;
+    int found;
+    int rc = find_exception(store, id, &document, &found, err);
+    if (rc == 0 && found) rc = store_run_with(store, KEPT_BURY_DOCUMENT, document, err);
+    if (rc == 0) rc = has_document(store, id, has, err);
+    /* Where X_docs has it already, it is dead or another row's. */
+    return rc == 0 && *has ? put_exception(store, id, NULL, err) : rc;
+}
+
+/* Only after INT64_MIN was a row's id. */
+static int find_gap(struct store *store, int64_t *document, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int rc = store_prepare(store,
+                           "SELECT d.id + 1 FROM " X_FTS_DOCSIZE " d WHERE NOT EXISTS (SELECT 1 "
+                           "FROM " X_FTS_DOCSIZE " e WHERE e.id = d.id + 1) ORDER BY d.id LIMIT 1",
+                           0, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row) *document = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+static int free_document(struct store *store, int64_t *document, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    int64_t first = 0;
+    int rc = store_keep(store, KEPT_FIRST_DOCUMENT, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc != 0) return rc;
+    if (row) {
+        first = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
+    }
+    *document = (first < 0 ? first : 0) - (first != INT64_MIN);
+    return first == INT64_MIN ? find_gap(store, document, err) : 0;
+}
+
+int words_add(struct store *store, int64_t document, struct span text, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int rc = store_keep(store, KEPT_PUT_WORDS, &statement, err);
+    if (rc == 0) {
+        sqlite3_bind_int64(statement, 1, document);
+        sqlite3_bind_text64(statement, 2, text.data, text.size, SQLITE_STATIC, SQLITE_UTF8);
+        rc = store_run(store, statement, err);
+    }
+    return explain(store, rc, err);
+}
+
+int words_put(struct store *store, int64_t id, struct span text, struct error *err)
+{
+    int64_t document = id;
+    int has;
+    int rc = bury(store, id, &has, err);
+    if (rc == 0 && has) rc = free_document(store, &document, err);
+    if (rc == 0) rc = words_add(store, document, text, err);
+    if (rc == 0 && document != id) rc = put_exception(store, document, &id, err);
+    return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;
+}
+
+int words_kill(struct store *store, int64_t id, struct error *err)
+{
+    int has;
+    int rc = bury(store, id, &has, err);
+    return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;
+}
+
+int words_postpone(struct store *store, int64_t id, struct error *err)
+{
+    int has;
+    int rc = bury(store, id, &has, err);
+    return rc == 0 ? store_run_with(store, KEPT_PUT_WORDLESS, id, err) : rc;
+}
+
+int words_postpone_own(struct store *store, struct error *err)
+{
+    return store_execute(
+        store, "INSERT INTO " X_WORDLESS " SELECT id FROM " X_ROWS " WHERE own >= 1", err);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static int command(struct store *store, const char *name, struct error *err)
+{
+    int rc = statement_execute(store->db, err,
+                               "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\") VALUES "
+                               "(%Q)",
+                               store->schema, store->name, store->name, name);
+    return explain(store, rc, err);
+}
+
+int words_clear(struct store *store, struct error *err)
+{
+    int rc = command(store, "delete-all", err);
+    if (rc == 0) rc = store_execute(store, "DELETE FROM " X_DOCS, err);
+    return rc == 0 ? store_execute(store, "DELETE FROM " X_WORDLESS, err) : rc;
+}
+
+int words_merge(struct store *store, struct error *err)
+{
+    return command(store, "optimize", err);
+}
+
+/* A savepoint makes FTS5 write, and SQLite has one below each statement of this kind. */
+int words_settle(struct store *store, struct error *err)
+{
+    return statement_execute(store->db, err, "INSERT INTO " X_WORDLESS " SELECT 0 WHERE 0",
+                             store->schema, store->name);
+}
+
+/* ---- what contradicts what ------------------------------------------------------------------- */
+
+/* Each finds none: numbers of rows or documents. EXISTS, as X_docs has NULLs. */
+static const struct {
+    const char *sql, *what, *message;
+} contradictions[] = {
+    {"SELECT doc FROM " X_DOCS " WHERE doc NOT IN (SELECT id FROM " X_FTS_DOCSIZE ")", "document",
+     "it is kept for an exception, and there is no such document"},
+    {"SELECT doc FROM " X_DOCS " WHERE doc = id", "document",
+     "it is kept for an exception, and is none"},
+    {"SELECT id FROM " X_DOCS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")", "row",
+     "it has words, and no vector"},
+    {"SELECT id FROM " X_DOCS " AS x WHERE id IN (SELECT id FROM " X_FTS_DOCSIZE
+     ") AND NOT EXISTS (SELECT 1 FROM " X_DOCS " AS y WHERE y.doc = x.id)",
+     "row", "it has two documents of words"},
+    {"SELECT id FROM " X_FTS_DOCSIZE " WHERE id NOT IN (SELECT doc FROM " X_DOCS
+     ") AND id NOT IN (SELECT id FROM " X_ROWS ")",
+     "row", "it has words, and no vector"},
+    {"SELECT id FROM " X_ROWS " AS r WHERE own = 0 AND id NOT IN (SELECT id FROM " X_WORDLESS
+     ") AND NOT EXISTS (SELECT 1 FROM " X_DOCS " AS x WHERE x.id = r.id) AND (id NOT IN "
+     "(SELECT id FROM " X_FTS_DOCSIZE ") OR id IN (SELECT doc FROM " X_DOCS "))",
+     "row", "it has a vector, and no words"},
+    {"SELECT id FROM " X_WORDLESS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")", "row",
+     "it waits for its words, and has no vector"},
+    {"SELECT id FROM " X_WORDLESS " AS w WHERE EXISTS (SELECT 1 FROM " X_DOCS
+     " AS x WHERE x.id = w.id) OR (id IN (SELECT id FROM " X_FTS_DOCSIZE
+     ") AND id NOT IN (SELECT doc FROM " X_DOCS "))",
+     "row", "it waits for its words, and has some"},
+};
+
+int words_check(struct store *store, struct error *err)
+{
+    const char *schema = store->schema, *name = store->name;
+    int rc = 0, row = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof contradictions / sizeof *contradictions; i++) {
+        sqlite3_stmt *statement;
+        rc = statement_prepare(store->db, &statement, err, contradictions[i].sql, schema, name,
+                               schema, name, schema, name, schema, name, schema, name);
+        if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+        if (rc == 0 && row)
+            rc = error_set(err, ERROR_CORRUPT, "%s %lld: %s ('optimize' mends it)",
+                           contradictions[i].what, (long long)sqlite3_column_int64(statement, 0),
+                           contradictions[i].message);
+        sqlite3_finalize(statement);
+    }
+    return rc;
+}
+
+int words_check_index(struct store *store, struct error *err)
+{
+    return command(store, "integrity-check", err);
+}

@@ -1,0 +1,65 @@
+/*
+ * words.h: the words of rows, kept in step with their vectors: everything that writes X_fts, X_docs
+ * and X_wordless of an index that has words (store->tokenizer is not NULL).
+ *
+ * X_fts is a contentless FTS5 table; its rowids are numbers of documents. FTS5 of all versions can
+ * add a document to such a table, and only newer ones can delete one. So none is changed or deleted:
+ * a row whose text changes gets another document, and the old one is dead. Dead documents count in
+ * FTS5's statistics until all are written anew.
+ *
+ * X_docs has the exceptions alone: (d, NULL): document d is dead. (d, i): document d is of row i,
+ * d <> i. A document that is not in X_docs is of the row of its own number. A row has one living
+ * document at most. The document of a row is its own id if X_fts has none of that number yet, else
+ * the first free number below all others and 0.
+ *
+ * A row of X_rows whose vector a model made has one; what has no row has none. Of a row whose vector
+ * is the user's own it depends on whether it has a text.
+ *
+ * Within xSync SQLite lets nobody write a virtual table (SQLITE_LOCKED), but X_docs and X_wordless
+ * are none. Where a row's text is known only then, its old document dies and the row is noted in
+ * X_wordless, until there is a time to write its words. Rows of X_wordless have no living document.
+ */
+#ifndef STORE_WORDS_H
+#define STORE_WORDS_H
+
+#include "store/store.h"
+
+/* Makes X_fts, of that tokenizer. ERROR_INVALID when there is no FTS5, or no such tokenizer. */
+int words_create(struct store *store, struct error *err);
+int words_drop(struct store *store, struct error *err);
+int words_rename(struct store *store, const char *name, struct error *err);
+
+/* Whether words can be written at all by this connection: to be asked before a write, so that it
+ * need not tear. */
+int words_prepare(struct store *store, struct error *err);
+
+/* ---- all that follows is part of a write (write.h) ------------------------------------------- */
+
+/* The row has these words from now on, in a new document, and no others; not within xSync. */
+int words_put(struct store *store, int64_t id, struct span text, struct error *err);
+
+/* The row has no words any more. */
+int words_kill(struct store *store, int64_t id, struct error *err);
+
+/* The same, and it is to get some: those of its text. */
+int words_postpone(struct store *store, int64_t id, struct error *err);
+int words_postpone_own(struct store *store, struct error *err); /* all whose vector the user gave */
+
+/* Whether one can be written in 'words_add', after words_clear: no document is left. */
+int words_clear(struct store *store, struct error *err);
+int words_add(struct store *store, int64_t id, struct span text, struct error *err);
+
+/* Joins what FTS5 has written in pieces. */
+int words_merge(struct store *store, struct error *err);
+
+/* ERROR_CORRUPT with the first thing that contradicts another. Reads only. */
+int words_check(struct store *store, struct error *err);
+
+/* FTS5's own check of X_fts; it is a statement that writes. */
+int words_check_index(struct store *store, struct error *err);
+
+/* Makes FTS5 write what it keeps in memory: before the schema is read anew in a transaction, which
+ * connects X_fts another time beside what this connection knows of it. */
+int words_settle(struct store *store, struct error *err);
+
+#endif

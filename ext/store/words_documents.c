@@ -1,0 +1,136 @@
+#include "store/words_documents.h"
+
+/* So many exceptions are passed by before the next is looked for. */
+#define FEW 16
+
+#define X_DOCS "\"%w\".\"%w_docs\""
+
+void words_documents_open(struct words_documents *documents, struct store *store)
+{
+    *documents = (struct words_documents){.store = store};
+}
+
+void words_documents_close(struct words_documents *documents)
+{
+    sqlite3_finalize(documents->exceptions);
+    sqlite3_finalize(documents->of_row);
+    sqlite3_finalize(documents->length);
+    *documents = (struct words_documents){0};
+}
+
+/* One of the statements, with its number bound. */
+static int prepare(struct words_documents *documents, sqlite3_stmt **statement, const char *sql,
+                   int64_t number, struct error *err)
+{
+    struct store *store = documents->store;
+    int rc = 0;
+    if (*statement == NULL)
+        rc = statement_prepare_text(store->db, statement, 0, err,
+                                    sqlite3_mprintf(sql, store->schema, store->name));
+    else sqlite3_reset(*statement);
+    if (rc == 0) sqlite3_bind_int64(*statement, 1, number);
+    return rc;
+}
+
+static int corrupt(const struct words_documents *documents, const char *table, int64_t document,
+                   const char *what, struct error *err)
+{
+    return error_set(err, ERROR_CORRUPT, "%s%s: document %lld: %s ('rebuild' makes it anew)",
+                     documents->store->name, table, (long long)document, what);
+}
+
+static int step_exception(struct words_documents *documents, struct error *err)
+{
+    int rc = statement_step(documents->store->db, documents->exceptions, &documents->has_next, err);
+    if (rc == 0 && documents->has_next)
+        documents->next = sqlite3_column_int64(documents->exceptions, 0);
+    return rc;
+}
+
+static int seek_exception(struct words_documents *documents, int64_t document, struct error *err)
+{
+    int rc = prepare(documents, &documents->exceptions,
+                     "SELECT doc, id FROM " X_DOCS " WHERE doc >= ?1 ORDER BY doc", document, err);
+    return rc == 0 ? step_exception(documents, err) : rc;
+}
+
+static int find_exception(struct words_documents *documents, int64_t document, struct error *err)
+{
+    int rc = 0;
+    if (documents->exceptions == NULL || document < documents->from)
+        rc = seek_exception(documents, document, err);
+    documents->from = document;
+    for (int i = 0; rc == 0 && i < FEW; i++) {
+        if (!documents->has_next || documents->next >= document) return 0;
+        rc = step_exception(documents, err);
+    }
+    return rc == 0 && documents->has_next && documents->next < document
+               ? seek_exception(documents, document, err)
+               : rc;
+}
+
+int words_documents_row(struct words_documents *documents, int64_t document, int64_t *id, int *live,
+                        struct error *err)
+{
+    *id = document;
+    *live = 1;
+    int rc = find_exception(documents, document, err);
+    if (rc != 0 || !documents->has_next || documents->next != document) return rc;
+    int type = sqlite3_column_type(documents->exceptions, 1);
+    *id = sqlite3_column_int64(documents->exceptions, 1);
+    *live = type == SQLITE_INTEGER;
+    return type == SQLITE_INTEGER || type == SQLITE_NULL
+               ? 0
+               : corrupt(documents, "_docs", document, "its row is no number", err);
+}
+
+int words_documents_of_row(struct words_documents *documents, int64_t id, int64_t *document,
+                           int *found, struct error *err)
+{
+    sqlite3 *db = documents->store->db;
+    int row = 0;
+    *document = id;
+    *found = 1;
+    int rc =
+        prepare(documents, &documents->of_row, "SELECT doc FROM " X_DOCS " WHERE id = ?1", id, err);
+    if (rc == 0) rc = statement_step(db, documents->of_row, &row, err);
+    if (rc != 0) return rc;
+    if (row) {
+        *document = sqlite3_column_int64(documents->of_row, 0);
+        sqlite3_reset(documents->of_row);
+        return 0;
+    }
+    /* The document of its own number, unless another row has it, or none. */
+    int64_t owner;
+    rc = words_documents_row(documents, id, &owner, found, err);
+    if (owner != id) *found = 0;
+    return rc;
+}
+
+/* A number of FTS5: seven bits a byte, the highest first; false: this is none. */
+static int read_number(const unsigned char *bytes, size_t size, int64_t *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < size && i < 5; i++) {
+        *number = *number << 7 | (bytes[i] & 0x7F);
+        if (bytes[i] < 0x80) return i + 1 == size;
+    }
+    return 0;
+}
+
+int words_documents_length(struct words_documents *documents, int64_t document, int64_t *length,
+                           struct error *err)
+{
+    sqlite3 *db = documents->store->db;
+    const void *bytes = NULL;
+    size_t size = 0;
+    int row = 0;
+    int rc = prepare(documents, &documents->length,
+                     "SELECT sz FROM \"%w\".\"%w_fts_docsize\" WHERE id = ?1", document, err);
+    if (rc == 0) rc = statement_step(db, documents->length, &row, err);
+    if (rc == 0 && row) rc = statement_column_bytes(documents->length, 0, &bytes, &size, err);
+    if (rc == 0 && !read_number(bytes, size, length))
+        rc = corrupt(documents, "_fts_docsize", document, "its length is not there", err);
+    if (row) sqlite3_reset(documents->length);
+    return rc;
+}

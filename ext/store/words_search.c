@@ -1,0 +1,139 @@
+#include "store/words_search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "store/words_terms.h"
+
+static int read_terms(struct words_terms *terms, struct store *store, struct span query,
+                      struct error *err)
+{
+    char *tokenizer;
+    *terms = (struct words_terms){0};
+    int rc = store_get_text(store, "lexical", &tokenizer, err);
+    if (rc == 0 && tokenizer == NULL)
+        rc = store_corrupt_config(store, "'lexical' is not there", err);
+    if (rc == 0) rc = words_terms_init(terms, store->connection, tokenizer, query, err);
+    memory_free(tokenizer);
+    return rc;
+}
+
+/* The documents of some lists of the walk, from the first on: of all of them, or of any. */
+static int documents_of_all(const struct words_list *lists, size_t n, struct ids *documents,
+                            struct error *err)
+{
+    int rc = ids_init(documents, err);
+    for (size_t i = 0; rc == 0 && i < lists[0].n; i++) {
+        size_t j = 1;
+        while (j < n && words_list_find(&lists[j], lists[0].items[i].document) != NULL) j++;
+        if (j == n) rc = ids_add(documents, lists[0].items[i].document, err);
+    }
+    return rc;
+}
+
+static int documents_of_any(const struct words_list *lists, size_t n, struct ids *documents,
+                            struct error *err)
+{
+    int rc = ids_init(documents, err);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; rc == 0 && j < lists[i].n; j++)
+            rc = ids_add(documents, lists[i].items[j].document, err);
+    if (n > 1) ids_sort(documents);
+    return rc;
+}
+
+/* The rows of documents, which ascend. */
+static int rows_of(struct words_documents *documents, const struct ids *of, struct ids *rows,
+                   struct error *err)
+{
+    int live, rc = ids_init(rows, err), ascend = 1;
+    for (size_t i = 0; rc == 0 && i < of->n; i++) {
+        int64_t id;
+        rc = words_documents_row(documents, of->items[i], &id, &live, err);
+        if (rc != 0 || !live) continue;
+        if (rows->n > 0 && rows->items[rows->n - 1] >= id) ascend = 0;
+        rc = ids_add(rows, id, err);
+    }
+    if (!ascend) ids_sort(rows);
+    return rc;
+}
+
+static int rank(struct words_search *search, const struct words_terms *terms, struct error *err)
+{
+    struct words_walk *walk = &search->walk;
+    const struct words_list *lists = walk->lists + terms->n_terms;
+    struct ids must = {0}, excluded = {0};
+    int rc = 0;
+    search->has_must = terms->n_must > 0;
+    if (search->has_must) rc = documents_of_all(lists, terms->n_must, &must, err);
+    if (rc == 0) rc = rows_of(&search->documents, &must, &search->must, err);
+    if (rc == 0 && terms->n_excluded > 0)
+        rc = documents_of_any(lists + terms->n_must, terms->n_excluded, &excluded, err);
+    if (rc == 0) rc = rows_of(&search->documents, &excluded, &search->excluded, err);
+    if (rc == 0)
+        rc = words_ranking_init(&search->ranking, walk, &search->documents,
+                                search->has_must ? &must : NULL, &excluded, err);
+    ids_deinit(&must);
+    ids_deinit(&excluded);
+    return rc;
+}
+
+static void sum_idf(struct words_search *search)
+{
+    const struct words_walk *walk = &search->walk;
+    int any = 0;
+    for (size_t i = 0; i < walk->n_terms; i++) {
+        search->bound += walk->lists[i].idf;
+        any |= walk->lists[i].n > 0;
+    }
+    if (!any) search->bound = 0.0;
+}
+
+int words_search_open(struct words_search *search, struct store *store, struct span query,
+                      struct error *err)
+{
+    struct words_terms terms;
+    *search = (struct words_search){0};
+    words_documents_open(&search->documents, store);
+    int rc = read_terms(&terms, store, query, err);
+    if (rc == 0) rc = words_walk_init(&search->walk, store, &terms, err);
+    if (rc == 0 && search->walk.n_lists > 0) rc = rank(search, &terms, err);
+    if (rc == 0) sum_idf(search);
+    words_terms_deinit(&terms);
+    return rc;
+}
+
+void words_search_deinit(struct words_search *search)
+{
+    words_ranking_deinit(&search->ranking);
+    words_documents_close(&search->documents);
+    words_walk_deinit(&search->walk);
+    ids_deinit(&search->must);
+    ids_deinit(&search->excluded);
+    *search = (struct words_search){0};
+}
+
+void words_search_keep(struct words_search *search, const int64_t *ids, size_t n)
+{
+    words_ranking_keep(&search->ranking, ids, n);
+}
+
+int words_search_next(struct words_search *search, struct words_match *match, int *found,
+                      struct error *err)
+{
+    struct words_candidate next;
+    int rc = words_ranking_next(&search->ranking, &next, found, err);
+    if (*found) *match = (struct words_match){next.id, next.score};
+    return rc;
+}
+
+int words_search_bm25(struct words_search *search, int64_t id, double *bm25, struct error *err)
+{
+    int64_t document;
+    int found;
+    *bm25 = NAN;
+    if (search->walk.n_lists == 0) return 0;
+    int rc = words_documents_of_row(&search->documents, id, &document, &found, err);
+    return rc == 0 && found ? words_ranking_bm25(&search->ranking, document, bm25, err) : rc;
+}

@@ -1,0 +1,51 @@
+/*
+ * words_search.h: what the words of a query find in an index that has words (X_config has
+ * 'lexical': the tokenizer; X_fts; X_docs).
+ *
+ * A row's BM25 is FTS5's, of the words of the query each once and joined by OR, with its sign
+ * turned: higher is better. Documents that no row has any more count in its statistics, but are not
+ * found. Of words that half of a large index has see words_walk.h.
+ */
+#ifndef STORE_WORDS_SEARCH_H
+#define STORE_WORDS_SEARCH_H
+
+#include "store/words_ranking.h"
+
+struct words_match {
+    int64_t id;
+    double bm25; /* > 0 */
+};
+
+/* Nobody writes the index while a search is open, which stays where it was opened. */
+struct words_search {
+    /* The sum of the idf of the query's words, those that no row has included: half of it and more
+     * is a good match. 0: no row has any of the words. */
+    double bound;
+    int has_must;           /* there are phrases that must match: only rows in `must` count, for */
+    struct ids must;        /* other sources, too; ascending */
+    struct ids excluded;    /* rows that do not count; ascending */
+    struct words_walk walk; /* the rest is of this room alone */
+    struct words_documents documents;
+    struct words_ranking ranking;
+};
+
+/* Looks up the words of a text that a person typed, as text/asked.h reads it: any text is taken.
+ * ERROR_UNAVAILABLE: this SQLite has no FTS5; ERROR_INVALID: it does not have the tokenizer;
+ * ERROR_CORRUPT: which table is damaged. deinit also after a failure. */
+int words_search_open(struct words_search *search, struct store *store, struct span query,
+                      struct error *err);
+void words_search_deinit(struct words_search *search);
+
+/* From now on words_search_next() gives only these n rows, which ascend. Before its first call. */
+void words_search_keep(struct words_search *search, const int64_t *ids, size_t n);
+
+/* The next row with a word of the query, that has what must match and nothing that is excluded: by
+ * falling BM25, then by id. *found = 0: there is none. The first ones cost the most; each is
+ * exact. */
+int words_search_next(struct words_search *search, struct words_match *match, int *found,
+                      struct error *err);
+
+/* The BM25 of any row; NAN: it has no word of the query, or is not there. */
+int words_search_bm25(struct words_search *search, int64_t id, double *bm25, struct error *err);
+
+#endif

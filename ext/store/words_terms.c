@@ -1,0 +1,131 @@
+#include "store/words_terms.h"
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "sqlite/fts5.h"
+#include "text/asked.h"
+#include "text/utf8.h"
+
+/* FTS5 cuts what is longer, in a text as in a query. */
+#define MAX_PIECE 32768
+
+#define MATCH_CEILING ((size_t)(4 * WORDS_MAX_TERMS) * MAX_PIECE)
+#define TOKENS_BETWEEN_CHECKS 4096
+
+/* While a query is read. */
+struct reading {
+    struct words_terms *terms;
+    struct fts5_splitter splitter;
+    const struct cancel *cancel;
+    struct span text;                 /* that is being split */
+    uint64_t tokens[WORDS_MAX_TERMS]; /* [terms->n_terms] hashes of the terms' tokens */
+    uint64_t pieces[WORDS_MAX_TERMS]; /* and of what stands in the query for them */
+    size_t n_seen;
+};
+
+/* One phrase more, in quotes. */
+static int add_phrase(struct words_terms *terms, struct span phrase, struct error *err)
+{
+    struct buffer *match = &terms->match;
+    int rc = match->size == 0 ? 0 : buffer_append(match, " OR ", 4, err);
+    if (rc == 0) rc = buffer_append(match, "\"", 1, err);
+    for (size_t i = 0; rc == 0 && i < phrase.size; i++) {
+        if (phrase.data[i] == '"') rc = buffer_append(match, "\"", 1, err);
+        if (rc == 0) rc = buffer_append(match, phrase.data + i, 1, err);
+    }
+    return rc == 0 ? buffer_append(match, "\"", 1, err) : rc;
+}
+
+static int is_known(const struct reading *reading, uint64_t token, uint64_t piece)
+{
+    for (size_t i = 0; i < reading->terms->n_terms; i++)
+        if (reading->tokens[i] == token || reading->pieces[i] == piece) return 1;
+    return 0;
+}
+
+static int add_term(void *context, const struct fts5_token *token, struct error *err)
+{
+    struct reading *reading = context;
+    struct words_terms *terms = reading->terms;
+    struct span piece = {reading->text.data + token->start, token->end - token->start};
+    if (++reading->n_seen % TOKENS_BETWEEN_CHECKS == 0) {
+        int rc = cancel_check(reading->cancel, err);
+        if (rc != 0) return rc;
+    }
+    if (piece.size == 0) piece = token->token;
+    /* A synonym comes with the token that it stands beside. */
+    if (token->colocated || piece.size == 0 || piece.size > MAX_PIECE) return 0;
+    uint64_t token_hash = hash_bytes(token->token.data, token->token.size, 0);
+    uint64_t piece_hash = hash_bytes(piece.data, piece.size, 0);
+    if (is_known(reading, token_hash, piece_hash)) return 0;
+    if (terms->n_terms == WORDS_MAX_TERMS) return FTS5_ENOUGH;
+    reading->tokens[terms->n_terms] = token_hash;
+    reading->pieces[terms->n_terms++] = piece_hash;
+    return add_phrase(terms, piece, err);
+}
+
+static int note_token(void *context, const struct fts5_token *token, struct error *err)
+{
+    (void)token;
+    (void)err;
+    *(int *)context = 1;
+    return FTS5_ENOUGH;
+}
+
+/* Phrases of that kind that have a token. */
+static int add_phrases(struct reading *reading, const struct asked *asked, enum asked_kind kind,
+                       size_t *n, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < asked->n; i++) {
+        int has_token = 0;
+        if (asked->pieces[i].kind != kind) continue;
+        rc = fts5_splitter_run(&reading->splitter, asked->pieces[i].text, note_token, &has_token,
+                               err);
+        if (rc != 0 || !has_token) continue;
+        rc = add_phrase(reading->terms, asked->pieces[i].text, err);
+        ++*n;
+    }
+    return rc;
+}
+
+static int read_pieces(struct reading *reading, const struct asked *asked, struct error *err)
+{
+    struct words_terms *terms = reading->terms;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < asked->n; i++) {
+        reading->text = asked->pieces[i].text;
+        if (asked->pieces[i].kind != ASKED_NOT)
+            rc = fts5_splitter_run(&reading->splitter, reading->text, add_term, reading, err);
+    }
+    if (rc == 0) rc = add_phrases(reading, asked, ASKED_MUST, &terms->n_must, err);
+    if (rc == 0) rc = add_phrases(reading, asked, ASKED_NOT, &terms->n_excluded, err);
+    return rc == 0 ? buffer_append(&terms->match, "", 1, err) : rc;
+}
+
+int words_terms_init(struct words_terms *terms, struct connection *connection,
+                     const char *tokenizer, struct span text, struct error *err)
+{
+    struct reading reading = {.terms = terms, .cancel = &connection->cancel};
+    struct asked asked = {0};
+    *terms = (struct words_terms){0};
+    buffer_init(&terms->match, MATCH_CEILING);
+    int rc = fts5_splitter_open(&reading.splitter, connection, tokenizer, err);
+    if (rc != 0) return rc;
+    /* To FTS5 a text ends at a NUL. */
+    char *repaired = memory_alloc(text.size, 1);
+    if (repaired == NULL) rc = error_nomem(err);
+    else utf8_repair(text, repaired);
+    if (rc == 0) rc = asked_read(&asked, (struct span){repaired, text.size}, err);
+    if (rc == 0) rc = read_pieces(&reading, &asked, err);
+    asked_deinit(&asked);
+    memory_free(repaired);
+    fts5_splitter_close(&reading.splitter);
+    return rc;
+}
+
+void words_terms_deinit(struct words_terms *terms)
+{
+    buffer_deinit(&terms->match);
+    *terms = (struct words_terms){0};
+}

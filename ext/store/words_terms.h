@@ -1,0 +1,31 @@
+/*
+ * words_terms.h: a query as an index of words understands it: its words, and what must or must not
+ * be there.
+ *
+ * A term is a token of the index's own tokenizer, each once, asked for by the piece of the query
+ * that it was made of, in quotes: FTS5 makes the same token of it, with its synonyms.
+ */
+#ifndef STORE_WORDS_TERMS_H
+#define STORE_WORDS_TERMS_H
+
+#include "base/buffer.h"
+#include "base/span.h"
+#include "sqlite/connection.h"
+
+/* More different words than these, the first of a text, say nothing more of what it is about. */
+#define WORDS_MAX_TERMS 128
+
+struct words_terms {
+    struct buffer match; /* phrases in quotes with OR between, NUL terminated: */
+    size_t n_terms;      /* the terms first, */
+    size_t n_must;       /* then the phrases that must match, whose words are terms, too, */
+    size_t n_excluded;   /* then those that are excluded */
+};
+
+/* Reads a text that a person typed (text/asked.h), by a tokenizer as FTS5's option tokenize says
+ * it. Phrases without a token are left out. deinit also after a failure. */
+int words_terms_init(struct words_terms *terms, struct connection *connection,
+                     const char *tokenizer, struct span text, struct error *err);
+void words_terms_deinit(struct words_terms *terms);
+
+#endif
