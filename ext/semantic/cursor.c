@@ -189,29 +189,37 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     buffer_init(&all, (size_t)1 << 30);
     struct span *documents = NULL;
     float *similarities = NULL;
+    double *fused = NULL;
     unsigned char *refused = NULL;
     int rc = 0, has_similarities = index_metrics[table->config.metric].is_bounded;
+    int is_fused = table->config.lexical;
     if (cursor->n_hits > 0) {
         documents = memory_zalloc(cursor->n_hits, sizeof *documents);
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
+        fused = memory_alloc(cursor->n_hits, sizeof *fused);
         refused = memory_alloc(cursor->n_hits, 1);
-        if (documents == NULL || similarities == NULL || refused == NULL) rc = error_nomem(err);
+        if (documents == NULL || similarities == NULL || fused == NULL || refused == NULL)
+            rc = error_nomem(err);
         if (rc == 0) rc = read_documents(cursor, &all, documents, err);
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
             similarities[i] = (float)cursor->hits[i].row.similarity;
             if (isnan(similarities[i])) has_similarities = 0; /* words alone were asked */
+            fused[i] = cursor->hits[i].row.score;
+            if (isnan(fused[i])) is_fused = 0;
         }
         struct model_candidates candidates = {.query = semantic_query_meant(&cursor->request.asked),
                                               .documents = documents,
                                               .n_documents = cursor->n_hits,
                                               .similarities =
                                                   has_similarities ? similarities : NULL,
+                                              .fused = is_fused ? fused : NULL,
                                               .cancel = &table->connection->cancel,
                                               .refused = refused};
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
     }
     memory_free(documents);
     memory_free(similarities);
+    memory_free(fused);
     memory_free(refused);
     buffer_deinit(&all);
     cursor->scored = rc == 0;
