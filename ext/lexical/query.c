@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "lexical/features.h"
 
 #define FUZZY_WEIGHT 0.6 /* what a word that is only alike counts at most */
@@ -10,15 +11,19 @@
 #define WORDS_PER_POLL 256
 #define NEAR 8 /* words apart at which proximity has faded to nothing */
 
+/* A trigram as one of 64. */
+static unsigned trigram_bit(const char *letters)
+{
+    uint32_t packed = (uint32_t)(unsigned char)letters[0] << 16 |
+                      (uint32_t)(unsigned char)letters[1] << 8 | (unsigned char)letters[2];
+    return packed * 2654435761u >> 26;
+}
+
 /* One bit of 64 for each trigram of a word: words without a common bit have no common trigram. */
 static uint64_t trigram_bits(const char *word, size_t size)
 {
     uint64_t bits = 0;
-    for (size_t i = 0; i + 3 <= size; i++) {
-        uint32_t letters = (uint32_t)(unsigned char)word[i] << 16 |
-                           (uint32_t)(unsigned char)word[i + 1] << 8 | (unsigned char)word[i + 2];
-        bits |= (uint64_t)1 << (letters * 2654435761u >> 26);
-    }
+    for (size_t i = 0; i + 3 <= size; i++) bits |= (uint64_t)1 << trigram_bit(word + i);
     return bits;
 }
 
@@ -87,17 +92,21 @@ static size_t without_plural(const char *word, size_t size)
     return size > 3 && word[size - 1] == 's' && word[size - 2] != 's' ? size - 1 : size;
 }
 
-/* How alike two words are, [0, 1]: one begins or ends with the other, or they share trigrams. */
-static double likeness(const struct lexical_term *term, struct span word)
+/* How alike two words are, [0, 1], where that is more than `least`, else no more than that: one
+ * begins or ends with the other, or they share trigrams, `common` of them at most. */
+static double likeness(const struct lexical_term *term, struct span word, size_t common,
+                       double least)
 {
     size_t n = without_plural(term->word, term->size), m = without_plural(word.data, word.size);
     const char *longer = n >= m ? term->word : word.data,
                *shorter = n >= m ? word.data : term->word;
-    size_t most = n >= m ? n : m, least = n >= m ? m : n;
-    if (least < 3) return 0;
-    double alike = dice(term->word, n, word.data, m);
-    if (is_affix(longer, most, shorter, least))
-        alike = fmax(alike, 0.5 + 0.5 * (double)least / (double)most);
+    size_t more = n >= m ? n : m, fewer = n >= m ? m : n;
+    double alike = 0;
+    if (fewer < 3) return 0;
+    if (2.0 * (double)common / (double)(n + m - 4) > least)
+        alike = dice(term->word, n, word.data, m);
+    if (is_affix(longer, more, shorter, fewer))
+        alike = fmax(alike, 0.5 + 0.5 * (double)fewer / (double)more);
     return alike;
 }
 
@@ -117,16 +126,51 @@ static void meet(struct lexical_query *query, size_t i, size_t position, double 
     }
 }
 
+/* The most alike of all terms. */
+static void find_alike(const struct lexical_query *query, struct span word,
+                       struct lexical_known *known)
+{
+    unsigned char bits[WORD_MAX_BYTES];
+    size_t n_bits = word.size < 3 ? 0 : word.size - 2;
+    for (size_t i = 0; i < n_bits; i++) bits[i] = (unsigned char)trigram_bit(word.data + i);
+    known->alike = FUZZY_LEAST;
+    known->term = query->n_terms;
+    for (size_t i = 0; i < query->n_terms; i++) {
+        size_t common = 0;
+        for (size_t j = 0; j < n_bits; j++) common += query->terms[i].trigrams >> bits[j] & 1;
+        if (common == 0) continue;
+        double alike = likeness(&query->terms[i], word, common, known->alike);
+        if (alike <= known->alike) continue;
+        known->alike = alike;
+        known->term = i;
+    }
+}
+
+/* What the query has to do with a word: texts repeat their words. */
+static const struct lexical_known *know(struct lexical_query *query, struct span word)
+{
+    uint64_t hash = hash_bytes(word.data, word.size, 0);
+    struct lexical_known *known = &query->known[hash % LEXICAL_KNOWN_WORDS];
+    if (known->size == word.size && known->hash == hash) return known;
+    *known = (struct lexical_known){.hash = hash,
+                                    .size = word.size,
+                                    .stem = feature_of_word(word),
+                                    .is_stop = word_is_stop(word)};
+    for (size_t i = 0; i < query->n_terms; i++)
+        if (query->terms[i].hash == known->stem || query->terms[i].whole == known->stem)
+            known->is_exact = 1;
+    find_alike(query, word, known);
+    return known;
+}
+
 /* Whether the word is a term, or the compound of some: of one that stands beside its parts these
  * were met. */
-static int meet_exactly(struct lexical_query *query, struct span word, int is_beside,
-                        size_t position)
+static int meet_exactly(struct lexical_query *query, uint64_t stem, int is_beside, size_t position)
 {
-    uint64_t hash = feature_of_word(word);
     int met = 0;
     for (size_t i = 0; i < query->n_terms; i++) {
-        int is_term = query->terms[i].hash == hash;
-        if (!is_term && (is_beside || query->terms[i].whole != hash)) continue;
+        int is_term = query->terms[i].hash == stem;
+        if (!is_term && (is_beside || query->terms[i].whole != stem)) continue;
         meet(query, i, position, 1.0);
         if (is_term) return 1;
         met = 1;
@@ -134,32 +178,16 @@ static int meet_exactly(struct lexical_query *query, struct span word, int is_be
     return met;
 }
 
-/* The most alike of all terms. */
-static void meet_alike(struct lexical_query *query, struct span word, size_t position)
-{
-    size_t best = query->n_terms;
-    double most = FUZZY_LEAST;
-    uint64_t trigrams = trigram_bits(word.data, word.size);
-    for (size_t i = 0; i < query->n_terms; i++) {
-        if ((trigrams & query->terms[i].trigrams) == 0) continue;
-        double alike = likeness(&query->terms[i], word);
-        if (alike <= most) continue;
-        most = alike;
-        best = i;
-    }
-    if (best < query->n_terms) meet(query, best, position, most * FUZZY_WEIGHT);
-}
-
 /* One word of the document against all terms: the exact one, else the most alike. What stands
  * beside a word, and a cluster of letters, is like nothing else. */
-static void read_word(struct lexical_query *query, struct span word, enum word_kind kind,
-                      size_t position)
+static void read_word(struct lexical_query *query, const struct lexical_known *known,
+                      enum word_kind kind, size_t position)
 {
-    if (meet_exactly(query, word, kind >= WORD_PART, position)) return;
-    if (kind < WORD_UNSPACED) meet_alike(query, word, position);
+    if (known->is_exact && meet_exactly(query, known->stem, kind >= WORD_PART, position)) return;
+    if (kind < WORD_UNSPACED && known->term < query->n_terms)
+        meet(query, known->term, position, known->alike * FUZZY_WEIGHT);
 }
 
-/* Reads a document into the terms. *length: its words, stop words left out. */
 int lexical_query_meet(struct lexical_query *query, struct span document, double *length,
                        struct error *err)
 {
@@ -171,12 +199,11 @@ int lexical_query_meet(struct lexical_query *query, struct span document, double
     size_t position = 0;
     int rc = words_split(&query->words, document, err);
     for (size_t i = 0; rc == 0 && i < query->words.n; i++) {
-        struct span word = words_get(&query->words, i);
-        int stop = word_is_stop(word);
+        const struct lexical_known *known = know(query, words_get(&query->words, i));
         enum word_kind kind = query->words.items[i].kind;
         if (kind < WORD_PART) position++;
-        if (!stop && kind < WORD_PART) ++*length;
-        if (!stop || query->stop_words) read_word(query, word, kind, position);
+        if (!known->is_stop && kind < WORD_PART) ++*length;
+        if (!known->is_stop || query->stop_words) read_word(query, known, kind, position);
         if (i % WORDS_PER_POLL == WORDS_PER_POLL - 1) rc = cancel_check(query->words.cancel, err);
     }
     return rc;
@@ -193,6 +220,7 @@ void lexical_query_init(struct lexical_query *query, enum words_rules rules,
                         const struct cancel *cancel)
 {
     query->n_terms = 0;
+    memset(query->known, 0, sizeof query->known);
     words_init(&query->words, rules, cancel);
 }
 

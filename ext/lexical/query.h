@@ -30,11 +30,24 @@ struct lexical_term {
     double nearness;   /* to the term before it in the query, [0, 1] */
 };
 
+/* Words whose relation to the query is remembered, at the place that their hash says. */
+#define LEXICAL_KNOWN_WORDS 2048
+
+struct lexical_known {
+    uint64_t hash;         /* of the letters */
+    size_t size;           /* bytes; 0: nothing is remembered here */
+    uint64_t stem;         /* hash of the stem */
+    int is_stop, is_exact; /* is_exact: it is a term or the whole of some */
+    size_t term;           /* the most alike; n_terms: none */
+    double alike;
+};
+
 struct lexical_query {
     struct lexical_term terms[LEXICAL_QUERY_TERMS];
     size_t n_terms;
     int stop_words; /* the query has nothing else */
     struct words words;
+    struct lexical_known known[LEXICAL_KNOWN_WORDS];
 };
 
 /* Empty. `cancel` (or NULL) is polled within a long text. */
@@ -42,7 +55,7 @@ void lexical_query_init(struct lexical_query *query, enum words_rules rules,
                         const struct cancel *cancel);
 void lexical_query_deinit(struct lexical_query *query);
 
-/* The query's words, each stem once, stop words only if there is nothing else. ERROR_NOMEM,
+/* Once: the query's words, each stem once, stop words only if there is nothing else. ERROR_NOMEM,
  * ERROR_INTERRUPTED. */
 int lexical_query_read(struct lexical_query *query, struct span text, struct error *err);
 
