@@ -9,11 +9,13 @@
 
 #define DOCUMENTS_PER_POLL 64
 
-enum { COVERAGE, PROXIMITY, TITLE, PARTS };
+enum { PROXIMITY, TITLE, PARTS };
+
+static const double weights[PARTS] = {FUSED_PROXIMITY, FUSED_TITLE};
 
 /* How a document met a term of the query, see struct lexical_term. */
 struct meeting {
-    float likeness, nearness, in_title;
+    float nearness, in_title; /* in_title: likeness there */
 };
 
 struct fused_reranker {
@@ -23,24 +25,25 @@ struct fused_reranker {
     double with_term[LEXICAL_QUERY_TERMS]; /* how many documents have it */
 };
 
-/* The first of several lines; empty where there is one alone. */
+/* The first line. */
 static struct span title_of(struct span document)
 {
     const char *end = document.size > 0 ? memchr(document.data, '\n', document.size) : NULL;
-    return (struct span){document.data, end == NULL ? 0 : (size_t)(end - document.data)};
+    return end == NULL ? document : (struct span){document.data, (size_t)(end - document.data)};
 }
 
 static int meet(struct fused_reranker *reranker, struct span document, struct meeting *meetings,
                 struct error *err)
 {
     struct lexical_query *query = &reranker->query;
+    struct span title = title_of(document);
     double length;
-    int rc = lexical_query_meet(query, title_of(document), &length, err);
+    int rc = lexical_query_meet(query, title, &length, err);
     for (size_t i = 0; rc == 0 && i < query->n_terms; i++)
-        meetings[i].in_title = query->terms[i].likeness >= 1;
-    if (rc == 0) rc = lexical_query_meet(query, document, &length, err);
+        meetings[i].in_title = (float)query->terms[i].likeness;
+    if (rc == 0 && title.size < document.size)
+        rc = lexical_query_meet(query, document, &length, err);
     for (size_t i = 0; rc == 0 && i < query->n_terms; i++) {
-        meetings[i].likeness = (float)query->terms[i].likeness;
         meetings[i].nearness = (float)query->terms[i].nearness;
         reranker->with_term[i] += query->terms[i].likeness >= 1;
     }
@@ -63,7 +66,6 @@ static void make_parts(struct fused_reranker *reranker, size_t document)
     const struct lexical_term *terms = reranker->query.terms;
     double sums[PARTS] = {0}, pairs = 0;
     for (size_t i = 0; i < n_terms; i++) {
-        sums[COVERAGE] += terms[i].share * (double)meetings[i].likeness;
         sums[TITLE] += terms[i].share * (double)meetings[i].in_title;
         if (i == 0) continue;
         double weight = terms[i - 1].share + terms[i].share;
@@ -102,7 +104,7 @@ static void add_parts(struct fused_reranker *reranker, const struct model_candid
         const double *values = reranker->parts[part];
         double average = mean(values, n), own = deviation(values, n, average);
         for (size_t i = 0; own > 0 && i < n; i++)
-            scores[i] += FUSED_PART * spread * (values[i] - average) / own;
+            scores[i] += weights[part] * spread * (values[i] - average) / own;
     }
 }
 

@@ -56,9 +56,6 @@ static void test_each_part(void **state)
     (void)state;
     static const double fused[] = {.3001, .3, .2999, .1};
     double scores[4];
-    score("dark cave", (const char *const[]){"a cave", "a dark cave", "soup", "tea"}, fused, 4,
-          scores);
-    assert_int_equal(best_of(scores, 4), 1); /* coverage */
     score("bats", (const char *const[]){"soup", "bread", "Batman", "tea"}, fused, 4, scores);
     assert_int_equal(best_of(scores, 4), 2); /* a word that is alike */
     score("dark cave",
@@ -67,23 +64,32 @@ static void test_each_part(void **state)
                                 "a long way from here to the next street is a dark cave", "tea"},
           fused, 4, scores);
     assert_int_equal(best_of(scores, 4), 2); /* proximity */
-    score("bats",
-          (const char *const[]){"A film\nabout bats", "A bat", "Bats\na film", "Tea\nand soup"},
-          fused, 4, scores);
+    score(
+        "bats",
+        (const char *const[]){"A film\nabout bats", "A bad\nbat", "Bats\na film", "Tea\nand soup"},
+        fused, 4, scores);
     assert_int_equal(best_of(scores, 4), 2); /* the title */
 }
 
-/* By the definition: two documents are a standard deviation from their mean each, on both sides. */
+/* By the definition: two documents are one standard deviation from their mean each, on both sides. */
 static void test_scores_by_hand(void **state)
 {
     (void)state;
     static const double fused[] = {.5, .25};
+    static const char *const titles[] = {"soup", "bats"},
+                             *const texts[] = {"a\nbats and a long way to the next dark cave",
+                                               "a\ndark cave"};
     double scores[2], spread = .125;
-    score("bats", (const char *const[]){"soup", "bats"}, fused, 2, scores); /* coverage alone */
-    assert_true(fabs(scores[0] - (.5 - FUSED_PART * spread)) < 1e-12);
-    assert_true(fabs(scores[1] - (.25 + FUSED_PART * spread)) < 1e-12);
-    score("bats", (const char *const[]){"soup", "bats\nof 1 cave"}, fused, 2, scores);
-    assert_true(fabs(scores[1] - (.25 + 2 * FUSED_PART * spread)) < 1e-12); /* and the title */
+    score("bats", titles, fused, 2, scores); /* the title alone: one term has no neighbour */
+    assert_true(fabs(scores[0] - (.5 - FUSED_TITLE * spread)) < 1e-12);
+    assert_true(fabs(scores[1] - (.25 + FUSED_TITLE * spread)) < 1e-12);
+    score("bats cave", texts, fused, 2, scores); /* words in no title, and far apart */
+    assert_memory_equal(scores, fused, sizeof fused);
+    score("dark cave", texts, fused, 2, scores); /* as near in both */
+    assert_memory_equal(scores, fused, sizeof fused);
+    score("bats cave", (const char *const[]){"a\nbats", "a\nbats cave"}, fused, 2, scores);
+    assert_true(fabs(scores[0] - (.5 - FUSED_PROXIMITY * spread)) < 1e-12);
+    assert_true(fabs(scores[1] - (.25 + FUSED_PROXIMITY * spread)) < 1e-12);
 }
 
 /* Scores of any scale: the order is the same. */
