@@ -159,15 +159,32 @@ static int list_passing(struct retrieval *retrieval, size_t most, struct error *
     return 0;
 }
 
-/* How many to ask for at first. Of vectors a longer ranking costs next to nothing, and is enough
- * where one row in a hundred passes. */
-static size_t first_asked(const struct retrieval *retrieval, size_t k)
+/* So many times k rows are asked for at most without knowing that they will be needed: enough where
+ * one in a hundred passes. */
+#define MOST_AT_FIRST 128
+
+/* How many rows to look at first for n_wanted that pass. It is not many where most do. */
+static int first_asked(struct retrieval *retrieval, double n_wanted, size_t most, size_t *asked,
+                       struct error *err)
+{
+    double share;
+    int rc = filter_estimate(filter_of(retrieval), &share, err);
+    *asked = most;
+    if (rc == 0 && n_wanted + FILTER_GROUP * share < (double)most * share)
+        *asked = (size_t)(n_wanted / share) + FILTER_GROUP;
+    return rc;
+}
+
+/* The same of rows in the order of their nearness. A longer ranking of vectors costs little. */
+static int first_ranked(struct retrieval *retrieval, size_t k, size_t *asked, struct error *err)
 {
     const struct semantic_table *table = retrieval->table;
     int is_cheap = table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store);
-    size_t factor = is_cheap ? 128 : 4, n_rows = retrieval->reader.snapshot->n_rows;
-    if (k > n_rows / factor) return n_rows + 1;
-    return k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP);
+    size_t factor = is_cheap ? MOST_AT_FIRST : 4, n_rows = retrieval->reader.snapshot->n_rows;
+    *asked = n_rows + 1;
+    if (k > n_rows / factor) return 0;
+    return first_asked(retrieval, 1.5 * (double)k,
+                       k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP), asked, err);
 }
 
 /* How many to ask for when k of n_asked did not pass, but n_passed; 0: the rows that pass are to be
@@ -206,12 +223,14 @@ static int keep_passing(struct retrieval *retrieval, const struct semantic_query
     }
 }
 
-/* Of codes: how many rows of the highest bounds are looked at first for k; enough where one in a
- * hundred passes. */
-static size_t first_sieved(const struct retrieval *retrieval, size_t k)
+/* The same of the rows of the highest bounds, where an index has codes. */
+static int first_sieved(struct retrieval *retrieval, size_t k, double enough, size_t *asked,
+                        struct error *err)
 {
-    size_t n_rows = retrieval->reader.snapshot->n_rows, factor = 128, extra = 8 * FILTER_GROUP;
-    return k > n_rows / factor ? SIZE_MAX : k * factor + extra;
+    size_t n_rows = retrieval->reader.snapshot->n_rows;
+    *asked = SIZE_MAX;
+    if (k > n_rows / MOST_AT_FIRST) return 0;
+    return first_asked(retrieval, enough, k * MOST_AT_FIRST + 8 * FILTER_GROUP, asked, err);
 }
 
 static int pass_sieve(void *context, const int64_t *ids, size_t n, unsigned char *pass,
@@ -224,14 +243,14 @@ static int pass_sieve(void *context, const int64_t *ids, size_t n, unsigned char
 static int rank_sieved(struct retrieval *retrieval, const struct semantic_query *query, size_t k,
                        struct top_k *ranked, struct error *err)
 {
-    struct index_sieve sieve = {
-        .pass = pass_sieve, .context = retrieval, .most = first_sieved(retrieval, k)};
+    struct index_sieve sieve = {.pass = pass_sieve, .context = retrieval};
     int served, is_bit = retrieval->table->config.quantize == INDEX_BIT;
     double enough = is_bit ? 8.0 * (double)k + 128.0 : 2.0 * (double)k + 8.0;
     size_t limit = retrieval->reader.snapshot->n_rows / SIEVE_SHARE;
-    while (sieve.most <= limit) {
+    int rc = first_sieved(retrieval, k, enough, &sieve.most, err);
+    while (rc == 0 && sieve.most <= limit) {
         sieve.n_asked = sieve.n_passed = 0;
-        int rc = rank(retrieval, query, 1, k, &sieve, ranked, err);
+        rc = rank(retrieval, query, 1, k, &sieve, ranked, err);
         if (rc != 0 || sieve.is_whole) return rc;
         rc = filter_is_served(filter_of(retrieval), &served, err);
         if (rc != 0) return rc;
@@ -241,7 +260,7 @@ static int rank_sieved(struct retrieval *retrieval, const struct semantic_query 
         if (served || wanted > (double)limit) break;
         sieve.most = (size_t)wanted > 4 * sieve.most ? (size_t)wanted : 4 * sieve.most;
     }
-    int rc = list_passing(retrieval, SIZE_MAX, err);
+    if (rc == 0) rc = list_passing(retrieval, SIZE_MAX, err);
     return rc == 0 ? rank(retrieval, query, 1, k, NULL, ranked, err) : rc;
 }
 
@@ -276,7 +295,9 @@ int candidates_find(struct retrieval *retrieval, const struct semantic_query *qu
     int by_codes = retrieval->table->config.quantize != INDEX_EXACT && !retrieval->limits.exactly &&
                    retrieval->only == NULL;
     int sieves = sifts && by_codes && has_conditions(retrieval);
-    size_t asked = sifts && !sieves && has_conditions(retrieval) ? first_asked(retrieval, k) : k;
+    size_t asked = k;
+    if (rc == 0 && sifts && !sieves && has_conditions(retrieval))
+        rc = first_ranked(retrieval, k, &asked, err);
     for (size_t i = 0; i < n; i++) top_k_init(&ranked[i], asked);
     for (size_t i = 0; rc == 0 && sieves && i < n; i++)
         rc = rank_sieved(retrieval, &queries[i], k, &ranked[i], err);

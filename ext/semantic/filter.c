@@ -366,6 +366,27 @@ int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned ch
     return rc;
 }
 
+int filter_estimate(struct filter *filter, double *share, struct error *err)
+{
+    struct store *store = &filter->table->store;
+    int64_t ids[FILTER_GROUP], first, last;
+    unsigned char pass[FILTER_GROUP];
+    size_t n = 0, n_passed = 0;
+    int rc = store_ask(store, STORE_ROW_FROM, INT64_MIN, 0, &first, err);
+    if (rc == 0) rc = store_ask(store, STORE_LAST_ROW, 0, 0, &last, err);
+    uint64_t step = rc == 0 ? ((uint64_t)last - (uint64_t)first) / FILTER_GROUP : 0;
+    for (uint64_t i = 0; rc == 0 && i < FILTER_GROUP; i++) {
+        int64_t from = (int64_t)((uint64_t)first + i * step);
+        rc = store_ask(store, STORE_ROW_FROM, from, 0, &ids[n], err);
+        if (n == 0 || ids[n] != ids[n - 1]) n++;
+    }
+    if (rc == 0) rc = filter_pass(filter, ids, n, pass, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) n_passed += pass[i];
+    /* That many of a group pass by chance where one row in a hundred does. */
+    *share = n_passed > 2 ? (double)(n_passed - 2) / (double)n : 0.0;
+    return rc;
+}
+
 int filter_is_served(struct filter *filter, int *served, struct error *err)
 {
     sqlite3_stmt *plan;

@@ -42,6 +42,10 @@ int filter_add(struct filter *filter, const struct plan_condition *condition, sq
 int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned char *pass,
                 struct error *err);
 
+/* A share of the rows that most likely meets the conditions, by some that lie evenly between the
+ * first and the last; 0: it is small. */
+int filter_estimate(struct filter *filter, double *share, struct error *err);
+
 /* Whether an index of the content finds the rows that meet the conditions. */
 int filter_is_served(struct filter *filter, int *served, struct error *err);
 

@@ -8,6 +8,7 @@
 #include "semantic/pending.h"
 #include "semantic/wording.h"
 #include "store/failures.h"
+#include "store/words.h"
 #include "store/write.h"
 
 /* Rows of the buffer by id, those of one id as they were written. */
@@ -177,6 +178,7 @@ static int write_changes(struct semantic_table *table, struct store_state *state
 {
     struct store *store = &table->store;
     int rc = store_check_changes(state, changes, plan->n_rows, err);
+    if (rc == 0 && store->tokenizer != NULL) rc = words_prepare(store, !plan->in_sync, err);
     if (rc == 0)
         rc = plan->n_rows > 0 ? store_write_begin(store, state,
                                                   store_hash_changes(changes, plan->n_rows, 0), err)

@@ -19,6 +19,7 @@
 #include "semantic/semantic.h"
 #include "semantic/sync.h"
 #include "semantic/upkeep.h"
+#include "semantic/wording.h"
 #include "sqlite/table_function.h"
 #include "store/failures.h"
 #include "store/write.h"
@@ -37,12 +38,14 @@ enum {
     STATUS_MODEL_BYTES,
     STATUS_DIMENSIONS,
     STATUS_FITTED_ON,
+    STATUS_WORD_BYTES, /* shown as the last column, hidden */
     STATUS_N_NUMBERS,
-    STATUS_MODEL = STATUS_N_NUMBERS,
+    STATUS_MODEL = STATUS_WORD_BYTES,
     STATUS_FINGERPRINT,
     STATUS_PROBLEM,
     STATUS_ADVICE,
-    STATUS_INDEX /* the first argument; the other is the schema */
+    STATUS_INDEX, /* the first argument; the other is the schema */
+    STATUS_LAST = STATUS_INDEX + 2
 };
 
 struct status_cursor {
@@ -57,6 +60,7 @@ struct status_cursor {
     int64_t n_unusable;            /* content rows without a usable key */
     int is_misfit;                 /* its model makes vectors of other dimensions */
     int64_t n_retry;               /* rows that failed, and that a sync leaves out */
+    int64_t n_dead;                /* documents of words, where they are too many */
     struct buffer problem, advice; /* lines; NUL terminated where there are any */
 };
 
@@ -124,17 +128,20 @@ static int count_bytes(struct status_cursor *cursor, struct error *err)
     const struct store *store = &cursor->index->store;
     int has_codes = store_keeps_vectors(store), rc;
     for (int i = STATUS_VECTOR_BYTES; i <= STATUS_MODEL_BYTES; i++) set_number(cursor, i, 0);
+    set_number(cursor, STATUS_WORD_BYTES, 0);
     rc = ask(cursor, has_codes ? STATUS_CODE_BYTES : STATUS_VECTOR_BYTES, STORE_DATA_BYTES, err);
     if (rc == 0 && has_codes) rc = ask(cursor, STATUS_VECTOR_BYTES, STORE_VECTOR_BYTES, err);
     if (rc == 0 && store->options.keeps_texts)
         rc = ask(cursor, STATUS_TEXT_BYTES, STORE_TEXT_BYTES, err);
+    if (rc == 0 && store->tokenizer != NULL)
+        rc = ask(cursor, STATUS_WORD_BYTES, STORE_WORD_BYTES, err);
     return rc == 0 ? ask(cursor, STATUS_MODEL_BYTES, STORE_MODEL_BYTES, err) : rc;
 }
 
 static void sum_bytes(struct status_cursor *cursor)
 {
-    int64_t sum = 0;
-    int all_known = 1;
+    int64_t sum = cursor->numbers[STATUS_WORD_BYTES];
+    int all_known = is_known(cursor, STATUS_WORD_BYTES);
     for (int i = STATUS_VECTOR_BYTES; i <= STATUS_MODEL_BYTES; i++) {
         sum += cursor->numbers[i];
         all_known &= is_known(cursor, i);
@@ -208,8 +215,9 @@ static int compare(struct status_cursor *cursor, int fittable, struct error *err
     cursor->n_retry = (int64_t)difference.n_failed;
     cursor->n_unusable = difference.n_unusable;
     set_number(cursor, STATUS_FAILED, n_failed + cursor->n_unusable);
-    set_number(cursor, STATUS_PENDING,
-               (int64_t)(difference.n_changed + count_waiting(cursor->index)));
+    set_number(
+        cursor, STATUS_PENDING,
+        (int64_t)(difference.n_changed + difference.n_wordless + count_waiting(cursor->index)));
     set_number(cursor, STATUS_GONE, (int64_t)difference.n_gone);
     cursor->n_texts = difference.n_total;
     return 0;
@@ -226,6 +234,16 @@ static int count_failures(struct status_cursor *cursor, struct error *err)
     return excuse(cursor, rc, &why, err);
 }
 
+static int count_dead(struct status_cursor *cursor, struct error *err)
+{
+    struct semantic_table *index = cursor->index;
+    struct error why;
+    int many;
+    int rc = wording_is_due(index, 0, &many, &why);
+    if (rc == 0 && many) rc = store_ask(&index->store, STORE_N_DEAD, 0, 0, &cursor->n_dead, &why);
+    return excuse(cursor, rc, &why, err);
+}
+
 static int measure(struct status_cursor *cursor, struct error *err)
 {
     struct error why;
@@ -236,6 +254,7 @@ static int measure(struct status_cursor *cursor, struct error *err)
     if (rc == 0) rc = compare(cursor, fittable, err);
     if (rc == 0) rc = count_failures(cursor, err);
     if (rc == 0) rc = count_bytes(cursor, err);
+    if (rc == 0) rc = count_dead(cursor, err);
     sum_bytes(cursor);
     return rc;
 }
@@ -273,6 +292,10 @@ static int advise(struct status_cursor *cursor, struct error *err)
     if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
         rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
                       (long long)cursor->n_texts);
+    if (rc == 0 && cursor->n_dead > 0)
+        rc = add_line(advice, err, "optimize: words of %lld text%s that %s gone are kept",
+                      (long long)cursor->n_dead, cursor->n_dead == 1 ? "" : "s",
+                      cursor->n_dead == 1 ? "is" : "are");
     if (rc == 0 && cursor->is_of_old_rules)
         rc = add_line(advice, err,
                       "rebuild: fitted by an earlier version, whose rules of words it "
@@ -358,7 +381,8 @@ static void status_column(struct table_cursor *base, sqlite3_context *context, i
         result_lines(context, &cursor->problem);
     } else if (column == STATUS_ADVICE) {
         result_lines(context, &cursor->advice);
-    } else if (column < STATUS_N_NUMBERS) {
+    } else if (column < STATUS_MODEL || column == STATUS_LAST) {
+        if (column == STATUS_LAST) column = STATUS_WORD_BYTES;
         if (is_known(cursor, column)) sqlite3_result_int64(context, cursor->numbers[column]);
     } else if (cursor->has_state && column == STATUS_MODEL) {
         sqlite3_result_text(context, cursor->state.model, -1, SQLITE_TRANSIENT);
@@ -373,7 +397,7 @@ static const struct table_function status_function = {
     .usage = "the name of a semantic_index: semantic_status('movie_index')",
     .declaration = "CREATE TABLE x(rows, pending, gone, failed, bytes, vector_bytes, code_bytes, "
                    "text_bytes, model_bytes, dimensions, fitted_on, model, fingerprint, problem, "
-                   "advice, \"index\" HIDDEN, schema HIDDEN)",
+                   "advice, \"index\" HIDDEN, schema HIDDEN, word_bytes HIDDEN)",
     .first_argument = STATUS_INDEX,
     .n_arguments = 2,
     .n_needed = 1,

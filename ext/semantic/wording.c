@@ -1,8 +1,8 @@
 #include "semantic/wording.h"
 
-#include "base/ids.h"
 #include "base/memory.h"
 #include "semantic/content.h"
+#include "base/ids.h"
 #include "semantic/pending.h"
 #include "store/words.h"
 #include "store/write.h"
@@ -120,7 +120,7 @@ int wording_begin(struct semantic_table *table, struct pending_row *row, int *wa
         return 0;
     row->words = has_words(row) ? WORDS_WRITTEN : WORDS_NONE;
     row->worded = row->hash;
-    int rc = words_prepare(&table->store, err);
+    int rc = words_prepare(&table->store, 1, err);
     if (rc == 0) rc = look_for_postponed(table, err);
     if (rc == 0 && row->words == WORDS_WRITTEN) rc = is_known(table, row, &known, err);
     *wanted = !known;

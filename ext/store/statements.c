@@ -6,6 +6,8 @@ _Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
 
 static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS] = "SELECT count(*) FROM " X_ROWS,
+    [STORE_ROW_FROM] = "SELECT min(id) FROM " X_ROWS " WHERE id >= ?1",
+    [STORE_LAST_ROW] = "SELECT max(id) FROM " X_ROWS,
     [STORE_ANY_OWN] = "SELECT 1 FROM " X_ROWS " WHERE own >= 1 LIMIT 1",
     [STORE_LAST_ID] = "SELECT max(id) FROM " X_TEXT " WHERE id <= ?1",
     [STORE_N_BLOCKS] = "SELECT count(*) FROM " X_BLOCKS,

@@ -46,7 +46,7 @@ enum store_kept {
     KEPT_PUT_FAILURE,
     KEPT_GET_FAILURE,
     KEPT_DELETE_FAILURE,
-    KEPT_PUT_WORDS,
+    KEPT_PUT_WORDS, /* the first of words, see words_prepare() */
     KEPT_HAS_DOCUMENT,
     KEPT_FIRST_DOCUMENT,
     KEPT_DOCUMENT_OF,

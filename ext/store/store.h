@@ -116,8 +116,10 @@ struct store_write {
 /* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */
 enum store_question {
     STORE_N_ROWS,
-    STORE_ANY_OWN, /* 1: there is a row whose vector the user gave */
-    STORE_LAST_ID, /* (most): the largest in use up to that; where texts are kept */
+    STORE_ROW_FROM, /* (id): the lowest id of a row from that on */
+    STORE_LAST_ROW, /* the highest */
+    STORE_ANY_OWN,  /* 1: there is a row whose vector the user gave */
+    STORE_LAST_ID,  /* (most): the largest in use up to that; where texts are kept */
     STORE_N_BLOCKS,
     STORE_LAST_BLOCK,
     STORE_BLOCK_WITH_ROOM,     /* (partition, after): one after that number, with the most room */
@@ -171,7 +173,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 51
+#define STORE_N_KEPT 53
 #define STORE_N_KEPT_KEYS 5
 
 struct store {

@@ -26,7 +26,7 @@ int words_create(struct store *store, struct error *err)
                           "CREATE VIRTUAL TABLE \"%w\".\"%w_fts\" USING fts5(text, content='', "
                           "tokenize=%Q)",
                           store->schema, store->name, store->tokenizer);
-    if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
+    if (rc != ERROR_STORAGE || err == NULL || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
     if (strstr(err->text, "no such module: fts5") != NULL)
         return error_set(err, ERROR_INVALID,
                          "lexical = 'fts5' needs FTS5, and this SQLite was built without it: leave "
@@ -57,10 +57,13 @@ int words_rename(struct store *store, const char *name, struct error *err)
                    err);
 }
 
-int words_prepare(struct store *store, struct error *err)
+int words_prepare(struct store *store, int all, struct error *err)
 {
     sqlite3_stmt *statement;
-    return explain(store, store_keep(store, KEPT_PUT_WORDS, &statement, err), err);
+    int rc = 0;
+    for (size_t i = all ? KEPT_PUT_WORDS : KEPT_PUT_WORDS + 1; rc == 0 && i < N_KEPT; i++)
+        if (store->kept[i] == NULL) rc = store_keep(store, i, &statement, err);
+    return explain(store, rc, err);
 }
 
 /* ---- documents ------------------------------------------------------------------------------- */
@@ -223,8 +226,8 @@ static const struct {
      "it is kept for an exception, and there is no such document"},
     {"SELECT doc FROM " X_DOCS " WHERE doc = id", "document",
      "it is kept for an exception, and is none"},
-    {"SELECT id FROM " X_DOCS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")", "row",
-     "it has words, and no vector"},
+    {"SELECT id FROM " X_DOCS " WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM " X_ROWS ")",
+     "row", "it has words, and no vector"},
     {"SELECT id FROM " X_DOCS " AS x WHERE id IN (SELECT id FROM " X_FTS_DOCSIZE
      ") AND NOT EXISTS (SELECT 1 FROM " X_DOCS " AS y WHERE y.doc = x.id)",
      "row", "it has two documents of words"},

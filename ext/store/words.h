@@ -29,9 +29,9 @@ int words_create(struct store *store, struct error *err);
 int words_drop(struct store *store, struct error *err);
 int words_rename(struct store *store, const char *name, struct error *err);
 
-/* Whether words can be written at all by this connection: to be asked before a write, so that it
- * need not tear. */
-int words_prepare(struct store *store, struct error *err);
+/* Prepares what a write needs, so that it need not tear: `all` that is part of one, or what may be
+ * done within xSync. */
+int words_prepare(struct store *store, int all, struct error *err);
 
 /* ---- all that follows is part of a write (write.h) ------------------------------------------- */
 
@@ -45,7 +45,7 @@ int words_kill(struct store *store, int64_t id, struct error *err);
 int words_postpone(struct store *store, int64_t id, struct error *err);
 int words_postpone_own(struct store *store, struct error *err); /* all whose vector the user gave */
 
-/* Whether one can be written in 'words_add', after words_clear: no document is left. */
+/* No document is left; after that rows may get theirs by words_add, each once. */
 int words_clear(struct store *store, struct error *err);
 int words_add(struct store *store, int64_t id, struct span text, struct error *err);
 

@@ -74,6 +74,9 @@ int words_documents_row(struct words_documents *documents, int64_t document, int
 {
     *id = document;
     *live = 1;
+    if (documents->exceptions != NULL && document >= documents->from &&
+        (!documents->has_next || documents->next > document))
+        return 0; /* between two exceptions, as nearly all are */
     int rc = find_exception(documents, document, err);
     if (rc != 0 || !documents->has_next || documents->next != document) return rc;
     int type = sqlite3_column_type(documents->exceptions, 1);

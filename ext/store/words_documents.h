@@ -15,7 +15,6 @@ struct words_documents {
     /* The exceptions are read in order, from a document on: the first that is not yet passed. */
     int has_next;
     int64_t from, next;
-    int is_read; /* `exceptions` stands at the next one */
 };
 
 void words_documents_open(struct words_documents *documents, struct store *store);

@@ -147,9 +147,9 @@ static double bound_of(const struct merge *merge, const struct words_walk *walk)
     double sum = 0.0;
     for (size_t i = 0; i < merge->n_found; i++)
         if (merge->found[i].posting->last > last) last = merge->found[i].posting->last;
+    double saturation = words_walk_saturation(walk, (double)last + 1.0);
     for (size_t i = 0; i < merge->n_found; i++)
-        sum += words_walk_bm25(walk, merge->found[i].list, merge->found[i].posting,
-                               (double)last + 1.0);
+        sum += words_list_bm25(merge->found[i].list, merge->found[i].posting, saturation);
     return sum;
 }
 
@@ -185,10 +185,19 @@ void words_ranking_deinit(struct words_ranking *ranking)
 void words_ranking_keep(struct words_ranking *ranking, const int64_t *ids, size_t n)
 {
     struct words_heap *heap = &ranking->bounded;
-    size_t n_kept = 0;
-    for (size_t i = 0; n > 0 && i < heap->n; i++)
-        if (bsearch(&heap->items[i].id, ids, n, sizeof *ids, ids_compare) != NULL)
-            heap->items[n_kept++] = heap->items[i];
+    size_t n_kept = 0, at = 0;
+    for (size_t i = 0; i < heap->n; i++) {
+        const struct words_candidate *candidate = &heap->items[i];
+        int is_kept;
+        /* Documents ascend, and so do the rows of those that are of their own number. */
+        if (candidate->id != candidate->document)
+            is_kept = n > 0 && bsearch(&candidate->id, ids, n, sizeof *ids, ids_compare) != NULL;
+        else {
+            while (at < n && ids[at] < candidate->id) at++;
+            is_kept = at < n && ids[at] == candidate->id;
+        }
+        if (is_kept) heap->items[n_kept++] = *candidate;
+    }
     heap->n = n_kept;
 }
 
@@ -198,6 +207,7 @@ static int compute(struct words_ranking *ranking, int64_t document, double *bm25
     const struct store *store = ranking->documents->store;
     int64_t length;
     int rc = words_documents_length(ranking->documents, document, &length, err);
+    double saturation = rc == 0 ? words_walk_saturation(walk, (double)length) : 0.0;
     *bm25 = 0.0;
     for (size_t i = 0; rc == 0 && i < walk->n_terms; i++) {
         const struct words_posting *posting = words_list_find(&walk->lists[i], document);
@@ -207,7 +217,7 @@ static int compute(struct words_ranking *ranking, int64_t document, double *bm25
                            "%s_fts: document %lld has a word behind its end ('rebuild' makes it "
                            "anew)",
                            store->name, (long long)document);
-        *bm25 += words_walk_bm25(walk, &walk->lists[i], posting, (double)length);
+        *bm25 += words_list_bm25(&walk->lists[i], posting, saturation);
     }
     return rc;
 }

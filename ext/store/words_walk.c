@@ -7,9 +7,7 @@
 
 #define ROWS_BETWEEN_CHECKS 4096
 
-/* The parameters of FTS5's bm25(). */
-#define K1 1.2
-#define B 0.75
+/* What a word is worth at least, as in FTS5's bm25(). */
 #define LEAST_IDF 1e-6
 
 /* While X_fts is visited. */
@@ -18,8 +16,8 @@ struct visit {
     struct store *store;
     struct words_list *list; /* that is being walked */
     int ends_early;          /* its walk ends where it is common */
-    int knows_many;          /* the next is known: */
-    int64_t many;            /* the document of number WORDS_MANY */
+    int knows_first;         /* the next is known: */
+    int64_t first, second;   /* the documents behind the first 2 * WORDS_SAMPLE and twice as many */
     int rc;
     struct error *err;
 };
@@ -39,23 +37,36 @@ static int grow(struct words_list *list, struct error *err)
     return 0;
 }
 
-/* Whether the list has come to half of the first documents by now. */
-static int find_common(struct visit *visit, int *common)
+/* The document that is 2 * WORDS_SAMPLE behind the one from which on is counted. */
+static int find_behind(struct visit *visit, int64_t from, int64_t *document)
 {
     struct store *store = visit->store;
-    sqlite3_stmt *statement = NULL;
-    int row = 1, rc = 0;
-    if (!visit->knows_many) {
-        rc = statement_prepare(store->db, &statement, visit->err,
-                               "SELECT id FROM \"%w\".\"%w_fts_docsize\" ORDER BY id "
-                               "LIMIT 1 OFFSET %d",
-                               store->schema, store->name, WORDS_MANY);
-        if (rc == 0) rc = statement_step(store->db, statement, &row, visit->err);
-        visit->many = row ? sqlite3_column_int64(statement, 0) : INT64_MIN;
-        visit->knows_many = 1;
-        sqlite3_finalize(statement);
+    sqlite3_stmt *statement;
+    int row = 0;
+    *document = INT64_MIN;
+    int rc = statement_prepare(store->db, &statement, visit->err,
+                               "SELECT id FROM \"%w\".\"%w_fts_docsize\" WHERE id >= %lld "
+                               "ORDER BY id LIMIT 1 OFFSET %d",
+                               store->schema, store->name, (long long)from, 2 * WORDS_SAMPLE);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, visit->err);
+    if (rc == 0 && row) *document = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+/* Of a list that has come to WORDS_SAMPLE: how soon it has. */
+static int tell_extent(struct visit *visit)
+{
+    struct words_list *list = visit->list;
+    int64_t last = list->items[list->n - 1].document;
+    int rc = 0;
+    if (!visit->knows_first) {
+        rc = find_behind(visit, INT64_MIN, &visit->first);
+        if (rc == 0) rc = find_behind(visit, visit->first, &visit->second);
+        visit->knows_first = 1;
     }
-    *common = visit->list->items[WORDS_COMMON - 1].document < visit->many;
+    if (last < visit->second) list->extent = WORDS_FREQUENT;
+    if (last < visit->first) list->extent = WORDS_IN_MOST;
     return rc;
 }
 
@@ -64,7 +75,7 @@ static int look_up(struct visit *visit)
 {
     struct words_list *list = visit->list;
     if (list->n % ROWS_BETWEEN_CHECKS == 0) return cancel_check(visit->store->cancel, visit->err);
-    return visit->ends_early ? find_common(visit, &list->is_common) : 0;
+    return visit->ends_early ? tell_extent(visit) : 0;
 }
 
 static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context)
@@ -87,10 +98,10 @@ static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context
         return SQLITE_CORRUPT;
     }
     list->items[list->n++] = posting;
-    if (list->n % ROWS_BETWEEN_CHECKS != 0 && list->n != WORDS_COMMON) return SQLITE_OK;
+    if (list->n % ROWS_BETWEEN_CHECKS != 0 && list->n != WORDS_SAMPLE) return SQLITE_OK;
     visit->rc = look_up(visit);
     if (visit->rc != 0) return SQLITE_ABORT;
-    return list->is_common ? SQLITE_DONE : SQLITE_OK;
+    return list->extent == WORDS_WHOLE ? SQLITE_OK : SQLITE_DONE;
 }
 
 static void empty(struct words_list *list)
@@ -105,24 +116,25 @@ static int walk_phrase(struct visit *visit, const Fts5ExtensionApi *api, Fts5Con
                        int ends_early, struct error *err)
 {
     visit->list = &visit->walk->lists[i];
-    visit->list->is_common = 0;
+    visit->list->extent = WORDS_WHOLE;
     visit->ends_early = ends_early;
     int code = api->xQueryPhrase(row, (int)i, visit, take_row);
-    if (visit->list->is_common) empty(visit->list);
+    if (visit->list->extent != WORDS_WHOLE) empty(visit->list);
     if (visit->rc != 0) return visit->rc;
     return code == SQLITE_OK ? 0 : fts5_error(code, err);
 }
 
-/* The terms that are common were left out, and the others are nowhere: then the common ones. */
-static int walk_common(struct visit *visit, const Fts5ExtensionApi *api, Fts5Context *row,
-                       struct error *err)
+/* Walks the terms that were left out as they are of that extent, if the others are in less than so
+ * many documents. */
+static int walk_left_out(struct visit *visit, const Fts5ExtensionApi *api, Fts5Context *row,
+                         int extent, size_t enough, struct error *err)
 {
     const struct words_walk *walk = visit->walk;
+    size_t n = 0;
     int rc = 0;
-    for (size_t i = 0; i < walk->n_terms; i++)
-        if (walk->lists[i].n > 0) return 0;
-    for (size_t i = 0; rc == 0 && i < walk->n_terms; i++)
-        rc = walk_phrase(visit, api, row, i, 0, err);
+    for (size_t i = 0; i < walk->n_terms; i++) n += walk->lists[i].n;
+    for (size_t i = 0; rc == 0 && n < enough && i < walk->n_terms; i++)
+        if (walk->lists[i].extent == (unsigned)extent) rc = walk_phrase(visit, api, row, i, 0, err);
     return rc;
 }
 
@@ -137,6 +149,7 @@ static int read_statistics(struct visit *visit, const Fts5ExtensionApi *api, Fts
         return corrupt(visit->store, "its numbers of documents and words are wrong", err);
     *n_documents = (double)n_rows;
     visit->walk->average = (double)n_tokens / (double)n_rows;
+    visit->walk->slope = WORDS_K1 * WORDS_B / visit->walk->average;
     return 0;
 }
 
@@ -149,14 +162,15 @@ static int visit_phrases(void *context, const Fts5ExtensionApi *api, Fts5Context
     visit->err = err;
     int rc = read_statistics(visit, api, row, &n_documents, err);
     for (size_t i = 0; rc == 0 && i < walk->n_lists; i++)
-        rc = walk_phrase(visit, api, row, i, i < walk->n_terms, err);
-    if (rc == 0) rc = walk_common(visit, api, row, err);
+        rc = walk_phrase(visit, api, row, i, i < walk->n_terms && n_documents > WORDS_LARGE, err);
+    if (rc == 0) rc = walk_left_out(visit, api, row, WORDS_FREQUENT, WORDS_ENOUGH, err);
+    if (rc == 0) rc = walk_left_out(visit, api, row, WORDS_IN_MOST, 1, err);
     for (size_t i = 0; rc == 0 && i < walk->n_terms; i++) {
         struct words_list *list = &walk->lists[i];
         double n = (double)list->n;
         if (n > n_documents)
             return corrupt(visit->store, "a word is in more documents than there are", err);
-        list->idf = list->is_common ? 0.0 : log((n_documents - n + 0.5) / (n + 0.5));
+        list->idf = list->extent != WORDS_WHOLE ? 0.0 : log((n_documents - n + 0.5) / (n + 0.5));
         if (list->idf <= 0.0) list->idf = LEAST_IDF;
     }
     return rc;
@@ -186,13 +200,6 @@ void words_walk_deinit(struct words_walk *walk)
     for (size_t i = 0; i < walk->n_lists; i++) empty(&walk->lists[i]);
     memory_free(walk->lists);
     *walk = (struct words_walk){0};
-}
-
-double words_walk_bm25(const struct words_walk *walk, const struct words_list *list,
-                       const struct words_posting *posting, double length)
-{
-    double count = (double)posting->count;
-    return list->idf * ((count * (K1 + 1.0)) / (count + K1 * (1 - B + B * length / walk->average)));
 }
 
 const struct words_posting *words_list_find(const struct words_list *list, int64_t document)

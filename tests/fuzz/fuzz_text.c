@@ -1,7 +1,8 @@
 /*
- * fuzz_text.c: any bytes as text: cut into words, and when they are UTF-8 embedded and reranked by
- * the stateless model; lines are the query and its documents. Words stay within their bounds, an
- * embedding has unit length, a score is in [0, 1].
+ * fuzz_text.c: any bytes as text: read as a query, cut into words, and when they are UTF-8 embedded
+ * and reranked by the stateless model; lines are the query and its documents. The pieces of a query
+ * follow each other in it, words stay within their bounds, an embedding has unit length, a score is
+ * in [0, 1].
  */
 #include <math.h>
 #include <stdint.h>
@@ -11,7 +12,23 @@
 #include "base/memory.h"
 #include "lexical/lexical.h"
 #include "model/array_sink.h"
+#include "text/asked.h"
 #include "text/words.h"
+
+static void ask(struct span text)
+{
+    struct asked asked;
+    struct error err = {0};
+    const char *at = text.data;
+    if (asked_read(&asked, text, &err) != 0) abort();
+    for (size_t i = 0; i < asked.n; i++) {
+        struct span piece = asked.pieces[i].text;
+        if (piece.size == 0 || piece.data < at) abort();
+        at = piece.data + piece.size;
+        if (at > text.data + text.size) abort();
+    }
+    asked_deinit(&asked);
+}
 
 static void split(struct span text, enum words_rules rules)
 {
@@ -71,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct error err = {0};
     struct span text = {(const char *)data, size};
     if (model == NULL && lexical_new(&model, &err) != 0) abort();
+    ask(text);
     split(text, WORDS_NOW);
     split(text, WORDS_FIRST);
     embed(model, text);

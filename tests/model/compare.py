@@ -1,4 +1,5 @@
 """compare.py: a database beside what is expected of it; searches beside brute force."""
+import json
 import math
 import struct
 
@@ -28,6 +29,19 @@ SIMILARITY = {
 }
 
 
+# Documents that have a word, and the rows that they are of: those that live.
+ROWS_OF_WORDS = """SELECT DISTINCT value, coalesce(d.id, f.rowid) FROM json_each(?), {0}_fts AS f
+    LEFT JOIN {0}_docs AS d ON d.doc = f.rowid WHERE {0}_fts MATCH '"' || value || '"' AND
+    (d.doc IS NULL OR d.id IS NOT NULL) ORDER BY 1, 2"""
+
+
+def rows_of_words(texts):
+    """What that must give for {row: text}, and the words of which it is to be asked."""
+    pairs = sorted({(word, row) for row, text in texts.items()
+                    for word in (text or "").lower().split()})
+    return pairs, json.dumps(sorted({word for word, _ in pairs} | {"cat", "dog", "ship"}))
+
+
 def is_near(a, b):
     return abs(a - b) <= 1e-4 * max(1, abs(b))
 
@@ -49,7 +63,8 @@ class Comparison:
 
     def run(self):
         there = [row[0] for row in self.ask(
-            "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%' ORDER BY name")]
+            "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%semantic_index%' "
+            "ORDER BY name")]
         if there != sorted([*self.state.tables, "f"]):
             self.differ(f"there are the indexes {there}, not {sorted(self.state.tables)} and f")
         for name in sorted(self.state.tables):
@@ -69,9 +84,19 @@ class Comparison:
             self.differ(f"{name} lists {[row[0] for row in got]}, not "
                         f"{[row[0] for row in want]}; the first that differs: {first}")
 
+        if self.state.options[name][2]:
+            self.words(name, {rowid: text for rowid, (text, _) in table.items()})
+
+    def words(self, name, texts):
+        """After a read, which has written what waited."""
+        want, words = rows_of_words(texts)
+        got = self.ask(ROWS_OF_WORDS.format(name), (words,))
+        if got != want:
+            self.differ(f"{name} has the words {got}, not {want}")
+
     def search(self, name):
         """All of the right rows; the best ones, where no codes estimate; each similarity exact."""
-        table, (metric, quantize) = self.state.tables[name], self.state.options[name]
+        table, (metric, quantize, _) = self.state.tables[name], self.state.options[name]
         query = from_blob(to_blob([self.random.gauss(0, 1) for _ in range(DIMENSIONS)]))
         k, where, allowed = self.random.choice([1, 3, 10, 100]), "", set(table)
         if self.random.random() < .3:
@@ -100,7 +125,9 @@ class Comparison:
         texts = self.ask("SELECT rowid, body FROM f")
         if texts != [(rowid, content.get(rowid)) for rowid in sorted(indexed)]:
             self.differ(f"f shows {texts}, of {content}")
-        if indexed <= set(content):
+        if self.ask("SELECT 1 FROM sqlite_schema WHERE name = 'f_fts'"):
+            self.words("f", indexed)
+        if set(indexed) <= set(content):
             words = " ".join(content[rowid] for rowid in indexed)
             found = self.ask("SELECT rowid FROM f WHERE query = ? AND k = 100", (words,))
             if sorted(row[0] for row in found) != got:

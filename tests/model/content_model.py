@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from compare import Difference  # noqa: E402
+from compare import ROWS_OF_WORDS, Difference, rows_of_words  # noqa: E402
 from connections import Plain, with_apsw  # noqa: E402
 
 IDS = 12
@@ -66,7 +66,8 @@ class ContentRun:
         self.key = next((key for key in ("uid", "num") if key in self.table), "rowid")
         self.make_index = ("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                            f"text = 'title, body', content_rowid = '{self.key}', "
-                           "upkeep = 'triggers')")
+                           "upkeep = 'triggers'"
+                           + draw.choice(["", ", lexical = 'fts5', tokenizer = 'unicode61'"]) + ")")
         self.connections = [opener(path), opener(path)]
         self.db = self.connections[0]
         self.must("CREATE TABLE owners(id INTEGER PRIMARY KEY)")
@@ -122,6 +123,8 @@ class ContentRun:
             if got != expected:
                 raise Difference(f"{what}: {[row[0] for row in got]}, the table: "
                                  f"{[row[0] for row in expected]}")
+        if "lexical" in self.make_index:
+            self.compare_words(f"{usable} AND NOT {bad}")
         if not self.db.in_transaction():
             # The first sync fits the model and embeds all again.
             fitted = self.must("SELECT fitted_on FROM semantic_status('ix')") != [(None,)]
@@ -130,6 +133,17 @@ class ContentRun:
                 raise Difference(f"a sync embedded and deleted {done}")
             self.compare_status(len(failed), self.must(
                 f"SELECT count(*) FROM docs WHERE NOT {usable}")[0][0])
+
+    def compare_words(self, where):
+        texts = dict(self.must(f"SELECT {self.key}, coalesce(title, '') || ' ' || "
+                               f"coalesce(body, '') FROM docs WHERE {where}"))
+        if self.key == "uid":
+            ids = dict(self.must("SELECT key, id FROM ix_keys"))
+            texts = {ids[key]: text for key, text in texts.items() if text.strip()}
+        want, words = rows_of_words(texts)
+        got = self.sql(ROWS_OF_WORDS.format("ix"), (words,))
+        if got != want:
+            raise Difference(f"the words: {got}, those of the table: {want}")
 
     def compare_status(self, n_failed, n_left_out):
         (status,) = self.must("SELECT pending, gone, failed, problem, coalesce(advice, '') FROM "
@@ -240,6 +254,10 @@ class ContentRun:
             self.must(self.make_index)
             self.must("INSERT INTO ix(ix) VALUES ('sync')")
 
+    def command(self):
+        self.must("INSERT INTO ix(ix) VALUES ('" + self.random.choice(
+            ["sync", "optimize", "rebuild", "integrity-check"]) + "')")
+
     def renamed(self):
         """Names change under the index, and change again; in between rows do."""
         draw, pairs = self.random, [("title", "heading"), ("docs", "papers")]
@@ -272,7 +290,7 @@ class ContentRun:
             self.log.append(("-- the other connection", ()))
 
     STEPS = [(insert, 30), (insert_select, 3), (update, 25), (delete, 8), (owners, 5), (border, 25),
-             (schema, 2), (other_connection, 3)]
+             (schema, 2), (other_connection, 3), (command, 1)]
 
     def steps(self, n_steps):
         steps = [step for step, weight in self.STEPS for _ in range(weight)]

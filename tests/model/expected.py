@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 @dataclass
 class State:
     """`tables`: the indexes that keep texts of their own, name -> {rowid: (text, vector)}.
-    `options`: name -> (metric, quantize). `content`: {rowid: text}, what the index of a content
-    table reads. `indexed`: the rowids that this index has."""
+    `options`: name -> (metric, quantize, whether it has words). `content`: {rowid: text}, what the
+    index of a content table reads. `indexed`: {rowid: text} of the rows that this index has."""
 
     tables: dict = field(default_factory=dict)
     options: dict = field(default_factory=dict)
     content: dict = field(default_factory=dict)
-    indexed: set = field(default_factory=set)
+    indexed: dict = field(default_factory=dict)
 
     def copy(self):
         return State({name: dict(table) for name, table in self.tables.items()},
-                     dict(self.options), dict(self.content), set(self.indexed))
+                     dict(self.options), dict(self.content), dict(self.indexed))
 
 
 class Expected:

@@ -141,6 +141,7 @@ class Run:
         self.is_wide |= " OR " in sql and "(SELECT" in sql or " OR " in sql and "CAST" in sql
         self.is_wide |= is_unequal and "(" in sql
         self.is_wide |= is_unequal and "COLLATE" in sql
+        self.is_wide_without_k |= is_unequal and name in COLLATED
         return sql
 
     def compared(self, name, bindings):
@@ -216,7 +217,7 @@ class Run:
 
     def step(self):
         draw, bindings, query = self.draw, [], self.vector()
-        self.is_wide = False
+        self.is_wide = self.is_wide_without_k = False
         conditions = [self.condition(bindings) for _ in range(draw.choice([1, 1, 1, 2, 3]))]
         where = " AND ".join(conditions)
         allowed = {row[0] for row in self.sql(f"SELECT rowid FROM mirror AS i WHERE {where}",
@@ -235,6 +236,8 @@ class Run:
         if draw.random() < .7:
             extra += draw.choice([f" AND k = {k}", f" AND k <= {k}", f" AND k < {k + 1}"])
             rows = rows[:k]
+        else:
+            self.is_wide |= self.is_wide_without_k
         order = " ORDER BY rank"
         if draw.random() < .3:
             limit, offset = draw.randint(0, 12), draw.choice([0, 0, 5])

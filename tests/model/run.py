@@ -26,8 +26,8 @@ class Run:
         self.has_triggers = random.random() < .5
         self.few = [self.vector(), self.vector()]
         self.must("CREATE TABLE content(id INTEGER PRIMARY KEY, body)")
-        self.must("CREATE VIRTUAL TABLE f USING semantic_index(content = 'content', "
-                  "text = 'body', content_rowid = 'id')")
+        self.must("CREATE VIRTUAL TABLE f USING semantic_index(content = 'content', text = 'body', "
+                  f"content_rowid = 'id'{self.lexical()})")
         for trigger in TRIGGERS if self.has_triggers else ():
             self.must(trigger)
         self.create("a")
@@ -72,6 +72,9 @@ class Run:
 
     def text(self):
         return " ".join(self.random.choice(WORDS) for _ in range(self.random.randint(1, 6)))
+
+    def lexical(self):
+        return self.random.choice(["", ", lexical = 'fts5'"])
 
     def rowid(self):
         return self.random.randint(1, IDS)
@@ -170,10 +173,13 @@ class Run:
     def content_changed(self, rowids):
         """What triggers do."""
         for rowid in rowids if self.has_triggers else ():
-            if self.now.content.get(rowid):
-                self.now.indexed.add(rowid)
-            else:
-                self.now.indexed.discard(rowid)
+            self.row_indexed(rowid, self.now.content.get(rowid))
+
+    def row_indexed(self, rowid, text):
+        if text:
+            self.now.indexed[rowid] = text
+        else:
+            self.now.indexed.pop(rowid, None)
 
     def content(self, _):
         content, rowid = self.now.content, self.rowid()
@@ -203,23 +209,23 @@ class Run:
 
     def content_row(self, _):
         """A row of the index, written without a trigger."""
-        content, indexed = self.now.content, self.now.indexed
+        content = self.now.content
         if not content:
             return
         rowid = self.random.choice(sorted(content))
         if self.random.random() < .5:
             self.must("INSERT INTO f(rowid) VALUES (?)", (rowid,))
-            (indexed.add if content[rowid] else indexed.discard)(rowid)
+            self.row_indexed(rowid, content[rowid])
         else:
             self.must("DELETE FROM f WHERE rowid = ?", (rowid,))
-            indexed.discard(rowid)
+            self.row_indexed(rowid, None)
         self.expected.done()
 
     def sync(self, _):
         self.must(self.random.choice([
             "INSERT INTO f(f) VALUES ('sync')", "INSERT INTO f(f) VALUES ('sync')",
             "INSERT INTO f(f) VALUES ('rebuild')", "SELECT * FROM semantic_sync('f')"]))
-        self.now.indexed = {rowid for rowid, text in self.now.content.items() if text}
+        self.now.indexed = {rowid: text for rowid, text in self.now.content.items() if text}
         self.expected.done()
         again = self.must("SELECT embedded, deleted, pending FROM semantic_sync('f')")
         if again != [(0, 0, 0)]:
@@ -263,9 +269,10 @@ class Run:
         partitions = self.random.choice(["", "", ", partitions = 'auto'"])
         if self.random.random() < .5:
             metric, quantize, partitions = "dot", "none", ""
+        lexical = self.lexical()
         self.must(f"CREATE VIRTUAL TABLE {name} USING semantic_index(metric = '{metric}', "
-                  f"quantize = '{quantize}', dimensions = {DIMENSIONS}{partitions})")
-        self.now.tables[name], self.now.options[name] = {}, (metric, quantize)
+                  f"quantize = '{quantize}', dimensions = {DIMENSIONS}{partitions}{lexical})")
+        self.now.tables[name], self.now.options[name] = {}, (metric, quantize, lexical != "")
         self.expected.done()
 
     def drop(self, name):

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/each_allocation.h"
-#include "store/words.h"
+#include "store/word_index.h"
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
 
@@ -227,6 +227,17 @@ static void test_keep(void **state)
     assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
     assert_false(found);
     words_search_deinit(&search);
+    /* Document 1 is of row 9 now: out of order. */
+    tables_execute(&tables, "INSERT INTO X_docs VALUES (1, 9)");
+    assert_int_equal(words_open(&search, &tables, "knight", &err), 0);
+    words_search_keep(&search, ids, 3);
+    assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    assert_true(found && match.id == 9);
+    assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    assert_true(found && match.id == 2);
+    assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    assert_false(found);
+    words_search_deinit(&search);
     tables_close(&tables);
 }
 
@@ -300,30 +311,53 @@ static void test_extreme_rows(void **state)
     tables_close(&tables);
 }
 
-/* ---- a word that half of a large index has ---------------------------------------------------- */
+/* ---- words that many rows of a large index have ---------------------------------------------- */
+
+/* Of 100 documents 99 have `the`, 30 have `of`, 20 have `in`; `rare` is in four of all, `some` in
+ * 1 of 800. */
+static void create_large(struct tables *tables, int n)
+{
+    words_create(tables, "unicode61");
+    char *sql = sqlite3_mprintf(
+        "INSERT INTO X_fts(rowid, text) WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < %d) SELECT i, iif(i %% 100, 'the', 'a') || iif(i %% 100 < 30, ' of', '') || "
+        "iif(i %% 5, '', ' in') || iif(i %% 20000, '', ' rare') || iif(i %% 800, '', ' some') "
+        "FROM n",
+        n);
+    tables_execute(tables, sql);
+    sqlite3_free(sql);
+}
+
+/* Whether row `id` has a BM25 for a query, and how many rows are found. */
+static void check_counts(struct tables *tables, const char *query, int64_t id, int has, size_t n)
+{
+    struct words_search search;
+    struct error err = {0};
+    double bm25;
+    assert_int_equal(words_open(&search, tables, query, &err), 0);
+    assert_int_equal(words_search_bm25(&search, id, &bm25, &err), 0);
+    if (isnan(bm25) == has) fail_msg("%s: %g", query, bm25);
+    if (search.ranking.bounded.n != n) fail_msg("%s: %zu rows", query, search.ranking.bounded.n);
+    words_search_deinit(&search);
+}
 
 static void test_common_words(void **state)
 {
     struct tables tables;
-    struct words_search search;
-    struct error err = {0};
-    double bm25;
     (void)state;
-    words_create(&tables, "unicode61");
-    tables_execute(&tables, "INSERT INTO X_fts(rowid, text) WITH n(i) AS "
-                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40100) SELECT i, "
-                            "CASE WHEN i % 10000 = 0 THEN 'the rare' WHEN i % 4 = 0 THEN 'of' "
-                            "ELSE 'the' END FROM n");
-    /* Nothing but that word: it is walked whole. */
-    compare(&tables, "the", "the");
-    compare(&tables, "of", "of");
-    assert_int_equal(words_open(&search, &tables, "the rare of", &err), 0);
-    assert_int_equal(words_search_bm25(&search, 1, &bm25, &err), 0);
-    assert_true(isnan(bm25));
-    assert_int_equal(words_search_bm25(&search, 10000, &bm25, &err), 0);
-    assert_true(bm25 > 1.0);
-    words_search_deinit(&search);
-    words_check(&tables, "\"the rare\"", "10000 20000 30000 40000 | must 10000 20000 30000 40000");
+    create_large(&tables, WORDS_LARGE);
+    check_counts(&tables, "some of the", 99, 1, 80000);
+    words_add(&tables, 80001, "the");
+    check_counts(&tables, "of", 1, 1, 24000);
+    check_counts(&tables, "the of", 99, 0, 24000);
+    check_counts(&tables, "in the", 99, 0, 16000);
+    check_counts(&tables, "rare of the", 1, 1, 24000);
+    check_counts(&tables, "some of the", 1, 0, 100);
+    check_counts(&tables, "some of the in", 5, 1, 16000);
+    check_counts(&tables, "nobody the", 99, 1, 79201);
+    words_check(&tables, "\"the of\" \"rare\"", " | must");
+    words_check(&tables, "\"a of\" rare \"rare\"",
+                "20000 40000 60000 80000 | must 20000 40000 60000 80000");
     tables_close(&tables);
 }
 

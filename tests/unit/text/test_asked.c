@@ -153,7 +153,8 @@ static int read_once(void *context, struct error *err)
 {
     struct asked asked;
     (void)context;
-    struct span text = {"a \"b\" c \"d\" e \"f\" g \"h\" i \"j\" k", 33};
+    static const char typed[] = "a \"b\" c \"d\" e \"f\" g \"h\" i \"j\" k";
+    struct span text = {typed, sizeof typed - 1};
     int rc = asked_read(&asked, text, err);
     asked_deinit(&asked);
     return rc;

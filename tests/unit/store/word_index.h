@@ -1,10 +1,10 @@
 /*
- * words.h: an index X with words, made by hand, and random texts of few words.
+ * word_index.h: an index X with words, made by hand, and random texts of few words.
  *
  * For one test program, which includes cmocka.h before.
  */
-#ifndef TESTS_STORE_WORDS_H
-#define TESTS_STORE_WORDS_H
+#ifndef TESTS_STORE_WORD_INDEX_H
+#define TESTS_STORE_WORD_INDEX_H
 
 #include <stdio.h>
 
