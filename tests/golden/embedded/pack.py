@@ -1,28 +1,21 @@
-"""pack.py: the table of builtin:static, as ext/embedded/table.bin holds it.
+"""pack.py TABLE.safetensors VOCABULARY.txt ext/embedded/table.bin: the table as the library has it.
 
-    pack.py TABLE.safetensors VOCABULARY.txt ext/embedded/table.bin    makes it
-    pack.py --unpack ext/embedded/table.bin TABLE.safetensors VOCABULARY.txt
-
-The safetensors file is what ship.py writes: rows (uint8 [n, 48], bit j of byte i is component
-8 i + j, set +1, else -1), scale and idf (float16 [n]), ids (uint16 [n], in BERT's vocabulary);
-VOCABULARY.txt has the pieces, a line a row. ext/embedded/table.h says how the packed file is laid
-out: rows lie in the order of their pieces' hashes, so that a piece is found without an index that
-somebody would have to build. Nothing is lost: --unpack gives both files again, byte for byte.
+The first is what train.py writes: rows (uint8 [n, 48], bit j of byte i is component 8 i + j, set +1,
+else -1), scale and idf (float16 [n]), ids (uint16 [n], in BERT's vocabulary); the second has the
+pieces, a line a row. ext/embedded/table.h says how the packed file is laid out: rows lie in the
+order of their pieces' hashes, so that a piece is found without an index that somebody would have to
+build. Nothing is lost.
 """
 import hashlib
 import json
+import os
+import re
 import struct
 import sys
 
 DIMENSIONS = 384
 ROW = DIMENSIONS // 8
 BUCKETS = 1 << 15
-METADATA = {
-    "teacher": "sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0)",
-    "bits": "1",
-    "recipe": "recipe/: corpus.py, vocab.py, encode.py, train.py d=384 parts=5 src=gcide,fortune "
-              "epochs=2 lr=0.006 batch=2048, ship.py",
-}
 
 
 def hash_piece(piece):
@@ -40,18 +33,6 @@ def read_tensors(path):
     header, body = json.loads(data[8:8 + size]), data[8 + size:]
     return {name: body[slice(*entry["data_offsets"])] for name, entry in header.items()
             if name != "__metadata__"}
-
-
-def write_tensors(path, tensors):
-    """As the reference writes them: by the size of their type, then by name."""
-    header, offset = {"__metadata__": METADATA}, 0
-    for name, kind, shape, data in tensors:
-        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [offset, offset + len(data)]}
-        offset += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + b"".join(entry[3] for entry in tensors))
 
 
 def pack(table, vocabulary, packed):
@@ -88,13 +69,14 @@ def pack(table, vocabulary, packed):
 
 
 class Table:
-    """A packed file, read again: also what reference.py computes with."""
+    """A packed file, read again."""
 
     def __init__(self, path):
         with open(path, "rb") as file:
             data = file.read()
         assert hashlib.sha256(data[8:]).digest()[:8] == data[:8], "the table is damaged"
-        n = self.find_size(data)
+        with open(os.path.join(os.path.dirname(path), "table.h"), encoding="utf-8") as file:
+            n = int(re.search(r"#define TABLE_ROWS (\d+)", file.read()).group(1))
         at = 8
 
         def take(size):
@@ -110,41 +92,6 @@ class Table:
         text = take(offsets[-1])
         self.pieces = [text[start:end] for start, end in zip(offsets, offsets[1:])]
 
-    @staticmethod
-    def find_size(data):
-        """The number of rows with which the last of the starts is that number, and all fits."""
-        for n in range(1, len(data) // ROW):
-            starts = 8 + n * ROW + 4 * (n + 1)
-            end = starts + 2 * (BUCKETS + 1)
-            if end + 7 * n > len(data):
-                break
-            text, = struct.unpack("<I", data[starts - 4:starts])
-            if struct.unpack("<H", data[end - 2:end])[0] == n and \
-                    -(-(end + 7 * n + text) // 8) * 8 == len(data):
-                return n
-        raise ValueError("no packed table")
-
-
-def unpack(packed, table, vocabulary):
-    made = Table(packed)
-    n = len(made.pieces)
-    ids = struct.unpack(f"<{n}H", made.ids)
-    order = sorted(range(n), key=lambda i: ids[i])
-
-    def of(column, size):
-        return b"".join(column[size * i:size * i + size] for i in order)
-
-    write_tensors(table, [("bits", "I32", [1], struct.pack("<i", 1)),
-                          ("idf", "F16", [n], of(made.idf, 2)),
-                          ("scale", "F16", [n], of(made.scale, 2)),
-                          ("ids", "U16", [n], of(made.ids, 2)),
-                          ("rows", "U8", [n, ROW], of(made.rows, ROW))])
-    with open(vocabulary, "wb") as file:
-        file.write(b"".join(made.pieces[i] + b"\n" for i in order))
-
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--unpack":
-        unpack(*sys.argv[2:])
-    else:
-        pack(*sys.argv[1:])
+    pack(*sys.argv[1:])

@@ -1,6 +1,6 @@
 """reference.py: vectors of builtin:static in plain Python, from table.bin: the oracle of its tests.
 
-    python3 tests/golden/embedded/reference.py > tests/golden/embedded/golden.txt
+    python3 tests/golden/embedded/reference.py >tests/golden/embedded/golden.txt
 
 Whole numbers, and doubles in the order in which the library adds them: the same bytes. A line of
 golden.txt is a text (as JSON), the first four components, and the SHA-256 of all 384 float32. It
@@ -54,8 +54,9 @@ def gram_signs(gram):
 
 
 def is_dense(character):
-    """Of the scripts in the texts here those that write no spaces."""
-    return 0x3000 <= ord(character) <= 0x30FF or 0x3400 <= ord(character) <= 0x9FFF
+    """Of the scripts in the texts here those that write no spaces; pictographs."""
+    code = ord(character)
+    return 0x3000 <= code <= 0x30FF or 0x3400 <= code <= 0x9FFF or code >= 0x1F000
 
 
 def grams(word):
@@ -83,7 +84,13 @@ def kind_of(character, before):
         return "mark" if is_mark else "latin"
     if 0x1E00 <= code < 0x1F00:
         return "latin"
-    return "other" if category[0] in "LNM" else "space"
+    return "other" if category[0] in "LNM" or code >= 0x1F300 else "space"
+
+
+def fold(word):
+    """Case, and of Greek and Cyrillic accents."""
+    parts = (unicodedata.normalize("NFD", c) if ord(c) < 0x600 else c for c in word.lower())
+    return "".join(c for c in "".join(parts) if unicodedata.category(c) != "Mn")
 
 
 def stretches(text):
@@ -130,7 +137,7 @@ class Reference:
                 word = "".join(c for c in unicodedata.normalize("NFD", word)
                                if unicodedata.category(c) not in ("Mn", "Cc")).lower()
             elif kind == "other":
-                word = word.lower()
+                word = fold(word)
             if kind == "space" or not word:
                 continue
             found = self.pieces(word) if kind != "other" and len(word) <= LONGEST_WORD else None
