@@ -71,7 +71,7 @@ static void test_each_part(void **state)
     assert_int_equal(best_of(scores, 4), 2); /* the title */
 }
 
-/* By the definition: two documents are one standard deviation from their mean each, on both sides. */
+/* By the definition: each of two documents is a standard deviation from their mean. */
 static void test_scores_by_hand(void **state)
 {
     (void)state;
