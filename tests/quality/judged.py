@@ -8,7 +8,6 @@ import collections
 import json
 import math
 import os
-import re
 
 
 def read_lines(path):
@@ -27,11 +26,6 @@ def ndcg(found, grades, depth=10):
     best = sorted(grades.values(), reverse=True)[:depth]
     gain = sum(grades.get(doc, 0) / math.log2(i + 2) for i, doc in enumerate(found[:depth]))
     return gain / sum(grade / math.log2(i + 2) for i, grade in enumerate(best))
-
-
-def any_word(text):
-    """The query of FTS5 that finds rows with any word of a text."""
-    return " OR ".join(f'"{word}"' for word in re.findall(r"\w+", text))
 
 
 class Collection:
