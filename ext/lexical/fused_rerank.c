@@ -15,7 +15,7 @@ static const double weights[PARTS] = {FUSED_PROXIMITY, FUSED_TITLE};
 
 /* How a document met a term of the query, see struct lexical_term. */
 struct meeting {
-    float nearness, in_title; /* in_title: likeness there */
+    float nearness, in_title; /* in_title: 1 or 0 */
 };
 
 struct fused_reranker {
@@ -25,24 +25,18 @@ struct fused_reranker {
     double with_term[LEXICAL_QUERY_TERMS]; /* how many documents have it */
 };
 
-/* The first line. */
-static struct span title_of(struct span document)
-{
-    const char *end = document.size > 0 ? memchr(document.data, '\n', document.size) : NULL;
-    return end == NULL ? document : (struct span){document.data, (size_t)(end - document.data)};
-}
-
-static int meet(struct fused_reranker *reranker, struct span document, struct meeting *meetings,
-                struct error *err)
+static int meet(struct fused_reranker *reranker, const struct model_candidates *candidates,
+                size_t document, struct error *err)
 {
     struct lexical_query *query = &reranker->query;
-    struct span title = title_of(document);
+    struct meeting *meetings = reranker->meetings + document * query->n_terms;
+    struct span text = candidates->documents[document], title = {text.data, 0};
     double length;
+    if (candidates->title_sizes != NULL) title.size = candidates->title_sizes[document];
     int rc = lexical_query_meet(query, title, &length, err);
     for (size_t i = 0; rc == 0 && i < query->n_terms; i++)
-        meetings[i].in_title = (float)query->terms[i].likeness;
-    if (rc == 0 && title.size < document.size)
-        rc = lexical_query_meet(query, document, &length, err);
+        meetings[i].in_title = query->terms[i].likeness >= 1;
+    if (rc == 0) rc = lexical_query_meet(query, text, &length, err);
     for (size_t i = 0; rc == 0 && i < query->n_terms; i++) {
         meetings[i].nearness = (float)query->terms[i].nearness;
         reranker->with_term[i] += query->terms[i].likeness >= 1;
@@ -122,7 +116,7 @@ static int read_all(struct fused_reranker *reranker, const struct model_candidat
         if (reranker->parts[part] == NULL) return error_nomem(err);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        rc = meet(reranker, candidates->documents[i], reranker->meetings + i * n_terms, err);
+        rc = meet(reranker, candidates, i, err);
         if (rc == 0 && i % DOCUMENTS_PER_POLL == DOCUMENTS_PER_POLL - 1)
             rc = cancel_check(candidates->cancel, err);
     }

@@ -5,9 +5,8 @@
  * them sees, each part in [0, 1]:
  *   proximity   how near neighbouring query terms stand in the document (after Rasolofo, Savoy,
  *               "Term proximity scoring for keyword-based retrieval systems", ECIR 2003)
- *   title       the share of the query's terms that the first line has, which is the first of
- *               several columns, weighed by idf; words that are only alike count in part
- *               (query.h): "bats" meets "Batman"
+ *   title       the share of the query's terms that the title has, the first of several columns,
+ *               weighed by idf
  * A part is standardized over the documents, and moves a document by its weight, in standard
  * deviations of the fused scores, for each standard deviation of its own: a part in which all are
  * alike moves nothing, and parts count as much beside scores of any scale. So what is returned is
@@ -24,7 +23,7 @@
 #include "model/model.h"
 #include "text/words.h"
 
-#define FUSED_PROXIMITY 0.15
+#define FUSED_PROXIMITY 0.05
 #define FUSED_TITLE 0.10
 
 /* candidates->fused is not NULL. scores: [n_documents]. Document frequencies are those of the

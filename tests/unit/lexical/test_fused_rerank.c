@@ -14,14 +14,22 @@
 
 enum { MOST = 8 };
 
-/* Scores of documents that were found with these fused scores. */
+/* Scores of documents that were found with these fused scores; a title ends with a new line. */
 static void score(const char *query, const char *const *documents, const double *fused, size_t n,
                   double *scores)
 {
     struct span spans[MOST];
-    for (size_t i = 0; i < n; i++) spans[i] = (struct span){documents[i], strlen(documents[i])};
-    struct model_candidates candidates = {
-        .query = {query, strlen(query)}, .documents = spans, .n_documents = n, .fused = fused};
+    size_t title_sizes[MOST];
+    for (size_t i = 0; i < n; i++) {
+        const char *end = strchr(documents[i], '\n');
+        title_sizes[i] = end == NULL ? 0 : (size_t)(end - documents[i]);
+        spans[i] = (struct span){documents[i], strlen(documents[i])};
+    }
+    struct model_candidates candidates = {.query = {query, strlen(query)},
+                                          .documents = spans,
+                                          .n_documents = n,
+                                          .fused = fused,
+                                          .title_sizes = title_sizes};
     assert_int_equal(lexical_fused_rerank(WORDS_NOW, &candidates, scores, NULL), 0);
 }
 
@@ -56,8 +64,9 @@ static void test_each_part(void **state)
     (void)state;
     static const double fused[] = {.3001, .3, .2999, .1};
     double scores[4];
-    score("bats", (const char *const[]){"soup", "bread", "Batman", "tea"}, fused, 4, scores);
-    assert_int_equal(best_of(scores, 4), 2); /* a word that is alike */
+    score("dark cave", (const char *const[]){"a cave", "dark", "dark caverns", "tea"}, fused, 4,
+          scores);
+    assert_int_equal(best_of(scores, 4), 2); /* near a word that is alike */
     score("dark cave",
           (const char *const[]){"dark and a long way from here to the next street is a cave",
                                 "a cave and a long way from here to the next street is dark",
@@ -76,7 +85,7 @@ static void test_scores_by_hand(void **state)
 {
     (void)state;
     static const double fused[] = {.5, .25};
-    static const char *const titles[] = {"soup", "bats"},
+    static const char *const titles[] = {"soup\n", "bats\n"},
                              *const texts[] = {"a\nbats and a long way to the next dark cave",
                                                "a\ndark cave"};
     double scores[2], spread = .125;
@@ -142,7 +151,8 @@ static void test_hostile_texts(void **state)
 static void test_the_model_reranks_what_is_fused(void **state)
 {
     (void)state;
-    struct span documents[] = {{"soup", 4}, {" ", 1}, {"\xff", 1}, {"bats", 4}};
+    struct span documents[] = {{"soup\n", 5}, {" ", 1}, {"\xff", 1}, {"bats\n", 5}};
+    size_t title_sizes[] = {4, 1, 1, 4};
     double fused[] = {.5, 7, 8, .25}, scores[4], expected[2], plain[4];
     unsigned char refused[4];
     struct model *model;
@@ -151,11 +161,12 @@ static void test_the_model_reranks_what_is_fused(void **state)
     assert_int_equal(lexical_new(&model, NULL), 0);
     assert_int_equal(model_rerank(model, &candidates, plain, &(struct model_usage){0}, NULL), 0);
     candidates.fused = fused;
+    candidates.title_sizes = title_sizes;
     assert_int_equal(model_rerank(model, &candidates, scores, &(struct model_usage){0}, NULL), 0);
-    score("bats", (const char *const[]){"soup", "bats"}, (double[]){.5, .25}, 2, expected);
+    score("bats", (const char *const[]){"soup\n", "bats\n"}, (double[]){.5, .25}, 2, expected);
     assert_true(scores[0] == expected[0] && scores[3] == expected[1]);
     assert_true(isnan(scores[1]) && isnan(scores[2]) && refused[1] && refused[2]);
-    assert_true(plain[0] != scores[0] && plain[3] > plain[0]);
+    assert_true(plain[3] > plain[0] && scores[3] > fused[3]);
     model_free(model);
 }
 
