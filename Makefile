@@ -82,8 +82,8 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static demo test check asan tsan fault fuzz cross bench instructions install dataset
-.PHONY: model format clean help programs kernel-tests fuzz-programs install-runtime install-test
+.PHONY: all static demo test check asan tsan fault fuzz cross bench quality instructions install
+.PHONY: dataset model format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
 
@@ -214,6 +214,12 @@ bench: install-test ## measure load, sync, query, rerank, kernels, and the index
 	@$(PYTHON_RUN) tests/bench/index_bench.py $(LIBRARY) $(INDEX_BENCH)
 	@$(PYTHON_RUN) tests/bench/filter_bench.py $(LIBRARY)
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
+
+# MODEL=name: the index's model; OPTIONS="storage = 'int8'": more of its options. COLLECTIONS='a b':
+# folders beside those of RERANK_SHARED/eval.
+quality: install-test all ## measure how well an index ranks judged COLLECTIONS, beside FTS5
+	@$(PYTHON_RUN) -B tests/quality/quality.py $(LIBRARY) --model '$(MODEL)' \
+	    --options "$(OPTIONS)" $(COLLECTIONS)
 
 # COMPARE=library: another tree's, which is counted first.
 instructions: install-test all ## count the instructions of a search, an insert and an embedding

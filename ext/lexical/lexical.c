@@ -1,6 +1,7 @@
 #include "lexical/lexical.h"
 
 #include "base/memory.h"
+#include "lexical/fused_rerank.h"
 #include "lexical/hashing.h"
 #include "lexical/latent.h"
 #include "lexical/rerank.h"
@@ -67,6 +68,8 @@ static int rerank(struct model *model, const struct model_candidates *candidates
 {
     struct lexical *lexical = (struct lexical *)model;
     usage->requests++;
+    if (candidates->fused != NULL)
+        return lexical_fused_rerank(rules_of(lexical), candidates, scores, err);
     return lexical_rerank(lexical->latent != NULL ? latent_statistics(lexical->latent) : NULL,
                           rules_of(lexical), candidates, scores, err);
 }

@@ -8,6 +8,7 @@
  *               content, with the lexical evidence mixed in
  *   rerank.h    the reranker: BM25, coverage, proximity, fuzzy matches, and the similarity of
  *               retrieval
+ *   fused_rerank.h  the reranker of rows that words and vectors found together
  * Methods and papers are named there. Stop words and stems are English's; how texts of all scripts
  * are split is in text/words.h.
  */

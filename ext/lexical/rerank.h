@@ -9,10 +9,7 @@
  *   coverage    the share of the query's terms that the document has, weighed by idf
  *   proximity   how near neighbouring query terms stand in the document (after Rasolofo, Savoy,
  *               "Term proximity scoring for keyword-based retrieval systems", ECIR 2003)
- * A query term that the document lacks may be met in part by a word like it: one begins with the
- * other ("bat", "batman"), or they share character trigrams (Dice's coefficient), at a discount.
- * What stands beside a word of the document (text/words.h), the whole of a compound for instance,
- * meets a term too, and that beside a word of the query is met for the word.
+ * Terms, and words that are like them: query.h.
  * With a retrieval similarity the score is a mix of both: RERANK_SIMILARITY_WEIGHT of it is the
  * similarity.
  *

@@ -190,6 +190,8 @@ static int call_rerank(struct model *model, const struct model_candidates *candi
 struct readable {
     struct span *documents, *objects; /* [n]; owned */
     float *similarities;              /* [n]; owned */
+    double *fused;                    /* [n]; owned */
+    size_t *title_sizes;              /* [n]; owned */
     double *scores;                   /* [n]; owned */
     unsigned char *refused;           /* [n]; owned */
     size_t *numbers;                  /* [n] of the call; owned */
@@ -200,6 +202,8 @@ static void readable_deinit(struct readable *readable)
     memory_free(readable->documents);
     memory_free(readable->objects);
     memory_free(readable->similarities);
+    memory_free(readable->fused);
+    memory_free(readable->title_sizes);
     memory_free(readable->scores);
     memory_free(readable->refused);
     memory_free(readable->numbers);
@@ -213,11 +217,14 @@ static int readable_init(struct readable *readable, const struct model_candidate
     *readable = (struct readable){.documents = memory_alloc(n, sizeof *readable->documents),
                                   .objects = memory_alloc(n, sizeof *readable->objects),
                                   .similarities = memory_alloc(n, sizeof *readable->similarities),
+                                  .fused = memory_alloc(n, sizeof *readable->fused),
+                                  .title_sizes = memory_alloc(n, sizeof *readable->title_sizes),
                                   .scores = memory_alloc(n, sizeof *readable->scores),
                                   .refused = memory_zalloc(n, 1),
                                   .numbers = memory_alloc(n, sizeof *readable->numbers)};
     if (readable->documents == NULL || readable->objects == NULL ||
-        readable->similarities == NULL || readable->scores == NULL || readable->refused == NULL ||
+        readable->similarities == NULL || readable->fused == NULL ||
+        readable->title_sizes == NULL || readable->scores == NULL || readable->refused == NULL ||
         readable->numbers == NULL)
         return error_nomem(err);
     some->documents = readable->documents;
@@ -225,6 +232,8 @@ static int readable_init(struct readable *readable, const struct model_candidate
     some->n_documents = 0;
     if (candidates->objects != NULL) some->objects = readable->objects;
     if (candidates->similarities != NULL) some->similarities = readable->similarities;
+    if (candidates->fused != NULL) some->fused = readable->fused;
+    if (candidates->title_sizes != NULL) some->title_sizes = readable->title_sizes;
     for (size_t i = 0; i < n; i++) {
         if (candidates->refused[i]) continue;
         size_t at = some->n_documents++;
@@ -233,6 +242,8 @@ static int readable_init(struct readable *readable, const struct model_candidate
         if (candidates->objects != NULL) readable->objects[at] = candidates->objects[i];
         if (candidates->similarities != NULL)
             readable->similarities[at] = candidates->similarities[i];
+        if (candidates->fused != NULL) readable->fused[at] = candidates->fused[i];
+        if (candidates->title_sizes != NULL) readable->title_sizes[at] = candidates->title_sizes[i];
     }
     return 0;
 }

@@ -82,6 +82,10 @@ struct model_candidates {
     const struct span *documents; /* [n_documents], valid UTF-8 without NUL; may be empty texts */
     size_t n_documents;
     const float *similarities;   /* [n_documents] similarity in [-1, 1] that retrieval gave; NULL */
+    const double *fused;         /* [n_documents] finite: what retrieval ranked them by, words and
+                                    vectors together, higher is better; NULL: it did not */
+    const size_t *title_sizes;   /* [n_documents] bytes at the beginning of each that are its title,
+                                    0: it has none; NULL: nobody knows */
     const struct cancel *cancel; /* or NULL */
     /* The documents as the JSON objects that their texts were made of, for a model that reads
      * fields itself; NULL: there are none. */

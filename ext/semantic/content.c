@@ -504,3 +504,13 @@ int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buf
     int n = table->config.content == NULL ? 1 : (int)table->config.document.n_names;
     return join_columns(table->store.db, row, 1 + (int)table->n_columns, n, document, err);
 }
+
+size_t content_title_size(const struct semantic_table *table, sqlite3_stmt *row)
+{
+    int first = 1 + (int)table->n_columns;
+    if (table->config.content == NULL || table->config.document.n_names < 2) return 0;
+    const char *text = (const char *)sqlite3_column_text(row, first);
+    size_t size = text == NULL ? 0 : (size_t)sqlite3_column_bytes(row, first);
+    while (size > 0 && is_space(text[0])) text++, size--;
+    return size;
+}

@@ -82,4 +82,8 @@ int content_check_document(const struct semantic_table *table, const struct name
 int content_document(struct semantic_table *table, sqlite3_stmt *row, struct buffer *document,
                      struct error *err);
 
+/* After content_document: how many bytes of the document its first column is, where it has several;
+ * at most, as spaces at the end of the document are no part of it. */
+size_t content_title_size(const struct semantic_table *table, sqlite3_stmt *row);
+
 #endif

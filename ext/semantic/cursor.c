@@ -127,7 +127,7 @@ static int take_all(struct semantic_cursor *cursor, struct error *err)
 /* The documents of all hits, one after the other in `all`; `documents` points into it. What cannot
  * be a text (a blob) is an empty one: the reranker does not see it. */
 static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
-                          struct span *documents, struct error *err)
+                          struct span *documents, size_t *title_sizes, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
     int rc = 0;
@@ -141,8 +141,10 @@ static int read_documents(struct semantic_cursor *cursor, struct buffer *all,
                 all->size = start;
                 rc = 0;
             }
+            title_sizes[i] = content_title_size(table, cursor->content);
         }
         documents[i].size = all->size - start;
+        if (title_sizes[i] > documents[i].size) title_sizes[i] = documents[i].size;
     }
     size_t at = 0;
     for (size_t i = 0; rc == 0 && i < cursor->n_hits; at += documents[i++].size)
@@ -189,29 +191,42 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     buffer_init(&all, (size_t)1 << 30);
     struct span *documents = NULL;
     float *similarities = NULL;
+    double *fused = NULL;
+    size_t *title_sizes = NULL;
     unsigned char *refused = NULL;
     int rc = 0, has_similarities = index_metrics[table->config.metric].is_bounded;
+    int is_fused = table->config.lexical;
     if (cursor->n_hits > 0) {
         documents = memory_zalloc(cursor->n_hits, sizeof *documents);
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);
+        fused = memory_alloc(cursor->n_hits, sizeof *fused);
+        title_sizes = memory_zalloc(cursor->n_hits, sizeof *title_sizes);
         refused = memory_alloc(cursor->n_hits, 1);
-        if (documents == NULL || similarities == NULL || refused == NULL) rc = error_nomem(err);
-        if (rc == 0) rc = read_documents(cursor, &all, documents, err);
+        if (documents == NULL || similarities == NULL || fused == NULL || title_sizes == NULL ||
+            refused == NULL)
+            rc = error_nomem(err);
+        if (rc == 0) rc = read_documents(cursor, &all, documents, title_sizes, err);
         for (size_t i = 0; rc == 0 && i < cursor->n_hits; i++) {
             similarities[i] = (float)cursor->hits[i].row.similarity;
             if (isnan(similarities[i])) has_similarities = 0; /* words alone were asked */
+            fused[i] = cursor->hits[i].row.score;
+            if (isnan(fused[i])) is_fused = 0;
         }
         struct model_candidates candidates = {.query = semantic_query_meant(&cursor->request.asked),
                                               .documents = documents,
                                               .n_documents = cursor->n_hits,
                                               .similarities =
                                                   has_similarities ? similarities : NULL,
+                                              .fused = is_fused ? fused : NULL,
+                                              .title_sizes = title_sizes,
                                               .cancel = &table->connection->cancel,
                                               .refused = refused};
         if (rc == 0) rc = score_hits(cursor, &candidates, err);
     }
     memory_free(documents);
     memory_free(similarities);
+    memory_free(fused);
+    memory_free(title_sizes);
     memory_free(refused);
     buffer_deinit(&all);
     cursor->scored = rc == 0;

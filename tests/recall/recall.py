@@ -7,46 +7,27 @@ cisi. Prints, for each, FTS5 BM25 (porter unicode61, the words of the query join
 alone, and retrieval of 50 and rerank. nDCG takes the grades as gains, log2 discount; only judged
 queries count. Exit status 1 when retrieve + rerank is below 1.08 times BM25 in either measure.
 """
-import collections
-import json
-import math
 import os
 import re
 import sqlite3
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "quality"))
+from judged import Collection, ndcg  # noqa: E402
+
 WANTED = 1.08
 
 
-def read_lines(path):
-    with open(path, encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
-class Collection:
-    def __init__(self, folder):
-        self.docs = {str(d["id"]): d["text"]
-                     for d in read_lines(os.path.join(folder, "docs.jsonl"))}
-        self.queries = {str(q["id"]): q["text"]
-                        for q in read_lines(os.path.join(folder, "queries.jsonl"))}
-        self.grades = collections.defaultdict(dict)
-        with open(os.path.join(folder, "qrels.tsv"), encoding="utf-8") as file:
-            for line in file:
-                query, doc, grade = line.split("\t")
-                self.grades[query][doc] = float(grade)
-
-    def measure(self, search):
-        """Means of nDCG@10 and recall@25 over the judged queries; search(text) gives document ids,
-        best first."""
-        ndcg = recall = 0.0
-        for query, grades in self.grades.items():
-            found = search(self.queries[query])
-            gain = sum(grades.get(doc, 0) / math.log2(i + 2) for i, doc in enumerate(found[:10]))
-            best = sorted(grades.values(), reverse=True)[:10]
-            ndcg += gain / sum(grade / math.log2(i + 2) for i, grade in enumerate(best))
-            recall += sum(doc in grades for doc in found[:25]) / len(grades)
-        return ndcg / len(self.grades), recall / len(self.grades)
+def measure(collection, search):
+    """Means of nDCG@10 and recall@25 over the judged queries; search(text) gives document ids, best
+    first."""
+    gain = recall = 0.0
+    for query, grades in collection.grades.items():
+        found = search(collection.queries[query])
+        gain += ndcg(found, grades)
+        recall += sum(doc in grades for doc in found[:25]) / len(grades)
+    return gain / len(collection.grades), recall / len(collection.grades)
 
 
 def open_database(collection):
@@ -54,7 +35,7 @@ def open_database(collection):
     db.enable_load_extension(True)
     db.load_extension(os.environ.get("RERANK_EXTENSION", os.path.join(ROOT, "build", "rerank")))
     db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, name TEXT, text TEXT)")
-    db.executemany("INSERT INTO docs(name, text) VALUES (?, ?)", collection.docs.items())
+    db.executemany("INSERT INTO docs(name, text) VALUES (?, ?)", collection.texts.items())
     db.execute("CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'porter unicode61')")
     db.execute("INSERT INTO words(rowid, text) SELECT id, text FROM docs")
     db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'text')")
@@ -93,7 +74,7 @@ def main():
         collection = Collection(os.path.join(shared, "eval", name))
         base = None
         for method, search in searches(open_database(collection)):
-            measured = collection.measure(search)
+            measured = measure(collection, search)
             base = base or measured
             ratios = [a / b for a, b in zip(measured, base)]
             print(f"{name:12} {method:18} {measured[0]:8.4f} {ratios[0]:6.3f} {measured[1]:10.4f} "
