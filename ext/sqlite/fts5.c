@@ -211,7 +211,7 @@ int fts5_splitter_run(struct fts5_splitter *splitter, struct span text, fts5_sin
     if (text.size > INT_MAX)
         return error_set(err, ERROR_INVALID, "expected a text of at most %d bytes", INT_MAX);
     int code =
-        splitter->methods.xTokenize(splitter->tokenizer, &run, FTS5_TOKENIZE_QUERY,
+        splitter->methods.xTokenize(splitter->tokenizer, &run, FTS5_TOKENIZE_TERMS,
                                     text.size == 0 ? "" : text.data, (int)text.size, take_token);
     if (run.rc != 0) return run.rc == FTS5_ENOUGH ? 0 : run.rc;
     return code == SQLITE_OK || code == SQLITE_DONE ? 0 : fts5_error(code, err);
