@@ -62,7 +62,9 @@ PLAIN_ROOMS := $(filter-out $(SQL_ROOMS),$(ROOMS))
 rooms_below = $(filter-out -l%,$(foreach room,$(1),$(BELOW_$(room))))
 libraries   = $(sort $(filter -l%,$(foreach room,$(1),$(BELOW_$(room))))) -lm -lpthread
 sources     = $(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c))
-objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1))) \
+    $(if $(filter embedded,$(1)),$(TABLE))
+TABLE       = $(BUILD)/obj/embedded/words.o
 # For a program that links SQLite itself: the rooms that see it call it directly (-DSQLITE_CORE).
 core_objects = $(call objects,$(filter $(PLAIN_ROOMS),$(1))) \
     $(patsubst ext/%.c,$(BUILD)/core/%.o,$(call sources,$(filter $(SQL_ROOMS),$(1))))
@@ -100,6 +102,19 @@ $(BUILD)/obj/%.o: ext/%.c
 $(BUILD)/core/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(call SHORT,cc  )$(COMPILE) -DSQLITE_CORE -c -o $@ $<
+
+# The table of ext/embedded as an array of C: eight bytes a number, the first one lowest, whatever
+# the order of bytes is here.
+PAIR  := \(..\)
+EIGHT := s/$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)$(PAIR)/0x\8\7\6\5\4\3\2\1,/g
+$(TABLE:.o=.c): ext/embedded/table.bin
+	@mkdir -p $(@D)
+	$(call SHORT,od  ){ echo '#include "embedded/table.h"'; \
+	    echo 'const uint64_t table_words[TABLE_WORDS] = {'; \
+	    od -An -v -tx1 $< | tr -d ' ' | LC_ALL=C sed '$(EIGHT)'; echo '};'; } >$@.new && mv $@.new $@
+
+$(TABLE): $(TABLE:.o=.c)
+	$(call SHORT,cc  )$(COMPILE) -c -o $@ $<
 
 # ---- for people --------------------------------------------------------------------------------
 

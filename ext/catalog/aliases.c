@@ -257,22 +257,24 @@ static int is_meant(const struct catalog *catalog, const struct catalog_alias *a
     if (alias->provider != NULL)
         provider = api_provider_find(alias->provider, strlen(alias->provider));
     else provider = entry_split(catalog, alias->model != NULL ? alias->model : "").provider;
-    if (provider == NULL && alias->provider == NULL && alias->model != NULL) {
-        enum model_task other = task == MODEL_EMBED ? MODEL_RERANK : MODEL_EMBED;
-        return entry_find(catalog, alias->model, task) != NULL ||
-               entry_find(catalog, alias->model, other) == NULL;
-    }
     return provider == NULL || entry_provider_does(provider, task);
 }
 
 /* The task of an alias that names none, if the model does but one: which, a local one's folder
- * says. Of two that fail the first tells why. */
+ * says. Of two that fail the first tells why. Of an alias, or of what is built in, the entries. */
 static int find_task(const struct catalog *catalog, struct catalog_alias *alias, struct error *err)
 {
     char full_name[ENTRY_FULL_NAME_SIZE];
     struct error problem;
     int rc = join_name(alias, full_name, sizeof full_name, err);
-    if (rc != 0 || entry_split(catalog, full_name).kind != ENTRY_LOCAL) return rc;
+    if (rc != 0) return rc;
+    enum entry_kind kind = entry_split(catalog, full_name).kind;
+    if (kind == ENTRY_BUILTIN) {
+        int embeds = entry_find(catalog, full_name, MODEL_EMBED) != NULL;
+        int reranks = entry_find(catalog, full_name, MODEL_RERANK) != NULL;
+        if (embeds != reranks) alias->task = embeds ? MODEL_EMBED : MODEL_RERANK;
+    }
+    if (kind != ENTRY_LOCAL) return 0;
     alias->task = MODEL_EMBED;
     rc = entry_check_local(catalog, full_name, MODEL_EMBED, &problem);
     if (rc == ERROR_INVALID) {

@@ -7,9 +7,10 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "catalog/entry.h"
+#include "embedded/embedded.h"
 #include "lexical/lexical.h"
 
-/* The first entry that does the task: the embedded model's. */
+/* The first entry that does the task: builtin:lexical's. */
 static struct catalog_entry *first_entry(const struct catalog *catalog, enum model_task task)
 {
     size_t i = 0;
@@ -39,6 +40,9 @@ int catalog_new(struct catalog **made, struct error *err)
             entry_add(catalog, catalog->lexical->name, entry_tasks[i], NULL, catalog->lexical, err);
         if (rc == 0) rc = set_default(catalog, entry_tasks[i], NULL, err);
     }
+    if (rc == 0) rc = embedded_new(&catalog->embedded, err);
+    if (rc == 0)
+        rc = entry_add(catalog, catalog->embedded->name, MODEL_EMBED, NULL, catalog->embedded, err);
     if (rc == 0) *made = catalog;
     else catalog_free(catalog);
     return rc;
@@ -52,6 +56,7 @@ void catalog_free(struct catalog *catalog)
     for (int i = 0; i < 2; i++) memory_free(catalog->defaults[i]);
     cache_deinit(&catalog->cache);
     model_free(catalog->lexical);
+    model_free(catalog->embedded);
     api_session_deinit(&catalog->session);
     entry_close_store(catalog);
     memory_free(catalog);

@@ -13,7 +13,8 @@
 
 static int is_builtin(const char *name)
 {
-    return name == NULL || strcmp(name, "builtin:lexical") == 0;
+    return name == NULL || strcmp(name, "builtin:lexical") == 0 ||
+           strcmp(name, "builtin:static") == 0;
 }
 
 /* What a schema may not read itself it must not read through us: our statements are no schema's. */

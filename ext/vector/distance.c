@@ -80,6 +80,12 @@ void vector_add_int8(float *restrict sums, const int8_t *restrict b, float facto
     vector_kernels_chosen()->add_int8(sums, b, factor, dimensions);
 }
 
+void vector_add_where(int32_t *restrict sums, const uint8_t *restrict bits, int32_t value,
+                      size_t dimensions)
+{
+    vector_kernels_chosen()->add_where(sums, bits, value, dimensions);
+}
+
 const char *vector_simd_name(void)
 {
     return vector_kernels_chosen()->name;

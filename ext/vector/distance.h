@@ -57,6 +57,11 @@ void vector_add(float *restrict sums, const float *restrict b, float factor, siz
 void vector_add_int8(float *restrict sums, const int8_t *restrict b, float factor,
                      size_t dimensions);
 
+/* sums_i += value where bit i % 8 of bits[i / 8] is set; dimensions is a multiple of 32, and the
+ * caller knows that no sum overflows. */
+void vector_add_where(int32_t *restrict sums, const uint8_t *restrict bits, int32_t value,
+                      size_t dimensions);
+
 /* The family of kernels that computes here: "scalar", "avx2", "avx512", "avx512vnni", "neon" or
  * "neondot" (see kernels.h). */
 const char *vector_simd_name(void);

@@ -8,7 +8,7 @@ SELECT rerank_config('memory_budget');
 -- Without a budget nothing is kept: the same text goes to the model again.
 SELECT rerank_config('memory_budget', 0);
 SELECT length(embed('said twice')) FROM (VALUES (1), (2)) WHERE length(embed('said twice' || substr('', column1))) > 0;
-SELECT cache_hits FROM rerank_stats WHERE task = 'embed';
+SELECT cache_hits FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:lexical';
 SELECT rerank_config('memory_budget', 1000000);
 INSERT INTO rerank_models(name, model) VALUES ('words', 'builtin:lexical');
 SELECT rerank_config('embed_model', 'words'), rerank_config('rerank_model');

@@ -29,12 +29,12 @@ SELECT embed('a', NULL, 'passage');
 SELECT embed('a', NULL, '');
 SELECT embed();
 -- Cached: a text is computed once, whatever asks for it; equal texts of one call go to the model once.
-SELECT requests > 0, texts > 0 FROM rerank_stats WHERE task = 'embed';
-CREATE TEMP TABLE was AS SELECT requests, texts, cache_hits FROM rerank_stats WHERE task = 'embed';
+SELECT requests > 0, texts > 0 FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:lexical';
+CREATE TEMP TABLE was AS SELECT requests, texts, cache_hits FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:lexical';
 SELECT count(embed('said once ' || (column1 % 2))) FROM (VALUES (1), (2), (3), (4));
-SELECT s.requests - w.requests, s.texts - w.texts, s.cache_hits - w.cache_hits FROM rerank_stats s, was w WHERE s.task = 'embed';
+SELECT s.requests - w.requests, s.texts - w.texts, s.cache_hits - w.cache_hits FROM rerank_stats s, was w WHERE s.task = 'embed' AND s.model = 'builtin:lexical';
 SELECT count(embedding) FROM embed_each('["x y", "said once 1", "x y", "x y"]');
-SELECT s.requests - w.requests, s.texts - w.texts, s.cache_hits - w.cache_hits FROM rerank_stats s, was w WHERE s.task = 'embed';
+SELECT s.requests - w.requests, s.texts - w.texts, s.cache_hits - w.cache_hits FROM rerank_stats s, was w WHERE s.task = 'embed' AND s.model = 'builtin:lexical';
 -- In a view and a trigger; trusted_schema = OFF blocks them there.
 CREATE TABLE notes(id INTEGER PRIMARY KEY, text TEXT, embedding BLOB);
 CREATE TRIGGER notes_embed AFTER INSERT ON notes BEGIN UPDATE notes SET embedding = embed(new.text) WHERE id = new.id; END;

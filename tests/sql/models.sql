@@ -32,9 +32,9 @@ UPDATE rerank_models SET document_prefix = 'all: ' WHERE name = 'builtin:lexical
 SELECT name, task, query_prefix, document_prefix FROM rerank_models;
 UPDATE rerank_models SET document_prefix = NULL WHERE name = 'builtin:lexical' AND task = 'embed';
 -- Statistics: of the model, whatever it was called.
-CREATE TEMP TABLE was AS SELECT requests, texts FROM rerank_stats WHERE task = 'embed';
+CREATE TEMP TABLE was AS SELECT requests, texts FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:lexical';
 SELECT vector_dims(embed('counted under another name', 'renamed'));
-SELECT s.model, s.requests - w.requests, s.texts - w.texts, s.failures, s.seconds >= 0 FROM rerank_stats s, was w WHERE s.task = 'embed';
+SELECT s.model, s.requests - w.requests, s.texts - w.texts, s.failures, s.seconds >= 0 FROM rerank_stats s, was w WHERE s.task = 'embed' AND s.model = 'builtin:lexical';
 -- What is refused, and leaves nothing behind.
 INSERT INTO rerank_models(name, provider, model) VALUES ('renamed', 'builtin', 'lexical');
 INSERT INTO rerank_models(name, provider, model) VALUES ('builtin:lexical', 'builtin', 'lexical');

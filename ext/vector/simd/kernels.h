@@ -89,6 +89,10 @@ struct vector_kernels {
     void (*add)(float *restrict sums, const float *restrict b, float factor, size_t dimensions);
     void (*add_int8)(float *restrict sums, const int8_t *restrict b, float factor,
                      size_t dimensions);
+    /* sums_i += value where bit i % 8 of bits[i / 8] is set; n is a multiple of 32. The caller knows
+     * that nothing overflows. */
+    void (*add_where)(int32_t *restrict sums, const uint8_t *restrict bits, int32_t value,
+                      size_t n);
 
     /* Negates component i where bit i % 64 of bits[i / 64] is set. */
     void (*signs)(float *vector, const uint64_t *bits, size_t n);

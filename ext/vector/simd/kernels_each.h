@@ -170,6 +170,27 @@ TARGET static void FAMILY(add_int8)(float *restrict sums, const int8_t *restrict
     for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
 }
 
+/* Eight at a time, whatever the registers: bit i of a byte for lane i, four bytes together. */
+typedef int32_t eight_whole __attribute__((vector_size(32)));
+
+TARGET static void FAMILY(add_where)(int32_t *restrict sums, const uint8_t *restrict bits,
+                                     int32_t value, size_t n)
+{
+    const eight_whole bit = {1, 2, 4, 8, 16, 32, 64, 128}, zeros = {0}, values = zeros + value;
+    for (size_t i = 0; i < n; i += 32) {
+        int32_t word;
+        memcpy(&word, bits + i / 8, sizeof word);
+        eight_whole words = zeros + word;
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++) {
+            eight_whole sum, here = bit << (int32_t)(8 * j);
+            memcpy(&sum, sums + i + 8 * j, sizeof sum);
+            sum += values & ((words & here) == here);
+            memcpy(sums + i + 8 * j, &sum, sizeof sum);
+        }
+    }
+}
+
 /* ---- rotation -------------------------------------------------------------------------------- */
 
 TARGET static void FAMILY(signs)(float *vector, const uint64_t *bits, size_t n)
@@ -373,8 +394,8 @@ TARGET static void FAMILY(products)(const float *a, const float *b, size_t n,
 #define KERNELS_OF_EACH                                                                            \
     .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
     .dots = FAMILY(dots), .products = FAMILY(products), .add = FAMILY(add),                        \
-    .add_int8 = FAMILY(add_int8), .signs = FAMILY(signs), .hadamard = FAMILY(hadamard),            \
-    .mix = FAMILY(mix), .spread = FAMILY(spread), .round_int8 = FAMILY(round_int8),                \
-    .take_signs = FAMILY(take_signs)
+    .add_int8 = FAMILY(add_int8), .add_where = FAMILY(add_where), .signs = FAMILY(signs),          \
+    .hadamard = FAMILY(hadamard), .mix = FAMILY(mix), .spread = FAMILY(spread),                    \
+    .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs)
 
 #endif

@@ -114,6 +114,14 @@ static void scalar_add_int8(float *restrict sums, const int8_t *restrict b, floa
     for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
 }
 
+static void scalar_add_where(int32_t *restrict sums, const uint8_t *restrict bits, int32_t value,
+                             size_t n)
+{
+    static const int32_t bit[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+    for (size_t i = 0; i < n; i += 8)
+        for (size_t j = 0; j < 8; j++) sums[i + j] += (bits[i / 8] & bit[j]) != 0 ? value : 0;
+}
+
 static void scalar_signs(float *vector, const uint64_t *bits, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -208,6 +216,7 @@ const struct vector_kernels vector_kernels_scalar = {
     .hamming = scalar_hamming,
     .add = scalar_add,
     .add_int8 = scalar_add_int8,
+    .add_where = scalar_add_where,
     .signs = scalar_signs,
     .hadamard = scalar_hadamard,
     .mix = scalar_mix,

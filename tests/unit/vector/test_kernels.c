@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vector/simd/kernels.h"
@@ -340,6 +341,24 @@ static void try_add(const struct vector_kernels *kernels)
     }
 }
 
+/* The same, of whole numbers; bits behind the end are not read. */
+static void try_add_where(const struct vector_kernels *kernels)
+{
+    uint64_t seed = 15;
+    for (size_t n = 0; n <= 400; n += 32) {
+        int32_t sums[402], expected[402], value = (int32_t)(random_bits(&seed) % (1 << 20));
+        uint8_t *bits = malloc(n / 8 + (n == 0));
+        for (size_t i = 0; i < 402; i++)
+            sums[i] = expected[i] = (int32_t)(random_bits(&seed) % (1 << 30)) - (1 << 29);
+        for (size_t i = 0; i < n / 8; i++) bits[i] = (uint8_t)random_bits(&seed);
+        kernels->add_where(sums + 1, bits, value, n);
+        for (size_t i = 0; i < n; i++)
+            if (bits[i / 8] & 1 << i % 8) expected[i + 1] += value;
+        assert_memory_equal(sums, expected, sizeof sums);
+        free(bits);
+    }
+}
+
 /* Of all processors: what is not built cannot be chosen. */
 static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni", "neon", "neondot"};
 #define NAMES (int)(sizeof names / sizeof names[0])
@@ -391,6 +410,7 @@ int main(void)
         FAMILY_TESTS(steps_of_rotation),
         FAMILY_TESTS(encoding),
         FAMILY_TESTS(add),
+        FAMILY_TESTS(add_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

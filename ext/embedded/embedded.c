@@ -1,0 +1,265 @@
+#include "embedded/embedded.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/memory.h"
+#include "embedded/pieces.h"
+#include "embedded/table.h"
+#include "embedded/unknown.h"
+#include "text/tokens.h"
+#include "vector/distance.h"
+
+/* Another number when a text comes to another vector, or to other pieces, by the same table. */
+#define METHOD 1
+
+#define BATCH_SIZE 256
+#define UNKNOWN_ID 100        /* [UNK] in BERT's vocabulary */
+#define MAX_GRAMS 256         /* of a query that are looked for in texts */
+#define FALLBACK ((size_t)64) /* bytes of a text of nothing but marks that make its vector */
+
+/* ---- embedding ------------------------------------------------------------------------------- */
+
+/* Rows that may be added before a part of 32 bits is full. */
+#define PART_ROWS (INT32_MAX / TABLE_SCALE_LIMIT)
+
+_Static_assert(UNKNOWN_SCALE < TABLE_SCALE_LIMIT, "a row of an unknown word fits as well");
+
+/* The sum of rows. A component is 2 * (the scales of rows where its sign is set) - all scales. */
+struct sum {
+    int32_t part[TABLE_DIMENSIONS];  /* of the last few rows: scales where the sign is set */
+    int64_t whole[TABLE_DIMENSIONS]; /* of those before, and with carry() of all */
+    int64_t scales;                  /* of the last few: all of them */
+    int n;                           /* of the last few: how many */
+    const struct cancel *cancel;
+};
+
+static int carry(struct sum *sum, struct error *err)
+{
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
+        sum->whole[i] += 2 * (int64_t)sum->part[i] - sum->scales;
+    memset(sum->part, 0, sizeof sum->part);
+    sum->scales = sum->n = 0;
+    return cancel_check(sum->cancel, err);
+}
+
+static int add_row(struct sum *sum, const uint8_t *signs, int32_t scale, struct error *err)
+{
+    vector_add_where(sum->part, signs, scale, TABLE_DIMENSIONS);
+    sum->scales += scale;
+    return ++sum->n < PART_ROWS ? 0 : carry(sum, err);
+}
+
+static int add_known(void *context, uint32_t row, struct error *err)
+{
+    return add_row(context, table_signs(row), table_scale(row), err);
+}
+
+static int add_gram(void *context, uint64_t gram, struct error *err)
+{
+    uint8_t signs[TABLE_ROW_BYTES];
+    unknown_signs(gram, signs);
+    return add_row(context, signs, UNKNOWN_SCALE, err);
+}
+
+static int add_unknown(void *context, struct span word, struct error *err)
+{
+    return unknown_grams(word, add_gram, context, err);
+}
+
+static int is_zero(const struct sum *sum)
+{
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
+        if (sum->whole[i] != 0) return 0;
+    return 1;
+}
+
+/* Sums are below 2^53, and so exact as doubles; their squares are added in one order. */
+static void make_unit(const struct sum *sum, float *unit)
+{
+    double squares = 0.0;
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++) {
+        double component = (double)sum->whole[i];
+        squares += component * component;
+    }
+    double norm = sqrt(squares);
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++) unit[i] = (float)((double)sum->whole[i] / norm);
+}
+
+/* What is nothing but marks that say nothing is what it is spelled. */
+static int embed_text(struct pieces *pieces, struct sum *sum, struct span text, float *embedding,
+                      struct error *err)
+{
+    memset(sum->whole, 0, sizeof sum->whole);
+    int rc = pieces_read(pieces, text, err);
+    if (rc == 0) rc = carry(sum, err);
+    if (rc == 0 && is_zero(sum)) {
+        rc = add_unknown(sum, (struct span){text.data, text.size < FALLBACK ? text.size : FALLBACK},
+                         err);
+        if (rc == 0) rc = carry(sum, err);
+    }
+    if (rc == 0) make_unit(sum, embedding);
+    return rc;
+}
+
+static int embed(struct model *model, const struct model_texts *texts,
+                 const struct model_sink *sink, struct model_usage *usage, struct error *err)
+{
+    struct sum sum = {.cancel = texts->cancel};
+    struct pieces_sink adding = {add_known, add_unknown, &sum};
+    struct pieces pieces;
+    float embedding[TABLE_DIMENSIONS];
+    int rc = 0;
+    usage->requests += (texts->n_texts + model->batch_size - 1) / model->batch_size;
+    pieces_init(&pieces, &adding, texts->cancel);
+    for (size_t i = 0; rc == 0 && i < texts->n_texts; i++) {
+        rc = embed_text(&pieces, &sum, texts->texts[i], embedding, err);
+        if (rc == 0) rc = sink->put(sink->context, i, embedding, TABLE_DIMENSIONS, err);
+    }
+    pieces_deinit(&pieces);
+    return rc;
+}
+
+/* ---- tokens ---------------------------------------------------------------------------------- */
+
+static int put_known(void *context, uint32_t row, struct error *err)
+{
+    return tokens_put(context, table_id(row), 0, err);
+}
+
+static int put_unknown(void *context, struct span word, struct error *err)
+{
+    (void)word;
+    return tokens_put(context, UNKNOWN_ID, 0, err);
+}
+
+/* Pieces, by their numbers in BERT's vocabulary. */
+static int tokenize(struct model *model, struct span text, const struct cancel *cancel, int ids,
+                    struct model_tokens *out, struct error *err)
+{
+    struct tokens tokens;
+    struct pieces_sink putting = {put_known, put_unknown, &tokens};
+    struct pieces pieces;
+    (void)model;
+    tokens_init(&tokens);
+    pieces_init(&pieces, &putting, cancel);
+    int rc = pieces_read(&pieces, text, err);
+    if (rc == 0) {
+        out->n = tokens.n;
+        if (ids) {
+            out->ids = tokens.ids;
+            tokens.ids = NULL;
+        }
+    }
+    pieces_deinit(&pieces);
+    tokens_deinit(&tokens);
+    return rc;
+}
+
+/* ---- sense ----------------------------------------------------------------------------------- */
+
+/* What a query has: a piece that is no mark, or n-grams of unknown words, which a text may have. */
+struct sense {
+    int has;
+    uint64_t grams[MAX_GRAMS];
+    size_t n_grams;
+};
+
+static int note_known(void *context, uint32_t row, struct error *err)
+{
+    struct span piece = table_piece(row);
+    struct sense *sense = context;
+    unsigned char last = (unsigned char)piece.data[piece.size - 1];
+    (void)err;
+    if (last >= 0x80 || (last >= '0' && last <= '9') || (last >= 'a' && last <= 'z'))
+        sense->has = 1;
+    return 0;
+}
+
+static int note_gram(void *context, uint64_t gram, struct error *err)
+{
+    struct sense *sense = context;
+    (void)err;
+    if (sense->n_grams < MAX_GRAMS) sense->grams[sense->n_grams++] = gram;
+    return 0;
+}
+
+static int note_unknown(void *context, struct span word, struct error *err)
+{
+    return unknown_grams(word, note_gram, context, err);
+}
+
+static int pass_known(void *context, uint32_t row, struct error *err)
+{
+    (void)context;
+    (void)row;
+    (void)err;
+    return 0;
+}
+
+static int look_for_gram(void *context, uint64_t gram, struct error *err)
+{
+    struct sense *sense = context;
+    (void)err;
+    for (size_t i = 0; !sense->has && i < sense->n_grams; i++) sense->has = sense->grams[i] == gram;
+    return 0;
+}
+
+static int look_for_unknown(void *context, struct span word, struct error *err)
+{
+    return unknown_grams(word, look_for_gram, context, err);
+}
+
+static int has_sense(struct model *model, struct span query, const struct span *texts,
+                     size_t n_texts, const struct cancel *cancel, int *has, struct error *err)
+{
+    struct sense sense = {0};
+    struct pieces_sink noting = {note_known, note_unknown, &sense};
+    struct pieces_sink looking = {pass_known, look_for_unknown, &sense};
+    struct pieces pieces;
+    (void)model;
+    pieces_init(&pieces, &noting, cancel);
+    int rc = pieces_read(&pieces, query, err);
+    pieces.sink = &looking;
+    for (size_t i = 0; rc == 0 && !sense.has && sense.n_grams > 0 && i < n_texts; i++)
+        rc = pieces_read(&pieces, texts[i], err);
+    pieces_deinit(&pieces);
+    *has = sense.has;
+    return rc;
+}
+
+/* ---- the model ------------------------------------------------------------------------------- */
+
+static int fingerprint(struct model *model, const struct cancel *cancel, uint64_t *number,
+                       struct error *err)
+{
+    uint64_t hash = table_hash();
+    (void)model;
+    (void)cancel;
+    (void)err;
+    *number = hash_bytes(&hash, sizeof hash, METHOD);
+    return 0;
+}
+
+static void free_model(struct model *model)
+{
+    memory_free(model);
+}
+
+static const struct model_methods methods = {.embed = embed,
+                                             .tokenize = tokenize,
+                                             .fingerprint = fingerprint,
+                                             .has_sense = has_sense,
+                                             .free = free_model};
+
+int embedded_new(struct model **model, struct error *err)
+{
+    *model = memory_zalloc(1, sizeof **model);
+    if (*model == NULL) return error_nomem(err);
+    **model = (struct model){.methods = &methods,
+                             .name = "builtin:static",
+                             .dimensions = TABLE_DIMENSIONS,
+                             .batch_size = BATCH_SIZE};
+    return 0;
+}

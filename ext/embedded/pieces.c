@@ -1,0 +1,215 @@
+#include "embedded/pieces.h"
+
+#include <string.h>
+
+#include "embedded/table.h"
+#include "text/fold.h"
+#include "text/normalizer.h"
+#include "text/spelling.h"
+#include "text/unicode/classes.h"
+#include "text/unicode/ucd.h"
+#include "text/utf8.h"
+
+#define MAX_TEXT ((size_t)1 << 32) /* bytes of a spelled text */
+#define LONGEST_WORD 100           /* bytes; longer words are unknown, as BERT's are */
+#define LATIN_END 0x250            /* behind the letters that the table has */
+
+void pieces_init(struct pieces *pieces, const struct pieces_sink *sink, const struct cancel *cancel)
+{
+    *pieces = (struct pieces){.sink = sink, .cancel = cancel};
+    buffer_init(&pieces->spelled, MAX_TEXT);
+    buffer_init(&pieces->spare, MAX_TEXT);
+    buffer_init(&pieces->letters, MAX_TEXT);
+}
+
+void pieces_deinit(struct pieces *pieces)
+{
+    buffer_deinit(&pieces->spelled);
+    buffer_deinit(&pieces->spare);
+    buffer_deinit(&pieces->letters);
+}
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+/* A word in small letters, without accents. */
+static int put_word(struct pieces *pieces, struct span word, struct error *err)
+{
+    const struct pieces_sink *sink = pieces->sink;
+    uint32_t rows[LONGEST_WORD];
+    size_t n = 0, at = 0, size;
+    int rc = 0;
+    if (word.size == 0) return 0;
+    while (at < word.size && word.size <= LONGEST_WORD) {
+        rows[n] = table_find((struct span){word.data + at, word.size - at}, at > 0, &size);
+        if (rows[n++] == TABLE_NONE) break;
+        at += size;
+    }
+    if (at < word.size) return sink->unknown(sink->context, word, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) rc = sink->known(sink->context, rows[i], err);
+    return rc;
+}
+
+static int put_mark(struct pieces *pieces, struct span mark, struct error *err)
+{
+    const struct pieces_sink *sink = pieces->sink;
+    size_t size = 0;
+    uint32_t row = table_find(mark, 0, &size);
+    return size == mark.size ? sink->known(sink->context, row, err) : 0;
+}
+
+/* Letters that the table may have: in small letters first, accents left out. */
+static int put_latin(struct pieces *pieces, struct span word, struct error *err)
+{
+    static const struct normalizers bert = {
+        .steps = {{.kind = NORMALIZER_BERT, .clean_text = 1, .strip_accents = 1, .lowercase = 1}},
+        .n = 1};
+    struct buffer unused;
+    buffer_init(&unused, 0);
+    int rc = normalizers_apply(&bert, word, pieces->cancel, &pieces->letters, &unused, err);
+    return rc == 0
+               ? put_word(pieces, (struct span){pieces->letters.data, pieces->letters.size}, err)
+               : rc;
+}
+
+/* Letters and digits of ASCII: in small letters, which have one bit more; digits have it, too. */
+static int put_ascii(struct pieces *pieces, struct span word, struct error *err)
+{
+    char lower[LONGEST_WORD];
+    if (word.size > LONGEST_WORD) return put_latin(pieces, word, err);
+    for (size_t i = 0; i < word.size; i++) lower[i] = word.data[i] | 0x20;
+    return put_word(pieces, (struct span){lower, word.size}, err);
+}
+
+/* A word of another script, as readers take it. */
+static int put_foreign(struct pieces *pieces, struct span word, struct error *err)
+{
+    const char *at = word.data, *end = at + word.size;
+    char bytes[FOLD_MAX_BYTES];
+    int rc = 0;
+    buffer_clear(&pieces->letters);
+    while (rc == 0 && at < end)
+        rc =
+            buffer_append(&pieces->letters, bytes, fold_character(utf8_next(&at, end), bytes), err);
+    if (rc != 0 || pieces->letters.size == 0) return rc;
+    struct span folded = {pieces->letters.data, pieces->letters.size};
+    return pieces->sink->unknown(pieces->sink->context, folded, err);
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+enum kind {
+    IS_LATIN, /* letters, digits and all that BERT leaves in words */
+    IS_SPACE, /* and what says nothing */
+    IS_MARK,  /* stands alone */
+    IS_APOSTROPHE,
+    IS_OTHER /* letters that the table does not have */
+};
+
+static int is_ascii_space(unsigned char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static int is_alphanumeric(unsigned char c)
+{
+    return (unsigned)(c | 0x20) - 'a' < 26 || (unsigned)c - '0' < 10;
+}
+
+static int is_mark(unsigned char c)
+{
+    return c > ' ' && c < 0x7F && !is_alphanumeric(c);
+}
+
+/* Controls, which go, and what is not ASCII. */
+static int is_odd(unsigned char c)
+{
+    return c >= 0x7F || (c < ' ' && !is_ascii_space(c));
+}
+
+/* An accent that could not join its letter stays with it. Behind U+1DFF are Latin letters with
+ * accents. */
+static enum kind kind_of(uint32_t c, enum kind before)
+{
+    if (c < 0x80) {
+        unsigned char byte = (unsigned char)c;
+        return is_ascii_space(byte) ? IS_SPACE : is_mark(byte) ? IS_MARK : IS_LATIN;
+    }
+    unsigned properties = ucd_properties(c);
+    if (properties & UCD_SPACE) return IS_SPACE;
+    if (properties & UCD_NONSPACING) return before == IS_LATIN ? IS_LATIN : IS_OTHER;
+    if (c < LATIN_END) return properties & UCD_PUNCTUATION ? IS_MARK : IS_LATIN;
+    if (c >= 0x1E00 && c < 0x1F00) return IS_LATIN;
+    enum unicode_kind kind = unicode_word_kind_of(c);
+    if (kind == UNICODE_APOSTROPHE) return IS_APOSTROPHE;
+    return kind == UNICODE_SEPARATOR ? IS_SPACE : IS_OTHER;
+}
+
+static int put(struct pieces *pieces, enum kind kind, struct span word, struct error *err)
+{
+    if (kind == IS_SPACE) return 0;
+    if (kind == IS_APOSTROPHE) return put_mark(pieces, (struct span){"'", 1}, err);
+    if (kind == IS_MARK) return put_mark(pieces, word, err);
+    return kind == IS_LATIN ? put_latin(pieces, word, err) : put_foreign(pieces, word, err);
+}
+
+static int poll(struct pieces *pieces, size_t bytes, struct error *err)
+{
+    if (pieces->until_poll > bytes) {
+        pieces->until_poll -= bytes;
+        return 0;
+    }
+    pieces->until_poll = NORMALIZER_POLL_BYTES;
+    return cancel_check(pieces->cancel, err);
+}
+
+/* A spelled text as stretches of one kind. */
+static int split(struct pieces *pieces, struct span text, struct error *err)
+{
+    const char *at = text.data, *end = at + text.size, *start = at;
+    enum kind before = IS_SPACE;
+    int rc = 0;
+    while (rc == 0 && at < end) {
+        const char *here = at;
+        enum kind kind = kind_of(utf8_next(&at, end), before);
+        if (kind == before && kind != IS_MARK && kind != IS_APOSTROPHE) continue;
+        rc = put(pieces, before, (struct span){start, (size_t)(here - start)}, err);
+        if (rc == 0) rc = poll(pieces, (size_t)(here - start), err);
+        start = here;
+        before = kind;
+    }
+    return rc == 0 ? put(pieces, before, (struct span){start, (size_t)(end - start)}, err) : rc;
+}
+
+/* What is not ASCII, or not seen, and all up to the next white space. */
+static int read_odd(struct pieces *pieces, const char *start, const char **at, const char *end,
+                    struct error *err)
+{
+    while (*at < end && !is_ascii_space((unsigned char)**at)) ++*at;
+    struct span text = {start, (size_t)(*at - start)};
+    int rc = spelling_apply(text, pieces->cancel, &pieces->spelled, &pieces->spare, &text, err);
+    return rc == 0 ? split(pieces, text, err) : rc;
+}
+
+/* A word or a mark of ASCII is what it is, whatever stands before it: what stands behind it may
+ * change it. */
+int pieces_read(struct pieces *pieces, struct span text, struct error *err)
+{
+    const char *at = text.data, *end = at + text.size;
+    int rc = 0;
+    while (rc == 0 && at < end) {
+        const char *start = at;
+        while (at < end && is_alphanumeric((unsigned char)*at)) at++;
+        int is_word = at > start;
+        if (!is_word && is_ascii_space((unsigned char)*at)) {
+            at++;
+            continue;
+        }
+        if (!is_word && is_mark((unsigned char)*at)) at++;
+        struct span piece = {start, (size_t)(at - start)};
+        rc = poll(pieces, piece.size, err);
+        if (rc != 0) return rc;
+        if (at < end && is_odd((unsigned char)*at)) rc = read_odd(pieces, start, &at, end, err);
+        else rc = is_word ? put_ascii(pieces, piece, err) : put_mark(pieces, piece, err);
+    }
+    return rc;
+}

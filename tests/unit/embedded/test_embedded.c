@@ -1,0 +1,288 @@
+/*
+ * test_embedded.c: vectors of builtin:static. Their bytes are also compared with a computation in
+ * Python: tests/drivers/test_embedded.py.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/each_allocation.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "embedded/embedded.h"
+#include "embedded/unknown.h"
+#include "model/array_sink.h"
+
+enum { DIMENSIONS = 384 };
+#define GOLDEN_OF_ALL 0x2CAB01C7CE9717AE
+
+static struct model *new_model(void)
+{
+    struct model *model;
+    assert_int_equal(embedded_new(&model, NULL), 0);
+    return model;
+}
+
+static void embed(const char *text, size_t size, float vector[DIMENSIONS])
+{
+    struct model *model = new_model();
+    struct span span = {text, size};
+    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL, 0};
+    assert_int_equal(embed_into(model, &texts, vector, NULL), 0);
+    model_free(model);
+}
+
+static double similarity(const char *a, const char *b)
+{
+    float p[DIMENSIONS], q[DIMENSIONS];
+    double dot = 0.0;
+    embed(a, strlen(a), p);
+    embed(b, strlen(b), q);
+    for (size_t i = 0; i < DIMENSIONS; i++) dot += (double)p[i] * (double)q[i];
+    return dot;
+}
+
+static void check_bytes(const char *text, size_t size, uint64_t golden)
+{
+    float vector[DIMENSIONS];
+    embed(text, size, vector);
+    uint64_t hash = hash_bytes(vector, sizeof vector, 0);
+    if (hash != golden) fail_msg("%.20s... gives 0x%016" PRIX64, text, hash);
+}
+
+/* They are the same on every platform: users store them. Another value is another model: METHOD in
+ * embedded.c goes up. */
+static void test_the_same_bytes_everywhere(void **state)
+{
+    (void)state;
+    static char text[20000 * 8 + 1];
+    for (size_t i = 0; i < 20000; i++) snprintf(text + 8 * i, 9, "word%03zu ", i * i % 193);
+    check_bytes("The Dark Knight returns", 23, 0x38AD8CDFE601B70F);
+    check_bytes("\xD0\xBC\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0 \xE6\x9D\xB1\xE4\xBA\xAC", 19,
+                0x2B44ECDD1ABFABE6);
+    check_bytes(text, sizeof text - 1, 0xB2F993E7B849D0F6);
+}
+
+/* More rows than 32 bits hold: as their number says. */
+static void test_a_long_text(void **state)
+{
+    (void)state;
+    enum { WORDS = 30000 };
+    static char text[WORDS * 7];
+    float one[DIMENSIONS], many[DIMENSIONS];
+    for (size_t i = 0; i < WORDS; i++) memcpy(text + 7 * i, "orchid ", 7);
+    embed("orchid", 6, one);
+    embed(text, sizeof text, many);
+    assert_memory_equal(one, many, sizeof one);
+}
+
+static void test_unit_vectors_of_all_texts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a",
+                                        "?",
+                                        "the of",
+                                        "\xE3\x80\x82",
+                                        "\xE2\x86\x92",
+                                        "\xCC\x81",
+                                        "\xC2\xAD",
+                                        "\x01",
+                                        "\xF0\x9F\xA6\x87",
+                                        "x\xE2\x80\x8B",
+                                        "\xE6\x9D\xB1\xE4\xBA\xAC"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        double length = similarity(texts[i], texts[i]);
+        if (!(fabs(length - 1.0) < 1e-6)) fail_msg("text %zu has the length %g", i, length);
+    }
+}
+
+static void test_meaning(void **state)
+{
+    (void)state;
+    assert_true(similarity("a dog barks", "puppies") > similarity("a dog barks", "stock market"));
+    assert_true(similarity("film about space", "movie with astronauts") >
+                similarity("film about space", "recipe with onions") + 0.2);
+    assert_true(fabs(similarity("caf\xC3\xA9 na\xC3\xAFve", "CAFE\xCC\x81 NAIVE") - 1.0) < 1e-6);
+}
+
+static void test_unknown_words(void **state)
+{
+    (void)state;
+    const char *moscow = "\xD0\xBC\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0";    /* moskva */
+    const char *of_moscow = "\xD0\x9C\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD1\x8B"; /* Moskvy */
+    const char *other = "\xD1\x85\xD0\xBB\xD0\xB5\xD0\xB1";                     /* khleb */
+    assert_true(similarity(moscow, of_moscow) > 0.5);
+    assert_true(fabs(similarity(moscow, other)) < 0.2);
+    /* "Tokyo" in a sentence without spaces. */
+    assert_true(similarity("\xE6\x9D\xB1\xE4\xBA\xAC",
+                           "\xE5\xBD\xBC\xE3\x81\xAF\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x81\xAB") > 0.3);
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+static void test_batches(void **state)
+{
+    (void)state;
+    struct model *model = new_model();
+    static float all[3 * DIMENSIONS];
+    float one[DIMENSIONS];
+    struct span spans[] = {{"bats in a cave", 14}, {"\xC3\x85ngstr\xC3\xB6m", 10}, {"bats", 4}};
+    struct model_texts texts = {spans, 3, MODEL_QUERY, NULL, 0};
+    assert_int_equal(embed_into(model, &texts, all, NULL), 0);
+    for (size_t i = 0; i < 3; i++) {
+        embed(spans[i].data, spans[i].size, one);
+        assert_memory_equal(one, all + i * DIMENSIONS, sizeof one);
+    }
+    model_free(model);
+}
+
+static void check_tokens(const char *text, size_t n, const uint32_t *ids)
+{
+    struct model *model = new_model();
+    struct model_tokens tokens;
+    struct span span = {text, strlen(text)};
+    assert_int_equal(model_tokenize(model, span, NULL, 0, &tokens, NULL), 0);
+    assert_int_equal(tokens.n, n);
+    assert_null(tokens.ids);
+    assert_int_equal(model_tokenize(model, span, NULL, 1, &tokens, NULL), 0);
+    assert_int_equal(tokens.n, n);
+    if (n > 0) assert_memory_equal(tokens.ids, ids, n * sizeof *ids);
+    memory_free(tokens.ids);
+    model_free(model);
+}
+
+static void test_tokens(void **state)
+{
+    (void)state;
+    check_tokens("The bats, the bats!", 6, (const uint32_t[]){1996, 12236, 1010, 1996, 12236, 999});
+    check_tokens("\xE6\x9D\xB1\xE4\xBA\xAC bats", 2, (const uint32_t[]){100, 12236});
+    check_tokens("", 0, NULL);
+}
+
+/* ---- sense ----------------------------------------------------------------------------------- */
+
+static int has_sense(const char *query, const char *text)
+{
+    struct model *model = new_model();
+    struct span span = {text, text == NULL ? 0 : strlen(text)};
+    int has = -1;
+    assert_int_equal(model->methods->has_sense(model, (struct span){query, strlen(query)}, &span,
+                                               text != NULL, NULL, &has, NULL),
+                     0);
+    model_free(model);
+    return has;
+}
+
+static void test_sense(void **state)
+{
+    (void)state;
+    assert_int_equal(has_sense("bats", NULL), 1);
+    assert_int_equal(has_sense("42", "bats"), 1);
+    assert_int_equal(has_sense("?!", "what?!"), 0);
+    assert_int_equal(has_sense("\xE6\x9D\xB1\xE4\xBA\xAC", NULL), 0);
+    assert_int_equal(has_sense("\xE6\x9D\xB1\xE4\xBA\xAC", "tokyo"), 0);
+    assert_int_equal(has_sense("\xE6\x9D\xB1\xE4\xBA\xAC", "\xE6\x9D\xB1\xE4\xBA\xAC\xE9\x83\xBD"),
+                     1);
+}
+
+/* ---- failures -------------------------------------------------------------------------------- */
+
+static int use_all(void *context, struct error *err)
+{
+    static const char text[] = "bats \xE2\x80\x9C\xC3\x85ngstr\xC3\xB6m\xE2\x80\x9D in "
+                               "\xD0\xBC\xD0\xBE\xD1\x81\xD0\xBA\xD0\xB2\xD0\xB0 o\xCC\x88";
+    struct span span = {text, sizeof text - 1};
+    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, NULL, 0};
+    struct model_tokens tokens = {0};
+    struct model *model;
+    float vector[DIMENSIONS];
+    int has;
+    (void)context;
+    int rc = embedded_new(&model, err);
+    if (rc == 0) rc = embed_into(model, &texts, vector, err);
+    if (rc == 0 && hash_bytes(vector, sizeof vector, 0) != GOLDEN_OF_ALL)
+        fail_msg("0x%016" PRIX64, hash_bytes(vector, sizeof vector, 0));
+    if (rc == 0) rc = model_tokenize(model, span, NULL, 1, &tokens, err);
+    if (rc == 0)
+        rc = model->methods->has_sense(model, (struct span){"\xD0\xBC\xD0\xBE", 4}, &span, 1, NULL,
+                                       &has, err);
+    memory_free(tokens.ids);
+    model_free(model);
+    return rc;
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    assert_true(each_allocation(use_all, NULL) > 8);
+}
+
+static int stop_soon(void *context)
+{
+    return --*(int *)context < 0;
+}
+
+static void check_interrupt(const char *part)
+{
+    enum { TIMES = 200000 };
+    size_t size = strlen(part);
+    char *text = malloc(TIMES * size);
+    float vector[DIMENSIONS];
+    struct model *model = new_model();
+    int left = 3;
+    struct cancel cancel = {stop_soon, &left};
+    for (size_t i = 0; i < TIMES; i++) memcpy(text + size * i, part, size);
+    struct span span = {text, TIMES * size};
+    struct model_texts texts = {&span, 1, MODEL_DOCUMENT, &cancel, 0};
+    struct model_tokens tokens = {0};
+    assert_int_equal(embed_into(model, &texts, vector, NULL), ERROR_INTERRUPTED);
+    left = 3;
+    assert_int_equal(model_tokenize(model, span, &cancel, 1, &tokens, NULL), ERROR_INTERRUPTED);
+    model_free(model);
+    free(text);
+}
+
+static void test_interrupts(void **state)
+{
+    (void)state;
+    check_interrupt("bats ");
+    check_interrupt("\xE6\x9D\xB1");
+    check_interrupt("\xC3\xA9 ");
+}
+
+static void test_fingerprint(void **state)
+{
+    (void)state;
+    struct model *model = new_model();
+    uint64_t number;
+    assert_int_equal(model_fingerprint(model, NULL, &number, NULL), 0);
+    if (number != 0x824AED1C8E27BC91) fail_msg("fingerprint 0x%016" PRIX64, number);
+    model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_same_bytes_everywhere),
+        cmocka_unit_test(test_a_long_text),
+        cmocka_unit_test(test_unit_vectors_of_all_texts),
+        cmocka_unit_test(test_meaning),
+        cmocka_unit_test(test_unknown_words),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_sense),
+        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_fingerprint),
+    };
+    failing_memory_bind();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
