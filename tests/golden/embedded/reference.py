@@ -18,7 +18,7 @@ from pack import ROW, Table
 HERE = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(HERE, "..", "..", "..", "ext", "embedded", "table.bin")
 DIMENSIONS = 8 * ROW
-UNKNOWN_SCALE = 167772
+UNKNOWN_SCALE = 50332
 LONGEST_WORD = 100
 
 TEXTS = (
