@@ -13,9 +13,9 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* What a component of an n-gram is worth, in units of 2^-24 as table_scale: 0.003, a tenth of a usual
- * row's. By tests/quality/known_item.py: with 0.01 what the table knows (Latin words in a Russian
- * text) counts too little beside the rest, and 0.001 is no better. */
+/* What a component of an n-gram is worth, in units of 2^-24 as table_scale: 0.003, a tenth of a
+ * usual row's. By tests/quality/known_item.py: with 0.01 what the table knows (Latin words in a
+ * Russian text) counts too little beside the rest, and 0.001 is no better. */
 #define UNKNOWN_SCALE 50332
 
 /* Gives each n-gram of a word (UTF-8, not empty) to `take`, one at least, as a number that is the

@@ -4,9 +4,11 @@
  *
  * A word that is longer than 4 characters has its first 4 as a piece, one that is longer than 6 its
  * first 6 as well; a word of Hangul has each two syllables that follow each other. Numbers have
- * none. A piece begins with a mark that no word has. Measured by tests/quality/known_item.py: runs of
- * 3, 4 or 5 letters from all over a word take three to seven times as many tokens as words and find
- * no more, but for German compounds, and in English they do harm.
+ * none. A piece begins with a mark that no word has.
+ *
+ * Measured by tests/quality/known_item.py: runs of 3 to 5 letters from all over a word take three
+ * to seven times as many tokens as words and find no more, but for German compounds, and do harm in
+ * English. Pieces of only those words that the table of builtin:static does not know find less.
  */
 #ifndef TEXT_SUBWORDS_H
 #define TEXT_SUBWORDS_H
@@ -37,8 +39,8 @@ int subwords_next(struct subwords *subwords, struct span *piece);
 /* Whether a token is a piece. */
 int subwords_is_piece(struct span token);
 
-/* What a token counts in a ranked search: a word 1, a piece of ASCII half of it, as English is cut to
- * stems, and one beyond ASCII as much as a word. */
+/* What a token counts in a ranked search: a word 1, a piece of ASCII half of it, as English is cut
+ * to stems, and one beyond ASCII as much as a word. */
 double subwords_weight(struct span token);
 
 #endif

@@ -34,7 +34,7 @@ SHORTEST = 60  # characters of a long description that says something
 
 
 def fetch(folder, languages):
-    """apt's lists of these languages in the folder. Only apt knows where they lie and signs them."""
+    """apt's lists of these languages in the folder; apt alone knows where they lie."""
     missing = [one for one in languages if not list_of(folder, one)]
     if not missing:
         return
