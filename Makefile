@@ -196,11 +196,11 @@ EMULATOR := -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$(BUILD)/aarch64/root/l
 # Of the families the one that is chosen there.
 RUN_UNDER = $(PYTHON_RUN) tests/run.py --build $(BUILD)/aarch64 --only unit \
     --under 'qemu-aarch64 -cpu $(1) $(EMULATOR)'
-cross: install-test ## build for aarch64 and run the tests of vectors and local models under qemu
+cross: install-test ## build for aarch64 and run the tests of vectors and models under qemu
 	@sh tests/tools/install.sh cross
 	@sh tests/tools/sysroot.sh $(BUILD)/aarch64/root
 	@$(MAKE) --no-print-directory $(CROSS) all kernel-tests
-	@$(call RUN_UNDER,max) unit/vector/ unit/local/
+	@$(call RUN_UNDER,max) unit/vector/ unit/local/ unit/embedded/
 	@$(call RUN_UNDER,cortex-a53) unit/vector/test_kernels unit/local/test_gemm unit/local/test_layers
 
 # INDEX_BENCH: what tests/bench/index_bench.py is told. --reach compares what this project aims at.
@@ -230,7 +230,7 @@ install-test:
 
 programs: $(LIBRARY) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
 
-kernel-tests: $(filter $(BUILD)/tests/unit/vector/% $(BUILD)/tests/unit/local/%,$(UNIT_PROGRAMS))
+kernel-tests: $(filter $(foreach room,vector local embedded,$(BUILD)/tests/unit/$(room)/%),$(UNIT_PROGRAMS))
 
 fuzz-programs: $(FUZZ_PROGRAMS)
 
