@@ -4,7 +4,7 @@
  *
  * A row's BM25 is FTS5's, of the words of the query each once and joined by OR, with its sign
  * turned: higher is better. Documents that no row has any more count in its statistics, but are not
- * found. Of words that half of a large index has see words_walk.h.
+ * found. Of words that many rows of a large index have see words_walk.h.
  */
 #ifndef STORE_WORDS_SEARCH_H
 #define STORE_WORDS_SEARCH_H

@@ -18,7 +18,9 @@ struct visit {
     struct words_list *list; /* that is being walked */
     int ends_early;          /* its walk ends where it is common */
     int knows_first;         /* the next is known: */
-    int64_t first, second;   /* the documents behind the first 2 * WORDS_SAMPLE and twice as many */
+    /* The documents behind the first ones: a word that WORDS_SAMPLE before them have is in most, or
+     * frequent. */
+    int64_t first, second;
     int rc;
     struct error *err;
 };
@@ -38,8 +40,8 @@ static int grow(struct words_list *list, struct error *err)
     return 0;
 }
 
-/* The document that is 2 * WORDS_SAMPLE behind the one from which on is counted. */
-static int find_behind(struct visit *visit, int64_t from, int64_t *document)
+/* The document that is n behind another one. */
+static int find_behind(struct visit *visit, int64_t from, int n, int64_t *document)
 {
     struct store *store = visit->store;
     sqlite3_stmt *statement;
@@ -48,7 +50,7 @@ static int find_behind(struct visit *visit, int64_t from, int64_t *document)
     int rc = statement_prepare(store->db, &statement, visit->err,
                                "SELECT id FROM \"%w\".\"%w_fts_docsize\" WHERE id >= %lld "
                                "ORDER BY id LIMIT 1 OFFSET %d",
-                               store->schema, store->name, (long long)from, 2 * WORDS_SAMPLE);
+                               store->schema, store->name, (long long)from, n);
     if (rc == 0) rc = statement_step(store->db, statement, &row, visit->err);
     if (rc == 0 && row) *document = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
@@ -62,8 +64,10 @@ static int tell_extent(struct visit *visit)
     int64_t last = list->items[list->n - 1].document;
     int rc = 0;
     if (!visit->knows_first) {
-        rc = find_behind(visit, INT64_MIN, &visit->first);
-        if (rc == 0) rc = find_behind(visit, visit->first, &visit->second);
+        int n_behind =
+            visit->walk->n_terms > WORDS_OF_A_TEXT ? 14 * WORDS_SAMPLE : 2 * WORDS_SAMPLE;
+        rc = find_behind(visit, INT64_MIN, 2 * WORDS_SAMPLE, &visit->first);
+        if (rc == 0) rc = find_behind(visit, visit->first, n_behind, &visit->second);
         visit->knows_first = 1;
     }
     if (last < visit->second) list->extent = WORDS_FREQUENT;

@@ -10,7 +10,9 @@
  * one that is in one of 100 documents. Here they are worth nothing, but where the other words are
  * in less than WORDS_ENOUGH documents frequent ones are walked whole, and where no other word is in
  * any those that are in most. So whatever fewer than a fourth of WORDS_LARGE documents have is
- * counted exactly.
+ * counted exactly. Of a query of more than WORDS_OF_A_TEXT words, which is a text, those are
+ * frequent that WORDS_SAMPLE of the first 16 * WORDS_SAMPLE have: its rarer ones tell what it is
+ * about.
  */
 #ifndef STORE_WORDS_WALK_H
 #define STORE_WORDS_WALK_H
@@ -23,6 +25,7 @@
 #define WORDS_LARGE 80000
 #define WORDS_SAMPLE 5000
 #define WORDS_ENOUGH 100
+#define WORDS_OF_A_TEXT 64
 
 /* What a document has of a phrase. */
 struct words_posting {

@@ -1,4 +1,4 @@
-"""words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu]: the words of a query beside FTS5 itself.
+"""words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu]: words of a query beside FTS5 itself.
 
 Rows of about 100 words whose frequencies fall as those of a language do (Zipf). Each line is a
 query of five words: the milliseconds of the median search for the 100 best rows by the words alone

@@ -355,6 +355,12 @@ static void test_common_words(void **state)
     check_counts(&tables, "some of the", 1, 0, 100);
     check_counts(&tables, "some of the in", 5, 1, 16000);
     check_counts(&tables, "nobody the", 99, 1, 79201);
+    char text[1024] = "some in";
+    for (int i = 0; i < WORDS_OF_A_TEXT; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), " no%d", i);
+    check_counts(&tables, text, 5, 0, 100);
+    memcpy(text, "rare", 4);
+    check_counts(&tables, text, 5, 1, 16000);
     words_check(&tables, "\"the of\" \"rare\"", " | must");
     words_check(&tables, "\"a of\" rare \"rare\"",
                 "20000 40000 60000 80000 | must 20000 40000 60000 80000");
