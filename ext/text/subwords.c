@@ -7,7 +7,7 @@
 
 #define FEW_CHARACTERS 4
 #define MORE_CHARACTERS 6
-#define WEIGHT_OF_ASCII 0.5
+#define WEIGHT_OF_ASCII 0.35
 
 static int is_number(struct span word)
 {
