@@ -39,8 +39,8 @@ int subwords_next(struct subwords *subwords, struct span *piece);
 /* Whether a token is a piece. */
 int subwords_is_piece(struct span token);
 
-/* What a token counts in a ranked search: a word 1, a piece of ASCII .35, as English is cut to stems
- * (more did harm in Cranfield and CISI), and one beyond ASCII as much as a word. */
+/* What a token counts in a ranked search: a word 1, a piece of ASCII .35, as English is cut to
+ * stems (more did harm in Cranfield and CISI), and one beyond ASCII as much as a word. */
 double subwords_weight(struct span token);
 
 #endif
