@@ -19,6 +19,7 @@
 #include "functions/functions.h"
 #include "semantic/semantic.h"
 #include "sqlite/api.h"
+#include "sqlite/subword_tokenizer.h"
 
 #define SQLITE_OLDEST 3038000
 
@@ -55,6 +56,7 @@ static int register_all(struct connection *connection)
     if (rc == SQLITE_OK) rc = models_register(connection);
     if (rc == SQLITE_OK) rc = settings_register(connection);
     if (rc == SQLITE_OK) rc = semantic_register(connection);
+    if (rc == SQLITE_OK) rc = subword_tokenizer_register(connection);
     if (rc == SQLITE_OK)
         rc = connection_function(connection, "rerank_version", 0,
                                  SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, version);

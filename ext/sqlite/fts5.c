@@ -53,11 +53,7 @@ static int take_api(struct connection *connection, sqlite3_stmt *statement, fts5
     int rc = statement_step(connection->db, statement, &row, err);
     if (rc != 0) *api = NULL;
     if (*api != NULL && (*api)->iVersion < API_VERSION) *api = NULL;
-    if (*api == NULL || *api == connection->fts5) return rc;
-    int code = (*api)->xCreateFunction(*api, VISIT, NULL, visit_row, NULL);
-    if (code != SQLITE_OK) return fts5_error(code, err);
-    connection->fts5 = *api;
-    return 0;
+    return rc;
 }
 
 int fts5_find(struct connection *connection, fts5_api **api, struct error *err)
@@ -211,13 +207,23 @@ int fts5_splitter_run(struct fts5_splitter *splitter, struct span text, fts5_sin
     if (text.size > INT_MAX)
         return error_set(err, ERROR_INVALID, "expected a text of at most %d bytes", INT_MAX);
     int code =
-        splitter->methods.xTokenize(splitter->tokenizer, &run, FTS5_TOKENIZE_QUERY,
+        splitter->methods.xTokenize(splitter->tokenizer, &run, FTS5_TOKENIZE_TERMS,
                                     text.size == 0 ? "" : text.data, (int)text.size, take_token);
     if (run.rc != 0) return run.rc == FTS5_ENOUGH ? 0 : run.rc;
     return code == SQLITE_OK || code == SQLITE_DONE ? 0 : fts5_error(code, err);
 }
 
 /* ---- what only a function of FTS5 may ask ---------------------------------------------------- */
+
+/* Not before it is needed: SQLite lists it among the functions of the connection. */
+static int make_function(struct connection *connection, fts5_api *api, struct error *err)
+{
+    if (api == connection->fts5) return 0;
+    int code = api->xCreateFunction(api, VISIT, NULL, visit_row, NULL);
+    if (code != SQLITE_OK) return fts5_error(code, err);
+    connection->fts5 = api;
+    return 0;
+}
 
 int fts5_visit(struct connection *connection, const char *schema, const char *table,
                const char *match, fts5_visitor visitor, void *context, struct error *err)
@@ -226,6 +232,7 @@ int fts5_visit(struct connection *connection, const char *schema, const char *ta
     sqlite3_stmt *statement = NULL;
     fts5_api *api;
     int row, rc = need_api(connection, &api, err);
+    if (rc == 0) rc = make_function(connection, api, err);
     if (rc != 0) return rc;
     rc = statement_prepare(connection->db, &statement, err,
                            "SELECT " VISIT "(\"%w\", ?1) FROM \"%w\".\"%w\" WHERE \"%w\" MATCH ?2",

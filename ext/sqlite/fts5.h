@@ -30,6 +30,10 @@ int fts5_splitter_open(struct fts5_splitter *splitter, struct connection *connec
                        const char *text, struct error *err);
 void fts5_splitter_close(struct fts5_splitter *splitter);
 
+/* What a ranked search wants of a tokenizer: the tokens of a query, and the pieces that the
+ * tokenizer `rerank` adds to words (subword_tokenizer.h). To others it is a query like any. */
+#define FTS5_TOKENIZE_TERMS (FTS5_TOKENIZE_QUERY | FTS5_TOKENIZE_AUX)
+
 /* A token of a text, valid during the call. */
 struct fts5_token {
     struct span token; /* as it is indexed */

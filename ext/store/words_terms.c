@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "sqlite/fts5.h"
 #include "text/asked.h"
+#include "text/subwords.h"
 #include "text/utf8.h"
 
 /* FTS5 cuts what is longer, in a text as in a query. */
@@ -52,14 +53,17 @@ static int add_term(void *context, const struct fts5_token *token, struct error 
         int rc = cancel_check(reading->cancel, err);
         if (rc != 0) return rc;
     }
-    if (piece.size == 0) piece = token->token;
+    int is_subword = subwords_is_piece(token->token);
+    if (piece.size == 0 || is_subword) piece = token->token;
     /* A synonym comes with the token that it stands beside. */
-    if (token->colocated || piece.size == 0 || piece.size > MAX_PIECE) return 0;
+    if (token->colocated && !is_subword) return 0;
+    if (piece.size == 0 || piece.size > MAX_PIECE) return 0;
     uint64_t token_hash = hash_bytes(token->token.data, token->token.size, 0);
     uint64_t piece_hash = hash_bytes(piece.data, piece.size, 0);
     if (is_known(reading, token_hash, piece_hash)) return 0;
     if (terms->n_terms == WORDS_MAX_TERMS) return FTS5_ENOUGH;
     reading->tokens[terms->n_terms] = token_hash;
+    terms->weights[terms->n_terms] = subwords_weight(token->token);
     reading->pieces[terms->n_terms++] = piece_hash;
     return add_phrase(terms, piece, err);
 }

@@ -14,6 +14,7 @@
 struct visit {
     struct words_walk *walk;
     struct store *store;
+    const double *weights;   /* [n_terms] */
     struct words_list *list; /* that is being walked */
     int ends_early;          /* its walk ends where it is common */
     int knows_first;         /* the next is known: */
@@ -176,6 +177,7 @@ static int visit_phrases(void *context, const Fts5ExtensionApi *api, Fts5Context
             return corrupt(visit->store, "a word is in more documents than there are", err);
         list->idf = list->extent != WORDS_WHOLE ? 0.0 : log((n_documents - n + 0.5) / (n + 0.5));
         if (list->idf <= 0.0) list->idf = LEAST_IDF;
+        list->idf *= visit->weights[i];
     }
     return rc;
 }
@@ -183,7 +185,7 @@ static int visit_phrases(void *context, const Fts5ExtensionApi *api, Fts5Context
 int words_walk_init(struct words_walk *walk, struct store *store, const struct words_terms *terms,
                     struct error *err)
 {
-    struct visit visit = {.walk = walk, .store = store};
+    struct visit visit = {.walk = walk, .store = store, .weights = terms->weights};
     *walk = (struct words_walk){.n_terms = terms->n_terms};
     size_t n = terms->n_terms + terms->n_must + terms->n_excluded;
     if (n == 0) return 0;

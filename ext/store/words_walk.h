@@ -37,7 +37,7 @@ struct words_posting {
 struct words_list {
     struct words_posting *items; /* [n] owned, ascending by document */
     size_t n, capacity;
-    double idf; /* of a term */
+    double idf; /* of a term, times its weight */
     /* Whether its walk has ended early, and it is empty. */
     enum { WORDS_WHOLE, WORDS_FREQUENT, WORDS_IN_MOST } extent;
 };

@@ -302,9 +302,12 @@ static void test_visits(void **state)
 static void test_sql_cannot_visit(void **state)
 {
     struct database database;
+    struct visiting visiting = {.code = SQLITE_DONE};
+    struct error err = {0};
     (void)state;
     open_database(&database);
     execute(&database, "CREATE VIRTUAL TABLE t USING fts5(x); INSERT INTO t(x) VALUES ('a b')");
+    assert_int_equal(visit(&database, "b", &visiting, &err), 0); /* makes the function */
     char *message = NULL;
     assert_int_equal(
         sqlite3_exec(database.db, "SELECT rerank_visit(t, 1) FROM t('a')", NULL, NULL, &message),

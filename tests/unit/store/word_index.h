@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "sqlite/fts5.h"
+#include "sqlite/subword_tokenizer.h"
 #include "store/tables.h"
 #include "store/words_search.h"
 
@@ -22,6 +23,7 @@ static inline void words_create(struct tables *tables, const char *tokenizer)
     tables_create(tables, &words_options);
     assert_int_equal(fts5_find(tables->connection, &api, &err), 0);
     if (api == NULL) skip();
+    assert_int_equal(subword_tokenizer_register(tables->connection), SQLITE_OK);
     char *sql = sqlite3_mprintf(
         "CREATE VIRTUAL TABLE X_fts USING fts5(text, content = '', tokenize = \"%w\");"
         "CREATE TABLE X_docs(doc INTEGER PRIMARY KEY, id INT UNIQUE);"
