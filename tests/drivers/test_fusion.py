@@ -140,7 +140,7 @@ class Rankings(Collection):
             self.assertAlmostEqual(distance, 1 - similarity, delta=1e-12)
             self.assertEqual(bm25 is None, i not in oracle.bm25)
             self.assertAlmostEqual(bm25 or 0, oracle.bm25.get(i, 0), delta=1e-9)
-            self.assertEqual((fusion, weight), ("weighted", .2))
+            self.assertEqual((fusion, weight), ("weighted", .3))
 
     def test_pages(self):
         query = "barat lunos"
@@ -160,7 +160,7 @@ class Rankings(Collection):
         query = "barat lunos"
         oracle = Oracle(self.db, query)
         for kind in ("rrf", "weighted"):
-            everything = oracle.ranking(kind, .2)
+            everything = oracle.ranking(kind, .3)
             self.bounded(kind, query, oracle, everything)
         self.assertEqual(self.rows("SELECT rowid FROM ix(?, 5) WHERE bm25 > 0 AND weight = 1",
                                    query), [])
@@ -204,7 +204,7 @@ class Rankings(Collection):
 
     def test_a_condition_that_sqlite_checks_and_limit(self):
         query = "barat lunos"
-        expected = [i for _, i in Oracle(self.db, query).ranking("weighted", .2) if i % 11 == 0]
+        expected = [i for _, i in Oracle(self.db, query).ranking("weighted", .3) if i % 11 == 0]
         self.assertEqual([row[0] for row in self.rows(
             "SELECT rowid FROM ix(?) WHERE id % 11 = 0 ORDER BY score DESC LIMIT 12", query)],
             expected[:12])
