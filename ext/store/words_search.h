@@ -2,9 +2,10 @@
  * words_search.h: what the words of a query find in an index that has words (X_config has
  * 'lexical': the tokenizer; X_fts; X_docs).
  *
- * A row's BM25 is FTS5's, of the words of the query each once and joined by OR, with its sign
- * turned: higher is better. Documents that no row has any more count in its statistics, but are not
- * found. Of words that many rows of a large index have see words_walk.h.
+ * A row's BM25 is FTS5's, of all words of the query joined by OR, with its sign turned: higher is
+ * better, and a word that stands there twice counts twice. Documents that no row has any more count
+ * in its statistics, but are not found. Of words that many rows of a large index have see
+ * words_walk.h.
  */
 #ifndef STORE_WORDS_SEARCH_H
 #define STORE_WORDS_SEARCH_H

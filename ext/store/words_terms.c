@@ -37,11 +37,12 @@ static int add_phrase(struct words_terms *terms, struct span phrase, struct erro
     return rc == 0 ? buffer_append(match, "\"", 1, err) : rc;
 }
 
-static int is_known(const struct reading *reading, uint64_t token, uint64_t piece)
+/* The number of the term; n_terms: it is a new one. */
+static size_t find_term(const struct reading *reading, uint64_t token, uint64_t piece)
 {
-    for (size_t i = 0; i < reading->terms->n_terms; i++)
-        if (reading->tokens[i] == token || reading->pieces[i] == piece) return 1;
-    return 0;
+    size_t i = 0, n = reading->terms->n_terms;
+    while (i < n && reading->tokens[i] != token && reading->pieces[i] != piece) i++;
+    return i;
 }
 
 static int add_term(void *context, const struct fts5_token *token, struct error *err)
@@ -60,11 +61,13 @@ static int add_term(void *context, const struct fts5_token *token, struct error 
     if (piece.size == 0 || piece.size > MAX_PIECE) return 0;
     uint64_t token_hash = hash_bytes(token->token.data, token->token.size, 0);
     uint64_t piece_hash = hash_bytes(piece.data, piece.size, 0);
-    if (is_known(reading, token_hash, piece_hash)) return 0;
-    if (terms->n_terms == WORDS_MAX_TERMS) return FTS5_ENOUGH;
-    reading->tokens[terms->n_terms] = token_hash;
-    terms->weights[terms->n_terms] = subwords_weight(token->token);
-    reading->pieces[terms->n_terms++] = piece_hash;
+    size_t i = find_term(reading, token_hash, piece_hash);
+    if (i == WORDS_MAX_TERMS) return FTS5_ENOUGH;
+    terms->weights[i] += subwords_weight(token->token);
+    if (i < terms->n_terms) return 0;
+    reading->tokens[i] = token_hash;
+    reading->pieces[i] = piece_hash;
+    terms->n_terms++;
     return add_phrase(terms, piece, err);
 }
 

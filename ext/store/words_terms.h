@@ -2,7 +2,7 @@
  * words_terms.h: a query as an index of words understands it: its words, and what must or must not
  * be there.
  *
- * A term is a token of the index's own tokenizer, each once, asked for by the piece of the query
+ * A term is a token of the index's own tokenizer, asked for by the piece of the query
  * that it was made of, in quotes: FTS5 makes the same token of it, with its synonyms. A
  * piece of a word (text/subwords.h) is a term, too, asked for as it is.
  */
@@ -21,7 +21,7 @@ struct words_terms {
     size_t n_terms;      /* the terms first, */
     size_t n_must;       /* then the phrases that must match, whose words are terms, too, */
     size_t n_excluded;   /* then those that are excluded */
-    double weights[WORDS_MAX_TERMS]; /* [n_terms] what a term counts: subwords_weight() */
+    double weights[WORDS_MAX_TERMS]; /* [n_terms] subwords_weight(), as often as it stands there */
 };
 
 /* Reads a text that a person typed (text/asked.h), by a tokenizer as FTS5's option tokenize says

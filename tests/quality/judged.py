@@ -15,12 +15,6 @@ def read_lines(path):
         return [json.loads(line) for line in file if line.strip()]
 
 
-def split_title(document):
-    """(title, text), where some collections repeat the title at the beginning of the text."""
-    title, text = document.get("title") or "", document.get("text") or ""
-    return title, text[len(title):].lstrip() if title and text.startswith(title) else text
-
-
 def ndcg(found, grades, depth=10):
     """Of ids, best first: grades are gains, the discount is log2."""
     best = sorted(grades.values(), reverse=True)[:depth]
@@ -33,7 +27,8 @@ class Collection:
         self.name = os.path.basename(os.path.normpath(folder))
         documents = read_lines(os.path.join(folder, "docs.jsonl"))
         self.texts = {str(d["id"]): d.get("text") or "" for d in documents}
-        self.documents = {str(d["id"]): split_title(d) for d in documents}
+        self.documents = {str(d["id"]): (d.get("title") or "", d.get("text") or "")
+                          for d in documents}
         self.queries = {str(q["id"]): q["text"]
                         for q in read_lines(os.path.join(folder, "queries.jsonl"))}
         self.grades = collections.defaultdict(dict)

@@ -71,7 +71,8 @@ static void test_pieces_are_terms(void **state)
     (void)state;
     create(&tables);
     check_sum(&tables, "Программа программы",
-              (const char *const[]){"программа", "программы", "\1прог", "\1програ", NULL});
+              (const char *const[]){"программа", "программы", "\1прог", "\1прог", "\1програ",
+                                    "\1програ", NULL});
     check_sum(&tables, "программа", program);
     check_sum(&tables, "검색", engine);
     check_sum(&tables, "東京都 カフェ", cats);
