@@ -390,6 +390,9 @@ class Words(unittest.TestCase):
         self.assertEqual(self.one("SELECT count(*) FROM ox_fts"), 0)
         self.fails("ox_docs is there already", "CREATE VIRTUAL TABLE ox USING semantic_index("
                    "lexical = 'fts5')")
+        self.db.execute("CREATE INDEX px_fts ON docs(t)")
+        self.fails("px_fts is there already", "CREATE VIRTUAL TABLE px USING semantic_index("
+                   "lexical = 'fts5')")
 
     def test_damage(self):
         for sql, message in (("DELETE FROM ix_docs WHERE id = 1", "it has words, and no vector"),
