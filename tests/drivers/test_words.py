@@ -410,6 +410,27 @@ class Words(unittest.TestCase):
         self.assertRegex(self.one("SELECT problem FROM semantic_status('ix')"), "ix_docs")
         self.fails("ix_docs", "UPDATE docs SET t = 'dog' WHERE id = 1")
 
+    def test_words_that_fts5_cannot_read(self):
+        """FTS5 would neither clear nor drop them."""
+        for sql in ("DELETE FROM ix_fts_data", "UPDATE ix_fts_data SET block = x'ffffffffffff'",
+                    "DELETE FROM ix_fts_config", "DROP TABLE ix_fts_config"):
+            for mend in ("INSERT INTO ix(ix) VALUES ('optimize')",
+                         "INSERT INTO ix(ix) VALUES ('rebuild')", "DROP TABLE ix"):
+                with self.subTest(sql=sql, mend=mend):
+                    self.db.close()
+                    plain = sqlite3.connect(self.path)
+                    plain.executescript(sql)
+                    plain.close()
+                    self.open()
+                    self.fails("the words of ix: .*'optimize' writes them anew",
+                               "INSERT INTO ix(ix) VALUES ('integrity-check')")
+                    self.db.execute(mend)
+                    if mend.startswith("DROP"):
+                        self.assertEqual(self.one("SELECT count(*) FROM sqlite_schema"), 1)
+                        self.db.execute(INDEX.format("ix"))
+                        self.command("sync")
+                    self.check()
+
     def test_a_tokenizer_that_is_not_there(self):
         self.db.execute("PRAGMA writable_schema = ON")
         self.db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'unicode61', 'klingon') WHERE "
