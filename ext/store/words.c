@@ -270,6 +270,8 @@ static const struct {
 } contradictions[] = {
     {"SELECT doc FROM " X_DOCS " WHERE doc NOT IN (SELECT id FROM " X_FTS_DOCSIZE ")", "document",
      "it is kept for an exception, and there is no such document"},
+    {"SELECT id FROM " X_FTS_DOCSIZE " WHERE typeof(sz) <> 'blob' OR length(sz) = 0", "document",
+     "its length is not there"},
     {"SELECT doc FROM " X_DOCS " WHERE doc = id", "document",
      "it is kept for an exception, and is none"},
     {"SELECT id FROM " X_DOCS " WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM " X_ROWS ")",

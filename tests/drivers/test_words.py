@@ -398,6 +398,7 @@ class Words(unittest.TestCase):
         for sql, message in (("DELETE FROM ix_docs WHERE id = 1", "it has words, and no vector"),
                              ("INSERT INTO ix_docs VALUES (5, NULL)", "row 5: it has a vector"),
                              ("DELETE FROM ix_fts_docsize WHERE id = 5", "row 5: it has a vector"),
+                             ("UPDATE ix_fts_docsize SET sz = x'' WHERE id = 5", "5: its length"),
                              ("INSERT INTO ix_wordless VALUES (6)", "row 6: it waits"),
                              ("UPDATE ix_docs SET doc = 99 WHERE id = 1", "document 99")):
             with self.subTest(sql=sql):
