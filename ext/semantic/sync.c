@@ -574,7 +574,7 @@ int sync_store(struct semantic_sync *sync, struct error *err)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
     if (rc == 0) rc = prepare_batch(sync, &state, &batch, err);
-    if (rc == 0 && store->tokenizer != NULL) rc = words_prepare(store, 1, err);
+    if (rc == 0) rc = wording_prepare(sync->table, sync->clear, err);
     if (rc == 0) rc = store_write_begin(store, &state, hash_batch(sync, &batch), err);
     if (rc == 0) rc = store_write_end(store, write_batch(sync, &state, &batch, err));
     memory_free(batch.changes);

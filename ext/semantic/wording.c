@@ -290,6 +290,13 @@ int wording_is_due(struct semantic_table *table, int64_t n_wordless, int *due, s
     return rc;
 }
 
+int wording_prepare(struct semantic_table *table, int clears, struct error *err)
+{
+    if (table->store.tokenizer == NULL) return 0;
+    int rc = words_prepare(&table->store, 1, err);
+    return rc == ERROR_CORRUPT && clears ? words_prepare(&table->store, 0, err) : rc;
+}
+
 int wording_tidy(struct semantic_table *table, struct error *err)
 {
     int many;
@@ -310,7 +317,8 @@ int wording_optimize(struct semantic_table *table, struct error *err)
     if (rc != 0) return rc;
     if (any || n_wordless > 0) return write_anew(table, err);
     rc = words_check(store, &wrong);
+    if (rc == 0) rc = words_merge(store, &wrong);
     if (rc == ERROR_CORRUPT) return write_anew(table, err);
     if (rc != 0) *err = wrong;
-    return rc == 0 ? words_merge(store, err) : rc;
+    return rc;
 }

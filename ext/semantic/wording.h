@@ -50,6 +50,9 @@ int wording_compare(struct semantic_table *table, struct pending_row *const *row
 int wording_mend(struct semantic_table *table, const struct wording_fix *fixes, size_t n_fixes,
                  int in_sync, struct error *err);
 
+/* Before a write of a sync: words_prepare(). One that clears all words need not read them. */
+int wording_prepare(struct semantic_table *table, int clears, struct error *err);
+
 /* *due: a sync has words to write that were put off, n_wordless of them, or all words anew, as more
  * than a quarter of all documents are dead. */
 int wording_is_due(struct semantic_table *table, int64_t n_wordless, int *due, struct error *err);

@@ -79,8 +79,8 @@ static int check_free_of(const struct store *store, const char *name, const char
     sqlite3_stmt *statement;
     int taken = 0;
     int rc = statement_prepare(store->db, &statement, err,
-                               "SELECT 1 FROM \"%w\".sqlite_master WHERE type IN ('table', 'view') "
-                               "AND name = '%q_%q' COLLATE nocase",
+                               "SELECT 1 FROM \"%w\".sqlite_master WHERE type <> 'trigger' AND "
+                               "name = '%q_%q' COLLATE nocase",
                                store->schema, name, suffix);
     if (rc == 0) rc = statement_step(store->db, statement, &taken, err);
     sqlite3_finalize(statement);

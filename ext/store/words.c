@@ -6,9 +6,25 @@
 
 /* ---- X_fts made, dropped, renamed ------------------------------------------------------------ */
 
+/* FTS5 neither clears nor drops a table that it cannot read. */
+static int is_unreadable(int rc, const struct error *err)
+{
+    if ((rc != ERROR_STORAGE && rc != ERROR_CORRUPT) || err == NULL) return 0;
+    return (err->storage_code & 0xff) == SQLITE_CORRUPT ||
+           strstr(err->text, "vtable constructor failed") != NULL ||
+           strstr(err->text, "invalid fts5 file format") != NULL;
+}
+
 /* FTS5 tells what it misses; we add what to do. */
 static int explain(const struct store *store, int rc, struct error *err)
 {
+    if (is_unreadable(rc, err)) {
+        char what[sizeof err->text];
+        sqlite3_snprintf(sizeof what, what, "%s", err->text);
+        return error_set(err, ERROR_CORRUPT,
+                         "the words of %s: %.300s ('optimize' writes them anew)", store->name,
+                         what);
+    }
     if (rc != ERROR_STORAGE || err == NULL) return rc;
     int storage_code = err->storage_code;
     if (strstr(err->text, "no such module: fts5") != NULL)
@@ -40,12 +56,37 @@ int words_create(struct store *store, struct error *err)
                      store->tokenizer, what);
 }
 
+/* X_fts of no documents: what FTS5 itself writes at CREATE. */
+static int empty(struct store *store, struct error *err)
+{
+    static const char *const statements[] = {
+        "DELETE FROM \"%w\".\"%w_fts_data\"",
+        "INSERT INTO \"%w\".\"%w_fts_data\" VALUES (1, x''), (10, x'00000000000000')",
+        "DELETE FROM \"%w\".\"%w_fts_idx\"",
+        "DELETE FROM \"%w\".\"%w_fts_docsize\"",
+        "CREATE TABLE IF NOT EXISTS \"%w\".\"%w_fts_config\"(k PRIMARY KEY, v) WITHOUT ROWID",
+        "REPLACE INTO \"%w\".\"%w_fts_config\" VALUES ('version', 4)",
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof statements / sizeof *statements; i++)
+        rc = statement_execute(store->db, err, statements[i], store->schema, store->name);
+    return rc;
+}
+
+static int drop(struct store *store, struct error *err)
+{
+    return statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_fts\"",
+                             store->schema, store->name);
+}
+
 int words_drop(struct store *store, struct error *err)
 {
-    return explain(store,
-                   statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_fts\"",
-                                     store->schema, store->name),
-                   err);
+    int rc = drop(store, err);
+    if (is_unreadable(rc, err)) {
+        rc = empty(store, err);
+        if (rc == 0) rc = drop(store, err);
+    }
+    return explain(store, rc, err);
 }
 
 int words_rename(struct store *store, const char *name, struct error *err)
@@ -188,18 +229,23 @@ int words_postpone_own(struct store *store, struct error *err)
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+static int run_command(struct store *store, const char *name, struct error *err)
+{
+    return statement_execute(store->db, err,
+                             "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\") VALUES "
+                             "(%Q)",
+                             store->schema, store->name, store->name, name);
+}
+
 static int command(struct store *store, const char *name, struct error *err)
 {
-    int rc = statement_execute(store->db, err,
-                               "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\") VALUES "
-                               "(%Q)",
-                               store->schema, store->name, store->name, name);
-    return explain(store, rc, err);
+    return explain(store, run_command(store, name, err), err);
 }
 
 int words_clear(struct store *store, struct error *err)
 {
-    int rc = command(store, "delete-all", err);
+    int rc = run_command(store, "delete-all", err);
+    rc = explain(store, is_unreadable(rc, err) ? empty(store, err) : rc, err);
     if (rc == 0) rc = store_execute(store, "DELETE FROM " X_DOCS, err);
     return rc == 0 ? store_execute(store, "DELETE FROM " X_WORDLESS, err) : rc;
 }
@@ -224,6 +270,8 @@ static const struct {
 } contradictions[] = {
     {"SELECT doc FROM " X_DOCS " WHERE doc NOT IN (SELECT id FROM " X_FTS_DOCSIZE ")", "document",
      "it is kept for an exception, and there is no such document"},
+    {"SELECT id FROM " X_FTS_DOCSIZE " WHERE typeof(sz) <> 'blob' OR length(sz) = 0", "document",
+     "its length is not there"},
     {"SELECT doc FROM " X_DOCS " WHERE doc = id", "document",
      "it is kept for an exception, and is none"},
     {"SELECT id FROM " X_DOCS " WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM " X_ROWS ")",

@@ -49,7 +49,7 @@ int words_postpone_own(struct store *store, struct error *err); /* all whose vec
 int words_clear(struct store *store, struct error *err);
 int words_add(struct store *store, int64_t id, struct span text, struct error *err);
 
-/* Joins what FTS5 has written in pieces. */
+/* Joins what FTS5 has written in pieces. ERROR_CORRUPT: it cannot read that. */
 int words_merge(struct store *store, struct error *err);
 
 /* ERROR_CORRUPT with the first thing that contradicts another. Reads only. */

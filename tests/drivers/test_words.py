@@ -390,11 +390,15 @@ class Words(unittest.TestCase):
         self.assertEqual(self.one("SELECT count(*) FROM ox_fts"), 0)
         self.fails("ox_docs is there already", "CREATE VIRTUAL TABLE ox USING semantic_index("
                    "lexical = 'fts5')")
+        self.db.execute("CREATE INDEX px_fts ON docs(t)")
+        self.fails("px_fts is there already", "CREATE VIRTUAL TABLE px USING semantic_index("
+                   "lexical = 'fts5')")
 
     def test_damage(self):
         for sql, message in (("DELETE FROM ix_docs WHERE id = 1", "it has words, and no vector"),
                              ("INSERT INTO ix_docs VALUES (5, NULL)", "row 5: it has a vector"),
                              ("DELETE FROM ix_fts_docsize WHERE id = 5", "row 5: it has a vector"),
+                             ("UPDATE ix_fts_docsize SET sz = x'' WHERE id = 5", "5: its length"),
                              ("INSERT INTO ix_wordless VALUES (6)", "row 6: it waits"),
                              ("UPDATE ix_docs SET doc = 99 WHERE id = 1", "document 99")):
             with self.subTest(sql=sql):
@@ -406,6 +410,27 @@ class Words(unittest.TestCase):
         self.db.execute("DROP TABLE ix_docs")
         self.assertRegex(self.one("SELECT problem FROM semantic_status('ix')"), "ix_docs")
         self.fails("ix_docs", "UPDATE docs SET t = 'dog' WHERE id = 1")
+
+    def test_words_that_fts5_cannot_read(self):
+        """FTS5 would neither clear nor drop them."""
+        for sql in ("DELETE FROM ix_fts_data", "UPDATE ix_fts_data SET block = x'ffffffffffff'",
+                    "DELETE FROM ix_fts_config", "DROP TABLE ix_fts_config"):
+            for mend in ("INSERT INTO ix(ix) VALUES ('optimize')",
+                         "INSERT INTO ix(ix) VALUES ('rebuild')", "DROP TABLE ix"):
+                with self.subTest(sql=sql, mend=mend):
+                    self.db.close()
+                    plain = sqlite3.connect(self.path)
+                    plain.executescript(sql)
+                    plain.close()
+                    self.open()
+                    self.fails("the words of ix: .*'optimize' writes them anew",
+                               "INSERT INTO ix(ix) VALUES ('integrity-check')")
+                    self.db.execute(mend)
+                    if mend.startswith("DROP"):
+                        self.assertEqual(self.one("SELECT count(*) FROM sqlite_schema"), 1)
+                        self.db.execute(INDEX.format("ix"))
+                        self.command("sync")
+                    self.check()
 
     def test_a_tokenizer_that_is_not_there(self):
         self.db.execute("PRAGMA writable_schema = ON")
