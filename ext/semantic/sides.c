@@ -357,14 +357,16 @@ static int fuse(struct retrieval *retrieval, const struct semantic_query *query,
 
 /* How many rows each side is asked for. Below a bound of the score the best rows may be such as no
  * side has near its top; and where there are fewer rows above one than a hint says, there are to be
- * no others: then all are ranked. */
+ * no others: then all are ranked. A hint counts one row more than SQLite shows, which asks neither
+ * side for more: LIMIT 10 OFFSET 90 are the last ten of k = 100. */
 static size_t depth_of(const struct retrieval *retrieval, size_t k)
 {
     const struct retrieve_bounds *bounds = retrieval->limits.bounds;
     if (bounds != NULL && (bounds->score.max_score < INFINITY ||
                            (bounds->score.min_score > -INFINITY && k < retrieval->limits.k)))
         return SIZE_MAX;
-    return k < LEAST_DEPTH ? LEAST_DEPTH : k;
+    size_t shown = k < retrieval->limits.k && k > 0 ? k - 1 : k;
+    return shown < LEAST_DEPTH ? LEAST_DEPTH : shown;
 }
 
 static int find_alone(struct retrieval *retrieval, const struct semantic_query *query, size_t k,

@@ -151,6 +151,10 @@ class Rankings(Collection):
                          whole[20:30])
         self.assertEqual(self.rows("SELECT rowid FROM ix(?) LIMIT 10 OFFSET 20", query),
                          whole[20:30])
+        by_rank = " FROM ix(?%s) WHERE fusion = 'rrf'"
+        last = self.rows("SELECT rowid, score" + by_rank % ", 100", query)[90:]
+        self.assertEqual(self.rows("SELECT rowid, score" + by_rank % "" + " LIMIT 10 OFFSET 90",
+                                   query), last)
         self.assertEqual(self.rows("SELECT rowid FROM ix(?, 100) ORDER BY score DESC LIMIT 10 "
                                    "OFFSET 20", query), whole[20:30])
         self.assertEqual(self.rows("SELECT rowid FROM ix(?) WHERE rank IN (1, 3)", query),
