@@ -1,5 +1,7 @@
 #include "store/words_terms.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/memory.h"
 #include "sqlite/fts5.h"
@@ -79,14 +81,27 @@ static int note_token(void *context, const struct fts5_token *token, struct erro
     return FTS5_ENOUGH;
 }
 
-/* Phrases of that kind that have a token. */
+/* Whether it was said before: each costs a walk over all rows that have it. */
+static int is_repeated(const struct asked *asked, size_t i)
+{
+    struct span text = asked->pieces[i].text;
+    for (size_t j = 0; j < i; j++) {
+        struct span other = asked->pieces[j].text;
+        if (asked->pieces[j].kind == asked->pieces[i].kind && other.size == text.size &&
+            memcmp(other.data, text.data, text.size) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Phrases of that kind that have a token, each once. */
 static int add_phrases(struct reading *reading, const struct asked *asked, enum asked_kind kind,
                        size_t *n, struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         int has_token = 0;
-        if (asked->pieces[i].kind != kind) continue;
+        if (asked->pieces[i].kind != kind || is_repeated(asked, i)) continue;
         rc = fts5_splitter_run(&reading->splitter, asked->pieces[i].text, note_token, &has_token,
                                err);
         if (rc != 0 || !has_token) continue;

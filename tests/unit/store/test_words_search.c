@@ -10,6 +10,7 @@
 
 #include "base/each_allocation.h"
 #include "store/word_index.h"
+#include "store/words_terms.h"
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
 
@@ -454,6 +455,26 @@ static void test_interrupt(void **state)
     tables_close(&tables);
 }
 
+/* What is typed again costs no walk more. */
+static void test_repeated_phrases(void **state)
+{
+    static const char query[] = "-ox \"a cat\" -ox \"a cat\" -\"a cat\" -oxen";
+    struct tables tables;
+    struct words_terms terms;
+    struct error err = {0};
+    (void)state;
+    words_create(&tables, "unicode61");
+    assert_int_equal(words_terms_init(&terms, tables.store.connection, "unicode61",
+                                      (struct span){query, strlen(query)}, &err),
+                     0);
+    assert_string_equal(terms.match.data, "\"a\" OR \"cat\" OR \"a cat\" OR \"ox\" OR "
+                                          "\"a cat\" OR \"oxen\"");
+    assert_int_equal(terms.n_must, 1);
+    assert_int_equal(terms.n_excluded, 3);
+    words_terms_deinit(&terms);
+    tables_close(&tables);
+}
+
 int main(void)
 {
     failing_memory_bind();
@@ -471,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_repeated_phrases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
