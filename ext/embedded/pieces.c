@@ -187,7 +187,8 @@ static int read_odd(struct pieces *pieces, const char *start, const char **at, c
     while (*at < end && !is_ascii_space((unsigned char)**at)) ++*at;
     struct span text = {start, (size_t)(*at - start)};
     int rc = spelling_apply(text, pieces->cancel, &pieces->spelled, &pieces->spare, &text, err);
-    return rc == 0 ? split(pieces, text, err) : rc;
+    /* Of characters that are not seen nothing is left. */
+    return rc == 0 && text.size > 0 ? split(pieces, text, err) : rc;
 }
 
 /* A word or a mark of ASCII is what it is, whatever stands before it: what stands behind it may

@@ -136,6 +136,7 @@ static void test_spellings(void **state)
           "ecole");                  /* Vietnamese letters are Latin, too */
     check("\xD9\xA1\xD9\xA2", "12"); /* digits of other scripts */
     check("soft\xC2\xADware", "software");
+    check("\xDC\xBF", ""); /* a mark on nothing: spelled, nothing is left */
     check("\xC2\xA3"
           "100 10\xC2\xB0",
           "\xC2\xA3"
