@@ -7,6 +7,8 @@
 #ifndef BASE_CANCEL_H
 #define BASE_CANCEL_H
 
+#include <stddef.h>
+
 #include "base/error.h"
 
 struct cancel {
@@ -18,5 +20,10 @@ struct cancel {
  * NULL token never cancels. */
 int cancel_is_requested(const struct cancel *cancel);
 int cancel_check(const struct cancel *cancel, struct error *err);
+
+/* cancel_check once in about `every` units of work, of which `done` more are done: *left are to be
+ * done before it looks again; 0 at first. */
+int cancel_poll(const struct cancel *cancel, size_t *left, size_t done, size_t every,
+                struct error *err);
 
 #endif

@@ -154,12 +154,7 @@ static int put(struct pieces *pieces, enum kind kind, struct span word, struct e
 
 static int poll(struct pieces *pieces, size_t bytes, struct error *err)
 {
-    if (pieces->until_poll > bytes) {
-        pieces->until_poll -= bytes;
-        return 0;
-    }
-    pieces->until_poll = NORMALIZER_POLL_BYTES;
-    return cancel_check(pieces->cancel, err);
+    return cancel_poll(pieces->cancel, &pieces->until_poll, bytes, NORMALIZER_POLL_BYTES, err);
 }
 
 /* A spelled text as stretches of one kind. */

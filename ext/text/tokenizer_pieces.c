@@ -12,12 +12,7 @@
 
 static int poll(struct tokenizing *work, size_t bytes, struct error *err)
 {
-    if (work->until_poll > bytes) {
-        work->until_poll -= bytes;
-        return 0;
-    }
-    work->until_poll = NORMALIZER_POLL_BYTES;
-    return cancel_check(work->cancel, err);
+    return cancel_poll(work->cancel, &work->until_poll, bytes, NORMALIZER_POLL_BYTES, err);
 }
 
 static int put_unknown(struct tokenizing *work, struct error *err)
