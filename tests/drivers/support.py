@@ -129,5 +129,24 @@ class Base(unittest.TestCase):
         self.assertEqual(self.one("PRAGMA integrity_check"), "ok")
 
 
+def interrupted(test, sql, after):
+    """Runs sql on test.db, interrupted after so many steps of SQLite's machine; whether it was."""
+    left = [after]
+
+    def tick():
+        left[0] -= 1
+        return left[0] <= 0
+
+    test.db.set_progress_handler(tick, 1)
+    try:
+        test.db.execute(sql).fetchall()
+        return False
+    except sqlite3.Error as error:
+        test.assertIn("interrupted", str(error))
+        return True
+    finally:
+        test.db.set_progress_handler(None, 1)
+
+
 def have_shell():
     return shutil.which(SHELL) is not None

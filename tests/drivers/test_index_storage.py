@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from storage import ALL, OPTIONS, QUANTIZE, Model, StorageBase, similarity, words  # noqa: E402
-from support import blob  # noqa: E402
+from support import blob, interrupted  # noqa: E402
 
 
 class Growth(StorageBase):
@@ -222,24 +222,6 @@ class Growth(StorageBase):
 class HalfWay(StorageBase):
     """A write that fails half way leaves nothing that could be committed."""
 
-    def interrupted(self, sql, after):
-        """Runs sql, interrupted after so many steps of SQLite's machine; whether it was."""
-        left = [after]
-
-        def tick():
-            left[0] -= 1
-            return left[0] <= 0
-
-        self.db.set_progress_handler(tick, 1)
-        try:
-            self.db.execute(sql).fetchall()
-            return False
-        except sqlite3.Error as error:
-            self.assertIn("interrupted", str(error))
-            return True
-        finally:
-            self.db.set_progress_handler(None, 1)
-
     def test_interrupts(self):
         for quantize, partitions in (("none", 0), ("int8", 4), ("bit", 0)):
             self.create(words(quantize, partitions))
@@ -255,7 +237,7 @@ class HalfWay(StorageBase):
                     self.assertEqual(self.one("SELECT count(*) FROM ix"), 21)
                     self.db.execute("SAVEPOINT s")
                     self.put(rows, verb="INSERT OR REPLACE")
-                    was_interrupted = self.interrupted(sql, after)
+                    was_interrupted = interrupted(self, sql, after)
                     if self.db.in_transaction and was_interrupted:
                         try:
                             self.assertEqual(self.one("SELECT count(*) FROM ix"), 300)

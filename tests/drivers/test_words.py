@@ -11,7 +11,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "model")]
 from compare import ROWS_OF_WORDS, rows_of_words  # noqa: E402
-from support import EXTENSION, SHELL, connect, to_blob  # noqa: E402
+from support import EXTENSION, SHELL, connect, interrupted, to_blob  # noqa: E402
 
 LOOSE = ("CREATE VIRTUAL TABLE {0} USING semantic_index(content = 'docs', text = 't', "
          "lexical = 'fts5', tokenizer = 'unicode61')")
@@ -285,7 +285,7 @@ class Words(unittest.TestCase):
         self.db.execute("UPDATE docs SET t = 'dog ' || id WHERE id <= 20")
         for sql in ("INSERT INTO ix(ix) VALUES ('optimize')", "SELECT * FROM semantic_sync('ix')"):
             n, after, times = self.n_exceptions(), 1, 0
-            while self.interrupted(sql, after):
+            while interrupted(self, sql, after):
                 self.assertEqual(self.n_exceptions(), n)
                 self.check()
                 after, times = after * 2 + 7, times + 1
@@ -293,23 +293,6 @@ class Words(unittest.TestCase):
             self.assertEqual(self.n_exceptions(), 0)
             self.check()
             self.db.execute("UPDATE docs SET t = 'hen ' || id WHERE id <= 20")
-
-    def interrupted(self, sql, after):
-        left = [after]
-
-        def tick():
-            left[0] -= 1
-            return left[0] <= 0
-
-        self.db.set_progress_handler(tick, 1)
-        try:
-            self.db.execute(sql).fetchall()
-            return False
-        except sqlite3.Error as error:
-            self.assertIn("interrupted", str(error))
-            return True
-        finally:
-            self.db.set_progress_handler(None, 1)
 
     def test_a_writer_that_is_killed(self):
         child = subprocess.Popen([sys.executable, "-B", "-c", KILLED, self.path],
