@@ -10,11 +10,12 @@ import argparse
 import itertools
 import os
 import random
-import sqlite3
 import statistics
 import struct
 import tempfile
 import time
+
+from filter_bench import connect
 
 VOCABULARY = 200000
 
@@ -24,15 +25,6 @@ QUERIES = (("a tenth of the rows", (50, 80, 500, 3000, 20000)),
            ("a question", (1, 3, 12, 500, 5000)),
            ("a fifth of the rows", (31, 33, 35, 37, 39)),
            ("rare words", (1000, 2000, 5000, 10000, 20000)))
-
-
-def connect(library, path):
-    db = sqlite3.connect(path, isolation_level=None)
-    db.enable_load_extension(True)
-    db.load_extension(os.path.splitext(os.path.abspath(library))[0])
-    db.execute("PRAGMA journal_mode = off")
-    db.execute("PRAGMA synchronous = off")
-    return db
 
 
 def texts(n):
@@ -80,6 +72,7 @@ def main():
     for n in map(int, options.rows.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             db = connect(options.library, os.path.join(folder, "words.db"))
+            db.execute("PRAGMA synchronous = off")
             begun = time.perf_counter()
             fill(db, n)
             print(f"{n:,} rows, written in {time.perf_counter() - begun:.0f} s")
