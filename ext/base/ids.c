@@ -40,24 +40,36 @@ void ids_sort(struct ids *ids)
     ids->n = n;
 }
 
-void ids_keep(struct ids *ids, const int64_t *others, size_t n)
+/* Leaves those that are among the others, or that are not. */
+static void sift(struct ids *ids, const int64_t *others, size_t n, int among)
 {
     size_t n_kept = 0, j = 0;
     for (size_t i = 0; i < ids->n; i++) {
         while (j < n && others[j] < ids->items[i]) j++;
-        if (j < n && others[j] == ids->items[i]) ids->items[n_kept++] = ids->items[i];
+        if ((j < n && others[j] == ids->items[i]) == among) ids->items[n_kept++] = ids->items[i];
     }
     ids->n = n_kept;
 }
 
+void ids_keep(struct ids *ids, const int64_t *others, size_t n)
+{
+    sift(ids, others, n, 1);
+}
+
 void ids_drop(struct ids *ids, const int64_t *others, size_t n)
 {
-    size_t n_kept = 0, j = 0;
-    for (size_t i = 0; i < ids->n; i++) {
-        while (j < n && others[j] < ids->items[i]) j++;
-        if (j == n || others[j] != ids->items[i]) ids->items[n_kept++] = ids->items[i];
+    sift(ids, others, n, 0);
+}
+
+int ids_has(const int64_t *items, size_t n, int64_t id)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (items[middle] < id) low = middle + 1;
+        else high = middle;
     }
-    ids->n = n_kept;
+    return low < n && items[low] == id;
 }
 
 int ids_compare(const void *a, const void *b)

@@ -27,7 +27,10 @@ void ids_sort(struct ids *ids);
 void ids_keep(struct ids *ids, const int64_t *others, size_t n);
 void ids_drop(struct ids *ids, const int64_t *others, size_t n);
 
-/* That order, as qsort and bsearch want it. */
+/* Whether an id is among n, which ascend. */
+int ids_has(const int64_t *items, size_t n, int64_t id);
+
+/* That order, as qsort wants it. */
 int ids_compare(const void *a, const void *b);
 
 #endif

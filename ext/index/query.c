@@ -2,16 +2,11 @@
 
 #include <math.h>
 
+#include "base/ids.h"
+
 int index_query_wants(const struct index_query *query, int64_t id)
 {
-    size_t low = 0, high = query->n_only;
-    if (query->only == NULL) return 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (query->only[middle] < id) low = middle + 1;
-        else high = middle;
-    }
-    return low < query->n_only && query->only[low] == id;
+    return query->only == NULL || ids_has(query->only, query->n_only, id);
 }
 
 int index_query_takes(const struct index_query *query, const struct index_metric_row *metric,

@@ -1,7 +1,5 @@
 #include "semantic/candidates.h"
 
-#include <stdlib.h>
-
 /* Beyond one row in so many of a ranking it costs less to list those that pass. */
 #define LIST_SHARE 8
 
@@ -75,12 +73,11 @@ static int has_conditions(const struct retrieval *retrieval)
 static int is_excluded(const struct retrieval *retrieval, int64_t id)
 {
     const struct ids *excluded = retrieval->excluded;
-    return excluded != NULL &&
-           bsearch(&id, excluded->items, excluded->n, sizeof id, ids_compare) != NULL;
+    return excluded != NULL && ids_has(excluded->items, excluded->n, id);
 }
 
-static int pass_rows(struct retrieval *retrieval, const int64_t *ids, size_t n, unsigned char *pass,
-                     struct error *err)
+int candidates_pass(struct retrieval *retrieval, const int64_t *ids, size_t n, unsigned char *pass,
+                    struct error *err)
 {
     int rc = filter_pass(filter_of(retrieval), ids, n, pass, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
@@ -106,16 +103,10 @@ int candidates_next(struct retrieval *retrieval, struct top_k *ranked, struct to
         ++*n_asked;
     }
     if (*n_asked == 0) return 0;
-    int rc = pass_rows(retrieval, ids, *n_asked, pass, err);
+    int rc = candidates_pass(retrieval, ids, *n_asked, pass, err);
     for (size_t i = 0; rc == 0 && i < *n_asked; i++)
         if (pass[i]) passed[(*n)++] = hits[i];
     return rc;
-}
-
-int candidates_pass(struct retrieval *retrieval, const int64_t *ids, size_t n, unsigned char *pass,
-                    struct error *err)
-{
-    return pass_rows(retrieval, ids, n, pass, err);
 }
 
 int candidates_sift(struct retrieval *retrieval, struct top_k *ranked, size_t k, size_t *n_asked,
@@ -236,7 +227,7 @@ static int first_sieved(struct retrieval *retrieval, size_t k, double enough, si
 static int pass_sieve(void *context, const int64_t *ids, size_t n, unsigned char *pass,
                       struct error *err)
 {
-    return pass_rows(context, ids, n, pass, err);
+    return candidates_pass(context, ids, n, pass, err);
 }
 
 /* The same of an index with codes, which asks before it reads vectors. `ranked` is initialised. */

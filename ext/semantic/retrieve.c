@@ -224,7 +224,7 @@ static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct e
     if (rc == 0)
         rc = sides_find(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
     while (rc == 0 && top_k_pop(&all, &hit))
-        if (bsearch(&hit.id, retrieval->given, limits->hint, sizeof hit.id, ids_compare) == NULL)
+        if (!ids_has(retrieval->given, limits->hint, hit.id))
             rc = top_k_offer(&rest, hit.id, hit.score, err);
     top_k_deinit(&all);
     top_k_deinit(ranked);

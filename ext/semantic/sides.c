@@ -250,8 +250,7 @@ static int pass_matches(struct retrieval *retrieval, const struct words_match *m
     for (size_t i = 0; i < n; i++) ids[i] = matches[i].id;
     if (candidates_are_filtered(retrieval)) return candidates_pass(retrieval, ids, n, pass, err);
     for (size_t i = 0; i < n && retrieval->only != NULL; i++)
-        pass[i] =
-            bsearch(&ids[i], retrieval->only, retrieval->n_only, sizeof *ids, ids_compare) != NULL;
+        pass[i] = (unsigned char)ids_has(retrieval->only, retrieval->n_only, ids[i]);
     return 0;
 }
 

@@ -1,7 +1,6 @@
 #include "store/words_ranking.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/memory.h"
 
@@ -190,8 +189,7 @@ void words_ranking_keep(struct words_ranking *ranking, const int64_t *ids, size_
         const struct words_candidate *candidate = &heap->items[i];
         int is_kept;
         /* Documents ascend, and so do the rows of those that are of their own number. */
-        if (candidate->id != candidate->document)
-            is_kept = n > 0 && bsearch(&candidate->id, ids, n, sizeof *ids, ids_compare) != NULL;
+        if (candidate->id != candidate->document) is_kept = ids_has(ids, n, candidate->id);
         else {
             while (at < n && ids[at] < candidate->id) at++;
             is_kept = at < n && ids[at] == candidate->id;
