@@ -14,8 +14,12 @@ SYSTEM  := $(shell uname -s)
 
 OPTIMISE ?= -O2 -ftree-vectorize
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion $(if $(WERROR),-Werror)
+# What makes an error that is left harder to use; sanitizers find it, and have their own guards.
+HARDEN := -fstack-protector-strong \
+    $(if $(filter -O0,$(OPTIMISE)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # No fused multiply-add: the embedded model promises the same bytes on every platform.
-CFLAGS_ALL := -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
+CFLAGS_ALL = -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
+              $(if $(SANITIZE),,$(HARDEN)) \
               $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
                   -fno-sanitize-recover=all)
 # Assertions are for the sanitized builds: the library never aborts a user's program.
@@ -33,10 +37,17 @@ ifeq ($(SYSTEM),Darwin)
     CPPFLAGS_ALL += -D_DARWIN_C_SOURCE
     SUFFIX := dylib
     SHARED := -dynamiclib
+    LOCALISE := : # ld -r of macOS makes hidden names local by itself
 else
     SUFFIX := so
+    # Jumps only to where a function begins, where the processor can check that.
+    MACHINE := $(shell $(CC) -dumpmachine)
+    HARDEN  += $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection) \
+        $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
+    OBJCOPY ?= objcopy
+    LOCALISE := $(OBJCOPY) --localize-hidden
     # nodelete: SQLite unmaps a library whose entry point failed, and keeps what it had registered.
-    SHARED := -shared -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,-z,defs)
+    SHARED := -shared -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),,-Wl,-z,defs)
 endif
 
 # Commands are printed in short; V=1 prints them whole.
@@ -92,8 +103,10 @@ static: $(STATIC) ## build build/librerank.a, for programs that link SQLite them
 $(LIBRARY): $(OBJECTS)
 	$(call SHORT,link)$(LINK) $(SHARED) -o $@ $^ $(LIBS)
 
+# One object whose only names are the entry points: no name of ours meets one of the program.
 $(STATIC): $(CORE_OBJECTS)
-	$(call SHORT,ar  )rm -f $@ && $(AR) rcs $@ $^
+	$(call SHORT,ar  )rm -f $@ && $(CC) -nostdlib -r -o $(@:.a=.o) $^ && $(LOCALISE) $(@:.a=.o) \
+	    && $(AR) rcs $@ $(@:.a=.o)
 
 $(BUILD)/obj/%.o: ext/%.c
 	@mkdir -p $(@D)
@@ -249,7 +262,7 @@ unit_flags   = -Itests/unit $(if $(filter $(SQL_ROOMS),$(unit_room)),-DSQLITE_CO
 
 $(UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $$(unit_objects)
 	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) $(unit_flags) $(UNIT_CFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) \
+	$(call SHORT,link)$(COMPILE) $(unit_flags) $(UNIT_CFLAGS) $(LDFLAGS_ALL) -rdynamic -o $@ $(filter %.c %.o,$^) \
 	    $(LDFLAGS) -lcmocka $(call libraries,$(unit_room))
 
 $(BUILD)/tests/static_host: tests/drivers/static.c $(STATIC)
