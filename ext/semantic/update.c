@@ -14,6 +14,7 @@
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "store/keys.h"
+#include "store/words.h"
 #include "store/write.h"
 #include "text/blank.h"
 
@@ -463,6 +464,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         rc = insert(table, argv, rowid, &conflict, &err);
     else if (rc == 0) rc = change(table, argv, &conflict, &err);
+    if (rc == 0) rc = words_rest(&table->store, &err);
     if (rc == 0) return conflict ? result_conflict(base, table->store.name) : SQLITE_OK;
     rc = result_table_error(base, table->store.name, &err);
     return (rc & 0xff) == SQLITE_CONSTRAINT && !conflict ? SQLITE_ERROR : rc;

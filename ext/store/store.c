@@ -134,6 +134,8 @@ int store_is_there(struct store *store, struct store_state *state, int *there, s
     struct error problem;
     int has = 1, rc = store_read_state(store, state, err);
     *there = rc == 0 && state->created == store->created;
+    /* Another's may be of another format. */
+    if (rc == ERROR_CORRUPT && state->created != 0 && state->created != store->created) return 0;
     if (rc != ERROR_STORAGE) return rc;
     int looked = has_config(store, &has, &problem);
     if (looked == ERROR_NOMEM) return error_nomem(err);

@@ -178,7 +178,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 53
+#define STORE_N_KEPT 54
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -190,6 +190,7 @@ struct store {
     int keeps_keys;  /* keys of the content are no rowids: they are here, beside the ids */
     char *tokenizer; /* of X_fts; NULL: the index has no words; owned */
     int lacks_words; /* it was to have some */
+    int reads_words; /* FTS5 may be reading, see words_rest() */
     int64_t created; /* which of the indexes that had this name; 0: not known; STORE_NO_INDEX */
     struct store_write *write; /* borrowed */
     /* Prepared statements, those of keys.c behind those of statements.c; NULL: not yet. */
