@@ -1,5 +1,5 @@
 -- Words beside vectors. More of it: drivers/test_words.py.
-CREATE VIRTUAL TABLE tx USING semantic_index(lexical = 'fts5');
+CREATE VIRTUAL TABLE tx USING semantic_index(model = 'builtin:lexical', lexical = 'fts5');
 INSERT INTO tx(rowid, text) VALUES (5, 'fox'), (6, 'hen');
 UPDATE tx SET text = 'owl' WHERE rowid = 5;
 DELETE FROM tx WHERE rowid = 6;
@@ -16,6 +16,7 @@ INSERT INTO nx(nx, rowid) VALUES ('changed', 1);
 SELECT coalesce(d.id, f.rowid) FROM nx_fts('hund') AS f LEFT JOIN nx_docs AS d ON d.doc = f.rowid;
 -- What is refused.
 CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'bm25');
-CREATE VIRTUAL TABLE e USING semantic_index(tokenizer = 'trigram');
+CREATE VIRTUAL TABLE e USING semantic_index(model = 'builtin:lexical', tokenizer = 'trigram');
+CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'none', tokenizer = 'trigram');
 CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'fts5', tokenizer = 'klingon');
 CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'fts5', tokenizer = '');
