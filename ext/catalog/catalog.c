@@ -43,6 +43,8 @@ int catalog_new(struct catalog **made, struct error *err)
     if (rc == 0) rc = embedded_new(&catalog->embedded, err);
     if (rc == 0)
         rc = entry_add(catalog, catalog->embedded->name, MODEL_EMBED, NULL, catalog->embedded, err);
+    if (rc == 0) rc = lexical_new_lsa(&catalog->lsa, err);
+    if (rc == 0) rc = entry_add(catalog, catalog->lsa->name, MODEL_EMBED, NULL, catalog->lsa, err);
     if (rc == 0) *made = catalog;
     else catalog_free(catalog);
     return rc;
@@ -57,6 +59,7 @@ void catalog_free(struct catalog *catalog)
     cache_deinit(&catalog->cache);
     model_free(catalog->lexical);
     model_free(catalog->embedded);
+    model_free(catalog->lsa);
     api_session_deinit(&catalog->session);
     entry_close_store(catalog);
     memory_free(catalog);

@@ -168,7 +168,7 @@ int semantic_integrity_check(struct semantic_table *table, struct error *err)
 static int check_integrity(struct semantic_table *table, struct error *err)
 {
     int rc = semantic_integrity_check(table, err);
-    return rc == 0 && table->store.tokenizer != NULL ? words_check_index(&table->store, err) : rc;
+    return rc == 0 ? wording_check(table, err) : rc;
 }
 
 /* Of ours, that write now: see semantic_command(). */
