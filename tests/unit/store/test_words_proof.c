@@ -11,7 +11,7 @@
 #include "store/word_index.h"
 #include "store/words_proof.h"
 
-enum { N_TEXTS = 300, TEXT_SIZE = 1024 };
+enum { TEXT_SIZE = 1024 };
 
 /* An index and the texts [n] of its rows, from 1 on. */
 struct texts {
@@ -49,7 +49,7 @@ static void destroy(struct texts *texts)
 
 /* Random texts; of every tenth row another document than that of its number, which is dead, and of
  * the last none. */
-static void fill(struct texts *texts, const char *tokenizer)
+static void fill(struct texts *texts, const char *tokenizer, size_t n)
 {
     static const char odd[] =
         "\"C++\" don't e=mc2 v1.1.6 AND OR NOT NEAR(a b) r\xC3\xA9sum\xC3\xA9s "
@@ -57,9 +57,9 @@ static void fill(struct texts *texts, const char *tokenizer)
         "\xD1\x81\xD0\xB1\xD0\xBE\xD1\x80\xD0\xBD\xD0\xB8\xD0\xBA "
         "a_word_that_is_longer_than_all_that_are_ever_looked_up_by_it running runs ran";
     uint64_t seed = 7;
-    create(texts, tokenizer, N_TEXTS);
+    create(texts, tokenizer, n);
     tables_execute(&texts->tables, "BEGIN");
-    for (int i = 0; i < N_TEXTS - 1; i++) {
+    for (int i = 0; i < (int)n - 1; i++) {
         int document = i % 10 != 0 ? i + 1 : -i - 1;
         words_text(&seed, 1 + words_random(&seed, 40), texts->texts[i], TEXT_SIZE);
         if (i == 20 || i == 21) memcpy(texts->texts[i], odd, sizeof odd);
@@ -72,7 +72,7 @@ static void fill(struct texts *texts, const char *tokenizer)
         sqlite3_free(sql);
     }
     tables_execute(&texts->tables, "COMMIT");
-    snprintf(texts->texts[N_TEXTS - 1], TEXT_SIZE, "a text without a document");
+    snprintf(texts->texts[n - 1], TEXT_SIZE, "a text without a document");
 }
 
 static void assert_right(struct texts *texts)
@@ -92,31 +92,38 @@ static void assert_wrong(struct texts *texts, const char *sql, const char *messa
     tables_execute(&texts->tables, "ROLLBACK");
 }
 
-static const char *const tokenizers[] = {"unicode61", "porter unicode61 remove_diacritics 2",
-                                         "trigram", "rerank porter unicode61"};
+static void test_tokenizers(void **state)
+{
+    static const char *const tokenizers[] = {"unicode61", "porter unicode61 remove_diacritics 2",
+                                             "trigram", "rerank porter unicode61"};
+    (void)state;
+    for (size_t i = 0; i < sizeof tokenizers / sizeof *tokenizers; i++) {
+        struct texts texts;
+        fill(&texts, tokenizers[i], 25);
+        assert_right(&texts);
+        tables_execute(&texts.tables, "INSERT INTO X_fts(X_fts) VALUES ('optimize')");
+        assert_right(&texts);
+        texts.texts[6][2] = texts.texts[6][2] == 'q' ? 'r' : 'q';
+        assert_wrong(&texts, "SELECT 1", "is found in other places");
+        destroy(&texts);
+    }
+}
 
 static void test_damage(void **state)
 {
     static const char elsewhere[] = "is found in other places than its texts have it";
+    struct texts texts;
     (void)state;
-    for (size_t i = 0; i < sizeof tokenizers / sizeof *tokenizers; i++) {
-        struct texts texts;
-        fill(&texts, tokenizers[i]);
-        assert_right(&texts);
-        assert_wrong(&texts, "UPDATE X_fts_docsize SET sz = x'8700' WHERE id = 5", "row 5 has ");
-        assert_wrong(&texts, "UPDATE X_fts_docsize SET sz = x'8700' WHERE id = -11", "row 11 has ");
-        assert_wrong(&texts, "UPDATE X_fts_docsize SET sz = x'8700' WHERE id = 11",
-                     "FTS5 counts others");
-        assert_wrong(&texts, "DELETE FROM X_fts_docsize WHERE id = 11", "FTS5 counts others");
-        assert_wrong(&texts, "DELETE FROM X_fts_idx", elsewhere);
-        assert_wrong(&texts, "DELETE FROM X_fts_idx WHERE term = (SELECT max(term) FROM X_fts_idx)",
-                     elsewhere);
-        tables_execute(&texts.tables, "INSERT INTO X_fts(X_fts) VALUES ('optimize')");
-        assert_right(&texts);
-        texts.texts[6][2] = texts.texts[6][2] == 'q' ? 'r' : 'q';
-        assert_wrong(&texts, "SELECT 1", elsewhere);
-        destroy(&texts);
-    }
+    fill(&texts, "rerank unicode61", 120);
+    assert_wrong(&texts, "UPDATE X_fts_docsize SET sz = x'8700' WHERE id = 5", "row 5 has ");
+    assert_wrong(&texts, "UPDATE X_fts_docsize SET sz = x'8700' WHERE id = -11", "row 11 has ");
+    assert_wrong(&texts, "UPDATE X_fts_docsize SET sz = x'8700' WHERE id = 11",
+                 "FTS5 counts others than it has");
+    assert_wrong(&texts, "DELETE FROM X_fts_docsize WHERE id = 11", "FTS5 counts others");
+    assert_wrong(&texts, "DELETE FROM X_fts_idx", elsewhere);
+    assert_wrong(&texts, "DELETE FROM X_fts_idx WHERE term = (SELECT max(term) FROM X_fts_idx)",
+                 elsewhere);
+    destroy(&texts);
 }
 
 /* Of more words than are looked up some are: of all pages. */
@@ -191,11 +198,9 @@ int main(void)
 {
     failing_memory_bind();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_many_words),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_a_tokenizer_that_is_not_there),
+        cmocka_unit_test(test_tokenizers), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_many_words), cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_interrupt),  cmocka_unit_test(test_a_tokenizer_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
