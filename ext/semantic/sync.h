@@ -8,7 +8,8 @@
  *
  * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded
  * before; so does a later one, when the model is to be fitted again (fit.h). The vectors of the old
- * fit go with the first batch of the new one: an index never holds vectors of two.
+ * fit go with the first batch of the new one, and all batches are one write: an index never holds
+ * vectors of two, nor of a part of its rows.
  *
  * A row whose text cannot be embedded, because it is no text or the model refuses it, is one row
  * without a vector: it is recorded in X_failures, and left out by the next sync unless its text

@@ -224,37 +224,86 @@ class Lsa(Base):
         self.db.execute(SYNC)
         self.check_as_new()
 
+    def stop(self):
+        """semantic_sync interrupted, and killed in another process, when rows are embedded."""
+        watcher = connect()
+        self.addCleanup(watcher.close)
+
+        def look():
+            return watcher.execute("SELECT embedded > 0 FROM semantic_progress WHERE state = "
+                                   "'embedding'").fetchone() == (1,)
+
+        self.db.set_progress_handler(look, 100)
+        with self.assertRaisesRegex(Exception, "interrupted") as caught:
+            self.rows(BATCHES)
+        self.db.set_progress_handler(None, 0)
+        self.assertNotIn("are kept", str(caught.exception))
+        child = subprocess.run([sys.executable, "-B", "-c", KILLED, self.path], check=False)
+        self.assertEqual(child.returncode, -signal.SIGKILL)
+
     def test_a_sync_in_batches_that_stops(self):
-        """Interrupted, or killed: no vector of the old fit is left, and the next call goes on."""
+        """The old fit stays whole, and is found by; the next call does all."""
         for journal in ("delete", "wal"):
             self.db.execute(f"PRAGMA journal_mode = {journal}")
             self.make(n=300)
+            before = self.fit(), self.vectors(), self.rows(PROBE)
             self.add(301, 700)
-            watcher = connect()
-            self.addCleanup(watcher.close)
-
-            def look(watcher=watcher):
-                return watcher.execute("SELECT embedded > 0 FROM semantic_progress WHERE state = "
-                                       "'embedding'").fetchone() == (1,)
-
-            self.db.set_progress_handler(look, 100)
-            self.fails("interrupted", BATCHES)
-            self.db.set_progress_handler(None, 0)
-            rows, pending, fitted_on, _ = self.status()
-            self.assertEqual((rows + pending, fitted_on), (700, 700))
-            self.assertTrue(0 < rows < 700)
-            self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1],
-                             (pending,))
-            self.check_as_new()
-            self.add(701, 1400)
-            child = subprocess.run([sys.executable, "-B", "-c", KILLED, self.path], check=False)
-            self.assertEqual(child.returncode, -signal.SIGKILL)
-            rows, pending, fitted_on, _ = self.status()
-            self.assertEqual((rows + pending, fitted_on), (1400, 1400))
-            self.db.execute(SYNC)
+            self.stop()
+            self.assertEqual((self.fit(), self.vectors(), self.rows(PROBE)), before)
+            self.assertEqual(self.status()[:3], (300, 700, 300))
+            self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')"), [(700,)])
             self.check_as_new()
             self.db.execute("DROP TABLE ix")
             self.db.execute("DELETE FROM docs")
+
+    def test_a_first_sync_in_batches_that_stops(self):
+        """Its batches are kept: there was nothing before; they are of one fit."""
+        self.add(1, 700)
+        self.db.execute(INDEX.format("ix", ""))
+        child = subprocess.run([sys.executable, "-B", "-c", KILLED, self.path], check=False)
+        self.assertEqual(child.returncode, -signal.SIGKILL)
+        rows, pending, fitted_on, _ = self.status()
+        self.assertEqual((rows + pending, fitted_on), (700, 700))
+        self.assertTrue(0 < rows < 700)
+        self.assertEqual(self.rows("SELECT embedded FROM semantic_sync('ix')")[-1], (pending,))
+        self.check_as_new()
+
+    def test_readers_while_it_is_fitted_again(self):
+        """They see all rows of one fit or of the other, and keep it from ending, no longer."""
+        for journal in ("wal", "delete"):
+            self.db.execute(f"PRAGMA journal_mode = {journal}")
+            self.make(n=300)
+            self.add(301, 600)
+            other = connect(self.path, timeout=0)
+            self.addCleanup(other.close)
+            old, seen = other.execute(PROBE).fetchall(), []
+
+            def look(other=other, seen=seen):
+                try:
+                    seen.append(other.execute(PROBE).fetchall())
+                except Exception as error:  # pylint: disable=broad-except
+                    self.assertIn("locked", str(error))
+                return 0
+
+            self.db.set_progress_handler(look, 2000)
+            self.rows(BATCHES)
+            self.db.set_progress_handler(None, 0)
+            new = other.execute(PROBE).fetchall()
+            self.assertNotEqual(new, old)
+            self.assertIn(old, seen)
+            self.assertTrue(all(found in (old, new) for found in seen))
+            other.execute("BEGIN")
+            other.execute(PROBE).fetchall()
+            self.add(601, 1200)
+            if journal == "wal":
+                self.rows(BATCHES)
+                self.assertEqual(other.execute(PROBE).fetchall(), new)
+            other.execute("COMMIT")
+            self.db.execute(SYNC)
+            self.assertEqual(self.status()[:3], (1200, 0, 1200))
+            self.db.execute("DROP TABLE ix")
+            self.db.execute("DELETE FROM docs")
+            other.close()
 
     def test_two_connections(self):
         self.make(n=20)
