@@ -283,8 +283,7 @@ static int write_row(struct pass *all, const struct buffer *text, int is_same, s
 static int write_anew(struct semantic_table *table, struct error *err)
 {
     struct pass all = {.table = table, .take = write_row};
-    int rc = words_restore(&table->store, err);
-    if (rc == 0) rc = words_clear(&table->store, err);
+    int rc = words_clear(&table->store, err);
     return rc == 0 ? run_pass(&all, err) : rc;
 }
 
@@ -335,9 +334,7 @@ int wording_prepare(struct semantic_table *table, int clears, struct error *err)
 {
     if (table->store.tokenizer == NULL) return 0;
     int rc = words_prepare(&table->store, 1, err);
-    if (rc != ERROR_CORRUPT || !clears) return rc;
-    rc = words_restore(&table->store, err);
-    return rc == 0 ? words_prepare(&table->store, 0, err) : rc;
+    return rc == ERROR_CORRUPT && clears ? 0 : rc;
 }
 
 int wording_tidy(struct semantic_table *table, struct error *err)

@@ -111,16 +111,23 @@ int words_drop(struct store *store, struct error *err)
     return explain(store, rc, err);
 }
 
-static int is_there(struct store *store, int *there, struct error *err)
+/* X_fts, or the first of its tables, that is not there; NULL: all are. */
+static int find_missing(struct store *store, const char **missing, struct error *err)
 {
-    sqlite3_stmt *statement;
-    *there = 0;
-    int rc = statement_prepare(store->db, &statement, err,
+    static const char *const suffixes[] = {"fts", "fts_data", "fts_idx", "fts_docsize",
+                                           "fts_config"};
+    int rc = 0, there = 1;
+    *missing = NULL;
+    for (size_t i = 0; rc == 0 && there && i < sizeof suffixes / sizeof *suffixes; i++) {
+        sqlite3_stmt *statement;
+        rc = statement_prepare(store->db, &statement, err,
                                "SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' AND "
-                               "name = '%q_fts' COLLATE nocase",
-                               store->schema, store->name);
-    if (rc == 0) rc = statement_step(store->db, statement, there, err);
-    sqlite3_finalize(statement);
+                               "name = '%q_%q' COLLATE nocase",
+                               store->schema, store->name, suffixes[i]);
+        if (rc == 0) rc = statement_step(store->db, statement, &there, err);
+        sqlite3_finalize(statement);
+        if (!there) *missing = suffixes[i];
+    }
     return rc;
 }
 
@@ -134,12 +141,13 @@ static int drop_tables(struct store *store, struct error *err)
     return rc;
 }
 
-int words_restore(struct store *store, struct error *err)
+/* Makes X_fts, or those of its tables that are not there. */
+static int restore(struct store *store, struct error *err)
 {
-    int there;
-    int rc = is_there(store, &there, err);
-    if (rc != 0) return rc;
-    if (there) return restore_tables(store, err);
+    const char *missing;
+    int rc = find_missing(store, &missing, err);
+    if (rc != 0 || missing == NULL) return rc;
+    if (strcmp(missing, "fts") != 0) return restore_tables(store, err);
     rc = drop_tables(store, err);
     return rc == 0 ? words_create(store, err) : rc;
 }
@@ -296,7 +304,8 @@ static int command(struct store *store, const char *name, struct error *err)
 
 int words_clear(struct store *store, struct error *err)
 {
-    int rc = run_command(store, "delete-all", err);
+    int rc = restore(store, err);
+    if (rc == 0) rc = run_command(store, "delete-all", err);
     rc = explain(store, is_unreadable(rc, err) ? empty(store, err) : rc, err);
     if (rc == 0) rc = store_execute(store, "DELETE FROM " X_DOCS, err);
     return rc == 0 ? store_execute(store, "DELETE FROM " X_WORDLESS, err) : rc;
@@ -365,29 +374,14 @@ int words_check_places(struct store *store, struct error *err)
     return explain(store, rc, err);
 }
 
-/* What is not there may be missed only when X_fts is opened the next time. */
-static int check_tables(struct store *store, struct error *err)
-{
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = statement_prepare(
-        store->db, &statement, err,
-        "SELECT column1 FROM (VALUES ('fts'), ('fts_data'), ('fts_idx'), ('fts_docsize'), "
-        "('fts_config')) WHERE NOT EXISTS (SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' "
-        "AND name = '%q_' || column1 COLLATE nocase)",
-        store->schema, store->name);
-    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
-    if (rc == 0 && row)
-        rc = error_set(err, ERROR_CORRUPT, "%s_%s is not there ('optimize' writes the words anew)",
-                       store->name, (const char *)sqlite3_column_text(statement, 0));
-    sqlite3_finalize(statement);
-    return rc;
-}
-
 int words_check(struct store *store, struct error *err)
 {
-    const char *schema = store->schema, *name = store->name;
-    int row = 0, rc = check_tables(store, err);
+    const char *schema = store->schema, *name = store->name, *missing;
+    int row = 0, rc = find_missing(store, &missing, err);
+    /* FTS5 itself may miss it only when X_fts is opened the next time. */
+    if (rc == 0 && missing != NULL)
+        rc = error_set(err, ERROR_CORRUPT, "%s_%s is not there ('optimize' writes the words anew)",
+                       name, missing);
     if (rc == 0) rc = words_check_places(store, err);
     for (size_t i = 0; rc == 0 && i < sizeof contradictions / sizeof *contradictions; i++) {
         sqlite3_stmt *statement;

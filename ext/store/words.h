@@ -30,10 +30,6 @@ int words_create(struct store *store, struct error *err);
 int words_drop(struct store *store, struct error *err);
 int words_rename(struct store *store, const char *name, struct error *err);
 
-/* Makes X_fts, or those of its tables that are not there, anew, where someone has dropped them:
- * what is new is empty, so that words_clear() is next. */
-int words_restore(struct store *store, struct error *err);
-
 /* Of rc and err, which FTS5 gave or SQL on its tables: ERROR_CORRUPT with the cure if it cannot
  * read what there is. */
 int words_explain(const struct store *store, int rc, struct error *err);
@@ -54,7 +50,7 @@ int words_kill(struct store *store, int64_t id, struct error *err);
 int words_postpone(struct store *store, int64_t id, struct error *err);
 int words_postpone_own(struct store *store, struct error *err); /* all whose vector the user gave */
 
-/* No document is left; after that rows may get theirs by words_add, each once. */
+/* No document is left, and X_fts is whole, whatever was dropped of it; after that rows may get theirs by words_add, each once. */
 int words_clear(struct store *store, struct error *err);
 int words_add(struct store *store, int64_t id, struct span text, struct error *err);
 
