@@ -43,6 +43,8 @@ int catalog_new(struct catalog **made, struct error *err)
             entry_add(catalog, catalog->lexical->name, entry_tasks[i], NULL, catalog->lexical, err);
         if (rc == 0) rc = set_default(catalog, entry_tasks[i], NULL, err);
     }
+    if (rc == 0) rc = lexical_new_lsa(&catalog->lsa, err);
+    if (rc == 0) rc = entry_add(catalog, catalog->lsa->name, MODEL_EMBED, NULL, catalog->lsa, err);
     if (rc == 0) *made = catalog;
     else catalog_free(catalog);
     return rc;
@@ -57,6 +59,7 @@ void catalog_free(struct catalog *catalog)
     cache_deinit(&catalog->cache);
     model_free(catalog->lexical);
     model_free(catalog->embedded);
+    model_free(catalog->lsa);
     api_session_deinit(&catalog->session);
     entry_close_store(catalog);
     memory_free(catalog);

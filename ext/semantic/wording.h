@@ -60,8 +60,12 @@ int wording_is_due(struct semantic_table *table, int64_t n_wordless, int *due, s
 /* Within a write, at the end of a sync: does that. */
 int wording_tidy(struct semantic_table *table, struct error *err);
 
-/* Within a write, of 'optimize': X_fts anew from all texts if anything in it is dead or wrong, else
- * joined. */
+/* ERROR_CORRUPT if X_fts does not say of the texts what it should: FTS5's own check, and
+ * store/words_proof.h. Reads all texts; it is a statement that writes. */
+int wording_check(struct semantic_table *table, struct error *err);
+
+/* Within a write, of 'optimize': X_fts anew from all texts if anything in it is dead or wrong, as
+ * far as can be told, else joined. */
 int wording_optimize(struct semantic_table *table, struct error *err);
 
 #endif
