@@ -144,6 +144,7 @@ enum store_question {
     STORE_ANY_EXCEPTION, /* 1: X_docs has a row */
     STORE_N_WORDLESS,
     STORE_IS_WORDLESS, /* (id): 1 */
+    STORE_WORDS_VERSION, /* of FTS5's own tables */
     STORE_N_QUESTIONS
 };
 
@@ -176,7 +177,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 53
+#define STORE_N_KEPT 58
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
