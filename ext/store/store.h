@@ -114,6 +114,7 @@ struct store_write {
     enum { STORE_IDLE, STORE_WRITING, STORE_TORN } step;
     size_t n_savepoints; /* open now */
     size_t begun_at;     /* of them, those that were there when the last write began */
+    int has_words;       /* FTS5 may have words of this transaction in its memory alone */
 };
 
 /* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "store/statements.h"
+#include "store/words.h"
 
 /* Rows of X_fts_data: the statistics, the list of segments, and pages by segment and number. */
 #define STATISTICS 1
@@ -146,10 +147,12 @@ static int look(struct words_pages *pages, struct error *err)
 {
     struct store *store = pages->store;
     int64_t version;
-    /* What a transaction writes may be in FTS5's memory yet. */
-    pages->is_known = sqlite3_txn_state(store->db, store->schema) == SQLITE_TXN_READ;
+    int rc = 0, state = sqlite3_txn_state(store->db, store->schema);
+    /* Outside of a transaction each page could be another's. */
+    pages->is_known = state == SQLITE_TXN_READ || state == SQLITE_TXN_WRITE;
     if (!pages->is_known) return 0;
-    int rc = store_ask(store, STORE_WORDS_VERSION, 0, 0, &version, err);
+    if (state == SQLITE_TXN_WRITE && store->write->has_words) rc = words_settle(store, err);
+    if (rc == 0) rc = store_ask(store, STORE_WORDS_VERSION, 0, 0, &version, err);
     if (rc == 0) pages->is_known = version == VERSION;
     if (rc == 0 && pages->is_known) rc = read_row(pages, STATISTICS, read_statistics, err);
     if (rc == 0 && pages->is_known) rc = read_row(pages, STRUCTURE, read_structure, err);

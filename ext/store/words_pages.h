@@ -4,8 +4,9 @@
  *
  * The format is the one that the head of SQLite's ext/fts5/fts5_index.c describes, version 4, as
  * X_fts has it: one column, detail = full, no document deleted or changed. All else (another
- * version, a page that is damaged, what this connection writes and FTS5 has in memory yet) is not
- * known here, which is no failure: then FTS5 is to be asked, which says what is wrong.
+ * version, a page that is damaged, no transaction that holds the tables still) is not known here,
+ * which is no failure: then FTS5 is to be asked, which says what is wrong. What this connection has
+ * written and FTS5 has in memory is made to be written first.
  *
  * A segment is a run of pages with terms in order, each with its documents in order: those of a
  * token are those of each segment that has it.
