@@ -264,6 +264,7 @@ static int find_matches(struct gathering *gathering, struct error *err)
     int rc = candidates_list(retrieval, FEW, 0, err);
     if (rc == 0 && retrieval->only != NULL)
         words_search_keep(gathering->words, retrieval->only, retrieval->n_only);
+    words_search_expect(gathering->words, gathering->depth + FILTER_GROUP);
     while (rc == 0 && n > 0 && gathering->n_matched + gathering->beside.n < gathering->depth) {
         if (n_asked > many) rc = candidates_list(retrieval, SIZE_MAX, 1, err);
         if (rc == 0) rc = next_matches(gathering, matches, &n, err);

@@ -116,6 +116,7 @@ struct store_write {
     enum { STORE_IDLE, STORE_WRITING, STORE_TORN } step;
     size_t n_savepoints; /* open now */
     size_t begun_at;     /* of them, those that were there when the last write began */
+    int has_words;       /* FTS5 may have words of this transaction in its memory alone */
 };
 
 /* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */
@@ -147,6 +148,7 @@ enum store_question {
     STORE_LAST_DOCUMENT, /* the highest */
     STORE_N_WORDLESS,
     STORE_IS_WORDLESS, /* (id): 1 */
+    STORE_WORDS_VERSION, /* of FTS5's own tables */
     STORE_N_QUESTIONS
 };
 
@@ -179,7 +181,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 56
+#define STORE_N_KEPT 61
 #define STORE_N_KEPT_KEYS 5
 
 struct store {

@@ -262,6 +262,7 @@ int words_add(struct store *store, int64_t document, struct span text, struct er
 {
     sqlite3_stmt *statement;
     int rc = store_keep(store, KEPT_PUT_WORDS, &statement, err);
+    store->write->has_words = 1;
     if (rc == 0) {
         sqlite3_bind_int64(statement, 1, document);
         sqlite3_bind_text64(statement, 2, text.data, text.size, SQLITE_STATIC, SQLITE_UTF8);
@@ -329,6 +330,7 @@ int words_postpone_own(struct store *store, struct error *err)
 
 static int run_command(struct store *store, const char *name, struct error *err)
 {
+    store->write->has_words = 1;
     return statement_execute(store->db, err,
                              "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\") VALUES "
                              "(%Q)",
@@ -357,8 +359,10 @@ int words_merge(struct store *store, struct error *err)
 /* A savepoint makes FTS5 write, and SQLite has one below each statement of this kind. */
 int words_settle(struct store *store, struct error *err)
 {
-    return statement_execute(store->db, err, "INSERT INTO " X_WORDLESS " SELECT 0 WHERE 0",
-                             store->schema, store->name);
+    int rc = statement_execute(store->db, err, "INSERT INTO " X_WORDLESS " SELECT 0 WHERE 0",
+                               store->schema, store->name);
+    if (rc == 0) store->write->has_words = 0;
+    return rc;
 }
 
 /* ---- what contradicts what ------------------------------------------------------------------- */

@@ -77,8 +77,9 @@ int words_check_places(struct store *store, struct error *err);
 /* FTS5's own check of X_fts; it is a statement that writes. */
 int words_check_index(struct store *store, struct error *err);
 
-/* Makes FTS5 write what it keeps in memory: before the schema is read anew in a transaction, which
- * connects X_fts another time beside what this connection knows of it. */
+/* Makes FTS5 write what it keeps in memory of this transaction: before its tables are read, and
+ * before the schema is read anew, which connects X_fts another time beside what this connection
+ * knows of it. */
 int words_settle(struct store *store, struct error *err);
 
 #endif

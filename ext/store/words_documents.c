@@ -1,9 +1,9 @@
 #include "store/words_documents.h"
 
+#include "store/statements.h"
+
 /* So many exceptions are passed by before the next is looked for. */
 #define FEW 16
-
-#define X_DOCS "\"%w\".\"%w_docs\""
 
 void words_documents_open(struct words_documents *documents, struct store *store)
 {
@@ -13,23 +13,7 @@ void words_documents_open(struct words_documents *documents, struct store *store
 void words_documents_close(struct words_documents *documents)
 {
     sqlite3_finalize(documents->exceptions);
-    sqlite3_finalize(documents->of_row);
-    sqlite3_finalize(documents->length);
     *documents = (struct words_documents){0};
-}
-
-/* One of the statements, with its number bound. */
-static int prepare(struct words_documents *documents, sqlite3_stmt **statement, const char *sql,
-                   int64_t number, struct error *err)
-{
-    struct store *store = documents->store;
-    int rc = 0;
-    if (*statement == NULL)
-        rc = statement_prepare_text(store->db, statement, 0, err,
-                                    sqlite3_mprintf(sql, store->schema, store->name));
-    else sqlite3_reset(*statement);
-    if (rc == 0) sqlite3_bind_int64(*statement, 1, number);
-    return rc;
 }
 
 static int corrupt(const struct words_documents *documents, const char *table, int64_t document,
@@ -49,9 +33,15 @@ static int step_exception(struct words_documents *documents, struct error *err)
 
 static int seek_exception(struct words_documents *documents, int64_t document, struct error *err)
 {
-    int rc = prepare(documents, &documents->exceptions,
-                     "SELECT doc, id FROM " X_DOCS " WHERE doc >= ?1 ORDER BY doc", document, err);
-    return rc == 0 ? step_exception(documents, err) : rc;
+    int rc = 0;
+    if (documents->exceptions != NULL) sqlite3_reset(documents->exceptions);
+    else
+        rc = store_prepare(documents->store,
+                           "SELECT doc, id FROM " X_DOCS " WHERE doc >= ?1 ORDER BY doc", 0,
+                           &documents->exceptions, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(documents->exceptions, 1, document);
+    return step_exception(documents, err);
 }
 
 static int find_exception(struct words_documents *documents, int64_t document, struct error *err)
@@ -90,17 +80,13 @@ int words_documents_row(struct words_documents *documents, int64_t document, int
 int words_documents_of_row(struct words_documents *documents, int64_t id, int64_t *document,
                            int *found, struct error *err)
 {
-    sqlite3 *db = documents->store->db;
-    int row = 0;
+    sqlite3_stmt *exception;
+    int rc = store_look_up(documents->store, KEPT_DOCUMENT_OF, id, &exception, found, err);
     *document = id;
-    *found = 1;
-    int rc =
-        prepare(documents, &documents->of_row, "SELECT doc FROM " X_DOCS " WHERE id = ?1", id, err);
-    if (rc == 0) rc = statement_step(db, documents->of_row, &row, err);
     if (rc != 0) return rc;
-    if (row) {
-        *document = sqlite3_column_int64(documents->of_row, 0);
-        sqlite3_reset(documents->of_row);
+    if (*found) {
+        *document = sqlite3_column_int64(exception, 0);
+        sqlite3_reset(exception);
         return 0;
     }
     /* The document of its own number, unless another row has it, or none. */
@@ -124,17 +110,14 @@ static int read_number(const unsigned char *bytes, size_t size, int64_t *number)
 int words_documents_length(struct words_documents *documents, int64_t document, int64_t *length,
                            struct error *err)
 {
-    sqlite3 *db = documents->store->db;
+    sqlite3_stmt *row;
     const void *bytes = NULL;
     size_t size = 0;
-    int row = 0;
-    int rc = prepare(documents, &documents->length,
-                     "SELECT sz FROM \"%w\".\"%w_fts_docsize\" WHERE id = ?1", document, err);
-    if (rc == 0) rc = statement_step(db, documents->length, &row, err);
-    if (rc == 0 && row) rc = statement_column_bytes(documents->length, 0, &bytes, &size, err);
+    int found, rc = store_look_up(documents->store, KEPT_WORDS_LENGTH, document, &row, &found, err);
+    if (rc == 0 && found) rc = statement_column_bytes(row, 0, &bytes, &size, err);
     if (rc == 0 && !read_number(bytes, size, length))
         rc = corrupt(documents, "_fts_docsize", document, "its length is not there", err);
-    if (row) sqlite3_reset(documents->length);
+    if (found) sqlite3_reset(row);
     return rc;
 }
 

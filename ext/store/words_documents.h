@@ -11,7 +11,7 @@
 /* Holds statements: nobody may write while it is open. */
 struct words_documents {
     struct store *store;
-    sqlite3_stmt *exceptions, *of_row, *length; /* NULL: not yet prepared */
+    sqlite3_stmt *exceptions; /* NULL: not yet prepared */
     /* The exceptions are read in order, from a document on: the first that is not yet passed. */
     int has_next;
     int64_t from, next;

@@ -64,19 +64,16 @@ static int rank(struct words_search *search, const struct words_terms *terms, st
 {
     struct words_walk *walk = &search->walk;
     const struct words_list *lists = walk->lists + terms->n_terms;
-    struct ids must = {0}, excluded = {0};
+    struct ids *must = &search->must_documents, *excluded = &search->excluded_documents;
     int rc = 0;
     search->has_must = terms->n_must > 0;
-    if (search->has_must) rc = documents_of_all(lists, terms->n_must, &must, err);
-    if (rc == 0) rc = rows_of(&search->documents, &must, &search->must, err);
+    if (search->has_must) rc = documents_of_all(lists, terms->n_must, must, err);
+    if (rc == 0) rc = rows_of(&search->documents, must, &search->must, err);
     if (rc == 0 && terms->n_excluded > 0)
-        rc = documents_of_any(lists + terms->n_must, terms->n_excluded, &excluded, err);
-    if (rc == 0) rc = rows_of(&search->documents, &excluded, &search->excluded, err);
-    if (rc == 0)
-        rc = words_ranking_init(&search->ranking, walk, &search->documents,
-                                search->has_must ? &must : NULL, &excluded, err);
-    ids_deinit(&must);
-    ids_deinit(&excluded);
+        rc = documents_of_any(lists + terms->n_must, terms->n_excluded, excluded, err);
+    if (rc == 0) rc = rows_of(&search->documents, excluded, &search->excluded, err);
+    words_ranking_init(&search->ranking, walk, &search->documents, search->has_must ? must : NULL,
+                       excluded);
     return rc;
 }
 
@@ -122,12 +119,19 @@ void words_search_deinit(struct words_search *search)
     words_walk_deinit(&search->walk);
     ids_deinit(&search->must);
     ids_deinit(&search->excluded);
+    ids_deinit(&search->must_documents);
+    ids_deinit(&search->excluded_documents);
     *search = (struct words_search){0};
 }
 
 void words_search_keep(struct words_search *search, const int64_t *ids, size_t n)
 {
     words_ranking_keep(&search->ranking, ids, n);
+}
+
+void words_search_expect(struct words_search *search, size_t n)
+{
+    words_ranking_expect(&search->ranking, n);
 }
 
 int words_search_next(struct words_search *search, struct words_match *match, int *found,
