@@ -124,10 +124,9 @@ int words_documents_length(struct words_documents *documents, int64_t document, 
 int words_documents_has(struct words_documents *documents, int64_t document, int *has,
                         struct error *err)
 {
-    int rc = prepare(documents, &documents->length,
-                     "SELECT sz FROM \"%w\".\"%w_fts_docsize\" WHERE id = ?1", document, err);
-    if (rc == 0) rc = statement_step(documents->store->db, documents->length, has, err);
-    if (rc == 0 && *has) sqlite3_reset(documents->length);
+    sqlite3_stmt *row;
+    int rc = store_look_up(documents->store, KEPT_WORDS_LENGTH, document, &row, has, err);
+    if (rc == 0 && *has) sqlite3_reset(row);
     return rc;
 }
 
