@@ -140,22 +140,22 @@ static int set_option(struct semantic_config *config, const char *name, const ch
         return parse_choice(name, value, keepers, 2, &config->upkeep, err);
     if (strcmp(name, "lexical") == 0)
         return parse_choice(name, value, lexicals, 2, &config->lexical, err);
-    if (strcmp(name, "tokenizer") == 0) {
-        config->needs_words = "tokenizer";
-        return set_string(name, value, &config->tokenizer, err);
-    }
-    if (strcmp(name, "weight") == 0) {
-        config->needs_words = "weight";
-        return semantic_weight_parse(value, &config->weight, err);
-    }
+    if (strcmp(name, "tokenizer") == 0) return set_string(name, value, &config->tokenizer, err);
+    if (strcmp(name, "weight") == 0) return semantic_weight_parse(value, &config->weight, err);
     if (strcmp(name, "fusion") == 0) {
-        config->needs_words = "fusion";
         if ((rc = parse_choice(name, value, fusion_names, FUSION_KINDS, &choice, err)) == 0)
             config->fusion = (enum fusion_kind)choice;
         return rc;
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
+}
+
+static void note_need(struct semantic_config *config, const char *name)
+{
+    static const char *const of_words[] = {"tokenizer", "fusion", "weight"};
+    for (size_t i = 0; i < sizeof of_words / sizeof *of_words; i++)
+        if (strcmp(name, of_words[i]) == 0) config->needs_words = of_words[i];
 }
 
 /* One "name = value" argument. *seen has one bit an option already given. */
@@ -194,6 +194,7 @@ static int parse_option(const char *argument, struct semantic_config *config,
     if (rc == 0) rc = buffer_append(&value, "", 1, err);
     if (rc == 0) rc = name_list_add(seen, name.data, name.size - 1, err);
     if (rc == 0) rc = set_option(config, name.data, value.data, err);
+    if (rc == 0) note_need(config, name.data);
 done:
     buffer_deinit(&name);
     buffer_deinit(&value);

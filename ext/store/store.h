@@ -54,7 +54,8 @@
  *       code); no blocks, no partitions
  *   2   this one, without words, its vectors float32[dimensions]
  *   3   the same with words, or its vectors compact (vector/compact.h): storage = 'int8'
- * Versions between had words in format 2, and no 'storage', of which format 3 was. An index of another format is refused: it is made again from its content.
+ * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
+ * An index of another format is refused: it is made again from its content.
  *
  * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'created'
  * of name and options, hashed again while another index of the schema has it; 'generation' of that,

@@ -255,7 +255,8 @@ class NamesTest(FingerprintTest):
         self.fails(REFUSED, QUERY, "a bat")
 
     def test_a_prefix_of_the_built_in_model(self):
-        for options, name in (("", "builtin:static"), ("model = 'builtin:lexical'", "builtin:lexical")):
+        for options, name in (("", "builtin:static"),
+                              ("model = 'builtin:lexical'", "builtin:lexical")):
             self.db.execute("DROP TABLE IF EXISTS found")
             self.db.execute(f"CREATE VIRTUAL TABLE found USING semantic_index({options})")
             self.db.execute("INSERT INTO found(text) VALUES ('bats in caves')")

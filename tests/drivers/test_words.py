@@ -187,6 +187,37 @@ class Words(unittest.TestCase):
         self.check()
         self.assertEqual(self.rows_of("elk"), [1])
 
+    def test_made_in_format_2(self):
+        """As development versions made it: it opens, and goes on as it is."""
+        self.db.execute("DROP TABLE ix")
+        self.db.execute(INDEX.format("ix").replace("lexical", "storage = 'float32', lexical", 1))
+        self.command("sync")
+        self.db.execute("UPDATE ix_config SET value = 2 WHERE key = 'format'")
+        self.db.execute("DELETE FROM ix_config WHERE key = 'storage'")
+        self.db.close()
+        self.open()
+        self.db.execute("UPDATE docs SET t = 'a dog' WHERE id = 1")
+        self.check()
+        self.assertEqual(self.rows_of("dog"), [1])
+        self.command("rebuild")
+        self.assertEqual(self.one("SELECT value FROM ix_config WHERE key = 'format'"), 2)
+        self.db.execute("UPDATE ix_config SET value = 3 WHERE key = 'format'")
+        self.db.close()
+        self.open()  # of format 3 such an index is of a byte a component, which this one is not
+        self.fails("storage is not what CREATE VIRTUAL TABLE says", "SELECT rowid FROM ix('cat')")
+
+    def test_an_interrupt_between_statements(self):
+        """FTS5 reads on in a transaction, which must not make all that follows interrupted."""
+        for sql in ("UPDATE docs SET t = 'a dog' WHERE id = 1",
+                    "INSERT INTO ix(rowid) VALUES (2)", "INSERT INTO ix(ix) VALUES ('sync')"):
+            self.db.execute("UPDATE docs SET t = t || ' owl' WHERE id = 2")
+            self.db.execute("BEGIN")
+            self.db.execute(sql)
+            self.db.interrupt()
+            self.assertEqual(self.one("SELECT 1"), 1)
+            self.db.execute("ROLLBACK")
+        self.check()
+
     def test_too_many_dead(self):
         self.db.execute("UPDATE docs SET t = 'dog ' || id WHERE id <= 10")
         self.command("sync")
