@@ -345,7 +345,7 @@ int semantic_check_direction(const struct semantic_table *table, const float *ve
                              size_t dimensions, struct error *err)
 {
     const struct index_metric_row *metric = &index_metrics[table->config.metric];
-    if (table->config.vectors == INDEX_COMPACT && !vector_compact_takes(vector, dimensions))
+    if (table->store.options.vectors == INDEX_COMPACT && !vector_compact_takes(vector, dimensions))
         return error_set(err, ERROR_INVALID,
                          "storage = 'int8' takes vectors whose largest component is 0 or from %g "
                          "to %g: scale it, or use storage = 'float32'",

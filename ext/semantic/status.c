@@ -27,6 +27,9 @@
 
 #define MAX_LINES ((size_t)1 << 16)
 
+/* So many dead documents of words, or fewer, are not worth anybody's time. */
+#define FEW_DEAD 10
+
 enum {
     STATUS_ROWS,
     STATUS_PENDING,
@@ -277,6 +280,14 @@ static int advise_unusable(struct status_cursor *cursor, struct error *err)
                     index->store.keeps_keys ? "NULL" : "no integer");
 }
 
+static int advise_words(struct status_cursor *cursor, struct error *err)
+{
+    if (cursor->index == NULL || !cursor->index->store.lacks_words) return 0;
+    return add_line(&cursor->advice, err,
+                    "it has no words, as it was made by an SQLite without FTS5: DROP it, and make "
+                    "it anew by another");
+}
+
 static int advise(struct status_cursor *cursor, struct error *err)
 {
     struct buffer *advice = &cursor->advice;
@@ -302,10 +313,9 @@ static int advise(struct status_cursor *cursor, struct error *err)
     else if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
         rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
                       (long long)cursor->n_texts);
-    if (rc == 0 && cursor->n_dead > 0)
-        rc = add_line(advice, err, "optimize: words of %lld text%s that %s gone are kept",
-                      (long long)cursor->n_dead, cursor->n_dead == 1 ? "" : "s",
-                      cursor->n_dead == 1 ? "is" : "are");
+    if (rc == 0 && cursor->n_dead > FEW_DEAD)
+        rc = add_line(advice, err, "optimize: words of %lld texts that are gone are kept",
+                      (long long)cursor->n_dead);
     if (rc == 0 && cursor->is_of_old_rules)
         rc = add_line(advice, err,
                       "rebuild: fitted by an earlier version, whose rules of words it "
@@ -367,6 +377,7 @@ static int status_start(struct table_cursor *base, struct error *err)
     if (rc == 0) rc = advise_upkeep(cursor, err);
     if (rc == 0) rc = advise(cursor, err);
     if (rc == 0) rc = advise_key(cursor, err);
+    if (rc == 0) rc = advise_words(cursor, err);
     sqlite3_finalize(pin);
     return rc;
 }

@@ -63,6 +63,7 @@ static const char *const kept_sql[N_KEPT] = {
         "hash = excluded.hash, at = excluded.at, message = excluded.message",
     [KEPT_GET_FAILURE] = "SELECT hash FROM " X_FAILURES " WHERE id = ?1",
     [KEPT_DELETE_FAILURE] = "DELETE FROM " X_FAILURES " WHERE id = ?1",
+    [KEPT_REST_WORDS] = "SELECT 1 FROM " X_FTS " WHERE text MATCH 'zqxj'",
     [KEPT_PUT_WORDS] = "INSERT INTO " X_FTS "(rowid, text) VALUES (?1, ?2)",
     [KEPT_HAS_DOCUMENT] = "SELECT 1 FROM " X_FTS_DOCSIZE " WHERE id = ?1",
     [KEPT_FIRST_DOCUMENT] = "SELECT min(id) FROM " X_FTS_DOCSIZE,

@@ -46,6 +46,7 @@ enum store_kept {
     KEPT_PUT_FAILURE,
     KEPT_GET_FAILURE,
     KEPT_DELETE_FAILURE,
+    KEPT_REST_WORDS,
     KEPT_PUT_WORDS, /* the first of words, see words_prepare() */
     KEPT_HAS_DOCUMENT,
     KEPT_FIRST_DOCUMENT,

@@ -251,8 +251,22 @@ int words_add(struct store *store, int64_t document, struct span text, struct er
     if (rc == 0) {
         sqlite3_bind_int64(statement, 1, document);
         sqlite3_bind_text64(statement, 2, text.data, text.size, SQLITE_STATIC, SQLITE_UTF8);
+        store->reads_words = 1;
         rc = store_run(store, statement, err);
     }
+    return explain(store, rc, err);
+}
+
+/* What a MATCH has read by FTS5 closes. */
+int words_rest(struct store *store, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    if (!store->reads_words || sqlite3_libversion_number() >= 3054000) return 0;
+    int rc = store_keep(store, KEPT_REST_WORDS, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row) sqlite3_reset(statement);
+    if (rc == 0) store->reads_words = 0;
     return explain(store, rc, err);
 }
 

@@ -1,5 +1,5 @@
 -- Words beside vectors. More of it: drivers/test_words.py.
-CREATE VIRTUAL TABLE tx USING semantic_index(lexical = 'fts5');
+CREATE VIRTUAL TABLE tx USING semantic_index(model = 'builtin:lexical', lexical = 'fts5');
 INSERT INTO tx(rowid, text) VALUES (5, 'fox'), (6, 'hen');
 UPDATE tx SET text = 'owl' WHERE rowid = 5;
 DELETE FROM tx WHERE rowid = 6;
@@ -27,6 +27,7 @@ SELECT rowid FROM tx WHERE query = 'owl' AND weight = 0;
 INSERT INTO tx(tx) VALUES ('integrity-check');
 -- What is refused.
 CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'bm25');
-CREATE VIRTUAL TABLE e USING semantic_index(tokenizer = 'trigram');
+CREATE VIRTUAL TABLE e USING semantic_index(model = 'builtin:lexical', tokenizer = 'trigram');
+CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'none', tokenizer = 'trigram');
 CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'fts5', tokenizer = 'klingon');
 CREATE VIRTUAL TABLE e USING semantic_index(lexical = 'fts5', tokenizer = '');
