@@ -515,17 +515,8 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
 /* The words of the rows that get vectors, and after the last batch all that is left to do. */
 static int write_words(struct semantic_sync *sync, const struct batch *batch, struct error *err)
 {
-    struct semantic_table *table = sync->table;
-    int rc = 0;
-    if (table->store.tokenizer == NULL) return 0;
-    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) {
-        const struct pending_row *row = &sync->rows[i];
-        if (batch->changes[i].kind != STORE_PUT) continue;
-        rc = words_put(&table->store, batch->changes[i].id,
-                       (struct span){row->text, row->text_size}, err);
-        if (rc == 0) rc = cancel_check(table->store.cancel, err);
-    }
-    return rc == 0 && sync->n_collected >= sync->n_wanted ? wording_tidy(table, err) : rc;
+    int rc = wording_store(sync->table, batch->changes, sync->n_rows, err);
+    return rc == 0 && sync->n_collected >= sync->n_wanted ? wording_tidy(sync->table, err) : rc;
 }
 
 static int write_batch(struct semantic_sync *sync, struct store_state *state,

@@ -12,6 +12,9 @@
 /* Rows that were put off and are looked after beside others, at most. */
 #define FEW_ROWS 64
 
+/* Bytes of texts between two looks at the cancel token. */
+#define POLL_BYTES ((size_t)1 << 16)
+
 static struct span text_of(const struct pending_row *row)
 {
     return (struct span){row->text, row->text_size};
@@ -340,6 +343,34 @@ int wording_prepare(struct semantic_table *table, int clears, struct error *err)
     if (table->store.tokenizer == NULL) return 0;
     int rc = words_prepare(&table->store, 1, err);
     return rc == ERROR_CORRUPT && clears ? 0 : rc;
+}
+
+/* Whether the words of all these rows are their first: then nothing is to be looked up for each. */
+static int are_first(struct semantic_table *table, const struct store_change *changes,
+                     size_t n_changes, int *first, struct error *err)
+{
+    int64_t lowest = INT64_MAX;
+    for (size_t i = 0; i < n_changes; i++)
+        if (changes[i].id < lowest) lowest = changes[i].id;
+    return words_unknown_from(&table->store, lowest, first, err);
+}
+
+int wording_store(struct semantic_table *table, const struct store_change *changes,
+                  size_t n_changes, struct error *err)
+{
+    struct store *store = &table->store;
+    size_t until_poll = POLL_BYTES;
+    int first = 0;
+    if (store->tokenizer == NULL || n_changes == 0) return 0;
+    int rc = are_first(table, changes, n_changes, &first, err);
+    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
+        struct span text = {changes[i].text, changes[i].text_size};
+        if (changes[i].kind != STORE_PUT) continue;
+        rc = first ? words_add(store, changes[i].id, text, err)
+                   : words_put(store, changes[i].id, text, err);
+        if (rc == 0) rc = cancel_poll(store->cancel, &until_poll, text.size, POLL_BYTES, err);
+    }
+    return rc;
 }
 
 int wording_tidy(struct semantic_table *table, struct error *err)

@@ -53,6 +53,10 @@ int wording_mend(struct semantic_table *table, const struct wording_fix *fixes, 
 /* Before a write of a sync: words_prepare(). One that clears all words need not read them. */
 int wording_prepare(struct semantic_table *table, int clears, struct error *err);
 
+/* Within a write of a sync: the words of all rows of a batch that get a vector. */
+int wording_store(struct semantic_table *table, const struct store_change *changes,
+                  size_t n_changes, struct error *err);
+
 /* *due: a sync has words to write that were put off, n_wordless of them, or all words anew, as more
  * than a quarter of all documents are dead. */
 int wording_is_due(struct semantic_table *table, int64_t n_wordless, int *due, struct error *err);

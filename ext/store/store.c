@@ -307,10 +307,11 @@ int store_get_block(struct store *store, int64_t number, struct store_block *blo
     return 0;
 }
 
-int store_put_block(struct store *store, const struct store_block *block, struct error *err)
+int store_put_block(struct store *store, const struct store_block *block, int is_new,
+                    struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_keep(store, KEPT_PUT_BLOCK, &statement, err);
+    int rc = store_keep(store, is_new ? KEPT_ADD_BLOCK : KEPT_CHANGE_BLOCK, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, block->number);
     sqlite3_bind_int64(statement, 2, block->partition);

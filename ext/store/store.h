@@ -144,6 +144,7 @@ enum store_question {
     STORE_WORD_BYTES, /* where there is X_fts, as the next: see words.h */
     STORE_N_DEAD,
     STORE_ANY_EXCEPTION, /* 1: X_docs has a row */
+    STORE_LAST_DOCUMENT, /* the highest */
     STORE_N_WORDLESS,
     STORE_IS_WORDLESS, /* (id): 1 */
     STORE_N_QUESTIONS
@@ -178,7 +179,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 54
+#define STORE_N_KEPT 56
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -312,9 +313,10 @@ int store_put(struct store *store, const struct store_change *change, struct spa
 int store_delete(struct store *store, const struct store_change *change, struct error *err);
 int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err);
 
-/* Writes what X_blocks says of a block; the bytes of a new one; opens those of one that is there,
- * to read and write single places (the caller closes); deletes one. */
-int store_put_block(struct store *store, const struct store_block *block, struct error *err);
+/* Writes what X_blocks says of a block, `is_new` or there already; the bytes of a new one; opens
+ * those of one that is there, to read and write single places (the caller closes); deletes one. */
+int store_put_block(struct store *store, const struct store_block *block, int is_new,
+                    struct error *err);
 int store_put_data(struct store *store, int64_t number, const void *bytes, size_t size,
                    struct error *err);
 int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err);

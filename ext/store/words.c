@@ -42,6 +42,19 @@ int words_explain(const struct store *store, int rc, struct error *err)
     return explain(store, rc, err);
 }
 
+/* Bytes of words that FTS5 keeps in memory before it writes them, sorted, to a piece of their own,
+ * where it would write each MiB: pieces are joined later, again and again. */
+#define KEPT_BYTES (4 << 20)
+
+/* Is in X_fts_config from then on. */
+static int keep_more(struct store *store, struct error *err)
+{
+    return statement_execute(store->db, err,
+                             "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\", rank) VALUES "
+                             "('hashsize', %d)",
+                             store->schema, store->name, store->name, KEPT_BYTES);
+}
+
 int words_create(struct store *store, struct error *err)
 {
     int rc =
@@ -49,6 +62,7 @@ int words_create(struct store *store, struct error *err)
                           "CREATE VIRTUAL TABLE \"%w\".\"%w_fts\" USING fts5(text, content='', "
                           "tokenize=%Q)",
                           store->schema, store->name, store->tokenizer);
+    if (rc == 0) return keep_more(store, err);
     if (rc != ERROR_STORAGE || err == NULL || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
     if (strstr(err->text, "no such module: fts5") != NULL)
         return error_set(err, ERROR_INVALID,
@@ -279,6 +293,16 @@ int words_put(struct store *store, int64_t id, struct span text, struct error *e
     if (rc == 0) rc = words_add(store, document, text, err);
     if (rc == 0 && document != id) rc = put_exception(store, document, &id, err);
     return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;
+}
+
+int words_unknown_from(struct store *store, int64_t id, int *unknown, struct error *err)
+{
+    int64_t any, n_wordless = 0, last = 0;
+    int rc = store_ask(store, STORE_ANY_EXCEPTION, 0, 0, &any, err);
+    if (rc == 0) rc = store_ask(store, STORE_N_WORDLESS, 0, 0, &n_wordless, err);
+    if (rc == 0) rc = explain(store, store_ask(store, STORE_LAST_DOCUMENT, 0, 0, &last, err), err);
+    *unknown = !any && n_wordless == 0 && id > 0 && id > last;
+    return rc;
 }
 
 int words_kill(struct store *store, int64_t id, struct error *err)

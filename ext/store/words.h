@@ -48,6 +48,10 @@ int words_put(struct store *store, int64_t id, struct span text, struct error *e
  * transaction would be interrupted, ROLLBACK too. */
 int words_rest(struct store *store, struct error *err);
 
+/* *unknown: no row from that id on, 1 or more, has a document or waits for one: each may get its
+ * first by words_add. */
+int words_unknown_from(struct store *store, int64_t id, int *unknown, struct error *err);
+
 /* The row has no words any more. */
 int words_kill(struct store *store, int64_t id, struct error *err);
 
@@ -55,8 +59,10 @@ int words_kill(struct store *store, int64_t id, struct error *err);
 int words_postpone(struct store *store, int64_t id, struct error *err);
 int words_postpone_own(struct store *store, struct error *err); /* all whose vector the user gave */
 
-/* No document is left, and X_fts is whole, whatever was dropped of it; after that rows may get theirs by words_add, each once. */
+/* No document is left, and X_fts is whole, whatever was dropped of it. */
 int words_clear(struct store *store, struct error *err);
+
+/* The first document of a row, after words_clear() or words_unknown_from(): each row once. */
 int words_add(struct store *store, int64_t id, struct span text, struct error *err);
 
 /* Joins what FTS5 has written in pieces. ERROR_CORRUPT: it cannot read that. */

@@ -99,9 +99,9 @@ static void test_finds_what_there_is(void **state)
     assert_int_equal(add(catalog, "ranks", MODEL_RERANK, LEXICAL, NULL), 0);
     assert_int_equal(add(catalog, "finds", MODEL_EMBED, STATIC, NULL), 0);
     assert_true(catalog_is_embedded(catalog, find(catalog, "finds", MODEL_EMBED)));
-    check_unknown(
-        catalog, "ranks", MODEL_EMBED,
-        "the model ranks does not embed (these do: builtin:static, builtin:lexical, finds)");
+    check_unknown(catalog, "ranks", MODEL_EMBED,
+                  "the model ranks does not embed (these do: builtin:static, builtin:lexical, "
+                  "builtin:lsa, finds)");
     check_unknown(
         catalog, "", MODEL_RERANK,
         "no model is called '' (these rerank: builtin:lexical, ranks, local:owner/name of a "
