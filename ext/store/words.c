@@ -301,7 +301,7 @@ int words_unknown_from(struct store *store, int64_t id, int *unknown, struct err
     int64_t any, n_wordless = 0, last = 0;
     int rc = store_ask(store, STORE_ANY_EXCEPTION, 0, 0, &any, err);
     if (rc == 0) rc = store_ask(store, STORE_N_WORDLESS, 0, 0, &n_wordless, err);
-    if (rc == 0) rc = store_ask(store, STORE_LAST_DOCUMENT, 0, 0, &last, err);
+    if (rc == 0) rc = explain(store, store_ask(store, STORE_LAST_DOCUMENT, 0, 0, &last, err), err);
     *unknown = !any && n_wordless == 0 && id > 0 && id > last;
     return rc;
 }

@@ -59,7 +59,7 @@ int words_kill(struct store *store, int64_t id, struct error *err);
 int words_postpone(struct store *store, int64_t id, struct error *err);
 int words_postpone_own(struct store *store, struct error *err); /* all whose vector the user gave */
 
-/* No document is left, and X_fts is whole, whatever was dropped of it; after that rows may get theirs by words_add, each once. */
+/* No document is left, and X_fts is whole, whatever was dropped of it. */
 int words_clear(struct store *store, struct error *err);
 
 /* The first document of a row, after words_clear() or words_unknown_from(): each row once. */

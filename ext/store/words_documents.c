@@ -120,36 +120,3 @@ int words_documents_length(struct words_documents *documents, int64_t document, 
     if (found) sqlite3_reset(row);
     return rc;
 }
-
-int words_documents_has(struct words_documents *documents, int64_t document, int *has,
-                        struct error *err)
-{
-    sqlite3_stmt *row;
-    int rc = store_look_up(documents->store, KEPT_WORDS_LENGTH, document, &row, has, err);
-    if (rc == 0 && *has) sqlite3_reset(row);
-    return rc;
-}
-
-int words_documents_sum(struct words_documents *documents, int64_t *n, int64_t *length,
-                        struct error *err)
-{
-    struct store *store = documents->store;
-    sqlite3_stmt *all;
-    int row = 0;
-    *n = *length = 0;
-    int rc = statement_prepare(store->db, &all, err, "SELECT id, sz FROM \"%w\".\"%w_fts_docsize\"",
-                               store->schema, store->name);
-    while (rc == 0 && (rc = statement_step(store->db, all, &row, err)) == 0 && row) {
-        const void *bytes;
-        size_t size;
-        int64_t one;
-        rc = statement_column_bytes(all, 1, &bytes, &size, err);
-        if (rc == 0 && !read_number(bytes, size, &one))
-            rc = corrupt(documents, "_fts_docsize", sqlite3_column_int64(all, 0),
-                         "its length is not there", err);
-        if (rc == 0 && ++*n % 4096 == 0) rc = cancel_check(store->cancel, err);
-        if (rc == 0) *length += one;
-    }
-    sqlite3_finalize(all);
-    return rc;
-}

@@ -32,12 +32,4 @@ int words_documents_of_row(struct words_documents *documents, int64_t id, int64_
 int words_documents_length(struct words_documents *documents, int64_t document, int64_t *length,
                            struct error *err);
 
-/* Whether X_fts has that document. */
-int words_documents_has(struct words_documents *documents, int64_t document, int *has,
-                        struct error *err);
-
-/* How many there are, dead ones too, and their tokens together. */
-int words_documents_sum(struct words_documents *documents, int64_t *n, int64_t *length,
-                        struct error *err);
-
 #endif

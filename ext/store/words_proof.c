@@ -34,6 +34,7 @@ struct term {
 struct words_proof {
     struct store *store;
     struct words_documents documents;
+    sqlite3_stmt *length;                /* of a document; NULL: not yet prepared */
     struct fts5_splitter texts, queries; /* one each, as one is asked while the other runs */
     struct term *terms;                  /* [capacity] by their hashes; a power of two; owned */
     size_t capacity, n_terms;
@@ -49,6 +50,63 @@ static int corrupt(const struct words_proof *proof, const char *what, struct err
 {
     return error_set(err, ERROR_CORRUPT, "the words of %s: %s " CURE, proof->store->name, what);
 }
+
+/* ---- lengths --------------------------------------------------------------------------------- */
+
+/* A number of FTS5: seven bits a byte, the highest first. */
+static int read_length(const struct words_proof *proof, sqlite3_stmt *row, int64_t *length,
+                       struct error *err)
+{
+    const void *bytes;
+    size_t size, i = 0;
+    int rc = statement_column_bytes(row, 0, &bytes, &size, err);
+    if (rc != 0) return rc;
+    const unsigned char *digits = bytes;
+    for (*length = 0; i < size && i < 5; i++) {
+        *length = *length << 7 | (digits[i] & 0x7F);
+        if (digits[i] < 0x80) break;
+    }
+    return size > 0 && i == size - 1 ? 0 : corrupt(proof, "the length of a text is not there", err);
+}
+
+/* Of the document that is being read. *found = 0: it is not there. */
+static int find_length(struct words_proof *proof, int64_t *length, int *found, struct error *err)
+{
+    struct store *store = proof->store;
+    int rc = 0;
+    if (proof->length == NULL)
+        rc = statement_prepare(store->db, &proof->length, err,
+                               "SELECT sz FROM \"%w\".\"%w_fts_docsize\" WHERE id = ?1",
+                               store->schema, store->name);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(proof->length, 1, proof->document);
+    rc = statement_step(store->db, proof->length, found, err);
+    if (rc != 0 || !*found) return rc;
+    rc = read_length(proof, proof->length, length, err);
+    sqlite3_reset(proof->length);
+    return rc;
+}
+
+/* How many documents there are, dead ones too, and their tokens together. */
+static int sum_lengths(struct words_proof *proof, int64_t *n, int64_t *sum, struct error *err)
+{
+    struct store *store = proof->store;
+    sqlite3_stmt *all;
+    int row = 0;
+    int64_t length = 0;
+    *n = *sum = 0;
+    int rc = statement_prepare(store->db, &all, err, "SELECT sz FROM \"%w\".\"%w_fts_docsize\"",
+                               store->schema, store->name);
+    while (rc == 0 && (rc = statement_step(store->db, all, &row, err)) == 0 && row) {
+        rc = read_length(proof, all, &length, err);
+        if (rc == 0 && ++*n % STEPS_BETWEEN_CHECKS == 0) rc = cancel_check(store->cancel, err);
+        *sum += length;
+    }
+    sqlite3_finalize(all);
+    return rc;
+}
+
+/* ---- begin and end --------------------------------------------------------------------------- */
 
 int words_proof_open(struct store *store, struct words_proof **opened, struct error *err)
 {
@@ -68,6 +126,7 @@ void words_proof_close(struct words_proof *proof)
 {
     if (proof == NULL) return;
     words_documents_close(&proof->documents);
+    sqlite3_finalize(proof->length);
     fts5_splitter_close(&proof->texts);
     fts5_splitter_close(&proof->queries);
     memory_free(proof->terms);
@@ -180,11 +239,10 @@ static int take_token(void *context, const struct fts5_token *token, struct erro
     return 0;
 }
 
-static int check_length(struct words_proof *proof, int64_t id, struct error *err)
+static int check_length(const struct words_proof *proof, int64_t id, int64_t length,
+                        struct error *err)
 {
-    int64_t length;
-    int rc = words_documents_length(&proof->documents, proof->document, &length, err);
-    if (rc != 0 || length == (int64_t)proof->n_tokens) return rc;
+    if (length == (int64_t)proof->n_tokens) return 0;
     return error_set(err, ERROR_CORRUPT,
                      "the words of %s: row %lld has %zu, and is said to have %lld " CURE,
                      proof->store->name, (long long)id, proof->n_tokens, (long long)length);
@@ -193,13 +251,14 @@ static int check_length(struct words_proof *proof, int64_t id, struct error *err
 int words_proof_add(struct words_proof *proof, int64_t id, struct span text, struct error *err)
 {
     int found;
+    int64_t length = 0;
     int rc = words_documents_of_row(&proof->documents, id, &proof->document, &found, err);
-    if (rc == 0 && found) rc = words_documents_has(&proof->documents, proof->document, &found, err);
+    if (rc == 0 && found) rc = find_length(proof, &length, &found, err);
     if (rc != 0 || !found) return words_explain(proof->store, rc, err);
     proof->text = text;
     proof->n_tokens = 0;
     rc = fts5_splitter_run(&proof->texts, FTS5_TOKENIZE_DOCUMENT, text, take_token, proof, err);
-    if (rc == 0) rc = check_length(proof, id, err);
+    if (rc == 0) rc = check_length(proof, id, length, err);
     return rc == 0 ? ids_add(&proof->proven, proof->document, err) : rc;
 }
 
@@ -313,7 +372,7 @@ static int check_totals(const struct lookup *lookup, struct error *err)
 {
     int64_t n_documents, n_tokens;
     if (!lookup->has_totals) return 0;
-    int rc = words_documents_sum(&lookup->proof->documents, &n_documents, &n_tokens, err);
+    int rc = sum_lengths(lookup->proof, &n_documents, &n_tokens, err);
     if (rc != 0 || (n_documents == lookup->n_documents && n_tokens == lookup->n_tokens)) return rc;
     return corrupt(lookup->proof, "FTS5 counts others than it has", err);
 }

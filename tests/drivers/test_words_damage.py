@@ -207,6 +207,17 @@ class Damage(Base):
         self.command("integrity-check")
         self.assertEqual(self.one("SELECT count(*) FROM ix WHERE query = 'dog' AND weight = 0"), 1)
 
+    def test_without_the_content(self):
+        """There is nothing to compare with, and nothing wrong."""
+        self.make(n=30)
+        for sql in ("ALTER TABLE docs RENAME TO gone", "ALTER TABLE docs RENAME COLUMN t TO gone"):
+            self.db.execute("BEGIN")
+            self.db.execute(sql)
+            self.command("integrity-check")
+            self.command("optimize")
+            self.db.execute("ROLLBACK")
+        self.check_words()
+
     def test_interrupts(self):
         self.make(n=60)
         for sql in ("INSERT INTO ix(ix) VALUES ('integrity-check')",
