@@ -41,6 +41,7 @@ int catalog_new(struct catalog **made, struct error *err)
         if (rc == 0) rc = set_default(catalog, entry_tasks[i], NULL, err);
     }
     if (rc == 0) rc = embedded_new(&catalog->embedded, err);
+    if (rc == 0) embedded_use_threads(catalog->embedded, &catalog->local.n_threads);
     if (rc == 0)
         rc = entry_add(catalog, catalog->embedded->name, MODEL_EMBED, NULL, catalog->embedded, err);
     if (rc == 0) *made = catalog;
