@@ -35,6 +35,7 @@ int catalog_new(struct catalog **made, struct error *err)
     api_session_init(&catalog->session);
     int rc = catalog_settings_init(catalog, err);
     if (rc == 0) rc = embedded_new(&catalog->embedded, err);
+    if (rc == 0) embedded_use_threads(catalog->embedded, &catalog->local.n_threads);
     if (rc == 0)
         rc = entry_add(catalog, catalog->embedded->name, MODEL_EMBED, NULL, catalog->embedded, err);
     if (rc == 0) rc = lexical_new(&catalog->lexical, err);

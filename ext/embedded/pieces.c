@@ -187,6 +187,17 @@ static int read_odd(struct pieces *pieces, const char *start, const char **at, c
     return rc == 0 && text.size > 0 ? split(pieces, text, err) : rc;
 }
 
+int pieces_is_simple(struct span text)
+{
+    size_t n_letters = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        n_letters = is_alphanumeric(c) ? n_letters + 1 : 0;
+        if (is_odd(c) || n_letters > LONGEST_WORD) return 0;
+    }
+    return 1;
+}
+
 /* A word or a mark of ASCII is what it is, whatever stands before it: what stands behind it may
  * change it. */
 int pieces_read(struct pieces *pieces, struct span text, struct error *err)

@@ -2,7 +2,9 @@
  * words.h: the words of rows, kept in step with their vectors: everything that writes X_fts, X_docs
  * and X_wordless of an index that has words (store->tokenizer is not NULL).
  *
- * X_fts is a contentless FTS5 table; its rowids are numbers of documents. FTS5 of all versions can
+ * X_fts is a contentless FTS5 table, told to keep 4 MiB in memory before it writes them as a piece;
+ * its rowids are numbers of documents. At each savepoint, and each row whose number is not above
+ * the one before, it writes what it has. FTS5 of all versions can
  * add a document to such a table, and only newer ones can delete one. So none is changed or
  * deleted: a row whose text changes gets another document, and the old one is dead. Dead documents
  * count in FTS5's statistics until all are written anew.

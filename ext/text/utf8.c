@@ -12,6 +12,11 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *character)
         *character = lead;
         return 1;
     }
+    if (lead >= 0xC2 && lead < 0xE0 && left >= 2 &&
+        utf8_is_inside((char)p[1])) { /* the next most */
+        *character = (lead & 0x1Fu) << 6 | (p[1] & 0x3Fu);
+        return 2;
+    }
     size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
     if (lead < 0xC2 || lead > 0xF4 || length > left) return 0;
     uint32_t value = lead & (0x7Fu >> length);
