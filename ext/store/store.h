@@ -144,8 +144,9 @@ enum store_question {
     STORE_N_DEAD,
     STORE_ANY_EXCEPTION, /* 1: X_docs has a row */
     STORE_N_WORDLESS,
-    STORE_IS_WORDLESS, /* (id): 1 */
+    STORE_IS_WORDLESS,   /* (id): 1 */
     STORE_WORDS_VERSION, /* of FTS5's own tables */
+    STORE_GENERATION,
     STORE_N_QUESTIONS
 };
 
@@ -178,7 +179,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 58
+#define STORE_N_KEPT 61
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -195,6 +196,7 @@ struct store {
     sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
+    struct words_lengths *lengths;       /* owned; NULL: none yet */
 };
 
 /* The shadow tables of that index; the options come later. deinit also after a failure. */

@@ -7,7 +7,6 @@
 int words_list_grow(struct words_list *list, struct error *err)
 {
     size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
-    if (list->n < list->capacity) return 0;
     struct words_posting *items = memory_realloc(list->items, capacity, sizeof *items);
     if (items == NULL) return error_nomem(err);
     list->items = items;

@@ -29,7 +29,7 @@ struct words_list {
     enum { WORDS_WHOLE, WORDS_FREQUENT, WORDS_IN_MOST } extent;
 };
 
-/* Makes room for one posting more. */
+/* Makes room for more postings: n was capacity. */
 int words_list_grow(struct words_list *list, struct error *err);
 void words_list_empty(struct words_list *list);
 

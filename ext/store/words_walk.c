@@ -92,7 +92,8 @@ static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context
     struct words_posting posting = {.document = api->xRowid(row)};
     Fts5PhraseIter at;
     int column, offset;
-    if ((visit->rc = words_list_grow(list, visit->err)) != 0) return SQLITE_NOMEM;
+    if (list->n == list->capacity && (visit->rc = words_list_grow(list, visit->err)) != 0)
+        return SQLITE_NOMEM;
     int code = api->xPhraseFirst(row, 0, &at, &column, &offset);
     if (code != SQLITE_OK) return code;
     for (; column >= 0; api->xPhraseNext(row, &at, &column, &offset)) {
@@ -261,6 +262,16 @@ static int make_lists(struct visit *visit, struct error *err)
     return 0;
 }
 
+/* Lengths that are kept are of these tables, or none. */
+static int keep_lengths(struct visit *visit, struct error *err)
+{
+    const struct words_pages *pages = &visit->pages;
+    int rc = words_lengths_begin(visit->store, pages->is_known ? pages->version : 0,
+                                 pages->is_known ? (size_t)pages->n_documents : 0, err);
+    visit->walk->lengths = visit->store->lengths;
+    return rc;
+}
+
 int words_walk_init(struct words_walk *walk, struct store *store, const struct words_terms *terms,
                     struct error *err)
 {
@@ -269,6 +280,7 @@ int words_walk_init(struct words_walk *walk, struct store *store, const struct w
     if (terms->n_terms + terms->n_must + terms->n_excluded == 0) return 0;
     int rc = make_lists(&visit, err);
     if (rc == 0) rc = words_pages_open(&visit.pages, store, err);
+    if (rc == 0) rc = keep_lengths(&visit, err);
     if (rc == 0 && visit.pages.is_known) {
         take_statistics(&visit, visit.pages.n_documents, visit.pages.n_tokens);
         rc = walk_all(&visit, err);
