@@ -196,7 +196,8 @@ struct store {
     sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
-    struct words_lengths *lengths;       /* owned; NULL: none yet */
+    struct words_lengths *lengths;       /* owned, as the next; NULL: none yet */
+    struct words_memory *words_memory;
 };
 
 /* The shadow tables of that index; the options come later. deinit also after a failure. */
