@@ -36,6 +36,7 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_N_WORDLESS] = "SELECT count(*) FROM " X_WORDLESS,
     [STORE_IS_WORDLESS] = "SELECT 1 FROM " X_WORDLESS " WHERE id = ?1",
     [STORE_WORDS_VERSION] = "SELECT v FROM " X_FTS_CONFIG " WHERE k = 'version'",
+    [STORE_GENERATION] = "SELECT value FROM " X_CONFIG " WHERE key = 'generation'",
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG, /* few, and some of them are not asked for */
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
@@ -74,6 +75,9 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_WORDS_PLACE] =
         "SELECT pgno FROM " X_FTS_IDX " WHERE segid = ?1 AND term <= ?2 ORDER BY term DESC LIMIT 1",
     [KEPT_WORDS_LENGTH] = "SELECT sz FROM " X_FTS_DOCSIZE " WHERE id = ?1",
+    [KEPT_WORDS_LENGTHS] = "SELECT id, sz FROM " X_FTS_DOCSIZE,
+    [KEPT_WORDS_RANGE] =
+        "SELECT (SELECT min(id) FROM " X_FTS_DOCSIZE "), (SELECT max(id) FROM " X_FTS_DOCSIZE ")",
     [KEPT_PUT_WORDS] = "INSERT INTO " X_FTS "(rowid, text) VALUES (?1, ?2)",
     [KEPT_HAS_DOCUMENT] = "SELECT 1 FROM " X_FTS_DOCSIZE " WHERE id = ?1",
     [KEPT_FIRST_DOCUMENT] = "SELECT min(id) FROM " X_FTS_DOCSIZE,

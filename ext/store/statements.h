@@ -54,6 +54,8 @@ enum store_kept {
     KEPT_WORDS_ROWS,
     KEPT_WORDS_PLACE,
     KEPT_WORDS_LENGTH,
+    KEPT_WORDS_LENGTHS,
+    KEPT_WORDS_RANGE,
     KEPT_PUT_WORDS, /* the first of words, see words_prepare() */
     KEPT_HAS_DOCUMENT,
     KEPT_FIRST_DOCUMENT,

@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 #include "store/statements.h"
+#include "store/words_lengths.h"
+#include "store/words_memory.h"
 #include "vector/codec.h"
 
 #define MODEL_PIECE ((size_t)1 << 20)
@@ -25,6 +27,8 @@ void store_deinit(struct store *store)
     store_finalize(store);
     index_partitions_free(store->partitions);
     index_cache_close(store->cache);
+    words_lengths_free(store->lengths);
+    words_memory_free(store->words_memory);
     memory_free(store->schema);
     memory_free(store->name);
     memory_free(store->tokenizer);

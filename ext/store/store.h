@@ -148,8 +148,9 @@ enum store_question {
     STORE_ANY_EXCEPTION, /* 1: X_docs has a row */
     STORE_LAST_DOCUMENT, /* the highest */
     STORE_N_WORDLESS,
-    STORE_IS_WORDLESS, /* (id): 1 */
+    STORE_IS_WORDLESS,   /* (id): 1 */
     STORE_WORDS_VERSION, /* of FTS5's own tables */
+    STORE_GENERATION,
     STORE_N_QUESTIONS
 };
 
@@ -182,7 +183,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 61
+#define STORE_N_KEPT 62
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -201,6 +202,8 @@ struct store {
     sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
+    struct words_lengths *lengths;       /* owned, as the next; NULL: none yet */
+    struct words_memory *words_memory;
 };
 
 /* The shadow tables of that index; the options come later. deinit also after a failure. */

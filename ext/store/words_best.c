@@ -30,14 +30,21 @@ struct best {
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-/* What a list adds to a document at most, that ends with the word at the earliest. */
+/* The least saturation that a document may have that does not end before place `last`. */
+static double saturation_of(const struct words_walk *walk, int64_t document, uint32_t last)
+{
+    uint32_t length = words_lengths_kept(walk->lengths, document);
+    return words_walk_saturation(walk, length > last ? (double)length : (double)last + 1.0);
+}
+
+/* What a list adds to a document at most. */
 static double most_of(const struct words_walk *walk, const struct words_list *list)
 {
     const struct words_posting *best = list->items;
-    double best_saturation = words_walk_saturation(walk, (double)best->last + 1.0);
+    double best_saturation = saturation_of(walk, best->document, best->last);
     for (size_t i = 1; i < list->n; i++) {
         const struct words_posting *posting = &list->items[i];
-        double saturation = words_walk_saturation(walk, (double)posting->last + 1.0);
+        double saturation = saturation_of(walk, posting->document, posting->last);
         if ((double)posting->count * best_saturation <= (double)best->count * saturation) continue;
         best = posting;
         best_saturation = saturation;
@@ -111,11 +118,11 @@ static int next_document(struct best *best, double *most)
     return 1;
 }
 
-/* What the words that were found would add if the document ended with the last of them. */
+/* What the words that were found add, or would if the document ended with the last of them. */
 static double bound_of(const struct best *best, size_t from)
 {
     const struct words_walk *walk = best->candidates->walk;
-    double sum = 0.0, saturation = words_walk_saturation(walk, (double)best->last + 1.0);
+    double sum = 0.0, saturation = saturation_of(walk, best->document, best->last);
     for (size_t i = from; i < best->n; i++) {
         const struct head *head = &best->heads[i];
         if (best->postings[head->term] != NULL)

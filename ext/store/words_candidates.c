@@ -38,7 +38,8 @@ int words_candidates_bm25(struct words_candidates *candidates, int64_t document,
 {
     const struct words_walk *walk = candidates->walk;
     int64_t length;
-    int rc = words_documents_length(candidates->documents, document, &length, err);
+    struct store *store = candidates->documents->store;
+    int rc = words_lengths_find(store, document, &length, err);
     double saturation = rc == 0 ? words_walk_saturation(walk, (double)length) : 0.0;
     *bm25 = 0.0;
     for (size_t i = 0; rc == 0 && i < walk->n_terms; i++) {
@@ -47,7 +48,7 @@ int words_candidates_bm25(struct words_candidates *candidates, int64_t document,
             rc = error_set(err, ERROR_CORRUPT,
                            "%s_fts: document %lld has a word behind its end ('rebuild' makes it "
                            "anew)",
-                           candidates->documents->store->name, (long long)document);
+                           store->name, (long long)document);
         *bm25 += words_list_bm25(&walk->lists[i], postings[i], saturation);
     }
     return rc;

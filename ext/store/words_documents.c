@@ -23,6 +23,17 @@ static int corrupt(const struct words_documents *documents, const char *table, i
                      documents->store->name, table, (long long)document, what);
 }
 
+/* Most indexes have no exception. */
+static int ask_for_any(struct words_documents *documents, struct error *err)
+{
+    int64_t any = 0;
+    if (documents->is_asked) return 0;
+    int rc = store_ask(documents->store, STORE_ANY_EXCEPTION, 0, 0, &any, err);
+    documents->is_asked = rc == 0;
+    documents->has_any = any != 0;
+    return rc;
+}
+
 static int step_exception(struct words_documents *documents, struct error *err)
 {
     int rc = statement_step(documents->store->db, documents->exceptions, &documents->has_next, err);
@@ -64,10 +75,12 @@ int words_documents_row(struct words_documents *documents, int64_t document, int
 {
     *id = document;
     *live = 1;
+    if (documents->is_asked && !documents->has_any) return 0;
     if (documents->exceptions != NULL && document >= documents->from &&
         (!documents->has_next || documents->next > document))
         return 0; /* between two exceptions, as nearly all are */
-    int rc = find_exception(documents, document, err);
+    int rc = ask_for_any(documents, err);
+    if (rc == 0 && documents->has_any) rc = find_exception(documents, document, err);
     if (rc != 0 || !documents->has_next || documents->next != document) return rc;
     int type = sqlite3_column_type(documents->exceptions, 1);
     *id = sqlite3_column_int64(documents->exceptions, 1);
@@ -81,8 +94,11 @@ int words_documents_of_row(struct words_documents *documents, int64_t id, int64_
                            int *found, struct error *err)
 {
     sqlite3_stmt *exception;
-    int rc = store_look_up(documents->store, KEPT_DOCUMENT_OF, id, &exception, found, err);
+    int rc = ask_for_any(documents, err);
     *document = id;
+    *found = 1;
+    if (rc != 0 || !documents->has_any) return rc;
+    rc = store_look_up(documents->store, KEPT_DOCUMENT_OF, id, &exception, found, err);
     if (rc != 0) return rc;
     if (*found) {
         *document = sqlite3_column_int64(exception, 0);
@@ -93,30 +109,5 @@ int words_documents_of_row(struct words_documents *documents, int64_t id, int64_
     int64_t owner;
     rc = words_documents_row(documents, id, &owner, found, err);
     if (owner != id) *found = 0;
-    return rc;
-}
-
-/* A number of FTS5: seven bits a byte, the highest first; false: this is none. */
-static int read_number(const unsigned char *bytes, size_t size, int64_t *number)
-{
-    *number = 0;
-    for (size_t i = 0; i < size && i < 5; i++) {
-        *number = *number << 7 | (bytes[i] & 0x7F);
-        if (bytes[i] < 0x80) return i + 1 == size;
-    }
-    return 0;
-}
-
-int words_documents_length(struct words_documents *documents, int64_t document, int64_t *length,
-                           struct error *err)
-{
-    sqlite3_stmt *row;
-    const void *bytes = NULL;
-    size_t size = 0;
-    int found, rc = store_look_up(documents->store, KEPT_WORDS_LENGTH, document, &row, &found, err);
-    if (rc == 0 && found) rc = statement_column_bytes(row, 0, &bytes, &size, err);
-    if (rc == 0 && !read_number(bytes, size, length))
-        rc = corrupt(documents, "_fts_docsize", document, "its length is not there", err);
-    if (found) sqlite3_reset(row);
     return rc;
 }

@@ -7,7 +7,6 @@
 int words_list_grow(struct words_list *list, struct error *err)
 {
     size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
-    if (list->n < list->capacity) return 0;
     struct words_posting *items = memory_realloc(list->items, capacity, sizeof *items);
     if (items == NULL) return error_nomem(err);
     list->items = items;
@@ -17,9 +16,43 @@ int words_list_grow(struct words_list *list, struct error *err)
 
 void words_list_empty(struct words_list *list)
 {
-    memory_free(list->items);
+    if (list->shared == NULL) memory_free(list->items);
+    words_shared_release(list->shared);
+    list->shared = NULL;
     list->items = NULL;
     list->n = list->capacity = 0;
+}
+
+int words_list_share(struct words_list *list, struct error *err)
+{
+    struct words_shared *shared = memory_zalloc(1, sizeof *shared);
+    if (shared == NULL) return error_nomem(err);
+    struct words_posting *items =
+        list->n == 0 ? list->items : memory_realloc(list->items, list->n, sizeof *items);
+    if (items == NULL && list->n > 0) {
+        memory_free(shared);
+        return error_nomem(err);
+    }
+    *shared = (struct words_shared){1, list->n, items};
+    list->items = items;
+    list->capacity = list->n;
+    list->shared = shared;
+    return 0;
+}
+
+void words_list_borrow(struct words_list *list, struct words_shared *shared)
+{
+    shared->references++;
+    list->shared = shared;
+    list->items = shared->items;
+    list->n = list->capacity = shared->n;
+}
+
+void words_shared_release(struct words_shared *shared)
+{
+    if (shared == NULL || --shared->references > 0) return;
+    memory_free(shared->items);
+    memory_free(shared);
 }
 
 static int by_document(const void *a, const void *b)

@@ -20,18 +20,31 @@ struct words_posting {
     uint32_t last;  /* where last: so many tokens are before it */
 };
 
+/* Postings that several lists may have; by one thread at a time. */
+struct words_shared {
+    size_t references, n;
+    struct words_posting *items; /* [n] owned */
+};
+
 /* All zero: none. */
 struct words_list {
-    struct words_posting *items; /* [n] owned, ascending by document */
+    struct words_posting *items; /* [n] ascending by document; owned, if they are not shared: */
     size_t n, capacity;
-    double idf; /* of a term, times its weight */
+    struct words_shared *shared; /* a reference; NULL: they are not */
+    double idf;                  /* of a term, times its weight */
     /* Whether its walk has ended early, and it is empty. */
     enum { WORDS_WHOLE, WORDS_FREQUENT, WORDS_IN_MOST } extent;
 };
 
-/* Makes room for one posting more. */
+/* Makes room for more postings: n was capacity. */
 int words_list_grow(struct words_list *list, struct error *err);
 void words_list_empty(struct words_list *list);
+
+/* Shares the postings of a list that owns them, which stay as they are; gives an empty list those
+ * that are shared. */
+int words_list_share(struct words_list *list, struct error *err);
+void words_list_borrow(struct words_list *list, struct words_shared *shared);
+void words_shared_release(struct words_shared *shared); /* one reference; accepts NULL */
 
 /* Into the order of documents; false: one is there twice. */
 int words_list_sort(struct words_list *list);

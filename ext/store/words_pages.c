@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/memory.h"
 #include "store/statements.h"
 #include "store/words.h"
@@ -31,7 +32,7 @@
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 /* A number: seven bits a byte, the highest first, and all eight of a ninth; false: it is cut. */
-static int read_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
+static int read_long_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
 {
     const unsigned char *next = *at;
     *number = 0;
@@ -44,6 +45,14 @@ static int read_number(const unsigned char **at, const unsigned char *end, uint6
         }
     }
     return 0;
+}
+
+/* Nearly all are of one byte. */
+static inline int read_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
+{
+    if (*at == end || **at >= 0x80) return read_long_number(at, end, number);
+    *number = *(*at)++;
+    return 1;
 }
 
 static size_t read_16(const unsigned char *bytes)
@@ -138,6 +147,7 @@ static int read_row(struct words_pages *pages, int64_t id,
     if (rc == 0 && !found) pages->is_known = 0;
     if (rc != 0 || !found) return rc;
     rc = statement_column_bytes(row, 0, &bytes, &size, err);
+    if (rc == 0) pages->version = hash_bytes(bytes, size, pages->version) | 1;
     if (rc == 0) rc = read(pages, bytes, size, err);
     sqlite3_reset(row);
     return rc;
@@ -146,7 +156,7 @@ static int read_row(struct words_pages *pages, int64_t id,
 static int look(struct words_pages *pages, struct error *err)
 {
     struct store *store = pages->store;
-    int64_t version;
+    int64_t version, generation = 0;
     int rc = 0, state = sqlite3_txn_state(store->db, store->schema);
     /* Outside of a transaction each page could be another's. */
     pages->is_known = state == SQLITE_TXN_READ || state == SQLITE_TXN_WRITE;
@@ -154,6 +164,8 @@ static int look(struct words_pages *pages, struct error *err)
     if (state == SQLITE_TXN_WRITE && store->write->has_words) rc = words_settle(store, err);
     if (rc == 0) rc = store_ask(store, STORE_WORDS_VERSION, 0, 0, &version, err);
     if (rc == 0) pages->is_known = version == VERSION;
+    if (rc == 0) rc = store_ask(store, STORE_GENERATION, 0, 0, &generation, err);
+    pages->version = (uint64_t)generation;
     if (rc == 0 && pages->is_known) rc = read_row(pages, STATISTICS, read_statistics, err);
     if (rc == 0 && pages->is_known) rc = read_row(pages, STRUCTURE, read_structure, err);
     return rc;
@@ -264,7 +276,7 @@ static int begin_document(struct words_pages *pages, struct words_list *list, st
 {
     uint64_t distance, size;
     int64_t before = pages->document;
-    int rc = words_list_grow(list, err);
+    int rc = list->n == list->capacity ? words_list_grow(list, err) : 0;
     pages->is_known = rc == 0 && read_number(&pages->at, pages->end, &distance) &&
                       read_number(&pages->at, pages->end, &size);
     if (!pages->is_known) return rc;

@@ -27,6 +27,7 @@ struct words_pages {
     struct store *store;
     int is_known; /* 0: FTS5 is to be asked; of the token that was begun last, once there is one */
     double n_documents, n_tokens;   /* of all, at least 1 */
+    uint64_t version;               /* a hash of what the tables are, never 0 */
     struct words_segment *segments; /* [n_segments] owned, the oldest first */
     size_t n_segments;
 

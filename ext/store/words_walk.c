@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "sqlite/fts5.h"
+#include "store/words_memory.h"
 #include "store/words_pages.h"
 
 #define ROWS_BETWEEN_CHECKS 4096
@@ -25,10 +26,6 @@ struct visit {
 
     struct words_list *list; /* that is being walked */
     int ends_early;          /* its walk ends where it is common */
-    int knows_first;         /* the next is known: */
-    /* The documents behind the first ones: a word that WORDS_SAMPLE before them have is in most, or
-     * frequent. */
-    int64_t first, second;
     int rc;
     struct error *err;
 };
@@ -62,16 +59,17 @@ static int tell_extent(struct visit *visit)
 {
     struct words_list *list = visit->list;
     int64_t last = list->items[WORDS_SAMPLE - 1].document;
-    int rc = 0;
-    if (!visit->knows_first) {
-        int n_behind =
-            visit->walk->n_terms > WORDS_OF_A_TEXT ? 14 * WORDS_SAMPLE : 2 * WORDS_SAMPLE;
-        rc = find_behind(visit, INT64_MIN, 2 * WORDS_SAMPLE, &visit->first);
-        if (rc == 0) rc = find_behind(visit, visit->first, n_behind, &visit->second);
-        visit->knows_first = 1;
+    struct words_memory *memory = visit->store->words_memory;
+    int is_text = visit->walk->n_terms > WORDS_OF_A_TEXT, rc = 0;
+    struct words_memory_sample *sample = is_text ? &memory->of_texts : &memory->of_questions;
+    if (!sample->is_known) {
+        int n_behind = (is_text ? 14 : 2) * WORDS_SAMPLE;
+        rc = find_behind(visit, INT64_MIN, 2 * WORDS_SAMPLE, &sample->first);
+        if (rc == 0) rc = find_behind(visit, sample->first, n_behind, &sample->second);
+        sample->is_known = rc == 0;
     }
-    if (last < visit->second) list->extent = WORDS_FREQUENT;
-    if (last < visit->first) list->extent = WORDS_IN_MOST;
+    if (rc == 0 && last < sample->second) list->extent = WORDS_FREQUENT;
+    if (rc == 0 && last < sample->first) list->extent = WORDS_IN_MOST;
     return rc;
 }
 
@@ -92,7 +90,8 @@ static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context
     struct words_posting posting = {.document = api->xRowid(row)};
     Fts5PhraseIter at;
     int column, offset;
-    if ((visit->rc = words_list_grow(list, visit->err)) != 0) return SQLITE_NOMEM;
+    if (list->n == list->capacity && (visit->rc = words_list_grow(list, visit->err)) != 0)
+        return SQLITE_NOMEM;
     int code = api->xPhraseFirst(row, 0, &at, &column, &offset);
     if (code != SQLITE_OK) return code;
     for (; column >= 0; api->xPhraseNext(row, &at, &column, &offset)) {
@@ -127,7 +126,10 @@ static int walk_pages(struct visit *visit, size_t i, int *known, struct error *e
     int rc = 0, more = 1, is_told = 0;
     *known = i < visit->terms->n_terms && !visit->is_unknown[i];
     if (!*known) return 0;
-    words_pages_begin(pages, words_terms_token(visit->terms, i));
+    struct span token = words_terms_token(visit->terms, i);
+    if (words_memory_find(visit->store->words_memory, token, list))
+        return visit->ends_early && list->n >= WORDS_SAMPLE ? tell_extent(visit) : 0;
+    words_pages_begin(pages, token);
     while (rc == 0 && more && list->extent == WORDS_WHOLE) {
         rc = words_pages_next(pages, list, &more, err);
         /* Documents that are still to come can only be before those that are there. */
@@ -137,7 +139,8 @@ static int walk_pages(struct visit *visit, size_t i, int *known, struct error *e
     }
     *known = pages->is_known;
     visit->is_unknown[i] = !*known;
-    return rc;
+    if (rc != 0 || !*known || list->extent != WORDS_WHOLE) return rc;
+    return words_memory_keep(visit->store, token, list, err);
 }
 
 /* Walks a phrase, if that can be done without FTS5 or that is at hand. */
@@ -261,6 +264,18 @@ static int make_lists(struct visit *visit, struct error *err)
     return 0;
 }
 
+/* What is kept is of these tables, or nothing is. */
+static int begin_memory(struct visit *visit, struct error *err)
+{
+    const struct words_pages *pages = &visit->pages;
+    uint64_t version = pages->is_known ? pages->version : 0;
+    int rc = words_lengths_begin(visit->store, version,
+                                 pages->is_known ? (size_t)pages->n_documents : 0, err);
+    if (rc == 0) rc = words_memory_begin(visit->store, version, err);
+    visit->walk->lengths = visit->store->lengths;
+    return rc;
+}
+
 int words_walk_init(struct words_walk *walk, struct store *store, const struct words_terms *terms,
                     struct error *err)
 {
@@ -269,6 +284,7 @@ int words_walk_init(struct words_walk *walk, struct store *store, const struct w
     if (terms->n_terms + terms->n_must + terms->n_excluded == 0) return 0;
     int rc = make_lists(&visit, err);
     if (rc == 0) rc = words_pages_open(&visit.pages, store, err);
+    if (rc == 0) rc = begin_memory(&visit, err);
     if (rc == 0 && visit.pages.is_known) {
         take_statistics(&visit, visit.pages.n_documents, visit.pages.n_tokens);
         rc = walk_all(&visit, err);

@@ -20,6 +20,7 @@
 #define STORE_WORDS_WALK_H
 
 #include "store/store.h"
+#include "store/words_lengths.h"
 #include "store/words_list.h"
 #include "store/words_terms.h"
 
@@ -31,8 +32,9 @@
 struct words_walk {
     struct words_list *lists; /* [n_lists] owned; of the phrases of words_terms, in their order */
     size_t n_lists, n_terms;
-    double average; /* tokens of a document; 0: no document has any of the phrases */
-    double slope;   /* of words_walk_saturation() */
+    double average;                /* tokens of a document; 0: no document has any of the phrases */
+    double slope;                  /* of words_walk_saturation() */
+    struct words_lengths *lengths; /* of its documents; borrowed */
 };
 
 /* Walks all phrases. ERROR_CORRUPT: what is wrong with X_fts. deinit also after a failure. */
