@@ -21,6 +21,7 @@ static void create(struct tables *tables)
     words_add(tables, 4, "검색엔진 모음");
     words_add(tables, 5, "a dark knight rises");
     words_add(tables, 6, "knights and other words");
+    words_add(tables, 7, "Verwaltung von Paketen");
 }
 
 /* -bm25() of one phrase in a document, 0: it is not there. */
@@ -67,6 +68,8 @@ static void test_pieces_are_terms(void **state)
     static const char *const engine[] = {"검색", "\1검색", NULL};
     static const char *const cats[] = {"東京", "京都", "カフ", "フェ", NULL};
     static const char *const knights[] = {"knights", "\1knig", NULL};
+    static const char *const packages[] = {"\1pake", "\1verwal", NULL};
+    static const char *const administration[] = {"\1verw", "\1verwal", NULL};
     struct tables tables;
     (void)state;
     create(&tables);
@@ -77,6 +80,8 @@ static void test_pieces_are_terms(void **state)
     check_sum(&tables, "검색", engine);
     check_sum(&tables, "東京都 カフェ", cats);
     check_sum(&tables, "Knights", knights);
+    check_sum(&tables, "Paketverwaltung", packages);
+    check_sum(&tables, "Verwaltungssoftware", administration);
     tables_close(&tables);
 }
 
@@ -94,6 +99,7 @@ static void test_other_forms_are_found(void **state)
     words_check(&tables, "東", "3");
     words_check(&tables, "犬", "");
     words_check(&tables, "knightly", "5 6");
+    words_check(&tables, "Softwareverwaltung", "7");
     tables_close(&tables);
 }
 
