@@ -190,49 +190,52 @@ static int add_stretches(struct tokenizing *all, struct span text)
     return rc;
 }
 
-/* What stands between ASCII that parts words. */
-static int add_between(struct tokenizing *all, struct span text, int is_ascii,
-                       struct cached_word *entry)
+static int add_unkept(struct tokenizing *all, struct span text, int is_ascii)
 {
-    if (word_cache_is(entry, text))
-        return add_cached(all, entry, (int)(text.data - all->text.data));
-    all->n_tokens = 0;
-    all->entry = text.size <= WORD_CACHE_BYTES ? entry : NULL;
-    if (all->entry != NULL) entry->size = 0;
-    int rc = is_ascii ? add_spaced(all, text) : add_stretches(all, text);
-    if (rc != SQLITE_OK || all->entry == NULL || all->n_tokens != 1) return rc;
-    entry->size = (unsigned char)text.size;
-    memcpy(entry->word, text.data, text.size);
-    return SQLITE_OK;
+    return is_ascii ? add_spaced(all, text) : add_stretches(all, text);
 }
 
-/* What a byte is to unicode61: what parts words (0), a letter or digit (1), not of ASCII (2). */
-static const unsigned char kinds[256] = {
+/* What stands between ASCII that parts words. */
+static int add_between(struct tokenizing *all, struct span text, int is_ascii)
+{
+    all->entry = NULL;
+    if (text.size > WORD_CACHE_BYTES) return add_unkept(all, text, is_ascii);
+    struct word_key key = word_key(text);
+    struct cached_word *entry = word_cache_entry(all->tokenizer->cache, &key);
+    if (word_key_is(&entry->key, &key))
+        return add_cached(all, entry, (int)(text.data - all->text.data));
+    entry->key = (struct word_key){{0}};
+    all->entry = entry;
+    all->n_tokens = 0;
+    int rc = add_unkept(all, text, is_ascii);
+    if (rc == SQLITE_OK && all->n_tokens == 1) entry->key = key;
+    return rc;
+}
+
+/* Letters and digits of ASCII, and all that is not ASCII. */
+static const unsigned char is_of_word[256] = {
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,
     0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0,
     0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
-    2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 };
 
 static int add_document(struct tokenizing *all, struct span text)
 {
-    struct word_cache *cache = all->tokenizer->cache;
     const unsigned char *at = (const unsigned char *)text.data, *end = at + text.size;
     int rc = SQLITE_OK;
     while (rc == SQLITE_OK) {
-        while (at < end && kinds[*at] == 0) at++;
+        while (at < end && is_of_word[*at] == 0) at++;
         if (at == end) break;
         const unsigned char *start = at;
-        uint32_t hash = WORD_CACHE_HASH;
-        unsigned kind, any = 0;
-        for (; at < end && (kind = kinds[*at]) != 0; any |= kind, at++)
-            hash = word_cache_hash(hash, *at);
+        unsigned any = 0;
+        for (; at < end && is_of_word[*at] != 0; at++) any |= *at;
         struct span word = {(const char *)start, (size_t)(at - start)};
-        rc = add_between(all, word, any == 1, word_cache_entry(cache, hash));
+        rc = add_between(all, word, any < 0x80);
     }
     return rc;
 }

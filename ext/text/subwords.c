@@ -25,21 +25,31 @@ static int is_hangul(struct span word)
     return 1;
 }
 
+static int skip(const char **at, const char *end, size_t n)
+{
+    for (; n > 0 && *at < end; n--) utf8_next(at, end);
+    return n == 0;
+}
+
+static int is_longer(struct span word, size_t n)
+{
+    const char *at = word.data, *end = at + word.size;
+    return skip(&at, end, n) && at < end;
+}
+
 void subwords_begin(struct subwords *subwords, struct span word, enum subwords_wanted wanted)
 {
     if (has_digit(word) || (word.size > 0 && *word.data == SUBWORD_MARK)) word.size = 0;
+    if (wanted == SUBWORDS_SHORT && !is_longer(word, MORE_CHARACTERS)) word.size = 0;
     if (word.size > SUBWORDS_MAX_BYTES) {
         word.size = SUBWORDS_MAX_BYTES;
         while (word.size > 0 && utf8_is_inside(word.data[word.size])) word.size--;
     }
-    *subwords = (struct subwords){
-        .start = word.data,
-        .at = word.data,
-        .end = word.data + word.size,
-        .inside = word.data,
-        .wanted = wanted,
-        .are_beginnings = !is_hangul(word),
-    };
+    subwords->start = subwords->at = subwords->inside = word.data;
+    subwords->end = word.data + word.size;
+    subwords->n = 0;
+    subwords->wanted = wanted;
+    subwords->are_beginnings = !is_hangul(word);
 }
 
 static int take(struct subwords *subwords, const char *start, struct span *piece)
@@ -69,12 +79,6 @@ static int next_beginning(struct subwords *subwords, struct span *piece)
     for (; subwords->n < wanted && subwords->at < subwords->end; subwords->n++)
         utf8_next(&subwords->at, subwords->end);
     return subwords->at < subwords->end && take(subwords, subwords->start, piece);
-}
-
-static int skip(const char **at, const char *end, size_t n)
-{
-    for (; n > 0 && *at < end; n--) utf8_next(at, end);
-    return n == 0;
 }
 
 /* As many characters as the longest beginning has, of the rest of the word. */

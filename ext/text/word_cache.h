@@ -17,16 +17,19 @@
 #define WORD_CACHE_ENTRIES 4096
 
 /* Longer words, and such as have longer tokens, are not kept. */
-#define WORD_CACHE_BYTES 28
+#define WORD_CACHE_BYTES 32
 
-/* 64 bytes with what is left of them. */
+/* The bytes of a word of at most WORD_CACHE_BYTES, none of them NUL, with zeros behind them. */
+struct word_key {
+    uint64_t parts[WORD_CACHE_BYTES / 8];
+};
+
 struct cached_word {
-    unsigned char size;       /* of the word as it stands in a text; 0: the entry is empty */
-    unsigned char start, end; /* what of it the token was made of */
+    struct word_key key;      /* zero: the entry is empty */
+    unsigned char start, end; /* what of the word the token was made of */
     unsigned char token_size;
     unsigned char beginnings[SUBWORDS_BEGINNINGS]; /* sizes of its pieces; 0 behind the last */
-    char word[WORD_CACHE_BYTES];
-    char piece[1 + WORD_CACHE_BYTES]; /* SUBWORD_MARK and the token */
+    char piece[1 + WORD_CACHE_BYTES];              /* SUBWORD_MARK and the token */
 };
 
 /* All zero: empty. */
@@ -34,23 +37,28 @@ struct word_cache {
     struct cached_word words[WORD_CACHE_ENTRIES];
 };
 
-/* The hash of a word, which its bytes one after the other make of WORD_CACHE_HASH: FNV-1a (Fowler,
- * Noll, Vo). */
-#define WORD_CACHE_HASH 2166136261u
-static inline uint32_t word_cache_hash(uint32_t hash, unsigned char byte)
+static inline struct word_key word_key(struct span word)
 {
-    return (hash ^ byte) * 16777619u;
+    struct word_key key = {{0}};
+    memcpy(key.parts, word.data, word.size);
+    return key;
 }
 
-/* The entry of a word of that hash, whichever word is there now. */
-static inline struct cached_word *word_cache_entry(struct word_cache *cache, uint32_t hash)
+static inline int word_key_is(const struct word_key *a, const struct word_key *b)
 {
-    return &cache->words[(hash ^ hash >> 16) % WORD_CACHE_ENTRIES];
+    uint64_t differ = 0;
+    for (size_t i = 0; i < WORD_CACHE_BYTES / 8; i++) differ |= a->parts[i] ^ b->parts[i];
+    return differ == 0;
 }
 
-static inline int word_cache_is(const struct cached_word *entry, struct span word)
+/* The entry of a word, whichever word is there now. Odd factors, of which the upper bits count. */
+static inline struct cached_word *word_cache_entry(struct word_cache *cache,
+                                                   const struct word_key *key)
 {
-    return entry->size == word.size && memcmp(entry->word, word.data, word.size) == 0;
+    uint64_t hash = 0;
+    for (size_t i = 0; i < WORD_CACHE_BYTES / 8; i++)
+        hash = (hash ^ key->parts[i]) * 0x9E3779B97F4A7C15u;
+    return &cache->words[(hash ^ hash >> 32) >> 16 & (WORD_CACHE_ENTRIES - 1)];
 }
 
 #endif
