@@ -77,13 +77,16 @@ static int rank(struct words_search *search, const struct words_terms *terms, st
     return rc;
 }
 
-static void sum_idf(struct words_search *search)
+/* A word that no row has counts, a piece does not: most pieces inside a word begin no other. */
+static void sum_idf(struct words_search *search, const struct words_terms *terms)
 {
     const struct words_walk *walk = &search->walk;
     int any = 0;
     for (size_t i = 0; i < walk->n_terms; i++) {
-        search->bound += walk->lists[i].idf;
-        any |= walk->lists[i].n > 0;
+        const struct words_list *list = &walk->lists[i];
+        any |= list->n > 0;
+        if (!terms->are_pieces[i] || list->n > 0 || list->extent != WORDS_WHOLE)
+            search->bound += list->idf;
     }
     if (!any) search->bound = 0.0;
 }
@@ -107,7 +110,7 @@ int words_search_open(struct words_search *search, struct store *store, struct s
     if (rc == 0) rc = words_walk_init(&search->walk, store, &terms, err);
     if (rc == 0) rc = check_places(&search->walk, store, err);
     if (rc == 0 && search->walk.n_lists > 0) rc = rank(search, &terms, err);
-    if (rc == 0) sum_idf(search);
+    if (rc == 0) sum_idf(search, &terms);
     words_terms_deinit(&terms);
     return rc;
 }

@@ -19,8 +19,8 @@ struct words_match {
 
 /* Nobody writes the index while a search is open, which stays where it was opened. */
 struct words_search {
-    /* The sum of the idf of the query's words, those that no row has included: half of it and more
-     * is a good match. 0: no row has any of the words. */
+    /* The sum of the idf of the query's words, those that no row has included, and of the pieces of
+     * words that rows have: half of it and more is a good match. 0: no row has any of the words. */
     double bound;
     int has_must;           /* there are phrases that must match: only rows in `must` count, for */
     struct ids must;        /* other sources, too; ascending */

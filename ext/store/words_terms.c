@@ -82,6 +82,7 @@ static int add_term(void *context, const struct fts5_token *token, struct error 
     if (i < terms->n_terms) return 0;
     reading->tokens[i] = token_hash;
     reading->pieces[i] = piece_hash;
+    terms->are_pieces[i] = (unsigned char)is_subword;
     terms->n_terms++;
     int rc = add_phrase(terms, piece, err);
     return rc == 0 ? add_token(terms, i, token->token, err) : rc;

@@ -21,6 +21,7 @@ struct words_terms {
     size_t n_terms;      /* the terms first, */
     size_t n_must;       /* then the phrases that must match, whose words are terms, too, */
     size_t n_excluded;   /* then those that are excluded */
+    unsigned char are_pieces[WORDS_MAX_TERMS]; /* [n_terms] */
     double weights[WORDS_MAX_TERMS]; /* [n_terms] subwords_weight(), as often as it stands there */
     struct buffer tokens;            /* of the terms, one behind the other: */
     struct {
