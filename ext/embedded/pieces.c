@@ -221,3 +221,33 @@ int pieces_read(struct pieces *pieces, struct span text, struct error *err)
     }
     return rc;
 }
+
+/* ---- rare words ------------------------------------------------------------------------------ */
+
+static int take_rarest(void *context, uint32_t row, struct error *err)
+{
+    double *idf = context, of_row = table_idf(row);
+    (void)err;
+    if (of_row > *idf) *idf = of_row;
+    return 0;
+}
+
+static int take_unknown(void *context, struct span word, struct error *err)
+{
+    (void)word;
+    (void)err;
+    *(double *)context = PIECES_RAREST;
+    return 0;
+}
+
+int pieces_rarity(struct span word, double *idf, struct error *err)
+{
+    struct pieces_sink sink = {take_rarest, take_unknown, idf};
+    struct pieces pieces;
+    *idf = 0;
+    pieces_init(&pieces, &sink, NULL);
+    int rc = pieces_read(&pieces, word, err);
+    pieces_deinit(&pieces);
+    if (*idf <= 0) *idf = PIECES_RAREST;
+    return rc;
+}

@@ -44,4 +44,9 @@ int pieces_is_simple(struct span text);
 /* Any number of texts, one after the other. Errors of the sink, ERROR_NOMEM, ERROR_INTERRUPTED. */
 int pieces_read(struct pieces *pieces, struct span text, struct error *err);
 
+/* How rare a word is in the texts that the table was trained on: the idf of its rarest piece, above
+ * 0; of what the table does not know, or knows no piece of, PIECES_RAREST. ERROR_NOMEM. */
+#define PIECES_RAREST 14.0
+int pieces_rarity(struct span word, double *idf, struct error *err);
+
 #endif

@@ -47,10 +47,20 @@ uint32_t table_id(uint32_t row)
 }
 
 /* A float16 that is positive and finite: 10 bits behind the point, in units of its least number. */
+static int64_t float16(size_t column, uint32_t row)
+{
+    uint32_t bits = number16(column, row), exponent = bits >> 10, rest = bits & 0x3FF;
+    return exponent == 0 ? (int64_t)rest : (int64_t)(rest | 0x400) << (exponent - 1);
+}
+
 int32_t table_scale(uint32_t row)
 {
-    uint32_t bits = number16(TABLE_SCALES_AT, row), exponent = bits >> 10, rest = bits & 0x3FF;
-    return (int32_t)(exponent == 0 ? rest : (rest | 0x400) << (exponent - 1));
+    return (int32_t)float16(TABLE_SCALES_AT, row);
+}
+
+double table_idf(uint32_t row)
+{
+    return (double)float16(TABLE_IDF_AT, row) / (1 << 24);
 }
 
 uint64_t table_hash(void)

@@ -9,7 +9,7 @@
  *   uint32 [rows + 1]         where each piece begins in the text
  *   uint16 [buckets + 1]      the first row of each bucket: the upper 15 bits of a hash
  *   float16 [rows]            scale: the length of each component, with the idf of training in it
- *   float16 [rows]            that idf, which nothing here reads
+ *   float16 [rows]            that idf
  *   uint16 [rows]             the piece's number in BERT's uncased vocabulary
  *   uint8  [rows]             the next 8 bits of its hash
  *   the pieces one behind the other; those that go on with a word begin with ##
@@ -64,6 +64,9 @@ uint32_t table_id(uint32_t row);          /* the piece's number in BERT's vocabu
 /* Its scale in units of 2^-24, which is exact: less than TABLE_SCALE_LIMIT. */
 #define TABLE_SCALE_LIMIT (1 << 20)
 int32_t table_scale(uint32_t row);
+
+/* How rare the piece was in the texts of training, as -ln of a share or near it: above 0. */
+double table_idf(uint32_t row);
 
 /* The hash that the table begins with. */
 uint64_t table_hash(void);

@@ -69,7 +69,7 @@ static int rerank(struct model *model, const struct model_candidates *candidates
 {
     struct lexical *lexical = (struct lexical *)model;
     usage->requests++;
-    if (candidates->fused != NULL)
+    if (candidates->fused != NULL || (candidates->similarities != NULL && lexical->latent == NULL))
         return lexical_fused_rerank(rules_of(lexical), candidates, scores, err);
     return lexical_rerank(lexical->latent != NULL ? latent_statistics(lexical->latent) : NULL,
                           rules_of(lexical), candidates, scores, err);

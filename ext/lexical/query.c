@@ -6,7 +6,6 @@
 #include "base/hash.h"
 #include "lexical/features.h"
 
-#define FUZZY_WEIGHT 0.6 /* what a word that is only alike counts at most */
 #define FUZZY_LEAST 0.45 /* less alike counts nothing */
 #define WORDS_PER_POLL 256
 #define NEAR 8 /* words apart at which proximity has faded to nothing */
@@ -110,12 +109,33 @@ static double likeness(const struct lexical_term *term, struct span word, size_t
     return alike;
 }
 
+static int is_in_window(const struct lexical_term *term, size_t position)
+{
+    return term->window_likeness > 0 && position - term->window_last < LEXICAL_WINDOW;
+}
+
+/* The window that ends here. */
+static void measure_window(struct lexical_query *query, size_t i, size_t position, double alike)
+{
+    struct lexical_term *term = &query->terms[i];
+    double sum = 0;
+    if (!is_in_window(term, position) || alike >= term->window_likeness) {
+        term->window_likeness = alike;
+        term->window_last = position;
+    }
+    for (size_t j = 0; j < query->n_terms; j++)
+        if (is_in_window(&query->terms[j], position))
+            sum += query->terms[j].weight * query->terms[j].window_likeness;
+    if (sum > query->window) query->window = sum;
+}
+
 static void meet(struct lexical_query *query, size_t i, size_t position, double alike)
 {
     struct lexical_term *term = &query->terms[i];
     if (alike > term->likeness) term->likeness = alike;
     term->count += alike;
     term->last = position;
+    if (term->weight > 0) measure_window(query, i, position, alike);
     for (int side = -1; side <= 1; side += 2) {
         if ((side < 0 && i == 0) || (side > 0 && i + 1 == query->n_terms)) continue;
         struct lexical_term *other = &query->terms[side < 0 ? i - 1 : i + 1];
@@ -185,7 +205,7 @@ static void read_word(struct lexical_query *query, const struct lexical_known *k
 {
     if (known->is_exact && meet_exactly(query, known->stem, kind >= WORD_PART, position)) return;
     if (kind < WORD_UNSPACED && known->term < query->n_terms)
-        meet(query, known->term, position, known->alike * FUZZY_WEIGHT);
+        meet(query, known->term, position, known->alike * LEXICAL_FUZZY_WEIGHT);
 }
 
 int lexical_query_meet(struct lexical_query *query, struct span document, double *length,
@@ -193,9 +213,9 @@ int lexical_query_meet(struct lexical_query *query, struct span document, double
 {
     for (size_t i = 0; i < query->n_terms; i++) {
         struct lexical_term *term = &query->terms[i];
-        term->count = term->likeness = term->nearness = 0;
+        term->count = term->likeness = term->nearness = term->window_likeness = 0;
     }
-    *length = 0;
+    query->window = *length = 0;
     size_t position = 0;
     int rc = words_split(&query->words, document, err);
     for (size_t i = 0; rc == 0 && i < query->words.n; i++) {

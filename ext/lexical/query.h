@@ -13,6 +13,9 @@
 #include "base/span.h"
 #include "text/words.h"
 
+/* What a word that is only alike counts at most. */
+#define LEXICAL_FUZZY_WEIGHT 0.6
+
 /* Of a longer query the first are read. */
 #define LEXICAL_QUERY_TERMS 64
 
@@ -22,13 +25,19 @@ struct lexical_term {
     uint64_t whole; /* the compound that it is a part of; 0: none */
     char word[WORD_MAX_BYTES];
     size_t size;
-    uint64_t trigrams; /* see trigram_bits */
-    double idf, share; /* share: idf over the sum of all; both are the reranker's to say */
-    double count;      /* occurrences in the document; a fuzzy one counts a part */
-    double likeness;   /* 1 exact, less fuzzy, 0 absent */
-    size_t last;       /* word position of the last occurrence */
-    double nearness;   /* to the term before it in the query, [0, 1] */
+    uint64_t trigrams;      /* see trigram_bits */
+    double idf, share;      /* share: idf over the sum of all; both are the reranker's to say */
+    double count;           /* occurrences in the document; a fuzzy one counts a part */
+    double likeness;        /* 1 exact, less fuzzy, 0 absent */
+    size_t last;            /* word position of the last occurrence */
+    double nearness;        /* to the term before it in the query, [0, 1] */
+    double weight;          /* in a window, the reranker's to say before it reads */
+    size_t window_last;     /* position of the most alike occurrence of late */
+    double window_likeness; /* and how alike it is; 0: none yet */
 };
+
+/* Words of a document that count as one place. */
+#define LEXICAL_WINDOW 40
 
 /* Words whose relation to the query is remembered, at the place that their hash says. */
 #define LEXICAL_KNOWN_WORDS 2048
@@ -46,6 +55,7 @@ struct lexical_query {
     struct lexical_term terms[LEXICAL_QUERY_TERMS];
     size_t n_terms;
     int stop_words; /* the query has nothing else */
+    double window; /* of the document: the most that one window has, the sum of weight * likeness */
     struct words words;
     struct lexical_known known[LEXICAL_KNOWN_WORDS];
 };
@@ -59,7 +69,7 @@ void lexical_query_deinit(struct lexical_query *query);
  * ERROR_INTERRUPTED. */
 int lexical_query_read(struct lexical_query *query, struct span text, struct error *err);
 
-/* Reads a document into the terms: count, likeness, last, nearness. *length: its words, stop words
+/* Reads a document into the terms: count, likeness, last, nearness, and `window`. *length: its words, stop words
  * left out. ERROR_NOMEM, ERROR_INTERRUPTED. */
 int lexical_query_meet(struct lexical_query *query, struct span document, double *length,
                        struct error *err);

@@ -123,3 +123,42 @@ int fusion_rank(struct fusion *fusion, const struct fusion_formula *formula,
     fusion_sort(fusion);
     return rc;
 }
+
+/* ---- candidates ------------------------------------------------------------------------------ */
+
+/* Those of a ranking that have a similarity, by that. */
+static int rank_nearest(const struct fusion *fusion, const struct top_k *ranked,
+                        struct top_k *nearest, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ranked->n; i++) {
+        double nearness = fusion_find(fusion, ranked->hits[i].id)->nearness;
+        if (!isnan(nearness)) rc = top_k_offer(nearest, ranked->hits[i].id, nearness, err);
+    }
+    return rc;
+}
+
+int fusion_mix(const struct fusion *fusion, size_t k, struct top_k *ranked, struct error *err)
+{
+    struct top_k nearest, mixed;
+    struct top_k_hit hit;
+    unsigned char *is_placed = memory_zalloc(fusion->n + 1, 1);
+    size_t n = 0;
+    int rc = is_placed == NULL ? error_nomem(err) : 0;
+    top_k_init(&nearest, SIZE_MAX);
+    top_k_init(&mixed, SIZE_MAX);
+    if (rc == 0) rc = rank_nearest(fusion, ranked, &nearest, err);
+    while (rc == 0 && n < k) {
+        int by_nearness = n % FUSION_NEAREST == FUSION_NEAREST - 1 && nearest.n > 0;
+        if (!top_k_pop(by_nearness ? &nearest : ranked, &hit)) break;
+        unsigned char *place = &is_placed[fusion_find(fusion, hit.id) - fusion->rows];
+        if (*place) continue;
+        *place = 1;
+        rc = top_k_offer(&mixed, hit.id, -(double)n++, err);
+    }
+    memory_free(is_placed);
+    top_k_deinit(&nearest);
+    top_k_deinit(ranked);
+    *ranked = mixed;
+    return rc;
+}

@@ -27,6 +27,9 @@
 /* Of the vectors: the best or near it on judged collections, with builtin:static (make quality). */
 #define FUSION_WEIGHT 0.3
 
+/* Of the candidates of a reranker each of that number is there for its similarity. */
+#define FUSION_NEAREST 5
+
 enum fusion_kind { FUSION_WEIGHTED, FUSION_RRF, FUSION_KINDS };
 
 /* Their names, as the option and the column have them. */
@@ -69,5 +72,11 @@ struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id);
  * sorts them by id. */
 int fusion_rank(struct fusion *fusion, const struct fusion_formula *formula,
                 const struct fusion_bounds *bounds, struct top_k *ranked, struct error *err);
+
+/* Turns a ranking of all rows into the k candidates of a reranker: at every FUSION_NEAREST-th place
+ * stands the nearest of those that have none yet, at the others they stand by score. So there are
+ * rows that only the vectors know among them, and of any k the first are the same. Hits' scores
+ * are -0, -1, -2... */
+int fusion_mix(const struct fusion *fusion, size_t k, struct top_k *ranked, struct error *err);
 
 #endif

@@ -231,7 +231,9 @@ static void consume_order(const struct semantic_table *table, sqlite3_index_info
         info->orderByConsumed = column == -1 && !descending;
         return;
     }
-    if (columns_of_words(table, column) == WORDS_SCORE) info->orderByConsumed = descending;
+    /* The candidates of a reranker are not in the order of their scores. */
+    if (columns_of_words(table, column) == WORDS_SCORE)
+        info->orderByConsumed = descending && !(info->idxNum & PLAN_RELEVANCE);
     /* Words count in the ranking, too. */
     int is_fused = table->store.tokenizer != NULL;
     switch (column) {

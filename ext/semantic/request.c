@@ -314,6 +314,7 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     request->last_rank = INT64_MAX;
     if (request->query == NULL) return error_nomem(err);
     request->none = sqlite3_value_type(argv[0]) == SQLITE_NULL;
+    request->limits.is_mixed = (plan & PLAN_RELEVANCE) != 0;
     if (plan & PLAN_RELEVANCE) request->limits.k = table->config.candidates;
     if (plan & PLAN_K)
         rc = read_k(request, (plan & (PLAN_K_AT_MOST | PLAN_K_LESS)) != 0,

@@ -25,7 +25,8 @@ struct retrieve_limits {
     const int64_t *only; /* [n_only] ids to look at, ascending, each once; NULL: all; borrowed */
     size_t n_only;
     struct filter *filter; /* the rows that count; NULL: those that the content has; borrowed */
-    int exactly; /* look at all rows' vectors, as if there were neither codes nor partitions */
+    int exactly;  /* look at all rows' vectors, as if there were neither codes nor partitions */
+    int is_mixed; /* candidates of a reranker are wanted, see fusion_mix, of queries that fuse */
 };
 
 struct retrieve_row {

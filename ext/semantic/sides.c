@@ -353,6 +353,7 @@ static int fuse(struct retrieval *retrieval, const struct semantic_query *query,
     struct fusion_formula formula = {query->fusion, query->weight, words->bound, depth};
     const struct retrieve_bounds *bounds = retrieval->limits.bounds;
     int passes = depth < SIZE_MAX || !candidates_are_filtered(retrieval);
+    int is_mixed = retrieval->limits.is_mixed;
     fusion_deinit(fused);
     int rc = gather(&gathering, ranked, err);
     if (rc == 0 && !passes && query->fusion == FUSION_RRF) { /* its ranks are of those that pass */
@@ -360,9 +361,10 @@ static int fuse(struct retrieval *retrieval, const struct semantic_query *query,
         passes = 1;
     }
     top_k_deinit(ranked);
-    top_k_init(ranked, passes ? k : SIZE_MAX);
+    top_k_init(ranked, passes && !is_mixed ? k : SIZE_MAX);
     if (rc == 0)
         rc = fusion_rank(fused, &formula, bounds == NULL ? NULL : &bounds->score, ranked, err);
+    if (rc == 0 && is_mixed) rc = fusion_mix(fused, passes ? k : SIZE_MAX, ranked, err);
     if (rc == 0 && !passes && k < SIZE_MAX)
         rc = candidates_sift(retrieval, ranked, k, &n_asked, err);
     return rc;

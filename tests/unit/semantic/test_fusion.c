@@ -108,6 +108,68 @@ static void none_is_ranked(void **state)
     top_k_deinit(&ranked);
 }
 
+/* 40 rows: the lower the id, the better by words; the higher, the nearer. Id 7 has no vector. */
+static void candidates(size_t k, size_t n_near, int64_t *ids, size_t n)
+{
+    struct fusion fusion = {0};
+    const struct fusion_formula formula = {FUSION_WEIGHTED, .001, 2.0, 100};
+    struct top_k ranked;
+    struct top_k_hit hit;
+    struct error err;
+    for (int64_t id = 1; id <= 40; id++) {
+        double near = id == 7 || id > (int64_t)n_near ? NAN : (double)id / 100;
+        struct fusion_row row = {
+            .id = id, .nearness = near, .similarity = near, .bm25 = (double)(41 - id) / 10};
+        assert_int_equal(fusion_add(&fusion, &row, &err), 0);
+    }
+    top_k_init(&ranked, SIZE_MAX);
+    assert_int_equal(fusion_rank(&fusion, &formula, NULL, &ranked, &err), 0);
+    assert_int_equal(fusion_mix(&fusion, k, &ranked, &err), 0);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(top_k_pop(&ranked, &hit));
+        ids[i] = hit.id;
+    }
+    assert_false(top_k_pop(&ranked, &hit));
+    top_k_deinit(&ranked);
+    fusion_deinit(&fusion);
+}
+
+/* By definition: at each place the next of its order that has none. */
+static void candidates_are_of_both_orders(void **state)
+{
+    (void)state;
+    int64_t ids[40], fewer[12];
+    int has_place[41] = {0};
+    int64_t by_words = 1, by_nearness = 40;
+    candidates(SIZE_MAX, 40, ids, 40);
+    for (size_t i = 0; i < 40; i++) {
+        while (has_place[by_words] && by_words < 40) by_words++;
+        while (by_nearness > 1 && (by_nearness == 7 || has_place[by_nearness])) by_nearness--;
+        int64_t expected = i % FUSION_NEAREST == FUSION_NEAREST - 1 ? by_nearness : by_words;
+        if (has_place[expected]) expected = by_words;
+        assert_int_equal(ids[i], expected);
+        has_place[expected] = 1;
+    }
+    candidates(12, 40, fewer, 12); /* of any k the first are the same */
+    assert_memory_equal(fewer, ids, sizeof fewer);
+}
+
+static void candidates_without_vectors_are_by_score(void **state)
+{
+    (void)state;
+    int64_t ids[40];
+    candidates(40, 0, ids, 40);
+    for (int64_t i = 0; i < 40; i++) assert_int_equal(ids[i], i + 1);
+    candidates(0, 40, ids, 0);
+    struct fusion none = {0};
+    struct top_k ranked;
+    struct error err;
+    top_k_init(&ranked, SIZE_MAX);
+    assert_int_equal(fusion_mix(&none, 5, &ranked, &err), 0);
+    assert_int_equal(ranked.n, 0);
+    top_k_deinit(&ranked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +178,8 @@ int main(void)
         cmocka_unit_test(rrf_is_of_ranks),
         cmocka_unit_test(a_rank_beyond_the_depth_is_none),
         cmocka_unit_test(none_is_ranked),
+        cmocka_unit_test(candidates_are_of_both_orders),
+        cmocka_unit_test(candidates_without_vectors_are_by_score),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
