@@ -39,7 +39,8 @@ NO_LIBRARY = re.compile(r"test_(dataset|check|run|model_download)\.py$")
 SANITIZER_OPTIONS = "detect_stack_use_after_return=1:allocator_may_return_null=1"
 # Those that take longest start first, so that none runs alone at the end.
 LONGEST = (
-    "unit/index/test_search", "unit/local/test_encoder", "model/test_model",
+    "unit/local/test_encoder", "unit/index/test_search", "model/test_model",
+    "unit/index/test_search_failures", "unit/extension/test_threads",
     "unit/local/test_layers", "unit/local/test_gemm", "unit/vector/test_quantize",
     "fault/search_each", "fault/index_storage", "fault/embedded", "fault/vectors", "fault/status",
     "fault/semantic_failures", "fault/int8_storage", "fault/upkeep", "fault/semantic_keys",
