@@ -179,13 +179,14 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared local/test_team local/test_encoder \
-    index/test_search index/test_snapshot extension/test_threads
+THREADED := base/test_workers base/test_shared base/test_shared_memory local/test_team \
+    local/test_encoder index/test_search index/test_search_failures index/test_snapshot \
+    extension/test_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)
-	@for test in $(THREADED); do \
-	    TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/tests/unit/$$test || exit 1; done
+	@TSAN_OPTIONS=halt_on_error=1 $(PYTHON_RUN) tests/run.py --build $(BUILD)/tsan --only unit \
+	    $(THREADED:%=unit/%)
 
 fault: install-test ## run every SQL script with each allocation failing in turn
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/fault

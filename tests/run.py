@@ -32,14 +32,15 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUFFIX = "dylib" if sys.platform == "darwin" else "so"
-WORKERS = max(1, min(4, os.cpu_count() or 1))
+PROCESSORS = max(1, min(4, os.cpu_count() or 1))
 TIMEOUT_SECONDS = 900
 # Tests that do not load the library: a sanitizer would see only make and curl.
 NO_LIBRARY = re.compile(r"test_(dataset|check|run|model_download)\.py$")
 SANITIZER_OPTIONS = "detect_stack_use_after_return=1:allocator_may_return_null=1"
 # Those that take longest start first, so that none runs alone at the end.
 LONGEST = (
-    "unit/index/test_search", "unit/local/test_encoder", "model/test_model",
+    "unit/local/test_encoder", "unit/index/test_search", "model/test_model",
+    "unit/index/test_search_failures", "unit/extension/test_threads",
     "unit/local/test_layers", "unit/local/test_gemm", "unit/vector/test_quantize",
     "fault/search_each", "fault/index_storage", "fault/embedded", "fault/vectors", "fault/status",
     "fault/semantic_failures", "fault/int8_storage", "fault/upkeep", "fault/semantic_keys",
@@ -305,7 +306,9 @@ def main():
         runner.write_models()
     print(f"python: {sys.executable} {sys.version.split()[0]}", flush=True)
     counts = [0, 0, 0]
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+    # One more than there are processors, as many tests wait for a server or a lock: but a fuzzer's
+    # seconds are those of a processor.
+    with concurrent.futures.ThreadPoolExecutor(PROCESSORS + ("fuzz" not in kinds)) as pool:
         running = {pool.submit(timed, suite): suite for suite in longest_first(suites)}
         for done in concurrent.futures.as_completed(running):
             result, seconds = done.result()
