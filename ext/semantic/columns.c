@@ -48,7 +48,8 @@ void columns_add_words(struct semantic_table *table)
         int taken = 0;
         for (size_t i = 0; !taken && i < table->n_columns; i++)
             taken = sqlite3_stricmp(table->columns[i].name, semantic_words_names[which]) == 0;
-        if (!taken) table->words_columns[table->n_words_columns++] = which;
+        if (!taken)
+            table->words_columns[table->n_words_columns++] = (enum semantic_words_column)which;
     }
 }
 

@@ -350,7 +350,10 @@ static int note_changed(struct semantic_table *table, enum pending_kind kind, sq
     else rc = find_id(table, key, &row.id, err);
     if (rc != 0 || (key != NULL && row.id == 0)) return rc;
     if (kind == PENDING_CHANGED) rc = read_changed_text(table, &row, err);
-    return rc == 0 ? add_pending(table, &row, err) : rc;
+    if (rc == 0) rc = add_pending(table, &row, err);
+    /* By a trigger: the statement has a savepoint, at whose end FTS5 writes and rests. */
+    table->store.reads_words = 0;
+    return rc;
 }
 
 /* A row that semantic_pending gave, see embedded.h. */

@@ -272,12 +272,14 @@ int words_add(struct store *store, int64_t document, struct span text, struct er
     return explain(store, rc, err);
 }
 
-/* What a MATCH has read by FTS5 closes. */
+/* FTS5 closes what it reads by when a MATCH ends. */
 int words_rest(struct store *store, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
-    if (!store->reads_words || sqlite3_libversion_number() >= 3054000) return 0;
+    if (!store->reads_words || sqlite3_get_autocommit(store->db) ||
+        sqlite3_libversion_number() >= 3054000)
+        return 0;
     int rc = store_keep(store, KEPT_REST_WORDS, &statement, err);
     if (rc == 0) rc = statement_step(store->db, statement, &row, err);
     if (rc == 0 && row) sqlite3_reset(statement);

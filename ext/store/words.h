@@ -46,8 +46,9 @@ int words_prepare(struct store *store, int all, struct error *err);
 int words_put(struct store *store, int64_t id, struct span text, struct error *err);
 
 /* After such writes, when what the user asked for is done: lets FTS5 close what it reads by. Before
- * 3.54 SQLite would take that for a statement that runs: after an interrupt all that follow in the
- * transaction would be interrupted, ROLLBACK too. */
+ * 3.54 SQLite would take that for a statement that runs: after an interrupt all that follow in a
+ * transaction would be interrupted, ROLLBACK too. (COMMIT, and a statement's own savepoint, close
+ * it as well.) */
 int words_rest(struct store *store, struct error *err);
 
 /* *unknown: no row from that id on, 1 or more, has a document or waits for one: each may get its

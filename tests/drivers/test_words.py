@@ -410,7 +410,7 @@ class Words(unittest.TestCase):
     def test_a_table_of_the_users_that_is_called_like_ours(self):
         """Only an index with words needs the names."""
         self.db.execute("CREATE TABLE ox_docs(a)")
-        self.db.execute("CREATE VIRTUAL TABLE ox USING semantic_index")
+        self.db.execute("CREATE VIRTUAL TABLE ox USING semantic_index(lexical = 'none')")
         self.db.execute("CREATE VIRTUAL TABLE ox_fts USING fts5(a)")
         self.db.execute("INSERT INTO ox(text) VALUES ('cat')")
         self.db.execute("INSERT INTO ox_docs VALUES (1)")

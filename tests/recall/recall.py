@@ -38,7 +38,8 @@ def open_database(collection):
     db.executemany("INSERT INTO docs(name, text) VALUES (?, ?)", collection.texts.items())
     db.execute("CREATE VIRTUAL TABLE words USING fts5(text, tokenize = 'porter unicode61')")
     db.execute("INSERT INTO words(rowid, text) SELECT id, text FROM docs")
-    db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'text')")
+    db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'text', "
+               "model = 'builtin:lexical')")
     db.execute("INSERT INTO ix(ix) VALUES ('sync')")
     return db
 
