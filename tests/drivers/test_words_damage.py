@@ -1,4 +1,4 @@
-"""Damage to the words of an index that FTS5 does not see: found, told, and mended from the texts."""
+"""Damage to the words of an index, which FTS5 does not see: found, told, mended from the texts."""
 import os
 import shutil
 import sqlite3
