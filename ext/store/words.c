@@ -412,9 +412,9 @@ int words_check_places(struct store *store, struct error *err)
     sqlite3_finalize(statement);
     if (rc == 0 && row)
         rc = error_set(err, ERROR_CORRUPT,
-                       "%s_fts_idx: it says of no word where that is ('optimize' writes the words "
-                       "anew)",
-                       store->name);
+                       "the words of %s: %s_fts_idx says of none where it is ('optimize' writes "
+                       "them anew)",
+                       store->name, store->name);
     return explain(store, rc, err);
 }
 
@@ -424,7 +424,8 @@ int words_check(struct store *store, struct error *err)
     int row = 0, rc = find_missing(store, &missing, err);
     /* FTS5 itself may miss it only when X_fts is opened the next time. */
     if (rc == 0 && missing != NULL)
-        rc = error_set(err, ERROR_CORRUPT, "%s_%s is not there ('optimize' writes the words anew)",
+        rc = error_set(err, ERROR_CORRUPT,
+                       "the words of %s: %s_%s is not there ('optimize' writes them anew)", name,
                        name, missing);
     if (rc == 0) rc = words_check_places(store, err);
     for (size_t i = 0; rc == 0 && i < sizeof contradictions / sizeof *contradictions; i++) {

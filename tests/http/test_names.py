@@ -196,7 +196,7 @@ class Names(Remote):
         self.fails("expected provider:model|no API key",
                    "SELECT embed('x', CAST(x'6f70656e61693affff' AS TEXT))")
         self.own("a")
-        self.assertEqual(self.one("SELECT count(*) FROM rerank_models WHERE length(name) > 0"), 4)
+        self.assertEqual(self.one("SELECT count(*) FROM rerank_models WHERE length(name) > 0"), 5)
 
     def test_settings_take_what_they_give(self):
         for name in ("max_requests", "memory_budget", "threads", "timeout_ms", "concurrency"):
