@@ -3,7 +3,8 @@
  *
  * An addition a component and row is the slow way where rows are worth the same, as n-grams are
  * (unknown.h). Here a bit of a word stands for a component, and carry-save adders count them, as in
- * Harley and Seal's count of bits (Warren, "Hacker's Delight", 5-1): five operations a row and word.
+ * Harley and Seal's count of bits (Warren, "Hacker's Delight", 5-1): five operations a row and
+ * word.
  */
 #ifndef EMBEDDED_TALLY_H
 #define EMBEDDED_TALLY_H

@@ -359,6 +359,7 @@ int wording_store(struct semantic_table *table, const struct store_change *chang
                   size_t n_changes, struct error *err)
 {
     struct store *store = &table->store;
+    struct words_numbers numbers = {.n_rows = n_changes};
     size_t until_poll = POLL_BYTES;
     int first = 0;
     if (store->tokenizer == NULL || n_changes == 0) return 0;
@@ -367,7 +368,7 @@ int wording_store(struct semantic_table *table, const struct store_change *chang
         struct span text = {changes[i].text, changes[i].text_size};
         if (changes[i].kind != STORE_PUT) continue;
         rc = first ? words_add(store, changes[i].id, text, err)
-                   : words_put(store, changes[i].id, text, err);
+                   : words_put_many(store, changes[i].id, text, &numbers, err);
         if (rc == 0) rc = cancel_poll(store->cancel, &until_poll, text.size, POLL_BYTES, err);
     }
     return rc;

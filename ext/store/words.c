@@ -242,20 +242,40 @@ static int find_gap(struct store *store, int64_t id, int64_t *document, struct e
     return rc;
 }
 
-static int free_document(struct store *store, int64_t id, int64_t *document, struct error *err)
+/* The lowest number, or 0 if that is lower. */
+static int first_document(struct store *store, int64_t *first, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
-    int64_t first = 0;
+    *first = 0;
     int rc = store_keep(store, KEPT_FIRST_DOCUMENT, &statement, err);
     if (rc == 0) rc = statement_step(store->db, statement, &row, err);
     if (rc != 0) return rc;
     if (row) {
-        first = sqlite3_column_int64(statement, 0);
+        int64_t lowest = sqlite3_column_int64(statement, 0);
+        if (lowest < 0) *first = lowest;
         sqlite3_reset(statement);
     }
-    *document = (first < 0 ? first : 0) - (first != INT64_MIN);
-    return first == INT64_MIN ? find_gap(store, id, document, err) : 0;
+    return 0;
+}
+
+static int free_document(struct store *store, int64_t id, struct words_numbers *numbers,
+                         int64_t *document, struct error *err)
+{
+    int64_t first = 0, n = (int64_t)numbers->n_rows;
+    int rc = 0, taken = 1; /* by a row whose id it is */
+    while (rc == 0 && taken && numbers->next < numbers->end) {
+        *document = numbers->next++;
+        rc = has_document(store, *document, &taken, err);
+    }
+    if (rc == 0 && taken) rc = first_document(store, &first, err);
+    if (rc != 0 || !taken) return rc;
+    if (first == INT64_MIN) return find_gap(store, id, document, err);
+    if (first < INT64_MIN + n) n = 1;
+    *document = first - n;
+    numbers->next = *document + 1;
+    numbers->end = first;
+    return 0;
 }
 
 int words_add(struct store *store, int64_t document, struct span text, struct error *err)
@@ -289,10 +309,17 @@ int words_rest(struct store *store, struct error *err)
 
 int words_put(struct store *store, int64_t id, struct span text, struct error *err)
 {
+    struct words_numbers one = {.n_rows = 1};
+    return words_put_many(store, id, text, &one, err);
+}
+
+int words_put_many(struct store *store, int64_t id, struct span text, struct words_numbers *numbers,
+                   struct error *err)
+{
     int64_t document = id;
     int has;
     int rc = explain(store, bury(store, id, &has, err), err);
-    if (rc == 0 && has) rc = free_document(store, id, &document, err);
+    if (rc == 0 && has) rc = free_document(store, id, numbers, &document, err);
     if (rc == 0) rc = words_add(store, document, text, err);
     if (rc == 0 && document != id) rc = put_exception(store, document, &id, err);
     return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;

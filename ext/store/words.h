@@ -12,8 +12,8 @@
  * X_docs has the exceptions alone: (d, NULL): document d is dead. (d, i): document d is of row i,
  * d <> i. A document that is not in X_docs is of the row of its own number. A row has one living
  * document at most. The document of a row is its own id if X_fts has none of that number yet, else
- * the first free number below all others and 0 (where there is
- * none, as a row has the last of them, a hash of the id).
+ * the first free number below all others and 0; of many rows that are written together as many
+ * below these, ascending (where there is none, as a row has the last of them, a hash of the id).
  *
  * A row of X_rows whose vector a model made has one; what has no row has none. Of a row whose
  * vector is the user's own it depends on whether it has a text.
@@ -50,6 +50,14 @@ int words_put(struct store *store, int64_t id, struct span text, struct error *e
  * transaction would be interrupted, ROLLBACK too. (COMMIT, and a statement's own savepoint, close
  * it as well.) */
 int words_rest(struct store *store, struct error *err);
+
+/* The same for one of n_rows, in one write: numbers of their documents ascend, as FTS5 likes it. */
+struct words_numbers {
+    size_t n_rows;
+    int64_t next, end; /* free ones, at first none */
+};
+int words_put_many(struct store *store, int64_t id, struct span text, struct words_numbers *numbers,
+                   struct error *err);
 
 /* *unknown: no row from that id on, 1 or more, has a document or waits for one: each may get its
  * first by words_add. */

@@ -81,8 +81,8 @@ def first_sync(folder, library, name, texts, aim):
     size = place.fill(texts)
     alone, _ = place.fts5()
     seconds, written = place.sync()
-    print(f"{place.n:,} {name}, {size / 1e6:.1f} MB: first sync {seconds:.1f} s, {written / 1e6:.1f}"
-          f" MB; FTS5 alone {alone:.1f} s")
+    print(f"{place.n:,} {name}, {size / 1e6:.1f} MB: first sync {seconds:.1f} s, "
+          f"{written / 1e6:.1f} MB; FTS5 alone {alone:.1f} s")
     report("a row of it", seconds / place.n * 1e6, "us", aim)
     return place
 

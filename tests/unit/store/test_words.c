@@ -105,6 +105,43 @@ static void test_the_last_numbers(void **state)
     tables_close(&tables);
 }
 
+static void put_many(struct tables *tables, size_t n, const int64_t *ids)
+{
+    struct words_numbers numbers = {.n_rows = n};
+    struct error err = {0};
+    assert_int_equal(store_write_open(&tables->store, &err), 0);
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(
+            words_put_many(&tables->store, ids[i], (struct span){"bat", 3}, &numbers, &err), 0);
+    assert_int_equal(store_write_end(&tables->store, 0), 0);
+}
+
+static void test_numbers_of_many(void **state)
+{
+    (void)state;
+    static const int64_t ids[] = {7, 8, 9}, last[] = {7, INT64_MIN + 1};
+    struct tables tables;
+    create(&tables, "unicode61");
+    do_it(&tables, PUT, 7, "cat");
+    do_it(&tables, PUT, 9, "cat");
+    put_many(&tables, 3, ids);
+    assert_int_equal(tables_number(&tables, "SELECT doc FROM X_docs WHERE id = 7"), -3);
+    assert_int_equal(tables_number(&tables, "SELECT doc FROM X_docs WHERE id = 9"), -2);
+    assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_docs WHERE id = 8"), 0);
+    put_many(&tables, 3, ids);
+    assert_int_equal(tables_number(&tables, "SELECT doc FROM X_docs WHERE id = 7"), -6);
+    static const int64_t negative[] = {9, -8, 7}; /* the second has a number between */
+    put_many(&tables, 3, negative);
+    assert_int_equal(tables_number(&tables, "SELECT doc FROM X_docs WHERE id = 9"), -9);
+    assert_int_equal(tables_number(&tables, "SELECT doc FROM X_docs WHERE id = 7"), -7);
+    do_it(&tables, PUT, INT64_MIN + 1, "first");
+    put_many(&tables, 2, last); /* one number is left, and then a gap */
+    assert_true(tables_number(&tables, "SELECT doc FROM X_docs WHERE id = 7") == INT64_MIN);
+    assert_int_equal(row_of(&tables, "first"), -1);
+    assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_docs WHERE id IS NOT NULL"), 4);
+    tables_close(&tables);
+}
+
 static int unknown_from(struct tables *tables, int64_t id)
 {
     struct error err = {0};
@@ -232,13 +269,10 @@ static void test_without_fts5(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_the_last_numbers),
-        cmocka_unit_test(test_rows_without_documents),
-        cmocka_unit_test(test_contradictions),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_tokenizers),
-        cmocka_unit_test(test_without_fts5),
+        cmocka_unit_test(test_documents),       cmocka_unit_test(test_the_last_numbers),
+        cmocka_unit_test(test_numbers_of_many), cmocka_unit_test(test_rows_without_documents),
+        cmocka_unit_test(test_contradictions),  cmocka_unit_test(test_names),
+        cmocka_unit_test(test_tokenizers),      cmocka_unit_test(test_without_fts5),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
