@@ -10,6 +10,7 @@
 
 #include "base/each_allocation.h"
 #include "store/word_index.h"
+#include "store/words_memory.h"
 #include "store/words_terms.h"
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
@@ -387,6 +388,17 @@ static void test_common_words(void **state)
     words_check(&tables, "\"the of\" \"rare\"", " | must");
     words_check(&tables, "\"a of\" rare \"rare\"",
                 "20000 40000 60000 80000 | must 20000 40000 60000 80000");
+    /* The same off FTS5's pages, and then out of what is kept of them. */
+    tables_execute(&tables, "BEGIN; SELECT count(*) FROM X_config");
+    for (int i = 0; i < 3; i++) {
+        check_counts(&tables, "the of", 99, 0, 24000);
+        check_counts(&tables, "some of the", 1, 0, 100);
+        check_counts(&tables, "rare of the", 1, 1, 24000);
+        check_counts(&tables, text, 5, 1, 16000);
+    }
+    assert_true(tables.store.words_memory->bytes > 0);
+    assert_true(tables.store.lengths->n > 0);
+    tables_execute(&tables, "COMMIT");
     tables_close(&tables);
 }
 
