@@ -1,4 +1,4 @@
-"""words_asking.py: what a query of an index with words and meaning takes, beside FTS5's own OR query.
+"""words_asking.py: what a query of an index with words and meaning takes, beside FTS5's own query.
 
 Each line is a query of five words for the 10 best rows: the milliseconds of the median search for
 both sides fused, for words alone and for vectors alone (`weight` 0 and 1), and of FTS5's own
@@ -64,6 +64,8 @@ def measure(db, n, queries, n_searches, clock):
         calls.append(lambda turn, w=words: fts5(db, w))
         *ours, theirs = median(clock, calls, n_searches)
         aim = min(most, TIMES * theirs) if n == 100000 else most
-        met = "" if most is None else f"   aim {aim:.1f}: " + ("met" if ours[0] <= aim else "NOT met")
+        met = ""
+        if most is not None:
+            met = f"   aim {aim:.1f}: " + ("met" if ours[0] <= aim else "NOT met")
         figures = "   ".join(f"{way} {time:6.2f}" for (way, _), time in zip(WAYS, ours))
         print(f"  {name:30} {figures}   FTS5 {theirs:7.2f}{met}", flush=True)
