@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "embedded/pieces.h"
 #include "embedded/table.h"
+#include "embedded/tally.h"
 #include "embedded/unknown.h"
 #include "text/tokens.h"
 #include "vector/distance.h"
@@ -14,7 +15,7 @@
 /* Another number when a text comes to another vector, or to other pieces, by the same table. */
 #define METHOD 1
 
-#define BATCH_SIZE 256
+#define BATCH_SIZE 2048
 #define UNKNOWN_ID 100        /* [UNK] in BERT's vocabulary */
 #define MAX_GRAMS 256         /* of a query that are looked for in texts */
 #define FALLBACK ((size_t)64) /* bytes of a text of nothing but marks that make its vector */
@@ -32,15 +33,22 @@ struct sum {
     int64_t whole[TABLE_DIMENSIONS]; /* of those before, and with carry() of all */
     int64_t scales;                  /* of the last few: all of them */
     int n;                           /* of the last few: how many */
+    struct tally grams;              /* rows that are in no part yet: n-grams of unknown words */
     const struct cancel *cancel;
 };
 
-static int carry(struct sum *sum, struct error *err)
+static void carry(struct sum *sum)
 {
     for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
         sum->whole[i] += 2 * (int64_t)sum->part[i] - sum->scales;
     memset(sum->part, 0, sizeof sum->part);
     sum->scales = sum->n = 0;
+}
+
+/* The part is full. */
+static int begin_part(struct sum *sum, struct error *err)
+{
+    carry(sum);
     return cancel_check(sum->cancel, err);
 }
 
@@ -48,7 +56,7 @@ static int add_row(struct sum *sum, const uint8_t *signs, int32_t scale, struct 
 {
     vector_add_where(sum->part, signs, scale, TABLE_DIMENSIONS);
     sum->scales += scale;
-    return ++sum->n < PART_ROWS ? 0 : carry(sum, err);
+    return ++sum->n < PART_ROWS ? 0 : begin_part(sum, err);
 }
 
 static int add_known(void *context, uint32_t row, struct error *err)
@@ -56,11 +64,24 @@ static int add_known(void *context, uint32_t row, struct error *err)
     return add_row(context, table_signs(row), table_scale(row), err);
 }
 
+static int add_grams(struct sum *sum, struct error *err)
+{
+    int n = (int)sum->grams.n, rc = 0;
+    if (n == 0) return 0;
+    if (sum->n + n >= PART_ROWS) rc = begin_part(sum, err);
+    tally_take(&sum->grams, UNKNOWN_SCALE, sum->part);
+    sum->scales += (int64_t)n * UNKNOWN_SCALE;
+    sum->n += n;
+    return rc;
+}
+
 static int add_gram(void *context, uint64_t gram, struct error *err)
 {
-    uint8_t signs[TABLE_ROW_BYTES];
-    unknown_signs(gram, signs);
-    return add_row(context, signs, UNKNOWN_SCALE, err);
+    struct sum *sum = context;
+    uint64_t signs[TALLY_WORDS];
+    unknown_signs(gram, (uint8_t *)signs);
+    tally_add(&sum->grams, signs);
+    return sum->grams.n < TALLY_MOST ? 0 : add_grams(sum, err);
 }
 
 static int add_unknown(void *context, struct span word, struct error *err)
@@ -87,17 +108,25 @@ static void make_unit(const struct sum *sum, float *unit)
     for (size_t i = 0; i < TABLE_DIMENSIONS; i++) unit[i] = (float)((double)sum->whole[i] / norm);
 }
 
+/* The sum of all rows, in sum->whole. */
+static int finish(struct sum *sum, struct error *err)
+{
+    int rc = add_grams(sum, err);
+    carry(sum);
+    return rc;
+}
+
 /* What is nothing but marks that say nothing is what it is spelled. */
 static int embed_text(struct pieces *pieces, struct sum *sum, struct span text, float *embedding,
                       struct error *err)
 {
     memset(sum->whole, 0, sizeof sum->whole);
     int rc = pieces_read(pieces, text, err);
-    if (rc == 0) rc = carry(sum, err);
+    if (rc == 0) rc = finish(sum, err);
     if (rc == 0 && is_zero(sum)) {
         rc = add_unknown(sum, (struct span){text.data, text.size < FALLBACK ? text.size : FALLBACK},
                          err);
-        if (rc == 0) rc = carry(sum, err);
+        if (rc == 0) rc = finish(sum, err);
     }
     if (rc == 0) make_unit(sum, embedding);
     return rc;

@@ -139,7 +139,8 @@ static enum kind kind_of(uint32_t c, enum kind before)
     if (properties & UCD_NONSPACING) return before == IS_LATIN ? IS_LATIN : IS_OTHER;
     if (c < LATIN_END) return properties & UCD_PUNCTUATION ? IS_MARK : IS_LATIN;
     if (c >= 0x1E00 && c < 0x1F00) return IS_LATIN;
-    enum unicode_kind kind = unicode_word_kind_of(c);
+    int is_letter = (properties & (UCD_WORD | UCD_PUNCTUATION)) == UCD_WORD && c != 0x2BC;
+    enum unicode_kind kind = is_letter ? UNICODE_LETTER : unicode_word_kind_of(c); /* most are */
     if (kind == UNICODE_APOSTROPHE) return IS_APOSTROPHE;
     return kind == UNICODE_SEPARATOR ? IS_SPACE : IS_OTHER;
 }

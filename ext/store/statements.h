@@ -38,7 +38,8 @@ enum store_kept {
     KEPT_PUT_VECTOR,
     KEPT_GET_VECTOR,
     KEPT_DELETE_VECTOR,
-    KEPT_PUT_BLOCK,
+    KEPT_ADD_BLOCK,
+    KEPT_CHANGE_BLOCK,
     KEPT_GET_BLOCK,
     KEPT_DELETE_BLOCK,
     KEPT_PUT_DATA,
@@ -54,6 +55,7 @@ enum store_kept {
     KEPT_WORDS_LENGTH,
     KEPT_WORDS_LENGTHS,
     KEPT_WORDS_RANGE,
+    KEPT_REST_WORDS,
     KEPT_PUT_WORDS, /* the first of words, see words_prepare() */
     KEPT_HAS_DOCUMENT,
     KEPT_FIRST_DOCUMENT,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "store/words.h"
 #include "store/words_terms.h"
 
 static int read_terms(struct words_terms *terms, struct store *store, struct span query,
@@ -87,6 +88,15 @@ static void sum_idf(struct words_search *search)
     if (!any) search->bound = 0.0;
 }
 
+/* A word that is nowhere may be one that FTS5 has lost. */
+static int check_places(const struct words_walk *walk, struct store *store, struct error *err)
+{
+    for (size_t i = 0; i < walk->n_lists; i++)
+        if (walk->lists[i].n == 0 && walk->lists[i].extent == WORDS_WHOLE)
+            return words_check_places(store, err);
+    return 0;
+}
+
 int words_search_open(struct words_search *search, struct store *store, struct span query,
                       struct error *err)
 {
@@ -95,6 +105,7 @@ int words_search_open(struct words_search *search, struct store *store, struct s
     words_documents_open(&search->documents, store);
     int rc = read_terms(&terms, store, query, err);
     if (rc == 0) rc = words_walk_init(&search->walk, store, &terms, err);
+    if (rc == 0) rc = check_places(&search->walk, store, err);
     if (rc == 0 && search->walk.n_lists > 0) rc = rank(search, &terms, err);
     if (rc == 0) sum_idf(search);
     words_terms_deinit(&terms);

@@ -116,8 +116,8 @@ static int add_phrases(struct reading *reading, const struct asked *asked, enum 
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         int has_token = 0;
         if (asked->pieces[i].kind != kind || is_repeated(asked, i)) continue;
-        rc = fts5_splitter_run(&reading->splitter, asked->pieces[i].text, note_token, &has_token,
-                               err);
+        rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, asked->pieces[i].text,
+                               note_token, &has_token, err);
         if (rc != 0 || !has_token) continue;
         rc = add_phrase(reading->terms, asked->pieces[i].text, err);
         ++*n;
@@ -132,7 +132,8 @@ static int read_pieces(struct reading *reading, const struct asked *asked, struc
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         reading->text = asked->pieces[i].text;
         if (asked->pieces[i].kind != ASKED_NOT)
-            rc = fts5_splitter_run(&reading->splitter, reading->text, add_term, reading, err);
+            rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, reading->text, add_term,
+                                   reading, err);
     }
     if (rc == 0) rc = add_phrases(reading, asked, ASKED_MUST, &terms->n_must, err);
     if (rc == 0) rc = add_phrases(reading, asked, ASKED_NOT, &terms->n_excluded, err);

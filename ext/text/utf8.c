@@ -25,10 +25,19 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *character)
     return length;
 }
 
+static int is_ascii(const unsigned char *eight)
+{
+    uint64_t bytes;
+    memcpy(&bytes, eight, sizeof bytes);
+    return (bytes & 0x8080808080808080u) == 0;
+}
+
 int utf8_check(struct span text, size_t *offset)
 {
     const unsigned char *data = (const unsigned char *)text.data;
     for (size_t i = 0; i < text.size;) {
+        while (text.size - i >= 8 && is_ascii(data + i)) i += 8; /* most are */
+        if (i == text.size) break;
         uint32_t character;
         size_t length = data[i] < 0x80 ? 1 : decode(data + i, text.size - i, &character);
         if (length == 0) {

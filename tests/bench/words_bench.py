@@ -1,7 +1,10 @@
-"""words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu]: words and meaning beside FTS5 itself.
+"""words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu] [--writing N,N]: words beside FTS5.
 
 Rows of about 100 made-up words whose frequencies fall as those of a language do (Zipf), and queries
 of five of them (words_asking.py).
+
+Before that what it takes to write an index (words_writing.py): the first sync of so many documents
+and rows of 100 characters, new rows, and bytes, each beside what it aims at.
 """
 import argparse
 import itertools
@@ -11,6 +14,7 @@ import tempfile
 import time
 
 import words_asking
+import words_writing
 from filter_bench import connect
 
 VOCABULARY = 200000
@@ -38,9 +42,17 @@ def main():
     parser.add_argument("--searches", type=int, default=9)
     parser.add_argument("--cpu", action="store_true",
                         help="the processor's time, on a machine that has other work")
+    parser.add_argument("--writing", default="100000,1000000",
+                        help="documents and short rows of a first sync; '': none")
+    parser.add_argument("--translations", default="build/translations",
+                        help="where package descriptions lie, or apt is to put them")
     options = parser.parse_args()
+    if options.writing:
+        n, n_short = map(int, options.writing.split(","))
+        with tempfile.TemporaryDirectory() as folder:
+            words_writing.measure(folder, options.library, texts, n, n_short, options.translations)
     clock = time.process_time if options.cpu else time.perf_counter
-    for n in map(int, options.rows.split(",")):
+    for n in map(int, filter(None, options.rows.split(","))):
         with tempfile.TemporaryDirectory() as folder:
             db = connect(options.library, os.path.join(folder, "words.db"))
             db.execute("PRAGMA synchronous = off")

@@ -94,6 +94,21 @@ class Words(unittest.TestCase):
         self.assertEqual(self.one("SELECT count(*) FROM ix_fts_docsize"), before + 1)
         self.check()
 
+    def test_a_sync_writes_one_piece_of_words(self):
+        """FTS5 writes a piece whenever a statement below makes a savepoint: a sync has none."""
+        self.db.execute("DROP TABLE ix")
+        self.db.execute(LOOSE.format("ix")[:-1] + ", model = 'builtin:static', storage = 'int8')")
+        self.db.execute("WITH n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 4900) "
+                        "INSERT INTO docs SELECT i, 'dog ' || i FROM n")
+        pieces = "SELECT count(DISTINCT id >> 37) FROM ix_fts_data WHERE id > 10"
+        self.command("sync")
+        self.assertEqual(self.one(pieces), 1)
+        self.db.execute("UPDATE docs SET t = 'hen ' || id WHERE id % 2")
+        self.command("sync")
+        self.assertEqual(self.one(pieces), 2)
+        self.assertEqual(len(self.rows_of("hen")), 2416)
+        self.command("integrity-check")
+
     def test_a_number_that_comes_again(self):
         for i in range(5):
             self.db.execute("DELETE FROM docs WHERE id = 7")

@@ -75,8 +75,16 @@ static int compare_pairs(const void *key, const void *item)
     return from < pair->from ? -1 : from > pair->from;
 }
 
+/* Small letters of Greek and Cyrillic, and the scripts that have no pairs: most characters. */
+static int is_in_no_pair(uint32_t c)
+{
+    return (c >= 0x430 && c <= 0x44F && c != 0x439) || (c >= 0x3B1 && c <= 0x3C9 && c != 0x3C2) ||
+           (c >= 0x4FA && c < 0x1EFA);
+}
+
 static uint32_t fold_pair(uint32_t c)
 {
+    if (is_in_no_pair(c)) return c;
     const struct pair *pair =
         bsearch(&c, pairs, sizeof pairs / sizeof *pairs, sizeof *pairs, compare_pairs);
     return pair == NULL ? c : pair->to;
