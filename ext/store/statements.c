@@ -68,7 +68,6 @@ static const char *const kept_sql[N_KEPT] = {
         "hash = excluded.hash, at = excluded.at, message = excluded.message",
     [KEPT_GET_FAILURE] = "SELECT hash FROM " X_FAILURES " WHERE id = ?1",
     [KEPT_DELETE_FAILURE] = "DELETE FROM " X_FAILURES " WHERE id = ?1",
-    [KEPT_REST_WORDS] = "SELECT 1 FROM " X_FTS " WHERE text MATCH 'zqxj'",
     [KEPT_WORDS_ROW] = "SELECT block FROM " X_FTS_DATA " WHERE id = ?1",
     [KEPT_WORDS_ROWS] =
         "SELECT id, block FROM " X_FTS_DATA " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
@@ -78,6 +77,7 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_WORDS_LENGTHS] = "SELECT id, sz FROM " X_FTS_DOCSIZE,
     [KEPT_WORDS_RANGE] =
         "SELECT (SELECT min(id) FROM " X_FTS_DOCSIZE "), (SELECT max(id) FROM " X_FTS_DOCSIZE ")",
+    [KEPT_REST_WORDS] = "SELECT 1 FROM " X_FTS " WHERE text MATCH 'zqxj'",
     [KEPT_PUT_WORDS] = "INSERT INTO " X_FTS "(rowid, text) VALUES (?1, ?2)",
     [KEPT_HAS_DOCUMENT] = "SELECT 1 FROM " X_FTS_DOCSIZE " WHERE id = ?1",
     [KEPT_FIRST_DOCUMENT] = "SELECT min(id) FROM " X_FTS_DOCSIZE,

@@ -49,13 +49,13 @@ enum store_kept {
     KEPT_PUT_FAILURE,
     KEPT_GET_FAILURE,
     KEPT_DELETE_FAILURE,
-    KEPT_REST_WORDS,
     KEPT_WORDS_ROW, /* of what FTS5 keeps, as the next */
     KEPT_WORDS_ROWS,
     KEPT_WORDS_PLACE,
     KEPT_WORDS_LENGTH,
     KEPT_WORDS_LENGTHS,
     KEPT_WORDS_RANGE,
+    KEPT_REST_WORDS,
     KEPT_PUT_WORDS, /* the first of words, see words_prepare() */
     KEPT_HAS_DOCUMENT,
     KEPT_FIRST_DOCUMENT,

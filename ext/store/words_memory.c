@@ -4,8 +4,6 @@
 
 #include "base/memory.h"
 
-#define BUDGET_SHARE 64
-
 static size_t bytes_of(const struct words_shared *documents)
 {
     return documents->n * sizeof *documents->items;
@@ -26,13 +24,12 @@ static void forget_all(struct words_memory *memory)
     *memory = (struct words_memory){0};
 }
 
-int words_memory_begin(struct store *store, uint64_t version, struct error *err)
+int words_memory_begin(struct words_memory **memory, uint64_t version, struct error *err)
 {
-    if (store->words_memory == NULL)
-        store->words_memory = memory_zalloc(1, sizeof(struct words_memory));
-    if (store->words_memory == NULL) return error_nomem(err);
-    if (version == 0 || store->words_memory->version != version) forget_all(store->words_memory);
-    store->words_memory->version = version;
+    if (*memory == NULL) *memory = memory_zalloc(1, sizeof **memory);
+    if (*memory == NULL) return error_nomem(err);
+    if (version == 0 || (*memory)->version != version) forget_all(*memory);
+    (*memory)->version = version;
     return 0;
 }
 
@@ -76,11 +73,9 @@ static struct words_memory_list *oldest_kept(struct words_memory *memory)
     return found;
 }
 
-int words_memory_keep(struct store *store, struct span token, struct words_list *list,
-                      struct error *err)
+int words_memory_keep(struct words_memory *memory, uint64_t most, struct span token,
+                      struct words_list *list, struct error *err)
 {
-    struct words_memory *memory = store->words_memory;
-    uint64_t most = store_memory_budget(store) / BUDGET_SHARE;
     size_t bytes = list->n * sizeof *list->items;
     if (memory->version == 0 || list->n < WORDS_MEMORY_LEAST || bytes > most / 4) return 0;
     while (memory->bytes + bytes > most) forget(memory, oldest_kept(memory));

@@ -1,13 +1,12 @@
 /*
  * words_memory.h: what a connection keeps of X_fts from one search to the next, until a write: the
- * documents of common words, which most queries have some of. They are a 64th of memory_budget at
- * most; what was asked for the longest ago goes first.
+ * documents of common words, which most queries have some of; what was asked for the longest ago
+ * goes first.
  */
 #ifndef STORE_WORDS_MEMORY_H
 #define STORE_WORDS_MEMORY_H
 
 #include "base/span.h"
-#include "store/store.h"
 #include "store/words_list.h"
 
 /* Lists of fewer documents are read as fast. */
@@ -30,15 +29,15 @@ struct words_memory {
     } lists[WORDS_MEMORY_LISTS];
 };
 
-/* From now on it is of tables of that version. */
-int words_memory_begin(struct store *store, uint64_t version, struct error *err);
+/* From now on it is of tables of that version; made if it is NULL. */
+int words_memory_begin(struct words_memory **memory, uint64_t version, struct error *err);
 void words_memory_free(struct words_memory *memory); /* accepts NULL */
 
 /* Gives an empty list the documents of a token, if they are kept. */
 int words_memory_find(struct words_memory *memory, struct span token, struct words_list *list);
 
-/* Keeps all documents of a token, if they are worth it. */
-int words_memory_keep(struct store *store, struct span token, struct words_list *list,
-                      struct error *err);
+/* Keeps all documents of a token, if they are worth it, and so many bytes of all at most. */
+int words_memory_keep(struct words_memory *memory, uint64_t most, struct span token,
+                      struct words_list *list, struct error *err);
 
 #endif

@@ -9,6 +9,9 @@
 
 #define ROWS_BETWEEN_CHECKS 4096
 
+/* Of memory_budget one in so many bytes is for lists that are kept. */
+#define BUDGET_SHARE 64
+
 /* What a word is worth at least, as in FTS5's bm25(). */
 #define LEAST_IDF 1e-6
 
@@ -140,7 +143,8 @@ static int walk_pages(struct visit *visit, size_t i, int *known, struct error *e
     *known = pages->is_known;
     visit->is_unknown[i] = !*known;
     if (rc != 0 || !*known || list->extent != WORDS_WHOLE) return rc;
-    return words_memory_keep(visit->store, token, list, err);
+    return words_memory_keep(visit->store->words_memory,
+                             store_memory_budget(visit->store) / BUDGET_SHARE, token, list, err);
 }
 
 /* Walks a phrase, if that can be done without FTS5 or that is at hand. */
@@ -271,7 +275,7 @@ static int begin_memory(struct visit *visit, struct error *err)
     uint64_t version = pages->is_known ? pages->version : 0;
     int rc = words_lengths_begin(visit->store, version,
                                  pages->is_known ? (size_t)pages->n_documents : 0, err);
-    if (rc == 0) rc = words_memory_begin(visit->store, version, err);
+    if (rc == 0) rc = words_memory_begin(&visit->store->words_memory, version, err);
     visit->walk->lengths = visit->store->lengths;
     return rc;
 }

@@ -1,4 +1,4 @@
-"""words_asking.py: what a query of an index with words and meaning takes, beside FTS5's own OR query.
+"""words_asking.py: what a query of an index with words and meaning takes, beside FTS5's own query.
 
 Each line is a query of five words for the 10 best rows: the milliseconds of the median search for
 both sides fused, for words alone and for vectors alone (`weight` 0 and 1), and of FTS5's own
@@ -27,7 +27,8 @@ def fill(db, texts, n):
     db.execute("CREATE VIRTUAL TABLE alone USING fts5(body, content = 'docs', "
                f"content_rowid = 'id', tokenize = '{PLAIN}')")
     db.execute("INSERT INTO alone(alone) VALUES ('rebuild')")
-    db.execute(f"CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', {MODEL})")
+    db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', "
+               f"{MODEL})")
     db.execute("INSERT INTO ix(ix) VALUES ('sync')")
 
 
@@ -56,13 +57,15 @@ def measure(db, n, queries, n_searches, clock):
     """Prints a line for each of the queries, (name, words), of an index of n rows."""
     begun = clock()
     search(db, queries[0][1], "", "")
-    print(f"{n:,} rows: the first query of all {(clock() - begun) * 1000:.1f} ms")
+    print(f"the first query of all {(clock() - begun) * 1000:.1f} ms")
     most = AIMS.get(n)
     for name, words in queries:
         calls = [lambda turn, w=words, way=way: search(db, w, way, turn) for _, way in WAYS]
         calls.append(lambda turn, w=words: fts5(db, w))
         *ours, theirs = median(clock, calls, n_searches)
         aim = min(most, TIMES * theirs) if n == 100000 else most
-        met = "" if most is None else f"   aim {aim:.1f}: " + ("met" if ours[0] <= aim else "NOT met")
+        met = ""
+        if most is not None:
+            met = f"   aim {aim:.1f}: " + ("met" if ours[0] <= aim else "NOT met")
         figures = "   ".join(f"{way} {time:6.2f}" for (way, _), time in zip(WAYS, ours))
         print(f"  {name:30} {figures}   FTS5 {theirs:7.2f}{met}", flush=True)

@@ -1,10 +1,7 @@
 """words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu] [--writing N,N]: words beside FTS5.
 
-Rows of about 100 words whose frequencies fall as those of a language do (Zipf). Each line is a
-query of five words: the milliseconds of the median search for the 100 best rows by the words alone
-(weight = 0) of an index with words, of FTS5's own `MATCH 'a OR b OR c OR d OR e' ORDER BY rank
-LIMIT 100` on the same words, and the ratio. The two take turns. In the brackets is how many of the
-100 rows both found.
+Rows of about 100 made-up words whose frequencies fall as those of a language do (Zipf), and queries
+of five of them (words_asking.py).
 
 Before that what it takes to write an index (words_writing.py): the first sync of so many documents
 and rows of 100 characters, new rows, and bytes, each beside what it aims at.
@@ -13,11 +10,10 @@ import argparse
 import itertools
 import os
 import random
-import statistics
-import struct
 import tempfile
 import time
 
+import words_asking
 import words_writing
 from filter_bench import connect
 
@@ -39,36 +35,11 @@ def texts(n):
         yield " ".join(draw.choices(words, cum_weights=weights, k=draw.randint(50, 150)))
 
 
-def fill(db, n):
-    """Vectors of the rows are the user's own: nothing but words takes time."""
-    db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT)")
-    db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', "
-               "dimensions = 8, lexical = 'fts5')")
-    vector = struct.pack("<8f", *[1] * 8)
-    db.execute("BEGIN")
-    db.executemany("INSERT INTO docs VALUES (?, ?)", enumerate(texts(n), 1))
-    db.executemany("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
-                   ((i, vector) for i in range(1, n + 1)))
-    db.execute("COMMIT")
-
-
-def measure(db, words, n_searches, clock):
-    ours = "SELECT rowid FROM ix WHERE query = ? AND k = 100 AND weight = 0"
-    theirs = "SELECT rowid FROM ix_fts WHERE ix_fts MATCH ? ORDER BY rank LIMIT 100"
-    times, found = ([], []), [None, None]
-    for _ in range(n_searches):
-        for i, (sql, query) in enumerate(((ours, " ".join(words)), (theirs, " OR ".join(words)))):
-            begun = clock()
-            found[i] = {row for row, in db.execute(sql, (query,))}
-            times[i].append((clock() - begun) * 1000)
-    return [statistics.median(t) for t in times], len(found[0] & found[1])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("library")
     parser.add_argument("--rows", default="100000,1000000")
-    parser.add_argument("--searches", type=int, default=5)
+    parser.add_argument("--searches", type=int, default=9)
     parser.add_argument("--cpu", action="store_true",
                         help="the processor's time, on a machine that has other work")
     parser.add_argument("--writing", default="100000,1000000",
@@ -86,13 +57,10 @@ def main():
             db = connect(options.library, os.path.join(folder, "words.db"))
             db.execute("PRAGMA synchronous = off")
             begun = time.perf_counter()
-            fill(db, n)
+            words_asking.fill(db, texts, n)
             print(f"{n:,} rows, written in {time.perf_counter() - begun:.0f} s")
-            for name, places in QUERIES:
-                words = [f"w{place}" for place in places]
-                (ours, theirs), both = measure(db, words, options.searches, clock)
-                print(f"  {name:20} {ours:8.2f} ms   FTS5 {theirs:8.2f} ms   {theirs / ours:5.1f} "
-                      f"times [{both}]", flush=True)
+            queries = [(name, [f"w{place}" for place in places]) for name, places in QUERIES]
+            words_asking.measure(db, n, queries, options.searches, clock)
             db.close()
 
 

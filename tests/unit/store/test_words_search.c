@@ -10,6 +10,7 @@
 
 #include "base/each_allocation.h"
 #include "store/word_index.h"
+#include "store/words_memory.h"
 #include "store/words_terms.h"
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
@@ -387,6 +388,17 @@ static void test_common_words(void **state)
     words_check(&tables, "\"the of\" \"rare\"", " | must");
     words_check(&tables, "\"a of\" rare \"rare\"",
                 "20000 40000 60000 80000 | must 20000 40000 60000 80000");
+    /* The same off FTS5's pages, and then out of what is kept of them. */
+    tables_execute(&tables, "BEGIN; SELECT count(*) FROM X_config");
+    for (int i = 0; i < 3; i++) {
+        check_counts(&tables, "the of", 99, 0, 24000);
+        check_counts(&tables, "some of the", 1, 0, 100);
+        check_counts(&tables, "rare of the", 1, 1, 24000);
+        check_counts(&tables, text, 5, 1, 16000);
+    }
+    assert_true(tables.store.words_memory->bytes > 0);
+    assert_true(tables.store.lengths->n > 0);
+    tables_execute(&tables, "COMMIT");
     tables_close(&tables);
 }
 
@@ -475,54 +487,6 @@ static void test_memory(void **state)
     tables_close(&tables);
 }
 
-/* ---- lengths --------------------------------------------------------------------------------- */
-
-/* The length of each document, after so many were asked for that all are kept, and not. */
-static int read_lengths(void *context, struct error *err)
-{
-    struct store *store = &((struct tables *)context)->store;
-    int64_t length = 0;
-    int rc = words_lengths_begin(store, 7, 5, err);
-    for (int i = 0; rc == 0 && i < 3; i++) rc = words_lengths_find(store, 2, &length, err);
-    if (rc == 0) {
-        assert_int_equal(length, 8);
-        assert_int_equal(words_lengths_kept(store->lengths, 2), 8);
-        assert_int_equal(words_lengths_kept(store->lengths, 5), 0);
-        assert_int_equal(words_lengths_kept(store->lengths, INT64_MIN), 0);
-    }
-    words_lengths_free(store->lengths);
-    store->lengths = NULL;
-    return rc;
-}
-
-static void test_lengths(void **state)
-{
-    struct tables tables;
-    struct error err = {0};
-    int64_t length;
-    (void)state;
-    create_films(&tables);
-    assert_true(each_allocation(read_lengths, &tables) >= 2);
-    /* Kept until there is another version of the tables. */
-    struct store *store = &tables.store;
-    assert_int_equal(words_lengths_begin(store, 7, 5, &err), 0);
-    for (int i = 0; i < 3; i++) assert_int_equal(words_lengths_find(store, 1, &length, &err), 0);
-    tables_execute(&tables, "UPDATE X_fts_docsize SET sz = x'0B' WHERE id = 1");
-    assert_int_equal(words_lengths_begin(store, 7, 5, &err), 0);
-    assert_int_equal(words_lengths_find(store, 1, &length, &err), 0);
-    assert_int_equal(length, 7);
-    assert_int_equal(words_lengths_begin(store, 8, 5, &err), 0);
-    assert_int_equal(words_lengths_find(store, 1, &length, &err), 0);
-    assert_int_equal(length, 11);
-    /* Far apart: none is kept. */
-    words_add(&tables, 1000, "far away");
-    assert_int_equal(words_lengths_begin(store, 9, 6, &err), 0);
-    for (int i = 0; i < 3; i++) assert_int_equal(words_lengths_find(store, 1000, &length, &err), 0);
-    assert_int_equal(length, 2);
-    assert_int_equal(words_lengths_kept(store->lengths, 1000), 0);
-    tables_close(&tables);
-}
-
 static int always(void *context)
 {
     (void)context;
@@ -583,7 +547,6 @@ int main(void)
         cmocka_unit_test(test_common_words),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_repeated_phrases),
     };
