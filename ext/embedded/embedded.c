@@ -332,6 +332,51 @@ static int has_sense(struct model *model, struct span query, const struct span *
     return rc;
 }
 
+/* ---- what it knows --------------------------------------------------------------------------- */
+
+/* Words, and which of them the table has in one piece. */
+struct knowing {
+    size_t n_words, n_whole;
+    int is_whole; /* the last word was so far */
+};
+
+static int count_known(void *context, uint32_t row, struct error *err)
+{
+    struct knowing *knowing = context;
+    struct span piece = table_piece(row);
+    int goes_on = piece.size > 2 && piece.data[0] == '#';
+    (void)err;
+    if (goes_on && knowing->is_whole) knowing->n_whole--;
+    if (!goes_on) knowing->n_words++, knowing->n_whole++;
+    knowing->is_whole = !goes_on;
+    return 0;
+}
+
+static int count_unknown(void *context, struct span word, struct error *err)
+{
+    struct knowing *knowing = context;
+    (void)word;
+    (void)err;
+    knowing->n_words++;
+    knowing->is_whole = 0;
+    return 0;
+}
+
+/* Marks count as words. */
+static int knows(struct model *model, struct span query, const struct cancel *cancel, double *share,
+                 struct error *err)
+{
+    struct knowing knowing = {0};
+    struct pieces_sink counting = {count_known, count_unknown, &knowing};
+    struct pieces pieces;
+    (void)model;
+    pieces_init(&pieces, &counting, cancel);
+    int rc = pieces_read(&pieces, query, err);
+    pieces_deinit(&pieces);
+    *share = knowing.n_words == 0 ? 0.0 : (double)knowing.n_whole / (double)knowing.n_words;
+    return rc;
+}
+
 /* ---- the model ------------------------------------------------------------------------------- */
 
 static int fingerprint(struct model *model, const struct cancel *cancel, uint64_t *number,
@@ -354,6 +399,7 @@ static const struct model_methods methods = {.embed = embed,
                                              .tokenize = tokenize,
                                              .fingerprint = fingerprint,
                                              .has_sense = has_sense,
+                                             .knows = knows,
                                              .free = free_model};
 
 int embedded_new(struct model **model, struct error *err)

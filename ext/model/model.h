@@ -141,6 +141,10 @@ struct model_methods {
      * NULL: it sees sense in every text. */
     int (*has_sense)(struct model *model, struct span query, const struct span *texts,
                      size_t n_texts, const struct cancel *cancel, int *has, struct error *err);
+    /* The share of a query's words that it has learnt, 0 to 1, where it makes something of others,
+     * too. NULL: nobody knows. */
+    int (*knows)(struct model *model, struct span query, const struct cancel *cancel, double *share,
+                 struct error *err);
     void (*free)(struct model *model);
 };
 

@@ -8,6 +8,9 @@
 /* k1 + 1 of FTS5's BM25. */
 #define MOST_OF_IDF 2.2
 
+/* In vectors of words that a model does not know, beside words that it knows. */
+#define LEAST_TRUST 0.6
+
 /* The constant of the paper. */
 #define RRF_CONSTANT 60.0
 
@@ -79,6 +82,12 @@ struct fusion_row *fusion_find(const struct fusion *fusion, int64_t id)
 }
 
 /* ---- scores ---------------------------------------------------------------------------------- */
+
+double fusion_weight(double weight, double known)
+{
+    double vectors = weight * (LEAST_TRUST + (1.0 - LEAST_TRUST) * known), words = 1.0 - weight;
+    return known < 1.0 ? vectors / (vectors + words) : weight;
+}
 
 static void score_weighted(struct fusion *fusion, const struct fusion_formula *formula)
 {

@@ -35,6 +35,11 @@ enum fusion_kind { FUSION_WEIGHTED, FUSION_RRF, FUSION_KINDS };
 /* Their names, as the option and the column have them. */
 extern const char *const fusion_names[FUSION_KINDS];
 
+/* The weight of the vectors of a query of whose words the model knows that share: of none, vectors
+ * count .6 beside words; of 1 and of 0 nothing changes. By tests/quality/known_item.py: most in
+ * Ukrainian. */
+double fusion_weight(double weight, double known);
+
 struct fusion_formula {
     enum fusion_kind kind;
     double weight; /* of the vectors, 0 to 1 */

@@ -78,8 +78,8 @@ int semantic_query_read(struct semantic_query *query, struct semantic_table *tab
                         sqlite3_value *value, struct error *err)
 {
     int is_vector;
-    *query =
-        (struct semantic_query){.fusion = table->config.fusion, .weight = table->config.weight};
+    *query = (struct semantic_query){
+        .fusion = table->config.fusion, .weight = table->config.weight, .known = 1.0};
     if (sqlite3_value_type(value) == SQLITE_BLOB)
         return argument_vector(value, &query->vector, err);
     int rc = read_vector(query, table, value, &is_vector, err);

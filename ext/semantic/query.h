@@ -17,6 +17,7 @@ struct semantic_query {
     /* Of a text: how words and vectors are fused; the table's own at first. */
     enum fusion_kind fusion;
     double weight; /* of the vectors; 1: they rank alone, and always where there are no words */
+    double known; /* the share of the text's words that the model has learnt, once it is embedded */
     /* In an index with words: what the text says less what it excludes, which is embedded and
      * reranked, where it is another text; whether some must match or must not (text/asked.h). */
     struct buffer meant; /* empty: the text */

@@ -153,6 +153,21 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
     return rc;
 }
 
+/* How much of the texts the model knows, where words are ranked, too. */
+static int measure_known(struct retrieval *retrieval, struct error *err)
+{
+    struct model *model = retrieval->embedder;
+    const struct cancel *cancel = &retrieval->table->connection->cancel;
+    int rc = 0;
+    if (model == NULL || model->methods->knows == NULL) return 0;
+    for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
+        struct semantic_query *query = &retrieval->queries[i];
+        if (!semantic_query_is_fused(query) || query->vector.data == NULL) continue;
+        rc = model->methods->knows(model, semantic_query_meant(query), cancel, &query->known, err);
+    }
+    return rc;
+}
+
 static void drop_group(struct retrieval *retrieval)
 {
     for (size_t i = 0; i < retrieval->n_group; i++) {
@@ -337,6 +352,7 @@ int retrieve_search(struct retrieval *retrieval, struct semantic_query *queries,
     if (rc == 0) rc = embed_texts(retrieval, !is_empty, err);
     if (rc == 0 && !is_empty) rc = check_queries(retrieval, err);
     if (rc == 0 && !is_empty) rc = drop_senseless(retrieval, err);
+    if (rc == 0 && !is_empty) rc = measure_known(retrieval, err);
     if (rc != 0 || is_empty) retrieval->n_queries = 0; /* no rows */
     return rc;
 }

@@ -350,7 +350,8 @@ static int fuse(struct retrieval *retrieval, const struct semantic_query *query,
     size_t i = (size_t)(query - retrieval->queries) - retrieval->group, n_asked;
     struct fusion *fused = &retrieval->fused[i];
     struct gathering gathering = {retrieval, query, words, depth, fused, {0}, 0};
-    struct fusion_formula formula = {query->fusion, query->weight, words->bound, depth};
+    struct fusion_formula formula = {query->fusion, fusion_weight(query->weight, query->known),
+                                     words->bound, depth};
     const struct retrieve_bounds *bounds = retrieval->limits.bounds;
     int passes = depth < SIZE_MAX || !candidates_are_filtered(retrieval);
     int is_mixed = retrieval->limits.is_mixed;

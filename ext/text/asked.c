@@ -1,5 +1,7 @@
 #include "text/asked.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "text/unicode/ucd.h"
 #include "text/utf8.h"
@@ -80,10 +82,26 @@ static int find_word(const char *at, const char *end, struct span *word, const c
     return word->size > 1;
 }
 
-/* What begins at `at` with a quote or a -: false, nothing but words. `before` is the character
- * before it, a space at the beginning. */
-static int find_special(const char *at, const char *end, uint32_t before, struct asked_piece *piece,
-                        const char **past)
+/* Whether the word before the white space before `at` is "and" or "or" of a language in which a -
+ * stands for the part of a word that the one before has too: "Textanzeige und -suche". */
+static int is_joined(const char *start, const char *at)
+{
+    static const char *const joining[] = {"und", "oder",  "sowie", "bzw.", "en", "of",
+                                          "og",  "eller", "och",   "ja",   "tai"};
+    while (at > start && (at[-1] == ' ' || at[-1] == '\t' || at[-1] == '\n')) at--;
+    const char *word = at;
+    while (word > start && word[-1] != ' ' && word[-1] != '\t' && word[-1] != '\n') word--;
+    for (size_t i = 0; i < sizeof joining / sizeof *joining; i++)
+        if (strlen(joining[i]) == (size_t)(at - word) &&
+            memcmp(joining[i], word, (size_t)(at - word)) == 0)
+            return 1;
+    return 0;
+}
+
+/* What begins at `at`, in a text that begins at `start`, with a quote or a -: false, nothing but
+ * words. `before` is the character before it, a space at the beginning. */
+static int find_special(const char *start, const char *at, const char *end, uint32_t before,
+                        struct asked_piece *piece, const char **past)
 {
     const char *next = at;
     uint32_t character = utf8_next(&next, end);
@@ -91,7 +109,7 @@ static int find_special(const char *at, const char *end, uint32_t before, struct
         piece->kind = ASKED_MUST;
         return find_phrase(at, end, &piece->text, past);
     }
-    if (!is_minus(character) || !is_space(before)) return 0;
+    if (!is_minus(character) || !is_space(before) || is_joined(start, at)) return 0;
     piece->kind = ASKED_NOT;
     return is_quote(character_at(next, end)) ? find_phrase(next, end, &piece->text, past)
                                              : find_word(next, end, &piece->text, past);
@@ -107,7 +125,7 @@ int asked_read(struct asked *asked, struct span text, struct error *err)
     if (text.size == 0) return 0;
     if (text.size > ASKED_MAX_BYTES) return add(asked, ASKED_WORDS, at, end, err);
     while (rc == 0 && at < end) {
-        if (!find_special(at, end, before, &piece, &past)) {
+        if (!find_special(text.data, at, end, before, &piece, &past)) {
             before = utf8_next(&at, end);
             continue;
         }

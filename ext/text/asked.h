@@ -5,7 +5,8 @@
  *   phrase where no letter or digit stands before it (5" is five inches) and another follows.
  * - A word or phrase is excluded by a - at the beginning or behind white space that stands directly
  *   before the quote or before a word that begins with a letter and is not a single ASCII letter:
- *   so x-ray, - x, --flag, -5 and -r exclude nothing.
+ *   so x-ray, - x, --flag, -5 and -r exclude nothing, and neither does a - behind "und", "og" and
+ *   their like, which stands for a part of a word: "Textanzeige und -suche".
  * - All else is words, any of which may be found. A text of more than ASKED_MAX_BYTES is a text and
  *   no question: it is words throughout.
  *

@@ -4,14 +4,15 @@
  *
  * A word that is longer than 4 characters has its first 4 as a piece, one that is longer than 6 its
  * first 6 as well; an English word, whose endings are known, has its first 4 if it is longer than
- * 6, and no other; a word of Hangul has each two syllables that follow each other. What has a digit has none. A piece begins with a mark that no
- * word has. A query also asks for each 6 characters inside a word, from the fourth on: so
- * "Paketverwaltung" finds "Verwaltung", whose first 6 they are, and an index keeps nothing for it.
+ * 6, and no other; a word of Hangul has each two syllables that follow each other. What has a digit
+ * has none. A piece begins with a mark that no word has. A query also asks for each 6 characters
+ * inside a word, from the fourth on: so "Paketverwaltung" finds "Verwaltung", whose first 6 they
+ * are, and an index keeps nothing for it.
  *
  * Measured by tests/quality/known_item.py: runs of 4 or 5 letters from all over a word, or some of
- * them, take two to five times as many tokens and find less; one piece a word, of 4, 5 or 6 letters,
- * finds less where words are long; more pieces of English words find no more than that one, and
- * without any CISI loses .03.
+ * them, take two to five times as many tokens and find less; one piece a word, of 4, 5 or 6
+ * letters, finds less where words are long; more pieces of English words find no more than that
+ * one, and without any CISI loses .03.
  */
 #ifndef TEXT_SUBWORDS_H
 #define TEXT_SUBWORDS_H

@@ -231,6 +231,27 @@ static void test_sense(void **state)
                      1);
 }
 
+static double known(const char *query)
+{
+    struct model *model = new_model();
+    double share = -1;
+    struct span span = {query, strlen(query)};
+    assert_int_equal(model->methods->knows(model, span, NULL, &share, NULL), 0);
+    model_free(model);
+    return share;
+}
+
+static void test_knows(void **state)
+{
+    (void)state;
+    assert_true(known("") == 0);
+    assert_true(known("Bats in the caves") == 1);
+    assert_true(known("zurvanite bats") == .5);
+    assert_true(known("bats zurvanite") == .5);
+    assert_true(known("программа bats, bats") == .75);
+    assert_true(known("программа программы") == 0);
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static int use_all(void *context, struct error *err)
@@ -242,6 +263,7 @@ static int use_all(void *context, struct error *err)
     struct model_tokens tokens = {0};
     struct model *model;
     float vector[DIMENSIONS];
+    double share;
     int has;
     (void)context;
     int rc = embedded_new(&model, err);
@@ -252,6 +274,7 @@ static int use_all(void *context, struct error *err)
     if (rc == 0)
         rc = model->methods->has_sense(model, (struct span){"\xD0\xBC\xD0\xBE", 4}, &span, 1, NULL,
                                        &has, err);
+    if (rc == 0) rc = model->methods->knows(model, span, NULL, &share, err);
     memory_free(tokens.ids);
     model_free(model);
     return rc;
@@ -313,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_any_number_of_threads),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_sense),
+        cmocka_unit_test(test_knows),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_interrupts),
         cmocka_unit_test(test_fingerprint),

@@ -170,6 +170,16 @@ static void candidates_without_vectors_are_by_score(void **state)
     top_k_deinit(&ranked);
 }
 
+static void what_is_unknown_counts_less(void **state)
+{
+    (void)state;
+    assert_true(fusion_weight(.3, 1) == .3);
+    assert_true(fusion_weight(0, 0) == 0);
+    assert_true(fusion_weight(1, 0) == 1);
+    assert_true(fabs(fusion_weight(.3, 0) - .18 / .88) < 1e-12);
+    assert_true(fabs(fusion_weight(.5, .5) - .4 / .9) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +190,7 @@ int main(void)
         cmocka_unit_test(none_is_ranked),
         cmocka_unit_test(candidates_are_of_both_orders),
         cmocka_unit_test(candidates_without_vectors_are_by_score),
+        cmocka_unit_test(what_is_unknown_counts_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

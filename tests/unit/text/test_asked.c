@@ -103,6 +103,11 @@ static void test_what_excludes_nothing(void **state)
     check("a-", "a-");
     check("-", "-");
     check("git log --oneline", "git log --oneline");
+    check("Textanzeige und -suche", "Textanzeige und -suche");
+    check("und\t -suche bzw. -index", "und\t -suche bzw. -index");
+    check("und -suche -index", "und -suche |-index");
+    check("Hund -suche und, -index", "Hund |-suche| und, |-index");
+    check("Und -suche", "Und |-suche");
     check("at -5 degrees", "at -5 degrees");
     check("tar -x", "tar -x");
     check("\"a\"-car", "\"a\"|-car");
