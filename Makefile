@@ -14,8 +14,12 @@ SYSTEM  := $(shell uname -s)
 
 OPTIMISE ?= -O2 -ftree-vectorize
 WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion $(if $(WERROR),-Werror)
+# What makes an error that is left harder to use; sanitizers find it, and have their own guards.
+HARDEN := -fstack-protector-strong \
+    $(if $(filter -O0,$(OPTIMISE)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 # No fused multiply-add: the embedded model promises the same bytes on every platform.
-CFLAGS_ALL := -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
+CFLAGS_ALL = -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
+              $(if $(SANITIZE),,$(HARDEN)) \
               $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
                   -fno-sanitize-recover=all)
 # Assertions are for the sanitized builds: the library never aborts a user's program.
@@ -33,10 +37,17 @@ ifeq ($(SYSTEM),Darwin)
     CPPFLAGS_ALL += -D_DARWIN_C_SOURCE
     SUFFIX := dylib
     SHARED := -dynamiclib
+    LOCALISE := : # ld -r of macOS makes hidden names local by itself
 else
     SUFFIX := so
+    # Jumps only to where a function begins, where the processor can check that.
+    MACHINE := $(shell $(CC) -dumpmachine)
+    HARDEN  += $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection) \
+        $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
+    OBJCOPY ?= objcopy
+    LOCALISE := $(OBJCOPY) --localize-hidden
     # nodelete: SQLite unmaps a library whose entry point failed, and keeps what it had registered.
-    SHARED := -shared -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,-z,defs)
+    SHARED := -shared -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),,-Wl,-z,defs)
 endif
 
 # Commands are printed in short; V=1 prints them whole.
@@ -92,8 +103,10 @@ static: $(STATIC) ## build build/librerank.a, for programs that link SQLite them
 $(LIBRARY): $(OBJECTS)
 	$(call SHORT,link)$(LINK) $(SHARED) -o $@ $^ $(LIBS)
 
+# One object whose only names are the entry points: no name of ours meets one of the program.
 $(STATIC): $(CORE_OBJECTS)
-	$(call SHORT,ar  )rm -f $@ && $(AR) rcs $@ $^
+	$(call SHORT,ar  )rm -f $@ && $(CC) -nostdlib -r -o $(@:.a=.o) $^ && $(LOCALISE) $(@:.a=.o) \
+	    && $(AR) rcs $@ $(@:.a=.o)
 
 $(BUILD)/obj/%.o: ext/%.c
 	@mkdir -p $(@D)
@@ -166,13 +179,14 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 	@SQLITE3='$(SQLITE3)' $(PYTHON_RUN) tests/run.py --build $(BUILD)/asan --sanitized
 
 # What threads share: only these tests have any.
-THREADED := base/test_workers base/test_shared local/test_team local/test_encoder \
-    index/test_search index/test_snapshot extension/test_threads
+THREADED := base/test_workers base/test_shared base/test_shared_memory local/test_team \
+    local/test_encoder index/test_search index/test_search_failures index/test_snapshot \
+    extension/test_threads
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \
 	    $(THREADED:%=$(BUILD)/tsan/tests/unit/%)
-	@for test in $(THREADED); do \
-	    TSAN_OPTIONS=halt_on_error=1 $(BUILD)/tsan/tests/unit/$$test || exit 1; done
+	@TSAN_OPTIONS=halt_on_error=1 $(PYTHON_RUN) tests/run.py --build $(BUILD)/tsan --only unit \
+	    $(THREADED:%=unit/%)
 
 fault: install-test ## run every SQL script with each allocation failing in turn
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/fault
@@ -249,7 +263,7 @@ unit_flags   = -Itests/unit $(if $(filter $(SQL_ROOMS),$(unit_room)),-DSQLITE_CO
 
 $(UNIT_PROGRAMS): $(BUILD)/tests/%: tests/%.c $$(unit_objects)
 	@mkdir -p $(@D)
-	$(call SHORT,link)$(COMPILE) $(unit_flags) $(UNIT_CFLAGS) $(LDFLAGS_ALL) -o $@ $(filter %.c %.o,$^) \
+	$(call SHORT,link)$(COMPILE) $(unit_flags) $(UNIT_CFLAGS) $(LDFLAGS_ALL) -rdynamic -o $@ $(filter %.c %.o,$^) \
 	    $(LDFLAGS) -lcmocka $(call libraries,$(unit_room))
 
 $(BUILD)/tests/static_host: tests/drivers/static.c $(STATIC)

@@ -33,15 +33,15 @@ CREATE VIRTUAL TABLE chunk_index USING semantic_index(content = 'chunks', text =
 INSERT INTO chunk_index(chunk_index) VALUES ('sync');
 SELECT embedded, deleted FROM semantic_progress;
 
--- Of the 50 nearest pieces the best of each document: SQLite takes the other columns from the row of the
--- max(). relevance in place of similarity reranks the pieces.
-SELECT d.title, round(max(s.similarity), 3) AS similarity,
+-- Of the 50 best pieces the best of each document: SQLite takes the other columns from the row of the
+-- max(). relevance in place of score reranks the pieces; by a model that is named it is similarity.
+SELECT d.title, round(max(s.score), 3) AS score,
        replace(c.text, char(10), ' ') AS text
   FROM chunk_index('a criminal family and its bloody business', 50) AS s
   JOIN chunks AS c ON c.id = s.rowid
   JOIN documents AS d ON d.id = c.document
  GROUP BY d.id
- ORDER BY max(s.similarity) DESC
+ ORDER BY max(s.score) DESC
  LIMIT 3;
 
 -- A document that has changed: its pieces are made anew, and the next sync embeds no others.

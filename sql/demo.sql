@@ -24,8 +24,8 @@ INSERT INTO clock(step) VALUES ('embed every movie');
 CREATE TEMP TABLE retrieved AS
 SELECT rank AS place, rowid AS id, title, similarity
   FROM movie_index((SELECT text FROM question), 25)
- ORDER BY similarity DESC;
-INSERT INTO clock(step) VALUES ('retrieve the 25 nearest');
+ ORDER BY rank;
+INSERT INTO clock(step) VALUES ('retrieve the 25 best');
 
 CREATE TEMP TABLE reranked AS
 SELECT row_number() OVER () AS place, id, title, relevance
@@ -40,7 +40,7 @@ SELECT 'Query: ' || text FROM question;
 SELECT 'Models: ' || rerank_config('embed_model') || ' to retrieve, ' || rerank_config('rerank_model')
        || ' to rerank';
 .print
-.print Retrieved: the 25 movies nearest to the query
+.print Retrieved: the 25 best movies
 .mode box
 SELECT place AS "#", title, printf('%.3f', similarity) AS similarity FROM retrieved ORDER BY place;
 .mode list

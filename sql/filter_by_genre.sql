@@ -10,7 +10,7 @@ INSERT INTO movie_index(movie_index) VALUES ('sync');
 SELECT title, genres, round(similarity, 3) AS similarity
   FROM movie_index('a hero saves the city', 10)
  WHERE genres LIKE '%Animation%'
- ORDER BY movie_index.similarity DESC;
+ ORDER BY movie_index.rank;
 
 -- A condition on a joined table is applied after the k: of the ten nearest, those by one director.
 SELECT m.title, m.director

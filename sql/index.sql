@@ -19,7 +19,7 @@ SELECT title, round(similarity, 3) AS similarity, round(relevance, 3) AS relevan
  LIMIT 5;
 
 -- Retrieval alone, three ways to ask.
-SELECT title FROM movie_index('toys that come to life', 3) ORDER BY similarity DESC;
+SELECT title FROM movie_index('toys that come to life', 3) ORDER BY rank;
 SELECT title FROM movie_index WHERE movie_index MATCH 'toys that come to life' AND k = 3;
 SELECT title FROM movie_index WHERE query = 'toys that come to life' AND similarity >= 0.05 LIMIT 3;
 

@@ -8,7 +8,7 @@ INSERT INTO movie_index(movie_index) VALUES ('sync');
 
 -- The hidden columns query and k reach the index through the view.
 CREATE VIEW movie_search AS
-SELECT s.query, s.k, m.*, s.similarity, s.relevance
+SELECT s.query, s.k, m.*, s.rank, s.relevance
   FROM movie_index AS s
   JOIN movies AS m ON m.id = s.rowid;
 
@@ -21,12 +21,11 @@ INSERT INTO questions VALUES ('a heist goes wrong'), ('lost in space'), ('young 
 SELECT q.question, s.title
   FROM questions AS q
   JOIN movie_search AS s ON s.query = q.question AND s.k = 3
- ORDER BY q.rowid, s.similarity DESC;
+ ORDER BY q.rowid, s.rank;
 
 -- A place within each query: PARTITION BY query lets SQLite hand the query down to the index.
 CREATE VIEW movie_places AS
-SELECT query, title, similarity,
-       row_number() OVER (PARTITION BY query ORDER BY similarity DESC) AS place
+SELECT query, title, row_number() OVER (PARTITION BY query ORDER BY rank) AS place
   FROM movie_search;
 
 SELECT place, title FROM movie_places WHERE query = 'lost in space' AND place <= 3;

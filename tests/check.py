@@ -37,7 +37,8 @@ UNWANTED_SYMBOLS = (
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 MAX_COLUMNS = 100
-ENTRY_POINTS = ("sqlite3_rerank_init", "sqlite3_rerank_locked_init")
+ENTRY_POINTS = ("sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_locked_init")
+LIBRARIES = r"(libcjson|libc|libm|libdl|libpthread|ld-linux.*)\.so\.\d+$"  # a library may need
 
 
 def check_included_code(source):
@@ -164,6 +165,23 @@ def check_needs(library):
             yield f"{library}: needs {name}: the library neither writes nor exits"
 
 
+def check_hardening(library):
+    """What makes an error that is left harder to use, and no library more than it must have."""
+    if sys.platform == "darwin" or shutil.which("readelf") is None:
+        return None
+    result = subprocess.run(["readelf", "-dlW", library], stdout=subprocess.PIPE, check=True)
+    text = result.stdout.decode()
+    needed = re.findall(r"\(NEEDED\).*\[(.*?)\]", text)
+    undefined = symbols(library, "-D", "-u")
+    rules = (
+        ("GNU_RELRO" in text and "BIND_NOW" in text, "what the loader fills in stays writable"),
+        (re.search(r"GNU_STACK.* RW ", text), "its stack can be executed"),
+        ("__stack_chk_fail" in undefined, "no function checks its stack"),
+        (any(name.endswith("_chk") for name in undefined), "no size is checked by the C library"))
+    return [f"{library}: {what}" for ok, what in rules if not ok] + \
+        [f"{library}: needs {name}" for name in needed if not re.match(LIBRARIES, name)]
+
+
 def main():
     parser = argparse.ArgumentParser(description="checks the rules of the house")
     parser.add_argument("--root", default=ROOT)
@@ -189,6 +207,7 @@ def main():
     if options.library:
         results.append(("exported symbols", list(check_exports(options.library))))
         results.append(("needed symbols", list(check_needs(options.library))))
+        results.append(("hardening", check_hardening(options.library)))
 
     counts = {"ok": 0, "broken": 0, "skipped": 0}
     for name, broken in results:

@@ -32,11 +32,23 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUFFIX = "dylib" if sys.platform == "darwin" else "so"
-WORKERS = max(1, min(4, os.cpu_count() or 1))
+PROCESSORS = max(1, min(4, os.cpu_count() or 1))
 TIMEOUT_SECONDS = 900
 # Tests that do not load the library: a sanitizer would see only make and curl.
 NO_LIBRARY = re.compile(r"test_(dataset|check|run|model_download)\.py$")
 SANITIZER_OPTIONS = "detect_stack_use_after_return=1:allocator_may_return_null=1"
+# Those that take longest start first, so that none runs alone at the end.
+LONGEST = (
+    "unit/local/test_encoder", "unit/index/test_search", "model/test_model",
+    "unit/index/test_search_failures", "unit/extension/test_threads",
+    "unit/local/test_layers", "unit/local/test_gemm", "unit/vector/test_quantize",
+    "fault/search_each", "fault/index_storage", "fault/embedded", "fault/vectors", "fault/status",
+    "fault/semantic_failures", "fault/int8_storage", "fault/upkeep", "fault/semantic_keys",
+    "drivers/test_local", "drivers/test_semantic_connections", "drivers/test_semantic",
+    "drivers/test_index_storage", "drivers/test_index_damage", "drivers/test_index_replicas",
+    "drivers/test_index_upkeep", "unit/sqlite/test_cache_file_memory", "drivers/test_traps",
+    "drivers/test_model_download", "drivers/test_semantic_keys", "http/test_retries",
+    "drivers/test_index_erasure", "drivers/test_recipes")
 
 
 class Suite:
@@ -263,6 +275,11 @@ def report(suite, result, seconds):
         print(text.rstrip(), flush=True)
 
 
+def longest_first(suites):
+    place = {name: i for i, name in enumerate(LONGEST)}
+    return sorted(suites, key=lambda suite: place.get(suite.name, len(LONGEST)))
+
+
 def timed(suite):
     start = time.monotonic()
     result = suite.run()
@@ -289,9 +306,13 @@ def main():
         runner.write_models()
     print(f"python: {sys.executable} {sys.version.split()[0]}", flush=True)
     counts = [0, 0, 0]
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        for suite, (result, seconds) in zip(suites, pool.map(timed, suites)):
-            report(suite, result, seconds)
+    # One more than there are processors, as many tests wait for a server or a lock: but a fuzzer's
+    # seconds are those of a processor.
+    with concurrent.futures.ThreadPoolExecutor(PROCESSORS + ("fuzz" not in kinds)) as pool:
+        running = {pool.submit(timed, suite): suite for suite in longest_first(suites)}
+        for done in concurrent.futures.as_completed(running):
+            result, seconds = done.result()
+            report(running[done], result, seconds)
             counts = [sum(pair) for pair in zip(counts, result)]
     if not suites:
         print("no suite has that name")

@@ -10,7 +10,7 @@
 #include "embedded/embedded.h"
 #include "lexical/lexical.h"
 
-/* The first entry that does the task: builtin:lexical's. */
+/* The first entry that does the task: builtin:static embeds, builtin:lexical reranks. */
 static struct catalog_entry *first_entry(const struct catalog *catalog, enum model_task task)
 {
     size_t i = 0;
@@ -34,15 +34,18 @@ int catalog_new(struct catalog **made, struct error *err)
     cache_init(&catalog->cache, 0);
     api_session_init(&catalog->session);
     int rc = catalog_settings_init(catalog, err);
+    if (rc == 0) rc = embedded_new(&catalog->embedded, err);
+    if (rc == 0) embedded_use_threads(catalog->embedded, &catalog->local.n_threads);
+    if (rc == 0)
+        rc = entry_add(catalog, catalog->embedded->name, MODEL_EMBED, NULL, catalog->embedded, err);
     if (rc == 0) rc = lexical_new(&catalog->lexical, err);
     for (int i = 0; rc == 0 && i < 2; i++) {
         rc =
             entry_add(catalog, catalog->lexical->name, entry_tasks[i], NULL, catalog->lexical, err);
         if (rc == 0) rc = set_default(catalog, entry_tasks[i], NULL, err);
     }
-    if (rc == 0) rc = embedded_new(&catalog->embedded, err);
-    if (rc == 0)
-        rc = entry_add(catalog, catalog->embedded->name, MODEL_EMBED, NULL, catalog->embedded, err);
+    if (rc == 0) rc = lexical_new_lsa(&catalog->lsa, err);
+    if (rc == 0) rc = entry_add(catalog, catalog->lsa->name, MODEL_EMBED, NULL, catalog->lsa, err);
     if (rc == 0) *made = catalog;
     else catalog_free(catalog);
     return rc;
@@ -57,6 +60,7 @@ void catalog_free(struct catalog *catalog)
     cache_deinit(&catalog->cache);
     model_free(catalog->lexical);
     model_free(catalog->embedded);
+    model_free(catalog->lsa);
     api_session_deinit(&catalog->session);
     entry_close_store(catalog);
     memory_free(catalog);
@@ -105,6 +109,11 @@ int catalog_entry_fingerprint(struct catalog_entry *entry, const struct cancel *
     if (rc == 0 && prefix[0] != '\0')
         *fingerprint = hash_bytes(prefix, strlen(prefix), *fingerprint);
     return rc;
+}
+
+int catalog_is_embedded(const struct catalog *catalog, const struct catalog_entry *entry)
+{
+    return entry->base->model == catalog->embedded;
 }
 
 struct model *catalog_entry_model(const struct catalog_entry *entry)

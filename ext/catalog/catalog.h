@@ -58,6 +58,9 @@ const char *catalog_entry_name(const struct catalog_entry *entry);
 void catalog_entry_identity(const struct catalog_entry *entry, char *out, size_t size);
 struct model *catalog_entry_model(const struct catalog_entry *entry);
 
+/* Whether it is builtin:static, by whichever name. */
+int catalog_is_embedded(const struct catalog *catalog, const struct catalog_entry *entry);
+
 /* What goes before a text of that role; "" for nothing. Borrowed until the entry is changed. */
 const char *catalog_entry_prefix(const struct catalog_entry *entry, enum model_role role);
 

@@ -57,6 +57,7 @@ struct catalog_entry {
 struct catalog {
     struct model *lexical;          /* owned */
     struct model *embedded;         /* owned */
+    struct model *lsa;              /* owned */
     struct catalog_entry **entries; /* [n_entries], owned; removed ones stay */
     size_t n_entries, capacity;
     char *defaults[2]; /* owned; names for embedding, reranking; NULL: the first that does it */

@@ -1,12 +1,15 @@
 #include "embedded/embedded.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/workers.h"
 #include "embedded/pieces.h"
 #include "embedded/table.h"
+#include "embedded/tally.h"
 #include "embedded/unknown.h"
 #include "text/tokens.h"
 #include "vector/distance.h"
@@ -14,7 +17,8 @@
 /* Another number when a text comes to another vector, or to other pieces, by the same table. */
 #define METHOD 1
 
-#define BATCH_SIZE 256
+#define BATCH_SIZE 2048
+#define THREAD_BYTES 20000    /* of texts, that are worth a thread */
 #define UNKNOWN_ID 100        /* [UNK] in BERT's vocabulary */
 #define MAX_GRAMS 256         /* of a query that are looked for in texts */
 #define FALLBACK ((size_t)64) /* bytes of a text of nothing but marks that make its vector */
@@ -32,15 +36,22 @@ struct sum {
     int64_t whole[TABLE_DIMENSIONS]; /* of those before, and with carry() of all */
     int64_t scales;                  /* of the last few: all of them */
     int n;                           /* of the last few: how many */
+    struct tally grams;              /* rows that are in no part yet: n-grams of unknown words */
     const struct cancel *cancel;
 };
 
-static int carry(struct sum *sum, struct error *err)
+static void carry(struct sum *sum)
 {
     for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
         sum->whole[i] += 2 * (int64_t)sum->part[i] - sum->scales;
     memset(sum->part, 0, sizeof sum->part);
     sum->scales = sum->n = 0;
+}
+
+/* The part is full. */
+static int begin_part(struct sum *sum, struct error *err)
+{
+    carry(sum);
     return cancel_check(sum->cancel, err);
 }
 
@@ -48,7 +59,7 @@ static int add_row(struct sum *sum, const uint8_t *signs, int32_t scale, struct 
 {
     vector_add_where(sum->part, signs, scale, TABLE_DIMENSIONS);
     sum->scales += scale;
-    return ++sum->n < PART_ROWS ? 0 : carry(sum, err);
+    return ++sum->n < PART_ROWS ? 0 : begin_part(sum, err);
 }
 
 static int add_known(void *context, uint32_t row, struct error *err)
@@ -56,11 +67,24 @@ static int add_known(void *context, uint32_t row, struct error *err)
     return add_row(context, table_signs(row), table_scale(row), err);
 }
 
+static int add_grams(struct sum *sum, struct error *err)
+{
+    int n = (int)sum->grams.n, rc = 0;
+    if (n == 0) return 0;
+    if (sum->n + n >= PART_ROWS) rc = begin_part(sum, err);
+    tally_take(&sum->grams, UNKNOWN_SCALE, sum->part);
+    sum->scales += (int64_t)n * UNKNOWN_SCALE;
+    sum->n += n;
+    return rc;
+}
+
 static int add_gram(void *context, uint64_t gram, struct error *err)
 {
-    uint8_t signs[TABLE_ROW_BYTES];
-    unknown_signs(gram, signs);
-    return add_row(context, signs, UNKNOWN_SCALE, err);
+    struct sum *sum = context;
+    uint64_t signs[TALLY_WORDS];
+    unknown_signs(gram, (uint8_t *)signs);
+    tally_add(&sum->grams, signs);
+    return sum->grams.n < TALLY_MOST ? 0 : add_grams(sum, err);
 }
 
 static int add_unknown(void *context, struct span word, struct error *err)
@@ -87,37 +111,116 @@ static void make_unit(const struct sum *sum, float *unit)
     for (size_t i = 0; i < TABLE_DIMENSIONS; i++) unit[i] = (float)((double)sum->whole[i] / norm);
 }
 
+/* The sum of all rows, in sum->whole. */
+static int finish(struct sum *sum, struct error *err)
+{
+    int rc = add_grams(sum, err);
+    carry(sum);
+    return rc;
+}
+
 /* What is nothing but marks that say nothing is what it is spelled. */
 static int embed_text(struct pieces *pieces, struct sum *sum, struct span text, float *embedding,
                       struct error *err)
 {
     memset(sum->whole, 0, sizeof sum->whole);
     int rc = pieces_read(pieces, text, err);
-    if (rc == 0) rc = carry(sum, err);
+    if (rc == 0) rc = finish(sum, err);
     if (rc == 0 && is_zero(sum)) {
         rc = add_unknown(sum, (struct span){text.data, text.size < FALLBACK ? text.size : FALLBACK},
                          err);
-        if (rc == 0) rc = carry(sum, err);
+        if (rc == 0) rc = finish(sum, err);
     }
     if (rc == 0) make_unit(sum, embedding);
+    return rc;
+}
+
+/* ---- batches --------------------------------------------------------------------------------- */
+
+struct embedded {
+    struct model model;
+    const size_t *n_threads; /* NULL: one */
+};
+
+/* Some of a call's texts. Threads take those whose pieces need no memory, the rest is the caller's.
+ */
+struct batch {
+    const struct span *texts; /* [n] */
+    size_t n;
+    const struct cancel *cancel;
+    float *embeddings; /* [n, TABLE_DIMENSIONS]; owned */
+    char *is_done;     /* [n]; owned */
+    atomic_size_t next;
+    atomic_int is_stopped;
+    int rc; /* of the caller's part */
+    struct error *err;
+};
+
+/* The texts that are left: simple ones, by any thread, or all, by the caller. */
+static int embed_left(struct batch *batch, int all, const struct cancel *cancel, struct error *err)
+{
+    struct sum sum = {.cancel = cancel};
+    struct pieces_sink adding = {add_known, add_unknown, &sum};
+    struct pieces pieces;
+    size_t i;
+    int rc = 0;
+    pieces_init(&pieces, &adding, cancel);
+    while (rc == 0 && !atomic_load(&batch->is_stopped) &&
+           (i = atomic_fetch_add(&batch->next, 1)) < batch->n) {
+        if (batch->is_done[i] || (!all && !pieces_is_simple(batch->texts[i]))) continue;
+        rc = embed_text(&pieces, &sum, batch->texts[i], batch->embeddings + i * TABLE_DIMENSIONS,
+                        err);
+        batch->is_done[i] = 1;
+    }
+    if (all) pieces_deinit(&pieces);
+    return rc;
+}
+
+/* Only the caller's thread may ask whether to go on. */
+static void work(void *context, size_t number)
+{
+    struct batch *batch = context;
+    int is_caller = number == 0;
+    int rc = embed_left(batch, 0, is_caller ? batch->cancel : NULL, is_caller ? batch->err : NULL);
+    if (rc != 0) atomic_store(&batch->is_stopped, 1);
+    if (is_caller) batch->rc = rc;
+}
+
+static int embed_batch(struct batch *batch, size_t n_threads, const struct model_sink *sink,
+                       size_t first, struct error *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < batch->n; i++) bytes += batch->texts[i].size;
+    memset(batch->is_done, 0, batch->n);
+    atomic_store(&batch->next, 0);
+    if (n_threads > bytes / THREAD_BYTES + 1) n_threads = bytes / THREAD_BYTES + 1;
+    if (n_threads > 1) workers_run(n_threads, work, batch);
+    atomic_store(&batch->next, 0);
+    int rc = batch->rc == 0 ? embed_left(batch, 1, batch->cancel, err) : batch->rc;
+    for (size_t i = 0; rc == 0 && i < batch->n; i++)
+        rc = sink->put(sink->context, first + i, batch->embeddings + i * TABLE_DIMENSIONS,
+                       TABLE_DIMENSIONS, err);
     return rc;
 }
 
 static int embed(struct model *model, const struct model_texts *texts,
                  const struct model_sink *sink, struct model_usage *usage, struct error *err)
 {
-    struct sum sum = {.cancel = texts->cancel};
-    struct pieces_sink adding = {add_known, add_unknown, &sum};
-    struct pieces pieces;
-    float embedding[TABLE_DIMENSIONS];
-    int rc = 0;
-    usage->requests += (texts->n_texts + model->batch_size - 1) / model->batch_size;
-    pieces_init(&pieces, &adding, texts->cancel);
-    for (size_t i = 0; rc == 0 && i < texts->n_texts; i++) {
-        rc = embed_text(&pieces, &sum, texts->texts[i], embedding, err);
-        if (rc == 0) rc = sink->put(sink->context, i, embedding, TABLE_DIMENSIONS, err);
+    const struct embedded *embedded = (const struct embedded *)model;
+    size_t n_threads = embedded->n_threads == NULL ? 1 : *embedded->n_threads;
+    size_t most = texts->n_texts < BATCH_SIZE ? texts->n_texts : BATCH_SIZE;
+    struct batch batch = {.cancel = texts->cancel, .err = err};
+    batch.embeddings = memory_alloc(most, TABLE_DIMENSIONS * sizeof *batch.embeddings);
+    batch.is_done = memory_alloc(most, 1);
+    int rc = batch.embeddings == NULL || batch.is_done == NULL ? error_nomem(err) : 0;
+    usage->requests += (texts->n_texts + BATCH_SIZE - 1) / BATCH_SIZE;
+    for (size_t i = 0; rc == 0 && i < texts->n_texts; i += batch.n) {
+        batch.texts = texts->texts + i;
+        batch.n = texts->n_texts - i < BATCH_SIZE ? texts->n_texts - i : BATCH_SIZE;
+        rc = embed_batch(&batch, n_threads, sink, i, err);
     }
-    pieces_deinit(&pieces);
+    memory_free(batch.embeddings);
+    memory_free(batch.is_done);
     return rc;
 }
 
@@ -255,11 +358,17 @@ static const struct model_methods methods = {.embed = embed,
 
 int embedded_new(struct model **model, struct error *err)
 {
-    *model = memory_zalloc(1, sizeof **model);
-    if (*model == NULL) return error_nomem(err);
-    **model = (struct model){.methods = &methods,
-                             .name = "builtin:static",
-                             .dimensions = TABLE_DIMENSIONS,
-                             .batch_size = BATCH_SIZE};
+    struct embedded *embedded = memory_zalloc(1, sizeof *embedded);
+    *model = embedded == NULL ? NULL : &embedded->model;
+    if (embedded == NULL) return error_nomem(err);
+    embedded->model = (struct model){.methods = &methods,
+                                     .name = "builtin:static",
+                                     .dimensions = TABLE_DIMENSIONS,
+                                     .batch_size = BATCH_SIZE};
     return 0;
+}
+
+void embedded_use_threads(struct model *model, const size_t *n_threads)
+{
+    ((struct embedded *)model)->n_threads = n_threads;
 }

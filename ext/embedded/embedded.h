@@ -16,4 +16,7 @@
 /* model_free releases it. ERROR_NOMEM. */
 int embedded_new(struct model **model, struct error *err);
 
+/* Lets calls compute with so many threads, read at each call; borrowed. Else it is one. */
+void embedded_use_threads(struct model *model, const size_t *n_threads);
+
 #endif

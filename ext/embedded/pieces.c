@@ -139,7 +139,8 @@ static enum kind kind_of(uint32_t c, enum kind before)
     if (properties & UCD_NONSPACING) return before == IS_LATIN ? IS_LATIN : IS_OTHER;
     if (c < LATIN_END) return properties & UCD_PUNCTUATION ? IS_MARK : IS_LATIN;
     if (c >= 0x1E00 && c < 0x1F00) return IS_LATIN;
-    enum unicode_kind kind = unicode_word_kind_of(c);
+    int is_letter = (properties & (UCD_WORD | UCD_PUNCTUATION)) == UCD_WORD && c != 0x2BC;
+    enum unicode_kind kind = is_letter ? UNICODE_LETTER : unicode_word_kind_of(c); /* most are */
     if (kind == UNICODE_APOSTROPHE) return IS_APOSTROPHE;
     return kind == UNICODE_SEPARATOR ? IS_SPACE : IS_OTHER;
 }
@@ -184,6 +185,17 @@ static int read_odd(struct pieces *pieces, const char *start, const char **at, c
     int rc = spelling_apply(text, pieces->cancel, &pieces->spelled, &pieces->spare, &text, err);
     /* Of characters that are not seen nothing is left. */
     return rc == 0 && text.size > 0 ? split(pieces, text, err) : rc;
+}
+
+int pieces_is_simple(struct span text)
+{
+    size_t n_letters = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        n_letters = is_alphanumeric(c) ? n_letters + 1 : 0;
+        if (is_odd(c) || n_letters > LONGEST_WORD) return 0;
+    }
+    return 1;
 }
 
 /* A word or a mark of ASCII is what it is, whatever stands before it: what stands behind it may

@@ -38,6 +38,9 @@ void pieces_init(struct pieces *pieces, const struct pieces_sink *sink,
                  const struct cancel *cancel);
 void pieces_deinit(struct pieces *pieces);
 
+/* Whether reading a text allocates nothing: all of it is ASCII, and no word too long. */
+int pieces_is_simple(struct span text);
+
 /* Any number of texts, one after the other. Errors of the sink, ERROR_NOMEM, ERROR_INTERRUPTED. */
 int pieces_read(struct pieces *pieces, struct span text, struct error *err);
 

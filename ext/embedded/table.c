@@ -5,8 +5,6 @@
 /* A number in the table lies as this machine reads it. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the table is little-endian");
 
-#define LONGEST 18 /* bytes of a piece */
-
 /* FNV-1a (Fowler, Noll, Vo), of nothing and of "##". */
 #define FNV_PRIME 16777619u
 #define FNV_BEGINS 2166136261u
@@ -87,8 +85,8 @@ static uint32_t find_whole(uint32_t hash, struct span text, int goes_on)
 
 uint32_t table_find(struct span text, int goes_on, size_t *size)
 {
-    uint32_t hashes[LONGEST], hash = goes_on ? FNV_GOES_ON : FNV_BEGINS;
-    size_t n = text.size < LONGEST ? text.size : LONGEST;
+    uint32_t hashes[TABLE_LONGEST], hash = goes_on ? FNV_GOES_ON : FNV_BEGINS;
+    size_t n = text.size < TABLE_LONGEST ? text.size : TABLE_LONGEST;
     for (size_t i = 0; i < n; i++)
         hashes[i] = hash = (hash ^ (unsigned char)text.data[i]) * FNV_PRIME;
     for (; n > 0; n--) {
@@ -98,4 +96,11 @@ uint32_t table_find(struct span text, int goes_on, size_t *size)
         return row;
     }
     return TABLE_NONE;
+}
+
+int table_has_word(struct span word)
+{
+    uint32_t hash = FNV_BEGINS;
+    for (size_t i = 0; i < word.size; i++) hash = (hash ^ (unsigned char)word.data[i]) * FNV_PRIME;
+    return find_whole(hash, word, 0) != TABLE_NONE;
 }

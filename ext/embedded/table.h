@@ -46,9 +46,15 @@ extern const uint64_t table_words[TABLE_WORDS];
 
 #define TABLE_NONE UINT32_MAX /* no row */
 
+#define TABLE_LONGEST 18 /* bytes of a piece */
+
 /* The row of the longest piece that a text in small letters without accents begins with; `goes_on`:
  * which is the rest of a word. *size: its bytes. TABLE_NONE: there is none. */
 uint32_t table_find(struct span text, int goes_on, size_t *size);
+
+/* Whether a word in small letters without accents is a piece. What the tokenizer `rerank` stores
+ * depends on it: the pieces stay those of BERT's vocabulary, however the rows are trained. */
+int table_has_word(struct span word);
 
 /* Of a row below TABLE_ROWS. */
 const uint8_t *table_signs(uint32_t row); /* [TABLE_ROW_BYTES] */

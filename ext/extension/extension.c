@@ -145,3 +145,13 @@ int sqlite3_rerank_locked_init(sqlite3 *db, char **message, const sqlite3_api_ro
 {
     return enter(db, 1, message, api);
 }
+
+#ifndef SQLITE_CORE
+/* What SQLite asks a file for first, whatever the file is called. */
+EXPORTED int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
+
+int sqlite3_extension_init(sqlite3 *db, char **message, const sqlite3_api_routines *api)
+{
+    return enter(db, 0, message, api);
+}
+#endif

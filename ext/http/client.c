@@ -7,18 +7,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* ---- once a process ------------------------------------------------------------------------- */
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode started = CURLE_FAILED_INIT;
-
-/* Never undone: others in this process may use libcurl, and a name look-up may still be going on in
- * a thread of it. */
-static void start_libcurl(void)
-{
-    started = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 /* ---- dice ----------------------------------------------------------------------------------- */
 
 /* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */
@@ -77,14 +65,11 @@ void http_signals_end(const struct http_signals *signals)
 int http_client_new(struct http_client **client, struct error *err)
 {
     *client = NULL;
-    pthread_once(&once, start_libcurl);
-    if (started == CURLE_OUT_OF_MEMORY) return error_nomem(err);
-    if (started != CURLE_OK)
-        return error_set(err, ERROR_UNAVAILABLE, "libcurl cannot start: %s",
-                         curl_easy_strerror(started));
+    int rc = http_libcurl_load(err);
+    if (rc != 0) return rc;
     struct http_client *made = memory_zalloc(1, sizeof *made);
     if (made == NULL) return error_nomem(err);
-    made->multi = curl_multi_init();
+    made->multi = libcurl->multi_init();
     if (made->multi == NULL) {
         memory_free(made);
         return error_nomem(err);
@@ -100,7 +85,7 @@ void http_client_free(struct http_client *client)
     if (client == NULL) return;
     struct http_signals signals;
     http_signals_begin(&signals);
-    curl_multi_cleanup(client->multi);
+    libcurl->multi_cleanup(client->multi);
     http_signals_end(&signals);
     memory_free(client);
 }

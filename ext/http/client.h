@@ -4,11 +4,11 @@
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
 
-#include <curl/curl.h>
 #include <signal.h>
 #include <stdint.h>
 
 #include "http/http.h"
+#include "http/libcurl.h"
 
 struct http_client {
     CURLM *multi;    /* owns connections and looked-up names */

@@ -38,7 +38,7 @@ static void describe_connect(const struct http_failure *failure)
 {
     long number = 0;
     char text[32] = "no connection was made";
-    curl_easy_getinfo(failure->easy, CURLINFO_OS_ERRNO, &number);
+    libcurl->easy_getinfo(failure->easy, CURLINFO_OS_ERRNO, &number);
     const char *reason = reason_of(number);
     if (reason == NULL && number != 0) snprintf(text, sizeof text, "system error %ld", number);
     if (reason == NULL) reason = text;
@@ -56,7 +56,7 @@ static void describe_connect(const struct http_failure *failure)
 static void describe_broken(const struct http_failure *failure)
 {
     long status = 0;
-    curl_easy_getinfo(failure->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    libcurl->easy_getinfo(failure->easy, CURLINFO_HTTP_CONNECTCODE, &status);
     if (status < 300) {
         tell(failure, 1, "no whole answer from ", "connection lost");
         return;
@@ -72,7 +72,7 @@ static void describe_timeout(const struct http_failure *failure)
 {
     const struct http_work *work = failure->work;
     double begun = 0;
-    curl_easy_getinfo(failure->easy, CURLINFO_PRETRANSFER_TIME, &begun);
+    libcurl->easy_getinfo(failure->easy, CURLINFO_PRETRANSFER_TIME, &begun);
     double limit = work->timeout;
     if (begun <= 0 && work->connect_timeout < limit) limit = work->connect_timeout;
     char text[64];
@@ -85,7 +85,7 @@ static void describe_tls(const struct http_failure *failure, int may_heal, const
 {
     char text[96];
     const char *detail = failure->detail;
-    if (detail[0] == '\0') detail = curl_easy_strerror(failure->code);
+    if (detail[0] == '\0') detail = libcurl->easy_strerror(failure->code);
     snprintf(text, sizeof text, "%.95s", detail);
     for (char *c = text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || (unsigned char)*c > '~') *c = ' ';

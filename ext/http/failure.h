@@ -4,9 +4,8 @@
 #ifndef HTTP_FAILURE_H
 #define HTTP_FAILURE_H
 
-#include <curl/curl.h>
-
 #include "http/http.h"
+#include "http/libcurl.h"
 #include "http/url.h"
 
 /* An attempt that is over without a whole answer. All is borrowed. */

@@ -1,10 +1,10 @@
 #include "http/headers.h"
 
-#include <curl/curl.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/span.h"
+#include "http/libcurl.h"
 
 #define MAX_DATE 64 /* bytes of a date: RFC 9110's longest has 33 */
 
@@ -84,7 +84,7 @@ static double seconds_until(struct span date)
     if (date.size >= sizeof text) return -1;
     memcpy(text, date.data, date.size);
     text[date.size] = '\0';
-    time_t then = curl_getdate(text, NULL);
+    time_t then = libcurl->getdate(text, NULL);
     return then == (time_t)-1 ? -1 : difftime(then, time(NULL));
 }
 

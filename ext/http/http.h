@@ -30,8 +30,8 @@
 
 struct http_client;
 
-/* ERROR_NOMEM, ERROR_UNAVAILABLE when libcurl cannot start. The client takes all memory from
- * base/memory.h but what libcurl allocates itself. */
+/* ERROR_NOMEM, ERROR_UNAVAILABLE: there is no libcurl, or it cannot start. The client takes all
+ * memory from base/memory.h but what libcurl allocates itself. */
 int http_client_new(struct http_client **client, struct error *err);
 void http_client_free(struct http_client *client); /* accepts NULL; closes the connections */
 

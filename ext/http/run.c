@@ -136,11 +136,11 @@ static int take_finished(struct run *run, unsigned *n, struct error *err)
     int left;
     const CURLMsg *message;
     *n = 0;
-    while ((message = curl_multi_info_read(run->client->multi, &left)) != NULL) {
+    while ((message = libcurl->multi_info_read(run->client->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE) continue;
         char *place = NULL;
         CURLcode code = message->data.result; /* the message goes with the handle */
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &place);
+        libcurl->easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &place);
         ++*n;
         int rc = hand_over(run, (struct http_transfer *)(void *)place, code, err);
         if (rc == 0) rc = cancel_check(run->work->cancel, err);
@@ -154,7 +154,7 @@ static int take_finished(struct run *run, unsigned *n, struct error *err)
 static int multi_failed(CURLMcode code, struct error *err)
 {
     if (code == CURLM_OUT_OF_MEMORY) return error_nomem(err);
-    return error_set(err, ERROR_UNAVAILABLE, "libcurl failed: %s", curl_multi_strerror(code));
+    return error_set(err, ERROR_UNAVAILABLE, "libcurl failed: %s", libcurl->multi_strerror(code));
 }
 
 /* Milliseconds until something is due, at most a slice. */
@@ -176,12 +176,12 @@ static int run_loop(struct run *run, struct error *err)
         if (rc != 0 || run->n_busy == 0) return rc;
         int running;
         unsigned n_finished;
-        CURLMcode code = curl_multi_perform(multi, &running);
+        CURLMcode code = libcurl->multi_perform(multi, &running);
         if (code != CURLM_OK) return multi_failed(code, err);
         rc = take_finished(run, &n_finished, err);
         if (rc != 0) return rc;
         if (n_finished != 0) continue;
-        code = curl_multi_poll(multi, NULL, 0, patience(run), NULL);
+        code = libcurl->multi_poll(multi, NULL, 0, patience(run), NULL);
         if (code != CURLM_OK) return multi_failed(code, err);
     }
 }
@@ -198,9 +198,10 @@ static void drain(struct run *run)
     run->draining = 1;
     while (running > 0 && clock_seconds() < deadline) {
         if (cancel_is_requested(run->work->cancel)) return;
-        if (curl_multi_perform(multi, &running) != CURLM_OK) return;
+        if (libcurl->multi_perform(multi, &running) != CURLM_OK) return;
         if (take_finished(run, &n_finished, &ignored) != 0) return;
-        if (running > 0 && curl_multi_poll(multi, NULL, 0, (int)(SLICE * 1000), NULL) != CURLM_OK)
+        if (running > 0 &&
+            libcurl->multi_poll(multi, NULL, 0, (int)(SLICE * 1000), NULL) != CURLM_OK)
             return;
     }
 }
@@ -209,7 +210,7 @@ static void drain(struct run *run)
 static void keep_connections(struct http_client *client, unsigned concurrency)
 {
     long n = (long)concurrency * 2;
-    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, n > MIN_KEPT ? n : MIN_KEPT);
+    libcurl->multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, n > MIN_KEPT ? n : MIN_KEPT);
 }
 
 int http_run(struct http_client *client, const struct http_work *work, struct error *err)

@@ -78,7 +78,7 @@ static void link_lines(struct http_transfer *transfer)
 /* Sets one option unless one failed before. */
 #define SET(option, value)                                                                         \
     do {                                                                                           \
-        if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value);                        \
+        if (code == CURLE_OK) code = libcurl->easy_setopt(easy, option, value);                    \
     } while (0)
 
 static long milliseconds(double seconds)
@@ -89,19 +89,15 @@ static long milliseconds(double seconds)
 
 static int has_gzip(void)
 {
-    return (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_LIBZ) != 0;
+    return (libcurl->version_info(CURLVERSION_NOW)->features & CURL_VERSION_LIBZ) != 0;
 }
 
+/* The options that say it by numbers are known to every libcurl that may be found at run time. */
 static CURLcode set_protocols(CURL *easy)
 {
     CURLcode code = CURLE_OK;
-#if LIBCURL_VERSION_NUM >= 0x075500
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_REDIR_PROTOCOLS_STR, "https");
-#else
     SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
     SET(CURLOPT_REDIR_PROTOCOLS, (long)CURLPROTO_HTTPS);
-#endif
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -123,7 +119,7 @@ static CURLcode set_trust(CURL *easy)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (bundle != NULL) SET(CURLOPT_CAINFO, bundle);
     if (folder != NULL) { /* not every TLS library has folders: the bundle is enough then */
-        CURLcode known = curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
+        CURLcode known = libcurl->easy_setopt(easy, CURLOPT_CAPATH, folder);
         if (code == CURLE_OK && known == CURLE_OUT_OF_MEMORY) code = known;
     }
     return code;
@@ -173,10 +169,9 @@ static CURLcode set_limits(CURL *easy, const struct http_work *work)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(work->connect_timeout));
     SET(CURLOPT_TIMEOUT_MS, milliseconds(work->timeout));
-#if LIBCURL_VERSION_NUM >= 0x075700
-    /* A name look-up that was given up is left to end on its own, not waited for. */
-    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
+    /* A name look-up that was given up is left to end on its own, not waited for, by
+     * CURLOPT_QUICK_EXIT of 7.87, which older headers lack. */
+    (void)libcurl->easy_setopt(easy, (CURLoption)(CURLOPTTYPE_LONG + 322), 1L);
     return code;
 }
 
@@ -193,14 +188,14 @@ void http_transfer_init(struct http_transfer *transfer)
 static void detach(struct http_transfer *transfer)
 {
     if (transfer->multi == NULL) return;
-    curl_multi_remove_handle(transfer->multi, transfer->easy);
+    libcurl->multi_remove_handle(transfer->multi, transfer->easy);
     transfer->multi = NULL;
 }
 
 void http_transfer_release(struct http_transfer *transfer)
 {
     detach(transfer);
-    if (transfer->easy != NULL) curl_easy_reset(transfer->easy);
+    if (transfer->easy != NULL) libcurl->easy_reset(transfer->easy);
     free_key(transfer);
     memset(&transfer->request, 0, sizeof transfer->request);
     transfer->state = HTTP_TRANSFER_FREE;
@@ -210,7 +205,7 @@ void http_transfer_release(struct http_transfer *transfer)
 void http_transfer_deinit(struct http_transfer *transfer)
 {
     http_transfer_release(transfer);
-    curl_easy_cleanup(transfer->easy);
+    libcurl->easy_cleanup(transfer->easy);
     transfer->easy = NULL;
     buffer_deinit(&transfer->body);
 }
@@ -236,11 +231,11 @@ static void forget_answer(struct http_transfer *transfer)
 int http_transfer_start(struct http_transfer *transfer, CURLM *multi, const struct http_work *work,
                         struct error *err)
 {
-    if (transfer->easy == NULL) transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL) transfer->easy = libcurl->easy_init();
     if (transfer->easy == NULL) return error_nomem(err);
     forget_answer(transfer);
     CURL *easy = transfer->easy;
-    curl_easy_reset(easy);
+    libcurl->easy_reset(easy);
     CURLcode code = set_protocols(easy);
     if (code == CURLE_OK) code = set_trust(easy);
     if (code == CURLE_OK) code = set_limits(easy, work);
@@ -249,12 +244,13 @@ int http_transfer_start(struct http_transfer *transfer, CURLM *multi, const stru
     if (code == CURLE_OUT_OF_MEMORY) return error_nomem(err);
     if (code != CURLE_OK)
         return error_set(err, ERROR_UNAVAILABLE, "libcurl %s cannot do what is needed: %s",
-                         curl_version_info(CURLVERSION_NOW)->version, curl_easy_strerror(code));
-    CURLMcode added = curl_multi_add_handle(multi, easy);
+                         libcurl->version_info(CURLVERSION_NOW)->version,
+                         libcurl->easy_strerror(code));
+    CURLMcode added = libcurl->multi_add_handle(multi, easy);
     if (added == CURLM_OUT_OF_MEMORY) return error_nomem(err);
     if (added != CURLM_OK)
         return error_set(err, ERROR_UNAVAILABLE, "libcurl cannot start a request: %s",
-                         curl_multi_strerror(added));
+                         libcurl->multi_strerror(added));
     transfer->multi = multi;
     transfer->state = HTTP_TRANSFER_FLYING;
     transfer->attempt++;
@@ -270,7 +266,7 @@ static int is_line_too_long(const struct http_transfer *transfer, CURLcode code)
     curl_off_t begun = 0;
     if ((int)code == too_large) return 1;
     if (code != CURLE_OUT_OF_MEMORY || transfer->nomem) return 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &begun);
+    libcurl->easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &begun);
     void *probe = begun > 0 ? memory_alloc(HTTP_HEAD_CEILING, 1) : NULL;
     memory_free(probe);
     return probe != NULL;
@@ -294,7 +290,7 @@ int http_transfer_finish(struct http_transfer *transfer, CURLcode code,
         detach(transfer);
         return error_nomem(err);
     }
-    if (code == CURLE_OK) curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK) libcurl->easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status > 0) {
         answer->status = (int)status;
         answer->body = (struct span){transfer->body.data, transfer->body.size};

@@ -8,11 +8,10 @@
 #ifndef HTTP_TRANSFER_H
 #define HTTP_TRANSFER_H
 
-#include <curl/curl.h>
-
 #include "base/buffer.h"
 #include "http/headers.h"
 #include "http/http.h"
+#include "http/libcurl.h"
 #include "http/url.h"
 
 enum http_transfer_state {

@@ -1,11 +1,11 @@
 #include "http/url.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "http/http.h"
+#include "http/libcurl.h"
 
 static char lower(char c)
 {
@@ -76,9 +76,10 @@ static int copy_host(const char *host, struct http_target *target, struct error 
 static int take_parts(CURLU *parser, const char *url, struct http_target *target, struct error *err)
 {
     char *host = NULL, *port = NULL;
-    CURLUcode code = curl_url_set(parser, CURLUPART_URL, url, CURLU_DISALLOW_USER);
-    if (code == CURLUE_OK) code = curl_url_get(parser, CURLUPART_HOST, &host, 0);
-    if (code == CURLUE_OK) code = curl_url_get(parser, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    CURLUcode code = libcurl->url_set(parser, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+    if (code == CURLUE_OK) code = libcurl->url_get(parser, CURLUPART_HOST, &host, 0);
+    if (code == CURLUE_OK)
+        code = libcurl->url_get(parser, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     int rc = 0;
     unsigned long number = port != NULL ? strtoul(port, NULL, 10) : 0;
     if (code == CURLUE_OUT_OF_MEMORY) rc = error_nomem(err);
@@ -88,8 +89,8 @@ static int take_parts(CURLU *parser, const char *url, struct http_target *target
     else if (code != CURLUE_OK) rc = error_set(err, ERROR_INVALID, "the URL cannot be read");
     else rc = copy_host(host, target, err);
     target->port = (unsigned)number;
-    curl_free(host);
-    curl_free(port);
+    libcurl->free(host);
+    libcurl->free(port);
     return rc;
 }
 
@@ -104,10 +105,12 @@ int http_target_parse(const char *url, struct http_target *target, struct error 
         return error_set(err, ERROR_INVALID, "the URL must begin with https:// or http://");
     int rc = check_characters(url, scheme, err);
     if (rc != 0) return rc;
-    CURLU *parser = curl_url();
+    rc = http_libcurl_load(err);
+    if (rc != 0) return rc;
+    CURLU *parser = libcurl->url();
     if (parser == NULL) return error_nomem(err);
     rc = take_parts(parser, url, target, err);
-    curl_url_cleanup(parser);
+    libcurl->url_cleanup(parser);
     return rc;
 }
 

@@ -23,7 +23,7 @@ static enum words_rules rules_of(const struct lexical *lexical)
     return lexical->latent == NULL ? WORDS_NOW : latent_rules(lexical->latent);
 }
 
-static int new_model(struct latent *latent, struct model **model, struct error *err)
+static int new_model(struct latent *latent, int refits, struct model **model, struct error *err)
 {
     struct lexical *lexical = memory_zalloc(1, sizeof *lexical);
     *model = NULL;
@@ -33,9 +33,10 @@ static int new_model(struct latent *latent, struct model **model, struct error *
     }
     size_t dimensions = latent != NULL ? latent_dimensions(latent) : LEXICAL_DIMENSIONS;
     lexical->model = (struct model){.methods = &lexical_methods,
-                                    .name = "builtin:lexical",
+                                    .name = refits ? "builtin:lsa" : "builtin:lexical",
                                     .dimensions = dimensions,
-                                    .batch_size = BATCH_SIZE};
+                                    .batch_size = BATCH_SIZE,
+                                    .refits = refits};
     lexical->latent = latent;
     lexical->model.is_of_old_rules = rules_of(lexical) != WORDS_NOW;
     *model = &lexical->model;
@@ -77,10 +78,9 @@ static int rerank(struct model *model, const struct model_candidates *candidates
 static int fit(struct model *model, const struct model_collection *collection,
                struct model **fitted, struct error *err)
 {
-    (void)model;
     struct latent *latent;
     int rc = latent_fit(collection, &latent, err);
-    return rc == 0 ? new_model(latent, fitted, err) : rc;
+    return rc == 0 ? new_model(latent, model->refits, fitted, err) : rc;
 }
 
 static int save(struct model *fitted, struct buffer *bytes, struct error *err)
@@ -90,10 +90,9 @@ static int save(struct model *fitted, struct buffer *bytes, struct error *err)
 
 static int load(struct model *model, struct span bytes, struct model **fitted, struct error *err)
 {
-    (void)model;
     struct latent *latent;
     int rc = latent_load(bytes, &latent, err);
-    return rc == 0 ? new_model(latent, fitted, err) : rc;
+    return rc == 0 ? new_model(latent, model->refits, fitted, err) : rc;
 }
 
 /* Words are its tokens, and they have no numbers. */
@@ -147,5 +146,10 @@ static const struct model_methods lexical_methods = {.embed = embed,
 
 int lexical_new(struct model **model, struct error *err)
 {
-    return new_model(NULL, model, err);
+    return new_model(NULL, 0, model, err);
+}
+
+int lexical_new_lsa(struct model **model, struct error *err)
+{
+    return new_model(NULL, 1, model, err);
 }

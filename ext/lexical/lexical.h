@@ -1,5 +1,6 @@
 /*
- * lexical.h: builtin:lexical, the model that is always there: no download, no key, no network.
+ * lexical.h: builtin:lexical, the model that is always there: no download, no key, no network; and
+ * builtin:lsa, which embeds as it does, and says of itself that it is to be fitted again.
  *
  * It embeds and reranks from the words alone:
  *   hashing.h   stateless embeddings, for a bare embed(text): signed feature hashing of stems and
@@ -22,5 +23,8 @@
 
 /* The stateless model. model_free releases it. ERROR_NOMEM. */
 int lexical_new(struct model **model, struct error *err);
+
+/* The same by the name of builtin:lsa: it, and what it is fitted to, refits. */
+int lexical_new_lsa(struct model **model, struct error *err);
 
 #endif

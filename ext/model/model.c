@@ -12,9 +12,10 @@ int model_check_text(struct span text, int empty_is_error, struct error *err)
     size_t offset = 0;
     if (!utf8_check(text, &offset))
         return error_set(err, ERROR_INVALID, "the text is not valid UTF-8 at byte %zu", offset);
-    for (size_t i = 0; i < text.size; i++)
-        if (text.data[i] == '\0')
-            return error_set(err, ERROR_INVALID, "the text holds a NUL character at byte %zu", i);
+    const char *nul = text.size > 0 ? memchr(text.data, '\0', text.size) : NULL;
+    if (nul != NULL)
+        return error_set(err, ERROR_INVALID, "the text holds a NUL character at byte %zu",
+                         (size_t)(nul - text.data));
     if (empty_is_error && text_is_blank(text))
         return error_set(err, ERROR_INVALID, "the text is empty");
     return 0;

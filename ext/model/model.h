@@ -8,7 +8,7 @@
  *
  * A model may also be fittable: handed a collection it returns a second model that has learnt from
  * it (of other dimensions, perhaps) and that can be stored as bytes and loaded again. A
- * semantic_index fits once and keeps the bytes.
+ * semantic_index fits once and keeps the bytes; a model that `refits` it fits again.
  *
  * The functions below check input once for all models (UTF-8, not empty), and the output (finite
  * numbers, one length). A model's own methods are called by nobody else.
@@ -156,6 +156,7 @@ struct model {
      * do not say. Put there by the caller. */
     const char *prompts[2];
     int is_of_old_rules; /* fitted by an earlier version, which reads texts in another way */
+    int refits;          /* is to be fitted again when its collection has doubled since */
 };
 
 /* 0, or ERROR_INVALID: not UTF-8, a NUL character, (when empty_is_error) nothing but white space

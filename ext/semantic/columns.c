@@ -41,10 +41,21 @@ static void find_key(struct semantic_table *table)
     }
 }
 
+void columns_add_words(struct semantic_table *table)
+{
+    table->n_words_columns = 0;
+    for (int which = 0; table->store.tokenizer != NULL && which < N_WORDS_COLUMNS; which++) {
+        int taken = 0;
+        for (size_t i = 0; !taken && i < table->n_columns; i++)
+            taken = sqlite3_stricmp(table->columns[i].name, semantic_words_names[which]) == 0;
+        if (!taken) table->words_columns[table->n_words_columns++] = which;
+    }
+}
+
 int columns_of_words(const struct semantic_table *table, int column)
 {
-    int first = COLUMN_CONTENT + (int)table->n_columns;
-    return table->store.tokenizer != NULL && column >= first ? column - first : -1;
+    int i = column - COLUMN_CONTENT - (int)table->n_columns;
+    return i >= 0 && i < table->n_words_columns ? (int)table->words_columns[i] : -1;
 }
 
 const char *columns_key_affinity(const struct semantic_table *table)
@@ -163,7 +174,7 @@ static int add_column(struct semantic_table *table, sqlite3_stmt *statement, str
     columns[table->n_columns].name = memory_copy(name, (size_t)sqlite3_column_bytes(statement, 0));
     name = columns[table->n_columns].name;
     if (name == NULL) return error_nomem(err);
-    int taken = semantic_column_is_ours(table->store.name, name, table->store.tokenizer != NULL);
+    int taken = semantic_column_is_ours(table->store.name, name);
     for (size_t i = 0; i < table->n_columns; i++)
         if (sqlite3_stricmp(name, columns[i].name) == 0) taken = 1;
     table->n_columns++;

@@ -25,6 +25,9 @@ int columns_use_content(struct semantic_table *table, char *content, int n_ours,
 /* Whether rows of the content keep the rowid that they are known by, see content_schema.h. */
 int columns_keep_rowids(const struct semantic_table *table, int *keep, struct error *err);
 
+/* The columns of an index with words are those of whose names the content has none. */
+void columns_add_words(struct semantic_table *table);
+
 /* Which of the columns of an index with words it is (enum semantic_words_column); -1: none. */
 int columns_of_words(const struct semantic_table *table, int column);
 

@@ -82,12 +82,19 @@ static int sync_some(struct semantic_table *table, const char *bound, struct err
     return rc == 0 ? synchronize(table, SYNC_CHANGES, most, err) : rc;
 }
 
-/* The batch is for this table, as this connection sees it now. */
+/* The batch is for this table, as this connection sees it now. Where all is embedded again all
+ * batches are one: until then the rows are found by the vectors that they had. */
 static int store_batch(struct semantic_table *table, struct error *err)
 {
     struct semantic_sync *sync = table->registry->storing;
     sync->table = table;
-    return sync_store(sync, err);
+    int rc = sync_store(sync, err);
+    while (rc == 0 && sync->is_whole && sync->n_collected < sync->n_wanted) {
+        sync_stored(sync);
+        rc = sync_collect(sync, err);
+        if (rc == 0) rc = sync_store(sync, err);
+    }
+    return rc;
 }
 
 static int optimize(struct semantic_table *table, struct error *err)
@@ -168,7 +175,7 @@ int semantic_integrity_check(struct semantic_table *table, struct error *err)
 static int check_integrity(struct semantic_table *table, struct error *err)
 {
     int rc = semantic_integrity_check(table, err);
-    return rc == 0 && table->store.tokenizer != NULL ? words_check_index(&table->store, err) : rc;
+    return rc == 0 ? wording_check(table, err) : rc;
 }
 
 /* Of ours, that write now: see semantic_command(). */

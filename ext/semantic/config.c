@@ -126,7 +126,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     }
     if (strcmp(name, "storage") == 0) {
         if ((rc = parse_choice(name, value, storages, INDEX_VECTORS, &choice, err)) == 0)
-            config->vectors = (enum index_vectors)choice;
+            config->storage = choice;
         return rc;
     }
     if (strcmp(name, "partitions") == 0) {
@@ -149,6 +149,13 @@ static int set_option(struct semantic_config *config, const char *name, const ch
     }
     return error_set(err, ERROR_INVALID, "unknown option '%.100s' (there are: %s)", name,
                      OPTION_NAMES);
+}
+
+static void note_need(struct semantic_config *config, const char *name)
+{
+    static const char *const of_words[] = {"tokenizer", "fusion", "weight"};
+    for (size_t i = 0; i < sizeof of_words / sizeof *of_words; i++)
+        if (strcmp(name, of_words[i]) == 0) config->needs_words = of_words[i];
 }
 
 /* One "name = value" argument. *seen has one bit an option already given. */
@@ -187,32 +194,21 @@ static int parse_option(const char *argument, struct semantic_config *config,
     if (rc == 0) rc = buffer_append(&value, "", 1, err);
     if (rc == 0) rc = name_list_add(seen, name.data, name.size - 1, err);
     if (rc == 0) rc = set_option(config, name.data, value.data, err);
+    if (rc == 0) note_need(config, name.data);
 done:
     buffer_deinit(&name);
     buffer_deinit(&value);
     return rc;
 }
 
-/* Of an index without words. */
-static int check_words(const struct name_list *seen, struct error *err)
-{
-    for (size_t i = 0; i < seen->n_names; i++)
-        if (strcmp(seen->names[i], "fusion") == 0 || strcmp(seen->names[i], "weight") == 0)
-            return error_set(err, ERROR_INVALID,
-                             "option %s needs lexical = 'fts5': without words an index ranks by "
-                             "its vectors alone",
-                             seen->names[i]);
-    return 0;
-}
-
 int semantic_config_parse(int argc, const char *const *argv, struct semantic_config *config,
                           struct error *err)
 {
-    *config = (struct semantic_config){.candidates = 25, .weight = FUSION_WEIGHT};
+    *config = (struct semantic_config){
+        .candidates = 25, .storage = -1, .lexical = -1, .weight = FUSION_WEIGHT};
     struct name_list seen = {0};
     int rc = 0;
     for (int i = 3; rc == 0 && i < argc; i++) rc = parse_option(argv[i], config, &seen, err);
-    if (rc == 0 && !config->lexical) rc = check_words(&seen, err);
     name_list_deinit(&seen);
     if (rc != 0) return rc;
     if (config->content == NULL &&
@@ -223,9 +219,6 @@ int semantic_config_parse(int argc, const char *const *argv, struct semantic_con
     if (config->content == NULL && config->upkeep)
         return error_set(err, ERROR_INVALID,
                          "option upkeep needs content: a table with texts of its own is in step");
-    if (config->tokenizer != NULL && !config->lexical)
-        return error_set(err, ERROR_INVALID,
-                         "option tokenizer needs lexical = 'fts5': it is of the index's words");
     if (config->content != NULL && config->text.n_names == 0)
         return error_set(err, ERROR_INVALID,
                          "option text is missing: name the columns of %s to embed",
@@ -245,10 +238,8 @@ void semantic_config_deinit(struct semantic_config *config)
     *config = (struct semantic_config){0};
 }
 
-int semantic_column_is_ours(const char *table, const char *name, int has_words)
+int semantic_column_is_ours(const char *table, const char *name)
 {
-    for (int i = 0; has_words && i < N_WORDS_COLUMNS; i++)
-        if (sqlite3_stricmp(name, semantic_words_names[i]) == 0) return 1;
     for (size_t i = 0; i < sizeof hidden_names / sizeof *hidden_names; i++)
         if (sqlite3_stricmp(name, hidden_names[i]) == 0) return 1;
     return sqlite3_stricmp(name, table) == 0;

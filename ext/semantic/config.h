@@ -21,7 +21,8 @@ struct semantic_column {
     int is_rowid;    /* the content's rowid under another name */
 };
 
-/* Hidden columns of an index with words alone, which stand behind those of the content. */
+/* Hidden columns of an index with words alone, which stand behind those of the content; but for
+ * names that the content has: that column is the content's. */
 enum semantic_words_column { WORDS_SCORE, WORDS_BM25, WORDS_FUSION, WORDS_WEIGHT, N_WORDS_COLUMNS };
 extern const char *const semantic_words_names[N_WORDS_COLUMNS];
 
@@ -33,11 +34,12 @@ struct semantic_config {
     size_t dimensions; /* 0: learnt from the first vector */
     enum index_metric metric;
     enum index_quantize quantize;
-    enum index_vectors vectors;
-    size_t partitions; /* 0: a search looks at all rows; STORE_AUTO */
-    int upkeep;        /* by triggers */
-    int lexical;       /* it has words: an FTS5 table */
-    char *tokenizer;   /* of that */
+    int storage;             /* enum index_vectors; -1: not given */
+    size_t partitions;       /* 0: a search looks at all rows; STORE_AUTO */
+    int upkeep;              /* by triggers */
+    int lexical;             /* it has words, an FTS5 table; -1: not given */
+    char *tokenizer;         /* of that */
+    const char *needs_words; /* an option that was given and is of words; NULL: none; static */
     enum fusion_kind fusion;
     double weight; /* of the vectors; 1 where there are no words */
 };
@@ -56,9 +58,9 @@ int semantic_weight_parse(const char *value, double *weight, struct error *err);
 
 void semantic_columns_free(struct semantic_column *columns, size_t n_columns);
 
-/* True if the name is one of the hidden columns, those of an index with words included if it has
- * them, the table's own name, or rowid. Case is ignored. */
-int semantic_column_is_ours(const char *table, const char *name, int has_words);
+/* True if the name is one of the hidden columns that every index has, the table's own name, or
+ * rowid. Case is ignored. */
+int semantic_column_is_ours(const char *table, const char *name);
 
 /* One of the five affinities, as a static string; NULL for another word. */
 const char *semantic_affinity(const char *word);

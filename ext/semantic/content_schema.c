@@ -198,7 +198,7 @@ int content_schema_show(const struct content_schema *read, const struct store *i
     int names_rowid = content_schema_find(read, "rowid") == NULL;
     for (size_t i = 0; i < read->n_columns; i++) {
         const struct content_column *column = &read->columns[i];
-        if (semantic_column_is_ours(index->name, column->name, index->tokenizer != NULL)) continue;
+        if (semantic_column_is_ours(index->name, column->name)) continue;
         struct semantic_column *shown = &(*columns)[*n_columns];
         int is_key = key != NULL && sqlite3_stricmp(key, column->name) == 0;
         const char *collation = is_key ? NULL : column->collation;
@@ -317,7 +317,7 @@ static int check_key(sqlite3 *db, const char *schema, const char *table,
         return error_set(err, ERROR_INVALID, "content_rowid: %.100s has no column '%.100s'",
                          content, name);
     rc = check_column(db, schema, content, read, column, is_keyed, err);
-    if (rc == 0 && *is_keyed && semantic_column_is_ours(table, name, config->lexical))
+    if (rc == 0 && *is_keyed && semantic_column_is_ours(table, name))
         rc = error_set(err, ERROR_INVALID,
                        "content_rowid: the index has a column %.100s of its own, so that the key "
                        "could not be named: give the column of %.100s another name",

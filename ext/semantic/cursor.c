@@ -195,7 +195,7 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     size_t *title_sizes = NULL;
     unsigned char *refused = NULL;
     int rc = 0, has_similarities = index_metrics[table->config.metric].is_bounded;
-    int is_fused = table->config.lexical;
+    int is_fused = table->store.tokenizer != NULL;
     if (cursor->n_hits > 0) {
         documents = memory_zalloc(cursor->n_hits, sizeof *documents);
         similarities = memory_alloc(cursor->n_hits, sizeof *similarities);

@@ -15,7 +15,7 @@
 static int is_builtin(const char *name)
 {
     return name == NULL || strcmp(name, "builtin:lexical") == 0 ||
-           strcmp(name, "builtin:static") == 0;
+           strcmp(name, "builtin:static") == 0 || strcmp(name, "builtin:lsa") == 0;
 }
 
 /* What a schema may not read itself it must not read through us: our statements are no schema's. */
@@ -237,7 +237,9 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
     if (rc != 0 || state->fit == 0) return rc;
     rc = semantic_find_model(table, state->model, MODEL_EMBED, &embedder, err);
     if (rc == ERROR_INVALID) return 0;
-    if (rc != 0 || catalog_entry_model(embedder) != catalog_entry_model(*entry)) return rc;
+    /* Of one kind: builtin:lsa is fitted as builtin:lexical is, and reranks by that name alone. */
+    if (rc != 0 || catalog_entry_model(embedder)->methods != catalog_entry_model(*entry)->methods)
+        return rc;
     return semantic_named_model(table, state, &embedder, fitted, err);
 }
 
@@ -343,7 +345,7 @@ int semantic_check_direction(const struct semantic_table *table, const float *ve
                              size_t dimensions, struct error *err)
 {
     const struct index_metric_row *metric = &index_metrics[table->config.metric];
-    if (table->config.vectors == INDEX_COMPACT && !vector_compact_takes(vector, dimensions))
+    if (table->store.options.vectors == INDEX_COMPACT && !vector_compact_takes(vector, dimensions))
         return error_set(err, ERROR_INVALID,
                          "storage = 'int8' takes vectors whose largest component is 0 or from %g "
                          "to %g: scale it, or use storage = 'float32'",

@@ -47,8 +47,8 @@ int semantic_store_fingerprint(struct semantic_table *table, struct catalog_entr
  * is not registered. */
 int semantic_store_reranker(struct semantic_table *table, struct error *err);
 
-/* The reranker, and the fitted model that stands in for it when it is the embedder too (else NULL).
- */
+/* The reranker, and the fitted model that stands in for it when the embedder is of its kind (else
+ * NULL). */
 int semantic_reranker(struct semantic_table *table, const struct store_state *state,
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 

@@ -23,6 +23,22 @@ static int collection_next(void *context, struct span *text, int *done, struct e
     return rc;
 }
 
+int semantic_fit_is_due(struct semantic_table *table, const struct store_state *state,
+                        const struct catalog_entry *entry, int64_t n_texts, int *due,
+                        struct error *err)
+{
+    const struct model *model = catalog_entry_model(entry);
+    int64_t fitted_on, any_own = 0;
+    *due = model->methods->fit != NULL && n_texts > 0;
+    if (!*due || state->fit == 0) return 0;
+    *due = model->refits && table->config.dimensions == 0;
+    if (!*due) return 0;
+    int rc = store_ask(&table->store, STORE_FITTED_ON, 0, 0, &fitted_on, err);
+    if (rc == 0) rc = store_ask(&table->store, STORE_ANY_OWN, 0, 0, &any_own, err);
+    *due = rc == 0 && n_texts / 2 >= fitted_on && !any_own;
+    return rc;
+}
+
 int semantic_fit(struct semantic_table *table, struct catalog_entry *entry, uint64_t n_texts,
                  struct model **fitted, struct error *err)
 {

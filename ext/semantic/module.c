@@ -13,6 +13,7 @@
 #include "semantic/registry.h"
 #include "semantic/update.h"
 #include "semantic/upkeep.h"
+#include "sqlite/fts5.h"
 #include "sqlite/result.h"
 #include "sqlite/statement.h"
 #include "store/schema.h"
@@ -86,8 +87,8 @@ static int declare(struct semantic_table *table, struct error *err)
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }
-    for (int i = 0; rc == 0 && table->store.tokenizer != NULL && i < N_WORDS_COLUMNS; i++)
-        rc = buffer_format(&sql, err, ", %s HIDDEN", semantic_words_names[i]);
+    for (int i = 0; rc == 0 && i < table->n_words_columns; i++)
+        rc = buffer_format(&sql, err, ", %s HIDDEN", semantic_words_names[table->words_columns[i]]);
     /* SELECT * of a broken index must get as far as xFilter, which says what is wrong. */
     const char *end = table->broken.code != 0 ? ", damaged)" : ")";
     if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);
@@ -99,21 +100,11 @@ static int declare(struct semantic_table *table, struct error *err)
     return rc;
 }
 
-/* The full names of both models, looked up by what the options say, or the defaults. */
-static int choose_models(struct semantic_table *table, char *model_name, size_t size,
-                         struct error *err)
+static int choose_reranker(struct semantic_table *table, struct error *err)
 {
-    struct catalog *catalog = table->connection->catalog;
     struct catalog_entry *entry;
-    int rc = catalog_find(catalog, table->config.model, MODEL_EMBED, &entry, err);
-    if (rc != 0) {
-        error_context(err, "model");
-        return rc;
-    }
-    if (strlen(catalog_entry_name(entry)) >= size)
-        return error_set(err, ERROR_INVALID, "model: a name has at most %zu bytes", size - 1);
-    sqlite3_snprintf((int)size, model_name, "%s", catalog_entry_name(entry));
-    rc = catalog_find(catalog, table->config.reranker, MODEL_RERANK, &entry, err);
+    int rc =
+        catalog_find(table->connection->catalog, table->config.reranker, MODEL_RERANK, &entry, err);
     if (rc != 0) {
         error_context(err, "reranker");
         return rc;
@@ -123,24 +114,65 @@ static int choose_models(struct semantic_table *table, char *model_name, size_t 
     return table->reranker_name == NULL ? error_nomem(err) : 0;
 }
 
-/* Words are stems, without accents: what FTS5 finds most by in most languages. */
-#define TOKENIZER "porter unicode61 remove_diacritics 2"
+/* Words are stems, without accents, and other forms in other languages: what finds most in most. */
+#define TOKENIZER "rerank porter unicode61 remove_diacritics 2"
 
-static int choose_tokenizer(struct semantic_table *table, struct error *err)
+/* Texts by builtin:static have words, too, and their vectors lose nothing in a byte a component.
+ * Vectors of the user's own are kept as they are. */
+static int choose_storage(struct semantic_table *table, const struct catalog_entry *entry,
+                          struct error *err)
 {
     const struct semantic_config *config = &table->config;
-    const char *tokenizer = config->tokenizer == NULL ? TOKENIZER : config->tokenizer;
-    if (!config->lexical) return 0;
-    table->store.tokenizer = memory_copy(tokenizer, strlen(tokenizer));
-    return table->store.tokenizer == NULL ? error_nomem(err) : 0;
+    struct store *store = &table->store;
+    int is_ours = catalog_is_embedded(table->connection->catalog, entry) &&
+                  config->dimensions == 0 && config->metric == INDEX_COSINE;
+    int has_words = config->lexical >= 0 ? config->lexical : is_ours, rc = 0;
+    fts5_api *api;
+    if (has_words && config->lexical < 0) {
+        rc = fts5_find(table->connection, &api, err);
+        store->lacks_words = rc == 0 && api == NULL;
+    }
+    if (rc != 0) return rc;
+    if (config->storage < 0 && is_ours) store->options.vectors = INDEX_COMPACT;
+    if (has_words && !store->lacks_words) {
+        const char *tokenizer = config->tokenizer == NULL ? TOKENIZER : config->tokenizer;
+        store->tokenizer = memory_copy(tokenizer, strlen(tokenizer));
+        return store->tokenizer == NULL ? error_nomem(err) : 0;
+    }
+    return config->needs_words == NULL
+               ? 0
+               : error_set(err, ERROR_INVALID,
+                           "option %s needs lexical = 'fts5': without words an index ranks by its "
+                           "vectors alone",
+                           config->needs_words);
+}
+
+/* The full names of both models, looked up by what the options say, or the defaults; and what
+ * follows from the first. */
+static int choose(struct semantic_table *table, char *model_name, size_t size, struct error *err)
+{
+    struct catalog_entry *entry;
+    int rc =
+        catalog_find(table->connection->catalog, table->config.model, MODEL_EMBED, &entry, err);
+    if (rc != 0) {
+        error_context(err, "model");
+        return rc;
+    }
+    if (strlen(catalog_entry_name(entry)) >= size)
+        return error_set(err, ERROR_INVALID, "model: a name has at most %zu bytes", size - 1);
+    sqlite3_snprintf((int)size, model_name, "%s", catalog_entry_name(entry));
+    rc = choose_storage(table, entry, err);
+    return rc == 0 ? choose_reranker(table, err) : rc;
 }
 
 /* The table's name is a column of it, so no other column can have it. */
 static int check_name(const char *name, const struct semantic_table *table, struct error *err)
 {
-    int taken = semantic_column_is_ours("", name, table->store.tokenizer != NULL);
+    int taken = semantic_column_is_ours("", name);
     for (size_t i = 0; !taken && i < table->n_columns; i++)
         taken = sqlite3_stricmp(name, table->columns[i].name) == 0;
+    for (int i = 0; !taken && i < table->n_words_columns; i++)
+        taken = sqlite3_stricmp(name, semantic_words_names[table->words_columns[i]]) == 0;
     return taken ? error_set(err, ERROR_INVALID,
                              "an index cannot be called %.100s: it has a column of that name", name)
                  : 0;
@@ -149,10 +181,10 @@ static int check_name(const char *name, const struct semantic_table *table, stru
 static int create_table(struct semantic_table *table, struct error *err)
 {
     char model_name[sizeof((struct store_state *)NULL)->model], *columns = NULL;
-    int rc = choose_models(table, model_name, sizeof model_name, err);
+    int rc = choose(table, model_name, sizeof model_name, err);
     int names_key = table->config.content_rowid != NULL;
-    if (rc == 0) rc = choose_tokenizer(table, err);
     if (rc == 0) rc = columns_create(table, err);
+    columns_add_words(table);
     if (rc == 0) rc = check_name(table->store.name, table, err);
     if (rc == 0) rc = columns_format(table, &columns, err);
     if (rc == 0)
@@ -170,6 +202,11 @@ static int create_table(struct semantic_table *table, struct error *err)
     if (rc == 0) rc = upkeep_create(table, err);
     /* Of a table that is made in a transaction SQLite does not call xBegin. */
     table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
+    if (rc == 0 && table->store.lacks_words)
+        sqlite3_log(SQLITE_WARNING,
+                    "%s has no words, and finds rows by vectors alone: this SQLite was built "
+                    "without FTS5",
+                    table->store.name);
     return rc;
 }
 
@@ -186,6 +223,10 @@ static int connect_table(struct semantic_table *table, struct error *err)
 {
     struct schema_stored stored;
     int rc = schema_read(&table->store, &stored, err);
+    int storage = table->config.storage;
+    if (rc == 0 && storage >= 0 && storage != (int)table->store.options.vectors)
+        rc = store_corrupt_config(&table->store, "storage is not what CREATE VIRTUAL TABLE says",
+                                  err);
     swap(&table->reranker_name, &stored.reranker);
     if (table->config.content != NULL && stored.content != NULL) {
         swap(&table->config.content, &stored.content);
@@ -207,15 +248,16 @@ static int connect_table(struct semantic_table *table, struct error *err)
         table->key = table->rowid_column = SIZE_MAX;
         rc = 0;
     }
+    columns_add_words(table);
     return rc;
 }
 
 static void set_store_options(struct semantic_table *table)
 {
     const struct semantic_config *config = &table->config;
-    table->store.options =
-        (struct store_options){config->metric, config->quantize, config->partitions,
-                               config->content == NULL, config->vectors};
+    table->store.options = (struct store_options){
+        config->metric, config->quantize, config->partitions, config->content == NULL,
+        config->storage < 0 ? INDEX_FLOAT32 : (enum index_vectors)config->storage};
 }
 
 static int open_table(sqlite3 *db, void *aux, int argc, const char *const *argv,

@@ -109,7 +109,8 @@ static int pending_next(struct table_cursor *base, struct error *err)
     return rc == 0 ? read_key(cursor, err) : rc;
 }
 
-/* Each node fits by itself: a fit reads all content, and gives the same bytes everywhere. */
+/* Each node fits by itself: a fit reads all content, and gives the same bytes everywhere. One that
+ * is to be made again may wait until then. */
 static int check_fit(const struct semantic_table *index, const struct semantic_sync *sync,
                      struct error *err)
 {
@@ -130,7 +131,7 @@ static int pending_start(struct table_cursor *base, struct error *err)
     if (rc == 0) rc = registry_copy_names(index, &cursor->schema, &cursor->name, err);
     if (rc == 0) rc = flush_pending(index, err);
     if (rc == 0) rc = store_read_state(&index->store, &cursor->state, err);
-    if (rc == 0) rc = sync_open(index, SYNC_CHANGES, NULL, &cursor->sync, err);
+    if (rc == 0) rc = sync_open(index, SYNC_AS_FITTED, NULL, &cursor->sync, err);
     if (rc == 0) rc = check_fit(index, cursor->sync, err);
     if (rc == 0) cursor->is_keyed = index->store.keeps_keys;
     sqlite3_finalize(pin);

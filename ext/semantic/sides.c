@@ -242,16 +242,29 @@ static int next_matches(struct gathering *gathering, struct words_match *matches
     return rc;
 }
 
-static int pass_matches(struct retrieval *retrieval, const struct words_match *matches, size_t n,
-                        unsigned char *pass, struct error *err)
+/* Those that vectors found have passed. */
+static int pass_matches(const struct gathering *gathering, const struct words_match *matches,
+                        size_t n, unsigned char *pass, struct error *err)
 {
+    struct retrieval *retrieval = gathering->retrieval;
     int64_t ids[FILTER_GROUP];
+    unsigned char passed[FILTER_GROUP];
+    size_t places[FILTER_GROUP], n_asked = 0;
+    int rc = 0;
     memset(pass, 1, n);
-    for (size_t i = 0; i < n; i++) ids[i] = matches[i].id;
-    if (candidates_are_filtered(retrieval)) return candidates_pass(retrieval, ids, n, pass, err);
-    for (size_t i = 0; i < n && retrieval->only != NULL; i++)
-        pass[i] = (unsigned char)ids_has(retrieval->only, retrieval->n_only, ids[i]);
-    return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (fusion_find(gathering->near, matches[i].id) != NULL) continue;
+        ids[n_asked] = matches[i].id;
+        places[n_asked++] = i;
+    }
+    if (n_asked > 0 && candidates_are_filtered(retrieval))
+        rc = candidates_pass(retrieval, ids, n_asked, passed, err);
+    else
+        for (size_t i = 0; i < n_asked; i++)
+            passed[i] =
+                retrieval->only == NULL || ids_has(retrieval->only, retrieval->n_only, ids[i]);
+    for (size_t i = 0; rc == 0 && i < n_asked; i++) pass[places[i]] = passed[i];
+    return rc;
 }
 
 /* The best that pass, as many as are wanted; those that pass are listed where they are few. */
@@ -264,10 +277,11 @@ static int find_matches(struct gathering *gathering, struct error *err)
     int rc = candidates_list(retrieval, FEW, 0, err);
     if (rc == 0 && retrieval->only != NULL)
         words_search_keep(gathering->words, retrieval->only, retrieval->n_only);
+    words_search_expect(gathering->words, gathering->depth + FILTER_GROUP);
     while (rc == 0 && n > 0 && gathering->n_matched + gathering->beside.n < gathering->depth) {
         if (n_asked > many) rc = candidates_list(retrieval, SIZE_MAX, 1, err);
         if (rc == 0) rc = next_matches(gathering, matches, &n, err);
-        if (rc == 0) rc = pass_matches(retrieval, matches, n, pass, err);
+        if (rc == 0) rc = pass_matches(gathering, matches, n, pass, err);
         if (rc == 0) rc = add_matches(gathering, matches, pass, n, err);
         n_asked += n;
         if (rc == 0) rc = cancel_check(&retrieval->table->connection->cancel, err);

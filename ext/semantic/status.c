@@ -14,6 +14,7 @@
 #include "semantic/columns.h"
 #include "semantic/embedded.h"
 #include "semantic/embedder.h"
+#include "semantic/fit.h"
 #include "semantic/pending.h"
 #include "semantic/registry.h"
 #include "semantic/semantic.h"
@@ -25,6 +26,9 @@
 #include "store/write.h"
 
 #define MAX_LINES ((size_t)1 << 16)
+
+/* So many dead documents of words, or fewer, are not worth anybody's time. */
+#define FEW_DEAD 10
 
 enum {
     STATUS_ROWS,
@@ -59,6 +63,7 @@ struct status_cursor {
     int64_t n_texts;               /* content rows that have one */
     int64_t n_unusable;            /* content rows without a usable key */
     int is_misfit;                 /* its model makes vectors of other dimensions */
+    int refits;                    /* the next sync fits its model again */
     int64_t n_retry;               /* rows that failed, and that a sync leaves out */
     int64_t n_dead;                /* documents of words, where they are too many */
     struct buffer problem, advice; /* lines; NUL terminated where there are any */
@@ -163,20 +168,20 @@ static int find_misfit(struct status_cursor *cursor, const struct catalog_entry 
     return rc;
 }
 
-/* What X_config says, and whether the model is there as it was. *fittable: it can be fitted. */
-static int read_model(struct status_cursor *cursor, int *fittable, struct error *err)
+/* What X_config says, and whether the model is there as it was. *model: its entry; NULL: not. */
+static int read_model(struct status_cursor *cursor, struct catalog_entry **model, struct error *err)
 {
     struct semantic_table *index = cursor->index;
     struct catalog_entry *entry = NULL;
     struct model *fitted;
     struct error why;
-    *fittable = 0;
+    *model = NULL;
     int rc = store_read_state(&index->store, &cursor->state, &why);
     if (rc != 0) return excuse(cursor, rc, &why, err);
     cursor->has_state = 1;
     set_number(cursor, STATUS_DIMENSIONS, (int64_t)cursor->state.dimensions);
     rc = semantic_named_model(index, &cursor->state, &entry, &fitted, &why);
-    if (rc == 0) *fittable = catalog_entry_model(entry)->methods->fit != NULL;
+    if (rc == 0) *model = entry;
     /* A look at an index asks no server. */
     if (rc == 0 &&
         (cursor->state.has_fingerprint || catalog_entry_model(entry)->methods->fingerprint != NULL))
@@ -202,16 +207,21 @@ static size_t count_waiting(const struct semantic_table *index)
     return n;
 }
 
-static int compare(struct status_cursor *cursor, int fittable, struct error *err)
+static int compare(struct status_cursor *cursor, const struct catalog_entry *model,
+                   struct error *err)
 {
     struct sync_difference difference;
     struct error why;
+    int fits = 0;
     int rc = sync_compare(cursor->index, SYNC_CHANGES, &difference, &why);
     int64_t n_failed = (int64_t)difference.n_failed;
-    /* Its first sync fits the model, if there is what to fit it on, and embeds all. */
-    if (rc == 0 && fittable && cursor->state.fit == 0 && difference.n_readable > 0)
-        rc = sync_compare(cursor->index, SYNC_REBUILD, &difference, &why);
+    if (rc == 0 && model != NULL)
+        rc = semantic_fit_is_due(cursor->index, &cursor->state, model, difference.n_readable, &fits,
+                                 &why);
+    /* A sync that fits embeds all. */
+    if (rc == 0 && fits) rc = sync_compare(cursor->index, SYNC_REBUILD, &difference, &why);
     if (rc != 0) return excuse(cursor, rc, &why, err);
+    cursor->refits = fits && cursor->state.fit != 0;
     cursor->n_retry = (int64_t)difference.n_failed;
     cursor->n_unusable = difference.n_unusable;
     set_number(cursor, STATUS_FAILED, n_failed + cursor->n_unusable);
@@ -247,11 +257,11 @@ static int count_dead(struct status_cursor *cursor, struct error *err)
 static int measure(struct status_cursor *cursor, struct error *err)
 {
     struct error why;
-    int fittable;
+    struct catalog_entry *model;
     int rc = excuse(cursor, store_write_check(&cursor->index->store, &why), &why, err);
-    if (rc == 0) rc = read_model(cursor, &fittable, err);
+    if (rc == 0) rc = read_model(cursor, &model, err);
     if (rc == 0) rc = ask(cursor, STATUS_ROWS, STORE_N_ROWS, err);
-    if (rc == 0) rc = compare(cursor, fittable, err);
+    if (rc == 0) rc = compare(cursor, model, err);
     if (rc == 0) rc = count_failures(cursor, err);
     if (rc == 0) rc = count_bytes(cursor, err);
     if (rc == 0) rc = count_dead(cursor, err);
@@ -268,6 +278,14 @@ static int advise_unusable(struct status_cursor *cursor, struct error *err)
                     n == 1 ? "" : "s", index->config.content, n == 1 ? "is" : "are",
                     n == 1 ? "its" : "their", index->config.content_rowid,
                     index->store.keeps_keys ? "NULL" : "no integer");
+}
+
+static int advise_words(struct status_cursor *cursor, struct error *err)
+{
+    if (cursor->index == NULL || !cursor->index->store.lacks_words) return 0;
+    return add_line(&cursor->advice, err,
+                    "it has no words, as it was made by an SQLite without FTS5: DROP it, and make "
+                    "it anew by another");
 }
 
 static int advise(struct status_cursor *cursor, struct error *err)
@@ -289,13 +307,15 @@ static int advise(struct status_cursor *cursor, struct error *err)
     if (rc == 0 && failed > 0)
         rc = add_line(advice, err, "retry: %lld row%s failed", failed, failed == 1 ? "" : "s");
     if (rc == 0) rc = advise_unusable(cursor, err);
-    if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
+    if (rc == 0 && cursor->refits)
+        rc = add_line(advice, err, "sync: fitted on %lld of %lld rows, it fits again", fitted_on,
+                      (long long)cursor->n_texts);
+    else if (rc == 0 && is_known(cursor, STATUS_FITTED_ON) && cursor->n_texts / 2 > fitted_on)
         rc = add_line(advice, err, "rebuild: fitted on %lld of %lld rows", fitted_on,
                       (long long)cursor->n_texts);
-    if (rc == 0 && cursor->n_dead > 0)
-        rc = add_line(advice, err, "optimize: words of %lld text%s that %s gone are kept",
-                      (long long)cursor->n_dead, cursor->n_dead == 1 ? "" : "s",
-                      cursor->n_dead == 1 ? "is" : "are");
+    if (rc == 0 && cursor->n_dead > FEW_DEAD)
+        rc = add_line(advice, err, "optimize: words of %lld texts that are gone are kept",
+                      (long long)cursor->n_dead);
     if (rc == 0 && cursor->is_of_old_rules)
         rc = add_line(advice, err,
                       "rebuild: fitted by an earlier version, whose rules of words it "
@@ -357,6 +377,7 @@ static int status_start(struct table_cursor *base, struct error *err)
     if (rc == 0) rc = advise_upkeep(cursor, err);
     if (rc == 0) rc = advise(cursor, err);
     if (rc == 0) rc = advise_key(cursor, err);
+    if (rc == 0) rc = advise_words(cursor, err);
     sqlite3_finalize(pin);
     return rc;
 }

@@ -198,9 +198,11 @@ int sync_compare(struct semantic_table *table, enum sync_kind kind,
 static int plan_fit(struct semantic_sync *sync, const struct store_state *state,
                     enum sync_kind kind, struct error *err)
 {
-    int rebuild = kind == SYNC_REBUILD, rc = 0;
-    sync->fit = catalog_entry_model(sync->entry)->methods->fit != NULL &&
-                (rebuild || state->fit == 0) && sync->n_readable > 0;
+    struct store_state before = *state;
+    int rebuild = kind == SYNC_REBUILD, due;
+    if (rebuild) before.fit = 0;
+    int rc = semantic_fit_is_due(sync->table, &before, sync->entry, sync->n_readable, &due, err);
+    sync->fit = rc == 0 && due && (kind != SYNC_AS_FITTED || state->fit == 0);
     if (sync->fit && !rebuild) rc = plan(sync, SYNC_REBUILD, err);
     sync->fit = sync->fit && sync->ids.n > 0;
     sync->clear = rebuild || sync->fit;
@@ -221,7 +223,7 @@ int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress
     int rc = store_read_state(&table->store, &state, err);
     if (rc == 0) rc = choose_model(sync, &state, kind, err);
     sync->fit_id = state.fit;
-    if (rc == 0) rc = plan(sync, kind, err);
+    if (rc == 0) rc = plan(sync, kind == SYNC_AS_FITTED ? SYNC_CHANGES : kind, err);
     if (rc == 0) rc = plan_fit(sync, &state, kind, err);
     if (rc == 0) rc = wording_is_due(table, (int64_t)sync->n_wordless, &sync->tidy, err);
     struct progress_counts counts = sync_counts(sync);
@@ -442,7 +444,6 @@ static int store_fit(struct semantic_sync *sync, const struct batch *batch, stru
     int rc = store_write_model(store, (struct span){batch->fitted.data, batch->fitted.size}, err);
     if (rc == 0) rc = store_set(store, "fit", batch->fit, err);
     if (rc == 0) rc = store_set(store, "fitted_on", batch->fit == 0 ? 0 : sync->n_readable, err);
-    if (rc == 0) sync->fit_id = batch->fit;
     return rc;
 }
 
@@ -514,17 +515,8 @@ static int store_new_model(struct semantic_sync *sync, struct store_state *state
 /* The words of the rows that get vectors, and after the last batch all that is left to do. */
 static int write_words(struct semantic_sync *sync, const struct batch *batch, struct error *err)
 {
-    struct semantic_table *table = sync->table;
-    int rc = 0;
-    if (table->store.tokenizer == NULL) return 0;
-    for (size_t i = 0; rc == 0 && i < sync->n_rows; i++) {
-        const struct pending_row *row = &sync->rows[i];
-        if (batch->changes[i].kind != STORE_PUT) continue;
-        rc = words_put(&table->store, batch->changes[i].id,
-                       (struct span){row->text, row->text_size}, err);
-        if (rc == 0) rc = cancel_check(table->store.cancel, err);
-    }
-    return rc == 0 && sync->n_collected >= sync->n_wanted ? wording_tidy(table, err) : rc;
+    int rc = wording_store(sync->table, batch->changes, sync->n_rows, err);
+    return rc == 0 && sync->n_collected >= sync->n_wanted ? wording_tidy(sync->table, err) : rc;
 }
 
 static int write_batch(struct semantic_sync *sync, struct store_state *state,
@@ -570,13 +562,14 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     struct batch batch = {0};
     progress_enter(sync->progress, PROGRESS_WRITING);
     int rc = store_read_state(store, &state, err);
-    if (rc == 0 && sync->started && state.fit != sync->fit_id)
+    if (rc == 0 && state.fit != sync->fit_id)
         rc = error_set(err, ERROR_INVALID,
                        "the index was rebuilt meanwhile: call semantic_sync again");
     if (rc == 0) rc = prepare_batch(sync, &state, &batch, err);
     if (rc == 0) rc = wording_prepare(sync->table, sync->clear, err);
     if (rc == 0) rc = store_write_begin(store, &state, hash_batch(sync, &batch), err);
     if (rc == 0) rc = store_write_end(store, write_batch(sync, &state, &batch, err));
+    sync->fit_stored = batch.is_new_model ? batch.fit : sync->fit_id;
     memory_free(batch.changes);
     buffer_deinit(&batch.fitted);
     return rc;
@@ -586,6 +579,7 @@ void sync_stored(struct semantic_sync *sync)
 {
     if (!sync->started) sync->n_deleted += sync->gone.n;
     sync->started = 1;
+    sync->fit_id = sync->fit_stored;
     for (size_t i = 0; i < sync->n_rows; i++) {
         if (sync->rows[i].vector != NULL) sync->n_embedded++;
         else sync->n_failed++;

@@ -7,7 +7,9 @@
  * statement) and semantic_sync (a statement a batch) are made of these.
  *
  * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded
- * before.
+ * before; so does a later one, when the model is to be fitted again (fit.h). The vectors of the old
+ * fit go with the first batch of the new one, and all batches are one write: an index never holds
+ * vectors of two, nor of a part of its rows.
  *
  * A row whose text cannot be embedded, because it is no text or the model refuses it, is one row
  * without a vector: it is recorded in X_failures, and left out by the next sync unless its text
@@ -27,9 +29,10 @@
 #define SYNC_BATCH_BYTES ((size_t)8 << 20)
 
 enum sync_kind {
-    SYNC_CHANGES, /* what is new, changed or gone */
-    SYNC_RETRY,   /* and all rows that failed */
-    SYNC_REBUILD  /* all, but for vectors of the user's */
+    SYNC_CHANGES,  /* what is new, changed or gone */
+    SYNC_RETRY,    /* and all rows that failed */
+    SYNC_REBUILD,  /* all, but for vectors of the user's */
+    SYNC_AS_FITTED /* as SYNC_CHANGES, by the fit that is there, if there is one */
 };
 
 struct semantic_sync {
@@ -49,7 +52,8 @@ struct semantic_sync {
     size_t n_wordless;            /* rows that are as they were, but for words that were put off */
     int tidy;                     /* there are words to write beside those of the rows */
     struct model *fitted;         /* owned; what the fit made */
-    int64_t fit_id;               /* of the fit that the batches belong to; 0: none */
+    int64_t fit_id;               /* of the fit that the index has while it goes on; 0: none */
+    int64_t fit_stored;           /* the same, once the batch is safe */
     struct pending_row *rows;     /* [n_rows] the batch; owned, with its vectors */
     size_t n_rows;
     int started;                  /* the first batch was stored */
@@ -66,15 +70,15 @@ int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress
               struct semantic_sync **sync, struct error *err);
 void sync_close(struct semantic_sync *sync); /* accepts NULL */
 
-/* At most so many rows, and the rest is left to the next sync; but the first fit of an index that
- * has rows embeds all of them again, or those left would be lost until then. */
+/* At most so many rows, and the rest is left to the next sync; but a fit of an index that has rows
+ * embeds all of them again, or those left would be lost until then. */
 void sync_limit(struct semantic_sync *sync, size_t n_rows);
 
 /* True while a batch is to be collected: also once if there is nothing but rows to delete. */
 int sync_pending(const struct semantic_sync *sync);
 int sync_collect(struct semantic_sync *sync, struct error *err);
 
-/* What a sync has to do, found out without its model. */
+/* What a sync has to do, found out without its model, and so without a fit. */
 struct sync_difference {
     size_t n_changed, n_gone; /* rows to embed; to delete, from the failures too */
     size_t n_failed;          /* that failed and are not tried */

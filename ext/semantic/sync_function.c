@@ -7,7 +7,7 @@
  * only. Outside a transaction each batch is committed as it is done, by being ONE nested statement:
  * an INSERT of the command 'store-batch', whose xUpdate writes the shadow tables. Never BEGIN or
  * SAVEPOINT: after an interrupt a nested savepoint cannot be released, and the user's next write
- * would be lost.
+ * would be lost. A fit of an index that has rows is all one batch.
  *
  * Our own SELECT holds a read transaction, so SQLite does not wait for other writers (busy_timeout
  * is ignored when a reader wants to write): we wait ourselves, up to it. When another connection
@@ -91,7 +91,9 @@ static int write_batch(struct sync_cursor *cursor, struct error *err)
         registry->storing = NULL;
         if (rc != ERROR_STORAGE || (err->storage_code & 0xff) != SQLITE_BUSY) break;
         int stale = sqlite3_extended_errcode(connection->db) == SQLITE_BUSY_SNAPSHOT;
-        if (stale || (clock_seconds() - start) * 1000 >= timeout) {
+        /* Batches that were one with it are gone. */
+        int is_lost = cursor->sync->is_whole && cursor->sync->started;
+        if (stale || is_lost || (clock_seconds() - start) * 1000 >= timeout) {
             error_context(err, "another connection %s", stale ? "wrote meanwhile" : "is writing");
             return rc;
         }
@@ -149,7 +151,7 @@ static int do_batches(struct sync_cursor *cursor, struct error *err)
         if (sync_pending(cursor->sync)) rc = do_batch(cursor, err);
         if (rc == 0) rc = add_report(cursor, err);
     } while (rc == 0 && sync_pending(cursor->sync));
-    if (rc != 0 && rc != ERROR_NOMEM && cursor->sync->started)
+    if (rc != 0 && rc != ERROR_NOMEM && cursor->sync->started && !cursor->sync->is_whole)
         error_context(err, "%zu rows embedded before this are kept, call again for the rest",
                       cursor->sync->n_embedded);
     return rc;

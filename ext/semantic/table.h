@@ -111,6 +111,8 @@ struct semantic_table {
     struct semantic_config config;
     struct semantic_column *columns;
     size_t n_columns;
+    enum semantic_words_column words_columns[N_WORDS_COLUMNS]; /* behind these */
+    int n_words_columns;
     size_t key;             /* of a keyed index: the key among the columns; SIZE_MAX: none is */
     size_t rowid_column;    /* the column that is the rowid of the index; SIZE_MAX: none is */
     char *declared_content; /* where config.content is another by now: what CREATE says; owned */

@@ -14,6 +14,7 @@
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
 #include "store/keys.h"
+#include "store/words.h"
 #include "store/write.h"
 #include "text/blank.h"
 
@@ -149,10 +150,10 @@ static int check_columns(struct semantic_table *table, sqlite3_value **columns, 
     for (int i = 0; i < COLUMN_CONTENT; i++)
         if (names[i] != NULL && is_written(columns[i], is_update))
             return error_set(err, ERROR_INVALID, "column %s cannot be written", names[i]);
-    for (int i = 0; table->store.tokenizer != NULL && i < N_WORDS_COLUMNS; i++)
+    for (int i = 0; i < table->n_words_columns; i++)
         if (is_written(columns[COLUMN_CONTENT + (int)table->n_columns + i], is_update))
             return error_set(err, ERROR_INVALID, "column %s cannot be written",
-                             semantic_words_names[i]);
+                             semantic_words_names[table->words_columns[i]]);
     for (size_t i = 0; table->config.content != NULL && i < table->n_columns; i++)
         if ((is_update || i != table->key) && is_written(columns[COLUMN_CONTENT + i], is_update))
             return error_set(err, ERROR_INVALID, "column %s belongs to %s: change it there",
@@ -379,8 +380,7 @@ static int take_command(struct semantic_table *table, sqlite3_value **argv, sqli
     int is_row = sqlite3_strnicmp(text, embedded, sizeof embedded - 1) == 0,
         is_change = sqlite3_stricmp(text, "changed") == 0,
         is_key = is_row || is_change || sqlite3_stricmp(text, "changing") == 0;
-    int n_words = table->store.tokenizer != NULL ? N_WORDS_COLUMNS : 0;
-    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns + n_words; i++)
+    for (int i = 0; i < COLUMN_CONTENT + (int)table->n_columns + table->n_words_columns; i++)
         if (i != COLUMN_TABLE && !(is_row && i == COLUMN_EMBEDDING) &&
             !(is_key && !is_row && table->store.keeps_keys && i == COLUMN_QUERY) &&
             !(is_key && table->key != SIZE_MAX && i == COLUMN_CONTENT + (int)table->key) &&
@@ -464,6 +464,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
     else if (rc == 0 && sqlite3_value_type(argv[0]) == SQLITE_NULL)
         rc = insert(table, argv, rowid, &conflict, &err);
     else if (rc == 0) rc = change(table, argv, &conflict, &err);
+    if (rc == 0) rc = words_rest(&table->store, &err);
     if (rc == 0) return conflict ? result_conflict(base, table->store.name) : SQLITE_OK;
     rc = result_table_error(base, table->store.name, &err);
     return (rc & 0xff) == SQLITE_CONSTRAINT && !conflict ? SQLITE_ERROR : rc;

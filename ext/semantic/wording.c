@@ -5,11 +5,15 @@
 #include "semantic/content.h"
 #include "semantic/pending.h"
 #include "store/words.h"
+#include "store/words_proof.h"
 #include "store/write.h"
 #include "text/blank.h"
 
 /* Rows that were put off and are looked after beside others, at most. */
 #define FEW_ROWS 64
+
+/* Bytes of texts between two looks at the cancel token. */
+#define POLL_BYTES ((size_t)1 << 16)
 
 static struct span text_of(const struct pending_row *row)
 {
@@ -202,37 +206,37 @@ int wording_mend(struct semantic_table *table, const struct wording_fix *fixes, 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 /* X_rows beside the content, both in the order of their ids. */
-struct compaction {
+struct pass {
     struct semantic_table *table;
     sqlite3_stmt *rows;
     int row; /* it stands on one */
     int64_t id;
     uint64_t hash;
-    int own;
+    int own, is_wordless;
+    /* Takes the row, and the text that the content has of it: NULL: none that can be embedded;
+     * is_same: it is the one that the vector is of. */
+    int (*take)(struct pass *all, const struct buffer *text, int is_same, struct error *err);
+    struct words_proof *proof;
 };
 
-static int next_row(struct compaction *all, struct error *err)
+static int next_row(struct pass *all, struct error *err)
 {
     int rc = statement_step(all->table->store.db, all->rows, &all->row, err);
     if (rc != 0 || !all->row) return rc;
     all->id = sqlite3_column_int64(all->rows, 0);
     all->hash = (uint64_t)sqlite3_column_int64(all->rows, 1);
     all->own = sqlite3_column_int(all->rows, 2);
+    all->is_wordless = sqlite3_column_int(all->rows, 3);
     return 0;
 }
 
-/* The row that the scan stands on, whose text is that; NULL: it has none that can be embedded. */
-static int write_row(struct compaction *all, const struct buffer *text, uint64_t hash,
-                     struct error *err)
+static int take_row(struct pass *all, const struct buffer *text, uint64_t hash, struct error *err)
 {
-    struct store *store = &all->table->store;
     int is_same = text != NULL && (all->table->config.content == NULL || hash == all->hash);
-    if (text == NULL && all->own) return 0;
-    return is_same ? words_add(store, all->id, (struct span){text->data, text->size}, err)
-                   : words_postpone(store, all->id, err);
+    return all->take(all, text, is_same, err);
 }
 
-static int write_all(struct compaction *all, struct content_scan *scan, struct error *err)
+static int take_all(struct pass *all, struct content_scan *scan, struct error *err)
 {
     struct semantic_table *table = all->table;
     struct buffer text;
@@ -244,12 +248,12 @@ static int write_all(struct compaction *all, struct content_scan *scan, struct e
     while (rc == 0 && all->row) {
         if (!done) rc = content_scan_next(table, scan, &id, &text, &bad, &done, err);
         while (rc == 0 && all->row && (done || all->id < id)) {
-            rc = write_row(all, NULL, 0, err);
+            rc = take_row(all, NULL, 0, err);
             if (rc == 0) rc = next_row(all, err);
         }
         if (rc != 0 || done || !all->row || all->id != id) continue;
         int is_usable = bad.code == 0 && text.size > 0;
-        rc = write_row(all, is_usable ? &text : NULL, content_hash(&text, &bad), err);
+        rc = take_row(all, is_usable ? &text : NULL, content_hash(&text, &bad), err);
         if (rc == 0) rc = next_row(all, err);
         if (rc == 0) rc = cancel_check(table->store.cancel, err);
     }
@@ -257,19 +261,63 @@ static int write_all(struct compaction *all, struct content_scan *scan, struct e
     return rc;
 }
 
-static int write_anew(struct semantic_table *table, struct error *err)
+static int run_pass(struct pass *all, struct error *err)
 {
-    struct compaction all = {.table = table};
+    struct semantic_table *table = all->table;
     struct content_scan scan = {0};
     struct content_keys keys = {0};
-    int rc = words_clear(&table->store, err);
-    if (rc == 0) rc = store_query(&table->store, STORE_ROWS, &all.rows, err);
+    int rc = store_query(&table->store, STORE_ROWS_AND_WORDS, &all->rows, err);
     if (rc == 0) rc = content_scan_open(table, &keys, &scan, err);
-    if (rc == 0) rc = write_all(&all, &scan, err);
-    sqlite3_finalize(all.rows);
+    if (rc == 0) rc = take_all(all, &scan, err);
+    sqlite3_finalize(all->rows);
     content_scan_close(&scan);
     content_keys_deinit(&keys);
     return rc;
+}
+
+static int write_row(struct pass *all, const struct buffer *text, int is_same, struct error *err)
+{
+    struct store *store = &all->table->store;
+    if (text == NULL && all->own) return 0;
+    return is_same ? words_add(store, all->id, (struct span){text->data, text->size}, err)
+                   : words_postpone(store, all->id, err);
+}
+
+static int write_anew(struct semantic_table *table, struct error *err)
+{
+    struct pass all = {.table = table, .take = write_row};
+    int rc = words_clear(&table->store, err);
+    return rc == 0 ? run_pass(&all, err) : rc;
+}
+
+/* Rows that wait have words of texts that are not in X_rows yet. */
+static int prove_row(struct pass *all, const struct buffer *text, int is_same, struct error *err)
+{
+    if (!is_same || all->is_wordless || pending_find(all->table->pending, all->id) != NULL)
+        return 0;
+    return words_proof_add(all->proof, all->id, (struct span){text->data, text->size}, err);
+}
+
+static int prove(struct semantic_table *table, struct error *err)
+{
+    struct pass all = {.table = table, .take = prove_row};
+    struct error unread = {0};
+    int rc = words_proof_open(&table->store, &all.proof, err);
+    if (rc == 0) {
+        rc = run_pass(&all, &unread);
+        if (rc == 0) rc = words_proof_end(all.proof, err);
+        else if (rc == ERROR_INVALID) rc = 0; /* the content is not there, or a column of it */
+        else if (err != NULL) *err = unread;
+    }
+    words_proof_close(all.proof);
+    return rc;
+}
+
+int wording_check(struct semantic_table *table, struct error *err)
+{
+    if (table->store.tokenizer == NULL) return 0;
+    int rc = words_check_index(&table->store, err);
+    return rc == 0 ? prove(table, err) : rc;
 }
 
 static int has_many_dead(struct semantic_table *table, int *many, struct error *err)
@@ -294,7 +342,35 @@ int wording_prepare(struct semantic_table *table, int clears, struct error *err)
 {
     if (table->store.tokenizer == NULL) return 0;
     int rc = words_prepare(&table->store, 1, err);
-    return rc == ERROR_CORRUPT && clears ? words_prepare(&table->store, 0, err) : rc;
+    return rc == ERROR_CORRUPT && clears ? 0 : rc;
+}
+
+/* Whether the words of all these rows are their first: then nothing is to be looked up for each. */
+static int are_first(struct semantic_table *table, const struct store_change *changes,
+                     size_t n_changes, int *first, struct error *err)
+{
+    int64_t lowest = INT64_MAX;
+    for (size_t i = 0; i < n_changes; i++)
+        if (changes[i].id < lowest) lowest = changes[i].id;
+    return words_unknown_from(&table->store, lowest, first, err);
+}
+
+int wording_store(struct semantic_table *table, const struct store_change *changes,
+                  size_t n_changes, struct error *err)
+{
+    struct store *store = &table->store;
+    size_t until_poll = POLL_BYTES;
+    int first = 0;
+    if (store->tokenizer == NULL || n_changes == 0) return 0;
+    int rc = are_first(table, changes, n_changes, &first, err);
+    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
+        struct span text = {changes[i].text, changes[i].text_size};
+        if (changes[i].kind != STORE_PUT) continue;
+        rc = first ? words_add(store, changes[i].id, text, err)
+                   : words_put(store, changes[i].id, text, err);
+        if (rc == 0) rc = cancel_poll(store->cancel, &until_poll, text.size, POLL_BYTES, err);
+    }
+    return rc;
 }
 
 int wording_tidy(struct semantic_table *table, struct error *err)
@@ -317,6 +393,7 @@ int wording_optimize(struct semantic_table *table, struct error *err)
     if (rc != 0) return rc;
     if (any || n_wordless > 0) return write_anew(table, err);
     rc = words_check(store, &wrong);
+    if (rc == 0) rc = prove(table, &wrong);
     if (rc == 0) rc = words_merge(store, &wrong);
     if (rc == ERROR_CORRUPT) return write_anew(table, err);
     if (rc != 0) *err = wrong;

@@ -53,6 +53,10 @@ int wording_mend(struct semantic_table *table, const struct wording_fix *fixes, 
 /* Before a write of a sync: words_prepare(). One that clears all words need not read them. */
 int wording_prepare(struct semantic_table *table, int clears, struct error *err);
 
+/* Within a write of a sync: the words of all rows of a batch that get a vector. */
+int wording_store(struct semantic_table *table, const struct store_change *changes,
+                  size_t n_changes, struct error *err);
+
 /* *due: a sync has words to write that were put off, n_wordless of them, or all words anew, as more
  * than a quarter of all documents are dead. */
 int wording_is_due(struct semantic_table *table, int64_t n_wordless, int *due, struct error *err);
@@ -60,8 +64,12 @@ int wording_is_due(struct semantic_table *table, int64_t n_wordless, int *due, s
 /* Within a write, at the end of a sync: does that. */
 int wording_tidy(struct semantic_table *table, struct error *err);
 
-/* Within a write, of 'optimize': X_fts anew from all texts if anything in it is dead or wrong, else
- * joined. */
+/* ERROR_CORRUPT if X_fts does not say of the texts what it should: FTS5's own check, and
+ * store/words_proof.h. Reads all texts; it is a statement that writes. */
+int wording_check(struct semantic_table *table, struct error *err);
+
+/* Within a write, of 'optimize': X_fts anew from all texts if anything in it is dead or wrong, as
+ * far as can be told, else joined. */
 int wording_optimize(struct semantic_table *table, struct error *err);
 
 #endif

@@ -7,7 +7,7 @@
 static int is_interrupted(void *context)
 {
     struct connection *connection = context;
-    return sqlite3_exec(connection->db, "SELECT 1", NULL, NULL, NULL) == SQLITE_INTERRUPT;
+    return sqlite3_exec(connection->db, " ", NULL, NULL, NULL) == SQLITE_INTERRUPT;
 }
 
 /* A statement that is to write has begun its transaction before its first function is called. */

@@ -16,9 +16,9 @@
 struct connection {
     sqlite3 *db;
     struct catalog *catalog;
-    /* Asks SQLite whether the running statement was interrupted: a trivial statement on this
-     * connection answers SQLITE_INTERRUPT then, on every version (sqlite3_is_interrupted came
-     * with 3.41). A few microseconds. */
+    /* Asks SQLite whether the running statement was interrupted: its parser answers
+     * SQLITE_INTERRUPT then, even to a space, on every version (sqlite3_is_interrupted came with
+     * 3.41). Less than a microsecond. */
     struct cancel cancel;
     const void *fts5; /* the FTS5 that has our function (fts5.h); NULL: not yet asked for */
     int references;

@@ -200,14 +200,14 @@ static int take_token(void *context, int flags, const char *token, int size, int
     return run->rc == 0 ? SQLITE_OK : SQLITE_ABORT;
 }
 
-int fts5_splitter_run(struct fts5_splitter *splitter, struct span text, fts5_sink sink,
+int fts5_splitter_run(struct fts5_splitter *splitter, int reason, struct span text, fts5_sink sink,
                       void *context, struct error *err)
 {
     struct run run = {.sink = sink, .context = context, .text = text, .err = err};
     if (text.size > INT_MAX)
         return error_set(err, ERROR_INVALID, "expected a text of at most %d bytes", INT_MAX);
     int code =
-        splitter->methods.xTokenize(splitter->tokenizer, &run, FTS5_TOKENIZE_TERMS,
+        splitter->methods.xTokenize(splitter->tokenizer, &run, reason,
                                     text.size == 0 ? "" : text.data, (int)text.size, take_token);
     if (run.rc != 0) return run.rc == FTS5_ENOUGH ? 0 : run.rc;
     return code == SQLITE_OK || code == SQLITE_DONE ? 0 : fts5_error(code, err);

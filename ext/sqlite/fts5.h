@@ -46,9 +46,9 @@ typedef int (*fts5_sink)(void *context, const struct fts5_token *token, struct e
 /* What a sink returns that has enough: no failure. */
 #define FTS5_ENOUGH (-1)
 
-/* Hands the tokens of a text, as those of a query, to `sink` until it fails, whose error is then
- * given back. */
-int fts5_splitter_run(struct fts5_splitter *splitter, struct span text, fts5_sink sink,
+/* Hands the tokens of a text to `sink` until it fails, whose error is then given back. `reason`: as
+ * those of what (FTS5_TOKENIZE_DOCUMENT, FTS5_TOKENIZE_QUERY as in MATCH, FTS5_TOKENIZE_TERMS). */
+int fts5_splitter_run(struct fts5_splitter *splitter, int reason, struct span text, fts5_sink sink,
                       void *context, struct error *err);
 
 /* ---- what only a function of FTS5 may ask ---------------------------------------------------- */

@@ -56,11 +56,11 @@ static int read_entry(struct store *store, struct block_bytes *block, struct err
 }
 
 static int put_entry(struct store *store, const struct store_state *state,
-                     const struct block_bytes *block, struct error *err)
+                     const struct block_bytes *block, int is_new, struct error *err)
 {
     struct store_block entry = {block->number, block->partition, (int64_t)block->n,
                                 (int64_t)(block->capacity - block->n), state->generation};
-    return store_put_block(store, &entry, err);
+    return store_put_block(store, &entry, is_new, err);
 }
 
 int block_read(struct store *store, const struct index_layout *layout, int64_t number,
@@ -187,7 +187,7 @@ static int append_new(struct store *store, const struct store_state *state,
     if (rc == 0)
         rc = store_put_data(store, block.number, block.bytes,
                             index_block_size(&layout, block.capacity), err);
-    if (rc == 0) rc = put_entry(store, state, &block, err);
+    if (rc == 0) rc = put_entry(store, state, &block, 1, err);
     block_free(&block);
     return rc;
 }
@@ -214,7 +214,7 @@ static int append_stored(struct store *store, const struct store_state *state,
     }
     rc = close_stored(store, blob, rc, err);
     stored.n += *n_done;
-    if (rc == 0) rc = put_entry(store, state, &stored, err);
+    if (rc == 0) rc = put_entry(store, state, &stored, 0, err);
     block_free(&added);
     return rc;
 }
@@ -235,7 +235,7 @@ int blocks_append(struct store *store, const struct store_state *state,
             rc = append_stored(store, state, target, number, rows, n_rows, &n_done, err);
         rows += n_done;
         n_rows -= n_done;
-        if (rc == 0) rc = cancel_check(store->cancel, err);
+        if (rc == 0 && n_rows > 0) rc = cancel_check(store->cancel, err);
     }
     return rc;
 }
@@ -289,5 +289,5 @@ int blocks_remove(struct store *store, const struct store_state *state,
     memory_free(ids);
     if (rc != 0) return rc;
     return block.n == 0 ? store_delete_block(store, block.number, err)
-                        : put_entry(store, state, &block, err);
+                        : put_entry(store, state, &block, 0, err);
 }

@@ -278,6 +278,48 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
     return fetch_from_block(reader, id, bytes, found, err);
 }
 
+static const void *find_in_block(const struct index_rows *rows, size_t n, int64_t id)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (rows->ids[middle] < id) low = middle + 1;
+        else high = middle;
+    }
+    return low < n && rows->ids[low] == id ? rows->components + low * rows->stride : NULL;
+}
+
+/* The vector of a row as the snapshot has it, in a block in memory, if it is where it must be when
+ * ids ascend, as they do when rows are written in order; else NULL. */
+static const void *find_in_order(const struct store_reader *reader, int64_t id)
+{
+    const struct index_snapshot *snapshot = reader->snapshot;
+    size_t low = 0, high = snapshot->n_blocks;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct index_block *block = &snapshot->blocks[middle];
+        const void *data = index_block_data(block);
+        if (data == NULL || block->n == 0) return NULL;
+        struct index_rows rows =
+            index_block_rows(&reader->layout, (void *)(uintptr_t)data, block->capacity);
+        if (rows.ids[0] > id) high = middle;
+        else if (rows.ids[block->n - 1] < id) low = middle + 1;
+        else return find_in_block(&rows, block->n, id);
+    }
+    return NULL;
+}
+
+/* For a search: its rows are those of the snapshot. */
+static int fetch_found(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                       struct error *err)
+{
+    const struct store_reader *reader = context;
+    *bytes = store_keeps_vectors(reader->store) ? NULL : find_in_order(reader, id);
+    *size = index_vector_size(&reader->layout);
+    *found = *bytes != NULL;
+    return *found ? 0 : fetch(context, id, bytes, size, found, err);
+}
+
 int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
                   int *found, struct error *err)
 {
@@ -316,7 +358,7 @@ static int next(void *context, int64_t *id, const void **bytes, size_t *size, in
 void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage)
 {
     *reader = (struct store_reader){.store = store};
-    *storage = (struct index_storage){load, fetch, rewind_scan, next, reader};
+    *storage = (struct index_storage){load, fetch_found, rewind_scan, next, reader};
 }
 
 struct index_search reader_search(const struct store_reader *reader,

@@ -176,8 +176,11 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "failures", 1, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
+    if (rc == 0 && store_format(store) != STORE_FORMAT_PLAIN)
+        rc = store_set(store, "storage", store->options.vectors, err);
     if (rc == 0 && store->tokenizer != NULL)
         rc = store_set_text(store, "lexical", store->tokenizer, err);
+    if (rc == 0 && store->lacks_words) rc = store_set(store, "lacks_words", 1, err);
     return rc;
 }
 
@@ -233,13 +236,23 @@ static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct er
     return 0;
 }
 
-static int check(const struct store *store, int64_t format, int64_t metric, int64_t quantize,
-                 struct error *err)
+/* How vectors are kept; -1 of `storage`: X_config does not say. */
+static int take_storage(struct store *store, int64_t format, int64_t storage, struct error *err)
 {
-    if (format != store_format(store))
+    if (format != STORE_FORMAT_PLAIN && format != STORE_FORMAT)
         return error_set(err, ERROR_CORRUPT,
-                         "%s has format version %lld, and this version of rerank reads %d",
-                         store->name, (long long)format, store_format(store));
+                         "%s has format version %lld, and this version of rerank reads %d and %d",
+                         store->name, (long long)format, STORE_FORMAT_PLAIN, STORE_FORMAT);
+    if (storage == -1) storage = format == STORE_FORMAT ? INDEX_COMPACT : INDEX_FLOAT32;
+    if (storage == INDEX_COMPACT) store->options.vectors = INDEX_COMPACT;
+    else store->options.vectors = INDEX_FLOAT32;
+    if (storage != (int64_t)store->options.vectors || !store_takes_format(store, format))
+        return store_corrupt_config(store, "format or storage is damaged", err);
+    return 0;
+}
+
+static int check(const struct store *store, int64_t metric, int64_t quantize, struct error *err)
+{
     if (metric != (int64_t)store->options.metric || quantize != (int64_t)store->options.quantize)
         return store_corrupt_config(
             store, "metric or quantize is not what CREATE VIRTUAL TABLE says", err);
@@ -258,7 +271,7 @@ void schema_stored_deinit(struct schema_stored *stored)
 int schema_read(struct store *store, struct schema_stored *stored, struct error *err)
 {
     sqlite3_stmt *statement;
-    int64_t format = 0, metric = -1, quantize = -1;
+    int64_t format = 0, storage = -1, metric = -1, quantize = -1;
     int row = 0;
     *stored = (struct schema_stored){0};
     int rc =
@@ -273,6 +286,8 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "metric") == 0) metric = value;
         if (strcmp(key, "quantize") == 0) quantize = value;
+        if (strcmp(key, "storage") == 0) storage = value;
+        if (strcmp(key, "lacks_words") == 0) store->lacks_words = value != 0;
         if (strcmp(key, "keyed") == 0) store->keeps_keys = value != 0;
         if (strcmp(key, "lexical") == 0) rc = copy_text(statement, 1, &store->tokenizer, err);
         if (strcmp(key, "reranker") == 0) rc = copy_text(statement, 1, &stored->reranker, err);
@@ -282,7 +297,8 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
             rc = copy_text(statement, 1, &stored->content_rowid, err);
     }
     sqlite3_finalize(statement);
-    if (rc == 0) rc = check(store, format, metric, quantize, err);
+    if (rc == 0) rc = take_storage(store, format, storage, err);
+    if (rc == 0) rc = check(store, metric, quantize, err);
     if (rc == 0 && (stored->reranker == NULL || stored->columns == NULL))
         rc = store_corrupt_config(store, "the reranker's name or the column list is missing", err);
     return rc;

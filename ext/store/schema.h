@@ -35,7 +35,8 @@ int schema_rename(struct store *store, const char *name, struct error *err);
 int schema_create_failures(struct store *store, struct error *err);
 
 /* X_config at connection time: its format and options checked against the store's, which learns
- * which index of that name it is, and whether it is keyed. deinit also after an error. */
+ * which index of that name it is, how it keeps vectors, and whether it is keyed and has words.
+ * deinit also after an error. */
 int schema_read(struct store *store, struct schema_stored *stored, struct error *err);
 
 /* Makes this connection read the schema again when it needs it next, and connect its virtual tables

@@ -32,11 +32,12 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_WORD_BYTES] = "SELECT sum(length(block)) FROM " X_FTS_DATA,
     [STORE_N_DEAD] = "SELECT count(*) FROM " X_DOCS " WHERE id IS NULL",
     [STORE_ANY_EXCEPTION] = "SELECT 1 FROM " X_DOCS " LIMIT 1",
+    [STORE_LAST_DOCUMENT] = "SELECT max(id) FROM " X_FTS_DOCSIZE,
     [STORE_N_WORDLESS] = "SELECT count(*) FROM " X_WORDLESS,
     [STORE_IS_WORDLESS] = "SELECT 1 FROM " X_WORDLESS " WHERE id = ?1",
-    [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG
-                   " WHERE key IN ('created', 'dimensions', 'failures', 'fingerprint', 'fit', "
-                   "'format', 'generation', 'identity', 'model', 'partitions')",
+    [STORE_WORDS_VERSION] = "SELECT v FROM " X_FTS_CONFIG " WHERE k = 'version'",
+    [STORE_GENERATION] = "SELECT value FROM " X_CONFIG " WHERE key = 'generation'",
+    [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG, /* few, and some of them are not asked for */
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
     [KEPT_GET_ROW] = "SELECT hash, own, block FROM " X_ROWS " WHERE id = ?1",
@@ -47,8 +48,12 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_PUT_VECTOR] = "REPLACE INTO " X_VECTORS "(id, vector) VALUES (?1, ?2)",
     [KEPT_GET_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
     [KEPT_DELETE_VECTOR] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
-    [KEPT_PUT_BLOCK] =
-        "REPLACE INTO " X_BLOCKS "(block, partition, n, room, version) VALUES (?1, ?2, ?3, ?4, ?5)",
+    /* Two, and no REPLACE: that may delete before it fails, so SQLite has a savepoint below it, and
+     * at each savepoint FTS5 writes what it keeps in memory. */
+    [KEPT_ADD_BLOCK] =
+        "INSERT INTO " X_BLOCKS "(block, partition, n, room, version) VALUES (?1, ?2, ?3, ?4, ?5)",
+    [KEPT_CHANGE_BLOCK] = "UPDATE " X_BLOCKS " SET partition = ?2, n = ?3, room = ?4, version = ?5 "
+                          "WHERE block = ?1",
     [KEPT_GET_BLOCK] =
         "SELECT block, partition, n, room, version FROM " X_BLOCKS " WHERE block = ?1",
     [KEPT_DELETE_BLOCK] = "DELETE FROM " X_BLOCKS " WHERE block = ?1",
@@ -63,6 +68,16 @@ static const char *const kept_sql[N_KEPT] = {
         "hash = excluded.hash, at = excluded.at, message = excluded.message",
     [KEPT_GET_FAILURE] = "SELECT hash FROM " X_FAILURES " WHERE id = ?1",
     [KEPT_DELETE_FAILURE] = "DELETE FROM " X_FAILURES " WHERE id = ?1",
+    [KEPT_REST_WORDS] = "SELECT 1 FROM " X_FTS " WHERE text MATCH 'zqxj'",
+    [KEPT_WORDS_ROW] = "SELECT block FROM " X_FTS_DATA " WHERE id = ?1",
+    [KEPT_WORDS_ROWS] =
+        "SELECT id, block FROM " X_FTS_DATA " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+    [KEPT_WORDS_PLACE] =
+        "SELECT pgno FROM " X_FTS_IDX " WHERE segid = ?1 AND term <= ?2 ORDER BY term DESC LIMIT 1",
+    [KEPT_WORDS_LENGTH] = "SELECT sz FROM " X_FTS_DOCSIZE " WHERE id = ?1",
+    [KEPT_WORDS_LENGTHS] = "SELECT id, sz FROM " X_FTS_DOCSIZE,
+    [KEPT_WORDS_RANGE] =
+        "SELECT (SELECT min(id) FROM " X_FTS_DOCSIZE "), (SELECT max(id) FROM " X_FTS_DOCSIZE ")",
     [KEPT_PUT_WORDS] = "INSERT INTO " X_FTS "(rowid, text) VALUES (?1, ?2)",
     [KEPT_HAS_DOCUMENT] = "SELECT 1 FROM " X_FTS_DOCSIZE " WHERE id = ?1",
     [KEPT_FIRST_DOCUMENT] = "SELECT min(id) FROM " X_FTS_DOCSIZE,

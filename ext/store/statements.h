@@ -19,6 +19,8 @@
 #define X_FAILURES "\"%w\".\"%w_failures\""
 #define X_FTS "\"%w\".\"%w_fts\""
 #define X_FTS_DOCSIZE "\"%w\".\"%w_fts_docsize\""
+#define X_FTS_CONFIG "\"%w\".\"%w_fts_config\""
+#define X_FTS_IDX "\"%w\".\"%w_fts_idx\""
 #define X_FTS_DATA "\"%w\".\"%w_fts_data\""
 #define X_DOCS "\"%w\".\"%w_docs\""
 #define X_WORDLESS "\"%w\".\"%w_wordless\""
@@ -36,7 +38,8 @@ enum store_kept {
     KEPT_PUT_VECTOR,
     KEPT_GET_VECTOR,
     KEPT_DELETE_VECTOR,
-    KEPT_PUT_BLOCK,
+    KEPT_ADD_BLOCK,
+    KEPT_CHANGE_BLOCK,
     KEPT_GET_BLOCK,
     KEPT_DELETE_BLOCK,
     KEPT_PUT_DATA,
@@ -46,6 +49,13 @@ enum store_kept {
     KEPT_PUT_FAILURE,
     KEPT_GET_FAILURE,
     KEPT_DELETE_FAILURE,
+    KEPT_REST_WORDS,
+    KEPT_WORDS_ROW, /* of what FTS5 keeps, as the next */
+    KEPT_WORDS_ROWS,
+    KEPT_WORDS_PLACE,
+    KEPT_WORDS_LENGTH,
+    KEPT_WORDS_LENGTHS,
+    KEPT_WORDS_RANGE,
     KEPT_PUT_WORDS, /* the first of words, see words_prepare() */
     KEPT_HAS_DOCUMENT,
     KEPT_FIRST_DOCUMENT,

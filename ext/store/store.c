@@ -4,6 +4,8 @@
 
 #include "base/memory.h"
 #include "store/statements.h"
+#include "store/words_lengths.h"
+#include "store/words_memory.h"
 #include "vector/codec.h"
 
 #define MODEL_PIECE ((size_t)1 << 20)
@@ -25,6 +27,8 @@ void store_deinit(struct store *store)
     store_finalize(store);
     index_partitions_free(store->partitions);
     index_cache_close(store->cache);
+    words_lengths_free(store->lengths);
+    words_memory_free(store->words_memory);
     memory_free(store->schema);
     memory_free(store->name);
     memory_free(store->tokenizer);
@@ -43,7 +47,14 @@ int store_is_partitioned(const struct store *store)
 
 int store_format(const struct store *store)
 {
-    return store->options.vectors == INDEX_COMPACT ? STORE_FORMAT_COMPACT : STORE_FORMAT;
+    int is_plain = store->options.vectors == INDEX_FLOAT32 && store->tokenizer == NULL;
+    return is_plain ? STORE_FORMAT_PLAIN : STORE_FORMAT;
+}
+
+int store_takes_format(const struct store *store, int64_t format)
+{
+    return format == store_format(store) ||
+           (format == STORE_FORMAT_PLAIN && store->options.vectors == INDEX_FLOAT32);
 }
 
 size_t store_threads(const struct store *store)
@@ -104,7 +115,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
             take_text(statement, state->identity, sizeof state->identity);
     }
     if (rc != 0) return rc;
-    if (format != store_format(store) || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
+    if (!store_takes_format(store, format) || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
         return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;
@@ -127,6 +138,8 @@ int store_is_there(struct store *store, struct store_state *state, int *there, s
     struct error problem;
     int has = 1, rc = store_read_state(store, state, err);
     *there = rc == 0 && state->created == store->created;
+    /* Another's may be of another format. */
+    if (rc == ERROR_CORRUPT && state->created != 0 && state->created != store->created) return 0;
     if (rc != ERROR_STORAGE) return rc;
     int looked = has_config(store, &has, &problem);
     if (looked == ERROR_NOMEM) return error_nomem(err);
@@ -298,10 +311,11 @@ int store_get_block(struct store *store, int64_t number, struct store_block *blo
     return 0;
 }
 
-int store_put_block(struct store *store, const struct store_block *block, struct error *err)
+int store_put_block(struct store *store, const struct store_block *block, int is_new,
+                    struct error *err)
 {
     sqlite3_stmt *statement;
-    int rc = store_keep(store, KEPT_PUT_BLOCK, &statement, err);
+    int rc = store_keep(store, is_new ? KEPT_ADD_BLOCK : KEPT_CHANGE_BLOCK, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, block->number);
     sqlite3_bind_int64(statement, 2, block->partition);

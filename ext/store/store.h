@@ -16,7 +16,9 @@
  *       'columns' (JSON [[name, affinity], ...] of the content, for when it is gone),
  *       'content' (the name that the content has by now; none: the one of CREATE),
  *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid),
- *       'lexical' (the tokenizer of X_fts; none: the index has no words)
+ *       'storage' (enum index_vectors; none: what the format says),
+ *       'lexical' (the tokenizer of X_fts; none: the index has no words),
+ *       'lacks_words' (1: it was to have some, but was made where there is no FTS5)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
@@ -50,8 +52,9 @@
  * Formats:
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
  *       code); no blocks, no partitions
- *   2   this one, its vectors float32[dimensions]
- *   3   the same, its vectors compact (vector/compact.h): storage = 'int8'
+ *   2   this one, without words, its vectors float32[dimensions]
+ *   3   the same with words, or its vectors compact (vector/compact.h): storage = 'int8'
+ * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
  * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'created'
@@ -78,8 +81,8 @@
 #include "sqlite/connection.h"
 #include "sqlite/statement.h"
 
-#define STORE_FORMAT 2
-#define STORE_FORMAT_COMPACT 3
+#define STORE_FORMAT 3
+#define STORE_FORMAT_PLAIN 2 /* without words, vectors float32: what version 0.1.0 reads */
 
 /* What X_config says now. Read anew for each search and each write: another connection may have
  * changed it. */
@@ -114,6 +117,7 @@ struct store_write {
     enum { STORE_IDLE, STORE_WRITING, STORE_TORN } step;
     size_t n_savepoints; /* open now */
     size_t begun_at;     /* of them, those that were there when the last write began */
+    int has_words;       /* FTS5 may have words of this transaction in its memory alone */
 };
 
 /* Questions with one number as the answer, their parameters in brackets; 0 where there is none. */
@@ -142,8 +146,11 @@ enum store_question {
     STORE_WORD_BYTES, /* where there is X_fts, as the next: see words.h */
     STORE_N_DEAD,
     STORE_ANY_EXCEPTION, /* 1: X_docs has a row */
+    STORE_LAST_DOCUMENT, /* the highest */
     STORE_N_WORDLESS,
-    STORE_IS_WORDLESS, /* (id): 1 */
+    STORE_IS_WORDLESS,   /* (id): 1 */
+    STORE_WORDS_VERSION, /* of FTS5's own tables */
+    STORE_GENERATION,
     STORE_N_QUESTIONS
 };
 
@@ -176,7 +183,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 53
+#define STORE_N_KEPT 62
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -187,12 +194,16 @@ struct store {
     struct store_options options;
     int keeps_keys;  /* keys of the content are no rowids: they are here, beside the ids */
     char *tokenizer; /* of X_fts; NULL: the index has no words; owned */
+    int lacks_words; /* it was to have some */
+    int reads_words; /* FTS5 may be reading, see words_rest() */
     int64_t created; /* which of the indexes that had this name; 0: not known; STORE_NO_INDEX */
     struct store_write *write; /* borrowed */
     /* Prepared statements, those of keys.c behind those of statements.c; NULL: not yet. */
     sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
+    struct words_lengths *lengths;       /* owned, as the next; NULL: none yet */
+    struct words_memory *words_memory;
 };
 
 /* The shadow tables of that index; the options come later. deinit also after a failure. */
@@ -203,8 +214,10 @@ void store_deinit(struct store *store);
 /* Whether X_vectors is there: blocks hold codes. */
 int store_keeps_vectors(const struct store *store);
 
-/* The format that the options ask for. */
+/* The format that an index of these options and words is made in; and whether it may be of that
+ * one. */
 int store_format(const struct store *store);
+int store_takes_format(const struct store *store, int64_t format);
 
 /* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
  * or the only one of int8, whose centre they are counted from. */
@@ -306,9 +319,10 @@ int store_put(struct store *store, const struct store_change *change, struct spa
 int store_delete(struct store *store, const struct store_change *change, struct error *err);
 int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err);
 
-/* Writes what X_blocks says of a block; the bytes of a new one; opens those of one that is there,
- * to read and write single places (the caller closes); deletes one. */
-int store_put_block(struct store *store, const struct store_block *block, struct error *err);
+/* Writes what X_blocks says of a block, `is_new` or there already; the bytes of a new one; opens
+ * those of one that is there, to read and write single places (the caller closes); deletes one. */
+int store_put_block(struct store *store, const struct store_block *block, int is_new,
+                    struct error *err);
 int store_put_data(struct store *store, int64_t number, const void *bytes, size_t size,
                    struct error *err);
 int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hash.h"
 #include "store/statements.h"
 
 /* ---- X_fts made, dropped, renamed ------------------------------------------------------------ */
@@ -11,6 +12,7 @@ static int is_unreadable(int rc, const struct error *err)
 {
     if ((rc != ERROR_STORAGE && rc != ERROR_CORRUPT) || err == NULL) return 0;
     return (err->storage_code & 0xff) == SQLITE_CORRUPT ||
+           (strstr(err->text, "no such table") != NULL && strstr(err->text, "_fts") != NULL) ||
            strstr(err->text, "vtable constructor failed") != NULL ||
            strstr(err->text, "invalid fts5 file format") != NULL;
 }
@@ -35,6 +37,24 @@ static int explain(const struct store *store, int rc, struct error *err)
     return rc;
 }
 
+int words_explain(const struct store *store, int rc, struct error *err)
+{
+    return explain(store, rc, err);
+}
+
+/* Bytes of words that FTS5 keeps in memory before it writes them, sorted, to a piece of their own,
+ * where it would write each MiB: pieces are joined later, again and again. */
+#define KEPT_BYTES (4 << 20)
+
+/* Is in X_fts_config from then on. */
+static int keep_more(struct store *store, struct error *err)
+{
+    return statement_execute(store->db, err,
+                             "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\", rank) VALUES "
+                             "('hashsize', %d)",
+                             store->schema, store->name, store->name, KEPT_BYTES);
+}
+
 int words_create(struct store *store, struct error *err)
 {
     int rc =
@@ -42,6 +62,7 @@ int words_create(struct store *store, struct error *err)
                           "CREATE VIRTUAL TABLE \"%w\".\"%w_fts\" USING fts5(text, content='', "
                           "tokenize=%Q)",
                           store->schema, store->name, store->tokenizer);
+    if (rc == 0) return keep_more(store, err);
     if (rc != ERROR_STORAGE || err == NULL || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
     if (strstr(err->text, "no such module: fts5") != NULL)
         return error_set(err, ERROR_INVALID,
@@ -56,7 +77,23 @@ int words_create(struct store *store, struct error *err)
                      store->tokenizer, what);
 }
 
-/* X_fts of no documents: what FTS5 itself writes at CREATE. */
+/* What FTS5 makes at CREATE. */
+static int restore_tables(struct store *store, struct error *err)
+{
+    static const char *const tables[] = {
+        "data\"(id INTEGER PRIMARY KEY, block BLOB)",
+        "idx\"(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID",
+        "docsize\"(id INTEGER PRIMARY KEY, sz BLOB)",
+        "config\"(k PRIMARY KEY, v) WITHOUT ROWID",
+    };
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof *tables; i++)
+        rc = statement_execute(store->db, err, "CREATE TABLE IF NOT EXISTS \"%w\".\"%w_fts_%s",
+                               store->schema, store->name, tables[i]);
+    return rc;
+}
+
+/* The same, of no documents. */
 static int empty(struct store *store, struct error *err)
 {
     static const char *const statements[] = {
@@ -64,10 +101,9 @@ static int empty(struct store *store, struct error *err)
         "INSERT INTO \"%w\".\"%w_fts_data\" VALUES (1, x''), (10, x'00000000000000')",
         "DELETE FROM \"%w\".\"%w_fts_idx\"",
         "DELETE FROM \"%w\".\"%w_fts_docsize\"",
-        "CREATE TABLE IF NOT EXISTS \"%w\".\"%w_fts_config\"(k PRIMARY KEY, v) WITHOUT ROWID",
         "REPLACE INTO \"%w\".\"%w_fts_config\" VALUES ('version', 4)",
     };
-    int rc = 0;
+    int rc = restore_tables(store, err);
     for (size_t i = 0; rc == 0 && i < sizeof statements / sizeof *statements; i++)
         rc = statement_execute(store->db, err, statements[i], store->schema, store->name);
     return rc;
@@ -87,6 +123,47 @@ int words_drop(struct store *store, struct error *err)
         if (rc == 0) rc = drop(store, err);
     }
     return explain(store, rc, err);
+}
+
+/* X_fts, or the first of its tables, that is not there; NULL: all are. */
+static int find_missing(struct store *store, const char **missing, struct error *err)
+{
+    static const char *const suffixes[] = {"fts", "fts_data", "fts_idx", "fts_docsize",
+                                           "fts_config"};
+    int rc = 0, there = 1;
+    *missing = NULL;
+    for (size_t i = 0; rc == 0 && there && i < sizeof suffixes / sizeof *suffixes; i++) {
+        sqlite3_stmt *statement;
+        rc = statement_prepare(store->db, &statement, err,
+                               "SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' AND "
+                               "name = '%q_%q' COLLATE nocase",
+                               store->schema, store->name, suffixes[i]);
+        if (rc == 0) rc = statement_step(store->db, statement, &there, err);
+        sqlite3_finalize(statement);
+        if (!there) *missing = suffixes[i];
+    }
+    return rc;
+}
+
+static int drop_tables(struct store *store, struct error *err)
+{
+    static const char *const suffixes[] = {"data", "idx", "docsize", "config", "content"};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof suffixes / sizeof *suffixes; i++)
+        rc = statement_execute(store->db, err, "DROP TABLE IF EXISTS \"%w\".\"%w_fts_%s\"",
+                               store->schema, store->name, suffixes[i]);
+    return rc;
+}
+
+/* Makes X_fts, or those of its tables that are not there. */
+static int restore(struct store *store, struct error *err)
+{
+    const char *missing;
+    int rc = find_missing(store, &missing, err);
+    if (rc != 0 || missing == NULL) return rc;
+    if (strcmp(missing, "fts") != 0) return restore_tables(store, err);
+    rc = drop_tables(store, err);
+    return rc == 0 ? words_create(store, err) : rc;
 }
 
 int words_rename(struct store *store, const char *name, struct error *err)
@@ -153,22 +230,19 @@ static int bury(struct store *store, int64_t id, int *has, struct error *err)
     return rc == 0 && *has ? put_exception(store, id, NULL, err) : rc;
 }
 
-/* Only after INT64_MIN was a row's id. */
-static int find_gap(struct store *store, int64_t *document, struct error *err)
+/* Only after INT64_MIN was a row's id: a number below 0 that no document has, the first that comes
+ * of the row's id by hashing. */
+static int find_gap(struct store *store, int64_t id, int64_t *document, struct error *err)
 {
-    sqlite3_stmt *statement;
-    int row = 0;
-    int rc = store_prepare(store,
-                           "SELECT d.id + 1 FROM " X_FTS_DOCSIZE " d WHERE NOT EXISTS (SELECT 1 "
-                           "FROM " X_FTS_DOCSIZE " e WHERE e.id = d.id + 1) ORDER BY d.id LIMIT 1",
-                           0, &statement, err);
-    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
-    if (rc == 0 && row) *document = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    int rc = 0, has = 1;
+    for (uint64_t n = 0; rc == 0 && has; n++) {
+        *document = (int64_t)(hash_bytes(&id, sizeof id, n) | (uint64_t)1 << 63);
+        rc = has_document(store, *document, &has, err);
+    }
     return rc;
 }
 
-static int free_document(struct store *store, int64_t *document, struct error *err)
+static int free_document(struct store *store, int64_t id, int64_t *document, struct error *err)
 {
     sqlite3_stmt *statement;
     int row = 0;
@@ -181,18 +255,33 @@ static int free_document(struct store *store, int64_t *document, struct error *e
         sqlite3_reset(statement);
     }
     *document = (first < 0 ? first : 0) - (first != INT64_MIN);
-    return first == INT64_MIN ? find_gap(store, document, err) : 0;
+    return first == INT64_MIN ? find_gap(store, id, document, err) : 0;
 }
 
 int words_add(struct store *store, int64_t document, struct span text, struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_keep(store, KEPT_PUT_WORDS, &statement, err);
+    store->write->has_words = 1;
     if (rc == 0) {
         sqlite3_bind_int64(statement, 1, document);
         sqlite3_bind_text64(statement, 2, text.data, text.size, SQLITE_STATIC, SQLITE_UTF8);
+        store->reads_words = 1;
         rc = store_run(store, statement, err);
     }
+    return explain(store, rc, err);
+}
+
+/* What a MATCH has read by FTS5 closes. */
+int words_rest(struct store *store, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    if (!store->reads_words || sqlite3_libversion_number() >= 3054000) return 0;
+    int rc = store_keep(store, KEPT_REST_WORDS, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    if (rc == 0 && row) sqlite3_reset(statement);
+    if (rc == 0) store->reads_words = 0;
     return explain(store, rc, err);
 }
 
@@ -200,24 +289,34 @@ int words_put(struct store *store, int64_t id, struct span text, struct error *e
 {
     int64_t document = id;
     int has;
-    int rc = bury(store, id, &has, err);
-    if (rc == 0 && has) rc = free_document(store, &document, err);
+    int rc = explain(store, bury(store, id, &has, err), err);
+    if (rc == 0 && has) rc = free_document(store, id, &document, err);
     if (rc == 0) rc = words_add(store, document, text, err);
     if (rc == 0 && document != id) rc = put_exception(store, document, &id, err);
     return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;
 }
 
+int words_unknown_from(struct store *store, int64_t id, int *unknown, struct error *err)
+{
+    int64_t any, n_wordless = 0, last = 0;
+    int rc = store_ask(store, STORE_ANY_EXCEPTION, 0, 0, &any, err);
+    if (rc == 0) rc = store_ask(store, STORE_N_WORDLESS, 0, 0, &n_wordless, err);
+    if (rc == 0) rc = explain(store, store_ask(store, STORE_LAST_DOCUMENT, 0, 0, &last, err), err);
+    *unknown = !any && n_wordless == 0 && id > 0 && id > last;
+    return rc;
+}
+
 int words_kill(struct store *store, int64_t id, struct error *err)
 {
     int has;
-    int rc = bury(store, id, &has, err);
+    int rc = explain(store, bury(store, id, &has, err), err);
     return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;
 }
 
 int words_postpone(struct store *store, int64_t id, struct error *err)
 {
     int has;
-    int rc = bury(store, id, &has, err);
+    int rc = explain(store, bury(store, id, &has, err), err);
     return rc == 0 ? store_run_with(store, KEPT_PUT_WORDLESS, id, err) : rc;
 }
 
@@ -231,6 +330,7 @@ int words_postpone_own(struct store *store, struct error *err)
 
 static int run_command(struct store *store, const char *name, struct error *err)
 {
+    store->write->has_words = 1;
     return statement_execute(store->db, err,
                              "INSERT INTO \"%w\".\"%w_fts\"(\"%w_fts\") VALUES "
                              "(%Q)",
@@ -244,7 +344,8 @@ static int command(struct store *store, const char *name, struct error *err)
 
 int words_clear(struct store *store, struct error *err)
 {
-    int rc = run_command(store, "delete-all", err);
+    int rc = restore(store, err);
+    if (rc == 0) rc = run_command(store, "delete-all", err);
     rc = explain(store, is_unreadable(rc, err) ? empty(store, err) : rc, err);
     if (rc == 0) rc = store_execute(store, "DELETE FROM " X_DOCS, err);
     return rc == 0 ? store_execute(store, "DELETE FROM " X_WORDLESS, err) : rc;
@@ -258,8 +359,10 @@ int words_merge(struct store *store, struct error *err)
 /* A savepoint makes FTS5 write, and SQLite has one below each statement of this kind. */
 int words_settle(struct store *store, struct error *err)
 {
-    return statement_execute(store->db, err, "INSERT INTO " X_WORDLESS " SELECT 0 WHERE 0",
-                             store->schema, store->name);
+    int rc = statement_execute(store->db, err, "INSERT INTO " X_WORDLESS " SELECT 0 WHERE 0",
+                               store->schema, store->name);
+    if (rc == 0) store->write->has_words = 0;
+    return rc;
 }
 
 /* ---- what contradicts what ------------------------------------------------------------------- */
@@ -294,10 +397,34 @@ static const struct {
      "row", "it waits for its words, and has some"},
 };
 
+int words_check_places(struct store *store, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0;
+    /* Below are FTS5's own records; each piece of what it has written has a row in X_fts_idx. */
+    int rc = store_prepare(store,
+                           "SELECT 1 FROM " X_FTS_DATA " WHERE id > 10 AND NOT EXISTS (SELECT 1 "
+                           "FROM \"%w\".\"%w_fts_idx\") LIMIT 1",
+                           0, &statement, err);
+    if (rc == 0) rc = statement_step(store->db, statement, &row, err);
+    sqlite3_finalize(statement);
+    if (rc == 0 && row)
+        rc = error_set(err, ERROR_CORRUPT,
+                       "%s_fts_idx: it says of no word where that is ('optimize' writes the words "
+                       "anew)",
+                       store->name);
+    return explain(store, rc, err);
+}
+
 int words_check(struct store *store, struct error *err)
 {
-    const char *schema = store->schema, *name = store->name;
-    int rc = 0, row = 0;
+    const char *schema = store->schema, *name = store->name, *missing;
+    int row = 0, rc = find_missing(store, &missing, err);
+    /* FTS5 itself may miss it only when X_fts is opened the next time. */
+    if (rc == 0 && missing != NULL)
+        rc = error_set(err, ERROR_CORRUPT, "%s_%s is not there ('optimize' writes the words anew)",
+                       name, missing);
+    if (rc == 0) rc = words_check_places(store, err);
     for (size_t i = 0; rc == 0 && i < sizeof contradictions / sizeof *contradictions; i++) {
         sqlite3_stmt *statement;
         rc = statement_prepare(store->db, &statement, err, contradictions[i].sql, schema, name,

@@ -1,9 +1,9 @@
 #include "store/words_documents.h"
 
+#include "store/statements.h"
+
 /* So many exceptions are passed by before the next is looked for. */
 #define FEW 16
-
-#define X_DOCS "\"%w\".\"%w_docs\""
 
 void words_documents_open(struct words_documents *documents, struct store *store)
 {
@@ -13,23 +13,7 @@ void words_documents_open(struct words_documents *documents, struct store *store
 void words_documents_close(struct words_documents *documents)
 {
     sqlite3_finalize(documents->exceptions);
-    sqlite3_finalize(documents->of_row);
-    sqlite3_finalize(documents->length);
     *documents = (struct words_documents){0};
-}
-
-/* One of the statements, with its number bound. */
-static int prepare(struct words_documents *documents, sqlite3_stmt **statement, const char *sql,
-                   int64_t number, struct error *err)
-{
-    struct store *store = documents->store;
-    int rc = 0;
-    if (*statement == NULL)
-        rc = statement_prepare_text(store->db, statement, 0, err,
-                                    sqlite3_mprintf(sql, store->schema, store->name));
-    else sqlite3_reset(*statement);
-    if (rc == 0) sqlite3_bind_int64(*statement, 1, number);
-    return rc;
 }
 
 static int corrupt(const struct words_documents *documents, const char *table, int64_t document,
@@ -37,6 +21,17 @@ static int corrupt(const struct words_documents *documents, const char *table, i
 {
     return error_set(err, ERROR_CORRUPT, "%s%s: document %lld: %s ('rebuild' makes it anew)",
                      documents->store->name, table, (long long)document, what);
+}
+
+/* Most indexes have no exception. */
+static int ask_for_any(struct words_documents *documents, struct error *err)
+{
+    int64_t any = 0;
+    if (documents->is_asked) return 0;
+    int rc = store_ask(documents->store, STORE_ANY_EXCEPTION, 0, 0, &any, err);
+    documents->is_asked = rc == 0;
+    documents->has_any = any != 0;
+    return rc;
 }
 
 static int step_exception(struct words_documents *documents, struct error *err)
@@ -49,9 +44,15 @@ static int step_exception(struct words_documents *documents, struct error *err)
 
 static int seek_exception(struct words_documents *documents, int64_t document, struct error *err)
 {
-    int rc = prepare(documents, &documents->exceptions,
-                     "SELECT doc, id FROM " X_DOCS " WHERE doc >= ?1 ORDER BY doc", document, err);
-    return rc == 0 ? step_exception(documents, err) : rc;
+    int rc = 0;
+    if (documents->exceptions != NULL) sqlite3_reset(documents->exceptions);
+    else
+        rc = store_prepare(documents->store,
+                           "SELECT doc, id FROM " X_DOCS " WHERE doc >= ?1 ORDER BY doc", 0,
+                           &documents->exceptions, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(documents->exceptions, 1, document);
+    return step_exception(documents, err);
 }
 
 static int find_exception(struct words_documents *documents, int64_t document, struct error *err)
@@ -74,10 +75,12 @@ int words_documents_row(struct words_documents *documents, int64_t document, int
 {
     *id = document;
     *live = 1;
+    if (documents->is_asked && !documents->has_any) return 0;
     if (documents->exceptions != NULL && document >= documents->from &&
         (!documents->has_next || documents->next > document))
         return 0; /* between two exceptions, as nearly all are */
-    int rc = find_exception(documents, document, err);
+    int rc = ask_for_any(documents, err);
+    if (rc == 0 && documents->has_any) rc = find_exception(documents, document, err);
     if (rc != 0 || !documents->has_next || documents->next != document) return rc;
     int type = sqlite3_column_type(documents->exceptions, 1);
     *id = sqlite3_column_int64(documents->exceptions, 1);
@@ -90,50 +93,21 @@ int words_documents_row(struct words_documents *documents, int64_t document, int
 int words_documents_of_row(struct words_documents *documents, int64_t id, int64_t *document,
                            int *found, struct error *err)
 {
-    sqlite3 *db = documents->store->db;
-    int row = 0;
+    sqlite3_stmt *exception;
+    int rc = ask_for_any(documents, err);
     *document = id;
     *found = 1;
-    int rc =
-        prepare(documents, &documents->of_row, "SELECT doc FROM " X_DOCS " WHERE id = ?1", id, err);
-    if (rc == 0) rc = statement_step(db, documents->of_row, &row, err);
+    if (rc != 0 || !documents->has_any) return rc;
+    rc = store_look_up(documents->store, KEPT_DOCUMENT_OF, id, &exception, found, err);
     if (rc != 0) return rc;
-    if (row) {
-        *document = sqlite3_column_int64(documents->of_row, 0);
-        sqlite3_reset(documents->of_row);
+    if (*found) {
+        *document = sqlite3_column_int64(exception, 0);
+        sqlite3_reset(exception);
         return 0;
     }
     /* The document of its own number, unless another row has it, or none. */
     int64_t owner;
     rc = words_documents_row(documents, id, &owner, found, err);
     if (owner != id) *found = 0;
-    return rc;
-}
-
-/* A number of FTS5: seven bits a byte, the highest first; false: this is none. */
-static int read_number(const unsigned char *bytes, size_t size, int64_t *number)
-{
-    *number = 0;
-    for (size_t i = 0; i < size && i < 5; i++) {
-        *number = *number << 7 | (bytes[i] & 0x7F);
-        if (bytes[i] < 0x80) return i + 1 == size;
-    }
-    return 0;
-}
-
-int words_documents_length(struct words_documents *documents, int64_t document, int64_t *length,
-                           struct error *err)
-{
-    sqlite3 *db = documents->store->db;
-    const void *bytes = NULL;
-    size_t size = 0;
-    int row = 0;
-    int rc = prepare(documents, &documents->length,
-                     "SELECT sz FROM \"%w\".\"%w_fts_docsize\" WHERE id = ?1", document, err);
-    if (rc == 0) rc = statement_step(db, documents->length, &row, err);
-    if (rc == 0 && row) rc = statement_column_bytes(documents->length, 0, &bytes, &size, err);
-    if (rc == 0 && !read_number(bytes, size, length))
-        rc = corrupt(documents, "_fts_docsize", document, "its length is not there", err);
-    if (row) sqlite3_reset(documents->length);
     return rc;
 }

@@ -1,5 +1,5 @@
 /*
- * words_documents.h: which row a document of X_fts is of, and how long it is.
+ * words_documents.h: which row a document of X_fts is of.
  *
  * X_docs has the exceptions: a document that is not there is of the row of its own number.
  */
@@ -11,7 +11,8 @@
 /* Holds statements: nobody may write while it is open. */
 struct words_documents {
     struct store *store;
-    sqlite3_stmt *exceptions, *of_row, *length; /* NULL: not yet prepared */
+    int is_asked, has_any;    /* it was asked whether there is an exception */
+    sqlite3_stmt *exceptions; /* NULL: not yet prepared */
     /* The exceptions are read in order, from a document on: the first that is not yet passed. */
     int has_next;
     int64_t from, next;
@@ -27,9 +28,5 @@ int words_documents_row(struct words_documents *documents, int64_t document, int
 /* The document of a row, if it has one, that may not be in X_fts. */
 int words_documents_of_row(struct words_documents *documents, int64_t id, int64_t *document,
                            int *found, struct error *err);
-
-/* Its tokens. ERROR_CORRUPT: it is not there. */
-int words_documents_length(struct words_documents *documents, int64_t document, int64_t *length,
-                           struct error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "store/words_best.h"
 
 #define STEPS_BETWEEN_CHECKS 16384
 
@@ -80,9 +81,6 @@ struct merge {
         const struct words_posting *posting;
     } found[WORDS_MAX_TERMS];
     size_t n_found;
-    /* Where the lists of what must be there and what is excluded are. */
-    const struct ids *must, *excluded;
-    size_t n_must, n_excluded;
 };
 
 static void sift_head(struct merge *merge, size_t at)
@@ -97,12 +95,9 @@ static void sift_head(struct merge *merge, size_t at)
     heads[at] = moved;
 }
 
-static void begin(struct merge *merge, const struct words_walk *walk, const struct ids *must,
-                  const struct ids *excluded)
+static void begin(struct merge *merge, const struct words_walk *walk)
 {
-    merge->must = must;
-    merge->excluded = excluded;
-    merge->n = merge->n_must = merge->n_excluded = 0;
+    merge->n = 0;
     for (size_t i = 0; i < walk->n_terms && i < walk->n_lists; i++) {
         const struct words_list *list = &walk->lists[i];
         if (list->n > 0) merge->heads[merge->n++] = (struct head){list, 0, list->items[0].document};
@@ -126,19 +121,6 @@ static int64_t next_document(struct merge *merge)
     return document;
 }
 
-/* Whether a document is in an ascending list, which is passed up to it. */
-static int passes(const struct ids *ids, size_t *at, int64_t document)
-{
-    while (*at < ids->n && ids->items[*at] < document) ++*at;
-    return *at < ids->n && ids->items[*at] == document;
-}
-
-static int is_wanted(struct merge *merge, int64_t document)
-{
-    return (merge->must == NULL || passes(merge->must, &merge->n_must, document)) &&
-           !passes(merge->excluded, &merge->n_excluded, document);
-}
-
 /* No document is shorter than up to the last of its words. */
 static double bound_of(const struct merge *merge, const struct words_walk *walk)
 {
@@ -152,28 +134,56 @@ static double bound_of(const struct merge *merge, const struct words_walk *walk)
     return sum;
 }
 
-int words_ranking_init(struct words_ranking *ranking, const struct words_walk *walk,
-                       struct words_documents *documents, const struct ids *must,
-                       const struct ids *excluded, struct error *err)
+/* All that were not yet given, by their bounds. */
+static int find_all(struct words_ranking *ranking, struct error *err)
 {
+    struct words_candidates *candidates = &ranking->candidates;
+    const struct cancel *cancel = candidates->documents->store->cancel;
     struct merge merge;
-    int live, rc = 0;
-    *ranking = (struct words_ranking){.walk = walk, .documents = documents};
-    begin(&merge, walk, must, excluded);
+    int counts, rc = 0;
+    begin(&merge, candidates->walk);
+    words_candidates_begin(candidates);
     for (size_t n = 1; rc == 0 && merge.n > 0; n++) {
         struct words_candidate candidate = {.document = next_document(&merge)};
-        if (n % STEPS_BETWEEN_CHECKS == 0) rc = cancel_check(documents->store->cancel, err);
-        if (rc != 0 || !is_wanted(&merge, candidate.document)) continue;
-        rc = words_documents_row(documents, candidate.document, &candidate.id, &live, err);
-        if (rc != 0 || !live) continue;
-        candidate.score = bound_of(&merge, walk);
+        if (n % STEPS_BETWEEN_CHECKS == 0) rc = cancel_check(cancel, err);
+        if (rc == 0)
+            rc = words_candidates_take(candidates, candidate.document, &candidate.id, &counts, err);
+        if (rc != 0 || !counts || ids_has(ranking->given.items, ranking->given.n, candidate.id))
+            continue;
+        candidate.score = bound_of(&merge, candidates->walk);
         rc = add(&ranking->bounded, &candidate, err);
     }
+    order(&ranking->bounded);
+    ranking->step = WORDS_ALL_FOUND;
     return rc;
+}
+
+/* Those that are expected to be asked for; fewer: there are no others. */
+static int find_best(struct words_ranking *ranking, struct error *err)
+{
+    struct top_k *best = &ranking->best;
+    int rc = words_best_find(&ranking->candidates, best, err);
+    int is_whole = best->n < best->k;
+    for (size_t i = 0; rc == 0 && !is_whole && i < best->n; i++)
+        rc = ids_add(&ranking->given, best->hits[i].id, err);
+    ids_sort(&ranking->given);
+    ranking->step = is_whole ? WORDS_ALL_FOUND : WORDS_BEST_FOUND;
+    return rc;
+}
+
+void words_ranking_init(struct words_ranking *ranking, const struct words_walk *walk,
+                        struct words_documents *documents, const struct ids *must,
+                        const struct ids *excluded)
+{
+    *ranking = (struct words_ranking){
+        .candidates = {.walk = walk, .documents = documents, .must = must, .excluded = excluded}};
+    top_k_init(&ranking->best, 0);
 }
 
 void words_ranking_deinit(struct words_ranking *ranking)
 {
+    top_k_deinit(&ranking->best);
+    ids_deinit(&ranking->given);
     memory_free(ranking->bounded.items);
     memory_free(ranking->computed.items);
     *ranking = (struct words_ranking){0};
@@ -183,70 +193,70 @@ void words_ranking_deinit(struct words_ranking *ranking)
 
 void words_ranking_keep(struct words_ranking *ranking, const int64_t *ids, size_t n)
 {
-    struct words_heap *heap = &ranking->bounded;
-    size_t n_kept = 0, at = 0;
-    for (size_t i = 0; i < heap->n; i++) {
-        const struct words_candidate *candidate = &heap->items[i];
-        int is_kept;
-        /* Documents ascend, and so do the rows of those that are of their own number. */
-        if (candidate->id != candidate->document) is_kept = ids_has(ids, n, candidate->id);
-        else {
-            while (at < n && ids[at] < candidate->id) at++;
-            is_kept = at < n && ids[at] == candidate->id;
-        }
-        if (is_kept) heap->items[n_kept++] = *candidate;
-    }
-    heap->n = n_kept;
+    ranking->candidates.only = ids;
+    ranking->candidates.n_only = n;
 }
 
-static int compute(struct words_ranking *ranking, int64_t document, double *bm25, struct error *err)
+void words_ranking_expect(struct words_ranking *ranking, size_t n)
 {
-    const struct words_walk *walk = ranking->walk;
-    const struct store *store = ranking->documents->store;
-    int64_t length;
-    int rc = words_documents_length(ranking->documents, document, &length, err);
-    double saturation = rc == 0 ? words_walk_saturation(walk, (double)length) : 0.0;
-    *bm25 = 0.0;
-    for (size_t i = 0; rc == 0 && i < walk->n_terms; i++) {
-        const struct words_posting *posting = words_list_find(&walk->lists[i], document);
-        if (posting == NULL) continue;
-        if (posting->last >= length)
-            rc = error_set(err, ERROR_CORRUPT,
-                           "%s_fts: document %lld has a word behind its end ('rebuild' makes it "
-                           "anew)",
-                           store->name, (long long)document);
-        *bm25 += words_list_bm25(&walk->lists[i], posting, saturation);
-    }
-    return rc;
+    top_k_init(&ranking->best, n);
 }
 
-int words_ranking_next(struct words_ranking *ranking, struct words_candidate *next, int *found,
+/* The BM25 of a document, and whether it has a term. */
+static int compute(struct words_ranking *ranking, int64_t document, double *bm25, int *has,
+                   struct error *err)
+{
+    const struct words_walk *walk = ranking->candidates.walk;
+    const struct words_posting *postings[WORDS_MAX_TERMS];
+    *has = 0;
+    for (size_t i = 0; i < walk->n_terms && i < walk->n_lists; i++) {
+        postings[i] = words_list_find(&walk->lists[i], document);
+        *has |= postings[i] != NULL;
+    }
+    return *has ? words_candidates_bm25(&ranking->candidates, document, postings, bm25, err) : 0;
+}
+
+/* The next of all. */
+static int next_of_all(struct words_ranking *ranking, struct words_candidate *next, int *found,
                        struct error *err)
 {
     struct words_heap *bounded = &ranking->bounded, *computed = &ranking->computed;
-    int rc = 0;
-    if (!ranking->is_ordered) order(bounded);
-    ranking->is_ordered = 1;
+    const struct cancel *cancel = ranking->candidates.documents->store->cancel;
+    int has, rc = 0;
     for (size_t n = 1; rc == 0 && bounded->n > 0; n++) {
         if (computed->n > 0 && computed->items[0].score > bounded->items[0].score) break;
         struct words_candidate candidate = pop(bounded);
-        rc = compute(ranking, candidate.document, &candidate.score, err);
+        rc = compute(ranking, candidate.document, &candidate.score, &has, err);
         if (rc == 0) rc = push(computed, &candidate, err);
-        if (rc == 0 && n % STEPS_BETWEEN_CHECKS == 0)
-            rc = cancel_check(ranking->documents->store->cancel, err);
+        if (rc == 0 && n % STEPS_BETWEEN_CHECKS == 0) rc = cancel_check(cancel, err);
     }
     *found = rc == 0 && computed->n > 0;
     if (*found) *next = pop(computed);
     return rc;
 }
 
+int words_ranking_next(struct words_ranking *ranking, struct words_candidate *next, int *found,
+                       struct error *err)
+{
+    struct top_k_hit hit;
+    int rc = 0;
+    *found = 0;
+    if (ranking->candidates.walk == NULL) return 0;
+    if (ranking->step == WORDS_NONE_FOUND && ranking->best.k > 0) rc = find_best(ranking, err);
+    if (rc == 0 && top_k_pop(&ranking->best, &hit)) {
+        *next = (struct words_candidate){.id = hit.id, .score = hit.score};
+        *found = 1;
+        return 0;
+    }
+    if (rc == 0 && ranking->step != WORDS_ALL_FOUND) rc = find_all(ranking, err);
+    return rc == 0 ? next_of_all(ranking, next, found, err) : rc;
+}
+
 int words_ranking_bm25(struct words_ranking *ranking, int64_t document, double *bm25,
                        struct error *err)
 {
-    const struct words_walk *walk = ranking->walk;
-    for (size_t i = 0; i < walk->n_terms && i < walk->n_lists; i++)
-        if (words_list_find(&walk->lists[i], document) != NULL)
-            return compute(ranking, document, bm25, err);
-    *bm25 = NAN;
-    return 0;
+    int has;
+    int rc = compute(ranking, document, bm25, &has, err);
+    if (rc == 0 && !has) *bm25 = NAN;
+    return rc;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "store/words.h"
 #include "store/words_terms.h"
 
 static int read_terms(struct words_terms *terms, struct store *store, struct span query,
@@ -63,31 +64,40 @@ static int rank(struct words_search *search, const struct words_terms *terms, st
 {
     struct words_walk *walk = &search->walk;
     const struct words_list *lists = walk->lists + terms->n_terms;
-    struct ids must = {0}, excluded = {0};
+    struct ids *must = &search->must_documents, *excluded = &search->excluded_documents;
     int rc = 0;
     search->has_must = terms->n_must > 0;
-    if (search->has_must) rc = documents_of_all(lists, terms->n_must, &must, err);
-    if (rc == 0) rc = rows_of(&search->documents, &must, &search->must, err);
+    if (search->has_must) rc = documents_of_all(lists, terms->n_must, must, err);
+    if (rc == 0) rc = rows_of(&search->documents, must, &search->must, err);
     if (rc == 0 && terms->n_excluded > 0)
-        rc = documents_of_any(lists + terms->n_must, terms->n_excluded, &excluded, err);
-    if (rc == 0) rc = rows_of(&search->documents, &excluded, &search->excluded, err);
-    if (rc == 0)
-        rc = words_ranking_init(&search->ranking, walk, &search->documents,
-                                search->has_must ? &must : NULL, &excluded, err);
-    ids_deinit(&must);
-    ids_deinit(&excluded);
+        rc = documents_of_any(lists + terms->n_must, terms->n_excluded, excluded, err);
+    if (rc == 0) rc = rows_of(&search->documents, excluded, &search->excluded, err);
+    words_ranking_init(&search->ranking, walk, &search->documents, search->has_must ? must : NULL,
+                       excluded);
     return rc;
 }
 
-static void sum_idf(struct words_search *search)
+/* A word that no row has counts, a piece does not: most pieces inside a word begin no other. */
+static void sum_idf(struct words_search *search, const struct words_terms *terms)
 {
     const struct words_walk *walk = &search->walk;
     int any = 0;
     for (size_t i = 0; i < walk->n_terms; i++) {
-        search->bound += walk->lists[i].idf;
-        any |= walk->lists[i].n > 0;
+        const struct words_list *list = &walk->lists[i];
+        any |= list->n > 0;
+        if (!terms->are_pieces[i] || list->n > 0 || list->extent != WORDS_WHOLE)
+            search->bound += list->idf;
     }
     if (!any) search->bound = 0.0;
+}
+
+/* A word that is nowhere may be one that FTS5 has lost. */
+static int check_places(const struct words_walk *walk, struct store *store, struct error *err)
+{
+    for (size_t i = 0; i < walk->n_lists; i++)
+        if (walk->lists[i].n == 0 && walk->lists[i].extent == WORDS_WHOLE)
+            return words_check_places(store, err);
+    return 0;
 }
 
 int words_search_open(struct words_search *search, struct store *store, struct span query,
@@ -98,8 +108,9 @@ int words_search_open(struct words_search *search, struct store *store, struct s
     words_documents_open(&search->documents, store);
     int rc = read_terms(&terms, store, query, err);
     if (rc == 0) rc = words_walk_init(&search->walk, store, &terms, err);
+    if (rc == 0) rc = check_places(&search->walk, store, err);
     if (rc == 0 && search->walk.n_lists > 0) rc = rank(search, &terms, err);
-    if (rc == 0) sum_idf(search);
+    if (rc == 0) sum_idf(search, &terms);
     words_terms_deinit(&terms);
     return rc;
 }
@@ -111,12 +122,19 @@ void words_search_deinit(struct words_search *search)
     words_walk_deinit(&search->walk);
     ids_deinit(&search->must);
     ids_deinit(&search->excluded);
+    ids_deinit(&search->must_documents);
+    ids_deinit(&search->excluded_documents);
     *search = (struct words_search){0};
 }
 
 void words_search_keep(struct words_search *search, const int64_t *ids, size_t n)
 {
     words_ranking_keep(&search->ranking, ids, n);
+}
+
+void words_search_expect(struct words_search *search, size_t n)
+{
+    words_ranking_expect(&search->ranking, n);
 }
 
 int words_search_next(struct words_search *search, struct words_match *match, int *found,

@@ -19,13 +19,14 @@ struct words_match {
 
 /* Nobody writes the index while a search is open, which stays where it was opened. */
 struct words_search {
-    /* The sum of the idf of the query's words, those that no row has included: half of it and more
-     * is a good match. 0: no row has any of the words. */
+    /* The sum of the idf of the query's words, those that no row has included, and of the pieces of
+     * words that rows have: half of it and more is a good match. 0: no row has any of the words. */
     double bound;
     int has_must;           /* there are phrases that must match: only rows in `must` count, for */
     struct ids must;        /* other sources, too; ascending */
     struct ids excluded;    /* rows that do not count; ascending */
     struct words_walk walk; /* the rest is of this room alone */
+    struct ids must_documents, excluded_documents;
     struct words_documents documents;
     struct words_ranking ranking;
 };
@@ -37,8 +38,13 @@ int words_search_open(struct words_search *search, struct store *store, struct s
                       struct error *err);
 void words_search_deinit(struct words_search *search);
 
-/* From now on words_search_next() gives only these n rows, which ascend. Before its first call. */
+/* From now on words_search_next() gives only these n rows, which ascend, and are borrowed. Before
+ * its first call. */
 void words_search_keep(struct words_search *search, const int64_t *ids, size_t n);
+
+/* That so many rows will be asked for: these cost less then, and any beyond them more. Before the
+ * first call, too. */
+void words_search_expect(struct words_search *search, size_t n);
 
 /* The next row with a word of the query, that has what must match and nothing that is excluded: by
  * falling BM25, then by id. *found = 0: there is none. The first ones cost the most; each is

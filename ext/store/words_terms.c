@@ -23,6 +23,7 @@ struct reading {
     struct span text;                 /* that is being split */
     uint64_t tokens[WORDS_MAX_TERMS]; /* [terms->n_terms] hashes of the terms' tokens */
     uint64_t pieces[WORDS_MAX_TERMS]; /* and of what stands in the query for them */
+    size_t latest;                    /* the term of the last word */
     size_t n_seen;
 };
 
@@ -37,6 +38,14 @@ static int add_phrase(struct words_terms *terms, struct span phrase, struct erro
         if (rc == 0) rc = buffer_append(match, phrase.data + i, 1, err);
     }
     return rc == 0 ? buffer_append(match, "\"", 1, err) : rc;
+}
+
+static int add_token(struct words_terms *terms, size_t i, struct span token, struct error *err)
+{
+    terms->places[i].at = terms->tokens.size;
+    if (token.size > MAX_PIECE) return 0;
+    terms->places[i].size = token.size;
+    return buffer_append(&terms->tokens, token.data, token.size, err);
 }
 
 /* The number of the term; n_terms: it is a new one. */
@@ -59,18 +68,24 @@ static int add_term(void *context, const struct fts5_token *token, struct error 
     int is_subword = subwords_is_piece(token->token);
     if (piece.size == 0 || is_subword) piece = token->token;
     /* A synonym comes with the token that it stands beside. */
-    if (token->colocated && !is_subword) return 0;
+    if (token->colocated && !is_subword) {
+        terms->places[reading->latest].size = 0;
+        return 0;
+    }
     if (piece.size == 0 || piece.size > MAX_PIECE) return 0;
     uint64_t token_hash = hash_bytes(token->token.data, token->token.size, 0);
     uint64_t piece_hash = hash_bytes(piece.data, piece.size, 0);
     size_t i = find_term(reading, token_hash, piece_hash);
     if (i == WORDS_MAX_TERMS) return FTS5_ENOUGH;
     terms->weights[i] += subwords_weight(token->token);
+    if (!is_subword) reading->latest = i;
     if (i < terms->n_terms) return 0;
     reading->tokens[i] = token_hash;
     reading->pieces[i] = piece_hash;
+    terms->are_pieces[i] = (unsigned char)is_subword;
     terms->n_terms++;
-    return add_phrase(terms, piece, err);
+    int rc = add_phrase(terms, piece, err);
+    return rc == 0 ? add_token(terms, i, token->token, err) : rc;
 }
 
 static int note_token(void *context, const struct fts5_token *token, struct error *err)
@@ -102,8 +117,8 @@ static int add_phrases(struct reading *reading, const struct asked *asked, enum 
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         int has_token = 0;
         if (asked->pieces[i].kind != kind || is_repeated(asked, i)) continue;
-        rc = fts5_splitter_run(&reading->splitter, asked->pieces[i].text, note_token, &has_token,
-                               err);
+        rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, asked->pieces[i].text,
+                               note_token, &has_token, err);
         if (rc != 0 || !has_token) continue;
         rc = add_phrase(reading->terms, asked->pieces[i].text, err);
         ++*n;
@@ -118,7 +133,8 @@ static int read_pieces(struct reading *reading, const struct asked *asked, struc
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         reading->text = asked->pieces[i].text;
         if (asked->pieces[i].kind != ASKED_NOT)
-            rc = fts5_splitter_run(&reading->splitter, reading->text, add_term, reading, err);
+            rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, reading->text, add_term,
+                                   reading, err);
     }
     if (rc == 0) rc = add_phrases(reading, asked, ASKED_MUST, &terms->n_must, err);
     if (rc == 0) rc = add_phrases(reading, asked, ASKED_NOT, &terms->n_excluded, err);
@@ -132,6 +148,7 @@ int words_terms_init(struct words_terms *terms, struct connection *connection,
     struct asked asked = {0};
     *terms = (struct words_terms){0};
     buffer_init(&terms->match, MATCH_CEILING);
+    buffer_init(&terms->tokens, MATCH_CEILING);
     int rc = fts5_splitter_open(&reading.splitter, connection, tokenizer, err);
     if (rc != 0) return rc;
     /* To FTS5 a text ends at a NUL. */
@@ -149,5 +166,13 @@ int words_terms_init(struct words_terms *terms, struct connection *connection,
 void words_terms_deinit(struct words_terms *terms)
 {
     buffer_deinit(&terms->match);
+    buffer_deinit(&terms->tokens);
     *terms = (struct words_terms){0};
+}
+
+struct span words_terms_token(const struct words_terms *terms, size_t i)
+{
+    size_t size = terms->places[i].size;
+    return size == 0 ? (struct span){0}
+                     : (struct span){terms->tokens.data + terms->places[i].at, size};
 }

@@ -21,7 +21,12 @@ struct words_terms {
     size_t n_terms;      /* the terms first, */
     size_t n_must;       /* then the phrases that must match, whose words are terms, too, */
     size_t n_excluded;   /* then those that are excluded */
+    unsigned char are_pieces[WORDS_MAX_TERMS]; /* [n_terms] */
     double weights[WORDS_MAX_TERMS]; /* [n_terms] subwords_weight(), as often as it stands there */
+    struct buffer tokens;            /* of the terms, one behind the other: */
+    struct {
+        size_t at, size;       /* 0: it has synonyms */
+    } places[WORDS_MAX_TERMS]; /* [n_terms] */
 };
 
 /* Reads a text that a person typed (text/asked.h), by a tokenizer as FTS5's option tokenize says
@@ -29,5 +34,8 @@ struct words_terms {
 int words_terms_init(struct words_terms *terms, struct connection *connection,
                      const char *tokenizer, struct span text, struct error *err);
 void words_terms_deinit(struct words_terms *terms);
+
+/* The token that a term is, as it is indexed; empty: there are several, which FTS5 knows. */
+struct span words_terms_token(const struct words_terms *terms, size_t i);
 
 #endif

@@ -4,23 +4,28 @@
 
 #include "base/memory.h"
 #include "sqlite/fts5.h"
+#include "store/words_memory.h"
+#include "store/words_pages.h"
 
 #define ROWS_BETWEEN_CHECKS 4096
 
 /* What a word is worth at least, as in FTS5's bm25(). */
 #define LEAST_IDF 1e-6
 
-/* While X_fts is visited. */
+/* A walk while it goes on. */
 struct visit {
     struct words_walk *walk;
     struct store *store;
-    const double *weights;   /* [n_terms] */
+    const struct words_terms *terms;
+    struct words_pages pages;
+    char *is_walked, *is_unknown; /* [n_lists]; whether the pages did not do */
+    double n_documents;
+    /* While FTS5 is visited. */
+    const Fts5ExtensionApi *api;
+    Fts5Context *row;
+
     struct words_list *list; /* that is being walked */
     int ends_early;          /* its walk ends where it is common */
-    int knows_first;         /* the next is known: */
-    /* The documents behind the first ones: a word that WORDS_SAMPLE before them have is in most, or
-     * frequent. */
-    int64_t first, second;
     int rc;
     struct error *err;
 };
@@ -30,15 +35,7 @@ static int corrupt(const struct store *store, const char *what, struct error *er
     return error_set(err, ERROR_CORRUPT, "%s_fts: %s ('rebuild' makes it anew)", store->name, what);
 }
 
-static int grow(struct words_list *list, struct error *err)
-{
-    size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
-    struct words_posting *items = memory_realloc(list->items, capacity, sizeof *items);
-    if (items == NULL) return error_nomem(err);
-    list->items = items;
-    list->capacity = capacity;
-    return 0;
-}
+/* ---- words that many documents have ---------------------------------------------------------- */
 
 /* The document that is n behind another one. */
 static int find_behind(struct visit *visit, int64_t from, int n, int64_t *document)
@@ -61,19 +58,22 @@ static int find_behind(struct visit *visit, int64_t from, int n, int64_t *docume
 static int tell_extent(struct visit *visit)
 {
     struct words_list *list = visit->list;
-    int64_t last = list->items[list->n - 1].document;
-    int rc = 0;
-    if (!visit->knows_first) {
-        int n_behind =
-            visit->walk->n_terms > WORDS_OF_A_TEXT ? 14 * WORDS_SAMPLE : 2 * WORDS_SAMPLE;
-        rc = find_behind(visit, INT64_MIN, 2 * WORDS_SAMPLE, &visit->first);
-        if (rc == 0) rc = find_behind(visit, visit->first, n_behind, &visit->second);
-        visit->knows_first = 1;
+    int64_t last = list->items[WORDS_SAMPLE - 1].document;
+    struct words_memory *memory = visit->store->words_memory;
+    int is_text = visit->walk->n_terms > WORDS_OF_A_TEXT, rc = 0;
+    struct words_memory_sample *sample = is_text ? &memory->of_texts : &memory->of_questions;
+    if (!sample->is_known) {
+        int n_behind = (is_text ? 14 : 2) * WORDS_SAMPLE;
+        rc = find_behind(visit, INT64_MIN, 2 * WORDS_SAMPLE, &sample->first);
+        if (rc == 0) rc = find_behind(visit, sample->first, n_behind, &sample->second);
+        sample->is_known = rc == 0;
     }
-    if (last < visit->second) list->extent = WORDS_FREQUENT;
-    if (last < visit->first) list->extent = WORDS_IN_MOST;
+    if (rc == 0 && last < sample->second) list->extent = WORDS_FREQUENT;
+    if (rc == 0 && last < sample->first) list->extent = WORDS_IN_MOST;
     return rc;
 }
+
+/* ---- a phrase -------------------------------------------------------------------------------- */
 
 /* What is done now and then. */
 static int look_up(struct visit *visit)
@@ -90,7 +90,8 @@ static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context
     struct words_posting posting = {.document = api->xRowid(row)};
     Fts5PhraseIter at;
     int column, offset;
-    if (list->n == list->capacity && (visit->rc = grow(list, visit->err)) != 0) return SQLITE_NOMEM;
+    if (list->n == list->capacity && (visit->rc = words_list_grow(list, visit->err)) != 0)
+        return SQLITE_NOMEM;
     int code = api->xPhraseFirst(row, 0, &at, &column, &offset);
     if (code != SQLITE_OK) return code;
     for (; column >= 0; api->xPhraseNext(row, &at, &column, &offset)) {
@@ -109,112 +110,197 @@ static int take_row(const Fts5ExtensionApi *api, Fts5Context *row, void *context
     return list->extent == WORDS_WHOLE ? SQLITE_OK : SQLITE_DONE;
 }
 
-static void empty(struct words_list *list)
+/* By FTS5's interface. */
+static int walk_rows(struct visit *visit, size_t i, struct error *err)
 {
-    memory_free(list->items);
-    list->items = NULL;
-    list->n = list->capacity = 0;
-}
-
-/* Walks a phrase. */
-static int walk_phrase(struct visit *visit, const Fts5ExtensionApi *api, Fts5Context *row, size_t i,
-                       int ends_early, struct error *err)
-{
-    visit->list = &visit->walk->lists[i];
-    visit->list->extent = WORDS_WHOLE;
-    visit->ends_early = ends_early;
-    int code = api->xQueryPhrase(row, (int)i, visit, take_row);
-    if (visit->list->extent != WORDS_WHOLE) empty(visit->list);
+    int code = visit->api->xQueryPhrase(visit->row, (int)i, visit, take_row);
     if (visit->rc != 0) return visit->rc;
     return code == SQLITE_OK ? 0 : fts5_error(code, err);
 }
 
+/* By FTS5's pages; *known = 0: they do not do. */
+static int walk_pages(struct visit *visit, size_t i, int *known, struct error *err)
+{
+    struct words_pages *pages = &visit->pages;
+    struct words_list *list = visit->list;
+    int rc = 0, more = 1, is_told = 0;
+    *known = i < visit->terms->n_terms && !visit->is_unknown[i];
+    if (!*known) return 0;
+    struct span token = words_terms_token(visit->terms, i);
+    if (words_memory_find(visit->store->words_memory, token, list))
+        return visit->ends_early && list->n >= WORDS_SAMPLE ? tell_extent(visit) : 0;
+    words_pages_begin(pages, token);
+    while (rc == 0 && more && list->extent == WORDS_WHOLE) {
+        rc = words_pages_next(pages, list, &more, err);
+        /* Documents that are still to come can only be before those that are there. */
+        if (rc != 0 || !pages->is_known || !visit->ends_early || list->n < WORDS_SAMPLE) continue;
+        if (!is_told || !more) rc = tell_extent(visit);
+        is_told = 1;
+    }
+    *known = pages->is_known;
+    visit->is_unknown[i] = !*known;
+    if (rc != 0 || !*known || list->extent != WORDS_WHOLE) return rc;
+    return words_memory_keep(visit->store, token, list, err);
+}
+
+/* Walks a phrase, if that can be done without FTS5 or that is at hand. */
+static int walk_phrase(struct visit *visit, size_t i, int ends_early, struct error *err)
+{
+    struct words_list *list = &visit->walk->lists[i];
+    int extent = (int)list->extent, known;
+    list->extent = WORDS_WHOLE;
+    visit->list = list;
+    visit->ends_early = ends_early;
+    int rc = walk_pages(visit, i, &known, err);
+    if (!known || rc != 0) words_list_empty(list);
+    if (rc == 0 && !known && visit->api != NULL) rc = walk_rows(visit, i, err);
+    visit->is_walked[i] = known || visit->api != NULL;
+    if (!visit->is_walked[i]) list->extent = (unsigned)extent;
+    else if (list->extent != WORDS_WHOLE) words_list_empty(list);
+    return rc;
+}
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
 /* Walks the terms that were left out as they are of that extent, if the others are in less than so
  * many documents. */
-static int walk_left_out(struct visit *visit, const Fts5ExtensionApi *api, Fts5Context *row,
-                         int extent, size_t enough, struct error *err)
+static int walk_left_out(struct visit *visit, int extent, size_t enough, struct error *err)
 {
     const struct words_walk *walk = visit->walk;
     size_t n = 0;
     int rc = 0;
     for (size_t i = 0; i < walk->n_terms; i++) n += walk->lists[i].n;
     for (size_t i = 0; rc == 0 && n < enough && i < walk->n_terms; i++)
-        if (walk->lists[i].extent == (unsigned)extent) rc = walk_phrase(visit, api, row, i, 0, err);
+        if (walk->lists[i].extent == (unsigned)extent) rc = walk_phrase(visit, i, 0, err);
     return rc;
 }
 
-static int read_statistics(struct visit *visit, const Fts5ExtensionApi *api, Fts5Context *row,
-                           double *n_documents, struct error *err)
+static int are_walked(const struct visit *visit)
 {
-    sqlite3_int64 n_rows = 0, n_tokens = 0;
-    int code = api->xRowCount(row, &n_rows);
-    if (code == SQLITE_OK) code = api->xColumnTotalSize(row, -1, &n_tokens);
-    if (code != SQLITE_OK) return fts5_error(code, err);
-    if (n_rows < 1 || n_tokens < 1)
-        return corrupt(visit->store, "its numbers of documents and words are wrong", err);
-    *n_documents = (double)n_rows;
-    visit->walk->average = (double)n_tokens / (double)n_rows;
-    visit->walk->slope = WORDS_K1 * WORDS_B / visit->walk->average;
-    return 0;
+    for (size_t i = 0; i < visit->walk->n_lists; i++)
+        if (!visit->is_walked[i]) return 0;
+    return 1;
 }
 
-static int visit_phrases(void *context, const Fts5ExtensionApi *api, Fts5Context *row,
-                         struct error *err)
+static int weigh(struct visit *visit, struct error *err)
 {
-    struct visit *visit = context;
     struct words_walk *walk = visit->walk;
-    double n_documents = 0.0;
-    visit->err = err;
-    int rc = read_statistics(visit, api, row, &n_documents, err);
-    for (size_t i = 0; rc == 0 && i < walk->n_lists; i++)
-        rc = walk_phrase(visit, api, row, i, i < walk->n_terms && n_documents > WORDS_LARGE, err);
-    if (rc == 0) rc = walk_left_out(visit, api, row, WORDS_FREQUENT, WORDS_ENOUGH, err);
-    if (rc == 0) rc = walk_left_out(visit, api, row, WORDS_IN_MOST, 1, err);
-    for (size_t i = 0; rc == 0 && i < walk->n_terms; i++) {
+    double n_documents = visit->n_documents;
+    for (size_t i = 0; i < walk->n_terms; i++) {
         struct words_list *list = &walk->lists[i];
         double n = (double)list->n;
         if (n > n_documents)
             return corrupt(visit->store, "a word is in more documents than there are", err);
         list->idf = list->extent != WORDS_WHOLE ? 0.0 : log((n_documents - n + 0.5) / (n + 0.5));
         if (list->idf <= 0.0) list->idf = LEAST_IDF;
-        list->idf *= visit->weights[i];
+        list->idf *= visit->terms->weights[i];
     }
+    return 0;
+}
+
+/* Whatever was not yet walked; what is to be walked by FTS5 only when it is at hand. */
+static int walk_all(struct visit *visit, struct error *err)
+{
+    struct words_walk *walk = visit->walk;
+    int rc = 0;
+    visit->err = err;
+    for (size_t i = 0; rc == 0 && i < walk->n_lists; i++)
+        if (!visit->is_walked[i])
+            rc = walk_phrase(visit, i, i < walk->n_terms && visit->n_documents > WORDS_LARGE, err);
+    if (rc != 0 || !are_walked(visit)) return rc;
+    rc = walk_left_out(visit, WORDS_FREQUENT, WORDS_ENOUGH, err);
+    if (rc == 0 && are_walked(visit)) rc = walk_left_out(visit, WORDS_IN_MOST, 1, err);
+    return rc == 0 && are_walked(visit) ? weigh(visit, err) : rc;
+}
+
+static void take_statistics(struct visit *visit, double n_documents, double n_tokens)
+{
+    visit->n_documents = n_documents;
+    visit->walk->average = n_tokens / n_documents;
+    visit->walk->slope = WORDS_K1 * WORDS_B / visit->walk->average;
+}
+
+/* All that the pages did not say is asked of FTS5. */
+static int visit_phrases(void *context, const Fts5ExtensionApi *api, Fts5Context *row,
+                         struct error *err)
+{
+    struct visit *visit = context;
+    sqlite3_int64 n_rows = 0, n_tokens = 0;
+    int code = api->xRowCount(row, &n_rows);
+    if (code == SQLITE_OK) code = api->xColumnTotalSize(row, -1, &n_tokens);
+    if (code != SQLITE_OK) return fts5_error(code, err);
+    if (n_rows < 1 || n_tokens < 1)
+        return corrupt(visit->store, "its numbers of documents and words are wrong", err);
+    take_statistics(visit, (double)n_rows, (double)n_tokens);
+    visit->api = api;
+    visit->row = row;
+    return walk_all(visit, err);
+}
+
+static int visit_fts5(struct visit *visit, struct error *err)
+{
+    struct store *store = visit->store;
+    char *table = sqlite3_mprintf("%s_fts", store->name);
+    if (table == NULL) return error_nomem(err);
+    int rc = fts5_visit(store->connection, store->schema, table, visit->terms->match.data,
+                        visit_phrases, visit, err);
+    sqlite3_free(table);
+    return rc;
+}
+
+static int make_lists(struct visit *visit, struct error *err)
+{
+    const struct words_terms *terms = visit->terms;
+    struct words_walk *walk = visit->walk;
+    size_t n = terms->n_terms + terms->n_must + terms->n_excluded;
+    walk->lists = memory_zalloc(n, sizeof *walk->lists);
+    visit->is_walked = memory_zalloc(n, 1);
+    visit->is_unknown = memory_zalloc(n, 1);
+    if (walk->lists == NULL || visit->is_walked == NULL || visit->is_unknown == NULL)
+        return error_nomem(err);
+    walk->n_lists = n;
+    for (size_t i = 0; i < terms->n_terms; i++)
+        visit->is_unknown[i] = words_terms_token(terms, i).size == 0;
+    return 0;
+}
+
+/* What is kept is of these tables, or nothing is. */
+static int begin_memory(struct visit *visit, struct error *err)
+{
+    const struct words_pages *pages = &visit->pages;
+    uint64_t version = pages->is_known ? pages->version : 0;
+    int rc = words_lengths_begin(visit->store, version,
+                                 pages->is_known ? (size_t)pages->n_documents : 0, err);
+    if (rc == 0) rc = words_memory_begin(visit->store, version, err);
+    visit->walk->lengths = visit->store->lengths;
     return rc;
 }
 
 int words_walk_init(struct words_walk *walk, struct store *store, const struct words_terms *terms,
                     struct error *err)
 {
-    struct visit visit = {.walk = walk, .store = store, .weights = terms->weights};
+    struct visit visit = {.walk = walk, .store = store, .terms = terms};
     *walk = (struct words_walk){.n_terms = terms->n_terms};
-    size_t n = terms->n_terms + terms->n_must + terms->n_excluded;
-    if (n == 0) return 0;
-    walk->lists = memory_zalloc(n, sizeof *walk->lists);
-    char *table = sqlite3_mprintf("%s_fts", store->name);
-    int rc = walk->lists == NULL || table == NULL ? error_nomem(err) : 0;
-    if (rc == 0) {
-        walk->n_lists = n;
-        rc = fts5_visit(store->connection, store->schema, table, terms->match.data, visit_phrases,
-                        &visit, err);
+    if (terms->n_terms + terms->n_must + terms->n_excluded == 0) return 0;
+    int rc = make_lists(&visit, err);
+    if (rc == 0) rc = words_pages_open(&visit.pages, store, err);
+    if (rc == 0) rc = begin_memory(&visit, err);
+    if (rc == 0 && visit.pages.is_known) {
+        take_statistics(&visit, visit.pages.n_documents, visit.pages.n_tokens);
+        rc = walk_all(&visit, err);
+    } else if (rc == 0) {
+        for (size_t i = 0; i < terms->n_terms; i++) visit.is_unknown[i] = 1;
     }
-    sqlite3_free(table);
+    if (rc == 0 && !are_walked(&visit)) rc = visit_fts5(&visit, err);
+    words_pages_close(&visit.pages);
+    memory_free(visit.is_walked);
+    memory_free(visit.is_unknown);
     return rc;
 }
 
 void words_walk_deinit(struct words_walk *walk)
 {
-    for (size_t i = 0; i < walk->n_lists; i++) empty(&walk->lists[i]);
+    for (size_t i = 0; i < walk->n_lists; i++) words_list_empty(&walk->lists[i]);
     memory_free(walk->lists);
     *walk = (struct words_walk){0};
-}
-
-const struct words_posting *words_list_find(const struct words_list *list, int64_t document)
-{
-    size_t low = 0, high = list->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list->items[middle].document < document) low = middle + 1;
-        else high = middle;
-    }
-    return low < list->n && list->items[low].document == document ? &list->items[low] : NULL;
 }

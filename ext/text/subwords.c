@@ -7,13 +7,14 @@
 
 #define FEW_CHARACTERS 4
 #define MORE_CHARACTERS 6
-#define WEIGHT_OF_ASCII 0.35
+#define FIRST_INSIDE 3 /* where the first piece inside a word begins */
+#define WEIGHT_OF_ASCII 0.5
 
-static int is_number(struct span word)
+static int has_digit(struct span word)
 {
-    size_t n = 0;
-    while (n < word.size && word.data[n] >= '0' && word.data[n] <= '9') n++;
-    return n == word.size;
+    for (size_t i = 0; i < word.size; i++)
+        if (word.data[i] >= '0' && word.data[i] <= '9') return 1;
+    return 0;
 }
 
 static int is_hangul(struct span word)
@@ -24,19 +25,31 @@ static int is_hangul(struct span word)
     return 1;
 }
 
-void subwords_begin(struct subwords *subwords, struct span word)
+static int skip(const char **at, const char *end, size_t n)
 {
-    if (is_number(word) || *word.data == SUBWORD_MARK) word.size = 0;
+    for (; n > 0 && *at < end; n--) utf8_next(at, end);
+    return n == 0;
+}
+
+static int is_longer(struct span word, size_t n)
+{
+    const char *at = word.data, *end = at + word.size;
+    return skip(&at, end, n) && at < end;
+}
+
+void subwords_begin(struct subwords *subwords, struct span word, enum subwords_wanted wanted)
+{
+    if (has_digit(word) || (word.size > 0 && *word.data == SUBWORD_MARK)) word.size = 0;
+    if (wanted == SUBWORDS_SHORT && !is_longer(word, MORE_CHARACTERS)) word.size = 0;
     if (word.size > SUBWORDS_MAX_BYTES) {
         word.size = SUBWORDS_MAX_BYTES;
         while (word.size > 0 && utf8_is_inside(word.data[word.size])) word.size--;
     }
-    *subwords = (struct subwords){
-        .start = word.data,
-        .at = word.data,
-        .end = word.data + word.size,
-        .is_hangul = is_hangul(word),
-    };
+    subwords->start = subwords->at = subwords->inside = word.data;
+    subwords->end = word.data + word.size;
+    subwords->n = 0;
+    subwords->wanted = wanted;
+    subwords->are_beginnings = !is_hangul(word);
 }
 
 static int take(struct subwords *subwords, const char *start, struct span *piece)
@@ -68,10 +81,21 @@ static int next_beginning(struct subwords *subwords, struct span *piece)
     return subwords->at < subwords->end && take(subwords, subwords->start, piece);
 }
 
+/* As many characters as the longest beginning has, of the rest of the word. */
+static int next_inside(struct subwords *subwords, struct span *piece)
+{
+    size_t n = subwords->inside == subwords->start ? FIRST_INSIDE : 1;
+    if (!skip(&subwords->at, subwords->end, n)) return 0;
+    skip(&subwords->inside, subwords->end, n);
+    return take(subwords, subwords->inside, piece);
+}
+
 int subwords_next(struct subwords *subwords, struct span *piece)
 {
-    if (subwords->is_hangul) return next_pair(subwords, piece);
-    return subwords->n < MORE_CHARACTERS && next_beginning(subwords, piece);
+    size_t most = subwords->wanted == SUBWORDS_SHORT ? FEW_CHARACTERS : MORE_CHARACTERS;
+    if (!subwords->are_beginnings) return next_pair(subwords, piece);
+    if (subwords->n < most) return next_beginning(subwords, piece);
+    return subwords->wanted == SUBWORDS_INSIDE && next_inside(subwords, piece);
 }
 
 int subwords_is_piece(struct span token)

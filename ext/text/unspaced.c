@@ -17,8 +17,10 @@ struct span unspaced_stretch(const char **at, const char *end, int *unspaced)
 {
     const char *start = *at, *next = *at;
     *unspaced = is_unspaced(utf8_next(&next, end));
-    do *at = next;
-    while (next < end && is_unspaced(utf8_next(&next, end)) == *unspaced);
+    do {
+        while (!*unspaced && next < end && (unsigned char)*next < 0x80) next++; /* most are */
+        *at = next;
+    } while (next < end && is_unspaced(utf8_next(&next, end)) == *unspaced);
     return (struct span){start, (size_t)(*at - start)};
 }
 

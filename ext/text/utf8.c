@@ -12,6 +12,11 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *character)
         *character = lead;
         return 1;
     }
+    if (lead >= 0xC2 && lead < 0xE0 && left >= 2 &&
+        utf8_is_inside((char)p[1])) { /* the next most */
+        *character = (lead & 0x1Fu) << 6 | (p[1] & 0x3Fu);
+        return 2;
+    }
     size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
     if (lead < 0xC2 || lead > 0xF4 || length > left) return 0;
     uint32_t value = lead & (0x7Fu >> length);
@@ -25,10 +30,19 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *character)
     return length;
 }
 
+static int is_ascii(const unsigned char *eight)
+{
+    uint64_t bytes;
+    memcpy(&bytes, eight, sizeof bytes);
+    return (bytes & 0x8080808080808080u) == 0;
+}
+
 int utf8_check(struct span text, size_t *offset)
 {
     const unsigned char *data = (const unsigned char *)text.data;
     for (size_t i = 0; i < text.size;) {
+        while (text.size - i >= 8 && is_ascii(data + i)) i += 8; /* most are */
+        if (i == text.size) break;
         uint32_t character;
         size_t length = data[i] < 0x80 ? 1 : decode(data + i, text.size - i, &character);
         if (length == 0) {

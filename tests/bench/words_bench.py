@@ -1,10 +1,13 @@
-"""words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu]: words of a query beside FTS5 itself.
+"""words_bench.py LIBRARY [--rows N,N] [--searches N] [--cpu] [--writing N,N]: words beside FTS5.
 
 Rows of about 100 words whose frequencies fall as those of a language do (Zipf). Each line is a
 query of five words: the milliseconds of the median search for the 100 best rows by the words alone
 (weight = 0) of an index with words, of FTS5's own `MATCH 'a OR b OR c OR d OR e' ORDER BY rank
 LIMIT 100` on the same words, and the ratio. The two take turns. In the brackets is how many of the
 100 rows both found.
+
+Before that what it takes to write an index (words_writing.py): the first sync of so many documents
+and rows of 100 characters, new rows, and bytes, each beside what it aims at.
 """
 import argparse
 import itertools
@@ -15,6 +18,7 @@ import struct
 import tempfile
 import time
 
+import words_writing
 from filter_bench import connect
 
 VOCABULARY = 200000
@@ -67,9 +71,17 @@ def main():
     parser.add_argument("--searches", type=int, default=5)
     parser.add_argument("--cpu", action="store_true",
                         help="the processor's time, on a machine that has other work")
+    parser.add_argument("--writing", default="100000,1000000",
+                        help="documents and short rows of a first sync; '': none")
+    parser.add_argument("--translations", default="build/translations",
+                        help="where package descriptions lie, or apt is to put them")
     options = parser.parse_args()
+    if options.writing:
+        n, n_short = map(int, options.writing.split(","))
+        with tempfile.TemporaryDirectory() as folder:
+            words_writing.measure(folder, options.library, texts, n, n_short, options.translations)
     clock = time.process_time if options.cpu else time.perf_counter
-    for n in map(int, options.rows.split(",")):
+    for n in map(int, filter(None, options.rows.split(","))):
         with tempfile.TemporaryDirectory() as folder:
             db = connect(options.library, os.path.join(folder, "words.db"))
             db.execute("PRAGMA synchronous = off")

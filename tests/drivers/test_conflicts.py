@@ -172,8 +172,8 @@ class Conflicts(Base):
         """Nothing of the row before stays: not the user's vector, as it does for the same text."""
         for begin, end in (("SELECT 1", "SELECT 1"), ("BEGIN", "COMMIT")):
             self.db.execute("DROP TABLE ix")
-            self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index()")
-            vector = "[" + ",".join(["1"] * 1024) + "]"
+            self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(storage = 'float32')")
+            vector = "[" + ",".join(["1"] * 384) + "]"
             self.db.execute("INSERT INTO ix(rowid, text, embedding) VALUES (1, 'bats', ?), "
                             "(2, 'bats', ?)", (vector, vector))
             self.db.execute(begin)

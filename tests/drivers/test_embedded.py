@@ -66,7 +66,7 @@ class EmbeddedTest(unittest.TestCase):
         self.db.executescript("""
             CREATE TABLE docs(id INTEGER PRIMARY KEY, text);
             CREATE VIRTUAL TABLE found USING semantic_index(content = 'docs', text = 'text',
-                                                            model = 'builtin:static');""")
+                                                            storage = 'float32');""")
         self.db.executemany("INSERT INTO docs(text) VALUES (?)", [(text,) for text in texts[:4]])
         self.db.execute("INSERT INTO found(found) VALUES ('sync')")
         self.db.execute("INSERT INTO docs(text) VALUES (?)", (texts[4],))
@@ -74,7 +74,7 @@ class EmbeddedTest(unittest.TestCase):
         for rowid, similarity in self.db.execute(
                 "SELECT rowid, similarity FROM found('dogs') ORDER BY rank").fetchall():
             expected, = self.db.execute(
-                "SELECT cosine_sim(embed('dogs', 'builtin:static'), embed(?, 'builtin:static'))",
+                "SELECT cosine_sim(embed('dogs'), embed(?, 'builtin:static'))",
                 (texts[rowid - 1],)).fetchone()
             self.assertAlmostEqual(similarity, expected, places=6)
         self.assertEqual(self.db.execute("SELECT count(*) FROM semantic_failures('found')")

@@ -255,13 +255,16 @@ class NamesTest(FingerprintTest):
         self.fails(REFUSED, QUERY, "a bat")
 
     def test_a_prefix_of_the_built_in_model(self):
-        self.db.execute("CREATE VIRTUAL TABLE found USING semantic_index()")
-        self.db.execute("INSERT INTO found(text) VALUES ('bats in caves')")
-        self.assertEqual(self.status("fingerprint"), "builtin:lexical")
-        self.db.execute("UPDATE rerank_models SET document_prefix = 'ships ' "
-                        "WHERE name = 'builtin:lexical' AND task = 'embed'")
-        self.fails(REFUSED, QUERY, "caves")
-        self.fails(REFUSED, "INSERT INTO found(text) VALUES ('birds')")
+        for options, name in (("", "builtin:static"),
+                              ("model = 'builtin:lexical'", "builtin:lexical")):
+            self.db.execute("DROP TABLE IF EXISTS found")
+            self.db.execute(f"CREATE VIRTUAL TABLE found USING semantic_index({options})")
+            self.db.execute("INSERT INTO found(text) VALUES ('bats in caves')")
+            self.assertRegex(self.status("fingerprint"), f"^{name}( [0-9a-f]{{16}})?$")
+            self.db.execute("UPDATE rerank_models SET document_prefix = 'ships ' "
+                            "WHERE name = ? AND task = 'embed'", (name,))
+            self.fails(REFUSED, QUERY, "caves")
+            self.fails(REFUSED, "INSERT INTO found(text) VALUES ('birds')")
 
 
 @unittest.skipIf(numpy is None, "numpy is not there")

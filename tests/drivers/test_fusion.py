@@ -67,7 +67,7 @@ class Oracle:
 
 
 class Collection(Base):
-    N_ROWS, SEED, OPTIONS = 400, 7, ""
+    N_ROWS, SEED, MODEL, OPTIONS = 400, 7, "model = 'builtin:lexical'", ""
 
     @classmethod
     def setUpClass(cls):
@@ -82,7 +82,7 @@ class Collection(Base):
             (i, text_of(draw), "rare" if i % 50 == 0 else "usual", i % 7)
             for i in range(1, cls.N_ROWS + 1)])
         db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', "
-                   f"lexical = 'fts5'{cls.OPTIONS})")
+                   f"lexical = 'fts5', tokenizer = '{TOKENIZER}', {cls.MODEL}{cls.OPTIONS})")
         db.execute(f"CREATE VIRTUAL TABLE plain USING fts5(text, tokenize = '{TOKENIZER}')")
         db.execute("INSERT INTO plain(rowid, text) SELECT id, body FROM docs")
         db.execute("COMMIT")
@@ -353,6 +353,13 @@ class Coded(Rankings):
     N_ROWS, OPTIONS = 300, ", quantize = 'int8'"
 
 
+class Meaning(Collection):
+    """As an index has it by default: builtin:static, a byte a component."""
+    N_ROWS, MODEL = 150, "storage = 'int8'"
+    test_any_weight_and_k = Rankings.test_any_weight_and_k
+    test_each_part_is_as_it_says = Rankings.test_each_part_is_as_it_says
+
+
 class Asked(Collection):
     N_ROWS = 300
 
@@ -409,14 +416,21 @@ class AskedOfCodes(Asked):
 class Words(Base):
     """Indexes that are small, or have no content."""
 
-    def test_without_words_nothing_is_new(self):
+    def test_columns_of_the_content_are_its_own(self):
         self.db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, body TEXT, score INT, weight TEXT)")
-        self.db.execute("INSERT INTO t VALUES (1, 'a cat', 7, 'x')")
-        for options, names in (("", ["id", "body", "score", "weight"]),
-                               (", lexical = 'fts5'", ["id", "body"])):
+        self.db.execute("INSERT INTO t VALUES (1, 'a cat', 7, 'x'), (2, 'a cat', 9, 'y')")
+        named, left = ", model = 'builtin:lexical'", ["bm25", "fusion"]
+        for options, ours in (("", left), (", lexical = 'none'", []), (named, []),
+                              (named + ", lexical = 'fts5'", left)):
             self.db.execute(f"CREATE VIRTUAL TABLE ix USING semantic_index(content = 't', text = "
                             f"'body', document = 'score, body'{options})")
-            self.assertEqual([row[1] for row in self.rows("PRAGMA table_info(ix)")], names)
+            self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+            self.assertEqual([row[1] for row in self.rows("PRAGMA table_info(ix)")],
+                             ["id", "body", "score", "weight"])
+            names = [row[1] for row in self.rows("PRAGMA table_xinfo(ix)")]
+            self.assertEqual(names[names.index("weight") + 1:], ours)
+            self.assertEqual(self.rows("SELECT id, score FROM ix('cat') WHERE weight = 'y'"),
+                             [(2, 9)])
             self.db.execute("DROP TABLE ix")
 
     def test_equal_scores_lower_id_first(self):

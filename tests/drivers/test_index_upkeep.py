@@ -41,6 +41,7 @@ class Upkeep(StorageBase):
         chosen = random.Random(3)
         rows = [[chosen.choice(ends) for _ in range(3)] for _ in range(700)]
         queries = rows[:2] + [[3e38, 3e38, 1.0], [0.25, 0.5, -1.0]]
+        stored = [from_blob(blob(*row)) for row in rows]
         for metric in ("l2", "dot"):
             for quantize, partitions in OPTIONS:
                 self.create(words(quantize, partitions, metric, dimensions=3))
@@ -58,7 +59,7 @@ class Upkeep(StorageBase):
                         for bytes_ in self.centroids():
                             self.assertTrue(all(map(math.isfinite, from_blob(bytes_))))
                         for query in queries:
-                            self.finds_best(metric, rows, query, exact=not partitions)
+                            self.finds_best(metric, stored, query, exact=not partitions)
                 self.db.execute("DROP TABLE ix")
 
     def centroids(self):
@@ -72,7 +73,6 @@ class Upkeep(StorageBase):
                 return sum(a * b for a, b in zip(query, row))
             return -sum((a - b) ** 2 for a, b in zip(query, row))
         query = from_blob(blob(*query))
-        rows = [from_blob(blob(*row)) for row in rows]
         found = [score(rows[id - 1]) for id, in self.rows("SELECT rowid FROM ix(?, 10)",
                                                           blob(*query))]
         self.assertEqual(len(found), 10)

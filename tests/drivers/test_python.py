@@ -203,6 +203,14 @@ class StaticTest(unittest.TestCase):
         self.assertEqual(result.stdout.decode(), "3\n1.0\n1|1\n0\n1\n1\n1\n")
         self.assertEqual(result.returncode, 0)
 
+    def test_no_name_of_the_archive_meets_one_of_the_program(self):
+        archive = os.path.join(support.BUILD, "librerank.a")
+        result = subprocess.run(["nm", "-g", "--defined-only", archive], stdout=subprocess.PIPE,
+                                check=True)
+        names = [line.split()[2].lstrip("_") for line in result.stdout.decode().splitlines()
+                 if len(line.split()) == 3]
+        self.assertEqual(names, ["sqlite3_rerank_init", "sqlite3_rerank_locked_init"])
+
 
 if __name__ == "__main__":
     unittest.main()

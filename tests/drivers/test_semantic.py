@@ -134,14 +134,17 @@ class Search(Base):
         self.assertEqual(len(self.rows("SELECT similarity FROM ix('bats')")), 5)
 
     def test_order_is_consumed(self):
-        for order in ("relevance DESC", "similarity DESC", "distance", "rank"):
-            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY "
-                             f"{order}")
-            self.assertNotIn("TEMP B-TREE", str(plan), order)
-        for order in ("relevance", "similarity", "distance DESC", "title"):
-            plan = self.rows(f"EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') ORDER BY "
-                             f"{order}")
-            self.assertIn("TEMP B-TREE", str(plan), order)
+        always, never = ["relevance DESC", "rank"], ["relevance", "distance DESC", "title"]
+        near = ["similarity DESC", "distance"]
+        for options, consumed, others in (
+                ("", always + ["score DESC"], never + near + ["score"]),
+                (", lexical = 'none'", always + near, never + ["similarity"])):
+            self.db.execute("DROP TABLE ix")
+            add_index(self.db, options=options)
+            for order in consumed + others:
+                plan = self.rows("EXPLAIN QUERY PLAN SELECT title, relevance FROM ix('bats') "
+                                 f"ORDER BY {order}")
+                self.assertEqual("TEMP B-TREE" in str(plan), order in others, order)
 
     def test_order_over_many_queries_is_sorted(self):
         rows = self.rows(
@@ -219,7 +222,12 @@ class Search(Base):
         self.fails("relevance needs a query that is text",
                    "SELECT relevance FROM ix((SELECT embedding FROM ix WHERE rowid = 1))")
         self.assertEqual(self.rows("SELECT rowid FROM ix(NULL)"), [])
-        self.assertEqual(self.rows("SELECT rowid FROM ix(5)"), [])
+        self.assertEqual(self.rows("SELECT rowid FROM ix(5) WHERE bm25 > 0"), [])
+        self.db.execute("INSERT INTO films VALUES (6, 'Channel 5', '')")
+        self.db.execute("INSERT INTO ix(rowid) VALUES (6)")
+        self.assertEqual(self.one("SELECT rowid FROM ix(5)"), 6)
+        self.db.execute("DELETE FROM films WHERE id = 6")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
         self.assertEqual(len(self.rows("SELECT rowid FROM ix(?)", "bats " * 2_000_000)), 5)
 
     def test_listing(self):
@@ -341,7 +349,7 @@ class Search(Base):
 
     def test_shadow_tables_edited_by_hand(self):
         self.db.execute("DROP TABLE ix")
-        add_index(self.db, options=", quantize='int8'")
+        add_index(self.db, options=", quantize='int8', model='builtin:lexical'")
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
         self.db.execute("UPDATE ix_vectors SET vector = x'0102' WHERE id = 2")
         self.fails("row 2: expected a vector of", "SELECT rowid FROM ix('bats')")
@@ -376,7 +384,7 @@ class Search(Base):
             fresh.close()
             self.db.close()
             self.db = connect(self.path)
-            add_index(self.db, options=", quantize='int8'")
+            add_index(self.db, options=", quantize='int8', model='builtin:lexical'")
             self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
 
 

@@ -44,7 +44,8 @@ class OwnVectors(Base):
 
     def test_metrics(self):
         for metric, expected in (("cosine", 0.6), ("dot", 30.0)):
-            self.db.execute(f"CREATE VIRTUAL TABLE m USING semantic_index(metric='{metric}')")
+            self.db.execute(f"CREATE VIRTUAL TABLE m USING semantic_index(metric='{metric}', "
+                            "dimensions=2)")
             self.db.execute("INSERT INTO m(rowid, embedding) VALUES (1, '[6, 8]')")
             row = self.db.execute("SELECT similarity, distance FROM m('[5, 0]')").fetchone()
             similarity, distance = row
@@ -314,7 +315,7 @@ class Upkeep(Base):
         self.assertEqual(self.one("SELECT count(*) FROM films"), 7)
 
 
-V, W = ("'[" + ",".join("1" if i == at else "0" for i in range(1024)) + "]'" for at in (0, 1))
+V, W = ("'[" + ",".join("1" if i == at else "0" for i in range(384)) + "]'" for at in (0, 1))
 
 
 class Borders(unittest.TestCase):

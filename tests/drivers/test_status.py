@@ -32,14 +32,21 @@ class StatusTest(Base):
         return dict(zip([column[0] for column in cursor.description], rows[0]))
 
     def test_bytes_are_those_of_the_tables(self):
-        got = self.status()
-        self.assertEqual(got["vector_bytes"],
-                         5 * 4 * got["dimensions"])
-        self.assertEqual(got["code_bytes"], self.one("SELECT sum(length(bytes)) FROM ix_data"))
-        self.assertEqual(got["model_bytes"], self.one("SELECT sum(length(bytes)) FROM ix_model"))
-        self.assertEqual(got["bytes"], sum(got[part + "_bytes"]
-                                           for part in ("vector", "code", "text", "model")))
-        self.assertEqual((got["problem"], got["advice"]), (None, None))
+        for options, size in (("", lambda n: n + 4),
+                              (", model = 'builtin:lexical'", lambda n: 4 * n)):
+            self.db.execute("DROP TABLE ix")
+            add_index(self.db, options=", quantize='int8'" + options)
+            self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+            got = self.status()
+            self.assertEqual(got["vector_bytes"], 5 * size(got["dimensions"]))
+            self.assertEqual(got["code_bytes"], self.one("SELECT sum(length(bytes)) FROM ix_data"))
+            self.assertEqual(got["model_bytes"],
+                             self.one("SELECT coalesce(sum(length(bytes)), 0) FROM ix_model"))
+            got["word_bytes"] = self.one("SELECT word_bytes FROM semantic_status('ix')")
+            self.assertEqual(got["bytes"], sum(got[part + "_bytes"] for part in (
+                "vector", "code", "text", "model", "word")))
+            self.assertEqual((got["problem"], got["advice"]), (None, None))
+            self.assertEqual(got["fitted_on"], 5 if options else None)
 
     def test_vectors_of_the_users(self):
         """The model makes others: a sync could only fail."""
@@ -152,7 +159,8 @@ class StatusTest(Base):
         self.assertEqual(self.status()["pending"], 0)
 
     def test_unfitted_and_old(self):
-        add_index_as(self.db, "new")
+        self.db.execute("CREATE VIRTUAL TABLE new USING semantic_index(content='films', "
+                        "text='title', model='builtin:lexical')")
         self.fails("'sync'", "SELECT * FROM semantic_pending('new')")
         self.assertEqual(self.rows("SELECT pending, fitted_on FROM semantic_status('new')"),
                          [(5, None)])

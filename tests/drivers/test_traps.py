@@ -105,7 +105,7 @@ class Notes(Base):
     def test_brackets_are_no_vector(self):
         self.db.execute("INSERT INTO n(text) VALUES ('a film called [REC]'), ('cooking')")
         for text in ("[REC] horror film", "[REC]", "film [REC]", '["film"]', "[[film]]"):
-            self.assertEqual(len(self.rows("SELECT text FROM n(?)", text)), 2, text)
+            self.assertEqual(self.one("SELECT text FROM n(?)", text), "a film called [REC]", text)
         for text in ("[", "[]x", "[]", "[1, 2]", " [ NaN ] ", '["a"]', "[[1]]", "[null]"):
             self.assertLessEqual(len(self.rows("SELECT text FROM n(?)", text)), 2, text)
 
@@ -302,7 +302,7 @@ class LongTexts(Base):
         for sql in ("SELECT embed(?)", "SELECT rerank('night story', ?)",
                     "SELECT * FROM embed_each(json_array(?))"):
             self.assertLess(self.interrupted(sql, text), 5)
-        self.assertEqual(self.one("SELECT vector_dims(embed('still works'))"), 1024)
+        self.assertEqual(self.one("SELECT vector_dims(embed('still works'))"), 384)
 
 
 class LargeIndexes(Base):

@@ -14,8 +14,9 @@
  * try must answer SQLITE_NOMEM (or say "out of memory"), or exactly what the statement answers
  * without a failure. Because a failed statement changes nothing, the next try runs on the same
  * database, and the connection's state after a failure is put to the test as well. Where a try
- * succeeds although an allocation failed and has changed the database, or where it ended the
- * transaction, the database is built again from the statements before. A statement that asks for
+ * has rolled back the transaction, the statements since its BEGIN run once more. Where one succeeds
+ * although an allocation failed, and has changed the database or begun or ended a transaction, the
+ * database is built again from the statements before. A statement that asks for
  * many blocks (fitting a model) is tried at every n up to DENSE_POINTS and then in steps that give
  * about SPARSE_POINTS more: always the same ones.
  *
@@ -105,6 +106,7 @@ struct statement {
     long n_requests;     /* without a failure */
     int writes;          /* changes the database (or may) */
     int counts_attempts; /* its rows tell how often we tried, so they are not compared */
+    int begun_at;        /* the statement that began the transaction it is in; itself: none */
 };
 
 struct script {
@@ -293,15 +295,20 @@ static void close_or_report(struct script *script, sqlite3 *db)
     n_failed++;
 }
 
+static void repeat(struct script *script, sqlite3 *db, int first, int n)
+{
+    for (int i = first; i < n; i++) {
+        struct answer answer = run(db, &script->statements[i], 0, 0);
+        free(answer.text);
+    }
+}
+
 /* A new database on which the first n statements have run. */
 static sqlite3 *rebuild(struct script *script, sqlite3 *db, int n)
 {
     close_or_report(script, db);
     db = open_or_die();
-    for (int i = 0; i < n; i++) {
-        struct answer answer = run(db, &script->statements[i], 0, 0);
-        free(answer.text);
-    }
+    repeat(script, db, 0, n);
     return db;
 }
 
@@ -336,9 +343,11 @@ static int try_statement(struct script *script, sqlite3 **db, int i, long n, int
     if (!right && (done || !is_out_of_memory(&answer)))
         report(script, i, "neither the right answer nor out of memory", &answer);
     int changed = answer.rc == SQLITE_OK && statement->writes;
+    int turned = was_autocommit != sqlite3_get_autocommit(*db);
     free(answer.text);
     if (done) return 1;
-    if (changed || was_autocommit != sqlite3_get_autocommit(*db)) *db = rebuild(script, *db, i);
+    if (turned && answer.rc != SQLITE_OK) repeat(script, *db, statement->begun_at, i);
+    else if (changed || turned) *db = rebuild(script, *db, i);
     return 0;
 }
 
@@ -357,8 +366,11 @@ static void try_all(struct script *script, int persistent)
 static void run_without_failure(struct script *script)
 {
     sqlite3 *db = open_or_die();
+    int begun_at = 0;
     for (int i = 0; i < script->n_statements; i++) {
         struct statement *statement = &script->statements[i];
+        if (sqlite3_get_autocommit(db)) begun_at = i;
+        statement->begun_at = begun_at;
         statement->expected = run(db, statement, 0, 0);
         statement->n_requests = memory.n_requests;
         n_tries++;

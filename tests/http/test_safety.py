@@ -179,7 +179,7 @@ class HostileFiles(Safety):
                     "SELECT * FROM models", "SELECT * FROM configures", "SELECT * FROM syncs"):
             self.fails("unsafe use of", sql)
         self.assertEqual(self.one("SELECT count(*) FROM rerank_models WHERE name = 'evil'"), 0)
-        self.assertEqual(self.one("SELECT rerank_config('embed_model')"), "builtin:lexical")
+        self.assertEqual(self.one("SELECT rerank_config('embed_model')"), "builtin:static")
 
     def test_trusted_schema_off(self):
         self.add_documents(1)
@@ -445,7 +445,7 @@ class Rows(Safety):
         self.db.execute("UPDATE rerank_models SET is_default = 1 WHERE name = 'mine'")
         self.check_vector(self.one("SELECT embed('default')"), "default")
         self.db.execute("DELETE FROM rerank_models WHERE name = 'mine'")
-        self.assertEqual(self.one("SELECT rerank_config('embed_model')"), "builtin:lexical")
+        self.assertEqual(self.one("SELECT rerank_config('embed_model')"), "builtin:static")
 
     def test_two_connections(self):
         other = self.connect()
@@ -453,7 +453,7 @@ class Rows(Safety):
         self.assertIn("no model is called 'mine'",
                       self.error("SELECT embed('a', 'mine')", db=other))
         self.assertEqual(other.execute("SELECT rerank_config('embed_model')").fetchone()[0],
-                         "builtin:lexical")
+                         "builtin:static")
         other.execute("INSERT INTO rerank_models(name, provider, model, url, api_key) VALUES "
                       "('mine', 'together', 'm', ?, 'sk-test-key')",
                       (self.canary.base_url("together"),))

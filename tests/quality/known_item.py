@@ -1,19 +1,21 @@
 """known_item.py: how well words are found in many languages, beside plain FTS5. By hand.
 
-    python3 tests/quality/known_item.py [--folder DIR] [--rows 4000] [--queries 500]
-        [--options "lexical = 'fts5'"] [--tokenizer 'unicode61'] [--texts FILE] [language...]
+    python3 tests/quality/known_item.py [--folder DIR] [--rows 4000] [--queries 500] [--seeds 1]
+        [--options OPTIONS] [--tokenizer 'unicode61'] [--texts FILE] [language...]
 
 Known-item search: the short description of a package must find its long one. The texts are
 Debian's own, in every language that has translations of them; apt fetches and checks them (once:
 what lies in DIR is taken as it is). Default languages: those of WANTED. Nothing of it is kept in
-the repository.
+the repository. Of each language --seeds times as many rows as --rows says, others each time, or as
+many as there are; then the means are printed.
 
 Prints MRR@10 (1 / the place of the right row among the ten best, 0 if it is not there) of
     unicode61, trigram   plain FTS5: the OR of the query's words, or of its runs of 3 characters
     TOKENIZER            of each --tokenizer: FTS5 with it, the OR of the query's words
     index                semantic_index(OPTIONS), asked with the query as it is, no reranking
-and the last beside the better of the first two. Exit status 1 when that is below .97 in a language
-of WANTED, or below 1.00 in their mean.
+then how many times as large as that of unicode61 its FTS5 table is, and what it finds beside the
+better of the first two, beside the aim. Exit status 1 when that is below .97 in a language of
+WANTED, or below 1.00 in their mean.
 
 --texts reads FILE instead, a JSON object a line, {"query": ..., "text": ...}: texts of one's own.
 """
@@ -30,6 +32,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WANTED = ["de", "ru", "ja", "es", "fr", "uk", "en"]
 LEAST, MEAN = 0.97, 1.0
+OPTIONS = ("model = 'builtin:static', storage = 'int8', lexical = 'fts5', "
+           "tokenizer = 'rerank porter unicode61 remove_diacritics 2'")
 SHORTEST = 60  # characters of a long description that says something
 
 
@@ -49,13 +53,14 @@ def fetch(folder, languages):
 
 def list_of(folder, language):
     """The longest list of that language, or None."""
-    name = f"*_Translation-{language.replace('_', '%5f')}*"
-    paths = glob.glob(os.path.join(glob.escape(os.path.join(folder, "lists")), name))
+    name = f"*_Translation-{language.replace('_', '%5f')}"
+    begin = os.path.join(glob.escape(os.path.join(folder, "lists")), name)
+    paths = glob.glob(begin) + glob.glob(begin + ".*")
     return max(paths, key=os.path.getsize, default=None)
 
 
-def descriptions(folder, language, rows):
-    """(short, long) descriptions; each short one once. The same rows in every run."""
+def descriptions(folder, language):
+    """All (short, long) descriptions; each short one once."""
     path = list_of(folder, language)
     if path is None:
         sys.exit(f"known_item: no translations into {language} in {folder}/lists")
@@ -72,14 +77,12 @@ def descriptions(folder, language, rows):
         if short and len(long) > SHORTEST and short not in seen:
             seen.add(short)
             pairs.append((short, long))
-    random.Random(1).shuffle(pairs)
-    return pairs[:rows]
+    return pairs
 
 
-def own_texts(path, rows):
+def own_texts(path):
     with open(path, encoding="utf-8") as file:
-        pairs = [(one["query"], one["text"]) for one in map(json.loads, file)]
-    return pairs[:rows]
+        return [(one["query"], one["text"]) for one in map(json.loads, file)]
 
 
 def words_of(query):
@@ -125,25 +128,41 @@ class Rows:
             match = any_of(terms(query))
             return match and self.ids("SELECT rowid FROM f WHERE f MATCH ? ORDER BY rank, rowid "
                                       "LIMIT 10", match)
-        result = self.mrr(search)
+        result = self.mrr(search), self.size("f")
         self.db.execute("DROP TABLE f")
         return result
+
+    def size(self, table):
+        return self.db.execute(f"SELECT sum(length(block)) FROM {table}_data").fetchone()[0]
 
     def index(self, options):
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                         f"text = 'text', {options})")
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        return self.mrr(lambda query: self.ids("SELECT id FROM ix WHERE query = ? AND k = 10 "
-                                               "ORDER BY rank", query))
+        found = self.mrr(lambda query: self.ids("SELECT id FROM ix WHERE query = ? AND k = 10 "
+                                                "ORDER BY rank", query))
+        has_words = self.db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'ix_fts'")
+        return found, self.size("ix_fts") if has_words.fetchone()[0] else 0
 
 
 def measure(pairs, arguments):
-    """What there is to print of one language, and the index beside the better of plain FTS5."""
+    """What there is to print of some rows: MRRs, how large the index's words are, and the index
+    beside the better of plain FTS5."""
     rows = Rows(pairs, arguments.queries, arguments.library)
-    plain = [rows.fts5("unicode61", words_of), rows.fts5("trigram", trigrams_of)]
+    words, trigrams = rows.fts5("unicode61", words_of), rows.fts5("trigram", trigrams_of)
     others = [rows.fts5(tokenizer, words_of) for tokenizer in arguments.tokenizer]
-    index = rows.index(arguments.options) if arguments.options else max(others + [0])
-    return plain + others + [index], index / max(plain)
+    index = rows.index(arguments.options)
+    found = [one for one, _ in [words, trigrams] + others + [index]]
+    return found + [index[1] / words[1], index[0] / max(words[0], trigrams[0])]
+
+
+def means(pairs, arguments):
+    """The same, of several samples of rows."""
+    samples = []
+    for seed in range(1, arguments.seeds + 1):
+        random.Random(seed).shuffle(pairs)
+        samples.append(measure(pairs[:arguments.rows], arguments))
+    return [sum(column) / len(samples) for column in zip(*samples)]
 
 
 def arguments_of(argv):
@@ -151,7 +170,8 @@ def arguments_of(argv):
     parser.add_argument("--folder", default=os.path.join(ROOT, "build", "translations"))
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--queries", type=int, default=500)
-    parser.add_argument("--options", default="lexical = 'fts5', model = 'builtin:static'")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--options", default=OPTIONS)
     parser.add_argument("--tokenizer", action="append", default=[])
     parser.add_argument("--texts")
     parser.add_argument("--library", default=os.environ.get(
@@ -167,14 +187,16 @@ def main():
         fetch(arguments.folder, languages)
     print(f"{'language':10} {'rows':>5}" + "".join(
         f" {name:>9}" for name in ["unicode61", "trigram"] + arguments.tokenizer + ["index"]) +
-        "  / the better of unicode61, trigram")
+        "   size  index / the better of plain FTS5")
     ratios = {}
     for language in languages:
-        pairs = (own_texts(language, arguments.rows) if arguments.texts else
-                 descriptions(arguments.folder, language, arguments.rows))
-        found, ratios[language] = measure(pairs, arguments)
-        print(f"{language:10} {len(pairs):5}" + "".join(f" {one:9.3f}" for one in found) +
-              f"  {ratios[language]:.3f}", flush=True)
+        pairs = (own_texts(language) if arguments.texts else
+                 descriptions(arguments.folder, language))
+        *found, size, ratios[language] = means(pairs, arguments)
+        aim = f"  (aim {LEAST})" if language in WANTED else ""
+        print(f"{language:10} {min(len(pairs), arguments.rows):5}" +
+              "".join(f" {one:9.3f}" for one in found) +
+              f"  {size:5.2f}  {ratios[language]:.3f}{aim}", flush=True)
     wanted = [ratios[one] for one in WANTED if one in ratios]
     if not wanted:
         return 0

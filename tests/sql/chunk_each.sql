@@ -1,4 +1,5 @@
 -- chunk_each(text [, max_tokens [, overlap [, model]]])
+SELECT rerank_config('embed_model', 'builtin:lexical');
 CREATE TABLE documents(id INTEGER PRIMARY KEY, body TEXT);
 INSERT INTO documents(body) VALUES
   ('One two three. Four five six seven. Eight nine.' || char(10, 10) || 'Ten eleven. Twelve thirteen fourteen fifteen sixteen.'),

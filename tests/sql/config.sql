@@ -8,14 +8,14 @@ SELECT rerank_config('memory_budget');
 -- Without a budget nothing is kept: the same text goes to the model again.
 SELECT rerank_config('memory_budget', 0);
 SELECT length(embed('said twice')) FROM (VALUES (1), (2)) WHERE length(embed('said twice' || substr('', column1))) > 0;
-SELECT cache_hits FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:lexical';
+SELECT cache_hits FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:static';
 SELECT rerank_config('memory_budget', 1000000);
 INSERT INTO rerank_models(name, model) VALUES ('words', 'builtin:lexical');
 SELECT rerank_config('embed_model', 'words'), rerank_config('rerank_model');
 SELECT vector_dims(embed('a text'));
 SELECT rerank_config('rerank_model', 'words');
 SELECT name, task FROM rerank_models WHERE is_default;
-SELECT rerank_config('embed_model', 'builtin:lexical');
+SELECT rerank_config('embed_model', 'builtin:static');
 -- Texts that are longer than a local model reads.
 SELECT rerank_config('on_overlong');
 SELECT rerank_config('on_overlong', 'error');

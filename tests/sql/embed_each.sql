@@ -7,7 +7,7 @@ SELECT count(*) FROM embed_each('[]');
 SELECT count(*) FROM embed_each('{}');
 SELECT count(*) FROM embed_each(NULL);
 SELECT count(*) FROM embed_each('["a"]', NULL, NULL);
-SELECT e.embedding = embed('a cat', NULL, 'query') FROM embed_each('["a cat"]', 'builtin:lexical', 'query') AS e;
+SELECT e.embedding = embed('a cat', NULL, 'query') FROM embed_each('["a cat"]', 'builtin:static', 'query') AS e;
 -- Arguments read back, and come from a join or a WHERE.
 SELECT texts, model, role FROM embed_each('["a"]', NULL, 'query');
 SELECT text FROM embed_each WHERE texts = '["by name"]';
@@ -17,7 +17,7 @@ CREATE TABLE films(id INTEGER PRIMARY KEY, title TEXT, embedding BLOB);
 INSERT INTO films(id, title) WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT i * 10, 'film number ' || i FROM n;
 UPDATE films SET embedding = e.embedding FROM embed_each((SELECT json_group_object(id, title) FROM films)) AS e WHERE films.id = e.key;
 SELECT count(*), count(embedding), sum(embedding = embed(title)) FROM films WHERE id % 1000 = 0;
-SELECT requests < 10 FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:lexical';
+SELECT requests < 10 FROM rerank_stats WHERE task = 'embed' AND model = 'builtin:static';
 SELECT count(*) FROM (SELECT * FROM embed_each((SELECT json_group_array(title) FROM films)) LIMIT 5);
 -- Nothing to embed: NULL, and the others go on.
 SELECT key, text, embedding IS NULL, embedding = embed(text) FROM embed_each('["a", "", "b", null, " \t\u3000\u00a0", "c"]');

@@ -1,7 +1,7 @@
 -- What a sync would write, embedded here, and written elsewhere.
 CREATE TABLE docs(id INTEGER PRIMARY KEY, t TEXT);
 INSERT INTO docs VALUES (1, 'bats in a cave'), (2, 'trains at night'), (3, 'ice on the lake'), (4, 'soup and bread');
-CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 't');
+CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 't', model = 'builtin:lexical');
 SELECT * FROM semantic_pending('ix');
 INSERT INTO ix(ix) VALUES ('sync');
 SELECT count(*) FROM semantic_pending('ix');
@@ -90,7 +90,7 @@ INSERT INTO ix(ix) VALUES ('sync');
 SELECT id, own FROM ix_rows;
 SELECT * FROM semantic_pending('ix');
 -- An index with texts of its own has rows without a vector only when one could not be made.
-CREATE VIRTUAL TABLE notes USING semantic_index(quantize = 'int8');
+CREATE VIRTUAL TABLE notes USING semantic_index(quantize = 'int8', model = 'builtin:lexical');
 INSERT INTO notes(rowid, text) VALUES (1, 'the cat sleeps'), (2, 'dogs bark at night');
 SELECT count(*) FROM semantic_pending('notes');
 INSERT INTO notes(notes) VALUES ('sync');

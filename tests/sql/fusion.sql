@@ -1,8 +1,9 @@
 -- Words and vectors in one ranking: the columns of a search, what they take, what they refuse.
-CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, score TEXT);
+CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, note TEXT);
 INSERT INTO docs VALUES (1, 'the cat sleeps on the mat', 'x'), (2, 'dogs bark at night', 'y'),
   (3, 'a cat and a dog', 'z'), (4, 'fish swim in the sea', 'x'), (5, 'night falls over the sea', 'y');
-CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', lexical = 'fts5');
+CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', model = 'builtin:lexical', lexical = 'fts5',
+  tokenizer = 'porter unicode61 remove_diacritics 2');
 INSERT INTO ix(ix) VALUES ('sync');
 SELECT rowid, rank, round(score, 6), round(similarity, 6), round(bm25, 6), fusion, weight
   FROM ix('cat night');
@@ -32,8 +33,24 @@ INSERT INTO ix(ix, fusion) VALUES ('sync', 'rrf');
 CREATE VIRTUAL TABLE y USING semantic_index(lexical = 'fts5', fusion = 'sum');
 CREATE VIRTUAL TABLE y USING semantic_index(lexical = 'fts5', weight = '1.01');
 CREATE VIRTUAL TABLE y USING semantic_index(lexical = 'fts5', weight = 'a');
-CREATE VIRTUAL TABLE y USING semantic_index(weight = 0.5);
+CREATE VIRTUAL TABLE y USING semantic_index(model = 'builtin:lexical', weight = 0.5);
 CREATE VIRTUAL TABLE y USING semantic_index(lexical = 'none', fusion = 'rrf');
 CREATE VIRTUAL TABLE bm25 USING semantic_index(lexical = 'fts5');
+-- A column of the content is the content's, whatever its name; the index then has none of that name.
+CREATE TABLE goods(id INTEGER PRIMARY KEY, name TEXT, weight INT, score REAL);
+INSERT INTO goods VALUES (1, 'an iron kettle', 80, 4.5), (2, 'a tea kettle', 3, 5), (3, 'an iron bar', 80, 1);
+CREATE VIRTUAL TABLE gx USING semantic_index(content = 'goods', text = 'name', weight = 0);
+INSERT INTO gx(gx) VALUES ('sync');
+SELECT * FROM gx('kettle') WHERE weight = 80;
+SELECT rowid, bm25 > 0, fusion FROM gx('kettle') WHERE score > 4.6 AND fusion = 'rrf';
+SELECT rowid, rank FROM gx('iron kettle') ORDER BY score DESC;
+INSERT INTO gx(rowid, weight) VALUES (9, 1);
+ALTER TABLE goods RENAME COLUMN weight TO grams;
+SELECT rowid, grams, weight FROM gx('kettle', 1);
+ALTER TABLE goods ADD COLUMN bm25 TEXT DEFAULT 'x';
+SELECT name, bm25, similarity IS NULL FROM gx('kettle', 1);
 CREATE TABLE w(weight TEXT NOT NULL UNIQUE, body TEXT);
-CREATE VIRTUAL TABLE y USING semantic_index(content = 'w', text = 'body', content_rowid = 'weight', lexical = 'fts5');
+INSERT INTO w VALUES ('80 g', 'a feather');
+CREATE VIRTUAL TABLE y USING semantic_index(content = 'w', text = 'body', content_rowid = 'weight');
+INSERT INTO y(y) VALUES ('sync');
+SELECT weight, body FROM y('feather') WHERE weight = '80 g';

@@ -5,9 +5,9 @@ SELECT count(*), sum(requests), sum(truncated) FROM rerank_stats;
 -- Aliases.
 INSERT INTO rerank_models(name, provider, model) VALUES ('words', 'builtin', 'lexical');
 SELECT name, task, provider, model, is_default FROM rerank_models;
-SELECT embed('a cat', 'words') = embed('a cat'), rerank('a', 'b', 'words') = rerank('a', 'b');
+SELECT embed('a cat', 'words') = embed('a cat', 'builtin:lexical'), rerank('a', 'b', 'words') = rerank('a', 'b');
 INSERT INTO rerank_models(name, task, model, query_prefix, document_prefix) VALUES ('prefixed', 'embed', 'builtin:lexical', 'find: ', 'text: ');
-SELECT embed('cat', 'prefixed') = embed('text: cat'), embed('cat', 'prefixed', 'query') = embed('find: cat');
+SELECT embed('cat', 'prefixed') = embed('text: cat', 'builtin:lexical'), embed('cat', 'prefixed', 'query') = embed('find: cat', 'builtin:lexical');
 SELECT embed('', 'prefixed');
 SELECT rerank('a', 'b', 'prefixed');
 INSERT INTO rerank_models(name, task, model) VALUES ('again', 'rerank', 'words');
@@ -25,9 +25,9 @@ DELETE FROM rerank_models WHERE name = 'words';
 SELECT name, task FROM rerank_models WHERE is_default;
 -- Changes.
 UPDATE rerank_models SET document_prefix = 'passage: ' WHERE name = 'prefixed';
-SELECT embed('cat', 'prefixed') = embed('passage: cat');
+SELECT embed('cat', 'prefixed') = embed('passage: cat', 'builtin:lexical');
 UPDATE rerank_models SET name = 'renamed', document_prefix = NULL WHERE name = 'prefixed';
-SELECT embed('cat', 'renamed') = embed('cat');
+SELECT embed('cat', 'renamed') = embed('cat', 'builtin:lexical');
 UPDATE rerank_models SET document_prefix = 'all: ' WHERE name = 'builtin:lexical' AND task = 'embed';
 SELECT name, task, query_prefix, document_prefix FROM rerank_models;
 UPDATE rerank_models SET document_prefix = NULL WHERE name = 'builtin:lexical' AND task = 'embed';

@@ -45,7 +45,7 @@ SELECT * FROM semantic_recall('notes');
 CREATE VIRTUAL TABLE empty USING semantic_index();
 SELECT * FROM semantic_recall('empty');
 CREATE VIRTUAL TABLE parted USING semantic_index(dimensions = 2, partitions = 4, quantize = 'bit');
-WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 2000)
+WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000)
 INSERT INTO parted(rowid, embedding) SELECT i, vector(json_array(cos(i * 0.1), sin(i * 0.1))) FROM c;
 SELECT k, queries, recall >= 0.95, rows, partitions FROM semantic_recall('parted', 5, 20);
 SELECT * FROM semantic_recall('v', 0);

@@ -1,7 +1,7 @@
 -- How an index is.
 CREATE TABLE docs(id INTEGER PRIMARY KEY, t TEXT);
 INSERT INTO docs VALUES (1, 'bats in a cave'), (2, 'trains at night'), (3, NULL), (4, ' ');
-CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 't');
+CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 't', model = 'builtin:lexical');
 SELECT * FROM semantic_status('ix');
 INSERT INTO ix(ix) VALUES ('sync');
 .mode line
@@ -26,6 +26,17 @@ SELECT rows, fitted_on, advice FROM semantic_status('ix');
 -- An index of the version before does not know on how many rows.
 DELETE FROM ix_config WHERE key = 'fitted_on';
 SELECT fitted_on IS NULL, advice IS NULL FROM semantic_status('ix');
+-- An index that names nothing: words and vectors, no fit.
+CREATE VIRTUAL TABLE dx USING semantic_index(content = 'docs', text = 't');
+INSERT INTO docs VALUES (7, 'a boat to sea');
+INSERT INTO dx(dx) VALUES ('sync 3');
+SELECT rows, pending, bytes = vector_bytes + code_bytes + text_bytes + model_bytes + word_bytes, code_bytes, model_bytes,
+       word_bytes > 0, dimensions, fitted_on, model, fingerprint, problem, advice
+  FROM semantic_status('dx');
+INSERT INTO dx(dx) VALUES ('rebuild');
+SELECT pending, fitted_on, advice FROM semantic_status('dx');
+DROP TABLE dx;
+DELETE FROM docs WHERE id = 7;
 -- What VACUUM may do.
 CREATE TABLE loose(t TEXT);
 CREATE VIRTUAL TABLE loose_index USING semantic_index(content = 'loose', text = 't');

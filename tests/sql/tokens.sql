@@ -1,4 +1,5 @@
 -- token_count(text [, model]): the words of the embedded model.
+SELECT rerank_config('embed_model', 'builtin:lexical');
 SELECT token_count('one two three'), token_count('Don''t stop: 3.5 caf' || char(233) || '!'), token_count(''), token_count(' . '), token_count(NULL);
 SELECT token_count(42), token_count(2.5), token_count(char(19968, 20108, 19977));
 SELECT token_count('one two', NULL), token_count('one two', 'builtin:lexical'), token_count(NULL, 'nope');

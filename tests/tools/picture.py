@@ -79,7 +79,7 @@ def draw(output):
         query=xml.sax.saxutils.escape(query), retrieved=len(retrieved), kept=len(kept), width=WIDTH,
         height=height, right=WIDTH - 1, bottom=height - 1)
     yield text(TITLE, 32, f"“{query}”", "query")
-    yield text(TITLE, 60, f"Retrieved: the {len(retrieved)} nearest, by similarity", "head")
+    yield text(TITLE, 60, f"Retrieved: the {len(retrieved)} best, and their similarity", "head")
     yield text(KEPT, 60, f"Reranked: the {len(kept)} most relevant of them", "head")
     for row in retrieved:
         yield from retrieved_row(*row, scale, row[0] in was_kept)

@@ -185,12 +185,17 @@ class CheckTest(unittest.TestCase):
         library = os.path.join(self.root, "library.so")
         with open(source, "w", encoding="utf-8") as file:
             file.write("void abort(void); int other(void) { abort(); }\n")
-        subprocess.run(["cc", "-w", "-shared", "-fPIC", "-o", library, source], check=True)
+        subprocess.run(["cc", "-w", "-shared", "-fPIC", "-fno-stack-protector", "-Wl,-z,lazy",
+                        "-o", library, source, "-Wl,--no-as-needed", "-lcurl"], check=True)
         status, output = self.check("--library", library)
         self.assertEqual(status, 1, output)
         self.assertIn("exports other", output)
         self.assertIn("does not export sqlite3_rerank_init", output)
         self.assertIn("needs abort", output)
+        if "hardening                skipped" not in output:
+            self.assertIn("no function checks its stack", output)
+            self.assertIn("stays writable", output)
+            self.assertIn("needs libcurl.so.4", output)
 
     def test_finds_what_clang_format_would_change(self):
         shutil.copy(os.path.join(ROOT, ".clang-format"), self.root)

@@ -75,8 +75,15 @@ static int compare_pairs(const void *key, const void *item)
     return from < pair->from ? -1 : from > pair->from;
 }
 
+/* Small letters of Cyrillic and Greek that stay what they are. */
+static int is_plain_small(uint32_t c)
+{
+    return (c >= 0x430 && c <= 0x44F && c != 0x439) || (c >= 0x3B1 && c <= 0x3C9 && c != 0x3C2);
+}
+
 static uint32_t fold_pair(uint32_t c)
 {
+    if (is_plain_small(c) || (c >= 0x4FA && c < 0x1EFA)) return c; /* most, of which is no pair */
     const struct pair *pair =
         bsearch(&c, pairs, sizeof pairs / sizeof *pairs, sizeof *pairs, compare_pairs);
     return pair == NULL ? c : pair->to;
@@ -117,6 +124,8 @@ static int is_combining(uint32_t c)
 
 size_t unicode_fold(uint32_t c, uint32_t out[UNICODE_MAX_FOLDED])
 {
+    out[0] = c;
+    if (is_plain_small(c)) return 1;
     if (c >= 0xFF01 && c <= 0xFF5E) c -= 0xFEE0;
     if (c < 0x80) {
         out[0] = c >= 'A' && c <= 'Z' ? c + 0x20 : c;

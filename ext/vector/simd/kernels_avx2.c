@@ -134,6 +134,31 @@ AVX2 static inline unsigned take_sign(doubles a, doubles *k)
     return (unsigned)_mm256_movemask_pd(positive);
 }
 
+/* Where a bit is set the lane is above zero, and gets the value that sign() has for it. */
+AVX2 static inline void add_eight_where(int32_t *sums, __m256i bits, __m256i values)
+{
+    __m256i *at = (__m256i *)(void *)sums;
+    _mm256_storeu_si256(at,
+                        _mm256_add_epi32(_mm256_loadu_si256(at), _mm256_sign_epi32(values, bits)));
+}
+
+AVX2 static void avx2_add_where(int32_t *restrict sums, const uint8_t *restrict bits, int32_t value,
+                                size_t n)
+{
+    const __m256i low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128),
+                  high = _mm256_slli_epi32(low, 8), values = _mm256_set1_epi32(value);
+    for (size_t i = 0; i < n; i += 32) {
+        int32_t word;
+        memcpy(&word, bits + i / 8, sizeof word);
+        __m256i first = _mm256_set1_epi32(word), second = _mm256_srli_epi32(first, 16);
+        add_eight_where(sums + i, _mm256_and_si256(first, low), values);
+        add_eight_where(sums + i + 8, _mm256_and_si256(first, high), values);
+        add_eight_where(sums + i + 16, _mm256_and_si256(second, low), values);
+        add_eight_where(sums + i + 24, _mm256_and_si256(second, high), values);
+    }
+}
+#define OWN_ADD_WHERE
+
 #include "vector/simd/kernels_each.h"
 
 /* ---- codes ----------------------------------------------------------------------------------- */

@@ -137,6 +137,25 @@ AVX512 static inline unsigned take_sign(doubles a, doubles *k)
     return positive;
 }
 
+AVX512 static inline void add_sixteen_where(int32_t *sums, uint32_t bits, __m512i values)
+{
+    __m512i before = _mm512_loadu_si512(sums);
+    _mm512_storeu_si512(sums, _mm512_mask_add_epi32(before, (__mmask16)bits, before, values));
+}
+
+AVX512 static void avx512_add_where(int32_t *restrict sums, const uint8_t *restrict bits,
+                                    int32_t value, size_t n)
+{
+    const __m512i values = _mm512_set1_epi32(value);
+    for (size_t i = 0; i < n; i += 32) {
+        uint32_t word;
+        memcpy(&word, bits + i / 8, sizeof word);
+        add_sixteen_where(sums + i, word, values);
+        add_sixteen_where(sums + i + 16, word >> 16, values);
+    }
+}
+#define OWN_ADD_WHERE
+
 #include "vector/simd/kernels_each.h"
 
 /* ---- codes ----------------------------------------------------------------------------------- */

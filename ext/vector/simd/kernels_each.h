@@ -224,6 +224,7 @@ TARGET static void FAMILY(add_int8)(float *restrict sums, const int8_t *restrict
     for (size_t i = 0; i < dimensions; i++) sums[i] += factor * (float)b[i];
 }
 
+#ifndef OWN_ADD_WHERE /* defined by a file that has a better one */
 /* Eight at a time, whatever the registers: bit i of a byte for lane i, four bytes together. */
 typedef int32_t eight_whole __attribute__((vector_size(32)));
 
@@ -244,6 +245,7 @@ TARGET static void FAMILY(add_where)(int32_t *restrict sums, const uint8_t *rest
         }
     }
 }
+#endif
 
 /* ---- rotation -------------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include "model/fake_model.h"
 
 #define LEXICAL "builtin:lexical"
+#define STATIC "builtin:static"
 
 static struct span span_of(const char *text)
 {
@@ -84,17 +85,23 @@ static void test_finds_what_there_is(void **state)
     (void)state;
     struct catalog *catalog = new_catalog();
     struct catalog_entry *entry = find(catalog, NULL, MODEL_EMBED);
-    assert_ptr_equal(entry, find(catalog, LEXICAL, MODEL_EMBED));
-    assert_ptr_not_equal(entry, find(catalog, NULL, MODEL_RERANK));
-    assert_string_equal(catalog_entry_name(entry), LEXICAL);
+    assert_ptr_equal(entry, find(catalog, STATIC, MODEL_EMBED));
+    assert_ptr_equal(find(catalog, LEXICAL, MODEL_RERANK), find(catalog, NULL, MODEL_RERANK));
+    assert_string_equal(catalog_entry_name(entry), STATIC);
+    assert_true(catalog_is_embedded(catalog, entry));
+    assert_false(catalog_is_embedded(catalog, find(catalog, LEXICAL, MODEL_EMBED)));
     assert_int_equal(catalog_entry_requests(entry), 0);
     assert_true(catalog_entry_model(entry)->dimensions > 0);
-    check_unknown(catalog, "nope", MODEL_EMBED,
-                  "no model is called 'nope' (these embed: builtin:lexical, builtin:static, "
-                  "local:owner/name of a model folder, and provider:model of a remote provider)");
+    check_unknown(
+        catalog, "nope", MODEL_EMBED,
+        "no model is called 'nope' (these embed: builtin:static, builtin:lexical, builtin:lsa, "
+        "local:owner/name of a model folder, and provider:model of a remote provider)");
     assert_int_equal(add(catalog, "ranks", MODEL_RERANK, LEXICAL, NULL), 0);
+    assert_int_equal(add(catalog, "finds", MODEL_EMBED, STATIC, NULL), 0);
+    assert_true(catalog_is_embedded(catalog, find(catalog, "finds", MODEL_EMBED)));
     check_unknown(catalog, "ranks", MODEL_EMBED,
-                  "the model ranks does not embed (these do: builtin:lexical, builtin:static)");
+                  "the model ranks does not embed (these do: builtin:static, builtin:lexical, "
+                  "builtin:lsa, finds)");
     check_unknown(
         catalog, "", MODEL_RERANK,
         "no model is called '' (these rerank: builtin:lexical, ranks, local:owner/name of a "
@@ -228,7 +235,7 @@ static void test_prefixes(void **state)
     /* The model's own prefix is taken where the alias has none. */
     alias = (struct catalog_alias){
         .name = LEXICAL, .task = MODEL_EMBED, .model = LEXICAL, .query_prefix = "ask: "};
-    assert_int_equal(catalog_change(catalog, find(catalog, NULL, MODEL_EMBED), &alias, NULL), 0);
+    assert_int_equal(catalog_change(catalog, find(catalog, LEXICAL, MODEL_EMBED), &alias, NULL), 0);
     assert_int_equal(add(catalog, "bare", MODEL_EMBED, LEXICAL, NULL), 0);
     texts[1] = span_of("d");
     request.role = MODEL_QUERY;
@@ -289,7 +296,7 @@ static void test_refusals(void **state)
         assert_null(all.vectors);
     }
     struct catalog_statistics statistics;
-    catalog_entry_statistics(find(catalog, NULL, MODEL_EMBED), &statistics);
+    catalog_entry_statistics(find(catalog, LEXICAL, MODEL_EMBED), &statistics);
     assert_int_equal(statistics.failures, 0);
     assert_int_equal(statistics.texts, 2 + 3 + 2 + 2);
     free_catalog(catalog);
@@ -327,7 +334,7 @@ static void check_refused(struct catalog *catalog, const struct catalog_alias *a
     int end;
     assert_int_equal(catalog_add(catalog, alias, &number, &err), ERROR_INVALID);
     assert_string_equal(err.text, expected);
-    assert_null(catalog_entry_at(catalog, 3, &end));
+    assert_null(catalog_entry_at(catalog, 4, &end));
     assert_true(end);
 }
 
@@ -339,9 +346,10 @@ static void test_aliases_that_are_refused(void **state)
     memset(long_name, 'n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
     struct catalog_alias alias = {.name = "a", .model = "lexical"};
-    check_refused(catalog, &alias,
-                  "no model is called 'lexical' (these embed: builtin:lexical, builtin:static, "
-                  "local:owner/name of a model folder, and provider:model of a remote provider)");
+    check_refused(
+        catalog, &alias,
+        "no model is called 'lexical' (these embed: builtin:static, builtin:lexical, builtin:lsa, "
+        "local:owner/name of a model folder, and provider:model of a remote provider)");
     alias.provider = "nope";
     check_refused(
         catalog, &alias,
@@ -367,8 +375,9 @@ static void test_aliases_that_are_refused(void **state)
     /* Taken for one task: neither is added. */
     assert_int_equal(add(catalog, "a", MODEL_RERANK, LEXICAL, NULL), 0);
     assert_int_equal(add(catalog, "a", 0, LEXICAL, NULL), ERROR_INVALID);
-    check_unknown(catalog, "a", MODEL_EMBED,
-                  "the model a does not embed (these do: builtin:lexical, builtin:static)");
+    check_unknown(
+        catalog, "a", MODEL_EMBED,
+        "the model a does not embed (these do: builtin:static, builtin:lexical, builtin:lsa)");
     free_catalog(catalog);
 }
 
@@ -389,11 +398,11 @@ static void test_defaults_follow_aliases(void **state)
     assert_string_equal(catalog_default(catalog, MODEL_EMBED), "terms");
     assert_ptr_equal(find(catalog, NULL, MODEL_EMBED), entry);
     assert_int_equal(catalog_remove(catalog, entry, NULL), 0);
-    assert_string_equal(catalog_default(catalog, MODEL_EMBED), LEXICAL);
+    assert_string_equal(catalog_default(catalog, MODEL_EMBED), STATIC);
     assert_string_equal(catalog_entry_name(entry), LEXICAL);
     assert_int_equal(catalog_remove(catalog, find(catalog, NULL, MODEL_EMBED), &err),
                      ERROR_INVALID);
-    assert_string_equal(err.text, "builtin:lexical is built in and cannot be removed");
+    assert_string_equal(err.text, "builtin:static is built in and cannot be removed");
     free_catalog(catalog);
 }
 
@@ -406,10 +415,11 @@ static void test_the_environment(void **state)
     setenv("RERANK_MEMORY_BUDGET", "12345", 1);
     catalog = new_catalog();
     assert_int_equal(catalog_get(catalog, CATALOG_MEMORY_BUDGET), 12345);
-    check_unknown(catalog, NULL, MODEL_EMBED,
-                  "RERANK_EMBED_MODEL: no model is called 'mine' (these embed: builtin:lexical, "
-                  "builtin:static, local:owner/name of a model folder, and provider:model of a "
-                  "remote provider)");
+    check_unknown(
+        catalog, NULL, MODEL_EMBED,
+        "RERANK_EMBED_MODEL: no model is called 'mine' (these embed: builtin:static, "
+        "builtin:lexical, builtin:lsa, local:owner/name of a model folder, and provider:model of a "
+        "remote provider)");
     assert_int_equal(add(catalog, "mine", MODEL_EMBED, LEXICAL, NULL), 0);
     assert_ptr_equal(find(catalog, NULL, MODEL_EMBED), find(catalog, "mine", MODEL_EMBED));
     find(catalog, NULL, MODEL_RERANK);

@@ -272,7 +272,7 @@ static void test_what_is_refused(void **state)
                                    .precision = "int8"};
     check_refused(catalog, &alias, ERROR_INVALID,
                   "precision does not apply: x is not a local model");
-    assert_null(catalog_entry_at(catalog, 3, &(int){0}));
+    assert_null(catalog_entry_at(catalog, 4, &(int){0}));
     free_catalog(catalog);
 }
 

@@ -126,6 +126,11 @@ static void test_unknown_words(void **state)
                            "\xE5\xBD\xBC\xE3\x81\xAF\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x81\xAB") > 0.3);
 }
 
+static int stop_soon(void *context)
+{
+    return --*(int *)context < 0;
+}
+
 /* ---- batches --------------------------------------------------------------------------------- */
 
 static void test_batches(void **state)
@@ -142,6 +147,39 @@ static void test_batches(void **state)
         assert_memory_equal(one, all + i * DIMENSIONS, sizeof one);
     }
     model_free(model);
+}
+
+/* Some that a thread may not read: not of ASCII, or a word too long. */
+static void test_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { TEXTS = 2100, SIZE = 160 };
+    char *bytes = malloc((size_t)TEXTS * SIZE);
+    struct span *spans = malloc(TEXTS * sizeof *spans);
+    float *one = malloc((size_t)TEXTS * DIMENSIONS * sizeof *one),
+          *some = malloc((size_t)TEXTS * DIMENSIONS * sizeof *some);
+    struct model *model = new_model();
+    struct model_texts texts = {spans, TEXTS, MODEL_DOCUMENT, NULL, 0};
+    size_t n_threads = 3;
+    for (int i = 0; i < TEXTS; i++) {
+        char *at = bytes + i * SIZE;
+        int n = snprintf(at, SIZE, "bats %d in xq%dw %s %0*d", i, i % 97,
+                         i % 5 == 0 ? "caf\xC3\xA9" : "caves", i % 7 == 0 ? 110 : 2, i);
+        spans[i] = (struct span){at, (size_t)n};
+    }
+    assert_int_equal(embed_into(model, &texts, one, NULL), 0);
+    embedded_use_threads(model, &n_threads);
+    assert_int_equal(embed_into(model, &texts, some, NULL), 0);
+    assert_memory_equal(one, some, (size_t)TEXTS * DIMENSIONS * sizeof *one);
+    int left = 0;
+    struct cancel cancel = {stop_soon, &left};
+    texts.cancel = &cancel;
+    assert_int_equal(embed_into(model, &texts, some, NULL), ERROR_INTERRUPTED);
+    model_free(model);
+    free(bytes);
+    free(spans);
+    free(one);
+    free(some);
 }
 
 static void check_tokens(const char *text, size_t n, const uint32_t *ids)
@@ -225,11 +263,6 @@ static void test_out_of_memory(void **state)
     assert_true(each_allocation(use_all, NULL) > 8);
 }
 
-static int stop_soon(void *context)
-{
-    return --*(int *)context < 0;
-}
-
 static void check_interrupt(const char *part)
 {
     enum { TIMES = 200000 };
@@ -277,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_meaning),
         cmocka_unit_test(test_unknown_words),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_any_number_of_threads),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_sense),
         cmocka_unit_test(test_out_of_memory),

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/sha256.h"
 #include "embedded/pieces.h"
 #include "embedded/table.h"
@@ -247,6 +248,36 @@ static void test_as_the_tokenizer_does(void **state)
     tokenizer_free(tokenizer);
 }
 
+static int has_word(const char *word)
+{
+    return table_has_word((struct span){word, strlen(word)});
+}
+
+static void test_whole_words(void **state)
+{
+    (void)state;
+    assert_true(has_word("a"));
+    assert_true(has_word("the"));
+    assert_true(has_word("library"));
+    assert_false(has_word(""));
+    assert_false(has_word("librari"));
+    assert_false(has_word("librarylibrary"));
+    assert_false(has_word("paket"));
+    for (uint32_t row = 0; row < TABLE_ROWS; row++) assert_true(table_has_word(table_piece(row)));
+}
+
+/* What is stored of words depends on which pieces there are, in whatever order. */
+static void test_the_pieces_stay(void **state)
+{
+    uint64_t all = 0;
+    (void)state;
+    for (uint32_t row = 0; row < TABLE_ROWS; row++) {
+        struct span piece = table_piece(row);
+        all ^= hash_bytes(piece.data, piece.size, 0);
+    }
+    assert_int_equal(all, 0x6801F5A3D931AFEA);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +288,8 @@ int main(void)
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_what_is_unknown),
         cmocka_unit_test(test_as_the_tokenizer_does),
+        cmocka_unit_test(test_whole_words),
+        cmocka_unit_test(test_the_pieces_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,11 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <curl/curl.h>
 #include <netdb.h>
 #include <sys/resource.h>
 
 #include "http/caller.h"
+#include "http/libcurl.h"
 
 /* ---- failures ------------------------------------------------------------------------------- */
 
@@ -250,7 +250,7 @@ static void test_names_that_are_not_found(void **state)
     assert_string_equal(caller->last.failure, "there is no address for none.invalid port 443");
     assert_false(caller->last.may_heal);
     end(caller);
-    if (curl_version_info(CURLVERSION_NOW)->version_num < 0x075700) skip();
+    if (libcurl->version_info(CURLVERSION_NOW)->version_num < 0x075700) skip();
     check_cancelled(caller_new("https://slow.invalid/", 9));
 }
 

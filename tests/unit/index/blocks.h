@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/oracle.h"
 #include "index/search.h"
 #include "vector/compact.h"
 #include "vector/random.h"
@@ -30,7 +31,9 @@ struct blocks {
     uint64_t budget; /* of blocks that are kept */
     size_t n_loaded, n_fetched, at;
     size_t short_row; /* the row whose vector lacks a byte; n: none */
-    int load_code;    /* what load answers */
+    double *scores;   /* [n] by the oracle, of the query `scored`; NULL: of none yet */
+    float scored[BLOCKS_DIMENSIONS];
+    int load_code; /* what load answers */
 };
 
 static size_t blocks_row(const struct blocks *blocks, int64_t id)
@@ -198,6 +201,7 @@ static void blocks_free(struct blocks *blocks)
     free(blocks->ids);
     free(blocks->points);
     free(blocks->compact);
+    free(blocks->scores);
     *blocks = (struct blocks){0};
 }
 
@@ -210,6 +214,16 @@ static void blocks_forget(struct blocks *blocks)
     }
 }
 
+/* As when it was new, unless its rows were damaged. */
+static inline void blocks_reset(struct blocks *blocks)
+{
+    blocks_forget(blocks);
+    blocks->budget = UINT64_MAX;
+    blocks->n_loaded = blocks->n_fetched = blocks->at = 0;
+    blocks->short_row = blocks->n;
+    blocks->load_code = 0;
+}
+
 /* ---- the oracle ------------------------------------------------------------------------------ */
 
 /* A query as it meets stored vectors: [BLOCKS_DIMENSIONS] */
@@ -219,18 +233,11 @@ static void blocks_ask(const struct index_layout *layout, const float *query, fl
     if (layout->vectors == INDEX_COMPACT) vector_rotate(asked, layout->dimensions);
 }
 
-/* What a search must give for a query that asks so and a stored vector, to the last bit; it is what
- * their formula gives. */
-static double blocks_score(const struct index_layout *layout, const float *asked,
-                           const void *stored)
+/* What the formula of the metric gives, and how large what it adds up may be. */
+ORACLE static double blocks_formula(const struct index_layout *layout, const float *asked,
+                                    const float *vector, double *size)
 {
     double dot = 0.0, a = 0.0, b = 0.0, squared = 0.0;
-    float decoded[BLOCKS_DIMENSIONS];
-    const float *vector = stored;
-    if (layout->vectors == INDEX_COMPACT) {
-        vector_compact_decode(stored, layout->dimensions, decoded);
-        vector = decoded;
-    }
     for (size_t i = 0; i < layout->dimensions; i++) {
         double x = (double)asked[i], y = (double)vector[i];
         dot += x * y;
@@ -238,27 +245,54 @@ static double blocks_score(const struct index_layout *layout, const float *asked
         b += y * y;
         squared += (x - y) * (x - y);
     }
-    double expected = layout->metric == INDEX_COSINE ? dot / sqrt(a * b)
-                      : layout->metric == INDEX_DOT  ? dot
-                                                     : -sqrt(squared);
-    double size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
+    *size = layout->metric == INDEX_COSINE ? 1.0 : sqrt(a * b);
+    return layout->metric == INDEX_COSINE ? dot / sqrt(a * b)
+           : layout->metric == INDEX_DOT  ? dot
+                                          : -sqrt(squared);
+}
+
+/* What a search must give for a query that asks so and a stored vector, to the last bit; it is what
+ * their formula gives. */
+static double blocks_score(const struct index_layout *layout, const float *asked,
+                           const void *stored)
+{
+    float decoded[BLOCKS_DIMENSIONS];
+    const float *vector = stored;
+    if (layout->vectors == INDEX_COMPACT) {
+        vector_compact_decode(stored, layout->dimensions, decoded);
+        vector = decoded;
+    }
+    double size, expected = blocks_formula(layout, asked, vector, &size);
     double score = index_metrics[layout->metric].score(index_vector_sums(layout), asked, stored,
                                                        layout->dimensions);
     assert_true(fabs(score - expected) <= 2e-6 * size);
     return score;
 }
 
+/* [n] of all rows for that query: computed when another was asked before. */
+static const double *blocks_scores(struct blocks *blocks, const float *query)
+{
+    size_t size = blocks->layout.dimensions * sizeof *query;
+    float asked[BLOCKS_DIMENSIONS];
+    if (blocks->scores != NULL && memcmp(blocks->scored, query, size) == 0) return blocks->scores;
+    if (blocks->scores == NULL) blocks->scores = calloc(blocks->n, sizeof *blocks->scores);
+    memcpy(blocks->scored, query, size);
+    blocks_ask(&blocks->layout, query, asked);
+    for (size_t row = 0; row < blocks->n; row++)
+        blocks->scores[row] = blocks_score(&blocks->layout, asked, blocks_stored(blocks, row));
+    return blocks->scores;
+}
+
 /* All rows that qualify, one by one, sorted; hits is initialised with the query's k. */
-static void blocks_oracle(const struct blocks *blocks, const struct index_query *query,
+static void blocks_oracle(struct blocks *blocks, const struct index_query *query,
                           struct top_k *hits)
 {
-    float asked[BLOCKS_DIMENSIONS];
+    const double *scores = blocks_scores(blocks, query->vector);
     size_t j = 0;
-    blocks_ask(&blocks->layout, query->vector, asked);
     top_k_init(hits, query->k);
     for (size_t row = 0; row < blocks->n; row++) {
         int64_t id = blocks->ids[row];
-        double score = blocks_score(&blocks->layout, asked, blocks_stored(blocks, row));
+        double score = scores[row];
         while (query->only != NULL && j < query->n_only && query->only[j] < id) j++;
         if (query->only != NULL && (j == query->n_only || query->only[j] != id)) continue;
         if (index_metrics[blocks->layout.metric].similarity(score) < query->min_similarity)

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "base/oracle.h"
 #include "local/random_model.h"
 
 static struct random_tensor *random_find(struct random_model *model, const char *name)
@@ -16,8 +17,8 @@ static struct random_tensor *random_find(struct random_model *model, const char 
     return NULL;
 }
 
-static void oracle_linear(struct random_model *model, const char *name, const double *in,
-                          double *out)
+ORACLE static void oracle_linear(struct random_model *model, const char *name, const double *in,
+                                 double *out)
 {
     char full[100];
     snprintf(full, sizeof full, "%s.weight", name);
@@ -31,7 +32,7 @@ static void oracle_linear(struct random_model *model, const char *name, const do
     }
 }
 
-static void oracle_norm(struct random_model *model, const char *name, double *row)
+ORACLE static void oracle_norm(struct random_model *model, const char *name, double *row)
 {
     size_t n = model->config.hidden_size;
     char full[100];
@@ -46,24 +47,24 @@ static void oracle_norm(struct random_model *model, const char *name, double *ro
         row[i] = (row[i] - mean) / sqrt(variance + 1e-12) * (double)weight[i] + (double)bias[i];
 }
 
-/* What the score of a key gains that lies so far behind the query. */
-static double oracle_bias(struct random_model *model, size_t head, double distance)
+/* What the score of a key gains that lies so far behind the query; table: NULL without biases. */
+ORACLE static double oracle_bias(const struct random_tensor *table, size_t head, double distance)
 {
-    const struct random_tensor *table =
-        random_find(model, "encoder.relative_attention_bias.weight");
     double far = fabs(distance), bucket = far;
     if (table == NULL) return 0;
     if (far >= 8) bucket = fmin(15, 8 + floor(log(far / 8) / log(128. / 8) * 8 + 1e-9));
     if (distance > 0) bucket += 16;
-    return (double)table->values[(size_t)bucket * model->config.n_heads + head];
+    return (double)table->values[(size_t)bucket * table->shape[1] + head];
 }
 
 /* context [n_tokens, n] of one layer's attention over hidden [n_tokens, n]. */
-static void oracle_attention(struct random_model *model, size_t layer, size_t n_tokens,
-                             const double *hidden, double *context)
+ORACLE static void oracle_attention(struct random_model *model, size_t layer, size_t n_tokens,
+                                    const double *hidden, double *context)
 {
     const struct local_encoder_names *all = model->config.architecture->names;
     const char *const names[] = {all->query, all->key, all->value};
+    const struct random_tensor *biases =
+        random_find(model, "encoder.relative_attention_bias.weight");
     size_t n = model->config.hidden_size, size = n / model->config.n_heads;
     double *parts[3], *weights = calloc(n_tokens, sizeof *weights);
     for (int i = 0; i < 3; i++) {
@@ -79,7 +80,7 @@ static void oracle_attention(struct random_model *model, size_t layer, size_t n_
                 double dot = 0;
                 for (size_t i = head; i < head + size; i++)
                     dot += parts[0][t * n + i] * parts[1][u * n + i];
-                double bias = oracle_bias(model, head / size, (double)u - (double)t);
+                double bias = oracle_bias(biases, head / size, (double)u - (double)t);
                 sum += weights[u] = exp(dot / sqrt((double)size) + bias);
             }
             for (size_t u = 0; u < n_tokens; u++)

@@ -6,9 +6,10 @@
 
 #include <math.h>
 
+#include "base/oracle.h"
 #include "local/simd/activation.h"
 
-static double exact_activation(enum local_activation activation, double x)
+ORACLE static double exact_activation(enum local_activation activation, double x)
 {
     switch (activation) {
     case LOCAL_GELU:

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/oracle.h"
 #include "local/config.h"
 
 enum { RANDOM_MODEL_TENSORS = 400 };
@@ -28,14 +29,14 @@ struct random_model {
     uint64_t random;
 };
 
-static uint32_t random_bits(struct random_model *model)
+ORACLE static uint32_t random_bits(struct random_model *model)
 {
     model->random = model->random * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(model->random >> 33);
 }
 
 /* About normal, of that deviation. */
-static float random_normal(struct random_model *model, double deviation)
+ORACLE static float random_normal(struct random_model *model, double deviation)
 {
     double sum = 0;
     for (int i = 0; i < 6; i++) sum += (double)random_bits(model) / (1u << 31) - .5;

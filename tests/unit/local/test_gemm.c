@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/oracle.h"
 #include "local/families.h"
 #include "local/guarded.h"
 #include "local/matrix.h"
@@ -35,8 +36,9 @@ struct product {
     enum local_precision precision;
     size_t n_rows, n_out, n_in, stride;
     enum local_activation activation;
-    float *weights, *bias; /* [n_out, n_in], [n_out] */
-    void *memory;          /* of the matrix, but its panels */
+    float *weights, *bias;    /* [n_out, n_in], [n_out] */
+    double *inputs, *decoded; /* [n_rows, n_in], [n_out, n_in] as codes have them, or NULL */
+    void *memory;             /* of the matrix, but its panels */
     struct guarded panels, floats, codes, scales, zeros, values, residual;
     struct local_matrix matrix;
     struct local_rows rows;
@@ -91,17 +93,12 @@ static void convert(struct product *product)
     product->kernels->convert(product->precision, &product->rows, 0, product->n_rows);
 }
 
-static void start(struct product *product, uint64_t *state)
-{
-    fill(product, state);
-    pack(product);
-    convert(product);
-}
-
 static void finish(struct product *product)
 {
     free(product->weights);
     free(product->bias);
+    free(product->inputs);
+    free(product->decoded);
     free(product->memory);
     unguard(&product->panels);
     unguard(&product->floats);
@@ -157,16 +154,34 @@ static double input_at(const struct product *product, size_t row, size_t input)
     return decoded;
 }
 
+typedef double (*value_at)(const struct product *product, size_t row, size_t input);
+
+/* [n, n_in], for free(). */
+static double *decode(const struct product *product, size_t n, value_at value)
+{
+    double *values = malloc(n * product->n_in * sizeof *values);
+    for (size_t r = 0; r < n; r++)
+        for (size_t i = 0; i < product->n_in; i++)
+            values[r * product->n_in + i] = value(product, r, i);
+    return values;
+}
+
+ORACLE static void add_products(const double *a, const double *b, size_t n, double *sum,
+                                double *magnitude)
+{
+    for (size_t i = 0; i < n; i++) {
+        *sum += a[i] * b[i];
+        *magnitude += fabs(a[i] * b[i]);
+    }
+}
+
 /* Whatever the order of a sum is, it is no further off than this many times half an epsilon of
  * all magnitudes. */
 static void check_value(const struct product *product, size_t row, size_t column, double residual)
 {
     double sum = (double)product->bias[column], magnitude = fabs(sum);
-    for (size_t i = 0; i < product->n_in; i++) {
-        double term = input_at(product, row, i) * weight_at(product, column, i);
-        sum += term;
-        magnitude += fabs(term);
-    }
+    add_products(product->inputs + row * product->n_in, product->decoded + column * product->n_in,
+                 product->n_in, &sum, &magnitude);
     double error = magnitude * (double)FLT_EPSILON *
                    (product->precision == LOCAL_INT8 ? 4 : (double)product->n_in / 2 + 2);
     double wanted = exact_activation(product->activation, sum) + residual;
@@ -175,6 +190,15 @@ static void check_value(const struct product *product, size_t row, size_t column
         fail_msg("%s, precision %d, %zu x %zu x %zu: value %zu, %zu is %g, not %g",
                  product->kernels->name, (int)product->precision, product->n_rows, product->n_out,
                  product->n_in, row, column, got, wanted);
+}
+
+static void start(struct product *product, uint64_t *state)
+{
+    fill(product, state);
+    pack(product);
+    convert(product);
+    product->inputs = decode(product, product->n_rows, input_at);
+    product->decoded = decode(product, product->n_out, weight_at);
 }
 
 static void check_all(const struct product *product, const float *residual)

@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/oracle.h"
 #include "local/families.h"
 #include "local/guarded.h"
 #include "local/simd/layers.h"
@@ -119,8 +120,8 @@ static void try_shapes(const struct local_kernels *kernels)
 
 /* ---- normalisation --------------------------------------------------------------------------- */
 
-static double normalised(const float *row, size_t n, size_t i, float weight, float bias,
-                         float epsilon)
+ORACLE static double normalised(const float *row, size_t n, size_t i, float weight, float bias,
+                                float epsilon)
 {
     double mean = 0.0, variance = 0.0;
     for (size_t j = 0; j < n; j++) mean += (double)row[j] / (double)n;
@@ -262,7 +263,7 @@ static void attend(const struct local_kernels *kernels, const struct text *text,
 #define LONGEST 8192
 
 /* The largest error of a query's row. */
-static double error_of(const struct text *text, size_t query)
+ORACLE static double error_of(const struct text *text, size_t query)
 {
     static double p[LONGEST];
     const float *q = text->queries.floats + query * text->stride;

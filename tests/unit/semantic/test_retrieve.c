@@ -46,10 +46,11 @@ static int set_up(void **state)
     assert_int_equal(registry_new(connection, &fixture.registry, &err), 0);
     assert_int_equal(module_register(connection, fixture.registry), SQLITE_OK);
     connection_release(connection);
-    execute(&fixture, "CREATE VIRTUAL TABLE exact USING semantic_index(dimensions = 2);"
-                      "CREATE VIRTUAL TABLE bits USING semantic_index(quantize = 'bit');"
-                      "CREATE VIRTUAL TABLE texts USING semantic_index();"
-                      "CREATE VIRTUAL TABLE empty USING semantic_index()");
+    execute(&fixture,
+            "CREATE VIRTUAL TABLE exact USING semantic_index(dimensions = 2);"
+            "CREATE VIRTUAL TABLE bits USING semantic_index(dimensions = 2, quantize = 'bit');"
+            "CREATE VIRTUAL TABLE texts USING semantic_index(model = 'builtin:lexical');"
+            "CREATE VIRTUAL TABLE empty USING semantic_index(model = 'builtin:lexical')");
     for (int i = 1; i <= N_ROWS; i++) {
         char *sql =
             sqlite3_mprintf("INSERT INTO exact(rowid, embedding) VALUES (%d, '[%.9f, %.9f]');"

@@ -69,7 +69,8 @@ static void check_tokens(struct database *database, const char *tokenizer, const
     if (fts5_splitter_open(&splitter, database->connection, tokenizer, &err) != 0)
         fail_msg("%s", err.text);
     struct span span = {text, strlen(text)};
-    assert_int_equal(fts5_splitter_run(&splitter, span, write_token, &writing, &err), 0);
+    assert_int_equal(
+        fts5_splitter_run(&splitter, FTS5_TOKENIZE_TERMS, span, write_token, &writing, &err), 0);
     assert_string_equal(writing.text, expected);
     fts5_splitter_close(&splitter);
 }
@@ -163,8 +164,9 @@ static void test_a_sink_that_fails(void **state)
     open_database(&database);
     assert_int_equal(fts5_splitter_open(&splitter, database.connection, "porter", &err), 0);
     struct span text = {"one two three", 13};
-    assert_int_equal(fts5_splitter_run(&splitter, text, write_token, &writing, &err),
-                     ERROR_INVALID);
+    assert_int_equal(
+        fts5_splitter_run(&splitter, FTS5_TOKENIZE_TERMS, text, write_token, &writing, &err),
+        ERROR_INVALID);
     assert_string_equal(err.text, "enough");
     assert_int_equal(writing.n_taken, 2);
     fts5_splitter_close(&splitter);
@@ -223,8 +225,9 @@ static void test_an_applications_tokenizer(void **state)
     check_refused(&database, "own x y", "tokenizer \"own x y\": its arguments are not taken");
     assert_int_equal(fts5_splitter_open(&splitter, database.connection, "own", &err), 0);
     struct span text = {"x!", 2};
-    assert_int_equal(fts5_splitter_run(&splitter, text, write_token, &writing, &err),
-                     ERROR_INVALID);
+    assert_int_equal(
+        fts5_splitter_run(&splitter, FTS5_TOKENIZE_TERMS, text, write_token, &writing, &err),
+        ERROR_INVALID);
     assert_string_equal(err.text, "the tokenizer gave a token that is not of the text");
     fts5_splitter_close(&splitter);
     close_database(&database);
@@ -326,7 +329,8 @@ static int split_once(void *context, struct error *err)
     struct writing writing = {.most = SIZE_MAX};
     struct span text = {"one two", 7};
     int rc = fts5_splitter_open(&splitter, database->connection, "porter ascii", err);
-    if (rc == 0) rc = fts5_splitter_run(&splitter, text, write_token, &writing, err);
+    if (rc == 0)
+        rc = fts5_splitter_run(&splitter, FTS5_TOKENIZE_TERMS, text, write_token, &writing, err);
     fts5_splitter_close(&splitter);
     return rc;
 }

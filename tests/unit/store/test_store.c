@@ -128,8 +128,7 @@ static void test_which_tables_there_are(void **state)
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
                          n);
         assert_int_equal(tables_number(&tables, "SELECT value FROM X_config WHERE key = 'format'"),
-                         kinds[kind].vectors == INDEX_COMPACT ? STORE_FORMAT_COMPACT
-                                                              : STORE_FORMAT);
+                         kinds[kind].vectors == INDEX_COMPACT ? STORE_FORMAT : STORE_FORMAT_PLAIN);
         check(&tables);
         tables_close(&tables);
     }
@@ -180,10 +179,50 @@ static void test_config_that_is_not_ours(void **state)
     refuse_config(&tables, "X_config: the reranker's name or the column list is missing "
                            "(drop the index and create it again)");
     tables_execute(&tables, "UPDATE X_config SET value = 1 WHERE key = 'format'");
-    refuse_config(&tables, "X has format version 1, and this version of rerank reads 2");
-    tables.store.options.vectors = INDEX_COMPACT;
-    refuse_config(&tables, "X has format version 1, and this version of rerank reads 3");
+    refuse_config(&tables, "X has format version 1, and this version of rerank reads 2 and 3");
     tables_close(&tables);
+}
+
+/* What X_config says of format, storage and words, and what is read of it; -1: it is refused. */
+static void test_formats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *storage, *lexical;
+        int vectors;
+    } cases[] = {
+        {"2", "NULL", "NULL", INDEX_FLOAT32},
+        {"2", "NULL", "'unicode61'", INDEX_FLOAT32}, /* as versions between wrote it */
+        {"3", "NULL", "NULL", INDEX_COMPACT},
+        {"3", "NULL", "'unicode61'", INDEX_COMPACT},
+        {"3", "0", "'unicode61'", INDEX_FLOAT32},
+        {"3", "1", "'unicode61'", INDEX_COMPACT},
+        {"3", "1", "NULL", INDEX_COMPACT},
+        {"3", "0", "NULL", -1},
+        {"2", "1", "NULL", -1},
+        {"3", "2", "NULL", -1},
+        {"3", "'much'", "NULL", -1},
+        {"4", "NULL", "NULL", -1},
+        {"NULL", "NULL", "NULL", -1},
+    };
+    struct schema_stored stored;
+    struct error err;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tables tables;
+        tables_create(&tables, &kinds[3]);
+        char *sql = sqlite3_mprintf(
+            "DELETE FROM X_config WHERE key IN ('format', 'storage', 'lexical');"
+            "INSERT INTO X_config SELECT * FROM (SELECT 'format' AS k, %s AS v UNION ALL SELECT "
+            "'storage', %s UNION ALL SELECT 'lexical', %s) WHERE v IS NOT NULL",
+            cases[i].format, cases[i].storage, cases[i].lexical);
+        tables_execute(&tables, sql);
+        sqlite3_free(sql);
+        int rc = schema_read(&tables.store, &stored, &err);
+        assert_int_equal(rc, cases[i].vectors < 0 ? ERROR_CORRUPT : 0);
+        if (rc == 0) assert_int_equal(tables.store.options.vectors, cases[i].vectors);
+        schema_stored_deinit(&stored);
+        tables_close(&tables);
+    }
 }
 
 static void test_rename_and_drop(void **state)
@@ -497,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_which_tables_there_are),
         cmocka_unit_test(test_config_comes_back),
         cmocka_unit_test(test_config_that_is_not_ours),
+        cmocka_unit_test(test_formats),
         cmocka_unit_test(test_rename_and_drop),
         cmocka_unit_test(test_a_row),
         cmocka_unit_test(test_many_rows),

@@ -105,6 +105,36 @@ static void test_the_last_numbers(void **state)
     tables_close(&tables);
 }
 
+static int unknown_from(struct tables *tables, int64_t id)
+{
+    struct error err = {0};
+    int unknown = -1;
+    assert_int_equal(words_unknown_from(&tables->store, id, &unknown, &err), 0);
+    return unknown;
+}
+
+static void test_rows_without_documents(void **state)
+{
+    (void)state;
+    struct tables tables;
+    create(&tables, "unicode61");
+    assert_true(unknown_from(&tables, 1));
+    assert_false(unknown_from(&tables, 0)); /* a document may have that number */
+    do_it(&tables, PUT, 7, "cat");
+    assert_false(unknown_from(&tables, 7));
+    assert_true(unknown_from(&tables, 8));
+    assert_true(unknown_from(&tables, INT64_MAX));
+    do_it(&tables, POSTPONE, 9, NULL);
+    assert_false(unknown_from(&tables, 8));
+    do_it(&tables, KILL, 9, NULL);
+    assert_true(unknown_from(&tables, 8));
+    do_it(&tables, PUT, 7, "bat"); /* its document is another */
+    assert_false(unknown_from(&tables, 8));
+    do_it(&tables, CLEAR, 0, NULL);
+    assert_true(unknown_from(&tables, 1));
+    tables_close(&tables);
+}
+
 static void assert_wrong(struct tables *tables, const char *sql, const char *message)
 {
     struct error err = {0};
@@ -202,9 +232,13 @@ static void test_without_fts5(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_documents),      cmocka_unit_test(test_the_last_numbers),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_tokenizers),     cmocka_unit_test(test_without_fts5),
+        cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_the_last_numbers),
+        cmocka_unit_test(test_rows_without_documents),
+        cmocka_unit_test(test_contradictions),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_tokenizers),
+        cmocka_unit_test(test_without_fts5),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

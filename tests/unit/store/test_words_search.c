@@ -14,8 +14,9 @@
 
 /* ---- beside FTS5 ----------------------------------------------------------------------------- */
 
-/* What FTS5 says of the words of a query joined by OR, compared row by row; words are each once. */
-static void compare(struct tables *tables, const char *query, const char *match)
+/* What FTS5 says of the words of a query joined by OR, compared row by row; words are each once. So
+ * many rows are expected to be asked for. */
+static void compare_expecting(struct tables *tables, const char *query, const char *match, size_t n)
 {
     struct words_search search;
     struct words_match found;
@@ -24,6 +25,7 @@ static void compare(struct tables *tables, const char *query, const char *match)
     int is_found;
     double bm25;
     if (words_open(&search, tables, query, &err) != 0) fail_msg("%s: %s", query, err.text);
+    words_search_expect(&search, n);
     assert_int_equal(sqlite3_prepare_v2(tables->db,
                                         "SELECT rowid, -bm25(X_fts) FROM X_fts "
                                         "WHERE X_fts MATCH ?1 ORDER BY 2 DESC, 1",
@@ -46,6 +48,24 @@ static void compare(struct tables *tables, const char *query, const char *match)
     assert_false(is_found);
     sqlite3_finalize(statement);
     words_search_deinit(&search);
+}
+
+static void compare_each(struct tables *tables, const char *query, const char *match)
+{
+    static const size_t expected[] = {0, 1, 10, 100, SIZE_MAX};
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        compare_expecting(tables, query, match, expected[i]);
+}
+
+/* Outside of a transaction FTS5 is asked, within one its pages are read. */
+static void compare(struct tables *tables, const char *query, const char *match)
+{
+    int is_outside = sqlite3_get_autocommit(tables->db);
+    compare_each(tables, query, match);
+    if (!is_outside) return;
+    tables_execute(tables, "BEGIN; SELECT count(*) FROM X_config");
+    compare_each(tables, query, match);
+    tables_execute(tables, "COMMIT");
 }
 
 static void add_phrase(char *match, size_t size, const char *phrase, size_t n)
@@ -86,6 +106,7 @@ static void test_as_fts5_ranks(void **state)
         }
         for (size_t n = 1; n <= 20; n++) compare_words(&tables, &seed, n, i == 2);
         tables_execute(&tables, "COMMIT");
+        for (size_t n = 1; n <= 20; n++) compare_words(&tables, &seed, n, i == 2);
         tables_close(&tables);
     }
 }
@@ -329,12 +350,17 @@ static void create_large(struct tables *tables, int n)
 static void check_counts(struct tables *tables, const char *query, int64_t id, int has, size_t n)
 {
     struct words_search search;
+    struct words_match match;
     struct error err = {0};
     double bm25;
     assert_int_equal(words_open(&search, tables, query, &err), 0);
     assert_int_equal(words_search_bm25(&search, id, &bm25, &err), 0);
     if (isnan(bm25) == has) fail_msg("%s: %g", query, bm25);
-    if (search.ranking.bounded.n != n) fail_msg("%s: %zu rows", query, search.ranking.bounded.n);
+    size_t n_found = 0;
+    int found = 1;
+    for (; found; n_found += (size_t)found)
+        assert_int_equal(words_search_next(&search, &match, &found, &err), 0);
+    if (n_found != n) fail_msg("%s: %zu rows", query, n_found);
     words_search_deinit(&search);
 }
 
@@ -384,9 +410,13 @@ static void damaged(const char *sql, int code, const char *text)
     create_films(&tables);
     words_check(&tables, "knight castle", "2 1");
     tables_execute(&tables, sql);
-    struct error err = {0};
-    int rc = search_all(&tables, "knight castle", &err);
-    if (rc != code || strstr(err.text, text) == NULL) fail_msg("%s: %d: %s", sql, rc, err.text);
+    for (int reads = 0; reads < 2; reads++) {
+        struct error err = {0};
+        if (reads) tables_execute(&tables, "BEGIN; SELECT count(*) FROM X_config");
+        int rc = search_all(&tables, "knight castle", &err);
+        if (rc != code || strstr(err.text, text) == NULL) fail_msg("%s: %d: %s", sql, rc, err.text);
+        if (reads) tables_execute(&tables, "COMMIT");
+    }
     tables_close(&tables);
 }
 
@@ -424,6 +454,15 @@ static int ask_once(void *context, struct error *err)
     return search_all(context, "\"knight\" castle -city", err);
 }
 
+/* SQLite ends a transaction in which it is told of an allocation that failed. */
+static int ask_in_transaction(void *context, struct error *err)
+{
+    struct tables *tables = context;
+    if (sqlite3_get_autocommit(tables->db))
+        tables_execute(tables, "BEGIN; SELECT count(*) FROM X_config");
+    return ask_once(context, err);
+}
+
 static void test_memory(void **state)
 {
     struct tables tables;
@@ -431,6 +470,56 @@ static void test_memory(void **state)
     create_films(&tables);
     words_check(&tables, "\"knight\" castle -city", "2 | must 1 2 | not 1");
     assert_true(each_allocation(ask_once, &tables) > 10);
+    assert_int_equal(ask_in_transaction(&tables, NULL), 0); /* lengths stay */
+    assert_true(each_allocation(ask_in_transaction, &tables) > 10);
+    tables_close(&tables);
+}
+
+/* ---- lengths --------------------------------------------------------------------------------- */
+
+/* The length of each document, after so many were asked for that all are kept, and not. */
+static int read_lengths(void *context, struct error *err)
+{
+    struct store *store = &((struct tables *)context)->store;
+    int64_t length = 0;
+    int rc = words_lengths_begin(store, 7, 5, err);
+    for (int i = 0; rc == 0 && i < 3; i++) rc = words_lengths_find(store, 2, &length, err);
+    if (rc == 0) {
+        assert_int_equal(length, 8);
+        assert_int_equal(words_lengths_kept(store->lengths, 2), 8);
+        assert_int_equal(words_lengths_kept(store->lengths, 5), 0);
+        assert_int_equal(words_lengths_kept(store->lengths, INT64_MIN), 0);
+    }
+    words_lengths_free(store->lengths);
+    store->lengths = NULL;
+    return rc;
+}
+
+static void test_lengths(void **state)
+{
+    struct tables tables;
+    struct error err = {0};
+    int64_t length;
+    (void)state;
+    create_films(&tables);
+    assert_true(each_allocation(read_lengths, &tables) >= 2);
+    /* Kept until there is another version of the tables. */
+    struct store *store = &tables.store;
+    assert_int_equal(words_lengths_begin(store, 7, 5, &err), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(words_lengths_find(store, 1, &length, &err), 0);
+    tables_execute(&tables, "UPDATE X_fts_docsize SET sz = x'0B' WHERE id = 1");
+    assert_int_equal(words_lengths_begin(store, 7, 5, &err), 0);
+    assert_int_equal(words_lengths_find(store, 1, &length, &err), 0);
+    assert_int_equal(length, 7);
+    assert_int_equal(words_lengths_begin(store, 8, 5, &err), 0);
+    assert_int_equal(words_lengths_find(store, 1, &length, &err), 0);
+    assert_int_equal(length, 11);
+    /* Far apart: none is kept. */
+    words_add(&tables, 1000, "far away");
+    assert_int_equal(words_lengths_begin(store, 9, 6, &err), 0);
+    for (int i = 0; i < 3; i++) assert_int_equal(words_lengths_find(store, 1000, &length, &err), 0);
+    assert_int_equal(length, 2);
+    assert_int_equal(words_lengths_kept(store->lengths, 1000), 0);
     tables_close(&tables);
 }
 
@@ -448,10 +537,13 @@ static void test_interrupt(void **state)
     (void)state;
     words_create(&tables, "unicode61");
     tables_execute(&tables, "INSERT INTO X_fts(rowid, text) WITH n(i) AS "
-                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) "
                             "SELECT i, 'cat' FROM n");
     tables.store.cancel = &cancel;
     assert_int_equal(search_all(&tables, "cat", &err), ERROR_INTERRUPTED);
+    tables_execute(&tables, "BEGIN; SELECT count(*) FROM X_config");
+    assert_int_equal(search_all(&tables, "cat", &err), ERROR_INTERRUPTED);
+    tables_execute(&tables, "COMMIT");
     tables_close(&tables);
 }
 
@@ -491,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_common_words),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_repeated_phrases),
     };

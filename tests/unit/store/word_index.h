@@ -27,6 +27,7 @@ static inline void words_create(struct tables *tables, const char *tokenizer)
     char *sql = sqlite3_mprintf(
         "CREATE VIRTUAL TABLE X_fts USING fts5(text, content = '', tokenize = \"%w\");"
         "CREATE TABLE X_docs(doc INTEGER PRIMARY KEY, id INT UNIQUE);"
+        "CREATE TABLE X_wordless(id INTEGER PRIMARY KEY);"
         "REPLACE INTO X_config VALUES ('lexical', %Q)",
         tokenizer, tokenizer);
     tables_execute(tables, sql);
@@ -38,6 +39,7 @@ static inline void words_add(struct tables *tables, int64_t document, const char
     char *sql = sqlite3_mprintf("INSERT INTO X_fts(rowid, text) VALUES (%lld, %Q)",
                                 (long long)document, text);
     tables_execute(tables, sql);
+    tables->write.has_words = 1;
     sqlite3_free(sql);
 }
 

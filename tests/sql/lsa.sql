@@ -1,0 +1,22 @@
+-- builtin:lsa: what it is fitted on, and when it is fitted again. More of it: drivers/test_lsa.py.
+SELECT vector_dims(embed('a text', 'builtin:lsa')), embed('a text', 'builtin:lsa') = embed('a text', 'builtin:lexical');
+SELECT rerank('a', 'b', 'builtin:lsa');
+CREATE TABLE docs(id INTEGER PRIMARY KEY, t TEXT);
+INSERT INTO docs VALUES (1, 'bat cave'), (2, 'ship at sea');
+CREATE VIRTUAL TABLE lx USING semantic_index(content = 'docs', text = 't', model = 'builtin:lsa', lexical = 'none', storage = 'float32');
+SELECT count(*) FROM semantic_pending('lx');
+INSERT INTO lx(lx) VALUES ('sync');
+INSERT INTO docs VALUES (3, 'bat');
+INSERT INTO lx(lx) VALUES ('sync');
+SELECT rows, pending, fitted_on, advice FROM semantic_status('lx');
+INSERT INTO docs VALUES (4, 'snow on a ship');
+SELECT count(*) FROM semantic_pending('lx');
+SELECT rows, pending, fitted_on, advice FROM semantic_status('lx');
+SELECT semantic_estimate('lx');
+INSERT INTO lx(lx) VALUES ('sync');
+SELECT rows, pending, fitted_on, advice FROM semantic_status('lx');
+SELECT t FROM lx('ships', 2);
+INSERT INTO docs SELECT 4 + id, t || ' again' FROM docs;
+SELECT embedded, pending FROM semantic_sync('lx');
+SELECT rows, pending, fitted_on, advice FROM semantic_status('lx');
+INSERT INTO lx(lx) VALUES ('integrity-check');
