@@ -183,7 +183,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 62
+#define STORE_N_KEPT 64
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
