@@ -213,12 +213,60 @@ class Rankings(Collection):
             "SELECT rowid FROM ix(?) WHERE id % 11 = 0 ORDER BY score DESC LIMIT 12", query)],
             expected[:12])
 
-    def test_the_reranker_reads_the_fused(self):
+    def are_candidates(self, rows, oracle, scores):
+        """Rows (id, ...) by rank: of those that are left, each fifth is the nearest, the others
+        have the best score."""
+        left = set(scores)
+        for place, row in enumerate(rows, 1):
+            values = oracle.similarity if place % 5 == 0 else scores
+            self.assertAlmostEqual(values[row[0]], max(values[i] for i in left), delta=1e-9)
+            left.remove(row[0])
+
+    def test_the_candidates_of_the_reranker(self):
+        others = 0
+        for query, weight in (("barat lunos", .3), ("dorat kivek moten", .6), ("salen", .1)):
+            oracle = Oracle(self.db, query)
+            for where, passing in (("", None), ("AND price > 2", "price > 2")):
+                ids = None if passing is None else {row[0] for row in self.rows(
+                    f"SELECT id FROM docs WHERE {passing}")}
+                scores = {i: score for score, i in oracle.ranking("weighted", weight, None, ids)}
+                ask = ("SELECT rowid, relevance, rank FROM ix WHERE query = ? AND weight = ? "
+                       f"{where}")
+                whole = self.rows(f"{ask} AND k = 60 ORDER BY rank", query, weight)
+                self.assertEqual([row[2] for row in whole], list(range(1, 61)))
+                self.are_candidates(whole, oracle, scores)
+                ids = [row[0] for row in whole]
+                others += ids != [row[0] for row in self.rows(
+                    f"SELECT rowid FROM ix WHERE query = ? AND weight = ? {where} AND k = 60",
+                    query, weight)]
+                for k in (1, 5, 7, 25):
+                    self.assertEqual([row[0] for row in self.rows(
+                        f"{ask} AND k = {k} ORDER BY rank", query, weight)], ids[:k])
+                self.assertEqual([row[0] for row in self.rows(
+                    f"{ask} AND k = 10 AND rank > 20 ORDER BY rank", query, weight)], ids[20:30])
+        self.assertGreaterEqual(others, 2)  # than the best by score
+
+    def test_how_many_are_reranked(self):
         query = "barat lunos"
-        fused = {row[0] for row in self.rows("SELECT rowid FROM ix(?, 25)", query)}
-        rows = self.rows("SELECT rowid, relevance, rank FROM ix(?) ORDER BY relevance DESC", query)
-        self.assertEqual({row[0] for row in rows}, fused)
+        ids = [row[0] for row in self.rows("SELECT rowid, relevance FROM ix(?, 60) ORDER BY rank",
+                                           query)]
+        rows = self.rows("SELECT rowid, relevance FROM ix(?) ORDER BY relevance DESC", query)
+        self.assertEqual({row[0] for row in rows}, set(ids[:25]))
         self.assertEqual([row[1] for row in rows], sorted((r[1] for r in rows), reverse=True))
+        for limit, offset in ((5, 0), (40, 0), (20, 25)):
+            rows = self.rows("SELECT rowid FROM ix(?) ORDER BY relevance DESC LIMIT ? OFFSET ?",
+                             query, limit, offset)
+            self.assertEqual(len(rows), limit)
+            self.assertLessEqual({row[0] for row in rows}, set(ids[:max(25, limit + offset)]))
+        low = self.rows("SELECT score FROM ix(?, 30)", query)[-1][0]
+        rows = self.rows("SELECT rowid, score, relevance FROM ix(?) WHERE score >= ?", query, low)
+        self.assertEqual(len(rows), 25)
+        self.assertTrue(all(row[1] >= low for row in rows))
+        for fusion in ("rrf", "weighted"):
+            rows = self.rows("SELECT score, relevance FROM ix(?, 40) WHERE fusion = ? "
+                             "ORDER BY score DESC", query, fusion)
+            self.assertEqual([row[0] for row in rows], sorted((r[0] for r in rows), reverse=True))
+            self.assertEqual(len(rows), 40)
         rows = self.rows("SELECT rowid, relevance FROM ix(?, 5) WHERE weight = 0 ORDER BY rank",
                          query)
         self.assertEqual([row[0] for row in rows],

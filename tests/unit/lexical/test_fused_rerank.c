@@ -42,13 +42,14 @@ static size_t best_of(const double *scores, size_t n)
     return best;
 }
 
+/* Of these letters the table of builtin:static knows nothing: the nearest passage has no part. */
 static void test_nothing_to_add_leaves_the_scores(void **state)
 {
     (void)state;
-    static const char *const alike[] = {"soup", "bread", "tea"};
+    static const char *const alike[] = {"суп", "хлеб", "чай"};
     static const double fused[] = {.25, .5, -.125};
     double scores[3];
-    score("bats", alike, fused, 3, scores);
+    score("мыши", alike, fused, 3, scores);
     assert_memory_equal(scores, fused, sizeof fused);
     score("bats", (const char *const[]){"bats", "bats", "bats"}, fused, 3, scores);
     assert_memory_equal(scores, fused, sizeof fused);
@@ -80,25 +81,86 @@ static void test_each_part(void **state)
     assert_int_equal(best_of(scores, 4), 2); /* the title */
 }
 
+static void expect(const double *scores, double first, double second)
+{
+    assert_float_equal(scores[0], first, 1e-7);
+    assert_float_equal(scores[1], second, 1e-7);
+}
+
 /* By the definition: each of two documents is a standard deviation from their mean. */
 static void test_scores_by_hand(void **state)
 {
     (void)state;
     static const double fused[] = {.5, .25};
-    static const char *const titles[] = {"soup\n", "bats\n"},
-                             *const texts[] = {"a\nbats and a long way to the next dark cave",
-                                               "a\ndark cave"};
-    double scores[2], spread = .125;
-    score("bats", titles, fused, 2, scores); /* the title alone: one term has no neighbour */
-    assert_true(fabs(scores[0] - (.5 - FUSED_TITLE * spread)) < 1e-12);
-    assert_true(fabs(scores[1] - (.25 + FUSED_TITLE * spread)) < 1e-12);
-    score("bats cave", texts, fused, 2, scores); /* words in no title, and far apart */
+    static const char *const
+        titles[] = {"суп\n", "мыши\n"},
+        *const texts[] = {"а\nмыши и очень долгий путь отсюда до самой далекой темной пещеры",
+                          "а\nтемной пещеры"};
+    double scores[2], spread = .125, moved;
+    score("мыши", titles, fused, 2, scores); /* one term has no neighbour */
+    moved = (FUSED_TITLE + FUSED_WINDOW) * spread;
+    expect(scores, .5 - moved, .25 + moved);
+    score("мыши пещеры", texts, fused, 2, scores); /* in no title, far apart, in one window */
+    moved = FUSED_WINDOW * spread;
+    expect(scores, .5 + moved, .25 - moved);
+    score("темной пещеры", texts, fused, 2, scores); /* as near in both */
     assert_memory_equal(scores, fused, sizeof fused);
-    score("dark cave", texts, fused, 2, scores); /* as near in both */
-    assert_memory_equal(scores, fused, sizeof fused);
-    score("bats cave", (const char *const[]){"a\nbats", "a\nbats cave"}, fused, 2, scores);
-    assert_true(fabs(scores[0] - (.5 - FUSED_PROXIMITY * spread)) < 1e-12);
-    assert_true(fabs(scores[1] - (.25 + FUSED_PROXIMITY * spread)) < 1e-12);
+    score("мыши пещеры", (const char *const[]){"а\nмыши", "а\nмыши пещеры"}, fused, 2, scores);
+    moved = (FUSED_PROXIMITY + FUSED_WINDOW) * spread;
+    expect(scores, .5 - moved, .25 + moved);
+    score("bats", (const char *const[]){"soup", "vampires in caves"}, fused, 2, scores);
+    moved = FUSED_PASSAGE * spread; /* none of the words, but their meaning */
+    expect(scores, .5 - moved, .25 + moved);
+}
+
+/* A word that no document has: a word that it begins stands for it, by the share of letters. */
+static void test_words_that_are_alike(void **state)
+{
+    (void)state;
+    static const double fused[] = {.25, .5};
+    double scores[2], likeness = .5 + .5 * 8 / 12, moved = FUSED_WINDOW * .125;
+    score("мышь", (const char *const[]){"мышьяк", "суп"}, fused, 2, scores);
+    expect(scores, .25 + moved + .5 * likeness, .5 - moved);
+    /* Where one has the word itself, what is alike counts in the window alone: .6 of its likeness,
+     * beside 1. */
+    score("мышь", (const char *const[]){"мышьяк", "мышь"}, fused, 2, scores);
+    expect(scores, .25 - moved, .5 + moved);
+}
+
+/* Vectors alone were asked: their similarities are what is given, and BM25 is added. */
+static void test_similarities_and_words(void **state)
+{
+    (void)state;
+    struct span documents[] = {{"суп", 6}, {"мыши", 8}};
+    static const float similarities[] = {.5, .25};
+    struct model_candidates candidates = {.query = {"мыши", 8},
+                                          .documents = documents,
+                                          .n_documents = 2,
+                                          .similarities = similarities};
+    double scores[2], moved = (FUSED_WINDOW + FUSED_WORDS) * .125;
+    struct model *model;
+    assert_int_equal(lexical_fused_rerank(WORDS_NOW, &candidates, scores, NULL), 0);
+    expect(scores, .5 - moved, .25 + moved);
+    assert_int_equal(lexical_new(&model, NULL), 0);
+    scores[0] = scores[1] = 0;
+    assert_int_equal(model_rerank(model, &candidates, scores, &(struct model_usage){0}, NULL), 0);
+    expect(scores, .5 - moved, .25 + moved);
+    model_free(model);
+}
+
+/* Of 40 words: the 41st is in another window. */
+static void test_windows(void **state)
+{
+    (void)state;
+    static const double fused[] = {.5, .25};
+    char texts[2][1000] = {"мыши", "мыши"};
+    double scores[2], moved = FUSED_WINDOW * .125;
+    for (int i = 0; i < 39; i++) strcat(texts[0], " и");
+    for (int i = 0; i < 38; i++) strcat(texts[1], " и");
+    strcat(texts[0], " пещеры");
+    strcat(texts[1], " пещеры");
+    score("мыши пещеры", (const char *const[]){texts[0], texts[1]}, fused, 2, scores);
+    expect(scores, .5 - moved, .25 + moved);
 }
 
 /* Scores of any scale: the order is the same. */
@@ -205,6 +267,9 @@ int main(void)
         cmocka_unit_test(test_nothing_to_add_leaves_the_scores),
         cmocka_unit_test(test_each_part),
         cmocka_unit_test(test_scores_by_hand),
+        cmocka_unit_test(test_words_that_are_alike),
+        cmocka_unit_test(test_similarities_and_words),
+        cmocka_unit_test(test_windows),
         cmocka_unit_test(test_scale_of_the_fused_scores),
         cmocka_unit_test(test_hostile_texts),
         cmocka_unit_test(test_the_model_reranks_what_is_fused),
