@@ -47,5 +47,20 @@ class SkippedTest(unittest.TestCase):
                          ["'numpy is not here'"])
 
 
+class OrderTest(unittest.TestCase):
+    def test_the_longest_are_there(self):
+        tests = os.path.dirname(os.path.abspath(run.__file__))
+        for name in run.LONGEST:
+            kind, rest = name.split("/", 1)
+            file = {"fault": f"sql/{rest}.sql", "unit": f"{name}.c"}.get(kind, f"{name}.py")
+            self.assertTrue(os.path.isfile(os.path.join(tests, file)), name)
+
+    def test_they_come_first_and_the_others_as_they_are(self):
+        names = ["unit/b", run.LONGEST[1], "unit/a", run.LONGEST[0]]
+        suites = run.longest_first([run.Suite(name, None) for name in names])
+        self.assertEqual([suite.name for suite in suites],
+                         [run.LONGEST[0], run.LONGEST[1], "unit/b", "unit/a"])
+
+
 if __name__ == "__main__":
     unittest.main()

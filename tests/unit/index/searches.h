@@ -71,7 +71,7 @@ static inline void for_each_index_in_threads(index_test test)
     }
 }
 
-/* Under the thread sanitizer, for tests that start none: in the other builds they learn the same. */
+/* For tests that start no thread: the thread sanitizer learns nothing from them. */
 static inline void skip_without_threads(void)
 {
 #ifdef __SANITIZE_THREAD__

@@ -12,7 +12,15 @@
 #include "local/families.h"
 #include "local/oracle.h"
 
-enum { MAX_TEXTS = 60, MAX_TOKENS = 50, MAX_SIZE = 96, LONG_TOKENS = 150 };
+/* A text of each length from 1 to MAX_TOKENS - 2. */
+enum { MAX_TOKENS = 50, MAX_TEXTS = MAX_TOKENS - 2, MAX_SIZE = 96, LONG_TOKENS = 150 };
+
+/* How threads share the work is the same on every processor: an emulator is slow. */
+#ifdef TESTS_CHOSEN_FAMILY
+enum { THREADS_STEP = 2 };
+#else
+enum { THREADS_STEP = 1 };
+#endif
 
 static const struct local_config small = {
     .architecture = &local_bert,
@@ -211,7 +219,7 @@ static void test_a_result_does_not_depend_on_the_batch(const struct local_kernel
         struct local_weights *weights = load(kernels, model, (enum local_precision)precision);
         struct sample *together = sample_new(model, MAX_TEXTS), *other = calloc(1, sizeof *other);
         compute(weights, together, 0, MAX_TEXTS, 1);
-        for (size_t n_threads = 1; n_threads <= 5; n_threads++) {
+        for (size_t n_threads = 1; n_threads <= 5; n_threads += THREADS_STEP) {
             *other = *together;
             memset(other->results, 0, sizeof other->results);
             compute(weights, other, 0, MAX_TEXTS, n_threads);
