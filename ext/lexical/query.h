@@ -69,8 +69,8 @@ void lexical_query_deinit(struct lexical_query *query);
  * ERROR_INTERRUPTED. */
 int lexical_query_read(struct lexical_query *query, struct span text, struct error *err);
 
-/* Reads a document into the terms: count, likeness, last, nearness, and `window`. *length: its words, stop words
- * left out. ERROR_NOMEM, ERROR_INTERRUPTED. */
+/* Reads a document into the terms: count, likeness, last, nearness, and `window`. *length: its
+ * words, stop words left out. ERROR_NOMEM, ERROR_INTERRUPTED. */
 int lexical_query_meet(struct lexical_query *query, struct span document, double *length,
                        struct error *err);
 
