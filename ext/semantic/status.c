@@ -105,8 +105,8 @@ static int add_line(struct buffer *lines, struct error *err, const char *format,
  * nothing of the index. */
 static int excuse(struct status_cursor *cursor, int rc, const struct error *why, struct error *err)
 {
-    int code = why->code == ERROR_STORAGE ? why->storage_code & 0xff : 0;
     if (rc == 0) return 0;
+    int code = why->code == ERROR_STORAGE ? why->storage_code & 0xff : 0;
     if (rc == ERROR_NOMEM || rc == ERROR_INTERRUPTED || code == SQLITE_BUSY ||
         code == SQLITE_LOCKED || code == SQLITE_IOERR) {
         *err = *why;
