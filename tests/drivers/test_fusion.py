@@ -42,10 +42,17 @@ class Oracle:
             n = db.execute("SELECT count(*) FROM plain WHERE plain MATCH ?",
                            (f'"{word}"',)).fetchone()[0]
             self.bound += max(math.log((total - n + .5) / (n + .5)), 1e-6)
+        self.trust = 1
+        if db.execute("SELECT value FROM ix_config WHERE key = 'model'").fetchone() == (
+                "builtin:static",):
+            whole = sum(db.execute("SELECT token_count(?, 'builtin:static') = 1",
+                                   (word,)).fetchone()[0] for word in words)
+            self.trust = .6 + .4 * whole / len(words)
 
     def ranking(self, kind, weight, k=None, passing=None):
         """[(score, id)] of the k best of those that pass, as sql/README.md says it."""
         depth = len(self.ids) if k is None else max(k, LEAST_DEPTH)
+        weight = weight * self.trust / (weight * self.trust + (1 - weight))
         sides = [sorted(((-score, i) for i, score in side.items()
                          if passing is None or i in passing))[:depth]
                  for side in (self.bm25 if weight < 1 else MISS,
