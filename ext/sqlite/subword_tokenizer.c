@@ -1,12 +1,17 @@
 #include "sqlite/subword_tokenizer.h"
 
+#include <stdint.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "embedded/table.h"
 #include "sqlite/fts5.h"
+#include "text/spelling.h"
 #include "text/subwords.h"
+#include "text/unicode/ucd.h"
 #include "text/unspaced.h"
+#include "text/utf8.h"
 #include "text/word_cache.h"
 
 typedef int (*token_callback)(void *context, int flags, const char *token, int size, int start,
@@ -20,11 +25,12 @@ struct subword_tokenizer {
      * stands between may be given to it alone. */
     int parts_at_ascii;
     struct word_cache *cache; /* owned; NULL until there is a document */
+    struct buffer spelled, spare;
 };
 
 /* One text. */
 struct tokenizing {
-    const struct subword_tokenizer *tokenizer;
+    struct subword_tokenizer *tokenizer;
     void *context;
     token_callback callback;
     struct span text;
@@ -178,6 +184,69 @@ static int add_spaced(struct tokenizing *all, struct span text)
                                         (int)text.size, add_word);
 }
 
+/* Where a text stands that is read in another spelling. */
+struct respelled {
+    const struct tokenizing *all;
+    int start, end;
+};
+
+static int give_whole(void *context, int flags, const char *token, int size, int start, int end)
+{
+    const struct respelled *whole = context;
+    (void)start, (void)end;
+    return give(whole->all, flags, (struct span){token, (size_t)size}, whole->start, whole->end);
+}
+
+/* Every token of it stands where it does: which characters became which is not kept. */
+static int add_respelled(struct tokenizing *all, struct span text, struct span spelled)
+{
+    int start = (int)(text.data - all->text.data);
+    struct respelled whole = {all, start, start + (int)text.size};
+    struct tokenizing inside = {all->tokenizer, &whole, give_whole, spelled,
+                                all->flags,     0,      NULL,       0};
+    all->n_tokens = 2;
+    return spelled.size > 0 ? add_spaced(&inside, spelled) : SQLITE_OK;
+}
+
+/* *spelled: the text in the one spelling of spelling.h, or the text itself. */
+static int spell(struct subword_tokenizer *tokenizer, struct span text, struct span *spelled)
+{
+    return spelling_apply(text, NULL, &tokenizer->spelled, &tokenizer->spare, spelled, NULL) == 0
+               ? SQLITE_OK
+               : SQLITE_NOMEM;
+}
+
+static int add_run(struct tokenizing *all, struct span run)
+{
+    struct span spelled;
+    int rc = spell(all->tokenizer, run, &spelled);
+    if (rc != SQLITE_OK || run.size == 0) return rc;
+    return spelled.data == run.data ? add_spaced(all, run) : add_respelled(all, run, spelled);
+}
+
+static int parts_runs(uint32_t c)
+{
+    return (ucd_properties(c) & (UCD_SPACE | UCD_PUNCTUATION)) != 0 || c == 0xFFFD;
+}
+
+/* Words that are typed in several ways, as macOS writes names of files and as others do, are one.
+ * What parts words stays what it is, so that each is known to stand where it does. */
+static int add_spelled(struct tokenizing *all, struct span text)
+{
+    struct span spelled;
+    if (!all->tokenizer->parts_at_ascii) return add_spaced(all, text);
+    int rc = spell(all->tokenizer, text, &spelled);
+    if (rc == SQLITE_OK && spelled.data == text.data) return add_spaced(all, text);
+    const char *at = text.data, *end = at + text.size, *start = at;
+    while (rc == SQLITE_OK && at < end) {
+        const char *before = at;
+        if (!parts_runs(utf8_next(&at, end))) continue;
+        rc = add_run(all, (struct span){start, (size_t)(before - start)});
+        start = at;
+    }
+    return rc == SQLITE_OK ? add_run(all, (struct span){start, (size_t)(end - start)}) : rc;
+}
+
 static int add_stretches(struct tokenizing *all, struct span text)
 {
     const char *at = text.data, *end = at + text.size;
@@ -185,7 +254,7 @@ static int add_stretches(struct tokenizing *all, struct span text)
     while (rc == SQLITE_OK && at < end) {
         struct span stretch = unspaced_stretch(&at, end, &unspaced);
         if (unspaced) all->n_tokens = 2;
-        rc = unspaced ? add_unspaced(all, stretch) : add_spaced(all, stretch);
+        rc = unspaced ? add_unspaced(all, stretch) : add_spelled(all, stretch);
     }
     return rc;
 }
@@ -199,7 +268,8 @@ static int add_unkept(struct tokenizing *all, struct span text, int is_ascii)
 static int add_between(struct tokenizing *all, struct span text, int is_ascii)
 {
     all->entry = NULL;
-    if (text.size > WORD_CACHE_BYTES) return add_unkept(all, text, is_ascii);
+    if (text.size > WORD_CACHE_BYTES || !is_document(all->flags))
+        return add_unkept(all, text, is_ascii);
     struct word_key key = word_key(text);
     struct cached_word *entry = word_cache_entry(all->tokenizer->cache, &key);
     if (word_key_is(&entry->key, &key))
@@ -224,7 +294,7 @@ static const unsigned char is_of_word[256] = {
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 };
 
-static int add_document(struct tokenizing *all, struct span text)
+static int add_all(struct tokenizing *all, struct span text)
 {
     const unsigned char *at = (const unsigned char *)text.data, *end = at + text.size;
     int rc = SQLITE_OK;
@@ -251,10 +321,12 @@ static int tokenize(Fts5Tokenizer *data, void *context, int flags, const char *t
     struct tokenizing all = {tokenizer, context, callback, whole, flags, 0, NULL, 0};
     if (*text == SUBWORD_MARK && !is_document(flags))
         return callback(context, 0, text, size, 0, size);
-    if (!is_document(flags) || !tokenizer->parts_at_ascii) return add_stretches(&all, whole);
-    if (tokenizer->cache == NULL) tokenizer->cache = memory_zalloc(1, sizeof *tokenizer->cache);
-    if (tokenizer->cache == NULL) return SQLITE_NOMEM;
-    int rc = add_document(&all, whole);
+    if (!tokenizer->parts_at_ascii) return add_stretches(&all, whole);
+    if (is_document(flags) && tokenizer->cache == NULL) {
+        tokenizer->cache = memory_zalloc(1, sizeof *tokenizer->cache);
+        if (tokenizer->cache == NULL) return SQLITE_NOMEM;
+    }
+    int rc = add_all(&all, whole);
     return rc == SQLITE_DONE ? SQLITE_OK : rc; /* the caller has enough */
 }
 
@@ -263,6 +335,8 @@ static void delete_tokenizer(Fts5Tokenizer *data)
     struct subword_tokenizer *tokenizer = (struct subword_tokenizer *)data;
     if (tokenizer->inner != NULL) tokenizer->methods.xDelete(tokenizer->inner);
     memory_free(tokenizer->cache);
+    buffer_deinit(&tokenizer->spelled);
+    buffer_deinit(&tokenizer->spare);
     memory_free(tokenizer);
 }
 
@@ -305,6 +379,8 @@ static int create_tokenizer(void *registration, const char **arguments, int n_ar
 {
     struct subword_tokenizer *tokenizer = memory_zalloc(1, sizeof *tokenizer);
     if (tokenizer == NULL) return SQLITE_NOMEM;
+    buffer_init(&tokenizer->spelled, SIZE_MAX / 4);
+    buffer_init(&tokenizer->spare, SIZE_MAX / 4);
     int rc = create_inner(registration, arguments, n_arguments, tokenizer);
     if (rc == SQLITE_OK) {
         *created = (Fts5Tokenizer *)tokenizer;

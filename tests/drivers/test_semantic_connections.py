@@ -19,7 +19,7 @@ class Concurrency(Base):
     def fill(self, journal):
         self.db.execute(f"PRAGMA journal_mode = {journal}")
         add_films(self.db, films=self.big)
-        add_index(self.db)
+        add_index(self.db, options=", model='builtin:lexical'")  # of small batches
 
     def meanwhile(self, action):
         """Within the statements of self.db, once a sync has stored rows: calls action(other, rows),

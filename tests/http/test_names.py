@@ -51,7 +51,7 @@ class Names(Remote):
     def test_a_model_that_a_trigger_takes_away(self):
         self.add_documents(20)
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content='docs', "
-                        "text='title')")
+                        "text='title', model='builtin:lexical')")
         self.rows("SELECT * FROM semantic_sync('ix')")
         self.db.execute("CREATE TRIGGER tr AFTER INSERT ON ix_rows BEGIN UPDATE ix_config SET "
                         "value = 'nope:x' WHERE key = 'model'; END")

@@ -8,7 +8,7 @@ SELECT * FROM ix_keys;
 INSERT INTO docs VALUES ('d-4', 'whales in the ocean', 4);
 INSERT INTO ix(uuid) VALUES ('d-4');
 SELECT title FROM ix WHERE uuid = 'd-4';
-SELECT uuid FROM ix('ocean, cats', 1) WHERE uuid IN ('d-4', 'b-1');
+SELECT uuid FROM ix('whales in the ocean, cats', 1) WHERE uuid IN ('d-4', 'b-1');
 DELETE FROM docs WHERE uuid = 'd-4';
 SELECT uuid FROM ix('ocean, cats', 1) WHERE uuid IN ('d-4', 'b-1');
 DELETE FROM ix WHERE uuid = 'd-4';
