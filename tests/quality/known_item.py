@@ -167,7 +167,8 @@ def means(pairs, arguments):
 
 def arguments_of(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--folder", default=os.path.join(ROOT, "build", "translations"))
+    parser.add_argument("--folder", type=os.path.abspath,
+                        default=os.path.join(ROOT, "build", "translations"))
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--seeds", type=int, default=1)
