@@ -64,6 +64,8 @@ int words_create(struct store *store, struct error *err)
                           store->schema, store->name, store->tokenizer);
     if (rc == 0) return keep_more(store, err);
     if (rc != ERROR_STORAGE || err == NULL || (err->storage_code & 0xff) != SQLITE_ERROR) return rc;
+    /* FTS5 says why, unless it has no memory for that. */
+    if (strstr(err->text, "vtable constructor failed") != NULL) return error_nomem(err);
     if (strstr(err->text, "no such module: fts5") != NULL)
         return error_set(err, ERROR_INVALID,
                          "lexical = 'fts5' needs FTS5, and this SQLite was built without it: leave "
