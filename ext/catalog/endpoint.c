@@ -202,7 +202,7 @@ int endpoint_resolve(const struct api_provider *provider, const char *url, const
     if (rc == 0) rc = http_check_url(endpoint->base_url, endpoint->plain, err);
     if (rc == 0 && strchr(endpoint->base_url, '?') != NULL)
         rc = error_set(err, ERROR_INVALID, "the URL holds a query: give it up to the path");
-    if (rc != 0 && is_usual) error_context(err, "%s", variable);
+    if (rc == ERROR_INVALID && is_usual) error_context(err, "%s", variable);
     if (rc == 0 && !is_usual) rc = have_same_origin(endpoint->base_url, usual, &is_usual, err);
     if (rc == 0) rc = choose_key(provider, key, is_usual, endpoint, err);
     if (rc != 0) return rc;

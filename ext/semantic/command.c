@@ -19,11 +19,13 @@
 #include "store/write.h"
 
 /* Nothing of a statement that fails is written, but what was paid for is not lost: it is found by
- * the next try. That is nothing to tell of a model that is fitted, which costs nothing. */
+ * the next try. That is nothing to tell of a model that is built in, which costs nothing. */
 static void tell_what_is_kept(const struct semantic_sync *sync, struct error *err)
 {
     size_t n = sync->n_embedded;
-    if (catalog_entry_model(sync->entry)->methods->fit != NULL) return;
+    if (catalog_entry_model(sync->entry)->methods->fit != NULL ||
+        catalog_is_embedded(sync->table->connection->catalog, sync->entry))
+        return;
     for (size_t i = 0; i < sync->n_rows; i++) n += sync->rows[i].vector != NULL;
     if (n > 0)
         error_context(err,

@@ -490,7 +490,12 @@ static int prepare_batch(struct semantic_sync *sync, const struct store_state *s
     for (size_t i = 0; i < sync->n_rows; i++) batch->changes[i] = pending_change(&sync->rows[i]);
     if (!sync->started && sync->clear) rc = check_new_model(sync, state, batch, err);
     if (batch->is_new_model) after.dimensions = batch->dimensions;
-    return rc == 0 ? store_check_changes(&after, batch->changes, sync->n_rows, err) : rc;
+    if (rc != 0) return rc;
+    rc = store_check_changes(&after, batch->changes, sync->n_rows, err);
+    if (rc == ERROR_INVALID && !batch->is_new_model && sync->table->config.dimensions != 0)
+        error_context(err, "an index with the option dimensions is for vectors of your own (write "
+                           "them, or leave the option out)");
+    return rc;
 }
 
 static int store_new_model(struct semantic_sync *sync, struct store_state *state,

@@ -34,6 +34,10 @@ PRAGMA trusted_schema = OFF;
 UPDATE films SET title = 'A kitten' WHERE id = 2;
 PRAGMA trusted_schema = ON;
 SELECT title FROM found('cats', 1);
+-- Of other dimensions than the index was made for.
+CREATE VIRTUAL TABLE narrow USING semantic_index(content = 'films', text = 'title', dimensions = 4);
+INSERT INTO narrow(narrow) VALUES ('sync');
+DROP TABLE narrow;
 -- Of another table.
 UPDATE found_config SET value = value + 1 WHERE key = 'fingerprint';
 SELECT title FROM found('dogs', 1);
