@@ -137,7 +137,7 @@ static int read_statistics(struct words_pages *pages, const unsigned char *at, s
     uint64_t n_documents = 0, n_tokens = 0;
     (void)err;
     pages->is_known = read_number(&at, end, &n_documents) && read_number(&at, end, &n_tokens) &&
-                      at == end && n_documents > 0 && n_tokens > 0;
+                      at == end && n_documents > 0 && n_tokens > 0 && n_documents <= INT64_MAX;
     pages->n_documents = (double)n_documents;
     pages->n_tokens = (double)n_tokens;
     return 0;
