@@ -86,6 +86,15 @@ static int read_segment(const unsigned char **at, const unsigned char *end,
            last < (uint64_t)MOST_PAGES;
 }
 
+/* A segment that came twice would give its documents as often as a damaged list has it. */
+static int are_different(const struct words_segment *segments, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (segments[i].id == segments[j].id) return 0;
+    return 1;
+}
+
 /* Levels, the newest first, each with its segments, the oldest first. */
 static int read_levels(struct words_pages *pages, const unsigned char *at, const unsigned char *end,
                        uint64_t n_levels, uint64_t n_segments)
@@ -100,7 +109,7 @@ static int read_levels(struct words_pages *pages, const unsigned char *at, const
             if (!read_segment(&at, end, &place[j])) return 0;
     }
     pages->n_segments = n_segments;
-    return place == pages->segments && at == end;
+    return place == pages->segments && at == end && are_different(place, (size_t)n_segments);
 }
 
 static int read_structure(struct words_pages *pages, const unsigned char *at, size_t size,
@@ -128,7 +137,7 @@ static int read_statistics(struct words_pages *pages, const unsigned char *at, s
     uint64_t n_documents = 0, n_tokens = 0;
     (void)err;
     pages->is_known = read_number(&at, end, &n_documents) && read_number(&at, end, &n_tokens) &&
-                      at == end && n_documents > 0 && n_tokens > 0;
+                      at == end && n_documents > 0 && n_tokens > 0 && n_documents <= INT64_MAX;
     pages->n_documents = (double)n_documents;
     pages->n_tokens = (double)n_tokens;
     return 0;

@@ -154,7 +154,17 @@ static void test_left_to_fts5(void **state)
     tables_execute(&tables, "COMMIT");
     begin(&tables);
     assert_true(is_known(&tables, "cat"));
-    tables_execute(&tables, "COMMIT; UPDATE X_fts_config SET v = 5 WHERE k = 'version'");
+    assert_true(is_known(&tables, "dog"));
+    tables_execute(&tables, "COMMIT; BEGIN; UPDATE X_fts_data SET block = "
+                            "x'000000000102010002010101010101' WHERE id = 10"); /* one twice */
+    assert_false(is_known(&tables, "dog"));
+    tables_execute(&tables, "ROLLBACK; BEGIN; UPDATE X_fts_data SET block = "
+                            "x'000000000101010001010101' WHERE id = 10");
+    assert_true(is_known(&tables, "dog"));
+    tables_execute(&tables, "ROLLBACK; BEGIN; UPDATE X_fts_data SET block = "
+                            "x'ffffffffffffffffff01' WHERE id = 1"); /* documents */
+    assert_false(is_known(&tables, "dog"));
+    tables_execute(&tables, "ROLLBACK; UPDATE X_fts_config SET v = 5 WHERE k = 'version'");
     begin(&tables);
     assert_false(is_known(&tables, "cat"));
     tables_execute(&tables, "UPDATE X_fts_config SET v = 4; COMMIT; DROP TABLE X_fts_config");
