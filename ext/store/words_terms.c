@@ -88,12 +88,13 @@ static int add_term(void *context, const struct fts5_token *token, struct error 
     return rc == 0 ? add_token(terms, i, token->token, err) : rc;
 }
 
-static int note_token(void *context, const struct fts5_token *token, struct error *err)
+/* Up to two. */
+static int count_token(void *context, const struct fts5_token *token, struct error *err)
 {
-    (void)token;
+    int *n_tokens = context;
     (void)err;
-    *(int *)context = 1;
-    return FTS5_ENOUGH;
+    if (!token->colocated) ++*n_tokens;
+    return *n_tokens == 2 ? FTS5_ENOUGH : 0;
 }
 
 /* Whether it was said before: each costs a walk over all rows that have it. */
@@ -109,17 +110,18 @@ static int is_repeated(const struct asked *asked, size_t i)
     return 0;
 }
 
-/* Phrases of that kind that have a token, each once. */
+/* Phrases of that kind, each once: one that must be there has two tokens at least, as a single word
+ * in quotes is a name more often than a condition, and one that must not has one. */
 static int add_phrases(struct reading *reading, const struct asked *asked, enum asked_kind kind,
                        size_t *n, struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
-        int has_token = 0;
+        int n_tokens = 0;
         if (asked->pieces[i].kind != kind || is_repeated(asked, i)) continue;
         rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, asked->pieces[i].text,
-                               note_token, &has_token, err);
-        if (rc != 0 || !has_token) continue;
+                               count_token, &n_tokens, err);
+        if (rc != 0 || n_tokens < (kind == ASKED_MUST ? 2 : 1)) continue;
         rc = add_phrase(reading->terms, asked->pieces[i].text, err);
         ++*n;
     }

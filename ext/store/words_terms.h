@@ -30,7 +30,8 @@ struct words_terms {
 };
 
 /* Reads a text that a person typed (text/asked.h), by a tokenizer as FTS5's option tokenize says
- * it. Phrases without a token are left out. deinit also after a failure. */
+ * it. Phrases that must match and have no two tokens are left out, as are
+ * excluded ones without one. deinit also after a failure. */
 int words_terms_init(struct words_terms *terms, struct connection *connection,
                      const char *tokenizer, struct span text, struct error *err);
 void words_terms_deinit(struct words_terms *terms);

@@ -111,12 +111,13 @@ static void test_phrases_are_of_words(void **state)
     struct tables tables;
     (void)state;
     create(&tables);
-    words_check(&tables, "\"программы\"", " | must");
+    words_check(&tables, "\"программы\"", "1 2");
+    words_check(&tables, "\"набор программы\"", " | must");
     words_check(&tables, "\"поиск программ\"", "1 | must 1");
     words_check(&tables, "knight -dark", "6 | not 5");
     words_check(&tables, "knight -darker", "5 6");
     words_check(&tables, "\"京都の\"", "3 | must 3");
-    words_check(&tables, "\"都京\"", " | must");
+    words_check(&tables, "\"都京都\"", " | must");
     words_check(&tables, "猫 -カフェ", " | not 3");
     tables_close(&tables);
 }
