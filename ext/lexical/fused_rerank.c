@@ -11,10 +11,6 @@
 
 #define DOCUMENTS_PER_POLL 64
 
-/* Of BM25. */
-#define K1 1.2
-#define B 0.75
-
 enum { PROXIMITY, TITLE, WINDOW, PASSAGE, WORDS, PARTS };
 
 static const double weights[PARTS] = {FUSED_PROXIMITY, FUSED_TITLE, FUSED_WINDOW, FUSED_PASSAGE,
@@ -151,7 +147,7 @@ static void make_parts(struct fused_reranker *reranker, size_t document, double 
     size_t n_terms = reranker->query.n_terms;
     const struct meeting *meetings = reranker->meetings + document * n_terms;
     const struct lexical_term *terms = reranker->query.terms;
-    double norm = K1 * (1 - B + B * reranker->lengths[document] / fmax(average_length, 1));
+    double norm = lexical_saturation(reranker->lengths[document], fmax(average_length, 1));
     double proximity = 0, title = 0, words = 0, pairs = 0;
     for (size_t i = 0; i < n_terms; i++) {
         double count = (double)meetings[i].count;

@@ -36,6 +36,13 @@ struct lexical_term {
     double window_likeness; /* and how alike it is; 0: none yet */
 };
 
+/* Of BM25 (k1 1.2, b 0.75): in a document of that length a term counts count / (count + this). */
+static inline double lexical_saturation(double length, double average_length)
+{
+    const double k1 = 1.2, b = 0.75;
+    return k1 * (1 - b + b * length / average_length);
+}
+
 /* Words of a document that count as one place. */
 #define LEXICAL_WINDOW 40
 

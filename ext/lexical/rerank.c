@@ -5,8 +5,6 @@
 #include "base/memory.h"
 #include "lexical/query.h"
 
-#define K1 1.2
-#define B 0.75
 #define WEIGHT_BM25 0.65
 #define WEIGHT_COVERAGE 0.2
 #define WEIGHT_PROXIMITY 0.15
@@ -19,7 +17,7 @@ struct reranker {
 static double score(const struct reranker *reranker, double length)
 {
     double bm25 = 0, coverage = 0, proximity = 0, pairs = 0;
-    double norm = K1 * (1.0 - B + B * length / reranker->average_length);
+    double norm = lexical_saturation(length, reranker->average_length);
     for (size_t i = 0; i < reranker->query.n_terms; i++) {
         const struct lexical_term *term = &reranker->query.terms[i];
         bm25 += term->share * term->count / (term->count + norm);
