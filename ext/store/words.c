@@ -18,7 +18,7 @@ static int is_unreadable(int rc, const struct error *err)
 }
 
 /* FTS5 tells what it misses; we add what to do. */
-static int explain(const struct store *store, int rc, struct error *err)
+int words_explain(const struct store *store, int rc, struct error *err)
 {
     if (is_unreadable(rc, err)) {
         char what[sizeof err->text];
@@ -35,11 +35,6 @@ static int explain(const struct store *store, int rc, struct error *err)
     else error_context(err, "the words of %s", store->name);
     err->storage_code = storage_code;
     return rc;
-}
-
-int words_explain(const struct store *store, int rc, struct error *err)
-{
-    return explain(store, rc, err);
 }
 
 /* Bytes of words that FTS5 keeps in memory before it writes them, sorted, to a piece of their own,
@@ -124,7 +119,7 @@ int words_drop(struct store *store, struct error *err)
         rc = empty(store, err);
         if (rc == 0) rc = drop(store, err);
     }
-    return explain(store, rc, err);
+    return words_explain(store, rc, err);
 }
 
 /* X_fts, or the first of its tables, that is not there; NULL: all are. */
@@ -170,11 +165,11 @@ static int restore(struct store *store, struct error *err)
 
 int words_rename(struct store *store, const char *name, struct error *err)
 {
-    return explain(store,
-                   statement_execute(store->db, err,
-                                     "ALTER TABLE \"%w\".\"%w_fts\" RENAME TO \"%w_fts\"",
-                                     store->schema, store->name, name),
-                   err);
+    return words_explain(store,
+                         statement_execute(store->db, err,
+                                           "ALTER TABLE \"%w\".\"%w_fts\" RENAME TO \"%w_fts\"",
+                                           store->schema, store->name, name),
+                         err);
 }
 
 int words_prepare(struct store *store, int all, struct error *err)
@@ -183,7 +178,7 @@ int words_prepare(struct store *store, int all, struct error *err)
     int rc = 0;
     for (size_t i = all ? KEPT_PUT_WORDS : KEPT_PUT_WORDS + 1; rc == 0 && i < N_KEPT; i++)
         if (store->kept[i] == NULL) rc = store_keep(store, i, &statement, err);
-    return explain(store, rc, err);
+    return words_explain(store, rc, err);
 }
 
 /* ---- documents ------------------------------------------------------------------------------- */
@@ -291,7 +286,7 @@ int words_add(struct store *store, int64_t document, struct span text, struct er
         store->reads_words = 1;
         rc = store_run(store, statement, err);
     }
-    return explain(store, rc, err);
+    return words_explain(store, rc, err);
 }
 
 /* FTS5 closes what it reads by when a MATCH ends. */
@@ -306,7 +301,7 @@ int words_rest(struct store *store, struct error *err)
     if (rc == 0) rc = statement_step(store->db, statement, &row, err);
     if (rc == 0 && row) sqlite3_reset(statement);
     if (rc == 0) store->reads_words = 0;
-    return explain(store, rc, err);
+    return words_explain(store, rc, err);
 }
 
 int words_put(struct store *store, int64_t id, struct span text, struct error *err)
@@ -320,7 +315,7 @@ int words_put_many(struct store *store, int64_t id, struct span text, struct wor
 {
     int64_t document = id;
     int has;
-    int rc = explain(store, bury(store, id, &has, err), err);
+    int rc = words_explain(store, bury(store, id, &has, err), err);
     if (rc == 0 && has) rc = free_document(store, id, numbers, &document, err);
     if (rc == 0) rc = words_add(store, document, text, err);
     if (rc == 0 && document != id) rc = put_exception(store, document, &id, err);
@@ -332,7 +327,8 @@ int words_unknown_from(struct store *store, int64_t id, int *unknown, struct err
     int64_t any, n_wordless = 0, last = 0;
     int rc = store_ask(store, STORE_ANY_EXCEPTION, 0, 0, &any, err);
     if (rc == 0) rc = store_ask(store, STORE_N_WORDLESS, 0, 0, &n_wordless, err);
-    if (rc == 0) rc = explain(store, store_ask(store, STORE_LAST_DOCUMENT, 0, 0, &last, err), err);
+    if (rc == 0)
+        rc = words_explain(store, store_ask(store, STORE_LAST_DOCUMENT, 0, 0, &last, err), err);
     *unknown = !any && n_wordless == 0 && id > 0 && id > last;
     return rc;
 }
@@ -340,14 +336,14 @@ int words_unknown_from(struct store *store, int64_t id, int *unknown, struct err
 int words_kill(struct store *store, int64_t id, struct error *err)
 {
     int has;
-    int rc = explain(store, bury(store, id, &has, err), err);
+    int rc = words_explain(store, bury(store, id, &has, err), err);
     return rc == 0 ? store_run_with(store, KEPT_DELETE_WORDLESS, id, err) : rc;
 }
 
 int words_postpone(struct store *store, int64_t id, struct error *err)
 {
     int has;
-    int rc = explain(store, bury(store, id, &has, err), err);
+    int rc = words_explain(store, bury(store, id, &has, err), err);
     return rc == 0 ? store_run_with(store, KEPT_PUT_WORDLESS, id, err) : rc;
 }
 
@@ -370,14 +366,14 @@ static int run_command(struct store *store, const char *name, struct error *err)
 
 static int command(struct store *store, const char *name, struct error *err)
 {
-    return explain(store, run_command(store, name, err), err);
+    return words_explain(store, run_command(store, name, err), err);
 }
 
 int words_clear(struct store *store, struct error *err)
 {
     int rc = restore(store, err);
     if (rc == 0) rc = run_command(store, "delete-all", err);
-    rc = explain(store, is_unreadable(rc, err) ? empty(store, err) : rc, err);
+    rc = words_explain(store, is_unreadable(rc, err) ? empty(store, err) : rc, err);
     if (rc == 0) rc = store_execute(store, "DELETE FROM " X_DOCS, err);
     return rc == 0 ? store_execute(store, "DELETE FROM " X_WORDLESS, err) : rc;
 }
@@ -444,7 +440,7 @@ int words_check_places(struct store *store, struct error *err)
                        "the words of %s: %s_fts_idx says of none where it is ('optimize' writes "
                        "them anew)",
                        store->name, store->name);
-    return explain(store, rc, err);
+    return words_explain(store, rc, err);
 }
 
 int words_check(struct store *store, struct error *err)

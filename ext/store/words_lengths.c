@@ -36,12 +36,11 @@ void words_lengths_free(struct words_lengths *lengths)
 
 /* ---- one ------------------------------------------------------------------------------------- */
 
-/* A number of FTS5: seven bits a byte, the highest first; false: this is none. */
-static int read_number(const unsigned char *bytes, size_t size, int64_t *number)
+int words_lengths_read(const unsigned char *bytes, size_t size, int64_t *length)
 {
-    *number = 0;
+    *length = 0;
     for (size_t i = 0; i < size && i < 5; i++) {
-        *number = *number << 7 | (bytes[i] & 0x7F);
+        *length = *length << 7 | (bytes[i] & 0x7F);
         if (bytes[i] < 0x80) return i + 1 == size;
     }
     return 0;
@@ -54,7 +53,7 @@ static int look_up(struct store *store, int64_t document, int64_t *length, struc
     size_t size = 0;
     int found, rc = store_look_up(store, KEPT_WORDS_LENGTH, document, &row, &found, err);
     if (rc == 0 && found) rc = statement_column_bytes(row, 0, &bytes, &size, err);
-    if (rc == 0 && !read_number(bytes, size, length))
+    if (rc == 0 && !words_lengths_read(bytes, size, length))
         rc = error_set(err, ERROR_CORRUPT,
                        "%s_fts_docsize: document %lld: its length is not there ('rebuild' makes it "
                        "anew)",
@@ -99,7 +98,7 @@ static int read_all(struct store *store, struct error *err)
         if (rc == 0 && row) rc = statement_column_bytes(rows, 1, &bytes, &size, err);
         if (rc != 0 || !row) continue;
         uint64_t place = (uint64_t)sqlite3_column_int64(rows, 0) - (uint64_t)lengths->first;
-        if (place < lengths->n && read_number(bytes, size, &length) && length <= UINT32_MAX)
+        if (place < lengths->n && words_lengths_read(bytes, size, &length) && length <= UINT32_MAX)
             lengths->lengths[place] = (uint32_t)length;
         if (i % ROWS_PER_POLL == 0) rc = cancel_check(store->cancel, err);
     }

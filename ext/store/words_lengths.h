@@ -25,6 +25,10 @@ int words_lengths_begin(struct store *store, uint64_t version, size_t n_document
                         struct error *err);
 void words_lengths_free(struct words_lengths *lengths); /* accepts NULL */
 
+/* What FTS5 has in its table of lengths for one, as all its numbers: seven bits a byte, the highest
+ * first; false: it is none. */
+int words_lengths_read(const unsigned char *bytes, size_t size, int64_t *length);
+
 /* The length of a document that is kept; 0: it is not. */
 static inline uint32_t words_lengths_kept(const struct words_lengths *lengths, int64_t document)
 {

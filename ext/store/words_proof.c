@@ -7,8 +7,10 @@
 #include "base/ids.h"
 #include "base/memory.h"
 #include "sqlite/fts5.h"
+#include "store/statements.h"
 #include "store/words.h"
 #include "store/words_documents.h"
+#include "store/words_lengths.h"
 
 #define CURE "('optimize' writes them anew)"
 
@@ -34,7 +36,6 @@ struct term {
 struct words_proof {
     struct store *store;
     struct words_documents documents;
-    sqlite3_stmt *length;                /* of a document; NULL: not yet prepared */
     struct fts5_splitter texts, queries; /* one each, as one is asked while the other runs */
     struct term *terms;                  /* [capacity] by their hashes; a power of two; owned */
     size_t capacity, n_terms;
@@ -53,37 +54,26 @@ static int corrupt(const struct words_proof *proof, const char *what, struct err
 
 /* ---- lengths --------------------------------------------------------------------------------- */
 
-/* A number of FTS5: seven bits a byte, the highest first. */
 static int read_length(const struct words_proof *proof, sqlite3_stmt *row, int64_t *length,
                        struct error *err)
 {
     const void *bytes;
-    size_t size, i = 0;
+    size_t size;
     int rc = statement_column_bytes(row, 0, &bytes, &size, err);
     if (rc != 0) return rc;
-    const unsigned char *digits = bytes;
-    for (*length = 0; i < size && i < 5; i++) {
-        *length = *length << 7 | (digits[i] & 0x7F);
-        if (digits[i] < 0x80) break;
-    }
-    return size > 0 && i == size - 1 ? 0 : corrupt(proof, "the length of a text is not there", err);
+    return words_lengths_read(bytes, size, length)
+               ? 0
+               : corrupt(proof, "the length of a text is not there", err);
 }
 
 /* Of the document that is being read. *found = 0: it is not there. */
 static int find_length(struct words_proof *proof, int64_t *length, int *found, struct error *err)
 {
-    struct store *store = proof->store;
-    int rc = 0;
-    if (proof->length == NULL)
-        rc = statement_prepare(store->db, &proof->length, err,
-                               "SELECT sz FROM \"%w\".\"%w_fts_docsize\" WHERE id = ?1",
-                               store->schema, store->name);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(proof->length, 1, proof->document);
-    rc = statement_step(store->db, proof->length, found, err);
+    sqlite3_stmt *row;
+    int rc = store_look_up(proof->store, KEPT_WORDS_LENGTH, proof->document, &row, found, err);
     if (rc != 0 || !*found) return rc;
-    rc = read_length(proof, proof->length, length, err);
-    sqlite3_reset(proof->length);
+    rc = read_length(proof, row, length, err);
+    sqlite3_reset(row);
     return rc;
 }
 
@@ -126,7 +116,6 @@ void words_proof_close(struct words_proof *proof)
 {
     if (proof == NULL) return;
     words_documents_close(&proof->documents);
-    sqlite3_finalize(proof->length);
     fts5_splitter_close(&proof->texts);
     fts5_splitter_close(&proof->queries);
     memory_free(proof->terms);
