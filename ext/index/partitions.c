@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/workers.h"
 #include "vector/distance.h"
+#include "vector/top_k.h"
 
 #define POINTS_AT_ONCE 64              /* of a thread */
 #define TILE_BYTES ((size_t)128 << 10) /* of centroids that they are compared with */
@@ -91,15 +92,21 @@ struct assignment {
     int rc;
 };
 
+double index_partitions_distance(const struct index_partitions *partitions, const float *point,
+                                 size_t place)
+{
+    const float *centroid = partitions->centroids + place * partitions->dimensions;
+    return vector_dot_everywhere(centroid, centroid, partitions->dimensions) -
+           2.0 * vector_dot_everywhere(point, centroid, partitions->dimensions);
+}
+
 /* The nearest centroid by sums that are the same on every processor. */
 static uint32_t nearest_everywhere(const struct index_partitions *partitions, const float *point)
 {
     uint32_t place = 0;
     double nearest = INFINITY;
     for (size_t i = 0; i < partitions->n; i++) {
-        const float *centroid = partitions->centroids + i * partitions->dimensions;
-        double distance = vector_dot_everywhere(centroid, centroid, partitions->dimensions) -
-                          2.0 * vector_dot_everywhere(point, centroid, partitions->dimensions);
+        double distance = index_partitions_distance(partitions, point, i);
         if (!(distance < nearest)) continue;
         nearest = distance;
         place = (uint32_t)i;
@@ -154,6 +161,51 @@ static void assign_points(const struct assignment *work, size_t begin, size_t n)
         if (!(second[i] - nearest[i] > least_gap(partitions, point)))
             work->places[begin + i] = nearest_everywhere(partitions, point);
     }
+}
+
+static int choose_near(const struct index_partitions *partitions, size_t place, struct top_k *near,
+                       struct error *err)
+{
+    const float *point = partitions->centroids + place * partitions->dimensions;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < partitions->n; i++) {
+        double nearness = -index_partitions_distance(partitions, point, i);
+        rc = top_k_offer(near, (int64_t)i, isnan(nearness) ? -INFINITY : nearness, err);
+    }
+    return rc;
+}
+
+static int compare_hit_ids(const void *a, const void *b)
+{
+    const struct top_k_hit *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int index_partitions_near(struct index_partitions *partitions, size_t place, size_t n,
+                          struct index_partitions **near, struct error *err)
+{
+    size_t dimensions = partitions->dimensions;
+    struct top_k places;
+    *near = NULL;
+    if (n >= partitions->n) {
+        *near = index_partitions_reference(partitions);
+        return 0;
+    }
+    top_k_init(&places, n);
+    int rc = choose_near(partitions, place, &places, err);
+    if (rc == 0) rc = index_partitions_new(n, dimensions, near, err);
+    if (rc == 0) {
+        qsort(places.hits, n, sizeof *places.hits, compare_hit_ids);
+        for (size_t i = 0; i < n; i++) {
+            size_t at = (size_t)places.hits[i].id;
+            (*near)->numbers[i] = partitions->numbers[at];
+            memcpy((*near)->centroids + i * dimensions, partitions->centroids + at * dimensions,
+                   dimensions * sizeof(float));
+        }
+        index_partitions_ready(*near);
+    }
+    top_k_deinit(&places);
+    return rc;
 }
 
 static void assign_chunks(void *context, size_t number)

@@ -42,6 +42,11 @@ void index_partitions_ready(struct index_partitions *partitions);
 struct index_partitions *index_partitions_reference(struct index_partitions *partitions);
 void index_partitions_free(struct index_partitions *partitions); /* one reference; accepts NULL */
 
+/* The n partitions whose centroids are nearest to that of a place, itself included, or all: one
+ * reference. The same on every processor. ERROR_NOMEM. */
+int index_partitions_near(struct index_partitions *partitions, size_t place, size_t n,
+                          struct index_partitions **near, struct error *err);
+
 /* The place (0 to n - 1) of a partition number; n if there is none. */
 size_t index_partitions_find(const struct index_partitions *partitions, int64_t number);
 
@@ -50,6 +55,10 @@ size_t index_partitions_find(const struct index_partitions *partitions, int64_t 
 int index_partitions_assign(const struct index_partitions *partitions, const float *points,
                             size_t n_points, size_t n_threads, uint32_t *places,
                             const struct cancel *cancel, struct error *err);
+
+/* |point - centroid|^2 - |point|^2, the same on every processor. */
+double index_partitions_distance(const struct index_partitions *partitions, const float *point,
+                                 size_t place);
 
 /* Cuts points (2 or more) in two by 2-means: sides[i] is 0 or 1, each side has an eighth of the
  * points at least, centroids: [2, dimensions] the means. The same points give the same cut,

@@ -202,10 +202,12 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
 {
     struct index_snapshot *snapshot = scan->search->snapshot;
     const struct index_storage *storage = scan->search->storage;
+    size_t place = 0;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++) {
         struct index_block *block = &snapshot->blocks[i];
-        size_t place = index_snapshot_place(snapshot, block);
+        if (i == 0 || block->partition != block[-1].partition)
+            place = index_snapshot_place(snapshot, block);
         if (place == index_snapshot_n_partitions(snapshot))
             return error_set(err, ERROR_CORRUPT,
                              "block %lld belongs to partition %lld, which does not exist "

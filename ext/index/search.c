@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "index/prepared.h"
 #include "index/scan.h"
 #include "vector/distance.h"
 #include "vector/rotate.h"
@@ -19,7 +20,7 @@
  * of .95 and more where partitions are left out, of a million rows (semantic_recall measures
  * it). */
 #define STANDARD_ERRORS 2.25
-#define STANDARD_ERRORS_NEAR 1.5
+#define STANDARD_ERRORS_NEAR 2.0
 
 /* What a bound may lack that was computed of dot products too small for float32. */
 #define SMALLEST (4.0 * (double)FLT_MIN)
@@ -34,12 +35,14 @@
  * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
 #define ROUNDING 0x1p-16
 
-/* Of the partitions, one in so many is looked at, but so many at least. */
-#define PARTITION_SHARE 8
-#define FEWEST_PARTITIONS 16
+/* Of the partitions, one in so many is looked at first; then as many again, until at most one in so
+ * many of the hits is of the last ones. It takes so many hits to tell. */
+#define FIRST_SHARE 32
+#define NEW_HITS_SHARE 32
+#define FEWEST_HITS 25
 
-/* And so many rows for each that is wanted. */
-#define ROWS_PER_HIT 16
+/* One in so many, where rows are asked about before they are read. */
+#define SIEVE_SHARE 8
 
 /* Lists up to these lengths are fetched row by row: always; of an index with codes, whose scan is
  * short; this share of the rows of another, whose rows are. */
@@ -126,103 +129,6 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
     return rc;
 }
 
-/* ---- partitions and bounds ------------------------------------------------------------------- */
-
-/* A query made ready for a scan of partitions, of codes, or both. */
-struct prepared {
-    float *rotated; /* [dimensions] the query in code space */
-    double norm;    /* of it */
-    struct vector_code_query *codes;
-    struct vector_code_bound *bounds; /* [n_partitions] */
-    unsigned char *partitions;        /* [n_partitions]; NULL: all */
-};
-
-static void prepared_deinit(struct prepared *prepared)
-{
-    memory_free(prepared->rotated);
-    vector_code_query_free(prepared->codes);
-    memory_free(prepared->bounds);
-    memory_free(prepared->partitions);
-}
-
-/* base and radius of all partitions: <q, c> or -|q - c|^2, and |q - c|. Without partitions the
- * centroid is the origin. */
-static void measure_partitions(const struct index_snapshot *snapshot, struct prepared *prepared)
-{
-    const struct index_metric_row *metric = &index_metrics[snapshot->layout.metric];
-    const struct index_partitions *partitions = snapshot->partitions;
-    struct index_pair pair = {.query = prepared->rotated,
-                              .dimensions = snapshot->layout.dimensions,
-                              .squared_distance = prepared->norm * prepared->norm};
-    for (size_t i = 0; i < index_snapshot_n_partitions(snapshot); i++) {
-        if (partitions != NULL) {
-            pair.centroid = partitions->centroids + i * pair.dimensions;
-            pair.squared_norm = (double)partitions->squared_norms[i];
-            pair.squared_distance = vector_squared_l2(pair.query, pair.centroid, pair.dimensions);
-        }
-        prepared->bounds[i].base = (float)metric->base(&pair);
-        prepared->bounds[i].radius = (float)sqrt(pair.squared_distance);
-    }
-}
-
-/* The partitions that are nearest to the query. */
-static int choose_partitions(const struct index_snapshot *snapshot, size_t k,
-                             struct prepared *prepared, struct error *err)
-{
-    size_t n_partitions = index_snapshot_n_partitions(snapshot),
-           n_chosen = n_partitions / PARTITION_SHARE;
-    struct top_k nearest;
-    if (k >= snapshot->n_rows / ROWS_PER_HIT) return 0;
-    size_t for_k = k * ROWS_PER_HIT * n_partitions / snapshot->n_rows + 1;
-    if (n_chosen < for_k) n_chosen = for_k;
-    if (n_chosen < FEWEST_PARTITIONS) n_chosen = FEWEST_PARTITIONS;
-    if (n_chosen >= n_partitions) return 0;
-    top_k_init(&nearest, n_chosen);
-    prepared->partitions = memory_zalloc(n_partitions, 1);
-    int rc = prepared->partitions == NULL ? error_nomem(err) : 0;
-    for (size_t i = 0; rc == 0 && i < n_partitions; i++) {
-        double near = index_metrics[snapshot->layout.metric].nearness(&prepared->bounds[i]);
-        rc = top_k_offer(&nearest, (int64_t)i, near, err);
-    }
-    for (size_t i = 0; rc == 0 && i < nearest.n; i++) prepared->partitions[nearest.hits[i].id] = 1;
-    top_k_deinit(&nearest);
-    return rc;
-}
-
-static int prepare(const struct index_search *search, const struct index_query *query,
-                   struct prepared *prepared, struct error *err)
-{
-    const struct index_snapshot *snapshot = search->snapshot;
-    const struct index_layout *layout = &snapshot->layout;
-    int has_codes = layout->quantize != INDEX_EXACT;
-    if (!has_codes && snapshot->partitions == NULL) return 0;
-    prepared->rotated = memory_alloc(layout->dimensions, sizeof *prepared->rotated);
-    prepared->bounds =
-        memory_alloc(index_snapshot_n_partitions(snapshot), sizeof *prepared->bounds);
-    if (prepared->rotated == NULL || prepared->bounds == NULL) return error_nomem(err);
-    index_code_space(layout, query->vector, prepared->rotated);
-    prepared->norm = vector_norm(prepared->rotated, layout->dimensions);
-    measure_partitions(snapshot, prepared);
-    int rc = 0;
-    if (search->near_partitions_only && query->only == NULL && snapshot->partitions != NULL)
-        rc = choose_partitions(snapshot, query->k, prepared, err);
-    if (rc == 0 && has_codes)
-        rc = vector_code_query_new(index_code(layout), prepared->rotated, layout->dimensions,
-                                   &prepared->codes, err);
-    return rc;
-}
-
-/* From distances to bounds: each holds with so many standard errors. */
-static void set_errors(const struct index_snapshot *snapshot, struct prepared *prepared,
-                       double standard_errors)
-{
-    double slack = vector_code_slack(prepared->codes, standard_errors);
-    for (size_t i = 0; i < index_snapshot_n_partitions(snapshot); i++) {
-        prepared->bounds[i].radius *= (float)standard_errors;
-        prepared->bounds[i].slack = (float)slack;
-    }
-}
-
 /* ---- scans ----------------------------------------------------------------------------------- */
 
 /* Whether no row of that bound can be better than the k-th best hit. */
@@ -299,12 +205,15 @@ static int take_hits(struct index_search *search, struct index_target *target, s
 /* The ceiling came before the bounds did: once more, with a higher one; *done = 0 if that was not
  * high enough either, or would be of no use. */
 static int search_wider(struct index_search *search, const struct index_target *narrow,
-                        struct top_k *hits, int *done, struct error *err)
+                        const struct index_prepared *prepared, struct top_k *hits, int *done,
+                        struct error *err)
 {
     struct index_target target = *narrow;
     *done = 0;
     if (narrow->k > search->snapshot->n_rows / MOST_BY_CODES / WIDER) return 0;
     target.k = narrow->k * WIDER;
+    target.partitions = prepared->chosen;
+    target.min_bound = metric_of(search)->min_estimate(narrow->query->min_similarity);
     top_k_deinit(hits);
     int rc = index_scan(search, &target, 1, err), is_full = target.hits.n == target.k;
     if (rc == 0) rc = take_hits(search, &target, hits, done, err);
@@ -315,7 +224,7 @@ static int search_wider(struct index_search *search, const struct index_target *
 
 /* Adds to bounds that hold by arithmetic what float32 may cost them: of the rotated vectors, of the
  * codes' numbers, of the sums; for rows whose estimate reaches min_estimate. */
-static void widen(const struct index_snapshot *snapshot, struct prepared *prepared,
+static void widen(const struct index_snapshot *snapshot, struct index_prepared *prepared,
                   double min_estimate)
 {
     const struct index_layout *layout = &snapshot->layout;
@@ -335,14 +244,14 @@ static void widen(const struct index_snapshot *snapshot, struct prepared *prepar
 /* Fewer than k rows were similar enough: all partitions again, each row whose bound, which now
  * holds for certain, says that it may qualify. */
 static int search_certainly(struct index_search *search, const struct index_query *query,
-                            struct prepared *prepared, struct top_k *hits, struct error *err)
+                            struct index_prepared *prepared, struct top_k *hits, struct error *err)
 {
     const struct index_layout *layout = &search->snapshot->layout;
     struct index_target target = {.query = query, .k = SIZE_MAX, .bounds = prepared->bounds};
     top_k_deinit(hits);
     if (prepared->codes != NULL) {
-        measure_partitions(search->snapshot, prepared);
-        set_errors(search->snapshot, prepared, sqrt((double)layout->dimensions));
+        index_prepared_measure(search->snapshot, prepared);
+        index_prepared_set_errors(search->snapshot, prepared, sqrt((double)layout->dimensions));
         target.codes = prepared->codes;
         target.min_bound = metric_of(search)->min_estimate(query->min_similarity);
         widen(search->snapshot, prepared, target.min_bound);
@@ -355,27 +264,59 @@ static int search_certainly(struct index_search *search, const struct index_quer
     return rc;
 }
 
-/* What one scan gave a query becomes its hits. *done = 0: codes say too little of this query, its
- * hits are to be found by the vectors. */
-static int finish(struct index_search *search, const struct index_query *query,
-                  struct prepared *prepared, struct index_target *target, struct top_k *hits,
-                  int *done, struct error *err)
+/* A query on its way to its hits. */
+struct course {
+    struct index_prepared prepared;
+    enum { OPEN, FOUND, NEEDS_VECTORS } state;
+};
+
+static size_t count_above(const struct top_k *hits, double score)
 {
-    int is_full = target->hits.n == target->k;
-    int rc = take_hits(search, target, hits, done, err);
-    if (!is_full) *done = 1;
-    if (rc == 0 && !*done) rc = search_wider(search, target, hits, done, err);
-    if (rc != 0 || !*done) return rc;
-    int left_out =
-        target->partitions != NULL || (target->codes != NULL && !isinf(query->min_similarity));
-    if (hits->n < query->k && left_out && hits->n < search->snapshot->n_rows)
-        rc = search_certainly(search, query, prepared, hits, err);
+    size_t n = 0;
+    for (size_t i = 0; i < hits->n; i++) n += hits->hits[i].score > score;
+    return n;
+}
+
+/* Whether a query has its hits now, or what is to be looked at next: as much again, unless the last
+ * brought next to nothing. */
+static int go_on(struct index_search *search, const struct index_query *query,
+                 struct course *course, size_t n_new, struct top_k *hits, struct error *err)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    struct index_prepared *prepared = &course->prepared;
+    int has_rest =
+        prepared->partitions != NULL && prepared->n_chosen < index_snapshot_n_partitions(snapshot);
+    if (has_rest && hits->n == query->k && n_new > query->k / NEW_HITS_SHARE) {
+        index_prepared_choose(snapshot, prepared, prepared->n_chosen);
+        return 0;
+    }
+    course->state = FOUND;
+    int left_out = has_rest || (prepared->codes != NULL && !isinf(query->min_similarity));
+    return hits->n < query->k && left_out && hits->n < snapshot->n_rows
+               ? search_certainly(search, query, prepared, hits, err)
+               : 0;
+}
+
+/* What one scan gave a query becomes its hits. */
+static int finish(struct index_search *search, const struct index_query *query,
+                  struct course *course, struct index_target *target, struct top_k *hits,
+                  struct error *err)
+{
+    double before = top_k_threshold(hits);
+    size_t n_before = count_above(hits, before);
+    int is_full = target->hits.n == target->k, done;
+    int rc = take_hits(search, target, hits, &done, err);
+    if (!is_full) done = 1;
+    if (rc == 0 && !done) rc = search_wider(search, target, &course->prepared, hits, &done, err);
+    if (rc == 0 && done)
+        return go_on(search, query, course, count_above(hits, before) - n_before, hits, err);
+    course->state = NEEDS_VECTORS; /* codes say too little of this query */
     return rc;
 }
 
 /* The queries that codes said too little of, together. */
 static int search_rest(struct index_search *search, const struct index_query *queries,
-                       size_t n_queries, const unsigned char *done, struct top_k *hits,
+                       size_t n_queries, const struct course *courses, struct top_k *hits,
                        struct error *err)
 {
     size_t n = 0;
@@ -383,57 +324,113 @@ static int search_rest(struct index_search *search, const struct index_query *qu
     struct top_k *found = memory_zalloc(n_queries, sizeof *found);
     int rc = rest == NULL || found == NULL ? error_nomem(err) : 0;
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {
-        if (done[q]) continue;
+        if (courses[q].state != NEEDS_VECTORS) continue;
         top_k_deinit(&hits[q]);
         top_k_init(&found[n], queries[q].k);
         rest[n++] = queries[q];
     }
     if (n > 0) rc = scan_vectors(search, rest, n, found, err);
     for (size_t q = 0, i = 0; i < n; q++)
-        if (!done[q]) hits[q] = found[i++];
+        if (courses[q].state == NEEDS_VECTORS) hits[q] = found[i++];
     memory_free(rest);
     memory_free(found);
+    return rc;
+}
+
+static struct index_target target_of(const struct index_search *search,
+                                     const struct index_query *query,
+                                     const struct index_prepared *prepared,
+                                     const struct top_k *hits)
+{
+    struct index_target target = {.query = query,
+                                  .k = query->k,
+                                  .codes = prepared->codes,
+                                  .bounds = prepared->bounds,
+                                  .partitions = prepared->partitions};
+    if (prepared->codes == NULL) return target;
+    double threshold = top_k_threshold(hits);
+    target.k = ceiling(search->snapshot->layout.quantize, query->k);
+    target.min_bound = metric_of(search)->min_estimate(query->min_similarity);
+    if (!isinf(threshold))
+        target.min_bound =
+            fmax(target.min_bound, metric_of(search)->estimate(threshold) - SMALLEST);
+    return target;
+}
+
+/* One scan for all queries that are open. */
+static int scan_open(struct index_search *search, const struct index_query *queries,
+                     size_t n_queries, struct course *courses, struct index_target *targets,
+                     struct top_k *hits, size_t *n_open, struct error *err)
+{
+    size_t n = 0, i = 0;
+    for (size_t q = 0; q < n_queries; q++)
+        if (courses[q].state == OPEN)
+            targets[n++] = target_of(search, &queries[q], &courses[q].prepared, &hits[q]);
+    *n_open = n;
+    int rc = n > 0 ? index_scan(search, targets, n, err) : 0;
+    for (size_t q = 0; rc == 0 && i < n; q++)
+        if (courses[q].state == OPEN)
+            rc = finish(search, &queries[q], &courses[q], &targets[i++], &hits[q], err);
+    for (i = 0; i < n; i++) top_k_deinit(&targets[i].hits);
     return rc;
 }
 
 static int scan_group(struct index_search *search, const struct index_query *queries,
                       size_t n_queries, struct top_k *hits, struct error *err)
 {
-    const struct index_snapshot *snapshot = search->snapshot;
-    const struct index_layout *layout = &snapshot->layout;
-    struct prepared *prepared = memory_zalloc(n_queries, sizeof *prepared);
+    struct course *courses = memory_zalloc(n_queries, sizeof *courses);
     struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
-    unsigned char *is_done = memory_zalloc(n_queries, 1);
-    int rc = prepared == NULL || targets == NULL || is_done == NULL ? error_nomem(err) : 0;
+    size_t n_open = n_queries;
+    int rc = courses == NULL || targets == NULL ? error_nomem(err) : 0;
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        struct index_prepared *prepared = &courses[q].prepared;
         rc = cancel_check(search->cancel, err);
-        if (rc == 0) rc = prepare(search, &queries[q], &prepared[q], err);
-        if (rc != 0) break;
-        targets[q] = (struct index_target){.query = &queries[q],
-                                           .k = queries[q].k,
-                                           .codes = prepared[q].codes,
-                                           .bounds = prepared[q].bounds,
-                                           .partitions = prepared[q].partitions};
-        if (prepared[q].codes == NULL) continue;
-        set_errors(snapshot, &prepared[q],
-                   prepared[q].partitions != NULL ? STANDARD_ERRORS_NEAR : STANDARD_ERRORS);
-        targets[q].k = ceiling(layout->quantize, queries[q].k);
-        targets[q].min_bound = metric_of(search)->min_estimate(queries[q].min_similarity);
+        if (rc == 0) rc = index_prepare(search, &queries[q], FIRST_SHARE, prepared, err);
+        if (rc == 0 && prepared->codes != NULL)
+            index_prepared_set_errors(search->snapshot, prepared,
+                                      prepared->partitions != NULL ? STANDARD_ERRORS_NEAR
+                                                                   : STANDARD_ERRORS);
     }
-    if (rc == 0) rc = index_scan(search, targets, n_queries, err);
-    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
-        int done;
-        rc = finish(search, &queries[q], &prepared[q], &targets[q], &hits[q], &done, err);
-        is_done[q] = (unsigned char)(done != 0);
-    }
-    if (rc == 0) rc = search_rest(search, queries, n_queries, is_done, hits, err);
-    for (size_t q = 0; prepared != NULL && targets != NULL && q < n_queries; q++) {
-        prepared_deinit(&prepared[q]);
-        top_k_deinit(&targets[q].hits);
-    }
-    memory_free(prepared);
+    while (rc == 0 && n_open > 0)
+        rc = scan_open(search, queries, n_queries, courses, targets, hits, &n_open, err);
+    if (rc == 0) rc = search_rest(search, queries, n_queries, courses, hits, err);
+    for (size_t q = 0; courses != NULL && q < n_queries; q++)
+        index_prepared_deinit(&courses[q].prepared);
+    memory_free(courses);
     memory_free(targets);
-    memory_free(is_done);
+    return rc;
+}
+
+/* Whether rows count however near or far they are. */
+static int takes_all(const struct index_query *query)
+{
+    const struct index_ring *ring = query->ring;
+    return isinf(query->min_similarity) &&
+           (ring == NULL || (isinf(ring->max_similarity) && isinf(ring->min_distance) &&
+                             isinf(ring->max_distance)));
+}
+
+/* Of few hits it says little that the last partitions brought none: more are found, and the best
+ * kept. */
+static int scan_near(struct index_search *search, const struct index_query *queries,
+                     size_t n_queries, struct top_k *hits, struct error *err)
+{
+    struct index_query *asked = memory_alloc(n_queries, sizeof *asked);
+    struct top_k *found = memory_zalloc(n_queries, sizeof *found);
+    int rc = asked == NULL || found == NULL ? error_nomem(err) : 0;
+    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        asked[q] = queries[q];
+        if (asked[q].k < FEWEST_HITS && takes_all(&asked[q])) asked[q].k = FEWEST_HITS;
+        top_k_init(&found[q], asked[q].k);
+    }
+    if (rc == 0) rc = scan_group(search, asked, n_queries, found, err);
+    for (size_t q = 0; found != NULL && q < n_queries; q++) {
+        for (size_t i = 0; rc == 0 && i < found[q].n; i++)
+            rc = top_k_offer(&hits[q], found[q].hits[i].id, found[q].hits[i].score, err);
+        top_k_deinit(&found[q]);
+    }
+    memory_free(asked);
+    memory_free(found);
     return rc;
 }
 
@@ -441,12 +438,12 @@ static int scan_group(struct index_search *search, const struct index_query *que
 static int search_sieved(struct index_search *search, const struct index_query *query,
                          struct top_k *hits, struct error *err)
 {
-    struct prepared prepared = {0};
+    struct index_prepared prepared = {0};
     struct index_sieve *sieve = query->sieve;
     struct index_query like = *query; /* the query of whose hits so many are looked at */
     int done = 0, is_partly = 0;
     like.k = sieve->most / ceiling(search->snapshot->layout.quantize, 1);
-    int rc = prepare(search, &like, &prepared, err);
+    int rc = index_prepare(search, &like, SIEVE_SHARE, &prepared, err);
     struct index_target target = {.query = query,
                                   .k = sieve->most,
                                   .codes = prepared.codes,
@@ -456,14 +453,15 @@ static int search_sieved(struct index_search *search, const struct index_query *
                                       metric_of(search)->min_estimate(query->min_similarity)};
     if (rc == 0) {
         is_partly = prepared.partitions != NULL || !isinf(query->min_similarity);
-        set_errors(search->snapshot, &prepared,
-                   prepared.partitions != NULL ? STANDARD_ERRORS_NEAR : STANDARD_ERRORS);
+        index_prepared_set_errors(search->snapshot, &prepared,
+                                  prepared.partitions != NULL ? STANDARD_ERRORS_NEAR
+                                                              : STANDARD_ERRORS);
         rc = index_scan(search, &target, 1, err);
     }
     int is_full = target.hits.n == target.k;
     if (rc == 0) rc = rescore_sieved(search, query, &target.hits, hits, &done, err);
     sieve->is_whole = done || (!is_full && (hits->n == query->k || !is_partly));
-    prepared_deinit(&prepared);
+    index_prepared_deinit(&prepared);
     top_k_deinit(&target.hits);
     return rc;
 }
@@ -495,7 +493,9 @@ static int search_as_stored(struct index_search *search, const struct index_quer
     if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
     if (wants_vectors(search, queries, n_queries))
         return scan_vectors(search, queries, n_queries, hits, err);
-    return scan_group(search, queries, n_queries, hits, err);
+    return search->near_partitions_only && search->snapshot->partitions != NULL
+               ? scan_near(search, queries, n_queries, hits, err)
+               : scan_group(search, queries, n_queries, hits, err);
 }
 
 /* Compact vectors are stored rotated: so are the queries that they meet. */

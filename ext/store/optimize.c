@@ -15,6 +15,9 @@
 
 #define MIN_ROWS 16
 
+/* Steps of Lloyd's algorithm. */
+#define LLOYD_STEPS 4
+
 /* A partition with less than one in so many of the rows that it may have is given up. */
 #define SMALL_PARTITION 16
 
@@ -145,50 +148,70 @@ static int add_rows(struct pass *pass, const struct index_partitions *partitions
     return rc;
 }
 
-/* The partitions that follow from the sums: small ones are left out, but never all. */
-static int make_partitions(struct store *store, struct store_state *state,
-                           const struct index_partitions *before, const struct sums *sums,
-                           struct error *err)
+/* The partitions that follow from the sums; those of `least` rows and fewer are left out, but never
+ * all. */
+static int make_partitions(const struct index_partitions *before, const struct sums *sums,
+                           size_t least, struct index_partitions **made, struct error *err)
 {
-    size_t dimensions = before->dimensions, n = 0, largest = 0,
-           least = placement_limit(store, state, 0) / SMALL_PARTITION;
-    struct index_partitions *made;
+    size_t dimensions = before->dimensions, n = 0, largest = 0;
     for (size_t i = 0; i < before->n; i++) {
         if (sums->n[i] > sums->n[largest]) largest = i;
         n += sums->n[i] > least;
     }
-    int rc = index_partitions_new(n == 0 ? 1 : n, dimensions, &made, err);
+    int rc = index_partitions_new(n == 0 ? 1 : n, dimensions, made, err);
     if (rc != 0) return rc;
     for (size_t i = 0, j = 0; i < before->n; i++) {
         if (n == 0 ? i != largest : sums->n[i] <= least) continue;
-        made->numbers[j] = (int64_t)j + 1;
-        memcpy(made->centroids + j * dimensions, sums->means + i * dimensions,
-               dimensions * sizeof *made->centroids);
-        index_centroid_bound(made->centroids + j++ * dimensions, dimensions);
+        (*made)->numbers[j] = (int64_t)j + 1;
+        memcpy((*made)->centroids + j * dimensions, sums->means + i * dimensions,
+               dimensions * sizeof *sums->means);
+        index_centroid_bound((*made)->centroids + j++ * dimensions, dimensions);
     }
-    return placement_replace(store, state, made, err);
+    index_partitions_ready(*made);
+    return 0;
 }
 
-static int move_centroids(struct store *store, struct store_state *state, int64_t last_block,
-                          const struct index_partitions *before, struct error *err)
+static int sum_rows(struct store *store, struct store_state *state, int64_t last_block,
+                    const struct index_partitions *before, struct sums *sums, struct error *err)
 {
     struct pass pass;
     int rc = pass_open(store, state, last_block, &pass, err);
     size_t dimensions = state->dimensions;
-    struct sums sums = {memory_zalloc(before->n, dimensions * sizeof *sums.means),
-                        memory_zalloc(before->n, sizeof *sums.n)};
     float *points = memory_alloc(pass.capacity, dimensions * sizeof *points);
     uint32_t *places = memory_alloc(pass.capacity, sizeof *places);
-    if (rc == 0 && (sums.means == NULL || sums.n == NULL || points == NULL || places == NULL))
-        rc = error_nomem(err);
+    memset(sums->means, 0, before->n * dimensions * sizeof *sums->means);
+    memset(sums->n, 0, before->n * sizeof *sums->n);
+    if (rc == 0 && (points == NULL || places == NULL)) rc = error_nomem(err);
     while (rc == 0 && (rc = pass_next(&pass, err)) == 0 && pass.n_rows > 0)
-        rc = add_rows(&pass, before, &sums, points, places, err);
-    if (rc == 0) rc = make_partitions(store, state, before, &sums, err);
-    memory_free(sums.means);
-    memory_free(sums.n);
+        rc = add_rows(&pass, before, sums, points, places, err);
     memory_free(points);
     memory_free(places);
     pass_close(&pass);
+    return rc;
+}
+
+/* Lloyd's algorithm from the partitions that are there: those that lose their last row go at once,
+ * those that stay small after the last step. */
+static int move_centroids(struct store *store, struct store_state *state, int64_t last_block,
+                          const struct index_partitions *before, struct error *err)
+{
+    struct index_partitions *made = NULL;
+    struct sums sums = {memory_alloc(before->n, state->dimensions * sizeof *sums.means),
+                        memory_alloc(before->n, sizeof *sums.n)};
+    int rc = sums.means == NULL || sums.n == NULL ? error_nomem(err) : 0;
+    for (int step = 1; rc == 0 && step <= LLOYD_STEPS; step++) {
+        const struct index_partitions *from = made == NULL ? before : made;
+        struct index_partitions *next = NULL;
+        size_t least = step < LLOYD_STEPS ? 0 : placement_limit(store, state, 0) / SMALL_PARTITION;
+        rc = sum_rows(store, state, last_block, from, &sums, err);
+        if (rc == 0) rc = make_partitions(from, &sums, least, &next, err);
+        index_partitions_free(made);
+        made = next;
+    }
+    memory_free(sums.means);
+    memory_free(sums.n);
+    if (rc == 0) return placement_replace(store, state, made, err);
+    index_partitions_free(made);
     return rc;
 }
 

@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 /* 'optimize': full blocks; codes from the vectors; and with partitions each centroid moved to the
- * mean of its rows (a step of Lloyd's algorithm), partitions that have become small given up,
+ * mean of its rows (some steps of Lloyd's algorithm), partitions that have become small given up,
  * each row put to what is nearest now. What lay in deleted rows' place goes back to SQLite. Without
  * quantize it needs room for the new blocks beside the old ones. Part of a write (write.h). */
 int store_optimize(struct store *store, struct store_state *state, struct error *err);

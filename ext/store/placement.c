@@ -6,13 +6,21 @@
 
 #include "base/memory.h"
 
-/* Rows of a partition, at most, for partitions = 'auto' and for bits: a scan of codes is through
- * them in microseconds, and a million rows give some 700 centroids, which a query meets in
- * 0.1 ms. */
-#define AUTO_LIMIT 2048
+/* Rows of a partition, at most, for bits, whose scan goes through all. */
+#define AUTO_MOST 2048
+
+/* For partitions = 'auto': one for so many partitions that there are, and so many at least. Both
+ * grow with the square root of the rows then: 100,000 give some 550 partitions, a million some
+ * 1,700. Small ones lie close around what is near a query; many centroids cost every row and every
+ * query. */
+#define AUTO_SHARE 2
+#define AUTO_LEAST 64
 
 /* Rows of a partition, at most, while partitions = n has fewer than n. */
 #define GROWING_LIMIT 256
+
+/* Partitions around one that is cut which its rows may move to. */
+#define NEIGHBOURS 64
 
 /* A partition is cut in memory: bytes of its vectors, at most. */
 #define MAX_BYTES ((size_t)32 << 20)
@@ -21,10 +29,12 @@
 size_t placement_limit(const struct store *store, const struct store_state *state,
                        size_t n_partitions)
 {
-    size_t wanted = store->options.partitions, limit = AUTO_LIMIT;
+    size_t wanted = store->options.partitions, limit = AUTO_MOST;
     if (wanted == 0 && store->options.quantize != INDEX_BIT) return SIZE_MAX;
     if (n_partitions >= (wanted == 0 || wanted == STORE_AUTO ? INDEX_MAX_PARTITIONS : wanted))
         return SIZE_MAX;
+    if (wanted == STORE_AUTO && n_partitions / AUTO_SHARE < limit)
+        limit = n_partitions / AUTO_SHARE < AUTO_LEAST ? AUTO_LEAST : n_partitions / AUTO_SHARE;
     if (wanted != 0 && wanted != STORE_AUTO) limit = GROWING_LIMIT;
     size_t most = MAX_BYTES / (state->dimensions * sizeof(float));
     if (limit > most) limit = most;
@@ -344,6 +354,32 @@ static int make_two(struct store *store, struct store_state *state,
     return rc;
 }
 
+/* Rows of a partition that was cut go to a third one where that is nearer than their half is. */
+static int move_out(struct store *store, struct partition *partition, struct error *err)
+{
+    const struct index_partitions *all = store->partitions;
+    struct index_partitions *near = NULL;
+    uint32_t *places = memory_alloc(partition->n_rows, sizeof *places);
+    int rc = places == NULL ? error_nomem(err) : 0;
+    if (rc == 0)
+        rc = index_partitions_near(store->partitions, index_partitions_find(all, partition->number),
+                                   NEIGHBOURS, &near, err);
+    if (rc == 0)
+        rc = index_partitions_assign(near, partition->points, partition->n_rows,
+                                     store_threads(store), places, store->cancel, err);
+    for (size_t i = 0; rc == 0 && i < partition->n_rows; i++) {
+        struct block_row *row = &partition->rows[i];
+        if (near->numbers[places[i]] == row->partition) continue;
+        size_t half = index_partitions_find(all, row->partition);
+        if (index_partitions_distance(near, row->rotated, places[i]) <
+            index_partitions_distance(all, row->rotated, half))
+            row->partition = near->numbers[places[i]];
+    }
+    index_partitions_free(near);
+    memory_free(places);
+    return rc;
+}
+
 static int split(struct store *store, struct store_state *state, int64_t number, int64_t after,
                  int64_t *second, struct error *err)
 {
@@ -355,6 +391,7 @@ static int split(struct store *store, struct store_state *state, int64_t number,
         rc = store_delete_block(store, partition.blocks[i], err);
     for (size_t i = 0; rc == 0 && i < partition.n_rows; i++)
         partition.rows[i].partition = partition.sides[i] ? *second : number;
+    if (rc == 0) rc = move_out(store, &partition, err);
     if (rc == 0) rc = append(store, state, partition.rows, partition.n_rows, after, err);
     if (rc == 0) rc = placement_move(store, partition.rows, partition.n_rows, err);
     partition_free(&partition);

@@ -87,7 +87,8 @@ class Growth(StorageBase):
             self.db.execute("DROP TABLE ix")
 
     def test_parts_are_cut(self):
-        """'auto' cuts at 2048 rows; 'optimize' gives up the parts that have become small."""
+        """'auto' cuts at 2048 rows and before; 'optimize' gives up the parts that have become
+        small."""
         for quantize in QUANTIZE:
             self.create(words(quantize, "auto", dimensions=8))
             model = Model(3, 8, centres=40)

@@ -153,6 +153,46 @@ static void test_assign_extremes(void **state)
     index_partitions_free(partitions);
 }
 
+/* ---- neighbours ------------------------------------------------------------------------------ */
+
+/* The nearest centroids, under the numbers that they have among all. */
+static void test_near(void **state)
+{
+    (void)state;
+    enum { N = 70, DIMENSIONS = 12 };
+    uint64_t random = 11;
+    struct index_partitions *partitions = make(N, DIMENSIONS, &random), *near;
+    for (size_t n = 1; n < N; n += 17)
+        for (size_t place = 0; place < N; place += 23) {
+            const float *point = partitions->centroids + place * DIMENSIONS;
+            double farthest = -INFINITY, nearest = INFINITY;
+            assert_int_equal(index_partitions_near(partitions, place, n, &near, NULL), 0);
+            assert_int_equal(near->n, n);
+            assert_true(index_partitions_find(near, partitions->numbers[place]) < n);
+            for (size_t i = 0; i < N; i++) {
+                const float *centroid = partitions->centroids + i * DIMENSIONS;
+                size_t at = index_partitions_find(near, partitions->numbers[i]);
+                double d = distance(point, centroid, DIMENSIONS);
+                double told = index_partitions_distance(partitions, point, i);
+                assert_true(fabs(told + distance(point, (float[DIMENSIONS]){0}, DIMENSIONS) - d) <
+                            1e-4);
+                if (at == n && d < nearest) nearest = d;
+                if (at == n) continue;
+                if (d > farthest) farthest = d;
+                assert_memory_equal(near->centroids + at * DIMENSIONS, centroid,
+                                    DIMENSIONS * sizeof(float));
+            }
+            assert_true(farthest <= nearest + 1e-4);
+            index_partitions_free(near);
+        }
+    for (size_t n = N; n < N + 2; n++) {
+        assert_int_equal(index_partitions_near(partitions, 3, n, &near, NULL), 0);
+        assert_ptr_equal(near, partitions);
+        index_partitions_free(near);
+    }
+    index_partitions_free(partitions);
+}
+
 /* ---- cutting --------------------------------------------------------------------------------- */
 
 /* Cuts, and checks what the header promises. Returns how many points lie on side 1. */
@@ -297,6 +337,15 @@ static int try_new(void *context, struct error *err)
     return rc;
 }
 
+static int try_near(void *context, struct error *err)
+{
+    struct index_partitions *near;
+    int rc = index_partitions_near(context, 1, 3, &near, err);
+    assert_true((rc == 0) == (near != NULL));
+    index_partitions_free(near);
+    return rc;
+}
+
 static int try_split(void *context, struct error *err)
 {
     (void)context;
@@ -310,6 +359,10 @@ static void test_out_of_memory(void **state)
     (void)state;
     assert_true(each_allocation(try_new, NULL) >= 4);
     assert_true(each_allocation(try_split, NULL) >= 3);
+    uint64_t random = 12;
+    struct index_partitions *partitions = make(9, 8, &random);
+    assert_true(each_allocation(try_near, partitions) >= 5);
+    index_partitions_free(partitions);
 }
 
 static int is_cancelled(void *context)
@@ -354,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_assign),
         cmocka_unit_test(test_assign_ties),
         cmocka_unit_test(test_assign_extremes),
+        cmocka_unit_test(test_near),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_split_of_two_clouds),
         cmocka_unit_test(test_split_extremes),

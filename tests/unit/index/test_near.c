@@ -1,0 +1,88 @@
+/* Searches of near partitions: how far they look, and what they find then. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "index/blocks.h"
+
+enum { N = 3000, DIMENSIONS = 32, PARTITIONS = 100, CENTRES = 100, QUERIES = 20 };
+
+static float vectors[N + QUERIES][DIMENSIONS];
+
+/* Around centres; a share of 0 is a cluster in one point, of 1 noise. */
+static void draw(double share)
+{
+    static float centres[CENTRES][DIMENSIONS];
+    uint64_t random = 3;
+    random_vector(&random, CENTRES * DIMENSIONS, centres[0]);
+    for (size_t i = 0; i < N + QUERIES; i++) {
+        const float *centre = centres[random_bits(&random) % CENTRES];
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            vectors[i][d] = (float)(1.0 - share) * centre[d] + (float)share * random_bell(&random);
+    }
+}
+
+/* How many of the k nearest are found for all queries; *scanned: the share of rows looked at. */
+static size_t find(enum index_metric metric, enum index_quantize quantize, size_t k,
+                   const struct index_ring *ring, double *scanned)
+{
+    struct index_layout layout = {metric, quantize, DIMENSIONS, INDEX_FLOAT32};
+    struct blocks blocks;
+    size_t n_right = 0;
+    blocks_new(&blocks, &layout, vectors[0], N, PARTITIONS);
+    struct index_storage storage = blocks_storage(&blocks);
+    struct index_search search = {.snapshot = blocks.snapshot,
+                                  .storage = &storage,
+                                  .near_partitions_only = 1,
+                                  .n_threads = 2};
+    for (size_t q = 0; q < QUERIES; q++) {
+        struct index_query query = {
+            .vector = vectors[N + q], .k = k, .min_similarity = -INFINITY, .ring = ring};
+        struct top_k hits, expected;
+        top_k_init(&hits, k);
+        assert_int_equal(index_search(&search, &query, 1, &hits, NULL), 0);
+        blocks_oracle(&blocks, &query, &expected);
+        assert_int_equal(hits.n, k);
+        if (q % 8 == 0) blocks_forget(&blocks); /* the next reads them anew */
+        for (size_t i = 0; i < k; i++)
+            for (size_t j = 0; j < k; j++) n_right += hits.hits[i].id == expected.hits[j].id;
+        top_k_deinit(&hits);
+        top_k_deinit(&expected);
+    }
+    *scanned = (double)search.n_scanned / N / QUERIES;
+    blocks_free(&blocks);
+    return n_right;
+}
+
+/* Few of the rows where they lie in clusters, nearly all where none is much nearer than most; of
+ * one hit as of many, and beside a ring that takes all. */
+static void test_as_far_as_needed(void **state)
+{
+    (void)state;
+    static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
+    static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
+    static const size_t some[] = {1, 10, 25, 60};
+    static const struct index_ring all = {INFINITY, -INFINITY, INFINITY};
+    double scanned;
+    draw(0.2);
+    for (size_t i = 0; i < 9; i++) {
+        size_t k = i % 3 == 1 ? 10 : 20;
+        assert_true(20 * find(metrics[i % 3], codes[i / 3], k, NULL, &scanned) >= 19 * k * QUERIES);
+        assert_true(metrics[i % 3] == INDEX_DOT || scanned < 0.5);
+    }
+    draw(1.0);
+    for (size_t i = 0; i < 12; i++) {
+        size_t k = some[i % 4];
+        assert_true(20 * find(metrics[i % 3], codes[i / 4], k, i % 2 ? &all : NULL, &scanned) >=
+                    18 * k * QUERIES);
+        assert_true(scanned > 0.5);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_far_as_needed)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
