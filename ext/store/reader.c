@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "store/placement.h"
+#include "store/statements.h"
 #include "store/store.h"
 
 /* Components of an index whose first search keeps all blocks. */
@@ -136,18 +137,26 @@ static int check(const struct store_reader *reader, const struct index_block *bl
     return index_block_check(&reader->layout, &rows, block->n, err);
 }
 
-/* Bytes that SQLite has, where they are aligned: there, or in the scratch. They stay at hand. */
+/* Room for a block that does not stay in memory. */
+static int reserve_scratch(struct store_reader *reader, size_t size, struct error *err)
+{
+    if (size <= reader->scratch_size) return 0;
+    void *grown = memory_realloc(reader->scratch, size, 1);
+    if (grown == NULL) return error_nomem(err);
+    reader->scratch = grown;
+    reader->scratch_size = size;
+    return 0;
+}
+
+/* Bytes that do not stay in memory, of those that SQLite has where they are aligned: there, or in
+ * the scratch. They stay at hand. */
 static int take_bytes(struct store_reader *reader, const struct index_block *block,
                       const void **bytes, struct error *err)
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
     if ((uintptr_t)*bytes % sizeof(int64_t) != 0) {
-        if (size > reader->scratch_size) {
-            void *grown = memory_realloc(reader->scratch, size, 1);
-            if (grown == NULL) return error_nomem(err);
-            reader->scratch = grown;
-            reader->scratch_size = size;
-        }
+        int rc = reserve_scratch(reader, size, err);
+        if (rc != 0) return rc;
         memcpy(reader->scratch, *bytes, size);
         *bytes = reader->scratch;
     }
@@ -159,29 +168,37 @@ static int take_bytes(struct store_reader *reader, const struct index_block *blo
     return 0;
 }
 
+/* The bytes of a block off the file, past SQLite's cache; *done = 0: SQLite is to be asked, which
+ * tells too if the block was changed since the snapshot was taken. */
+static int read_file(struct store_reader *reader, const struct index_block *block, void *bytes,
+                     int *done, struct error *err)
+{
+    struct store *store = reader->store;
+    sqlite3_stmt *row;
+    int rc = 0;
+    *done = 0;
+    if (!reader->file_is_open) {
+        char *name = sqlite3_mprintf("%s_data", store->name);
+        rc = name == NULL ? error_nomem(err)
+                          : table_file_open(&reader->file, store->db, store->schema, name, err);
+        sqlite3_free(name);
+        reader->file_is_open = rc == 0;
+    }
+    if (rc != 0 || reader->file.file == NULL) return rc;
+    rc = store_look_up(store, KEPT_GET_BLOCK, block->number, &row, done, err);
+    if (rc != 0 || !*done) return rc;
+    *done = sqlite3_column_int64(row, 4) == block->version &&
+            table_file_read(&reader->file, block->number, bytes,
+                            index_block_size(&reader->layout, block->capacity));
+    sqlite3_reset(row);
+    return 0;
+}
+
 static int read_bytes(struct store_reader *reader, const struct index_block *block,
                       const void **bytes, struct error *err)
 {
     int rc = step_data(reader, block, bytes, err);
     return rc == 0 ? take_bytes(reader, block, bytes, err) : rc;
-}
-
-/* Bytes that SQLite has into memory that the snapshot keeps: *kept = 0 when there is no room. */
-static int keep_bytes(struct store_reader *reader, struct index_block *block, const void **bytes,
-                      int *kept, struct error *err)
-{
-    struct store *store = reader->store;
-    size_t size = index_block_size(&reader->layout, block->capacity);
-    struct index_bytes *room =
-        index_bytes_new(store->cache, reader->snapshot, size, store_memory_budget(store));
-    *kept = room != NULL;
-    if (room == NULL) return 0;
-    memcpy(index_bytes_data(room), *bytes, size);
-    int rc = check(reader, block, index_bytes_data(room), err);
-    if (rc == 0) *bytes = index_snapshot_keep(block, room);
-    else index_bytes_free(room);
-    reader->kept += size;
-    return rc;
 }
 
 /* Whether a block that is read is to stay in memory: see the head of index/snapshot.h. */
@@ -195,21 +212,61 @@ static int wants_to_keep(const struct store_reader *reader)
             reader->keeping <= reader->reading);
 }
 
+/* Memory that the snapshot keeps, if the block is to stay there; NULL: it is not. */
+static struct index_bytes *make_room(struct store_reader *reader, const struct index_block *block)
+{
+    if (!wants_to_keep(reader)) return NULL;
+    struct store *store = reader->store;
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    double begun = clock_seconds();
+    struct index_bytes *room =
+        index_bytes_new(store->cache, reader->snapshot, size, store_memory_budget(store));
+    reader->keeping += clock_seconds() - begun;
+    if (room != NULL) reader->kept += size;
+    return room;
+}
+
+/* Into memory that the snapshot keeps. */
+static int keep(struct store_reader *reader, struct index_block *block, struct index_bytes *room,
+                const void **bytes, struct error *err)
+{
+    int done, rc = read_file(reader, block, index_bytes_data(room), &done, err);
+    if (rc == 0 && !done) {
+        rc = step_data(reader, block, bytes, err);
+        double begun = clock_seconds();
+        if (rc == 0)
+            memcpy(index_bytes_data(room), *bytes,
+                   index_block_size(&reader->layout, block->capacity));
+        sqlite3_reset(reader->data);
+        reader->keeping += clock_seconds() - begun;
+    }
+    if (rc == 0) rc = check(reader, block, index_bytes_data(room), err);
+    if (rc == 0) *bytes = index_snapshot_keep(block, room);
+    else index_bytes_free(room);
+    return rc;
+}
+
+/* Where it stays until the next one is read. */
+static int pass(struct store_reader *reader, const struct index_block *block, const void **bytes,
+                struct error *err)
+{
+    int done, rc = reserve_scratch(reader, index_block_size(&reader->layout, block->capacity), err);
+    reader->at_hand = NULL;
+    if (rc == 0) rc = read_file(reader, block, reader->scratch, &done, err);
+    if (rc != 0) return rc;
+    *bytes = reader->scratch;
+    return done ? take_bytes(reader, block, bytes, err) : read_bytes(reader, block, bytes, err);
+}
+
 static int load(void *context, struct index_block *block, const void **bytes, int *kept,
                 struct error *err)
 {
     struct store_reader *reader = context;
-    double begun = clock_seconds(), read;
-    *kept = 0;
-    int rc = step_data(reader, block, bytes, err);
-    read = clock_seconds();
-    reader->reading += read - begun;
-    if (rc == 0 && wants_to_keep(reader)) {
-        rc = keep_bytes(reader, block, bytes, kept, err);
-        reader->keeping += clock_seconds() - read;
-    }
-    if (rc == 0 && !*kept) return take_bytes(reader, block, bytes, err);
-    sqlite3_reset(reader->data);
+    struct index_bytes *room = make_room(reader, block);
+    double begun = clock_seconds(), keeping = reader->keeping;
+    *kept = room != NULL;
+    int rc = room != NULL ? keep(reader, block, room, bytes, err) : pass(reader, block, bytes, err);
+    reader->reading += clock_seconds() - begun - (reader->keeping - keeping);
     return rc;
 }
 
@@ -378,6 +435,8 @@ void reader_close(struct store_reader *reader)
     sqlite3_finalize(reader->lookup);
     sqlite3_finalize(reader->scan);
     reader->data = reader->lookup = reader->scan = NULL;
+    table_file_close(&reader->file);
+    reader->file_is_open = 0;
     reader->at_hand = NULL;
     memory_free(reader->scratch);
     memory_free(reader->vector);

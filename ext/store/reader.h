@@ -14,6 +14,7 @@
 #define STORE_READER_H
 
 #include "index/search.h"
+#include "sqlite/table_file.h"
 #include "store/blocks.h"
 
 struct store_reader {
@@ -21,7 +22,9 @@ struct store_reader {
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
     sqlite3_stmt *data, *lookup, *scan;
-    void *scratch; /* a block that memory has no room for; owned */
+    struct table_file file; /* X_data as it lies in the file, */
+    int file_is_open;       /* once that was tried */
+    void *scratch;          /* a block that memory has no room for; owned */
     size_t scratch_size;
     float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */

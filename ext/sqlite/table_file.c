@@ -1,0 +1,295 @@
+#include "sqlite/table_file.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "sqlite/statement.h"
+
+/* The first page begins with what the whole file has. */
+#define HEADER_BYTES 100
+#define SMALLEST_USABLE 480
+
+#define MOST_LEVELS 20
+#define INTERIOR 5
+#define LEAF 13
+
+/* Of records: the number that stands for NULL, and for a blob of n bytes. */
+#define TYPE_NULL 0
+#define TYPE_BLOB(n) (2 * (uint64_t)(n) + 12)
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+static size_t read_16(const unsigned char *bytes)
+{
+    return (size_t)bytes[0] << 8 | bytes[1];
+}
+
+static uint32_t read_32(const unsigned char *bytes)
+{
+    return (uint32_t)read_16(bytes) << 16 | (uint32_t)read_16(bytes + 2);
+}
+
+/* A number: seven bits a byte, the highest first, and all eight of a ninth; false: it is cut. */
+static int read_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
+{
+    *number = 0;
+    for (int i = 0; *at < end; i++) {
+        unsigned char byte = *(*at)++;
+        if (i == 8) *number = *number << 8 | byte;
+        else *number = *number << 7 | (byte & 0x7F);
+        if (byte < 0x80 || i == 8) return 1;
+    }
+    return 0;
+}
+
+static int read_file(const struct table_file *table, void *bytes, size_t size, int64_t offset)
+{
+    return table->file->pMethods->xRead(table->file, bytes, (int)size, offset) == SQLITE_OK;
+}
+
+static int read_pages(const struct table_file *table, int64_t first, size_t n, unsigned char *bytes)
+{
+    return first > 0 && first <= table->n_pages && (int64_t)n <= table->n_pages - first + 1 &&
+           read_file(table, bytes, n * table->page_size, (first - 1) * (int64_t)table->page_size);
+}
+
+/* ---- the file -------------------------------------------------------------------------------- */
+
+/* Whether the file is one of a file system of SQLite's own that locks it. */
+static int is_plain(sqlite3 *db, const char *schema)
+{
+    static const char *const known[] = {"unix", "unix-excl", "win32", "win32-longpath"};
+    char *name = NULL;
+    int is_known = 0;
+    if (sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &name) != SQLITE_OK) return 0;
+    for (size_t i = 0; name != NULL && i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0) is_known = 1;
+    sqlite3_free(name);
+    return is_known;
+}
+
+static int find_files(struct table_file *table)
+{
+    sqlite3_file *file = NULL, *wal = NULL;
+    if (!is_plain(table->db, table->schema) ||
+        sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_FILE_POINTER, &file) !=
+            SQLITE_OK ||
+        sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_JOURNAL_POINTER, &wal) !=
+            SQLITE_OK ||
+        file == NULL || file->pMethods == NULL)
+        return 0;
+    table->file = file;
+    table->wal = wal;
+    return 1;
+}
+
+/* Of a file in WAL mode: nothing is in the WAL. */
+static int is_wal_empty(const struct table_file *table)
+{
+    sqlite3_int64 size = 0;
+    return table->wal != NULL && table->wal->pMethods != NULL &&
+           table->wal->pMethods->xFileSize(table->wal, &size) == SQLITE_OK && size == 0;
+}
+
+/* Reads what the file says of itself; false: it is not what the transaction sees. */
+static int look(struct table_file *table)
+{
+    unsigned char header[HEADER_BYTES];
+    sqlite3_int64 size;
+    if (sqlite3_txn_state(table->db, table->schema) != SQLITE_TXN_READ || !find_files(table) ||
+        !read_file(table, header, sizeof header, 0) || memcmp(header, "SQLite format 3", 16) != 0)
+        return 0;
+    int is_wal = header[18] == 2 && header[19] == 2;
+    if (!is_wal && (header[18] != 1 || header[19] != 1)) return 0;
+    if (is_wal && !is_wal_empty(table)) return 0;
+    table->page_size = read_16(header + 16) == 1 ? 65536 : read_16(header + 16);
+    if (table->page_size < 512 || (table->page_size & (table->page_size - 1)) != 0) return 0;
+    table->usable = table->page_size - header[20];
+    if (table->usable < SMALLEST_USABLE ||
+        table->file->pMethods->xFileSize(table->file, &size) != SQLITE_OK)
+        return 0;
+    table->n_pages = size / (int64_t)table->page_size;
+    table->cookie = read_32(header + 40);
+    return 1;
+}
+
+/* Whether this connection may see what another one that shares its cache has not committed. */
+static int sees_uncommitted(sqlite3 *db, int *sees, struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int row = 0, rc = statement_prepare(db, &statement, err, "PRAGMA read_uncommitted");
+    if (rc == 0) rc = statement_step(db, statement, &row, err);
+    *sees = rc == 0 && row && sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
+                    struct error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int row = 0, sees;
+    *table = (struct table_file){.db = db, .schema = schema};
+    int rc = sees_uncommitted(db, &sees, err);
+    if (rc != 0 || sees) return rc;
+    rc = statement_prepare(db, &statement, err,
+                           "SELECT rootpage FROM \"%w\".sqlite_master "
+                           "WHERE type = 'table' AND name = '%q' COLLATE nocase",
+                           schema, name);
+    if (rc == 0) rc = statement_step(db, statement, &row, err);
+    if (rc == 0 && row) table->root = sqlite3_column_int64(statement, 0);
+    if (rc == 0 && row && look(table)) {
+        table->pages = memory_alloc(TABLE_FILE_RUN, 1);
+        if (table->pages == NULL) rc = error_nomem(err);
+    }
+    if (table->pages == NULL) table->file = NULL;
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+void table_file_close(struct table_file *table)
+{
+    memory_free(table->pages);
+    *table = (struct table_file){0};
+}
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+/* A page of the B-tree. */
+struct node {
+    const unsigned char *bytes, *end; /* of what SQLite uses */
+    const unsigned char *places;      /* [n_cells] of two bytes */
+    size_t n_cells;
+    int is_leaf;
+};
+
+static int open_node(const struct table_file *table, int64_t number, struct node *node)
+{
+    if (number == 1 || !read_pages(table, number, 1, table->pages)) return 0;
+    const unsigned char *bytes = table->pages;
+    node->bytes = bytes;
+    node->end = bytes + table->usable;
+    node->is_leaf = bytes[0] == LEAF;
+    node->n_cells = read_16(bytes + 3);
+    node->places = bytes + (node->is_leaf ? 8 : 12);
+    return (node->is_leaf || bytes[0] == INTERIOR) &&
+           node->n_cells <= (size_t)(node->end - node->places) / 2;
+}
+
+/* A cell from its key on: where it goes on, and of a leaf the size of its record. */
+static int read_cell(const struct node *node, size_t i, const unsigned char **at, int64_t *key,
+                     uint64_t *size)
+{
+    uint64_t number;
+    size_t place = read_16(node->places + 2 * i);
+    if (place >= (size_t)(node->end - node->bytes)) return 0;
+    *at = node->bytes + place;
+    if (node->is_leaf && !read_number(at, node->end, size)) return 0;
+    if (!node->is_leaf && node->end - *at < 4) return 0;
+    if (!node->is_leaf) *at += 4;
+    if (!read_number(at, node->end, &number)) return 0;
+    *key = (int64_t)number;
+    return 1;
+}
+
+/* The first cell whose key is that one or above it; n_cells: there is none. */
+static int find_cell(const struct node *node, int64_t id, size_t *cell)
+{
+    size_t low = 0, high = node->n_cells;
+    while (low < high) {
+        const unsigned char *at;
+        size_t middle = low + (high - low) / 2;
+        int64_t key;
+        uint64_t size;
+        if (!read_cell(node, middle, &at, &key, &size)) return 0;
+        if (key < id) low = middle + 1;
+        else high = middle;
+    }
+    *cell = low;
+    return 1;
+}
+
+/* Reads the leaf that has the row, if there is one. */
+static int find_leaf(const struct table_file *table, int64_t id, struct node *node, size_t *cell)
+{
+    int64_t number = table->root;
+    for (int level = 0; level < MOST_LEVELS; level++) {
+        if (!open_node(table, number, node) || !find_cell(node, id, cell)) return 0;
+        if (node->is_leaf) return *cell < node->n_cells;
+        size_t place = *cell < node->n_cells ? read_16(node->places + 2 * *cell) : 8;
+        if (place + 4 > table->usable) return 0;
+        number = read_32(node->bytes + place);
+    }
+    return 0;
+}
+
+/* The bytes of a record that lie in its leaf. */
+static size_t size_in_leaf(const struct table_file *table, size_t size)
+{
+    size_t least = (table->usable - 12) * 32 / 255 - 23, most = table->usable - 35;
+    if (size <= most) return size;
+    size_t fits = least + (size - least) % (table->usable - 4);
+    return fits <= most ? fits : least;
+}
+
+/* The rest of a record, on pages each of which says which is next: usually the one behind it. As
+ * many are read as may follow each other so, fewer where they did not. */
+static int read_overflow(const struct table_file *table, int64_t next, unsigned char *to,
+                         size_t left)
+{
+    const size_t in_page = table->usable - 4;
+    size_t most = TABLE_FILE_RUN / table->page_size;
+    while (left > 0) {
+        size_t n = (left + in_page - 1) / in_page, i = 0;
+        int64_t first = next;
+        if (n > most) n = most;
+        if (first > 0 && first <= table->n_pages && (int64_t)n > table->n_pages - first + 1)
+            n = (size_t)(table->n_pages - first + 1);
+        if (!read_pages(table, first, n, table->pages)) return 0;
+        for (; i < n && left > 0 && next == first + (int64_t)i; i++) {
+            const unsigned char *page = table->pages + i * table->page_size;
+            size_t size = left < in_page ? left : in_page;
+            memcpy(to, page + 4, size);
+            to += size;
+            left -= size;
+            next = read_32(page);
+        }
+        most = i == n ? TABLE_FILE_RUN / table->page_size : 2 * i;
+    }
+    return 1;
+}
+
+/* Where the blob of a record begins, if it is (NULL, a blob of that size). */
+static int open_record(const unsigned char **at, const unsigned char *end, uint64_t record_size,
+                       size_t size)
+{
+    const unsigned char *begin = *at;
+    uint64_t head_size, key_type, type;
+    return read_number(at, end, &head_size) && read_number(at, end, &key_type) &&
+           read_number(at, end, &type) && key_type == TYPE_NULL && type == TYPE_BLOB(size) &&
+           head_size == (uint64_t)(*at - begin) && record_size == head_size + size;
+}
+
+int table_file_read(struct table_file *table, int64_t id, void *bytes, size_t size)
+{
+    struct node node;
+    const unsigned char *at;
+    unsigned char *to = bytes;
+    size_t cell;
+    int64_t key;
+    uint64_t record_size;
+    uint32_t cookie = table->cookie;
+    if (table->file == NULL || !look(table) || table->cookie != cookie ||
+        !find_leaf(table, id, &node, &cell) || !read_cell(&node, cell, &at, &key, &record_size) ||
+        key != id || record_size > (uint64_t)size + 64 || table->page_size > TABLE_FILE_RUN)
+        return 0;
+    size_t here = size_in_leaf(table, (size_t)record_size);
+    int is_cut = here < record_size;
+    if ((size_t)(node.end - at) < here + (is_cut ? 4 : 0)) return 0;
+    const unsigned char *end = at + here;
+    int64_t next = is_cut ? read_32(end) : 0;
+    if (!open_record(&at, end, record_size, size)) return 0;
+    here = (size_t)(end - at);
+    memcpy(to, at, here);
+    return here == size || read_overflow(table, next, to + here, size - here);
+}

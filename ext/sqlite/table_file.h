@@ -1,0 +1,57 @@
+/*
+ * table_file.h: BLOBs of a table read off the database file itself, many pages at once.
+ *
+ * SQLite reads a file page by page: a system call, a place in its cache and two copies each, which
+ * of a blob of 256 KiB come to three times what one read of these bytes costs. Here the pages of a
+ * blob are read together, through the file that SQLite has open, past its cache. It knows the table
+ * B-tree of the file format (https://www.sqlite.org/fileformat2.html) and nothing else.
+ *
+ * The file alone must be what the transaction sees. It is where
+ * - this connection has a transaction that reads and has written nothing: no page is newer in its
+ *   memory (nor in a shared cache, but where read_uncommitted is set, which is refused), and in
+ *   rollback modes nobody else may change the file until it ends;
+ * - in WAL mode the WAL is empty: whatever is written meanwhile goes there, and no checkpoint may
+ *   bring it into the file before that transaction ends, as it began with an empty WAL;
+ * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
+ * - the first bytes are those of a database that is not encrypted, and its schema is the one in
+ *   which the table was looked up.
+ * All of it is looked at before each blob. Where anything is otherwise, or not as the format has it,
+ * nothing is read, which is no failure: then SQLite is to be asked, which knows, or says what is
+ * wrong.
+ */
+#ifndef SQLITE_TABLE_FILE_H
+#define SQLITE_TABLE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "sqlite/api.h"
+
+/* All zero: to be opened. */
+struct table_file {
+    sqlite3 *db; /* borrowed, as the next */
+    const char *schema;
+    sqlite3_file *file, *wal; /* SQLite's; file NULL: there is nothing to read by */
+    int64_t root;             /* the page at which the table begins */
+    uint32_t cookie;          /* of the schema that says so */
+    /* Of the file as it is: */
+    size_t page_size, usable; /* bytes, and those of them that SQLite uses */
+    int64_t n_pages;
+    unsigned char *pages; /* [TABLE_FILE_RUN] owned: those read together */
+};
+
+/* Bytes that are read at once. */
+#define TABLE_FILE_RUN ((size_t)256 << 10)
+
+/* Looks the table up, within a transaction; `schema` lives as long as it is open. ERROR_NOMEM,
+ * ERROR_INTERRUPTED. close always. */
+int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
+                    struct error *err);
+void table_file_close(struct table_file *table);
+
+/* Of a table (INTEGER PRIMARY KEY, BLOB): the blob of a row, if it has that size, into `bytes`.
+ * 0: it was not read, and the bytes are anything. */
+int table_file_read(struct table_file *table, int64_t id, void *bytes, size_t size);
+
+#endif
