@@ -26,10 +26,16 @@ static int compact_is_finite(const void *compact, size_t dimensions)
     return vector_compact_is_valid(compact, dimensions, &(int){0});
 }
 
+static void float32_add(float *sums, const void *vector, float factor, size_t dimensions)
+{
+    vector_add(sums, vector, factor, dimensions);
+}
+
 const struct index_sums index_sums[INDEX_VECTORS] = {
-    [INDEX_FLOAT32] = {vector_dot, float32_square, vector_squared_l2, float32_is_finite},
+    [INDEX_FLOAT32] = {vector_dot, float32_square, vector_squared_l2, float32_is_finite,
+                       float32_add},
     [INDEX_COMPACT] = {vector_compact_dot, vector_compact_square, vector_compact_squared_l2,
-                       compact_is_finite},
+                       compact_is_finite, vector_compact_add},
 };
 
 double index_inverse(const struct index_sums *sums, const void *vector, size_t dimensions)

@@ -31,13 +31,15 @@ enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2, INDEX_METRICS };
 /* How the vectors of rows are stored. Files store this by their format (store/store.h). */
 enum index_vectors { INDEX_FLOAT32, INDEX_COMPACT, INDEX_VECTORS };
 
-/* What scores are made of, for each of these: a . b, |b|^2, |a - b|^2, and 1 if all of b is finite.
- * a: [dimensions] float32, rotated where b is compact; b: a stored vector, at any address. */
+/* What scores are made of, for each of these: a . b, |b|^2, |a - b|^2, and 1 if all of b is finite;
+ * and sums += factor * b. a: [dimensions] float32, rotated where b is compact, as sums are then; b:
+ * a stored vector, at any address. */
 struct index_sums {
     double (*dot)(const void *a, const void *b, size_t dimensions);
     double (*square)(const void *b, size_t dimensions);
     double (*squared_l2)(const void *a, const void *b, size_t dimensions);
     int (*is_finite)(const void *b, size_t dimensions);
+    void (*add)(float *sums, const void *b, float factor, size_t dimensions);
 };
 extern const struct index_sums index_sums[INDEX_VECTORS];
 

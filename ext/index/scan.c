@@ -16,6 +16,25 @@
 #define STRETCH_BYTES ((size_t)16 << 10)
 #define ROWS_AT_ONCE 256
 
+/* Sketches are made of one block in so many, and of so many bytes of vectors at least, by each
+ * search; none where more than one row in so many is wanted. */
+#define MAKING_SHARE 4
+#define LEAST_MAKING ((size_t)16 << 20)
+#define ROWS_PER_HIT 32
+
+/* A sketch that lets more than one row in so many pass is of no use: the next block is compared
+ * without, then two, three, up to so many. */
+#define PASSING_SHARE 2
+#define MOST_SKIPPED 12
+
+/* What a thread has of its own. */
+struct lane {
+    struct index_sketch_aim *aims; /* [n_targets] of the block at hand */
+    float *buffer;                 /* to make sketches in; NULL: none are made */
+    size_t n_met, n_passed;        /* rows of the block at hand */
+    size_t n_useless, n_skip;      /* sketches one after the other; blocks to go */
+};
+
 /* What the threads share: each takes the next block until there is none. */
 struct scan {
     struct index_search *search;
@@ -24,6 +43,7 @@ struct scan {
     struct index_block **blocks; /* [n_blocks] in memory */
     size_t n_blocks;
     struct top_k *heaps; /* [n_threads, n_targets]: with room for all that they keep */
+    struct lane *lanes;  /* [n_threads] where sketches are asked; else NULL */
     size_t n_threads;
     atomic_size_t next, n_rows;
     atomic_int stop;
@@ -39,6 +59,22 @@ struct stretch {
     size_t begin, n;
     const double *inverses; /* [n] 1 / |row|, where only directions count; else NULL */
 };
+
+/* Whatever scores less is not among the k best. */
+static double threshold_of(const struct index_target *target, const struct top_k *heap)
+{
+    return fmax(top_k_threshold(heap), atomic_load_explicit(&target->floor, memory_order_relaxed));
+}
+
+static void raise_floor(struct index_target *target, const struct top_k *heap)
+{
+    double threshold = top_k_threshold(heap);
+    double floor = atomic_load_explicit(&target->floor, memory_order_relaxed);
+    while (floor < threshold &&
+           !atomic_compare_exchange_weak_explicit(&target->floor, &floor, threshold,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
 
 static int compare_vectors(const struct scan *scan, const struct index_target *target,
                            const struct stretch *stretch, struct top_k *heap, struct error *err)
@@ -58,7 +94,7 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
                                           .n = stretch->n,
                                           .dimensions = layout->dimensions,
                                           .stride = stride};
-    double scores[ROWS_AT_ONCE], threshold = top_k_threshold(heap);
+    double scores[ROWS_AT_ONCE], threshold = threshold_of(target, heap);
     int rc = 0;
     metric->scores(&comparison, scores);
     for (size_t i = 0; rc == 0 && i < stretch->n; i++) {
@@ -71,7 +107,41 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
         rc = index_check_score(layout, ids[i], vector, score, err);
         if (rc == 0 && index_query_takes(query, metric, score) && index_query_wants(query, ids[i]))
             rc = top_k_offer(heap, ids[i], score, err);
-        threshold = top_k_threshold(heap);
+        threshold = fmax(threshold, top_k_threshold(heap));
+    }
+    return rc;
+}
+
+/* The same of the rows that a sketch does not exclude. */
+static int compare_sketched(const struct scan *scan, const struct index_target *target,
+                            const struct index_sketch_aim *aim, size_t capacity,
+                            const struct stretch *stretch, struct lane *lane, struct top_k *heap,
+                            struct error *err)
+{
+    const struct index_layout *layout = &scan->search->snapshot->layout;
+    const struct index_metric_row *metric = &index_metrics[layout->metric];
+    const struct index_query *query = target->query;
+    double least = fmax(metric->estimate(threshold_of(target, heap)),
+                        metric->min_estimate(query->min_similarity));
+    unsigned char pass[ROWS_AT_ONCE];
+    int rc = 0;
+    if (isinf(least) && least < 0.0) return compare_vectors(scan, target, stretch, heap, err);
+    lane->n_met += stretch->n;
+    size_t left = index_sketch_pass(aim, layout, capacity, stretch->begin, stretch->n, least, pass);
+    lane->n_passed += left;
+    for (size_t i = 0, n; rc == 0 && left > 0; i += n) {
+        for (n = 0; i + n < stretch->n && pass[i + n] &&
+                    index_query_wants(query, stretch->rows->ids[stretch->begin + i + n]);)
+            n++;
+        left -= n;
+        if (n == 0) {
+            left -= pass[i];
+            n = 1;
+            continue;
+        }
+        struct stretch some = {.rows = stretch->rows, .begin = stretch->begin + i, .n = n};
+        if (stretch->inverses != NULL) some.inverses = stretch->inverses + i;
+        rc = compare_vectors(scan, target, &some, heap, err);
     }
     return rc;
 }
@@ -97,41 +167,114 @@ static int compare_codes(const struct index_target *target, const struct vector_
     return rc;
 }
 
-/* All targets against one block: a stretch at a time, which stays in the first cache. */
+/* A block on its way through all targets. */
+struct passage {
+    const struct index_block *block;
+    struct index_rows rows;
+    size_t place;
+    const double *inverses; /* [n] of its rows, in memory; NULL: there are none */
+    int needs_inverses;     /* the metric does */
+    struct lane *lane;      /* whose aims are set; NULL: vectors are compared, or codes */
+    struct top_k *heaps;    /* [n_targets] */
+};
+
+/* All targets against some rows. Returns how many were compared. */
+static int compare_stretch(struct scan *scan, const struct passage *passage,
+                           const struct stretch *stretch, size_t *n_compared, struct error *err)
+{
+    int rc = 0;
+    for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
+        struct index_target *target = &scan->targets[t];
+        struct top_k *heap = &passage->heaps[t];
+        if (target->partitions != NULL && !target->partitions[passage->place]) continue;
+        if (target->codes != NULL)
+            rc = compare_codes(target, &target->bounds[passage->place], stretch, heap, err);
+        else if (passage->lane == NULL || target->sketch.norm == 0.0)
+            rc = compare_vectors(scan, target, stretch, heap, err);
+        else
+            rc = compare_sketched(scan, target, &passage->lane->aims[t], passage->block->capacity,
+                                  stretch, passage->lane, heap, err);
+        if (target->codes == NULL) raise_floor(target, heap);
+        *n_compared += stretch->n;
+    }
+    return rc;
+}
+
+/* A stretch at a time, which stays in the first cache. */
+static int compare_all(struct scan *scan, const struct passage *passage, struct error *err)
+{
+    const struct index_layout *layout = &scan->search->snapshot->layout;
+    const struct index_rows *rows = &passage->rows;
+    size_t stride = passage->lane != NULL ? vector_nibbles_size(layout->dimensions) : rows->stride;
+    size_t at_once = STRETCH_BYTES / stride, n_rows = passage->block->n, n_compared = 0;
+    double inverses[ROWS_AT_ONCE];
+    struct stretch stretch = {.rows = rows};
+    int rc = 0;
+    if (at_once > ROWS_AT_ONCE) at_once = ROWS_AT_ONCE;
+    if (at_once < 1) at_once = 1;
+    for (; rc == 0 && stretch.begin < n_rows; stretch.begin += stretch.n) {
+        stretch.n = n_rows - stretch.begin < at_once ? n_rows - stretch.begin : at_once;
+        if (passage->inverses != NULL) stretch.inverses = passage->inverses + stretch.begin;
+        else if (passage->needs_inverses) stretch.inverses = inverses;
+        for (size_t i = 0; stretch.inverses == inverses && i < stretch.n; i++) {
+            const void *vector = rows->components + (stretch.begin + i) * rows->stride;
+            inverses[i] = index_inverse(index_vector_sums(layout), vector, layout->dimensions);
+        }
+        rc = compare_stretch(scan, passage, &stretch, &n_compared, err);
+    }
+    atomic_fetch_add_explicit(&scan->n_rows, n_compared, memory_order_relaxed);
+    return rc;
+}
+
+/* The lane, if the sketch of a block is to be asked: its aims are set. */
+static struct lane *begin_sketched(const struct scan *scan, struct lane *lane, const void *sketch)
+{
+    if (!index_sketch_is_ready(sketch)) return NULL;
+    if (lane->n_skip > 0) {
+        lane->n_skip--;
+        return NULL;
+    }
+    lane->n_met = lane->n_passed = 0;
+    for (size_t t = 0; t < scan->n_targets; t++)
+        if (scan->targets[t].sketch.norm > 0.0)
+            index_sketch_aim(&lane->aims[t], &scan->search->snapshot->layout,
+                             &scan->targets[t].sketch, sketch);
+    return lane;
+}
+
+static void end_sketched(struct lane *lane)
+{
+    int is_useless = lane->n_passed > lane->n_met / PASSING_SHARE;
+    if (!is_useless) lane->n_useless = 0;
+    else if (lane->n_useless < MOST_SKIPPED) lane->n_useless++;
+    if (is_useless) lane->n_skip = lane->n_useless;
+}
+
+/* All targets against one block. */
 static int compare(struct scan *scan, size_t thread, const struct index_block *block,
                    const void *bytes, struct error *err)
 {
     const struct index_snapshot *snapshot = scan->search->snapshot;
     const struct index_layout *layout = &snapshot->layout;
+    struct lane *lane = scan->lanes == NULL ? NULL : &scan->lanes[thread];
+    int is_kept = bytes == index_block_data(block);
+    void *sketch = lane != NULL && is_kept ? index_block_beside(block) : NULL;
     /* A scan only reads, but the arrays are those that writers use. */
-    struct index_rows rows = index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity);
-    const double *kept = bytes == index_block_data(block) ? index_block_inverses(block) : NULL;
-    double inverses[ROWS_AT_ONCE];
-    struct stretch stretch = {.rows = &rows};
-    size_t place = index_snapshot_place(snapshot, block);
-    size_t at_once = STRETCH_BYTES / rows.stride, n_compared = 0;
-    if (at_once > ROWS_AT_ONCE) at_once = ROWS_AT_ONCE;
-    if (at_once < 1) at_once = 1;
-    int rc = 0, needs_inverses =
-                    layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions;
-    for (; rc == 0 && stretch.begin < block->n; stretch.begin += stretch.n) {
-        stretch.n = block->n - stretch.begin < at_once ? block->n - stretch.begin : at_once;
-        if (needs_inverses) stretch.inverses = kept != NULL ? kept + stretch.begin : inverses;
-        for (size_t i = 0; needs_inverses && kept == NULL && i < stretch.n; i++) {
-            const void *vector = rows.components + (stretch.begin + i) * rows.stride;
-            inverses[i] = index_inverse(index_vector_sums(layout), vector, layout->dimensions);
-        }
-        for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
-            const struct index_target *target = &scan->targets[t];
-            struct top_k *heap = &scan->heaps[thread * scan->n_targets + t];
-            if (target->partitions != NULL && !target->partitions[place]) continue;
-            rc = target->codes == NULL
-                     ? compare_vectors(scan, target, &stretch, heap, err)
-                     : compare_codes(target, &target->bounds[place], &stretch, heap, err);
-            n_compared += stretch.n;
-        }
-    }
-    atomic_fetch_add_explicit(&scan->n_rows, n_compared, memory_order_relaxed);
+    struct passage passage = {
+        .block = block,
+        .rows = index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity),
+        .place = index_snapshot_place(snapshot, block),
+        .inverses = is_kept ? index_block_inverses(block) : NULL,
+        .needs_inverses =
+            layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions,
+        .lane = sketch == NULL ? NULL : begin_sketched(scan, lane, sketch),
+        .heaps = &scan->heaps[thread * scan->n_targets]};
+    int rc = compare_all(scan, &passage, err);
+    if (passage.lane != NULL) end_sketched(passage.lane);
+    /* The block is in the processor's cache now. */
+    if (rc == 0 && sketch != NULL && index_sketch_is_empty(sketch))
+        index_sketch_make(layout, &passage.rows, block->n, block->capacity, passage.inverses,
+                          sketch, lane->buffer);
     return rc;
 }
 
@@ -196,13 +339,26 @@ static int sort_blocks(struct scan *scan, struct error *err)
     return 0;
 }
 
+/* Room for a sketch of a block that was in memory before this search, if it is time for it. */
+static void make_room(const struct scan *scan, struct index_block *block, size_t *made)
+{
+    const struct index_snapshot *snapshot = scan->search->snapshot;
+    const struct index_layout *layout = &snapshot->layout;
+    size_t most = index_block_size(layout, snapshot->n_rows) / MAKING_SHARE;
+    if (most < LEAST_MAKING) most = LEAST_MAKING;
+    if (*made >= most || index_block_beside(block) != NULL) return;
+    *made += index_block_size(layout, block->n);
+    index_block_make_beside(snapshot, block, index_sketch_size(layout, block->capacity),
+                            scan->search->max_bytes);
+}
+
 /* Lists the chosen blocks that are in memory; those that are not are read, and compared at once
  * when they do not stay. */
 static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
 {
     struct index_snapshot *snapshot = scan->search->snapshot;
     const struct index_storage *storage = scan->search->storage;
-    size_t place = 0;
+    size_t place = 0, made = 0;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++) {
         struct index_block *block = &snapshot->blocks[i];
@@ -216,6 +372,7 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
         if (!is_chosen(scan, place)) continue;
         const void *bytes = index_block_data(block);
         int kept = 1;
+        if (bytes != NULL && scan->lanes != NULL) make_room(scan, block, &made);
         if (bytes == NULL) rc = storage->load(storage->context, block, &bytes, &kept, err);
         if (rc == 0 && !kept) rc = compare(scan, 0, block, bytes, err);
         if (rc == 0 && kept) {
@@ -243,6 +400,50 @@ static int make_heaps(struct scan *scan, size_t n_threads, struct error *err)
     return rc;
 }
 
+/* Whether a sketch may exclude rows of a target. */
+static int wants_sketches(const struct scan *scan, const struct index_target *target)
+{
+    return target->codes == NULL && (target->k <= scan->search->snapshot->n_rows / ROWS_PER_HIT ||
+                                     !isinf(target->query->min_similarity));
+}
+
+static int make_lanes(struct scan *scan, struct error *err)
+{
+    const struct index_layout *layout = &scan->search->snapshot->layout;
+    int is_wanted = 0, rc = 0;
+    for (size_t t = 0; rc == 0 && scan->search->max_bytes > 0 && t < scan->n_targets; t++) {
+        struct index_target *target = &scan->targets[t];
+        if (layout->quantize != INDEX_EXACT || !wants_sketches(scan, target)) continue;
+        rc = index_sketch_query_init(&target->sketch, layout, target->query->vector, err);
+        is_wanted = 1;
+    }
+    if (rc != 0 || !is_wanted) return rc;
+    scan->lanes = memory_zalloc(scan->n_threads, sizeof *scan->lanes);
+    if (scan->lanes == NULL) return error_nomem(err);
+    for (size_t i = 0; i < scan->n_threads; i++) {
+        struct lane *lane = &scan->lanes[i];
+        lane->aims = memory_alloc(scan->n_targets, sizeof *lane->aims);
+        lane->buffer = memory_alloc(index_sketch_room(layout), sizeof *lane->buffer);
+        if (lane->aims == NULL || lane->buffer == NULL) return error_nomem(err);
+    }
+    return 0;
+}
+
+static void scan_deinit(struct scan *scan)
+{
+    for (size_t i = 0; scan->heaps != NULL && i < scan->n_threads * scan->n_targets; i++)
+        top_k_deinit(&scan->heaps[i]);
+    for (size_t i = 0; scan->lanes != NULL && i < scan->n_threads; i++) {
+        memory_free(scan->lanes[i].aims);
+        memory_free(scan->lanes[i].buffer);
+    }
+    for (size_t t = 0; t < scan->n_targets; t++)
+        index_sketch_query_deinit(&scan->targets[t].sketch);
+    memory_free(scan->heaps);
+    memory_free(scan->lanes);
+    memory_free(scan->blocks);
+}
+
 static int merge(struct scan *scan, struct error *err)
 {
     int rc = 0;
@@ -265,12 +466,15 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
     if (n_threads > most) n_threads = most < 1 ? 1 : most;
     for (size_t t = 0; t < n_targets; t++) {
         top_k_init(&targets[t].hits, targets[t].k);
+        atomic_init(&targets[t].floor, -INFINITY);
+        targets[t].sketch = (struct index_sketch_query){0};
         targets[t].inverse = index_inverse(&index_sums[INDEX_FLOAT32], targets[t].query->vector,
                                            search->snapshot->layout.dimensions);
     }
     if (search->snapshot->n_rows == 0) return 0;
     scan.blocks = memory_alloc(search->snapshot->n_blocks, sizeof(struct index_block *));
     int rc = scan.blocks == NULL ? error_nomem(err) : make_heaps(&scan, n_threads, err);
+    if (rc == 0) rc = make_lanes(&scan, err);
     if (rc == 0) rc = gather(&scan, &n_bytes, err);
     if (rc == 0) rc = sort_blocks(&scan, err);
     if (rc == 0) {
@@ -280,9 +484,6 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
     }
     if (rc == 0) rc = merge(&scan, err);
     search->n_scanned += atomic_load(&scan.n_rows);
-    for (size_t i = 0; scan.heaps != NULL && i < scan.n_threads * n_targets; i++)
-        top_k_deinit(&scan.heaps[i]);
-    memory_free(scan.heaps);
-    memory_free(scan.blocks);
+    scan_deinit(&scan);
     return rc;
 }

@@ -26,6 +26,7 @@ struct index_bytes {
     struct index_layout layout;
     double *inverses; /* [capacity] behind the block's bytes, for cosine by vectors; NULL */
     size_t size;
+    _Atomic(struct index_bytes *) beside; /* a reference; NULL: nothing is */
 };
 
 _Static_assert(sizeof(struct index_bytes) <= HEAD_BYTES, "a block's head");
@@ -95,27 +96,31 @@ static struct index_snapshot *take_idle(const struct index_cache *mine)
     return snapshot;
 }
 
-/* The size of a new piece: what the snapshot still lacks, between one block and PIECE_BYTES. */
-static size_t piece_size(const struct index_snapshot *snapshot, size_t size)
+/* The size of a new piece: what the snapshot still lacks of blocks, or of what is beside them,
+ * between one of them and PIECE_BYTES. */
+static size_t piece_size(const struct index_snapshot *snapshot, size_t size, int is_beside)
 {
     size_t wanted = 0;
-    for (size_t i = 0; i < snapshot->n_blocks && wanted < PIECE_BYTES; i++)
-        if (index_block_data(&snapshot->blocks[i]) == NULL)
-            wanted += HEAD_BYTES * 2 + snapshot->blocks[i].capacity * sizeof(double) +
-                      index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
+    for (size_t i = 0; i < snapshot->n_blocks && wanted < PIECE_BYTES; i++) {
+        const struct index_block *block = &snapshot->blocks[i];
+        if (is_beside && index_block_beside(block) == NULL) wanted += size;
+        if (!is_beside && index_block_data(block) == NULL)
+            wanted += HEAD_BYTES * 2 + block->capacity * sizeof(double) +
+                      index_block_size(&snapshot->layout, block->capacity);
+    }
     if (wanted > PIECE_BYTES) wanted = PIECE_BYTES;
     return wanted < size ? size : wanted;
 }
 
 /* A cut of the piece in use, or of a new one: under the lock. */
 static struct index_bytes *cut(struct index_cache *cache, const struct index_snapshot *snapshot,
-                               size_t size, uint64_t max_bytes)
+                               size_t size, int is_beside, uint64_t max_bytes)
 {
     struct piece *piece = cache->piece;
     if (piece == NULL || piece->size - piece->used < size) {
         size_t held = atomic_load_explicit(&held_by_all, memory_order_relaxed);
         if (held >= max_bytes || max_bytes - held < pages_round(size)) return NULL;
-        size_t new_piece = piece_size(snapshot, size);
+        size_t new_piece = piece_size(snapshot, size, is_beside);
         if (max_bytes - held < pages_round(new_piece)) new_piece = size;
         piece = piece_new(cache, new_piece);
         if (piece == NULL) return NULL;
@@ -136,6 +141,24 @@ static int has_inverses(const struct index_layout *layout)
     return layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions;
 }
 
+/* `size` bytes behind a head. */
+static struct index_bytes *bytes_new(struct index_cache *cache,
+                                     const struct index_snapshot *snapshot, size_t size,
+                                     int is_beside, uint64_t max_bytes)
+{
+    struct index_bytes *bytes = NULL;
+    struct index_snapshot *idle = NULL;
+    size = (size + 2 * HEAD_BYTES - 1) / HEAD_BYTES * HEAD_BYTES;
+    do {
+        index_snapshot_free(idle);
+        if (!lock_take(&lock)) return NULL;
+        bytes = cut(cache, snapshot, size, is_beside, max_bytes);
+        idle = bytes == NULL ? take_idle(cache) : NULL;
+        lock_release(&lock);
+    } while (idle != NULL);
+    return bytes;
+}
+
 struct index_bytes *index_bytes_new(struct index_cache *cache,
                                     const struct index_snapshot *snapshot, size_t size,
                                     uint64_t max_bytes)
@@ -145,16 +168,7 @@ struct index_bytes *index_bytes_new(struct index_cache *cache,
            block_size = (size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
     int with_inverses = has_inverses(&snapshot->layout);
     if (with_inverses) size = block_size + capacity * sizeof(double);
-    size = (size + 2 * HEAD_BYTES - 1) / HEAD_BYTES * HEAD_BYTES;
-    struct index_bytes *bytes = NULL;
-    struct index_snapshot *idle = NULL;
-    do {
-        index_snapshot_free(idle);
-        if (!lock_take(&lock)) return NULL;
-        bytes = cut(cache, snapshot, size, max_bytes);
-        idle = bytes == NULL ? take_idle(cache) : NULL;
-        lock_release(&lock);
-    } while (idle != NULL);
+    struct index_bytes *bytes = bytes_new(cache, snapshot, size, 0, max_bytes);
     if (bytes != NULL && with_inverses)
         bytes->inverses = (double *)(void *)((unsigned char *)index_bytes_data(bytes) + block_size);
     return bytes;
@@ -164,6 +178,7 @@ void index_bytes_free(struct index_bytes *bytes)
 {
     if (bytes == NULL || atomic_fetch_sub_explicit(&bytes->references, 1, memory_order_acq_rel) > 1)
         return;
+    index_bytes_free(atomic_load_explicit(&bytes->beside, memory_order_acquire));
     piece_free(bytes->piece);
 }
 
@@ -224,6 +239,27 @@ static void fill_inverses(struct index_bytes *bytes, size_t n, size_t capacity)
         bytes->inverses[i] =
             index_inverse(index_vector_sums(&bytes->layout), vector, bytes->layout.dimensions);
     }
+}
+
+void *index_block_beside(const struct index_block *block)
+{
+    struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire);
+    struct index_bytes *beside =
+        bytes == NULL ? NULL : atomic_load_explicit(&bytes->beside, memory_order_acquire);
+    return beside == NULL ? NULL : index_bytes_data(beside);
+}
+
+void *index_block_make_beside(const struct index_snapshot *snapshot, struct index_block *block,
+                              size_t size, uint64_t max_bytes)
+{
+    struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire);
+    struct index_bytes *present = NULL;
+    if (bytes == NULL || size > max_bytes) return NULL;
+    if (index_block_beside(block) != NULL) return index_block_beside(block);
+    struct index_bytes *made = bytes_new(bytes->piece->cache, snapshot, size, 1, max_bytes);
+    if (made == NULL) return NULL;
+    if (!atomic_compare_exchange_strong(&bytes->beside, &present, made)) index_bytes_free(made);
+    return index_block_beside(block);
 }
 
 const double *index_block_inverses(const struct index_block *block)

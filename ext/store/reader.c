@@ -426,6 +426,7 @@ struct index_search reader_search(const struct store_reader *reader,
                                  .storage = storage,
                                  .near_partitions_only = store->options.partitions != 0,
                                  .n_threads = store_threads(store),
+                                 .max_bytes = store_memory_budget(store),
                                  .cancel = store->cancel};
 }
 

@@ -59,6 +59,12 @@ void vector_compact_decode(const void *compact, size_t dimensions, float *rotate
                                       dimensions);
 }
 
+void vector_compact_add(float *sums, const void *compact, float factor, size_t dimensions)
+{
+    vector_kernels_chosen()->add_int8(sums, components_of(compact), scale_of(compact) * factor,
+                                      dimensions);
+}
+
 void vector_compact_read(const void *compact, size_t dimensions, float *vector)
 {
     vector_compact_decode(compact, dimensions, vector);

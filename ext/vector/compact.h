@@ -40,6 +40,9 @@ void vector_compact_encode(const float *vector, size_t dimensions, float *scratc
 void vector_compact_decode(const void *compact, size_t dimensions, float *rotated);
 void vector_compact_read(const void *compact, size_t dimensions, float *vector);
 
+/* sums [dimensions] += factor * the decoded vector, scale and factor multiplied first. */
+void vector_compact_add(float *sums, const void *compact, float factor, size_t dimensions);
+
 /* 1 if the bytes are what vector_compact_encode may write; *is_zero: of the zero vector. */
 int vector_compact_is_valid(const void *compact, size_t dimensions, int *is_zero);
 

@@ -32,6 +32,7 @@
 #define VECTOR_PLANES 6      /* bits of a component of a query that is compared with bit codes */
 #define VECTOR_PLANE_WORDS 8 /* the planes of 64 components, and zeros: a whole cache line */
 #define VECTOR_LANES 8       /* sums side by side of an encoding */
+#define VECTOR_NIBBLES 128   /* components of 4 bits that lie in 64 bytes together */
 
 /* Of so many components 16-bit times 8-bit products, 2 a step in 8 lanes or more, fit in an int32:
  * 8192 / 16 * 2 * 128 * (128 * 127 + 64) < 2^31. */
@@ -84,6 +85,16 @@ struct vector_kernels {
      * ceil(dimensions / 8)], component j is bit j % 8 of byte j / 8. */
     void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,
                          int32_t *sums);
+    /* sums[i] = the sum of query times the nibbles of code i, exact. codes: [n, size], size a
+     * multiple of VECTOR_NIBBLES / 2; byte b of the j-th VECTOR_NIBBLES / 2 has component
+     * VECTOR_NIBBLES j + b in its low half, and VECTOR_NIBBLES / 2 components on the other. query:
+     * [2 size], none is -128. */
+    void (*dots_of_nibbles)(const int8_t *query, const uint8_t *codes, size_t n, size_t size,
+                            int32_t *sums);
+    /* n a multiple of VECTOR_NIBBLES: u_i = floor(r_i * units + 8), at least 0 and at most 15, into
+     * code, laid out as above; r_i -= (u_i - 7.5) * step. All are finite. The same bits in every
+     * family. */
+    void (*round_to_nibbles)(float *r, size_t n, float units, float step, uint8_t *code);
     /* sums[i % VECTOR_LANES] += a_i * b_i, in double; n is a multiple of VECTOR_LANES. */
     void (*products)(const float *a, const float *b, size_t n, double sums[VECTOR_LANES]);
     /* The number of bits that differ. */

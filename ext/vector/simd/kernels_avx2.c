@@ -248,6 +248,37 @@ AVX2 static void avx2_dots_int8(const struct vector_rounded *query, const int8_t
     }
 }
 
+/* Adds in 16 bits, of one step: two products and two more of at most 15 * 127 each. */
+AVX2 static inline __m256i add_nibbles(__m256i sum, const uint8_t *code, const int8_t *query)
+{
+    const __m256i mask = _mm256_set1_epi8(15);
+    __m256i bytes = _mm256_loadu_si256((const void *)code);
+    __m256i low = _mm256_loadu_si256((const void *)query);
+    __m256i high = _mm256_loadu_si256((const void *)(query + 64));
+    __m256i above = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
+    sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(_mm256_and_si256(bytes, mask), low));
+    return _mm256_add_epi16(sum, _mm256_maddubs_epi16(above, high));
+}
+
+/* Four steps fit in 16 bits: 4 * 4 * 15 * 127 < 2^15. */
+AVX2 static void avx2_dots_of_nibbles(const int8_t *query, const uint8_t *codes, size_t n,
+                                      size_t size, int32_t *sums)
+{
+    for (size_t i = 0; i < n; i++, codes += size) {
+        __m256i s = _mm256_setzero_si256();
+        for (size_t from = 0; from < size; from += 128) {
+            size_t to = size - from < 128 ? size : from + 128;
+            __m256i sum = _mm256_setzero_si256();
+            for (size_t j = from; j < to; j += 64) {
+                sum = add_nibbles(sum, codes + j, query + 2 * j);
+                sum = add_nibbles(sum, codes + j + 32, query + 2 * j + 32);
+            }
+            s = _mm256_add_epi32(s, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
+        }
+        sums[i] = (int32_t)add_int32_lanes(s);
+    }
+}
+
 __attribute__((target("popcnt"))) static int32_t sum_of_bits(const uint64_t *planes,
                                                              const uint8_t *bits, size_t bytes)
 {
@@ -292,6 +323,7 @@ const struct vector_kernels vector_kernels_avx2 = {
     KERNELS_OF_EACH,
     .dots_int8 = avx2_dots_int8,
     .sums_of_bits = popcnt_sums_of_bits,
+    .dots_of_nibbles = avx2_dots_of_nibbles,
     .hamming = vector_kernels_popcnt_hamming,
 };
 

@@ -304,6 +304,52 @@ VNNI static void vnni_dots_int8(const struct vector_rounded *query, const int8_t
     }
 }
 
+/* Adds in 16 bits, of one step: two products and two more of at most 15 * 127 each. */
+AVX512 static inline __m512i add_nibbles(__m512i sum, __m512i code, __m512i low, __m512i high)
+{
+    const __m512i mask = _mm512_set1_epi8(15);
+    __m512i above = _mm512_and_si512(_mm512_srli_epi16(code, 4), mask);
+    sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(_mm512_and_si512(code, mask), low));
+    return _mm512_add_epi16(sum, _mm512_maddubs_epi16(above, high));
+}
+
+/* Four steps fit in 16 bits: 4 * 4 * 15 * 127 < 2^15. */
+AVX512 static inline void add_dot4_of_nibbles(const int8_t *query, const unsigned char *codes[4],
+                                              size_t from, size_t to, __m512i s[4])
+{
+    __m512i sums[4];
+    for (size_t r = 0; r < 4; r++) sums[r] = _mm512_setzero_si512();
+    for (size_t j = from; j < to; j += 64) {
+        __m512i low = load_bytes(query + 2 * j), high = load_bytes(query + 2 * j + 64);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < 4; r++)
+            sums[r] = add_nibbles(sums[r], load_bytes(codes[r] + j), low, high);
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < 4; r++)
+        s[r] = _mm512_add_epi32(s[r], _mm512_madd_epi16(sums[r], _mm512_set1_epi16(1)));
+}
+
+static inline void store_four(__m128i four, size_t n, int32_t *sums)
+{
+    if (n >= 4) memcpy(sums, &four, sizeof four);
+    else memcpy(sums, &four, n * sizeof *sums);
+}
+
+AVX512 static void avx512_dots_of_nibbles(const int8_t *query, const uint8_t *codes, size_t n,
+                                          size_t size, int32_t *sums)
+{
+    for (size_t i = 0; i < n; i += 4) {
+        const unsigned char *four[4];
+        __m512i s[4];
+        four_codes(codes + i * size, n - i, size, four);
+        for (size_t r = 0; r < 4; r++) s[r] = _mm512_setzero_si512();
+        for (size_t j = 0; j < size; j += 256)
+            add_dot4_of_nibbles(query, four, j, size - j < 256 ? size : j + 256, s);
+        store_four(add_lanes_of_four(s), n - i, sums + i);
+    }
+}
+
 /* The query's bytes that a word of a code lets through. */
 AVX512 static inline __m512i select_bytes(const unsigned char *word, __m512i bytes)
 {
@@ -323,12 +369,6 @@ AVX512 static inline __m512i add_bytes(__m512i sum, __m512i bytes)
 {
     __m512i pairs = _mm512_maddubs_epi16(_mm512_set1_epi8(1), bytes);
     return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-}
-
-static inline void store_four(__m128i four, size_t n, int32_t *sums)
-{
-    if (n >= 4) memcpy(sums, &four, sizeof four);
-    else memcpy(sums, &four, n * sizeof *sums);
 }
 
 AVX512 static void avx512_sums_of_bits(const struct vector_rounded *query, const uint8_t *codes,
@@ -425,6 +465,7 @@ const struct vector_kernels vector_kernels_avx512 = {
     KERNELS_OF_EACH,
     .dots_int8 = avx512_dots_int8,
     .sums_of_bits = avx512_sums_of_bits,
+    .dots_of_nibbles = avx512_dots_of_nibbles,
     .hamming = vector_kernels_popcnt_hamming,
 };
 
@@ -433,6 +474,7 @@ const struct vector_kernels vector_kernels_avx512vnni = {
     KERNELS_OF_EACH,
     .dots_int8 = vnni_dots_int8,
     .sums_of_bits = vpopcnt_sums_of_bits,
+    .dots_of_nibbles = avx512_dots_of_nibbles,
     .hamming = vpopcnt_hamming,
 };
 

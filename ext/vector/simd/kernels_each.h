@@ -446,6 +446,24 @@ TARGET static void FAMILY(products)(const float *a, const float *b, size_t n,
     for (size_t j = 0; j < GROUPS; j++) store_doubles(&sums[j * DOUBLES], s[j]);
 }
 
+TARGET static void FAMILY(round_to_nibbles)(float *r, size_t n, float units, float step,
+                                            uint8_t *code)
+{
+    for (size_t i = 0; i < n; i += VECTOR_NIBBLES, code += VECTOR_NIBBLES / 2) {
+        uint8_t u[VECTOR_NIBBLES];
+        for (size_t j = 0; j < VECTOR_NIBBLES; j++) {
+            float exact = r[i + j] * units + 8.0f;
+            exact = exact < 0.0f ? 0.0f : exact;
+            exact = exact > 15.5f ? 15.5f : exact;
+            int whole = (int)exact;
+            r[i + j] -= ((float)whole - 7.5f) * step;
+            u[j] = (uint8_t)whole;
+        }
+        for (size_t j = 0; j < VECTOR_NIBBLES / 2; j++)
+            code[j] = (uint8_t)(u[j] | u[VECTOR_NIBBLES / 2 + j] << 4);
+    }
+}
+
 /* All of the above, in a family's table. */
 #define KERNELS_OF_EACH                                                                            \
     .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
@@ -453,6 +471,7 @@ TARGET static void FAMILY(products)(const float *a, const float *b, size_t n,
     .squared_l2_int8 = FAMILY(squared_l2_int8), .products = FAMILY(products), .add = FAMILY(add),  \
     .add_int8 = FAMILY(add_int8), .add_where = FAMILY(add_where), .signs = FAMILY(signs),          \
     .hadamard = FAMILY(hadamard), .mix = FAMILY(mix), .spread = FAMILY(spread),                    \
-    .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs)
+    .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs),                            \
+    .round_to_nibbles = FAMILY(round_to_nibbles)
 
 #endif

@@ -208,6 +208,32 @@ SDOT static void sdot_dots_int8(const struct vector_rounded *query, const int8_t
     }
 }
 
+/* The products of 16 nibbles, added in 16 bits. */
+static inline int16x8_t add_nibbles(int16x8_t sum, uint8x16_t nibbles, const int8_t *query)
+{
+    int8x16_t u = vreinterpretq_s8_u8(nibbles), t = vld1q_s8(query);
+    return vmlal_high_s8(vmlal_s8(sum, vget_low_s8(u), vget_low_s8(t)), u, t);
+}
+
+/* 64 bytes fit in 16 bits: 16 * 15 * 127 < 2^15. */
+static void neon_dots_of_nibbles(const int8_t *query, const uint8_t *codes, size_t n, size_t size,
+                                 int32_t *sums)
+{
+    for (size_t i = 0; i < n; i++, codes += size) {
+        int32x4_t s = vdupq_n_s32(0);
+        for (size_t j = 0; j < size; j += 64) {
+            int16x8_t sum = vdupq_n_s16(0);
+            for (size_t b = j; b < j + 64; b += 16) {
+                uint8x16_t bytes = vld1q_u8(codes + b);
+                sum = add_nibbles(sum, vandq_u8(bytes, vdupq_n_u8(15)), query + j + b);
+                sum = add_nibbles(sum, vshrq_n_u8(bytes, 4), query + j + b + 64);
+            }
+            s = vpadalq_s16(s, sum);
+        }
+        sums[i] = vaddvq_s32(s);
+    }
+}
+
 /* 16 bytes of a code at a time: each of its words meets the six planes. */
 static int32_t sum_of_bits(const uint64_t *planes, const uint8_t *bits, size_t bytes)
 {
@@ -263,6 +289,7 @@ const struct vector_kernels vector_kernels_neon = {
     KERNELS_OF_EACH,
     .dots_int8 = neon_dots_int8,
     .sums_of_bits = neon_sums_of_bits,
+    .dots_of_nibbles = neon_dots_of_nibbles,
     .hamming = neon_hamming,
 };
 
@@ -271,6 +298,7 @@ const struct vector_kernels vector_kernels_neondot = {
     KERNELS_OF_EACH,
     .dots_int8 = sdot_dots_int8,
     .sums_of_bits = neon_sums_of_bits,
+    .dots_of_nibbles = neon_dots_of_nibbles,
     .hamming = neon_hamming,
 };
 

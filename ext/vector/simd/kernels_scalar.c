@@ -229,6 +229,31 @@ static void scalar_take_signs(struct vector_encoding *encoding, uint8_t *bits)
     }
 }
 
+static void scalar_dots_of_nibbles(const int8_t *query, const uint8_t *codes, size_t n, size_t size,
+                                   int32_t *sums)
+{
+    for (size_t i = 0; i < n; i++, codes += size) {
+        sums[i] = 0;
+        for (size_t j = 0; j < size; j++) {
+            const int8_t *t = query + j + j / (VECTOR_NIBBLES / 2) * (VECTOR_NIBBLES / 2);
+            sums[i] += t[0] * (codes[j] & 15) + t[VECTOR_NIBBLES / 2] * (codes[j] >> 4);
+        }
+    }
+}
+
+static void scalar_round_to_nibbles(float *r, size_t n, float units, float step, uint8_t *code)
+{
+    for (size_t i = 0; i < n; i++) {
+        float exact = r[i] * units + 8.0f;
+        uint8_t u = exact < 0.0f ? 0 : exact > 15.0f ? 15 : (uint8_t)exact;
+        size_t in_group = i % VECTOR_NIBBLES;
+        uint8_t *byte =
+            code + i / VECTOR_NIBBLES * (VECTOR_NIBBLES / 2) + in_group % (VECTOR_NIBBLES / 2);
+        *byte = in_group < VECTOR_NIBBLES / 2 ? u : (uint8_t)(*byte | u << 4);
+        r[i] -= ((float)u - 7.5f) * step;
+    }
+}
+
 const struct vector_kernels vector_kernels_scalar = {
     .name = "scalar",
     .dot = scalar_dot,
@@ -251,4 +276,6 @@ const struct vector_kernels vector_kernels_scalar = {
     .spread = scalar_spread,
     .round_int8 = scalar_round_int8,
     .take_signs = scalar_take_signs,
+    .dots_of_nibbles = scalar_dots_of_nibbles,
+    .round_to_nibbles = scalar_round_to_nibbles,
 };
