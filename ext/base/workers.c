@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 struct worker {
@@ -34,6 +35,11 @@ void workers_run(size_t n_threads, void (*work)(void *context, size_t number), v
     if (n_threads > 1) pthread_sigmask(SIG_SETMASK, &before, NULL);
     work(context, 0);
     for (size_t i = 0; i < n_started; i++) pthread_join(workers[i].thread, NULL);
+}
+
+void workers_pause(void)
+{
+    nanosleep(&(struct timespec){0, 20000}, NULL);
 }
 
 size_t workers_processors(void)

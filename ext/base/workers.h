@@ -20,6 +20,9 @@
  * nothing and asks SQLite nothing. */
 void workers_run(size_t n_threads, void (*work)(void *context, size_t number), void *context);
 
+/* For one of them that waits for another: lets others run, some 50 microseconds. */
+void workers_pause(void);
+
 /* The processors that this process may use, 1 or more, at most WORKERS_MAX. */
 size_t workers_processors(void);
 

@@ -13,10 +13,15 @@
 #include "index/snapshot.h"
 #include "vector/top_k.h"
 
+/* What becomes of the bytes of a block that was read: they live until the next call; stay with the
+ * snapshot; or live until INDEX_MOST_LENT more were lent. */
+enum index_stay { INDEX_PASSED, INDEX_KEPT, INDEX_LENT };
+#define INDEX_MOST_LENT 4
+
 /* How the storage is read. Each returns 0 or an error code; bytes live until the next call. */
 struct index_storage {
-    /* The bytes of a block that is not in memory, checked (index_block_check). *kept = 1 if they
-     * stay with the snapshot. */
+    /* The bytes of a block that is not in memory, checked (index_block_check); *kept: one of enum
+     * index_stay. */
     int (*load)(void *context, struct index_block *block, const void **bytes, int *kept,
                 struct error *err);
     /* The vector of one id; *found = 0 if there is none. */

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/workers.h"
+#include "index/visits.h"
 
 /* Bytes compared between two looks at the cancel token: well under 1 ms of work. */
 #define BYTES_PER_POLL ((size_t)1 << 20)
@@ -40,12 +41,12 @@ struct scan {
     struct index_search *search;
     struct index_target *targets;
     size_t n_targets;
-    struct index_block **blocks; /* [n_blocks] in memory */
-    size_t n_blocks;
+    struct visits visits;
+    int streams;         /* blocks are compared while others are read */
     struct top_k *heaps; /* [n_threads, n_targets]: with room for all that they keep */
     struct lane *lanes;  /* [n_threads] where sketches are asked; else NULL */
     size_t n_threads;
-    atomic_size_t next, n_rows;
+    atomic_size_t n_rows;
     atomic_int stop;
     int rc; /* of the cancel token, which the caller's thread polls */
     struct error *err;
@@ -280,26 +281,45 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+/* The first to fail ends all: read after all threads have been joined. */
+static void fail(struct scan *scan, int rc, const struct error *err)
+{
+    int expected = 0;
+    if (rc == 0 || !atomic_compare_exchange_strong(&scan->stop, &expected, 1)) return;
+    scan->rc = rc;
+    if (scan->err != NULL) *scan->err = *err;
+}
+
+static void visit(struct scan *scan, size_t number, struct visit *visit, size_t *polled)
+{
+    struct error err = {0};
+    int rc = compare(scan, number, visit->block, visit->bytes, &err);
+    *polled += index_block_size(&scan->search->snapshot->layout, visit->block->n) * scan->n_targets;
+    if (rc == 0 && number == 0 && *polled >= BYTES_PER_POLL) {
+        *polled = 0;
+        rc = cancel_check(scan->search->cancel, &err);
+    }
+    fail(scan, rc, &err);
+    atomic_store_explicit(&visit->is_over, 1, memory_order_release);
+}
+
+/* Compares blocks until that one is over (NULL: all are), or all are stopped. */
+static void visit_until(struct scan *scan, size_t number, const struct visit *wanted)
+{
+    size_t polled = 0;
+    while (!atomic_load_explicit(&scan->stop, memory_order_relaxed) &&
+           (wanted == NULL || !atomic_load_explicit(&wanted->is_over, memory_order_acquire))) {
+        int done;
+        struct visit *next = visits_take(&scan->visits, &done);
+        if (next != NULL) visit(scan, number, next, &polled);
+        else if (done) return;
+        else workers_pause();
+    }
+}
+
 static void scan_blocks(void *context, size_t number)
 {
-    struct scan *scan = context;
-    size_t polled = 0;
-    while (!atomic_load_explicit(&scan->stop, memory_order_relaxed)) {
-        size_t i = atomic_fetch_add_explicit(&scan->next, 1, memory_order_relaxed);
-        if (i >= scan->n_blocks) return;
-        const struct index_block *block = scan->blocks[i];
-        struct error err = {0};
-        int rc = compare(scan, number, block, index_block_data(block), &err);
-        polled += index_block_size(&scan->search->snapshot->layout, block->n) * scan->n_targets;
-        if (rc == 0 && number == 0 && polled >= BYTES_PER_POLL) {
-            polled = 0;
-            rc = cancel_check(scan->search->cancel, &err);
-        }
-        int expected = 0;
-        if (rc == 0 || !atomic_compare_exchange_strong(&scan->stop, &expected, 1)) continue;
-        scan->rc = rc; /* the first to fail: read after all threads have been joined */
-        if (scan->err != NULL) *scan->err = err;
-    }
+    visit_until(context, number, NULL);
 }
 
 static int is_chosen(const struct scan *scan, size_t place)
@@ -313,7 +333,7 @@ static int is_chosen(const struct scan *scan, size_t place)
  * and nearly all others are seen to be none of them. */
 struct by_distance {
     float base;
-    struct index_block *block;
+    struct visit visit;
 };
 
 static int compare_distance(const void *a, const void *b)
@@ -322,19 +342,25 @@ static int compare_distance(const void *a, const void *b)
     return x->base > y->base ? -1 : x->base < y->base;
 }
 
+static int are_sorted(const struct scan *scan)
+{
+    return scan->search->snapshot->partitions != NULL && scan->n_targets == 1 &&
+           scan->targets->bounds != NULL;
+}
+
 static int sort_blocks(struct scan *scan, struct error *err)
 {
     const struct index_snapshot *snapshot = scan->search->snapshot;
-    if (snapshot->partitions == NULL || scan->n_targets != 1 || scan->targets->bounds == NULL)
-        return 0;
-    struct by_distance *order = memory_alloc(scan->n_blocks, sizeof *order);
+    size_t n = atomic_load(&scan->visits.n);
+    if (!are_sorted(scan)) return 0;
+    struct by_distance *order = memory_alloc(n, sizeof *order);
     if (order == NULL) return error_nomem(err);
-    for (size_t i = 0; i < scan->n_blocks; i++) {
-        size_t place = index_snapshot_place(snapshot, scan->blocks[i]);
-        order[i] = (struct by_distance){scan->targets->bounds[place].base, scan->blocks[i]};
+    for (size_t i = 0; i < n; i++) {
+        size_t place = index_snapshot_place(snapshot, scan->visits.items[i].block);
+        order[i] = (struct by_distance){scan->targets->bounds[place].base, scan->visits.items[i]};
     }
-    qsort(order, scan->n_blocks, sizeof *order, compare_distance);
-    for (size_t i = 0; i < scan->n_blocks; i++) scan->blocks[i] = order[i].block;
+    qsort(order, n, sizeof *order, compare_distance);
+    for (size_t i = 0; i < n; i++) scan->visits.items[i] = order[i].visit;
     memory_free(order);
     return 0;
 }
@@ -352,15 +378,44 @@ static void make_room(const struct scan *scan, struct index_block *block, size_t
                             scan->search->max_bytes);
 }
 
-/* Lists the chosen blocks that are in memory; those that are not are read, and compared at once
- * when they do not stay. */
+/* Those of the latest blocks that were lent. */
+struct lent {
+    const struct visit *visits[INDEX_MOST_LENT];
+    size_t n;
+};
+
+/* Reads a block that is not in memory; when its bytes do not live long enough to be listed, it is
+ * compared at once, and *bytes is NULL. */
+static int read_block(struct scan *scan, struct lent *lent, struct index_block *block,
+                      const void **bytes, struct error *err)
+{
+    const struct index_storage *storage = scan->search->storage;
+    size_t at = lent->n % INDEX_MOST_LENT;
+    int kept, rc;
+    if (lent->n >= INDEX_MOST_LENT) visit_until(scan, 0, lent->visits[at]);
+    if (atomic_load_explicit(&scan->stop, memory_order_relaxed)) return 0;
+    rc = storage->load(storage->context, block, bytes, &kept, err);
+    if (rc != 0 || kept == INDEX_KEPT) return rc;
+    if (kept == INDEX_LENT && scan->streams) {
+        lent->visits[at] = scan->visits.items + atomic_load(&scan->visits.n);
+        lent->n++;
+        return 0;
+    }
+    rc = compare(scan, 0, block, *bytes, err);
+    *bytes = NULL;
+    return rc;
+}
+
+/* Lists the chosen blocks. */
 static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
 {
     struct index_snapshot *snapshot = scan->search->snapshot;
-    const struct index_storage *storage = scan->search->storage;
+    struct lent lent = {.n = 0};
     size_t place = 0, made = 0;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++) {
+    for (size_t i = 0; rc == 0 && i < snapshot->n_blocks &&
+                       !atomic_load_explicit(&scan->stop, memory_order_relaxed);
+         i++) {
         struct index_block *block = &snapshot->blocks[i];
         if (i == 0 || block->partition != block[-1].partition)
             place = index_snapshot_place(snapshot, block);
@@ -371,17 +426,54 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
                              (long long)block->number, (long long)block->partition);
         if (!is_chosen(scan, place)) continue;
         const void *bytes = index_block_data(block);
-        int kept = 1;
         if (bytes != NULL && scan->lanes != NULL) make_room(scan, block, &made);
-        if (bytes == NULL) rc = storage->load(storage->context, block, &bytes, &kept, err);
-        if (rc == 0 && !kept) rc = compare(scan, 0, block, bytes, err);
-        if (rc == 0 && kept) {
-            scan->blocks[scan->n_blocks++] = block;
+        if (bytes == NULL) rc = read_block(scan, &lent, block, &bytes, err);
+        if (rc == 0 && bytes != NULL) {
+            visits_add(&scan->visits, block, bytes);
             *n_bytes += index_block_size(&snapshot->layout, block->n) * scan->n_targets;
         }
         if (rc == 0 && i % 16 == 15) rc = cancel_check(scan->search->cancel, err);
     }
     return rc;
+}
+
+/* Whether a block that is chosen is to be read, while others are compared. */
+static int is_to_stream(const struct scan *scan)
+{
+    const struct index_snapshot *snapshot = scan->search->snapshot;
+    for (size_t i = 0; scan->n_threads > 1 && !are_sorted(scan) && i < snapshot->n_blocks; i++) {
+        const struct index_block *block = &snapshot->blocks[i];
+        if (index_block_data(block) == NULL &&
+            is_chosen(scan, index_snapshot_place(snapshot, block)))
+            return 1;
+    }
+    return 0;
+}
+
+/* All blocks: the caller's thread reads those that are not in memory. */
+static void stream(void *context, size_t number)
+{
+    struct scan *scan = context;
+    struct error err = {0};
+    size_t n_bytes = 0;
+    if (number == 0) {
+        fail(scan, gather(scan, &n_bytes, &err), &err);
+        visits_end(&scan->visits);
+    }
+    scan_blocks(scan, number);
+}
+
+/* Lists all first, in the best order. */
+static int list_and_scan(struct scan *scan, struct error *err)
+{
+    size_t n_bytes = 0, n_threads = scan->n_threads;
+    int rc = gather(scan, &n_bytes, err);
+    if (rc == 0) rc = sort_blocks(scan, err);
+    if (rc != 0) return rc;
+    if (n_threads > n_bytes / THREAD_BYTES) n_threads = n_bytes / THREAD_BYTES;
+    visits_end(&scan->visits);
+    workers_run(n_threads, scan_blocks, scan);
+    return scan->rc;
 }
 
 /* Threads do not allocate: each heap gets room for all that it can keep. */
@@ -441,7 +533,7 @@ static void scan_deinit(struct scan *scan)
         index_sketch_query_deinit(&scan->targets[t].sketch);
     memory_free(scan->heaps);
     memory_free(scan->lanes);
-    memory_free(scan->blocks);
+    visits_deinit(&scan->visits);
 }
 
 static int merge(struct scan *scan, struct error *err)
@@ -459,7 +551,7 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
                struct error *err)
 {
     struct scan scan = {.search = search, .targets = targets, .n_targets = n_targets, .err = err};
-    size_t n_bytes = 0, n_threads = search->n_threads < 1 ? 1 : search->n_threads;
+    size_t n_threads = search->n_threads < 1 ? 1 : search->n_threads;
     size_t most = search->snapshot->n_rows * index_block_size(&search->snapshot->layout, 1) *
                   n_targets / THREAD_BYTES;
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
@@ -472,16 +564,17 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
                                            search->snapshot->layout.dimensions);
     }
     if (search->snapshot->n_rows == 0) return 0;
-    scan.blocks = memory_alloc(search->snapshot->n_blocks, sizeof(struct index_block *));
-    int rc = scan.blocks == NULL ? error_nomem(err) : make_heaps(&scan, n_threads, err);
+    int rc = visits_init(&scan.visits, search->snapshot->n_blocks, err);
+    if (rc == 0) rc = make_heaps(&scan, n_threads, err);
     if (rc == 0) rc = make_lanes(&scan, err);
-    if (rc == 0) rc = gather(&scan, &n_bytes, err);
-    if (rc == 0) rc = sort_blocks(&scan, err);
-    if (rc == 0) {
-        if (n_threads > n_bytes / THREAD_BYTES) n_threads = n_bytes / THREAD_BYTES;
-        workers_run(n_threads, scan_blocks, &scan);
-        rc = scan.rc != 0 ? scan.rc : cancel_check(search->cancel, err);
+    scan.streams = rc == 0 && is_to_stream(&scan);
+    if (scan.streams) {
+        workers_run(n_threads, stream, &scan);
+        rc = scan.rc;
+    } else if (rc == 0) {
+        rc = list_and_scan(&scan, err);
     }
+    if (rc == 0) rc = cancel_check(search->cancel, err);
     if (rc == 0) rc = merge(&scan, err);
     search->n_scanned += atomic_load(&scan.n_rows);
     scan_deinit(&scan);

@@ -15,6 +15,9 @@
 #define LEAST_KEPT ((size_t)16 << 20)
 #define KEPT_SHARE 8
 
+/* Of memory. */
+#define SMALLEST_PAGE 4096
+
 /* ---- the list of blocks ---------------------------------------------------------------------- */
 
 /* Of the file and the table; a database that is in no file belongs to its connection alone. */
@@ -138,34 +141,45 @@ static int check(const struct store_reader *reader, const struct index_block *bl
 }
 
 /* Room for a block that does not stay in memory. */
-static int reserve_scratch(struct store_reader *reader, size_t size, struct error *err)
+static int reserve_scratch(struct store_reader *reader, size_t size, void **scratch,
+                           struct error *err)
 {
-    if (size <= reader->scratch_size) return 0;
-    void *grown = memory_realloc(reader->scratch, size, 1);
-    if (grown == NULL) return error_nomem(err);
-    reader->scratch = grown;
-    reader->scratch_size = size;
+    size_t i = reader->n_lent % INDEX_MOST_LENT;
+    if (size > reader->scratch[i].size) {
+        void *grown = memory_realloc(reader->scratch[i].bytes, size, 1);
+        if (grown == NULL) return error_nomem(err);
+        reader->scratch[i].bytes = grown;
+        reader->scratch[i].size = size;
+    }
+    *scratch = reader->scratch[i].bytes;
     return 0;
 }
 
-/* Bytes that do not stay in memory, of those that SQLite has where they are aligned: there, or in
- * the scratch. They stay at hand. */
+/* Bytes that are aligned and do not stay in memory are at hand until others are. */
+static int hold(struct store_reader *reader, const struct index_block *block, const void *bytes,
+                struct error *err)
+{
+    int rc = check(reader, block, bytes, err);
+    if (rc != 0) return rc;
+    reader->at_hand = bytes;
+    reader->at_hand_number = block->number;
+    reader->at_hand_version = block->version;
+    return 0;
+}
+
+/* Bytes that SQLite has, where they are aligned: there, or in the scratch. */
 static int take_bytes(struct store_reader *reader, const struct index_block *block,
                       const void **bytes, struct error *err)
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
+    void *scratch;
     if ((uintptr_t)*bytes % sizeof(int64_t) != 0) {
-        int rc = reserve_scratch(reader, size, err);
+        int rc = reserve_scratch(reader, size, &scratch, err);
         if (rc != 0) return rc;
-        memcpy(reader->scratch, *bytes, size);
-        *bytes = reader->scratch;
+        memcpy(scratch, *bytes, size);
+        *bytes = scratch;
     }
-    int rc = check(reader, block, *bytes, err);
-    if (rc != 0) return rc;
-    reader->at_hand = *bytes;
-    reader->at_hand_number = block->number;
-    reader->at_hand_version = block->version;
-    return 0;
+    return hold(reader, block, *bytes, err);
 }
 
 /* The bytes of a block off the file, past SQLite's cache; *done = 0: SQLite is to be asked, which
@@ -212,6 +226,13 @@ static int wants_to_keep(const struct store_reader *reader)
             reader->keeping <= reader->reading);
 }
 
+/* Meets the page faults of memory that is new, all zeros. */
+static void touch(void *bytes, size_t size)
+{
+    volatile unsigned char *at = bytes;
+    for (size_t i = 0; i < size; i += SMALLEST_PAGE) at[i] = 0;
+}
+
 /* Memory that the snapshot keeps, if the block is to stay there; NULL: it is not. */
 static struct index_bytes *make_room(struct store_reader *reader, const struct index_block *block)
 {
@@ -221,6 +242,7 @@ static struct index_bytes *make_room(struct store_reader *reader, const struct i
     double begun = clock_seconds();
     struct index_bytes *room =
         index_bytes_new(store->cache, reader->snapshot, size, store_memory_budget(store));
+    if (room != NULL) touch(index_bytes_data(room), size);
     reader->keeping += clock_seconds() - begun;
     if (room != NULL) reader->kept += size;
     return room;
@@ -246,16 +268,22 @@ static int keep(struct store_reader *reader, struct index_block *block, struct i
     return rc;
 }
 
-/* Where it stays until the next one is read. */
+/* Where it stays for a while. */
 static int pass(struct store_reader *reader, const struct index_block *block, const void **bytes,
-                struct error *err)
+                int *kept, struct error *err)
 {
-    int done, rc = reserve_scratch(reader, index_block_size(&reader->layout, block->capacity), err);
+    void *scratch;
+    int done, rc = reserve_scratch(reader, index_block_size(&reader->layout, block->capacity),
+                                   &scratch, err);
     reader->at_hand = NULL;
-    if (rc == 0) rc = read_file(reader, block, reader->scratch, &done, err);
+    *kept = INDEX_PASSED;
+    if (rc == 0) rc = read_file(reader, block, scratch, &done, err);
     if (rc != 0) return rc;
-    *bytes = reader->scratch;
-    return done ? take_bytes(reader, block, bytes, err) : read_bytes(reader, block, bytes, err);
+    if (!done) return read_bytes(reader, block, bytes, err);
+    *bytes = scratch;
+    *kept = INDEX_LENT;
+    reader->n_lent++;
+    return hold(reader, block, scratch, err);
 }
 
 static int load(void *context, struct index_block *block, const void **bytes, int *kept,
@@ -264,8 +292,9 @@ static int load(void *context, struct index_block *block, const void **bytes, in
     struct store_reader *reader = context;
     struct index_bytes *room = make_room(reader, block);
     double begun = clock_seconds(), keeping = reader->keeping;
-    *kept = room != NULL;
-    int rc = room != NULL ? keep(reader, block, room, bytes, err) : pass(reader, block, bytes, err);
+    *kept = INDEX_KEPT;
+    int rc = room != NULL ? keep(reader, block, room, bytes, err)
+                          : pass(reader, block, bytes, kept, err);
     reader->reading += clock_seconds() - begun - (reader->keeping - keeping);
     return rc;
 }
@@ -439,11 +468,13 @@ void reader_close(struct store_reader *reader)
     table_file_close(&reader->file);
     reader->file_is_open = 0;
     reader->at_hand = NULL;
-    memory_free(reader->scratch);
+    for (size_t i = 0; i < INDEX_MOST_LENT; i++) {
+        memory_free(reader->scratch[i].bytes);
+        reader->scratch[i].bytes = NULL;
+        reader->scratch[i].size = 0;
+    }
     memory_free(reader->vector);
-    reader->scratch = NULL;
     reader->vector = NULL;
-    reader->scratch_size = 0;
     index_snapshot_free(reader->snapshot);
     reader->snapshot = NULL;
 }

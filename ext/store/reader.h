@@ -24,8 +24,11 @@ struct store_reader {
     sqlite3_stmt *data, *lookup, *scan;
     struct table_file file; /* X_data as it lies in the file, */
     int file_is_open;       /* once that was tried */
-    void *scratch;          /* a block that memory has no room for; owned */
-    size_t scratch_size;
+    struct {
+        void *bytes; /* [size] owned: a block that does not stay in memory */
+        size_t size;
+    } scratch[INDEX_MOST_LENT];
+    size_t n_lent;       /* of them, one after the other */
     float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;

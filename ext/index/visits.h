@@ -1,0 +1,35 @@
+/*
+ * visits.h: blocks that are to be compared: one thread lists them, several take them, perhaps while
+ * others are still to be listed. Internal to the room.
+ */
+#ifndef INDEX_VISITS_H
+#define INDEX_VISITS_H
+
+#include <stdatomic.h>
+
+#include "index/snapshot.h"
+
+struct visit {
+    struct index_block *block;
+    const void *bytes;
+    atomic_int is_over; /* nobody reads the bytes any more */
+};
+
+struct visits {
+    struct visit *items; /* [n] owned, with room for all */
+    atomic_size_t n, next;
+    atomic_int is_whole; /* no more come */
+};
+
+/* ERROR_NOMEM; deinit also after a failure. */
+int visits_init(struct visits *visits, size_t most, struct error *err);
+void visits_deinit(struct visits *visits);
+
+/* Of the thread that lists them. */
+void visits_add(struct visits *visits, struct index_block *block, const void *bytes);
+void visits_end(struct visits *visits);
+
+/* The next one that nobody has taken; NULL: there is none yet, or with *done no more at all. */
+struct visit *visits_take(struct visits *visits, int *done);
+
+#endif
