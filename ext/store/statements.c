@@ -68,6 +68,7 @@ static const char *const kept_sql[N_KEPT] = {
         "hash = excluded.hash, at = excluded.at, message = excluded.message",
     [KEPT_GET_FAILURE] = "SELECT hash FROM " X_FAILURES " WHERE id = ?1",
     [KEPT_DELETE_FAILURE] = "DELETE FROM " X_FAILURES " WHERE id = ?1",
+    [KEPT_GET_HISTORY] = "SELECT value FROM " X_CONFIG " WHERE key = 'history'",
     [KEPT_WORDS_ROW] = "SELECT block FROM " X_FTS_DATA " WHERE id = ?1",
     [KEPT_WORDS_ROWS] =
         "SELECT id, block FROM " X_FTS_DATA " WHERE id BETWEEN ?1 AND ?2 ORDER BY id",

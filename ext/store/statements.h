@@ -49,6 +49,7 @@ enum store_kept {
     KEPT_PUT_FAILURE,
     KEPT_GET_FAILURE,
     KEPT_DELETE_FAILURE,
+    KEPT_GET_HISTORY,
     KEPT_WORDS_ROW, /* of what FTS5 keeps, as the next */
     KEPT_WORDS_ROWS,
     KEPT_WORDS_PLACE,

@@ -18,6 +18,7 @@
  *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid),
  *       'storage' (enum index_vectors; none: what the format says),
  *       'lexical' (the tokenizer of X_fts; none: the index has no words),
+ *       'history' (of one that has: generations, see history.h; none or another value: not known),
  *       'lacks_words' (1: it was to have some, but was made where there is no FTS5)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
@@ -183,7 +184,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 64
+#define STORE_N_KEPT 65
 #define STORE_N_KEPT_KEYS 5
 
 struct store {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "store/history.h"
 #include "store/statements.h"
 
 /* ---- X_fts made, dropped, renamed ------------------------------------------------------------ */
@@ -371,7 +372,8 @@ static int command(struct store *store, const char *name, struct error *err)
 
 int words_clear(struct store *store, struct error *err)
 {
-    int rc = restore(store, err);
+    int rc = history_clear(store, err);
+    if (rc == 0) rc = restore(store, err);
     if (rc == 0) rc = run_command(store, "delete-all", err);
     rc = words_explain(store, is_unreadable(rc, err) ? empty(store, err) : rc, err);
     if (rc == 0) rc = store_execute(store, "DELETE FROM " X_DOCS, err);

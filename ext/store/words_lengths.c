@@ -17,14 +17,19 @@ static void forget(struct words_lengths *lengths)
     *lengths = (struct words_lengths){0};
 }
 
-int words_lengths_begin(struct store *store, uint64_t version, size_t n_documents,
+int words_lengths_begin(struct store *store, uint64_t version, size_t n_documents, int goes_on,
                         struct error *err)
 {
     if (store->lengths == NULL) store->lengths = memory_zalloc(1, sizeof *store->lengths);
     if (store->lengths == NULL) return error_nomem(err);
-    if (store->lengths->version != version) forget(store->lengths);
-    store->lengths->version = version;
-    store->lengths->n_documents = n_documents;
+    struct words_lengths *lengths = store->lengths;
+    size_t before = lengths->n_documents;
+    /* When they have become many more there may be no room for the new ones. */
+    if (lengths->version != version &&
+        (!goes_on || n_documents < before || n_documents - before > before / ALL_SHARE))
+        forget(lengths);
+    if (lengths->version == 0) lengths->n_documents = n_documents;
+    lengths->version = version;
     return 0;
 }
 
@@ -70,7 +75,7 @@ static int make_room(struct store *store, struct error *err)
     struct words_lengths *lengths = store->lengths;
     sqlite3_stmt *range;
     int row = 0, rc = store_keep(store, KEPT_WORDS_RANGE, &range, err);
-    lengths->is_tried = 1;
+    lengths->is_placed = 1;
     if (rc == 0) rc = statement_step(store->db, range, &row, err);
     if (rc != 0 || !row) return rc;
     int64_t first = sqlite3_column_int64(range, 0), last = sqlite3_column_int64(range, 1);
@@ -108,9 +113,9 @@ static int read_all(struct store *store, struct error *err)
 
 static int keep_all(struct store *store, struct error *err)
 {
-    int rc = make_room(store, err);
-    if (rc == 0 && store->lengths->n > 0) rc = read_all(store, err);
+    int rc = read_all(store, err);
     if (rc != 0) forget(store->lengths); /* they may not be all */
+    else store->lengths->is_read = 1;
     return rc;
 }
 
@@ -119,8 +124,18 @@ int words_lengths_find(struct store *store, int64_t document, int64_t *length, s
     struct words_lengths *lengths = store->lengths;
     int rc = 0;
     if (lengths == NULL || lengths->version == 0) return look_up(store, document, length, err);
-    if (!lengths->is_tried && lengths->n_asked++ > lengths->n_documents / ALL_SHARE)
+    if (!lengths->is_placed) rc = make_room(store, err);
+    if (rc == 0) *length = words_lengths_kept(lengths, document);
+    if (rc != 0 || *length > 0) return rc;
+    if (lengths->n > 0 && !lengths->is_read &&
+        lengths->n_asked++ > lengths->n_documents / ALL_SHARE) {
         rc = keep_all(store, err);
-    *length = rc == 0 ? words_lengths_kept(lengths, document) : 0;
-    return rc != 0 || *length > 0 ? rc : look_up(store, document, length, err);
+        *length = rc == 0 ? words_lengths_kept(lengths, document) : 0;
+        if (rc != 0 || *length > 0) return rc;
+    }
+    rc = look_up(store, document, length, err);
+    uint64_t place = (uint64_t)document - (uint64_t)lengths->first;
+    if (rc == 0 && place < lengths->n && *length <= UINT32_MAX)
+        lengths->lengths[place] = (uint32_t)*length;
+    return rc;
 }

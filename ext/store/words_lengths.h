@@ -1,9 +1,10 @@
 /*
  * words_lengths.h: how many tokens each document of X_fts has.
  *
- * A look into the table costs a microsecond, and a ranked search takes thousands. Once so many were
- * taken as reading all costs, all are read and kept, four bytes each, until a write: where their
- * numbers lie close together, as rowids do. One for each connection of an index.
+ * A look into the table costs a microsecond, and a ranked search takes thousands. What is looked up
+ * is kept, four bytes a document, where their numbers lie close together, as rowids do; once so many
+ * were looked up as reading all costs, all are read. A write adds documents, whose lengths are looked
+ * up then. One for each connection of an index.
  */
 #ifndef STORE_WORDS_LENGTHS_H
 #define STORE_WORDS_LENGTHS_H
@@ -13,15 +14,17 @@
 struct words_lengths {
     uint64_t version; /* of the tables, as words_pages.h has it; 0: not known, nothing is kept */
     size_t n_documents;
-    size_t n_asked;    /* how many were asked for */
-    int is_tried;      /* all were read, or cannot be kept */
+    size_t n_asked;    /* how many were looked up */
+    int is_placed;     /* there is room, or can be none */
+    int is_read;       /* all were */
     uint32_t *lengths; /* [n] owned, of the documents from `first` on; 0: not known; NULL: none */
     int64_t first;
     size_t n;
 };
 
-/* From now on they are those of tables of that version, with so many documents. */
-int words_lengths_begin(struct store *store, uint64_t version, size_t n_documents,
+/* From now on they are those of tables of that version, with so many documents; to which some were
+ * added since (history.h), if it goes on. */
+int words_lengths_begin(struct store *store, uint64_t version, size_t n_documents, int goes_on,
                         struct error *err);
 void words_lengths_free(struct words_lengths *lengths); /* accepts NULL */
 

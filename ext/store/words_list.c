@@ -1,8 +1,15 @@
 #include "store/words_list.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
+
+/* Postings that a list which is to get more has room for. */
+#define ROOM 64
+
+/* So many at the end of a list are brought to their places one by one. */
+#define FEW 64
 
 int words_list_grow(struct words_list *list, struct error *err)
 {
@@ -48,6 +55,19 @@ void words_list_borrow(struct words_list *list, struct words_shared *shared)
     list->n = list->capacity = shared->n;
 }
 
+int words_list_own(struct words_list *list, struct error *err)
+{
+    if (list->shared == NULL) return 0;
+    struct words_posting *items = memory_alloc(list->n + ROOM, sizeof *items);
+    if (items == NULL) return error_nomem(err);
+    memcpy(items, list->items, list->n * sizeof *items);
+    words_shared_release(list->shared);
+    list->shared = NULL;
+    list->items = items;
+    list->capacity = list->n + ROOM;
+    return 0;
+}
+
 void words_shared_release(struct words_shared *shared)
 {
     if (shared == NULL || --shared->references > 0) return;
@@ -61,18 +81,6 @@ static int by_document(const void *a, const void *b)
     return x->document < y->document ? -1 : x->document > y->document;
 }
 
-int words_list_sort(struct words_list *list)
-{
-    int ascends = 1;
-    for (size_t i = 1; i < list->n && ascends; i++)
-        ascends = list->items[i - 1].document < list->items[i].document;
-    if (ascends) return 1;
-    qsort(list->items, list->n, sizeof *list->items, by_document);
-    for (size_t i = 1; i < list->n; i++)
-        if (list->items[i - 1].document == list->items[i].document) return 0;
-    return 1;
-}
-
 /* The first posting of [low, high) of a document from that one on; high: there is none. */
 static size_t find_between(const struct words_list *list, size_t low, size_t high, int64_t document)
 {
@@ -82,6 +90,23 @@ static size_t find_between(const struct words_list *list, size_t low, size_t hig
         else high = middle;
     }
     return low;
+}
+
+int words_list_sort(struct words_list *list)
+{
+    size_t n = list->n == 0 ? 0 : 1;
+    while (n < list->n && list->items[n - 1].document < list->items[n].document) n++;
+    if (n == list->n) return 1;
+    if (list->n - n > FEW) qsort(list->items, list->n, sizeof *list->items, by_document);
+    for (; list->n - n <= FEW && n < list->n; n++) {
+        struct words_posting moved = list->items[n];
+        size_t to = find_between(list, 0, n, moved.document);
+        memmove(&list->items[to + 1], &list->items[to], (n - to) * sizeof moved);
+        list->items[to] = moved;
+    }
+    for (size_t i = 1; i < list->n; i++)
+        if (list->items[i - 1].document == list->items[i].document) return 0;
+    return 1;
 }
 
 const struct words_posting *words_list_find(const struct words_list *list, int64_t document)

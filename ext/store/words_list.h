@@ -44,7 +44,8 @@ void words_list_empty(struct words_list *list);
  * that are shared. */
 int words_list_share(struct words_list *list, struct error *err);
 void words_list_borrow(struct words_list *list, struct words_shared *shared);
-void words_shared_release(struct words_shared *shared); /* one reference; accepts NULL */
+int words_list_own(struct words_list *list, struct error *err); /* has copies then */
+void words_shared_release(struct words_shared *shared);         /* one reference; accepts NULL */
 
 /* Into the order of documents; false: one is there twice. */
 int words_list_sort(struct words_list *list);

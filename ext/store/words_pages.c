@@ -127,6 +127,7 @@ static int read_structure(struct words_pages *pages, const unsigned char *at, si
     pages->segments = memory_alloc((size_t)n_segments + 1, sizeof *pages->segments);
     if (pages->segments == NULL) return error_nomem(err);
     pages->is_known = read_levels(pages, at, end, n_levels, n_segments);
+    pages->n_written = n_written;
     return 0;
 }
 
@@ -175,6 +176,8 @@ static int look(struct words_pages *pages, struct error *err)
     if (rc == 0) pages->is_known = version == VERSION;
     if (rc == 0) rc = store_ask(store, STORE_GENERATION, 0, 0, &generation, err);
     pages->version = (uint64_t)generation;
+    pages->generation = generation;
+    pages->is_committed = state == SQLITE_TXN_READ;
     if (rc == 0 && pages->is_known) rc = read_row(pages, STATISTICS, read_statistics, err);
     if (rc == 0 && pages->is_known) rc = read_row(pages, STRUCTURE, read_structure, err);
     return rc;
@@ -418,11 +421,11 @@ static int continue_segment(struct words_pages *pages, struct error *err)
     return 0;
 }
 
-void words_pages_begin(struct words_pages *pages, struct span token)
+void words_pages_begin(struct words_pages *pages, struct span token, size_t segment)
 {
     end_run(pages);
     pages->token = token;
-    pages->n_begun = 0;
+    pages->n_begun = segment;
     pages->is_known = 1;
 }
 

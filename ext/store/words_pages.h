@@ -28,6 +28,9 @@ struct words_pages {
     int is_known; /* 0: FTS5 is to be asked; of the token that was begun last, once there is one */
     double n_documents, n_tokens;   /* of all, at least 1 */
     uint64_t version;               /* a hash of what the tables are, never 0 */
+    int64_t generation;             /* of the index, see history.h */
+    int is_committed;               /* the transaction has written nothing */
+    uint64_t n_written;             /* pages of segments that FTS5 has written, but by merging */
     struct words_segment *segments; /* [n_segments] owned, the oldest first */
     size_t n_segments;
 
@@ -47,11 +50,11 @@ struct words_pages {
 int words_pages_open(struct words_pages *pages, struct store *store, struct error *err);
 void words_pages_close(struct words_pages *pages);
 
-/* Begins with a token, as the tokenizer gives it; only if all is known. */
-void words_pages_begin(struct words_pages *pages, struct span token);
+/* Begins with a token, as the tokenizer gives it; only if all is known. From that segment on. */
+void words_pages_begin(struct words_pages *pages, struct span token, size_t segment);
 
-/* Appends the documents of a page more to the list, which was empty at first; *more = 0: all are
- * there, in order. Not known: there is no more, and the list is of no use. */
+/* Appends the documents of a page more to the list, which owns them; *more = 0: all are there, in
+ * order. Not known: there is no more, and the list is of no use. */
 int words_pages_next(struct words_pages *pages, struct words_list *list, int *more,
                      struct error *err);
 

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "sqlite/fts5.h"
+#include "store/history.h"
 #include "store/words_memory.h"
 #include "store/words_pages.h"
 
@@ -121,18 +122,13 @@ static int walk_rows(struct visit *visit, size_t i, struct error *err)
     return code == SQLITE_OK ? 0 : fts5_error(code, err);
 }
 
-/* By FTS5's pages; *known = 0: they do not do. */
-static int walk_pages(struct visit *visit, size_t i, int *known, struct error *err)
+/* Reads what the list has not yet of a token; ends early where it is common. */
+static int read_pages(struct visit *visit, struct span token, size_t segment, struct error *err)
 {
     struct words_pages *pages = &visit->pages;
     struct words_list *list = visit->list;
-    int rc = 0, more = 1, is_told = 0;
-    *known = i < visit->terms->n_terms && !visit->is_unknown[i];
-    if (!*known) return 0;
-    struct span token = words_terms_token(visit->terms, i);
-    if (words_memory_find(visit->store->words_memory, token, list))
-        return visit->ends_early && list->n >= WORDS_SAMPLE ? tell_extent(visit) : 0;
-    words_pages_begin(pages, token);
+    int more = 1, is_told = 0, rc = words_list_own(list, err);
+    if (rc == 0) words_pages_begin(pages, token, segment);
     while (rc == 0 && more && list->extent == WORDS_WHOLE) {
         rc = words_pages_next(pages, list, &more, err);
         /* Documents that are still to come can only be before those that are there. */
@@ -140,11 +136,27 @@ static int walk_pages(struct visit *visit, size_t i, int *known, struct error *e
         if (!is_told || !more) rc = tell_extent(visit);
         is_told = 1;
     }
+    return rc;
+}
+
+/* By FTS5's pages; *known = 0: they do not do. */
+static int walk_pages(struct visit *visit, size_t i, int *known, struct error *err)
+{
+    struct words_pages *pages = &visit->pages;
+    struct words_memory *memory = visit->store->words_memory;
+    struct words_list *list = visit->list;
+    size_t segment = 0;
+    *known = i < visit->terms->n_terms && !visit->is_unknown[i];
+    if (!*known) return 0;
+    struct span token = words_terms_token(visit->terms, i);
+    if (words_memory_find(memory, token, list, &segment) && segment == pages->n_segments)
+        return visit->ends_early && list->n >= WORDS_SAMPLE ? tell_extent(visit) : 0;
+    int rc = read_pages(visit, token, segment, err);
     *known = pages->is_known;
     visit->is_unknown[i] = !*known;
     if (rc != 0 || !*known || list->extent != WORDS_WHOLE) return rc;
-    return words_memory_keep(visit->store->words_memory,
-                             store_memory_budget(visit->store) / BUDGET_SHARE, token, list, err);
+    return words_memory_keep(memory, store_memory_budget(visit->store) / BUDGET_SHARE, token, list,
+                             err);
 }
 
 /* Walks a phrase, if that can be done without FTS5 or that is at hand. */
@@ -268,15 +280,21 @@ static int make_lists(struct visit *visit, struct error *err)
     return 0;
 }
 
-/* What is kept is of these tables, or nothing is. */
+/* What is kept is of these tables, or of those to which documents were only added since. */
 static int begin_memory(struct visit *visit, struct error *err)
 {
+    struct store *store = visit->store;
     const struct words_pages *pages = &visit->pages;
+    const struct words_memory *memory = store->words_memory;
     uint64_t version = pages->is_known ? pages->version : 0;
-    int rc = words_lengths_begin(visit->store, version,
-                                 pages->is_known ? (size_t)pages->n_documents : 0, err);
-    if (rc == 0) rc = words_memory_begin(&visit->store->words_memory, version, err);
-    visit->walk->lengths = visit->store->lengths;
+    int goes_on = 0, rc = 0;
+    if (memory != NULL && version != 0 && memory->version != version && memory->generation != 0)
+        rc = history_has(store, memory->generation, pages->generation, &goes_on, err);
+    if (rc == 0)
+        rc = words_lengths_begin(store, version, pages->is_known ? (size_t)pages->n_documents : 0,
+                                 goes_on, err);
+    if (rc == 0) rc = words_memory_begin(&store->words_memory, pages, goes_on, err);
+    visit->walk->lengths = store->lengths;
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "store/blocks.h"
 #include "store/failures.h"
+#include "store/history.h"
 #include "store/keys.h"
 #include "store/placement.h"
 #include "store/reader.h"
@@ -59,6 +60,8 @@ int store_write_begin(struct store *store, struct store_state *state, uint64_t w
     index_cache_written(store->cache);
     state->generation = store_number(hash_bytes(before, sizeof before, written));
     rc = store_set(store, "generation", state->generation, err);
+    if (rc == 0 && store->tokenizer != NULL)
+        rc = history_add(store, before[1], state->generation, err);
     return rc == 0 ? 0 : store_write_end(store, rc);
 }
 
