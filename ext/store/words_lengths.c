@@ -9,6 +9,9 @@
 /* Numbers of documents lie close together if one in so many is there. */
 #define FEWEST_SHARE 4
 
+/* Room on either side of them, at least. */
+#define LEAST_ROOM 64
+
 #define ROWS_PER_POLL 4096
 
 static void forget(struct words_lengths *lengths)
@@ -82,10 +85,13 @@ static int make_room(struct store *store, struct error *err)
     uint64_t distance = (uint64_t)last - (uint64_t)first;
     sqlite3_reset(range);
     if (distance / FEWEST_SHARE >= lengths->n_documents) return 0;
-    lengths->lengths = memory_zalloc((size_t)distance + 1, sizeof *lengths->lengths);
+    /* And for those that are added before and behind them. */
+    uint64_t more = distance / ALL_SHARE + LEAST_ROOM, n = distance + 1 + 2 * more;
+    if (first < INT64_MIN + (int64_t)more) return 0;
+    lengths->lengths = memory_zalloc((size_t)n, sizeof *lengths->lengths);
     if (lengths->lengths == NULL) return error_nomem(err);
-    lengths->first = first;
-    lengths->n = (size_t)distance + 1;
+    lengths->first = first - (int64_t)more;
+    lengths->n = (size_t)n;
     return 0;
 }
 

@@ -27,7 +27,7 @@ static int read_token(struct tables *tables, const char *token, struct words_lis
     *list = (struct words_list){0};
     int rc = words_pages_open(&pages, &tables->store, err);
     if (rc == 0 && pages.is_known) {
-        words_pages_begin(&pages, (struct span){token, strlen(token)});
+        words_pages_begin(&pages, (struct span){token, strlen(token)}, 0);
         while (rc == 0 && more) rc = words_pages_next(&pages, list, &more, err);
     }
     *known = rc == 0 && pages.is_known;

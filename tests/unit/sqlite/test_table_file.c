@@ -1,0 +1,263 @@
+/*
+ * test_table_file.c: BLOBs read off the database file, beside what SQLite reads; when they are not,
+ * and damage.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/each_allocation.h"
+#include "base/memory.h"
+#include "sqlite/table_file.h"
+
+#define N_ROWS 40
+
+static char folder[] = "/tmp/table_file_XXXXXX";
+static char path[64];
+
+static void execute(sqlite3 *db, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+static sqlite3 *open_file(void)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    return db;
+}
+
+/* Sizes about each bound: of a page, of what is left in a leaf, of what is read together. */
+static int size_of(int id)
+{
+    static const int sizes[] = {1,    470,  477,  500,   511,    1000,   4060,  4061,
+                                4062, 4100, 9000, 70000, 262144, 300001, 600000};
+    return sizes[id % (int)(sizeof sizes / sizeof *sizes)];
+}
+
+/* A database whose table has pages in order, or scattered. */
+static void make(int page_size, int is_scattered, const char *more)
+{
+    char sql[400];
+    unlink(path);
+    sqlite3 *db = open_file();
+    snprintf(sql, sizeof sql,
+             "PRAGMA page_size = %d; PRAGMA synchronous = off;"
+             "CREATE TABLE other(a, b); CREATE TABLE \"T t\"(id INTEGER PRIMARY KEY, bytes BLOB)",
+             page_size);
+    execute(db, sql);
+    execute(db, "BEGIN");
+    for (int id = 1; id <= N_ROWS; id++) {
+        snprintf(sql, sizeof sql, "INSERT INTO \"T t\" VALUES (%d, randomblob(%d))", id * 3 - 50,
+                 size_of(id));
+        execute(db, sql);
+        if (is_scattered)
+            execute(db, "INSERT INTO other VALUES (1, randomblob(20000));"
+                        "DELETE FROM other WHERE rowid % 3 = 0");
+    }
+    if (is_scattered)
+        execute(db, "DELETE FROM \"T t\" WHERE id % 4 = 1;"
+                    "INSERT INTO \"T t\" SELECT id + 1000, randomblob(length(bytes)) FROM \"T t\"");
+    execute(db, "COMMIT");
+    execute(db, more);
+    sqlite3_close(db);
+}
+
+/* How many of all rows can be read; all that are read are right. */
+static int read_all(sqlite3 *db)
+{
+    struct table_file table;
+    struct error err = {0};
+    sqlite3_stmt *rows;
+    int n = 0;
+    assert_int_equal(table_file_open(&table, db, "main", "t T", &err), 0);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT id, bytes FROM \"T t\"", -1, &rows, NULL),
+                     SQLITE_OK);
+    while (sqlite3_step(rows) == SQLITE_ROW) {
+        size_t size = (size_t)sqlite3_column_bytes(rows, 1);
+        unsigned char *bytes = malloc(size + 1);
+        int64_t id = sqlite3_column_int64(rows, 0);
+        assert_false(table_file_read(&table, id, bytes, size + 1));
+        assert_false(table_file_read(&table, id, bytes, size - 1));
+        assert_false(table_file_read(&table, id + 2000, bytes, size));
+        if (table_file_read(&table, id, bytes, size)) {
+            assert_memory_equal(bytes, sqlite3_column_blob(rows, 1), size);
+            n++;
+        }
+        free(bytes);
+    }
+    sqlite3_finalize(rows);
+    table_file_close(&table);
+    return n;
+}
+
+/* Within a transaction that has begun to read. */
+static int read_within(sqlite3 *db)
+{
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    int n = read_all(db);
+    execute(db, "COMMIT");
+    return n;
+}
+
+static void test_like_sqlite(void **state)
+{
+    static const int page_sizes[] = {512, 1024, 4096, 65536};
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        make(page_sizes[i % 4], i >= 4, "");
+        sqlite3 *db = open_file();
+        assert_int_equal(read_within(db), i < 4 ? N_ROWS : 68);
+        sqlite3_close(db);
+    }
+}
+
+static void test_what_the_transaction_sees(void **state)
+{
+    (void)state;
+    make(4096, 0, "PRAGMA journal_mode = wal");
+    sqlite3 *db = open_file(), *other = open_file();
+    assert_int_equal(read_within(db), N_ROWS);
+    /* No transaction, and one that has written. */
+    struct table_file table;
+    struct error err = {0};
+    unsigned char byte;
+    assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+    assert_false(table_file_read(&table, -5, &byte, 1));
+    table_file_close(&table);
+    execute(db, "BEGIN; UPDATE \"T t\" SET bytes = x'00' WHERE id = -5");
+    assert_int_equal(read_all(db), 0);
+    execute(db, "ROLLBACK");
+    /* Another's write is in the WAL. */
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    execute(other, "UPDATE \"T t\" SET bytes = x'0102' WHERE id = -5");
+    assert_int_equal(read_all(db), 0);
+    execute(db, "COMMIT");
+    assert_int_equal(read_within(db), 0);
+    execute(db, "PRAGMA wal_checkpoint(TRUNCATE)");
+    assert_int_equal(read_within(db), N_ROWS);
+    sqlite3_close(other);
+    /* In another mode. */
+    execute(db, "PRAGMA journal_mode = delete");
+    assert_int_equal(read_within(db), N_ROWS);
+    execute(db, "BEGIN; UPDATE other SET a = 1; INSERT INTO other VALUES (1, 2)");
+    assert_int_equal(read_all(db), 0);
+    execute(db, "COMMIT; PRAGMA read_uncommitted = 1");
+    assert_int_equal(read_within(db), 0);
+    execute(db, "PRAGMA read_uncommitted = 0; VACUUM; CREATE TABLE third(a)");
+    assert_int_equal(read_within(db), N_ROWS);
+    sqlite3_close(db);
+}
+
+/* Looked up before the schema was another. */
+static void test_another_schema(void **state)
+{
+    struct table_file table;
+    struct error err = {0};
+    unsigned char byte;
+    (void)state;
+    make(4096, 0, "");
+    sqlite3 *db = open_file();
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+    assert_true(table_file_read(&table, -5, &byte, 1));
+    execute(db, "COMMIT; CREATE TABLE third(a); BEGIN; SELECT count(*) FROM sqlite_master");
+    assert_false(table_file_read(&table, -5, &byte, 1));
+    table_file_close(&table);
+    assert_int_equal(table_file_open(&table, db, "main", "none", &err), 0);
+    assert_false(table_file_read(&table, -5, &byte, 1));
+    table_file_close(&table);
+    execute(db, "COMMIT");
+    sqlite3_close(db);
+    /* In no file. */
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    execute(db, "CREATE TABLE \"T t\"(id INTEGER PRIMARY KEY, bytes BLOB);"
+                "INSERT INTO \"T t\" VALUES (1, x'0102')");
+    assert_int_equal(read_within(db), 0);
+    sqlite3_close(db);
+}
+
+/* Bytes of any page are others: whatever is read then, nothing is read beyond what there is. */
+static void test_damaged(void **state)
+{
+    uint64_t seed = 7;
+    struct error err = {0};
+    unsigned char *bytes = malloc(700000);
+    (void)state;
+    make(512, 1, "DELETE FROM \"T t\" WHERE length(bytes) > 5000; VACUUM");
+    for (int i = 0; i < 60; i++) {
+        struct table_file table;
+        sqlite3 *db = open_file();
+        execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+        assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+        FILE *file = fopen(path, "r+b");
+        unsigned char old[4], other[4];
+        fseek(file, 0, SEEK_END);
+        long size = ftell(file);
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        /* Mostly heads of pages, where it matters. */
+        long at = (long)(seed >> 33) % (size - 600) + 500;
+        if (i % 3 > 0) at = at / 512 * 512 + (long)(seed >> 20) % 16;
+        for (int j = 0; j < 4; j++) other[j] = (unsigned char)(seed >> (24 + 8 * j));
+        fseek(file, at, SEEK_SET);
+        assert_int_equal(fread(old, 1, 4, file), 4);
+        fseek(file, at, SEEK_SET);
+        assert_int_equal(fwrite(other, 1, 4, file), 4);
+        fflush(file);
+        for (int64_t row = 0; row < 2 * N_ROWS; row++)
+            for (int j = 0; j < 15; j++)
+                if (size_of(j) <= 5000)
+                    table_file_read(&table, row / 2 * 3 - 50 + row % 2 * 1000, bytes,
+                                    (size_t)size_of(j));
+        fseek(file, at, SEEK_SET);
+        assert_int_equal(fwrite(old, 1, 4, file), 4);
+        fclose(file);
+        table_file_close(&table);
+        sqlite3_close(db);
+    }
+    free(bytes);
+}
+
+static int open_one(void *context, struct error *err)
+{
+    struct table_file table;
+    int rc = table_file_open(&table, context, "main", "T t", err);
+    table_file_close(&table);
+    return rc;
+}
+
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    make(4096, 0, "");
+    sqlite3 *db = open_file();
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    assert_true(each_allocation(open_one, db) > 0);
+    execute(db, "COMMIT");
+    sqlite3_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_like_sqlite),    cmocka_unit_test(test_what_the_transaction_sees),
+        cmocka_unit_test(test_another_schema), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    failing_memory_bind();
+    if (mkdtemp(folder) == NULL) return 1;
+    snprintf(path, sizeof path, "%s/t.db", folder);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    unlink(path);
+    rmdir(folder);
+    return failed;
+}
