@@ -17,9 +17,11 @@
 #define ROWS_AT_ONCE 256
 
 /* Sketches are made of one block in so many, and of so many bytes of vectors at least, by each
- * search; none where more than one row in so many is wanted. */
-#define MAKING_SHARE 4
-#define LEAST_MAKING ((size_t)16 << 20)
+ * search: making costs eight times what comparing does. None are of so few components, which
+ * stay in the processor's cache, and where more than one row in so many is wanted. */
+#define MAKING_SHARE 8
+#define LEAST_MAKING ((size_t)8 << 20)
+#define LEAST_SKETCHED ((size_t)1 << 18)
 #define ROWS_PER_HIT 32
 
 /* A sketch that lets more than one row in so many pass is of no use: the next block is compared
@@ -411,9 +413,12 @@ static int make_lanes(struct scan *scan, struct error *err)
 {
     const struct index_layout *layout = &scan->search->snapshot->layout;
     int is_wanted = 0, rc = 0;
-    for (size_t t = 0; rc == 0 && scan->search->max_bytes > 0 && t < scan->n_targets; t++) {
+    if (layout->quantize != INDEX_EXACT || scan->search->max_bytes == 0 ||
+        scan->search->snapshot->n_rows * layout->dimensions < LEAST_SKETCHED)
+        return 0;
+    for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
         struct index_target *target = &scan->targets[t];
-        if (layout->quantize != INDEX_EXACT || !wants_sketches(scan, target)) continue;
+        if (!wants_sketches(scan, target)) continue;
         rc = index_sketch_query_init(&target->sketch, layout, target->query->vector, err);
         is_wanted = 1;
     }
