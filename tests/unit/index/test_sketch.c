@@ -131,20 +131,23 @@ static size_t check_bounds(const struct sketched *sketched, const float *vector)
     assert_int_equal(index_sketch_query_init(&query, layout, asked, NULL), 0);
     top_k_init(&best, K);
     if (query.norm > 0.0) {
-        index_sketch_aim(&aim, layout, &query, sketched->sketch);
+        index_sketch_aim(&aim, layout, &query, NULL, sketched->sketch);
         for (size_t i = 0; i < N; i++) {
             double score =
                 metric->score(index_vector_sums(layout), asked,
                               sketched->rows.components + i * sketched->rows.stride, DIMENSIONS);
-            assert_int_equal(
-                index_sketch_pass(&aim, layout, N, i, 1, metric->estimate(score), pass), 1);
+            assert_int_equal(index_sketch_pass(&aim, layout, &sketched->rows, N, i, 1,
+                                               metric->estimate(score), pass),
+                             1);
             assert_int_equal(top_k_offer(&best, (int64_t)i, score, NULL), 0);
         }
         double least = metric->estimate(top_k_threshold(&best));
         for (size_t i = 0; i < N; i += 200)
-            n += index_sketch_pass(&aim, layout, N, i, 200, least, pass);
-        assert_int_equal(index_sketch_pass(&aim, layout, N, 0, 200, -INFINITY, pass), 200);
-        assert_int_equal(index_sketch_pass(&aim, layout, N, 0, 200, INFINITY, pass), 0);
+            n += index_sketch_pass(&aim, layout, &sketched->rows, N, i, 200, least, pass);
+        assert_int_equal(
+            index_sketch_pass(&aim, layout, &sketched->rows, N, 0, 200, -INFINITY, pass), 200);
+        assert_int_equal(
+            index_sketch_pass(&aim, layout, &sketched->rows, N, 0, 200, INFINITY, pass), 0);
     }
     top_k_deinit(&best);
     index_sketch_query_deinit(&query);
