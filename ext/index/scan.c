@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/workers.h"
@@ -18,9 +19,11 @@
 #define ROWS_AT_ONCE 256
 
 /* Sketches are made of one block in so many, and of so many bytes of vectors at least, by each
- * search; none where more than one row in so many is wanted. */
-#define MAKING_SHARE 4
-#define LEAST_MAKING ((size_t)16 << 20)
+ * search: making costs eight times what comparing does. None are of so few components, which
+ * stay in the processor's cache, and where more than one row in so many is wanted. */
+#define MAKING_SHARE 8
+#define LEAST_MAKING ((size_t)8 << 20)
+#define LEAST_SKETCHED ((size_t)1 << 18)
 #define ROWS_PER_HIT 32
 
 /* A sketch that lets more than one row in so many pass is of no use: the next block is compared
@@ -113,40 +116,6 @@ static int compare_vectors(const struct scan *scan, const struct index_target *t
     return rc;
 }
 
-/* The same of the rows that a sketch does not exclude. */
-static int compare_sketched(const struct scan *scan, const struct index_target *target,
-                            const struct index_sketch_aim *aim, size_t capacity,
-                            const struct stretch *stretch, struct lane *lane, struct top_k *heap,
-                            struct error *err)
-{
-    const struct index_layout *layout = &scan->search->snapshot->layout;
-    const struct index_metric_row *metric = &index_metrics[layout->metric];
-    const struct index_query *query = target->query;
-    double least = fmax(metric->estimate(threshold_of(target, heap)),
-                        metric->min_estimate(query->min_similarity));
-    unsigned char pass[ROWS_AT_ONCE];
-    int rc = 0;
-    if (isinf(least) && least < 0.0) return compare_vectors(scan, target, stretch, heap, err);
-    lane->n_met += stretch->n;
-    size_t left = index_sketch_pass(aim, layout, capacity, stretch->begin, stretch->n, least, pass);
-    lane->n_passed += left;
-    for (size_t i = 0, n; rc == 0 && left > 0; i += n) {
-        for (n = 0; i + n < stretch->n && pass[i + n] &&
-                    index_query_wants(query, stretch->rows->ids[stretch->begin + i + n]);)
-            n++;
-        left -= n;
-        if (n == 0) {
-            left -= pass[i];
-            n = 1;
-            continue;
-        }
-        struct stretch some = {.rows = stretch->rows, .begin = stretch->begin + i, .n = n};
-        if (stretch->inverses != NULL) some.inverses = stretch->inverses + i;
-        rc = compare_vectors(scan, target, &some, heap, err);
-    }
-    return rc;
-}
-
 static int compare_codes(const struct index_target *target, const struct vector_code_bound *bound,
                          const struct stretch *stretch, struct top_k *heap, struct error *err)
 {
@@ -157,13 +126,70 @@ static int compare_codes(const struct index_target *target, const struct vector_
                                  rows->components + begin * rows->stride, stretch->n};
     int rc = 0;
     vector_code_bounds(target->codes, &codes, bound, bounds);
-    double min_bound = fmax(top_k_threshold(heap), target->min_bound);
+    double min_bound = fmax(threshold_of(target, heap), target->min_bound);
     for (size_t i = 0; rc == 0 && i < codes.n; i++) {
         if ((double)bounds[i] < min_bound ||
             !index_query_wants(target->query, rows->ids[begin + i]))
             continue;
         rc = top_k_offer(heap, rows->ids[begin + i], (double)bounds[i], err);
-        min_bound = fmax(top_k_threshold(heap), target->min_bound);
+        min_bound = fmax(min_bound, top_k_threshold(heap));
+    }
+    return rc;
+}
+
+/* The least estimate of a row that may be among the best, or bound of its code. */
+static double least_of(const struct scan *scan, const struct index_target *target,
+                       const struct top_k *heap)
+{
+    const struct index_metric_row *metric = &index_metrics[scan->search->snapshot->layout.metric];
+    double threshold = threshold_of(target, heap);
+    return target->codes != NULL ? fmax(threshold, target->min_bound)
+                                 : fmax(metric->estimate(threshold),
+                                        metric->min_estimate(target->query->min_similarity));
+}
+
+static int compare_rows(const struct scan *scan, size_t t, size_t place,
+                        const struct stretch *stretch, struct top_k *heap, struct error *err)
+{
+    const struct index_target *target = &scan->targets[t];
+    return target->codes != NULL ? compare_codes(target, &target->bounds[place], stretch, heap, err)
+                                 : compare_vectors(scan, target, stretch, heap, err);
+}
+
+/* Of the rows that passed those that are in the query's list. Returns how many. */
+static size_t keep_wanted(const struct index_query *query, const struct stretch *stretch,
+                          unsigned char *pass)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < stretch->n; i++) {
+        pass[i] = pass[i] && index_query_wants(query, stretch->rows->ids[stretch->begin + i]);
+        n += pass[i];
+    }
+    return n;
+}
+
+/* The same of the rows that a sketch does not exclude. */
+static int compare_sketched(const struct scan *scan, size_t t, size_t place, size_t capacity,
+                            const struct stretch *stretch, struct lane *lane, struct top_k *heap,
+                            struct error *err)
+{
+    const struct index_target *target = &scan->targets[t];
+    double least = least_of(scan, target, heap);
+    unsigned char pass[ROWS_AT_ONCE];
+    int rc = 0;
+    if (isinf(least) && least < 0.0) return compare_rows(scan, t, place, stretch, heap, err);
+    lane->n_met += stretch->n;
+    size_t left = index_sketch_pass(&lane->aims[t], &scan->search->snapshot->layout, stretch->rows,
+                                    capacity, stretch->begin, stretch->n, least, pass);
+    lane->n_passed += left;
+    if (target->query->only != NULL) left = keep_wanted(target->query, stretch, pass);
+    for (size_t i = 0, n; rc == 0 && left > 0; i += n, left -= n) {
+        const unsigned char *next = memchr(pass + i, 1, stretch->n - i);
+        i = (size_t)(next - pass);
+        for (n = 1; i + n < stretch->n && pass[i + n];) n++;
+        struct stretch some = {.rows = stretch->rows, .begin = stretch->begin + i, .n = n};
+        if (stretch->inverses != NULL) some.inverses = stretch->inverses + i;
+        rc = compare_rows(scan, t, place, &some, heap, err);
     }
     return rc;
 }
@@ -188,14 +214,12 @@ static int compare_stretch(struct scan *scan, const struct passage *passage,
         struct index_target *target = &scan->targets[t];
         struct top_k *heap = &passage->heaps[t];
         if (target->partitions != NULL && !target->partitions[passage->place]) continue;
-        if (target->codes != NULL)
-            rc = compare_codes(target, &target->bounds[passage->place], stretch, heap, err);
-        else if (passage->lane == NULL || target->sketch.norm == 0.0)
-            rc = compare_vectors(scan, target, stretch, heap, err);
+        if (passage->lane == NULL || target->sketch.norm == 0.0)
+            rc = compare_rows(scan, t, passage->place, stretch, heap, err);
         else
-            rc = compare_sketched(scan, target, &passage->lane->aims[t], passage->block->capacity,
-                                  stretch, passage->lane, heap, err);
-        if (target->codes == NULL) raise_floor(target, heap);
+            rc = compare_sketched(scan, t, passage->place, passage->block->capacity, stretch,
+                                  passage->lane, heap, err);
+        raise_floor(target, heap);
         *n_compared += stretch->n;
     }
     return rc;
@@ -228,7 +252,8 @@ static int compare_all(struct scan *scan, const struct passage *passage, struct 
 }
 
 /* The lane, if the sketch of a block is to be asked: its aims are set. */
-static struct lane *begin_sketched(const struct scan *scan, struct lane *lane, const void *sketch)
+static struct lane *begin_sketched(const struct scan *scan, struct lane *lane, size_t place,
+                                   const void *sketch)
 {
     if (!index_sketch_is_ready(sketch)) return NULL;
     if (lane->n_skip > 0) {
@@ -236,10 +261,12 @@ static struct lane *begin_sketched(const struct scan *scan, struct lane *lane, c
         return NULL;
     }
     lane->n_met = lane->n_passed = 0;
-    for (size_t t = 0; t < scan->n_targets; t++)
-        if (scan->targets[t].sketch.norm > 0.0)
-            index_sketch_aim(&lane->aims[t], &scan->search->snapshot->layout,
-                             &scan->targets[t].sketch, sketch);
+    for (size_t t = 0; t < scan->n_targets; t++) {
+        const struct index_target *target = &scan->targets[t];
+        if (target->sketch.norm > 0.0)
+            index_sketch_aim(&lane->aims[t], &scan->search->snapshot->layout, &target->sketch,
+                             target->codes == NULL ? NULL : &target->bounds[place], sketch);
+    }
     return lane;
 }
 
@@ -268,8 +295,8 @@ static int compare(struct scan *scan, size_t thread, const struct index_block *b
         .inverses = is_kept ? index_block_inverses(block) : NULL,
         .needs_inverses =
             layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions,
-        .lane = sketch == NULL ? NULL : begin_sketched(scan, lane, sketch),
         .heaps = &scan->heaps[thread * scan->n_targets]};
+    if (sketch != NULL) passage.lane = begin_sketched(scan, lane, passage.place, sketch);
     int rc = compare_all(scan, &passage, err);
     if (passage.lane != NULL) end_sketched(passage.lane);
     /* The block is in the processor's cache now. */
@@ -495,17 +522,20 @@ static int make_heaps(struct scan *scan, size_t n_threads, struct error *err)
 /* Whether a sketch may exclude rows of a target. */
 static int wants_sketches(const struct scan *scan, const struct index_target *target)
 {
-    return target->codes == NULL && (target->k <= scan->search->snapshot->n_rows / ROWS_PER_HIT ||
-                                     !isinf(target->query->min_similarity));
+    return target->k <= scan->search->snapshot->n_rows / ROWS_PER_HIT ||
+           (target->codes == NULL && !isinf(target->query->min_similarity));
 }
 
 static int make_lanes(struct scan *scan, struct error *err)
 {
     const struct index_layout *layout = &scan->search->snapshot->layout;
     int is_wanted = 0, rc = 0;
-    for (size_t t = 0; rc == 0 && scan->search->max_bytes > 0 && t < scan->n_targets; t++) {
+    if (layout->quantize == INDEX_BIT || scan->search->max_bytes == 0 ||
+        scan->search->snapshot->n_rows * layout->dimensions < LEAST_SKETCHED)
+        return 0;
+    for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
         struct index_target *target = &scan->targets[t];
-        if (layout->quantize != INDEX_EXACT || !wants_sketches(scan, target)) continue;
+        if (!wants_sketches(scan, target)) continue;
         rc = index_sketch_query_init(&target->sketch, layout, target->query->vector, err);
         is_wanted = 1;
     }

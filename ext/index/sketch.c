@@ -16,6 +16,9 @@
 #define LEAST_NORM 0x1p-100
 #define MOST_NORM 0x1p60
 
+/* Of a code's bound: at 4 the rest are one in 30,000, of those that lie next to `least`. */
+#define STANDARD_ERRORS 4.0
+
 /* What a bound may lack that was computed of products too small for float32. */
 #define SMALLEST (4.0 * (double)FLT_MIN)
 
@@ -80,6 +83,12 @@ static double share(size_t dimensions)
     return 0x1p-15 + ((double)dimensions / 16.0 + 10.0) * 0x1p-21;
 }
 
+/* Codes of whatever metric have dot products with a query. */
+static int estimates_dots(const struct index_layout *layout)
+{
+    return layout->quantize == INDEX_INT8 || index_metrics[layout->metric].form == VECTOR_DOT;
+}
+
 static int is_within(double norm)
 {
     return norm >= LEAST_NORM && norm <= MOST_NORM;
@@ -87,23 +96,24 @@ static int is_within(double norm)
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* sums += factor * row */
-static void add_row(const struct index_layout *layout, const void *row, float factor, float *sums)
+/* sums += row i: its unit vector where only directions count, or what its code stands for, twice
+ * that where the code says twice. */
+static void add_row(const struct index_layout *layout, const struct index_rows *rows, size_t i,
+                    const double *inverses, float *sums)
 {
-    index_vector_sums(layout)->add(sums, row, factor, layout->dimensions);
-}
-
-static float factor_of(const double *inverses, size_t i)
-{
-    return inverses == NULL ? 1.0f : (float)inverses[i];
+    const unsigned char *row = rows->components + i * rows->stride;
+    if (layout->quantize == INDEX_INT8)
+        vector_add_int8(sums, (const int8_t *)row, rows->scales[i], layout->dimensions);
+    else
+        index_vector_sums(layout)->add(sums, row, inverses == NULL ? 1.0f : (float)inverses[i],
+                                       layout->dimensions);
 }
 
 static void set_centroid(const struct index_layout *layout, const struct index_rows *rows, size_t n,
                          const double *inverses, float *centroid)
 {
     memset(centroid, 0, layout->dimensions * sizeof *centroid);
-    for (size_t i = 0; i < n; i++)
-        add_row(layout, rows->components + i * rows->stride, factor_of(inverses, i), centroid);
+    for (size_t i = 0; i < n; i++) add_row(layout, rows, i, inverses, centroid);
     for (size_t d = 0; d < layout->dimensions; d++) centroid[d] /= (float)n;
 }
 
@@ -112,7 +122,7 @@ static double write_row(const struct index_layout *layout, const struct parts *p
                         float *r)
 {
     size_t dimensions = layout->dimensions, size = vector_nibbles_size(dimensions);
-    int is_dot = index_metrics[layout->metric].form == VECTOR_DOT;
+    int is_dot = estimates_dots(layout);
     double square = vector_dot(r, r, dimensions), cr = vector_dot(parts->centroid, r, dimensions);
     if (!isfinite(square) || !isfinite(cr)) return INFINITY;
     float scale = vector_nibbles_encode(r, dimensions, parts->codes + i * size);
@@ -131,7 +141,7 @@ static enum state fill(const struct index_layout *layout, const struct index_row
 {
     size_t dimensions = layout->dimensions;
     float *mean = buffer, *r = buffer + vector_nibbles_room(dimensions);
-    int is_rotated = layout->vectors == INDEX_COMPACT;
+    int is_rotated = layout->vectors == INDEX_COMPACT || layout->quantize == INDEX_INT8;
     double reach = 0.0;
     set_centroid(layout, rows, n, inverses, mean);
     double square = vector_dot(mean, mean, dimensions);
@@ -140,10 +150,11 @@ static enum state fill(const struct index_layout *layout, const struct index_row
     if (!is_rotated) vector_rotate(parts->centroid, dimensions);
     for (size_t i = 0; i < n; i++) {
         for (size_t d = 0; d < dimensions; d++) r[d] = -mean[d];
-        add_row(layout, rows->components + i * rows->stride, factor_of(inverses, i), r);
+        add_row(layout, rows, i, inverses, r);
         if (!(vector_dot(r, r, dimensions) <= MOST_NORM * MOST_NORM)) return USELESS;
         if (!is_rotated) vector_rotate(r, dimensions);
         reach = fmax(reach, write_row(layout, parts, i, r));
+        if (layout->quantize == INDEX_INT8) parts->offsets[i] += rows->offsets[i];
     }
     parts->head->squared_norm = vector_dot(parts->centroid, parts->centroid, dimensions);
     parts->head->reach = reach;
@@ -198,44 +209,69 @@ void index_sketch_query_deinit(struct index_sketch_query *query)
     *query = (struct index_sketch_query){0};
 }
 
-void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *layout,
-                      const struct index_sketch_query *query, const void *sketch)
+/* The bounds of codes, all but <q, v>, of a block. */
+static void aim_at_codes(struct index_sketch_aim *aim, const struct index_layout *layout,
+                         const struct vector_code_bound *bound, const struct parts *parts)
+{
+    const float *point = aim->query->point;
+    double reach = parts->head->reach, norms = sqrt(parts->head->squared_norm) + reach;
+    double errors = STANDARD_ERRORS / sqrt((double)layout->dimensions);
+    /* The largest component of a code is 127. */
+    double slack = (double)bound->slack * norms / 127.0 + errors * aim->query->codes.off * reach;
+    aim->base = (double)bound->base + vector_dot(point, parts->centroid, layout->dimensions) +
+                slack + share(layout->dimensions) * aim->query->norm * norms + SMALLEST;
+    aim->radius *= (float)errors;
+    aim->code_radius = bound->radius;
+}
+
+static void aim_at_vectors(struct index_sketch_aim *aim, const struct index_layout *layout,
+                           double squared_distance, const struct parts *parts)
 {
     const struct index_metric_row *metric = &index_metrics[layout->metric];
+    double norm = aim->query->norm, reach = parts->head->reach, cost = share(layout->dimensions);
+    double centroid = sqrt(parts->head->squared_norm), far = norm + centroid + reach;
+    struct index_pair pair = {.query = aim->query->point,
+                              .centroid = parts->centroid,
+                              .dimensions = layout->dimensions,
+                              .squared_norm = parts->head->squared_norm,
+                              .squared_distance = squared_distance};
+    int is_dot = estimates_dots(layout);
+    double slack = is_dot ? cost * (norm + centroid) * (centroid + reach) : 2.0 * cost * far * far;
+    slack += (is_dot ? 1.0 : 2.0) * aim->query->codes.off * reach + SMALLEST;
+    aim->base = metric->base(&pair) + slack;
+}
+
+void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *layout,
+                      const struct index_sketch_query *query, const struct vector_code_bound *bound,
+                      const void *sketch)
+{
     size_t dimensions = layout->dimensions;
     struct parts parts = parts_of(layout, 0, sketch);
-    double norm = query->norm, reach = parts.head->reach, cost = share(dimensions);
-    double centroid = sqrt(parts.head->squared_norm), far = norm + centroid + reach;
-    struct index_pair pair = {.query = query->point,
-                              .centroid = parts.centroid,
-                              .dimensions = dimensions,
-                              .squared_norm = parts.head->squared_norm,
-                              .squared_distance =
-                                  vector_squared_l2(query->point, parts.centroid, dimensions)};
-    int is_dot = metric->form == VECTOR_DOT;
-    double slack = is_dot ? cost * (norm + centroid) * (centroid + reach) : 2.0 * cost * far * far;
-    slack += (is_dot ? 1.0 : 2.0) * query->codes.off * reach + SMALLEST;
-    aim->query = query;
-    aim->sketch = sketch;
-    aim->base = metric->base(&pair) + slack;
-    aim->radius = (float)(sqrt(pair.squared_distance) * (1.0 + cost));
+    double square = vector_squared_l2(query->point, parts.centroid, dimensions);
+    *aim = (struct index_sketch_aim){.query = query,
+                                     .sketch = sketch,
+                                     .radius = (float)(sqrt(square) * (1.0 + share(dimensions)))};
+    if (bound != NULL) aim_at_codes(aim, layout, bound, &parts);
+    else aim_at_vectors(aim, layout, square, &parts);
 }
 
 size_t index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
-                         size_t capacity, size_t begin, size_t n, double least, unsigned char *pass)
+                         const struct index_rows *rows, size_t capacity, size_t begin, size_t n,
+                         double least, unsigned char *pass)
 {
     struct parts parts = parts_of(layout, capacity, aim->sketch);
     const float *offsets = parts.offsets + begin, *scales = parts.scales + begin,
                 *errors = parts.errors + begin;
-    float dots[MOST_AT_ONCE], radius = aim->radius;
+    float bounds[MOST_AT_ONCE], radius = aim->radius;
     float needed = nextafterf((float)(least - aim->base), -INFINITY);
     size_t n_passed = 0;
     vector_nibbles_dots(&aim->query->codes,
-                        parts.codes + begin * vector_nibbles_size(layout->dimensions), n, dots);
-    for (size_t i = 0; i < n; i++) {
-        float bound = (offsets[i] + scales[i] * dots[i]) + radius * errors[i];
-        pass[i] = (unsigned char)(bound >= needed);
-    }
+                        parts.codes + begin * vector_nibbles_size(layout->dimensions), n, bounds);
+    for (size_t i = 0; i < n; i++)
+        bounds[i] = (offsets[i] + scales[i] * bounds[i]) + radius * errors[i];
+    for (size_t i = 0; rows->errors != NULL && i < n; i++)
+        bounds[i] += aim->code_radius * rows->errors[begin + i];
+    for (size_t i = 0; i < n; i++) pass[i] = (unsigned char)(bounds[i] >= needed);
     for (size_t i = 0; i < n; i++) n_passed += pass[i];
     return n_passed;
 }

@@ -1,7 +1,7 @@
 /*
- * sketch.h: what lies beside a block of vectors in memory, and tells of most rows that they cannot
- * be among the best: a scan reads an eighth of the bytes, and the vectors of the others. Internal
- * to the room.
+ * sketch.h: what lies beside a block in memory, and tells of most rows that they cannot be among the
+ * best: a scan reads an eighth of the bytes of float32 vectors, half of those of bytes, and the
+ * vectors or codes of the other rows. Internal to the room.
  *
  * A sketch has the mean c of the block's rows and a code (vector/nibbles.h) of each v - c, all in
  * code space (block.h). With r = v - c = s k + e a row's estimate (metric.h) is
@@ -12,6 +12,10 @@
  * of all magnitudes that is larger than the sum of all roundings (`share` in sketch.c). So whoever
  * leaves out the rows whose bound is below the k-th best score finds the same rows as a scan of all
  * vectors, to the last bit.
+ *
+ * Of an index with int8 codes v is what a code stands for, about the centroid of its partition, and
+ * what is bounded is the bound that the code gives (vector/quantize.h): by so many standard errors,
+ * as that is.
  *
  * A sketch is made by the first search that finds its block in memory and has room beside it. Of
  * vectors so large or so small that this arithmetic would not hold it is of no use, and says so.
@@ -45,20 +49,23 @@ int index_sketch_query_init(struct index_sketch_query *query, const struct index
                             const float *vector, struct error *err);
 void index_sketch_query_deinit(struct index_sketch_query *query);
 
-/* A query beside a sketch that is ready. */
+/* A query beside a sketch that is ready. bound: how the block's codes are read; NULL: it has
+ * vectors. */
 struct index_sketch_aim {
     const struct index_sketch_query *query;
     const unsigned char *sketch;
-    double base;  /* of all bounds, with what computing costs */
-    float radius; /* |q - c| */
+    double base;       /* of all bounds, with what computing costs */
+    float radius;      /* |q - c|, or a share of it */
+    float code_radius; /* of the codes */
 };
 void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *layout,
-                      const struct index_sketch_query *query, const void *sketch);
+                      const struct index_sketch_query *query, const struct vector_code_bound *bound,
+                      const void *sketch);
 
-/* Which of rows begin to begin + n, at most 256, have an estimate that may reach `least`: pass[i] =
- * 1. Returns how many. */
+/* Which of rows begin to begin + n, at most 256, of a block have an estimate, or a code's bound,
+ * that may reach `least`: pass[i] = 1. Returns how many. */
 size_t index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
-                         size_t capacity, size_t begin, size_t n, double least,
-                         unsigned char *pass);
+                         const struct index_rows *rows, size_t capacity, size_t begin, size_t n,
+                         double least, unsigned char *pass);
 
 #endif

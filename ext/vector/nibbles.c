@@ -36,7 +36,10 @@ float vector_nibbles_encode(float *r, size_t dimensions, unsigned char *code)
 static double largest_magnitude(const float *vector, size_t dimensions)
 {
     double largest = 0.0;
-    for (size_t i = 0; i < dimensions; i++) largest = fmax(largest, fabs((double)vector[i]));
+    for (size_t i = 0; i < dimensions; i++) {
+        double magnitude = fabs((double)vector[i]);
+        if (magnitude > largest) largest = magnitude;
+    }
     return largest;
 }
 
@@ -44,12 +47,13 @@ int vector_nibbles_query_init(struct vector_nibbles_query *prepared, const float
                               size_t dimensions, struct error *err)
 {
     double largest = largest_magnitude(query, dimensions), squares = 0.0;
+    double units = largest > 0.0 ? LARGEST / largest : 0.0;
     *prepared = (struct vector_nibbles_query){.size = vector_nibbles_size(dimensions)};
     prepared->rounded = memory_zalloc(2 * prepared->size, 1);
     if (prepared->rounded == NULL) return error_nomem(err);
     prepared->unit = (float)(largest / LARGEST);
     for (size_t i = 0; i < dimensions; i++) {
-        double exact = largest > 0.0 ? (double)query[i] * (LARGEST / largest) : 0.0;
+        double exact = (double)query[i] * units;
         int t = (int)(exact + (exact < 0.0 ? -0.5 : 0.5));
         double off = (double)query[i] - (double)prepared->unit * t;
         prepared->rounded[i] = (int8_t)t;

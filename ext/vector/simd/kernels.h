@@ -92,9 +92,10 @@ struct vector_kernels {
     void (*dots_of_nibbles)(const int8_t *query, const uint8_t *codes, size_t n, size_t size,
                             int32_t *sums);
     /* n a multiple of VECTOR_NIBBLES: u_i = floor(r_i * units + 8), at least 0 and at most 15, into
-     * code, laid out as above; r_i -= (u_i - 7.5) * step. All are finite. The same bits in every
-     * family. */
-    void (*round_to_nibbles)(float *r, size_t n, float units, float step, uint8_t *code);
+     * code, laid out as above; r_i -= (u_i - 7.5) * step. |r_i * units| is below 2^30. The same
+     * bits in every family. */
+    void (*round_to_nibbles)(float *restrict r, size_t n, float units, float step,
+                             uint8_t *restrict code);
     /* sums[i % VECTOR_LANES] += a_i * b_i, in double; n is a multiple of VECTOR_LANES. */
     void (*products)(const float *a, const float *b, size_t n, double sums[VECTOR_LANES]);
     /* The number of bits that differ. */

@@ -446,18 +446,16 @@ TARGET static void FAMILY(products)(const float *a, const float *b, size_t n,
     for (size_t j = 0; j < GROUPS; j++) store_doubles(&sums[j * DOUBLES], s[j]);
 }
 
-TARGET static void FAMILY(round_to_nibbles)(float *r, size_t n, float units, float step,
-                                            uint8_t *code)
+TARGET static void FAMILY(round_to_nibbles)(float *restrict r, size_t n, float units, float step,
+                                            uint8_t *restrict code)
 {
     for (size_t i = 0; i < n; i += VECTOR_NIBBLES, code += VECTOR_NIBBLES / 2) {
-        uint8_t u[VECTOR_NIBBLES];
+        int32_t u[VECTOR_NIBBLES];
         for (size_t j = 0; j < VECTOR_NIBBLES; j++) {
-            float exact = r[i + j] * units + 8.0f;
-            exact = exact < 0.0f ? 0.0f : exact;
-            exact = exact > 15.5f ? 15.5f : exact;
-            int whole = (int)exact;
-            r[i + j] -= ((float)whole - 7.5f) * step;
-            u[j] = (uint8_t)whole;
+            int32_t whole = (int32_t)(r[i + j] * units + 8.0f);
+            whole = whole > 0 ? whole : 0;
+            u[j] = whole < 15 ? whole : 15;
+            r[i + j] -= ((float)u[j] - 7.5f) * step;
         }
         for (size_t j = 0; j < VECTOR_NIBBLES / 2; j++)
             code[j] = (uint8_t)(u[j] | u[VECTOR_NIBBLES / 2 + j] << 4);

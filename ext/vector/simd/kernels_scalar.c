@@ -241,11 +241,12 @@ static void scalar_dots_of_nibbles(const int8_t *query, const uint8_t *codes, si
     }
 }
 
-static void scalar_round_to_nibbles(float *r, size_t n, float units, float step, uint8_t *code)
+static void scalar_round_to_nibbles(float *restrict r, size_t n, float units, float step,
+                                    uint8_t *restrict code)
 {
     for (size_t i = 0; i < n; i++) {
-        float exact = r[i] * units + 8.0f;
-        uint8_t u = exact < 0.0f ? 0 : exact > 15.0f ? 15 : (uint8_t)exact;
+        int32_t whole = (int32_t)(r[i] * units + 8.0f);
+        uint8_t u = whole < 0 ? 0 : whole > 15 ? 15 : (uint8_t)whole;
         size_t in_group = i % VECTOR_NIBBLES;
         uint8_t *byte =
             code + i / VECTOR_NIBBLES * (VECTOR_NIBBLES / 2) + in_group % (VECTOR_NIBBLES / 2);

@@ -284,8 +284,8 @@ static const double *blocks_scores(struct blocks *blocks, const float *query)
 }
 
 /* All rows that qualify, one by one, sorted; hits is initialised with the query's k. */
-static void blocks_oracle(struct blocks *blocks, const struct index_query *query,
-                          struct top_k *hits)
+static inline void blocks_oracle(struct blocks *blocks, const struct index_query *query,
+                                 struct top_k *hits)
 {
     const double *scores = blocks_scores(blocks, query->vector);
     size_t j = 0;

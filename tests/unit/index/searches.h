@@ -55,6 +55,7 @@ static void test_index(index_test test, struct blocks *blocks, size_t i)
     struct index_search search = {.snapshot = blocks->snapshot,
                                   .storage = &storage,
                                   .near_partitions_only = partitions_of(i) > 0,
+                                  .max_bytes = blocks->budget,
                                   .n_threads = LEAST_THREADS + i % 4};
     test(blocks, &search);
 }

@@ -464,6 +464,36 @@ static int setup(void **state)
     return 0;
 }
 
+/* Made once, counted by the budget, shared with the next snapshot, and gone with the block. */
+static void test_beside(void **state)
+{
+    (void)state;
+    struct index_cache *cache = open_cache("beside");
+    struct index_snapshot *first = make(1, 3), *second = make(2, 3);
+    index_cache_publish(cache, first);
+    assert_null(index_block_beside(&first->blocks[0]));
+    assert_null(index_block_make_beside(first, &first->blocks[0], 1000, UINT64_MAX));
+    keep_all(cache, first);
+    assert_null(index_block_make_beside(first, &first->blocks[0], 1000, 999));
+    assert_null(index_block_make_beside(first, &first->blocks[0], (size_t)8 << 20, 1 << 20));
+    unsigned char *beside = index_block_make_beside(first, &first->blocks[0], 1000, UINT64_MAX);
+    assert_non_null(beside);
+    assert_int_equal((uintptr_t)beside % 64, 0);
+    for (size_t i = 0; i < 1000; i++) assert_int_equal(beside[i], 0);
+    assert_ptr_equal(index_block_make_beside(first, &first->blocks[0], 1000, UINT64_MAX), beside);
+    assert_ptr_equal(index_block_beside(&first->blocks[0]), beside);
+    assert_null(index_block_beside(&first->blocks[1]));
+    memset(beside, 7, 1000);
+    assert_true(holds(first, 0, 1) && holds(first, 1, 2));
+    second->blocks[1].version = 2;
+    index_cache_publish(cache, second);
+    index_snapshot_free(first);
+    assert_ptr_equal(index_block_beside(&second->blocks[0]), beside);
+    assert_int_equal(beside[999], 7);
+    index_snapshot_free(second);
+    index_cache_close(cache);
+}
+
 /* Last: nothing is left once all caches are closed. */
 static void test_nothing_is_left(void **state)
 {
@@ -483,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_take_over),
         cmocka_unit_test(test_known),
         cmocka_unit_test(test_first_bytes_stay),
+        cmocka_unit_test(test_beside),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_idle_caches_make_way),

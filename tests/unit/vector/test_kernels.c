@@ -436,6 +436,47 @@ static void test_choice(void **state)
     assert_ptr_equal(vector_kernels_find("scalar"), &vector_kernels_scalar);
 }
 
+/* Codes and queries of the largest numbers, and any; the sums are whole numbers. */
+static void try_nibbles(const struct vector_kernels *kernels)
+{
+    enum { MOST = 1024 };
+    static int8_t query[2 * MOST];
+    static uint8_t codes[9 * MOST];
+    uint64_t seed = 12;
+    for (size_t size = 64; size <= MOST; size += 64) {
+        size_t n = size / 64 % 10;
+        int32_t sums[10], expected[10];
+        for (size_t i = 0; i < 2 * size; i++)
+            query[i] = (int8_t)(size % 128 == 0 ? 127 : (int)(random_bits(&seed) % 255) - 127);
+        for (size_t i = 0; i < n * size; i++)
+            codes[i] = (uint8_t)(i < size ? 255 : random_bits(&seed));
+        sums[n] = 77;
+        kernels->dots_of_nibbles(query, codes, n, size, sums);
+        vector_kernels_scalar.dots_of_nibbles(query, codes, n, size, expected);
+        assert_memory_equal(sums, expected, n * sizeof *sums);
+        assert_int_equal(sums[n], 77);
+        if (n > 0 && size % 128 == 0) assert_int_equal(sums[0], (int32_t)(2 * size) * 15 * 127);
+    }
+}
+
+static void try_rounding_to_nibbles(const struct vector_kernels *kernels)
+{
+    enum { MOST = 512 };
+    static float r[MOST], same[MOST];
+    uint8_t code[MOST / 2], expected[MOST / 2];
+    uint64_t seed = 13;
+    for (size_t n = VECTOR_NIBBLES; n <= MOST; n += VECTOR_NIBBLES) {
+        random_vector(&seed, n, r);
+        r[n / 2] = 1000.0f;
+        r[n / 3] = -1000.0f;
+        memcpy(same, r, sizeof same);
+        kernels->round_to_nibbles(r, n, 3.0f, 1.0f / 3.0f, code);
+        vector_kernels_scalar.round_to_nibbles(same, n, 3.0f, 1.0f / 3.0f, expected);
+        assert_memory_equal(code, expected, n / 2);
+        assert_memory_equal(r, same, n * sizeof *r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +489,8 @@ int main(void)
         FAMILY_TESTS(known_bytes),
         FAMILY_TESTS(int8),
         FAMILY_TESTS(bits),
+        FAMILY_TESTS(nibbles),
+        FAMILY_TESTS(rounding_to_nibbles),
         FAMILY_TESTS(hamming),
         FAMILY_TESTS(steps_of_rotation),
         FAMILY_TESTS(encoding),
