@@ -244,9 +244,9 @@ static int take_storage(struct store *store, int64_t format, int64_t storage, st
                          "%s has format version %lld, and this version of rerank reads %d and %d",
                          store->name, (long long)format, STORE_FORMAT_PLAIN, STORE_FORMAT);
     if (storage == -1) storage = format == STORE_FORMAT ? INDEX_COMPACT : INDEX_FLOAT32;
-    if (storage == INDEX_COMPACT) store->options.vectors = INDEX_COMPACT;
-    else store->options.vectors = INDEX_FLOAT32;
-    if (storage != (int64_t)store->options.vectors || !store_takes_format(store, format))
+    int is_known = storage >= 0 && storage < INDEX_VECTORS;
+    store->options.vectors = is_known ? (enum index_vectors)storage : INDEX_FLOAT32;
+    if (!is_known || !store_takes_format(store, format))
         return store_corrupt_config(store, "format or storage is damaged", err);
     return 0;
 }

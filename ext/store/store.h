@@ -53,7 +53,8 @@
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
  *       code); no blocks, no partitions
  *   2   this one, without words, its vectors float32[dimensions]
- *   3   the same with words, or its vectors compact (vector/compact.h): storage = 'int8'
+ *   3   the same with words, or its vectors compact (vector/compact.h: storage = 'int8') or halves
+ *       (vector/half.h: storage = 'float16')
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *

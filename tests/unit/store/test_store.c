@@ -22,6 +22,8 @@ static const struct store_options kinds[] = {
     {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_COMPACT},
     {INDEX_L2, INDEX_EXACT, 4, 0, INDEX_COMPACT},
     {INDEX_COSINE, INDEX_BIT, 0, 1, INDEX_COMPACT},
+    {INDEX_DOT, INDEX_EXACT, 0, 1, INDEX_HALF},
+    {INDEX_COSINE, INDEX_INT8, 0, 1, INDEX_HALF},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
@@ -128,7 +130,7 @@ static void test_which_tables_there_are(void **state)
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
                          n);
         assert_int_equal(tables_number(&tables, "SELECT value FROM X_config WHERE key = 'format'"),
-                         kinds[kind].vectors == INDEX_COMPACT ? STORE_FORMAT : STORE_FORMAT_PLAIN);
+                         kinds[kind].vectors != INDEX_FLOAT32 ? STORE_FORMAT : STORE_FORMAT_PLAIN);
         check(&tables);
         tables_close(&tables);
     }
@@ -198,9 +200,12 @@ static void test_formats(void **state)
         {"3", "0", "'unicode61'", INDEX_FLOAT32},
         {"3", "1", "'unicode61'", INDEX_COMPACT},
         {"3", "1", "NULL", INDEX_COMPACT},
+        {"3", "2", "NULL", INDEX_HALF},
+        {"3", "2", "'unicode61'", INDEX_HALF},
         {"3", "0", "NULL", -1},
         {"2", "1", "NULL", -1},
-        {"3", "2", "NULL", -1},
+        {"2", "2", "NULL", -1},
+        {"3", "3", "NULL", -1},
         {"3", "'much'", "NULL", -1},
         {"4", "NULL", "NULL", -1},
         {"NULL", "NULL", "NULL", -1},
