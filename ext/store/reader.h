@@ -23,6 +23,7 @@ struct store_reader {
     sqlite3_stmt *data, *lookup, *scan;
     void *scratch; /* a block that memory has no room for; owned */
     size_t scratch_size;
+    void *waiting;       /* one of rows that wait; owned; NULL: none yet */
     float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;

@@ -165,7 +165,7 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0 && store->tokenizer != NULL) rc = words_create(store, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix)) rc = create(store, i, err);
-    if (rc == 0) rc = store_set(store, "format", store_format(store), err);
+    if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
     if (rc == 0) rc = store_set(store, "created", store->created, err);
     if (rc == 0) rc = store_set_text(store, "model", config->model, err);
     if (rc == 0) rc = store_set_text(store, "reranker", config->reranker, err);
@@ -176,8 +176,8 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "failures", 1, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
-    if (rc == 0 && store_format(store) != STORE_FORMAT_PLAIN)
-        rc = store_set(store, "storage", store->options.vectors, err);
+    if (rc == 0) rc = store_set(store, "storage", store->options.vectors, err);
+    if (rc == 0) rc = store_put_waiting(store, &(struct store_state){.keeps_waiting = 1}, err);
     if (rc == 0 && store->tokenizer != NULL)
         rc = store_set_text(store, "lexical", store->tokenizer, err);
     if (rc == 0 && store->lacks_words) rc = store_set(store, "lacks_words", 1, err);
