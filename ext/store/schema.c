@@ -286,7 +286,8 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "metric") == 0) metric = value;
         if (strcmp(key, "quantize") == 0) quantize = value;
-        if (strcmp(key, "storage") == 0) storage = value;
+        if (strcmp(key, "storage") == 0)
+            storage = sqlite3_column_type(statement, 1) == SQLITE_INTEGER ? value : INDEX_VECTORS;
         if (strcmp(key, "lacks_words") == 0) store->lacks_words = value != 0;
         if (strcmp(key, "keyed") == 0) store->keeps_keys = value != 0;
         if (strcmp(key, "lexical") == 0) rc = copy_text(statement, 1, &store->tokenizer, err);
