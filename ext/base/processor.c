@@ -1,8 +1,10 @@
 #define _GNU_SOURCE /* syscall: beyond POSIX */
 #include "base/processor.h"
 
-#ifdef PROCESSOR_MAY_HAVE_AMX
+#ifdef PROCESSOR_HAS_X86
 #include <cpuid.h>
+#endif
+#ifdef PROCESSOR_MAY_HAVE_AMX
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -19,6 +21,16 @@ int processor_has_amx(void)
     unsigned a, b, c, d;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & wanted) == wanted &&
            syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+    return 0;
+#endif
+}
+
+int processor_has_f16c(void)
+{
+#ifdef PROCESSOR_HAS_X86
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & 1u << 29) != 0;
 #else
     return 0;
 #endif

@@ -16,6 +16,9 @@
  * it keeps (Linux: Documentation/arch/x86/xstate.rst). */
 int processor_has_amx(void);
 
+/* F16C: conversions of binary16, which not all compilers' checks know. */
+int processor_has_f16c(void);
+
 /* SDOT and UDOT: FEAT_DotProd of ARMv8.2. */
 int processor_has_dot_product(void);
 

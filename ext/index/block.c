@@ -5,6 +5,7 @@
 
 #include "vector/compact.h"
 #include "vector/distance.h"
+#include "vector/half.h"
 #include "vector/rotate.h"
 
 #define BLOCK_BYTES ((size_t)256 << 10) /* of a full block, about */
@@ -103,8 +104,9 @@ void index_code_space(const struct index_layout *layout, const float *vector, fl
 
 size_t index_vector_size(const struct index_layout *layout)
 {
-    return layout->vectors == INDEX_COMPACT ? vector_compact_size(layout->dimensions)
-                                            : layout->dimensions * sizeof(float);
+    if (layout->vectors == INDEX_COMPACT) return vector_compact_size(layout->dimensions);
+    if (layout->vectors == INDEX_HALF) return vector_half_size(layout->dimensions);
+    return layout->dimensions * sizeof(float);
 }
 
 const struct index_sums *index_vector_sums(const struct index_layout *layout)
@@ -117,6 +119,7 @@ void index_vector_write(const struct index_layout *layout, const float *vector, 
 {
     if (layout->vectors == INDEX_COMPACT)
         vector_compact_encode(vector, layout->dimensions, scratch, stored);
+    else if (layout->vectors == INDEX_HALF) vector_half_encode(vector, layout->dimensions, stored);
     else memcpy(stored, vector, index_vector_size(layout));
 }
 
@@ -126,6 +129,9 @@ void index_vector_point(const struct index_layout *layout, const void *stored, f
     if (layout->vectors == INDEX_COMPACT) {
         vector_compact_decode(stored, layout->dimensions, point);
         vector = point;
+    } else if (layout->vectors == INDEX_HALF) {
+        vector_half_decode(stored, layout->dimensions, point);
+        vector = point;
     }
     index_code_space(layout, vector, point);
 }
@@ -133,16 +139,20 @@ void index_vector_point(const struct index_layout *layout, const void *stored, f
 void index_vector_read(const struct index_layout *layout, const void *stored, float *vector)
 {
     if (layout->vectors == INDEX_COMPACT) vector_compact_read(stored, layout->dimensions, vector);
+    else if (layout->vectors == INDEX_HALF) vector_half_decode(stored, layout->dimensions, vector);
     else memcpy(vector, stored, index_vector_size(layout));
 }
 
-static int check_compact(const struct index_layout *layout, int64_t id, const void *stored,
-                         int *is_zero, struct error *err)
+static int check_small(const struct index_layout *layout, int64_t id, const void *stored,
+                       int *is_zero, struct error *err)
 {
-    if (vector_compact_is_valid(stored, layout->dimensions, is_zero)) return 0;
+    int is_compact = layout->vectors == INDEX_COMPACT;
+    if (is_compact ? vector_compact_is_valid(stored, layout->dimensions, is_zero)
+                   : vector_half_is_valid(stored, layout->dimensions, is_zero))
+        return 0;
     return error_set(err, ERROR_CORRUPT,
-                     "row %lld: the bytes of its vector are none that storage = 'int8' writes",
-                     (long long)id);
+                     "row %lld: the bytes of its vector are none that storage = '%s' writes",
+                     (long long)id, is_compact ? "int8" : "float16");
 }
 
 static int check_float32(const struct index_layout *layout, int64_t id, const void *stored,
@@ -169,8 +179,8 @@ int index_vector_check(const struct index_layout *layout, int64_t id, const void
     if (size != expected || stored == NULL)
         return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
                          (long long)id, expected, size);
-    rc = layout->vectors == INDEX_COMPACT ? check_compact(layout, id, stored, &is_zero, err)
-                                          : check_float32(layout, id, stored, &is_zero, err);
+    rc = layout->vectors == INDEX_FLOAT32 ? check_float32(layout, id, stored, &is_zero, err)
+                                          : check_small(layout, id, stored, &is_zero, err);
     if (rc == 0 && is_zero && index_metrics[layout->metric].of_directions)
         rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is zero", (long long)id);
     return rc;

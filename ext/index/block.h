@@ -15,9 +15,10 @@
  * is large enough for a read of the storage to cost less than what is read, small enough to stay in
  * a processor's second cache while a group of queries is compared with it.
  *
- * A vector is stored as [dimensions] float32, or compact (vector/compact.h), beside codes too. What
- * an index keeps of a compact one is what its bytes stand for: that is scored and returned, and
- * codes are made of it. It is in rotated space; queries are brought there (index_search).
+ * A vector is stored as [dimensions] float32, as half of that (vector/half.h), or compact
+ * (vector/compact.h), beside codes too. What an index keeps of it is what its bytes stand for: that
+ * is scored and returned, and codes are made of it. A compact one is in rotated space; queries are
+ * brought there (index_search).
  *
  * Codes live in "code space": the vector (its unit vector where only directions count) rotated by
  * vector_rotate. That keeps distances, and spreads what a few components hold over all of them, so
@@ -85,8 +86,8 @@ size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
  * where vectors are compact. */
 void index_code_space(const struct index_layout *layout, const float *vector, float *rotated);
 
-/* A stored vector: its bytes; what scores are made of; the bytes written of a vector (for compact
- * ones one that vector_compact_takes); what they stand for, in code space and as it was given;
+/* A stored vector: its bytes; what scores are made of; the bytes written of a vector (one that
+ * vector_compact_takes or vector_half_takes, where it is stored so); what they stand for, in code space and as it was given;
  * whether bytes of whatever size are one that the index can use, finite and with a direction where
  * that counts: ERROR_CORRUPT names the row. float32 ones are aligned. scratch, point, vector:
  * [dimensions]. */

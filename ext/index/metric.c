@@ -5,6 +5,7 @@
 #include "vector/codec.h"
 #include "vector/compact.h"
 #include "vector/distance.h"
+#include "vector/half.h"
 
 /* Far more than the rounding of two multiplications in double. */
 #define COSINE_SLACK 1e-12
@@ -26,6 +27,11 @@ static int compact_is_finite(const void *compact, size_t dimensions)
     return vector_compact_is_valid(compact, dimensions, &(int){0});
 }
 
+static int half_is_finite(const void *half, size_t dimensions)
+{
+    return vector_half_is_valid(half, dimensions, &(int){0});
+}
+
 static void float32_add(float *sums, const void *vector, float factor, size_t dimensions)
 {
     vector_add(sums, vector, factor, dimensions);
@@ -36,6 +42,8 @@ const struct index_sums index_sums[INDEX_VECTORS] = {
                        float32_add},
     [INDEX_COMPACT] = {vector_compact_dot, vector_compact_square, vector_compact_squared_l2,
                        compact_is_finite, vector_compact_add},
+    [INDEX_HALF] = {vector_half_dot, vector_half_square, vector_half_squared_l2, half_is_finite,
+                    vector_half_add},
 };
 
 double index_inverse(const struct index_sums *sums, const void *vector, size_t dimensions)

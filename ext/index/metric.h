@@ -8,8 +8,8 @@
  *   dot      a . b        a . b                -(a . b)
  *   l2       -|a - b|     1 / (1 + |a - b|)    |a - b|
  *
- * A row is scored as it is stored: as float32, or compact (vector/compact.h), and then beside a
- * query that is rotated. Its score is the same wherever it is taken.
+ * A row is scored as it is stored: as float32, as half of that (vector/half.h), or compact
+ * (vector/compact.h), and then beside a query that is rotated. Its score is the same wherever it is taken.
  *
  * Codes (vector/quantize.h) estimate <q, v> or -|q - v|^2 in code space (block.h), which is
  * rotated. The estimate of a row rises with its score, with a bound of its error: a metric that
@@ -28,8 +28,8 @@
 /* Files store these numbers. */
 enum index_metric { INDEX_COSINE, INDEX_DOT, INDEX_L2, INDEX_METRICS };
 
-/* How the vectors of rows are stored. Files store this by their format (store/store.h). */
-enum index_vectors { INDEX_FLOAT32, INDEX_COMPACT, INDEX_VECTORS };
+/* How the vectors of rows are stored. Files store these numbers (store/store.h). */
+enum index_vectors { INDEX_FLOAT32, INDEX_COMPACT, INDEX_HALF, INDEX_VECTORS };
 
 /* What scores are made of, for each of these: a . b, |b|^2, |a - b|^2, and 1 if all of b is finite;
  * and sums += factor * b. a: [dimensions] float32, rotated where b is compact, as sums are then; b:

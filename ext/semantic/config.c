@@ -97,7 +97,7 @@ static int set_option(struct semantic_config *config, const char *name, const ch
                       struct error *err)
 {
     static const char *const quantizers[3] = {"none", "int8", "bit"};
-    static const char *const storages[INDEX_VECTORS] = {"float32", "int8"};
+    static const char *const storages[INDEX_VECTORS] = {"float32", "int8", "float16"};
     static const char *const keepers[2] = {"none", "triggers"};
     static const char *const lexicals[2] = {"none", "fts5"};
     int choice = 0, rc;

@@ -8,6 +8,7 @@
 #include "sqlite/statement.h"
 #include "store/store.h"
 #include "vector/compact.h"
+#include "vector/half.h"
 
 #define RERANKER_IDENTITY "reranker_identity" /* in X_config: as `identity`, where it is a name */
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
@@ -350,6 +351,11 @@ int semantic_check_direction(const struct semantic_table *table, const float *ve
                          "storage = 'int8' takes vectors whose largest component is 0 or from %g "
                          "to %g: scale it, or use storage = 'float32'",
                          (double)VECTOR_COMPACT_LEAST, (double)VECTOR_COMPACT_MOST);
+    if (table->store.options.vectors == INDEX_HALF && !vector_half_takes(vector, dimensions))
+        return error_set(err, ERROR_INVALID,
+                         "storage = 'float16' takes vectors whose largest component is 0 or from "
+                         "%g to %g: scale it, or use storage = 'float32'",
+                         (double)VECTOR_HALF_LEAST, (double)VECTOR_HALF_MOST);
     if (!metric->of_directions) return 0;
     for (size_t i = 0; i < dimensions; i++)
         if (vector[i] != 0.0f) return 0;

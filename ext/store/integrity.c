@@ -7,6 +7,7 @@
 #include "store/blocks.h"
 #include "store/keys.h"
 #include "store/placement.h"
+#include "store/waiting.h"
 
 /* Codes and blocks are made anew from the vectors; without quantize the blocks are all there is. */
 static const char *cure(const struct store *store)
@@ -116,7 +117,72 @@ static int check_block(struct store *store, const struct store_state *state, int
     return rc != 0 ? rc : cancel_check(store->cancel, err);
 }
 
-/* All rows are in blocks: as many as X_rows has. */
+/* A row that waits is where X_rows says, and is listed once. */
+static int check_listed(struct store *store, const struct store_state *state, size_t i,
+                        struct error *err)
+{
+    int64_t id = state->waiting[i].id, block = state->waiting[0].where;
+    struct store_row row;
+    int found, n = 0;
+    int rc = store_get_row(store, id, &row, &found, err);
+    for (size_t j = 0; j < state->n_waiting; j++) n += state->waiting[j].id == id;
+    if (rc == 0 &&
+        (!found || n != 1 || row.block != (store_keeps_vectors(store) ? STORE_NO_BLOCK : block)))
+        rc = error_set(err, ERROR_CORRUPT, "row %lld: it is wrongly listed as one that waits%s",
+                       (long long)id, cure(store));
+    return rc;
+}
+
+/* Without codes: the block has their vectors behind its rows. */
+static int check_ahead(struct store *store, const struct store_state *state, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct block_bytes block;
+    int rc = block_read(store, &layout, state->waiting[0].where, &block, err);
+    if (rc != 0) return rc;
+    if (state->n_waiting > block.capacity - block.n)
+        rc = error_set(err, ERROR_CORRUPT, "block %lld: more rows wait for it than it has room for",
+                       (long long)block.number);
+    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++)
+        rc = index_vector_check(&layout, state->waiting[i].id,
+                                block.rows.components + (block.n + i) * block.rows.stride,
+                                block.rows.stride, err);
+    block_free(&block);
+    return rc;
+}
+
+/* With codes: there are vectors, and partitions, of which they can be made. */
+static int check_to_be_coded(struct store *store, const struct store_state *state,
+                             struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct block_bytes made = {.capacity = STORE_MOST_WAITING};
+    const float *centroid;
+    made.bytes = memory_alloc(index_block_size(&layout, made.capacity), 1);
+    int rc = made.bytes == NULL ? error_nomem(err) : 0;
+    if (rc == 0) made.rows = index_block_rows(&layout, made.bytes, made.capacity);
+    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++) {
+        made.partition = state->waiting[i].where;
+        rc = find_centroid(store, state, &made, &centroid, err);
+        if (rc == 0)
+            rc = waiting_fill(store, state, store->partitions, made.partition, &made.rows, err);
+    }
+    block_free(&made);
+    return rc;
+}
+
+static int check_waiting(struct store *store, const struct store_state *state, struct error *err)
+{
+    int rc = 0;
+    if (state->n_waiting == 0) return 0;
+    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++)
+        rc = check_listed(store, state, i, err);
+    if (rc != 0) return rc;
+    return store_keeps_vectors(store) ? check_to_be_coded(store, state, err)
+                                      : check_ahead(store, state, err);
+}
+
+/* All rows are in blocks, or wait: as many as X_rows has. */
 static int check_blocks(struct store *store, const struct store_state *state, struct error *err)
 {
     sqlite3_stmt *scan = NULL;
@@ -127,6 +193,8 @@ static int check_blocks(struct store *store, const struct store_state *state, st
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row)
         rc = check_block(store, state, sqlite3_column_int64(scan, 0), &n_rows, err);
     sqlite3_finalize(scan);
+    if (rc == 0) rc = check_waiting(store, state, err);
+    n_rows += state->n_waiting;
     if (rc == 0) rc = store_ask(store, STORE_N_ROWS, 0, 0, &n_expected, err);
     if (rc == 0 && n_expected != (int64_t)n_rows)
         rc = error_set(err, ERROR_CORRUPT, "there are %lld rows, but %zu in blocks%s",

@@ -8,6 +8,7 @@
 #include "store/keys.h"
 #include "store/placement.h"
 #include "store/store.h"
+#include "store/waiting.h"
 
 /* Rows of a pass that are worked on together; bytes of their vectors, at most. */
 #define MAX_ROWS 2048
@@ -250,6 +251,7 @@ int store_optimize(struct store *store, struct store_state *state, struct error 
     int rc = store_delete_halves(store, err);
     if (rc == 0 && store->keeps_keys) rc = keys_tidy(store, state->keeps_failures, err);
     /* What can be made anew from the vectors goes first, whatever damage is in it. */
+    if (rc == 0) rc = waiting_drop(store, state, err);
     if (rc == 0)
         rc = store_keeps_vectors(store) ? store_delete_blocks(store, err)
                                         : store_delete_lost_data(store, err);

@@ -225,6 +225,28 @@ int placement_place(struct store *store, struct store_state *state, struct block
     return rc;
 }
 
+int placement_find(struct store *store, const struct store_state *state, struct block_row *rows,
+                   size_t n_rows, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    const struct index_partitions *partitions;
+    int rc = placement_read(store, state, &partitions, err);
+    if (rc != 0) return rc;
+    float *points = memory_alloc(n_rows, layout.dimensions * sizeof *points);
+    uint32_t *places = memory_alloc(n_rows, sizeof *places);
+    if (points == NULL || places == NULL) rc = error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        index_vector_point(&layout, rows[i].stored, points + i * layout.dimensions);
+    if (rc == 0)
+        rc = index_partitions_assign(partitions, points, n_rows, store_threads(store), places,
+                                     store->cancel, err);
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        rows[i].partition = partitions->numbers[places[i]];
+    memory_free(points);
+    memory_free(places);
+    return rc;
+}
+
 int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
                    struct error *err)
 {

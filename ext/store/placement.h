@@ -17,6 +17,10 @@ int placement_read(struct store *store, const struct store_state *state,
 int placement_place(struct store *store, struct store_state *state, struct block_row *rows,
                     size_t n_rows, int64_t after, struct error *err);
 
+/* The partitions whose centroids are nearest to rows, of an index that has some: fills them in. */
+int placement_find(struct store *store, const struct store_state *state, struct block_row *rows,
+                   size_t n_rows, struct error *err);
+
 /* Cuts the partitions of these rows, placed before and known to X_rows, until none is too large. */
 int placement_split(struct store *store, struct store_state *state, struct block_row *rows,
                     size_t n_rows, int64_t after, struct error *err);

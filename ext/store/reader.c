@@ -7,6 +7,7 @@
 #include "store/placement.h"
 #include "store/statements.h"
 #include "store/store.h"
+#include "store/waiting.h"
 
 /* Components of an index whose first search keeps all blocks. */
 #define SMALL_INDEX ((size_t)2 << 20)
@@ -47,17 +48,64 @@ static int read_block_entry(sqlite3_stmt *row, struct index_block *block, struct
     return 0;
 }
 
-static int list_blocks(struct store *store, struct index_snapshot *snapshot, struct error *err)
+/* The partitions of rows that wait for codes. */
+static size_t list_waiting(const struct store *store, const struct store_state *state,
+                           int64_t partitions[STORE_MOST_WAITING])
 {
+    return store_keeps_vectors(store) ? waiting_partitions(state, partitions) : 0;
+}
+
+/* Whether rows wait in a block, behind its own. */
+static int has_waiting(const struct store *store, const struct store_state *state, int64_t number)
+{
+    return !store_keeps_vectors(store) && state->n_waiting > 0 && state->waiting[0].where == number;
+}
+
+/* These are rows of it, too. */
+static int count_waiting(const struct store *store, const struct store_state *state,
+                         struct index_block *block, struct error *err)
+{
+    if (!has_waiting(store, state, block->number)) return 0;
+    block->n += state->n_waiting;
+    block->version = state->generation;
+    if (block->n <= block->capacity) return 0;
+    return error_set(err, ERROR_CORRUPT, "block %lld: more rows wait for it than it has room for",
+                     (long long)block->number);
+}
+
+/* The rows that wait for a partition, as a block. */
+static void add_waiting(struct index_snapshot *snapshot, const struct store_state *state,
+                        int64_t partition, size_t i)
+{
+    struct index_block *block = &snapshot->blocks[i];
+    block->number = STORE_NO_BLOCK;
+    block->partition = partition;
+    block->version = state->generation;
+    block->n = block->capacity = waiting_count(state, partition);
+    snapshot->n_rows += block->n;
+}
+
+/* Those of rows that wait come first in their partitions. */
+static int list_blocks(struct store *store, const struct store_state *state,
+                       struct index_snapshot *snapshot, struct error *err)
+{
+    int64_t waiting[STORE_MOST_WAITING];
+    size_t n_waiting = list_waiting(store, state, waiting), next_waiting = 0;
     sqlite3_stmt *scan;
     int row = 0;
     size_t i = 0;
     int rc = store_query(store, STORE_BLOCKS, &scan, err);
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
            i < snapshot->n_blocks) {
+        while (next_waiting < n_waiting && waiting[next_waiting] <= sqlite3_column_int64(scan, 1) &&
+               i + 1 < snapshot->n_blocks)
+            add_waiting(snapshot, state, waiting[next_waiting++], i++);
         rc = read_block_entry(scan, &snapshot->blocks[i], err);
+        if (rc == 0) rc = count_waiting(store, state, &snapshot->blocks[i], err);
         snapshot->n_rows += snapshot->blocks[i++].n;
     }
+    while (rc == 0 && next_waiting < n_waiting && i < snapshot->n_blocks)
+        add_waiting(snapshot, state, waiting[next_waiting++], i++);
     sqlite3_finalize(scan);
     return rc;
 }
@@ -67,16 +115,17 @@ static int make_snapshot(struct store_reader *reader, const struct store_state *
 {
     struct store *store = reader->store;
     const struct index_partitions *partitions = NULL;
-    int64_t n_blocks;
+    int64_t n_blocks, waiting[STORE_MOST_WAITING];
     int rc = store_ask(store, STORE_N_BLOCKS, 0, 0, &n_blocks, err);
     if (rc != 0) return rc;
+    n_blocks += (int64_t)list_waiting(store, state, waiting);
     struct index_snapshot *snapshot =
         index_snapshot_new(&reader->layout, state->generation, (size_t)n_blocks);
     if (snapshot == NULL) return error_nomem(err);
     reader->snapshot = snapshot;
     if (n_blocks > 0) rc = placement_read(store, state, &partitions, err);
     if (partitions != NULL) snapshot->partitions = index_partitions_reference(store->partitions);
-    if (rc == 0) rc = list_blocks(store, snapshot, err);
+    if (rc == 0) rc = list_blocks(store, state, snapshot, err);
     if (rc == 0 && n_blocks > 0 && partitions == NULL && store_is_partitioned(store))
         rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
     if (rc == 0) index_cache_publish(store->cache, snapshot);
@@ -108,28 +157,100 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-/* The bytes of a block as the statement holds them, until it is stepped again. */
-static int step_data(struct store_reader *reader, const struct index_block *block,
-                     const void **bytes, struct error *err)
+static int changed_under_us(struct error *err)
+{
+    return error_set(err, ERROR_INVALID, "the index was changed while a search of it was read");
+}
+
+/* Memory for a block in which rows wait, until the next is made. */
+static int make_waiting_room(struct store_reader *reader, const struct index_block *block,
+                             struct index_rows *rows, struct error *err)
+{
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    void *made = memory_realloc(reader->waiting, size, 1);
+    if (made == NULL) return error_nomem(err);
+    reader->waiting = made;
+    *rows = index_block_rows(&reader->layout, made, block->capacity);
+    return 0;
+}
+
+/* Rows that wait behind the others of the block: their vectors are there, but not their ids. */
+static int add_ids(struct store_reader *reader, const struct index_block *block,
+                   const struct store_state *now, const void **bytes, struct error *err)
+{
+    struct index_rows rows;
+    int rc = make_waiting_room(reader, block, &rows, err);
+    if (rc != 0) return rc;
+    memcpy(reader->waiting, *bytes, index_block_size(&reader->layout, block->capacity));
+    for (size_t i = 0; i < now->n_waiting && i < block->n; i++)
+        rows.ids[block->n - now->n_waiting + i] = now->waiting[i].id;
+    *bytes = reader->waiting;
+    return 0;
+}
+
+/* Whether a block is as X_blocks has it. *waiting: as it is with the rows that wait, which *now
+ * lists. Our own connection may have written since the snapshot was taken: other bytes must not stay
+ * with it, as ROLLBACK brings its generation back. */
+static int check_version(struct store_reader *reader, const struct index_block *block,
+                         struct store_state *now, int *waiting, struct error *err)
+{
+    int64_t version = sqlite3_column_int64(reader->data, 1);
+    int rc = 0;
+    *waiting = 0;
+    if (reader->snapshot != NULL && block->version == reader->snapshot->generation) {
+        rc = store_read_state(reader->store, now, err);
+        *waiting = rc == 0 && now->generation == block->version &&
+                   has_waiting(reader->store, now, block->number) && block->n >= now->n_waiting;
+    }
+    if (rc == 0 && !*waiting && version != block->version) rc = changed_under_us(err);
+    return rc;
+}
+
+/* The bytes of a block of X_data as the statement holds them, until it is stepped again. */
+static int step_stored(struct store_reader *reader, const struct index_block *block,
+                       const void **bytes, struct error *err)
 {
     struct store *store = reader->store;
+    struct store_state now;
     size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
-    int row = 0, rc = 0;
+    int row = 0, waiting = 0, rc = 0;
     if (reader->data == NULL) rc = store_query(store, STORE_DATA, &reader->data, err);
-    reader->at_hand = NULL;
     if (rc != 0) return rc;
     sqlite3_reset(reader->data);
     sqlite3_bind_int64(reader->data, 1, block->number);
     rc = statement_step(store->db, reader->data, &row, err);
-    /* Our own connection may have written since the snapshot was taken: other bytes must not stay
-     * with it, as ROLLBACK brings its generation back. */
-    if (rc == 0 && row && sqlite3_column_int64(reader->data, 1) != block->version)
-        return error_set(err, ERROR_INVALID, "the index was changed while a search of it was read");
+    if (rc == 0 && row) rc = check_version(reader, block, &now, &waiting, err);
     if (rc == 0 && row) rc = statement_column_bytes(reader->data, 0, bytes, &size, err);
     if (rc == 0 && size != expected)
         rc = error_set(err, ERROR_CORRUPT, "block %lld: expected %zu bytes, not %zu",
                        (long long)block->number, expected, size);
-    return rc;
+    return rc == 0 && waiting ? add_ids(reader, block, &now, bytes, err) : rc;
+}
+
+/* A block of rows that wait for their codes. */
+static int make_waiting(struct store_reader *reader, const struct index_block *block,
+                        const void **bytes, struct error *err)
+{
+    struct store_state now;
+    struct index_rows rows;
+    int rc = store_read_state(reader->store, &now, err);
+    if (rc == 0 && now.generation != block->version) rc = changed_under_us(err);
+    if (rc == 0) rc = make_waiting_room(reader, block, &rows, err);
+    if (rc != 0) return rc;
+    *bytes = reader->waiting;
+    return waiting_fill(reader->store, &now, reader->snapshot->partitions, block->partition, &rows,
+                        err);
+}
+
+/* The bytes of a block, until the next one is read. */
+static int step_data(struct store_reader *reader, const struct index_block *block,
+                     const void **bytes, struct error *err)
+{
+    reader->at_hand = NULL;
+    return block->number == STORE_NO_BLOCK && reader->snapshot != NULL &&
+                   store_keeps_vectors(reader->store)
+               ? make_waiting(reader, block, bytes, err)
+               : step_stored(reader, block, bytes, err);
 }
 
 static int check(const struct store_reader *reader, const struct index_block *block,
@@ -320,6 +441,20 @@ static struct index_block *find_in_snapshot(const struct store_reader *reader,
                : NULL;
 }
 
+/* The place of a row that waits behind those of its block. */
+static int find_waiting(const struct store_reader *reader, const struct index_block *entry,
+                        int64_t id, size_t *at, int *found, struct error *err)
+{
+    struct store_state now;
+    size_t i = 0;
+    int rc = store_read_state(reader->store, &now, err);
+    if (rc != 0 || !has_waiting(reader->store, &now, entry->number)) return rc;
+    while (i < now.n_waiting && now.waiting[i].id != id) i++;
+    *at = entry->n + i;
+    *found = i < now.n_waiting && *at < entry->capacity;
+    return 0;
+}
+
 /* A vector out of its block, in memory or not. */
 static int fetch_from_block(struct store_reader *reader, int64_t id, const void **bytes, int *found,
                             struct error *err)
@@ -341,10 +476,12 @@ static int fetch_from_block(struct store_reader *reader, int64_t id, const void 
         index_block_rows(&reader->layout, (void *)(uintptr_t)data, entry.capacity);
     size_t at = index_row_find(&rows, entry.n, id);
     *found = at < entry.n;
+    if (!*found) rc = find_waiting(reader, &entry, id, &at, found, err);
     *bytes = rows.components + at * rows.stride;
-    return *found ? 0
-                  : error_set(err, ERROR_CORRUPT, "row %lld: block %lld does not hold it",
-                              (long long)id, (long long)entry.number);
+    return rc != 0 || *found
+               ? rc
+               : error_set(err, ERROR_CORRUPT, "row %lld: block %lld does not hold it",
+                           (long long)id, (long long)entry.number);
 }
 
 static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
@@ -474,6 +611,8 @@ void reader_close(struct store_reader *reader)
         reader->scratch[i].size = 0;
     }
     memory_free(reader->vector);
+    memory_free(reader->waiting);
+    reader->waiting = NULL;
     reader->vector = NULL;
     index_snapshot_free(reader->snapshot);
     reader->snapshot = NULL;

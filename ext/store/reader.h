@@ -29,6 +29,7 @@ struct store_reader {
         size_t size;
     } scratch[INDEX_MOST_LENT];
     size_t n_lent;       /* of them, one after the other */
+    void *waiting;       /* one of rows that wait; owned; NULL: none yet */
     float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;

@@ -165,7 +165,7 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0 && store->tokenizer != NULL) rc = words_create(store, err);
     for (size_t i = 0; rc == 0 && i < N_SHADOWS; i++)
         if (has_shadow(store, shadows[i].suffix)) rc = create(store, i, err);
-    if (rc == 0) rc = store_set(store, "format", store_format(store), err);
+    if (rc == 0) rc = store_set(store, "format", STORE_FORMAT, err);
     if (rc == 0) rc = store_set(store, "created", store->created, err);
     if (rc == 0) rc = store_set_text(store, "model", config->model, err);
     if (rc == 0) rc = store_set_text(store, "reranker", config->reranker, err);
@@ -176,8 +176,8 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set(store, "failures", 1, err);
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
-    if (rc == 0 && store_format(store) != STORE_FORMAT_PLAIN)
-        rc = store_set(store, "storage", store->options.vectors, err);
+    if (rc == 0) rc = store_set(store, "storage", store->options.vectors, err);
+    if (rc == 0) rc = store_put_waiting(store, &(struct store_state){.keeps_waiting = 1}, err);
     if (rc == 0 && store->tokenizer != NULL)
         rc = store_set_text(store, "lexical", store->tokenizer, err);
     if (rc == 0 && store->lacks_words) rc = store_set(store, "lacks_words", 1, err);
@@ -244,9 +244,9 @@ static int take_storage(struct store *store, int64_t format, int64_t storage, st
                          "%s has format version %lld, and this version of rerank reads %d and %d",
                          store->name, (long long)format, STORE_FORMAT_PLAIN, STORE_FORMAT);
     if (storage == -1) storage = format == STORE_FORMAT ? INDEX_COMPACT : INDEX_FLOAT32;
-    if (storage == INDEX_COMPACT) store->options.vectors = INDEX_COMPACT;
-    else store->options.vectors = INDEX_FLOAT32;
-    if (storage != (int64_t)store->options.vectors || !store_takes_format(store, format))
+    int is_known = storage >= 0 && storage < INDEX_VECTORS;
+    store->options.vectors = is_known ? (enum index_vectors)storage : INDEX_FLOAT32;
+    if (!is_known || !store_takes_format(store, format))
         return store_corrupt_config(store, "format or storage is damaged", err);
     return 0;
 }
@@ -286,7 +286,8 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "metric") == 0) metric = value;
         if (strcmp(key, "quantize") == 0) quantize = value;
-        if (strcmp(key, "storage") == 0) storage = value;
+        if (strcmp(key, "storage") == 0)
+            storage = sqlite3_column_type(statement, 1) == SQLITE_INTEGER ? value : INDEX_VECTORS;
         if (strcmp(key, "lacks_words") == 0) store->lacks_words = value != 0;
         if (strcmp(key, "keyed") == 0) store->keeps_keys = value != 0;
         if (strcmp(key, "lexical") == 0) rc = copy_text(statement, 1, &store->tokenizer, err);

@@ -45,15 +45,9 @@ int store_is_partitioned(const struct store *store)
     return store->options.partitions != 0 || store->options.quantize != INDEX_EXACT;
 }
 
-int store_format(const struct store *store)
-{
-    int is_plain = store->options.vectors == INDEX_FLOAT32 && store->tokenizer == NULL;
-    return is_plain ? STORE_FORMAT_PLAIN : STORE_FORMAT;
-}
-
 int store_takes_format(const struct store *store, int64_t format)
 {
-    return format == store_format(store) ||
+    return format == STORE_FORMAT ||
            (format == STORE_FORMAT_PLAIN && store->options.vectors == INDEX_FLOAT32);
 }
 
@@ -87,6 +81,22 @@ static void take_text(sqlite3_stmt *statement, char *text, size_t size)
     sqlite3_snprintf((int)size, text, "%s", value == NULL ? "" : value);
 }
 
+static int take_waiting(sqlite3_stmt *statement, const struct store *store,
+                        struct store_state *state, struct error *err)
+{
+    const void *bytes;
+    size_t size;
+    int rc = statement_column_bytes(statement, 1, &bytes, &size, err);
+    if (rc != 0) return rc;
+    if (sqlite3_column_type(statement, 1) != SQLITE_BLOB || size > sizeof state->waiting ||
+        size % sizeof *state->waiting != 0)
+        return store_corrupt_config(store, "the list of rows that wait is damaged", err);
+    if (size > 0) memcpy(state->waiting, bytes, size);
+    state->n_waiting = size / sizeof *state->waiting;
+    state->keeps_waiting = 1;
+    return 0;
+}
+
 int store_read_state(struct store *store, struct store_state *state, struct error *err)
 {
     sqlite3_stmt *statement;
@@ -110,6 +120,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         if (strcmp(key, "format") == 0) format = value;
         if (strcmp(key, "generation") == 0) state->generation = value;
         if (strcmp(key, "partitions") == 0) state->partitions = value;
+        if (strcmp(key, "waiting") == 0) rc = take_waiting(statement, store, state, err);
         if (strcmp(key, "model") == 0) take_text(statement, state->model, sizeof state->model);
         if (strcmp(key, "identity") == 0)
             take_text(statement, state->identity, sizeof state->identity);
@@ -163,6 +174,18 @@ int store_set_text(struct store *store, const char *key, const char *value, stru
     if (rc != 0) return rc;
     sqlite3_bind_text(statement, 1, key, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 2, value, -1, SQLITE_STATIC);
+    return statement_run(store->db, statement, err);
+}
+
+int store_put_waiting(struct store *store, const struct store_state *state, struct error *err)
+{
+    sqlite3_stmt *statement;
+    if (!state->keeps_waiting) return 0;
+    int rc = store_keep(store, KEPT_SET, &statement, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_text(statement, 1, "waiting", -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 2, state->waiting, state->n_waiting * sizeof *state->waiting,
+                        SQLITE_STATIC);
     return statement_run(store->db, statement, err);
 }
 
@@ -409,6 +432,8 @@ int store_delete_halves(struct store *store, struct error *err)
 int store_delete_all(struct store *store, struct store_state *state, struct error *err)
 {
     int rc = store_execute(store, "DELETE FROM " X_ROWS, err);
+    state->n_waiting = 0;
+    if (rc == 0) rc = store_put_waiting(store, state, err);
     if (rc == 0) rc = store_delete_blocks(store, err);
     if (rc == 0 && store_keeps_vectors(store))
         rc = store_execute(store, "DELETE FROM " X_VECTORS, err);

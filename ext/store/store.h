@@ -17,12 +17,15 @@
  *       'content' (the name that the content has by now; none: the one of CREATE),
  *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid),
  *       'storage' (enum index_vectors; none: what the format says),
+ *       'waiting' (a BLOB of int64 id, int64 partition or block, little-endian, of rows that are not
+ *       wholly in a block yet, see waiting.h; none: an index whose rows never wait),
  *       'lexical' (the tokenizer of X_fts; none: the index has no words),
  *       'history' (of one that has: generations, see history.h; none or another value: not known),
  *       'lacks_words' (1: it was to have some, but was made where there is no FTS5)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
- *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies.
+ *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies,
+ *       0 of a row that has no code yet.
  *       A row whose text is empty is not here: there is nothing to embed
  *   CREATE TABLE X_blocks(block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL,
  *                         room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))
@@ -54,7 +57,8 @@
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
  *       code); no blocks, no partitions
  *   2   this one, without words, its vectors float32[dimensions]
- *   3   the same with words, or its vectors compact (vector/compact.h): storage = 'int8'
+ *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage = 'int8') or halves
+ *       (vector/half.h: storage = 'float16')
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
@@ -83,7 +87,15 @@
 #include "sqlite/statement.h"
 
 #define STORE_FORMAT 3
-#define STORE_FORMAT_PLAIN 2 /* without words, vectors float32: what version 0.1.0 reads */
+#define STORE_FORMAT_PLAIN 2 /* of version 0.1.0: vectors float32, no words */
+
+/* A row that waits, see waiting.h, and for what: the partition that its code is to be in, or the
+ * block that its vector is in. */
+struct store_waiting {
+    int64_t id, where;
+};
+#define STORE_MOST_WAITING 32
+#define STORE_NO_BLOCK 0 /* where it lies, by X_rows */
 
 /* What X_config says now. Read anew for each search and each write: another connection may have
  * changed it. */
@@ -98,6 +110,9 @@ struct store_state {
     char identity[300];   /* the "provider:model" that it stood for; "": not known */
     uint64_t fingerprint; /* what that was made of; 0: its name says all */
     int has_fingerprint;  /* it is known */
+    int keeps_waiting;    /* rows may wait; those that do: */
+    size_t n_waiting;
+    struct store_waiting waiting[STORE_MOST_WAITING];
 };
 
 /* What CREATE VIRTUAL TABLE says of how rows are kept. */
@@ -152,6 +167,7 @@ enum store_question {
     STORE_IS_WORDLESS,   /* (id): 1 */
     STORE_WORDS_VERSION, /* of FTS5's own tables */
     STORE_GENERATION,
+    STORE_IS_LARGE, /* 1: it has several blocks, or a large one */
     STORE_N_QUESTIONS
 };
 
@@ -215,9 +231,7 @@ void store_deinit(struct store *store);
 /* Whether X_vectors is there: blocks hold codes. */
 int store_keeps_vectors(const struct store *store);
 
-/* The format that an index of these options and words is made in; and whether it may be of that
- * one. */
-int store_format(const struct store *store);
+/* Whether an index of these options may be of that format; new ones are of STORE_FORMAT. */
 int store_takes_format(const struct store *store, int64_t format);
 
 /* Whether rows lie in partitions: those that a search may leave out, those that make bits precise,
@@ -333,6 +347,9 @@ int store_delete_block(struct store *store, int64_t number, struct error *err);
 int store_put_centroid(struct store *store, int64_t partition, const float *centroid,
                        size_t dimensions, struct error *err);
 int store_delete_partitions(struct store *store, struct store_state *state, struct error *err);
+
+/* Writes which rows wait, where some may. */
+int store_put_waiting(struct store *store, const struct store_state *state, struct error *err);
 
 /* Deletes all blocks; those up to a number; and bytes that belong to none. */
 int store_delete_blocks(struct store *store, struct error *err);

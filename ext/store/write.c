@@ -11,6 +11,7 @@
 #include "store/keys.h"
 #include "store/placement.h"
 #include "store/reader.h"
+#include "store/waiting.h"
 #include "store/words.h"
 
 #define ROWS_PER_DELETE 1024
@@ -160,7 +161,7 @@ static int compare_places(const void *a, const void *b)
 static int delete_last_partitions(struct store *store, struct store_state *state, struct error *err)
 {
     int64_t last_block;
-    if (state->partitions == 0) return 0;
+    if (state->partitions == 0 || state->n_waiting > 0) return 0;
     int rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last_block, err);
     return rc == 0 && last_block == 0 ? store_delete_partitions(store, state, err) : rc;
 }
@@ -169,7 +170,7 @@ static int delete_last_partitions(struct store *store, struct store_state *state
 static int remove_rows(struct store *store, struct store_state *state,
                        const struct store_change *changes, size_t n_changes, struct error *err)
 {
-    size_t n = 0;
+    size_t n = 0, n_waiting = state->n_waiting;
     int rc = 0;
     struct block_place *places = memory_alloc(n_changes, sizeof *places);
     if (places == NULL) return error_nomem(err);
@@ -177,8 +178,12 @@ static int remove_rows(struct store *store, struct store_state *state,
         struct store_row row;
         int found;
         rc = store_get_row(store, changes[i].id, &row, &found, err);
-        if (rc == 0 && found) places[n++] = (struct block_place){row.block, changes[i].id};
+        if (rc == 0 && found && row.block == STORE_NO_BLOCK && state->keeps_waiting)
+            rc = waiting_remove(state, changes[i].id, err);
+        else if (rc == 0 && found) places[n++] = (struct block_place){row.block, changes[i].id};
     }
+    if (rc == 0 && state->n_waiting < n_waiting) rc = store_put_waiting(store, state, err);
+    if (rc == 0 && n > 0 && !store_keeps_vectors(store)) rc = waiting_settle(store, state, err);
     qsort(places, n, sizeof *places, compare_places);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
@@ -186,7 +191,7 @@ static int remove_rows(struct store *store, struct store_state *state,
         if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     memory_free(places);
-    return rc == 0 && n > 0 ? delete_last_partitions(store, state, err) : rc;
+    return rc == 0 && (n > 0 || n_waiting > 0) ? delete_last_partitions(store, state, err) : rc;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -208,14 +213,15 @@ static int delete_row(struct store *store, const struct store_change *change, st
 static int put_rows(struct store *store, struct store_state *state, struct block_row *rows,
                     size_t n_rows, size_t vector_size, struct error *err)
 {
-    int rc = placement_place(store, state, rows, n_rows, 0, err);
+    int waits, rc = waiting_take(store, state, rows, n_rows, &waits, err);
+    if (rc == 0 && !waits) rc = placement_place(store, state, rows, n_rows, 0, err);
     /* Rows that come in the order of their ids go into full pages. */
     qsort(rows, n_rows, sizeof *rows, compare_ids);
     for (size_t i = 0; rc == 0 && i < n_rows; i++) {
         struct span vector = {rows[i].stored, vector_size};
         rc = store_put(store, rows[i].change, vector, rows[i].block, err);
     }
-    return rc == 0 ? placement_split(store, state, rows, n_rows, 0, err) : rc;
+    return rc == 0 && !waits ? placement_split(store, state, rows, n_rows, 0, err) : rc;
 }
 
 /* The bytes of vectors as they are stored: those given, or *made, which the caller frees. */

@@ -1,4 +1,5 @@
-"""An index with storage = 'int8': what it holds is what it gives back, and that is scored."""
+"""An index with storage = 'int8' or 'float16': what it holds is what it gives back, and that is
+scored."""
 import math
 import os
 import sys
@@ -18,8 +19,15 @@ def cosine(a, b):
 
 
 class Int8Storage(StorageBase):
+    STORAGE = "int8"
+    KINDS = KINDS
+    BYTES = 396  # of a row of 384 dimensions in a block
+    ROW = 450  # and in the file
+    LEAST = 0.9999  # cosine of a vector and what is kept of it
+    NEAR = 3e-4  # similarities
+
     def make(self, quantize="none", partitions=0, metric="cosine", **more):
-        self.create(words(quantize, partitions, metric, **more) + ", storage='int8'")
+        self.create(words(quantize, partitions, metric, **more) + f", storage='{self.STORAGE}'")
 
     def stored(self, db=None):
         """{rowid: the vector that the index holds}."""
@@ -31,7 +39,7 @@ class Int8Storage(StorageBase):
         stored = self.stored()
         self.assertEqual(sorted(stored), sorted(model.rows), message)
         for id, vector in model.rows.items():
-            self.assertGreater(cosine(stored[id], vector), 0.9999, message)
+            self.assertGreater(cosine(stored[id], vector), self.LEAST, message)
         return stored
 
     def assert_scores(self, stored, metric, hits, query, message=None):
@@ -44,7 +52,7 @@ class Int8Storage(StorageBase):
         self.assertEqual([got for _, got in hits], sorted((s for _, s in hits), reverse=True))
 
     def test_histories(self):
-        for number, (quantize, partitions, metric) in enumerate(KINDS):
+        for number, (quantize, partitions, metric) in enumerate(self.KINDS):
             message = f"{quantize}, {partitions}, {metric}"
             self.make(quantize, partitions, metric)
             model = Model(number)
@@ -95,14 +103,14 @@ class Int8Storage(StorageBase):
         for name in ("ix", "floats"):
             self.put(rows, name=name)
         stored = self.stored()
-        self.assertTrue(all(cosine(stored[id], vector) > 0.9999 for id, vector in rows))
+        self.assertTrue(all(cosine(stored[id], vector) > self.LEAST for id, vector in rows))
         common = 0
         for id, vector in rows[:20]:
             exact, kept = self.found(vector, 10, name="floats"), self.found(vector, 10)
             self.assertEqual(kept[0][0], id)
             common += len({id for id, _ in exact} & {id for id, _ in kept})
             for (_, a), (_, b) in zip(exact, kept):
-                self.assertLess(abs(a - b), 3e-4)
+                self.assertLess(abs(a - b), self.NEAR)
         self.assertGreaterEqual(common, 195)
 
     def test_written_again_from_what_is_read(self):
@@ -132,15 +140,24 @@ class Int8Storage(StorageBase):
         self.assertEqual(self.found(query, 25, db=second), hits)
 
     def test_bytes_of_a_row(self):
-        """384 dimensions: 396 bytes in a block, and some 20 of X_rows."""
+        """384 dimensions: so many bytes in a block, and some 20 of X_rows."""
         self.make(dimensions=384)
         model = Model(9, 384)
         self.fill(model, 2 * 661)  # blocks of a quarter of a megabyte
         self.command("optimize")
         self.assertEqual(self.rows("SELECT DISTINCT length(bytes) / (n + room) FROM ix_data "
-                                   "JOIN ix_blocks USING (block)"), [(396,)])
+                                   "JOIN ix_blocks USING (block)"), [(self.BYTES,)])
         pages = self.one("PRAGMA page_count") - self.one("PRAGMA freelist_count")
-        self.assertLess(pages * self.one("PRAGMA page_size") / 1322, 450)
+        self.assertLess(pages * self.one("PRAGMA page_size") / 1322, self.ROW)
+
+
+class Float16Storage(Int8Storage):
+    STORAGE = "float16"
+    KINDS = [("none", 0, "l2"), ("bit", "auto", "cosine")]
+    BYTES = 776
+    ROW = 860
+    LEAST = 0.9999998
+    NEAR = 3e-5
 
 
 if __name__ == "__main__":

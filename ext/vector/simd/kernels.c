@@ -9,7 +9,7 @@ static int runs_here(const struct vector_kernels *kernels)
 #ifdef PROCESSOR_HAS_X86
     __builtin_cpu_init();
     int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("popcnt");
+               __builtin_cpu_supports("popcnt") && processor_has_f16c();
     if (kernels == &vector_kernels_avx2) return avx2;
     int avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
     if (kernels == &vector_kernels_avx512) return avx512;

@@ -14,7 +14,7 @@
  * choice is made once a process: the best that processor and system support, or the one that
  * RERANK_SIMD names if it can run here. Any thread may be the first.
  *   scalar      plain C
- *   avx2        AVX2, FMA, POPCNT
+ *   avx2        AVX2, FMA, F16C, POPCNT
  *   avx512      AVX-512 F, BW (2017 on)
  *   avx512vnni  AVX-512 F, BW, VNNI, VPOPCNTDQ (Ice Lake, Zen 4 on): as avx512, codes faster
  *   neon        every aarch64 processor
@@ -81,6 +81,12 @@ struct vector_kernels {
     double (*dot_int8)(const void *a, const int8_t *b, size_t dimensions);
     double (*square_int8)(const int8_t *b, size_t dimensions);
     double (*squared_l2_int8)(const void *a, const int8_t *b, float scale, size_t dimensions);
+    /* a . b, b . b and |a - b|^2, of float32 and binary16, both at any address; and the floats of
+     * those, the same in every family. */
+    double (*dot_half)(const void *a, const void *b, size_t dimensions);
+    double (*square_half)(const void *b, size_t dimensions);
+    double (*squared_l2_half)(const void *a, const void *b, size_t dimensions);
+    void (*widen_half)(const void *halves, size_t dimensions, float *floats);
     /* sums[i] = the sum of query->high over the bits set in code i, exact. codes: [n,
      * ceil(dimensions / 8)], component j is bit j % 8 of byte j / 8. */
     void (*sums_of_bits)(const struct vector_rounded *query, const uint8_t *codes, size_t n,
@@ -133,6 +139,19 @@ static inline double vector_component(const void *vector, size_t i)
     float value;
     memcpy(&value, (const unsigned char *)vector + 4 * i, sizeof value);
     return (double)value;
+}
+
+/* Binary16 number i at any address, as a float: its exponent counts from 15, a float's from 127;
+ * one without is so many times 2^-24. */
+static inline float vector_half_component(const void *halves, size_t i)
+{
+    uint16_t half;
+    memcpy(&half, (const unsigned char *)halves + 2 * i, sizeof half);
+    uint32_t exponent = half >> 10 & 31u, mantissa = half & 0x3FFu;
+    uint32_t bits = (exponent == 31 ? 255u : exponent + 112u) << 23 | mantissa << 13;
+    float value = (float)mantissa * 0x1p-24f;
+    if (exponent > 0) memcpy(&value, &bits, sizeof value);
+    return half & 0x8000u ? -value : value;
 }
 
 /* The first 1 to 8 of `bytes` bytes, then zeros: a word of bits. */

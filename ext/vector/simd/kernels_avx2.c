@@ -1,5 +1,5 @@
 /*
- * kernels_avx2.c: 8 floats at a time, for x86-64 with AVX2, FMA and POPCNT (2013 on).
+ * kernels_avx2.c: 8 floats at a time, for x86-64 with AVX2, FMA, F16C and POPCNT (2013 on).
  *
  * Floats that are left over are read under a mask.
  */
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define FAMILY(name) avx2_##name
-#define AVX2 __attribute__((target("avx2,fma,popcnt")))
+#define AVX2 __attribute__((target("avx2,fma,f16c,popcnt")))
 #define TARGET AVX2
 #define LANES 8
 #define REGISTERS 2
@@ -47,6 +47,11 @@ AVX2 static inline lanes widen_int8(const int8_t *p)
 {
     __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+
+AVX2 static inline lanes widen_halves(const void *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
 }
 
 AVX2 static inline lanes fused(lanes a, lanes b, lanes c)

@@ -51,6 +51,11 @@ AVX512 static inline lanes widen_int8(const int8_t *p)
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
 }
 
+AVX512 static inline lanes widen_halves(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
+
 AVX512 static inline lanes fused(lanes a, lanes b, lanes c)
 {
     return _mm512_fmadd_ps(a, b, c);

@@ -10,6 +10,7 @@
  *   load, store       at any address; loads of const void *
  *   load_first        of 0..LANES - 1 floats alone; the other lanes are zeros
  *   widen_int8        LANES signed bytes, at any address, as floats
+ *   widen_halves      LANES binary16 numbers, at any address, as floats
  *   all               a float in every lane
  *   fused             a * b + c, rounded once
  *   sum_of            all lanes, as a double
@@ -127,6 +128,60 @@ TARGET static double FAMILY(squared_l2_int8)(const void *a, const int8_t *b, flo
                                              size_t dimensions)
 {
     return sum_int8_terms(a, b, scale, dimensions, OF_DIFFERENCES);
+}
+
+/* The next term of a . b, b . b, or |a - b|^2, b in halves. */
+EACH lanes add_half_term(const unsigned char *a, const unsigned char *b, lanes sum,
+                         enum int8_sum what)
+{
+    lanes halves = widen_halves(b);
+    if (what == OF_SQUARES) return fused(halves, halves, sum);
+    return add_term(load(a), halves, sum, what == OF_DIFFERENCES);
+}
+
+/* As sum_int8_terms. */
+EACH double sum_half_terms(const void *a, const void *b, size_t dimensions, enum int8_sum what)
+{
+    const unsigned char *p = a, *q = b;
+    size_t left = dimensions, step = what == OF_SQUARES ? 0 : WIDE;
+    lanes s[4] = {all(0.0f), all(0.0f), all(0.0f), all(0.0f)};
+    for (; left >= 4 * LANES; left -= 4 * LANES, p += 4 * step, q += 2 * WIDE) {
+#pragma GCC unroll 4
+        for (size_t j = 0; j < 4; j++)
+            s[j] = add_half_term(p + j * step, q + j * WIDE / 2, s[j], what);
+    }
+    for (; left >= LANES; left -= LANES, p += step, q += WIDE / 2)
+        s[0] = add_half_term(p, q, s[0], what);
+    if (left > 0) {
+        unsigned char floats[WIDE] = {0}, halves[WIDE / 2] = {0};
+        if (what != OF_SQUARES) memcpy(floats, p, left * sizeof(float));
+        memcpy(halves, q, left * sizeof(uint16_t));
+        s[1] = add_half_term(floats, halves, s[1], what);
+    }
+    return sum_of((s[0] + s[1]) + (s[2] + s[3]));
+}
+
+TARGET static double FAMILY(dot_half)(const void *a, const void *b, size_t dimensions)
+{
+    return sum_half_terms(a, b, dimensions, OF_PRODUCTS);
+}
+
+TARGET static double FAMILY(square_half)(const void *b, size_t dimensions)
+{
+    return sum_half_terms(b, b, dimensions, OF_SQUARES);
+}
+
+TARGET static double FAMILY(squared_l2_half)(const void *a, const void *b, size_t dimensions)
+{
+    return sum_half_terms(a, b, dimensions, OF_DIFFERENCES);
+}
+
+TARGET static void FAMILY(widen_half)(const void *halves, size_t dimensions, float *floats)
+{
+    const unsigned char *p = halves;
+    size_t i = 0;
+    for (; i + LANES <= dimensions; i += LANES) store(floats + i, widen_halves(p + 2 * i));
+    for (; i < dimensions; i++) floats[i] = vector_half_component(halves, i);
 }
 
 EACH double sum_of_registers(const lanes s[REGISTERS])
@@ -466,7 +521,9 @@ TARGET static void FAMILY(round_to_nibbles)(float *restrict r, size_t n, float u
 #define KERNELS_OF_EACH                                                                            \
     .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
     .dots = FAMILY(dots), .dot_int8 = FAMILY(dot_int8), .square_int8 = FAMILY(square_int8),        \
-    .squared_l2_int8 = FAMILY(squared_l2_int8), .products = FAMILY(products), .add = FAMILY(add),  \
+    .squared_l2_int8 = FAMILY(squared_l2_int8), .dot_half = FAMILY(dot_half),                      \
+    .square_half = FAMILY(square_half), .squared_l2_half = FAMILY(squared_l2_half),                \
+    .widen_half = FAMILY(widen_half), .products = FAMILY(products), .add = FAMILY(add),            \
     .add_int8 = FAMILY(add_int8), .add_where = FAMILY(add_where), .signs = FAMILY(signs),          \
     .hadamard = FAMILY(hadamard), .mix = FAMILY(mix), .spread = FAMILY(spread),                    \
     .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs),                            \

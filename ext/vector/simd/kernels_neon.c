@@ -52,6 +52,11 @@ static inline lanes widen_int8(const int8_t *p)
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(words)));
 }
 
+static inline lanes widen_halves(const void *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p)));
+}
+
 static inline lanes fused(lanes a, lanes b, lanes c)
 {
     return vfmaq_f32(c, a, b);

@@ -88,6 +88,39 @@ static double scalar_squared_l2_int8(const void *a, const int8_t *b, float scale
     return sum;
 }
 
+static double scalar_dot_half(const void *a, const void *b, size_t dimensions)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dimensions; i++)
+        sum += vector_component(a, i) * (double)vector_half_component(b, i);
+    return sum;
+}
+
+static double scalar_square_half(const void *b, size_t dimensions)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dimensions; i++) {
+        double component = (double)vector_half_component(b, i);
+        sum += component * component;
+    }
+    return sum;
+}
+
+static double scalar_squared_l2_half(const void *a, const void *b, size_t dimensions)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < dimensions; i++) {
+        double difference = vector_component(a, i) - (double)vector_half_component(b, i);
+        sum += difference * difference;
+    }
+    return sum;
+}
+
+static void scalar_widen_half(const void *halves, size_t dimensions, float *floats)
+{
+    for (size_t i = 0; i < dimensions; i++) floats[i] = vector_half_component(halves, i);
+}
+
 /* The number of set bits, added up in fields of 2, 4 and 8 bits (Warren, "Hacker's Delight",
  * 5-1). */
 static int32_t count_bits(uint64_t word)
@@ -266,6 +299,10 @@ const struct vector_kernels vector_kernels_scalar = {
     .dot_int8 = scalar_dot_int8,
     .square_int8 = scalar_square_int8,
     .squared_l2_int8 = scalar_squared_l2_int8,
+    .dot_half = scalar_dot_half,
+    .square_half = scalar_square_half,
+    .squared_l2_half = scalar_squared_l2_half,
+    .widen_half = scalar_widen_half,
     .sums_of_bits = scalar_sums_of_bits,
     .hamming = scalar_hamming,
     .add = scalar_add,

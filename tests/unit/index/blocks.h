@@ -14,6 +14,7 @@
 #include "base/oracle.h"
 #include "index/search.h"
 #include "vector/compact.h"
+#include "vector/half.h"
 #include "vector/random.h"
 #include "vector/rotate.h"
 
@@ -165,7 +166,7 @@ static void blocks_new(struct blocks *blocks, const struct index_layout *layout,
         .layout = *layout, .n = n, .vectors = vectors, .short_row = n, .budget = UINT64_MAX};
     blocks->ids = calloc(n, sizeof *blocks->ids);
     blocks->points = calloc(n * dimensions, sizeof *blocks->points);
-    if (layout->vectors == INDEX_COMPACT) blocks->compact = calloc(n, index_vector_size(layout));
+    if (layout->vectors != INDEX_FLOAT32) blocks->compact = calloc(n, index_vector_size(layout));
     for (size_t row = 0; row < n; row++) {
         float *point = blocks->points + row * dimensions;
         blocks->ids[row] = 10 * (int64_t)(row + 1);
@@ -260,6 +261,9 @@ static double blocks_score(const struct index_layout *layout, const float *asked
     const float *vector = stored;
     if (layout->vectors == INDEX_COMPACT) {
         vector_compact_decode(stored, layout->dimensions, decoded);
+        vector = decoded;
+    } else if (layout->vectors == INDEX_HALF) {
+        vector_half_decode(stored, layout->dimensions, decoded);
         vector = decoded;
     }
     double size, expected = blocks_formula(layout, asked, vector, &size);

@@ -18,7 +18,7 @@ static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
 static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
 static const size_t partitions[] = {0, 60};
 
-enum { INDEXES = 22 };
+enum { INDEXES = 25 };
 
 /* Threads do the same for all metrics: the thread sanitizer, which is slow, looks at one. */
 #ifdef __SANITIZE_THREAD__
@@ -27,12 +27,14 @@ enum { FIRST_INDEX = 1, INDEX_STEP = 3, LEAST_THREADS = 2 };
 enum { FIRST_INDEX = 0, INDEX_STEP = 1, LEAST_THREADS = 1 };
 #endif
 
-/* Of every kind, and some that are compact. */
+/* Of every kind, and some that are compact, or halves. */
 static struct index_layout layout_of(size_t i)
 {
-    size_t code = i < 18 ? i / 3 % 3 : i < 21 ? 0 : 2;
+    size_t code = i < 18 ? i / 3 % 3 : i < 21 || i == 23 ? 0 : i == 24 ? 1 : 2;
     return (struct index_layout){metrics[i % 3], codes[code], DIMENSIONS,
-                                 i < 18 ? INDEX_FLOAT32 : INDEX_COMPACT};
+                                 i < 18   ? INDEX_FLOAT32
+                                 : i < 22 ? INDEX_COMPACT
+                                          : INDEX_HALF};
 }
 
 static size_t partitions_of(size_t i)

@@ -19,7 +19,7 @@ static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
 
 static void for_each_layout(void (*test)(const struct index_layout *layout))
 {
-    for (size_t i = 0; i < 90; i++) {
+    for (size_t i = 0; i < 135; i++) {
         struct index_layout layout = {(enum index_metric)(i % 3), codes[i / 3 % 3],
                                       dimensions[i / 9 % 5], (enum index_vectors)(i / 45)};
         test(&layout);
@@ -30,6 +30,8 @@ static size_t row_bytes(const struct index_layout *layout)
 {
     if (layout->quantize == INDEX_EXACT && layout->vectors == INDEX_COMPACT)
         return 8 + 4 + layout->dimensions;
+    if (layout->quantize == INDEX_EXACT && layout->vectors == INDEX_HALF)
+        return 8 + 2 * layout->dimensions;
     if (layout->quantize == INDEX_EXACT) return 8 + 4 * layout->dimensions;
     if (layout->quantize == INDEX_INT8) return 8 + 12 + layout->dimensions;
     return 8 + 12 + (layout->dimensions + 7) / 8;
@@ -124,7 +126,9 @@ static void stored_vectors(const struct index_layout *layout)
     uint64_t random = 6;
     as_floats.vectors = INDEX_FLOAT32;
     random_vector(&random, n, vector);
-    assert_int_equal(size, layout->vectors == INDEX_COMPACT ? 4 + n : 4 * n);
+    assert_int_equal(size, layout->vectors == INDEX_COMPACT ? 4 + n
+                           : layout->vectors == INDEX_HALF  ? 2 * n
+                                                            : 4 * n);
     index_vector_write(layout, vector, point, stored);
     assert_int_equal(index_vector_check(layout, 5, stored, size, &err), 0);
     index_vector_read(layout, stored, read);
@@ -211,7 +215,7 @@ static void test_capacities(void **state)
 {
     (void)state;
     static const size_t all[] = {1, 3, 384, 768, 65536};
-    for (size_t i = 0; i < 30; i++) {
+    for (size_t i = 0; i < 45; i++) {
         struct index_layout layout = {INDEX_DOT, codes[i % 3], all[i / 3 % 5],
                                       (enum index_vectors)(i / 15)};
         size_t full = index_block_capacity(&layout, SIZE_MAX / 4);

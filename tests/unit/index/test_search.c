@@ -258,7 +258,9 @@ static void test_threads_find_the_same(void **state)
     for (size_t i = 0; i < MANY; i++) random_vector(&random, SHORT, many + i * SHORT);
     for (size_t i = 0; i < 9; i++) {
         struct index_layout layout = {metrics[i % 3], codes[i % 3], SHORT,
-                                      i < 6 ? INDEX_FLOAT32 : INDEX_COMPACT};
+                                      i < 5   ? INDEX_FLOAT32
+                                      : i < 7 ? INDEX_HALF
+                                              : INDEX_COMPACT};
         struct blocks blocks;
         blocks_new(&blocks, &layout, many, MANY, i < 3 ? 0 : 30);
         struct index_storage storage = blocks_storage(&blocks);

@@ -17,9 +17,11 @@ static const size_t partitions[] = {0, 40};
 
 static void for_each_index(void (*test)(struct blocks *blocks, struct index_search *search))
 {
-    for (size_t i = 0; i < 15; i++) {
+    for (size_t i = 0; i < 16; i++) {
         struct index_layout layout = {metrics[i % 3], codes[i / 3 % 2], DIMENSIONS,
-                                      i < 12 ? INDEX_FLOAT32 : INDEX_COMPACT};
+                                      i < 12   ? INDEX_FLOAT32
+                                      : i < 15 ? INDEX_COMPACT
+                                               : INDEX_HALF};
         struct blocks blocks;
         blocks_new(&blocks, &layout, vectors[0], N, partitions[i / 6 % 2]);
         struct index_storage storage = blocks_storage(&blocks);

@@ -9,7 +9,7 @@
 #include "store/integrity.h"
 #include "store/optimize.h"
 #include "store/reader.h"
-#include "store/tables.h"
+#include "store/seen.h"
 
 static const struct store_options kinds[] = {
     {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_FLOAT32},
@@ -22,86 +22,10 @@ static const struct store_options kinds[] = {
     {INDEX_COSINE, INDEX_EXACT, 0, 1, INDEX_COMPACT},
     {INDEX_L2, INDEX_EXACT, 4, 0, INDEX_COMPACT},
     {INDEX_COSINE, INDEX_BIT, 0, 1, INDEX_COMPACT},
+    {INDEX_DOT, INDEX_EXACT, 0, 1, INDEX_HALF},
+    {INDEX_COSINE, INDEX_INT8, 0, 1, INDEX_HALF},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
-
-static void check(struct tables *tables)
-{
-    struct error err = {0};
-    int rc = store_integrity_check(&tables->store, &err);
-    if (rc != 0) fail_msg("%s", err.text);
-    assert_int_equal(tables->write.step, STORE_IDLE);
-}
-
-static void write_rows(struct tables *tables, int64_t first, int64_t last)
-{
-    struct error err = {0};
-    assert_int_equal(tables_write(tables, first, last, &err), 0);
-}
-
-static void optimize(struct tables *tables)
-{
-    struct store *store = &tables->store;
-    struct store_state state;
-    struct error err = {0};
-    assert_int_equal(store_read_state(store, &state, &err), 0);
-    assert_int_equal(store_write_begin(store, &state, 0, &err), 0);
-    assert_int_equal(store_write_end(store, store_optimize(store, &state, &err)), 0);
-}
-
-/* The nearest row to the vector of a row. */
-static int64_t nearest(struct tables *tables, int64_t id)
-{
-    struct store_state state;
-    struct store_reader reader;
-    struct index_storage storage;
-    struct error err = {0};
-    struct top_k hits;
-    struct top_k_hit best = {0};
-    float vector[DIMENSIONS];
-    tables_vector(id, vector);
-    struct index_query query = {.vector = vector, .k = 1, .min_similarity = -INFINITY};
-    assert_int_equal(store_read_state(&tables->store, &state, &err), 0);
-    reader_open(&tables->store, &reader, &storage);
-    assert_int_equal(reader_begin(&reader, &state, &err), 0);
-    struct index_search search = reader_search(&reader, &storage);
-    top_k_init(&hits, 1);
-    assert_int_equal(index_search(&search, &query, 1, &hits, &err), 0);
-    int found = top_k_pop(&hits, &best);
-    top_k_deinit(&hits);
-    reader_close(&reader);
-    return found ? best.id : 0;
-}
-
-/* Whether the stored vector of a row is its own, bit for bit, or what is written of it; false if it
- * is not there. */
-static int holds(struct tables *tables, int64_t id)
-{
-    struct store_state state;
-    struct store_reader reader;
-    struct index_storage storage;
-    struct error err = {0};
-    float vector[DIMENSIONS], scratch[DIMENSIONS], stored[DIMENSIONS];
-    const void *bytes;
-    size_t size;
-    int found;
-    tables_vector(id, vector);
-    assert_int_equal(store_read_state(&tables->store, &state, &err), 0);
-    reader_open(&tables->store, &reader, &storage);
-    assert_int_equal(reader_begin(&reader, &state, &err), 0);
-    assert_int_equal(storage.fetch(storage.context, id, &bytes, &size, &found, &err), 0);
-    if (found) {
-        index_vector_write(&reader.layout, vector, scratch, stored);
-        assert_int_equal(size, index_vector_size(&reader.layout));
-        assert_memory_equal(bytes, stored, size);
-        assert_int_equal(reader_vector(&reader, id, &bytes, &size, &found, &err), 0);
-        index_vector_read(&reader.layout, stored, vector);
-        assert_int_equal(size, sizeof vector);
-        assert_memory_equal(bytes, vector, size);
-    }
-    reader_close(&reader);
-    return found;
-}
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
@@ -128,7 +52,7 @@ static void test_which_tables_there_are(void **state)
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
                          n);
         assert_int_equal(tables_number(&tables, "SELECT value FROM X_config WHERE key = 'format'"),
-                         kinds[kind].vectors == INDEX_COMPACT ? STORE_FORMAT : STORE_FORMAT_PLAIN);
+                         STORE_FORMAT);
         check(&tables);
         tables_close(&tables);
     }
@@ -198,9 +122,12 @@ static void test_formats(void **state)
         {"3", "0", "'unicode61'", INDEX_FLOAT32},
         {"3", "1", "'unicode61'", INDEX_COMPACT},
         {"3", "1", "NULL", INDEX_COMPACT},
-        {"3", "0", "NULL", -1},
+        {"3", "2", "NULL", INDEX_HALF},
+        {"3", "2", "'unicode61'", INDEX_HALF},
+        {"3", "0", "NULL", INDEX_FLOAT32},
         {"2", "1", "NULL", -1},
-        {"3", "2", "NULL", -1},
+        {"2", "2", "NULL", -1},
+        {"3", "3", "NULL", -1},
         {"3", "'much'", "NULL", -1},
         {"4", "NULL", "NULL", -1},
         {"NULL", "NULL", "NULL", -1},

@@ -44,7 +44,15 @@ static int attempt(void *context, struct error *err)
     return rc;
 }
 
-static void try_all(int (*operation)(struct tables *tables, struct error *err))
+/* One row after the other, each in a write of its own. */
+static void write_singly(struct tables *tables, int64_t first, int64_t last)
+{
+    struct error err = {0};
+    for (int64_t id = first; id <= last; id++)
+        assert_int_equal(tables_write(tables, id, id, &err), 0);
+}
+
+static void try_kinds(int (*operation)(struct tables *tables, struct error *err), int n_waiting)
 {
     for (int kind = 0; kind < N_KINDS; kind++) {
         struct tables tables;
@@ -54,6 +62,7 @@ static void try_all(int (*operation)(struct tables *tables, struct error *err))
         assert_int_equal(catalog_set(tables.connection->catalog, CATALOG_MEMORY_BUDGET, "0", &err),
                          0);
         assert_int_equal(tables_write(&tables, 1, N_ROWS, &err), 0);
+        write_singly(&tables, N_ROWS + 1, N_ROWS + n_waiting);
         tables_reopen(&tables);
         store_deinit(&tables.store);
         tables.store.options = kinds[kind];
@@ -61,6 +70,11 @@ static void try_all(int (*operation)(struct tables *tables, struct error *err))
         assert_true(each_allocation(attempt, &context) > 2);
         tables_close(&tables);
     }
+}
+
+static void try_all(int (*operation)(struct tables *tables, struct error *err))
+{
+    try_kinds(operation, 0);
 }
 
 static int write_more(struct tables *tables, struct error *err)
@@ -113,6 +127,22 @@ static int fetch(struct tables *tables, struct error *err)
     return rc;
 }
 
+/* A row that waits goes, one is written, and with it, where the list is full, all that wait. */
+static int write_one(struct tables *tables, struct error *err)
+{
+    static const int64_t id = N_ROWS + 2;
+    int rc = tables_delete(tables, &id, 1, STORE_DELETE, err);
+    if (rc == 0) rc = tables_write(tables, N_ROWS + 40, N_ROWS + 42, err);
+    return rc == 0 ? fetch(tables, err) : rc;
+}
+
+static void test_rows_that_wait(void **state)
+{
+    (void)state;
+    try_kinds(write_one, STORE_MOST_WAITING);
+    try_kinds(check, 2);
+}
+
 static void test_write(void **state)
 {
     (void)state;
@@ -152,9 +182,10 @@ static void test_fetch(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write),       cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_optimize),    cmocka_unit_test(test_integrity_check),
-        cmocka_unit_test(test_read_config), cmocka_unit_test(test_fetch),
+        cmocka_unit_test(test_write),           cmocka_unit_test(test_rows_that_wait),
+        cmocka_unit_test(test_delete),          cmocka_unit_test(test_optimize),
+        cmocka_unit_test(test_integrity_check), cmocka_unit_test(test_read_config),
+        cmocka_unit_test(test_fetch),
     };
     failing_memory_bind();
     return cmocka_run_group_tests(tests, NULL, NULL);

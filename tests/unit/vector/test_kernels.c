@@ -169,6 +169,36 @@ static void try_bytes(const struct vector_kernels *kernels)
     }
 }
 
+/* Halves up to the end of what may be read, beside floats at odd addresses. */
+static void try_halves(const struct vector_kernels *kernels)
+{
+    static struct pair pair;
+    static float a[LARGEST], floats[2][LARGEST];
+    static unsigned char halves[2 * LARGEST];
+    uint64_t seed = 19;
+    for (size_t n = 0; n < 140; n++) {
+        double steps = (double)n / 16 + 8, magnitudes = 0.0;
+        unsigned char *b = halves + sizeof halves - 2 * n;
+        for (size_t i = 0; i < n; i++) {
+            uint16_t half = (uint16_t)(random_bits(&seed) % 0x7C00u | (i % 2 << 15));
+            memcpy(b + 2 * i, &half, sizeof half);
+        }
+        random_vector(&seed, n, a);
+        fill(&pair, n, n % 4, a, a);
+        vector_kernels_scalar.widen_half(b, n, floats[0]);
+        kernels->widen_half(b, n, floats[1]);
+        assert_memory_equal(floats[0], floats[1], n * sizeof(float));
+        for (size_t i = 0; i < n; i++) magnitudes += fabs((double)a[i] * (double)floats[0][i]);
+        double dot = vector_kernels_scalar.dot_half(pair.a, b, n),
+               square = vector_kernels_scalar.square_half(b, n),
+               l2 = vector_kernels_scalar.squared_l2_half(pair.a, b, n);
+        assert_true(fabs(kernels->dot_half(pair.a, b, n) - dot) <= steps * U * magnitudes);
+        assert_true(fabs(kernels->square_half(b, n) - square) <= steps * U * square);
+        assert_true(fabs(kernels->squared_l2_half(pair.a, b, n) - l2) <= (steps + 2) * U * l2);
+        if (n == 0) assert_true(dot == 0.0 && square == 0.0 && l2 == 0.0);
+    }
+}
+
 /* What the scalar sums are, by hand. */
 static void try_known_bytes(const struct vector_kernels *kernels)
 {
@@ -177,6 +207,11 @@ static void try_known_bytes(const struct vector_kernels *kernels)
     assert_true(kernels->dot_int8(a, b, 3) == 1.5 * -128 - 2.0 * 127 + 0.75);
     assert_true(kernels->square_int8(b, 3) == 128.0 * 128 + 127 * 127 + 9);
     assert_true(kernels->squared_l2_int8(a, b, 0.5f, 3) == 65.5 * 65.5 + 65.5 * 65.5 + 1.25 * 1.25);
+    const uint16_t halves[] = {0x3C00, 0xC100, 0x0001}; /* 1, -2.5, 2^-24 */
+    assert_true(kernels->dot_half(a, halves, 2) == 6.5);
+    assert_true(kernels->square_half(halves, 2) == 7.25);
+    assert_true(kernels->squared_l2_half(a, halves, 2) == 0.5);
+    assert_true(kernels->dot_half(a + 2, halves + 2, 1) == 0x1p-26);
 }
 
 /* A query of whole numbers with all that the families read of it. */
@@ -486,6 +521,7 @@ int main(void)
         FAMILY_TESTS(what_is_not_finite_shows),
         FAMILY_TESTS(dots),
         FAMILY_TESTS(bytes),
+        FAMILY_TESTS(halves),
         FAMILY_TESTS(known_bytes),
         FAMILY_TESTS(int8),
         FAMILY_TESTS(bits),
