@@ -50,6 +50,8 @@ static int is_command_alone(sqlite3 *db, int *alone, struct error *err)
     return sql == NULL ? 0 : gives_a_command(db, sql, alone, err);
 }
 
+/* Not by PRAGMA table_list, which reads every schema: of a file that is attached twice that is a
+ * lock in the way of our own commit. */
 static int read_schema(struct semantic_table *table, struct agreement_watch *watch,
                        struct error *err)
 {
@@ -60,16 +62,16 @@ static int read_schema(struct semantic_table *table, struct agreement_watch *wat
     int row = 0;
     int rc = statement_prepare(
         db, &statement, err,
-        "WITH names(name) AS (SELECT coalesce(%Q, %Q || '_text')), "
+        "WITH content(name) AS (SELECT name FROM \"%w\".sqlite_master WHERE type = 'table' AND "
+        "rootpage > 0 AND name = coalesce(%Q, %Q || '_text') COLLATE nocase), "
         "triggered(name) AS (SELECT tbl_name FROM \"%w\".sqlite_master WHERE type = 'trigger' "
         "UNION ALL SELECT tbl_name FROM temp.sqlite_master WHERE type = 'trigger') "
-        "SELECT EXISTS (SELECT 1 FROM names JOIN pragma_table_list AS l ON l.schema = %Q COLLATE "
-        "nocase AND l.name = names.name COLLATE nocase WHERE l.type IN ('table', 'shadow')) "
-        "AND NOT EXISTS (SELECT 1 FROM names, pragma_table_xinfo(names.name, %Q) WHERE hidden = 2) "
+        "SELECT EXISTS (SELECT 1 FROM content) AND NOT EXISTS (SELECT 1 FROM content AS c, "
+        "pragma_table_xinfo(c.name, %Q) WHERE hidden = 2) "
         "AND NOT EXISTS (SELECT 1 FROM pragma_read_uncommitted WHERE read_uncommitted), "
         "NOT EXISTS (SELECT 1 FROM triggered WHERE substr(name, 1, 1 + length(%Q)) = %Q || '_' "
         "COLLATE nocase)",
-        content, name, schema, schema, schema, name, name);
+        schema, content, name, schema, schema, name, name);
     if (rc == 0) rc = statement_step(db, statement, &row, err);
     watch->is_table = row && sqlite3_column_int(statement, 0);
     watch->is_alone = row && sqlite3_column_int(statement, 1);
