@@ -129,34 +129,41 @@ UNARY(dims)
 UNARY(norm)
 UNARY(normalize)
 
-/* Two BLOBs that look like vectors of equal dimensions: these, else 0. */
-static size_t blobs_of_equal_size(sqlite3_value **argv, const void *bytes[2])
+/* The bytes of an argument that is likely a vector: a BLOB, or JSON that is parsed already; NULL:
+ * nothing is known yet. */
+static inline const void *bytes_at(sqlite3_context *context, int i, sqlite3_value *value, int *size)
 {
-    int size = sqlite3_value_bytes(argv[0]);
-    if (sqlite3_value_type(argv[0]) != SQLITE_BLOB || sqlite3_value_type(argv[1]) != SQLITE_BLOB ||
-        size != sqlite3_value_bytes(argv[1]) || size % (int)sizeof(float) != 0 ||
-        size > VECTOR_MAX_DIMENSIONS * (int)sizeof(float))
-        return 0;
-    bytes[0] = sqlite3_value_blob(argv[0]);
-    bytes[1] = sqlite3_value_blob(argv[1]);
-    return bytes[0] == NULL || bytes[1] == NULL ? 0 : (size_t)size / sizeof(float);
+    int type = sqlite3_value_type(value);
+    if (type == SQLITE_BLOB) {
+        *size = sqlite3_value_bytes(value);
+        return sqlite3_value_blob(value);
+    }
+    const struct argument_vector *known =
+        type == SQLITE_TEXT ? sqlite3_get_auxdata(context, i) : NULL;
+    *size = known == NULL ? 0 : (int)(known->dimensions * sizeof *known->data);
+    return known == NULL ? NULL : known->data;
 }
 
-/* Functions of two vectors of equal dimensions. NaN gives NULL. A component that is not finite
- * makes the result infinite or NaN: only then, and for what is no pair of BLOBs, are they looked
- * at. */
-static void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
-                      double (*function)(const void *, const void *, size_t))
+/* Two that look like vectors of equal dimensions: how many, else 0. */
+static inline size_t likely_pair(sqlite3_context *context, sqlite3_value **argv,
+                                 const void *bytes[2])
+{
+    int size, other;
+    bytes[0] = bytes_at(context, 0, argv[0], &size);
+    bytes[1] = bytes_at(context, 1, argv[1], &other);
+    if (bytes[0] == NULL || bytes[1] == NULL || size != other || size % (int)sizeof(float) != 0 ||
+        size > VECTOR_MAX_DIMENSIONS * (int)sizeof(float))
+        return 0;
+    return (size_t)size / sizeof(float);
+}
+
+typedef double (*binary)(const void *, const void *, size_t);
+
+/* Whatever the two are, in every way that a vector may be given, and checked. */
+static void with_any_pair(sqlite3_context *context, int argc, sqlite3_value **argv, binary function)
 {
     struct argument_vector scratch[2] = {{0}, {0}};
-    const void *bytes[2];
     if (any_null(argc, argv)) return;
-    size_t dimensions = blobs_of_equal_size(argv, bytes);
-    double value = dimensions == 0 ? INFINITY : function(bytes[0], bytes[1], dimensions);
-    if (isfinite(value)) {
-        sqlite3_result_double(context, value);
-        return;
-    }
     const struct argument_vector *a = vector_at(context, 0, argv, &scratch[0]);
     const struct argument_vector *b = a == NULL ? NULL : vector_at(context, 1, argv, &scratch[1]);
     if (b != NULL && a->dimensions != b->dimensions) {
@@ -169,6 +176,19 @@ static void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
     }
     argument_vector_deinit(&scratch[0]);
     argument_vector_deinit(&scratch[1]);
+}
+
+/* Functions of two vectors of equal dimensions. NaN gives NULL. Two BLOBs, or one and JSON, are what
+ * a scan of a table has: nothing of them is copied, and only their sizes are checked. A component
+ * that is not finite makes the result infinite or NaN: only then are they looked at. */
+static inline void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
+                             binary function)
+{
+    const void *bytes[2];
+    size_t dimensions = likely_pair(context, argv, bytes);
+    double value = dimensions == 0 ? INFINITY : function(bytes[0], bytes[1], dimensions);
+    if (isfinite(value)) sqlite3_result_double(context, value);
+    else with_any_pair(context, argc, argv, function);
 }
 
 static double distance(const void *a, const void *b, size_t dimensions)

@@ -41,7 +41,7 @@ static int do_batches(struct semantic_sync *sync, struct error *err)
         rc = sync_collect(sync, err);
         if (rc == 0) rc = sync_failure(sync, err);
         if (rc == 0) rc = sync_store(sync, err);
-        if (rc == 0) sync_stored(sync);
+        if (rc == 0) rc = sync_stored(sync, err);
     }
     if (rc != 0 && rc != ERROR_NOMEM) tell_what_is_kept(sync, err);
     return rc;
@@ -92,8 +92,8 @@ static int store_batch(struct semantic_table *table, struct error *err)
     sync->table = table;
     int rc = sync_store(sync, err);
     while (rc == 0 && sync->is_whole && sync->n_collected < sync->n_wanted) {
-        sync_stored(sync);
-        rc = sync_collect(sync, err);
+        rc = sync_stored(sync, err);
+        if (rc == 0) rc = sync_collect(sync, err);
         if (rc == 0) rc = sync_store(sync, err);
     }
     return rc;

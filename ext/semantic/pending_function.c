@@ -66,7 +66,7 @@ static int settle(struct pending_cursor *cursor, struct error *err)
 {
     struct semantic_sync *sync = cursor->sync;
     int rc = 0;
-    if (cursor->is_deleting && cursor->at < sync->gone.n + sync->settled.n) return 0;
+    if (cursor->is_deleting && cursor->at < sync->found.gone.n + sync->found.settled.n) return 0;
     if (cursor->is_deleting) cursor->at = 0;
     cursor->is_deleting = 0;
     while (rc == 0 && cursor->at == sync->n_rows) {
@@ -83,7 +83,8 @@ static int64_t row_id(const struct pending_cursor *cursor)
     const struct semantic_sync *sync = cursor->sync;
     size_t at = cursor->at;
     if (!cursor->is_deleting) return sync->rows[at].id;
-    return at < sync->gone.n ? sync->gone.items[at] : sync->settled.items[at - sync->gone.n];
+    return at < sync->found.gone.n ? sync->found.gone.items[at]
+                                   : sync->found.settled.items[at - sync->found.gone.n];
 }
 
 /* A keyed index names a row by its key: the id is its own, and a new row has none yet. */
@@ -96,7 +97,8 @@ static int read_key(struct pending_cursor *cursor, struct error *err)
     cursor->key = NULL;
     int rc = registry_pin(table_cursor_context(&cursor->base), cursor->schema, cursor->name, &pin,
                           &sync->table, err);
-    if (rc == 0) rc = content_key(sync->table, &sync->keys, row_id(cursor), &cursor->key, err);
+    if (rc == 0)
+        rc = content_key(sync->table, &sync->found.keys, row_id(cursor), &cursor->key, err);
     sqlite3_finalize(pin);
     return rc;
 }

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "semantic/content.h"
 #include "semantic/embedder.h"
 #include "semantic/fit.h"
 #include "semantic/pending.h"
@@ -13,139 +14,6 @@
 #include "store/write.h"
 
 #define MODEL_MAX_BYTES ((size_t)1 << 30)
-
-/* A scan of X_rows, or of X_failures: where it stands. */
-struct known {
-    sqlite3_stmt *scan; /* NULL: there is nothing */
-    int row;
-    int64_t id;
-    uint64_t hash;
-    int own, wordless; /* of X_rows */
-};
-
-static int known_next(struct semantic_table *table, struct known *known, struct error *err)
-{
-    if (known->scan == NULL) return 0;
-    int rc = statement_step(table->store.db, known->scan, &known->row, err);
-    if (rc != 0 || !known->row) return rc;
-    known->id = sqlite3_column_int64(known->scan, 0);
-    known->hash = (uint64_t)sqlite3_column_int64(known->scan, 1);
-    known->own = sqlite3_column_int(known->scan, 2);
-    known->wordless = sqlite3_column_int(known->scan, 3);
-    return 0;
-}
-
-/* Steps to the row of that id, or beyond; NULL: to the end. Those before it are not in the content
- * any more. */
-static int known_seek(struct semantic_sync *sync, struct known *known, const int64_t *id,
-                      struct ids *gone, struct error *err)
-{
-    int rc = 0;
-    while (rc == 0 && known->row && (id == NULL || known->id < *id)) {
-        rc = ids_add(gone, known->id, err);
-        if (rc == 0) rc = known_next(sync->table, known, err);
-    }
-    return rc;
-}
-
-/* Both sides of what the index knows. */
-struct comparison {
-    struct known indexed, failed;
-    enum sync_kind kind;
-};
-
-/* One content row against the index: new, changed, known, or known to be impossible. `hash`: of its
- * text; `readable`: it can be embedded, so far as that is seen here. */
-static int compare_text(struct semantic_sync *sync, struct comparison *comparison, int64_t id,
-                        uint64_t hash, int readable, struct error *err)
-{
-    const struct known *indexed = &comparison->indexed, *failed = &comparison->failed;
-    int is_indexed = indexed->row && indexed->id == id,
-        has_failed = failed->row && failed->id == id;
-    sync->n_total++;
-    if (readable) sync->n_readable++;
-    /* What has a vector has not failed: if the tables say both, the vector is made again. */
-    if (is_indexed && indexed->hash == hash &&
-        (indexed->own || (comparison->kind != SYNC_REBUILD && !has_failed))) {
-        sync->n_wordless += indexed->wordless != 0;
-        return 0;
-    }
-    if (has_failed && failed->hash == hash && !is_indexed && comparison->kind == SYNC_CHANGES) {
-        sync->n_known_failures++;
-        return 0;
-    }
-    return ids_add(&sync->ids, id, err);
-}
-
-static int compare_row(struct semantic_sync *sync, struct comparison *comparison, int64_t id,
-                       const struct buffer *text, const struct error *bad, struct error *err)
-{
-    struct known *indexed = &comparison->indexed, *failed = &comparison->failed;
-    int rc = known_seek(sync, indexed, &id, &sync->gone, err);
-    if (rc == 0) rc = known_seek(sync, failed, &id, &sync->settled, err);
-    if (rc != 0) return rc;
-    int is_indexed = indexed->row && indexed->id == id,
-        has_failed = failed->row && failed->id == id;
-    if (text->size > 0 || bad->code != 0) {
-        rc = compare_text(sync, comparison, id, content_hash(text, bad), bad->code == 0, err);
-    } else {
-        /* Nothing to embed: only a vector that the user gave stays. */
-        if (is_indexed && !indexed->own) rc = ids_add(&sync->gone, id, err);
-        if (rc == 0 && has_failed && !(is_indexed && indexed->own))
-            rc = ids_add(&sync->settled, id, err);
-    }
-    if (rc == 0 && is_indexed) rc = known_next(sync->table, indexed, err);
-    return rc == 0 && has_failed ? known_next(sync->table, failed, err) : rc;
-}
-
-static int compare_content(struct semantic_sync *sync, struct comparison *comparison,
-                           struct content_scan *scan, struct error *err)
-{
-    struct semantic_table *table = sync->table;
-    struct buffer text;
-    struct error bad;
-    int64_t id = 0, previous = 0, n_rows = 0;
-    int done = 0, rc;
-    buffer_init(&text, CONTENT_MAX_TEXT);
-    while ((rc = content_scan_next(table, scan, &id, &text, &bad, &done, err)) == 0 && !done) {
-        if (n_rows++ > 0 && id == previous) rc = content_twice(table, &sync->keys, id, err);
-        if (rc == 0) rc = compare_row(sync, comparison, id, &text, &bad, err);
-        if (rc == 0 && n_rows % 1024 == 0) rc = cancel_check(&table->connection->cancel, err);
-        if (rc != 0) break;
-        previous = id;
-    }
-    if (rc == 0) rc = content_keys_check(table, &sync->keys, err);
-    if (rc == 0) rc = known_seek(sync, &comparison->indexed, NULL, &sync->gone, err);
-    if (rc == 0) rc = known_seek(sync, &comparison->failed, NULL, &sync->settled, err);
-    buffer_deinit(&text);
-    return rc;
-}
-
-/* Fills ids, gone and settled. SYNC_REBUILD: all but the user's own vectors are embedded again. */
-static int plan(struct semantic_sync *sync, enum sync_kind kind, struct error *err)
-{
-    struct semantic_table *table = sync->table;
-    struct comparison comparison = {.kind = kind};
-    struct store_state state;
-    struct content_scan scan = {0};
-    sync->ids.n = sync->gone.n = sync->settled.n = 0;
-    sync->n_total = sync->n_readable = 0;
-    sync->n_known_failures = sync->n_wordless = 0;
-    enum store_query rows = table->store.tokenizer == NULL ? STORE_ROWS : STORE_ROWS_AND_WORDS;
-    int rc = store_read_state(&table->store, &state, err);
-    if (rc == 0) rc = store_query(&table->store, rows, &comparison.indexed.scan, err);
-    if (rc == 0 && state.keeps_failures)
-        rc = store_query(&table->store, STORE_FAILURES, &comparison.failed.scan, err);
-    if (rc == 0) rc = content_scan_open(table, &sync->keys, &scan, err);
-    if (rc == 0) rc = known_next(table, &comparison.indexed, err);
-    if (rc == 0) rc = known_next(table, &comparison.failed, err);
-    if (rc == 0) rc = compare_content(sync, &comparison, &scan, err);
-    sync->n_unusable = scan.n_unusable;
-    sqlite3_finalize(comparison.indexed.scan);
-    sqlite3_finalize(comparison.failed.scan);
-    content_scan_close(&scan);
-    return rc;
-}
 
 /* Which model embeds: for a rebuild the one that the options name now, else the one the index was
  * made by. */
@@ -161,36 +29,28 @@ static int choose_model(struct semantic_sync *sync, const struct store_state *st
 
 struct progress_counts sync_counts(const struct semantic_sync *sync)
 {
-    return (struct progress_counts){.embedded = (int64_t)sync->n_embedded,
-                                    .deleted = (int64_t)sync->n_deleted,
-                                    .failed = sync->n_unusable +
-                                              (int64_t)(sync->n_known_failures + sync->n_failed),
-                                    .pending = (int64_t)(sync->ids.n - sync->n_collected),
-                                    .total = sync->n_total,
-                                    .requests = (int64_t)sync->n_requests};
-}
-
-static void free_lists(struct semantic_sync *sync)
-{
-    ids_deinit(&sync->ids);
-    ids_deinit(&sync->gone);
-    ids_deinit(&sync->settled);
-    content_keys_deinit(&sync->keys);
+    return (struct progress_counts){
+        .embedded = (int64_t)sync->n_embedded,
+        .deleted = (int64_t)sync->n_deleted,
+        .failed = sync->found.n_unusable + (int64_t)(sync->found.n_known_failures + sync->n_failed),
+        .pending = (int64_t)(sync->found.ids.n - sync->n_collected),
+        .total = sync->found.n_total,
+        .requests = (int64_t)sync->n_requests};
 }
 
 int sync_compare(struct semantic_table *table, enum sync_kind kind,
                  struct sync_difference *difference, struct error *err)
 {
-    struct semantic_sync sync = {.table = table};
-    int rc = plan(&sync, kind, err);
-    *difference = (struct sync_difference){.n_changed = sync.ids.n,
-                                           .n_gone = sync.gone.n + sync.settled.n,
-                                           .n_failed = sync.n_known_failures,
-                                           .n_wordless = sync.n_wordless,
-                                           .n_unusable = sync.n_unusable,
-                                           .n_total = sync.n_total,
-                                           .n_readable = sync.n_readable};
-    free_lists(&sync);
+    struct comparison found = {0};
+    int rc = comparison_make(table, kind, &found, err);
+    *difference = (struct sync_difference){.n_changed = found.ids.n,
+                                           .n_gone = found.gone.n + found.settled.n,
+                                           .n_failed = found.n_known_failures,
+                                           .n_wordless = found.n_wordless,
+                                           .n_unusable = found.n_unusable,
+                                           .n_total = found.n_total,
+                                           .n_readable = found.n_readable};
+    comparison_deinit(&found);
     return rc;
 }
 
@@ -201,13 +61,14 @@ static int plan_fit(struct semantic_sync *sync, const struct store_state *state,
     struct store_state before = *state;
     int rebuild = kind == SYNC_REBUILD, due;
     if (rebuild) before.fit = 0;
-    int rc = semantic_fit_is_due(sync->table, &before, sync->entry, sync->n_readable, &due, err);
+    int rc =
+        semantic_fit_is_due(sync->table, &before, sync->entry, sync->found.n_readable, &due, err);
     sync->fit = rc == 0 && due && (kind != SYNC_AS_FITTED || state->fit == 0);
-    if (sync->fit && !rebuild) rc = plan(sync, SYNC_REBUILD, err);
-    sync->fit = sync->fit && sync->ids.n > 0;
+    if (sync->fit && !rebuild) rc = comparison_make(sync->table, SYNC_REBUILD, &sync->found, err);
+    sync->fit = sync->fit && sync->found.ids.n > 0;
     sync->clear = rebuild || sync->fit;
     sync->is_whole = sync->clear && state->generation != 0;
-    sync->n_wanted = sync->ids.n;
+    sync->n_wanted = sync->found.ids.n;
     return rc;
 }
 
@@ -223,9 +84,11 @@ int sync_open(struct semantic_table *table, enum sync_kind kind, struct progress
     int rc = store_read_state(&table->store, &state, err);
     if (rc == 0) rc = choose_model(sync, &state, kind, err);
     sync->fit_id = state.fit;
-    if (rc == 0) rc = plan(sync, kind == SYNC_AS_FITTED ? SYNC_CHANGES : kind, err);
+    if (rc == 0)
+        rc =
+            comparison_make(table, kind == SYNC_AS_FITTED ? SYNC_CHANGES : kind, &sync->found, err);
     if (rc == 0) rc = plan_fit(sync, &state, kind, err);
-    if (rc == 0) rc = wording_is_due(table, (int64_t)sync->n_wordless, &sync->tidy, err);
+    if (rc == 0) rc = wording_is_due(table, (int64_t)sync->found.n_wordless, &sync->tidy, err);
     struct progress_counts counts = sync_counts(sync);
     if (rc == 0) progress_count(progress, &counts);
     if (rc != 0) {
@@ -249,7 +112,7 @@ void sync_close(struct semantic_sync *sync)
     if (sync == NULL) return;
     free_batch(sync);
     model_free(sync->fitted);
-    free_lists(sync);
+    comparison_deinit(&sync->found);
     memory_free(sync);
 }
 
@@ -257,7 +120,7 @@ int sync_pending(const struct semantic_sync *sync)
 {
     return sync->n_collected < sync->n_wanted ||
            (!sync->started &&
-            (sync->gone.n > 0 || sync->settled.n > 0 || sync->clear || sync->tidy));
+            (sync->found.gone.n > 0 || sync->found.settled.n > 0 || sync->clear || sync->tidy));
 }
 
 void sync_limit(struct semantic_sync *sync, size_t n_rows)
@@ -290,9 +153,10 @@ static int collect_rows(struct semantic_sync *sync, size_t *n_ids, struct error 
     if (sync->rows == NULL) return error_nomem(err);
     while (rc == 0 && *n_ids < most && sync->n_collected + *n_ids < sync->n_wanted &&
            bytes < SYNC_BATCH_BYTES) {
-        int64_t id = sync->ids.items[sync->n_collected + (*n_ids)++];
+        int64_t id = sync->found.ids.items[sync->n_collected + (*n_ids)++];
         int exists, found;
-        rc = content_new_text(sync->table, &sync->keys, id, &text, &bad, &exists, &found, err);
+        rc =
+            content_new_text(sync->table, &sync->found.keys, id, &text, &bad, &exists, &found, err);
         if (rc == 0 && found) rc = collect_row(sync, id, &text, &bad, err);
         bytes += text.size;
     }
@@ -345,7 +209,7 @@ static int note_refusal(struct semantic_sync *sync, struct error *err)
     sqlite3_value *key = NULL;
     while (row < end && (row->vector != NULL || row->refused == NULL || !row->by_server)) row++;
     if (row == end || sync->refusal.code != 0) return 0;
-    int rc = content_key(sync->table, &sync->keys, row->id, &key, err);
+    int rc = content_key(sync->table, &sync->found.keys, row->id, &key, err);
     error_set(&sync->refusal, ERROR_REFUSED, "%s", row->refused);
     content_name_row(sync->table, row->id, key, &sync->refusal);
     sqlite3_value_free(key);
@@ -363,7 +227,7 @@ int sync_collect(struct semantic_sync *sync, struct error *err)
     int rc = store_read_state(&table->store, &state, err);
     if (rc == 0 && sync->fit && sync->fitted == NULL) {
         progress_enter(sync->progress, PROGRESS_FITTING);
-        rc = semantic_fit(table, entry, (uint64_t)sync->n_readable, &sync->fitted, err);
+        rc = semantic_fit(table, entry, (uint64_t)sync->found.n_readable, &sync->fitted, err);
     }
     if (rc == 0 && !sync->clear) rc = semantic_named_model(table, &state, &entry, &fitted, err);
     progress_enter(sync->progress, PROGRESS_EMBEDDING);
@@ -443,7 +307,8 @@ static int store_fit(struct semantic_sync *sync, const struct batch *batch, stru
     struct store *store = &sync->table->store;
     int rc = store_write_model(store, (struct span){batch->fitted.data, batch->fitted.size}, err);
     if (rc == 0) rc = store_set(store, "fit", batch->fit, err);
-    if (rc == 0) rc = store_set(store, "fitted_on", batch->fit == 0 ? 0 : sync->n_readable, err);
+    if (rc == 0)
+        rc = store_set(store, "fitted_on", batch->fit == 0 ? 0 : sync->found.n_readable, err);
     return rc;
 }
 
@@ -534,11 +399,12 @@ static int write_batch(struct semantic_sync *sync, struct store_state *state,
     if (rc == 0 && !state->has_fingerprint && pending_any_vector(sync->rows, sync->n_rows))
         rc = semantic_store_fingerprint(sync->table, sync->entry, err);
     if (rc == 0 && !sync->started)
-        rc = store_delete_rows(store, state, sync->gone.items, sync->gone.n, kind, err);
+        rc = store_delete_rows(store, state, sync->found.gone.items, sync->found.gone.n, kind, err);
     if (rc == 0 && !sync->started)
-        rc = store_delete_rows(store, state, sync->settled.items, sync->settled.n, kind, err);
+        rc = store_delete_rows(store, state, sync->found.settled.items, sync->found.settled.n, kind,
+                               err);
     for (size_t i = 0; rc == 0 && i < sync->n_rows; i++)
-        rc = content_keys_settle(sync->table, &sync->keys, &batch->changes[i].id, err);
+        rc = content_keys_settle(sync->table, &sync->found.keys, &batch->changes[i].id, err);
     if (rc == 0) rc = store_write_rows(store, state, batch->changes, sync->n_rows, err);
     return rc == 0 ? write_words(sync, batch, err) : rc;
 }
@@ -554,7 +420,8 @@ static uint64_t hash_batch(const struct semantic_sync *sync, const struct batch 
 {
     const char *name = catalog_entry_name(sync->entry);
     uint64_t hash = store_hash_changes(batch->changes, sync->n_rows, 0);
-    if (!sync->started) hash = hash_ids(&sync->settled, 2, hash_ids(&sync->gone, 1, hash));
+    if (!sync->started)
+        hash = hash_ids(&sync->found.settled, 2, hash_ids(&sync->found.gone, 1, hash));
     if (!batch->is_new_model) return hash;
     const uint64_t numbers[] = {(uint64_t)batch->fit, batch->dimensions};
     return hash_bytes(name, strlen(name), hash_bytes(numbers, sizeof numbers, hash));
@@ -580,10 +447,28 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     return rc;
 }
 
-void sync_stored(struct semantic_sync *sync)
+/* After the last batch: nothing is to be done any more. */
+static int settle(struct semantic_sync *sync, struct error *err)
 {
-    if (!sync->started) sync->n_deleted += sync->gone.n;
+    struct store *store = &sync->table->store;
+    struct comparison *found = &sync->found;
+    int64_t n_wordless = 0;
+    int is_done = sync->n_collected == found->ids.n && sync->failure.code == 0;
+    sync->table->agreement = (struct agreement){0};
+    if (!is_done || !found->watch.is_alone) return 0;
+    int rc =
+        store->tokenizer == NULL ? 0 : store_ask(store, STORE_N_WORDLESS, 0, 0, &n_wordless, err);
+    if (rc == 0)
+        comparison_keep(sync->table, found, sync->is_whole ? 1 : sync->n_stored,
+                        found->n_known_failures + sync->n_failed, (size_t)n_wordless);
+    return rc;
+}
+
+int sync_stored(struct semantic_sync *sync, struct error *err)
+{
+    if (!sync->started) sync->n_deleted += sync->found.gone.n;
     sync->started = 1;
+    sync->n_stored++;
     sync->fit_id = sync->fit_stored;
     for (size_t i = 0; i < sync->n_rows; i++) {
         if (sync->rows[i].vector != NULL) sync->n_embedded++;
@@ -592,4 +477,5 @@ void sync_stored(struct semantic_sync *sync)
     struct progress_counts counts = sync_counts(sync);
     progress_count(sync->progress, &counts);
     free_batch(sync);
+    return settle(sync, err);
 }

@@ -2,7 +2,7 @@
  * sync.h: bringing an index in step with its content, batch by batch.
  *
  * sync_open compares content and index in one pass over both, in the order of their ids, and lists
- * what is new, changed or gone. sync_collect reads and embeds the next batch and writes nothing, so
+ * what is new, changed or gone: nothing, if they agreed and nothing was written since. sync_collect reads and embeds the next batch and writes nothing, so
  * no lock is held while a model works; sync_store writes it. Both 'sync' (all batches in one
  * statement) and semantic_sync (a statement a batch) are made of these.
  *
@@ -19,8 +19,7 @@
 #ifndef SEMANTIC_SYNC_H
 #define SEMANTIC_SYNC_H
 
-#include "semantic/content.h"
-#include "base/ids.h"
+#include "semantic/comparison.h"
 #include "semantic/progress.h"
 
 /* Rows in a batch: what the model is best given at once, but so many at most; and bytes of text
@@ -28,24 +27,11 @@
 #define SYNC_MAX_ROWS 2048
 #define SYNC_BATCH_BYTES ((size_t)8 << 20)
 
-enum sync_kind {
-    SYNC_CHANGES,  /* what is new, changed or gone */
-    SYNC_RETRY,    /* and all rows that failed */
-    SYNC_REBUILD,  /* all, but for vectors of the user's */
-    SYNC_AS_FITTED /* as SYNC_CHANGES, by the fit that is there, if there is one */
-};
-
 struct semantic_sync {
     struct semantic_table *table;
-    struct catalog_entry *entry;  /* borrowed; the embedder */
-    struct ids ids;               /* to embed */
-    struct content_keys keys;     /* of a keyed index: those of ids that it does not know yet */
-    size_t n_wanted, n_collected; /* of these, the first ones: to be done in all, and done */
-    struct ids gone;              /* to delete */
-    struct ids settled;           /* rows that failed and are gone, or have no text any more */
-    int64_t n_total, n_readable;  /* content rows that have a text; that can be read */
-    size_t n_known_failures;      /* rows that failed before and are not tried */
-    int64_t n_unusable;           /* rows that have no usable key */
+    struct catalog_entry *entry; /* borrowed; the embedder */
+    struct comparison found;
+    size_t n_wanted, n_collected; /* of found.ids, the first: to be done in all, and done */
     int fit;                      /* a fitted model is to be made and stored with the first batch */
     int is_whole;                 /* not to be bounded: rows that are there are embedded again */
     int clear;                    /* all vectors made by a model are to go with the first batch */
@@ -62,6 +48,7 @@ struct semantic_sync {
     size_t n_embedded, n_deleted; /* stored so far */
     size_t n_failed;              /* recorded so far */
     size_t n_requests;            /* calls to the model so far */
+    size_t n_stored;              /* batches so far */
     struct progress *progress;    /* borrowed; or NULL */
 };
 
@@ -97,8 +84,9 @@ int sync_estimate(struct semantic_sync *sync, struct catalog_estimate *estimate,
  * again. */
 int sync_store(struct semantic_sync *sync, struct error *err);
 
-/* To be called once the batch is safe: counts it and lets it go. */
-void sync_stored(struct semantic_sync *sync);
+/* To be called once the batch is safe: counts it and lets it go; after the last one the next sync
+ * is told that there is nothing to do, see agreement.h. */
+int sync_stored(struct semantic_sync *sync, struct error *err);
 
 /* What there is to tell of it. */
 struct progress_counts sync_counts(const struct semantic_sync *sync);

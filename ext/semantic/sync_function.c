@@ -101,8 +101,7 @@ static int write_batch(struct sync_cursor *cursor, struct error *err)
         if (rc != 0) return rc;
         sqlite3_sleep(pause);
     }
-    if (rc == 0) sync_stored(cursor->sync);
-    return rc;
+    return rc == 0 ? sync_stored(cursor->sync, err) : rc;
 }
 
 static int do_batch(struct sync_cursor *cursor, struct error *err)

@@ -20,6 +20,7 @@
  *   embedded     rows embedded elsewhere        semantic       what is registered
  *   likeness     the model of an old index      wording        when words are written
  *   fusion       the score of words and vectors  sides         the rows of both
+ *   agreement    when nothing is to be done
  *
  * The shadow tables are store/'s.
  */
@@ -99,6 +100,17 @@ struct semantic_pending {
     struct store_write write; /* of the shadow tables */
 };
 
+/* What the last comparison of index and content found when there was nothing to do, see
+ * agreement.h. */
+struct agreement {
+    enum { AGREEMENT_NONE, AGREEMENT_AT_COMMIT, AGREEMENT_KNOWN } state;
+    uint32_t version;            /* of the file, then */
+    int64_t n_total, n_readable; /* content rows that have a text; that can be read */
+    int64_t n_unusable;          /* that have no usable key */
+    size_t n_failures;           /* that failed and are not tried */
+    size_t n_wordless;           /* that are as they were, but for words that were put off */
+};
+
 struct semantic_registry;
 struct semantic_sync;
 
@@ -130,6 +142,7 @@ struct semantic_table {
     int is_looking;                   /* they are being looked at */
     int is_outdated;                  /* they are no longer what SQLite was told */
     int reading_content;              /* a statement on the content is being stepped */
+    struct agreement agreement;
     struct semantic_pending *pending; /* one reference of it */
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "semantic/agreement.h"
 #include "semantic/command.h"
 #include "semantic/content.h"
 #include "semantic/embedded.h"
@@ -476,6 +477,7 @@ int semantic_update(sqlite3_vtab *base, int argc, sqlite3_value **argv, sqlite3_
 int semantic_begin(sqlite3_vtab *base)
 {
     struct semantic_table *table = (struct semantic_table *)base;
+    agreement_abandon(table);
     table->pending->explicit_transaction = !sqlite3_get_autocommit(table->store.db);
     return SQLITE_OK;
 }
@@ -495,17 +497,23 @@ int semantic_sync_transaction(sqlite3_vtab *base)
     return table->pending->explicit_transaction && !is_gone ? SQLITE_BUSY : rc;
 }
 
+static int end_transaction(struct semantic_table *table)
+{
+    pending_clear(table->pending);
+    store_write_over(&table->pending->write);
+    return SQLITE_OK;
+}
+
 int semantic_commit(sqlite3_vtab *base)
 {
-    struct semantic_pending *pending = ((struct semantic_table *)base)->pending;
-    pending_clear(pending);
-    store_write_over(&pending->write);
-    return SQLITE_OK;
+    agreement_commit((struct semantic_table *)base);
+    return end_transaction((struct semantic_table *)base);
 }
 
 int semantic_rollback(sqlite3_vtab *base)
 {
-    return semantic_commit(base);
+    agreement_abandon((struct semantic_table *)base);
+    return end_transaction((struct semantic_table *)base);
 }
 
 int semantic_savepoint(sqlite3_vtab *base, int number)
