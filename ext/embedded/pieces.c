@@ -31,20 +31,25 @@ void pieces_deinit(struct pieces *pieces)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+static int begin_word(const struct pieces *pieces, struct span word, struct error *err)
+{
+    return pieces->word == NULL ? 0 : pieces->word(pieces->sink->context, word, err);
+}
+
 /* A word in small letters, without accents. */
 static int put_word(struct pieces *pieces, struct span word, struct error *err)
 {
     const struct pieces_sink *sink = pieces->sink;
     uint32_t rows[LONGEST_WORD];
     size_t n = 0, at = 0, size;
-    int rc = 0;
     if (word.size == 0) return 0;
+    int rc = begin_word(pieces, word, err);
     while (at < word.size && word.size <= LONGEST_WORD) {
         rows[n] = table_find((struct span){word.data + at, word.size - at}, at > 0, &size);
         if (rows[n++] == TABLE_NONE) break;
         at += size;
     }
-    if (at < word.size) return sink->unknown(sink->context, word, err);
+    if (rc == 0 && at < word.size) return sink->unknown(sink->context, word, err);
     for (size_t i = 0; rc == 0 && i < n; i++) rc = sink->known(sink->context, rows[i], err);
     return rc;
 }
@@ -54,7 +59,8 @@ static int put_mark(struct pieces *pieces, struct span mark, struct error *err)
     const struct pieces_sink *sink = pieces->sink;
     size_t size = 0;
     uint32_t row = table_find(mark, 0, &size);
-    return size == mark.size ? sink->known(sink->context, row, err) : 0;
+    int rc = begin_word(pieces, mark, err);
+    return rc == 0 && size == mark.size ? sink->known(sink->context, row, err) : rc;
 }
 
 /* Letters that the table may have: in small letters first, accents left out. */
@@ -92,7 +98,8 @@ static int put_foreign(struct pieces *pieces, struct span word, struct error *er
             buffer_append(&pieces->letters, bytes, fold_character(utf8_next(&at, end), bytes), err);
     if (rc != 0 || pieces->letters.size == 0) return rc;
     struct span folded = {pieces->letters.data, pieces->letters.size};
-    return pieces->sink->unknown(pieces->sink->context, folded, err);
+    rc = begin_word(pieces, folded, err);
+    return rc == 0 ? pieces->sink->unknown(pieces->sink->context, folded, err) : rc;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */
