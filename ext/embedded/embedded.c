@@ -30,18 +30,38 @@
 
 _Static_assert(UNKNOWN_SCALE < TABLE_SCALE_LIMIT, "a row of an unknown word fits as well");
 
+/* Rows that a text had lately, at the place that their numbers say: texts repeat their words, and
+ * their marks more. */
+#define RECENT 256
+
+struct recent {
+    uint32_t row;
+    int32_t count; /* 0: there is none */
+};
+
 /* The sum of rows. A component is 2 * (the scales of rows where its sign is set) - all scales. */
 struct sum {
     int32_t part[TABLE_DIMENSIONS];  /* of the last few rows: scales where the sign is set */
     int64_t whole[TABLE_DIMENSIONS]; /* of those before, and with carry() of all */
     int64_t scales;                  /* of the last few: all of them */
     int n;                           /* of the last few: how many */
+    struct recent recent[RECENT];    /* of the last few: in no part yet */
     struct tally grams;              /* rows that are in no part yet: n-grams of unknown words */
     const struct cancel *cancel;
 };
 
+static void add_recent(struct sum *sum, struct recent *recent)
+{
+    int32_t scale = table_scale(recent->row) * recent->count;
+    vector_add_where(sum->part, table_signs(recent->row), scale, TABLE_DIMENSIONS);
+    sum->scales += scale;
+    recent->count = 0;
+}
+
 static void carry(struct sum *sum)
 {
+    for (size_t i = 0; i < RECENT; i++)
+        if (sum->recent[i].count > 0) add_recent(sum, &sum->recent[i]);
     for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
         sum->whole[i] += 2 * (int64_t)sum->part[i] - sum->scales;
     memset(sum->part, 0, sizeof sum->part);
@@ -55,16 +75,16 @@ static int begin_part(struct sum *sum, struct error *err)
     return cancel_check(sum->cancel, err);
 }
 
-static int add_row(struct sum *sum, const uint8_t *signs, int32_t scale, struct error *err)
-{
-    vector_add_where(sum->part, signs, scale, TABLE_DIMENSIONS);
-    sum->scales += scale;
-    return ++sum->n < PART_ROWS ? 0 : begin_part(sum, err);
-}
-
 static int add_known(void *context, uint32_t row, struct error *err)
 {
-    return add_row(context, table_signs(row), table_scale(row), err);
+    struct sum *sum = context;
+    struct recent *recent = &sum->recent[row % RECENT];
+    if (recent->row != row) {
+        if (recent->count > 0) add_recent(sum, recent);
+        recent->row = row;
+    }
+    recent->count++;
+    return ++sum->n < PART_ROWS ? 0 : begin_part(sum, err);
 }
 
 static int add_grams(struct sum *sum, struct error *err)
