@@ -81,8 +81,7 @@ static int weigh_vectors(struct retrieval *retrieval, const struct semantic_quer
         rc = open_words(retrieval, &queries[i], &words, err);
         if (rc == 0) rc = weigh_vector(retrieval, &queries[i], &words, err);
         words_search_deinit(&words);
-        if (!semantic_query_is_fused(&queries[i]) &&
-            (rc == ERROR_UNAVAILABLE || rc == ERROR_INVALID || rc == ERROR_CORRUPT))
+        if (!semantic_query_is_fused(&queries[i]) && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
             rc = 0;
     }
     return rc;
