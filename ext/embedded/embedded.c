@@ -30,18 +30,38 @@
 
 _Static_assert(UNKNOWN_SCALE < TABLE_SCALE_LIMIT, "a row of an unknown word fits as well");
 
+/* Rows that a text had lately, at the place that their numbers say: texts repeat their words, and
+ * their marks more. */
+#define RECENT 256
+
+struct recent {
+    uint32_t row;
+    int32_t count; /* 0: there is none */
+};
+
 /* The sum of rows. A component is 2 * (the scales of rows where its sign is set) - all scales. */
 struct sum {
     int32_t part[TABLE_DIMENSIONS];  /* of the last few rows: scales where the sign is set */
     int64_t whole[TABLE_DIMENSIONS]; /* of those before, and with carry() of all */
     int64_t scales;                  /* of the last few: all of them */
     int n;                           /* of the last few: how many */
+    struct recent recent[RECENT];    /* of the last few: in no part yet */
     struct tally grams;              /* rows that are in no part yet: n-grams of unknown words */
     const struct cancel *cancel;
 };
 
+static void add_recent(struct sum *sum, struct recent *recent)
+{
+    int32_t scale = table_scale(recent->row) * recent->count;
+    vector_add_where(sum->part, table_signs(recent->row), scale, TABLE_DIMENSIONS);
+    sum->scales += scale;
+    recent->count = 0;
+}
+
 static void carry(struct sum *sum)
 {
+    for (size_t i = 0; i < RECENT; i++)
+        if (sum->recent[i].count > 0) add_recent(sum, &sum->recent[i]);
     for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
         sum->whole[i] += 2 * (int64_t)sum->part[i] - sum->scales;
     memset(sum->part, 0, sizeof sum->part);
@@ -55,16 +75,16 @@ static int begin_part(struct sum *sum, struct error *err)
     return cancel_check(sum->cancel, err);
 }
 
-static int add_row(struct sum *sum, const uint8_t *signs, int32_t scale, struct error *err)
-{
-    vector_add_where(sum->part, signs, scale, TABLE_DIMENSIONS);
-    sum->scales += scale;
-    return ++sum->n < PART_ROWS ? 0 : begin_part(sum, err);
-}
-
 static int add_known(void *context, uint32_t row, struct error *err)
 {
-    return add_row(context, table_signs(row), table_scale(row), err);
+    struct sum *sum = context;
+    struct recent *recent = &sum->recent[row % RECENT];
+    if (recent->row != row) {
+        if (recent->count > 0) add_recent(sum, recent);
+        recent->row = row;
+    }
+    recent->count++;
+    return ++sum->n < PART_ROWS ? 0 : begin_part(sum, err);
 }
 
 static int add_grams(struct sum *sum, struct error *err)
@@ -377,6 +397,94 @@ static int knows(struct model *model, struct span query, const struct cancel *ca
     return rc;
 }
 
+/* ---- rarity ---------------------------------------------------------------------------------- */
+
+/* Words that are known and others are compared with what is usual of a rare one. */
+#define UNKNOWN_IDF 5.0
+#define LEAST_IDF 0.1
+
+/* A query while each of its words is weighed. */
+struct weighing {
+    const struct model_rarity *rarity;
+    double whole[TABLE_DIMENSIONS], word[TABLE_DIMENSIONS]; /* sums of rows; of the last word */
+    double here, learnt; /* how rare the last word is: there, 0: not known; its rarest piece */
+    int is_known;        /* of some word it is */
+};
+
+/* A word counts once where it is as rare there as in the texts of training. */
+static void end_word(struct weighing *weighing)
+{
+    double weight = 1.0;
+    if (weighing->here > 0.0) {
+        weight = (1.0 + weighing->here / fmax(weighing->learnt, LEAST_IDF)) / 2.0;
+        weighing->is_known = 1;
+    }
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++) {
+        weighing->whole[i] += weight * weighing->word[i];
+        weighing->word[i] = 0.0;
+    }
+    weighing->here = weighing->learnt = 0.0;
+}
+
+static void add_signs(struct weighing *weighing, const uint8_t *signs, double scale)
+{
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++)
+        weighing->word[i] += signs[i / 8] >> i % 8 & 1 ? scale : -scale;
+}
+
+static int weigh_word(void *context, struct span word, struct error *err)
+{
+    struct weighing *weighing = context;
+    end_word(weighing);
+    return weighing->rarity->find(weighing->rarity->context, word, &weighing->here, err);
+}
+
+static int weigh_known(void *context, uint32_t row, struct error *err)
+{
+    struct weighing *weighing = context;
+    (void)err;
+    add_signs(weighing, table_signs(row), table_scale(row));
+    weighing->learnt = fmax(weighing->learnt, table_idf(row));
+    return 0;
+}
+
+static int weigh_gram(void *context, uint64_t gram, struct error *err)
+{
+    uint8_t signs[TABLE_ROW_BYTES];
+    (void)err;
+    unknown_signs(gram, signs);
+    add_signs(context, signs, UNKNOWN_SCALE);
+    return 0;
+}
+
+static int weigh_unknown(void *context, struct span word, struct error *err)
+{
+    struct weighing *weighing = context;
+    weighing->learnt = UNKNOWN_IDF;
+    return unknown_grams(word, weigh_gram, context, err);
+}
+
+static int embed_by_rarity(struct model *model, struct span query,
+                           const struct model_rarity *rarity, const struct cancel *cancel,
+                           float *embedding, struct error *err)
+{
+    struct weighing weighing = {.rarity = rarity};
+    struct pieces_sink sink = {weigh_known, weigh_unknown, &weighing};
+    struct pieces pieces;
+    double squares = 0.0;
+    (void)model;
+    pieces_init(&pieces, &sink, cancel);
+    pieces.word = weigh_word;
+    int rc = pieces_read(&pieces, query, err);
+    pieces_deinit(&pieces);
+    end_word(&weighing);
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++) squares += weighing.whole[i] * weighing.whole[i];
+    if (rc != 0 || !weighing.is_known || squares <= 0.0) return rc;
+    double norm = sqrt(squares);
+    for (size_t i = 0; i < TABLE_DIMENSIONS; i++) embedding[i] = (float)(weighing.whole[i] / norm);
+    return 0;
+}
+
 /* ---- the model ------------------------------------------------------------------------------- */
 
 static int fingerprint(struct model *model, const struct cancel *cancel, uint64_t *number,
@@ -400,6 +508,7 @@ static const struct model_methods methods = {.embed = embed,
                                              .fingerprint = fingerprint,
                                              .has_sense = has_sense,
                                              .knows = knows,
+                                             .embed_by_rarity = embed_by_rarity,
                                              .free = free_model};
 
 int embedded_new(struct model **model, struct error *err)

@@ -31,20 +31,25 @@ void pieces_deinit(struct pieces *pieces)
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
+static int begin_word(const struct pieces *pieces, struct span word, struct error *err)
+{
+    return pieces->word == NULL ? 0 : pieces->word(pieces->sink->context, word, err);
+}
+
 /* A word in small letters, without accents. */
 static int put_word(struct pieces *pieces, struct span word, struct error *err)
 {
     const struct pieces_sink *sink = pieces->sink;
     uint32_t rows[LONGEST_WORD];
     size_t n = 0, at = 0, size;
-    int rc = 0;
     if (word.size == 0) return 0;
+    int rc = begin_word(pieces, word, err);
     while (at < word.size && word.size <= LONGEST_WORD) {
         rows[n] = table_find((struct span){word.data + at, word.size - at}, at > 0, &size);
         if (rows[n++] == TABLE_NONE) break;
         at += size;
     }
-    if (at < word.size) return sink->unknown(sink->context, word, err);
+    if (rc == 0 && at < word.size) return sink->unknown(sink->context, word, err);
     for (size_t i = 0; rc == 0 && i < n; i++) rc = sink->known(sink->context, rows[i], err);
     return rc;
 }
@@ -54,7 +59,8 @@ static int put_mark(struct pieces *pieces, struct span mark, struct error *err)
     const struct pieces_sink *sink = pieces->sink;
     size_t size = 0;
     uint32_t row = table_find(mark, 0, &size);
-    return size == mark.size ? sink->known(sink->context, row, err) : 0;
+    int rc = begin_word(pieces, mark, err);
+    return rc == 0 && size == mark.size ? sink->known(sink->context, row, err) : rc;
 }
 
 /* Letters that the table may have: in small letters first, accents left out. */
@@ -92,7 +98,8 @@ static int put_foreign(struct pieces *pieces, struct span word, struct error *er
             buffer_append(&pieces->letters, bytes, fold_character(utf8_next(&at, end), bytes), err);
     if (rc != 0 || pieces->letters.size == 0) return rc;
     struct span folded = {pieces->letters.data, pieces->letters.size};
-    return pieces->sink->unknown(pieces->sink->context, folded, err);
+    rc = begin_word(pieces, folded, err);
+    return rc == 0 ? pieces->sink->unknown(pieces->sink->context, folded, err) : rc;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */
@@ -105,25 +112,24 @@ enum kind {
     IS_OTHER /* letters that the table does not have */
 };
 
-static int is_ascii_space(unsigned char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+/* What a byte is: letters and digits of ASCII; white space; marks; controls, which go, and what is
+ * not ASCII. */
+enum { BYTE_WORD = 1, BYTE_SPACE = 2, BYTE_MARK = 4, BYTE_ODD = 8 };
 
-static int is_alphanumeric(unsigned char c)
-{
-    return (unsigned)(c | 0x20) - 'a' < 26 || (unsigned)c - '0' < 10;
-}
+static const unsigned char kinds_of_bytes[256] = {
+    8, 8, 8, 8, 8, 8, 8, 8, 8, 2, 2, 2, 2, 2, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+    2, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4, 4, 4, 4, 4,
+    4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4, 4, 4, 4,
+    4, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 4, 4, 4, 4, 8,
+    8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+    8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+    8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+    8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8,
+};
 
-static int is_mark(unsigned char c)
+static int is(char c, int kinds)
 {
-    return c > ' ' && c < 0x7F && !is_alphanumeric(c);
-}
-
-/* Controls, which go, and what is not ASCII. */
-static int is_odd(unsigned char c)
-{
-    return c >= 0x7F || (c < ' ' && !is_ascii_space(c));
+    return kinds_of_bytes[(unsigned char)c] & kinds;
 }
 
 /* An accent that could not join its letter stays with it. Behind U+1DFF are Latin letters with
@@ -131,8 +137,8 @@ static int is_odd(unsigned char c)
 static enum kind kind_of(uint32_t c, enum kind before)
 {
     if (c < 0x80) {
-        unsigned char byte = (unsigned char)c;
-        return is_ascii_space(byte) ? IS_SPACE : is_mark(byte) ? IS_MARK : IS_LATIN;
+        char byte = (char)c;
+        return is(byte, BYTE_SPACE) ? IS_SPACE : is(byte, BYTE_MARK) ? IS_MARK : IS_LATIN;
     }
     unsigned properties = ucd_properties(c);
     if (properties & UCD_SPACE) return IS_SPACE;
@@ -180,7 +186,7 @@ static int split(struct pieces *pieces, struct span text, struct error *err)
 static int read_odd(struct pieces *pieces, const char *start, const char **at, const char *end,
                     struct error *err)
 {
-    while (*at < end && !is_ascii_space((unsigned char)**at)) ++*at;
+    while (*at < end && !is(**at, BYTE_SPACE)) ++*at;
     struct span text = {start, (size_t)(*at - start)};
     int rc = spelling_apply(text, pieces->cancel, &pieces->spelled, &pieces->spare, &text, err);
     /* Of characters that are not seen nothing is left. */
@@ -191,9 +197,8 @@ int pieces_is_simple(struct span text)
 {
     size_t n_letters = 0;
     for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        n_letters = is_alphanumeric(c) ? n_letters + 1 : 0;
-        if (is_odd(c) || n_letters > LONGEST_WORD) return 0;
+        n_letters = is(text.data[i], BYTE_WORD) ? n_letters + 1 : 0;
+        if (is(text.data[i], BYTE_ODD) || n_letters > LONGEST_WORD) return 0;
     }
     return 1;
 }
@@ -206,17 +211,17 @@ int pieces_read(struct pieces *pieces, struct span text, struct error *err)
     int rc = 0;
     while (rc == 0 && at < end) {
         const char *start = at;
-        while (at < end && is_alphanumeric((unsigned char)*at)) at++;
+        while (at < end && is(*at, BYTE_WORD)) at++;
         int is_word = at > start;
-        if (!is_word && is_ascii_space((unsigned char)*at)) {
+        if (!is_word && is(*at, BYTE_SPACE)) {
             at++;
             continue;
         }
-        if (!is_word && is_mark((unsigned char)*at)) at++;
+        if (!is_word && is(*at, BYTE_MARK)) at++;
         struct span piece = {start, (size_t)(at - start)};
         rc = poll(pieces, piece.size, err);
         if (rc != 0) return rc;
-        if (at < end && is_odd((unsigned char)*at)) rc = read_odd(pieces, start, &at, end, err);
+        if (at < end && is(*at, BYTE_ODD)) rc = read_odd(pieces, start, &at, end, err);
         else rc = is_word ? put_ascii(pieces, piece, err) : put_mark(pieces, piece, err);
     }
     return rc;

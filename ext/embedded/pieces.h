@@ -29,6 +29,9 @@ struct pieces_sink {
 
 struct pieces {
     const struct pieces_sink *sink;
+    /* Told each word or mark before its pieces, in small letters without accents; NULL: nobody
+     * asks. Gets the sink's context. */
+    int (*word)(void *context, struct span word, struct error *err);
     const struct cancel *cancel; /* or NULL; polled within a long text */
     size_t until_poll;           /* bytes */
     struct buffer spelled, spare, letters;

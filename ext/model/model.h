@@ -108,6 +108,14 @@ struct model_collection {
     const struct cancel *cancel; /* or NULL */
 };
 
+/* How rare words are in the collection that a query is asked of. */
+struct model_rarity {
+    /* *idf: of a word in small letters, above 0, ln(1 + (N - n + .5) / (n + .5)) of N documents n
+     * of which have it; 0: not known. 0 or an error code. */
+    int (*find)(void *context, struct span word, double *idf, struct error *err);
+    void *context;
+};
+
 struct model;
 
 struct model_methods {
@@ -145,6 +153,12 @@ struct model_methods {
      * too. NULL: nobody knows. */
     int (*knows)(struct model *model, struct span query, const struct cancel *cancel, double *share,
                  struct error *err);
+    /* The embedding [dimensions] of a query in which each word counts by how rare it is in a
+     * collection beside how rare it was in what the model has learnt. It is left as it is where
+     * nothing is known of the words. NULL: the model knows no words. */
+    int (*embed_by_rarity)(struct model *model, struct span query,
+                           const struct model_rarity *rarity, const struct cancel *cancel,
+                           float *embedding, struct error *err);
     void (*free)(struct model *model);
 };
 

@@ -53,6 +53,7 @@ struct retrieval {
     struct retrieve_limits limits;
     struct model_embeddings embeddings; /* of the texts */
     struct model *embedder;             /* that made them; borrowed; NULL: there are none */
+    int weighs; /* it makes vectors of the texts by how rare words are, and there are words */
     size_t
         blamed; /* the query that an error of retrieve_search is about; SIZE_MAX: no single one */
 

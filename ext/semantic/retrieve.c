@@ -55,6 +55,18 @@ static int is_senseless(const struct retrieval *retrieval, const struct catalog_
     return !description.is_remote;
 }
 
+/* Of a text behind a prefix no word is weighed. */
+static void note_embedder(struct retrieval *retrieval, const struct catalog_entry *entry,
+                          struct model *fitted)
+{
+    const char *prefix = catalog_entry_prefix(entry, MODEL_QUERY);
+    retrieval->embedder = fitted != NULL ? fitted : catalog_entry_model(entry);
+    retrieval->weighs = retrieval->table->store.tokenizer != NULL &&
+                        retrieval->embedder->methods->embed_by_rarity != NULL &&
+                        retrieval->embedder->dimensions == retrieval->embeddings.dimensions &&
+                        (prefix == NULL || *prefix == '\0');
+}
+
 /* Checks the texts, and asks for their vectors if there is anything that they could find. */
 static int embed_texts(struct retrieval *retrieval, int wanted, struct error *err)
 {
@@ -87,8 +99,7 @@ static int embed_texts(struct retrieval *retrieval, int wanted, struct error *er
             retrieval->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
         vector += dimensions;
     }
-    if (rc == 0 && n > 0)
-        retrieval->embedder = fitted != NULL ? fitted : catalog_entry_model(entry);
+    if (rc == 0 && n > 0) note_embedder(retrieval, entry, fitted);
     memory_free(texts);
     return rc;
 }
@@ -321,6 +332,7 @@ static void end_search(struct retrieval *retrieval)
     retrieval->n_passed = retrieval->next = 0;
     retrieval->embeddings = (struct model_embeddings){0};
     retrieval->embedder = NULL;
+    retrieval->weighs = 0;
     retrieval->query = retrieval->group = 0;
     retrieval->rank = 0;
     retrieval->n_scanned = retrieval->n_rescored = 0;

@@ -52,6 +52,41 @@ static int open_words(struct retrieval *retrieval, const struct semantic_query *
     return rc;
 }
 
+static int find_rarity(void *context, struct span word, double *idf, struct error *err)
+{
+    return words_search_rarity(context, word, idf, err);
+}
+
+/* Lets the words of a query count in its vector by how rare they are in the rows, as in BM25. */
+static int weigh_vector(struct retrieval *retrieval, const struct semantic_query *query,
+                        struct words_search *words, struct error *err)
+{
+    struct model *model = retrieval->embedder;
+    struct model_rarity rarity = {find_rarity, words};
+    if (!retrieval->weighs || query->text.data == NULL || query->vector.data == NULL) return 0;
+    float *vectors = retrieval->embeddings.vectors;
+    return model->methods->embed_by_rarity(model, semantic_query_meant(query), &rarity,
+                                           &retrieval->table->connection->cancel,
+                                           vectors + (query->vector.data - vectors), err);
+}
+
+/* Those of a group, before their rows are looked for together. Of a query that vectors alone rank
+ * they stay as they are where the words cannot be asked. */
+static int weigh_vectors(struct retrieval *retrieval, const struct semantic_query *queries,
+                         size_t n, struct error *err)
+{
+    struct words_search words;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n && retrieval->weighs; i++) {
+        rc = open_words(retrieval, &queries[i], &words, err);
+        if (rc == 0) rc = weigh_vector(retrieval, &queries[i], &words, err);
+        words_search_deinit(&words);
+        if (!semantic_query_is_fused(&queries[i]) && rc != ERROR_NOMEM && rc != ERROR_INTERRUPTED)
+            rc = 0;
+    }
+    return rc;
+}
+
 /* ---- what holds for both sides --------------------------------------------------------------- */
 
 /* Of one query: what was looked at before. */
@@ -395,6 +430,7 @@ static int find_alone(struct retrieval *retrieval, const struct semantic_query *
     size_t depth = is_fused ? depth_of(retrieval, k) : k;
     top_k_init(ranked, 0);
     int rc = open_words(retrieval, query, &words, err);
+    if (rc == 0) rc = weigh_vector(retrieval, query, &words, err);
     if (rc == 0) rc = begin_restriction(retrieval, query, &words, &restriction, err);
     if (rc == 0 && query->vector.data != NULL)
         rc = candidates_find(retrieval, query, 1, depth, ranked, err);
@@ -409,12 +445,12 @@ int sides_find(struct retrieval *retrieval, const struct semantic_query *queries
 {
     struct words_search words;
     int is_fused = semantic_query_is_fused(queries);
-    if (!is_fused && !queries->restricts)
-        return candidates_find(retrieval, queries, n, k, ranked, err);
-    if (n == 1) return find_alone(retrieval, queries, k, ranked, err);
-    size_t depth = depth_of(retrieval, k);
-    int rc = candidates_find(retrieval, queries, n, depth, ranked, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
+    int is_alone = n == 1 && (is_fused || queries->restricts);
+    if (is_alone) return find_alone(retrieval, queries, k, ranked, err);
+    size_t depth = is_fused ? depth_of(retrieval, k) : k;
+    int rc = weigh_vectors(retrieval, queries, n, err);
+    if (rc == 0) rc = candidates_find(retrieval, queries, n, depth, ranked, err);
+    for (size_t i = 0; rc == 0 && is_fused && i < n; i++) {
         rc = open_words(retrieval, &queries[i], &words, err);
         if (rc == 0) rc = fuse(retrieval, &queries[i], &words, depth, k, &ranked[i], err);
         words_search_deinit(&words);

@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "store/words.h"
-#include "store/words_terms.h"
+#include "text/subwords.h"
 
 static int read_terms(struct words_terms *terms, struct store *store, struct span query,
                       struct error *err)
@@ -103,15 +103,14 @@ static int check_places(const struct words_walk *walk, struct store *store, stru
 int words_search_open(struct words_search *search, struct store *store, struct span query,
                       struct error *err)
 {
-    struct words_terms terms;
+    struct words_terms *terms = &search->terms;
     *search = (struct words_search){0};
     words_documents_open(&search->documents, store);
-    int rc = read_terms(&terms, store, query, err);
-    if (rc == 0) rc = words_walk_init(&search->walk, store, &terms, err);
+    int rc = read_terms(terms, store, query, err);
+    if (rc == 0) rc = words_walk_init(&search->walk, store, terms, err);
     if (rc == 0) rc = check_places(&search->walk, store, err);
-    if (rc == 0 && search->walk.n_lists > 0) rc = rank(search, &terms, err);
-    if (rc == 0) sum_idf(search, &terms);
-    words_terms_deinit(&terms);
+    if (rc == 0 && search->walk.n_lists > 0) rc = rank(search, terms, err);
+    if (rc == 0) sum_idf(search, terms);
     return rc;
 }
 
@@ -120,6 +119,7 @@ void words_search_deinit(struct words_search *search)
     words_ranking_deinit(&search->ranking);
     words_documents_close(&search->documents);
     words_walk_deinit(&search->walk);
+    words_terms_deinit(&search->terms);
     ids_deinit(&search->must);
     ids_deinit(&search->excluded);
     ids_deinit(&search->must_documents);
@@ -143,6 +143,48 @@ int words_search_next(struct words_search *search, struct words_match *match, in
     struct words_candidate next;
     int rc = words_ranking_next(&search->ranking, &next, found, err);
     if (*found) *match = (struct words_match){next.id, next.score};
+    return rc;
+}
+
+/* While a word is looked up. */
+struct rarest {
+    const struct words_search *search;
+    double idf;
+};
+
+static double rarity_of(const struct words_search *search, size_t i)
+{
+    const struct words_list *list = &search->walk.lists[i];
+    double n_documents = search->walk.n_documents, n = (double)list->n;
+    if (list->extent == WORDS_FREQUENT) n = n_documents / 4;
+    if (list->extent == WORDS_IN_MOST) n = n_documents / 2;
+    return log1p((n_documents - n + 0.5) / (n + 0.5));
+}
+
+static int take_rarest(void *context, const struct fts5_token *token, struct error *err)
+{
+    struct rarest *rarest = context;
+    const struct words_search *search = rarest->search;
+    (void)err;
+    if (subwords_is_piece(token->token)) return 0;
+    for (size_t i = 0; i < search->walk.n_terms; i++) {
+        struct span term = words_terms_token(&search->terms, i);
+        if (term.size == token->token.size && term.size > 0 &&
+            memcmp(term.data, token->token.data, term.size) == 0)
+            rarest->idf = fmax(rarest->idf, rarity_of(search, i));
+    }
+    return 0;
+}
+
+int words_search_rarity(struct words_search *search, struct span word, double *idf,
+                        struct error *err)
+{
+    struct rarest rarest = {search, 0.0};
+    int rc = 0;
+    if (search->walk.n_documents > 0)
+        rc = fts5_splitter_run(&search->terms.splitter, FTS5_TOKENIZE_TERMS, word, take_rarest,
+                               &rarest, err);
+    *idf = rarest.idf;
     return rc;
 }
 

@@ -11,6 +11,7 @@
 #define STORE_WORDS_SEARCH_H
 
 #include "store/words_ranking.h"
+#include "store/words_terms.h"
 
 struct words_match {
     int64_t id;
@@ -26,6 +27,7 @@ struct words_search {
     struct ids must;        /* other sources, too; ascending */
     struct ids excluded;    /* rows that do not count; ascending */
     struct words_walk walk; /* the rest is of this room alone */
+    struct words_terms terms;
     struct ids must_documents, excluded_documents;
     struct words_documents documents;
     struct words_ranking ranking;
@@ -51,6 +53,12 @@ void words_search_expect(struct words_search *search, size_t n);
  * exact. */
 int words_search_next(struct words_search *search, struct words_match *match, int *found,
                       struct error *err);
+
+/* How rare a word of the query is, in small letters: ln(1 + (N - n + .5) / (n + .5)) of its rarest
+ * token, which n of N documents have; 0: the query has no such word. Words that the walk left out
+ * as too many documents have them (words_walk.h) count as in a fourth of them, or in half. */
+int words_search_rarity(struct words_search *search, struct span word, double *idf,
+                        struct error *err);
 
 /* The BM25 of any row; NAN: it has no word of the query, or is not there. */
 int words_search_bm25(struct words_search *search, int64_t id, double *bm25, struct error *err);

@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "sqlite/fts5.h"
 #include "text/asked.h"
 #include "text/subwords.h"
 #include "text/utf8.h"
@@ -18,7 +17,6 @@
 /* While a query is read. */
 struct reading {
     struct words_terms *terms;
-    struct fts5_splitter splitter;
     const struct cancel *cancel;
     struct span text;                 /* that is being split */
     uint64_t tokens[WORDS_MAX_TERMS]; /* [terms->n_terms] hashes of the terms' tokens */
@@ -119,8 +117,8 @@ static int add_phrases(struct reading *reading, const struct asked *asked, enum 
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         int n_tokens = 0;
         if (asked->pieces[i].kind != kind || is_repeated(asked, i)) continue;
-        rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, asked->pieces[i].text,
-                               count_token, &n_tokens, err);
+        rc = fts5_splitter_run(&reading->terms->splitter, FTS5_TOKENIZE_TERMS,
+                               asked->pieces[i].text, count_token, &n_tokens, err);
         if (rc != 0 || n_tokens < (kind == ASKED_MUST ? 2 : 1)) continue;
         rc = add_phrase(reading->terms, asked->pieces[i].text, err);
         ++*n;
@@ -135,7 +133,7 @@ static int read_pieces(struct reading *reading, const struct asked *asked, struc
     for (size_t i = 0; rc == 0 && i < asked->n; i++) {
         reading->text = asked->pieces[i].text;
         if (asked->pieces[i].kind != ASKED_NOT)
-            rc = fts5_splitter_run(&reading->splitter, FTS5_TOKENIZE_TERMS, reading->text, add_term,
+            rc = fts5_splitter_run(&terms->splitter, FTS5_TOKENIZE_TERMS, reading->text, add_term,
                                    reading, err);
     }
     if (rc == 0) rc = add_phrases(reading, asked, ASKED_MUST, &terms->n_must, err);
@@ -151,7 +149,7 @@ int words_terms_init(struct words_terms *terms, struct connection *connection,
     *terms = (struct words_terms){0};
     buffer_init(&terms->match, MATCH_CEILING);
     buffer_init(&terms->tokens, MATCH_CEILING);
-    int rc = fts5_splitter_open(&reading.splitter, connection, tokenizer, err);
+    int rc = fts5_splitter_open(&terms->splitter, connection, tokenizer, err);
     if (rc != 0) return rc;
     /* To FTS5 a text ends at a NUL. */
     char *repaired = memory_alloc(text.size, 1);
@@ -161,7 +159,6 @@ int words_terms_init(struct words_terms *terms, struct connection *connection,
     if (rc == 0) rc = read_pieces(&reading, &asked, err);
     asked_deinit(&asked);
     memory_free(repaired);
-    fts5_splitter_close(&reading.splitter);
     return rc;
 }
 
@@ -169,6 +166,7 @@ void words_terms_deinit(struct words_terms *terms)
 {
     buffer_deinit(&terms->match);
     buffer_deinit(&terms->tokens);
+    fts5_splitter_close(&terms->splitter);
     *terms = (struct words_terms){0};
 }
 

@@ -11,7 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/span.h"
-#include "sqlite/connection.h"
+#include "sqlite/fts5.h"
 
 /* More different words than these, the first of a text, say nothing more of what it is about. */
 #define WORDS_MAX_TERMS 128
@@ -25,8 +25,9 @@ struct words_terms {
     double weights[WORDS_MAX_TERMS]; /* [n_terms] subwords_weight(), as often as it stands there */
     struct buffer tokens;            /* of the terms, one behind the other: */
     struct {
-        size_t at, size;       /* 0: it has synonyms */
-    } places[WORDS_MAX_TERMS]; /* [n_terms] */
+        size_t at, size;           /* 0: it has synonyms */
+    } places[WORDS_MAX_TERMS];     /* [n_terms] */
+    struct fts5_splitter splitter; /* that read it */
 };
 
 /* Reads a text that a person typed (text/asked.h), by a tokenizer as FTS5's option tokenize says

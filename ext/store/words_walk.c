@@ -231,7 +231,7 @@ static int walk_all(struct visit *visit, struct error *err)
 
 static void take_statistics(struct visit *visit, double n_documents, double n_tokens)
 {
-    visit->n_documents = n_documents;
+    visit->n_documents = visit->walk->n_documents = n_documents;
     visit->walk->average = n_tokens / n_documents;
     visit->walk->slope = WORDS_K1 * WORDS_B / visit->walk->average;
 }

@@ -32,6 +32,7 @@
 struct words_walk {
     struct words_list *lists; /* [n_lists] owned; of the phrases of words_terms, in their order */
     size_t n_lists, n_terms;
+    double n_documents;            /* 0: as average */
     double average;                /* tokens of a document; 0: no document has any of the phrases */
     double slope;                  /* of words_walk_saturation() */
     struct words_lengths *lengths; /* of its documents; borrowed */

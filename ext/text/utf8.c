@@ -72,7 +72,7 @@ const char *utf8_before(const char *start, const char *at)
     return at;
 }
 
-uint32_t utf8_next(const char **at, const char *end)
+uint32_t utf8_next_long(const char **at, const char *end)
 {
     uint32_t character = REPLACEMENT;
     size_t length = decode((const unsigned char *)*at, (size_t)(end - *at), &character);

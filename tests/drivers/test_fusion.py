@@ -365,6 +365,74 @@ class Meaning(Collection):
     N_ROWS, MODEL = 150, "storage = 'int8'"
     test_any_weight_and_k = Rankings.test_any_weight_and_k
     test_each_part_is_as_it_says = Rankings.test_each_part_is_as_it_says
+    test_many_queries_in_one_pass = Rankings.test_many_queries_in_one_pass
+
+
+class Rarity(Base):
+    """Words of a query count in its vector by how rare they are in an index with words."""
+
+    def setUp(self):
+        super().setUp()
+        self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, text TEXT)")
+        self.db.executemany("INSERT INTO docs(text) VALUES (?)", [("bats",), ("taxes",)] + [
+            ("taxes on " + fruit,) for fruit in ("apples", "pears", "plums", "figs") for _ in range(9)])
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
+                        "text = 'text', storage = 'float32', upkeep = 'triggers')")
+        self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        self.plain = self.cosines("embed('bats taxes')")
+
+    def cosines(self, vector):
+        return dict(self.db.execute(f"SELECT rowid, cosine_sim(embedding, {vector}) FROM ix"))
+
+    def found(self, query, rest=""):
+        return dict(self.db.execute("SELECT rowid, similarity FROM ix WHERE query = ?" + rest,
+                                    (query,)))
+
+    def test_rare_words_count_more(self):
+        for rest in ("", " AND weight = 1", " AND weight = .01"):
+            found = self.found("bats taxes", rest)
+            self.assertGreater(found[1], self.plain[1] + .05)
+            self.assertLess(found[2], self.plain[2] - .05)
+        self.assertEqual(self.found("bats taxes -figs")[1], found[1])
+        each = dict(self.db.execute(
+            "SELECT id, similarity FROM semantic_search_each('ix', '[\"bats taxes\", \"figs\"]', "
+            "100) WHERE key = 0"))
+        self.assertEqual(each, found)
+
+    def test_a_vector_is_what_it_is(self):
+        vector = self.db.execute("SELECT embed('bats taxes')").fetchone()[0]
+        for rowid, similarity in self.found(vector).items():
+            self.assertAlmostEqual(similarity, self.plain[rowid], delta=1e-6)
+
+    def test_what_is_written_counts_at_once(self):
+        before = self.found("bats taxes")[1]
+        self.db.execute("BEGIN")
+        self.db.executemany("INSERT INTO docs(text) VALUES (?)", [("bats and figs",)] * 60)
+        self.assertLess(self.found("bats taxes")[1], before - .05)
+        self.db.execute("ROLLBACK")
+        self.assertEqual(self.found("bats taxes")[1], before)
+
+    def test_without_words(self):
+        self.db.execute("CREATE VIRTUAL TABLE bare USING semantic_index(content = 'docs', "
+                        "text = 'text', lexical = 'none')")
+        self.db.execute("INSERT INTO bare(bare) VALUES ('sync')")
+        for rowid, similarity in self.db.execute("SELECT rowid, similarity FROM bare('bats taxes')"):
+            self.assertAlmostEqual(similarity, self.plain[rowid], delta=.01)
+
+    def test_a_prefix_is_not_weighed(self):
+        self.db.execute("INSERT INTO rerank_models(name, model, query_prefix) "
+                        "VALUES ('asked', 'builtin:static', 'bats ')")
+        self.db.execute("CREATE VIRTUAL TABLE other USING semantic_index(content = 'docs', text = "
+                        "'text', lexical = 'fts5', model = 'asked')")
+        self.db.execute("INSERT INTO other(other) VALUES ('sync')")
+        for rowid, similarity in self.db.execute("SELECT rowid, similarity FROM other('taxes')"):
+            self.assertAlmostEqual(similarity, self.plain[rowid], delta=.01)
+
+    def test_words_that_are_damaged(self):
+        self.db.execute("DELETE FROM ix_fts_data")
+        self.db.close()
+        self.db = connect(self.path)
+        self.assertEqual(len(self.found("bats taxes", " AND weight = 1")), 38)
 
 
 class Asked(Collection):

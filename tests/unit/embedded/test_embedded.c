@@ -18,6 +18,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "embedded/embedded.h"
+#include "embedded/pieces.h"
 #include "embedded/unknown.h"
 #include "model/array_sink.h"
 
@@ -252,7 +253,101 @@ static void test_knows(void **state)
     assert_true(known("программа программы") == 0);
 }
 
+/* ---- rarity ---------------------------------------------------------------------------------- */
+
+/* What words were asked for, and what is answered: so many times as rare as they were learnt, 0:
+ * not known; "bats" another number. */
+struct rarities {
+    char asked[256];
+    double times, times_of_bats;
+    int rc;
+};
+
+static int find_rarity(void *context, struct span word, double *idf, struct error *err)
+{
+    struct rarities *rarities = context;
+    size_t size = strlen(rarities->asked);
+    int is_bats = word.size == 4 && memcmp(word.data, "bats", 4) == 0;
+    snprintf(rarities->asked + size, sizeof rarities->asked - size, "%s%.*s", size == 0 ? "" : "|",
+             (int)word.size, word.data);
+    assert_int_equal(pieces_rarity(word, idf, NULL), 0);
+    *idf *= is_bats ? rarities->times_of_bats : rarities->times;
+    return rarities->rc == 0 ? 0 : error_set(err, rarities->rc, "not today");
+}
+
+static int embed_weighed(struct rarities *rarities, const char *query, float vector[DIMENSIONS])
+{
+    struct model *model = new_model();
+    struct model_rarity rarity = {find_rarity, rarities};
+    struct span span = {query, strlen(query)};
+    int rc = model->methods->embed_by_rarity(model, span, &rarity, NULL, vector, NULL);
+    model_free(model);
+    return rc;
+}
+
+static double cosine(const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < DIMENSIONS; i++) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static void test_words_count_by_how_rare_they_are(void **state)
+{
+    static const char query[] = "Bats, taxes";
+    struct rarities usual = {"", 1, 1, 0}, none = {"", 0, 0, 0}, rare = {"", 1, 3, 0};
+    float bats[DIMENSIONS], taxes[DIMENSIONS], plain[DIMENSIONS], vector[DIMENSIONS] = {7};
+    (void)state;
+    embed("bats", 4, bats);
+    embed("taxes", 5, taxes);
+    embed(query, strlen(query), plain);
+    assert_int_equal(embed_weighed(&none, query, vector), 0);
+    assert_true(vector[0] == 7.0f); /* nobody knows how rare its words are */
+    assert_string_equal(none.asked, "bats|,|taxes");
+    assert_int_equal(embed_weighed(&usual, query, vector), 0);
+    for (size_t i = 0; i < DIMENSIONS; i++)
+        assert_true(fabsf(vector[i] - plain[i]) < 1e-6f); /* as rare as in training */
+    assert_int_equal(embed_weighed(&rare, query, vector), 0);
+    assert_true(fabs(cosine(vector, vector) - 1) < 1e-6);
+    assert_true(cosine(vector, bats) > cosine(plain, bats) + .1);
+    assert_true(cosine(vector, taxes) < cosine(plain, taxes) - .1);
+}
+
+/* Three times as rare counts twice: "bats bats taxes" weighs its words so, too. */
+static void test_a_weight_is_a_number_of_times(void **state)
+{
+    struct rarities rare = {"", 1, 3, 0};
+    float twice[DIMENSIONS], vector[DIMENSIONS];
+    (void)state;
+    embed("bats bats taxes", 15, twice);
+    assert_int_equal(embed_weighed(&rare, "bats taxes", vector), 0);
+    for (size_t i = 0; i < DIMENSIONS; i++) assert_true(fabsf(vector[i] - twice[i]) < 1e-6f);
+}
+
+static void test_rarity_of_unknown_words(void **state)
+{
+    static const char query[] = "МОСКВА l'h\xC3\xA9r\xC3\xB4s";
+    struct rarities usual = {"", 1, 1, 0}, fails = {"", 1, 1, ERROR_STORAGE};
+    float vector[DIMENSIONS], moscow[DIMENSIONS], plain[DIMENSIONS];
+    (void)state;
+    embed(query, strlen(query), plain);
+    embed("москва", strlen("москва"), moscow);
+    assert_int_equal(embed_weighed(&usual, query, vector), 0);
+    assert_string_equal(usual.asked, "москва|l|'|heros");
+    assert_true(cosine(vector, moscow) > cosine(plain, moscow)); /* of no word that was learnt */
+    assert_int_equal(embed_weighed(&fails, query, vector), ERROR_STORAGE);
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
+
+static int pass_rarity(void *context, struct span word, double *idf, struct error *err)
+{
+    (void)context;
+    (void)word;
+    (void)err;
+    *idf = 1;
+    return 0;
+}
 
 static int use_all(void *context, struct error *err)
 {
@@ -275,6 +370,9 @@ static int use_all(void *context, struct error *err)
         rc = model->methods->has_sense(model, (struct span){"\xD0\xBC\xD0\xBE", 4}, &span, 1, NULL,
                                        &has, err);
     if (rc == 0) rc = model->methods->knows(model, span, NULL, &share, err);
+    if (rc == 0)
+        rc = model->methods->embed_by_rarity(model, span, &(struct model_rarity){pass_rarity, NULL},
+                                             NULL, vector, err);
     memory_free(tokens.ids);
     model_free(model);
     return rc;
@@ -337,6 +435,9 @@ int main(void)
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_sense),
         cmocka_unit_test(test_knows),
+        cmocka_unit_test(test_words_count_by_how_rare_they_are),
+        cmocka_unit_test(test_a_weight_is_a_number_of_times),
+        cmocka_unit_test(test_rarity_of_unknown_words),
         cmocka_unit_test(test_out_of_memory),
         cmocka_unit_test(test_interrupts),
         cmocka_unit_test(test_fingerprint),

@@ -159,6 +159,46 @@ static void test_memory(void **state)
     tables_close(&tables);
 }
 
+/* ---- how rare words are ---------------------------------------------------------------------- */
+
+static double rarity(struct words_search *search, const char *word)
+{
+    struct error err = {0};
+    double idf;
+    struct span span = {word, strlen(word)};
+    if (words_search_rarity(search, span, &idf, &err) != 0) fail_msg("%s: %s", word, err.text);
+    return idf;
+}
+
+static void test_rarity(void **state)
+{
+    struct tables tables;
+    struct words_search search;
+    struct error err = {0};
+    (void)state;
+    words_create(&tables, "rerank porter unicode61");
+    words_add(&tables, 1, "castles of programming");
+    words_add(&tables, 2, "a castle");
+    words_add(&tables, 3, "東京都");
+    tables_execute(&tables, "INSERT INTO X_docs VALUES (1, 1), (2, 2), (3, 3)");
+    assert_int_equal(words_open(&search, &tables, "Castles programs nobody -of 東京", &err), 0);
+    double twice = log1p(1.5 / 2.5), never = log1p(3.5 / .5), once = log1p(2.5 / 1.5);
+    assert_true(fabs(rarity(&search, "castles") - twice) < 1e-12);
+    assert_true(fabs(rarity(&search, "castle") - twice) < 1e-12);
+    assert_true(fabs(rarity(&search, "programs") - once) < 1e-12);
+    assert_true(fabs(rarity(&search, "nobody") - never) < 1e-12);
+    assert_true(fabs(rarity(&search, "castle nobody") - never) < 1e-12); /* the rarest */
+    assert_true(fabs(rarity(&search, "東京") - once) < 1e-12);
+    assert_true(rarity(&search, "of") == 0); /* nobody asked for it */
+    assert_true(rarity(&search, ",") == 0);
+    assert_true(rarity(&search, "") == 0);
+    words_search_deinit(&search);
+    assert_int_equal(words_open(&search, &tables, "?", &err), 0);
+    assert_true(rarity(&search, "castle") == 0);
+    words_search_deinit(&search);
+    tables_close(&tables);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_phrases_are_of_words),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_rarity),
     };
     failing_memory_bind();
     return cmocka_run_group_tests(tests, NULL, NULL);
