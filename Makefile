@@ -4,8 +4,10 @@
 #            BUILD=folder  where objects go          SQLITE3=...   another sqlite3 shell
 #            V=1           whole commands
 #            PREFIX=/usr/local, DESTDIR=             where `make install` puts the library
+#            CJSON=folder  cJSON.c and cJSON.h, where no source package is to be had
 
 BUILD   ?= build
+SOURCES := build/sources# of others, fetched once
 PREFIX  ?= /usr/local
 SQLITE3 ?= sqlite3
 SYSTEM  := $(shell uname -s)
@@ -23,7 +25,7 @@ CFLAGS_ALL = -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(
               $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
                   -fno-sanitize-recover=all)
 # Assertions are for the sanitized builds: the library never aborts a user's program.
-CPPFLAGS_ALL := -Iext -D_POSIX_C_SOURCE=200809L -MMD -MP $(if $(SANITIZE),,-DNDEBUG)
+CPPFLAGS_ALL := -Iext -isystem $(SOURCES) -D_POSIX_C_SOURCE=200809L -MMD -MP $(if $(SANITIZE),,-DNDEBUG)
 LDFLAGS_ALL  := $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 ifeq ($(SYSTEM),Darwin)
@@ -45,7 +47,7 @@ else
     HARDEN  += $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection) \
         $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
     OBJCOPY ?= objcopy
-    LOCALISE := $(OBJCOPY) --localize-hidden
+    LOCALISE := $(OBJCOPY) $(addprefix --keep-global-symbol=sqlite3_rerank_,init locked_init)
     # nodelete: SQLite unmaps a library whose entry point failed, and keeps what it had registered.
     SHARED := -shared -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),,-Wl,-z,defs)
 endif
@@ -71,11 +73,14 @@ SQL_ROOMS   := $(foreach room,$(ROOMS),$(if $(filter -lsqlite3,$(BELOW_$(room)))
 PLAIN_ROOMS := $(filter-out $(SQL_ROOMS),$(ROOMS))
 
 rooms_below = $(filter-out -l%,$(foreach room,$(1),$(BELOW_$(room))))
-libraries   = $(sort $(filter -l%,$(foreach room,$(1),$(BELOW_$(room))))) -lm -lpthread
+libraries   = $(sort $(filter -l%,$(foreach room,$(1),$(BELOW_$(room))))) -lm -lpthread \
+    $$(cat $(SOURCES)/cjson/libs)
 sources     = $(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c))
 objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1))) \
-    $(if $(filter embedded,$(1)),$(TABLE))
+    $(if $(filter embedded,$(1)),$(TABLE)) $(if $(filter base,$(1)),$(CJSON_OBJECT))
 TABLE       = $(BUILD)/obj/embedded/words.o
+# cJSON is inside, under hidden names: it meets none that the program has.
+CJSON_OBJECT = $(BUILD)/obj/cjson/cJSON.o
 # For a program that links SQLite itself: the rooms that see it call it directly (-DSQLITE_CORE).
 core_objects = $(call objects,$(filter $(PLAIN_ROOMS),$(1))) \
     $(patsubst ext/%.c,$(BUILD)/core/%.o,$(call sources,$(filter $(SQL_ROOMS),$(1))))
@@ -105,8 +110,19 @@ $(LIBRARY): $(OBJECTS)
 
 # One object whose only names are the entry points: no name of ours meets one of the program.
 $(STATIC): $(CORE_OBJECTS)
-	$(call SHORT,ar  )rm -f $@ && $(CC) -nostdlib -r -o $(@:.a=.o) $^ && $(LOCALISE) $(@:.a=.o) \
-	    && $(AR) rcs $@ $(@:.a=.o)
+	$(call SHORT,ar  )rm -f $@ && $(CC) -nostdlib -r -o $(@:.a=.o) $^ \
+	    $$(sed -n 's|^\(/[^ ]*\.a\).*|\1|p' $(SOURCES)/cjson/libs) \
+	    && $(LOCALISE) $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
+
+$(SOURCES)/cjson/cJSON.h:
+	$(call SHORT,get )CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' CJSON='$(CJSON)' \
+	    sh tests/tools/cjson.sh $(@D)
+$(OBJECTS) $(CORE_OBJECTS): | $(SOURCES)/cjson/cJSON.h
+
+# Not ours to mend: its warnings are off.
+$(CJSON_OBJECT): $(SOURCES)/cjson/cJSON.h
+	@mkdir -p $(@D)
+	$(call SHORT,cc  )$(COMPILE) -w -c -o $@ $(<:.h=.c)
 
 $(BUILD)/obj/%.o: ext/%.c
 	@mkdir -p $(@D)
