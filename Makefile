@@ -4,8 +4,13 @@
 #            BUILD=folder  where objects go          SQLITE3=...   another sqlite3 shell
 #            V=1           whole commands
 #            PREFIX=/usr/local, DESTDIR=             where `make install` puts the library
+#            RERANK_NO_REMOTE=1  without remote models: nothing in it can reach a network
+#            CJSON=folder  cJSON.c and cJSON.h, where no source package is to be had
 
-BUILD   ?= build
+BUILD   ?= $(if $(RERANK_NO_REMOTE),build/no-remote,build)
+# Of a library without remote models the same objects are linked, but for those of http/.
+OBJ     := $(patsubst %/no-remote,%,$(BUILD))
+SOURCES := build/sources# of others, fetched once
 PREFIX  ?= /usr/local
 SQLITE3 ?= sqlite3
 SYSTEM  := $(shell uname -s)
@@ -17,13 +22,12 @@ WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wconversion $(if $(WERROR),-Werror)
 # What makes an error that is left harder to use; sanitizers find it, and have their own guards.
 HARDEN := -fstack-protector-strong \
     $(if $(filter -O0,$(OPTIMISE)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
-# No fused multiply-add: the embedded model promises the same bytes on every platform.
-CFLAGS_ALL = -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden -ffp-contract=off $(WARNINGS) \
+CFLAGS_ALL = -std=c11 $(OPTIMISE) -fPIC -fvisibility=hidden $(WARNINGS) \
               $(if $(SANITIZE),,$(HARDEN)) \
               $(if $(SANITIZE),-g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
                   -fno-sanitize-recover=all)
 # Assertions are for the sanitized builds: the library never aborts a user's program.
-CPPFLAGS_ALL := -Iext -D_POSIX_C_SOURCE=200809L -MMD -MP $(if $(SANITIZE),,-DNDEBUG)
+CPPFLAGS_ALL := -Iext -isystem $(SOURCES) -D_POSIX_C_SOURCE=200809L -MMD -MP $(if $(SANITIZE),,-DNDEBUG)
 LDFLAGS_ALL  := $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 ifeq ($(SYSTEM),Darwin)
@@ -45,7 +49,7 @@ else
     HARDEN  += $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection) \
         $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
     OBJCOPY ?= objcopy
-    LOCALISE := $(OBJCOPY) --localize-hidden
+    LOCALISE := $(OBJCOPY) $(addprefix --keep-global-symbol=sqlite3_rerank_,init locked_init)
     # nodelete: SQLite unmaps a library whose entry point failed, and keeps what it had registered.
     SHARED := -shared -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),,-Wl,-z,defs)
 endif
@@ -71,14 +75,19 @@ SQL_ROOMS   := $(foreach room,$(ROOMS),$(if $(filter -lsqlite3,$(BELOW_$(room)))
 PLAIN_ROOMS := $(filter-out $(SQL_ROOMS),$(ROOMS))
 
 rooms_below = $(filter-out -l%,$(foreach room,$(1),$(BELOW_$(room))))
-libraries   = $(sort $(filter -l%,$(foreach room,$(1),$(BELOW_$(room))))) -lm -lpthread
-sources     = $(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c))
-objects     = $(patsubst ext/%.c,$(BUILD)/obj/%.o,$(call sources,$(1))) \
-    $(if $(filter embedded,$(1)),$(TABLE))
-TABLE       = $(BUILD)/obj/embedded/words.o
+libraries   = $(sort $(filter-out $(if $(RERANK_NO_REMOTE),-ldl),$(filter -l%,$(foreach room,$(1),$(BELOW_$(room)))))) -lm -lpthread \
+    $$(cat $(SOURCES)/cjson/libs)
+sources     = $(filter-out $(LEFT_OUT),$(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c)))
+LEFT_OUT    = $(if $(RERANK_NO_REMOTE),$(filter-out ext/http/absent.c,$(wildcard ext/http/*.c)),\
+    ext/http/absent.c)
+objects     = $(patsubst ext/%.c,$(OBJ)/obj/%.o,$(call sources,$(1))) \
+    $(if $(filter embedded,$(1)),$(TABLE)) $(if $(filter base,$(1)),$(CJSON_OBJECT))
+TABLE       = $(OBJ)/obj/embedded/words.o
+# cJSON is inside, under hidden names: it meets none that the program has.
+CJSON_OBJECT = $(OBJ)/obj/cjson/cJSON.o
 # For a program that links SQLite itself: the rooms that see it call it directly (-DSQLITE_CORE).
 core_objects = $(call objects,$(filter $(PLAIN_ROOMS),$(1))) \
-    $(patsubst ext/%.c,$(BUILD)/core/%.o,$(call sources,$(filter $(SQL_ROOMS),$(1))))
+    $(patsubst ext/%.c,$(OBJ)/core/%.o,$(call sources,$(filter $(SQL_ROOMS),$(1))))
 
 OBJECTS      := $(call objects,$(ROOMS))
 CORE_OBJECTS := $(call core_objects,$(ROOMS))
@@ -86,7 +95,8 @@ CORE_OBJECTS := $(call core_objects,$(ROOMS))
 LIBS         := $(filter-out -lsqlite3,$(call libraries,$(ROOMS)))
 
 # tests/unit/room/test_*.c links the room and what is below it.
-UNIT_SOURCES  := $(wildcard $(ROOMS:%=tests/unit/%/test_*.c))
+UNIT_SOURCES  := $(filter-out $(if $(RERANK_NO_REMOTE),tests/unit/http/%),\
+    $(wildcard $(ROOMS:%=tests/unit/%/test_*.c)))
 UNIT_PROGRAMS := $(UNIT_SOURCES:tests/%.c=$(BUILD)/tests/%)
 HOST_PROGRAMS := $(BUILD)/tests/static_host $(BUILD)/tests/fault
 BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
@@ -101,18 +111,31 @@ all: $(LIBRARY) ## build the extension (build/rerank.so)
 static: $(STATIC) ## build build/librerank.a, for programs that link SQLite themselves
 
 $(LIBRARY): $(OBJECTS)
+	@mkdir -p $(@D)
 	$(call SHORT,link)$(LINK) $(SHARED) -o $@ $^ $(LIBS)
 
 # One object whose only names are the entry points: no name of ours meets one of the program.
 $(STATIC): $(CORE_OBJECTS)
-	$(call SHORT,ar  )rm -f $@ && $(CC) -nostdlib -r -o $(@:.a=.o) $^ && $(LOCALISE) $(@:.a=.o) \
-	    && $(AR) rcs $@ $(@:.a=.o)
+	@mkdir -p $(@D)
+	$(call SHORT,ar  )rm -f $@ && $(CC) -nostdlib -r -o $(@:.a=.o) $^ \
+	    $$(sed -n 's|^\(/[^ ]*\.a\).*|\1|p' $(SOURCES)/cjson/libs) \
+	    && $(LOCALISE) $(@:.a=.o) && $(AR) rcs $@ $(@:.a=.o)
 
-$(BUILD)/obj/%.o: ext/%.c
+$(SOURCES)/cjson/cJSON.h:
+	$(call SHORT,get )CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' CJSON='$(CJSON)' \
+	    sh tests/tools/cjson.sh $(@D)
+$(OBJECTS) $(CORE_OBJECTS): | $(SOURCES)/cjson/cJSON.h
+
+# Not ours to mend: its warnings are off.
+$(CJSON_OBJECT): $(SOURCES)/cjson/cJSON.h
+	@mkdir -p $(@D)
+	$(call SHORT,cc  )$(COMPILE) -w -c -o $@ $(<:.h=.c)
+
+$(OBJ)/obj/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(call SHORT,cc  )$(COMPILE) -c -o $@ $<
 
-$(BUILD)/core/%.o: ext/%.c
+$(OBJ)/core/%.o: ext/%.c
 	@mkdir -p $(@D)
 	$(call SHORT,cc  )$(COMPILE) -DSQLITE_CORE -c -o $@ $<
 

@@ -38,7 +38,7 @@ MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 MAX_COLUMNS = 100
 ENTRY_POINTS = ("sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_locked_init")
-LIBRARIES = r"(libcjson|libc|libm|libdl|libpthread|ld-linux.*)\.so\.\d+$"  # a library may need
+LIBRARIES = r"(libc|libm|libdl|libpthread|ld-linux.*)\.so\.\d+$"  # a library may need
 
 
 def check_included_code(source):

@@ -16,6 +16,8 @@
 
 #include <stddef.h>
 
+#include "base/rounding.h"
+
 /* How a text is marked as query or document. */
 struct api_role {
     const char *field; /* NULL: not at all, a prefix of the model's does it */

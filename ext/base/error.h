@@ -10,6 +10,8 @@
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
+#include "base/rounding.h" /* here, as every file that computes has errors */
+
 enum error_code {
     ERROR_NONE = 0,
     ERROR_NOMEM,       /* an allocation failed */

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rounding.h"
 #include "base/span.h"
 
 struct cache_item;

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rounding.h"
 #include "base/span.h"
 
 #define TABLE_ROWS 27729

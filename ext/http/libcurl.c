@@ -22,7 +22,7 @@ static const struct symbol {
     const char *name;
     size_t offset;
 } symbols[] = {
-#define SYMBOL(name) {"curl_" #name, offsetof(struct libcurl, name)},
+#define SYMBOL(type, name, arguments) {"curl_" #name, offsetof(struct libcurl, name)},
     HTTP_LIBCURL_FUNCTIONS(SYMBOL)
 #undef SYMBOL
 };

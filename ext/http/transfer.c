@@ -169,9 +169,8 @@ static CURLcode set_limits(CURL *easy, const struct http_work *work)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(work->connect_timeout));
     SET(CURLOPT_TIMEOUT_MS, milliseconds(work->timeout));
-    /* A name look-up that was given up is left to end on its own, not waited for, by
-     * CURLOPT_QUICK_EXIT of 7.87, which older headers lack. */
-    (void)libcurl->easy_setopt(easy, (CURLoption)(CURLOPTTYPE_LONG + 322), 1L);
+    /* A name look-up that was given up is left to end on its own, not waited for: from 7.87 on. */
+    (void)libcurl->easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return code;
 }
 
@@ -262,9 +261,8 @@ int http_transfer_start(struct http_transfer *transfer, CURLM *multi, const stru
  * the answer had begun. */
 static int is_line_too_long(const struct http_transfer *transfer, CURLcode code)
 {
-    const int too_large = 100; /* CURLE_TOO_LARGE, which older headers lack */
     curl_off_t begun = 0;
-    if ((int)code == too_large) return 1;
+    if (code == CURLE_TOO_LARGE) return 1;
     if (code != CURLE_OUT_OF_MEMORY || transfer->nomem) return 0;
     libcurl->easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &begun);
     void *probe = begun > 0 ? memory_alloc(HTTP_HEAD_CEILING, 1) : NULL;

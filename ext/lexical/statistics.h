@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rounding.h"
+
 struct lexical_statistics {
     double n_documents;          /* seen */
     double average_length;       /* words a document, stop words left out; 0 if unknown */

@@ -14,6 +14,8 @@
 
 #include <stddef.h>
 
+#include "base/rounding.h"
+
 enum { RELATIVE_BUCKETS = 32 };
 
 /* Of a key's place less the query's. */

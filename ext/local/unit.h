@@ -6,6 +6,8 @@
 
 #include <stddef.h>
 
+#include "base/rounding.h"
+
 /* What is all zero stays so. */
 void unit_make(float *values, size_t n);
 

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 
+#include "base/rounding.h"
 #include "base/span.h"
 
 #define VECTOR_DECIMAL_SIZE                                                                        \

@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rounding.h"
+
 /* a . b */
 double vector_dot(const void *a, const void *b, size_t dimensions);
 

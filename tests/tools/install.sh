@@ -1,8 +1,8 @@
 #!/bin/sh
 # install.sh WHAT...: makes sure that what a make target needs is on this machine.
 #
-#   runtime    a C compiler, make, the SQLite shell, headers of SQLite, libcurl and cJSON
-#   test       cmocka, and a python3 with numpy whose sqlite3 loads extensions   (make test)
+#   runtime    a C compiler, make, the SQLite shell, SQLite's headers, what brings cJSON's sources
+#   test       cmocka, libcurl, and a python3 with numpy whose sqlite3 loads extensions   (make test)
 #   clang      clang with its run-time library                         (make fuzz, CI)
 #   format     clang-format 14                                         (CI)
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
@@ -29,6 +29,12 @@ has_library() {
     return $found
 }
 
+# Its sources are compiled in where they can be had, which cjson.sh does.
+has_cjson() {
+    [ -e build/sources/cjson/cJSON.h ] || has_command dpkg-source ||
+        { ! has_command apt-get && has_library cjson/cJSON.h cjson; }
+}
+
 missing=""
 need() { missing="$missing $1"; }
 
@@ -37,12 +43,12 @@ look_runtime() {
     has_command make || has_command gmake || need make
     has_command "${SQLITE3:-sqlite3}" || need sqlite3
     has_library sqlite3ext.h sqlite3 || need sqlite-headers
-    has_library curl/curl.h curl || need curl-headers
-    has_library cjson/cJSON.h cjson || need cjson-headers
+    has_cjson || need cjson
 }
 
 look_test() {
     has_library cmocka.h cmocka || need cmocka
+    has_library curl/curl.h curl || need curl-headers
     python=$(sh "$(dirname "$0")/python.sh" 2>/dev/null) || need python3
     "${python:-python3}" -c 'import numpy' 2>/dev/null || need numpy
 }
@@ -64,7 +70,7 @@ debian_package() {
     compiler) echo "gcc libc6-dev" ;;
     sqlite-headers) echo libsqlite3-dev ;;
     curl-headers) echo libcurl4-openssl-dev ;;
-    cjson-headers) echo libcjson-dev ;;
+    cjson) echo dpkg-dev ;;
     cmocka) echo libcmocka-dev ;;
     cross-compiler) echo "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
     clang) echo "clang libclang-rt-14-dev" ;;
@@ -80,7 +86,6 @@ brew_package() {
     compiler | make) echo "" ;;
     sqlite3 | sqlite-headers) echo sqlite ;;
     curl-headers) echo curl ;;
-    cjson-headers) echo cjson ;;
     python3) echo python ;;
     clang) echo llvm ;;
     npm) echo node ;;
@@ -120,8 +125,8 @@ install_brew() {
 say_what_to_install() {
     echo "missing on this machine:$missing" >&2
     echo "please install: a C11 compiler and GNU make; SQLite 3.38 or newer with its shell" >&2
-    echo "(sqlite3) and its headers; libcurl and cJSON with headers; for the tests" >&2
-    echo "also cmocka, and a python3 whose sqlite3 module can load extensions." >&2
+    echo "(sqlite3) and its headers; cJSON; for the tests also libcurl with headers, cmocka," >&2
+    echo "and a python3 whose sqlite3 module can load extensions." >&2
     echo "Then run make again." >&2
     return 1
 }

@@ -16,9 +16,9 @@ apt() {
     }
 }
 apt update
-apt download libcmocka0 libcjson1
+apt download libcmocka0
 for package in *.deb; do dpkg -x "$package" .; done
-# What a linker looks for: libcjson.so, which is libcjson.so.1.
+# What a linker looks for: libcmocka.so, which is libcmocka.so.0.
 for library in usr/lib/aarch64-linux-gnu/*.so.*; do
     ln -sf "$(basename "$library")" "${library%%.so.*}.so"
 done

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/processor.h"
+#include "base/rounding.h"
 #include "local/simd/kernels.h"
 
 #define GEMM_ROWS 32  /* of a tile, at most */

@@ -18,6 +18,7 @@
 #define LOCAL_SIMD_LAYERS_H
 
 #include "base/processor.h"
+#include "base/rounding.h"
 #include "local/simd/kernels.h"
 
 #define LOCAL_LAYERS_OF(family)                                                                    \

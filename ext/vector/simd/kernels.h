@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "base/processor.h"
+#include "base/rounding.h"
 
 #define VECTOR_PLANES 6      /* bits of a component of a query that is compared with bit codes */
 #define VECTOR_PLANE_WORDS 8 /* the planes of 64 components, and zeros: a whole cache line */
