@@ -55,12 +55,15 @@ static int read_pages(const struct table_file *table, int64_t first, size_t n, u
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Whether the file is one of a file system of SQLite's own that locks it. */
+/* Whether the file is one of a file system of SQLite's own that locks it; a temporary one has no
+ * name, and lacks what is in memory alone. */
 static int is_plain(sqlite3 *db, const char *schema)
 {
     static const char *const known[] = {"unix", "unix-excl", "win32", "win32-longpath"};
+    const char *file = sqlite3_db_filename(db, schema);
     char *name = NULL;
     int is_known = 0;
+    if (file == NULL || *file == '\0') return 0;
     if (sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &name) != SQLITE_OK) return 0;
     for (size_t i = 0; name != NULL && i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i]) == 0) is_known = 1;

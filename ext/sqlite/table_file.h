@@ -12,7 +12,8 @@
  *   rollback modes nobody else may change the file until it ends;
  * - in WAL mode the WAL is empty: whatever is written meanwhile goes there, and no checkpoint may
  *   bring it into the file before that transaction ends, as it began with an empty WAL;
- * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
+ * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them; and no temporary
+ *   database, of which SQLite keeps in memory what it has not yet had to write;
  * - the first bytes are those of a database that is not encrypted, and its schema is the one in
  *   which the table was looked up.
  * All of it is looked at before each blob. Where anything is otherwise, or not as the format has it,
@@ -42,7 +43,7 @@ struct table_file {
 };
 
 /* Bytes that are read at once. */
-#define TABLE_FILE_RUN ((size_t)256 << 10)
+#define TABLE_FILE_RUN ((size_t)64 << 10)
 
 /* Looks the table up, within a transaction; `schema` lives as long as it is open. ERROR_NOMEM,
  * ERROR_INTERRUPTED. close always. */

@@ -178,6 +178,14 @@ static void test_another_schema(void **state)
     table_file_close(&table);
     execute(db, "COMMIT");
     sqlite3_close(db);
+    /* In a temporary file, which has some of it. */
+    assert_int_equal(sqlite3_open("", &db), SQLITE_OK);
+    execute(db, "PRAGMA cache_size = 10; CREATE TABLE \"T t\"(id INTEGER PRIMARY KEY, bytes BLOB);"
+                "INSERT INTO \"T t\" VALUES (1, randomblob(200000)), (2, randomblob(300))");
+    assert_int_equal(read_within(db), 0);
+    execute(db, "UPDATE \"T t\" SET bytes = randomblob(300)");
+    assert_int_equal(read_within(db), 0);
+    sqlite3_close(db);
     /* In no file. */
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
     execute(db, "CREATE TABLE \"T t\"(id INTEGER PRIMARY KEY, bytes BLOB);"
