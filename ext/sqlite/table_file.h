@@ -10,15 +10,15 @@
  * - this connection has a transaction that reads and has written nothing: no page is newer in its
  *   memory (nor in a shared cache, but where read_uncommitted is set, which is refused), and in
  *   rollback modes nobody else may change the file until it ends;
- * - in WAL mode the WAL is empty: whatever is written meanwhile goes there, and no checkpoint may
- *   bring it into the file before that transaction ends, as it began with an empty WAL;
- * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them; and no temporary
- *   database, of which SQLite keeps in memory what it has not yet had to write;
+ * - in WAL mode the WAL is empty: the file had all when the transaction began, whatever is written
+ *   meanwhile goes into the WAL, and no checkpoint may bring that into the file before it ends;
+ * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
+ * - it is no temporary database, of which SQLite keeps in memory what it has not yet had to write;
  * - the first bytes are those of a database that is not encrypted, and its schema is the one in
  *   which the table was looked up.
- * All of it is looked at before each blob. Where anything is otherwise, or not as the format has it,
- * nothing is read, which is no failure: then SQLite is to be asked, which knows, or says what is
- * wrong.
+ * All of it is looked at before each blob. Where anything is otherwise, or not as the format has
+ * it, nothing is read, which is no failure: then SQLite is to be asked, which knows, or says what
+ * is wrong.
  */
 #ifndef SQLITE_TABLE_FILE_H
 #define SQLITE_TABLE_FILE_H
