@@ -241,7 +241,8 @@ static int read_overflow(const struct table_file *table, int64_t next, unsigned 
                          size_t left)
 {
     const size_t in_page = table->usable - 4;
-    size_t most = TABLE_FILE_RUN / table->page_size;
+    const size_t room = TABLE_FILE_RUN / table->page_size;
+    size_t most = room;
     while (left > 0) {
         size_t n = (left + in_page - 1) / in_page, i = 0;
         int64_t first = next;
@@ -257,7 +258,7 @@ static int read_overflow(const struct table_file *table, int64_t next, unsigned 
             left -= size;
             next = read_32(page);
         }
-        most = i == n ? TABLE_FILE_RUN / table->page_size : 2 * i;
+        most = i == n || 2 * i > room ? room : 2 * i;
     }
     return 1;
 }

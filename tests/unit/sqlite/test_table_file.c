@@ -60,9 +60,14 @@ static void make(int page_size, int is_scattered, const char *more)
         snprintf(sql, sizeof sql, "INSERT INTO \"T t\" VALUES (%d, randomblob(%d))", id * 3 - 50,
                  size_of(id));
         execute(db, sql);
-        if (is_scattered)
-            execute(db, "INSERT INTO other VALUES (1, randomblob(20000));"
-                        "DELETE FROM other WHERE rowid % 3 = 0");
+        /* Gaps of which some hold most of what is read together, and the rest lies elsewhere. */
+        if (is_scattered) {
+            snprintf(sql, sizeof sql,
+                     "INSERT INTO other VALUES (1, randomblob(%d)), (2, randomblob(20000));"
+                     "DELETE FROM other WHERE a = 1 AND rowid %% 3 > 0",
+                     id * 7919 % 100000);
+            execute(db, sql);
+        }
     }
     if (is_scattered)
         execute(db, "DELETE FROM \"T t\" WHERE id % 4 = 1;"
