@@ -37,9 +37,9 @@ void workers_run(size_t n_threads, void (*work)(void *context, size_t number), v
     for (size_t i = 0; i < n_started; i++) pthread_join(workers[i].thread, NULL);
 }
 
-void workers_pause(void)
+void workers_pause(size_t n)
 {
-    nanosleep(&(struct timespec){0, 20000}, NULL);
+    nanosleep(&(struct timespec){0, 20000L << (n < 3 ? n : 3)}, NULL);
 }
 
 size_t workers_processors(void)

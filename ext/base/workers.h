@@ -20,8 +20,9 @@
  * nothing and asks SQLite nothing. */
 void workers_run(size_t n_threads, void (*work)(void *context, size_t number), void *context);
 
-/* For one of them that waits for another: lets others run, some 50 microseconds. */
-void workers_pause(void);
+/* For one of them that waits for another, the n-th time in a row, from 0 on: lets others run, 20
+ * microseconds and more, up to 160. */
+void workers_pause(size_t n);
 
 /* The processors that this process may use, 1 or more, at most WORKERS_MAX. */
 size_t workers_processors(void);

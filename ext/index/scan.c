@@ -333,14 +333,15 @@ static void visit(struct scan *scan, size_t number, struct visit *visit, size_t 
 /* Compares blocks until that one is over (NULL: all are), or all are stopped. */
 static void visit_until(struct scan *scan, size_t number, const struct visit *wanted)
 {
-    size_t polled = 0;
+    size_t polled = 0, n_pauses = 0;
     while (!atomic_load_explicit(&scan->stop, memory_order_relaxed) &&
            (wanted == NULL || !atomic_load_explicit(&wanted->is_over, memory_order_acquire))) {
         int done;
         struct visit *next = visits_take(&scan->visits, &done);
         if (next != NULL) visit(scan, number, next, &polled);
         else if (done) return;
-        else workers_pause();
+        else workers_pause(n_pauses);
+        n_pauses = next != NULL ? 0 : n_pauses + 1;
     }
 }
 

@@ -55,12 +55,15 @@ static int read_pages(const struct table_file *table, int64_t first, size_t n, u
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Whether the file is one of a file system of SQLite's own that locks it. */
+/* Whether the file is one of a file system of SQLite's own that locks it; a temporary one has no
+ * name, and lacks what is in memory alone. */
 static int is_plain(sqlite3 *db, const char *schema)
 {
     static const char *const known[] = {"unix", "unix-excl", "win32", "win32-longpath"};
+    const char *file = sqlite3_db_filename(db, schema);
     char *name = NULL;
     int is_known = 0;
+    if (file == NULL || *file == '\0') return 0;
     if (sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &name) != SQLITE_OK) return 0;
     for (size_t i = 0; name != NULL && i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i]) == 0) is_known = 1;
@@ -238,7 +241,8 @@ static int read_overflow(const struct table_file *table, int64_t next, unsigned 
                          size_t left)
 {
     const size_t in_page = table->usable - 4;
-    size_t most = TABLE_FILE_RUN / table->page_size;
+    const size_t room = TABLE_FILE_RUN / table->page_size;
+    size_t most = room;
     while (left > 0) {
         size_t n = (left + in_page - 1) / in_page, i = 0;
         int64_t first = next;
@@ -254,7 +258,7 @@ static int read_overflow(const struct table_file *table, int64_t next, unsigned 
             left -= size;
             next = read_32(page);
         }
-        most = i == n ? TABLE_FILE_RUN / table->page_size : 2 * i;
+        most = i == n || 2 * i > room ? room : 2 * i;
     }
     return 1;
 }

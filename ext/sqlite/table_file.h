@@ -10,14 +10,15 @@
  * - this connection has a transaction that reads and has written nothing: no page is newer in its
  *   memory (nor in a shared cache, but where read_uncommitted is set, which is refused), and in
  *   rollback modes nobody else may change the file until it ends;
- * - in WAL mode the WAL is empty: whatever is written meanwhile goes there, and no checkpoint may
- *   bring it into the file before that transaction ends, as it began with an empty WAL;
+ * - in WAL mode the WAL is empty: the file had all when the transaction began, whatever is written
+ *   meanwhile goes into the WAL, and no checkpoint may bring that into the file before it ends;
  * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
+ * - it is no temporary database, of which SQLite keeps in memory what it has not yet had to write;
  * - the first bytes are those of a database that is not encrypted, and its schema is the one in
  *   which the table was looked up.
- * All of it is looked at before each blob. Where anything is otherwise, or not as the format has it,
- * nothing is read, which is no failure: then SQLite is to be asked, which knows, or says what is
- * wrong.
+ * All of it is looked at before each blob. Where anything is otherwise, or not as the format has
+ * it, nothing is read, which is no failure: then SQLite is to be asked, which knows, or says what
+ * is wrong.
  */
 #ifndef SQLITE_TABLE_FILE_H
 #define SQLITE_TABLE_FILE_H
@@ -42,7 +43,7 @@ struct table_file {
 };
 
 /* Bytes that are read at once. */
-#define TABLE_FILE_RUN ((size_t)256 << 10)
+#define TABLE_FILE_RUN ((size_t)64 << 10)
 
 /* Looks the table up, within a transaction; `schema` lives as long as it is open. ERROR_NOMEM,
  * ERROR_INTERRUPTED. close always. */

@@ -1,14 +1,14 @@
 /*
- * history.h: of an index with words the latest generations, those from which on documents were only
- * added to X_fts: 'history' in X_config.
+ * history.h: of an index with words the latest generations, those from which on documents were
+ * only added to X_fts: 'history' in X_config.
  *
  * What was read of a document then (its length, that it has a word) still holds, in whatever
  * process it was written. A document's number comes again once all were taken away, or where the
  * transaction that added it was rolled back, or the file brought back to an earlier state: there
  * the history has not that generation.
  *
- * The value is a BLOB of little-endian numbers, the latest last, at most HISTORY_MOST. Whatever else
- * is there stands for none.
+ * The value is a BLOB of little-endian numbers, the latest last, at most HISTORY_MOST. Whatever
+ * else is there stands for none.
  */
 #ifndef STORE_HISTORY_H
 #define STORE_HISTORY_H

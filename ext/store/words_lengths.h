@@ -1,10 +1,10 @@
 /*
  * words_lengths.h: how many tokens each document of X_fts has.
  *
- * A look into the table costs a microsecond, and a ranked search takes thousands. What is looked up
- * is kept, four bytes a document, where their numbers lie close together, as rowids do; once so many
- * were looked up as reading all costs, all are read. A write adds documents, whose lengths are looked
- * up then. One for each connection of an index.
+ * A look into the table costs a microsecond, and a ranked search takes thousands. What is looked
+ * up is kept, four bytes a document, where their numbers lie close together, as rowids do; once so
+ * many were looked up as reading all costs, all are read. A write adds documents, whose lengths
+ * are looked up then. One for each connection of an index.
  */
 #ifndef STORE_WORDS_LENGTHS_H
 #define STORE_WORDS_LENGTHS_H

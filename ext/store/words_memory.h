@@ -2,10 +2,10 @@
  * words_memory.h: what a connection keeps of X_fts from one search to the next: the documents of
  * common words, which most queries have some of; what was asked for the longest ago goes first.
  *
- * After writes that only added documents (history.h) lists stay, with those of the segments that are
- * new, as long as FTS5 has merged none: its segments are the same as before, and behind them those
- * that come to all pages that it has written since. (It uses a segment's number again after a merge,
- * but a merge leaves fewer segments.)
+ * After writes that only added documents (history.h) lists stay, with those of the segments that
+ * are new, as long as FTS5 has merged none: its segments are the same as before, and behind them
+ * those that come to all pages that it has written since. (It uses a segment's number again after
+ * a merge, but a merge leaves fewer segments.)
  */
 #ifndef STORE_WORDS_MEMORY_H
 #define STORE_WORDS_MEMORY_H
@@ -48,7 +48,8 @@ void words_memory_free(struct words_memory *memory); /* accepts NULL */
 int words_memory_find(struct words_memory *memory, struct span token, struct words_list *list,
                       size_t *n_segments);
 
-/* Keeps all documents of a token, instead of those that were kept, if they are worth it, and so many bytes of all at most. */
+/* Keeps all documents of a token, instead of those that were kept, if they are worth it, and so
+ * many bytes of all at most. */
 int words_memory_keep(struct words_memory *memory, uint64_t most, struct span token,
                       struct words_list *list, struct error *err);
 

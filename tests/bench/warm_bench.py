@@ -1,16 +1,16 @@
-"""warm_bench.py LIBRARY [--rows N] [--dimensions N] [--quantize WORD] [--aims] [--cpu]: searches of a
-cold process.
+"""warm_bench.py LIBRARY [--rows N] [--dimensions N] [--quantize WORD] [--aims] [--cpu]: searches of
+a cold process.
 
 A process that has just opened an index searches it, or writes a row and searches it, again and
 again. Each line is a pattern; its figures are the milliseconds of the first searches one after the
 other, each the median of as many processes as --processes says, and the megabytes that the process
 grew by until after the first and after the last.
 
---aims: of each way to keep vectors, and of an index with words (100,000 rows of 100 words, asked for
-five of them), what is aimed at: the first search of a process beside reading the file's bytes by
-read(), a MB at a time, which takes turns with it; a search after a write, its own or another
-connection's, beside one without; and the search that fills the memory beside one that does not. With
---cpu the processor's time of all threads, on a machine that has other work.
+--aims: of each way to keep vectors, and of an index with words (100,000 rows of 100 words, asked
+for five of them), what is aimed at: the first search of a process beside reading the file's bytes
+by read(), a MB at a time, which takes turns with it; a search after a write, its own or another
+connection's, beside one without; and the search that fills the memory beside one that does not.
+With --cpu the processor's time of all threads, on a machine that has other work.
 """
 import argparse
 import os

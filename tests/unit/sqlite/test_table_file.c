@@ -60,9 +60,14 @@ static void make(int page_size, int is_scattered, const char *more)
         snprintf(sql, sizeof sql, "INSERT INTO \"T t\" VALUES (%d, randomblob(%d))", id * 3 - 50,
                  size_of(id));
         execute(db, sql);
-        if (is_scattered)
-            execute(db, "INSERT INTO other VALUES (1, randomblob(20000));"
-                        "DELETE FROM other WHERE rowid % 3 = 0");
+        /* Gaps of which some hold most of what is read together, and the rest lies elsewhere. */
+        if (is_scattered) {
+            snprintf(sql, sizeof sql,
+                     "INSERT INTO other VALUES (1, randomblob(%d)), (2, randomblob(20000));"
+                     "DELETE FROM other WHERE a = 1 AND rowid %% 3 > 0",
+                     id * 7919 % 100000);
+            execute(db, sql);
+        }
     }
     if (is_scattered)
         execute(db, "DELETE FROM \"T t\" WHERE id % 4 = 1;"
@@ -177,6 +182,14 @@ static void test_another_schema(void **state)
     assert_false(table_file_read(&table, -5, &byte, 1));
     table_file_close(&table);
     execute(db, "COMMIT");
+    sqlite3_close(db);
+    /* In a temporary file, which has some of it. */
+    assert_int_equal(sqlite3_open("", &db), SQLITE_OK);
+    execute(db, "PRAGMA cache_size = 10; CREATE TABLE \"T t\"(id INTEGER PRIMARY KEY, bytes BLOB);"
+                "INSERT INTO \"T t\" VALUES (1, randomblob(200000)), (2, randomblob(300))");
+    assert_int_equal(read_within(db), 0);
+    execute(db, "UPDATE \"T t\" SET bytes = randomblob(300)");
+    assert_int_equal(read_within(db), 0);
     sqlite3_close(db);
     /* In no file. */
     assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
