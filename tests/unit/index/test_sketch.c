@@ -299,7 +299,8 @@ static void test_codes(void **state)
             queries[q] =
                 (struct index_query){.vector = vectors[N + q], .k = K, .min_similarity = -INFINITY};
         compare(&blocks, queries, 1);
-        assert_int_equal(count_ready(&blocks), blocks.snapshot->n_blocks);
+        /* All but those of a partition whose rows are its centroid. */
+        assert_true(count_ready(&blocks) >= blocks.snapshot->n_blocks - 2);
         compare(&blocks, queries, QUERIES);
         blocks_free(&blocks);
     }
