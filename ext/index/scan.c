@@ -520,6 +520,17 @@ static int make_heaps(struct scan *scan, size_t n_threads, struct error *err)
     return rc;
 }
 
+/* Whether blocks may have sketches: they fit in memory with all of them. */
+static int has_sketches(const struct index_search *search)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    const struct index_layout *layout = &snapshot->layout;
+    size_t n_rows = snapshot->n_rows;
+    return layout->quantize != INDEX_BIT && n_rows * layout->dimensions >= LEAST_SKETCHED &&
+           index_block_size(layout, n_rows) + index_sketch_size(layout, n_rows) <=
+               search->max_bytes;
+}
+
 /* Whether a sketch may exclude rows of a target. */
 static int wants_sketches(const struct scan *scan, const struct index_target *target)
 {
@@ -531,9 +542,7 @@ static int make_lanes(struct scan *scan, struct error *err)
 {
     const struct index_layout *layout = &scan->search->snapshot->layout;
     int is_wanted = 0, rc = 0;
-    if (layout->quantize == INDEX_BIT || scan->search->max_bytes == 0 ||
-        scan->search->snapshot->n_rows * layout->dimensions < LEAST_SKETCHED)
-        return 0;
+    if (!has_sketches(scan->search)) return 0;
     for (size_t t = 0; rc == 0 && t < scan->n_targets; t++) {
         struct index_target *target = &scan->targets[t];
         if (!wants_sketches(scan, target)) continue;

@@ -1,6 +1,6 @@
 /*
- * sketch.h: what lies beside a block in memory, and tells of most rows that they cannot be among the
- * best: a scan reads an eighth of the bytes of float32 vectors, half of those of bytes, and the
+ * sketch.h: what lies beside a block in memory, and tells of most rows that they cannot be among
+ * the best: a scan reads an eighth of the bytes of float32 vectors, half of those of bytes, and the
  * vectors or codes of the other rows. Internal to the room.
  *
  * A sketch has the mean c of the block's rows and a code (vector/nibbles.h) of each v - c, all in

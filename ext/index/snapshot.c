@@ -153,7 +153,7 @@ static struct index_bytes *bytes_new(struct index_cache *cache,
         index_snapshot_free(idle);
         if (!lock_take(&lock)) return NULL;
         bytes = cut(cache, snapshot, size, is_beside, max_bytes);
-        idle = bytes == NULL ? take_idle(cache) : NULL;
+        idle = bytes == NULL && !is_beside ? take_idle(cache) : NULL;
         lock_release(&lock);
     } while (idle != NULL);
     return bytes;

@@ -107,7 +107,7 @@ const double *index_block_inverses(const struct index_block *block);
 /* Memory beside a block that is in memory, for what searches derive of it: NULL if there is none.
  * It is made once, of `size` bytes, 64-byte aligned, all zero, and goes with the block: what is
  * there then, or NULL where the block is not in memory or max_bytes (of all caches together) does
- * not allow it. Threads that use it agree among themselves. */
+ * not allow it; for it no other cache is let go. Threads that use it agree among themselves. */
 void *index_block_beside(const struct index_block *block);
 void *index_block_make_beside(const struct index_snapshot *snapshot, struct index_block *block,
                               size_t size, uint64_t max_bytes);

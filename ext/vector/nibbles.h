@@ -1,9 +1,10 @@
 /*
  * nibbles.h: vectors in half a byte a component, to tell for certain which cannot be near a query.
  *
- * A code stands for r ~ scale k, the k_i odd from -15 to 15, so k_i = 2 u_i - 15 with u_i in 4 bits;
- * scale is a sixth of the root mean square of r, which errs least where components are like noise
- * (Max, "Quantizing for minimum distortion", IRE Trans. IT-6, 1960), as after vector_rotate. Then
+ * A code stands for r ~ scale k, the k_i odd from -15 to 15, so k_i = 2 u_i - 15 with u_i in 4
+ * bits; scale is a sixth of the root mean square of r, which errs least where components are like
+ * noise (Max, "Quantizing for minimum distortion", IRE Trans. IT-6, 1960), as after vector_rotate.
+ * Then
  * |e|, e = r - scale k, is about .11 |r|, and for any query
  *   <q, r> = scale <q, k> + <q, e>,  |<q, e>| <= |q| |e|
  * by Cauchy and Schwarz: with |e| beside the code that is a bound which holds for all vectors.

@@ -181,6 +181,7 @@ static void out_of_memory(struct blocks *blocks, struct index_search *search)
         assert_true(each_allocation(search_once, &trial) >= 1);
         some[0] = query_of(0, K);
         assert_int_equal(search_once(&trial, NULL), 0);
+        assert_int_equal(search_once(&trial, NULL), 0);
         assert_true(each_allocation(search_once, &trial) >= 4);
         blocks_oracle(blocks, some, &all);
         some[0].min_similarity =

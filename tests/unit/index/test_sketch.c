@@ -280,12 +280,39 @@ static void test_same_hits(void **state)
                 compare_all(&layouts[l], (enum kind)kind);
 }
 
+/* Of int8 codes: what searches of codes find, they find with sketches. */
+static void test_codes(void **state)
+{
+    (void)state;
+    static float rows[ROWS][DIMENSIONS];
+    for (size_t m = 0; m < 3; m++) {
+        struct index_layout layout = layouts[m];
+        struct blocks blocks;
+        struct index_query queries[QUERIES];
+        layout.quantize = INDEX_INT8;
+        draw(m == 0 ? NOISE : IN_CLUSTERS, layout.metric);
+        for (size_t i = 0; i < ROWS; i++)
+            for (size_t d = 0; d < DIMENSIONS; d++)
+                rows[i][d] = vectors[i % N][d] * (1.0f + 1e-3f * (float)((i * 7 + d) % 11));
+        blocks_new(&blocks, &layout, rows[0], ROWS, m == 2 ? 20 : 0);
+        for (size_t q = 0; q < QUERIES; q++)
+            queries[q] =
+                (struct index_query){.vector = vectors[N + q], .k = K, .min_similarity = -INFINITY};
+        compare(&blocks, queries, 1);
+        /* All but those of a partition whose rows are its centroid. */
+        assert_true(count_ready(&blocks) >= blocks.snapshot->n_blocks - 2);
+        compare(&blocks, queries, QUERIES);
+        blocks_free(&blocks);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds_hold),
         cmocka_unit_test(test_of_no_use),
         cmocka_unit_test(test_same_hits),
+        cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
