@@ -186,10 +186,9 @@ int store_put_waiting(struct store *store, const struct store_state *state, stru
 {
     sqlite3_stmt *statement;
     if (!state->keeps_waiting) return 0;
-    int rc = store_keep(store, KEPT_SET, &statement, err);
+    int rc = store_keep(store, KEPT_PUT_WAITING, &statement, err);
     if (rc != 0) return rc;
-    sqlite3_bind_text(statement, 1, "waiting", -1, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 2, state->waiting, state->n_waiting * sizeof *state->waiting,
+    sqlite3_bind_blob64(statement, 1, state->waiting, state->n_waiting * sizeof *state->waiting,
                         SQLITE_STATIC);
     return statement_run(store->db, statement, err);
 }
