@@ -87,10 +87,10 @@ size_t index_row_find(const struct index_rows *rows, size_t n, int64_t id);
 void index_code_space(const struct index_layout *layout, const float *vector, float *rotated);
 
 /* A stored vector: its bytes; what scores are made of; the bytes written of a vector (one that
- * vector_compact_takes or vector_half_takes, where it is stored so); what they stand for, in code space and as it was given;
- * whether bytes of whatever size are one that the index can use, finite and with a direction where
- * that counts: ERROR_CORRUPT names the row. float32 ones are aligned. scratch, point, vector:
- * [dimensions]. */
+ * vector_compact_takes or vector_half_takes, where it is stored so); what they stand for, in code
+ * space and as it was given; whether bytes of whatever size are one that the index can use, finite
+ * and with a direction where that counts: ERROR_CORRUPT names the row. float32 ones are aligned.
+ * scratch, point, vector: [dimensions]. */
 size_t index_vector_size(const struct index_layout *layout);
 const struct index_sums *index_vector_sums(const struct index_layout *layout);
 void index_vector_write(const struct index_layout *layout, const float *vector, float *scratch,

@@ -9,7 +9,8 @@
  *   l2       -|a - b|     1 / (1 + |a - b|)    |a - b|
  *
  * A row is scored as it is stored: as float32, as half of that (vector/half.h), or compact
- * (vector/compact.h), and then beside a query that is rotated. Its score is the same wherever it is taken.
+ * (vector/compact.h), and then beside a query that is rotated. Its score is the same wherever it is
+ * taken.
  *
  * Codes (vector/quantize.h) estimate <q, v> or -|q - v|^2 in code space (block.h), which is
  * rotated. The estimate of a row rises with its score, with a bound of its error: a metric that

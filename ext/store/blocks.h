@@ -49,9 +49,9 @@ int blocks_append(struct store *store, const struct store_state *state,
                   const struct block_target *target, struct block_row *rows, size_t n_rows,
                   struct error *err);
 
-/* Writes the vectors of rows into places behind the rows of a block, those after `ahead` more, all
- * that they need: *fits = 0 if there is no room for them. And makes the ones whose vectors lie there
- * rows of the block. Of an index without codes. */
+/* Of an index without codes: writes the vectors of rows behind the rows of a block, and behind
+ * `ahead` places more; *fits = 0 if there is no room for them. And makes those rows of the block
+ * whose vectors lie there. */
 int blocks_write_ahead(struct store *store, const struct store_state *state, int64_t number,
                        size_t ahead, struct block_row *rows, size_t n_rows, int *fits,
                        struct error *err);

@@ -232,6 +232,8 @@ int placement_find(struct store *store, const struct store_state *state, struct 
     const struct index_partitions *partitions;
     int rc = placement_read(store, state, &partitions, err);
     if (rc != 0) return rc;
+    for (size_t i = 0; i < n_rows; i++) rows[i].partition = partitions->numbers[0];
+    if (partitions->n == 1) return 0;
     float *points = memory_alloc(n_rows, layout.dimensions * sizeof *points);
     uint32_t *places = memory_alloc(n_rows, sizeof *places);
     if (points == NULL || places == NULL) rc = error_nomem(err);

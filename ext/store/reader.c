@@ -189,8 +189,8 @@ static int add_ids(struct store_reader *reader, const struct index_block *block,
 }
 
 /* Whether a block is as X_blocks has it. *waiting: as it is with the rows that wait, which *now
- * lists. Our own connection may have written since the snapshot was taken: other bytes must not stay
- * with it, as ROLLBACK brings its generation back. */
+ * lists. Our own connection may have written since the snapshot was taken: other bytes must not
+ * stay with it, as ROLLBACK brings its generation back. */
 static int check_version(struct store_reader *reader, const struct index_block *block,
                          struct store_state *now, int *waiting, struct error *err)
 {

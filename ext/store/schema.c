@@ -177,7 +177,10 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
     if (rc == 0) rc = store_set(store, "storage", store->options.vectors, err);
-    if (rc == 0) rc = store_put_waiting(store, &(struct store_state){.keeps_waiting = 1}, err);
+    if (rc == 0)
+        rc = statement_execute(store->db, err,
+                               "INSERT INTO \"%w\".\"%w_config\" VALUES ('waiting', x'')",
+                               store->schema, store->name);
     if (rc == 0 && store->tokenizer != NULL)
         rc = store_set_text(store, "lexical", store->tokenizer, err);
     if (rc == 0 && store->lacks_words) rc = store_set(store, "lacks_words", 1, err);

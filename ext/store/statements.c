@@ -37,10 +37,11 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_IS_WORDLESS] = "SELECT 1 FROM " X_WORDLESS " WHERE id = ?1",
     [STORE_WORDS_VERSION] = "SELECT v FROM " X_FTS_CONFIG " WHERE k = 'version'",
     [STORE_GENERATION] = "SELECT value FROM " X_CONFIG " WHERE key = 'generation'",
-    [STORE_IS_LARGE] = "SELECT max(block) >= 8 OR EXISTS(SELECT 1 FROM " X_BLOCKS
+    [STORE_IS_LARGE] = "SELECT max(block) >= 4 OR EXISTS(SELECT 1 FROM " X_BLOCKS
                        " WHERE n >= 256) FROM " X_BLOCKS,
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG, /* few, and some of them are not asked for */
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
+    [KEPT_PUT_WAITING] = "UPDATE " X_CONFIG " SET value = ?1 WHERE key = 'waiting'",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
     [KEPT_GET_ROW] = "SELECT hash, own, block FROM " X_ROWS " WHERE id = ?1",
     [KEPT_MOVE_ROW] = "UPDATE " X_ROWS " SET block = ?2 WHERE id = ?1",

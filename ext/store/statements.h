@@ -29,6 +29,7 @@
 enum store_kept {
     KEPT_STATE = STORE_N_QUESTIONS,
     KEPT_SET,
+    KEPT_PUT_WAITING,
     KEPT_PUT_ROW,
     KEPT_GET_ROW,
     KEPT_MOVE_ROW,

@@ -97,6 +97,12 @@ static int take_waiting(sqlite3_stmt *statement, const struct store *store,
     return 0;
 }
 
+/* Most differ in their first letter, and there are many to compare for each search. */
+static int is_key(const char *key, const char *name)
+{
+    return *key == *name && strcmp(key, name) == 0;
+}
+
 int store_read_state(struct store *store, struct store_state *state, struct error *err)
 {
     sqlite3_stmt *statement;
@@ -109,21 +115,20 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         int64_t value = sqlite3_column_int64(statement, 1);
         if (key == NULL) rc = error_nomem(err);
         if (rc != 0) break;
-        if (strcmp(key, "created") == 0) state->created = value;
-        if (strcmp(key, "dimensions") == 0) dimensions = value;
-        if (strcmp(key, "failures") == 0) state->keeps_failures = value == 1;
-        if (strcmp(key, "fingerprint") == 0) {
+        if (is_key(key, "created")) state->created = value;
+        if (is_key(key, "dimensions")) dimensions = value;
+        if (is_key(key, "failures")) state->keeps_failures = value == 1;
+        if (is_key(key, "fingerprint")) {
             state->fingerprint = (uint64_t)value;
             state->has_fingerprint = sqlite3_column_type(statement, 1) == SQLITE_INTEGER;
         }
-        if (strcmp(key, "fit") == 0) state->fit = value;
-        if (strcmp(key, "format") == 0) format = value;
-        if (strcmp(key, "generation") == 0) state->generation = value;
-        if (strcmp(key, "partitions") == 0) state->partitions = value;
-        if (strcmp(key, "waiting") == 0) rc = take_waiting(statement, store, state, err);
-        if (strcmp(key, "model") == 0) take_text(statement, state->model, sizeof state->model);
-        if (strcmp(key, "identity") == 0)
-            take_text(statement, state->identity, sizeof state->identity);
+        if (is_key(key, "fit")) state->fit = value;
+        if (is_key(key, "format")) format = value;
+        if (is_key(key, "generation")) state->generation = value;
+        if (is_key(key, "partitions")) state->partitions = value;
+        if (is_key(key, "waiting")) rc = take_waiting(statement, store, state, err);
+        if (is_key(key, "model")) take_text(statement, state->model, sizeof state->model);
+        if (is_key(key, "identity")) take_text(statement, state->identity, sizeof state->identity);
     }
     if (rc != 0) return rc;
     if (!store_takes_format(store, format) || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
@@ -181,10 +186,9 @@ int store_put_waiting(struct store *store, const struct store_state *state, stru
 {
     sqlite3_stmt *statement;
     if (!state->keeps_waiting) return 0;
-    int rc = store_keep(store, KEPT_SET, &statement, err);
+    int rc = store_keep(store, KEPT_PUT_WAITING, &statement, err);
     if (rc != 0) return rc;
-    sqlite3_bind_text(statement, 1, "waiting", -1, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 2, state->waiting, state->n_waiting * sizeof *state->waiting,
+    sqlite3_bind_blob64(statement, 1, state->waiting, state->n_waiting * sizeof *state->waiting,
                         SQLITE_STATIC);
     return statement_run(store->db, statement, err);
 }

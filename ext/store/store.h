@@ -17,8 +17,8 @@
  *       'content' (the name that the content has by now; none: the one of CREATE),
  *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid),
  *       'storage' (enum index_vectors; none: what the format says),
- *       'waiting' (a BLOB of int64 id, int64 partition or block, little-endian, of rows that are not
- *       wholly in a block yet, see waiting.h; none: an index whose rows never wait),
+ *       'waiting' (a BLOB of int64 id, int64 partition or block, little-endian, of rows that are
+ *       not wholly in a block yet, see waiting.h; none: an index whose rows never wait),
  *       'lexical' (the tokenizer of X_fts; none: the index has no words),
  *       'history' (of one that has: generations, see history.h; none or another value: not known),
  *       'lacks_words' (1: it was to have some, but was made where there is no FTS5)
@@ -57,8 +57,8 @@
  *   1   a row for each vector, X_vectors(id, hash, own, vector), and for its code, X_codes(id,
  *       code); no blocks, no partitions
  *   2   this one, without words, its vectors float32[dimensions]
- *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage = 'int8') or halves
- *       (vector/half.h: storage = 'float16')
+ *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage
+ *       = 'int8') or halves (vector/half.h: 'float16')
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *

@@ -1,17 +1,18 @@
 /*
  * waiting.h: rows that are written one by one, and are not wholly in a block yet.
  *
- * A row goes to many places: its id, vector or code, and the numbers of a code, each to an array of
- * its block, what X_blocks says of that, and an index of it, each on a page of its own. So a row
- * that is written alone waits: X_config lists it, beside the generation, which is written anyway.
+ * A row goes to many places: its id, its vector or code and the numbers of that, each to an array
+ * of its block, what X_blocks says of the block, and an index of that, each on a page of its own.
+ * So a row that is written alone waits: X_config lists it, beside the generation, which is written
+ * anyway.
  *   with codes   X_vectors has the vector, X_rows says STORE_NO_BLOCK, the list in which partition
  *                the code is to be. A reader makes the codes: they are one block more of each such
  *                partition, in no table, of number STORE_NO_BLOCK
  *   without      the vector is in its block, behind the rows that X_blocks counts, in the order of
- *                the list, and X_rows says so. All that wait are in one block. A reader adds them to
- *                it
- * Such a block's version is the generation. When the list is full all are written where they belong;
- * without codes also before anything else changes blocks.
+ *                the list, and X_rows says so. All that wait are in one block. A reader adds them
+ *                to it
+ * Such a block's version is the generation. When the list is full all are written where they
+ * belong; without codes also before anything else changes blocks.
  *
  * Not in small indexes, nor in partitions of vectors, nor in an index that was made by a version
  * without this.
@@ -42,7 +43,8 @@ size_t waiting_partitions(const struct store_state *state, int64_t found[STORE_M
 /* How many rows wait for a partition. */
 size_t waiting_count(const struct store_state *state, int64_t partition);
 
-/* Makes the codes of the rows that wait for a partition: into the first places of a block. ERROR_CORRUPT. */
+/* Makes the codes of the rows that wait for a partition, into the first places of a block.
+ * ERROR_CORRUPT. */
 int waiting_fill(struct store *store, const struct store_state *state,
                  const struct index_partitions *partitions, int64_t partition,
                  const struct index_rows *rows, struct error *err);

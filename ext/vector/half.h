@@ -3,8 +3,8 @@
  *
  * Its bytes, at any address: [dimensions] binary16 of IEEE 754, little-endian, each component
  * rounded to the nearest, ties to even. It stands for exactly these numbers: a component is off by
- * 2^-11 of itself at most, or by 2^-25 below 2^-14. So the largest error of a cosine is about 2^-11,
- * and of usual vectors, whose components err independently, some 2^-12 / sqrt(dimensions).
+ * 2^-11 of itself at most, or by 2^-25 below 2^-14. So a cosine is off by some 2^-11 at most, and
+ * for usual vectors, whose components err independently, by far less.
  */
 #ifndef VECTOR_HALF_H
 #define VECTOR_HALF_H

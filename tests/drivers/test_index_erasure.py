@@ -1,5 +1,6 @@
 """Nothing of a row that was deleted or replaced is left in the file, with PRAGMA secure_delete."""
 import os
+import struct
 import sys
 import unittest
 
@@ -24,10 +25,14 @@ class Erasure(StorageBase):
             return file.read()
 
     def codes(self):
-        """{rowid: the bytes of its place in a block, behind the id}: a vector or a code."""
+        """{rowid: the bytes of its place in a block, behind the id}: a vector or a code. Rows that
+        wait have a vector there, without an id, or no code."""
         found = {}
-        for n, room, bytes_ in self.rows(
-                "SELECT n, room, bytes FROM ix_blocks JOIN ix_data USING (block)"):
+        listed, = self.rows("SELECT value FROM ix_config WHERE key = 'waiting'")[0]
+        waiting = [struct.unpack_from("<qq", listed, at) for at in range(0, len(listed), 16)]
+        has_codes = self.rows("SELECT value FROM ix_config WHERE key = 'quantize'") != [(0,)]
+        for block, n, room, bytes_ in self.rows(
+                "SELECT block, n, room, bytes FROM ix_blocks JOIN ix_data USING (block)"):
             capacity = n + room
             stride = len(bytes_) // capacity - 8
             if stride != 4 * LARGE:
@@ -36,8 +41,11 @@ class Erasure(StorageBase):
             for i in range(n):
                 id = int.from_bytes(bytes_[8 * i:8 * i + 8], "little", signed=True)
                 found[id] = bytes_[start + i * stride:start + (i + 1) * stride]
-            for at, size in ((0, 8), (start, stride)):
-                self.assertFalse(any(bytes_[at + n * size:at + capacity * size]))
+            ahead = [id for id, where in waiting if where == block and not has_codes]
+            for i, id in enumerate(ahead, n):
+                found[id] = bytes_[start + i * stride:start + (i + 1) * stride]
+            for at, size, first in ((0, 8, n), (start, stride, n + len(ahead))):
+                self.assertFalse(any(bytes_[at + first * size:at + capacity * size]))
         return found
 
     def traces(self, ids):
@@ -119,6 +127,24 @@ class Erasure(StorageBase):
                 traces = self.traces({17, 18} if "DELETE" not in statement else {17})
                 self.db.execute(statement, (blob(*model.vector()),) * statement.count("?"))
                 self.assert_gone(traces, (statement, quantize, partitions))
+            self.db.execute("DROP TABLE ix")
+
+    def test_rows_that_wait(self):
+        for number, (quantize, partitions) in enumerate(OPTIONS):
+            self.open_again("PRAGMA secure_delete = on", "PRAGMA synchronous = off")
+            self.create(words(quantize, partitions, dimensions=LARGE))
+            model = Model(number, LARGE)
+            self.insert(model, range(1, 601))
+            for id in range(601, 606):
+                self.insert(model, [id])
+            rows = self.rows("SELECT rowid, text, embedding FROM ix WHERE rowid IN (602, 604)")
+            traces = [piece for _, text, vector in rows for trace in (text.encode(), vector)
+                      for piece in self.pieces(trace)]
+            self.assert_there(traces, (quantize, partitions))
+            self.db.execute("DELETE FROM ix WHERE rowid = 602")
+            self.insert(model, [604])
+            self.assert_gone(traces, (quantize, partitions))
+            self.check()
             self.db.execute("DROP TABLE ix")
 
     def test_the_last_row_takes_its_centroid_along(self):

@@ -1,4 +1,4 @@
-/* Rows that wait to be put into blocks: how they are found, when they no longer wait, and damage. */
+/* Rows that wait to be put into blocks: how they are found, until when they wait, and damage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
