@@ -72,8 +72,18 @@ const char *utf8_before(const char *start, const char *at)
     return at;
 }
 
-uint32_t utf8_next_long(const char **at, const char *end)
+/* Most characters have one byte or two, and are read here. */
+uint32_t utf8_next(const char **at, const char *end)
 {
+    unsigned char lead = (unsigned char)**at;
+    if (lead < 0x80) {
+        ++*at;
+        return lead;
+    }
+    if (lead >= 0xC2 && lead < 0xE0 && end - *at >= 2 && utf8_is_inside((*at)[1])) {
+        *at += 2;
+        return (lead & 0x1Fu) << 6 | ((unsigned char)(*at)[-1] & 0x3Fu);
+    }
     uint32_t character = REPLACEMENT;
     size_t length = decode((const unsigned char *)*at, (size_t)(end - *at), &character);
     *at += length == 0 ? 1 : length;

@@ -26,23 +26,9 @@ static inline int utf8_is_inside(char byte)
 /* Where the character begins that ends at `at`, not before `start`. start < at. */
 const char *utf8_before(const char *start, const char *at);
 
-/* utf8_next for those of three bytes and more, and what is none. */
-uint32_t utf8_next_long(const char **at, const char *end);
-
 /* The character at *at, which is moved past it. A byte that begins no valid character counts as
  * U+FFFD. *at < end. */
-static inline uint32_t utf8_next(const char **at, const char *end)
-{
-    unsigned char lead = (unsigned char)**at;
-    if (lead < 0x80) { /* most are */
-        ++*at;
-        return lead;
-    }
-    if (lead < 0xC2 || lead >= 0xE0 || end - *at < 2 || !utf8_is_inside((*at)[1]))
-        return utf8_next_long(at, end);
-    *at += 2;
-    return (lead & 0x1Fu) << 6 | ((unsigned char)(*at)[-1] & 0x3Fu);
-}
+uint32_t utf8_next(const char **at, const char *end);
 
 /* Writes a character, 1 to 4 bytes; returns how many. */
 size_t utf8_put(uint32_t character, char *out);

@@ -375,7 +375,7 @@ class Rarity(Base):
         super().setUp()
         self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, text TEXT)")
         self.db.executemany("INSERT INTO docs(text) VALUES (?)", [("bats",), ("taxes",)] + [
-            ("taxes on " + fruit,) for fruit in ("apples", "pears", "plums", "figs") for _ in range(9)])
+            (f"taxes on {fruit}",) for fruit in ("apples", "pears", "plums", "figs") * 9])
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                         "text = 'text', storage = 'float32', upkeep = 'triggers')")
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
@@ -416,7 +416,7 @@ class Rarity(Base):
         self.db.execute("CREATE VIRTUAL TABLE bare USING semantic_index(content = 'docs', "
                         "text = 'text', lexical = 'none')")
         self.db.execute("INSERT INTO bare(bare) VALUES ('sync')")
-        for rowid, similarity in self.db.execute("SELECT rowid, similarity FROM bare('bats taxes')"):
+        for rowid, similarity in self.rows("SELECT rowid, similarity FROM bare('bats taxes')"):
             self.assertAlmostEqual(similarity, self.plain[rowid], delta=.01)
 
     def test_a_prefix_is_not_weighed(self):
