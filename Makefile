@@ -251,6 +251,7 @@ bench: install-test ## measure load, sync, query, rerank, kernels, and the index
 	@$(PYTHON_RUN) tests/bench/index_bench.py $(LIBRARY) $(INDEX_BENCH)
 	@$(PYTHON_RUN) tests/bench/exact_bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/filter_bench.py $(LIBRARY)
+	@$(PYTHON_RUN) tests/bench/plain_bench.py $(LIBRARY)
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
 
 # MODEL=name: the index's model; OPTIONS="storage = 'int8'": more of its options. COLLECTIONS='a b':

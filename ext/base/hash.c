@@ -41,9 +41,11 @@ uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
     uint64_t hash = seed + PRIME_5;
     if (size >= 32) {
         uint64_t lane[4] = {seed + PRIME_1 + PRIME_2, seed + PRIME_2, seed, seed - PRIME_1};
-        for (; left >= 32; left -= 32, p += 32)
+        for (; left >= 32; left -= 32, p += 32) {
+#pragma GCC unroll 4 /* so that the lanes stay in registers */
             for (int i = 0; i < 4; i++)
                 lane[i] = mix_lane(lane[i], read_little_endian(p + 8 * i, 8));
+        }
         hash = rotate_left(lane[0], 1) + rotate_left(lane[1], 7) + rotate_left(lane[2], 12) +
                rotate_left(lane[3], 18);
         for (int i = 0; i < 4; i++) hash = merge_lane(hash, lane[i]);

@@ -178,9 +178,9 @@ static void with_any_pair(sqlite3_context *context, int argc, sqlite3_value **ar
     argument_vector_deinit(&scratch[1]);
 }
 
-/* Functions of two vectors of equal dimensions. NaN gives NULL. Two BLOBs, or one and JSON, are what
- * a scan of a table has: nothing of them is copied, and only their sizes are checked. A component
- * that is not finite makes the result infinite or NaN: only then are they looked at. */
+/* Functions of two vectors of equal dimensions. NaN gives NULL. Two BLOBs, or one and JSON, are
+ * what a scan of a table has: nothing of them is copied, and only their sizes are checked. A
+ * component that is not finite makes the result infinite or NaN: only then are they looked at. */
 static inline void with_pair(sqlite3_context *context, int argc, sqlite3_value **argv,
                              binary function)
 {

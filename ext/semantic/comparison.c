@@ -9,7 +9,6 @@ struct known {
     int row;
     int64_t id;
     uint64_t hash;
-    int own, wordless; /* of X_rows */
 };
 
 static int known_next(struct semantic_table *table, struct known *known, struct error *err)
@@ -19,9 +18,18 @@ static int known_next(struct semantic_table *table, struct known *known, struct 
     if (rc != 0 || !known->row) return rc;
     known->id = sqlite3_column_int64(known->scan, 0);
     known->hash = (uint64_t)sqlite3_column_int64(known->scan, 1);
-    known->own = sqlite3_column_int(known->scan, 2);
-    known->wordless = sqlite3_column_int(known->scan, 3);
     return 0;
+}
+
+/* Of a row of X_rows: the vector is the user's; its words were put off. */
+static int is_own(const struct known *known)
+{
+    return sqlite3_column_int(known->scan, 2) != 0;
+}
+
+static int is_wordless(const struct semantic_table *table, const struct known *known)
+{
+    return table->store.tokenizer != NULL && sqlite3_column_int(known->scan, 3) != 0;
 }
 
 /* Steps to the row of that id, or beyond; NULL: to the end. Those before it are not in the content
@@ -43,10 +51,21 @@ struct sides {
     enum sync_kind kind;
 };
 
+/* The hash of a text that was not checked. One that the index knows, as a text that could be
+ * embedded, need not be. */
+static uint64_t check_and_hash(const struct known *indexed, int is_indexed,
+                               const struct buffer *text, struct error *bad)
+{
+    uint64_t hash = content_hash(text, bad);
+    int is_known = is_indexed && bad->code == 0 && hash == indexed->hash;
+    return is_known || content_check_text(text, bad) == 0 ? hash : content_hash(text, bad);
+}
+
 /* One content row against the index: new, changed, known, or known to be impossible. `hash`: of its
  * text; `readable`: it can be embedded, so far as that is seen here. */
-static int compare_text(struct comparison *found, struct sides *sides, int64_t id, uint64_t hash,
-                        int readable, struct error *err)
+static int compare_text(const struct semantic_table *table, struct comparison *found,
+                        struct sides *sides, int64_t id, uint64_t hash, int readable,
+                        struct error *err)
 {
     const struct known *indexed = &sides->indexed, *failed = &sides->failed;
     int is_indexed = indexed->row && indexed->id == id,
@@ -55,8 +74,8 @@ static int compare_text(struct comparison *found, struct sides *sides, int64_t i
     if (readable) found->n_readable++;
     /* What has a vector has not failed: if the tables say both, the vector is made again. */
     if (is_indexed && indexed->hash == hash &&
-        (indexed->own || (sides->kind != SYNC_REBUILD && !has_failed))) {
-        found->n_wordless += indexed->wordless != 0;
+        ((sides->kind != SYNC_REBUILD && !has_failed) || is_own(indexed))) {
+        if (is_wordless(table, indexed)) found->n_wordless++;
         return 0;
     }
     if (has_failed && failed->hash == hash && !is_indexed && sides->kind == SYNC_CHANGES) {
@@ -67,8 +86,7 @@ static int compare_text(struct comparison *found, struct sides *sides, int64_t i
 }
 
 static int compare_row(struct semantic_table *table, struct comparison *found, struct sides *sides,
-                       int64_t id, const struct buffer *text, const struct error *bad,
-                       struct error *err)
+                       int64_t id, const struct buffer *text, struct error *bad, struct error *err)
 {
     struct known *indexed = &sides->indexed, *failed = &sides->failed;
     int rc = known_seek(table, indexed, &id, &found->gone, err);
@@ -77,11 +95,12 @@ static int compare_row(struct semantic_table *table, struct comparison *found, s
     int is_indexed = indexed->row && indexed->id == id,
         has_failed = failed->row && failed->id == id;
     if (text->size > 0 || bad->code != 0) {
-        rc = compare_text(found, sides, id, content_hash(text, bad), bad->code == 0, err);
+        uint64_t hash = check_and_hash(indexed, is_indexed, text, bad);
+        rc = compare_text(table, found, sides, id, hash, bad->code == 0, err);
     } else {
         /* Nothing to embed: only a vector that the user gave stays. */
-        if (is_indexed && !indexed->own) rc = ids_add(&found->gone, id, err);
-        if (rc == 0 && has_failed && !(is_indexed && indexed->own))
+        if (is_indexed && !is_own(indexed)) rc = ids_add(&found->gone, id, err);
+        if (rc == 0 && has_failed && !(is_indexed && is_own(indexed)))
             rc = ids_add(&found->settled, id, err);
     }
     if (rc == 0 && is_indexed) rc = known_next(table, indexed, err);
@@ -126,6 +145,7 @@ static int compare_all(struct semantic_table *table, struct comparison *found, e
     if (rc == 0 && state.keeps_failures)
         rc = store_query(&table->store, STORE_FAILURES, &sides.failed.scan, err);
     if (rc == 0) rc = content_scan_open(table, &found->keys, &scan, err);
+    scan.is_unchecked = 1;
     if (rc == 0) rc = known_next(table, &sides.indexed, err);
     if (rc == 0) rc = known_next(table, &sides.failed, err);
     if (rc == 0) rc = compare_content(table, found, &sides, &scan, err);

@@ -28,8 +28,8 @@ struct comparison {
     struct agreement_watch watch; /* of the file, when it was compared */
 };
 
-/* Fills *found, zeroed or of an earlier comparison. SYNC_REBUILD: all but the user's own vectors are
- * embedded again. deinit also after an error. */
+/* Fills *found, zeroed or of an earlier comparison. SYNC_REBUILD: all but the user's own vectors
+ * are embedded again. deinit also after an error. */
 int comparison_make(struct semantic_table *table, enum sync_kind kind, struct comparison *found,
                     struct error *err);
 void comparison_deinit(struct comparison *found);

@@ -211,14 +211,16 @@ static int join_columns(sqlite3 *db, sqlite3_stmt *row, int first, int n, struct
     size_t start = out->size;
     int unusable = 0;
     for (int i = first; i < first + n; i++) {
-        int type = sqlite3_column_type(row, i);
+        /* Of a value no mutex is taken, as of a column. */
+        sqlite3_value *value = sqlite3_column_value(row, i);
+        int type = sqlite3_value_type(value);
         if (type == SQLITE_NULL) continue;
         if (type == SQLITE_BLOB && !unusable)
             unusable = error_set(err, ERROR_INVALID, "column %.100s holds a blob, expected text",
                                  sqlite3_column_name(row, i));
         const char *text = type == SQLITE_BLOB ? sqlite3_column_blob(row, i)
                                                : (const char *)sqlite3_column_text(row, i);
-        int size = sqlite3_column_bytes(row, i);
+        int size = sqlite3_value_bytes(value);
         if (text == NULL && (size > 0 || type != SQLITE_BLOB))
             return statement_error(db, SQLITE_NOMEM, err);
         if (size == 0) continue;
@@ -242,20 +244,34 @@ static int n_text_columns(const struct semantic_table *table)
     return table->config.content == NULL ? 1 : (int)table->config.text.n_names;
 }
 
-/* The text of the row that `statement` stands on: column 0 is the id, then the text columns. */
-static int read_text(struct semantic_table *table, sqlite3_stmt *statement, struct buffer *text,
+int content_check_text(const struct buffer *text, struct error *bad)
+{
+    if (bad->code == 0) model_check_text((struct span){text->data, text->size}, 0, bad);
+    return bad->code;
+}
+
+/* The text of the row that `statement` stands on, not checked: column 0 is the id, then the text
+ * columns. */
+static int join_text(struct semantic_table *table, sqlite3_stmt *statement, struct buffer *text,
                      struct error *bad, struct error *err)
 {
     struct error problem;
     buffer_clear(text);
     bad->code = 0;
     int rc = join_columns(table->store.db, statement, 1, n_text_columns(table), text, &problem);
-    if (rc == 0) rc = model_check_text((struct span){text->data, text->size}, 0, &problem);
     if (rc == ERROR_INVALID) {
         *bad = problem;
         return 0;
     }
     if (rc != 0 && err != NULL) *err = problem;
+    return rc;
+}
+
+static int read_text(struct semantic_table *table, sqlite3_stmt *statement, struct buffer *text,
+                     struct error *bad, struct error *err)
+{
+    int rc = join_text(table, statement, text, bad, err);
+    if (rc == 0) content_check_text(text, bad);
     return rc;
 }
 
@@ -322,12 +338,13 @@ static int check_not_view(struct semantic_table *table, struct error *err)
 static int read_id(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                    int *usable, struct error *err)
 {
-    int type = sqlite3_column_type(scan->statement, 0), is_keyed = table->store.keeps_keys;
-    *id = sqlite3_column_int64(scan->statement, 0);
+    sqlite3_value *value = sqlite3_column_value(scan->statement, 0);
+    int type = sqlite3_value_type(value), is_keyed = table->store.keeps_keys;
+    *id = sqlite3_value_int64(value);
     *usable = type != SQLITE_NULL && (type == SQLITE_INTEGER || is_keyed);
     if (!*usable && type != SQLITE_NULL && scan->n_unusable == 0) return check_not_view(table, err);
     if (!*usable || scan->keys == NULL || !scan->is_new) return 0;
-    return content_keys_add(scan->keys, sqlite3_column_value(scan->statement, 0), id, err);
+    return content_keys_add(scan->keys, value, id, err);
 }
 
 int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
@@ -342,7 +359,8 @@ int content_scan_next(struct semantic_table *table, struct content_scan *scan, i
         if (rc != 0) return rc;
         scan->n_unusable += !usable;
     } while (!usable);
-    return read_text(table, scan->statement, text, bad, err);
+    return scan->is_unchecked ? join_text(table, scan->statement, text, bad, err)
+                              : read_text(table, scan->statement, text, bad, err);
 }
 
 int content_text(struct semantic_table *table, int64_t id, struct buffer *text, struct error *bad,

@@ -17,6 +17,7 @@ struct content_scan {
     struct content_keys *keys; /* borrowed */
     int is_new;                /* rows whose key is new are what comes now */
     int64_t n_unusable;        /* rows that were passed over, as nothing can be their key */
+    int is_unchecked;          /* set by who calls content_check_text() of the texts that need it */
 };
 
 /* Rows come in the order of their ids, those of new keys last. `keys`, zeroed or of an earlier
@@ -32,6 +33,10 @@ void content_scan_close(struct content_scan *scan);
  * over. ERROR_INVALID when a view's key is no integer, as all may be of another type. */
 int content_scan_next(struct semantic_table *table, struct content_scan *scan, int64_t *id,
                       struct buffer *text, struct error *bad, int *done, struct error *err);
+
+/* What content_scan_next leaves out of a scan that is unchecked: *bad.code, which stays if it is
+ * set. */
+int content_check_text(const struct buffer *text, struct error *bad);
 
 /* The text of one row, and *bad as above. *found = 0: no such row, or nothing to embed; *exists
  * tells which. */

@@ -2,8 +2,8 @@
  * sync.h: bringing an index in step with its content, batch by batch.
  *
  * sync_open compares content and index in one pass over both, in the order of their ids, and lists
- * what is new, changed or gone: nothing, if they agreed and nothing was written since. sync_collect reads and embeds the next batch and writes nothing, so
- * no lock is held while a model works; sync_store writes it. Both 'sync' (all batches in one
+ * what is new, changed or gone (comparison.h). sync_collect reads and embeds the next batch and
+ * writes nothing, so no lock is held while a model works; sync_store writes it. Both 'sync' (all batches in one
  * statement) and semantic_sync (a statement a batch) are made of these.
  *
  * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded

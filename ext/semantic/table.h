@@ -20,7 +20,7 @@
  *   embedded     rows embedded elsewhere        semantic       what is registered
  *   likeness     the model of an old index      wording        when words are written
  *   fusion       the score of words and vectors  sides         the rows of both
- *   agreement    when nothing is to be done
+ *   comparison   what a sync has to do           agreement     that it is nothing
  *
  * The shadow tables are store/'s.
  */
@@ -134,14 +134,14 @@ struct semantic_table {
     struct model *fitted;   /* the model of X_model with id fitted_id; NULL: not loaded */
     int64_t fitted_id;
     uint64_t likeness; /* of the model that likeness_check found to be the index's; 0: none yet */
-    sqlite3_stmt *content_text;       /* see content_text(); NULL: not prepared */
-    sqlite3_stmt *content_by_key;     /* see content_find(); the same */
-    sqlite3_stmt *content_there;      /* see filter.c: which ids the content has; the same */
-    sqlite3_stmt *schema_number;      /* see columns_look(); the same */
-    int64_t schema_version;           /* when the content's columns were last looked at */
-    int is_looking;                   /* they are being looked at */
-    int is_outdated;                  /* they are no longer what SQLite was told */
-    int reading_content;              /* a statement on the content is being stepped */
+    sqlite3_stmt *content_text;   /* see content_text(); NULL: not prepared */
+    sqlite3_stmt *content_by_key; /* see content_find(); the same */
+    sqlite3_stmt *content_there;  /* see filter.c: which ids the content has; the same */
+    sqlite3_stmt *schema_number;  /* see columns_look(); the same */
+    int64_t schema_version;       /* when the content's columns were last looked at */
+    int is_looking;               /* they are being looked at */
+    int is_outdated;              /* they are no longer what SQLite was told */
+    int reading_content;          /* a statement on the content is being stepped */
     struct agreement agreement;
     struct semantic_pending *pending; /* one reference of it */
 };

@@ -151,9 +151,7 @@ class AgreementTest(Base):
         self.settle()
         with self.held.blobopen("t", "text", 7) as blob:
             blob.write(b"FILM")
-            if self.held.total_changes:                     # not committed before it is closed
-                self.held.execute(COMMAND)
-        self.held.execute(COMMAND)
+            self.held.execute(COMMAND)                      # not committed before it is closed
         self.assertEqual(self.open().execute(STATUS.format("")).fetchone()[1], 0)
         self.settle()
         self.held.execute("BEGIN")
@@ -217,15 +215,16 @@ class AgreementTest(Base):
         self.assertEqual(found, (1,))
 
     def test_a_trigger_on_a_shadow_table(self):
-        self.held.execute("CREATE TRIGGER tr AFTER UPDATE ON ix_rows BEGIN UPDATE t SET text = "
-                          "'of a trigger' WHERE id = 40; END")
+        for when in ("INSERT", "UPDATE", "DELETE"):
+            self.held.execute(f"CREATE TRIGGER tr_{when} AFTER {when} ON ix_rows BEGIN UPDATE t "
+                              "SET text = 'of a trigger' WHERE id = 40; END")
         for sync in (FUNCTION, COMMAND):
-            self.held.execute("UPDATE t SET text = 'other ' || text WHERE id = 7")
-            self.held.execute(sync).fetchall()
-            self.held.execute("UPDATE t SET text = 'before' WHERE id = 40")
-            self.held.execute(sync).fetchall()
-            self.assertEqual(self.held.execute(STATUS.format("")).fetchone(),
-                             self.open().execute(STATUS.format("")).fetchone())
+            for _ in range(2):
+                self.held.execute("UPDATE t SET text = 'x' || text WHERE id IN (7, 40)")
+                self.held.execute(sync).fetchall()
+                found = self.open().execute(STATUS.format("")).fetchone()
+                self.assertEqual(found[1], 1)
+                self.assertEqual(self.held.execute(STATUS.format("")).fetchone(), found)
 
     def test_schema(self):
         self.settle()
@@ -327,7 +326,7 @@ class AgreementTest(Base):
         for content in ("CREATE VIEW c AS SELECT id, said(id) AS text FROM n",
                         "CREATE TEMP VIEW c AS SELECT id, text FROM main.n",
                         "CREATE TABLE c(id INTEGER PRIMARY KEY, text AS (said(id)))",
-                        "CREATE TEMP VIEW c AS SELECT a.id, b.text FROM main.n AS a, o AS b"):
+                        "CREATE TEMP VIEW c AS SELECT a.id, a.text FROM main.n AS a, o AS b"):
             with self.subTest(content):
                 schema = "temp" if "TEMP" in content else "main"
                 db.execute("CREATE TABLE n(id INTEGER PRIMARY KEY, text)")
@@ -342,8 +341,8 @@ class AgreementTest(Base):
                 for _ in range(3):
                     db.execute(FUNCTION).fetchall()
                 said[0] = said[0] + "!"
-                db.execute("UPDATE n SET text = 'two'")
-                db.execute("UPDATE o SET text = 'two'")
+                if "said" not in content:
+                    db.execute("UPDATE n SET text = 'two'")
                 self.check_seen(db, (2, 2, 0, 0))
                 for name in ("TABLE ix", "VIEW c" if "VIEW" in content else "TABLE c",
                              "TABLE n", "TABLE o"):
