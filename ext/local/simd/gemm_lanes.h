@@ -280,8 +280,8 @@ TARGET static void sum_wide(struct gemm_tile *tile)
                                 sizeof wide[0],
                                 tile->panel + first * WIDTH * sizeof(uint16_t),
                                 n,
-                                tile->panel,
-                                0};
+                                tile->ahead + first * WIDTH * sizeof(uint16_t),
+                                tile->ahead_step};
         sum_WIDE[tile->n_rows - 1](&source, first == 0 ? sums : chunk);
         for (size_t i = 0; i < tile->n_rows * WIDTH && first > 0; i += LANES)
             store_line(sums + i, plus(load_line(sums + i), load_line(chunk + i)));
@@ -323,8 +323,8 @@ TARGET static void sum_words(struct gemm_tile *tile)
                                     sizeof wide[0],
                                     tile->panel + first * WIDTH + LINE * half,
                                     n / 4,
-                                    tile->panel,
-                                    0};
+                                    tile->ahead + first * WIDTH,
+                                    half == 0 ? tile->ahead_step : 0};
             sum_WORDS[tile->n_rows - 1](&source, chunk);
             add_halves(tile, half, chunk);
         }
