@@ -104,7 +104,7 @@ FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: all static demo test check asan tsan fault fuzz cross bench quality instructions install
-.PHONY: dataset model format clean help programs kernel-tests fuzz-programs install-runtime install-test
+.PHONY: dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
 
@@ -176,6 +176,9 @@ dataset: ## download the published 1000 movies (462 kB) for the demo
 model: ## download MODEL=owner/name from the hub, for local models
 	sh tests/tools/model.sh '$(MODEL)' '$(MODELS)'
 
+weights: ## install the weights of all-MiniLM-L6-v2, for make bench, into build/weights
+	@sh tests/tools/weights.sh $(BUILD)/weights
+
 format: ## let clang-format rewrite the C files
 	clang-format -i $$(find ext tests -name "*.[ch]")
 
@@ -245,6 +248,7 @@ INDEX_BENCH ?= --rows 1000,10000,100000,1000000
 bench: install-test ## measure load, sync, query, rerank, kernels, and the index beside its peers
 	@sh tests/tools/install.sh bench
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
+	@$(MAKE) --no-print-directory weights || true
 	@$(PYTHON_RUN) tests/bench/bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/remote_bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/local_bench.py $(LIBRARY)

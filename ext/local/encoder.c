@@ -98,6 +98,7 @@ struct rows_step {
     struct local_rows rows;
     float *values;
     const struct local_norm *norm;
+    enum local_precision precision;
 };
 
 static void rows_item(void *context, struct team_member *member, size_t item)
@@ -111,17 +112,19 @@ static void rows_item(void *context, struct team_member *member, size_t item)
         weights->kernels->layer_norm(step->values + first * step->rows.n_in, n, step->rows.n_in,
                                      step->norm->weight, step->norm->bias,
                                      weights->config.layer_norm_epsilon);
-    weights->kernels->convert(weights->precision, &step->rows, first, first + n);
+    weights->kernels->convert(step->precision, &step->rows, first, first + n);
 }
 
-/* Makes the values [n_rows, stride], of which n are used, ready for a gemm. With `norm`:
- * stride = n. */
+/* Makes the values [n_rows, stride], of which n are used, ready for a gemm with the matrix; NULL:
+ * there is none. With `norm`: stride = n. */
 static struct local_rows prepare(struct pass *pass, float *values, size_t n, size_t stride,
-                                 const struct local_norm *norm)
+                                 const struct local_norm *norm, const struct local_matrix *matrix)
 {
     struct rows_step step = {.pass = pass, .values = values, .norm = norm};
-    enum local_precision precision = pass->weights->precision;
+    enum local_precision precision = matrix == NULL ? LOCAL_FLOAT32 : matrix->precision;
     local_rows_init(&step.rows, precision, pass->n_rows, n, values, stride, pass->codes);
+    step.precision = precision;
+    if (matrix != NULL) step.rows.wide = matrix->wide;
     if (norm != NULL || precision != LOCAL_FLOAT32)
         team_step(pass->member, (pass->n_rows + ROWS - 1) / ROWS, rows_item, &step);
     return step.rows;
@@ -235,6 +238,13 @@ static void attention_item(void *context, struct team_member *member, size_t ite
 
 /* ---- a layer --------------------------------------------------------------------------------- */
 
+/* The matrix that the hidden state meets after this layer; NULL: none. */
+static const struct local_matrix *attention_after(const struct pass *pass)
+{
+    size_t next = pass->layer + 1;
+    return next < pass->weights->config.n_layers ? &pass->weights->layers[next].attention : NULL;
+}
+
 /* `rows`: the hidden state, ready; replaced by the next one. */
 static void go_through_layer(struct pass *pass, struct local_rows *rows)
 {
@@ -249,15 +259,15 @@ static void go_through_layer(struct pass *pass, struct local_rows *rows)
         pass->n_rows = pass->group->n_texts;
     }
     struct local_output sum = {.values = pass->hidden, .stride = n, .residual = pass->hidden};
-    *rows = prepare(pass, pass->context, n, n, NULL);
+    *rows = prepare(pass, pass->context, n, n, NULL, &layer->attention_output);
     multiply(pass, &layer->attention_output, rows, &sum); /* [n_rows, hidden] */
-    *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm);
+    *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm, &layer->intermediate);
     wide.stride = local_row_stride(inner);
     wide.activation = config->activation;
     multiply(pass, &layer->intermediate, rows, &wide); /* [n_rows, inner] */
-    *rows = prepare(pass, pass->wide, inner, wide.stride, NULL);
+    *rows = prepare(pass, pass->wide, inner, wide.stride, NULL, &layer->output);
     multiply(pass, &layer->output, rows, &sum); /* [n_rows, hidden] */
-    *rows = prepare(pass, pass->hidden, n, n, &layer->output_norm);
+    *rows = prepare(pass, pass->hidden, n, n, &layer->output_norm, attention_after(pass));
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -316,8 +326,9 @@ void local_encode(const struct local_weights *weights, const struct local_group 
     size_t before = member->step;
     lay_out(&pass, group->n_rows, group->n_texts, member->team->n_members, scratch);
     team_step(member, group->n_texts, embed_item, &pass);
-    struct local_rows rows = prepare(&pass, pass.hidden, weights->config.hidden_size,
-                                     weights->config.hidden_size, &weights->embedding_norm);
+    struct local_rows rows =
+        prepare(&pass, pass.hidden, weights->config.hidden_size, weights->config.hidden_size,
+                &weights->embedding_norm, &weights->layers[0].attention);
     for (; pass.layer < weights->config.n_layers && !team_is_halted(member); pass.layer++)
         go_through_layer(&pass, &rows);
     if (team_is_halted(member)) return;

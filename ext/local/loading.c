@@ -1,5 +1,6 @@
 #include "local/loading.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,8 +23,9 @@ struct piece {
     const struct tensor *tensor, *bias; /* bias: of a matrix; NULL: none */
     struct local_matrix *matrix;        /* NULL: numbers as they are */
     float *floats;
+    float *rows, *columns; /* the largest magnitudes of these, and not the numbers */
     int64_t *integers;
-    size_t first, n; /* elements; of a matrix: rows of the tensor */
+    size_t first, n; /* elements; of a matrix, and of its largest: rows of the tensor */
     size_t column;   /* of the matrix that row 0 of the tensor becomes */
     uint64_t hash;   /* of what was read */
 };
@@ -185,6 +187,33 @@ const float *loading_codes(struct loading *loading, const char *name, size_t n_r
     return plan_floats(loading, name, FLOATS_OR_CODES, n_rows, n);
 }
 
+/* Rows of a matrix that are read at a time. */
+static size_t rows_of_piece(size_t n_in)
+{
+    size_t n_rows = PIECE / n_in / GEMM_WIDTH * GEMM_WIDTH;
+    return n_rows == 0 ? GEMM_WIDTH : n_rows;
+}
+
+struct loading_largest loading_largest(struct loading *loading, const char *name, size_t n_out,
+                                       size_t n_in)
+{
+    const struct tensor *tensor = find(loading, name, FLOATS, n_out, n_in);
+    size_t n_rows = rows_of_piece(n_in);
+    struct loading_largest largest = {.n_parts = (n_out + n_rows - 1) / n_rows};
+    if (tensor == NULL) return largest;
+    largest.rows = loading_reserve(loading, n_out * sizeof *largest.rows);
+    largest.columns = loading_reserve(loading, largest.n_parts * n_in * sizeof *largest.columns);
+    for (size_t first = 0; loading->memory != NULL && first < n_out; first += n_rows) {
+        size_t left = n_out - first;
+        add_piece(loading, &(struct piece){.tensor = tensor,
+                                           .rows = largest.rows,
+                                           .columns = largest.columns + first / n_rows * n_in,
+                                           .first = first,
+                                           .n = left < n_rows ? left : n_rows});
+    }
+    return largest;
+}
+
 const int64_t *loading_integers(struct loading *loading, const char *name, size_t n)
 {
     const struct tensor *tensor = find(loading, name, INTEGERS, 0, n);
@@ -211,8 +240,7 @@ static void plan_linear(struct loading *loading, struct local_matrix *matrix, si
 {
     if (loading->memory == NULL || loading->rc != 0) return;
     size_t n_out = tensor->shape[0], n_in = tensor->shape[1];
-    size_t n_rows = PIECE / n_in / GEMM_WIDTH * GEMM_WIDTH;
-    if (n_rows == 0) n_rows = GEMM_WIDTH;
+    size_t n_rows = rows_of_piece(n_in);
     for (size_t first = 0; first < n_out; first += n_rows) {
         size_t left = n_out - first;
         add_piece(loading, &(struct piece){.tensor = tensor,
@@ -289,6 +317,24 @@ static int read_numbers(const struct loading *loading, struct piece *piece, stru
     return all_finite(piece->floats, piece->n) ? 0 : not_finite(piece->tensor, err);
 }
 
+static int read_largest(const struct loading *loading, struct piece *piece, float *buffer,
+                        struct error *err)
+{
+    size_t n_in = piece->tensor->shape[1];
+    int rc = safetensors_read(loading->file, piece->tensor, piece->first * n_in, piece->n * n_in,
+                              buffer, err);
+    for (size_t r = 0; rc == 0 && r < piece->n; r++) {
+        float of_row = 0.0f;
+        for (size_t i = 0; i < n_in; i++) {
+            float magnitude = fabsf(buffer[r * n_in + i]);
+            of_row = magnitude > of_row ? magnitude : of_row;
+            piece->columns[i] = magnitude > piece->columns[i] ? magnitude : piece->columns[i];
+        }
+        piece->rows[piece->first + r] = of_row;
+    }
+    return rc;
+}
+
 /* Weights and biases through the buffer into the matrix. */
 static int read_matrix(const struct loading *loading, struct piece *piece, float *buffer,
                        struct error *err)
@@ -317,8 +363,9 @@ static void read_pieces(void *context, size_t number)
         struct error err;
         if (i >= reading->loading->n_pieces) return;
         struct piece *piece = &reading->loading->pieces[i];
-        int rc = piece->matrix == NULL ? read_numbers(reading->loading, piece, &err)
-                                       : read_matrix(reading->loading, piece, buffer, &err);
+        int rc = piece->columns != NULL  ? read_largest(reading->loading, piece, buffer, &err)
+                 : piece->matrix == NULL ? read_numbers(reading->loading, piece, &err)
+                                         : read_matrix(reading->loading, piece, buffer, &err);
         if (rc == 0) continue;
         if (!atomic_flag_test_and_set(&reading->has_failed)) {
             reading->rc = rc;
@@ -335,6 +382,7 @@ static int read_all(struct loading *loading, size_t n_threads, const struct canc
     for (size_t i = 0; i < loading->n_pieces; i++) {
         const struct piece *piece = &loading->pieces[i];
         size_t wanted = piece->matrix == NULL ? 0 : piece->n * (piece->matrix->n_in + 1);
+        if (piece->columns != NULL) wanted = piece->n * piece->tensor->shape[1];
         if (wanted > reading.buffer_size) reading.buffer_size = wanted;
     }
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;

@@ -64,6 +64,15 @@ const float *loading_floats(struct loading *loading, const char *name, size_t n_
 /* The same, which may be of int8: the codes as they are. */
 const float *loading_codes(struct loading *loading, const char *name, size_t n_rows, size_t n);
 
+/* The largest magnitudes of a matrix [n_out, n_in]; no memory while there is none yet. */
+struct loading_largest {
+    float *rows;    /* [n_out] */
+    float *columns; /* [n_parts, n_in] each of some of the rows */
+    size_t n_parts;
+};
+struct loading_largest loading_largest(struct loading *loading, const char *name, size_t n_out,
+                                       size_t n_in);
+
 /* A tensor [n] of int32 or int64. */
 const int64_t *loading_integers(struct loading *loading, const char *name, size_t n);
 

@@ -15,7 +15,7 @@ size_t local_matrix_bytes(const struct local_kernels *kernels, enum local_precis
                           size_t n_out, size_t n_in)
 {
     size_t n_panels = (n_out + kernels->width - 1) / kernels->width;
-    size_t n_arrays = precision == LOCAL_INT8 ? 3 : 1; /* bias, scales, sums */
+    size_t n_arrays = precision == LOCAL_INT8 ? 3 + LOCAL_WIDE : 1; /* bias, scales, sums, wide */
     return n_panels * gemm_panel_bytes(precision, kernels->width, n_in) +
            n_arrays * n_panels * kernels->width * sizeof(float);
 }
@@ -36,6 +36,7 @@ void local_matrix_init(struct local_matrix *matrix, const struct local_kernels *
     if (precision != LOCAL_INT8) return;
     matrix->scales = matrix->bias + n_columns;
     matrix->sums = (const int32_t *)(const void *)(matrix->scales + n_columns);
+    matrix->wide_weights = matrix->scales + 2 * n_columns;
 }
 
 /* ---- packing --------------------------------------------------------------------------------- */
@@ -45,6 +46,7 @@ struct strip {
     const float *weights; /* [n, n_in] */
     size_t n, n_in, width, lane;
     void *panel;
+    const struct local_wide *wide;
 };
 
 static void pack_float32(const struct strip *strip)
@@ -70,14 +72,25 @@ static void pack_bfloat16(const struct strip *strip)
     }
 }
 
-static float largest_magnitude(const float *values, size_t n)
+static float larger_magnitude(const float *values, size_t n, float largest)
 {
-    float largest = 0.0f;
     for (size_t i = 0; i < n; i++) {
         float magnitude = fabsf(values[i]);
         largest = magnitude > largest ? magnitude : largest;
     }
     return largest;
+}
+
+/* Of the inputs that are not wide. */
+static float largest_magnitude(const float *values, size_t n, const struct local_wide *wide)
+{
+    float largest = 0.0f;
+    size_t first = 0;
+    for (size_t k = 0; k < wide->n; k++) {
+        largest = larger_magnitude(values + first, wide->inputs[k] - first, largest);
+        first = wide->inputs[k] + 1;
+    }
+    return larger_magnitude(values + first, n - first, largest);
 }
 
 /* Codes of one column's inputs first .. last - 1; their sum. */
@@ -98,12 +111,31 @@ static int32_t pack_codes(const struct strip *strip, size_t c, float inverse, si
     return sum;
 }
 
-/* scales, sums: of the strip's first column. */
-static void pack_int8(const struct strip *strip, float *scales, int32_t *sums)
+/* Takes the codes of wide inputs out of a column; their sum. */
+static int32_t remove_wide(const struct strip *strip, size_t c)
+{
+    int8_t *panel = (int8_t *)strip->panel + 4 * (strip->lane + c);
+    int32_t sum = 0;
+    for (size_t k = 0; k < strip->wide->n; k++) {
+        size_t i = strip->wide->inputs[k];
+        int8_t *code = &panel[i / 4 * strip->width * 4 + i % 4];
+        sum += *code;
+        *code = 0;
+    }
+    return sum;
+}
+
+/* scales, sums, wide_weights: of the strip's first column; `n_columns` from one wide input to the
+ * next. */
+static void pack_int8(const struct strip *strip, float *scales, int32_t *sums, float *wide_weights,
+                      size_t n_columns)
 {
     float inverses[GEMM_WIDTH];
     for (size_t c = 0; c < strip->n; c++) {
-        float scale = largest_magnitude(strip->weights + c * strip->n_in, strip->n_in) / 127.0f;
+        const float *weights = strip->weights + c * strip->n_in;
+        float scale = largest_magnitude(weights, strip->n_in, strip->wide) / 127.0f;
+        for (size_t k = 0; k < strip->wide->n; k++)
+            wide_weights[k * n_columns + c] = weights[strip->wide->inputs[k]];
         if (!(scale >= 0x1p-126f)) scale = 0.0f; /* its inverse may be beyond the largest float */
         inverses[c] = scale == 0.0f ? 0.0f : 1.0f / scale;
         scales[c] = scale;
@@ -114,6 +146,7 @@ static void pack_int8(const struct strip *strip, float *scales, int32_t *sums)
         for (size_t c = 0; c < strip->n; c++)
             sums[c] += pack_codes(strip, c, inverses[c], first, last);
     }
+    for (size_t c = 0; c < strip->n; c++) sums[c] -= remove_wide(strip, c);
 }
 
 void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *kernels,
@@ -134,10 +167,13 @@ void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *
                               matrix->n_in,
                               width,
                               lane,
-                              (unsigned char *)matrix->panels + column / width * panel_bytes};
+                              (unsigned char *)matrix->panels + column / width * panel_bytes,
+                              &matrix->wide};
         if (matrix->precision == LOCAL_FLOAT32) pack_float32(&strip);
         else if (matrix->precision == LOCAL_BFLOAT16) pack_bfloat16(&strip);
-        else pack_int8(&strip, scales + column, sums + column);
+        else
+            pack_int8(&strip, scales + column, sums + column, scales + 2 * n_columns + column,
+                      n_columns);
         for (size_t c = 0; c < taken; c++)
             biases[column + c] = bias == NULL ? 0.0f : bias[done + c];
     }
@@ -158,12 +194,13 @@ static size_t code_bytes(enum local_precision precision, size_t n_rows, size_t n
 
 size_t local_rows_bytes(enum local_precision precision, size_t n_rows, size_t n_in)
 {
-    size_t per_row = precision == LOCAL_INT8 ? sizeof(float) + sizeof(int32_t) : 0;
+    size_t per_row =
+        precision == LOCAL_INT8 ? (1 + LOCAL_WIDE) * sizeof(float) + sizeof(int32_t) : 0;
     return code_bytes(precision, n_rows, n_in) + round_up(n_rows * per_row);
 }
 
 void local_rows_init(struct local_rows *rows, enum local_precision precision, size_t n_rows,
-                     size_t n_in, const float *floats, size_t stride, void *memory)
+                     size_t n_in, float *floats, size_t stride, void *memory)
 {
     *rows = (struct local_rows){.n_rows = n_rows, .n_in = n_in, .floats = floats, .stride = stride};
     if (precision == LOCAL_FLOAT32) return;
@@ -171,4 +208,5 @@ void local_rows_init(struct local_rows *rows, enum local_precision precision, si
     if (precision == LOCAL_BFLOAT16) return;
     rows->scales = (float *)(void *)((unsigned char *)memory + code_bytes(precision, n_rows, n_in));
     rows->zeros = (int32_t *)(void *)(rows->scales + n_rows);
+    rows->wide_values = rows->scales + 2 * n_rows;
 }

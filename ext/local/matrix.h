@@ -7,13 +7,13 @@
 #include "base/error.h"
 #include "local/simd/kernels.h"
 
-/* Bytes that a matrix of that shape keeps, panels, bias, scales and sums together, a multiple of
- * 64. */
+/* Bytes that a matrix of that shape keeps, panels, bias, scales, sums and wide weights together, a
+ * multiple of 64. */
 size_t local_matrix_bytes(const struct local_kernels *kernels, enum local_precision precision,
                           size_t n_out, size_t n_in);
 
 /* Lays the matrix out in `memory` (of local_matrix_bytes, all zero, at a multiple of 64, which
- * must outlive it). */
+ * must outlive it). No input is wide: matrix->wide may be set before anything is packed. */
 void local_matrix_init(struct local_matrix *matrix, const struct local_kernels *kernels,
                        enum local_precision precision, size_t n_out, size_t n_in, void *memory);
 
@@ -28,10 +28,10 @@ void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *
  * other are not in the same lines of the first level cache. */
 size_t local_row_stride(size_t n);
 
-/* Bytes that rows of that shape need for codes, scales and zeros, a multiple of 64 (0 for
- * float32), and where they go. */
+/* Bytes that rows of that shape need for codes, scales, zeros and wide values, a multiple of 64 (0
+ * for float32), and where they go. Rows for a matrix with wide inputs get its `wide` then. */
 size_t local_rows_bytes(enum local_precision precision, size_t n_rows, size_t n_in);
 void local_rows_init(struct local_rows *rows, enum local_precision precision, size_t n_rows,
-                     size_t n_in, const float *floats, size_t stride, void *memory);
+                     size_t n_in, float *floats, size_t stride, void *memory);
 
 #endif

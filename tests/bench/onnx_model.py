@@ -2,8 +2,9 @@
 
     onnx_model.py FOLDER OUT.onnx float32|int8 export|fused
 
-BERT alone, as tests/golden/local/models.py writes it: an embedder that pools the first token and
-normalises, or a cross-encoder of one label (its raw logit).
+BERT alone, as tests/golden/local/models.py writes it: an embedder that pools the first token, or
+where 1_Pooling/config.json says so all of them, and normalises, or a cross-encoder of one label (its
+raw logit).
     export   the standard operators that exporters write; onnxruntime fuses what it knows at load
     fused    onnxruntime's own operators (com.microsoft), as its transformer optimiser writes them
 int8 is dynamic quantisation: weights by column, symmetric; activations as onnxruntime does, a scale
@@ -28,13 +29,21 @@ def read_tensors(folder):
     (length,) = struct.unpack("<Q", data[:8])
     tensors = {}
     for name, facts in json.loads(data[8:8 + length]).items():
-        if name == "__metadata__":
+        if name == "__metadata__" or facts["dtype"] not in TYPES:
             continue
         kind = numpy.dtype(TYPES[facts["dtype"]])
         first, last = facts["data_offsets"]
         values = numpy.frombuffer(data, kind, (last - first) // kind.itemsize, 8 + length + first)
         tensors[name.removeprefix("bert.")] = values.astype(numpy.float32).reshape(facts["shape"])
     return tensors
+
+
+def takes_mean(folder):
+    path = os.path.join(folder, "1_Pooling", "config.json")
+    if not os.path.exists(path):
+        return False
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)["pooling_mode_mean_tokens"]
 
 
 class Graph:
@@ -44,6 +53,7 @@ class Graph:
         with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
             self.config = json.load(file)
         self.tensors = read_tensors(folder)
+        self.takes_mean = takes_mean(folder)
         self.is_int8, self.is_fused = precision == "int8", style == "fused"
         self.nodes, self.constants = [], {}
         self.hidden = self.config["hidden_size"]
@@ -168,7 +178,14 @@ class Graph:
         mask = self.node("Sub", self.constant("one", numpy.float32(1)), mask)
         self.mask = self.node("Mul", mask, self.constant("least", numpy.finfo(numpy.float32).min))
 
+    def mean(self, x):
+        mask = self.node("Cast", self.node("Unsqueeze", "attention_mask", self.numbers(2)),
+                         to=TensorProto.FLOAT)
+        return self.node("ReduceSum", self.node("Mul", x, mask), self.numbers(1), keepdims=0)
+
     def head(self, x):
+        if self.takes_mean: # the length of a sum is lost when it is normalised
+            return self.node("LpNormalization", self.mean(x), axis=1, p=2)
         first = self.node("Gather", x, self.constant("zero", numpy.int64(0)), axis=1)
         if "Classification" not in self.config["architectures"][0]:
             return self.node("LpNormalization", first, axis=1, p=2)

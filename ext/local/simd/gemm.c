@@ -37,6 +37,23 @@ struct gemm_range gemm_range(float low, float high)
     return (struct gemm_range){scale, inverse, rintf(-low * inverse)};
 }
 
+/* Moves the wide inputs of a row to where they stand apart; the other way, gives them back. */
+static void take_wide(const struct local_rows *rows, size_t r)
+{
+    for (size_t k = 0; k < rows->wide.n; k++) {
+        float *value = &rows->floats[r * rows->stride + rows->wide.inputs[k]];
+        rows->wide_values[r * LOCAL_WIDE + k] = *value;
+        *value = 0.0f;
+    }
+}
+
+static void give_wide(const struct local_rows *rows, size_t r)
+{
+    for (size_t k = 0; k < rows->wide.n; k++)
+        rows->floats[r * rows->stride + rows->wide.inputs[k]] =
+            rows->wide_values[r * LOCAL_WIDE + k];
+}
+
 void gemm_convert(const struct gemm_coder *coder, enum local_precision precision,
                   const struct local_rows *rows, size_t first, size_t last)
 {
@@ -44,9 +61,11 @@ void gemm_convert(const struct gemm_coder *coder, enum local_precision precision
     for (size_t r = first; r < last && precision != LOCAL_FLOAT32; r++) {
         const float *floats = rows->floats + r * rows->stride;
         unsigned char *codes = (unsigned char *)rows->codes + r * row_bytes;
-        if (precision == LOCAL_INT8)
+        if (precision == LOCAL_INT8) {
+            take_wide(rows, r);
             coder->code_row(floats, rows->n_in, codes, rows->scales + r, rows->zeros + r);
-        else coder->round_row(floats, rows->n_in, (uint16_t *)(void *)codes);
+            give_wide(rows, r);
+        } else coder->round_row(floats, rows->n_in, (uint16_t *)(void *)codes);
     }
 }
 

@@ -280,8 +280,8 @@ TARGET static void sum_wide(struct gemm_tile *tile)
                                 sizeof wide[0],
                                 tile->panel + first * WIDTH * sizeof(uint16_t),
                                 n,
-                                tile->panel,
-                                0};
+                                tile->ahead + first * WIDTH * sizeof(uint16_t),
+                                tile->ahead_step};
         sum_WIDE[tile->n_rows - 1](&source, first == 0 ? sums : chunk);
         for (size_t i = 0; i < tile->n_rows * WIDTH && first > 0; i += LANES)
             store_line(sums + i, plus(load_line(sums + i), load_line(chunk + i)));
@@ -323,8 +323,8 @@ TARGET static void sum_words(struct gemm_tile *tile)
                                     sizeof wide[0],
                                     tile->panel + first * WIDTH + LINE * half,
                                     n / 4,
-                                    tile->panel,
-                                    0};
+                                    tile->ahead + first * WIDTH,
+                                    half == 0 ? tile->ahead_step : 0};
             sum_WORDS[tile->n_rows - 1](&source, chunk);
             add_halves(tile, half, chunk);
         }
@@ -342,6 +342,8 @@ INLINE void store_half(int is_int8, const struct gemm_tile *tile, size_t half, f
     size_t count = at_most_lanes(tile->n_columns - half * LANES);
     lanes bias = load_line(matrix->bias + column);
     lanes scales = is_int8 ? load_line(matrix->scales + column) : bias;
+    const float *wide_weights = is_int8 ? matrix->wide_weights + column : NULL;
+    size_t n_columns = matrix->n_panels * WIDTH;
     lanes column_sums = is_int8 ? load_line(matrix->sums + column) : bias;
     for (size_t r = 0; r < tile->n_rows; r++) {
         size_t at = r * stride + half * LANES;
@@ -350,6 +352,9 @@ INLINE void store_half(int is_int8, const struct gemm_tile *tile, size_t half, f
             lanes whole = minus_product(sum, tile->rows->zeros[tile->row + r], column_sums);
             lanes scale = times(all(tile->rows->scales[tile->row + r]), scales);
             sum = fused(floats_of_whole(whole), scale, bias);
+            const float *wide = tile->rows->wide_values + (tile->row + r) * LOCAL_WIDE;
+            for (size_t k = 0; k < matrix->wide.n; k++)
+                sum = fused(all(wide[k]), load_line(wide_weights + k * n_columns), sum);
         } else {
             sum = plus(sum, bias);
         }

@@ -103,6 +103,7 @@ static void store(const struct gemm_tile *tile, float *values, size_t stride, co
     (void)stride; /* of one row */
     const struct local_matrix *matrix = tile->matrix;
     const float *bias = matrix->bias + tile->column;
+    size_t n_columns = matrix->n_panels * WIDTH;
     for (size_t c = 0; c < tile->n_columns; c++) {
         float value;
         if (matrix->precision == LOCAL_INT8) {
@@ -110,6 +111,9 @@ static void store(const struct gemm_tile *tile, float *values, size_t stride, co
                             tile->rows->zeros[tile->row] * matrix->sums[tile->column + c];
             value =
                 (float)whole * (tile->rows->scales[tile->row] * matrix->scales[tile->column + c]);
+            for (size_t k = 0; k < matrix->wide.n; k++)
+                value += tile->rows->wide_values[tile->row * LOCAL_WIDE + k] *
+                         matrix->wide_weights[k * n_columns + tile->column + c];
         } else {
             value = tile->sums->floats[c];
         }

@@ -40,8 +40,18 @@ enum local_precision { LOCAL_FLOAT32, LOCAL_BFLOAT16, LOCAL_INT8 };
  *   bfloat16  [ceil(n_in / 2)][width][2]  uint16_t, two inputs of a column side by side
  *   int8      [ceil(n_in / 4)][width][4]  int8_t, four of them
  * What is beyond n_out or n_in is zero. int8: weight = scale of its column * code, codes -127..127,
- * scale = the largest absolute weight of the column / 127.
+ * scale = the largest absolute weight of the column / 127. The weights of wide inputs have code 0
+ * and stand apart as floats.
  */
+
+/* Inputs of a matrix of int8 that are multiplied as floats, ascending: those few whose values or
+ * weights are so large that codes with room for them would be too coarse for all others. */
+enum { LOCAL_WIDE = 4 };
+struct local_wide {
+    size_t n;
+    size_t inputs[LOCAL_WIDE];
+};
+
 struct local_matrix {
     enum local_precision precision;
     size_t n_out, n_in;
@@ -50,21 +60,25 @@ struct local_matrix {
     const float *bias;   /* [n_panels * width], zeros beyond n_out */
     const float *scales; /* int8: [n_panels * width]; else NULL */
     const int32_t *sums; /* int8: [n_panels * width] the sum of a column's codes; else NULL */
+    struct local_wide wide;
+    const float *wide_weights; /* int8: [LOCAL_WIDE][n_panels * width]; else NULL */
 };
 
 /*
  * Rows of activations as gemm of some precision reads them. float32: the floats themselves, nothing
  * is converted. bfloat16: each rounded to nearest even, [n_rows][ceil(n_in / 2) * 2]. int8: each
  * row by itself as codes 0..255: value = scale * (code - zero), [n_rows][ceil(n_in / 4) * 4], what
- * is beyond n_in has weight zero.
+ * is beyond n_in has weight zero; wide inputs are coded as 0.0 and stand apart.
  */
 struct local_rows {
     size_t n_rows, n_in;
-    const float *floats; /* [n_rows, stride] */
-    size_t stride;       /* floats from one row to the next */
-    void *codes;         /* bfloat16, int8: as above; at a multiple of 64 bytes */
-    float *scales;       /* int8: [n_rows] */
-    int32_t *zeros;      /* int8: [n_rows] */
+    float *floats;  /* [n_rows, stride]; convert makes wide inputs 0.0 for a moment */
+    size_t stride;  /* floats from one row to the next */
+    void *codes;    /* bfloat16, int8: as above; at a multiple of 64 bytes */
+    float *scales;  /* int8: [n_rows] */
+    int32_t *zeros; /* int8: [n_rows] */
+    struct local_wide wide;
+    float *wide_values; /* int8: [n_rows][LOCAL_WIDE] */
 };
 
 /* Where the output of gemm goes. */
@@ -101,7 +115,8 @@ struct local_kernels {
      * for float32. */
     void (*convert)(enum local_precision precision, const struct local_rows *rows, size_t first,
                     size_t last);
-    /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in. */
+    /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in, and the wide
+     * inputs are the same. */
     void (*gemm)(const struct local_matrix *matrix, const struct local_rows *rows,
                  const struct local_output *output, size_t first, size_t last);
 

@@ -36,10 +36,11 @@ struct product {
     enum local_precision precision;
     size_t n_rows, n_out, n_in, stride;
     enum local_activation activation;
+    int has_codes_alone; /* of int8: no input is wide */
     float *weights, *bias;    /* [n_out, n_in], [n_out] */
     double *inputs, *decoded; /* [n_rows, n_in], [n_out, n_in] as codes have them, or NULL */
     void *memory;             /* of the matrix, but its panels */
-    struct guarded panels, floats, codes, scales, zeros, values, residual;
+    struct guarded panels, floats, codes, scales, zeros, wide_values, values, residual;
     struct local_matrix matrix;
     struct local_rows rows;
 };
@@ -59,6 +60,24 @@ static void fill(struct product *product, uint64_t *state)
         random_vector(state, product->n_out, product->residual.floats + r * product->stride);
 }
 
+/* Some inputs, the first and the last among them, of int8. */
+static struct local_wide some_wide(const struct product *product)
+{
+    struct local_wide wide = {.n = product->n_rows % (LOCAL_WIDE + 1)};
+    if (wide.n > product->n_in) wide.n = product->n_in;
+    if (product->precision != LOCAL_INT8 || product->has_codes_alone) wide.n = 0;
+    for (size_t k = 0; k < wide.n; k++)
+        wide.inputs[k] = wide.n == 1 ? product->n_in / 2 : k * (product->n_in - 1) / (wide.n - 1);
+    return wide;
+}
+
+static int is_wide(const struct product *product, size_t input)
+{
+    for (size_t k = 0; k < product->matrix.wide.n; k++)
+        if (product->matrix.wide.inputs[k] == input) return 1;
+    return 0;
+}
+
 /* Packed, then the panels moved to where nothing lies behind them. */
 static void pack(struct product *product)
 {
@@ -68,6 +87,10 @@ static void pack(struct product *product)
     memset(product->memory, 0, bytes);
     local_matrix_init(&product->matrix, kernels, product->precision, product->n_out, product->n_in,
                       product->memory);
+    product->matrix.wide = some_wide(product);
+    for (size_t k = 0; k < product->matrix.wide.n; k++) /* by far the largest */
+        for (size_t c = 0; c < product->n_out; c++)
+            product->weights[c * product->n_in + product->matrix.wide.inputs[k]] *= 50;
     local_matrix_pack(&product->matrix, kernels, 0, product->n_out, product->weights,
                       product->bias);
     bytes = product->matrix.n_panels *
@@ -87,10 +110,18 @@ static void convert(struct product *product)
         guard_bytes(product->n_rows * gemm_row_bytes(product->precision, &product->rows));
     product->scales = guard(product->n_rows);
     product->zeros = guard(product->n_rows);
+    product->wide_values = guard(product->n_rows * LOCAL_WIDE);
     product->rows.codes = product->codes.bytes;
     product->rows.scales = product->scales.floats;
     product->rows.zeros = (int32_t *)(void *)product->zeros.bytes;
+    product->rows.wide_values = product->wide_values.floats;
+    product->rows.wide = product->matrix.wide;
+    struct guarded before = guard(product->n_rows * product->n_in);
+    size_t bytes = product->n_rows * product->n_in * sizeof(float);
+    memcpy(before.floats, product->floats.floats, bytes);
     product->kernels->convert(product->precision, &product->rows, 0, product->n_rows);
+    assert_memory_equal(before.floats, product->floats.floats, bytes);
+    unguard(&before);
 }
 
 static void finish(struct product *product)
@@ -105,6 +136,7 @@ static void finish(struct product *product)
     unguard(&product->codes);
     unguard(&product->scales);
     unguard(&product->zeros);
+    unguard(&product->wide_values);
     unguard(&product->values);
     unguard(&product->residual);
 }
@@ -138,6 +170,10 @@ static double weight_at(const struct product *product, size_t column, size_t inp
                           column / width * width * ((product->n_in + 3) / 4 * 4);
     double scale = (double)product->matrix.scales[column];
     double code = (double)panel[(input / 4 * width + column % width) * 4 + input % 4];
+    if (is_wide(product, input)) {
+        assert_true(code == 0);
+        return (double)weight;
+    }
     assert_true(fabs((double)weight - scale * code) <= scale * .501);
     return scale * code;
 }
@@ -149,6 +185,7 @@ static double input_at(const struct product *product, size_t row, size_t input)
     if (product->precision == LOCAL_BFLOAT16) return rounded(value);
     const uint8_t *codes = product->codes.bytes + row * ((product->n_in + 3) / 4 * 4);
     double scale = (double)product->rows.scales[row];
+    if (is_wide(product, input)) return (double)value;
     double decoded = scale * (codes[input] - product->rows.zeros[row]);
     assert_true(fabs((double)value - decoded) <= scale * .51);
     return decoded;
@@ -298,6 +335,7 @@ static void try_neighbours(const struct local_kernels *kernels, enum local_preci
             some.codes = (unsigned char *)all.codes + r * row_bytes;
             some.scales += r;
             some.zeros += r;
+            some.wide_values += r * LOCAL_WIDE;
             float values[300];
             struct local_output output = {.values = values, .stride = 100};
             for (size_t panel = product.matrix.n_panels; panel-- > 0;)
@@ -372,7 +410,8 @@ static void try_largest(const struct local_kernels *kernels, enum local_precisio
                               .n_rows = 19,
                               .n_out = 33,
                               .n_in = 3072,
-                              .stride = 33};
+                              .stride = 33,
+                              .has_codes_alone = 1};
     fill(&product, &state);
     for (size_t i = 0; i < 33 * 3072; i++) product.weights[i] = i / 3072 % 2 == 0 ? 2.0f : -2.0f;
     for (size_t i = 0; i < 19 * 3072; i++)
