@@ -50,6 +50,35 @@ void index_partitions_ready(struct index_partitions *partitions)
     partitions->largest_norm = sqrt(largest);
 }
 
+int index_partitions_copy(const struct index_partitions *partitions, struct index_partitions **copy,
+                          struct error *err)
+{
+    size_t n = partitions->n, dimensions = partitions->dimensions;
+    int rc = index_partitions_new(n, dimensions, copy, err);
+    if (rc != 0) return rc;
+    memcpy((*copy)->numbers, partitions->numbers, n * sizeof *partitions->numbers);
+    memcpy((*copy)->centroids, partitions->centroids,
+           n * dimensions * sizeof *partitions->centroids);
+    return 0;
+}
+
+int index_partitions_add(struct index_partitions *partitions, int64_t number, const float *centroid,
+                         struct error *err)
+{
+    size_t n = partitions->n, dimensions = partitions->dimensions;
+    int64_t *numbers = memory_realloc(partitions->numbers, n + 1, sizeof *numbers);
+    if (numbers != NULL) partitions->numbers = numbers;
+    float *centroids = memory_realloc(partitions->centroids, n + 1, dimensions * sizeof *centroids);
+    if (centroids != NULL) partitions->centroids = centroids;
+    float *norms = memory_realloc(partitions->squared_norms, n + 1, sizeof *norms);
+    if (norms != NULL) partitions->squared_norms = norms;
+    if (numbers == NULL || centroids == NULL || norms == NULL) return error_nomem(err);
+    numbers[n] = number;
+    memcpy(centroids + n * dimensions, centroid, dimensions * sizeof *centroids);
+    partitions->n++;
+    return 0;
+}
+
 struct index_partitions *index_partitions_reference(struct index_partitions *partitions)
 {
     atomic_fetch_add_explicit(&partitions->references, 1, memory_order_relaxed);
