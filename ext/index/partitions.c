@@ -10,8 +10,8 @@
 #include "vector/distance.h"
 #include "vector/top_k.h"
 
-#define POINTS_AT_ONCE 64              /* of a thread */
-#define TILE_BYTES ((size_t)128 << 10) /* of centroids that they are compared with */
+#define POINTS_AT_ONCE 64             /* of a thread */
+#define TILE_BYTES ((size_t)24 << 10) /* of centroids: what stays in the first cache */
 #define MAX_TILE 256
 #define LLOYD_STEPS 6
 #define SMALLEST_SIDE 8 /* an eighth of the points */
@@ -161,7 +161,7 @@ static void assign_points(const struct assignment *work, size_t begin, size_t n)
     const struct index_partitions *partitions = work->partitions;
     size_t dimensions = partitions->dimensions, tile = TILE_BYTES / (dimensions * sizeof(float));
     float nearest[POINTS_AT_ONCE], second[POINTS_AT_ONCE], dots[MAX_TILE];
-    if (tile < 8) tile = 8;
+    if (tile < 4) tile = 4;
     if (tile > MAX_TILE) tile = MAX_TILE;
     for (size_t i = 0; i < n; i++) {
         nearest[i] = second[i] = INFINITY;
