@@ -10,8 +10,8 @@
 #include "vector/distance.h"
 #include "vector/top_k.h"
 
-#define POINTS_AT_ONCE 64              /* of a thread */
-#define TILE_BYTES ((size_t)128 << 10) /* of centroids that they are compared with */
+#define POINTS_AT_ONCE 64             /* of a thread */
+#define TILE_BYTES ((size_t)24 << 10) /* of centroids: what stays in the first cache */
 #define MAX_TILE 256
 #define LLOYD_STEPS 6
 #define SMALLEST_SIDE 8 /* an eighth of the points */
@@ -48,6 +48,35 @@ void index_partitions_ready(struct index_partitions *partitions)
         partitions->squared_norms[i] = (float)squared;
     }
     partitions->largest_norm = sqrt(largest);
+}
+
+int index_partitions_copy(const struct index_partitions *partitions, struct index_partitions **copy,
+                          struct error *err)
+{
+    size_t n = partitions->n, dimensions = partitions->dimensions;
+    int rc = index_partitions_new(n, dimensions, copy, err);
+    if (rc != 0) return rc;
+    memcpy((*copy)->numbers, partitions->numbers, n * sizeof *partitions->numbers);
+    memcpy((*copy)->centroids, partitions->centroids,
+           n * dimensions * sizeof *partitions->centroids);
+    return 0;
+}
+
+int index_partitions_add(struct index_partitions *partitions, int64_t number, const float *centroid,
+                         struct error *err)
+{
+    size_t n = partitions->n, dimensions = partitions->dimensions;
+    int64_t *numbers = memory_realloc(partitions->numbers, n + 1, sizeof *numbers);
+    if (numbers != NULL) partitions->numbers = numbers;
+    float *centroids = memory_realloc(partitions->centroids, n + 1, dimensions * sizeof *centroids);
+    if (centroids != NULL) partitions->centroids = centroids;
+    float *norms = memory_realloc(partitions->squared_norms, n + 1, sizeof *norms);
+    if (norms != NULL) partitions->squared_norms = norms;
+    if (numbers == NULL || centroids == NULL || norms == NULL) return error_nomem(err);
+    numbers[n] = number;
+    memcpy(centroids + n * dimensions, centroid, dimensions * sizeof *centroids);
+    partitions->n++;
+    return 0;
 }
 
 struct index_partitions *index_partitions_reference(struct index_partitions *partitions)
@@ -132,7 +161,7 @@ static void assign_points(const struct assignment *work, size_t begin, size_t n)
     const struct index_partitions *partitions = work->partitions;
     size_t dimensions = partitions->dimensions, tile = TILE_BYTES / (dimensions * sizeof(float));
     float nearest[POINTS_AT_ONCE], second[POINTS_AT_ONCE], dots[MAX_TILE];
-    if (tile < 8) tile = 8;
+    if (tile < 4) tile = 4;
     if (tile > MAX_TILE) tile = MAX_TILE;
     for (size_t i = 0; i < n; i++) {
         nearest[i] = second[i] = INFINITY;

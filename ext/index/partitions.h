@@ -42,6 +42,13 @@ void index_partitions_ready(struct index_partitions *partitions);
 struct index_partitions *index_partitions_reference(struct index_partitions *partitions);
 void index_partitions_free(struct index_partitions *partitions); /* one reference; accepts NULL */
 
+/* Partitions of our own that may grow: a copy, one reference; and one more at the end, of a number
+ * beyond all others. What index_partitions_ready fills in is not there. ERROR_NOMEM. */
+int index_partitions_copy(const struct index_partitions *partitions, struct index_partitions **copy,
+                          struct error *err);
+int index_partitions_add(struct index_partitions *partitions, int64_t number, const float *centroid,
+                         struct error *err);
+
 /* The n partitions whose centroids are nearest to that of a place, itself included, or all: one
  * reference. The same on every processor. ERROR_NOMEM. */
 int index_partitions_near(struct index_partitions *partitions, size_t place, size_t n,

@@ -237,7 +237,6 @@ static int write_again(struct store *store, struct store_state *state, int64_t l
     while (rc == 0 && (rc = pass_next(&pass, err)) == 0 && pass.n_rows > 0) {
         rc = placement_place(store, state, pass.rows, pass.n_rows, last_block, err);
         if (rc == 0) rc = placement_move(store, pass.rows, pass.n_rows, err);
-        if (rc == 0) rc = placement_split(store, state, pass.rows, pass.n_rows, last_block, err);
     }
     pass_close(&pass);
     return rc;

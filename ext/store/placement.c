@@ -19,10 +19,11 @@
 /* Rows of a partition, at most, while partitions = n has fewer than n. */
 #define GROWING_LIMIT 256
 
-/* Partitions around one that is cut which its rows may move to. */
+/* Partitions around a new one which its rows may move to. */
 #define NEIGHBOURS 64
 
-/* A partition is cut in memory: bytes of its vectors, at most. */
+/* Partitions are cut in memory: bytes of the vectors of one, and of those that are cut together, at
+ * most. */
 #define MAX_BYTES ((size_t)32 << 20)
 #define MIN_ROWS 16
 
@@ -147,6 +148,339 @@ int placement_replace(struct store *store, struct store_state *state,
     return rc;
 }
 
+int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
+                   struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        rc = store_move_row(store, rows[i].id, rows[i].block, err);
+    return rc;
+}
+
+/* ---- partitions in memory -------------------------------------------------------------------- */
+
+/* A partition as it is stored, all in memory: to be cut with what is added to it. */
+struct stored {
+    int64_t number;
+    int64_t *blocks; /* [n_blocks] */
+    size_t n_blocks, n_rows, n_read;
+    struct block_row *rows; /* [n_rows] */
+    unsigned char *vectors; /* [n_rows, index_vector_size]: as stored */
+    float *points;          /* [n_rows, dimensions]: in code space */
+    size_t first, end;      /* of it, and what is added to it, among all rows in memory */
+};
+
+static void stored_free(struct stored *stored)
+{
+    memory_free(stored->blocks);
+    memory_free(stored->rows);
+    memory_free(stored->vectors);
+    memory_free(stored->points);
+}
+
+static int list_blocks(struct store *store, struct stored *stored, int64_t after, struct error *err)
+{
+    sqlite3_stmt *scan;
+    int row = 0;
+    int rc = store_query(store, STORE_BLOCKS_OF_PARTITION, &scan, err);
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(scan, 1, stored->number);
+    sqlite3_bind_int64(scan, 2, after);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
+        int64_t *blocks = memory_realloc(stored->blocks, stored->n_blocks + 1, sizeof *blocks);
+        if (blocks == NULL) {
+            rc = error_nomem(err);
+            break;
+        }
+        stored->blocks = blocks;
+        stored->blocks[stored->n_blocks++] = sqlite3_column_int64(scan, 0);
+        int64_t n = sqlite3_column_int64(scan, 1);
+        if (n > 0 && n < (int64_t)MAX_BYTES) stored->n_rows += (size_t)n;
+    }
+    sqlite3_finalize(scan);
+    return rc;
+}
+
+static int read_block(struct store *store, const struct store_state *state, struct stored *stored,
+                      int64_t number, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct block_bytes block;
+    size_t size = index_vector_size(&layout);
+    int rc = block_read(store, &layout, number, &block, err);
+    for (size_t i = 0; rc == 0 && i < block.n && stored->n_read < stored->n_rows; i++) {
+        size_t at = stored->n_read++;
+        unsigned char *vector = stored->vectors + at * size;
+        float *point = stored->points + at * layout.dimensions;
+        stored->rows[at] = (struct block_row){.id = block.rows.ids[i],
+                                              .stored = vector,
+                                              .rotated = point,
+                                              .partition = stored->number};
+        if (layout.quantize == INDEX_EXACT)
+            memcpy(vector, block.rows.components + i * block.rows.stride, size);
+        else rc = store_get_vector(store, block.rows.ids[i], size, vector, err);
+        if (rc == 0) index_vector_point(&layout, vector, point);
+    }
+    block_free(&block);
+    return rc;
+}
+
+/* Takes a partition out of its blocks, which go. */
+static int take_out(struct store *store, const struct store_state *state, struct stored *stored,
+                    int64_t after, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    int rc = list_blocks(store, stored, after, err);
+    if (rc != 0) return rc;
+    if (stored->n_rows == 0) return 0;
+    stored->rows = memory_alloc(stored->n_rows, sizeof *stored->rows);
+    stored->vectors = memory_alloc(stored->n_rows, index_vector_size(&layout));
+    stored->points = memory_alloc(stored->n_rows, layout.dimensions * sizeof(float));
+    if (stored->rows == NULL || stored->vectors == NULL || stored->points == NULL)
+        return error_nomem(err);
+    for (size_t i = 0; rc == 0 && i < stored->n_blocks; i++)
+        rc = read_block(store, state, stored, stored->blocks[i], err);
+    stored->n_rows = stored->n_read;
+    for (size_t i = 0; rc == 0 && i < stored->n_blocks; i++)
+        rc = store_delete_block(store, stored->blocks[i], err);
+    return rc;
+}
+
+/* ---- cutting --------------------------------------------------------------------------------- */
+
+/* Rows on their way into partitions, and those of partitions that are cut for them. */
+struct placing {
+    struct store *store;
+    struct store_state *state;
+    int64_t after;           /* the block after which they go */
+    struct block_row **rows; /* [n_rows] by partition */
+    size_t n_rows;
+    struct stored *stored; /* [n_stored] partitions that were taken out of their blocks */
+    size_t n_stored;
+    struct index_partitions *now; /* as they are after all cuts so far; ours alone */
+    unsigned char *is_cut;        /* [now->n] its centroid is another, or new */
+    float *points;                /* [n_rows, dimensions] of some rows, side by side, as the next */
+    unsigned char *sides;         /* [n_rows] */
+    uint32_t *places;             /* [n_rows] */
+    struct block_row **beyond;    /* [n_rows] */
+};
+
+static void placing_deinit(struct placing *placing)
+{
+    for (size_t i = 0; i < placing->n_stored; i++) stored_free(&placing->stored[i]);
+    memory_free(placing->rows);
+    memory_free(placing->stored);
+    index_partitions_free(placing->now);
+    memory_free(placing->is_cut);
+    memory_free(placing->points);
+    memory_free(placing->sides);
+    memory_free(placing->places);
+    memory_free(placing->beyond);
+}
+
+/* By partition, in it by id: so what comes of rows does not depend on their order. */
+static int compare_rows(const void *a, const void *b)
+{
+    const struct block_row *x = *(struct block_row *const *)a, *y = *(struct block_row *const *)b;
+    if (x->partition != y->partition) return x->partition < y->partition ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static void gather_points(const struct placing *placing, size_t begin, size_t n)
+{
+    size_t dimensions = placing->state->dimensions;
+    for (size_t i = 0; i < n; i++)
+        memcpy(placing->points + i * dimensions, placing->rows[begin + i]->rotated,
+               dimensions * sizeof(float));
+}
+
+/* Rows [begin, begin + n), all of a partition, become two: the first keeps its number, the second
+ * comes behind all others. *n_first: how many of the rows, which are put in order, it has. */
+static int make_two(struct placing *placing, size_t begin, size_t n, size_t *n_first,
+                    struct error *err)
+{
+    struct index_partitions *now = placing->now;
+    struct block_row **rows = placing->rows + begin;
+    size_t dimensions = now->dimensions, n_second = 0;
+    size_t at = index_partitions_find(now, rows[0]->partition);
+    if (at == now->n || now->numbers[now->n - 1] == INT64_MAX) return corrupt_partitions(err);
+    int64_t second = now->numbers[now->n - 1] + 1;
+    unsigned char *is_cut = memory_realloc(placing->is_cut, now->n + 1, sizeof *is_cut);
+    float *centroids = memory_alloc(2, dimensions * sizeof *centroids);
+    if (is_cut != NULL) placing->is_cut = is_cut;
+    int rc = is_cut == NULL || centroids == NULL ? error_nomem(err) : 0;
+    gather_points(placing, begin, n);
+    if (rc == 0)
+        rc = index_partitions_split(placing->points, n, dimensions, placing->sides, centroids,
+                                    placing->store->cancel, err);
+    if (rc == 0) rc = index_partitions_add(now, second, centroids + dimensions, err);
+    if (rc == 0) {
+        memcpy(now->centroids + at * dimensions, centroids, dimensions * sizeof *centroids);
+        is_cut[at] = is_cut[now->n - 1] = 1;
+        *n_first = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (placing->sides[i]) {
+                rows[i]->partition = second;
+                placing->beyond[n_second++] = rows[i];
+            } else {
+                rows[(*n_first)++] = rows[i];
+            }
+        }
+        memcpy(rows + *n_first, placing->beyond, n_second * sizeof(struct block_row *));
+    }
+    memory_free(centroids);
+    return rc;
+}
+
+static int cut_until_small(struct placing *placing, size_t begin, size_t n, struct error *err)
+{
+    while (n > 1 && n > placement_limit(placing->store, placing->state, placing->now->n)) {
+        size_t n_first = 0;
+        int rc = make_two(placing, begin, n, &n_first, err);
+        if (rc == 0) rc = cut_until_small(placing, begin + n_first, n - n_first, err);
+        if (rc != 0) return rc;
+        n = n_first;
+    }
+    return 0;
+}
+
+/* Rows [begin, begin + n) of a partition that is new go to another one where that is nearer. */
+static int move_out(struct placing *placing, size_t begin, size_t n, struct error *err)
+{
+    struct index_partitions *now = placing->now, *near = NULL;
+    struct block_row **rows = placing->rows + begin;
+    size_t at = index_partitions_find(now, rows[0]->partition);
+    int rc = index_partitions_near(now, at, NEIGHBOURS, &near, err);
+    gather_points(placing, begin, n);
+    if (rc == 0)
+        rc = index_partitions_assign(near, placing->points, n, store_threads(placing->store),
+                                     placing->places, placing->store->cancel, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rows[i]->partition = near->numbers[placing->places[i]];
+    index_partitions_free(near);
+    return rc;
+}
+
+/* Where the rows of the partition of rows[begin] end. */
+static size_t end_of(const struct placing *placing, size_t begin)
+{
+    int64_t partition = placing->rows[begin]->partition;
+    while (begin < placing->n_rows && placing->rows[begin]->partition == partition) begin++;
+    return begin;
+}
+
+/* The rows of a partition that is too large with them come into memory, while there is room; what
+ * has none is cut when it is written to again. *n_bytes: of them all. */
+static int take_out_too_large(struct placing *placing, size_t begin, size_t end, size_t *n_bytes,
+                              struct error *err)
+{
+    struct store *store = placing->store;
+    int64_t number = placing->rows[begin]->partition, size;
+    size_t n_partitions = store->partitions->n, n = placing->n_stored;
+    int rc = store_ask(store, STORE_N_ROWS_OF_PARTITION, number, placing->after, &size, err);
+    if (rc != 0) return rc;
+    size_t all = (size > 0 ? (size_t)size : 0) + (end - begin);
+    if (all <= placement_limit(store, placing->state, n_partitions)) return 0;
+    *n_bytes += all * placing->state->dimensions * sizeof(float);
+    if (n > 0 && *n_bytes > MAX_BYTES) return 0;
+    struct stored *stored = memory_realloc(placing->stored, n + 1, sizeof *stored);
+    if (stored == NULL) return error_nomem(err);
+    placing->stored = stored;
+    stored[n] = (struct stored){.number = number};
+    placing->n_stored++;
+    return take_out(store, placing->state, &stored[n], placing->after, err);
+}
+
+/* The rows given, in order. */
+static int list_given(struct placing *placing, struct block_row *given, size_t n_given,
+                      struct error *err)
+{
+    placing->rows = memory_alloc(n_given, sizeof(struct block_row *));
+    if (placing->rows == NULL) return error_nomem(err);
+    for (size_t i = 0; i < n_given; i++) placing->rows[placing->n_rows++] = &given[i];
+    qsort(placing->rows, placing->n_rows, sizeof(struct block_row *), compare_rows);
+    return 0;
+}
+
+/* With what was taken out for them, in order again; and room to work on them. */
+static int add_stored(struct placing *placing, struct error *err)
+{
+    const struct index_partitions *before = placing->store->partitions;
+    size_t n = placing->n_rows;
+    for (size_t i = 0; i < placing->n_stored; i++) n += placing->stored[i].n_rows;
+    struct block_row **rows = memory_realloc(placing->rows, n, sizeof(struct block_row *));
+    if (rows == NULL) return error_nomem(err);
+    placing->rows = rows;
+    for (size_t i = 0; i < placing->n_stored; i++)
+        for (size_t j = 0; j < placing->stored[i].n_rows; j++)
+            rows[placing->n_rows++] = &placing->stored[i].rows[j];
+    qsort(rows, placing->n_rows, sizeof(struct block_row *), compare_rows);
+    placing->points = memory_alloc(n, before->dimensions * sizeof *placing->points);
+    placing->sides = memory_alloc(n, sizeof *placing->sides);
+    placing->places = memory_alloc(n, sizeof *placing->places);
+    placing->beyond = memory_alloc(n, sizeof(struct block_row *));
+    placing->is_cut = memory_zalloc(before->n, sizeof *placing->is_cut);
+    if (placing->points == NULL || placing->sides == NULL || placing->places == NULL ||
+        placing->beyond == NULL || placing->is_cut == NULL)
+        return error_nomem(err);
+    return index_partitions_copy(before, &placing->now, err);
+}
+
+/* Cuts what was taken out, then sees which rows lie nearer to another partition now: once, when
+ * all are there. */
+static int cut_all(struct placing *placing, struct error *err)
+{
+    int rc = 0;
+    size_t begin = 0, s = 0;
+    for (size_t end; rc == 0 && s < placing->n_stored; begin = end) {
+        end = end_of(placing, begin);
+        if (placing->rows[begin]->partition != placing->stored[s].number) continue;
+        placing->stored[s].first = begin;
+        placing->stored[s++].end = end;
+        rc = cut_until_small(placing, begin, end - begin, err);
+    }
+    index_partitions_ready(placing->now);
+    for (s = 0; rc == 0 && s < placing->n_stored; s++) {
+        begin = placing->stored[s].first;
+        for (size_t end; rc == 0 && begin < placing->stored[s].end; begin = end) {
+            end = end_of(placing, begin);
+            rc = move_out(placing, begin, end - begin, err);
+        }
+    }
+    return rc;
+}
+
+/* The partitions after all cuts become those of the table. */
+static int save_cuts(struct placing *placing, struct error *err)
+{
+    struct index_partitions *now = placing->now;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < now->n; i++)
+        if (placing->is_cut[i]) rc = put_centroid(placing->store, now, i, err);
+    if (rc != 0) return rc;
+    placing->now = NULL;
+    return take(placing->store, placing->state, now, err);
+}
+
+/* Rows in order into blocks, partition by partition. */
+static int append(struct placing *placing, struct error *err)
+{
+    const struct index_partitions *partitions = placing->store->partitions;
+    struct block_row *rows = memory_alloc(placing->n_rows, sizeof *rows);
+    int rc = rows == NULL ? error_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < placing->n_rows; i++) rows[i] = *placing->rows[i];
+    for (size_t begin = 0, end; rc == 0 && begin < placing->n_rows; begin = end) {
+        end = end_of(placing, begin);
+        size_t at = index_partitions_find(partitions, rows[begin].partition);
+        struct block_target target = {rows[begin].partition, placing->after,
+                                      partitions->centroids + at * partitions->dimensions};
+        rc = blocks_append(placing->store, placing->state, &target, rows + begin, end - begin, err);
+    }
+    for (size_t i = 0; rc == 0 && i < placing->n_rows; i++) placing->rows[i]->block = rows[i].block;
+    memory_free(rows);
+    return rc;
+}
+
 /* ---- placing --------------------------------------------------------------------------------- */
 
 /* The first rows make the first partition. */
@@ -161,68 +495,28 @@ static int begin_partitions(struct store *store, struct store_state *state, cons
     return placement_replace(store, state, made, err);
 }
 
-static int compare_partitions(const void *a, const void *b)
+/* The nearest of the partitions of rows, whose points are given. */
+static int assign(struct store *store, const struct index_partitions *partitions,
+                  struct block_row *rows, size_t n_rows, const float *points, struct error *err)
 {
-    const struct block_row *x = a, *y = b;
-    if (x->partition != y->partition) return x->partition < y->partition ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* Rows whose partition is known, in any order, partition by partition. The order is that of the
- * partitions afterwards. */
-static int append(struct store *store, const struct store_state *state, struct block_row *rows,
-                  size_t n_rows, int64_t after, struct error *err)
-{
-    const struct index_partitions *partitions = store->partitions;
-    int rc = 0;
-    qsort(rows, n_rows, sizeof *rows, compare_partitions);
-    for (size_t begin = 0, end; rc == 0 && begin < n_rows; begin = end) {
-        for (end = begin + 1; end < n_rows && rows[end].partition == rows[begin].partition;) end++;
-        size_t at = index_partitions_find(partitions, rows[begin].partition);
-        struct block_target target = {rows[begin].partition, after,
-                                      partitions->centroids + at * partitions->dimensions};
-        rc = blocks_append(store, state, &target, rows + begin, end - begin, err);
-    }
-    return rc;
-}
-
-static int place_near(struct store *store, struct store_state *state, struct block_row *rows,
-                      size_t n_rows, const float *points, int64_t after, struct error *err)
-{
-    const struct index_partitions *partitions;
     uint32_t *places = memory_alloc(n_rows, sizeof *places);
-    int rc = places == NULL ? error_nomem(err) : placement_read(store, state, &partitions, err);
-    if (rc == 0 && partitions == NULL) {
-        rc = begin_partitions(store, state, points, n_rows, err);
-        partitions = store->partitions;
-    }
-    if (rc == 0)
-        rc = index_partitions_assign(partitions, points, n_rows, store_threads(store), places,
+    if (places == NULL) return error_nomem(err);
+    int rc = index_partitions_assign(partitions, points, n_rows, store_threads(store), places,
                                      store->cancel, err);
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         rows[i].partition = partitions->numbers[places[i]];
     memory_free(places);
-    return rc == 0 ? append(store, state, rows, n_rows, after, err) : rc;
+    return rc;
 }
 
-int placement_place(struct store *store, struct store_state *state, struct block_row *rows,
-                    size_t n_rows, int64_t after, struct error *err)
+/* The points of rows: [n_rows, dimensions], which the caller frees. */
+static float *make_points(const struct index_layout *layout, const struct block_row *rows,
+                          size_t n_rows)
 {
-    struct index_layout layout = blocks_layout(store, state);
-    struct block_target target = {.after = after};
-    if (n_rows == 0) return 0;
-    if (!store_is_partitioned(store))
-        return blocks_append(store, state, &target, rows, n_rows, err);
-    float *points = memory_alloc(n_rows, layout.dimensions * sizeof *points);
-    if (points == NULL) return error_nomem(err);
-    for (size_t i = 0; i < n_rows; i++) {
-        float *rotated = points + i * layout.dimensions;
-        index_vector_point(&layout, rows[i].stored, rotated);
-        rows[i].rotated = rotated;
-    }
-    int rc = place_near(store, state, rows, n_rows, points, after, err);
-    memory_free(points);
-    return rc;
+    float *points = memory_alloc(n_rows, layout->dimensions * sizeof *points);
+    for (size_t i = 0; points != NULL && i < n_rows; i++)
+        index_vector_point(layout, rows[i].stored, points + i * layout->dimensions);
+    return points;
 }
 
 int placement_find(struct store *store, const struct store_state *state, struct block_row *rows,
@@ -234,218 +528,55 @@ int placement_find(struct store *store, const struct store_state *state, struct 
     if (rc != 0) return rc;
     for (size_t i = 0; i < n_rows; i++) rows[i].partition = partitions->numbers[0];
     if (partitions->n == 1) return 0;
-    float *points = memory_alloc(n_rows, layout.dimensions * sizeof *points);
-    uint32_t *places = memory_alloc(n_rows, sizeof *places);
-    if (points == NULL || places == NULL) rc = error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        index_vector_point(&layout, rows[i].stored, points + i * layout.dimensions);
-    if (rc == 0)
-        rc = index_partitions_assign(partitions, points, n_rows, store_threads(store), places,
-                                     store->cancel, err);
-    for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        rows[i].partition = partitions->numbers[places[i]];
+    float *points = make_points(&layout, rows, n_rows);
+    rc = points == NULL ? error_nomem(err) : assign(store, partitions, rows, n_rows, points, err);
     memory_free(points);
-    memory_free(places);
     return rc;
 }
 
-int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
-                   struct error *err)
+/* Rows whose nearest partition is known. */
+static int place(struct store *store, struct store_state *state, struct block_row *rows,
+                 size_t n_rows, int64_t after, struct error *err)
 {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        rc = store_move_row(store, rows[i].id, rows[i].block, err);
-    return rc;
-}
-
-/* ---- cutting --------------------------------------------------------------------------------- */
-
-/* A partition, all in memory. */
-struct partition {
-    int64_t number;
-    int64_t *blocks; /* [n_blocks] */
-    size_t n_blocks, n_rows, n_read;
-    struct block_row *rows; /* [n_rows] */
-    unsigned char *vectors; /* [n_rows, index_vector_size]: as stored */
-    float *points;          /* [n_rows, dimensions]: in code space */
-    unsigned char *sides;   /* [n_rows] */
-};
-
-static void partition_free(struct partition *partition)
-{
-    memory_free(partition->blocks);
-    memory_free(partition->rows);
-    memory_free(partition->vectors);
-    memory_free(partition->points);
-    memory_free(partition->sides);
-}
-
-static int list_blocks(struct store *store, struct partition *partition, int64_t after,
-                       struct error *err)
-{
-    sqlite3_stmt *scan;
-    int row = 0;
-    int rc = store_query(store, STORE_BLOCKS_OF_PARTITION, &scan, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(scan, 1, partition->number);
-    sqlite3_bind_int64(scan, 2, after);
-    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
-        int64_t *blocks =
-            memory_realloc(partition->blocks, partition->n_blocks + 1, sizeof *blocks);
-        if (blocks == NULL) {
-            rc = error_nomem(err);
-            break;
-        }
-        partition->blocks = blocks;
-        partition->blocks[partition->n_blocks++] = sqlite3_column_int64(scan, 0);
-        int64_t n = sqlite3_column_int64(scan, 1);
-        if (n > 0 && n < (int64_t)MAX_BYTES) partition->n_rows += (size_t)n;
+    struct placing placing = {.store = store, .state = state, .after = after};
+    size_t n_bytes = 0;
+    int rc = list_given(&placing, rows, n_rows, err);
+    for (size_t begin = 0, end; rc == 0 && begin < n_rows; begin = end) {
+        end = end_of(&placing, begin);
+        rc = take_out_too_large(&placing, begin, end, &n_bytes, err);
     }
-    sqlite3_finalize(scan);
-    return rc;
-}
-
-static int read_block(struct store *store, const struct store_state *state,
-                      struct partition *partition, int64_t number, struct error *err)
-{
-    struct index_layout layout = blocks_layout(store, state);
-    struct block_bytes block;
-    size_t size = index_vector_size(&layout);
-    int rc = block_read(store, &layout, number, &block, err);
-    for (size_t i = 0; rc == 0 && i < block.n && partition->n_read < partition->n_rows; i++) {
-        size_t at = partition->n_read++;
-        unsigned char *stored = partition->vectors + at * size;
-        float *point = partition->points + at * layout.dimensions;
-        partition->rows[at] =
-            (struct block_row){.id = block.rows.ids[i], .stored = stored, .rotated = point};
-        if (layout.quantize == INDEX_EXACT)
-            memcpy(stored, block.rows.components + i * block.rows.stride, size);
-        else rc = store_get_vector(store, block.rows.ids[i], size, stored, err);
-        if (rc == 0) index_vector_point(&layout, stored, point);
+    if (rc == 0 && placing.n_stored > 0) {
+        rc = add_stored(&placing, err);
+        if (rc == 0) rc = cut_all(&placing, err);
+        if (rc == 0) rc = save_cuts(&placing, err);
+        if (rc == 0) qsort(placing.rows, placing.n_rows, sizeof(struct block_row *), compare_rows);
     }
-    block_free(&block);
+    if (rc == 0) rc = append(&placing, err);
+    for (size_t i = 0; rc == 0 && i < placing.n_stored; i++)
+        rc = placement_move(store, placing.stored[i].rows, placing.stored[i].n_rows, err);
+    placing_deinit(&placing);
     return rc;
 }
 
-static int read_partition(struct store *store, const struct store_state *state,
-                          struct partition *partition, int64_t after, struct error *err)
-{
-    struct index_layout layout = blocks_layout(store, state);
-    int rc = list_blocks(store, partition, after, err);
-    if (rc != 0) return rc;
-    partition->rows = memory_alloc(partition->n_rows, sizeof *partition->rows);
-    partition->vectors = memory_alloc(partition->n_rows, index_vector_size(&layout));
-    partition->points = memory_alloc(partition->n_rows, layout.dimensions * sizeof(float));
-    partition->sides = memory_alloc(partition->n_rows, 1);
-    if (partition->rows == NULL || partition->vectors == NULL || partition->points == NULL ||
-        partition->sides == NULL)
-        return error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < partition->n_blocks; i++)
-        rc = read_block(store, state, partition, partition->blocks[i], err);
-    partition->n_rows = partition->n_read;
-    return rc;
-}
-
-/* One partition becomes two: the first keeps its number, the second comes behind all others. */
-static int make_two(struct store *store, struct store_state *state,
-                    const struct partition *partition, int64_t *second, struct error *err)
-{
-    const struct index_partitions *before = store->partitions;
-    struct index_partitions *after;
-    size_t dimensions = before->dimensions, at = index_partitions_find(before, partition->number);
-    if (at == before->n || before->numbers[before->n - 1] == INT64_MAX)
-        return corrupt_partitions(err);
-    int rc = index_partitions_new(before->n + 1, dimensions, &after, err);
-    float *centroids = rc == 0 ? memory_alloc(2, dimensions * sizeof *centroids) : NULL;
-    if (rc == 0 && centroids == NULL) rc = error_nomem(err);
-    if (rc == 0)
-        rc = index_partitions_split(partition->points, partition->n_rows, dimensions,
-                                    partition->sides, centroids, store->cancel, err);
-    if (rc == 0) {
-        memcpy(after->numbers, before->numbers, before->n * sizeof *after->numbers);
-        memcpy(after->centroids, before->centroids,
-               before->n * dimensions * sizeof *after->centroids);
-        memcpy(after->centroids + at * dimensions, centroids, dimensions * sizeof *centroids);
-        memcpy(after->centroids + before->n * dimensions, centroids + dimensions,
-               dimensions * sizeof *centroids);
-        *second = after->numbers[before->n] = before->numbers[before->n - 1] + 1;
-        rc = put_centroid(store, after, at, err);
-        if (rc == 0) rc = put_centroid(store, after, before->n, err);
-    }
-    memory_free(centroids);
-    if (rc == 0) return take(store, state, after, err);
-    index_partitions_free(after);
-    return rc;
-}
-
-/* Rows of a partition that was cut go to a third one where that is nearer than their half is. */
-static int move_out(struct store *store, struct partition *partition, struct error *err)
-{
-    const struct index_partitions *all = store->partitions;
-    struct index_partitions *near = NULL;
-    uint32_t *places = memory_alloc(partition->n_rows, sizeof *places);
-    int rc = places == NULL ? error_nomem(err) : 0;
-    if (rc == 0)
-        rc = index_partitions_near(store->partitions, index_partitions_find(all, partition->number),
-                                   NEIGHBOURS, &near, err);
-    if (rc == 0)
-        rc = index_partitions_assign(near, partition->points, partition->n_rows,
-                                     store_threads(store), places, store->cancel, err);
-    for (size_t i = 0; rc == 0 && i < partition->n_rows; i++) {
-        struct block_row *row = &partition->rows[i];
-        if (near->numbers[places[i]] == row->partition) continue;
-        size_t half = index_partitions_find(all, row->partition);
-        if (index_partitions_distance(near, row->rotated, places[i]) <
-            index_partitions_distance(all, row->rotated, half))
-            row->partition = near->numbers[places[i]];
-    }
-    index_partitions_free(near);
-    memory_free(places);
-    return rc;
-}
-
-static int split(struct store *store, struct store_state *state, int64_t number, int64_t after,
-                 int64_t *second, struct error *err)
-{
-    struct partition partition = {.number = number};
-    int rc = read_partition(store, state, &partition, after, err);
-    if (rc == 0 && partition.n_rows < 2) rc = corrupt_partitions(err);
-    if (rc == 0) rc = make_two(store, state, &partition, second, err);
-    for (size_t i = 0; rc == 0 && i < partition.n_blocks; i++)
-        rc = store_delete_block(store, partition.blocks[i], err);
-    for (size_t i = 0; rc == 0 && i < partition.n_rows; i++)
-        partition.rows[i].partition = partition.sides[i] ? *second : number;
-    if (rc == 0) rc = move_out(store, &partition, err);
-    if (rc == 0) rc = append(store, state, partition.rows, partition.n_rows, after, err);
-    if (rc == 0) rc = placement_move(store, partition.rows, partition.n_rows, err);
-    partition_free(&partition);
-    return rc;
-}
-
-/* A partition, and what comes of it. */
-static int split_until_small(struct store *store, struct store_state *state, int64_t number,
-                             int64_t after, struct error *err)
-{
-    int64_t size, second = 0;
-    for (;;) {
-        int rc = store_ask(store, STORE_N_ROWS_OF_PARTITION, number, after, &size, err);
-        if (rc != 0) return rc;
-        if (size <= 1 || (uint64_t)size <= placement_limit(store, state, store->partitions->n))
-            return 0;
-        rc = split(store, state, number, after, &second, err);
-        if (rc == 0) rc = split_until_small(store, state, second, after, err);
-        if (rc != 0) return rc;
-    }
-}
-
-int placement_split(struct store *store, struct store_state *state, struct block_row *rows,
+int placement_place(struct store *store, struct store_state *state, struct block_row *rows,
                     size_t n_rows, int64_t after, struct error *err)
 {
-    int rc = 0;
-    if (!store_is_partitioned(store)) return 0;
-    qsort(rows, n_rows, sizeof *rows, compare_partitions);
-    for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        if (i == 0 || rows[i].partition != rows[i - 1].partition)
-            rc = split_until_small(store, state, rows[i].partition, after, err);
+    struct index_layout layout = blocks_layout(store, state);
+    struct block_target target = {.after = after};
+    if (n_rows == 0) return 0;
+    if (!store_is_partitioned(store))
+        return blocks_append(store, state, &target, rows, n_rows, err);
+    float *points = make_points(&layout, rows, n_rows);
+    if (points == NULL) return error_nomem(err);
+    for (size_t i = 0; i < n_rows; i++) rows[i].rotated = points + i * layout.dimensions;
+    const struct index_partitions *partitions;
+    int rc = placement_read(store, state, &partitions, err);
+    if (rc == 0 && partitions == NULL) {
+        rc = begin_partitions(store, state, points, n_rows, err);
+        partitions = store->partitions;
+    }
+    if (rc == 0) rc = assign(store, partitions, rows, n_rows, points, err);
+    if (rc == 0) rc = place(store, state, rows, n_rows, after, err);
+    memory_free(points);
     return rc;
 }

@@ -221,7 +221,7 @@ static int put_rows(struct store *store, struct store_state *state, struct block
         struct span vector = {rows[i].stored, vector_size};
         rc = store_put(store, rows[i].change, vector, rows[i].block, err);
     }
-    return rc == 0 && !waits ? placement_split(store, state, rows, n_rows, 0, err) : rc;
+    return rc;
 }
 
 /* The bytes of vectors as they are stored: those given, or *made, which the caller frees. */
