@@ -303,6 +303,20 @@ static int take_bytes(struct store_reader *reader, const struct index_block *blo
     return hold(reader, block, *bytes, err);
 }
 
+/* Whether no rows wait behind those of a block, which the file does not have the ids of. */
+static int is_as_stored(const struct store_reader *reader, const struct index_block *block, int *is,
+                        struct error *err)
+{
+    struct store_state now;
+    *is = 1;
+    if (store_keeps_vectors(reader->store) || reader->snapshot == NULL ||
+        block->version != reader->snapshot->generation)
+        return 0;
+    int rc = store_read_state(reader->store, &now, err);
+    *is = rc == 0 && !has_waiting(reader->store, &now, block->number);
+    return rc;
+}
+
 /* The bytes of a block off the file, past SQLite's cache; *done = 0: SQLite is to be asked, which
  * tells too if the block was changed since the snapshot was taken. */
 static int read_file(struct store_reader *reader, const struct index_block *block, void *bytes,
@@ -310,7 +324,7 @@ static int read_file(struct store_reader *reader, const struct index_block *bloc
 {
     struct store *store = reader->store;
     sqlite3_stmt *row;
-    int rc = 0;
+    int stored, rc = 0;
     *done = 0;
     if (!reader->file_is_open) {
         char *name = sqlite3_mprintf("%s_data", store->name);
@@ -320,6 +334,8 @@ static int read_file(struct store_reader *reader, const struct index_block *bloc
         reader->file_is_open = rc == 0;
     }
     if (rc != 0 || reader->file.file == NULL) return rc;
+    rc = is_as_stored(reader, block, &stored, err);
+    if (rc != 0 || !stored) return rc;
     rc = store_look_up(store, KEPT_GET_BLOCK, block->number, &row, done, err);
     if (rc != 0 || !*done) return rc;
     *done = sqlite3_column_int64(row, 4) == block->version &&
