@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "store/placement.h"
+#include "store/block_list.h"
 #include "store/statements.h"
 #include "store/store.h"
 #include "store/waiting.h"
@@ -19,7 +19,7 @@
 /* Of memory. */
 #define SMALLEST_PAGE 4096
 
-/* ---- the list of blocks ---------------------------------------------------------------------- */
+/* ---- snapshots ------------------------------------------------------------------------------- */
 
 /* Of the file and the table; a database that is in no file belongs to its connection alone. */
 int reader_open_cache(struct store *store, struct error *err)
@@ -31,104 +31,6 @@ int reader_open_cache(struct store *store, struct error *err)
                      : sqlite3_mprintf("%p %s\n%s", (void *)store->db, store->schema, store->name);
     int rc = name == NULL ? error_nomem(err) : index_cache_open(name, &store->cache, err);
     sqlite3_free(name);
-    return rc;
-}
-
-static int read_block_entry(sqlite3_stmt *row, struct index_block *block, struct error *err)
-{
-    struct store_block entry = store_block_of(row);
-    block->number = entry.number;
-    block->partition = entry.partition;
-    block->version = entry.version;
-    if (!store_block_is_possible(&entry))
-        return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
-                         (long long)block->number);
-    block->n = (size_t)entry.n;
-    block->capacity = (size_t)(entry.n + entry.room);
-    return 0;
-}
-
-/* The partitions of rows that wait for codes. */
-static size_t list_waiting(const struct store *store, const struct store_state *state,
-                           int64_t partitions[STORE_MOST_WAITING])
-{
-    return store_keeps_vectors(store) ? waiting_partitions(state, partitions) : 0;
-}
-
-/* Whether rows wait in a block, behind its own. */
-static int has_waiting(const struct store *store, const struct store_state *state, int64_t number)
-{
-    return !store_keeps_vectors(store) && state->n_waiting > 0 && state->waiting[0].where == number;
-}
-
-/* These are rows of it, too. */
-static int count_waiting(const struct store *store, const struct store_state *state,
-                         struct index_block *block, struct error *err)
-{
-    if (!has_waiting(store, state, block->number)) return 0;
-    block->n += state->n_waiting;
-    block->version = state->generation;
-    if (block->n <= block->capacity) return 0;
-    return error_set(err, ERROR_CORRUPT, "block %lld: more rows wait for it than it has room for",
-                     (long long)block->number);
-}
-
-/* The rows that wait for a partition, as a block. */
-static void add_waiting(struct index_snapshot *snapshot, const struct store_state *state,
-                        int64_t partition, size_t i)
-{
-    struct index_block *block = &snapshot->blocks[i];
-    block->number = STORE_NO_BLOCK;
-    block->partition = partition;
-    block->version = state->generation;
-    block->n = block->capacity = waiting_count(state, partition);
-    snapshot->n_rows += block->n;
-}
-
-/* Those of rows that wait come first in their partitions. */
-static int list_blocks(struct store *store, const struct store_state *state,
-                       struct index_snapshot *snapshot, struct error *err)
-{
-    int64_t waiting[STORE_MOST_WAITING];
-    size_t n_waiting = list_waiting(store, state, waiting), next_waiting = 0;
-    sqlite3_stmt *scan;
-    int row = 0;
-    size_t i = 0;
-    int rc = store_query(store, STORE_BLOCKS, &scan, err);
-    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
-           i < snapshot->n_blocks) {
-        while (next_waiting < n_waiting && waiting[next_waiting] <= sqlite3_column_int64(scan, 1) &&
-               i + 1 < snapshot->n_blocks)
-            add_waiting(snapshot, state, waiting[next_waiting++], i++);
-        rc = read_block_entry(scan, &snapshot->blocks[i], err);
-        if (rc == 0) rc = count_waiting(store, state, &snapshot->blocks[i], err);
-        snapshot->n_rows += snapshot->blocks[i++].n;
-    }
-    while (rc == 0 && next_waiting < n_waiting && i < snapshot->n_blocks)
-        add_waiting(snapshot, state, waiting[next_waiting++], i++);
-    sqlite3_finalize(scan);
-    return rc;
-}
-
-static int make_snapshot(struct store_reader *reader, const struct store_state *state,
-                         struct error *err)
-{
-    struct store *store = reader->store;
-    const struct index_partitions *partitions = NULL;
-    int64_t n_blocks, waiting[STORE_MOST_WAITING];
-    int rc = store_ask(store, STORE_N_BLOCKS, 0, 0, &n_blocks, err);
-    if (rc != 0) return rc;
-    n_blocks += (int64_t)list_waiting(store, state, waiting);
-    struct index_snapshot *snapshot =
-        index_snapshot_new(&reader->layout, state->generation, (size_t)n_blocks);
-    if (snapshot == NULL) return error_nomem(err);
-    reader->snapshot = snapshot;
-    if (n_blocks > 0) rc = placement_read(store, state, &partitions, err);
-    if (partitions != NULL) snapshot->partitions = index_partitions_reference(store->partitions);
-    if (rc == 0) rc = list_blocks(store, state, snapshot, err);
-    if (rc == 0 && n_blocks > 0 && partitions == NULL && store_is_partitioned(store))
-        rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
-    if (rc == 0) index_cache_publish(store->cache, snapshot);
     return rc;
 }
 
@@ -152,7 +54,10 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
         index_snapshot_free(reader->snapshot);
         reader->snapshot = NULL;
     }
-    return reader->snapshot != NULL ? 0 : make_snapshot(reader, state, err);
+    if (reader->snapshot != NULL) return 0;
+    rc = block_list_read(store, state, &reader->snapshot, err);
+    if (rc == 0) index_cache_publish(store->cache, reader->snapshot);
+    return rc;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
@@ -200,7 +105,8 @@ static int check_version(struct store_reader *reader, const struct index_block *
     if (reader->snapshot != NULL && block->version == reader->snapshot->generation) {
         rc = store_read_state(reader->store, now, err);
         *waiting = rc == 0 && now->generation == block->version &&
-                   has_waiting(reader->store, now, block->number) && block->n >= now->n_waiting;
+                   block_list_has_waiting(reader->store, now, block->number) &&
+                   block->n >= now->n_waiting;
     }
     if (rc == 0 && !*waiting && version != block->version) rc = changed_under_us(err);
     return rc;
@@ -313,7 +219,7 @@ static int is_as_stored(const struct store_reader *reader, const struct index_bl
         block->version != reader->snapshot->generation)
         return 0;
     int rc = store_read_state(reader->store, &now, err);
-    *is = rc == 0 && !has_waiting(reader->store, &now, block->number);
+    *is = rc == 0 && !block_list_has_waiting(reader->store, &now, block->number);
     return rc;
 }
 
@@ -464,7 +370,7 @@ static int find_waiting(const struct store_reader *reader, const struct index_bl
     struct store_state now;
     size_t i = 0;
     int rc = store_read_state(reader->store, &now, err);
-    if (rc != 0 || !has_waiting(reader->store, &now, entry->number)) return rc;
+    if (rc != 0 || !block_list_has_waiting(reader->store, &now, entry->number)) return rc;
     while (i < now.n_waiting && now.waiting[i].id != id) i++;
     *at = entry->n + i;
     *found = i < now.n_waiting && *at < entry->capacity;
@@ -476,7 +382,7 @@ static int fetch_from_block(struct store_reader *reader, int64_t id, const void 
                             struct error *err)
 {
     struct index_block entry = {0};
-    int rc = read_block_entry(reader->lookup, &entry, err);
+    int rc = block_list_entry(reader->lookup, &entry, err);
     if (rc != 0) return rc;
     struct index_block *block = find_in_snapshot(reader, &entry);
     const void *data = block == NULL ? NULL : index_block_data(block);

@@ -1,0 +1,103 @@
+#include "store/block_list.h"
+
+#include "store/placement.h"
+#include "store/statements.h"
+#include "store/waiting.h"
+
+int block_list_entry(sqlite3_stmt *row, struct index_block *block, struct error *err)
+{
+    struct store_block entry = store_block_of(row);
+    block->number = entry.number;
+    block->partition = entry.partition;
+    block->version = entry.version;
+    if (!store_block_is_possible(&entry))
+        return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
+                         (long long)block->number);
+    block->n = (size_t)entry.n;
+    block->capacity = (size_t)(entry.n + entry.room);
+    return 0;
+}
+
+/* The partitions of rows that wait for codes. */
+static size_t list_waiting(const struct store *store, const struct store_state *state,
+                           int64_t partitions[STORE_MOST_WAITING])
+{
+    return store_keeps_vectors(store) ? waiting_partitions(state, partitions) : 0;
+}
+
+int block_list_has_waiting(const struct store *store, const struct store_state *state,
+                           int64_t number)
+{
+    return !store_keeps_vectors(store) && state->n_waiting > 0 && state->waiting[0].where == number;
+}
+
+/* These are rows of it, too. */
+static int count_waiting(const struct store *store, const struct store_state *state,
+                         struct index_block *block, struct error *err)
+{
+    if (!block_list_has_waiting(store, state, block->number)) return 0;
+    block->n += state->n_waiting;
+    block->version = state->generation;
+    if (block->n <= block->capacity) return 0;
+    return error_set(err, ERROR_CORRUPT, "block %lld: more rows wait for it than it has room for",
+                     (long long)block->number);
+}
+
+/* The rows that wait for a partition, as a block. */
+static void add_waiting(struct index_snapshot *snapshot, const struct store_state *state,
+                        int64_t partition, size_t i)
+{
+    struct index_block *block = &snapshot->blocks[i];
+    block->number = STORE_NO_BLOCK;
+    block->partition = partition;
+    block->version = state->generation;
+    block->n = block->capacity = waiting_count(state, partition);
+    snapshot->n_rows += block->n;
+}
+
+/* Those of rows that wait come first in their partitions. */
+static int list_blocks(struct store *store, const struct store_state *state,
+                       struct index_snapshot *snapshot, struct error *err)
+{
+    int64_t waiting[STORE_MOST_WAITING];
+    size_t n_waiting = list_waiting(store, state, waiting), next_waiting = 0;
+    sqlite3_stmt *scan;
+    int row = 0;
+    size_t i = 0;
+    int rc = store_query(store, STORE_BLOCKS, &scan, err);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
+           i < snapshot->n_blocks) {
+        while (next_waiting < n_waiting && waiting[next_waiting] <= sqlite3_column_int64(scan, 1) &&
+               i + 1 < snapshot->n_blocks)
+            add_waiting(snapshot, state, waiting[next_waiting++], i++);
+        rc = block_list_entry(scan, &snapshot->blocks[i], err);
+        if (rc == 0) rc = count_waiting(store, state, &snapshot->blocks[i], err);
+        snapshot->n_rows += snapshot->blocks[i++].n;
+    }
+    while (rc == 0 && next_waiting < n_waiting && i < snapshot->n_blocks)
+        add_waiting(snapshot, state, waiting[next_waiting++], i++);
+    sqlite3_finalize(scan);
+    return rc;
+}
+
+int block_list_read(struct store *store, const struct store_state *state,
+                    struct index_snapshot **made, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    const struct index_partitions *partitions = NULL;
+    int64_t n_blocks, waiting[STORE_MOST_WAITING];
+    *made = NULL;
+    int rc = store_ask(store, STORE_N_BLOCKS, 0, 0, &n_blocks, err);
+    if (rc != 0) return rc;
+    n_blocks += (int64_t)list_waiting(store, state, waiting);
+    struct index_snapshot *snapshot =
+        index_snapshot_new(&layout, state->generation, (size_t)n_blocks);
+    if (snapshot == NULL) return error_nomem(err);
+    *made = snapshot;
+    if (n_blocks > 0) rc = placement_read(store, state, &partitions, err);
+    if (partitions != NULL) snapshot->partitions = index_partitions_reference(store->partitions);
+    if (rc == 0) rc = list_blocks(store, state, snapshot, err);
+    if (rc == 0 && n_blocks > 0 && partitions == NULL && store_is_partitioned(store))
+        rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
+    return rc;
+}
