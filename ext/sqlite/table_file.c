@@ -9,6 +9,10 @@
 #define HEADER_BYTES 100
 #define SMALLEST_USABLE 480
 
+/* What it has of zeros, which encryption that leaves out the first bytes does not. */
+#define ZEROS_AT 72
+static const unsigned char zeros[20];
+
 #define MOST_LEVELS 20
 #define INTERIOR 5
 #define LEAF 13
@@ -86,12 +90,23 @@ static int find_files(struct table_file *table)
     return 1;
 }
 
-/* Of a file in WAL mode: nothing is in the WAL. */
-static int is_wal_empty(const struct table_file *table)
+/* Nothing is in the WAL: a file in that mode has one. Another may have one that was left beside it,
+ * which SQLite reads, too. */
+static int is_wal_empty(const struct table_file *table, int is_wal)
 {
     sqlite3_int64 size = 0;
-    return table->wal != NULL && table->wal->pMethods != NULL &&
-           table->wal->pMethods->xFileSize(table->wal, &size) == SQLITE_OK && size == 0;
+    if (table->wal == NULL || table->wal->pMethods == NULL) return !is_wal;
+    return table->wal->pMethods->xFileSize(table->wal, &size) == SQLITE_OK && size == 0;
+}
+
+/* Whether a connection that shares the cache may be writing: some pages that it has moved are in
+ * the file then, and some are not. */
+static int is_being_written(const struct table_file *table)
+{
+    int lock = SQLITE_LOCK_EXCLUSIVE;
+    return table->file->pMethods->xFileControl(table->file, SQLITE_FCNTL_LOCKSTATE, &lock) !=
+               SQLITE_OK ||
+           lock > SQLITE_LOCK_SHARED;
 }
 
 /* Reads what the file says of itself; false: it is not what the transaction sees. */
@@ -100,11 +115,13 @@ static int look(struct table_file *table)
     unsigned char header[HEADER_BYTES];
     sqlite3_int64 size;
     if (sqlite3_txn_state(table->db, table->schema) != SQLITE_TXN_READ || !find_files(table) ||
-        !read_file(table, header, sizeof header, 0) || memcmp(header, "SQLite format 3", 16) != 0)
+        is_being_written(table) || !read_file(table, header, sizeof header, 0) ||
+        memcmp(header, "SQLite format 3", 16) != 0 ||
+        memcmp(header + ZEROS_AT, zeros, sizeof zeros) != 0)
         return 0;
     int is_wal = header[18] == 2 && header[19] == 2;
     if (!is_wal && (header[18] != 1 || header[19] != 1)) return 0;
-    if (is_wal && !is_wal_empty(table)) return 0;
+    if (!is_wal_empty(table, is_wal)) return 0;
     table->page_size = read_16(header + 16) == 1 ? 65536 : read_16(header + 16);
     if (table->page_size < 512 || (table->page_size & (table->page_size - 1)) != 0) return 0;
     table->usable = table->page_size - header[20];

@@ -9,7 +9,8 @@
  * The file alone must be what the transaction sees. It is where
  * - this connection has a transaction that reads and has written nothing: no page is newer in its
  *   memory (nor in a shared cache, but where read_uncommitted is set, which is refused), and in
- *   rollback modes nobody else may change the file until it ends;
+ *   rollback modes nobody else may change the file until it ends, but one that shares the cache:
+ *   so it is read under no more than a shared lock;
  * - in WAL mode the WAL is empty: the file had all when the transaction began, whatever is written
  *   meanwhile goes into the WAL, and no checkpoint may bring that into the file before it ends;
  * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;

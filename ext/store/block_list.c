@@ -10,6 +10,10 @@ int block_list_entry(sqlite3_stmt *row, struct index_block *block, struct error 
     block->number = entry.number;
     block->partition = entry.partition;
     block->version = entry.version;
+    if (entry.number == STORE_NO_BLOCK)
+        return error_set(err, ERROR_CORRUPT,
+                         "block %d: it has the number of those that are in no table",
+                         STORE_NO_BLOCK);
     if (!store_block_is_possible(&entry))
         return error_set(err, ERROR_CORRUPT, "block %lld: its size is damaged",
                          (long long)block->number);

@@ -140,7 +140,9 @@ static int make_waiting(struct store_reader *reader, const struct index_block *b
     struct store_state now;
     struct index_rows rows;
     int rc = store_read_state(reader->store, &now, err);
-    if (rc == 0 && now.generation != block->version) rc = changed_under_us(err);
+    if (rc == 0 && (now.generation != block->version ||
+                    waiting_count(&now, block->partition) != block->capacity))
+        rc = changed_under_us(err);
     if (rc == 0) rc = make_waiting_room(reader, block, &rows, err);
     if (rc != 0) return rc;
     *bytes = reader->waiting;

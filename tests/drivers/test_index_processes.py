@@ -1,6 +1,8 @@
 """What several connections, threads and processes see of a semantic_index."""
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -186,6 +188,104 @@ for id in range(1, 1000000):
         for other in others:
             other.close()
         self.whole(model)
+
+    REMOTE = """
+for line in sys.stdin:
+    try:
+        say(repr(db.execute(*eval(line)).fetchall()))
+    except Exception as error:
+        say(repr(str(error)))
+"""
+
+    def run_anywhere(self, where, sql, *arguments):
+        """Of a connection here, or of a child process; None: another one was in the way."""
+        try:
+            if isinstance(where, sqlite3.Connection):
+                return where.execute(sql, arguments).fetchall()
+            answer = eval(self.ask(where, repr((sql, arguments))))
+            if isinstance(answer, list):
+                return answer
+        except sqlite3.OperationalError as error:
+            answer = str(error)
+        self.assertIn("locked", answer, sql)
+        return None
+
+    def step(self, draw, model, where, rows):
+        """Writes, perhaps, what rows are after that; or looks at all of them."""
+        what, last = draw.random(), sorted(rows)[-draw.randint(1, 6)]
+        id = last if what < 0.1 else len(rows) + draw.randint(10**4, 10**9)
+        if what < 0.35:
+            vector = model.vector()
+            sql = "INSERT OR REPLACE INTO ix(rowid, embedding) VALUES (?, ?)"
+            done = self.run_anywhere(where, sql, id, blob(*vector))
+            return rows if done is None else {**rows, id: vector}
+        if what < 0.45:
+            done = self.run_anywhere(where, "DELETE FROM ix WHERE rowid = ?", last)
+            return rows if done is None else {i: v for i, v in rows.items() if i != last}
+        if what < 0.6:
+            self.run_anywhere(where, draw.choice((
+                "PRAGMA wal_checkpoint(truncate)", "PRAGMA wal_checkpoint(passive)",
+                "INSERT INTO junk VALUES (randomblob(30000))", "DELETE FROM junk",
+                "PRAGMA incremental_vacuum(20)", "SELECT rerank_config('memory_budget', 0)",
+                "SELECT rerank_config('memory_budget', 1000000000)")))
+            return rows
+        model.rows = rows
+        k, query = draw.choice((1, 5, ALL)), model.vector()
+        hits = self.run_anywhere(where, "SELECT rowid, similarity FROM ix WHERE query = ? AND "
+                                 "k = ?", blob(*query), k)
+        if hits is not None and (k == ALL or self.exact):
+            self.assert_same(hits, model.nearest(query, k))
+        return rows
+
+    def test_any_order(self):
+        """Statements of three connections of two processes, in an order that is drawn: each sees
+        what was committed before its transaction, and what it wrote itself."""
+        for seed, (mode, quantize, partitions) in enumerate((
+                ("wal", "none", 0), ("delete", "none", 0), ("wal", "bit", "auto"),
+                ("truncate", "int8", 0))):
+            draw, model = random.Random(seed), Model(seed)
+            self.exact = quantize == "none"
+            self.path = os.path.join(self.folder.name, f"{mode}_{quantize}.db")
+            first = connect(self.path, timeout=0)
+            for pragma in ("page_size = 512", "auto_vacuum = 2", f"journal_mode = {mode}",
+                           "synchronous = off", "cache_size = 5", "wal_autocheckpoint = 5"):
+                first.execute(f"PRAGMA {pragma}")
+            first.execute("CREATE TABLE junk(bytes)")
+            self.create(words(quantize, partitions), db=first)
+            first.execute("BEGIN")
+            self.put([(id, model.rows.setdefault(id, model.vector())) for id in range(1, 301)],
+                     db=first)
+            first.execute("COMMIT")
+            everywhere = [first, connect(self.path, timeout=0), self.child(self.REMOTE)]
+            self.run_anywhere(everywhere[2], "PRAGMA busy_timeout = 0")
+            committed, views, writes = dict(model.rows), {}, set()
+            for step in range(120):
+                which = draw.randrange(3)
+                where, rows = everywhere[which], views.get(which)
+                if which not in views and draw.random() < 0.1:
+                    self.run_anywhere(where, "BEGIN")
+                    if self.run_anywhere(where, "SELECT count(*) FROM junk") is None:
+                        self.run_anywhere(where, "ROLLBACK")
+                    else:
+                        views[which] = committed
+                elif which in views and draw.random() < 0.3:
+                    ends = draw.random() < 0.6 and self.run_anywhere(where, "COMMIT") is not None
+                    if not ends:
+                        self.run_anywhere(where, "ROLLBACK")
+                    elif which in writes:
+                        committed = rows
+                    del views[which]
+                    writes.discard(which)
+                else:
+                    with self.subTest(mode=mode, quantize=quantize, step=step):
+                        after = self.step(draw, model, where, committed if rows is None else rows)
+                    if rows is None:
+                        committed = after
+                    elif after is not rows:
+                        views[which] = after
+                        writes.add(which)
+            for where in everywhere[:2]:
+                where.close()
 
     def test_threads(self):
         """Connections of several threads search and write at once."""

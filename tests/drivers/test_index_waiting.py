@@ -1,5 +1,6 @@
 """Rows that are written one by one, and wait to be put into blocks (store/waiting.h)."""
 import os
+import sqlite3
 import sys
 import unittest
 
@@ -75,6 +76,28 @@ class Waiting(StorageBase):
                 for db in (second, reader):
                     db.close()
                 self.db.execute("DROP TABLE ix")
+
+    def test_more_than_there_is_room_for(self):
+        """Damage by which rows that wait would be written beyond the block that is made of them."""
+        for sql in ("INSERT INTO ix_blocks SELECT 0, partition, 1, 0, (SELECT value FROM ix_config "
+                    "WHERE key = 'generation') FROM ix_blocks LIMIT 1",
+                    "UPDATE ix_config SET value = CAST(value || substr(value, 1, 160) AS BLOB) "
+                    "WHERE key = 'waiting'"):
+            self.create(words("int8"))
+            model = Model(9)
+            self.fill(model, 400)
+            for id in range(500, 520):
+                self.write(model, id)
+            self.db.execute("SELECT rerank_config('memory_budget', 0)")
+            if "config SET" in sql:
+                self.compare(model, exact=False)  # the list of blocks stays in memory
+            self.db.execute(sql)
+            with self.assertRaisesRegex(sqlite3.Error,
+                                        "block 0: it has the number|was changed while"):
+                self.found(model.vector(), 3)
+            self.command("optimize")
+            self.compare(model, exact=False)
+            self.db.execute("DROP TABLE ix")
 
     def test_bytes_of_the_log(self):
         """Pages that a row of 704 dimensions is written to: X_config, X_text, X_rows, and those of

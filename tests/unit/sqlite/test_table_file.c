@@ -163,6 +163,54 @@ static void test_what_the_transaction_sees(void **state)
     sqlite3_close(db);
 }
 
+static void patch(long at, const void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "r+b");
+    fseek(file, at, SEEK_SET);
+    assert_int_equal(fwrite(bytes, 1, n, file), n);
+    fclose(file);
+}
+
+/* A WAL that SQLite reads beside a file which is not in that mode by its first page; and what looks
+ * like a database whose first bytes alone are not encrypted. */
+static void test_misleading_header(void **state)
+{
+    (void)state;
+    make(4096, 0, "PRAGMA journal_mode = wal");
+    sqlite3 *writer = open_file();
+    execute(writer, "UPDATE \"T t\" SET bytes = x'0102' WHERE id = -5");
+    patch(18, "\1\1", 2);
+    sqlite3 *db = open_file();
+    assert_int_equal(read_within(db), 0);
+    sqlite3_close(db);
+    sqlite3_close(writer);
+    make(4096, 0, "");
+    db = open_file();
+    assert_int_equal(read_within(db), N_ROWS);
+    patch(72, "\1", 1);
+    assert_int_equal(read_within(db), 0);
+    sqlite3_close(db);
+}
+
+/* A connection that shares the cache writes, and moves pages. */
+static void test_shared_cache(void **state)
+{
+    sqlite3 *db, *writer;
+    (void)state;
+    make(4096, 0, "");
+    sqlite3_enable_shared_cache(1);
+    db = open_file();
+    writer = open_file();
+    sqlite3_enable_shared_cache(0);
+    assert_int_equal(read_within(db), N_ROWS);
+    execute(writer, "BEGIN; INSERT INTO other VALUES (1, 2)");
+    assert_int_equal(read_within(db), 0);
+    execute(writer, "COMMIT");
+    assert_int_equal(read_within(db), N_ROWS);
+    sqlite3_close(writer);
+    sqlite3_close(db);
+}
+
 /* Looked up before the schema was another. */
 static void test_another_schema(void **state)
 {
@@ -262,8 +310,9 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_like_sqlite),    cmocka_unit_test(test_what_the_transaction_sees),
-        cmocka_unit_test(test_another_schema), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_like_sqlite),       cmocka_unit_test(test_what_the_transaction_sees),
+        cmocka_unit_test(test_misleading_header), cmocka_unit_test(test_shared_cache),
+        cmocka_unit_test(test_another_schema),    cmocka_unit_test(test_damaged),
         cmocka_unit_test(test_out_of_memory),
     };
     failing_memory_bind();

@@ -172,6 +172,11 @@ static void test_damage(void **state)
                    LIST("CAST(substr(value, 1, 8) || zeroblob(8) || substr(value, 17) AS BLOB)"),
                    "its partition is not there ('optimize' mends it)");
             damage(kind, "DELETE FROM X_vectors WHERE id = 301", "its vector is not there");
+            /* As one that is made of rows that wait. */
+            damage(kind,
+                   "INSERT INTO X_blocks SELECT 0, partition, 1, 0, (SELECT value FROM X_config "
+                   "WHERE key = 'generation') FROM X_blocks LIMIT 1",
+                   "block 0: ");
         } else {
             damage(kind, "UPDATE X_blocks SET n = n + room - 1, room = 1 WHERE room > 0", "");
         }
