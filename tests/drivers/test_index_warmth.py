@@ -28,13 +28,12 @@ class Warmth(StorageBase):
         self.db = connect(self.path)
 
     def read_by_search(self, db=None):
-        """The blocks that a search reads: each is looked up and read off the file, or it is read by
-        SQLite, as the one behind which rows wait."""
+        """The blocks that a search reads: each is looked up, and read off the file or by SQLite."""
         seen = []
         (db or self.db).set_trace_callback(seen.append)
         self.found(self.model.vector(), 3, db)
         (db or self.db).set_trace_callback(None)
-        return sum(part in statement for statement in seen
+        return max(sum(part in statement for statement in seen)
                    for part in ('_blocks" WHERE block =', '_data" d'))
 
     def write(self, db=None):
