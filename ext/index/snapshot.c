@@ -219,6 +219,7 @@ void index_snapshot_free(struct index_snapshot *snapshot)
         return;
     for (size_t i = 0; i < snapshot->n_blocks; i++)
         index_bytes_free(atomic_load_explicit(&snapshot->blocks[i].bytes, memory_order_relaxed));
+    index_bytes_free(atomic_load_explicit(&snapshot->vectors, memory_order_relaxed));
     index_partitions_free(snapshot->partitions);
     memory_free(snapshot->blocks);
     memory_free(snapshot);

@@ -7,6 +7,7 @@
 #include "store/block_list.h"
 #include "store/statements.h"
 #include "store/store.h"
+#include "store/vectors.h"
 #include "store/waiting.h"
 
 /* Components of an index whose first search keeps all blocks. */
@@ -460,11 +461,15 @@ static const void *find_in_order(const struct store_reader *reader, int64_t id)
 static int fetch_found(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                        struct error *err)
 {
-    const struct store_reader *reader = context;
-    *bytes = store_keeps_vectors(reader->store) ? NULL : find_in_order(reader, id);
+    struct store_reader *reader = context;
+    int rc = store_keeps_vectors(reader->store) ? vectors_note(reader, 1, err) : 0;
+    if (rc != 0) return rc;
+    int are_kept = vectors_are_kept(reader);
+    if (are_kept) *bytes = vectors_find(reader, id);
+    else *bytes = store_keeps_vectors(reader->store) ? NULL : find_in_order(reader, id);
     *size = index_vector_size(&reader->layout);
     *found = *bytes != NULL;
-    return *found ? 0 : fetch(context, id, bytes, size, found, err);
+    return *found || are_kept ? 0 : fetch(context, id, bytes, size, found, err);
 }
 
 int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
@@ -486,7 +491,11 @@ int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, s
 static int rewind_scan(void *context, struct error *err)
 {
     struct store_reader *reader = context;
+    int rc = vectors_note(reader, reader->snapshot->n_rows, err);
     sqlite3_finalize(reader->scan);
+    reader->scan = NULL;
+    reader->next_vector = 0;
+    if (rc != 0 || vectors_are_kept(reader)) return rc;
     return store_query(reader->store, STORE_VECTORS, &reader->scan, err);
 }
 
@@ -495,6 +504,12 @@ static int next(void *context, int64_t *id, const void **bytes, size_t *size, in
 {
     struct store_reader *reader = context;
     int row;
+    if (reader->scan == NULL) {
+        *done = reader->next_vector == reader->snapshot->n_rows;
+        *size = index_vector_size(&reader->layout);
+        if (!*done) *bytes = vectors_at(reader, reader->next_vector++, id);
+        return 0;
+    }
     int rc = statement_step(reader->store->db, reader->scan, &row, err);
     *done = !row;
     if (rc != 0 || !row) return rc;

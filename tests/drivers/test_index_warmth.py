@@ -91,5 +91,41 @@ class Warmth(StorageBase):
             self.assertEqual(self.read_by_search(), self.n_blocks)
 
 
+class KeptVectors(StorageBase):
+    """A small index with codes, whose searches keep its vectors: they find the same, and what is
+    written or rolled back since."""
+
+    def found_by_vectors(self, ids):
+        vector = blob(*self.model.vector())
+        sql = "SELECT rowid FROM ix(?, 5) WHERE rowid IN (SELECT value FROM json_each(?))"
+        return ([row[0] for row in self.db.execute("SELECT rowid FROM ix(?, 5)", (vector,))],
+                [row[0] for row in self.db.execute(sql, (vector, str(ids)))])
+
+    def test_the_same_after_writes(self):
+        self.create("quantize = 'bit', dimensions = 16")
+        self.model = Model(1, 16)
+        for id in range(1, 201):
+            self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (?, ?)",
+                            (id, blob(*self.model.vector())))
+        for turn in range(4):
+            seen = []
+            for _ in range(4):
+                self.db.set_trace_callback(seen.append)
+                found, listed = self.found_by_vectors(list(range(1, 201)))
+                self.db.set_trace_callback(None)
+                self.assertEqual(found, listed)
+            self.db.set_trace_callback(seen.append)
+            seen.clear()
+            self.db.execute("SELECT rowid FROM ix(?, 5)", (blob(*self.model.vector()),)).fetchall()
+            self.db.set_trace_callback(None)
+            self.assertFalse([sql for sql in seen if '"ix_vectors"' in sql], seen)
+            vector = blob(*self.model.vector())
+            self.db.execute("BEGIN")
+            self.db.execute("REPLACE INTO ix(rowid, embedding) VALUES (?, ?)", (turn + 1, vector))
+            nearest = self.db.execute("SELECT rowid FROM ix(?, 1)", (vector,)).fetchone()[0]
+            self.assertEqual(nearest, turn + 1)
+            self.db.execute("ROLLBACK" if turn % 2 else "COMMIT")
+
+
 if __name__ == "__main__":
     unittest.main()
