@@ -61,8 +61,8 @@ struct index_snapshot {
     atomic_int is_known;                 /* it will be asked again: blocks stay in memory */
     struct index_block *blocks;          /* [n_blocks] by partition, then number */
     size_t n_blocks, n_rows;
-    /* Of an index with codes: all its vectors, as the storage lays them out, once it keeps them, and
-     * how many were fetched before. */
+    /* Of an index with codes: all its vectors, as the storage lays them out, once it keeps them,
+     * and how many were fetched before. */
     _Atomic(struct index_bytes *) vectors;
     atomic_size_t n_fetched;
 };

@@ -53,11 +53,15 @@ int vectors_note(struct store_reader *reader, size_t n, struct error *err)
         return 0;
     size_t before = atomic_fetch_add(&snapshot->n_fetched, n);
     if (before > n_rows || before + n <= n_rows) return 0; /* once, by whoever comes to it */
+    struct store_state now; /* our own connection may have written since the snapshot was taken */
+    int rc = store_read_state(reader->store, &now, err);
+    if (rc != 0 || now.generation != snapshot->generation) return rc;
     struct index_bytes *bytes =
         index_bytes_new(reader->store->cache, snapshot, ids_size(n_rows) + n_rows * size,
                         store_memory_budget(reader->store));
     if (bytes == NULL) return 0;
-    int fits, rc = read_all(reader, index_bytes_data(bytes), &fits, err);
+    int fits;
+    rc = read_all(reader, index_bytes_data(bytes), &fits, err);
     if (rc == 0 && fits) atomic_store_explicit(&snapshot->vectors, bytes, memory_order_release);
     else index_bytes_free(bytes);
     return rc;
