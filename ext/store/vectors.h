@@ -1,7 +1,7 @@
 /*
  * vectors.h: the vectors of a small index with codes, kept in memory beside its snapshot.
  *
- * Such an index has its vectors in a table of their own, where each costs a search of a tree: of few
+ * Such an index has its vectors in a table, where each costs a search of a tree: of few
  * rows that is more than comparing all of them. Once searches of a snapshot have read as many of
  * them as it has rows, all are read and kept, so that what this costs was spent already. They go
  * with the snapshot, and count for its process's budget as its blocks do.

@@ -1,4 +1,4 @@
-"""near_bench.py: partitions = 'auto' beside faiss, hnswlib and usearch, and beside what is aimed at.
+"""near_bench.py: partitions = 'auto' beside faiss, hnswlib and usearch, and beside the aims.
 
 The same vectors (shapes.py), k and two threads for all; recall of the k nearest by the vectors' own
 similarities, a row as near as the k-th counts. Peers come from PyPI by name (--install) into
