@@ -1,229 +1,267 @@
-"""packages.py: every package of the extension, for every platform, into build/dist.
+"""packages.py: packs the library for every language, into the folder that it was built in.
 
-    packages.py --amalgamation FOLDER --into FOLDER [--only KIND,...] [--platform NAME,...]
+    packages.py FOLDER [KIND...]      python npm rust go java debian; all of them
 
-The C is compiled from the amalgamation (FOLDER/rerank.c, rerank.h) by zig's compiler, which brings
-the C library of each platform (PyPI's ziglang). What a package says of itself lies beside this file
-in a folder of its kind, with @VERSION@ and the like filled in here. Nothing is published.
+FOLDER has rerank.c and rerank.h (`make amalgamation`), and in a folder a platform the library for it
+(`make cross-libraries`); platforms that are not there are left out, by name. What a package says of
+itself lies beside this file in a folder of its kind, with @VERSION@ and its like filled in. The same
+files give the same bytes. Nothing is published.
 """
 import argparse
+import base64
+import gzip
+import hashlib
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import sysconfig
+import tarfile
+import tempfile
+import zipfile
 from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+HEADER_FOLDERS = ("/usr/include", "/usr/local/include", "/opt/homebrew/opt/sqlite/include")
 
 
 @dataclass(frozen=True)
 class Platform:
-    name: str      # of its folder in the jar and in lib/
-    target: str    # as zig calls it; glibc 2.17 is that of manylinux2014
+    name: str    # of its folder, here and in the jar
     suffix: str
-    wheel: str     # the tag of a wheel
-    node: str      # process.platform-process.arch, -musl
+    wheel: str   # the tag of a wheel
+    node: str    # process.platform-process.arch, -musl
     debian: str = ""
 
 
 PLATFORMS = (
-    Platform("linux-x86_64", "x86_64-linux-gnu.2.17", "so", "manylinux2014_x86_64", "linux-x64",
-             "amd64"),
-    Platform("linux-aarch64", "aarch64-linux-gnu.2.17", "so", "manylinux2014_aarch64",
-             "linux-arm64", "arm64"),
-    Platform("linux-musl-x86_64", "x86_64-linux-musl", "so", "musllinux_1_1_x86_64",
-             "linux-x64-musl"),
-    Platform("linux-musl-aarch64", "aarch64-linux-musl", "so", "musllinux_1_1_aarch64",
-             "linux-arm64-musl"),
-    Platform("macos-x86_64", "x86_64-macos.11.0", "dylib", "macosx_11_0_x86_64", "darwin-x64"),
-    Platform("macos-aarch64", "aarch64-macos.11.0", "dylib", "macosx_11_0_arm64", "darwin-arm64"),
-    Platform("windows-x86_64", "x86_64-windows-gnu", "dll", "win_amd64", "win32-x64"),
+    Platform("linux-x86_64", "so", "manylinux2014_x86_64", "linux-x64", "amd64"),
+    Platform("linux-aarch64", "so", "manylinux2014_aarch64", "linux-arm64", "arm64"),
+    Platform("linux-musl-x86_64", "so", "musllinux_1_2_x86_64", "linux-x64-musl"),
+    Platform("linux-musl-aarch64", "so", "musllinux_1_2_aarch64", "linux-arm64-musl"),
+    Platform("macos-x86_64", "dylib", "macosx_11_0_x86_64", "darwin-x64"),
+    Platform("macos-aarch64", "dylib", "macosx_11_0_arm64", "darwin-arm64"),
+    Platform("windows-x86_64", "dll", "win_amd64", "win32-x64"),
 )
 
 
+def read(*names):
+    with open(os.path.join(*names), "rb") as file:
+        return file.read()
+
+
 def version():
-    with open(os.path.join(ROOT, "ext/extension/version.h"), encoding="utf-8") as file:
-        return re.search(r'RERANK_VERSION "([^"]+)"', file.read()).group(1)
+    """The library's own, from the one place that has it."""
+    return re.search(r'RERANK_VERSION "([^"]+)"',
+                     read(ROOT, "ext/extension/version.h").decode()).group(1)
 
 
-def run(*command, **options):
-    subprocess.run(command, check=True, **options)
+# A package is a dictionary of names and bytes until it is written.
+
+def tar_of(files, top):
+    """A .tar.gz of them under a folder `top`, as npm and cargo take it."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in sorted(files.items()):
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.size, entry.mode = len(data), 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def zip_of(files):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    return packed.getvalue()
 
 
 class Packages:
-    """Where all comes from and goes."""
+    """What is packed, and where it goes."""
 
-    def __init__(self, amalgamation, into, platforms):
-        self.amalgamation, self.into, self.platforms = amalgamation, into, platforms
+    def __init__(self, folder):
+        self.folder = folder
+        self.platforms = [platform for platform in PLATFORMS
+                          if os.path.exists(self.library_path(platform))]
+        left_out = [platform.name for platform in PLATFORMS if platform not in self.platforms]
+        if left_out:
+            print("  without " + ", ".join(left_out), flush=True)
         self.words = {"VERSION": version(),
                       "PLATFORMS": ", ".join(platform.node for platform in PLATFORMS)}
 
+    def library_path(self, platform):
+        return os.path.join(self.folder, platform.name, f"rerank.{platform.suffix}")
+
     def library(self, platform):
-        return os.path.join(self.into, "lib", platform.name, f"rerank.{platform.suffix}")
+        """The library under its file's name."""
+        path = self.library_path(platform)
+        return {os.path.basename(path): read(path)}
 
-    def fill(self, source, target, **words):
-        """A file with its @WORDS@ filled in."""
-        with open(source, encoding="utf-8") as file:
-            text = file.read()
-        for word, value in {**self.words, **words}.items():
-            text = text.replace(f"@{word}@", value)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def fill_folder(self, kind, folder, **words):
-        """The folder of a kind of package, filled in, with the licence."""
-        shutil.rmtree(folder, ignore_errors=True)
+    def filled(self, kind, **words):
+        """The files of a kind of package, their @WORDS@ filled in, and the licences."""
+        files = {"LICENSE": read(ROOT, "LICENSE"), "NOTICE": read(ROOT, "ext/embedded/NOTICE")}
         source = os.path.join(HERE, kind)
-        for where, _, names in os.walk(source):
-            for name in names:
-                path = os.path.join(where, name)
-                self.fill(path, os.path.join(folder, os.path.relpath(path, source)), **words)
-        shutil.copy(os.path.join(ROOT, "LICENSE"), folder)
-        return folder
+        for where, folders, names in os.walk(source):
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            for name in sorted(names):
+                text = read(where, name).decode()
+                for word, value in {**self.words, **words}.items():
+                    text = text.replace(f"@{word}@", value)
+                files[os.path.relpath(os.path.join(where, name), source)] = text.encode()
+        return files
 
-    def scratch(self, *names):
-        return os.path.join(self.into, "scratch", *names)
+    def sources(self):
+        """The amalgamation, and the headers of SQLite that it includes."""
+        files = {name: read(self.folder, name) for name in ("rerank.c", "rerank.h")}
+        return {**files, **{name: sqlite_header(name) for name in ("sqlite3.h", "sqlite3ext.h")}}
 
-    # ---- the library -------------------------------------------------------------------------
+    def write(self, name, data):
+        print(f"  pack    {os.path.join(self.folder, name)}", flush=True)
+        with open(os.path.join(self.folder, name), "wb") as file:
+            file.write(data)
 
-    def build_lib(self):
+    # ---- a package a platform ------------------------------------------------------------------
+
+    def pack_python(self):
+        files = self.filled("python")
+        about = f"sqlite_rerank-{self.words['VERSION']}.dist-info"
         for platform in self.platforms:
-            path = self.library(platform)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            print(f"  zig     {path}", flush=True)
-            run(*zig(), "-target", platform.target, "-O2", "-DNDEBUG", "-shared", "-fPIC", "-s",
-                "-fvisibility=hidden", "-I", self.amalgamation, "-o", path,
-                os.path.join(self.amalgamation, "rerank.c"), *libraries(platform))
-            for left in (path[:-len(platform.suffix)] + "lib", path[:-len(platform.suffix)] + "pdb"):
-                if os.path.exists(left):
-                    os.remove(left)
+            tag = f"py3-none-{platform.wheel}"
+            wheel = {name: data for name, data in files.items() if "/" in name}
+            wheel.update((f"sqlite_rerank/{name}", data)
+                         for name, data in self.library(platform).items())
+            wheel.update((f"{about}/{name}", files[name])
+                         for name in ("LICENSE", "NOTICE", "METADATA"))
+            wheel[f"{about}/WHEEL"] = ("Wheel-Version: 1.0\nGenerator: sqlite-rerank\n"
+                                       f"Root-Is-Purelib: false\nTag: {tag}\n").encode()
+            wheel[f"{about}/RECORD"] = wheel_record(wheel, f"{about}/RECORD")
+            self.write(f"sqlite_rerank-{self.words['VERSION']}-{tag}.whl", zip_of(wheel))
 
-    # ---- packages of a platform ----------------------------------------------------------------
-
-    def build_python(self):
+    def pack_npm(self):
+        files = self.filled("npm")
+        package = json.loads(files["package.json"])
         for platform in self.platforms:
-            folder = self.fill_folder("python", self.scratch("python", platform.name))
-            shutil.copy(os.path.join(ROOT, "README.md"), folder)
-            shutil.copy(self.library(platform), os.path.join(folder, "sqlite_rerank"))
-            run(sys.executable, "setup.py", "-q", "bdist_wheel", "--plat-name", platform.wheel,
-                "--dist-dir", os.path.abspath(os.path.join(self.into, "python")), cwd=folder)
-
-    def build_npm(self):
-        out = os.path.abspath(os.path.join(self.into, "npm"))
-        os.makedirs(out, exist_ok=True)
-        for platform in self.platforms:
-            system, machine, *musl = platform.node.split("-")
-            folder = self.scratch("npm", platform.node)
-            os.makedirs(folder, exist_ok=True)
-            libc = {"libc": ["musl" if musl else "glibc"]} if system == "linux" else {}
-            write_json(os.path.join(folder, "package.json"), {
-                "name": f"sqlite-rerank-{platform.node}", "version": self.words["VERSION"],
-                "description": f"The library of sqlite-rerank for {platform.node}",
-                "license": "MIT", "os": [system], "cpu": [machine], **libc,
-                "files": [f"rerank.{platform.suffix}", "LICENSE"]})
-            shutil.copy(os.path.join(ROOT, "LICENSE"), folder)
-            shutil.copy(self.library(platform), folder)
-            run("npm", "pack", "--silent", "--pack-destination", out, cwd=folder,
-                stdout=subprocess.DEVNULL)
-        folder = self.fill_folder("npm", self.scratch("npm", "sqlite-rerank"))
-        path = os.path.join(folder, "package.json")
-        with open(path, encoding="utf-8") as file:
-            package = json.load(file)
+            name = f"sqlite-rerank-{platform.node}"
+            self.write_npm(npm_package(platform, package), {
+                **self.library(platform), "LICENSE": files["LICENSE"], "NOTICE": files["NOTICE"],
+                "README.md": f"# {name}\n\nThe library of sqlite-rerank for {platform.node}: "
+                             "`npm install sqlite-rerank` brings it.\n".encode()})
         package["optionalDependencies"] = {
             f"sqlite-rerank-{platform.node}": package["version"] for platform in PLATFORMS}
-        write_json(path, package)
-        run("npm", "pack", "--silent", "--pack-destination", out, cwd=folder,
-            stdout=subprocess.DEVNULL)
+        self.write_npm(package, files)
 
-    def build_deb(self):
+    def write_npm(self, package, files):
+        files = {**files, "package.json": (json.dumps(package, indent=2) + "\n").encode()}
+        self.write(f"{package['name']}-{package['version']}.tgz", tar_of(files, "package"))
+
+    def pack_debian(self):
+        if not shutil.which("dpkg-deb"):
+            print("  without .deb: no dpkg-deb here", flush=True)
+            return
         for platform in self.platforms:
             if not platform.debian:
                 continue
-            folder = self.scratch("debian", platform.name)
-            shutil.rmtree(folder, ignore_errors=True)
-            self.fill(os.path.join(HERE, "debian/control"), os.path.join(folder, "DEBIAN/control"),
-                      ARCHITECTURE=platform.debian)
-            for path, target in ((self.library(platform), "usr/lib/sqlite3"),
-                                 (os.path.join(ROOT, "LICENSE"), "usr/share/doc/sqlite3-rerank")):
-                os.makedirs(os.path.join(folder, target))
-                shutil.copy(path, os.path.join(folder, target))
-            out = os.path.join(self.into, "debian")
-            os.makedirs(out, exist_ok=True)
-            run("dpkg-deb", "--root-owner-group", "--build", folder, out, stdout=subprocess.DEVNULL)
+            files = self.filled("debian", ARCHITECTURE=platform.debian)
+            documents = "usr/share/doc/sqlite3-rerank"
+            with tempfile.TemporaryDirectory() as folder:
+                write_files(folder, {
+                    "DEBIAN/control": files["control"],
+                    f"{documents}/copyright": files["LICENSE"],
+                    f"{documents}/NOTICE": files["NOTICE"],
+                    **{f"usr/lib/sqlite3/{name}": data
+                       for name, data in self.library(platform).items()}})
+                os.chmod(folder, 0o755)
+                subprocess.run(["dpkg-deb", "--root-owner-group", "--build", folder, self.folder],
+                               check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+                               stdout=subprocess.DEVNULL)
+            print(f"  pack    {self.folder}/sqlite3-rerank_{self.words['VERSION']}"
+                  f"_{platform.debian}.deb", flush=True)
 
-    def build_java(self):
-        folder = self.fill_folder("java", self.scratch("java"))
+    # ---- one package for all -------------------------------------------------------------------
+
+    def pack_java(self):
+        """By Maven, which fetches what the class is compiled against."""
+        if not shutil.which("mvn"):
+            print("  without .jar: no mvn here", flush=True)
+            return
+        files = self.filled("java")
+        resources = "src/main/resources"
+        for name in ("LICENSE", "NOTICE"):
+            files[f"{resources}/META-INF/{name}"] = files.pop(name)
         for platform in self.platforms:
-            native = os.path.join(folder, "src/main/resources/native", platform.name)
-            os.makedirs(native)
-            shutil.copy(self.library(platform), native)
-        run("mvn", "-q", "-B", "package", cwd=folder)
-        out = os.path.join(self.into, "java")
-        os.makedirs(out, exist_ok=True)
-        shutil.copy(os.path.join(folder, "target", f"sqlite-rerank-{self.words['VERSION']}.jar"), out)
+            files.update((f"{resources}/native/{platform.name}/{name}", data)
+                         for name, data in self.library(platform).items())
+        jar = f"sqlite-rerank-{self.words['VERSION']}.jar"
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(folder, files)
+            subprocess.run(["mvn", "-q", "-B", "package"], cwd=folder, check=True)
+            self.write(jar, read(folder, "target", jar))
 
-    # ---- packages of sources -------------------------------------------------------------------
+    def pack_rust(self):
+        files = self.filled("rust")
+        files.update((f"c/{name}", data) for name, data in self.sources().items())
+        name = f"sqlite-rerank-{self.words['VERSION']}"
+        self.write(f"{name}.crate", tar_of(files, name))
 
-    def copy_sources(self, folder):
-        """The amalgamation, and the headers of SQLite that it was compiled with."""
-        os.makedirs(folder, exist_ok=True)
-        for name in ("rerank.c", "rerank.h"):
-            shutil.copy(os.path.join(self.amalgamation, name), folder)
-        for name in ("sqlite3.h", "sqlite3ext.h"):
-            shutil.copy(sqlite_header(name), folder)
-
-    def build_rust(self):
-        folder = self.fill_folder("rust", os.path.join(self.into, "rust"))
-        self.copy_sources(os.path.join(folder, "c"))
-
-    def build_go(self):
-        self.copy_sources(self.fill_folder("go", os.path.join(self.into, "go")))
+    def pack_go(self):
+        name = f"sqlite-rerank-go-{self.words['VERSION']}"
+        self.write(f"{name}.tar.gz", tar_of({**self.filled("go"), **self.sources()}, name))
 
 
-def zig():
-    return sys.executable, "-m", "ziglang", "cc"
+def wheel_record(files, name):
+    """What a wheel lists itself as: each file with its hash and size."""
+    lines = [f"{path},sha256={urlsafe(hashlib.sha256(data).digest())},{len(data)}\n"
+             for path, data in files.items()]
+    return "".join(lines + [f"{name},,\n"]).encode()
 
 
-def libraries(platform):
-    if platform.suffix == "dll":
-        return ()
-    return ("-lm", "-lpthread") + (("-ldl",) if "gnu" in platform.target else ())
+def urlsafe(digest):
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def npm_package(platform, package):
+    """package.json of a platform's package: npm installs the one that fits."""
+    system, machine, *musl = platform.node.split("-")
+    libc = {"libc": ["musl" if musl else "glibc"]} if system == "linux" else {}
+    return {"name": f"sqlite-rerank-{platform.node}", "version": package["version"],
+            "description": f"The library of sqlite-rerank for {platform.node}",
+            "license": package["license"], "os": [system], "cpu": [machine], **libc}
 
 
 def sqlite_header(name):
-    for folder in (sysconfig.get_path("platinclude"), "/usr/include", "/usr/local/include"):
+    for folder in HEADER_FOLDERS:
         if os.path.exists(os.path.join(folder, name)):
-            return os.path.join(folder, name)
+            return read(folder, name)
     sys.exit(f"packages: no {name}: install SQLite's headers (Debian: libsqlite3-dev)")
 
 
-def write_json(path, value):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
+def write_files(folder, files):
+    for name, data in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
 
 
 def main():
-    kinds = [name[len("build_"):] for name in vars(Packages) if name.startswith("build_")]
+    kinds = [name[len("pack_"):] for name in vars(Packages) if name.startswith("pack_")]
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--amalgamation", required=True, metavar="FOLDER")
-    parser.add_argument("--into", required=True, metavar="FOLDER")
-    parser.add_argument("--only", default=",".join(kinds), help="of " + ", ".join(kinds))
-    parser.add_argument("--platform", default=",".join(platform.name for platform in PLATFORMS))
+    parser.add_argument("folder", metavar="FOLDER")
+    parser.add_argument("kinds", metavar="KIND", nargs="*", default=[])
     arguments = parser.parse_args()
-    chosen = arguments.platform.split(",")
-    packages = Packages(arguments.amalgamation, arguments.into,
-                        [platform for platform in PLATFORMS if platform.name in chosen])
-    for kind in kinds:
-        if kind in arguments.only.split(","):
-            getattr(packages, f"build_{kind}")()
-    shutil.rmtree(packages.scratch(), ignore_errors=True)
+    unknown = set(arguments.kinds) - set(kinds)
+    if unknown:
+        parser.error(f"no kind {', '.join(sorted(unknown))}: there are {', '.join(kinds)}")
+    packages = Packages(arguments.folder)
+    for kind in arguments.kinds or kinds:
+        getattr(packages, f"pack_{kind}")()
 
 
 if __name__ == "__main__":
