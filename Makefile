@@ -75,8 +75,10 @@ SQL_ROOMS   := $(foreach room,$(ROOMS),$(if $(filter -lsqlite3,$(BELOW_$(room)))
 PLAIN_ROOMS := $(filter-out $(SQL_ROOMS),$(ROOMS))
 
 rooms_below = $(filter-out -l%,$(foreach room,$(1),$(BELOW_$(room))))
-libraries   = $(sort $(filter-out $(if $(RERANK_NO_REMOTE),-ldl),$(filter -l%,$(foreach room,$(1),$(BELOW_$(room)))))) -lm -lpthread \
-    $$(cat $(SOURCES)/cjson/libs)
+# Only the room of the network needs it.
+NOT_NEEDED  = $(if $(RERANK_NO_REMOTE),-ldl)
+libraries   = $(sort $(filter-out $(NOT_NEEDED),$(filter -l%,\
+    $(foreach room,$(1),$(BELOW_$(room)))))) -lm -lpthread $$(cat $(SOURCES)/cjson/libs)
 sources     = $(filter-out $(LEFT_OUT),$(foreach room,$(sort $(1)),$(wildcard ext/$(room)/*.c)))
 LEFT_OUT    = $(if $(RERANK_NO_REMOTE),$(filter-out ext/http/absent.c,$(wildcard ext/http/*.c)),\
     ext/http/absent.c)
@@ -103,7 +105,7 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static demo test check asan tsan fault fuzz cross bench quality instructions install
+.PHONY: all static amalgamation demo test check asan tsan fault fuzz cross bench quality instructions install
 .PHONY: dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
@@ -151,6 +153,13 @@ $(TABLE:.o=.c): ext/embedded/table.bin
 
 $(TABLE): $(TABLE:.o=.c)
 	$(call SHORT,cc  )$(COMPILE) -c -o $@ $<
+
+# The whole library in one file, which any compiler takes without flags of ours; rerank.h beside it.
+DIST := $(BUILD)/dist
+amalgamation: $(DIST)/rerank.c ## write build/dist/rerank.c and rerank.h: the library in one file
+$(DIST)/rerank.c: tests/tools/amalgamate.py ext/rooms $(wildcard $(ROOMS:%=ext/%/*.[ch])) \
+    $(TABLE:.o=.c) $(SOURCES)/cjson/cJSON.h
+	$(call SHORT,one )python3 $< --cjson $(SOURCES)/cjson --table $(TABLE:.o=.c) --out $(@D)
 
 # ---- for people --------------------------------------------------------------------------------
 

@@ -20,9 +20,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 EXT = os.path.join(ROOT, "ext")
 ABSENT = "http/absent.c"
 
+# What is to be read is the group; a list of numbers is one token.
 TOKEN = re.compile(
-    r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[A-Za-z_]\w*|\.?\d[\w.]*"
-    r"|\\\n|\s+|->|##|.", re.DOTALL)
+    r"(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|[A-Za-z_]\w*|\.?\d[\w.]*(?:,\s+\.?\d[\w.]*)*"
+    r"|->|##|(?!/[*/]|\\\n)\S)|/\*.*?\*/|//[^\n]*|\\\n|\s+", re.DOTALL)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", re.MULTILINE | re.DOTALL)
 INCLUDE = re.compile(r'^#include (["<])(.+?)[">].*\n', re.MULTILINE)
 NAME = re.compile(r"[A-Za-z_]\w*$")
@@ -36,7 +37,7 @@ TOP = """\
 /*
  * rerank.c: sqlite-rerank %(version)s in one file.
  *
- *     cc -O2 -fPIC -shared rerank.c -o rerank.so -lm       a loadable extension
+ *     cc -O2 -shared -fPIC rerank.c -o rerank.so -lm       a loadable extension
  *     cc -O2 -DSQLITE_CORE -c rerank.c                     a part of a program: see rerank.h
  *
  * A C library before glibc 2.34 wants -lpthread -ldl beside -lm. -DRERANK_NO_REMOTE leaves remote
@@ -46,6 +47,13 @@ TOP = """\
  * MIT licence; cJSON inside: MIT licence, Dave Gamble and contributors; the table of the built-in
  * model was made with works under Apache-2.0.
  */
+#ifdef __GNUC__
+#pragma GCC diagnostic ignored "-Wunused-function" /* parts are made for more than one user */
+#pragma GCC diagnostic ignored "-Wunused-variable"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wformat-truncation" /* texts of errors are cut on purpose */
+#endif
+#endif
 #ifndef _DEFAULT_SOURCE
 #define _DEFAULT_SOURCE
 #endif
@@ -96,8 +104,8 @@ def read(path):
         return file.read()
 
 
-def is_space(token):
-    return token.isspace() or token == "\\\n" or token.startswith(("/*", "//"))
+def words(text):
+    return [match.group(1) for match in TOKEN.finditer(text) if match.group(1)]
 
 
 def blank(match):
@@ -169,8 +177,8 @@ def chunks(text):
     tokens, depth, start, previous, is_function = [], 0, None, "", False
     body = None  # the depth at which the outermost brace opened
     for match in TOKEN.finditer(DIRECTIVE.sub(blank, text)):
-        token = match.group(0)
-        if is_space(token):
+        token = match.group(1)
+        if token is None:
             continue
         if start is None:
             start = match.start()
@@ -225,10 +233,10 @@ class File:
         self.names -= set(self.macros)
 
     def take(self, chunk):
-        words = " ".join(chunk.tokens)
+        text = " ".join(chunk.tokens)
         if chunk.tokens[0] == "typedef":
-            found = re.search(r"\( \* (\w+) \)", words) or re.search(
-                r"(\w+)(?: __attribute__.*)? ;$", words)
+            found = re.search(r"\( \* (\w+) \)", text) or re.search(
+                r"(\w+)(?: __attribute__.*)? ;$", text)
             self.names.add(found.group(1))
         elif chunk.is_static and not chunk.is_invocation:
             self.names.update(chunk.declared())
@@ -236,17 +244,20 @@ class File:
     def renamed(self, names, tags):
         """The text, in which these names and tags have the prefix."""
         names, tags = self.names & names, self.tags & tags
-        result, meaning = [], []  # meaning: the tokens that are no space
+        if not names and not tags:
+            return self.text
+        result, meaning = [], [""]  # meaning: the tokens that are no space
         kinds = []  # of each open brace: "struct" or ""
-        tokens = TOKEN.findall(self.text)
-        following = self.next_tokens(tokens)
         offset_at = None  # in the parentheses of an offsetof
         depth = 0
-        for token, after in zip(tokens, following):
-            if is_space(token):
-                result.append(token)
+        tokens = list(TOKEN.finditer(self.text))
+        following = iter([match.group(1) for match in tokens if match.group(1)][1:] + [""])
+        for match in tokens:
+            token, before = match.group(1), meaning[-1]
+            if token is None:
+                result.append(match.group(0))
                 continue
-            before = meaning[-1] if meaning else ""
+            after = next(following)
             if token == "{":
                 kinds.append("struct" if self.opens_struct(meaning) else "")
             elif token == "}" and kinds:
@@ -282,15 +293,6 @@ class File:
     def opens_struct(meaning):
         last = meaning[-2:]
         return any(word in ("struct", "union") for word in last)
-
-    @staticmethod
-    def next_tokens(tokens):
-        following, after = [], ""
-        for token in reversed(tokens):
-            following.append(after)
-            if not is_space(token):
-                after = token
-        return reversed(following)
 
     def ending(self):
         return "".join(f"#undef {name}\n" for name in self.macros)
@@ -386,7 +388,7 @@ class Amalgamation:
             names.update(file.names)
             tags.update(file.tags)
         for _, text in self.headers:
-            names.update(set(filter(NAME.match, TOKEN.findall(text))))
+            names.update(set(filter(NAME.match, words(text))))
             tags.update(set(TAG.findall(text)))
         names.update(SYSTEM_NAMES)
         return [{name for name, n in counter.items() if n > 1} for counter in (names, tags)]
@@ -413,7 +415,8 @@ class Amalgamation:
                            INCLUDE.sub("", table.read()).replace("const", "static const", 1))
             for each in files:
                 file.write(f"/* ==== {each.path} ==== */\n")
-                file.write(self.guarded(each, each.renamed(names, tags - self.opaque(each)) + each.ending()))
+                text = each.renamed(names, tags - self.opaque(each)) + each.ending()
+                file.write(self.guarded(each, text))
 
     @staticmethod
     def guarded(file, text):
