@@ -2,8 +2,9 @@
 
     packages.py FOLDER [KIND...]      python npm rust go java debian; all of them
 
-FOLDER has rerank.c and rerank.h (`make amalgamation`), and in a folder a platform the library for it
-(`make cross-libraries`); platforms that are not there are left out, by name. What a package says of
+FOLDER has rerank.c and rerank.h (`make amalgamation`). In a folder a platform the library for it is
+compiled from them by zig's compiler, which brings the C library of each (build/zig), unless it is
+there and newer; platforms that cannot be built are left out, by name. What a package says of
 itself lies beside this file in a folder of its kind, with @VERSION@ and its like filled in. The same
 files give the same bytes. Nothing is published.
 """
@@ -25,12 +26,16 @@ from dataclasses import dataclass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+ZIG = os.path.join(ROOT, "build/zig/ziglang/zig")
+FLAGS = ("-O2", "-DNDEBUG", "-w", "-fPIC", "-fvisibility=hidden",
+         "-fstack-protector-strong")
 HEADER_FOLDERS = ("/usr/include", "/usr/local/include", "/opt/homebrew/opt/sqlite/include")
 
 
 @dataclass(frozen=True)
 class Platform:
     name: str    # of its folder, here and in the jar
+    target: str  # as zig calls it; glibc 2.17 is that of manylinux2014
     suffix: str
     wheel: str   # the tag of a wheel
     node: str    # process.platform-process.arch, -musl
@@ -38,13 +43,20 @@ class Platform:
 
 
 PLATFORMS = (
-    Platform("linux-x86_64", "so", "manylinux2014_x86_64", "linux-x64", "amd64"),
-    Platform("linux-aarch64", "so", "manylinux2014_aarch64", "linux-arm64", "arm64"),
-    Platform("linux-musl-x86_64", "so", "musllinux_1_2_x86_64", "linux-x64-musl"),
-    Platform("linux-musl-aarch64", "so", "musllinux_1_2_aarch64", "linux-arm64-musl"),
-    Platform("macos-x86_64", "dylib", "macosx_11_0_x86_64", "darwin-x64"),
-    Platform("macos-aarch64", "dylib", "macosx_11_0_arm64", "darwin-arm64"),
-    Platform("windows-x86_64", "dll", "win_amd64", "win32-x64"),
+    Platform("linux-x86_64", "x86_64-linux-gnu.2.17", "so",
+             "manylinux2014_x86_64", "linux-x64", "amd64"),
+    Platform("linux-aarch64", "aarch64-linux-gnu.2.17", "so",
+             "manylinux2014_aarch64", "linux-arm64", "arm64"),
+    Platform("linux-musl-x86_64", "x86_64-linux-musl", "so",
+             "musllinux_1_2_x86_64", "linux-x64-musl"),
+    Platform("linux-musl-aarch64", "aarch64-linux-musl", "so",
+             "musllinux_1_2_aarch64", "linux-arm64-musl"),
+    Platform("macos-x86_64", "x86_64-macos.11.0", "dylib",
+             "macosx_11_0_x86_64", "darwin-x64"),
+    Platform("macos-aarch64", "aarch64-macos.11.0", "dylib",
+             "macosx_11_0_arm64", "darwin-arm64"),
+    Platform("windows-x86_64", "x86_64-windows-gnu", "dll",
+             "win_amd64", "win32-x64"),
 )
 
 
@@ -87,6 +99,8 @@ class Packages:
 
     def __init__(self, folder):
         self.folder = folder
+        for platform in PLATFORMS:
+            self.build(platform)
         self.platforms = [platform for platform in PLATFORMS
                           if os.path.exists(self.library_path(platform))]
         left_out = [platform.name for platform in PLATFORMS if platform not in self.platforms]
@@ -97,6 +111,26 @@ class Packages:
 
     def library_path(self, platform):
         return os.path.join(self.folder, platform.name, f"rerank.{platform.suffix}")
+
+    def build(self, platform):
+        source, path = os.path.join(self.folder, "rerank.c"), self.library_path(platform)
+        is_new = os.path.exists(path) and os.path.getmtime(path) >= os.path.getmtime(source)
+        if is_new or not os.path.exists(ZIG):
+            return
+        print(f"  zig     {path}", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(folder, {name: sqlite_header(name)
+                                 for name in ("sqlite3.h", "sqlite3ext.h")})
+            compiled, linked = os.path.join(folder, "rerank.o"), os.path.join(folder, "library")
+            zig = [ZIG, "cc", "-target", platform.target]
+            # In two steps: in one, zig leaves out what the file exports.
+            for step in ([*zig, *FLAGS, "-isystem", folder, "-c", source, "-o", compiled],
+                         [*zig, "-shared", "-s", compiled, "-o", linked, *libraries(platform)]):
+                made = subprocess.run(step, check=False, stderr=subprocess.PIPE, text=True)
+                if made.returncode:
+                    print("\n".join(made.stderr.splitlines()[:4]), flush=True)
+                    return
+            write_files(self.folder, {os.path.relpath(path, self.folder): read(linked)})
 
     def library(self, platform):
         """The library under its file's name."""
@@ -232,6 +266,13 @@ def npm_package(platform, package):
     return {"name": f"sqlite-rerank-{platform.node}", "version": package["version"],
             "description": f"The library of sqlite-rerank for {platform.node}",
             "license": package["license"], "os": [system], "cpu": [machine], **libc}
+
+
+def libraries(platform):
+    """What the C library keeps in files of their own there."""
+    if platform.suffix == "so":
+        return ("-lm", "-lpthread", "-ldl", "-Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack")
+    return ()
 
 
 def sqlite_header(name):

@@ -37,8 +37,9 @@ class Failed(AssertionError):
 
 def run(*command, cwd, timeout=600, **environment):
     """What the command prints."""
-    result = subprocess.run(command, cwd=cwd, env={**CLEAN, **environment}, text=True, timeout=timeout,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    result = subprocess.run(
+        command, cwd=cwd, env={**CLEAN, **environment}, text=True, timeout=timeout,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     if result.returncode:
         raise Failed(f"{' '.join(command)}: status {result.returncode}\n{result.stdout[-2000:]}"
                      f"\n{result.stderr[-4000:]}")
@@ -165,8 +166,8 @@ class Node(PackageTest):
                       built("sqlite-rerank-[0-9]*.tgz"))
         # What brings its file as an optional package of its own cannot go without those.
         for driver in drivers:
-            self.reach("npm", "install", "--no-save", "--no-audit", "--no-fund", driver, timeout=300,
-                       npm_config_nodedir="/usr")
+            self.reach("npm", "install", "--no-save", "--no-audit", "--no-fund", driver,
+                       timeout=300, npm_config_nodedir="/usr")
         self.take("flow.mjs")
 
     def test_libsql(self):
@@ -225,7 +226,8 @@ class Go(PackageTest):
         self.take("flow.go")
         own = "github.com/sqlite-rerank/sqlite-rerank-go"
         self.run_here("go", "mod", "init", "flow")
-        self.run_here("go", "mod", "edit", f"-require={own}@v{version()}", f"-replace={own}={module}")
+        self.run_here("go", "mod", "edit", f"-require={own}@v{version()}",
+                      f"-replace={own}={module}")
         self.reach("go", "mod", "tidy")
         self.assert_answer(self.run_here("go", "run", ".", timeout=1200))
 
@@ -281,8 +283,8 @@ class Debian(PackageTest):
         root = os.path.join(self.folder, "root")
         self.reach("debootstrap", "--variant=minbase", "--include=sqlite3", "stable", root,
                    timeout=900)
-        shutil.copy(built(f"sqlite3-rerank_*_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}[MACHINE]}.deb"),
-                    os.path.join(root, "rerank.deb"))
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}[MACHINE]
+        shutil.copy(built(f"sqlite3-rerank_*_{machine}.deb"), os.path.join(root, "rerank.deb"))
         self.run_here("chroot", root, "dpkg", "-i", "/rerank.deb")
         with open(os.path.join(FLOWS, "flow.sql"), encoding="utf-8") as file:
             flow = file.read()
