@@ -114,8 +114,9 @@ class Packages:
 
     def build(self, platform):
         source, path = os.path.join(self.folder, "rerank.c"), self.library_path(platform)
-        is_new = os.path.exists(path) and os.path.getmtime(path) >= os.path.getmtime(source)
-        if is_new or not os.path.exists(ZIG):
+        if not (os.path.exists(ZIG) and os.path.exists(source)):
+            return
+        if os.path.exists(path) and os.path.getmtime(path) >= os.path.getmtime(source):
             return
         print(f"  zig     {path}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
