@@ -3,8 +3,8 @@
  *
  * The library does not link libcurl: what never calls a server neither loads it nor needs it on the
  * machine. It is looked for by the names under which systems install its ABI 4, once a process, and
- * stays loaded. Everything is called as libcurl->easy_init(), with the types and numbers of libcurl's
- * interface: what of it is used is declared here.
+ * stays loaded. Everything is called as libcurl->easy_init(), with the types and numbers of
+ * libcurl's interface: what of it is used is declared here.
  */
 #ifndef HTTP_LIBCURL_H
 #define HTTP_LIBCURL_H

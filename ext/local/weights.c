@@ -117,7 +117,7 @@ struct encoder_plan {
     struct loading_largest *largest; /* [n_layers] of the weights of `output` */
 };
 
-/* ---- wide inputs ------------------------------------------------------------------------------ */
+/* ---- wide inputs ----------------------------------------------------------------------------- */
 
 /* What wide inputs are known by: norms, and how large the weights of `output` are. */
 static void plan_sketch(struct loading *loading, void *context)
@@ -188,7 +188,7 @@ static int choose_wide(const char *folder, struct encoder_plan *encoder, size_t 
     return rc;
 }
 
-/* ---- the encoder ------------------------------------------------------------------------------ */
+/* ---- the encoder ----------------------------------------------------------------------------- */
 
 static size_t reach_of(const struct local_config *config)
 {

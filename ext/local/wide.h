@@ -12,7 +12,7 @@
 
 #include "local/simd/kernels.h"
 
-/* The indices of the largest of n numbers, none negative: LOCAL_WIDE, but no more than one of 16. */
+/* The indices of the largest of n numbers, none negative: LOCAL_WIDE, but at most one of 16. */
 struct local_wide wide_largest(const float *sizes, size_t n);
 
 /* `sizes` [n]: of the hidden state's coordinates, before something is added and a LayerNorm of that

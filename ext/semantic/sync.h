@@ -3,8 +3,8 @@
  *
  * sync_open compares content and index in one pass over both, in the order of their ids, and lists
  * what is new, changed or gone (comparison.h). sync_collect reads and embeds the next batch and
- * writes nothing, so no lock is held while a model works; sync_store writes it. Both 'sync' (all batches in one
- * statement) and semantic_sync (a statement a batch) are made of these.
+ * writes nothing, so no lock is held while a model works; sync_store writes it. Both 'sync' (all
+ * batches in one statement) and semantic_sync (a statement a batch) are made of these.
  *
  * The first sync of an index whose model can be fitted fits it, and embeds again what was embedded
  * before; so does a later one, when the model is to be fitted again (fit.h). The vectors of the old

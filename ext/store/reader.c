@@ -240,15 +240,15 @@ static int read_file(struct store_reader *reader, const struct index_block *bloc
         reader->file_is_open = rc == 0;
     }
     if (rc != 0 || reader->file.file == NULL) return rc;
-    rc = is_as_stored(reader, block, &stored, err);
-    if (rc != 0 || !stored) return rc;
     rc = store_look_up(store, KEPT_GET_BLOCK, block->number, &row, done, err);
     if (rc != 0 || !*done) return rc;
-    *done = sqlite3_column_int64(row, 4) == block->version &&
+    int is_current = sqlite3_column_int64(row, 4) == block->version;
+    sqlite3_reset(row);
+    rc = is_as_stored(reader, block, &stored, err);
+    *done = rc == 0 && is_current && stored &&
             table_file_read(&reader->file, block->number, bytes,
                             index_block_size(&reader->layout, block->capacity));
-    sqlite3_reset(row);
-    return 0;
+    return rc;
 }
 
 static int read_bytes(struct store_reader *reader, const struct index_block *block,

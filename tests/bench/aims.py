@@ -6,8 +6,8 @@ class Aims:
         self.rows = []
 
     def note(self, what, value, aim=None, is_least=False, unit="", form="{:.2f}", why=""):
-        """value and aim: numbers; is_least: the value is to be at least the aim, else at most. Without
-        an aim `why` says why it has none here; without a value (None) it was not measured."""
+        """value and aim: numbers; is_least: the value is to be at least the aim, else at most.
+        Without an aim `why` says why it has none; without a value (None) it was not measured."""
         self.rows.append((what, value, aim, is_least, unit, form, why))
 
     def print(self):

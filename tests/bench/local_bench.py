@@ -5,12 +5,12 @@
 
 all-MiniLM-L6-v2 with its real weights, where `make weights` has installed them; else random weights
 of real shapes: speed does not depend on their values. Texts and vocabulary are the published ones
-where RERANK_SHARED names them; ours are tokenized in the time that is measured. onnxruntime computes with the same weights as an ONNX graph
-(onnx_model.py); it gets the token ids (tokenizing is not in its time), sorted by length and padded
-by batch, and the fastest of its ways counts: the graph of an exporter or onnxruntime's own
-operators, several sizes of batches, one session of two threads or two sessions of one. Outputs are
-compared, so that both are known to compute the same. Medians of three runs. On two cores the whole
-takes some 20 minutes, with --quick 5.
+where RERANK_SHARED names them; ours are tokenized in the time that is measured. onnxruntime
+computes with the same weights as an ONNX graph (onnx_model.py); it gets the token ids (tokenizing
+is not in its time), sorted by length and padded by batch, and the fastest of its ways counts: the
+graph of an exporter or onnxruntime's own operators, several sizes of batches, one session of two
+threads or two sessions of one. Outputs are compared, so that both are known to compute the same.
+Medians of three runs. On two cores the whole takes some 20 minutes, with --quick 5.
 """
 import json
 import os
@@ -359,8 +359,8 @@ def bench_reranker(library, peer, movies, aims):
             print(f"{precision:26}{seconds * 1e3:8.1f}{abs(scores - exact).max():26.6f}",
                   flush=True)
             if field == "title" and precision == "int8":
-                aims.note("MiniLM-L6's shape: 25 pairs with titles reranked, int8", seconds * 1e3, 4,
-                          unit=" ms")
+                aims.note("MiniLM-L6's shape: 25 pairs with titles reranked, int8",
+                          seconds * 1e3, 4, unit=" ms")
             found = peer.run("cross", precision, rows, (1, 5, 13, 25),
                              (9, 25)) if precision != "bf16" else None
             if found:

@@ -3,8 +3,8 @@
     onnx_model.py FOLDER OUT.onnx float32|int8 export|fused
 
 BERT alone, as tests/golden/local/models.py writes it: an embedder that pools the first token, or
-where 1_Pooling/config.json says so all of them, and normalises, or a cross-encoder of one label (its
-raw logit).
+where 1_Pooling/config.json says so all of them, and normalises, or a cross-encoder of one label
+(its raw logit).
     export   the standard operators that exporters write; onnxruntime fuses what it knows at load
     fused    onnxruntime's own operators (com.microsoft), as its transformer optimiser writes them
 int8 is dynamic quantisation: weights by column, symmetric; activations as onnxruntime does, a scale

@@ -98,9 +98,9 @@ static void sketch_all(struct sketched *sketched, const struct index_layout *lay
     for (size_t i = 0; i < N; i++) {
         index_vector_write(layout, vectors[i], point, stored);
         index_row_write(layout, &sketched->rows, i, (int64_t)i, stored, point, NULL);
-        sketched->inverses[i] =
-            index_inverse(index_vector_sums(layout),
-                          sketched->rows.components + i * sketched->rows.stride, DIMENSIONS);
+        sketched->inverses[i] = index_inverse(index_vector_sums(layout),
+                                              sketched->rows.components + i * sketched->rows.stride,
+                                              layout->dimensions);
     }
     assert_true(index_sketch_is_empty(sketched->sketch));
     index_sketch_make(layout, &sketched->rows, N, N,
@@ -133,9 +133,9 @@ static size_t check_bounds(const struct sketched *sketched, const float *vector)
     if (query.norm > 0.0) {
         index_sketch_aim(&aim, layout, &query, NULL, sketched->sketch);
         for (size_t i = 0; i < N; i++) {
-            double score =
-                metric->score(index_vector_sums(layout), asked,
-                              sketched->rows.components + i * sketched->rows.stride, DIMENSIONS);
+            double score = metric->score(index_vector_sums(layout), asked,
+                                         sketched->rows.components + i * sketched->rows.stride,
+                                         layout->dimensions);
             assert_int_equal(index_sketch_pass(&aim, layout, &sketched->rows, N, i, 1,
                                                metric->estimate(score), pass),
                              1);
@@ -168,6 +168,29 @@ static void test_bounds_hold(void **state)
                 n += check_bounds(&sketched, vectors[N + q]);
             if (kind == IN_CLUSTERS || kind == NOISE)
                 assert_true(n > 0 && n < QUERIES * (kind == NOISE ? N : N / 4));
+            sketch_free(&sketched);
+        }
+    }
+}
+
+/* Of fewer components than a code has room for, and of halves: those at the head of each row. */
+static void test_bounds_of_other_shapes(void **state)
+{
+    (void)state;
+    static const size_t dimensions[] = {1, 3, 17, DIMENSIONS - 1};
+    for (size_t l = 0; l < 3 * INDEX_VECTORS; l++) {
+        struct index_layout layout = layouts[l % 3];
+        layout.vectors = (enum index_vectors)(l / 3);
+        for (int kind = 0; kind <= KINDS; kind++) {
+            struct sketched sketched;
+            if (!is_possible(&layout, (enum kind)kind)) continue;
+            draw((enum kind)kind, layout.metric);
+            for (size_t i = 0; i < N + QUERIES && layout.metric == INDEX_COSINE; i++)
+                if (fabsf(vectors[i][0]) < FLT_MIN) vectors[i][0] = 1.0f;
+            layout.dimensions = dimensions[kind % 4];
+            sketch_all(&sketched, &layout);
+            for (size_t q = 0; q < QUERIES && index_sketch_is_ready(sketched.sketch); q++)
+                check_bounds(&sketched, vectors[N + q]);
             sketch_free(&sketched);
         }
     }
@@ -309,9 +332,8 @@ static void test_codes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bounds_hold),
-        cmocka_unit_test(test_of_no_use),
-        cmocka_unit_test(test_same_hits),
+        cmocka_unit_test(test_bounds_hold), cmocka_unit_test(test_bounds_of_other_shapes),
+        cmocka_unit_test(test_of_no_use),   cmocka_unit_test(test_same_hits),
         cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

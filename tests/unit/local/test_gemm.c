@@ -36,7 +36,7 @@ struct product {
     enum local_precision precision;
     size_t n_rows, n_out, n_in, stride;
     enum local_activation activation;
-    int has_codes_alone; /* of int8: no input is wide */
+    int has_codes_alone;      /* of int8: no input is wide */
     float *weights, *bias;    /* [n_out, n_in], [n_out] */
     double *inputs, *decoded; /* [n_rows, n_in], [n_out, n_in] as codes have them, or NULL */
     void *memory;             /* of the matrix, but its panels */

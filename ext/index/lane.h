@@ -1,0 +1,54 @@
+/*
+ * lane.h: what one thread of a scan has of its own, and compares one block with all queries with.
+ * Internal to the room.
+ *
+ * Where vectors are compared, sketches (sketch.h) say of most rows that it is not necessary. The
+ * searches of a process that find blocks in memory make them, some each. Where a sketch excluded
+ * little, the next blocks are compared without: vectors that lie in all directions cost no more
+ * than if there were none.
+ */
+#ifndef INDEX_LANE_H
+#define INDEX_LANE_H
+
+#include <stdatomic.h>
+
+#include "index/query.h"
+#include "index/sketch.h"
+
+/* One query, as a scan meets it. */
+struct index_target {
+    const struct index_query *query;
+    size_t k;                               /* hits to keep, SIZE_MAX: all */
+    const struct vector_code_query *codes;  /* NULL: vectors are compared, hits have a score */
+    const struct vector_code_bound *bounds; /* [n_partitions]; with codes hits have such a bound */
+    const unsigned char *partitions;        /* [n_partitions] 1: look at it; NULL: at all */
+    double min_bound;                       /* with codes: lower ones are no hits */
+    /* Initialised and filled by the scan: */
+    double inverse;                   /* 1 / |query| */
+    struct index_sketch_query sketch; /* norm 0: none are asked */
+    _Atomic double floor;             /* some thread has k hits that are no worse */
+    struct top_k hits;
+};
+
+struct lane {
+    const struct index_snapshot *snapshot;
+    struct index_target *targets; /* [n_targets] shared by all lanes */
+    size_t n_targets;
+    struct top_k *heaps;           /* [n_targets] the hits, with room for all that they keep */
+    struct index_sketch_aim *aims; /* [n_targets] of the block at hand; NULL: none are asked */
+    float *buffer;                 /* to make sketches in */
+    size_t n_met, n_passed;        /* rows of the block at hand */
+    size_t n_useless, n_skip;      /* sketches one after the other; blocks to go */
+    size_t n_rows;                 /* compared, summed over targets */
+};
+
+/* ERROR_NOMEM; deinit also after a failure. */
+int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
+              struct index_target *targets, size_t n_targets, int is_sketched, struct error *err);
+void lane_deinit(struct lane *lane);
+
+/* All targets against a block of those bytes. Allocates nothing. */
+int lane_compare(struct lane *lane, const struct index_block *block, const void *bytes,
+                 struct error *err);
+
+#endif
