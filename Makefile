@@ -106,7 +106,7 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static amalgamation packages test-packages demo test check asan tsan fault fuzz cross bench quality instructions install
+.PHONY: all static amalgamation test-amalgamation packages test-packages preload demo test check asan tsan fault fuzz cross bench quality instructions install
 .PHONY: dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
@@ -157,10 +157,28 @@ $(TABLE): $(TABLE:.o=.c)
 
 # The whole library in one file, which any compiler takes without flags of ours; rerank.h beside it.
 DIST := $(BUILD)/dist
+PRELOAD := $(BUILD)/librerank_preload.so
 amalgamation: $(DIST)/rerank.c ## write build/dist/rerank.c and rerank.h: the library in one file
 $(DIST)/rerank.c: tests/tools/amalgamate.py ext/rooms $(wildcard $(ROOMS:%=ext/%/*.[ch])) \
     $(TABLE:.o=.c) $(SOURCES)/cjson/cJSON.h
 	$(call SHORT,one )python3 $< --cjson $(SOURCES)/cjson --table $(TABLE:.o=.c) --out $(@D)
+
+# As a user compiles it; the flags of every other build are no part of it.
+test-amalgamation: $(DIST)/rerank.c $(LIBRARY) ## compile it by gcc and clang, compare the results
+	gcc -O2 -shared -fPIC $< -o $(DIST)/gcc.so -lm
+	gcc -O2 -DRERANK_NO_REMOTE -shared -fPIC $< -o $(DIST)/no-remote.so -lm
+	clang -O2 -shared -fPIC $< -o $(DIST)/clang.so -lm
+	@$(PYTHON_RUN) tests/run.py --build $(BUILD) drivers/test_library
+
+preload: $(PRELOAD) ## build build/librerank_preload.so, for programs that load no extensions (Linux)
+
+NO_REMOTE := $(if $(RERANK_NO_REMOTE),,$(BUILD)/no-remote/rerank.$(SUFFIX))
+$(BUILD)/no-remote/rerank.$(SUFFIX): $(if $(RERANK_NO_REMOTE),,$(LIBRARY) ext/http/absent.c)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/no-remote RERANK_NO_REMOTE=1 all
+
+$(PRELOAD): ext/bindings/preload.c $(OBJECTS)
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(LINK) $(CPPFLAGS_ALL) $(CPPFLAGS) $(SHARED) -o $@ $^ $(LIBS) -ldl
 
 # The library for each platform by zig's compiler, which brings their C libraries; then every package.
 packages: amalgamation ## build the packages of every language and platform into build/dist
@@ -210,7 +228,7 @@ clean: ## remove everything that was built
 	rm -rf $(BUILD)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-13s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "make %-17s %s\n", $$1, $$2}'
 
 # ---- tests -------------------------------------------------------------------------------------
 
@@ -301,7 +319,7 @@ install-test:
 	@SQLITE3='$(SQLITE3)' CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)' \
 	    sh tests/tools/install.sh runtime test
 
-programs: $(LIBRARY) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
+programs: $(LIBRARY) $(NO_REMOTE) $(if $(filter so,$(SUFFIX)),$(PRELOAD)) $(UNIT_PROGRAMS) $(HOST_PROGRAMS)
 
 kernel-tests: $(filter $(foreach room,vector local embedded,$(BUILD)/tests/unit/$(room)/%),$(UNIT_PROGRAMS))
 

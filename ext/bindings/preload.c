@@ -1,0 +1,76 @@
+/*
+ * preload.c: librerank_preload.so, for programs that cannot load extensions: under LD_PRELOAD every
+ * connection that they open has the library, as by sqlite3_auto_extension().
+ *
+ * The functions that open a database are called here first. They find the SQLite of the process,
+ * which a program may load long after this file, tell it of the library once, and go on there.
+ */
+#define _GNU_SOURCE /* RTLD_NEXT, dl_iterate_phdr */
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <string.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+int sqlite3_rerank_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api);
+
+typedef int open_function(const char *path, sqlite3 **db);
+typedef int open_v2_function(const char *path, sqlite3 **db, int flags, const char *vfs);
+typedef int open16_function(const void *path, sqlite3 **db);
+typedef int auto_function(void (*entry)(void));
+
+static struct {
+    open_function *open;
+    open_v2_function *open_v2;
+    open16_function *open16;
+} real;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Of a loaded file whose name has "sqlite3" in it: what it, or what it needs, has by that name. A
+ * file that is opened by a program for itself is in no scope that RTLD_NEXT looks into. */
+static int look_into(struct dl_phdr_info *info, size_t size, void *found)
+{
+    (void)size;
+    if (info->dlpi_name == NULL || strstr(info->dlpi_name, "sqlite3") == NULL) return 0;
+    void *library = dlopen(info->dlpi_name, RTLD_LAZY | RTLD_NOLOAD);
+    if (library == NULL) return 0;
+    void *open = dlsym(library, "sqlite3_open_v2");
+    if (open != NULL) *(void **)found = library; /* and is held: its functions are called */
+    else dlclose(library);
+    return open != NULL;
+}
+
+static void find(void)
+{
+    void *library = NULL;
+    if (dlsym(RTLD_NEXT, "sqlite3_open_v2") != NULL) library = RTLD_NEXT;
+    else if (dl_iterate_phdr(look_into, &library) == 0) return;
+    *(void **)&real.open = dlsym(library, "sqlite3_open");
+    *(void **)&real.open_v2 = dlsym(library, "sqlite3_open_v2");
+    *(void **)&real.open16 = dlsym(library, "sqlite3_open16");
+    auto_function *add;
+    *(void **)&add = dlsym(library, "sqlite3_auto_extension");
+    /* A SQLite built without extensions hands them no functions. */
+    if (add != NULL && dlsym(library, "sqlite3_load_extension") != NULL)
+        add((void (*)(void))sqlite3_rerank_init);
+}
+
+EXPORTED int sqlite3_open(const char *path, sqlite3 **db)
+{
+    pthread_once(&once, find);
+    return real.open != NULL ? real.open(path, db) : SQLITE_ERROR;
+}
+
+EXPORTED int sqlite3_open_v2(const char *path, sqlite3 **db, int flags, const char *vfs)
+{
+    pthread_once(&once, find);
+    return real.open_v2 != NULL ? real.open_v2(path, db, flags, vfs) : SQLITE_ERROR;
+}
+
+EXPORTED int sqlite3_open16(const void *path, sqlite3 **db)
+{
+    pthread_once(&once, find);
+    return real.open16 != NULL ? real.open16(path, db) : SQLITE_ERROR;
+}
