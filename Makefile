@@ -63,6 +63,7 @@ LINK    = $(CC) $(CFLAGS_ALL) $(CFLAGS) $(LDFLAGS_ALL) $(LDFLAGS)
 
 LIBRARY := $(BUILD)/rerank.$(SUFFIX)
 STATIC  := $(BUILD)/librerank.a
+VERSION  = $$(sed -n 's/.*RERANK_VERSION "\(.*\)"/\1/p' ext/extension/version.h)
 
 # ext/rooms lists the rooms, lowest first: so what stands below a room is known before the room is.
 # BELOW_room: the room, the rooms below it, and the libraries that they need, all transitively.
@@ -105,7 +106,7 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static amalgamation test-amalgamation preload demo test check asan tsan fault fuzz cross bench quality instructions install
+.PHONY: all static amalgamation test-amalgamation packages test-packages preload demo test check asan tsan fault fuzz cross bench quality instructions install
 .PHONY: dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
@@ -179,6 +180,15 @@ $(PRELOAD): ext/bindings/preload.c $(OBJECTS)
 	@mkdir -p $(@D)
 	$(call SHORT,link)$(LINK) $(CPPFLAGS_ALL) $(CPPFLAGS) $(SHARED) -o $@ $^ $(LIBS) -ldl
 
+# The library for each platform by zig's compiler, which brings their C libraries; then every package.
+packages: amalgamation ## build the packages of every language and platform into build/dist
+	@sh tests/tools/install.sh zig
+	@$(PYTHON_RUN) -B ext/bindings/packages.py $(DIST)
+
+# NAMES='Python Node.test_libsql': some of them. Registries are asked for drivers; minutes.
+test-packages: ## install each of the packages in an empty folder and run the flow there
+	@python3 -B tests/packages/packages.py $(DIST) $(NAMES)
+
 # ---- for people --------------------------------------------------------------------------------
 
 # EMBED=provider:model and RERANK=provider:model choose other models (keys in the environment), as
@@ -189,9 +199,14 @@ demo: install-runtime ## install what is missing, build, and show retrieve-then-
 	    RERANK_RERANK_MODEL='$(or $(RERANK),$(RERANK_RERANK_MODEL))' \
 	    $(SQLITE3) -batch :memory: '.read sql/demo.sql'
 
-install: all ## copy the extension to $(PREFIX)/lib/sqlite3
-	install -d $(DESTDIR)$(PREFIX)/lib/sqlite3
+# The second half is for programs that link SQLite themselves: cc program.c `pkg-config ... rerank`.
+install: all static amalgamation ## copy the extension, librerank.a, rerank.h and rerank.pc to $(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/lib/sqlite3 $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(LIBRARY) $(DESTDIR)$(PREFIX)/lib/sqlite3/
+	install -m 644 $(STATIC) $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(BUILD)/dist/rerank.h $(DESTDIR)$(PREFIX)/include/
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e "s|@VERSION@|$(VERSION)|" ext/bindings/pkgconfig/rerank.pc \
+	    >$(DESTDIR)$(PREFIX)/lib/pkgconfig/rerank.pc
 
 COOKBOOK   := https://raw.githubusercontent.com/togethercomputer/together-cookbook
 MOVIES_URL ?= $(COOKBOOK)/refs/heads/main/datasets/movies.json

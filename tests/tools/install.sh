@@ -7,6 +7,7 @@
 #   format     clang-format 14                                         (CI)
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
 #   peers      OpenAI's Python client, in build/peers-openai           (CI: tests/http/test_chat.py)
+#   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
 # Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
@@ -146,14 +147,23 @@ install_peers() {
     echo "OpenAI's client cannot be had here: its tests will be skipped"
 }
 
+# Without it libraries for other platforms are left out, by name.
+install_zig() {
+    folder=$(dirname "$0")/../../build/zig
+    [ -e "$folder/ziglang/zig" ] && return 0
+    python3 -m pip install -q --upgrade --target "$folder" ziglang >/dev/null 2>&1 ||
+        echo "zig cannot be had here: libraries that are not built already will be left out"
+}
+
 [ $# -gt 0 ] || {
-    echo "usage: install.sh runtime|test|clang|format|cross|peers|bench ..." >&2
+    echo "usage: install.sh runtime|test|clang|format|cross|peers|zig|bench ..." >&2
     exit 2
 }
 for what in "$@"; do
     case $what in
     runtime | test | clang | format | cross | bench) "look_$what" ;;
     peers) install_peers ;;
+    zig) install_zig ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
@@ -164,5 +174,5 @@ elif has_command brew; then install_brew
 else say_what_to_install; fi || exit 1
 
 missing=""
-for what in "$@"; do [ "$what" = peers ] || "look_$what"; done
+for what in "$@"; do case $what in peers | zig) ;; *) "look_$what" ;; esac; done
 [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }

