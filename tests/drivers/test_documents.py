@@ -207,6 +207,7 @@ def file_is_missing(name, word):
     """Is it a path, from the root or from the document's folder, that is not there? What is built
     is looked for as its source. In capitals stands whatever name one gives; an extension may be
     left out."""
+    word = word.removeprefix("./")
     top, _, rest = word.partition("/")
     built = re.fullmatch(r"build/(?:\w+/)?(bench|fuzz|tests)/(.+)", word)
     if built:

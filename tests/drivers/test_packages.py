@@ -13,7 +13,8 @@ import tempfile
 import unittest
 import zipfile
 
-from support import EXTENSION, ROOT
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from support import EXTENSION, ROOT  # noqa: E402
 
 FLOW = """
 import sqlite3, sqlite_rerank

@@ -30,10 +30,10 @@ has_library() {
     return $found
 }
 
-# Its sources are compiled in where they can be had, which cjson.sh does.
+# Its sources are compiled in where they can be had, which cjson.sh does; else its library.
 has_cjson() {
-    [ -e build/sources/cjson/cJSON.h ] || has_command dpkg-source ||
-        { ! has_command apt-get && has_library cjson/cJSON.h cjson; }
+    [ -e build/sources/cjson/cJSON.h ] ||
+        { has_library cjson/cJSON.h cjson && { has_command dpkg-source || ! has_command apt-get; }; }
 }
 
 missing=""
@@ -71,7 +71,7 @@ debian_package() {
     compiler) echo "gcc libc6-dev" ;;
     sqlite-headers) echo libsqlite3-dev ;;
     curl-headers) echo libcurl4-openssl-dev ;;
-    cjson) echo dpkg-dev ;;
+    cjson) echo "dpkg-dev libcjson-dev" ;;
     cmocka) echo libcmocka-dev ;;
     cross-compiler) echo "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
     clang) echo "clang libclang-rt-14-dev" ;;
