@@ -204,12 +204,13 @@ class Packages:
                 continue
             files = self.filled("debian", ARCHITECTURE=platform.debian)
             documents = "usr/share/doc/sqlite3-rerank"
+            libraries = f"usr/lib/{platform.name.partition('-')[2]}-linux-gnu"  # dlopen looks there
             with tempfile.TemporaryDirectory() as folder:
                 write_files(folder, {
                     "DEBIAN/control": files["control"],
                     f"{documents}/copyright": files["LICENSE"],
                     f"{documents}/NOTICE": files["NOTICE"],
-                    **{f"usr/lib/sqlite3/{name}": data
+                    **{f"{libraries}/{name}": data
                        for name, data in self.library(platform).items()}})
                 os.chmod(folder, 0o755)
                 subprocess.run(["dpkg-deb", "--root-owner-group", "--build", folder, self.folder],
