@@ -121,7 +121,7 @@ def prose(descriptions, n):
 def measure(folder, library, made_up, n, n_short, translations):
     """made_up(n): documents of words that are none; translations: known_item.py's folder."""
     known_item.fetch(translations, ["en"])
-    english = [text for _, text in known_item.descriptions(translations, "en", None)]
+    english = [text for _, text in known_item.descriptions(translations, "en")]
     place = first_sync(folder, library, "descriptions of packages", english, DOCUMENT)
     size = os.path.getsize(place.path)
     new_rows(place)
