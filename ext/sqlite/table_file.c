@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sqlite/page_numbers.h"
 #include "sqlite/statement.h"
 
 /* The first page begins with what the whole file has. */
@@ -23,27 +24,9 @@ static const unsigned char zeros[20];
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static size_t read_16(const unsigned char *bytes)
-{
-    return (size_t)bytes[0] << 8 | bytes[1];
-}
-
 static uint32_t read_32(const unsigned char *bytes)
 {
-    return (uint32_t)read_16(bytes) << 16 | (uint32_t)read_16(bytes + 2);
-}
-
-/* A number: seven bits a byte, the highest first, and all eight of a ninth; false: it is cut. */
-static int read_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
-{
-    *number = 0;
-    for (int i = 0; *at < end; i++) {
-        unsigned char byte = *(*at)++;
-        if (i == 8) *number = *number << 8 | byte;
-        else *number = *number << 7 | (byte & 0x7F);
-        if (byte < 0x80 || i == 8) return 1;
-    }
-    return 0;
+    return (uint32_t)page_read_16(bytes) << 16 | (uint32_t)page_read_16(bytes + 2);
 }
 
 static int read_file(const struct table_file *table, void *bytes, size_t size, int64_t offset)
@@ -122,7 +105,7 @@ static int look(struct table_file *table)
     int is_wal = header[18] == 2 && header[19] == 2;
     if (!is_wal && (header[18] != 1 || header[19] != 1)) return 0;
     if (!is_wal_empty(table, is_wal)) return 0;
-    table->page_size = read_16(header + 16) == 1 ? 65536 : read_16(header + 16);
+    table->page_size = page_read_16(header + 16) == 1 ? 65536 : page_read_16(header + 16);
     if (table->page_size < 512 || (table->page_size & (table->page_size - 1)) != 0) return 0;
     table->usable = table->page_size - header[20];
     if (table->usable < SMALLEST_USABLE ||
@@ -190,7 +173,7 @@ static int open_node(const struct table_file *table, int64_t number, struct node
     node->bytes = bytes;
     node->end = bytes + table->usable;
     node->is_leaf = bytes[0] == LEAF;
-    node->n_cells = read_16(bytes + 3);
+    node->n_cells = page_read_16(bytes + 3);
     node->places = bytes + (node->is_leaf ? 8 : 12);
     return (node->is_leaf || bytes[0] == INTERIOR) &&
            node->n_cells <= (size_t)(node->end - node->places) / 2;
@@ -201,13 +184,13 @@ static int read_cell(const struct node *node, size_t i, const unsigned char **at
                      uint64_t *size)
 {
     uint64_t number;
-    size_t place = read_16(node->places + 2 * i);
+    size_t place = page_read_16(node->places + 2 * i);
     if (place >= (size_t)(node->end - node->bytes)) return 0;
     *at = node->bytes + place;
-    if (node->is_leaf && !read_number(at, node->end, size)) return 0;
+    if (node->is_leaf && !page_read_varint(at, node->end, size)) return 0;
     if (!node->is_leaf && node->end - *at < 4) return 0;
     if (!node->is_leaf) *at += 4;
-    if (!read_number(at, node->end, &number)) return 0;
+    if (!page_read_varint(at, node->end, &number)) return 0;
     *key = (int64_t)number;
     return 1;
 }
@@ -236,7 +219,7 @@ static int find_leaf(const struct table_file *table, int64_t id, struct node *no
     for (int level = 0; level < MOST_LEVELS; level++) {
         if (!open_node(table, number, node) || !find_cell(node, id, cell)) return 0;
         if (node->is_leaf) return *cell < node->n_cells;
-        size_t place = *cell < node->n_cells ? read_16(node->places + 2 * *cell) : 8;
+        size_t place = *cell < node->n_cells ? page_read_16(node->places + 2 * *cell) : 8;
         if (place + 4 > table->usable) return 0;
         number = read_32(node->bytes + place);
     }
@@ -286,8 +269,8 @@ static int open_record(const unsigned char **at, const unsigned char *end, uint6
 {
     const unsigned char *begin = *at;
     uint64_t head_size, key_type, type;
-    return read_number(at, end, &head_size) && read_number(at, end, &key_type) &&
-           read_number(at, end, &type) && key_type == TYPE_NULL && type == TYPE_BLOB(size) &&
+    return page_read_varint(at, end, &head_size) && page_read_varint(at, end, &key_type) &&
+           page_read_varint(at, end, &type) && key_type == TYPE_NULL && type == TYPE_BLOB(size) &&
            head_size == (uint64_t)(*at - begin) && record_size == head_size + size;
 }
 

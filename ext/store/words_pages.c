@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "sqlite/page_numbers.h"
 #include "store/statements.h"
 #include "store/words.h"
 
@@ -29,37 +30,6 @@
 
 #define PAGES_PER_POLL 64
 
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-/* A number: seven bits a byte, the highest first, and all eight of a ninth; false: it is cut. */
-static int read_long_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
-{
-    const unsigned char *next = *at;
-    *number = 0;
-    for (int i = 0; next < end; i++) {
-        if (i == 8) *number = *number << 8 | *next;
-        else *number = *number << 7 | (*next & 0x7F);
-        if (*next++ < 0x80 || i == 8) {
-            *at = next;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Nearly all are of one byte. */
-static inline int read_number(const unsigned char **at, const unsigned char *end, uint64_t *number)
-{
-    if (*at == end || **at >= 0x80) return read_long_number(at, end, number);
-    *number = *(*at)++;
-    return 1;
-}
-
-static size_t read_16(const unsigned char *bytes)
-{
-    return (size_t)bytes[0] << 8 | bytes[1];
-}
-
 /* ---- what there is --------------------------------------------------------------------------- */
 
 /* What SQLite cannot read is FTS5's to tell. */
@@ -79,7 +49,8 @@ static int read_segment(const unsigned char **at, const unsigned char *end,
                         struct words_segment *segment)
 {
     uint64_t id, first, last;
-    if (!read_number(at, end, &id) || !read_number(at, end, &first) || !read_number(at, end, &last))
+    if (!page_read_varint(at, end, &id) || !page_read_varint(at, end, &first) ||
+        !page_read_varint(at, end, &last))
         return 0;
     *segment = (struct words_segment){(int64_t)id, (int64_t)first, (int64_t)last};
     return id > 0 && id < (uint64_t)1 << 16 && first > 0 && first <= last &&
@@ -102,7 +73,7 @@ static int read_levels(struct words_pages *pages, const unsigned char *at, const
     struct words_segment *place = pages->segments + n_segments;
     for (uint64_t i = 0; i < n_levels; i++) {
         uint64_t n_merged, n;
-        if (!read_number(&at, end, &n_merged) || !read_number(&at, end, &n)) return 0;
+        if (!page_read_varint(&at, end, &n_merged) || !page_read_varint(&at, end, &n)) return 0;
         if (n > (uint64_t)(place - pages->segments)) return 0;
         place -= n;
         for (uint64_t j = 0; j < n; j++)
@@ -120,8 +91,8 @@ static int read_structure(struct words_pages *pages, const unsigned char *at, si
     pages->is_known = 0;
     if (size < COOKIE_BYTES) return 0;
     at += COOKIE_BYTES;
-    if (!read_number(&at, end, &n_levels) || !read_number(&at, end, &n_segments) ||
-        !read_number(&at, end, &n_written) || n_levels > MOST_SEGMENTS ||
+    if (!page_read_varint(&at, end, &n_levels) || !page_read_varint(&at, end, &n_segments) ||
+        !page_read_varint(&at, end, &n_written) || n_levels > MOST_SEGMENTS ||
         n_segments > MOST_SEGMENTS)
         return 0;
     pages->segments = memory_alloc((size_t)n_segments + 1, sizeof *pages->segments);
@@ -137,8 +108,9 @@ static int read_statistics(struct words_pages *pages, const unsigned char *at, s
     const unsigned char *end = at + size;
     uint64_t n_documents = 0, n_tokens = 0;
     (void)err;
-    pages->is_known = read_number(&at, end, &n_documents) && read_number(&at, end, &n_tokens) &&
-                      at == end && n_documents > 0 && n_tokens > 0 && n_documents <= INT64_MAX;
+    pages->is_known = page_read_varint(&at, end, &n_documents) &&
+                      page_read_varint(&at, end, &n_tokens) && at == end && n_documents > 0 &&
+                      n_tokens > 0 && n_documents <= INT64_MAX;
     pages->n_documents = (double)n_documents;
     pages->n_tokens = (double)n_tokens;
     return 0;
@@ -219,7 +191,7 @@ static int next_term(struct page *page, size_t *place)
     uint64_t distance;
     *place = 0;
     if (page->terms == page->terms_end) return 1;
-    if (!read_number(&page->terms, page->terms_end, &distance) || distance == 0 ||
+    if (!page_read_varint(&page->terms, page->terms_end, &distance) || distance == 0 ||
         distance >= (uint64_t)(page->end - page->bytes) - page->place)
         return 0;
     *place = page->place += (size_t)distance;
@@ -228,7 +200,7 @@ static int next_term(struct page *page, size_t *place)
 
 static int open_page(struct page *page, const unsigned char *bytes, size_t size)
 {
-    size_t end = size < HEAD_BYTES ? 0 : read_16(bytes + 2);
+    size_t end = size < HEAD_BYTES ? 0 : page_read_16(bytes + 2);
     if (end < HEAD_BYTES || end > size) return 0;
     *page = (struct page){bytes, bytes + end, bytes + end, bytes + size, 0};
     return 1;
@@ -270,8 +242,8 @@ static int find_token(struct words_pages *pages, struct page *page, int *found)
         const unsigned char *at = page->bytes + place;
         uint64_t n_shared = 0, n;
         if (place == 0) return 1;
-        if ((!is_first && !read_number(&at, page->end, &n_shared)) ||
-            !read_number(&at, page->end, &n) || n > (uint64_t)(page->end - at))
+        if ((!is_first && !page_read_varint(&at, page->end, &n_shared)) ||
+            !page_read_varint(&at, page->end, &n) || n > (uint64_t)(page->end - at))
             return 0;
         if (n_shared > n_same) continue; /* as the one before, before the token */
         int order = n_shared < n_same ? 1 : compare(pages->token, at, (size_t)n, &n_same);
@@ -289,8 +261,8 @@ static int begin_document(struct words_pages *pages, struct words_list *list, st
     uint64_t distance, size;
     int64_t before = pages->document;
     int rc = list->n == list->capacity ? words_list_grow(list, err) : 0;
-    pages->is_known = rc == 0 && read_number(&pages->at, pages->end, &distance) &&
-                      read_number(&pages->at, pages->end, &size);
+    pages->is_known = rc == 0 && page_read_varint(&pages->at, pages->end, &distance) &&
+                      page_read_varint(&pages->at, pages->end, &size);
     if (!pages->is_known) return rc;
     pages->document =
         (int64_t)(pages->is_absolute ? distance : (uint64_t)pages->document + distance);
