@@ -29,17 +29,17 @@ static size_t list_waiting(const struct store *store, const struct store_state *
     return store_keeps_vectors(store) ? waiting_partitions(state, partitions) : 0;
 }
 
-int block_list_has_waiting(const struct store *store, const struct store_state *state,
-                           int64_t number)
+int64_t block_list_waited_for(const struct store *store, const struct store_state *state)
 {
-    return !store_keeps_vectors(store) && state->n_waiting > 0 && state->waiting[0].where == number;
+    return store_keeps_vectors(store) || state->n_waiting == 0 ? STORE_NO_BLOCK
+                                                               : state->waiting[0].where;
 }
 
 /* These are rows of it, too. */
 static int count_waiting(const struct store *store, const struct store_state *state,
                          struct index_block *block, struct error *err)
 {
-    if (!block_list_has_waiting(store, state, block->number)) return 0;
+    if (block_list_waited_for(store, state) != block->number) return 0;
     block->n += state->n_waiting;
     block->version = state->generation;
     if (block->n <= block->capacity) return 0;

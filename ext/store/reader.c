@@ -50,6 +50,7 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
     index_snapshot_free(reader->snapshot);
     reader->reading = reader->keeping = 0.0;
     reader->kept = 0;
+    reader->waited_for = block_list_waited_for(store, state);
     reader->snapshot = index_cache_find(store->cache, state->generation);
     if (reader->snapshot != NULL && !is_same(&reader->snapshot->layout, &reader->layout)) {
         index_snapshot_free(reader->snapshot);
@@ -94,6 +95,13 @@ static int add_ids(struct store_reader *reader, const struct index_block *block,
     return 0;
 }
 
+/* Whether a block of the snapshot has rows that wait, whose ids are not in it. */
+static int is_waited_for(const struct store_reader *reader, const struct index_block *block)
+{
+    return reader->snapshot != NULL && block->version == reader->snapshot->generation &&
+           block->number == reader->waited_for;
+}
+
 /* Whether a block is as X_blocks has it. *waiting: as it is with the rows that wait, which *now
  * lists. Our own connection may have written since the snapshot was taken: other bytes must not
  * stay with it, as ROLLBACK brings its generation back. */
@@ -103,11 +111,9 @@ static int check_version(struct store_reader *reader, const struct index_block *
     int64_t version = sqlite3_column_int64(reader->data, 1);
     int rc = 0;
     *waiting = 0;
-    if (reader->snapshot != NULL && block->version == reader->snapshot->generation) {
+    if (is_waited_for(reader, block)) {
         rc = store_read_state(reader->store, now, err);
-        *waiting = rc == 0 && now->generation == block->version &&
-                   block_list_has_waiting(reader->store, now, block->number) &&
-                   block->n >= now->n_waiting;
+        *waiting = rc == 0 && now->generation == block->version && block->n >= now->n_waiting;
     }
     if (rc == 0 && !*waiting && version != block->version) rc = changed_under_us(err);
     return rc;
@@ -212,20 +218,6 @@ static int take_bytes(struct store_reader *reader, const struct index_block *blo
     return hold(reader, block, *bytes, err);
 }
 
-/* Whether no rows wait behind those of a block, which the file does not have the ids of. */
-static int is_as_stored(const struct store_reader *reader, const struct index_block *block, int *is,
-                        struct error *err)
-{
-    struct store_state now;
-    *is = 1;
-    if (store_keeps_vectors(reader->store) || reader->snapshot == NULL ||
-        block->version != reader->snapshot->generation)
-        return 0;
-    int rc = store_read_state(reader->store, &now, err);
-    *is = rc == 0 && !block_list_has_waiting(reader->store, &now, block->number);
-    return rc;
-}
-
 /* The bytes of a block off the file, past SQLite's cache; *done = 0: SQLite is to be asked, which
  * tells too if the block was changed since the snapshot was taken. */
 static int read_file(struct store_reader *reader, const struct index_block *block, void *bytes,
@@ -233,7 +225,7 @@ static int read_file(struct store_reader *reader, const struct index_block *bloc
 {
     struct store *store = reader->store;
     sqlite3_stmt *row;
-    int stored, rc = 0;
+    int rc = 0;
     *done = 0;
     if (!reader->file_is_open) {
         char *name = sqlite3_mprintf("%s_data", store->name);
@@ -247,11 +239,10 @@ static int read_file(struct store_reader *reader, const struct index_block *bloc
     if (rc != 0 || !*done) return rc;
     int is_current = sqlite3_column_int64(row, 4) == block->version;
     sqlite3_reset(row);
-    rc = is_as_stored(reader, block, &stored, err);
-    *done = rc == 0 && is_current && stored &&
+    *done = is_current && !is_waited_for(reader, block) &&
             table_file_read(&reader->file, block->number, bytes,
                             index_block_size(&reader->layout, block->capacity));
-    return rc;
+    return 0;
 }
 
 static int read_bytes(struct store_reader *reader, const struct index_block *block,
@@ -373,7 +364,7 @@ static int find_waiting(const struct store_reader *reader, const struct index_bl
     struct store_state now;
     size_t i = 0;
     int rc = store_read_state(reader->store, &now, err);
-    if (rc != 0 || !block_list_has_waiting(reader->store, &now, entry->number)) return rc;
+    if (rc != 0 || block_list_waited_for(reader->store, &now) != entry->number) return rc;
     while (i < now.n_waiting && now.waiting[i].id != id) i++;
     *at = entry->n + i;
     *found = i < now.n_waiting && *at < entry->capacity;
@@ -462,7 +453,7 @@ static int fetch_found(void *context, int64_t id, const void **bytes, size_t *si
                        struct error *err)
 {
     struct store_reader *reader = context;
-    int rc = store_keeps_vectors(reader->store) ? vectors_note(reader, 1, err) : 0;
+    int rc = vectors_note(reader, 1, err);
     if (rc != 0) return rc;
     int are_kept = vectors_are_kept(reader);
     if (are_kept) *bytes = vectors_find(reader, id);

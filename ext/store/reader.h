@@ -21,6 +21,7 @@ struct store_reader {
     struct store *store;
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
+    int64_t waited_for;              /* the block of it behind which rows wait, see block_list.h */
     sqlite3_stmt *data, *lookup, *scan;
     struct table_file file; /* X_data as it lies in the file, */
     int file_is_open;       /* once that was tried */
