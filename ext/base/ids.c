@@ -61,7 +61,7 @@ void ids_drop(struct ids *ids, const int64_t *others, size_t n)
     sift(ids, others, n, 0);
 }
 
-int ids_has(const int64_t *items, size_t n, int64_t id)
+size_t ids_find(const int64_t *items, size_t n, int64_t id)
 {
     size_t low = 0, high = n;
     while (low < high) {
@@ -69,7 +69,12 @@ int ids_has(const int64_t *items, size_t n, int64_t id)
         if (items[middle] < id) low = middle + 1;
         else high = middle;
     }
-    return low < n && items[low] == id;
+    return low < n && items[low] == id ? low : n;
+}
+
+int ids_has(const int64_t *items, size_t n, int64_t id)
+{
+    return ids_find(items, n, id) < n;
 }
 
 int ids_compare(const void *a, const void *b)

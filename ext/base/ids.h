@@ -29,6 +29,7 @@ void ids_drop(struct ids *ids, const int64_t *others, size_t n);
 
 /* Whether an id is among n, which ascend. */
 int ids_has(const int64_t *items, size_t n, int64_t id);
+size_t ids_find(const int64_t *items, size_t n, int64_t id); /* its place; n: it is not there */
 
 /* That order, as qsort wants it. */
 int ids_compare(const void *a, const void *b);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/memory.h"
 #include "store/block_list.h"
 #include "store/statements.h"
@@ -419,13 +420,8 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
 
 static const void *find_in_block(const struct index_rows *rows, size_t n, int64_t id)
 {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (rows->ids[middle] < id) low = middle + 1;
-        else high = middle;
-    }
-    return low < n && rows->ids[low] == id ? rows->components + low * rows->stride : NULL;
+    size_t at = ids_find(rows->ids, n, id);
+    return at < n ? rows->components + at * rows->stride : NULL;
 }
 
 /* The vector of a row as the snapshot has it, in a block in memory, if it is where it must be when

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/ids.h"
+
 /* Bytes of the vectors that are kept of an index, at most: some 20,000 of 384 components. */
 #define MOST_BYTES ((size_t)32 << 20)
 
@@ -81,14 +83,8 @@ const void *vectors_at(const struct store_reader *reader, size_t i, int64_t *id)
 
 const void *vectors_find(const struct store_reader *reader, int64_t id)
 {
-    size_t low = 0, high = reader->snapshot->n_rows;
-    int64_t there;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const void *vector = vectors_at(reader, middle, &there);
-        if (there == id) return vector;
-        if (there < id) low = middle + 1;
-        else high = middle;
-    }
-    return NULL;
+    const unsigned char *bytes = kept(reader);
+    size_t n_rows = reader->snapshot->n_rows;
+    size_t at = ids_find((const int64_t *)(const void *)bytes, n_rows, id);
+    return at < n_rows ? bytes + ids_size(n_rows) + at * index_vector_size(&reader->layout) : NULL;
 }
