@@ -39,6 +39,7 @@ SHORTEST = 60  # characters of a long description that says something
 
 def fetch(folder, languages):
     """apt's lists of these languages in the folder; apt alone knows where they lie."""
+    folder = os.path.abspath(folder)  # apt takes others from the root
     missing = [one for one in languages if not list_of(folder, one)]
     if not missing:
         return
