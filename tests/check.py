@@ -38,6 +38,8 @@ MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 MAX_COLUMNS = 100
 ENTRY_POINTS = ("sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_locked_init")
+TOP_LEVEL = set("ext sql tests datasets Makefile README.md LICENSE .ci .clang-format .editorconfig "
+                ".gitignore".split())
 LIBRARIES = r"(libc|libm|libdl|libpthread|ld-linux.*)\.so\.\d+$"  # a library may need
 
 
@@ -120,6 +122,16 @@ def run_rules(rules, sources):
 
 def check_circles(circles):
     return [f"{files[0]}:1: {sentence}" for files, sentence in circles]
+
+
+def check_top_level(root):
+    """What git has beside what belongs there; None where there is no git to ask."""
+    if shutil.which("git") is None or not os.path.exists(os.path.join(root, ".git")):
+        return None
+    result = subprocess.run(["git", "-C", root, "ls-files", "-z"], stdout=subprocess.PIPE,
+                            check=True)
+    entries = {path.split("/")[0] for path in result.stdout.decode().split("\0") if path}
+    return [f"{name}:1: has no place at the top level" for name in sorted(entries - TOP_LEVEL)]
 
 
 def check_format(root, files):
@@ -206,6 +218,7 @@ def main():
     results += run_rules(LIBRARY_RULES, library)
     results += run_rules(C_RULES, library + tests)
     results += run_rules(TEXT_RULES, library + tests + scripts)
+    results.append(("top level", check_top_level(root)))
     results.append(("format", check_format(root, [source.path for source in library + tests])))
     if options.library:
         results.append(("exported symbols", list(check_exports(options.library))))

@@ -197,6 +197,16 @@ class CheckTest(unittest.TestCase):
             self.assertIn("stays writable", output)
             self.assertIn("needs libcurl.so.4", output)
 
+    def test_finds_what_has_no_place_at_the_top_level(self):
+        if shutil.which("git") is None:
+            self.skipTest("git is not here")
+        self.plant({"ext/base/planted.h": "int base_planted(void);\n", "stray.db": "SQLite"})
+        for command in (["init", "-q"], ["add", "."]):
+            subprocess.run(["git", *command], cwd=self.root, check=True)
+        status, output = self.check()
+        self.assertEqual(status, 1, output)
+        self.assertIn("stray.db:1: has no place at the top level", output)
+
     def test_finds_what_clang_format_would_change(self):
         shutil.copy(os.path.join(ROOT, ".clang-format"), self.root)
         self.plant({"ext/base/planted.c": "int  base_planted ( void ) ;\n"})
