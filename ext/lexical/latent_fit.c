@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "lexical/latent_model.h"
 #include "vector/distance.h"
+#include "vector/eigen.h"
 
 /* Extra random directions, and power iterations: Halko, Martinsson, Tropp, section 4.2 and 4.5. */
 #define OVERSAMPLING 16
 #define POWER_ITERATIONS 2
-#define JACOBI_SWEEPS 30
 
 /* Rows of a block of terms take half a megabyte. */
 #define BLOCK_TERMS 640
@@ -250,67 +250,6 @@ static int gram(struct fit *fit, const float *matrix, size_t n, struct error *er
     return 0;
 }
 
-/* One Jacobi rotation that makes small[p][q] zero (Golub, Van Loan, "Matrix Computations", 8.5);
- * basis follows. */
-static void rotate(struct fit *fit, size_t p, size_t q)
-{
-    size_t n = fit->width;
-    double *a = fit->small, apq = a[p * n + q];
-    double theta = (a[q * n + q] - a[p * n + p]) / (2.0 * apq);
-    double t = (theta >= 0 ? 1.0 : -1.0) / (fabs(theta) + sqrt(theta * theta + 1.0));
-    double c = 1.0 / sqrt(t * t + 1.0), s = t * c;
-    for (size_t i = 0; i < n; i++) {
-        double x = a[i * n + p], y = a[i * n + q];
-        a[i * n + p] = c * x - s * y;
-        a[i * n + q] = s * x + c * y;
-    }
-    double *rows[2] = {a, fit->basis};
-    for (int m = 0; m < 2; m++) {
-        double *row_p = rows[m] + p * n, *row_q = rows[m] + q * n;
-        for (size_t i = 0; i < n; i++) {
-            double x = row_p[i], y = row_q[i];
-            row_p[i] = c * x - s * y;
-            row_q[i] = s * x + c * y;
-        }
-    }
-}
-
-/* Eigenvalues of small on its diagonal, eigenvectors as the rows of basis. */
-static int jacobi(struct fit *fit, struct error *err)
-{
-    size_t n = fit->width;
-    double trace = 0;
-    memset(fit->basis, 0, n * n * sizeof *fit->basis);
-    for (size_t i = 0; i < n; i++) fit->basis[i * n + i] = 1.0;
-    for (size_t i = 0; i < n; i++) trace += fit->small[i * n + i];
-    for (int sweep = 0; sweep < JACOBI_SWEEPS; sweep++) {
-        int rotated = 0;
-        for (size_t p = 0; p + 1 < n; p++) {
-            for (size_t q = p + 1; q < n; q++) {
-                if (fabs(fit->small[p * n + q]) <= 1e-9 * trace / (double)n) continue;
-                rotate(fit, p, q);
-                rotated = 1;
-            }
-            int rc = p % 32 == 31 ? cancel_check(fit->cancel, err) : 0;
-            if (rc != 0) return rc;
-        }
-        if (!rotated) break;
-    }
-    return 0;
-}
-
-/* The eigenvalues' order, largest first, into order [width]. */
-static void sort_eigenvalues(const struct fit *fit, size_t *order)
-{
-    size_t n = fit->width;
-    for (size_t i = 0; i < n; i++) {
-        size_t j = i;
-        for (; j > 0 && fit->small[order[j - 1] * (n + 1)] < fit->small[i * (n + 1)]; j--)
-            order[j] = order[j - 1];
-        order[j] = i;
-    }
-}
-
 /* M [n, width] becomes M times `transform`. */
 static int transform_rows(struct fit *fit, float *matrix, size_t n, struct error *err)
 {
@@ -334,9 +273,9 @@ static int diagonalize(struct fit *fit, float *matrix, size_t n, size_t *n_stron
 {
     size_t width = fit->width, order[LATENT_DIMENSIONS + OVERSAMPLING];
     int rc = gram(fit, matrix, n, err);
-    if (rc == 0) rc = jacobi(fit, err);
+    if (rc == 0) rc = vector_eigen(fit->small, fit->basis, width, fit->cancel, err);
     if (rc != 0) return rc;
-    sort_eigenvalues(fit, order);
+    vector_eigen_order(fit->small, width, order);
     double largest = fit->small[order[0] * (width + 1)];
     *n_strong = 0;
     for (size_t k = 0; k < width; k++) {

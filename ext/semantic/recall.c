@@ -80,21 +80,6 @@ static int id_at(struct retrieval *retrieval, size_t place, int64_t *id, struct 
     return 0;
 }
 
-static int copy_vector(struct retrieval *retrieval, int64_t id, float *vector, struct error *err)
-{
-    struct index_layout as_given = retrieval->reader.layout;
-    const void *bytes;
-    size_t size;
-    int found;
-    as_given.vectors = INDEX_FLOAT32;
-    int rc = retrieve_vector(retrieval, id, &bytes, &size, &found, err);
-    if (rc == 0 && !found)
-        rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there", (long long)id);
-    if (rc == 0) rc = index_vector_check(&as_given, id, bytes, size, err);
-    if (rc == 0) memcpy(vector, bytes, size);
-    return rc;
-}
-
 static int take_samples(struct retrieval *retrieval, struct samples *samples, struct error *err)
 {
     size_t dimensions = retrieval->state.dimensions, n = samples->n,
@@ -109,7 +94,7 @@ static int take_samples(struct retrieval *retrieval, struct samples *samples, st
         float *vector = samples->vectors + i * dimensions;
         samples->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
         rc = id_at(retrieval, i * n_rows / n, &samples->samples[i].id, err);
-        if (rc == 0) rc = copy_vector(retrieval, samples->samples[i].id, vector, err);
+        if (rc == 0) rc = retrieve_copy_vector(retrieval, samples->samples[i].id, vector, err);
     }
     return rc;
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "semantic/candidates.h"
@@ -418,4 +419,19 @@ int retrieve_vector(struct retrieval *retrieval, int64_t id, const void **bytes,
                     int *found, struct error *err)
 {
     return reader_vector(&retrieval->reader, id, bytes, size, found, err);
+}
+
+int retrieve_copy_vector(struct retrieval *retrieval, int64_t id, float *vector, struct error *err)
+{
+    struct index_layout as_given = retrieval->reader.layout;
+    const void *bytes;
+    size_t size;
+    int found;
+    as_given.vectors = INDEX_FLOAT32;
+    int rc = retrieve_vector(retrieval, id, &bytes, &size, &found, err);
+    if (rc == 0 && !found)
+        rc = error_set(err, ERROR_CORRUPT, "row %lld: its vector is not there", (long long)id);
+    if (rc == 0) rc = index_vector_check(&as_given, id, bytes, size, err);
+    if (rc == 0) memcpy(vector, bytes, size);
+    return rc;
 }

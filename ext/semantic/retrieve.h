@@ -40,4 +40,8 @@ int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *fo
 int retrieve_vector(struct retrieval *retrieval, int64_t id, const void **bytes, size_t *size,
                     int *found, struct error *err);
 
+/* The same of a row of the index, into vector [state.dimensions]. ERROR_CORRUPT: it is not there,
+ * or cannot be used. */
+int retrieve_copy_vector(struct retrieval *retrieval, int64_t id, float *vector, struct error *err);
+
 #endif

@@ -15,5 +15,6 @@ int semantic_register(struct connection *connection)
     if (rc == SQLITE_OK) rc = pending_function_register(connection, registry);
     if (rc == SQLITE_OK) rc = search_each_register(connection, registry);
     if (rc == SQLITE_OK) rc = recall_register(connection, registry);
+    if (rc == SQLITE_OK) rc = map_register(connection, registry);
     return rc;
 }

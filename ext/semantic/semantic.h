@@ -20,5 +20,6 @@ int status_register(struct connection *connection, struct semantic_registry *reg
 int pending_function_register(struct connection *connection, struct semantic_registry *registry);
 int search_each_register(struct connection *connection, struct semantic_registry *registry);
 int recall_register(struct connection *connection, struct semantic_registry *registry);
+int map_register(struct connection *connection, struct semantic_registry *registry);
 
 #endif

@@ -21,6 +21,7 @@
  *   likeness     the model of an old index      wording        when words are written
  *   fusion       the score of words and vectors  sides         the rows of both
  *   comparison   what a sync has to do           agreement     that it is nothing
+ *   map          semantic_map
  *
  * The shadow tables are store/'s.
  */

@@ -111,6 +111,7 @@ class Damage(StorageBase):
         "SELECT rowid FROM ix WHERE query = :query AND text IS NULL LIMIT 3",
         "SELECT rowid, embedding FROM ix",
         "SELECT embedding FROM ix WHERE rowid = 5",
+        "SELECT * FROM semantic_map('ix', 50)",
         "INSERT INTO ix(ix) VALUES ('integrity-check')",
     ]
     WRITES = [
