@@ -49,6 +49,8 @@ static void version(sqlite3_context *context, int argc, sqlite3_value **argv)
 static int register_all(struct connection *connection)
 {
     int rc = vector_functions_register(connection);
+    if (rc == SQLITE_OK) rc = barcode_register(connection);
+    if (rc == SQLITE_OK) rc = rank_chart_register(connection);
     if (rc == SQLITE_OK) rc = embed_register(connection);
     if (rc == SQLITE_OK) rc = rerank_register(connection);
     if (rc == SQLITE_OK) rc = tokens_register(connection);

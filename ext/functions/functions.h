@@ -8,6 +8,8 @@
 #include "sqlite/connection.h"
 
 int vector_functions_register(struct connection *connection); /* vector_functions.c */
+int barcode_register(struct connection *connection);          /* barcode.c: vector_barcode() */
+int rank_chart_register(struct connection *connection);       /* rank_chart.c */
 int embed_register(struct connection *connection);            /* embed.c: embed(), embed_each */
 int tokens_register(struct connection *connection);     /* tokens.c: token_count(), token_ids() */
 int chunk_each_register(struct connection *connection); /* chunk_each.c */
