@@ -5,10 +5,12 @@ import os
 import re
 import sys
 import unittest
+import xml.etree.ElementTree as ElementTree
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402
 
+SVG = "{http://www.w3.org/2000/svg}"
 OWN_MOVIES = os.path.join(support.ROOT, "datasets", "movies.json")
 
 
@@ -116,6 +118,67 @@ class Recipes:
         self.assertLess(synced[-1][0], 5)  # one document's pieces
         self.assertGreater(synced[-1][1], 0)
 
+    def test_recipe_more_like_this(self):
+        rows = self.recipe("more_like_this")[1:]
+        self.assertEqual(len(rows), 5 + 5, rows)
+        similarities = [float(row.split("|")[1]) for row in rows[:5]]
+        self.assertEqual(similarities, sorted(similarities, reverse=True))
+        self.assertNotIn("Batman Begins", [row.split("|")[0] for row in rows])
+        self.assertNotIn("Toy Story", rows[5:])
+
+    def test_recipe_hybrid(self):
+        rows = [row.split("|") for row in self.recipe("hybrid")[1:]]
+        table, why = rows[:-5], rows[-5:]
+        self.assertGreaterEqual(len(table), 5)
+        for column in (1, 2, 3):  # each ranking has its five
+            self.assertEqual(sorted(row[column] for row in table if row[column]), list("12345"))
+        self.assertEqual([row[0] for row in table[:5]], [row[0] for row in why])
+        self.assertEqual(table[0][0], "Jaws")
+        scores = [float(row[1]) for row in why]
+        self.assertEqual(scores, sorted(scores, reverse=True))
+
+    def test_recipe_nearest_label(self):
+        rows = {row.split("|")[0]: row.split("|")[1:] for row in self.recipe("nearest_label")[1:]}
+        self.assertLessEqual(set(rows), {"crime", "space", "war", "romance", "family"})
+        self.assertEqual(sum(int(n) for n, _, _ in rows.values()), self.count())
+
+    def test_recipe_duplicates(self):
+        rows = self.recipe("duplicates")[1:]
+        pairs, last = [row.split("|") for row in rows[:-1]], rows[-1]
+        on_mars = {"Lost on Mars", "Left on Mars", "Alone on Mars"}
+        self.assertGreaterEqual(len([pair for pair in pairs if on_mars & set(pair)]), 2, rows)
+        self.assertRegex(last, r"^\d+ duplicates deleted$")
+        self.assertGreaterEqual(int(last.split()[0]), 2)
+
+    def test_recipe_clusters(self):
+        rows = [row.split("|") for row in self.recipe("clusters")[1:]]
+        self.assertLessEqual(len(rows), 6)
+        self.assertGreater(len(rows), 3)
+        self.assertEqual(sum(int(n) for _, n, _ in rows), self.count())
+
+    def test_recipe_tenants(self):
+        self.assertEqual(self.recipe("tenants"), [
+            "Invoices are due after thirty days.", "The anvil order ships on Monday.",
+            "Invoices are paid on the first of each month.",
+            "The doomsday device is in the east wing.", "0", "3"])
+
+    def test_recipe_from_sqlite_vec(self):
+        rows = self.recipe("from_sqlite_vec")[1:]
+        self.assertEqual(rows[0], f"0|0|{self.count()}")
+        self.assertIn("Toy Story", rows[1])
+        self.assertEqual(len(rows), 4)
+
+    def test_recipe_pictures(self):
+        rows = self.recipe("pictures")[1:]
+        bars = [row.split(" ")[0] for row in rows[:3]]
+        self.assertEqual([len(line) for line in bars], [64] * 3)
+        self.assertEqual(rows[3:], ["1", "1"])
+        folder = os.path.join(self.workplace.folder.name, "build")
+        points = ElementTree.parse(os.path.join(folder, "map.svg")).findall(SVG + "circle")
+        self.assertEqual(len(points), self.count())
+        ranks = ElementTree.parse(os.path.join(folder, "ranks.svg"))
+        self.assertEqual(len(ranks.findall(f".//{SVG}path")), 5)
+
     def test_recipe_demo(self):
         text = "\n".join(self.recipe("demo"))
         self.assertIn("Query: " + support.QUERY, text)
@@ -126,6 +189,54 @@ class Recipes:
         self.assertEqual(len(moved), 5, text)
         self.assertIn("Batman", moved[0])
         self.assertEqual(len(re.findall(r"(?m)│ \d+\.\d{3} +│$", text)), 25 + 4, text)
+
+
+def sqlite_vec():
+    """The library of sqlite-vec, or None: pip install --target build/sqlite-vec sqlite-vec"""
+    found = glob.glob(os.path.join(support.ROOT, "build", "sqlite-vec", "sqlite_vec", "vec0.*"))
+    return found[0] if found else None
+
+
+@unittest.skipIf(sqlite_vec() is None, "sqlite-vec is not here")
+class SqliteVecTest(support.Base):
+    """The move of from_sqlite_vec.sql, from tables that sqlite-vec itself wrote."""
+
+    def setUp(self):
+        super().setUp()
+        self.db.load_extension(sqlite_vec())
+        with open(os.path.join(support.ROOT, "sql", "from_sqlite_vec.sql"),
+                  encoding="utf-8") as file:
+            recipe = file.read()
+        self.move, self.move_loaded = re.findall(
+            r"INSERT INTO item_index\(rowid, embedding\).*?;", recipe, re.DOTALL)[::-1]
+        self.db.execute("CREATE TABLE movies(id INTEGER PRIMARY KEY, title TEXT)")
+        self.db.execute("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c "
+                        "WHERE i < 1500) INSERT INTO movies SELECT i, 'the film ' || i FROM c")
+        self.db.execute("CREATE VIRTUAL TABLE vec_items USING vec0(embedding float[384])")
+        self.db.execute("INSERT INTO vec_items(rowid, embedding) "
+                        "SELECT id, embed(title) FROM movies")
+        self.db.execute("DELETE FROM vec_items WHERE rowid IN (3, 700)")
+        self.db.execute("CREATE VIRTUAL TABLE item_index USING semantic_index(content = 'movies', "
+                        "text = 'title', model = 'builtin:static', storage = 'float32')")
+
+    def check_moved(self):
+        moved = self.rows("SELECT v.rowid FROM vec_items AS v JOIN item_index AS i "
+                          "ON i.rowid = v.rowid AND i.embedding = v.embedding")
+        self.assertEqual(len(moved), 1498)
+        self.assertEqual(self.rows("SELECT embedded, total FROM semantic_sync('item_index')"),
+                         [(2, 1500)])
+
+    def test_from_its_own_tables(self):
+        self.db.close()
+        self.db = support.connect(self.path)  # sqlite-vec need not be loaded
+        self.db.execute(self.move)
+        self.db.load_extension(sqlite_vec())
+        self.check_moved()
+
+    def test_by_sqlite_vec(self):
+        self.db.execute(self.move_loaded.replace("\n--", "\n"))
+        self.check_moved()
+
 
 class OwnMoviesTest(Recipes, unittest.TestCase):
     pass
