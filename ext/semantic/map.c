@@ -26,7 +26,7 @@
 #define MOST_POINTS 1000000
 
 /* The sample: rows, and bytes of their vectors. */
-#define SAMPLE_ROWS ((size_t)1000)
+#define SAMPLE_ROWS ((size_t)2000)
 #define SAMPLE_BYTES ((size_t)16 << 20)
 
 enum { MAP_KEY, MAP_X, MAP_Y, MAP_INDEX, MAP_POINTS, MAP_SCHEMA };
