@@ -29,5 +29,7 @@ SELECT r.rowid, substr(c.vectors, 1 + r.chunk_offset * 4 * 384, 4 * 384)
 INSERT INTO item_index(item_index) VALUES ('sync');
 SELECT embedded, pending, total FROM semantic_progress;
 
--- What was   WHERE embedding MATCH rembed('client', 'toys') AND k = 3 ORDER BY distance
+-- What was   WHERE embedding MATCH rembed('client', 'toys') AND k = 3 ORDER BY distance   is this.
+-- rembed('client', x) is embed(x, 'openai:text-embedding-3-small'), vec_distance_l2 l2_distance,
+-- vec_distance_cosine(a, b) 1 - cosine_sim(a, b), vec_to_json vector_to_json, vec_length vector_dims.
 SELECT title, round(distance, 3) AS distance FROM item_index('toys', 3) ORDER BY distance;

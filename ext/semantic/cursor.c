@@ -378,9 +378,7 @@ int semantic_filter(sqlite3_vtab_cursor *base, int plan, const char *conditions,
     columns_renew(table, 0);
     cursor->plan = plan;
     int rc = err.code;
-    if (rc == 0 && registry_reads_content(table))
-        rc = error_set(&err, ERROR_INVALID, "its content %s reads the index itself",
-                       table->config.content);
+    if (rc == 0) rc = registry_check_content(table, &err);
     if (rc == 0 && !reads_pending(table, plan)) rc = flush_pending(table, &err);
     if (rc == 0 && plan & PLAN_QUERY) rc = search(cursor, conditions, argv, &err);
     else if (rc == 0 && plan & PLAN_ROWID) rc = look_up(cursor, argv[0], &err);

@@ -65,13 +65,14 @@ struct semantic_table *registry_find_twin(const struct semantic_table *table)
     return NULL;
 }
 
-int registry_reads_content(const struct semantic_table *table)
+int registry_check_content(const struct semantic_table *table, struct error *err)
 {
     const struct store *store = &table->store;
     for (struct semantic_table *twin = table->registry->tables; twin != NULL; twin = twin->next)
         if (twin->reading_content > 0 && sqlite3_stricmp(twin->store.schema, store->schema) == 0 &&
             sqlite3_stricmp(twin->store.name, store->name) == 0)
-            return 1;
+            return error_set(err, ERROR_INVALID, "its content %s reads the index itself",
+                             table->config.content);
     return 0;
 }
 
@@ -139,6 +140,7 @@ int registry_open(struct semantic_registry *registry, sqlite3_value *name, sqlit
     if (rc == 0)
         rc = resolve(registry, name_text.data, schema_text, &found_schema, &found_name, err);
     if (rc == 0) rc = registry_pin(registry, found_schema, found_name, pin, index, err);
+    if (rc == 0) rc = registry_check_content(*index, err);
     memory_free(found_schema);
     memory_free(found_name);
     return rc;

@@ -39,8 +39,9 @@ struct semantic_table *registry_find(const struct semantic_registry *registry, c
  * name is not enough: it may have been another index's, before DROP, RENAME or a rollback. */
 struct semantic_table *registry_find_twin(const struct semantic_table *table);
 
-/* Whether the content of the index is being read, by whichever of its connections. */
-int registry_reads_content(const struct semantic_table *table);
+/* ERROR_INVALID while the content of the index is being read, by whichever of its connections: it
+ * is asked by its own content then, which would never end. */
+int registry_check_content(const struct semantic_table *table, struct error *err);
 
 /* The index of this table is being made. Other tables that have its number were made by the same
  * CREATE, which was rolled back: they are no index's from now on. */
@@ -52,7 +53,7 @@ int registry_pin(struct semantic_registry *registry, const char *schema, const c
                  sqlite3_stmt **pin, struct semantic_table **index, struct error *err);
 
 /* The same for SQL's arguments: the name in the schema given, or (NULL, also SQL's) in the first
- * schema that has it. */
+ * schema that has it. Not for its own content (registry_check_content). */
 int registry_open(struct semantic_registry *registry, sqlite3_value *name, sqlite3_value *schema,
                   sqlite3_stmt **pin, struct semantic_table **index, struct error *err);
 

@@ -172,6 +172,23 @@ class Content(Base):
             self.fails("reads the index itself", "INSERT INTO i(i) VALUES ('sync')")
             self.fails("reads the index itself", "INSERT INTO i(rowid) VALUES (1)")
 
+    def test_content_that_asks_a_function_of_the_index(self):
+        self.db.execute("CREATE VIEW v AS SELECT id, title FROM films")
+        self.db.execute("CREATE VIRTUAL TABLE i USING semantic_index(content=v, text=title, "
+                        "content_rowid=id)")
+        self.db.execute("INSERT INTO i(i) VALUES ('sync')")
+        for function in ("semantic_search_each('i', '[\"bat\"]')", "semantic_map('i')",
+                         "semantic_recall('i')", "semantic_status('i')"):
+            self.db.execute("DROP VIEW v")
+            self.db.execute("CREATE VIEW v AS SELECT id, title FROM films "
+                            f"WHERE (SELECT count(*) FROM {function}) > 0")
+            for asked in ("semantic_search_each('i', '[\"bat\"]')", "semantic_map('i')",
+                          "i('bat')"):
+                self.fails("reads the index itself", f"SELECT * FROM {asked}")
+            self.fails("reads the index itself", "INSERT INTO i(i) VALUES ('sync')")
+        problem = self.one("SELECT problem FROM semantic_status('i')")
+        self.assertIn("reads the index itself", problem)
+
     def test_damaged_column_list_can_be_dropped(self):
         for value in (None, '[["query","TEXT"]]', '[["a","TEXT"],["A","TEXT"]]', '[["ix","TEXT"]]'):
             for key in ("columns", "reranker") if value is None else ("columns",):
