@@ -106,7 +106,7 @@ BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/b
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all static amalgamation test-amalgamation packages test-packages preload demo test check asan tsan fault fuzz cross bench quality instructions install
+.PHONY: all static amalgamation test-amalgamation packages test-packages preload demo serve test check asan tsan fault fuzz cross bench quality instructions install
 .PHONY: dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
@@ -198,6 +198,19 @@ demo: install-runtime ## install what is missing, build, and show retrieve-then-
 	@RERANK_EMBED_MODEL='$(or $(EMBED),$(RERANK_EMBED_MODEL))' \
 	    RERANK_RERANK_MODEL='$(or $(RERANK),$(RERANK_RERANK_MODEL))' \
 	    $(SQLITE3) -batch :memory: '.read sql/demo.sql'
+
+# The package as the wheel lays it out, beside this library.
+PACKAGE := $(BUILD)/python/sqlite_rerank
+FILE ?= $(BUILD)/movies.db
+PORT ?= 8765
+serve: install-runtime ## search FILE=notes.db on a page, at PORT (8765) of this machine
+	@$(MAKE) --no-print-directory -s all $(filter $(BUILD)/movies.db,$(FILE))
+	@mkdir -p $(PACKAGE) && cp ext/bindings/python/sqlite_rerank/*.* $(PACKAGE) && \
+	    ln -sf ../../rerank.$(SUFFIX) $(PACKAGE)
+	@PYTHONPATH=$(BUILD)/python exec $(PYTHON_RUN) -m sqlite_rerank.serve '$(FILE)' --port $(PORT)
+
+$(BUILD)/movies.db: | all
+	@$(SQLITE3) -batch $@ '.read sql/index.sql' >/dev/null || { rm -f $@; exit 1; }
 
 # The second half is for programs that link SQLite themselves: cc program.c `pkg-config ... rerank`.
 install: all static amalgamation ## copy the extension, librerank.a, rerank.h and rerank.pc to $(PREFIX)

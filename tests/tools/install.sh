@@ -7,6 +7,7 @@
 #   format     clang-format 14                                         (CI)
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
 #   peers      OpenAI's Python client, in build/peers-openai           (CI: tests/http/test_chat.py)
+#   browser    Chromium, npm, and playwright-core in build/browser; Debian alone  (CI: tests/page)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
@@ -147,6 +148,21 @@ install_peers() {
     echo "OpenAI's client cannot be had here: its tests will be skipped"
 }
 
+# Without it the page is not tried in a browser, so that it cannot be had is no failure either.
+install_browser() {
+    folder=$(dirname "$0")/../../build/browser
+    wanted=$missing missing=""
+    has_command chromium || need chromium
+    has_command npm || need npm
+    if [ -n "$missing" ] && has_command apt-get; then install_debian; fi
+    missing=$wanted
+    [ -d "$folder/node_modules/playwright-core" ] ||
+        npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" \
+            playwright-core >/dev/null 2>&1
+    has_command chromium && [ -d "$folder/node_modules/playwright-core" ] ||
+        echo "a browser cannot be had here: the page will be tested without one"
+}
+
 # Without it libraries for other platforms are left out, by name.
 install_zig() {
     folder=$(dirname "$0")/../../build/zig
@@ -156,13 +172,14 @@ install_zig() {
 }
 
 [ $# -gt 0 ] || {
-    echo "usage: install.sh runtime|test|clang|format|cross|peers|zig|bench ..." >&2
+    echo "usage: install.sh runtime|test|clang|format|cross|peers|browser|zig|bench ..." >&2
     exit 2
 }
 for what in "$@"; do
     case $what in
     runtime | test | clang | format | cross | bench) "look_$what" ;;
     peers) install_peers ;;
+    browser) install_browser ;;
     zig) install_zig ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
@@ -174,5 +191,5 @@ elif has_command brew; then install_brew
 else say_what_to_install; fi || exit 1
 
 missing=""
-for what in "$@"; do case $what in peers | zig) ;; *) "look_$what" ;; esac; done
+for what in "$@"; do case $what in peers | browser | zig) ;; *) "look_$what" ;; esac; done
 [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }

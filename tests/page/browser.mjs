@@ -1,0 +1,234 @@
+// browser.mjs: the page in Chromium.
+//
+//     node browser.mjs URL MODULES CHROMIUM             each check: a line of JSON {name, error}
+//     node browser.mjs URL MODULES CHROMIUM FILE WIDTH HEIGHT [dark]   draws a picture of a search
+//
+// MODULES is the folder that has playwright-core. tests/page/browser.py starts it.
+import assert from "node:assert/strict";
+import {createRequire} from "node:module";
+
+const [url, modules, executablePath, file, width, height, scheme] = process.argv.slice(2);
+const {chromium} = createRequire(`${modules}/`)("playwright-core");
+const QUERY = "super hero mystery action movie about bats";
+
+const browser = await chromium.launch({executablePath, args: ["--no-sandbox"]});
+
+async function open({viewport = {width: 1280, height: 900}, hash = "", ...options} = {}) {
+  const context = await browser.newContext({viewport, ...options});
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.said = [];
+  page.on("console", (message) => page.said.push(message.text()));
+  page.on("pageerror", (error) => page.said.push(String(error)));
+  page.on("request", (request) => {
+    if (!/^(data:|http:\/\/127\.0\.0\.1:)/.test(request.url())) page.said.push(request.url());
+  });
+  await page.goto(url + hash);
+  await page.waitForFunction(() => document.getElementById("about").textContent !== "");
+  return page;
+}
+
+async function search(page, query = QUERY) {
+  await page.getByRole("searchbox").fill(query);
+  await page.keyboard.press("Enter");
+  await page.locator("#reranked .row").first().waitFor();
+  await page.locator("#document h3").waitFor({state: "attached"});
+}
+
+const count = (page, selector) => page.locator(selector).count();
+const text = (page, selector) => page.locator(selector).first().innerText();
+
+const checks = {
+  async "a query that is typed gives two lists, movement and marks"(page) {
+    await search(page);
+    assert.equal(await count(page, "#retrieved .row"), 25);
+    assert.equal(await count(page, "#reranked .row"), 25);
+    assert.ok(await count(page, "#reranked .move.up") > 0);
+    assert.ok(await count(page, "#moves path.up") > 0);
+    assert.match(await text(page, "#said"), /^25 rows in \d+ ms; the reranker moved \d+ up$/);
+    assert.ok(await count(page, "#reranked mark") > 0);
+    assert.match(await text(page, "#file"), /films\.db/);
+  },
+  async "a row shows its evidence, its text and its vector"(page) {
+    await search(page);
+    const row = page.locator("#retrieved .row").nth(3);
+    await row.click();
+    const title = await row.locator(".title").innerText();
+    await page.locator("#document h3", {hasText: title}).waitFor();
+    assert.deepEqual(await page.locator("#document .scores dt").allInnerTexts(),
+      ["words", "meaning", "reranker"]);
+    assert.ok(await count(page, ".row.lit") === 2);
+    await page.locator("#document dt", {hasText: "overview"}).waitFor();
+    if (await has(page, "barcodes")) {
+      await page.locator("#document img").nth(1).waitFor();
+      const widths = await page.locator("#document img").evaluateAll(
+        (images) => images.map((image) => image.naturalWidth));
+      assert.ok(widths.every((width) => width > 0));
+    }
+  },
+  async "a point of the map says its title, and shows its row"(page) {
+    if (!await has(page, "map")) return;
+    await search(page);
+    assert.ok(await count(page, "#map .hit") > 0);
+    const points = await page.evaluate(() => points.length);
+    assert.equal(points, await count(page, "#map circle"));
+    const {title, x, y} = await page.evaluate(() => {
+      const point = points[0], box = $("map").getBoundingClientRect();
+      return {title: pointed({clientX: box.left + (point.x / 2.12 + .5) * box.width,
+        clientY: box.top + (point.y / 2.12 + .5) * box.height}).title,
+      x: box.left + (point.x / 2.12 + .5) * box.width,
+      y: box.top + (point.y / 2.12 + .5) * box.height};
+    });
+    await page.mouse.move(x, y);
+    assert.equal(await text(page, "#map-title"), title);
+    await page.mouse.click(x, y);
+    await page.locator("#document h3", {hasText: title}).waitFor();
+    assert.equal(await count(page, "#map .lit"), 1);
+  },
+  async "the SQL can be edited, and be as it was"(page) {
+    await search(page);
+    const sql = page.getByRole("textbox", {name: "SQL"});
+    const before = await sql.inputValue();
+    await sql.fill(before + " LIMIT 3");
+    await page.getByRole("button", {name: "Run"}).click();
+    await page.waitForFunction(() => document.querySelectorAll("#reranked .row").length === 3);
+    await search(page, "a heist goes wrong");
+    assert.equal(await count(page, "#reranked .row"), 3);
+    await page.getByRole("button", {name: "As it was"}).click();
+    await page.waitForFunction(() => document.querySelectorAll("#reranked .row").length === 25);
+    assert.equal(await sql.inputValue(), before);
+    await sql.fill("SELECT title, director FROM movies WHERE title LIKE 'The %' LIMIT 4");
+    await sql.press("Control+Enter");
+    await page.locator("#table tbody tr").nth(3).waitFor();
+    assert.ok(await page.locator("#lists").isHidden());
+  },
+  async "a write is refused and says so"(page) {
+    await page.getByRole("textbox", {name: "SQL"}).fill("DELETE FROM movies");
+    await page.getByRole("button", {name: "Run"}).click();
+    await page.getByRole("alert").getByText("DELETE movies is refused: only reading").waitFor();
+    await page.getByRole("textbox", {name: "SQL"}).fill("SELECT * FROM nowhere");
+    await page.getByRole("button", {name: "Run"}).click();
+    await page.getByRole("alert").getByText("no such table: nowhere").waitFor();
+    page.said.length = 0;  // the browser notes the status
+  },
+  async "the keyboard is enough"(page) {
+    assert.equal(await focused(page), "query");
+    await page.keyboard.type("bats in caves");
+    await page.keyboard.press("Enter");
+    await page.locator("#reranked .row").first().waitFor();
+    for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowDown");
+    const title = await page.evaluate(
+      () => document.activeElement.querySelector(".title").textContent);
+    assert.equal(title, await page.locator("#reranked .row .title").nth(2).textContent());
+    await page.keyboard.press("Enter");
+    await page.locator("#document h3", {hasText: title}).waitFor();
+    if (await has(page, "map")) {
+      await page.locator("#map").focus();
+      await page.keyboard.press("ArrowRight");
+      const near = await text(page, "#map-title");
+      await page.keyboard.press("Enter");
+      await page.locator("#document h3", {hasText: near}).waitFor();
+    }
+    await page.keyboard.press("/");
+    assert.equal(await focused(page), "query");
+  },
+  async "another index can be chosen, an address leads back to it"(page) {
+    await page.getByRole("combobox").selectOption("directors");
+    await search(page, "Nolan");
+    assert.equal(await count(page, "#reranked .row"), 25);
+    assert.equal(await count(page, "#document .scores dt"), 2);
+    const again = await open({hash: new URL(page.url()).hash});
+    await again.locator("#reranked .row").first().waitFor();
+    assert.equal(await again.getByRole("combobox").inputValue(), "directors");
+    assert.equal(await again.getByRole("searchbox").inputValue(), "Nolan");
+    await again.context().close();
+  },
+  async "nothing found is said"(page) {
+    await page.getByRole("searchbox").fill("\"bats from outer space\"");
+    await page.keyboard.press("Enter");
+    await page.locator("#said", {hasText: /^0 rows/}).waitFor();
+    assert.ok(await page.locator("#lists").isHidden());
+  },
+  async "a server that is gone is said"(page) {
+    await page.route("**/sql", (route) => route.abort());
+    await page.getByRole("searchbox").fill("bats");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("Failed to fetch").waitFor();
+    page.said.length = 0;
+  },
+  async "a phone needs no sideways scrolling"() {
+    const page = await open({viewport: {width: 390, height: 844}, hasTouch: true, isMobile: true});
+    await search(page);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    assert.ok(await page.locator("#document").isHidden());
+    await page.locator("#reranked .row").nth(1).tap();
+    await page.locator("#document h3").waitFor();
+    assert.ok((await page.locator("#document").boundingBox()).height <= 844 * .7 + 1);
+    await page.locator("#close").tap();
+    assert.ok(await page.locator("#document").isHidden());
+    await page.getByRole("textbox", {name: "SQL"}).fill("SELECT * FROM movies");
+    await page.getByRole("button", {name: "Run"}).tap();
+    await page.locator("#table tbody tr").first().waitFor();
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+    return page;
+  },
+  async "colours can be told apart, in the dark too"() {
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open({colorScheme});
+      await search(page);
+      for (const selector of ["#said", ".title", ".place", ".under", ".move.up", ".number",
+        "#search .button", "mark", "dt"]) {
+        const ratio = await contrast(page, selector);
+        assert.ok(ratio >= 4.5, `${selector} in ${colorScheme}: ${ratio.toFixed(2)}`);
+      }
+      await page.context().close();
+    }
+  },
+};
+
+const has = (page, what) => page.evaluate((name) => Boolean(index[name]), what);
+const focused = (page) => page.evaluate(() => document.activeElement.id);
+
+/** Of an element's colour to what is behind it, by WCAG. */
+function contrast(page, selector) {
+  return page.locator(selector).first().evaluate((element) => {
+    const parse = (colour) => colour.match(/[\d.]+/g).map(Number);
+    const luminance = (colour) => parse(colour).slice(0, 3).map((value) => value / 255)
+      .map((value) => value <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4)
+      .reduce((sum, value, i) => sum + value * [.2126, .7152, .0722][i], 0);
+    let behind = element;
+    while (behind.parentElement && parse(getComputedStyle(behind).backgroundColor)[3] === 0)
+      behind = behind.parentElement;
+    const [a, b] = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor]
+      .map(luminance).sort((x, y) => y - x);
+    return (a + .05) / (b + .05);
+  });
+}
+
+async function check() {
+  for (const [name, test] of Object.entries(checks)) {
+    let error = "";
+    try {
+      const page = test.length ? await open() : null;
+      const used = await test(page) ?? page;
+      assert.deepEqual(used?.said ?? [], []);
+      await used?.context().close();
+    } catch (caught) {
+      error = caught.stack;
+    }
+    console.log(JSON.stringify({name, error}));
+  }
+}
+
+async function draw() {
+  const viewport = {width: Number(width), height: Number(height)};
+  const page = await open({viewport, colorScheme: scheme ?? "light", isMobile: viewport.width < 500});
+  await search(page);
+  await page.locator("#document dt").first().waitFor({state: "attached"});
+  await page.waitForTimeout(300);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.screenshot({path: file});
+}
+
+await (file ? draw() : check());
+await browser.close();

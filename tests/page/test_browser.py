@@ -1,0 +1,31 @@
+"""The page as a person uses it, in Chromium: tests/page/browser.mjs has the checks."""
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import browser  # noqa: E402
+from served import Served, make_films, support  # noqa: E402
+
+
+@unittest.skipIf(support.SANITIZED, "a browser does not run under a sanitizer")
+@unittest.skipIf(browser.what_is_missing(), browser.what_is_missing())
+class BrowserTest(unittest.TestCase):
+    def test_the_page(self):
+        with tempfile.TemporaryDirectory() as folder:
+            make_films(os.path.join(folder, "films.db"))
+            served = Served(os.path.join(folder, "films.db"))
+            self.addCleanup(served.close)
+            result = browser.run(served.url)
+        self.assertEqual(result.returncode, 0, result.stdout)
+        checks = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertGreater(len(checks), 8)
+        for check in checks:
+            with self.subTest(check["name"]):
+                self.assertEqual(check["error"], "")
+
+
+if __name__ == "__main__":
+    unittest.main()
