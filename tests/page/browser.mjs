@@ -122,6 +122,9 @@ const checks = {
     assert.equal(title, await page.locator("#reranked .row .title").nth(2).textContent());
     await page.keyboard.press("Enter");
     await page.locator("#document h3", {hasText: title}).waitFor();
+    assert.equal(await focused(page), "document");
+    await page.keyboard.press("Escape");
+    assert.ok(await page.evaluate(() => document.activeElement.matches(".row.lit")));
     if (await has(page, "map")) {
       await page.locator("#map").focus();
       await page.keyboard.press("ArrowRight");

@@ -31,7 +31,7 @@ def _link_package():
 
 
 _link_package()
-from sqlite_rerank import readonly, serve  # noqa: E402
+from sqlite_rerank import readonly, serve  # noqa: E402, F401
 
 
 def make_films(path, movies=None):

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -215,7 +216,7 @@ class RefusedTest(Base):
 
     def test_bodies_that_are_none(self):
         for body in (b"", b"{", b"\xff\xfe", b'{"sql": "\xff"}', b"[]", b"1", b"[" * 100_000,
-                     b'{"sql": 1}', b"{}", b'{"sql": "SELECT 1", "values": []}',
+                     b'{"sql": 1}', b'{"sql": "SELECT 1", "values": []}',
                      b'{"sql": "SELECT 1", "most": "x"}', b'{"sql": "SELECT 1", "most": -1}',
                      b'{"sql": "SELECT 1", "most": 1e99}', b'{"sql": "SELECT 1", "mark": {}}'):
             status, answer = self.served.post(body)
@@ -275,6 +276,18 @@ class TimeTest(Base):
                            % (self.served.port, len(body), body))
             while threading.active_count() < before + 2:  # its own, and the one that watches
                 time.sleep(.01)
+        self.ends(before)
+
+    def test_who_hangs_up_within_a_body(self):
+        before = threading.active_count()
+        with socket.create_connection(("127.0.0.1", self.served.port)) as client:
+            client.sendall(b"POST /sql HTTP/1.0\r\nHost: 127.0.0.1:%d\r\nContent-Length: 99\r\n"
+                           b"Content-Type: application/json\r\n\r\n{" % self.served.port)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.ends(before)
+
+    def ends(self, before):
+        """The threads that a request has begun."""
         until = time.monotonic() + 10
         while threading.active_count() > before and time.monotonic() < until:
             time.sleep(.01)

@@ -185,6 +185,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send_json({"error": str(failure)}, failure.status)
         except Refused as refused:
             self._send_json({"error": str(refused)}, 400)
+        except OSError:  # who asked has gone
+            self.close_connection = True
 
     def _check_who_asks(self) -> None:
         """A name that leads here by DNS is not ours, a page of another site may not ask."""
@@ -205,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _sql(self) -> None:
         asked = self._read_json()
-        sql, values = asked.get("sql"), asked.get("values", {})
+        sql, values = asked.get("sql", ""), asked.get("values", {})
         index, mark = asked.get("index", ""), asked.get("mark", "")
         most = asked.get("most", MAX_ROWS)
         if not (all(isinstance(text, str) for text in (sql, index, mark))
