@@ -28,7 +28,7 @@ def what_is_missing():
         return "no chromium is here"
     if not shutil.which("node"):
         return "no node is here"
-    return "" if os.path.isdir(MODULES) else "playwright-core is not in build/browser"
+    return "" if os.path.isdir(MODULES) else "playwright-core and axe-core are not in build/browser"
 
 
 def run(url, *arguments):

@@ -7,7 +7,7 @@
 #   format     clang-format 14                                         (CI)
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
 #   peers      OpenAI's Python client, in build/peers-openai           (CI: tests/http/test_chat.py)
-#   browser    Chromium, npm, and playwright-core in build/browser; Debian alone  (CI: tests/page)
+#   browser    Chromium; playwright-core and axe-core in build/browser (CI: tests/page)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
@@ -156,10 +156,10 @@ install_browser() {
     has_command npm || need npm
     if [ -n "$missing" ] && has_command apt-get; then install_debian; fi
     missing=$wanted
-    [ -d "$folder/node_modules/playwright-core" ] ||
+    [ -d "$folder/node_modules/axe-core" ] ||
         npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" \
-            playwright-core >/dev/null 2>&1
-    has_command chromium && [ -d "$folder/node_modules/playwright-core" ] ||
+            playwright-core axe-core >/dev/null 2>&1
+    has_command chromium && [ -d "$folder/node_modules/axe-core" ] ||
         echo "a browser cannot be had here: the page will be tested without one"
 }
 
