@@ -96,7 +96,7 @@ class Reader:
         if action == sqlite3.SQLITE_PRAGMA and (second is None or first in _LISTING):
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_UPDATE and first == "sqlite_master":
-            return sqlite3.SQLITE_OK  # a table function declares its columns; SQLite guards the rest
+            return sqlite3.SQLITE_OK  # a table function declares its columns; the rest fails
         if not self._denied:
             self._denied = _ACTIONS.get(action, "a change of the schema")
             if first and not first.startswith("sqlite_"):

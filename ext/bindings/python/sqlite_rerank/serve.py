@@ -61,7 +61,8 @@ def describe(index: Index, functions: List[str]) -> Dict[str, Any]:
     if "semantic_map" in functions:
         about["map"] = (
             f"SELECT i.rowid, m.x, m.y, substr(i.{texts[0]}, 1, 100) "
-            f"FROM semantic_map(:index) AS m JOIN {name} AS i ON i.{quoted(index.key)} = m.key")
+            f"FROM semantic_map(:index, {MAX_POINTS}) AS m "
+            f"JOIN {name} AS i ON i.{quoted(index.key)} = m.key")
     if "vector_barcode" in functions:
         about["barcodes"] = (
             f"SELECT vector_barcode(embed(:query, '{model}', 'query'), 'svg'), "
