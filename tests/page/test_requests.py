@@ -20,6 +20,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from served import PACKAGES, Served, make_films, readonly, serve, support  # noqa: E402
+sys.path.insert(0, os.path.join(support.ROOT, "tests", "http"))
+from remote import Remote  # noqa: E402
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
@@ -292,6 +294,37 @@ class TimeTest(Base):
         while threading.active_count() > before and time.monotonic() < until:
             time.sleep(.01)
         self.assertEqual(threading.active_count(), before)
+
+
+class ModelTest(Remote):
+    def test_only_models_of_the_file_are_asked(self):
+        self.set_up("together", "openai")
+        path = os.path.join(self.folder, "remote.db")
+        db = support.connect(path)
+        support.add_films(db)
+        support.add_index(db, options=", model = 'together:m', reranker = 'together:r'")
+        db.execute("INSERT INTO ix(ix) VALUES ('sync')")
+        db.close()
+        served = Served(path)
+        self.addCleanup(served.close)
+        asked = len(self.server.requests)
+        search = "SELECT title FROM ix(:query) ORDER BY relevance DESC"
+        self.assertEqual(len(served.sql(search, {"query": "bats"})["rows"]), 5)
+        self.assertGreater(len(self.server.requests), asked)
+        for other in ("together:other", "openai:m"):
+            status, answer = served.post({"sql": f"SELECT embed('x', '{other}')"})
+            self.assertEqual(status, 400)
+            self.assertIn(f"{other} was not registered", answer["error"])
+        self.assertEqual(served.sql("SELECT rerank_config('embed_model')")["rows"],
+                         [["builtin:static"]])
+
+    def test_an_environment_that_locks(self):
+        path = os.path.join(self.folder, "films.db")
+        make_films(path)
+        os.environ["RERANK_LOCKED"] = "1"
+        served = Served(path)
+        self.addCleanup(served.close)
+        self.assertEqual(len(served.sql("SELECT * FROM movie_index('bats', 3)")["rows"]), 3)
 
 
 class FileTest(unittest.TestCase):

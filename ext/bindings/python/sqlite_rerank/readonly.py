@@ -78,14 +78,16 @@ class Reader:
             raise
 
     def _lock(self) -> None:
-        usual = self._db.execute("SELECT rerank_config('embed_model'), "
-                                 "rerank_config('rerank_model')").fetchone()
-        for index in self.indexes():
-            for task, name in (("embed_model", index.model), ("rerank_model", index.reranker)):
-                with contextlib.suppress(sqlite3.Error):  # what is wrong with it a search will say
-                    self._db.execute("SELECT rerank_config(?, ?)", (task, name)).fetchall()
-        self._db.execute("SELECT rerank_config('embed_model', ?), rerank_config('rerank_model', ?),"
-                         " rerank_config('locked', 1)", usual).fetchall()
+        """A model that was a default once is known, and may be asked when all is locked."""
+        defaults = self._rows(
+            "SELECT rerank_config('embed_model'), rerank_config('rerank_model')")[0]
+        if not self._rows("SELECT rerank_config('locked')")[0][0]:  # by RERANK_LOCKED
+            for index in self.indexes():
+                for task, name in (("embed_model", index.model), ("rerank_model", index.reranker)):
+                    with contextlib.suppress(Refused):  # a search will say what is wrong with it
+                        self._rows("SELECT rerank_config(?, ?)", task, name)
+            self._rows("SELECT rerank_config('embed_model', ?), rerank_config('rerank_model', ?), "
+                       "rerank_config('locked', 1)", *defaults)
         self._db.execute("PRAGMA query_only = 1")
         self._db.set_authorizer(self._authorize)
 
