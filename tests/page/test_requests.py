@@ -270,30 +270,30 @@ class TimeTest(Base):
         self.assertLess(time.monotonic() - began, 30)
 
     def test_who_hangs_up_ends_it(self):
-        before = threading.active_count()
         body = json.dumps({"sql": ENDLESS}).encode()
         with socket.create_connection(("127.0.0.1", self.served.port)) as client:
             client.sendall(b"POST /sql HTTP/1.0\r\nHost: 127.0.0.1:%d\r\nContent-Length: %d\r\n"
                            b"Content-Type: application/json\r\n\r\n%s"
                            % (self.served.port, len(body), body))
-            while threading.active_count() < before + 2:  # its own, and the one that watches
-                time.sleep(.01)
-        self.ends(before)
+            self.wait_for(lambda: self.threads("(watch)"))
+        self.wait_for(lambda: not self.threads("(process_request_thread)"))
 
     def test_who_hangs_up_within_a_body(self):
-        before = threading.active_count()
         with socket.create_connection(("127.0.0.1", self.served.port)) as client:
             client.sendall(b"POST /sql HTTP/1.0\r\nHost: 127.0.0.1:%d\r\nContent-Length: 99\r\n"
                            b"Content-Type: application/json\r\n\r\n{" % self.served.port)
+            self.wait_for(lambda: self.threads("(process_request_thread)"))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.ends(before)
+        self.wait_for(lambda: not self.threads("(process_request_thread)"))
 
-    def ends(self, before):
-        """The threads that a request has begun."""
+    def threads(self, function):
+        return [thread for thread in threading.enumerate() if function in thread.name]
+
+    def wait_for(self, condition):
         until = time.monotonic() + 10
-        while threading.active_count() > before and time.monotonic() < until:
+        while not condition():
+            self.assertLess(time.monotonic(), until)
             time.sleep(.01)
-        self.assertEqual(threading.active_count(), before)
 
 
 class ModelTest(Remote):

@@ -159,7 +159,7 @@ install_browser() {
     [ -d "$folder/node_modules/axe-core" ] ||
         npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" \
             playwright-core axe-core >/dev/null 2>&1
-    has_command chromium && [ -d "$folder/node_modules/axe-core" ] ||
+    { has_command chromium && [ -d "$folder/node_modules/axe-core" ]; } ||
         echo "a browser cannot be had here: the page will be tested without one"
 }
 
