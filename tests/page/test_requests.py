@@ -353,6 +353,17 @@ class FileTest(unittest.TestCase):
         with self.assertRaisesRegex(readonly.Refused, "has no semantic_index"):
             serve.Server(self.file, 0)
 
+    def test_a_file_that_means_harm(self):
+        """What looks like an index, and is a view that never ends."""
+        db = support.connect(self.file)
+        db.execute(f"CREATE VIEW x_config(key, value) AS SELECT 'model', ({ENDLESS})")
+        db.execute("PRAGMA writable_schema = 1")
+        db.execute("INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 0, "
+                   "'CREATE VIRTUAL TABLE x USING semantic_index()')")
+        db.close()
+        with self.assertRaisesRegex(readonly.Refused, "interrupted"):
+            serve.Server(self.file, 0, seconds=.3)
+
     def test_a_file_that_changes_goes_and_comes(self):
         db = self.make(self.file)
         self.addCleanup(db.close)

@@ -137,7 +137,8 @@ class Reader:
 
     def _rows(self, sql: str, *values: Any) -> List[Any]:
         try:
-            return self._db.execute(sql, values).fetchall()
+            with self._watch(lambda: True):
+                return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise Refused(f"{self.file}: {error}") from error
 
