@@ -5,6 +5,8 @@
 //
 // MODULES is the folder that has playwright-core and axe-core. tests/page/browser.py starts it.
 import assert from "node:assert/strict";
+import {once} from "node:events";
+import {createServer} from "node:http";
 import {createRequire} from "node:module";
 
 const [url, modules, executablePath, file, width, height, scheme] = process.argv.slice(2);
@@ -13,12 +15,13 @@ const {chromium} = require("playwright-core");
 const axe = require("axe-core").source;
 const QUERY = "super hero mystery action movie about bats";
 
-const browser = await chromium.launch({executablePath, args: ["--no-sandbox"]});
+const browser = await chromium.launch({
+  executablePath, args: ["--no-sandbox", "--host-resolver-rules=MAP evil.example 127.0.0.1"]});
 
 async function open({viewport = {width: 1280, height: 900}, hash = "", ...options} = {}) {
   const context = await browser.newContext({viewport, ...options});
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(30_000);
   page.said = [];
   page.on("console", (message) => page.said.push(message.text()));
   page.on("pageerror", (error) => page.said.push(String(error)));
@@ -160,6 +163,21 @@ const checks = {
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText("Failed to fetch").waitFor();
     page.said.length = 0;
+  },
+  async "another name of this machine, and another site, get nothing"() {
+    const page = await browser.newPage();
+    const rebound = await page.goto(url.replace("127.0.0.1", "evil.example"));
+    assert.equal(rebound.status(), 403);
+    const other = createServer((_, response) => response.end("a page")).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    await page.goto(`http://127.0.0.1:${other.address().port}/`);
+    for (const mode of ["cors", "no-cors"]) {
+      const got = await page.evaluate(([address, mode]) => fetch(address, {mode}).then(
+        () => "an answer", () => "nothing"), [`${url}indexes`, mode]);
+      assert.equal(got, "nothing");
+    }
+    await page.close();
+    other.close();
   },
   async "a phone needs no sideways scrolling"() {
     const page = await open({viewport: {width: 390, height: 844}, hasTouch: true, isMobile: true});
