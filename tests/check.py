@@ -201,9 +201,9 @@ def main():
     options = parser.parse_args()
     root = os.path.abspath(options.root)
     library, tests, scripts = [
-        [Source(root, path)
+        [Source(root, path) for pattern in patterns
          for path in sorted(glob.glob(os.path.join(root, pattern), recursive=True))]
-        for pattern in ("ext/**/*.[ch]", "tests/**/*.[ch]", "tests/**/*.py")]
+        for patterns in (["ext/**/*.[ch]"], ["tests/**/*.[ch]"], ["ext/**/*.py", "tests/**/*.py"])]
     # What loads the library is no part of it, and no room: the rules of every C file hold for it.
     tests += [source for source in library if source.path.startswith("ext/bindings/")]
     library = [source for source in library if source not in tests]

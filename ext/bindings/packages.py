@@ -172,7 +172,7 @@ class Packages:
             wheel.update((f"sqlite_rerank/{name}", data)
                          for name, data in self.library(platform).items())
             wheel.update((f"{about}/{name}", files[name])
-                         for name in ("LICENSE", "NOTICE", "METADATA"))
+                         for name in ("LICENSE", "NOTICE", "METADATA", "entry_points.txt"))
             wheel[f"{about}/WHEEL"] = ("Wheel-Version: 1.0\nGenerator: sqlite-rerank\n"
                                        f"Root-Is-Purelib: false\nTag: {tag}\n").encode()
             wheel[f"{about}/RECORD"] = wheel_record(wheel, f"{about}/RECORD")

@@ -8,6 +8,7 @@
 #   cross      a compiler for aarch64, and qemu-user; Debian alone     (make cross, CI)
 #   peers      OpenAI's Python client, in build/peers-openai           (CI: tests/http/test_chat.py)
 #   browser    Chromium; playwright-core and axe-core in build/browser (CI: tests/page)
+#   command    what sqlite-rerank's command is made of, in build/command (CI: tests/drivers)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
@@ -133,19 +134,27 @@ say_what_to_install() {
     return 1
 }
 
-# Without it tests are skipped, so that it cannot be had is no failure.
-install_peers() {
-    folder=$(dirname "$0")/../../build/peers-openai
+# Python packages into build/FOLDER: install_python FOLDER MODULE PACKAGE...; without them tests are
+# skipped, so that they cannot be had is no failure.
+install_python() {
+    folder=$(dirname "$0")/../../build/$1 module=$2
+    shift 2
     python=$(sh "$(dirname "$0")/python.sh" 2>/dev/null) || return 0
-    PYTHONPATH=$folder "$python" -c 'import openai' 2>/dev/null && return 0
+    PYTHONPATH=$folder "$python" -c "import $module" 2>/dev/null && return 0
     version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     for pip in "$python -m pip" pip3 pip; do
         # pip is a list of words
         # shellcheck disable=SC2086
         $pip install -q --upgrade --target "$folder" --python-version "$version" \
-            --only-binary=:all: openai >/dev/null 2>&1 && return 0
+            --only-binary=:all: "$@" >/dev/null 2>&1 && return 0
     done
-    echo "OpenAI's client cannot be had here: its tests will be skipped"
+    echo "$* cannot be had here: their tests will be skipped"
+}
+
+install_peers() { install_python peers-openai openai openai; }
+install_command() {
+    install_python command click,rich,pathspec,pypdf,markdownify,mcp,apsw,datasette,sqlite_utils \
+        click rich pathspec pypdf markdownify 'mcp>=2' apsw datasette sqlite-utils
 }
 
 # Without it the page is not tried in a browser, so that it cannot be had is no failure either.
@@ -172,7 +181,7 @@ install_zig() {
 }
 
 [ $# -gt 0 ] || {
-    echo "usage: install.sh runtime|test|clang|format|cross|peers|browser|zig|bench ..." >&2
+    echo "usage: install.sh runtime|test|clang|format|cross|peers|browser|command|zig|bench ..." >&2
     exit 2
 }
 for what in "$@"; do
@@ -180,6 +189,7 @@ for what in "$@"; do
     runtime | test | clang | format | cross | bench) "look_$what" ;;
     peers) install_peers ;;
     browser) install_browser ;;
+    command) install_command ;;
     zig) install_zig ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
@@ -191,5 +201,5 @@ elif has_command brew; then install_brew
 else say_what_to_install; fi || exit 1
 
 missing=""
-for what in "$@"; do case $what in peers | browser | zig) ;; *) "look_$what" ;; esac; done
+for what in "$@"; do case $what in peers | browser | command | zig) ;; *) "look_$what" ;; esac; done
 [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }

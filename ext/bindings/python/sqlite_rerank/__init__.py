@@ -15,7 +15,7 @@ from typing import Any, Iterable
 __all__ = ["__version__", "load", "loadable_path", "serialize_float32"]
 __version__ = "@VERSION@"
 
-_WITHOUT_EXTENSIONS = (
+WITHOUT_EXTENSIONS = (
     "this connection has no load_extension(): its SQLite module was built without. One of these "
     "helps: another module (pip install apsw, or pip install pysqlite3-binary); a Python whose "
     "sqlite3 loads extensions (of Debian, Homebrew or conda, or built with "
@@ -35,7 +35,7 @@ def load(connection: Any) -> None:
     NotImplementedError: the connection cannot load any.
     """
     if not hasattr(connection, "load_extension"):
-        raise NotImplementedError(_WITHOUT_EXTENSIONS)
+        raise NotImplementedError(WITHOUT_EXTENSIONS)
     try:
         connection.load_extension(loadable_path())
     except Exception as error:  # each module has a class of its own

@@ -1,0 +1,158 @@
+"""database.py: a connection that has the extension, by whichever SQLite module can load one.
+
+Every statement of the command goes through a Database. Where the user asked for the SQL, those that
+write are printed in place of being run, with their values in them, as the sqlite3 shell takes them.
+"""
+from __future__ import annotations
+
+import concurrent.futures
+import importlib
+import os
+import re
+import urllib.parse
+from typing import Any, Callable, List, Optional, Tuple, Type
+
+import sqlite_rerank
+
+BUSY_MS = 30_000
+MODULES = ("sqlite3", "pysqlite3", "apsw")
+
+
+class Mistake(Exception):
+    """What the user can mend: shown as a sentence, without a traceback."""
+
+
+def loading_module() -> Any:
+    """The first SQLite module here whose connections load extensions."""
+    for name in MODULES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        if hasattr(module.Connection, "load_extension"):
+            return module
+    raise Mistake(sqlite_rerank.WITHOUT_EXTENSIONS)
+
+
+def literal(value: Any) -> str:
+    """A value as SQL text."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return repr(value)
+
+
+def name(identifier: str) -> str:
+    """The name of a table or column as SQL text."""
+    if re.fullmatch(r"[a-z_][a-z_0-9]*", identifier):
+        return identifier
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def filled(sql: str, values: dict) -> str:
+    """A statement with its :parameters filled in."""
+    return re.sub(r":([a-z_0-9]+)", lambda match: literal(values[match[1]]), sql)
+
+
+def loading() -> str:
+    """What a script for the sqlite3 shell begins with."""
+    return f".load '{sqlite_rerank.loadable_path()}'"
+
+
+def open_file(path: str, write: bool = False,
+              show: Optional[Callable[[str], None]] = None) -> Database:
+    """The database of a file, to read or to write; one to write is made where it is not there.
+
+    show: what statements that write are handed to, as text, in place of being run.
+    """
+    shown = path
+    if not os.path.exists(path) and path != ":memory:":
+        if not write:
+            raise Mistake(f"{path} is not there: sqlite-rerank index {path} FOLDER makes it")
+        if show:
+            path = ":memory:"
+    module = loading_module()
+    uri = path if path == ":memory:" else \
+        f"file:{urllib.parse.quote(path)}?mode={'rwc' if write and not show else 'ro'}"
+    try:
+        connection = connect(module, uri)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}").fetchall()
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    except module.Error as error:
+        raise Mistake(f"{shown}: {error}") from None
+    sqlite_rerank.load(connection)
+    if show:
+        show(loading())
+    return Database(connection, shown, module.Error, show)
+
+
+def connect(module: Any, uri: str) -> Any:
+    """A connection that begins no transaction by itself, and may be used by any thread."""
+    if module.__name__ == "apsw":
+        return module.Connection(uri, flags=module.SQLITE_OPEN_READWRITE
+                                 | module.SQLITE_OPEN_CREATE | module.SQLITE_OPEN_URI)
+    return module.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+class Database:
+    """A connection that has the extension, whatever module it is of."""
+
+    def __init__(self, connection: Any, path: str = "", error: Type[Exception] = Exception,
+                 show: Optional[Callable[[str], None]] = None) -> None:
+        self.connection, self.path, self.error, self.show = connection, path, error, show
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self.connection.close()
+
+    def rows(self, sql: str, **values: Any) -> List[Tuple]:
+        """The rows of a statement that reads."""
+        try:
+            return self.connection.execute(sql, values).fetchall()
+        except self.error as error:
+            raise Mistake(f"{self.path}: {error}") from None
+
+    def value(self, sql: str, **values: Any) -> Any:
+        """The first column of the first row; None where there is none."""
+        rows = self.rows(sql, **values)
+        return rows[0][0] if rows else None
+
+    def run(self, sql: str, **values: Any) -> None:
+        """A statement that writes: run, or shown."""
+        if self.show:
+            self.show(filled(sql, values) + ";")
+        else:
+            self.rows(sql, **values)
+
+    def has_table(self, table: str) -> bool:
+        """Whether there is a table or view of this name."""
+        return bool(self.rows("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view')"
+                              " AND name = :table COLLATE NOCASE", table=table))
+
+    def sync(self, index: str, progress: Optional[Callable[[int, int], None]] = None) -> int:
+        """Embeds what is new in an index, and says how many rows; progress(done, all) meanwhile.
+
+        It runs in a thread, so that Ctrl-C reaches it. What was embedded until then stays.
+        """
+        sql = f"SELECT embedded FROM semantic_sync({literal(index)})"
+        if self.show:
+            self.show(sql + ";")
+            return 0
+        watcher = open_file(":memory:")  # a connection that is not busy
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            running = executor.submit(self.rows, sql)
+            try:
+                while not running.done():
+                    concurrent.futures.wait([running], timeout=0.1)
+                    for embedded, pending in watcher.rows(
+                            "SELECT embedded, pending FROM semantic_progress"):
+                        if progress:
+                            progress(embedded, embedded + (pending or 0))
+                rows = running.result()
+            except KeyboardInterrupt:
+                self.connection.interrupt()
+                raise
+            finally:
+                watcher.close()
+        return rows[-1][0] if rows else 0
