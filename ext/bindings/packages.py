@@ -5,8 +5,8 @@
 FOLDER has rerank.c and rerank.h (`make amalgamation`). In a folder a platform the library for it is
 compiled from them by zig's compiler, which brings the C library of each (build/zig), unless it is
 there and newer; platforms that cannot be built are left out, by name. What a package says of
-itself lies beside this file in a folder of its kind, with @VERSION@ and its like filled in. The same
-files give the same bytes. Nothing is published.
+itself lies beside this file in a folder of its kind, with @VERSION@ and its like filled in. The
+same files give the same bytes. Nothing is published.
 """
 import argparse
 import base64

@@ -148,6 +148,14 @@ class IndexTest(packed.CommandTest):
         self.assertEqual(out, "0 pieces embedded\n")
         self.assertIn("left out: docs/latin.md: it is not UTF-8 (at byte 3)", err)
 
+    def test_names_that_are_no_text(self):
+        self.write("docs/a.md", BATS)
+        with open(os.path.join(os.fsencode(self.path("docs")), b"b\xff.md"), "wb") as file:
+            file.write(b"# Odd\n")
+        report = self.assert_report("1 new, 1 embedded", "docs")
+        self.assertEqual(report["skipped"], [[self.path("docs/b?.md"), "its name is not UTF-8"]])
+        self.refused("not UTF-8", "search", "notes.db", os.fsdecode(b"bats \xff"))
+
     def test_every_kind_of_file(self):
         self.write("docs/page.html", "<html><head><title>Cave</title><style>x{}</style></head>"
                    "<body><nav>menu</nav><p>A <b>cold</b> cave, <a href='x'>far</a> off.</p>")

@@ -64,7 +64,7 @@ class SearchTest(packed.CommandTest):
     def test_a_table_of_the_file(self):
         self.write("films.csv", "id,title,plot\n1,Batman,a masked hero\n2,Up,an old house flies\n")
         self.shell(".import --csv films.csv films")
-        self.assertIn("2 pieces embedded", self.said("index", "notes.db", "--table", "films",
+        self.assertIn("2 rows embedded", self.said("index", "notes.db", "--table", "films",
                                                      "--text", "title, plot"))
         self.assertEqual(self.found("masked hero", "-n", "1")[0]["title"], "Batman")
         self.said("index", "notes.db", "docs")
@@ -114,7 +114,7 @@ class SearchTest(packed.CommandTest):
         self.shell("CREATE TABLE documents(x); CREATE TABLE other(y TEXT);", "own.db")
         self.refused("own.db has a table documents of its own", "index", "own.db", "docs")
         self.refused("own.db has no index yet", "search", "own.db", "bats")
-        self.refused("embed_model|unknown|no model|not a model", "index", "model.db", "docs",
+        self.refused("no model is called 'nobody:knows'", "index", "model.db", "docs",
                      "--model", "nobody:knows")
         self.report("docs")
         self.refused("was made with model builtin:static, not builtin:lexical", "index", "notes.db",

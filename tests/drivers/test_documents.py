@@ -18,7 +18,7 @@ import support  # noqa: E402
 sys.path.insert(0, os.path.join(support.ROOT, "tests", "http"))
 from loopback import Loopback  # noqa: E402
 
-FOLDERS = ("", "ext", "sql", "tests", "tests/bench", "datasets")
+FOLDERS = ("", "ext", "ext/bindings", "sql", "tests", "tests/bench", "datasets")
 WIDTH = 120
 README_LINES = 200
 # Small models with random weights stand in for those that the documents name.

@@ -48,7 +48,7 @@ class McpTest(packed.CommandTest):
         tools, answers = self.ask(
             ["notes.db"], ("search", {"query": "where do bats sleep", "limit": 3}),
             ("get", {"path": path}), ("get", {"path": "/etc/passwd"}), ("add", {"text": "x"}),
-            ("search", {"query": ""}))
+            ("search", {"query": "bats\0", "limit": -1}))
         self.assertEqual(tools, {"search": True, "get": True})
         self.assertEqual([failed for failed, *_ in answers], [False, False, True, True, False])
         self.assertEqual(answers[0][2]["result"][0]["path"], path)

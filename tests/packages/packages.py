@@ -145,6 +145,18 @@ class Python(PackageTest):
                 self.pip(package, run_by=self.reach)
                 self.flow(module)
 
+    def test_the_command(self):
+        """With its extras, and by the name that the wheel gives it."""
+        self.environment()
+        self.pip("--find-links", DIST, "sqlite-rerank[command,mcp]", run_by=self.reach)
+        with open(os.path.join(self.folder, "bats.md"), "w", encoding="utf-8") as file:
+            file.write("# Bats\n\nBats sleep in caves by day.\n")
+        self.assertEqual(self.run_here("env/bin/sqlite-rerank", "index", "notes.db", "bats.md"),
+                         "1 new, 1 piece embedded")
+        found = self.run_here("env/bin/sqlite-rerank", "search", "notes.db", "sleeping bats")
+        self.assertTrue(found.startswith("1. bats.md:1  Bats"), found)
+        self.run_here("env/bin/python", "-c", "import sqlite_rerank.mcp")
+
     def test_a_module_without_extensions(self):
         self.environment()
         with self.assertRaisesRegex(

@@ -157,6 +157,7 @@ class Collection:
             "SELECT path FROM documents WHERE mtime IS NOT NULL")} if self.exists else set()
 
     def stored(self, path: str) -> List[Known]:
+        """The documents of a path."""
         return [Known(*row) for row in self.db.rows(
             "SELECT id, record, sha256, size, mtime FROM documents WHERE path = :path"
             " ORDER BY record", path=path)] if self.exists else []
@@ -172,6 +173,7 @@ class Collection:
         self.cut(None, document)
 
     def place(self, key: int, path: str, document: Document, at: At) -> None:
+        """Says anew where a document is, and what it says. Its pieces stay."""
         self.db.run("UPDATE documents SET path = :path, record = :record, title = :title,"
                     " sha256 = :sha256, size = :size, mtime = :mtime WHERE id = :id",
                     id=key, path=path, record=document.record, title=document.title,
@@ -208,6 +210,7 @@ class Collection:
             self.db.run("DELETE FROM pieces WHERE id = :id", id=piece)
 
     def delete(self, documents: Iterable[Known]) -> None:
+        """Takes documents and their pieces away."""
         for document in documents:
             self.db.run("DELETE FROM pieces WHERE document = :id", id=document.id)
             self.db.run("DELETE FROM documents WHERE id = :id", id=document.id)

@@ -1,8 +1,9 @@
 """command.py: `sqlite-rerank`: index, search, get, status, remove, serve, mcp."""
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
-import os
 import sys
 from typing import Any, Optional, Tuple
 
@@ -76,8 +77,8 @@ def index(file: str, paths: Tuple[str, ...], table: Optional[str], text: Optiona
         collection = Collection(db)
         if not paths and not collection.exists:
             raise Mistake("name files or folders to index")
-        collection.create(model, reranker)
         run = Update(collection, paths)
+        collection.create(model, reranker)
         with show.progress("reading") as progress:
             run.run(progress)
         with show.progress("embedding") as progress:
@@ -110,10 +111,10 @@ def index_table(db: Database, table: str, text: Optional[str], model: Optional[s
         with show.progress("embedding") as progress:
             report.embedded = db.sync(index_name, progress)
     except KeyboardInterrupt:
-        show.stopped(db, index_name, report)
+        show.stopped(db, index_name, report, "row")
         sys.exit(STOPPED)
     if not db.show:
-        show.report(report, as_json)
+        show.report(report, as_json, "row")
 
 
 @command.command()
@@ -134,7 +135,7 @@ def search(file: str, query: str, limit: int, table: Optional[str], sql: bool,
     asked = asking.Search(open_file(file), table)
     if sql:
         click.echo(loading())
-        click.echo(asked.sql(query, limit) + ";")
+        click.echo(asked.sql(query, limit))
         return
     results = asked.results(query, limit)
     if as_json:
@@ -178,15 +179,16 @@ def remove(file: str, paths: Tuple[str, ...], sql: bool) -> None:
     db.sync(INDEX)
 
 
-@command.command()
-@file_argument
-@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535),
-              help="0: any that is free.")
-def serve(file: str, port: int) -> None:
-    """Serve a page to search FILE, on this machine alone."""
-    from sqlite_rerank import serve as page
-    open_file(file).close()
-    page.main(os.path.abspath(file), port)
+if importlib.util.find_spec("sqlite_rerank.serve"):
+    @command.command()
+    @file_argument
+    @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535),
+                  help="0: any that is free.")
+    def serve(file: str, port: int) -> None:
+        """Serve a page to search FILE, on this machine alone."""
+        page = importlib.import_module("sqlite_rerank.serve")
+        open_file(file).close()
+        page.main(file, port)
 
 
 @command.command()

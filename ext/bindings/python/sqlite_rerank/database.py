@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 import urllib.parse
-from typing import Any, Callable, List, Optional, Tuple, Type
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 import sqlite_rerank
 
@@ -24,9 +24,9 @@ class Mistake(Exception):
 
 def loading_module() -> Any:
     """The first SQLite module here whose connections load extensions."""
-    for name in MODULES:
+    for wanted in MODULES:
         try:
-            module = importlib.import_module(name)
+            module = importlib.import_module(wanted)
         except ImportError:
             continue
         if hasattr(module.Connection, "load_extension"):
@@ -50,7 +50,7 @@ def name(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def filled(sql: str, values: dict) -> str:
+def filled(sql: str, values: Dict[str, Any]) -> str:
     """A statement with its :parameters filled in."""
     return re.sub(r":([a-z_0-9]+)", lambda match: literal(values[match[1]]), sql)
 
@@ -106,10 +106,12 @@ class Database:
         """Ends the connection."""
         self.connection.close()
 
-    def rows(self, sql: str, **values: Any) -> List[Tuple]:
+    def rows(self, sql: str, **values: Any) -> List[Tuple[Any, ...]]:
         """The rows of a statement that reads."""
         try:
-            return self.connection.execute(sql, values).fetchall()
+            return list(self.connection.execute(sql, values).fetchall())
+        except UnicodeEncodeError as error:
+            raise Mistake(f"not UTF-8: {error.object!a}") from None
         except self.error as error:
             raise Mistake(f"{self.path}: {error}") from None
 

@@ -14,6 +14,9 @@ import sqlite_rerank
 from sqlite_rerank.database import Database
 from sqlite_rerank.search import CANDIDATES, Search, indexes
 
+Links = List[Dict[str, str]]
+Forms = Dict[str, Dict[str, str]]
+Application = Callable[[Dict[str, Any], Any, Any], Awaitable[None]]
 RESULTS = 10
 FORM = "search_"  # before the name of an index: that of its query
 
@@ -28,14 +31,15 @@ def prepare_connection(conn: Any) -> None:
 
 
 @hookimpl
-def canned_queries(datasette: Any, database: str) -> Callable[[], Awaitable[Dict[str, dict]]]:
+def canned_queries(datasette: Any, database: str) -> Callable[[], Awaitable[Forms]]:
     """A query with a form for each index."""
-    async def queries() -> Dict[str, dict]:
-        return await datasette.get_database(database).execute_fn(forms)
+    async def queries() -> Forms:
+        made: Forms = await datasette.get_database(database).execute_fn(forms)
+        return made
     return queries
 
 
-def forms(conn: Any) -> Dict[str, dict]:
+def forms(conn: Any) -> Forms:
     """The query of each index of a connection."""
     db = Database(conn)
     return {FORM + index: {
@@ -46,9 +50,9 @@ def forms(conn: Any) -> Dict[str, dict]:
 
 
 @hookimpl
-def table_actions(datasette: Any, database: str, table: str) -> Callable[[], Awaitable[List]]:
+def table_actions(datasette: Any, database: str, table: str) -> Callable[[], Awaitable[Links]]:
     """A link from the page of an index to its form."""
-    async def actions() -> List[Dict[str, str]]:
+    async def actions() -> Links:
         if not await is_index(datasette, database, table):
             return []
         return [{"href": datasette.urls.query(database, FORM + table),
@@ -57,11 +61,11 @@ def table_actions(datasette: Any, database: str, table: str) -> Callable[[], Awa
 
 
 @hookimpl
-def asgi_wrapper(datasette: Any) -> Callable[[Callable], Callable]:
+def asgi_wrapper(datasette: Any) -> Callable[[Application], Application]:
     """The page of an index suggests no facets: they ask for ranks where there is no query."""
-    def wrap(app: Callable) -> Callable:
-        async def without_suggestions(scope: dict, receive: Any, send: Any) -> None:
-            parts = scope.get("path", "").strip("/").split("/")
+    def wrap(app: Application) -> Application:
+        async def without_suggestions(scope: Dict[str, Any], receive: Any, send: Any) -> None:
+            parts = scope.get("path", "").strip("/").split("/")[-2:]  # base_url may be before them
             if scope["type"] == "http" and len(parts) == 2 and \
                     await is_index(datasette, *map(tilde_decode, parts)):
                 scope = {**scope, "query_string": scope["query_string"] + b"&_nosuggest=1"}

@@ -15,22 +15,31 @@ def below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
 
 
-def files_of(folder: str, outer: Sequence[Rules] = ()) -> Iterator[str]:
-    """The files below a folder, in order: neither hidden ones, nor those that Git ignores."""
+def files_of(folder: str, unread: List[Tuple[str, str]],
+             outer: Sequence[Rules] = ()) -> Iterator[str]:
+    """The files below a folder, in order: neither hidden ones, nor those that Git ignores.
+
+    unread: gets the folders that cannot be read, and why.
+    """
     rules = [*outer, *rules_of(folder)]
     folders: List[str] = []
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if entry.name.startswith(".") or entry.name in LEFT_OUT or \
-                    ignored(entry.path, is_folder, rules):
-                continue
-            if is_folder:
-                folders.append(entry.path)
-            elif entry.is_file():
-                yield entry.path
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        unread.append((folder, error.strerror or str(error)))
+        return
+    for entry in entries:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if entry.name.startswith(".") or entry.name in LEFT_OUT or \
+                ignored(entry.path, is_folder, rules):
+            continue
+        if is_folder:
+            folders.append(entry.path)
+        elif entry.is_file():
+            yield entry.path
     for path in folders:
-        yield from files_of(path, rules)
+        yield from files_of(path, unread, rules)
 
 
 def rules_of(folder: str) -> List[Rules]:

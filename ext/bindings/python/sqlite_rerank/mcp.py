@@ -15,7 +15,7 @@ from mcp.types import ToolAnnotations
 import sqlite_rerank
 from sqlite_rerank.collection import Collection
 from sqlite_rerank.database import Database, Mistake, open_file
-from sqlite_rerank.readers import Document
+from sqlite_rerank.readers import Document, encodable
 from sqlite_rerank.search import Search
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -35,7 +35,7 @@ class Tools:
         and scores. "a phrase" must be there, -word must not."""
         with self.lock:
             try:
-                results = Search(self.db).results(query, min(max(limit, 1), MOST))
+                results = Search(self.db).results(encodable(query), min(max(limit, 1), MOST))
             except Mistake as error:
                 raise ToolError(str(error)) from None
         return [result.as_json() for result in results]
@@ -44,7 +44,7 @@ class Tools:
         """The whole text of a document, by a path that search has given."""
         with self.lock:
             try:
-                return Collection(self.db).text(path)
+                return Collection(self.db).text(encodable(path))
             except Mistake as error:
                 raise ToolError(str(error)) from None
 
@@ -53,10 +53,10 @@ class Tools:
         name is replaced."""
         if not text.strip():
             raise ToolError("a note needs a text")
-        path = "note/" + (name or f"{datetime.datetime.now():%Y-%m-%d-%H%M%S-%f}")
+        path = "note/" + (encodable(name) or f"{datetime.datetime.now():%Y-%m-%d-%H%M%S-%f}")
         with self.lock:
             try:
-                Collection(self.db).note(path, Document(text, title or None))
+                Collection(self.db).note(path, Document(encodable(text), encodable(title) or None))
             except Mistake as error:
                 raise ToolError(str(error)) from None
         return path

@@ -74,7 +74,7 @@ def decoded(data: bytes) -> str:
         text = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise NoText(f"it is not UTF-8 (at byte {error.start})") from None
-    return text.replace("\0", " ").replace("\r\n", "\n").replace("\r", "\n")
+    return encodable(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_text(data: bytes) -> List[Document]:
@@ -100,7 +100,7 @@ def read_html(data: bytes) -> List[Document]:
         element.decompose()
     text = markdownify.MarkdownConverter(heading_style=markdownify.ATX,
                                          strip=["a", "img"]).convert_soup(page)
-    return [Document(text.replace("\0", " ").strip(), title or None, mark=None)]
+    return [Document(encodable(text).strip(), encodable(title) or None, mark=None)]
 
 
 def read_pdf(data: bytes) -> List[Document]:
@@ -110,16 +110,16 @@ def read_pdf(data: bytes) -> List[Document]:
     try:
         file = pypdf.PdfReader(io.BytesIO(data))
         pages = [page.extract_text() for page in file.pages]
-        title = str((file.metadata or {}).get("/Title") or "")
+        title = str(file.metadata.title or "") if file.metadata else ""
     except Exception as error:  # of many kinds, for files that are wrong in many ways
         raise NoText(f"pypdf cannot read it: {error}") from None
-    text = PAGE.join(page.replace(PAGE, "\n").replace("\0", " ") for page in pages)
+    text = PAGE.join(page.replace(PAGE, "\n") for page in pages)
     return [Document(encodable(text), encodable(title).strip() or None, mark=PAGE)]
 
 
 def encodable(text: str) -> str:
-    """Without halves of characters, which UTF-8 has none of."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Without what no text of SQLite has: zero bytes, and halves of characters."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def shown(value: Any) -> str:
     if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
         return ", ".join(shown(item) for item in value)
     if isinstance(value, str):
-        return value.replace("\0", " ").strip()
+        return value.strip()
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -55,8 +55,7 @@ class Search:
 
     def sql(self, query: str, limit: int) -> str:
         """The same for a query, as the sqlite3 shell takes it."""
-        return filled(self.statement(), {
-            "query": query, "k": max(CANDIDATES, 5 * limit), "limit": limit})
+        return filled(self.statement(), values(query, limit)) + ";"
 
     def texts(self) -> List[str]:
         """The columns that the index embeds."""
@@ -67,9 +66,10 @@ class Search:
 
     def results(self, query: str, limit: int) -> List[Result]:
         """The best rows, best first."""
-        return [self.result(row) for row in self.db.rows(self.sql(query, limit))]
+        return [self.result(row)
+                for row in self.db.rows(self.statement(), **values(query, limit))]
 
-    def result(self, row: Tuple) -> Result:
+    def result(self, row: Tuple[Any, ...]) -> Result:
         """A row of sql()."""
         scores = dict(zip(self.scores, row[-len(self.scores):]))
         if self.is_collection:
@@ -79,6 +79,11 @@ class Search:
         key, title, *texts = row[:-len(self.scores)]
         return Result(f"{self.index} {key}", {"rowid": key}, str(title or ""),
                       "\n".join(str(text) for text in texts if text is not None), scores)
+
+
+def values(query: str, limit: int) -> Dict[str, Any]:
+    """What a statement is asked with."""
+    return {"query": query, "k": max(CANDIDATES, 5 * limit), "limit": limit}
 
 
 def indexes(db: Database) -> List[str]:

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from typing import Callable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import click
 import rich.console
@@ -30,35 +30,35 @@ def progress(what: str) -> Iterator[Optional[Callable[[int, int], None]]]:
     with rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"), rich.progress.BarColumn(),
             rich.progress.MofNCompleteColumn(), rich.progress.TimeRemainingColumn(),
-            console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+            console=console, transient=True) as drawn:
+        task = drawn.add_task(what, total=None)
+        yield lambda done, total: drawn.update(task, completed=done, total=total)
 
 
-def counted(report: Report) -> str:
+def counted(report: Report, unit: str) -> str:
     """3 new, 1 changed, 1 moved, 2 gone, 12 pieces embedded."""
     counts = [f"{getattr(report, kind)} {kind}" for kind in
               ("new", "changed", "moved", "gone", "unchanged") if getattr(report, kind)]
-    pieces = "piece" if report.embedded == 1 else "pieces"
-    return ", ".join(counts + [f"{report.embedded} {pieces} embedded"])
+    plural = "s" * (report.embedded != 1)
+    return ", ".join(counts + [f"{report.embedded} {unit}{plural} embedded"])
 
 
-def report(made: Report, as_json: bool) -> None:
+def report(made: Report, as_json: bool, unit: str = "piece") -> None:
     """What a run did, and which files it could not read."""
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(made), ensure_ascii=False))
         return
     for path, why in made.skipped:
         click.echo(f"left out: {shortened(path)}: {why}", err=True)
-    click.echo(counted(made))
+    click.echo(counted(made, unit))
 
 
-def stopped(db: Database, index: str, made: Report) -> None:
+def stopped(db: Database, index: str, made: Report, unit: str = "piece") -> None:
     """How far a run came before Ctrl-C."""
     left = db.value(f"SELECT pending FROM semantic_status({literal(index)})") \
         if db.has_table(index) else 0
-    click.echo(f"stopped: {counted(made)}, {left} not embedded yet; what is whole is kept, and the "
-               "next run goes on from here", err=True)
+    click.echo(f"stopped: {counted(made, unit)}, {left} not embedded yet; what is whole is kept, "
+               "and the next run goes on from here", err=True)
 
 
 def shortened(path: str) -> str:
@@ -87,7 +87,7 @@ def results(found: List[Result], query: str) -> None:
 
 def status(db: Database, indexes: List[str], as_json: bool) -> None:
     """Documents and folders, and how each index is."""
-    told = {"file": db.path, "bytes": os.path.getsize(db.path)}
+    told: Dict[str, Any] = {"file": db.path, "bytes": os.path.getsize(db.path)}
     if INDEX in indexes:
         told["documents"] = db.value("SELECT count(*) FROM documents")
         told["pieces"] = db.value("SELECT count(*) FROM pieces")

@@ -58,7 +58,8 @@ class Update:
 
     def run(self, progress: Optional[Progress] = None) -> None:
         """Looks at every file; the report tells, also where this is stopped."""
-        found = dict.fromkeys(path for folder in self.folders for path in files.files_of(folder))
+        found = dict.fromkeys(path for folder in self.folders
+                              for path in files.files_of(folder, self.report.skipped))
         found.update(dict.fromkeys(sorted(self.named)))
         with self.collection.transaction():
             for folder in self.folders:
@@ -83,6 +84,9 @@ class Update:
 
     def _look(self, path: str) -> None:
         """One file: what it says now, beside what is stored of it."""
+        if path != readers.encodable(path):
+            self.report.skipped.append((readers.encodable(path), "its name is not UTF-8"))
+            return
         stored = self.collection.stored(path)
         suffix = os.path.splitext(path)[1].lower()
         try:
@@ -122,13 +126,12 @@ class Update:
                 others.append(document)
         left = {old.record: old for olds in same.values() for old in olds}
         for document in others:
-            old = left.pop(document.record, None)
-            if old:
+            if document.record in left:
+                key = left.pop(document.record).id
                 self.report.changed += 1
-                self.collection.place(old.id, path, document, at)
-                self.collection.cut(old.id, document)
+                self.collection.place(key, path, document, at)
+                self.collection.cut(key, document)
             else:
                 self.report.new += 1
                 self.collection.add(path, document, at)
         self._leave(left.values())
-
