@@ -3,9 +3,11 @@
 The real command, with the real libraries from PyPI.
 """
 import errno
+import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -148,6 +150,20 @@ class IndexTest(packed.CommandTest):
         self.assertEqual(out, "0 pieces embedded\n")
         self.assertIn("left out: docs/latin.md: it is not UTF-8 (at byte 3)", err)
 
+    def test_several_runs_at_once(self):
+        for i in range(40):
+            self.write(f"docs/{i}.txt", paragraphs(10, changed=i))
+        runs = [self.start("index", "notes.db", "docs", "--json") for _ in range(3)]
+        made = []
+        for run in runs:
+            with run:
+                out, err = run.communicate(timeout=120)
+                self.assertEqual(run.returncode, 0, err)
+                made.append(json.loads(out))
+        self.assertEqual(sum(run["new"] for run in made), 40)
+        self.assertEqual(self.report("docs")["unchanged"], 40)
+        self.assertIn('"pending": 0', self.said("status", "notes.db", "--json"))
+
     def test_names_that_are_no_text(self):
         self.write("docs/a.md", BATS)
         with open(os.path.join(os.fsencode(self.path("docs")), b"b\xff.md"), "wb") as file:
@@ -221,6 +237,21 @@ class IndexTest(packed.CommandTest):
         self.assertIn("stopped: 1 new, 0 pieces embedded, 1 not embedded yet", err)
         os.unlink(pipe)
         self.assert_report("1 unchanged, 1 embedded", "docs/a.md")
+
+    def test_ctrl_c_while_a_model_is_waited_for(self):
+        self.write("docs/a.md", BATS)
+        with socket.create_server(("127.0.0.1", 0)) as server:  # it never answers
+            server.settimeout(60)
+            self.environment.update(
+                OPENAI_API_KEY="test-key",
+                OPENAI_BASE_URL=f"http://127.0.0.1:{server.getsockname()[1]}/v1")
+            with self.start("index", "notes.db", "docs", "--model", "openai:m") as process:
+                asked, _ = server.accept()
+                process.send_signal(signal.SIGINT)
+                out, err = process.communicate(timeout=60)
+                asked.close()
+        self.assertEqual((process.returncode, out), (130, ""), err)
+        self.assertIn("stopped: 1 new, 0 pieces embedded, 1 not embedded yet", err)
 
     def write_end(self, pipe, process):
         """Of a pipe, once the process has opened the other end."""

@@ -79,12 +79,12 @@ class Collection:
         self.model = model or self.db.value("SELECT rerank_config('embed_model')")
         options = "".join(f", {option} = {literal(value)}" for option, value in
                           (("model", model), ("reranker", reranker)) if value)
-        self.db.run("BEGIN IMMEDIATE")
-        for sql in SCHEMA:
-            self.db.run(sql)
-        self.db.run(f"CREATE VIRTUAL TABLE {INDEX} USING semantic_index("
-                    f"content = 'pieces', text = 'title, text', lexical = 'fts5'{options})")
-        self.db.run("COMMIT")
+        with self.transaction():
+            if not self.db.has_table(INDEX):  # nobody was faster
+                for sql in SCHEMA:
+                    self.db.run(sql)
+                self.db.run(f"CREATE VIRTUAL TABLE {INDEX} USING semantic_index(content = 'pieces',"
+                            f" text = 'title, text', lexical = 'fts5'{options})")
         self.exists = not self.db.show
 
     def _option(self, key: str) -> str:

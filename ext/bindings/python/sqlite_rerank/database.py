@@ -9,17 +9,23 @@ import concurrent.futures
 import importlib
 import os
 import re
+import time
 import urllib.parse
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 import sqlite_rerank
 
-BUSY_MS = 30_000
+BUSY_MS = 30_000  # how long is waited for others that write
+TURN_MS = 200
 MODULES = ("sqlite3", "pysqlite3", "apsw")
 
 
 class Mistake(Exception):
     """What the user can mend: shown as a sentence, without a traceback."""
+
+
+class Locked(Mistake):
+    """Another process is writing the file."""
 
 
 def loading_module() -> Any:
@@ -113,7 +119,8 @@ class Database:
         except UnicodeEncodeError as error:
             raise Mistake(f"not UTF-8: {error.object!a}") from None
         except self.error as error:
-            raise Mistake(f"{self.path}: {error}") from None
+            busy = re.search("is locked|wrote meanwhile", str(error))
+            raise (Locked if busy else Mistake)(f"{self.path}: {error}") from None
 
     def value(self, sql: str, **values: Any) -> Any:
         """The first column of the first row; None where there is none."""
@@ -135,12 +142,28 @@ class Database:
     def sync(self, index: str, progress: Optional[Callable[[int, int], None]] = None) -> int:
         """Embeds what is new in an index, and says how many rows; progress(done, all) meanwhile.
 
-        It runs in a thread, so that Ctrl-C reaches it. What was embedded until then stays.
+        A sync reads while it waits for who writes, who may be waiting for those that read: so it
+        waits in turns.
         """
         sql = f"SELECT embedded FROM semantic_sync({literal(index)})"
         if self.show:
             self.show(sql + ";")
             return 0
+        until = time.monotonic() + BUSY_MS / 1000
+        self.rows(f"PRAGMA busy_timeout = {TURN_MS}")
+        try:
+            while True:
+                try:
+                    return self._sync(sql, progress)
+                except Locked:
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(TURN_MS / 1000)
+        finally:
+            self.rows(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+    def _sync(self, sql: str, progress: Optional[Callable[[int, int], None]]) -> int:
+        """In a thread, so that Ctrl-C reaches it. What was embedded until then stays."""
         watcher = open_file(":memory:")  # a connection that is not busy
         with concurrent.futures.ThreadPoolExecutor(1) as executor:
             running = executor.submit(self.rows, sql)
@@ -157,4 +180,4 @@ class Database:
                 raise
             finally:
                 watcher.close()
-        return rows[-1][0] if rows else 0
+        return int(rows[-1][0]) if rows else 0
