@@ -67,6 +67,9 @@ class SearchTest(packed.CommandTest):
         self.assertIn("2 rows embedded", self.said("index", "notes.db", "--table", "films",
                                                      "--text", "title, plot"))
         self.assertEqual(self.found("masked hero", "-n", "1")[0]["title"], "Batman")
+        self.assertEqual(self.said("index", "notes.db", "--table", "films"), "0 rows embedded\n")
+        self.refused("films_index is there, and keeps what it was made with", "index", "notes.db",
+                     "--table", "films", "--text", "plot")
         self.said("index", "notes.db", "docs")
         self.assertEqual(self.found("bats", "-n", "1")[0]["title"], "Bats")
         self.assertEqual(self.found("flying house", "--table", "films", "-n", "1")[0]["rowid"], 2)

@@ -96,7 +96,11 @@ def index_table(db: Database, table: str, text: Optional[str], model: Optional[s
     index_name = f"{table}_index"
     if not db.has_table(table):
         raise Mistake(f"{db.path} has no table {table}")
-    if not db.has_table(index_name):
+    if db.has_table(index_name):
+        if text or model or reranker:
+            raise Mistake(f"{index_name} is there, and keeps what it was made with: leave out "
+                          "--text, --model and --reranker")
+    else:
         columns = text or ", ".join(column for column, in db.rows(
             "SELECT name FROM pragma_table_info(:table) WHERE type LIKE '%CHAR%'"
             " OR type LIKE '%CLOB%' OR type LIKE '%TEXT%'", table=table))
