@@ -9,6 +9,7 @@
 #   peers      OpenAI's Python client, in build/peers-openai           (CI: tests/http/test_chat.py)
 #   browser    Chromium; playwright-core and axe-core in build/browser (CI: tests/page)
 #   command    what sqlite-rerank's command is made of, in build/command (CI: tests/drivers)
+#   frameworks LangChain and LlamaIndex, in build/frameworks           (CI: test_frameworks)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
@@ -156,6 +157,10 @@ install_command() {
     install_python command click,rich,pathspec,pypdf,markdownify,mcp,apsw,datasette,sqlite_utils \
         click rich pathspec pypdf markdownify 'mcp>=2' apsw datasette sqlite-utils
 }
+install_frameworks() {
+    install_python frameworks langchain_tests,llama_index.core \
+        langchain-core langchain-tests llama-index-core
+}
 
 # Without it the page is not tried in a browser, so that it cannot be had is no failure either.
 install_browser() {
@@ -181,7 +186,7 @@ install_zig() {
 }
 
 [ $# -gt 0 ] || {
-    echo "usage: install.sh runtime|test|clang|format|cross|peers|browser|command|zig|bench ..." >&2
+    echo "usage: install.sh WHAT... (see the head of this file)" >&2
     exit 2
 }
 for what in "$@"; do
@@ -190,6 +195,7 @@ for what in "$@"; do
     peers) install_peers ;;
     browser) install_browser ;;
     command) install_command ;;
+    frameworks) install_frameworks ;;
     zig) install_zig ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
@@ -201,5 +207,7 @@ elif has_command brew; then install_brew
 else say_what_to_install; fi || exit 1
 
 missing=""
-for what in "$@"; do case $what in peers | browser | command | zig) ;; *) "look_$what" ;; esac; done
+for what in "$@"; do
+    case $what in peers | browser | command | frameworks | zig) ;; *) "look_$what" ;; esac
+done
 [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
