@@ -182,8 +182,8 @@ static const struct table_function rerank_table = {
     .name = "rerank",
     .usage = "a query and documents: rerank(query, documents)",
     .declaration =
-        "CREATE TABLE x(rank, key, document, relevance_score, query HIDDEN, documents HIDDEN, "
-        "top_n HIDDEN, model HIDDEN, rank_fields HIDDEN)",
+        "CREATE TABLE x(rank INTEGER, key, document, relevance_score REAL, query HIDDEN, documents "
+        "HIDDEN, top_n HIDDEN, model HIDDEN, rank_fields HIDDEN)",
     .first_argument = QUERY,
     .n_arguments = 5,
     .n_needed = 2,

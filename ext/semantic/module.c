@@ -74,8 +74,8 @@ static int declare(struct semantic_table *table, struct error *err)
     struct buffer sql;
     buffer_init(&sql, 4 << 20);
     char *hidden = sqlite3_mprintf(
-        "CREATE TABLE x(query HIDDEN, k HIDDEN, similarity HIDDEN, distance HIDDEN, relevance "
-        "HIDDEN, rank HIDDEN, embedding HIDDEN, \"%w\" HIDDEN",
+        "CREATE TABLE x(query HIDDEN, k HIDDEN, similarity REAL HIDDEN, distance REAL HIDDEN, "
+        "relevance REAL HIDDEN, rank INTEGER HIDDEN, embedding HIDDEN, \"%w\" HIDDEN",
         table->store.name);
     int rc = hidden == NULL ? error_nomem(err) : buffer_append(&sql, hidden, strlen(hidden), err);
     sqlite3_free(hidden);
@@ -87,8 +87,11 @@ static int declare(struct semantic_table *table, struct error *err)
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }
-    for (int i = 0; rc == 0 && i < table->n_words_columns; i++)
-        rc = buffer_format(&sql, err, ", %s HIDDEN", semantic_words_names[table->words_columns[i]]);
+    for (int i = 0; rc == 0 && i < table->n_words_columns; i++) {
+        enum semantic_words_column which = table->words_columns[i];
+        rc = buffer_format(&sql, err, ", %s %s HIDDEN", semantic_words_names[which],
+                           which == WORDS_FUSION ? "TEXT" : "REAL");
+    }
     /* SELECT * of a broken index must get as far as xFilter, which says what is wrong. */
     const char *end = table->broken.code != 0 ? ", damaged)" : ")";
     if (rc == 0) rc = buffer_append(&sql, end, strlen(end) + 1, err);

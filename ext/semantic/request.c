@@ -16,12 +16,6 @@
 
 /* ---- similarity, distance, rank, score, bm25 ------------------------------------------------- */
 
-static int is_number(sqlite3_value *value)
-{
-    int type = sqlite3_value_type(value);
-    return type == SQLITE_INTEGER || type == SQLITE_FLOAT;
-}
-
 static int is_upper(int op)
 {
     return op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_LT;
@@ -99,12 +93,12 @@ static void read_number(const struct semantic_table *table, const struct plan_co
                         sqlite3_value *value, struct semantic_request *request)
 {
     int words = columns_of_words(table, condition->column);
-    double least, most;
-    if (!is_number(value)) {
+    double number, least, most;
+    if (!argument_number(value, &number)) {
         read_other(condition, value, request);
         return;
     }
-    read_bounds(condition->op, sqlite3_value_double(value), &least, &most);
+    read_bounds(condition->op, number, &least, &most);
     if (condition->column == COLUMN_SIMILARITY) read_similarity(least, most, request);
     else if (condition->column == COLUMN_DISTANCE) read_distance(least, most, request);
     else if (words == WORDS_SCORE) read_score(least, most, request);
@@ -242,8 +236,8 @@ static int read_fusion(sqlite3_value *value, enum fusion_kind *fusion, struct er
 static int read_weight(sqlite3_value *value, double *weight, struct error *err)
 {
     if (sqlite3_value_type(value) == SQLITE_NULL) return 0;
-    double given = sqlite3_value_double(value);
-    if (is_number(value) && given >= 0.0 && given <= 1.0) {
+    double given;
+    if (argument_number(value, &given) && given >= 0.0 && given <= 1.0) {
         *weight = given;
         return 0;
     }

@@ -172,8 +172,8 @@ static void each_column(struct table_cursor *base, sqlite3_context *context, int
 static const struct table_function search_each = {
     .name = "semantic_search_each",
     .usage = "semantic_search_each(index, queries [, k [, schema]])",
-    .declaration = "CREATE TABLE x(key, id, similarity, distance, rank, score, bm25, \"index\" "
-                   "HIDDEN, queries HIDDEN, k HIDDEN, schema HIDDEN)",
+    .declaration = "CREATE TABLE x(key, id, similarity REAL, distance REAL, rank INTEGER, score "
+                   "REAL, bm25 REAL, \"index\" HIDDEN, queries HIDDEN, k HIDDEN, schema HIDDEN)",
     .first_argument = EACH_INDEX,
     .n_arguments = 4,
     .n_needed = 2,

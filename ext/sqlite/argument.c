@@ -230,6 +230,20 @@ int argument_integer(sqlite3_value *value, int64_t *n)
     return whole(value, n) == WHOLE_EXACT;
 }
 
+int argument_number(sqlite3_value *value, double *x)
+{
+    int type = sqlite3_value_type(value);
+    struct decimal decimal;
+    if (type == SQLITE_TEXT) {
+        const char *text = (const char *)sqlite3_value_text(value);
+        if (text == NULL || !read_decimal(text, &decimal)) return 0;
+    } else if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
+        return 0;
+    }
+    *x = sqlite3_value_double(value);
+    return 1;
+}
+
 /* What was given where an integer was expected, in words or in its own; NULL: out of memory. */
 static const char *given(sqlite3_value *value)
 {

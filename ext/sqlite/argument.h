@@ -46,6 +46,10 @@ int argument_optional_text(sqlite3_value *value, const char **text, struct error
  * that SQLite takes for one of them. This is the one rule for every integer that SQL hands us. */
 int argument_integer(sqlite3_value *value, int64_t *n);
 
+/* 1 if the value is a number: an INTEGER, a REAL, or a TEXT that SQLite takes for one of them, as
+ * many drivers bind every value as text. */
+int argument_number(sqlite3_value *value, double *x);
+
 /* A whole number from min to max (SIZE_MAX: no end; more than 2^63 - 1 is that). ERROR_INVALID,
  * which calls it `name`; for NULL too. */
 int argument_count(sqlite3_value *value, const char *name, size_t min, size_t max, size_t *count,

@@ -228,6 +228,20 @@ class Rings(Where):
         self.assertEqual(self.nearest("k = 2 AND distance > 'text'"), [])
         self.assertEqual(self.nearest("k = 2 AND distance < NULL"), [])
 
+    def test_numbers_that_are_bound_as_text(self):
+        """As PHP's PDO does with all of them: as in a column of numbers."""
+        for where, value in (("distance > ?", "100"), ("distance BETWEEN ? AND 200", " 1.005e2 "),
+                             ("similarity < ?", "0.0099"), ("rank > ?", "100"),
+                             ("rank >= ?", "101")):
+            self.assertEqual(self.nearest(f"k = 2 AND {where}", value), [101, 102], where)
+        self.assertEqual(self.nearest("distance = ?", "7"), [7])
+        self.assertEqual(self.nearest("rank IN (?, ?)", "7", "8.0"), [7, 8])
+        self.assertEqual(self.nearest("k = 2 AND distance > ?", "100 m"), [])
+        self.assertEqual(self.rows("SELECT id FROM semantic_search_each('ix', '[\"[0]\"]', 3) "
+                                   "WHERE distance >= ? AND rank <= ?", "2", "2"), [(2,)])
+        self.assertEqual(self.rows("SELECT key FROM rerank('bat', '[\"a\", \"bat\"]') "
+                                   "WHERE relevance_score > ?", "0.01"), [(1,)])
+
     def test_rank(self):
         self.assertEqual(self.rows("SELECT rowid, rank FROM ix('[0]', 2) WHERE rank > 20"),
                          [(21, 21), (22, 22)])

@@ -2,6 +2,7 @@
  * test_argument.c: integers as SQL hands them to us: one rule, also for copies that belong to no
  * database.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,6 +102,30 @@ static void test_not_integers(void **state)
     }
 }
 
+static void test_numbers(void **state)
+{
+    static const struct {
+        const char *expression;
+        double x;
+    } cases[] = {{"7", 7},        {"-0.5", -0.5},        {"'0.25'", 0.25},    {"' 1e-1 '", 0.1},
+                 {"'-.5'", -0.5}, {"'1e999'", HUGE_VAL}, {"9e999", HUGE_VAL}, {"'12'", 12}};
+    static const char *const others[] = {"NULL", "x'30'", "''",    "'abc'", "'0.5x'",
+                                         "'.'",  "'1e'",  "'nan'", "'inf'", "'0x5'"};
+    double x;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sqlite3_value *value = value_of(cases[i].expression);
+        if (!argument_number(value, &x)) fail_msg("%s: not a number", cases[i].expression);
+        assert_true(x == cases[i].x);
+        sqlite3_value_free(value);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        sqlite3_value *value = value_of(others[i]);
+        if (argument_number(value, &x)) fail_msg("%s: a number", others[i]);
+        sqlite3_value_free(value);
+    }
+}
+
 static int count_of(const char *expression, size_t min, size_t max, size_t *count,
                     struct error *err)
 {
@@ -180,9 +205,9 @@ static void test_optional(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers), cmocka_unit_test(test_not_integers),
-        cmocka_unit_test(test_counts),   cmocka_unit_test(test_no_counts),
-        cmocka_unit_test(test_optional),
+        cmocka_unit_test(test_integers),  cmocka_unit_test(test_not_integers),
+        cmocka_unit_test(test_numbers),   cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_no_counts), cmocka_unit_test(test_optional),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
