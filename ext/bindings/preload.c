@@ -20,6 +20,7 @@ typedef int open_function(const char *path, sqlite3 **db);
 typedef int open_v2_function(const char *path, sqlite3 **db, int flags, const char *vfs);
 typedef int open16_function(const void *path, sqlite3 **db);
 typedef int auto_function(void (*entry)(void));
+typedef void *dlopen_function(const char *path, int mode);
 
 static struct {
     open_function *open;
@@ -55,6 +56,24 @@ static void find(void)
     /* A SQLite built without extensions hands them no functions. */
     if (add != NULL && dlsym(library, "sqlite3_load_extension") != NULL)
         add((void (*)(void))sqlite3_rerank_init);
+}
+
+static dlopen_function *real_dlopen;
+static pthread_once_t dlopen_once = PTHREAD_ONCE_INIT;
+
+static void find_dlopen(void)
+{
+    *(void **)&real_dlopen = dlsym(RTLD_NEXT, "dlopen");
+}
+
+/* PHP has each of its modules look for functions in what the module needs, before all else: those
+ * of SQLite would be called past the ones below. It ends in a jump, so that the loader sees who
+ * called and looks where that file says. */
+EXPORTED void *dlopen(const char *path, int mode)
+{
+    pthread_once(&dlopen_once, find_dlopen);
+    if (path != NULL && strstr(path, "sqlite") != NULL) mode &= ~RTLD_DEEPBIND;
+    return real_dlopen(path, mode);
 }
 
 EXPORTED int sqlite3_open(const char *path, sqlite3 **db)

@@ -72,15 +72,20 @@ class PreloadTest(unittest.TestCase):
         if support.SANITIZED or not os.path.exists(self.LIBRARY):
             self.skipTest("not built, or a sanitizer is preloaded")
 
-    def ask(self, python):
+    def ask(self, python, first=""):
         environment = dict(os.environ, LD_PRELOAD=os.path.abspath(self.LIBRARY))
-        result = subprocess.run([python, "-c", ASK], env=environment, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, check=False)
+        result = subprocess.run([python, "-c", first + ASK], env=environment, check=False,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         version = support.connect().execute("SELECT rerank_version()").fetchone()[0]
         self.assertEqual(result.stdout.decode(), f"('{version}', 2)\n[(1,)]\n")
 
     def test_a_connection_that_loads_nothing(self):
         self.ask(sys.executable)
+
+    def test_modules_that_look_into_themselves_first(self):
+        """As PHP opens its own."""
+        self.ask(sys.executable,
+                 "import os, sys; sys.setdlopenflags(os.RTLD_NOW | os.RTLD_DEEPBIND)\n")
 
     def test_a_python_that_cannot_load_extensions(self):
         python = shutil.which("python3")
