@@ -34,12 +34,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUFFIX = "dylib" if sys.platform == "darwin" else "so"
 PROCESSORS = max(1, min(4, os.cpu_count() or 1))
 TIMEOUT_SECONDS = 900
-# Tests that do not load the library: a sanitizer would see only make and curl.
-NO_LIBRARY = re.compile(r"test_(dataset|check|run|model_download)\.py$")
+# Tests that do not load the library, or load it into programs of other languages: a sanitizer would
+# see only make and curl, and nothing of those.
+NO_LIBRARY = re.compile(r"test_(dataset|check|run|model_download|drivers)\.py$")
 SANITIZER_OPTIONS = "detect_stack_use_after_return=1:allocator_may_return_null=1"
 # Those that take longest start first, so that none runs alone at the end.
 LONGEST = (
-    "unit/local/test_encoder", "unit/index/test_search", "model/test_model",
+    "drivers/test_drivers", "unit/local/test_encoder", "unit/index/test_search", "model/test_model",
     "unit/index/test_search_failures", "unit/extension/test_threads",
     "unit/local/test_layers", "unit/local/test_gemm", "unit/vector/test_quantize",
     "fault/search_each", "fault/index_storage", "fault/embedded", "fault/vectors", "fault/status",

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import struct
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -12,6 +13,8 @@ BUILD = os.environ.get("RERANK_BUILD", os.path.join(ROOT, "build"))
 EXTENSION = os.environ.get("RERANK_EXTENSION", os.path.join(BUILD, "rerank"))
 SHELL = os.environ.get("SQLITE3") or "sqlite3"
 SANITIZED = os.environ.get("RERANK_SANITIZED") == "1"
+# apsw, where `install.sh drivers` fetched it: a SQLite newer than the system's.
+sys.path.append(os.path.join(ROOT, "build", "drivers", "python"))
 
 QUERY = "super hero mystery action movie about bats"
 

@@ -10,6 +10,8 @@
 #   browser    Chromium; playwright-core and axe-core in build/browser (CI: tests/page)
 #   command    what sqlite-rerank's command is made of, in build/command (CI: tests/drivers)
 #   frameworks LangChain and LlamaIndex, in build/frameworks           (CI: test_frameworks)
+#   drivers    PHP, Ruby, Perl and Tcl with SQLite; drivers of registries, in build/drivers
+#                                                          (CI: tests/drivers/test_drivers.py)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
@@ -67,6 +69,12 @@ look_cross() {
     has_command aarch64-linux-gnu-gcc || need cross-compiler
     has_command qemu-aarch64 || need qemu-user
 }
+look_drivers() {
+    php -r 'exit(class_exists("SQLite3") && class_exists("PDO") ? 0 : 1);' 2>/dev/null || need php
+    ruby -rsqlite3 -e 1 2>/dev/null || need ruby
+    perl -MDBD::SQLite -e 1 2>/dev/null || need perl
+    echo 'puts [package require sqlite3]' | tclsh 2>/dev/null | grep -q . || need tcl
+}
 look_format() { has_command clang-format || need clang-format; }
 
 debian_package() {
@@ -81,6 +89,10 @@ debian_package() {
     numpy) echo "python3-numpy libopenblas0-pthread" ;;
     onnx) echo python3-onnx ;;
     npm) echo "nodejs npm" ;;
+    php) echo "php-cli php-sqlite3" ;;
+    ruby) echo ruby-sqlite3 ;;
+    perl) echo libdbd-sqlite3-perl ;;
+    tcl) echo "tcl libsqlite3-tcl" ;;
     *) echo "$1" ;;
     esac
 }
@@ -93,6 +105,7 @@ brew_package() {
     python3) echo python ;;
     clang) echo llvm ;;
     npm) echo node ;;
+    perl | tcl) echo "" ;;
     *) echo "$1" ;;
     esac
 }
@@ -175,6 +188,10 @@ install_browser() {
             playwright-core axe-core >/dev/null 2>&1
     { has_command chromium && [ -d "$folder/node_modules/axe-core" ]; } ||
         echo "a browser cannot be had here: the page will be tested without one"
+
+    PYTHONPATH=$folder "$python" -c 'import openai' 2>/dev/null ||
+        sh "$(dirname "$0")/pip.sh" "$folder" openai >/dev/null 2>&1 ||
+        echo "OpenAI's client cannot be had here: its tests will be skipped"
 }
 
 # Without it libraries for other platforms are left out, by name.
@@ -187,6 +204,7 @@ install_zig() {
 
 [ $# -gt 0 ] || {
     echo "usage: install.sh WHAT... (see the head of this file)" >&2
+    echo "usage: install.sh runtime|test|clang|format|cross|peers|drivers|zig|bench ..." >&2
     exit 2
 }
 for what in "$@"; do
@@ -197,10 +215,16 @@ for what in "$@"; do
     command) install_command ;;
     frameworks) install_frameworks ;;
     zig) install_zig ;;
+
+    runtime | test | clang | format | cross | bench | drivers) "look_$what" ;;
+    peers | zig) ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
-[ -z "$missing" ] && exit 0
+if [ -n "$missing" ]; then
+    if has_command apt-get; then install_debian
+    elif has_command brew; then install_brew
+    else say_what_to_install; fi || exit 1
 
 if has_command apt-get; then install_debian
 elif has_command brew; then install_brew
@@ -211,3 +235,12 @@ for what in "$@"; do
     case $what in peers | browser | command | frameworks | zig) ;; *) "look_$what" ;; esac
 done
 [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
+
+    missing=""
+    for what in "$@"; do case $what in peers | zig) ;; *) "look_$what" ;; esac; done
+    [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
+fi
+    case $what in
+    peers | zig) "install_$what" ;;
+    drivers) sh "$(dirname "$0")/drivers.sh" ;;
+    esac
