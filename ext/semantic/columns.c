@@ -264,6 +264,11 @@ static const char *collation_of(const struct semantic_column *column)
     return column->collation == NULL ? "BINARY" : column->collation;
 }
 
+static const char *type_of(const struct semantic_column *column)
+{
+    return column->type == NULL ? column->affinity : column->type;
+}
+
 static int is_as_told(const struct semantic_table *table, const struct semantic_column *columns,
                       size_t n)
 {
@@ -271,6 +276,7 @@ static int is_as_told(const struct semantic_table *table, const struct semantic_
     for (size_t i = 0; i < n; i++)
         if (strcmp(columns[i].name, table->columns[i].name) != 0 ||
             columns[i].affinity != table->columns[i].affinity ||
+            strcmp(type_of(&columns[i]), type_of(&table->columns[i])) != 0 ||
             strcmp(collation_of(&columns[i]), collation_of(&table->columns[i])) != 0)
             return 0;
     return 1;

@@ -269,6 +269,7 @@ void semantic_columns_free(struct semantic_column *columns, size_t n_columns)
 {
     for (size_t i = 0; i < n_columns; i++) {
         memory_free(columns[i].name);
+        memory_free(columns[i].type);
         memory_free(columns[i].collation);
     }
     memory_free(columns);

@@ -17,6 +17,7 @@
 struct semantic_column {
     char *name; /* owned */
     const char *affinity;
+    char *type;      /* owned; as it was declared, by which drivers convert; NULL: the affinity */
     char *collation; /* owned; NULL: byte for byte */
     int is_rowid;    /* the content's rowid under another name */
 };

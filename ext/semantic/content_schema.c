@@ -29,6 +29,19 @@ static int read_kind(sqlite3 *db, const char *schema, const char *content,
     return rc;
 }
 
+/* Whether a column of a virtual table can be declared so, and has the same affinity then. */
+static int can_be_shown(const char *type, int is_any)
+{
+    return *type != '\0' && !is_any && sqlite3_strlike("%HIDDEN%", type, 0) != 0;
+}
+
+/* A copy, or NULL of NULL; 0: out of memory. */
+static int copy(const char *text, char **copied)
+{
+    *copied = text == NULL ? NULL : memory_copy(text, strlen(text));
+    return text == NULL || *copied != NULL;
+}
+
 /* From a row of PRAGMA table_xinfo: cid, name, type, notnull, dflt_value, pk, hidden. */
 static int add_column(struct content_schema *read, sqlite3_stmt *row, struct error *err)
 {
@@ -40,17 +53,17 @@ static int add_column(struct content_schema *read, sqlite3_stmt *row, struct err
         memory_realloc(read->columns, read->n_columns + 1, sizeof *columns);
     if (columns == NULL) return error_nomem(err);
     read->columns = columns;
-    columns[read->n_columns] =
-        (struct content_column){.name = memory_copy(name, strlen(name)),
-                                .affinity = read->is_strict && sqlite3_stricmp(type, "ANY") == 0
-                                                ? semantic_affinity("BLOB")
-                                                : semantic_affinity_of_type(type),
-                                .is_declared = *type != '\0',
-                                .is_integer = sqlite3_stricmp(type, "INTEGER") == 0,
-                                .is_not_null = sqlite3_column_int(row, 3),
-                                .is_primary = sqlite3_column_int(row, 5) != 0};
-    if (columns[read->n_columns].name == NULL) return error_nomem(err);
-    read->n_columns++;
+    int is_any = read->is_strict && sqlite3_stricmp(type, "ANY") == 0;
+    struct content_column *column = &columns[read->n_columns++];
+    *column = (struct content_column){.affinity = is_any ? semantic_affinity("BLOB")
+                                                         : semantic_affinity_of_type(type),
+                                      .is_declared = *type != '\0',
+                                      .is_integer = sqlite3_stricmp(type, "INTEGER") == 0,
+                                      .is_not_null = sqlite3_column_int(row, 3),
+                                      .is_primary = sqlite3_column_int(row, 5) != 0};
+    if (!copy(name, &column->name) ||
+        !copy(can_be_shown(type, is_any) ? type : NULL, &column->type))
+        return error_nomem(err);
     return 0;
 }
 
@@ -174,6 +187,7 @@ void content_schema_deinit(struct content_schema *read)
 {
     for (size_t i = 0; i < read->n_columns; i++) {
         memory_free(read->columns[i].name);
+        memory_free(read->columns[i].type);
         memory_free(read->columns[i].collation);
     }
     memory_free(read->columns);
@@ -202,12 +216,11 @@ int content_schema_show(const struct content_schema *read, const struct store *i
         struct semantic_column *shown = &(*columns)[*n_columns];
         int is_key = key != NULL && sqlite3_stricmp(key, column->name) == 0;
         const char *collation = is_key ? NULL : column->collation;
-        *shown = (struct semantic_column){.name = memory_copy(column->name, strlen(column->name)),
-                                          .affinity = column->affinity,
+        *shown = (struct semantic_column){.affinity = column->affinity,
                                           .is_rowid = column->is_rowid && names_rowid};
         ++*n_columns;
-        if (collation != NULL) shown->collation = memory_copy(collation, strlen(collation));
-        if (shown->name == NULL || (collation != NULL && shown->collation == NULL))
+        if (!copy(column->name, &shown->name) || !copy(column->type, &shown->type) ||
+            !copy(collation, &shown->collation))
             return error_nomem(err);
     }
     return 0;

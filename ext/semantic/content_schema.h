@@ -13,6 +13,7 @@
 struct content_column {
     char *name;           /* owned */
     char *collation;      /* owned; NULL: BINARY, or one that this connection does not have */
+    char *type;           /* owned; as it was declared; NULL: to be shown as its affinity */
     const char *affinity; /* "TEXT", "INTEGER", "REAL", "NUMERIC" or "BLOB"; static */
     int is_declared;      /* with a type */
     int is_integer;       /* of the very type INTEGER, which a rowid needs */

@@ -80,10 +80,10 @@ static int declare(struct semantic_table *table, struct error *err)
     int rc = hidden == NULL ? error_nomem(err) : buffer_append(&sql, hidden, strlen(hidden), err);
     sqlite3_free(hidden);
     for (size_t i = 0; rc == 0 && i < table->n_columns; i++) {
-        const char *collation = table->columns[i].collation;
-        char *column =
-            sqlite3_mprintf(", \"%w\" %s COLLATE \"%w\"", table->columns[i].name,
-                            table->columns[i].affinity, collation == NULL ? "BINARY" : collation);
+        const char *collation = table->columns[i].collation, *type = table->columns[i].type;
+        char *column = sqlite3_mprintf(", \"%w\" \"%w\" COLLATE \"%w\"", table->columns[i].name,
+                                       type == NULL ? table->columns[i].affinity : type,
+                                       collation == NULL ? "BINARY" : collation);
         rc = column == NULL ? error_nomem(err) : buffer_append(&sql, column, strlen(column), err);
         sqlite3_free(column);
     }

@@ -340,6 +340,27 @@ class Columns(Base):
         self.index("docs")
         self.fails("cannot be called author", "ALTER TABLE ix RENAME TO author")
 
+    def test_types_as_they_were_declared(self):
+        """Drivers convert by them, and SQLite compares by their affinity."""
+        types = ["DATETIME", "BOOLEAN", "decimal(10, +2)", "unsigned -- so\n big int", "",
+                 '"PRIMARY KEY"', "[a)b]", "'x\"y z'", "VARCHAR ( 9 ) /* nine */", "xhiddeny",
+                 "ANY"]
+        columns = ", ".join(f"c{i} {declared}" for i, declared in enumerate(types))
+        self.db.execute(f"CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, {columns}\n)")
+        self.db.execute("INSERT INTO docs(body, c0, c3) VALUES ('a bat', 'noon', 7)")
+        self.index("docs")
+        for _ in range(2):
+            ours = dict(self.rows("SELECT name, type FROM pragma_table_info('ix')"))
+            theirs = dict(self.rows("SELECT name, type FROM pragma_table_info('docs')"))
+            self.assertEqual(ours, {**theirs, "c4": "BLOB", "c9": "NUMERIC"})
+            self.assertEqual(self.rows("SELECT c0 FROM ix('bat', 1) WHERE c3 = '7'"), [("noon",)])
+            self.db.close()
+            self.db = connect(self.path)
+        self.db.executescript("DROP TABLE docs; CREATE TABLE docs(id INTEGER PRIMARY KEY, "
+                              "body TEXT, c0 INT, c1 ANY) STRICT")
+        self.assertEqual(self.rows("SELECT name, type FROM pragma_table_info('ix')"), [
+            ("id", "INTEGER"), ("body", "TEXT"), ("c0", "INT"), ("c1", "BLOB")])
+
     def test_a_listing_of_all_columns(self):
         self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT)")
         self.db.execute("INSERT INTO docs VALUES (1, 'a bat'), (2, 'a cat')")
