@@ -154,15 +154,9 @@ install_python() {
     folder=$(dirname "$0")/../../build/$1 module=$2
     shift 2
     python=$(sh "$(dirname "$0")/python.sh" 2>/dev/null) || return 0
-    PYTHONPATH=$folder "$python" -c "import $module" 2>/dev/null && return 0
-    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-    for pip in "$python -m pip" pip3 pip; do
-        # pip is a list of words
-        # shellcheck disable=SC2086
-        $pip install -q --upgrade --target "$folder" --python-version "$version" \
-            --only-binary=:all: "$@" >/dev/null 2>&1 && return 0
-    done
-    echo "$* cannot be had here: their tests will be skipped"
+    PYTHONPATH=$folder "$python" -c "import $module" 2>/dev/null ||
+        sh "$(dirname "$0")/pip.sh" "$folder" "$@" >/dev/null 2>&1 ||
+        echo "$* cannot be had here: their tests will be skipped"
 }
 
 install_peers() { install_python peers-openai openai openai; }
@@ -178,20 +172,15 @@ install_frameworks() {
 # Without it the page is not tried in a browser, so that it cannot be had is no failure either.
 install_browser() {
     folder=$(dirname "$0")/../../build/browser
-    wanted=$missing missing=""
     has_command chromium || need chromium
     has_command npm || need npm
     if [ -n "$missing" ] && has_command apt-get; then install_debian; fi
-    missing=$wanted
+    missing=""
     [ -d "$folder/node_modules/axe-core" ] ||
         npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" \
             playwright-core axe-core >/dev/null 2>&1
     { has_command chromium && [ -d "$folder/node_modules/axe-core" ]; } ||
         echo "a browser cannot be had here: the page will be tested without one"
-
-    PYTHONPATH=$folder "$python" -c 'import openai' 2>/dev/null ||
-        sh "$(dirname "$0")/pip.sh" "$folder" openai >/dev/null 2>&1 ||
-        echo "OpenAI's client cannot be had here: its tests will be skipped"
 }
 
 # Without it libraries for other platforms are left out, by name.
@@ -209,15 +198,8 @@ install_zig() {
 }
 for what in "$@"; do
     case $what in
-    runtime | test | clang | format | cross | bench) "look_$what" ;;
-    peers) install_peers ;;
-    browser) install_browser ;;
-    command) install_command ;;
-    frameworks) install_frameworks ;;
-    zig) install_zig ;;
-
     runtime | test | clang | format | cross | bench | drivers) "look_$what" ;;
-    peers | zig) ;;
+    peers | browser | command | frameworks | zig) ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
@@ -226,21 +208,15 @@ if [ -n "$missing" ]; then
     elif has_command brew; then install_brew
     else say_what_to_install; fi || exit 1
 
-if has_command apt-get; then install_debian
-elif has_command brew; then install_brew
-else say_what_to_install; fi || exit 1
-
-missing=""
-for what in "$@"; do
-    case $what in peers | browser | command | frameworks | zig) ;; *) "look_$what" ;; esac
-done
-[ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
-
     missing=""
-    for what in "$@"; do case $what in peers | zig) ;; *) "look_$what" ;; esac; done
+    for what in "$@"; do
+        case $what in peers | browser | command | frameworks | zig) ;; *) "look_$what" ;; esac
+    done
     [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
 fi
+for what in "$@"; do
     case $what in
-    peers | zig) "install_$what" ;;
+    peers | browser | command | frameworks | zig) "install_$what" ;;
     drivers) sh "$(dirname "$0")/drivers.sh" ;;
     esac
+done
