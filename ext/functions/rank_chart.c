@@ -20,24 +20,27 @@
 #define MOST_PLACE 999999
 #define MOST_BYTES ((size_t)1 << 24)
 
-/* Of a label so many columns are shown, wide characters taking two; each is at most 5 bytes as XML,
- * and an ellipsis may follow. */
+/* Of a label so many columns are shown, wide characters taking two, as far as there is room, which
+ * there is not for as many capitals; each is at most 5 bytes as XML, and an ellipsis may follow. */
 #define LABEL_COLUMNS 44
 #define LABEL_SIZE (LABEL_COLUMNS * 5 + 4)
 #define FIRST_WIDE 0x1100
 
-/* Pixels: of the whole, of a row, where the first one is; where columns begin, or numbers end. */
+/* Pixels: of the whole, of a row, where the first one is; where in a row text stands, and how much
+ * of a label has room; where columns begin, or numbers end. */
 enum {
     WIDTH = 900,
     ROW = 18,
     TOP = 48,
+    BASELINE = 13,
+    LABEL_WIDTH = 296,
     BEFORE = 52,
     BEFORE_LABEL = 60,
     LINE = 372,
     LINE_END = 508,
     AFTER = 552,
     AFTER_LABEL = 560,
-    MOVED = 872
+    MOVED = 888
 };
 
 static const char function_name[] = "rank_chart";
@@ -189,14 +192,15 @@ static int put_head(size_t n_before, size_t n_after, struct buffer *out, struct 
                    : rc;
 }
 
-/* A number, which ends at x, and the label behind it. */
+/* A number, which ends at x, and the label behind it, in a picture of its own: its edge cuts. */
 static int put_entry(int x, int label_x, size_t y, size_t place, const char *label,
                      struct buffer *out, struct error *err)
 {
     return buffer_format(out, err,
                          "  <text x=\"%d\" y=\"%zu\" class=\"end\">%zu</text>"
-                         "<text x=\"%d\" y=\"%zu\" class=\"label\">%s</text>\n",
-                         x, y, place, label_x, y, label);
+                         "<svg x=\"%d\" y=\"%zu\" width=\"%d\" height=\"%d\">"
+                         "<text y=\"%d\" class=\"label\">%s</text></svg>\n",
+                         x, y, place, label_x, y - BASELINE, LABEL_WIDTH, ROW, BASELINE, label);
 }
 
 static int put_line(size_t from, size_t to, struct buffer *out, struct error *err)

@@ -53,6 +53,17 @@ class PicturesTest(Base):
                             "(SELECT * FROM t ORDER BY random())")
         self.assertEqual(shuffled, svg)
 
+    def test_no_label_reaches_the_lines_or_the_movement(self):
+        """As wide as it may be, its own picture ends before."""
+        picture = ElementTree.fromstring(self.one("SELECT rank_chart(?, 7, 6)", "W" * 60))
+        rooms = [(float(room.get("x")), float(room.get("width")))
+                 for room in picture.findall(f".//{SVG}text[@class='label']/..")]
+        self.assertEqual(len(rooms), 2)
+        line = float(picture.find(f".//{SVG}path").get("d").split()[0][1:])
+        moved = float(picture.find(f".//{SVG}text[@class='end moved']").get("x"))
+        self.assertLess(sum(rooms[0]), line)
+        self.assertLessEqual(sum(rooms[1]), moved - 30)
+
     def test_groups(self):
         rows = self.rows("SELECT column1, rank_chart('a', column2, 1) FROM "
                          "(VALUES ('x', 1), ('y', 2), ('x', 2)) GROUP BY column1")
