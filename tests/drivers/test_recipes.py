@@ -14,6 +14,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 OWN_MOVIES = os.path.join(support.ROOT, "datasets", "movies.json")
 
 
+def text_of(recipe):
+    with open(os.path.join(support.ROOT, "sql", recipe + ".sql"), encoding="utf-8") as file:
+        return file.read()
+
+
 def lines_of(output):
     return [line for line in output.splitlines() if line]
 
@@ -150,6 +155,17 @@ class Recipes:
         self.assertRegex(last, r"^\d+ duplicates deleted$")
         self.assertGreaterEqual(int(last.split()[0]), 2)
 
+    def test_duplicates_of_a_large_group(self):
+        """Equal rows are more than the nearest that are asked for."""
+        pairs, delete = re.search(r"(?s)(CREATE TEMP TABLE pairs.*?;).*?(DELETE.*?;)",
+                                  text_of("duplicates")).groups()
+        status, output = self.workplace.run(
+            ".read sql/duplicates.sql\nDROP TABLE pairs;\n"
+            "INSERT INTO movies(title, overview) SELECT 'again', 'a hum' FROM movies LIMIT 20;\n"
+            f"INSERT INTO movie_index(movie_index) VALUES ('sync');\n{pairs}\n{delete}\n"
+            "SELECT count(*) FROM movies WHERE title = 'again';\n")
+        self.assertEqual((status, lines_of(output)[-1]), (0, "1"), output)
+
     def test_recipe_clusters(self):
         rows = [row.split("|") for row in self.recipe("clusters")[1:]]
         self.assertLessEqual(len(rows), 6)
@@ -204,11 +220,9 @@ class SqliteVecTest(support.Base):
     def setUp(self):
         super().setUp()
         self.db.load_extension(sqlite_vec())
-        with open(os.path.join(support.ROOT, "sql", "from_sqlite_vec.sql"),
-                  encoding="utf-8") as file:
-            recipe = file.read()
         self.move, self.move_loaded = re.findall(
-            r"INSERT INTO item_index\(rowid, embedding\).*?;", recipe, re.DOTALL)[::-1]
+            r"INSERT INTO item_index\(rowid, embedding\).*?;", text_of("from_sqlite_vec"),
+            re.DOTALL)[::-1]
         self.db.execute("CREATE TABLE movies(id INTEGER PRIMARY KEY, title TEXT)")
         self.db.execute("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c "
                         "WHERE i < 1500) INSERT INTO movies SELECT i, 'the film ' || i FROM c")
