@@ -15,8 +15,8 @@ CREATE VIRTUAL TABLE note_index USING semantic_index(
   content = 'notes', text = 'text', upkeep = 'triggers');
 INSERT INTO note_index(note_index) VALUES ('sync');
 
--- The condition is applied before the 2 nearest are taken: a tenant's search is as good as if the
--- index were theirs alone.
+-- The condition is applied before the 2 nearest are taken: the rows of others take no place. They do
+-- count for how rare a word is, and so for the order.
 SELECT text FROM note_index('when are invoices due?', 2) WHERE tenant = 'acme' ORDER BY rank;
 
 -- So that no query can forget it: the connection says who asks, and the application reads the view.
