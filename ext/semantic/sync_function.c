@@ -116,6 +116,21 @@ static int do_batch(struct sync_cursor *cursor, struct error *err)
     return rc;
 }
 
+/* dqlite replicates what SQLite writes for a statement that may write. Of a SELECT it replicates
+ * nothing: the rows would be on this node alone, until it dies. */
+static int check_replicated(struct semantic_table *index, struct error *err)
+{
+    sqlite3_vfs *vfs = NULL;
+    if (sqlite3_file_control(index->store.db, index->store.schema, SQLITE_FCNTL_VFS_POINTER,
+                             &vfs) != SQLITE_OK ||
+        vfs == NULL || vfs->zName == NULL || strncmp(vfs->zName, "dqlite", 6) != 0)
+        return 0;
+    return error_set(err, ERROR_INVALID,
+                     "dqlite does not replicate what a SELECT writes: INSERT INTO %s(%s) VALUES "
+                     "('sync 100') until nothing is pending",
+                     index->store.name, index->store.name);
+}
+
 /* SQLite takes a SELECT for one that only reads, and refuses the first batch: by then that is
  * embedded, and maybe paid for. */
 static int check_writable(struct semantic_table *index, struct error *err)
@@ -165,6 +180,7 @@ static int sync_all(struct sync_cursor *cursor, struct error *err)
     int rc = registry_open(table_cursor_context(base), base->arguments[0], base->arguments[1], &pin,
                            &index, err);
     if (rc == 0) rc = registry_copy_names(index, &cursor->schema, &cursor->name, err);
+    if (rc == 0) rc = check_replicated(index, err);
     if (rc == 0) rc = check_writable(index, err);
     if (rc == 0) rc = progress_begin(index, &cursor->progress, err);
     if (rc == 0) rc = flush_pending(index, err);
