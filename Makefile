@@ -107,7 +107,7 @@ FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: all static amalgamation test-amalgamation packages test-packages preload demo serve test check asan tsan fault fuzz cross bench quality instructions install
-.PHONY: dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
+.PHONY: cluster test-cluster dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
 
@@ -188,6 +188,16 @@ packages: amalgamation ## build the packages of every language and platform into
 # NAMES='Python Node.test_libsql': some of them. Registries are asked for drivers; minutes.
 test-packages: ## install each of the packages in an empty folder and run the flow there
 	@python3 -B tests/packages/packages.py $(DIST) $(NAMES)
+
+# What cannot be had here is left out, by name. tests/cluster/ skips what is not there.
+ENGINES ?= dqlite litestream litefs
+cluster: static ## build the ENGINES that replicate SQLite, for their tests, into build/cluster (Debian)
+	@sh tests/tools/install.sh cluster
+	@sh tests/tools/cluster.sh $(BUILD)/cluster $(STATIC) $(ENGINES)
+
+test-cluster: install-test all ## build them and kill nodes of them in the middle of writes
+	@$(MAKE) --no-print-directory cluster
+	@$(PYTHON_RUN) tests/run.py --build $(BUILD) cluster/
 
 # ---- for people --------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 #   frameworks LangChain and LlamaIndex, in build/frameworks           (CI: test_frameworks)
 #   drivers    PHP, Ruby, Perl and Tcl with SQLite; drivers of registries, in build/drivers
 #                                                          (CI: tests/drivers/test_drivers.py)
+#   cluster    Go, dqlite's library and package of Go, FUSE; Debian alone  (make cluster, CI)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
@@ -75,6 +76,14 @@ look_drivers() {
     perl -MDBD::SQLite -e 1 2>/dev/null || need perl
     echo 'puts [package require sqlite3]' | tclsh 2>/dev/null | grep -q . || need tcl
 }
+# Without them tests are skipped, so that they cannot be had elsewhere is no failure.
+look_cluster() {
+    has_command apt-get || return 0
+    has_command go || need golang-go
+    has_library dqlite.h dqlite && [ -d /usr/share/gocode/src/github.com/canonical/go-dqlite ] ||
+        need dqlite
+    has_command fusermount3 || need fuse3
+}
 look_format() { has_command clang-format || need clang-format; }
 
 debian_package() {
@@ -86,6 +95,7 @@ debian_package() {
     cmocka) echo libcmocka-dev ;;
     cross-compiler) echo "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" ;;
     clang) echo "clang libclang-rt-14-dev" ;;
+    dqlite) echo "libdqlite-dev golang-github-canonical-go-dqlite-dev" ;;
     numpy) echo "python3-numpy libopenblas0-pthread" ;;
     onnx) echo python3-onnx ;;
     npm) echo "nodejs npm" ;;
@@ -193,12 +203,11 @@ install_zig() {
 
 [ $# -gt 0 ] || {
     echo "usage: install.sh WHAT... (see the head of this file)" >&2
-    echo "usage: install.sh runtime|test|clang|format|cross|peers|drivers|zig|bench ..." >&2
     exit 2
 }
 for what in "$@"; do
     case $what in
-    runtime | test | clang | format | cross | bench | drivers) "look_$what" ;;
+    runtime | test | clang | format | cross | cluster | bench | drivers) "look_$what" ;;
     peers | browser | command | frameworks | zig) ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
