@@ -42,7 +42,7 @@ def wait_for(condition, what, seconds=PATIENCE):
             last = condition()
             if last:
                 return last
-        except Exception as error:  # pylint: disable=broad-except
+        except Exception as error:
             last = error
         time.sleep(0.05)
     raise AssertionError(f"waited {seconds} s for {what}: {last}")
@@ -107,7 +107,7 @@ class Told(Process):
         return self.answer()
 
 
-# ---- copies ----------------------------------------------------------------------------------------
+# ---- copies --------------------------------------------------------------------------------------
 
 
 def content_of(db, name="ix"):

@@ -1,6 +1,6 @@
 """replicas.py: nodes that replicate statements, by the rules that rqlite publishes for its own.
 
-https://rqlite.io/docs/design/, /docs/api/api, /docs/api/non-deterministic, /docs/api/read-consistency:
+In its documents design, api/api, api/non-deterministic and api/read-consistency:
 - a request to write is one entry of the log, its statements in one transaction if it says so; every
   node runs every entry, in their order, on a file of its own;
 - RANDOM() and the clock are values before the entry is written: other functions are not rewritten;

@@ -1,7 +1,7 @@
 """dqlite: three nodes on this machine, a leader that is killed in the middle of a sync, a node that
 comes later. dqlite replicates pages: only the leader runs statements, and so embeds.
 
-`make cluster` builds the node (dqlite_node.go) from Debian's libdqlite-dev and the package of Go."""
+`make cluster` builds the node, dqlite_node.go, by Debian's packages of dqlite and for Go."""
 import base64
 import os
 import shutil
@@ -86,7 +86,8 @@ class Dqlite(Copies):
         node = self.nodes[0]
         node.exec("CREATE TABLE docs(id INTEGER PRIMARY KEY, title TEXT, body TEXT)")
         node.exec("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
-                  "INSERT INTO docs SELECT i, 'title ' || i, 'body ' || i * 7919 % 613 FROM n", ROWS)
+                  "INSERT INTO docs SELECT i, 'title ' || i, 'body ' || i * 7919 % 613 FROM n",
+                  ROWS)
         node.exec("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', "
                   f"text = 'title, body', {options})")
 
@@ -197,8 +198,8 @@ class Dqlite(Copies):
         self.assertEqual(len(self.embedded()), ROWS)
 
     def test_a_select_that_writes(self):
-        """It is refused, as its rows would be on the leader alone. What dqlite 1.11 tells of a SELECT
-        that fails is the name of its first column: tests/unit/semantic/test_replicated.c has the
+        """It is refused, as its rows would be on the leader alone. What dqlite 1.11 tells of a
+        SELECT that fails is the name of its first column: unit/semantic/test_replicated.c has the
         message."""
         self.fill()
         with self.assertRaises(RuntimeError):

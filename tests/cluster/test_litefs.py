@@ -5,7 +5,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from engines import PATIENCE, Copies, Process, content_of, free_port, program, wait_for  # noqa: E402
+from engines import (  # noqa: E402
+    PATIENCE, Copies, Process, content_of, free_port, program, wait_for)
 
 CONFIGURATION = """
 fuse:
