@@ -101,6 +101,8 @@ class Litefs(Copies):
         self.db.close()
         wait_for(lambda: self.read(self.replica) == content, "the replica")
         self.check_replica(queries, answers)
+        reader = self.open(self.replica.path)  # has the index in memory, and stays
+        self.assertEqual(self.answers(reader, queries), answers)
         self.primary.kill()
         self.check_replica(queries, answers)
         self.primary.start()
@@ -108,12 +110,15 @@ class Litefs(Copies):
         self.check_sound(self.db)
         self.assertEqual(content_of(self.db), content)
         self.assertEqual(self.answers(self.db, queries), answers)
-        self.db.execute("UPDATE docs SET body = 'another' WHERE id = 3")
+        self.db.execute("UPDATE docs SET body = 'another' WHERE id = 21")
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        content, answers = content_of(self.db), self.answers(self.db, queries)
+        content, before, answers = content_of(self.db), answers, self.answers(self.db, queries)
         self.db.close()
+        self.assertNotEqual(answers, before)
         wait_for(lambda: self.read(self.replica) == content, "the replica")
         self.check_replica(queries, answers)
+        self.assertEqual(self.answers(reader, queries), answers)
+        reader.close()
         self.assertEqual(len(self.embedded()), 201)
 
     def check_replica(self, queries, answers):
