@@ -1,5 +1,5 @@
 /*
- * clock.h: time that only goes forward.
+ * clock.h: time that only goes forward, and waiting for it.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
@@ -8,5 +8,8 @@
 
 /* Seconds since some moment in the past, for differences. */
 double clock_seconds(void);
+
+/* Waits so long or longer; on Windows whole milliseconds. */
+void clock_sleep(long microseconds);
 
 #endif

@@ -1,69 +1,5 @@
 #include "base/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* A read of more is asked for in pieces: Linux gives 2 GB at most at a time, macOS refuses more. */
-#define PIECE ((size_t)1 << 30)
-
-static const char *reason(int number, char text[100])
-{
-    if (strerror_r(number, text, 100) != 0) snprintf(text, 100, "error %d", number);
-    return text;
-}
-
-int file_open(const char *path, struct file *file, struct error *err)
-{
-    char text[100];
-    struct stat status;
-    *file = (struct file){.descriptor = -1};
-    /* Not to wait for whoever writes to it, if it is a pipe. */
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0)
-        return error_set(err, ERROR_UNAVAILABLE, "cannot open %.300s: %s", path,
-                         reason(errno, text));
-    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < 0) {
-        close(descriptor);
-        return error_set(err, ERROR_UNAVAILABLE, "cannot open %.300s: not a regular file", path);
-    }
-    *file = (struct file){descriptor, (uint64_t)status.st_size};
-    return 0;
-}
-
-void file_close(struct file *file)
-{
-    if (file->descriptor >= 0) close(file->descriptor);
-    *file = (struct file){.descriptor = -1};
-}
-
-int file_read(const struct file *file, uint64_t offset, void *data, size_t size, struct error *err)
-{
-    char text[100];
-    size_t done = 0;
-    const uint64_t most = sizeof(off_t) < sizeof(int64_t) ? INT32_MAX : INT64_MAX;
-    if (size > most || offset > most - size)
-        return error_set(err, ERROR_UNAVAILABLE, "cannot read at byte %" PRIu64, offset);
-    while (done < size) {
-        size_t left = size - done;
-        ssize_t got = pread(file->descriptor, (char *)data + done, left < PIECE ? left : PIECE,
-                            (off_t)(offset + done));
-        if (got > 0) done += (size_t)got;
-        else if (got == 0)
-            return error_set(err, ERROR_UNAVAILABLE,
-                             "expected %zu bytes at byte %" PRIu64 ", not %zu: the file ends there",
-                             size, offset, done);
-        else if (errno != EINTR)
-            return error_set(err, ERROR_UNAVAILABLE, "cannot read at byte %" PRIu64 ": %s",
-                             offset + done, reason(errno, text));
-    }
-    return 0;
-}
-
 int file_read_whole(const char *path, struct buffer *buffer, struct error *err)
 {
     struct file file;
@@ -77,32 +13,4 @@ int file_read_whole(const char *path, struct buffer *buffer, struct error *err)
     file_close(&file);
     if (rc != 0) error_context(err, "%.300s", path);
     return rc;
-}
-
-int file_exists(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
-}
-
-int file_is_folder(const char *path)
-{
-    struct stat status;
-    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-/* The time of the inode's change: that of the contents can be set back. */
-void file_stamp(const char *path, char stamp[FILE_STAMP_SIZE])
-{
-    struct stat status;
-    stamp[0] = '\0';
-    if (stat(path, &status) != 0) return;
-#ifdef __APPLE__
-    struct timespec changed = status.st_ctimespec;
-#else
-    struct timespec changed = status.st_ctim;
-#endif
-    snprintf(stamp, FILE_STAMP_SIZE, "%ju-%ju-%jd-%jd.%09ld", (uintmax_t)status.st_dev,
-             (uintmax_t)status.st_ino, (intmax_t)status.st_size, (intmax_t)changed.tv_sec,
-             changed.tv_nsec);
 }

@@ -1,5 +1,6 @@
 /*
- * file.h: files of the machine, read by position.
+ * file.h: files of the machine, read by position, and folders. Paths are UTF-8 everywhere; what
+ * systems do in ways of their own is in file_posix.c and file_windows.c.
  *
  * Files that models are made of are read, never mapped: a file that another program cuts short
  * under a mapping kills the process (SIGBUS), while a short read is an error with a text.
@@ -14,10 +15,15 @@
 #include "base/error.h"
 
 #define FILE_PATH_SIZE 4096 /* bytes that a path has at most here, its NUL included */
+#ifdef _WIN32
+#define FILE_BETWEEN_PATHS ";" /* in a list of them */
+#else
+#define FILE_BETWEEN_PATHS ":"
+#endif
 
 struct file {
-    int descriptor; /* -1: not open */
-    uint64_t size;  /* bytes, when it was opened */
+    intptr_t descriptor; /* -1: not open */
+    uint64_t size;       /* bytes, when it was opened */
 };
 
 /* Opens a regular file for reading. ERROR_UNAVAILABLE names the path and why; *file is closed
@@ -41,5 +47,26 @@ int file_is_folder(const char *path);
  * where there is none. */
 #define FILE_STAMP_SIZE 120
 void file_stamp(const char *path, char stamp[FILE_STAMP_SIZE]);
+
+/* The path from the root on, as SQLite tells that of a database, whether or not there is a file;
+ * "" where that is too long. */
+void file_whole_path(const char *path, char whole[FILE_PATH_SIZE]);
+
+/* The names in a folder, in no order, "." and ".." among them:
+ *
+ *     if (file_names_open(folder, &names)) {
+ *         while (file_names_next(&names)) use(names.name);
+ *         file_names_close(&names);
+ *     }
+ */
+struct file_names {
+    char name[1024]; /* cut where it is longer */
+    void *handle;
+    int is_read; /* `name` was read ahead */
+};
+
+int file_names_open(const char *folder, struct file_names *names); /* whether it can be read */
+int file_names_next(struct file_names *names);                     /* whether there is one more */
+void file_names_close(struct file_names *names);
 
 #endif

@@ -2,7 +2,11 @@
 #include "base/pages.h"
 
 #include <stdint.h>
+#ifdef _WIN32
+#include "base/windows.h"
+#else
 #include <sys/mman.h>
+#endif
 
 #define SMALL_PAGE ((size_t)4096)
 
@@ -11,6 +15,23 @@ size_t pages_round(size_t size)
     size_t page = size <= PAGES_HUGE / 2 ? SMALL_PAGE : PAGES_HUGE;
     return size > SIZE_MAX - page ? 0 : (size + page - 1) / page * page;
 }
+
+#ifdef _WIN32
+
+void *pages_alloc(size_t size)
+{
+    size_t rounded = pages_round(size);
+    return rounded == 0 ? NULL
+                        : VirtualAlloc(NULL, rounded, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+void pages_free(void *pages, size_t size)
+{
+    (void)size;
+    if (pages != NULL) VirtualFree(pages, 0, MEM_RELEASE);
+}
+
+#else
 
 /* A mapping that begins at a multiple of a huge page: what lies before and behind it is given
  * back. */
@@ -41,3 +62,5 @@ void pages_free(void *pages, size_t size)
 {
     if (pages != NULL) munmap(pages, pages_round(size));
 }
+
+#endif

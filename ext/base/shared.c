@@ -2,9 +2,9 @@
 
 #include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/memory.h"
 
@@ -55,7 +55,7 @@ static int wait_for(struct shared *entry, const struct cancel *cancel, struct er
 {
     int rc = 0;
     while (rc == 0 && atomic_load_explicit(&entry->state, memory_order_acquire) == MAKING) {
-        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        clock_sleep(2000);
         rc = cancel_check(cancel, err);
     }
     return rc;

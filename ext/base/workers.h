@@ -20,6 +20,9 @@
  * nothing and asks SQLite nothing. */
 void workers_run(size_t n_threads, void (*work)(void *context, size_t number), void *context);
 
+/* Lets others run, if any can. */
+void workers_yield(void);
+
 /* For one of them that waits for another, the n-th time in a row, from 0 on: lets others run, 20
  * microseconds and more, up to 160. */
 void workers_pause(size_t n);

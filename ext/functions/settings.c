@@ -1,11 +1,7 @@
-#define _XOPEN_SOURCE 700 /* realpath */
-
-#include <limits.h>
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "functions/functions.h"
 #include "sqlite/argument.h"
 #include "sqlite/result.h"
@@ -24,13 +20,9 @@ static int unknown(const char *name, struct error *err)
 /* Is the path that of a database of this connection? One that is new has no file yet. */
 static int is_own_database(sqlite3 *db, const char *path, int *own, struct error *err)
 {
-    char whole[PATH_MAX], folder[PATH_MAX];
+    char whole[FILE_PATH_SIZE];
     sqlite3_stmt *statement;
-    if (realpath(path, whole) == NULL) {
-        int relative = path[0] != '/' && getcwd(folder, sizeof folder) != NULL;
-        sqlite3_snprintf((int)sizeof whole, whole, "%s%s%s", relative ? folder : "",
-                         relative ? "/" : "", path);
-    }
+    file_whole_path(path, whole);
     int rc = statement_prepare(db, &statement, err,
                                "SELECT 1 FROM pragma_database_list WHERE file = %Q", whole);
     if (rc == 0) rc = statement_step(db, statement, own, err);

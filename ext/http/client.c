@@ -1,9 +1,9 @@
 #include "http/client.h"
 
-#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/broken_pipe.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -21,43 +21,6 @@ static uint64_t next_random(uint64_t *state)
 double http_client_random(struct http_client *client)
 {
     return (double)(next_random(&client->random) >> 11) / 9007199254740992.0; /* 2^53 */
-}
-
-/* ---- signals -------------------------------------------------------------------------------- */
-
-static void only_pipe(sigset_t *set)
-{
-    sigemptyset(set);
-    sigaddset(set, SIGPIPE);
-}
-
-static int is_pending(void)
-{
-    sigset_t pending;
-    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
-}
-
-void http_signals_begin(struct http_signals *signals)
-{
-    sigset_t set;
-    only_pipe(&set);
-    signals->was_pending = is_pending();
-    pthread_sigmask(SIG_BLOCK, &set, &signals->before);
-}
-
-void http_signals_end(const struct http_signals *signals)
-{
-    if (!signals->was_pending && is_pending()) {
-        sigset_t set;
-        only_pipe(&set);
-#ifdef __APPLE__
-        int number;
-        sigwait(&set, &number);
-#else
-        sigtimedwait(&set, NULL, &(struct timespec){0, 0});
-#endif
-    }
-    pthread_sigmask(SIG_SETMASK, &signals->before, NULL);
 }
 
 /* ---- the client ----------------------------------------------------------------------------- */
@@ -83,9 +46,9 @@ int http_client_new(struct http_client **client, struct error *err)
 void http_client_free(struct http_client *client)
 {
     if (client == NULL) return;
-    struct http_signals signals;
-    http_signals_begin(&signals);
+    struct broken_pipe pipe;
+    broken_pipe_begin(&pipe);
     libcurl->multi_cleanup(client->multi);
-    http_signals_end(&signals);
+    broken_pipe_end(&pipe);
     memory_free(client);
 }

@@ -1,11 +1,14 @@
 #include "http/libcurl.h"
 
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 
-#ifdef __APPLE__
+#include "base/once.h"
+#include "http/library.h"
+
+#if defined(_WIN32) /* of curl's own builds, of most others, and of MSYS2 */
+static const char *const names[] = {"libcurl-x64.dll", "libcurl.dll", "libcurl-4.dll"};
+#elif defined(__APPLE__)
 static const char *const names[] = {"libcurl.4.dylib", "/usr/lib/libcurl.4.dylib"};
 #else
 /* The second and third are Debian's builds with other TLS libraries. */
@@ -14,7 +17,7 @@ static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4", "libc
 
 const struct libcurl *libcurl;
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static struct once once = ONCE_NEW;
 static struct libcurl functions;
 static struct error failure;
 
@@ -27,23 +30,19 @@ static const struct symbol {
 #undef SYMBOL
 };
 
-/* NULL: there is none, and `failure` says so as the loader does of the first name. */
+/* NULL: there is none, and `failure` says so. */
 static void *open_library(void)
 {
-    void *library = NULL;
-    for (size_t i = 0; library == NULL && i < sizeof names / sizeof *names; i++) {
-        library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-        if (library == NULL && i == 0)
-            error_set(&failure, ERROR_UNAVAILABLE,
-                      "remote models are asked by libcurl, which cannot be loaded: %s", dlerror());
-    }
+    void *library = library_open(names, sizeof names / sizeof *names, &failure);
+    if (library == NULL)
+        error_context(&failure, "remote models are asked by libcurl, which cannot be loaded");
     return library;
 }
 
 static int find_functions(void *library)
 {
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
-        void *found = dlsym(library, symbols[i].name);
+        void *found = library_find(library, symbols[i].name);
         if (found == NULL)
             return error_set(&failure, ERROR_UNAVAILABLE,
                              "this machine has a libcurl without %s: 7.66 or newer is wanted",
@@ -69,7 +68,7 @@ static void load(void)
 
 int http_libcurl_load(struct error *err)
 {
-    pthread_once(&once, load);
+    once_do(&once, load);
     if (libcurl != NULL) return 0;
     if (failure.code == ERROR_NOMEM) return error_nomem(err);
     return error_set(err, failure.code, "%s", failure.text);

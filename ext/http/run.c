@@ -7,6 +7,7 @@
  */
 #include <math.h>
 
+#include "base/broken_pipe.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "http/client.h"
@@ -216,7 +217,7 @@ static void keep_connections(struct http_client *client, unsigned concurrency)
 int http_run(struct http_client *client, const struct http_work *work, struct error *err)
 {
     struct error own;
-    struct http_signals signals;
+    struct broken_pipe pipe;
     struct run run = {.client = client, .work = work, .n_places = work->concurrency};
     if (err == NULL) err = &own;
     *err = (struct error){0};
@@ -227,12 +228,14 @@ int http_run(struct http_client *client, const struct http_work *work, struct er
     if (run.places == NULL) return error_nomem(err);
     for (unsigned i = 0; i < run.n_places; i++) http_transfer_init(&run.places[i]);
     client->busy = 1;
-    http_signals_begin(&signals);
+    /* With CURLOPT_NOSIGNAL (its alternative changes the handlers of the whole process) and some
+     * TLS libraries that is ours to prevent. */
+    broken_pipe_begin(&pipe);
     keep_connections(client, run.n_places);
     int rc = run_loop(&run, err);
     if (rc != 0 && rc != ERROR_INTERRUPTED && rc != ERROR_NOMEM) drain(&run);
     for (unsigned i = 0; i < run.n_places; i++) http_transfer_deinit(&run.places[i]);
-    http_signals_end(&signals);
+    broken_pipe_end(&pipe);
     client->busy = 0;
     memory_free(run.places);
     return rc;

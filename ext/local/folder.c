@@ -1,6 +1,5 @@
 #include "local/folder.h"
 
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,12 +80,12 @@ struct match {
 static void match_below(const char *root, const char *name, struct match *match)
 {
     size_t size = strcspn(name, "/");
-    DIR *folder = opendir(root);
-    const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+    struct file_names entries;
+    if (!file_names_open(root, &entries)) return;
+    while (file_names_next(&entries)) {
         char path[FILE_PATH_SIZE];
-        if (strlen(entry->d_name) != size || strncasecmp(entry->d_name, name, size) != 0 ||
-            !format_path(path, "%s/%s", root, entry->d_name) || !file_is_folder(path))
+        if (strlen(entries.name) != size || strncasecmp(entries.name, name, size) != 0 ||
+            !format_path(path, "%s/%s", root, entries.name) || !file_is_folder(path))
             continue;
         if (name[size] == '/') {
             match_below(path, name + size + 1, match);
@@ -95,7 +94,7 @@ static void match_below(const char *root, const char *name, struct match *match)
             match->n++;
         }
     }
-    if (folder != NULL) closedir(folder);
+    file_names_close(&entries);
 }
 
 /* The folder of that name in another. 1, or 0: there is none, or there are several. */
@@ -146,15 +145,15 @@ static int read_revision(const char *path, char revision[MAX_REVISION + 1], stru
 static int only_revision(const char *path, char revision[MAX_REVISION + 1], struct error *err)
 {
     size_t n = 0;
-    DIR *folder = opendir(path);
-    const struct dirent *entry;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        if (!is_plain(entry->d_name, strlen(entry->d_name)) || strlen(entry->d_name) > MAX_REVISION)
+    struct file_names entries;
+    int can_read = file_names_open(path, &entries);
+    while (can_read && file_names_next(&entries)) {
+        if (!is_plain(entries.name, strlen(entries.name)) || strlen(entries.name) > MAX_REVISION)
             continue;
-        snprintf(revision, MAX_REVISION + 1, "%.*s", MAX_REVISION, entry->d_name);
+        snprintf(revision, MAX_REVISION + 1, "%.*s", MAX_REVISION, entries.name);
         n++;
     }
-    if (folder != NULL) closedir(folder);
+    if (can_read) file_names_close(&entries);
     if (n == 1) return 0;
     if (n == 0) return error_set(err, ERROR_UNAVAILABLE, "no revision in %.250s", path);
     return error_set(err, ERROR_UNAVAILABLE,
@@ -205,7 +204,7 @@ static int look_in_path(struct search *search, struct error *err)
     const char *at = environment_value("RERANK_MODEL_PATH");
     int rc = 0;
     while (rc == 0 && at != NULL) {
-        size_t size = strcspn(at, ":");
+        size_t size = strcspn(at, FILE_BETWEEN_PATHS);
         if (size > 0 && size < sizeof root) {
             snprintf(root, sizeof root, "%.*s", (int)size, at);
             rc = look_in(search, root, err);
@@ -224,7 +223,8 @@ static int look_in_hub(struct search *search, struct error *err)
                   {"HUGGINGFACE_HUB_CACHE", ""},
                   {"HF_HOME", "/hub"},
                   {"XDG_CACHE_HOME", "/huggingface/hub"},
-                  {"HOME", "/.cache/huggingface/hub"}};
+                  {"HOME", "/.cache/huggingface/hub"},
+                  {"USERPROFILE", "/.cache/huggingface/hub"}}; /* Windows' */
     char root[FILE_PATH_SIZE];
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const char *value = environment_value(places[i].variable);

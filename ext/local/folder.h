@@ -2,10 +2,10 @@
  * folder.h: where a model of that name lies on this machine.
  *
  * Looked for, in this order, in
- *   each folder of RERANK_MODEL_PATH (separated by ':')
+ *   each folder of RERANK_MODEL_PATH (separated by ':', on Windows by ';')
  *   the Hugging Face cache: $HF_HUB_CACHE, $HUGGINGFACE_HUB_CACHE, $HF_HOME/hub,
- *   $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub: the first of these whose variable is
- *   set
+ *   $XDG_CACHE_HOME/huggingface/hub, $HOME/.cache/huggingface/hub, on Windows that of $USERPROFILE:
+ *   the first of these whose variable is set
  * and in each of them as
  *   owner/name/                                        a plain folder
  *   models--owner--name/snapshots/REVISION/            the cache's layout; REVISION is what

@@ -1,8 +1,7 @@
 #include "local/team.h"
 
-#include <sched.h>
-
 #include "base/clock.h"
+#include "base/workers.h"
 
 #define POLL_SECONDS 0.01
 #define SPINS 2000 /* some 20 microseconds */
@@ -39,7 +38,7 @@ static void relax(unsigned *n_spins, struct team_member *member)
         return;
     }
     team_is_halted(member);
-    sched_yield();
+    workers_yield();
 }
 
 void team_step(struct team_member *member, size_t n_items,

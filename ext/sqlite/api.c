@@ -19,8 +19,9 @@ void api_release(void)
 
 #else
 
-#include <sched.h>
 #include <stdatomic.h>
+
+#include "base/workers.h"
 
 #define CHANGING (-1)
 
@@ -43,6 +44,7 @@ static void refuse(const sqlite3_api_routines *api, char **message)
                             "process (%s), which has connections open: load a copy of its file "
                             "under another name, such as rerank2.so, for this one (%s)",
                             sqlite3_libversion(), api->libversion());
+    api->log(SQLITE_ERROR, "%s", *message);
 }
 
 int api_take(const sqlite3_api_routines *api, char **message)
@@ -50,7 +52,7 @@ int api_take(const sqlite3_api_routines *api, char **message)
     long n = atomic_load(&users);
     for (;;) {
         if (n == CHANGING) {
-            sched_yield();
+            workers_yield();
             n = atomic_load(&users);
         } else if (!atomic_compare_exchange_weak(&users, &n, n == 0 ? CHANGING : n + 1)) {
             continue;

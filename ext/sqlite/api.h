@@ -18,8 +18,8 @@ extern const sqlite3_api_routines *sqlite3_api;
 #endif
 
 /* Makes the SQLite with these routines ours, until api_release() was called once for each take and
- * hold: 1; 0 and a message of that SQLite's if another one is. Whoever got 0 calls no other
- * function of this library. */
+ * hold: 1; 0 and a message of that SQLite's, which is in its error log too, if another one is.
+ * Whoever got 0 calls no other function of this library. */
 int api_take(const sqlite3_api_routines *api, char **message);
 
 /* One user more of a SQLite that is ours. */

@@ -7,7 +7,7 @@ SYSTEM_HEADERS = set(
     "assert ctype errno fenv float inttypes limits locale math setjmp signal stdalign stdarg "
     "stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string strings threads time wchar "
     "pthread unistd fcntl sys/mman sys/stat sys/types sys/time dirent poll cpuid immintrin "
-    "arm_neon sys/auxv sys/sysctl sys/syscall sched".split()
+    "arm_neon sys/auxv sys/sysctl sys/syscall sched windows process".split()
 )
 LIST = "ext/rooms"
 

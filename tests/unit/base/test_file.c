@@ -50,7 +50,7 @@ static void test_reads_by_position(void **state)
     put("0123456789", 10);
     assert_int_equal(file_open(path, &file, &err), 0);
     assert_int_equal(file.size, 10);
-    assert_int_equal(fcntl(file.descriptor, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(fcntl((int)file.descriptor, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     assert_int_equal(file_read(&file, 3, bytes, 4, &err), 0);
     assert_memory_equal(bytes, "3456", 4);
     assert_int_equal(file_read(&file, 10, bytes, 0, &err), 0);
