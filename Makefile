@@ -49,7 +49,7 @@ else
     HARDEN  += $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection) \
         $(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
     OBJCOPY ?= objcopy
-    LOCALISE := $(OBJCOPY) $(addprefix --keep-global-symbol=sqlite3_rerank_,init locked_init)
+    LOCALISE := $(OBJCOPY) $(addprefix --keep-global-symbol=sqlite3_rerank_,init auto_init locked_init)
     # nodelete: SQLite unmaps a library whose entry point failed, and keeps what it had registered.
     SHARED := -shared -Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),,-Wl,-z,defs)
 endif
@@ -187,7 +187,8 @@ packages: amalgamation ## build the packages of every language and platform into
 
 # NAMES='Python Node.test_libsql': some of them. Registries are asked for drivers; minutes.
 test-packages: ## install each of the packages in an empty folder and run the flow there
-	@python3 -B tests/packages/packages.py $(DIST) $(NAMES)
+	@sh tests/tools/install.sh zig lief
+	@RERANK_DIST=$(DIST) python3 -B tests/packages/packages.py $(NAMES)
 
 # What cannot be had here is left out, by name. tests/cluster/ skips what is not there.
 ENGINES ?= dqlite litestream litefs

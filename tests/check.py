@@ -37,7 +37,8 @@ UNWANTED_SYMBOLS = (
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60
 MAX_COLUMNS = 100
-ENTRY_POINTS = ("sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_locked_init")
+ENTRY_POINTS = ("sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_auto_init",
+                "sqlite3_rerank_locked_init")
 TOP_LEVEL = set("ext sql tests datasets Makefile README.md LICENSE .ci .clang-format .editorconfig "
                 ".gitignore".split())
 LIBRARIES = r"(libc|libm|libdl|libpthread|ld-linux.*)\.so\.\d+$"  # a library may need

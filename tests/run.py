@@ -49,9 +49,8 @@ LONGEST = (
     "drivers/test_index_storage", "drivers/test_index_damage", "drivers/test_index_replicas",
     "drivers/test_index_upkeep", "unit/sqlite/test_cache_file_memory", "drivers/test_traps",
     "drivers/test_model_download", "drivers/test_semantic_keys", "http/test_retries",
-    "drivers/test_index_erasure", "drivers/test_recipes", "page/test_browser")
-    "cluster/test_dqlite", "drivers/test_model_download", "drivers/test_semantic_keys",
-    "http/test_retries", "drivers/test_index_erasure", "drivers/test_recipes")
+    "drivers/test_index_erasure", "drivers/test_recipes", "page/test_browser",
+    "cluster/test_dqlite")
 
 
 class Suite:

@@ -12,9 +12,9 @@
 #include <sqlite3.h>
 #include <string.h>
 
-#define EXPORTED __attribute__((visibility("default")))
+#include "base/exported.h"
 
-int sqlite3_rerank_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api);
+int sqlite3_rerank_auto_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api);
 
 typedef int open_function(const char *path, sqlite3 **db);
 typedef int open_v2_function(const char *path, sqlite3 **db, int flags, const char *vfs);
@@ -55,7 +55,7 @@ static void find(void)
     *(void **)&add = dlsym(library, "sqlite3_auto_extension");
     /* A SQLite built without extensions hands them no functions. */
     if (add != NULL && dlsym(library, "sqlite3_load_extension") != NULL)
-        add((void (*)(void))sqlite3_rerank_init);
+        add((void (*)(void))sqlite3_rerank_auto_init);
 }
 
 static dlopen_function *real_dlopen;

@@ -4,9 +4,11 @@
  */
 #include <sqlite3ext.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* The extension's exported names; a program that builds it in declares them like this. */
 int sqlite3_rerank_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
+int sqlite3_rerank_auto_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
 int sqlite3_rerank_locked_init(sqlite3 *db, char **message, const sqlite3_api_routines *api);
 
 static int print_row(void *context, int n, char **values, char **names)
@@ -32,9 +34,23 @@ static int ask(const char *sql, int locked)
     return rc != SQLITE_OK ? rc : closed;
 }
 
+/* A database opens, and works, and the library says why it does not; locked, it does not open. */
+static int ask_where_it_cannot_start(void)
+{
+    setenv("RERANK_TIMEOUT_MS", "soon", 1);
+    int rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_auto_init);
+    if (rc == SQLITE_OK) rc = ask("SELECT 'opened'", 0);
+    if (rc == SQLITE_OK && ask("SELECT embed('a')", 0) != SQLITE_ERROR) rc = 1;
+    sqlite3_reset_auto_extension();
+    if (rc == SQLITE_OK) rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_locked_init);
+    if (rc == SQLITE_OK && ask("SELECT 'opened'", 0) != SQLITE_ERROR) rc = 1;
+    sqlite3_reset_auto_extension();
+    return rc;
+}
+
 int main(void)
 {
-    int rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
+    int rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_auto_init);
     if (rc == SQLITE_OK) rc = ask("SELECT vector_dims('[1, 2, 3]')", 0);
     if (rc == SQLITE_OK) rc = ask("SELECT cosine_sim('[1, 0]', '[1, 0]')", 0);
     if (rc == SQLITE_OK)
@@ -46,6 +62,7 @@ int main(void)
     if (rc == SQLITE_OK) rc = sqlite3_auto_extension((void (*)(void))sqlite3_rerank_locked_init);
     if (rc == SQLITE_OK) rc = ask("SELECT rerank_config('locked')", 0);
     sqlite3_reset_auto_extension();
+    if (rc == SQLITE_OK) rc = ask_where_it_cannot_start();
     sqlite3_shutdown();
     if (sqlite3_memory_used() != 0) {
         printf("%lld bytes were never freed\n", (long long)sqlite3_memory_used());

@@ -96,6 +96,15 @@ class PreloadTest(unittest.TestCase):
             self.skipTest("the python3 of PATH can load extensions, or has a SQLite inside")
         self.ask(python)
 
+    def test_where_the_library_cannot_start_databases_open(self):
+        code = ("import sqlite3\ndb = sqlite3.connect(':memory:')\nprint(db.execute('SELECT 1')"
+                ".fetchone())\ndb.execute('SELECT rerank_version()')")
+        environment = dict(os.environ, LD_PRELOAD=os.path.abspath(self.LIBRARY),
+                           RERANK_CONCURRENCY="0")
+        result = subprocess.run([sys.executable, "-c", code], env=environment, check=False,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertRegex(result.stdout.decode(), r"^\(1,\)\n[^$]*rerank: RERANK_CONCURRENCY must ")
+
     def test_a_program_without_sqlite_is_left_alone(self):
         environment = dict(os.environ, LD_PRELOAD=os.path.abspath(self.LIBRARY))
         self.assertEqual(subprocess.run(["/bin/true"], env=environment, check=False).returncode, 0)

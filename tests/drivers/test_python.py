@@ -200,7 +200,10 @@ class StaticTest(unittest.TestCase):
             environment["ASAN_OPTIONS"] = "detect_leaks=1"
         result = subprocess.run([program], env=environment, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, check=False)
-        self.assertEqual(result.stdout.decode(), "3\n1.0\n1|1\n0\n1\n1\n1\n")
+        answers, _, errors = result.stdout.decode().partition("opened\n")
+        self.assertEqual(answers, "3\n1.0\n1|1\n0\n1\n1\n1\n")
+        why = "rerank: RERANK_TIMEOUT_MS must be an integer [^\n]*"
+        self.assertRegex(errors, f"^error 1: {why}\nerror 1: [^\n]* failed: {why}\n$")
         self.assertEqual(result.returncode, 0)
 
     def test_no_name_of_the_archive_meets_one_of_the_program(self):
@@ -209,7 +212,8 @@ class StaticTest(unittest.TestCase):
                                 check=True)
         names = [line.split()[2].lstrip("_") for line in result.stdout.decode().splitlines()
                  if len(line.split()) == 3]
-        self.assertEqual(names, ["sqlite3_rerank_init", "sqlite3_rerank_locked_init"])
+        self.assertEqual(names, ["sqlite3_rerank_auto_init", "sqlite3_rerank_init",
+                                 "sqlite3_rerank_locked_init"])
 
 
 if __name__ == "__main__":

@@ -102,6 +102,9 @@ class TwoSqlites(unittest.TestCase):
     def test_the_second_is_refused(self):
         self.run_in_process("second_is_refused")
 
+    def test_the_second_opens_as_an_automatic_extension(self):
+        self.run_in_process("second_opens_automatically")
+
     def test_a_copy_of_the_file(self):
         self.run_in_process("copy_of_the_file")
 
@@ -137,6 +140,25 @@ def second_is_refused():
         use(more)
         use_local(more)
         more.close()
+
+
+def second_opens_automatically():
+    """By the entry point for it the library is not there, but nothing fails."""
+    for first, second in both():
+        db = first()
+        other = (sqlite3.connect if second is Pythons else apsw.Connection)(":memory:")
+        other.enable_load_extension(True)
+        other.execute("SELECT load_extension(?, 'sqlite3_rerank_auto_init')",
+                      (support.EXTENSION,)).fetchall()
+        try:
+            other.execute("SELECT rerank_version()")
+        except (sqlite3.Error, apsw.Error) as error:
+            expect("no such function", str(error))
+        else:
+            raise AssertionError("a function of the other's library")
+        other.close()
+        use(db)
+        db.close()
 
 
 def copy_of_the_file():

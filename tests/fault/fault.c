@@ -268,12 +268,12 @@ static void report(const struct script *script, int i, const char *what,
 
 /* ---- databases ------------------------------------------------------------------------------- */
 
-static int open_database(sqlite3 **db)
+static int open_database(sqlite3 **db, const char *entry)
 {
     int rc = sqlite3_open(":memory:", db);
     if (rc == SQLITE_OK) rc = sqlite3_enable_load_extension(*db, 1);
     char *message = NULL;
-    if (rc == SQLITE_OK) rc = sqlite3_load_extension(*db, library, NULL, &message);
+    if (rc == SQLITE_OK) rc = sqlite3_load_extension(*db, library, entry, &message);
     if (rc != SQLITE_OK && message != NULL && memory.n == 0) printf("%s\n", message);
     sqlite3_free(message);
     return rc;
@@ -283,7 +283,7 @@ static sqlite3 *open_or_die(void)
 {
     sqlite3 *db = NULL;
     arm(0, 0);
-    if (open_database(&db) != SQLITE_OK) die("the extension cannot be loaded");
+    if (open_database(&db, NULL) != SQLITE_OK) die("the extension cannot be loaded");
     return db;
 }
 
@@ -380,23 +380,19 @@ static void run_without_failure(struct script *script)
 
 /* Opening and loading, each allocation failing. SQLite reports an entry point's SQLITE_NOMEM as
  * SQLITE_ERROR; what counts is that a load which says it worked has worked. */
-static void try_load(void)
+static void try_load(const char *entry, const char *sql, int expected)
 {
-    static const char all_functions[] =
-        "SELECT rerank_version(), vector_dims(embed('a')), rerank('a', 'b');"
-        "SELECT count(*) FROM embed_each('[\"a\"]'), rerank('a', '[\"b\"]'), rerank_models;"
-        "CREATE VIRTUAL TABLE i USING semantic_index(); SELECT * FROM semantic_sync('i')";
     int hit = 1;
     for (long n = 1; hit; n++) {
         sqlite3 *db = NULL;
         arm(n, n % 2 == 0);
         memory.armed = 1;
-        int rc = open_database(&db);
+        int rc = open_database(&db, entry);
         memory.armed = 0;
         hit = was_hit();
         n_tries++;
         int failed = rc != SQLITE_OK && rc != SQLITE_NOMEM && rc != SQLITE_ERROR;
-        if (rc == SQLITE_OK) failed = sqlite3_exec(db, all_functions, NULL, NULL, NULL);
+        if (rc == SQLITE_OK) failed = sqlite3_exec(db, sql, NULL, NULL, NULL) != expected;
         if (failed) {
             printf("loading: allocation %ld failed%s: code %d: %s\n", n,
                    memory.persistent ? ", and all after" : "", rc, sqlite3_errmsg(db));
@@ -404,6 +400,21 @@ static void try_load(void)
         }
         sqlite3_close(db);
     }
+}
+
+static void try_loads(void)
+{
+    static const char auto_entry[] = "sqlite3_rerank_auto_init";
+    static const char all[] =
+        "SELECT rerank_version(), vector_dims(embed('a')), rerank('a', 'b');"
+        "SELECT count(*) FROM embed_each('[\"a\"]'), rerank('a', '[\"b\"]'), rerank_models;"
+        "CREATE VIRTUAL TABLE i USING semantic_index(); SELECT * FROM semantic_sync('i')";
+    try_load(NULL, all, SQLITE_OK);
+    try_load(auto_entry, all, SQLITE_OK);
+    setenv("RERANK_TIMEOUT_MS", "soon", 1); /* the library cannot start */
+    try_load(auto_entry, "SELECT embed('a')", SQLITE_ERROR);
+    try_load(auto_entry, "CREATE VIRTUAL TABLE i USING semantic_index()", SQLITE_ERROR);
+    unsetenv("RERANK_TIMEOUT_MS");
 }
 
 static void free_script(struct script *script)
@@ -424,7 +435,7 @@ int main(int argc, char **argv)
     if (install_memory() != SQLITE_OK) die("SQLite does not take other memory methods");
     struct script script = {0};
     if (load) {
-        try_load();
+        try_loads();
     } else {
         parse_script(&script, argv[argc - 1]);
         run_without_failure(&script);

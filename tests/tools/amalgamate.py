@@ -29,8 +29,9 @@ INCLUDE = re.compile(r'^#include (["<])(.+?)[">].*\n', re.MULTILINE)
 NAME = re.compile(r"[A-Za-z_]\w*$")
 TAG = re.compile(r"\b(?:struct|union|enum) (\w+)")
 OPENS, CLOSES = "({[", ")}]"
-ENTRY_POINTS = {"sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_locked_init"}
-SYSTEM_NAMES = set("index poll raise read select sync time truncate write".split())
+ENTRY_POINTS = {"sqlite3_extension_init", "sqlite3_rerank_init", "sqlite3_rerank_auto_init",
+                "sqlite3_rerank_locked_init"}
+SYSTEM_NAMES = set("eof index poll raise read select sync time truncate write".split())
 STATIC_MACROS = {"EACH", "INLINE"}  # that say static themselves
 
 TOP = """\
@@ -63,6 +64,11 @@ TOP = """\
 #ifndef _DARWIN_C_SOURCE
 #define _DARWIN_C_SOURCE
 #endif
+#ifdef _WIN32
+#ifndef __USE_MINGW_ANSI_STDIO
+#define __USE_MINGW_ANSI_STDIO 1
+#endif
+#endif
 """
 
 HEADER = """\
@@ -70,10 +76,12 @@ HEADER = """\
  * rerank.h: the entry points of sqlite-rerank %(version)s, for a program that has rerank.c or
  * librerank.a inside: before it opens databases,
  *
- *     sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
+ *     sqlite3_auto_extension((void (*)(void))sqlite3_rerank_auto_init);
  *
- * or for one connection sqlite3_rerank_init(db, &message, NULL), where `message` is of
- * sqlite3_malloc. The second also locks the connection, as rerank_config('locked', 1) does.
+ * Where the library cannot start, a database opens nonetheless, and its functions answer why. For
+ * one connection sqlite3_rerank_init(db, &message, NULL), whose errors are errors; `message` is of
+ * sqlite3_malloc. sqlite3_rerank_locked_init is that, and locks the connection, as
+ * rerank_config('locked', 1) does.
  */
 #ifndef RERANK_H
 #define RERANK_H
@@ -88,6 +96,8 @@ extern "C" {
 
 struct sqlite3_api_routines;
 int sqlite3_rerank_init(sqlite3 *db, char **message, const struct sqlite3_api_routines *api);
+int sqlite3_rerank_auto_init(sqlite3 *db, char **message,
+                             const struct sqlite3_api_routines *api);
 int sqlite3_rerank_locked_init(sqlite3 *db, char **message,
                                const struct sqlite3_api_routines *api);
 

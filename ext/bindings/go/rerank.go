@@ -14,10 +14,9 @@ package rerank
 #include "sqlite3.h"
 #include "rerank.h"
 
-static int rerank_auto(void) { return sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init); }
-static int rerank_cancel(void) {
-	return sqlite3_cancel_auto_extension((void (*)(void))sqlite3_rerank_init);
-}
+static void (*const rerank_entry)(void) = (void (*)(void))sqlite3_rerank_auto_init;
+static int rerank_auto(void) { return sqlite3_auto_extension(rerank_entry); }
+static int rerank_cancel(void) { return sqlite3_cancel_auto_extension(rerank_entry); }
 */
 import "C"
 
@@ -27,7 +26,9 @@ import (
 	"math"
 )
 
-// Auto gives the extension to every connection that is opened from now on.
+// Auto gives the extension to every connection that is opened from now on. Where it cannot start, as
+// with a setting in the environment that it does not know, the connection opens, and the functions
+// of the extension answer why.
 func Auto() error {
 	if code := C.rerank_auto(); code != 0 {
 		return fmt.Errorf("rerank: sqlite3_auto_extension: error %d", int(code))

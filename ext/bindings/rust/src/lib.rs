@@ -15,10 +15,11 @@
 use core::ffi::{c_int, c_void};
 
 extern "C" {
-    fn sqlite3_rerank_init(db: *mut c_void, message: *mut c_void, api: *const c_void) -> c_int;
+    fn sqlite3_rerank_auto_init(db: *mut c_void, message: *mut c_void, api: *const c_void) -> c_int;
 }
 
-/// Registers all of the extension with a connection.
+/// Registers all of the extension with a connection. Where it cannot start, as with a setting in
+/// the environment that it does not know, its functions answer why.
 ///
 /// # Safety
 /// To be called by SQLite alone: a connection, where a message goes, and SQLite's functions.
@@ -27,5 +28,5 @@ pub unsafe extern "C" fn rerank_init<Db, Message, Api>(
     message: *mut Message,
     api: *const Api,
 ) -> c_int {
-    sqlite3_rerank_init(db.cast(), message.cast(), api.cast())
+    sqlite3_rerank_auto_init(db.cast(), message.cast(), api.cast())
 }
