@@ -27,8 +27,7 @@ from dataclasses import dataclass
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 ZIG = os.path.join(ROOT, "build/zig/ziglang/zig")
-FLAGS = ("-O2", "-DNDEBUG", "-w", "-fPIC", "-fvisibility=hidden",
-         "-fstack-protector-strong")
+FLAGS = ("-O2", "-DNDEBUG", "-w", "-fvisibility=hidden", "-fstack-protector-strong")
 HEADER_FOLDERS = ("/usr/include", "/usr/local/include", "/opt/homebrew/opt/sqlite/include")
 
 
@@ -122,11 +121,13 @@ class Packages:
         with tempfile.TemporaryDirectory() as folder:
             write_files(folder, {name: sqlite_header(name)
                                  for name in ("sqlite3.h", "sqlite3ext.h")})
-            compiled, linked = os.path.join(folder, "rerank.o"), os.path.join(folder, "library")
+            compiled = os.path.join(folder, "rerank.o")
+            linked = os.path.join(folder, os.path.basename(path))
             zig = [ZIG, "cc", "-target", platform.target]
             # In two steps: in one, zig leaves out what the file exports.
-            for step in ([*zig, *FLAGS, "-isystem", folder, "-c", source, "-o", compiled],
-                         [*zig, "-shared", "-s", compiled, "-o", linked, *libraries(platform)]):
+            for step in ([*zig, *FLAGS, *hardening(platform), "-isystem", folder, "-c", source,
+                          "-o", compiled],
+                         [*zig, "-shared", "-s", compiled, "-o", linked, *linking(platform)]):
                 made = subprocess.run(step, check=False, stderr=subprocess.PIPE, text=True)
                 if made.returncode:
                     print("\n".join(made.stderr.splitlines()[:4]), flush=True)
@@ -270,10 +271,23 @@ def npm_package(platform, package):
             "license": package["license"], "os": [system], "cpu": [machine], **libc}
 
 
-def libraries(platform):
-    """What the C library keeps in files of their own there."""
+def hardening(platform):
+    """As the Makefile's HARDEN, as far as the platform has it."""
+    system, machine = platform.name.split("-")[0], platform.name.split("-")[-1]
+    flags = [] if system == "windows" else ["-fPIC"]
+    if "musl" not in platform.name and system != "windows":
+        flags += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
+    if system == "linux":  # jumps only to where a function begins, where the processor checks it
+        flags.append("-fcf-protection" if machine == "x86_64" else "-mbranch-protection=standard")
+    return flags
+
+
+def linking(platform):
+    """Libraries that the C library keeps in files of their own there, and what the file says."""
     if platform.suffix == "so":
         return ("-lm", "-lpthread", "-ldl", "-Wl,-z,nodelete,-z,relro,-z,now,-z,noexecstack")
+    if platform.suffix == "dylib":
+        return ("-Wl,-install_name,@rpath/rerank.dylib",)
     return ()
 
 

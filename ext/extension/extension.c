@@ -20,6 +20,7 @@
 
 #include "base/exported.h"
 #include "base/memory.h"
+#include "base/pinned.h"
 #include "extension/unavailable.h"
 #include "extension/version.h"
 #include "functions/functions.h"
@@ -122,6 +123,7 @@ static int load(sqlite3 *db, int locked, int *loaded, char **message)
     struct connection *connection;
     struct error err;
     *loaded = 0;
+    pinned_keep();
     if (sqlite3_libversion_number() < SQLITE_OLDEST) {
         *message = sqlite3_mprintf("rerank: expected SQLite 3.38.0 or newer, not %s",
                                    sqlite3_libversion());

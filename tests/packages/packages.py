@@ -1,112 +1,24 @@
 """packages.py: every package, installed where this repository is not, runs the flow there.
 
-    packages.py FOLDER [-v] [NAME...]      FOLDER: where `make packages` left them; NAME: of a class
+    packages.py [-v] [NAME...]      NAME: of a class, or Class.test
 
-Each test makes an empty folder, installs the package there as a user would, and runs the program of
-its language in flows/: an index by the default model, a sync, a search, a rerank. All must print
-the same: the film, the version, the bytes of a vector. What is not here (a language, a registry, an
-emulator) is skipped by name. The last line is the total.
+RERANK_DIST is the folder where `make packages` left them (build/dist). Each test makes an empty
+folder, installs the package there as a user would, and runs the program of its language in flows/:
+an index by the default model, a sync, a search, a rerank. All must print the same: the film, the
+version, the bytes of a vector. What is not here (a language, a registry, an emulator) is skipped by
+name. The last line is the total.
 """
 import glob
 import os
-import platform
-import re
 import shutil
-import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 import unittest
 import zipfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-FLOWS = os.path.join(HERE, "flows")
-MACHINE = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
-HOST = ("macos-" if sys.platform == "darwin" else "linux-") + MACHINE
-DIST = ""  # main() says where
-# What a package must not see of where it is tested.
-CLEAN = {name: value for name, value in os.environ.items()
-         if not name.startswith(("PYTHON", "RERANK_", "LD_"))}
-
-
-class Failed(AssertionError):
-    """A command that did not go well, with what it printed."""
-
-
-def run(*command, cwd, timeout=600, **environment):
-    """What the command prints."""
-    result = subprocess.run(
-        command, cwd=cwd, env={**CLEAN, **environment}, text=True, timeout=timeout,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-    if result.returncode:
-        raise Failed(f"{' '.join(command)}: status {result.returncode}\n{result.stdout[-2000:]}"
-                     f"\n{result.stderr[-4000:]}")
-    return result.stdout.strip()
-
-
-def reach(*command, cwd, timeout=600, **environment):
-    """As run(), for what asks a registry: one that is not to be had is no failure of ours."""
-    try:
-        return run(*command, cwd=cwd, timeout=timeout, **environment)
-    except (Failed, subprocess.TimeoutExpired) as error:
-        raise unittest.SkipTest(f"cannot be installed here: {str(error)[-300:]}") from None
-
-
-def need(*commands):
-    for command in commands:
-        if not shutil.which(command):
-            raise unittest.SkipTest(f"no {command} here")
-
-
-def built(pattern):
-    """The one file of `make packages` that has this name."""
-    found = glob.glob(os.path.join(DIST, pattern))
-    if len(found) != 1:
-        raise unittest.SkipTest(f"{pattern} was not built")
-    return found[0]
-
-
-def version():
-    with open(os.path.join(ROOT, "ext/extension/version.h"), encoding="utf-8") as file:
-        return re.search(r'RERANK_VERSION "([^"]+)"', file.read()).group(1)
-
-
-class PackageTest(unittest.TestCase):
-    """A folder that holds a program of flows/ and nothing else."""
-    answers = set()
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        for name in ("flow.sql", "ask.sql"):
-            self.take(name)
-
-    def take(self, name, target=None):
-        path = os.path.join(self.folder, target or name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        shutil.copy(os.path.join(FLOWS, name), path)
-
-    def run_here(self, *command, **options):
-        return run(*command, cwd=self.folder, **options)
-
-    def reach(self, *command, **options):
-        return reach(*command, cwd=self.folder, **options)
-
-    def unpack(self, archive):
-        """The folder that an archive holds."""
-        with tarfile.open(archive) as packed:
-            packed.extractall(self.folder)
-            return os.path.join(self.folder, packed.getnames()[0].split("/")[0])
-
-    def assert_answer(self, printed):
-        """The film, the version, and a vector that is the same wherever it was made."""
-        line = printed.strip().splitlines()[-1] if printed.strip() else ""
-        self.assertRegex(line, rf"^Bat Cave {re.escape(version())} [0-9A-F]{{32}}$")
-        PackageTest.answers.add(line)
-        self.assertEqual(len(PackageTest.answers), 1, PackageTest.answers)
+from installed import (DIST, Failed, HOST, MACHINE, PackageTest, ROOT, built, flow_of_the_shell,
+                       need, run, version)
+from platforms import Elsewhere, Files, Packed  # noqa: F401 (their tests are run here)
 
 
 class Python(PackageTest):
@@ -298,19 +210,11 @@ class Debian(PackageTest):
         machine = {"x86_64": "amd64", "aarch64": "arm64"}[MACHINE]
         shutil.copy(built(f"sqlite3-rerank_*_{machine}.deb"), os.path.join(root, "rerank.deb"))
         self.run_here("chroot", root, "dpkg", "-i", "/rerank.deb")
-        with open(os.path.join(FLOWS, "flow.sql"), encoding="utf-8") as file:
-            flow = file.read()
-        with open(os.path.join(FLOWS, "ask.sql"), encoding="utf-8") as file:
-            ask = file.read().replace("?", "'bats in the dark'")
         self.assert_answer(self.run_here("chroot", root, "sqlite3", "-batch", ":memory:",
-                                         ".load rerank", flow, ask))
+                                         ".load rerank", *flow_of_the_shell()))
 
 
 def main():
-    global DIST
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    DIST = os.path.abspath(sys.argv.pop(1))
     result = unittest.main(exit=False).result
     for test, why in result.skipped:
         print(f"skipped: {test.id()}: {why.splitlines()[0]}")

@@ -14,6 +14,7 @@
 #                                                          (CI: tests/drivers/test_drivers.py)
 #   cluster    Go, dqlite's library and package of Go, FUSE; Debian alone  (make cluster, CI)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
+#   lief       which reads files for other systems, in build/lief      (make test-packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
 #
 # Looks first and installs only what is missing: apt-get on Debian and Ubuntu (as root or through
@@ -201,6 +202,14 @@ install_zig() {
         echo "zig cannot be had here: libraries that are not built already will be left out"
 }
 
+# Without it the files for other systems are not looked into, by name.
+install_lief() {
+    folder=$(dirname "$0")/../../build/lief
+    [ -e "$folder/lief" ] && return 0
+    python3 -m pip install -q --upgrade --target "$folder" lief >/dev/null 2>&1 ||
+        echo "lief cannot be had here: tests that look into files of other systems will be skipped"
+}
+
 [ $# -gt 0 ] || {
     echo "usage: install.sh WHAT... (see the head of this file)" >&2
     exit 2
@@ -208,7 +217,7 @@ install_zig() {
 for what in "$@"; do
     case $what in
     runtime | test | clang | format | cross | cluster | bench | drivers) "look_$what" ;;
-    peers | browser | command | frameworks | zig) ;;
+    peers | browser | command | frameworks | zig | lief) ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
@@ -219,13 +228,13 @@ if [ -n "$missing" ]; then
 
     missing=""
     for what in "$@"; do
-        case $what in peers | browser | command | frameworks | zig) ;; *) "look_$what" ;; esac
+        case $what in peers | browser | command | frameworks | zig | lief) ;; *) "look_$what" ;; esac
     done
     [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
 fi
 for what in "$@"; do
     case $what in
-    peers | browser | command | frameworks | zig) "install_$what" ;;
+    peers | browser | command | frameworks | zig | lief) "install_$what" ;;
     drivers) sh "$(dirname "$0")/drivers.sh" ;;
     esac
 done
