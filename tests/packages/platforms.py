@@ -249,8 +249,11 @@ class Elsewhere(PackageTest):
         package = self.unpack(glob.glob(os.path.join(self.folder, "sqlite3-*.tgz"))[0])
         source = self.unpack(glob.glob(os.path.join(package, "deps/sqlite-autoconf-*.tar.gz"))[0])
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        libraries = ["-municode"] if "windows" in name else ["-lm", "-lpthread", "-ldl"]
+        options = ["-municode"]
+        if "windows" not in name:  # what is loaded by a program of musl's wants -dynamic
+            options = ["-dynamic", "-lm", "-lpthread", "-ldl"]
         self.run_here(ZIG, "cc", "-target", PLATFORMS[name].target, "-O0", "-w",
-                      "-DSQLITE_ENABLE_FTS5", os.path.join(source, "shell.c"),
-                      os.path.join(source, "sqlite3.c"), "-o", path, *libraries, timeout=1200)
+                      "-fno-sanitize=undefined", "-DSQLITE_ENABLE_FTS5",
+                      os.path.join(source, "shell.c"), os.path.join(source, "sqlite3.c"),
+                      "-o", path, *options, timeout=1200)
         return path
