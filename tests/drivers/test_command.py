@@ -139,16 +139,16 @@ class IndexTest(packed.CommandTest):
         self.write("docs/a.md", BATS)
         self.write("docs/picture.png", b"\x89PNG\0\0")
         self.write("docs/broken.pdf", "no PDF at all")
-        self.write("docs/latin.md", "Caf\u00e9".encode("latin-1"))
+        self.write("docs/latin.txt", "Caf\u00e9".encode("latin-1"))
         self.write("docs/empty.md", "")
         report = self.assert_report("2 new, 1 embedded", "docs")
         self.assertEqual([os.path.basename(path) for path, _ in report["skipped"]],
-                         ["broken.pdf", "latin.md"])
+                         ["broken.pdf", "latin.txt"])
         report = self.report("docs/picture.png")
         self.assertEqual(report["skipped"][0][1], "it is binary")
-        _, out, err = self.run_command("index", "notes.db", "docs/latin.md")
+        _, out, err = self.run_command("index", "notes.db", "docs/latin.txt")
         self.assertEqual(out, "0 pieces embedded\n")
-        self.assertIn("left out: docs/latin.md: it is not UTF-8 (at byte 3)", err)
+        self.assertIn("left out: docs/latin.txt: it is not UTF-8 (at byte 3)", err)
 
     def test_several_runs_at_once(self):
         for i in range(40):
@@ -171,6 +171,22 @@ class IndexTest(packed.CommandTest):
         report = self.assert_report("1 new, 1 embedded", "docs")
         self.assertEqual(report["skipped"], [[self.path("docs/b?.md"), "its name is not UTF-8"]])
         self.refused("not UTF-8", "search", "notes.db", os.fsdecode(b"bats \xff"))
+
+    def test_files_that_are_wrong_in_many_ways(self):
+        self.write("docs/deep.json", "[" * 200000)
+        self.write("docs/deep.jsonl", "[" * 200000)
+        self.write("docs/deep.html", "<div>" * 20000 + "x")
+        self.write("docs/odd.html", "<![x y<p>bats")
+        self.write("docs/odd.csv", 'a,b\n"x\n1,2,3,4\n')
+        self.write("docs/cut.pdf", pdf("Whales sing")[:200])
+        self.write("docs/none.jsonl", "null\n[]\n{}\n")
+        self.write("docs/null.json", '[{"\\u0000": "\\ud800"}]')
+        os.truncate(self.write("docs/large.txt", ""), 300 << 20)
+        report = self.report("docs")
+        told = {os.path.basename(path): why for path, why in report["skipped"]}
+        self.assertTrue({"cut.pdf", "deep.jsonl"} <= set(told), told)
+        self.assertEqual(told["large.txt"], "it is larger than 256 MiB")
+        self.assertEqual(self.report("docs")["embedded"], 0)
 
     def test_every_kind_of_file(self):
         self.write("docs/page.html", "<html><head><title>Cave</title><style>x{}</style></head>"

@@ -5,10 +5,10 @@ write are printed in place of being run, with their values in them, as the sqlit
 """
 from __future__ import annotations
 
-import concurrent.futures
 import importlib
 import os
 import re
+import threading
 import time
 import urllib.parse
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
@@ -85,9 +85,9 @@ def open_file(path: str, write: bool = False,
         connection = connect(module, uri)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}").fetchall()
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        sqlite_rerank.load(connection)
     except module.Error as error:
         raise Mistake(f"{shown}: {error}") from None
-    sqlite_rerank.load(connection)
     if show:
         show(loading())
     return Database(connection, shown, module.Error, show)
@@ -164,20 +164,35 @@ class Database:
 
     def _sync(self, sql: str, progress: Optional[Callable[[int, int], None]]) -> int:
         """In a thread, so that Ctrl-C reaches it. What was embedded until then stays."""
-        watcher = open_file(":memory:")  # a connection that is not busy
-        with concurrent.futures.ThreadPoolExecutor(1) as executor:
-            running = executor.submit(self.rows, sql)
+        rows: List[Tuple[Any, ...]] = []
+        failed: List[Exception] = []
+        stopped, finished = threading.Event(), threading.Event()
+
+        def work() -> None:
             try:
-                while not running.done():
-                    concurrent.futures.wait([running], timeout=0.1)
-                    for embedded, pending in watcher.rows(
-                            "SELECT embedded, pending FROM semantic_progress"):
-                        if progress:
-                            progress(embedded, embedded + (pending or 0))
-                rows = running.result()
-            except KeyboardInterrupt:
-                self.connection.interrupt()
-                raise
+                if not stopped.is_set():
+                    rows.extend(self.rows(sql))
+            except Exception as error:  # raised again where it is waited for
+                failed.append(error)
             finally:
-                watcher.close()
+                finished.set()
+
+        thread = threading.Thread(target=work)
+        watcher = open_file(":memory:")  # a connection that is not busy
+        try:
+            thread.start()
+            while not finished.wait(0.1):
+                for embedded, pending in watcher.rows(
+                        "SELECT embedded, pending FROM semantic_progress"):
+                    if progress:
+                        progress(embedded, embedded + (pending or 0))
+        except KeyboardInterrupt:
+            stopped.set()  # where it has not begun
+            while thread.ident is not None and not finished.wait(0.05):
+                self.connection.interrupt()
+            raise
+        finally:
+            watcher.close()
+        if failed:
+            raise failed[0]
         return int(rows[-1][0]) if rows else 0

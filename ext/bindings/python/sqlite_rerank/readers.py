@@ -18,11 +18,16 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 TITLES = ("title", "name", "subject", "heading")  # of the field of a record that is its title
 PAGE = "\f"
 HEAD = 8192  # bytes that tell whether a file is worth reading
+MOST_BYTES = 256 << 20
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class NoText(Exception):
     """The file holds no text; str() says why."""
+
+
+class Binary(NoText):
+    """It was not meant to be text."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,20 @@ def read(path: str) -> List[Document]:
     reader = READERS.get(os.path.splitext(path)[1].lower(), read_text)
     try:
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise NoText(f"it is larger than {MOST_BYTES >> 20} MiB")
             data = file.read(HEAD)
             if reader is not read_pdf:
                 refuse_binary(data)
             data += file.read()
     except OSError as error:
         raise NoText(error.strerror or str(error)) from None
-    return reader(data)
+    try:
+        return reader(data)
+    except NoText:
+        raise
+    except Exception as error:  # of many kinds, for files that are wrong in many ways
+        raise NoText(f"it cannot be read: {error}") from None
 
 
 def place(path: str, record: int, number: Optional[int]) -> str:
@@ -64,7 +76,7 @@ def place(path: str, record: int, number: Optional[int]) -> str:
 def refuse_binary(data: bytes) -> None:
     """No text has a zero byte, but one of wide characters."""
     if b"\0" in data and not data.startswith(WIDE):
-        raise NoText("it is binary")
+        raise Binary("it is binary")
 
 
 def decoded(data: bytes) -> str:
@@ -107,12 +119,9 @@ def read_pdf(data: bytes) -> List[Document]:
     """The text of a PDF's pages; one of pictures alone has none."""
     import pypdf
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # of what it could mend
-    try:
-        file = pypdf.PdfReader(io.BytesIO(data))
-        pages = [page.extract_text() for page in file.pages]
-        title = str(file.metadata.title or "") if file.metadata else ""
-    except Exception as error:  # of many kinds, for files that are wrong in many ways
-        raise NoText(f"pypdf cannot read it: {error}") from None
+    file = pypdf.PdfReader(io.BytesIO(data))
+    pages = [page.extract_text() for page in file.pages]
+    title = str(file.metadata.title or "") if file.metadata else ""
     text = PAGE.join(page.replace(PAGE, "\n") for page in pages)
     return [Document(encodable(text), encodable(title).strip() or None, mark=PAGE)]
 

@@ -97,7 +97,8 @@ class Update:
                 return
             documents = readers.read(path)
         except (OSError, readers.NoText) as error:
-            if path in self.named or stored or suffix in readers.READERS:
+            if not isinstance(error, readers.Binary) or path in self.named or stored \
+                    or suffix in readers.READERS:
                 self.report.skipped.append((path, str(error)))
             self._leave(stored)
             return
