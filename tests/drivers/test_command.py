@@ -251,6 +251,8 @@ class IndexTest(packed.CommandTest):
             os.close(end)
         self.assertEqual((process.returncode, out), (130, ""))
         self.assertIn("stopped: 1 new, 0 pieces embedded, 1 not embedded yet", err)
+        _, _, err = self.run_command("search", "notes.db", "bats")
+        self.assertIn("1 pieces are not in the index: sqlite-rerank status notes.db", err)
         os.unlink(pipe)
         self.assert_report("1 unchanged, 1 embedded", "docs/a.md")
 

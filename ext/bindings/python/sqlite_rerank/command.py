@@ -142,6 +142,9 @@ def search(file: str, query: str, limit: int, table: Optional[str], sql: bool,
         click.echo(asked.sql(query, limit))
         return
     results = asked.results(query, limit)
+    if asked.missing():
+        click.echo(f"{asked.missing()} pieces are not in the index: sqlite-rerank status {file} "
+                   "tells why", err=True)
     if as_json:
         click.echo(json.dumps([result.as_json() for result in results], ensure_ascii=False,
                               indent=2))

@@ -69,6 +69,12 @@ class Search:
         return [self.result(row)
                 for row in self.db.rows(self.statement(), **values(query, limit))]
 
+    def missing(self) -> int:
+        """How many pieces the index has not: a run was stopped, or they failed."""
+        return int(self.db.value("SELECT (SELECT count(*) FROM pieces)"
+                                 f" - (SELECT count(*) FROM {collection.INDEX}_rows)")) \
+            if self.is_collection else 0
+
     def result(self, row: Tuple[Any, ...]) -> Result:
         """A row of sql()."""
         scores = dict(zip(self.scores, row[-len(self.scores):]))
