@@ -189,6 +189,37 @@ class Content(Base):
         problem = self.one("SELECT problem FROM semantic_status('i')")
         self.assertIn("reads the index itself", problem)
 
+    def test_content_that_asks_another_index(self):
+        """It may; but two that ask each other never end."""
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        for name, asked in (("one", "ix"), ("two", "one"), ("one", "two")):
+            self.db.execute(f"DROP VIEW IF EXISTS view_{name}")
+            self.db.execute(f"CREATE VIEW view_{name} AS SELECT id, title FROM films WHERE id IN "
+                            f"(SELECT key FROM semantic_map('{asked}')) AND id IN "
+                            f"(SELECT id FROM semantic_search_each('{asked}', '[\"bat\"]'))")
+            if asked == "two":
+                break
+            self.db.execute(f"CREATE VIRTUAL TABLE {name} USING semantic_index("
+                            f"content=view_{name}, text=title, content_rowid=id)")
+            self.rows(f"SELECT * FROM semantic_sync('{name}')")
+            self.assertEqual(len(self.rows(f"SELECT * FROM {name}('bat')")), 5)
+            self.assertIsNone(self.one(f"SELECT problem FROM semantic_status('{name}')"))
+        for name in ("one", "two"):
+            self.fails("reads the index itself", f"SELECT * FROM semantic_map('{name}')")
+            self.fails("reads the index itself", f"SELECT * FROM {name}('bat')")
+            self.fails("reads the index itself", f"INSERT INTO {name}({name}) VALUES ('sync')")
+
+    def test_trigger_on_the_content_that_asks_the_index(self):
+        self.rows("SELECT * FROM semantic_sync('ix')")
+        self.db.execute("CREATE TABLE log(n)")
+        self.db.execute("CREATE TRIGGER a AFTER INSERT ON films BEGIN "
+                        "INSERT INTO ix(rowid) VALUES (new.id); "
+                        "INSERT INTO log SELECT count(*) FROM ix('bat'); "
+                        "INSERT INTO log SELECT count(*) FROM semantic_map('ix'); "
+                        "INSERT INTO log SELECT rows FROM semantic_status('ix'); END")
+        self.db.execute("INSERT INTO films VALUES (6, 'Bat Man', 'a bat')")
+        self.assertEqual(self.rows("SELECT n FROM log"), [(6,), (6,), (6,)])
+
     def test_damaged_column_list_can_be_dropped(self):
         for value in (None, '[["query","TEXT"]]', '[["a","TEXT"],["A","TEXT"]]', '[["ix","TEXT"]]'):
             for key in ("columns", "reranker") if value is None else ("columns",):
