@@ -236,8 +236,8 @@ static void end_sketched(struct lane *lane)
     if (is_useless) lane->n_skip = lane->n_useless;
 }
 
-int lane_compare(struct lane *lane, const struct index_block *block, const void *bytes,
-                 struct error *err)
+int lane_compare(struct lane *lane, const struct index_block *block, size_t place,
+                 const void *bytes, struct error *err)
 {
     const struct index_layout *layout = &lane->snapshot->layout;
     int is_kept = bytes == index_block_data(block);
@@ -246,7 +246,7 @@ int lane_compare(struct lane *lane, const struct index_block *block, const void 
     struct passage passage = {
         .block = block,
         .rows = index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity),
-        .place = index_snapshot_place(lane->snapshot, block),
+        .place = place,
         .inverses = is_kept ? index_block_inverses(block) : NULL,
         .needs_inverses =
             layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions};

@@ -47,8 +47,8 @@ int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
               struct index_target *targets, size_t n_targets, int is_sketched, struct error *err);
 void lane_deinit(struct lane *lane);
 
-/* All targets against a block of those bytes. Allocates nothing. */
-int lane_compare(struct lane *lane, const struct index_block *block, const void *bytes,
-                 struct error *err);
+/* All targets against a block of those bytes, of the partition at that place. Allocates nothing. */
+int lane_compare(struct lane *lane, const struct index_block *block, size_t place,
+                 const void *bytes, struct error *err);
 
 #endif

@@ -48,7 +48,7 @@ static void fail(struct scan *scan, int rc, const struct error *err)
 static void visit(struct scan *scan, size_t number, struct visit *visit, size_t *polled)
 {
     struct error err = {0};
-    int rc = lane_compare(&scan->lanes[number], visit->block, visit->bytes, &err);
+    int rc = lane_compare(&scan->lanes[number], visit->block, visit->place, visit->bytes, &err);
     *polled += index_block_size(&scan->search->snapshot->layout, visit->block->n) * scan->n_targets;
     if (rc == 0 && number == 0 && *polled >= BYTES_PER_POLL) {
         *polled = 0;
@@ -106,14 +106,13 @@ static int are_sorted(const struct scan *scan)
 
 static int sort_blocks(struct scan *scan, struct error *err)
 {
-    const struct index_snapshot *snapshot = scan->search->snapshot;
     size_t n = atomic_load(&scan->visits.n);
     if (!are_sorted(scan)) return 0;
     struct by_distance *order = memory_alloc(n, sizeof *order);
     if (order == NULL) return error_nomem(err);
     for (size_t i = 0; i < n; i++) {
-        size_t place = index_snapshot_place(snapshot, scan->visits.items[i].block);
-        order[i] = (struct by_distance){scan->targets->bounds[place].base, scan->visits.items[i]};
+        const struct visit *visit = &scan->visits.items[i];
+        order[i] = (struct by_distance){scan->targets->bounds[visit->place].base, *visit};
     }
     qsort(order, n, sizeof *order, compare_distance);
     for (size_t i = 0; i < n; i++) scan->visits.items[i] = order[i].visit;
@@ -142,7 +141,7 @@ struct lent {
 
 /* Reads a block that is not in memory; when its bytes do not live long enough to be listed, it is
  * compared at once, and *bytes is NULL. */
-static int read_block(struct scan *scan, struct lent *lent, struct index_block *block,
+static int read_block(struct scan *scan, struct lent *lent, struct index_block *block, size_t place,
                       const void **bytes, struct error *err)
 {
     const struct index_storage *storage = scan->search->storage;
@@ -157,9 +156,20 @@ static int read_block(struct scan *scan, struct lent *lent, struct index_block *
         lent->n++;
         return 0;
     }
-    rc = lane_compare(&scan->lanes[0], block, *bytes, err);
+    rc = lane_compare(&scan->lanes[0], block, place, *bytes, err);
     *bytes = NULL;
     return rc;
+}
+
+/* The place of a block's partition, that one or a later one; their number if it is none. */
+static size_t place_from(const struct index_snapshot *snapshot, size_t place,
+                         const struct index_block *block)
+{
+    const struct index_partitions *partitions = snapshot->partitions;
+    if (partitions == NULL) return 0;
+    while (place < partitions->n && partitions->numbers[place] < block->partition) place++;
+    return place < partitions->n && partitions->numbers[place] == block->partition ? place
+                                                                                   : partitions->n;
 }
 
 /* Lists the chosen blocks. */
@@ -173,8 +183,7 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
                        !atomic_load_explicit(&scan->stop, memory_order_relaxed);
          i++) {
         struct index_block *block = &snapshot->blocks[i];
-        if (i == 0 || block->partition != block[-1].partition)
-            place = index_snapshot_place(snapshot, block);
+        place = place_from(snapshot, place, block);
         if (place == index_snapshot_n_partitions(snapshot))
             return error_set(err, ERROR_CORRUPT,
                              "block %lld belongs to partition %lld, which does not exist "
@@ -183,9 +192,9 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
         if (!is_chosen(scan, place)) continue;
         const void *bytes = index_block_data(block);
         if (bytes != NULL && scan->has_sketches) make_room(scan, block, &made);
-        if (bytes == NULL) rc = read_block(scan, &lent, block, &bytes, err);
+        if (bytes == NULL) rc = read_block(scan, &lent, block, place, &bytes, err);
         if (rc == 0 && bytes != NULL) {
-            visits_add(&scan->visits, block, bytes);
+            visits_add(&scan->visits, block, place, bytes);
             *n_bytes += index_block_size(&snapshot->layout, block->n) * scan->n_targets;
         }
         if (rc == 0 && i % 16 == 15) rc = cancel_check(scan->search->cancel, err);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/ids.h"
 #include "base/memory.h"
 #include "index/prepared.h"
 #include "index/scan.h"
@@ -25,11 +26,8 @@
 /* What a bound may lack that was computed of dot products too small for float32. */
 #define SMALLEST (4.0 * (double)FLT_MIN)
 
-/* Where more than one in so many rows would be compared exactly, all are. */
+/* Where one in so many rows or more would be compared exactly, all are. */
 #define MOST_BY_CODES 4
-
-/* What the ceiling is multiplied by, once, if it came before the bounds did. */
-#define WIDER 8
 
 /* What float32 may cost a bound, relative to its terms: 2^-21 in sums (vector/quantize.h), about as
  * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
@@ -43,6 +41,10 @@
 
 /* One in so many, where rows are asked about before they are read. */
 #define SIEVE_SHARE 8
+
+/* Of so many components, some 20,000 vectors of 384, all are compared sooner than codes and then
+ * the vectors of the best, if they are in memory. */
+#define SMALL_INDEX ((size_t)8 << 20)
 
 /* Lists up to these lengths are fetched row by row: always; of an index with codes, whose scan is
  * short; this share of the rows of another, whose rows are. */
@@ -80,6 +82,14 @@ static int offer_vector(const struct index_search *search, const struct index_qu
     return top_k_offer(hits, id, score, err);
 }
 
+static int offer_hits(const struct top_k *found, struct top_k *hits, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < found->n; i++)
+        rc = top_k_offer(hits, found->hits[i].id, found->hits[i].score, err);
+    return rc;
+}
+
 static int fetch_vector(const struct index_search *search, const struct index_query *query,
                         int64_t id, struct top_k *hits, struct error *err)
 {
@@ -104,16 +114,15 @@ static int fetch_list(const struct index_search *search, const struct index_quer
     return rc;
 }
 
-/* All vectors of an index with codes. */
-static int scan_vectors(struct index_search *search, const struct index_query *queries,
-                        size_t n_queries, struct top_k *hits, struct error *err)
+/* All vectors of an index with codes, as they are read. */
+static int stream_vectors(struct index_search *search, const struct index_query *queries,
+                          size_t n_queries, struct top_k *hits, struct error *err)
 {
     const struct index_storage *storage = search->storage;
     const void *bytes;
     size_t size, n = 0, n_components = 0;
     int64_t id;
-    int done = 0;
-    int rc = storage->rewind(storage->context, err);
+    int done = 0, rc = 0;
     while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
            !done) {
         for (size_t q = 0; rc == 0 && q < n_queries; q++)
@@ -127,6 +136,38 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
     }
     search->n_scanned += n * n_queries;
     return rc;
+}
+
+/* The same where they are in memory, as an index without codes has them. */
+static int scan_kept(struct index_search *search, struct index_snapshot *vectors,
+                     const struct index_query *queries, size_t n_queries, struct top_k *hits,
+                     struct error *err)
+{
+    struct index_search exact = *search;
+    struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
+    if (targets == NULL) return error_nomem(err);
+    exact.snapshot = vectors;
+    for (size_t q = 0; q < n_queries; q++)
+        targets[q] = (struct index_target){.query = &queries[q], .k = queries[q].k};
+    int rc = index_scan(&exact, targets, n_queries, err);
+    for (size_t q = 0; q < n_queries; q++) {
+        if (rc == 0) rc = offer_hits(&targets[q].hits, &hits[q], err);
+        top_k_deinit(&targets[q].hits);
+    }
+    search->n_scanned = exact.n_scanned;
+    memory_free(targets);
+    return rc;
+}
+
+static int scan_vectors(struct index_search *search, const struct index_query *queries,
+                        size_t n_queries, struct top_k *hits, struct error *err)
+{
+    struct index_snapshot *vectors = index_snapshot_vectors(search->snapshot);
+    int rc = vectors == NULL ? search->storage->rewind(search->storage->context, err) : 0;
+    if (rc != 0) return rc;
+    vectors = index_snapshot_vectors(search->snapshot);
+    return vectors != NULL ? scan_kept(search, vectors, queries, n_queries, hits, err)
+                           : stream_vectors(search, queries, n_queries, hits, err);
 }
 
 /* ---- scans ----------------------------------------------------------------------------------- */
@@ -193,31 +234,54 @@ static int rescore_sieved(struct index_search *search, const struct index_query 
 static int take_hits(struct index_search *search, struct index_target *target, struct top_k *hits,
                      int *done, struct error *err)
 {
-    int rc = 0;
     *done = 1;
-    if (target->codes != NULL)
-        return rescore(search, target->query, &target->hits, hits, done, err);
-    for (size_t i = 0; rc == 0 && i < target->hits.n; i++)
-        rc = top_k_offer(hits, target->hits.hits[i].id, target->hits.hits[i].score, err);
+    return target->codes != NULL ? rescore(search, target->query, &target->hits, hits, done, err)
+                                 : offer_hits(&target->hits, hits, err);
+}
+
+/* The least bound of a row that may be among the k best. */
+static double least_bound(const struct index_search *search, const struct index_query *query,
+                          const struct top_k *hits)
+{
+    const struct index_metric_row *metric = metric_of(search);
+    double threshold = top_k_threshold(hits), least = metric->min_estimate(query->min_similarity);
+    return isinf(threshold) ? least : fmax(least, metric->estimate(threshold) - SMALLEST);
+}
+
+/* Offers those of other hits that are not among these. */
+static int add_hits(const struct top_k *others, struct top_k *hits, struct error *err)
+{
+    struct ids known;
+    int rc = ids_init(&known, err);
+    for (size_t i = 0; rc == 0 && i < hits->n; i++) rc = ids_add(&known, hits->hits[i].id, err);
+    if (rc == 0) ids_sort(&known);
+    for (size_t i = 0; rc == 0 && i < others->n; i++)
+        if (!ids_has(known.items, known.n, others->hits[i].id))
+            rc = top_k_offer(hits, others->hits[i].id, others->hits[i].score, err);
+    ids_deinit(&known);
     return rc;
 }
 
-/* The ceiling came before the bounds did: once more, with a higher one; *done = 0 if that was not
- * high enough either, or would be of no use. */
+/* The ceiling came before the bounds did: all rows whose bound reaches the k-th best score of those
+ * that were compared; *done = 0 if they are so many that all vectors are to be. */
 static int search_wider(struct index_search *search, const struct index_target *narrow,
                         const struct index_prepared *prepared, struct top_k *hits, int *done,
                         struct error *err)
 {
     struct index_target target = *narrow;
-    *done = 0;
-    if (narrow->k > search->snapshot->n_rows / MOST_BY_CODES / WIDER) return 0;
-    target.k = narrow->k * WIDER;
+    target.k = search->snapshot->n_rows / MOST_BY_CODES;
     target.partitions = prepared->chosen;
-    target.min_bound = metric_of(search)->min_estimate(narrow->query->min_similarity);
-    top_k_deinit(hits);
-    int rc = index_scan(search, &target, 1, err), is_full = target.hits.n == target.k;
-    if (rc == 0) rc = take_hits(search, &target, hits, done, err);
-    if (!is_full) *done = 1;
+    target.min_bound = least_bound(search, narrow->query, hits);
+    int rc = index_scan(search, &target, 1, err);
+    *done = target.hits.n < target.k;
+    if (rc == 0 && *done) {
+        struct top_k before = *hits; /* among them rows whose bounds were too low */
+        top_k_init(hits, before.k);
+        rc = take_hits(search, &target, hits, done, err);
+        if (rc == 0) rc = add_hits(&before, hits, err);
+        top_k_deinit(&before);
+        *done = 1;
+    }
     top_k_deinit(&target.hits);
     return rc;
 }
@@ -348,12 +412,8 @@ static struct index_target target_of(const struct index_search *search,
                                   .bounds = prepared->bounds,
                                   .partitions = prepared->partitions};
     if (prepared->codes == NULL) return target;
-    double threshold = top_k_threshold(hits);
     target.k = ceiling(search->snapshot->layout.quantize, query->k);
-    target.min_bound = metric_of(search)->min_estimate(query->min_similarity);
-    if (!isinf(threshold))
-        target.min_bound =
-            fmax(target.min_bound, metric_of(search)->estimate(threshold) - SMALLEST);
+    target.min_bound = least_bound(search, query, hits);
     return target;
 }
 
@@ -425,8 +485,7 @@ static int scan_near(struct index_search *search, const struct index_query *quer
     }
     if (rc == 0) rc = scan_group(search, asked, n_queries, found, err);
     for (size_t q = 0; found != NULL && q < n_queries; q++) {
-        for (size_t i = 0; rc == 0 && i < found[q].n; i++)
-            rc = top_k_offer(&hits[q], found[q].hits[i].id, found[q].hits[i].score, err);
+        if (rc == 0) rc = offer_hits(&found[q], &hits[q], err);
         top_k_deinit(&found[q]);
     }
     memory_free(asked);
@@ -466,12 +525,16 @@ static int search_sieved(struct index_search *search, const struct index_query *
     return rc;
 }
 
-/* Codes are of no use where most candidates would be compared exactly anyhow. */
+/* Codes are of no use where most candidates would be compared exactly anyhow, nor where that takes
+ * less time. */
 static int wants_vectors(const struct index_search *search, const struct index_query *queries,
                          size_t n_queries)
 {
     const struct index_snapshot *snapshot = search->snapshot;
     if (snapshot->layout.quantize == INDEX_EXACT) return 0;
+    if (snapshot->n_rows <= SMALL_INDEX / snapshot->layout.dimensions &&
+        index_snapshot_vectors(snapshot) != NULL)
+        return 1;
     for (size_t q = 0; q < n_queries; q++)
         if (ceiling(snapshot->layout.quantize, queries[q].k) >= snapshot->n_rows / MOST_BY_CODES)
             return 1;

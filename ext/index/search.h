@@ -8,8 +8,10 @@
  *   vector/quantize.h). The rows of the highest bounds are compared exactly, best first, until no
  *   bound reaches the k-th best score found: so how many are looked at follows from the data and
  *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k.
- *   Where that comes first, with a higher one, and then by all vectors: codes cost time where they
- *   say little, not neighbours.
+ *   Where that comes first, all rows whose bounds reach the k-th best score found until then are
+ *   looked at, or, where they are too many, all vectors: codes cost time where they say little, not
+ *   neighbours. Vectors that are in memory are scanned as those of an index without codes; in a small
+ *   index without asking codes, which takes longer.
  * - Partitions: only rows of the partitions whose centroids are nearest to the query are compared,
  *   some at first, then as many again, until those bring next to no row that is nearer: few where
  *   rows lie in clusters, all where none is nearer than most. All partitions with a list of ids, or

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "base/lock.h"
 #include "base/memory.h"
 #include "base/pages.h"
@@ -219,7 +220,7 @@ void index_snapshot_free(struct index_snapshot *snapshot)
         return;
     for (size_t i = 0; i < snapshot->n_blocks; i++)
         index_bytes_free(atomic_load_explicit(&snapshot->blocks[i].bytes, memory_order_relaxed));
-    index_bytes_free(atomic_load_explicit(&snapshot->vectors, memory_order_relaxed));
+    index_snapshot_free(atomic_load_explicit(&snapshot->vectors, memory_order_relaxed));
     index_partitions_free(snapshot->partitions);
     memory_free(snapshot->blocks);
     memory_free(snapshot);
@@ -305,10 +306,52 @@ size_t index_snapshot_partition(const struct index_snapshot *snapshot, int64_t p
     return low - *first;
 }
 
+const void *index_snapshot_find(const struct index_snapshot *snapshot, int64_t id)
+{
+    size_t low = 0, high = snapshot->n_blocks;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct index_block *block = &snapshot->blocks[middle];
+        void *data = (void *)(uintptr_t)index_block_data(block);
+        if (data == NULL || block->n == 0) {
+            high = middle;
+            continue;
+        }
+        struct index_rows rows = index_block_rows(&snapshot->layout, data, block->capacity);
+        if (rows.ids[0] > id) {
+            high = middle;
+        } else if (rows.ids[block->n - 1] < id) {
+            low = middle + 1;
+        } else {
+            size_t at = ids_find(rows.ids, block->n, id);
+            return at < block->n ? rows.components + at * rows.stride : NULL;
+        }
+    }
+    return NULL;
+}
+
+struct index_snapshot *index_snapshot_vectors(const struct index_snapshot *snapshot)
+{
+    struct index_snapshot *vectors = atomic_load_explicit(&snapshot->vectors, memory_order_acquire);
+    return vectors != NULL && index_block_data(&vectors->blocks[vectors->n_blocks - 1]) != NULL
+               ? vectors
+               : NULL;
+}
+
 static int comes_before(const struct index_block *a, const struct index_block *b)
 {
     if (a->partition != b->partition) return a->partition < b->partition;
     return a->number < b->number;
+}
+
+/* Bytes of the blocks in memory. */
+static size_t bytes_of(const struct index_snapshot *snapshot)
+{
+    size_t n = 0;
+    for (size_t i = 0; snapshot != NULL && i < snapshot->n_blocks; i++)
+        if (index_block_data(&snapshot->blocks[i]) != NULL)
+            n += index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
+    return n;
 }
 
 /* Bytes of the blocks that both have. Pieces that hold far more than that are left alone: what lies
@@ -316,10 +359,8 @@ static int comes_before(const struct index_block *a, const struct index_block *b
 static void take_over(struct index_cache *cache, struct index_snapshot *snapshot,
                       const struct index_snapshot *older)
 {
-    size_t held = atomic_load_explicit(&cache->held, memory_order_relaxed), live = 0, j = 0;
-    for (size_t i = 0; i < older->n_blocks; i++)
-        if (index_block_data(&older->blocks[i]) != NULL)
-            live += index_block_size(&older->layout, older->blocks[i].capacity);
+    size_t held = atomic_load_explicit(&cache->held, memory_order_relaxed), j = 0;
+    size_t live = bytes_of(older) + bytes_of(atomic_load(&older->vectors));
     int is_sparse = held > 2 * live + 2 * PIECE_BYTES;
     for (size_t i = 0; i < snapshot->n_blocks; i++) {
         struct index_block *block = &snapshot->blocks[i];

@@ -61,10 +61,10 @@ struct index_snapshot {
     atomic_int is_known;                 /* it will be asked again: blocks stay in memory */
     struct index_block *blocks;          /* [n_blocks] by partition, then number */
     size_t n_blocks, n_rows;
-    /* Of an index with codes: all its vectors, as the storage lays them out, once it keeps them,
-     * and how many were fetched before. */
-    _Atomic(struct index_bytes *) vectors;
-    atomic_size_t n_fetched;
+    /* Of an index with codes: its vectors, as an index without has them, by id; a reference, or
+     * NULL. The storage reads its blocks one after the other, as it has fetched so many vectors. */
+    _Atomic(struct index_snapshot *) vectors;
+    atomic_size_t n_fetched, n_begun; /* vectors; blocks, of such a snapshot itself */
 };
 
 struct index_cache;
@@ -121,6 +121,13 @@ size_t index_snapshot_n_partitions(const struct index_snapshot *snapshot);
 
 /* The place (0 to n - 1) of a block's partition among them; n if it is none of them. */
 size_t index_snapshot_place(const struct index_snapshot *snapshot, const struct index_block *block);
+
+/* The vector of a row, of an index without codes, in a block in memory, if it is where it must be
+ * when ids ascend, as they do when rows are written in order; else NULL. */
+const void *index_snapshot_find(const struct index_snapshot *snapshot, int64_t id);
+
+/* All vectors of an index with codes; NULL where they are not in memory. */
+struct index_snapshot *index_snapshot_vectors(const struct index_snapshot *snapshot);
 
 /* The blocks of a partition: the first one in *first, their number returned. */
 size_t index_snapshot_partition(const struct index_snapshot *snapshot, int64_t partition,

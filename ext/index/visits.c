@@ -13,10 +13,11 @@ void visits_deinit(struct visits *visits)
     memory_free(visits->items);
 }
 
-void visits_add(struct visits *visits, struct index_block *block, const void *bytes)
+void visits_add(struct visits *visits, struct index_block *block, size_t place, const void *bytes)
 {
     size_t n = atomic_load_explicit(&visits->n, memory_order_relaxed);
     visits->items[n].block = block;
+    visits->items[n].place = place;
     visits->items[n].bytes = bytes;
     atomic_init(&visits->items[n].is_over, 0);
     atomic_store_explicit(&visits->n, n + 1, memory_order_release);

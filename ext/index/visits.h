@@ -11,6 +11,7 @@
 
 struct visit {
     struct index_block *block;
+    size_t place; /* of its partition */
     const void *bytes;
     atomic_int is_over; /* nobody reads the bytes any more */
 };
@@ -26,7 +27,7 @@ int visits_init(struct visits *visits, size_t most, struct error *err);
 void visits_deinit(struct visits *visits);
 
 /* Of the thread that lists them. */
-void visits_add(struct visits *visits, struct index_block *block, const void *bytes);
+void visits_add(struct visits *visits, struct index_block *block, size_t place, const void *bytes);
 void visits_end(struct visits *visits);
 
 /* The next one that nobody has taken; NULL: there is none yet, or with *done no more at all. */

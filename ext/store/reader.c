@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/ids.h"
 #include "base/memory.h"
 #include "store/block_list.h"
 #include "store/statements.h"
@@ -418,45 +417,17 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
     return fetch_from_block(reader, id, bytes, found, err);
 }
 
-static const void *find_in_block(const struct index_rows *rows, size_t n, int64_t id)
-{
-    size_t at = ids_find(rows->ids, n, id);
-    return at < n ? rows->components + at * rows->stride : NULL;
-}
-
-/* The vector of a row as the snapshot has it, in a block in memory, if it is where it must be when
- * ids ascend, as they do when rows are written in order; else NULL. */
-static const void *find_in_order(const struct store_reader *reader, int64_t id)
-{
-    const struct index_snapshot *snapshot = reader->snapshot;
-    size_t low = 0, high = snapshot->n_blocks;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct index_block *block = &snapshot->blocks[middle];
-        const void *data = index_block_data(block);
-        if (data == NULL || block->n == 0) return NULL;
-        struct index_rows rows =
-            index_block_rows(&reader->layout, (void *)(uintptr_t)data, block->capacity);
-        if (rows.ids[0] > id) high = middle;
-        else if (rows.ids[block->n - 1] < id) low = middle + 1;
-        else return find_in_block(&rows, block->n, id);
-    }
-    return NULL;
-}
-
 /* For a search: its rows are those of the snapshot. */
 static int fetch_found(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                        struct error *err)
 {
     struct store_reader *reader = context;
-    int rc = vectors_note(reader, 1, err);
-    if (rc != 0) return rc;
-    int are_kept = vectors_are_kept(reader);
-    if (are_kept) *bytes = vectors_find(reader, id);
-    else *bytes = store_keeps_vectors(reader->store) ? NULL : find_in_order(reader, id);
+    *bytes = vectors_find(reader, id);
     *size = index_vector_size(&reader->layout);
     *found = *bytes != NULL;
-    return *found || are_kept ? 0 : fetch(context, id, bytes, size, found, err);
+    if (*found) return 0;
+    int rc = vectors_note(reader, 1, err);
+    return rc == 0 ? fetch(context, id, bytes, size, found, err) : rc;
 }
 
 int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
@@ -481,9 +452,7 @@ static int rewind_scan(void *context, struct error *err)
     int rc = vectors_note(reader, reader->snapshot->n_rows, err);
     sqlite3_finalize(reader->scan);
     reader->scan = NULL;
-    reader->next_vector = 0;
-    if (rc != 0 || vectors_are_kept(reader)) return rc;
-    return store_query(reader->store, STORE_VECTORS, &reader->scan, err);
+    return rc == 0 ? store_query(reader->store, STORE_VECTORS, &reader->scan, err) : rc;
 }
 
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
@@ -491,12 +460,6 @@ static int next(void *context, int64_t *id, const void **bytes, size_t *size, in
 {
     struct store_reader *reader = context;
     int row;
-    if (reader->scan == NULL) {
-        *done = reader->next_vector == reader->snapshot->n_rows;
-        *size = index_vector_size(&reader->layout);
-        if (!*done) *bytes = vectors_at(reader, reader->next_vector++, id);
-        return 0;
-    }
     int rc = statement_step(reader->store->db, reader->scan, &row, err);
     *done = !row;
     if (rc != 0 || !row) return rc;

@@ -36,7 +36,6 @@ struct store_reader {
     int64_t at_hand_number, at_hand_version;
     double reading, keeping; /* seconds spent on reading blocks, and on memory for them */
     size_t kept;             /* bytes of that memory */
-    size_t next_vector;      /* of those that are kept (vectors.h), in a scan of all */
 };
 
 /* Opens store->cache, if it is not open; it may stay NULL, see index_cache_open. */

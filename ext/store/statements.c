@@ -51,6 +51,7 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_PUT_VECTOR] = "REPLACE INTO " X_VECTORS "(id, vector) VALUES (?1, ?2)",
     [KEPT_GET_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
     [KEPT_DELETE_VECTOR] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
+    [KEPT_VECTORS_FROM] = "SELECT id, vector FROM " X_VECTORS " WHERE id >= ?1 ORDER BY id",
     /* Two, and no REPLACE: that may delete before it fails, so SQLite has a savepoint below it, and
      * at each savepoint FTS5 writes what it keeps in memory. */
     [KEPT_ADD_BLOCK] =

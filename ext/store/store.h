@@ -200,7 +200,7 @@ enum store_query {
     STORE_LOST_FAILURES        /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 67
+#define STORE_N_KEPT 68
 #define STORE_N_KEPT_KEYS 5
 
 struct store {

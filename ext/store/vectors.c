@@ -2,89 +2,130 @@
 
 #include <string.h>
 
-#include "base/ids.h"
+#include "store/statements.h"
 
-/* Bytes of the vectors that are kept of an index, at most: some 20,000 of 384 components. */
-#define MOST_BYTES ((size_t)32 << 20)
+/* Vectors that are kept of an index have one in so many bytes of the budget, at most. */
+#define BUDGET_SHARE 4
 
-/* What they lie behind: the ids, [n_rows]. A multiple of 64 bytes. */
-static size_t ids_size(size_t n_rows)
+static int may_keep(const struct store_reader *reader)
 {
-    return (n_rows * sizeof(int64_t) + 63) / 64 * 64;
+    const struct index_snapshot *snapshot = reader->snapshot;
+    return store_keeps_vectors(reader->store) && snapshot->n_rows > 0 &&
+           snapshot->n_rows <= store_memory_budget(reader->store) / BUDGET_SHARE /
+                                   index_vector_size(&reader->layout) &&
+           atomic_load(&snapshot->is_known);
 }
 
-static unsigned char *kept(const struct store_reader *reader)
+/* The snapshot of the vectors, made if there is none; NULL: there is no memory for it. */
+static struct index_snapshot *open_vectors(struct store_reader *reader)
 {
-    struct index_bytes *bytes =
-        atomic_load_explicit(&reader->snapshot->vectors, memory_order_acquire);
-    return bytes == NULL ? NULL : index_bytes_data(bytes);
+    struct index_snapshot *snapshot = reader->snapshot, *present = atomic_load(&snapshot->vectors);
+    struct index_layout layout = reader->layout;
+    if (present != NULL) return present;
+    layout.quantize = INDEX_EXACT;
+    size_t n_rows = snapshot->n_rows, capacity = index_block_capacity(&layout, n_rows),
+           n_blocks = (n_rows + capacity - 1) / capacity;
+    struct index_snapshot *made = index_snapshot_new(&layout, snapshot->generation, n_blocks);
+    if (made == NULL) return NULL;
+    made->n_rows = n_rows;
+    for (size_t i = 0; i < n_blocks; i++)
+        made->blocks[i] = (struct index_block){
+            .number = (int64_t)i,
+            .n = i < n_blocks - 1 ? capacity : n_rows - (n_blocks - 1) * capacity,
+            .capacity = capacity};
+    if (atomic_compare_exchange_strong(&snapshot->vectors, &present, made)) return made;
+    index_snapshot_free(made);
+    return present;
 }
 
-/* Reads all into `into`; *fits = 0 if they are not what the snapshot and its layout tell. */
-static int read_all(struct store_reader *reader, unsigned char *into, int *fits, struct error *err)
+/* The next block, if it is time for it and nobody else reads it; else NULL. */
+static struct index_block *begin_block(struct index_snapshot *vectors, size_t n_fetched)
 {
-    size_t n_rows = reader->snapshot->n_rows, size = index_vector_size(&reader->layout), n = 0;
-    unsigned char *vectors = into + ids_size(n_rows);
-    sqlite3_stmt *scan = NULL;
-    int row = 0, rc = store_query(reader->store, STORE_VECTORS, &scan, err);
+    size_t i = atomic_load(&vectors->n_begun);
+    if (i == vectors->n_blocks || (i > 0 && index_block_data(&vectors->blocks[i - 1]) == NULL))
+        return NULL;
+    struct index_block *block = &vectors->blocks[i];
+    if (n_fetched < i * block->capacity + block->n) return NULL;
+    return atomic_compare_exchange_strong(&vectors->n_begun, &i, i + 1) ? block : NULL;
+}
+
+/* From which id on its rows are; *fits = 0 if there is none. */
+static int64_t first_id(const struct index_snapshot *vectors, const struct index_block *block,
+                        int *fits)
+{
     *fits = 1;
-    while (rc == 0 && *fits && (rc = statement_step(reader->store->db, scan, &row, err)) == 0 &&
-           row) {
-        int64_t id = sqlite3_column_int64(scan, 0);
-        const void *bytes;
-        size_t n_bytes;
-        rc = statement_column_bytes(scan, 1, &bytes, &n_bytes, err);
-        if (rc != 0) break;
-        *fits = n < n_rows && n_bytes == size && bytes != NULL &&
-                (n == 0 || id > ((const int64_t *)(const void *)into)[n - 1]);
+    if (block == vectors->blocks) return INT64_MIN;
+    const struct index_block *before = block - 1;
+    struct index_rows rows = index_block_rows(
+        &vectors->layout, (void *)(uintptr_t)index_block_data(before), before->capacity);
+    int64_t last = rows.ids[before->n - 1];
+    *fits = last < INT64_MAX;
+    return *fits ? last + 1 : last;
+}
+
+/* Reads the rows of a block; *fits = 0 if they are not what the snapshot and its layout tell. */
+static int read_rows(struct store_reader *reader, const struct index_snapshot *vectors,
+                     const struct index_block *block, void *into, int *fits, struct error *err)
+{
+    struct index_rows rows = index_block_rows(&vectors->layout, into, block->capacity);
+    struct store *store = reader->store;
+    sqlite3_stmt *scan;
+    size_t n = 0;
+    int row = 1;
+    int64_t first = first_id(vectors, block, fits);
+    int rc = store_keep(store, KEPT_VECTORS_FROM, &scan, err);
+    if (rc != 0 || !*fits) return rc;
+    sqlite3_bind_int64(scan, 1, first);
+    while (rc == 0 && *fits && n < block->n &&
+           (rc = statement_step(store->db, scan, &row, err)) == 0) {
+        const void *bytes = NULL;
+        size_t size = 0;
+        if (row) rc = statement_column_bytes(scan, 1, &bytes, &size, err);
+        *fits = rc == 0 && row && size == rows.stride && bytes != NULL;
         if (!*fits) break;
-        ((int64_t *)(void *)into)[n] = id;
-        memcpy(vectors + n++ * size, bytes, size);
+        rows.ids[n] = sqlite3_column_int64(scan, 0);
+        memcpy(rows.components + n++ * rows.stride, bytes, size);
     }
-    if (n < n_rows) *fits = 0;
-    sqlite3_finalize(scan);
+    sqlite3_reset(scan);
+    return rc;
+}
+
+/* *kept = 0: the block is not, now (it can be begun again) or at all. */
+static int keep_block(struct store_reader *reader, struct index_snapshot *vectors,
+                      struct index_block *block, int *kept, struct error *err)
+{
+    struct store_state now; /* our own connection may have written since the snapshot was taken */
+    struct index_bytes *bytes = NULL;
+    int rc = store_read_state(reader->store, &now, err), fits = 0;
+    int is_current = rc == 0 && now.generation == vectors->generation;
+    if (is_current)
+        bytes = index_bytes_new(reader->store->cache, vectors,
+                                index_block_size(&vectors->layout, block->capacity),
+                                store_memory_budget(reader->store));
+    if (bytes != NULL) rc = read_rows(reader, vectors, block, index_bytes_data(bytes), &fits, err);
+    *kept = rc == 0 && fits;
+    if (*kept) index_snapshot_keep(block, bytes);
+    else index_bytes_free(bytes);
+    if (rc != 0 || !is_current) atomic_store(&vectors->n_begun, (size_t)(block - vectors->blocks));
     return rc;
 }
 
 int vectors_note(struct store_reader *reader, size_t n, struct error *err)
 {
-    struct index_snapshot *snapshot = reader->snapshot;
-    size_t n_rows = snapshot->n_rows, size = index_vector_size(&reader->layout);
-    if (!store_keeps_vectors(reader->store) || n_rows == 0 || n_rows > MOST_BYTES / size ||
-        !atomic_load(&snapshot->is_known))
-        return 0;
-    size_t before = atomic_fetch_add(&snapshot->n_fetched, n);
-    if (before > n_rows || before + n <= n_rows) return 0; /* once, by whoever comes to it */
-    struct store_state now; /* our own connection may have written since the snapshot was taken */
-    int rc = store_read_state(reader->store, &now, err);
-    if (rc != 0 || now.generation != snapshot->generation) return rc;
-    struct index_bytes *bytes =
-        index_bytes_new(reader->store->cache, snapshot, ids_size(n_rows) + n_rows * size,
-                        store_memory_budget(reader->store));
-    if (bytes == NULL) return 0;
-    int fits;
-    rc = read_all(reader, index_bytes_data(bytes), &fits, err);
-    if (rc == 0 && fits) atomic_store_explicit(&snapshot->vectors, bytes, memory_order_release);
-    else index_bytes_free(bytes);
+    struct index_block *block;
+    int kept = 1, rc = 0;
+    if (!may_keep(reader)) return 0;
+    size_t n_fetched = atomic_fetch_add(&reader->snapshot->n_fetched, n) + n;
+    struct index_snapshot *vectors = open_vectors(reader);
+    while (rc == 0 && kept && vectors != NULL && (block = begin_block(vectors, n_fetched)) != NULL)
+        rc = keep_block(reader, vectors, block, &kept, err);
     return rc;
-}
-
-int vectors_are_kept(const struct store_reader *reader)
-{
-    return kept(reader) != NULL;
-}
-
-const void *vectors_at(const struct store_reader *reader, size_t i, int64_t *id)
-{
-    const unsigned char *bytes = kept(reader);
-    *id = ((const int64_t *)(const void *)bytes)[i];
-    return bytes + ids_size(reader->snapshot->n_rows) + i * index_vector_size(&reader->layout);
 }
 
 const void *vectors_find(const struct store_reader *reader, int64_t id)
 {
-    const unsigned char *bytes = kept(reader);
-    size_t n_rows = reader->snapshot->n_rows;
-    size_t at = ids_find((const int64_t *)(const void *)bytes, n_rows, id);
-    return at < n_rows ? bytes + ids_size(n_rows) + at * index_vector_size(&reader->layout) : NULL;
+    const struct index_snapshot *snapshot = reader->snapshot;
+    if (store_keeps_vectors(reader->store))
+        snapshot = atomic_load_explicit(&snapshot->vectors, memory_order_acquire);
+    return snapshot == NULL ? NULL : index_snapshot_find(snapshot, id);
 }

@@ -1,26 +1,21 @@
 /*
- * vectors.h: the vectors of a small index with codes, kept in memory beside its snapshot.
+ * vectors.h: the vectors of an index with codes, kept in memory beside its snapshot.
  *
- * Such an index has its vectors in a table of their own, where each costs a search of a tree: of
- * few rows that is more than comparing all of them. Once searches of a snapshot have read as many
- * of them as it has rows, all are read and kept, so that what this costs was spent already. They
- * go with the snapshot, and count for its process's budget as its blocks do.
+ * Such an index has its vectors in a table of their own, where each costs a search of a tree. As
+ * searches of a snapshot have read so many of them one by one, as many are read together, those of
+ * the least ids first, and kept as an index without codes has them (index_snapshot.vectors): so
+ * what this costs was spent already, and no search waits for all. They go with the snapshot, and
+ * count for its process's budget as its blocks do.
  */
 #ifndef STORE_VECTORS_H
 #define STORE_VECTORS_H
 
 #include "store/reader.h"
 
-/* Notes that n vectors are to be read one by one, and keeps all if it is time. */
+/* Notes that n vectors are to be read one by one, or by a scan, and keeps some if it is time. */
 int vectors_note(struct store_reader *reader, size_t n, struct error *err);
 
-/* Whether they are kept. */
-int vectors_are_kept(const struct store_reader *reader);
-
-/* The vector of an id, where they are kept; NULL: there is none. */
+/* The vector of a row of the snapshot, if it is in memory; else NULL. */
 const void *vectors_find(const struct store_reader *reader, int64_t id);
-
-/* The i-th of them, by id; i < n_rows of the snapshot. */
-const void *vectors_at(const struct store_reader *reader, size_t i, int64_t *id);
 
 #endif

@@ -1,0 +1,204 @@
+/* Indexes with codes whose vectors are in memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/failing_memory.h"
+#include "index/blocks.h"
+
+enum { N = 4000, DIMENSIONS = 64, QUERIES = 12 };
+
+static float vectors[N + QUERIES][DIMENSIONS];
+
+/* Noise, of which codes say little. */
+static void draw(void)
+{
+    uint64_t random = 5;
+    for (size_t i = 0; i < N + QUERIES; i++) random_vector(&random, DIMENSIONS, vectors[i]);
+}
+
+static const struct index_layout layouts[] = {
+    {INDEX_COSINE, INDEX_BIT, DIMENSIONS, INDEX_FLOAT32},
+    {INDEX_DOT, INDEX_BIT, DIMENSIONS, INDEX_HALF},
+    {INDEX_L2, INDEX_BIT, DIMENSIONS, INDEX_COMPACT},
+    {INDEX_COSINE, INDEX_INT8, DIMENSIONS, INDEX_FLOAT32},
+};
+enum { LAYOUTS = sizeof layouts / sizeof *layouts };
+
+/* The first n_blocks of its vectors, as the storage keeps them. */
+static void keep(struct blocks *blocks, size_t n_blocks)
+{
+    struct index_layout layout = blocks->layout;
+    layout.quantize = INDEX_EXACT;
+    struct index_snapshot *kept = index_snapshot_new(&layout, 1, N / BLOCK_ROWS);
+    assert_non_null(kept);
+    kept->n_rows = N;
+    for (size_t i = 0; i < N / BLOCK_ROWS; i++) {
+        struct index_block *block = &kept->blocks[i];
+        block->number = (int64_t)i;
+        block->n = block->capacity = BLOCK_ROWS;
+        if (i >= n_blocks) continue;
+        struct index_bytes *bytes =
+            index_bytes_new(blocks->cache, kept, index_block_size(&layout, BLOCK_ROWS), UINT64_MAX);
+        assert_non_null(bytes);
+        struct index_rows rows = index_block_rows(&layout, index_bytes_data(bytes), BLOCK_ROWS);
+        for (size_t row = 0; row < BLOCK_ROWS; row++)
+            index_row_write(&layout, &rows, row, blocks->ids[i * BLOCK_ROWS + row],
+                            blocks_stored(blocks, i * BLOCK_ROWS + row), NULL, NULL);
+        index_snapshot_keep(block, bytes);
+    }
+    atomic_store(&blocks->snapshot->vectors, kept);
+}
+
+static void forget(struct blocks *blocks)
+{
+    index_snapshot_free(atomic_exchange(&blocks->snapshot->vectors, NULL));
+}
+
+static void test_find(void **state)
+{
+    (void)state;
+    struct blocks blocks;
+    blocks_new(&blocks, &layouts[0], vectors[0], N, 0);
+    for (size_t n_blocks = 0; n_blocks <= N / BLOCK_ROWS; n_blocks += N / BLOCK_ROWS / 4) {
+        keep(&blocks, n_blocks);
+        const struct index_snapshot *kept = atomic_load(&blocks.snapshot->vectors);
+        for (size_t row = 0; row < N; row++) {
+            const void *vector = index_snapshot_find(kept, blocks.ids[row]);
+            assert_int_equal(vector != NULL, row < n_blocks * BLOCK_ROWS);
+            if (vector != NULL)
+                assert_memory_equal(vector, vectors[row], DIMENSIONS * sizeof(float));
+            assert_null(index_snapshot_find(kept, blocks.ids[row] + 1));
+        }
+        assert_null(index_snapshot_find(kept, INT64_MIN));
+        assert_null(index_snapshot_find(kept, INT64_MAX));
+        assert_ptr_equal(index_snapshot_vectors(blocks.snapshot),
+                         n_blocks == N / BLOCK_ROWS ? kept : NULL);
+        forget(&blocks);
+    }
+    blocks_free(&blocks);
+}
+
+/* What a query finds; sorted. */
+static void find(struct blocks *blocks, const struct index_query *query,
+                 struct index_search *search, struct top_k *hits)
+{
+    static struct index_storage storage;
+    storage = blocks_storage(blocks);
+    *search = (struct index_search){
+        .snapshot = blocks->snapshot, .storage = &storage, .n_threads = 3, .max_bytes = UINT64_MAX};
+    blocks->n_fetched = 0;
+    top_k_init(hits, query->k);
+    assert_int_equal(index_search(search, query, 1, hits, NULL), 0);
+    top_k_sort(hits);
+}
+
+static void assert_same(const struct top_k *hits, const struct top_k *expected)
+{
+    assert_int_equal(hits->n, expected->n);
+    for (size_t i = 0; i < hits->n; i++) {
+        assert_int_equal(hits->hits[i].id, expected->hits[i].id);
+        assert_true(hits->hits[i].score == expected->hits[i].score);
+    }
+}
+
+/* All vectors are compared, as without codes: the true hits, whatever is asked for. */
+static void test_exact(void **state)
+{
+    (void)state;
+    static const size_t some[] = {1, 10, 60, 700, N, SIZE_MAX};
+    static int64_t ids[N / 2];
+    for (size_t i = 0; i < N / 2; i++) ids[i] = 20 * (int64_t)i;
+    for (size_t i = 0; i < LAYOUTS; i++) {
+        struct blocks blocks;
+        blocks_new(&blocks, &layouts[i], vectors[0], N, 0);
+        keep(&blocks, N / BLOCK_ROWS);
+        for (size_t q = 0; q < QUERIES; q++) {
+            struct index_query query = {
+                .vector = vectors[N + q], .k = some[q % 6], .min_similarity = -INFINITY};
+            struct index_search search;
+            struct top_k hits, expected;
+            if (q % 4 == 3) query.min_similarity = 0.1;
+            if (q >= 6) query.only = ids, query.n_only = N / 2;
+            find(&blocks, &query, &search, &hits);
+            blocks_oracle(&blocks, &query, &expected);
+            assert_same(&hits, &expected);
+            assert_true(blocks.n_fetched == 0 || query.only != NULL);
+            top_k_deinit(&hits);
+            top_k_deinit(&expected);
+        }
+        forget(&blocks);
+        blocks_free(&blocks);
+    }
+}
+
+/* Codes that say little cost the vectors of some rows, not of all. */
+static void test_wider(void **state)
+{
+    (void)state;
+    struct blocks blocks;
+    size_t n_right = 0;
+    blocks_new(&blocks, &layouts[0], vectors[0], N, 0);
+    for (size_t q = 0; q < QUERIES; q++) {
+        struct index_query query = {.vector = vectors[N + q], .k = 5, .min_similarity = -INFINITY};
+        struct index_search search;
+        struct top_k hits, expected;
+        find(&blocks, &query, &search, &hits);
+        blocks_oracle(&blocks, &query, &expected);
+        assert_int_equal(search.n_scanned, 2 * N);
+        assert_in_range(search.n_rescored, 336, 336 + N / 4);
+        assert_int_equal(blocks.n_fetched, search.n_rescored);
+        assert_int_equal(hits.n, 5);
+        for (size_t i = 0; i < 5; i++)
+            for (size_t j = 0; j < 5; j++) n_right += hits.hits[i].id == expected.hits[j].id;
+        top_k_deinit(&hits);
+        top_k_deinit(&expected);
+    }
+    assert_true(n_right >= 5 * QUERIES - 1);
+    blocks_free(&blocks);
+}
+
+/* Every allocation of such searches fails once: out of memory, and nothing lost. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    struct blocks blocks;
+    long n_blocks = failing_memory_blocks;
+    blocks_new(&blocks, &layouts[0], vectors[0], N, 0);
+    for (size_t i = 0; i < 4; i++) {
+        struct index_query query = {
+            .vector = vectors[N], .k = i % 2 ? 700 : 5, .min_similarity = -INFINITY};
+        if (i == 2) keep(&blocks, N / BLOCK_ROWS);
+        struct index_storage storage = blocks_storage(&blocks);
+        struct index_search search = {.snapshot = blocks.snapshot, .storage = &storage};
+        int rc = ERROR_NOMEM;
+        for (long n = 0; rc != 0; n++) {
+            struct top_k hits;
+            top_k_init(&hits, query.k);
+            failing_memory_after = n;
+            rc = index_search(&search, &query, 1, &hits, NULL);
+            failing_memory_after = -1;
+            assert_true(rc == 0 || rc == ERROR_NOMEM);
+            assert_true(n < 1000);
+            top_k_deinit(&hits);
+        }
+    }
+    forget(&blocks);
+    blocks_free(&blocks);
+    assert_int_equal(failing_memory_blocks, n_blocks);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_wider),
+        cmocka_unit_test(test_out_of_memory),
+    };
+    failing_memory_bind();
+    draw();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
