@@ -4,6 +4,11 @@
 
 #include "base/ids.h"
 
+const struct index_metric_row *index_search_metric(const struct index_search *search)
+{
+    return &index_metrics[search->snapshot->layout.metric];
+}
+
 int index_query_wants(const struct index_query *query, int64_t id)
 {
     return query->only == NULL || ids_has(query->only, query->n_only, id);

@@ -79,6 +79,8 @@ struct index_search {
                                      over queries */
 };
 
+const struct index_metric_row *index_search_metric(const struct index_search *search);
+
 /* Whether the query looks at that id. */
 int index_query_wants(const struct index_query *query, int64_t id);
 

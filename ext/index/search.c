@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/memory.h"
 #include "index/prepared.h"
+#include "index/rescore.h"
 #include "index/scan.h"
 #include "vector/distance.h"
 #include "vector/rotate.h"
@@ -22,9 +23,6 @@
  * it). */
 #define STANDARD_ERRORS 2.25
 #define STANDARD_ERRORS_NEAR 2.0
-
-/* What a bound may lack that was computed of dot products too small for float32. */
-#define SMALLEST (4.0 * (double)FLT_MIN)
 
 /* Where one in so many rows or more would be compared exactly, all are. */
 #define MOST_BY_CODES 4
@@ -59,28 +57,7 @@ static size_t ceiling(enum index_quantize quantize, size_t k)
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
 }
 
-static const struct index_metric_row *metric_of(const struct index_search *search)
-{
-    return &index_metrics[search->snapshot->layout.metric];
-}
-
 /* ---- vectors, one by one --------------------------------------------------------------------- */
-
-/* One stored vector against the query. */
-static int offer_vector(const struct index_search *search, const struct index_query *query,
-                        int64_t id, const void *bytes, size_t size, struct top_k *hits,
-                        struct error *err)
-{
-    const struct index_layout *layout = &search->snapshot->layout;
-    if (size != index_vector_size(layout) || bytes == NULL)
-        return error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                         (long long)id, index_vector_size(layout), size);
-    double score = metric_of(search)->score(index_vector_sums(layout), query->vector, bytes,
-                                            layout->dimensions);
-    int rc = index_check_score(layout, id, bytes, score, err);
-    if (rc != 0 || !index_query_takes(query, metric_of(search), score)) return rc;
-    return top_k_offer(hits, id, score, err);
-}
 
 static int offer_hits(const struct top_k *found, struct top_k *hits, struct error *err)
 {
@@ -90,24 +67,13 @@ static int offer_hits(const struct top_k *found, struct top_k *hits, struct erro
     return rc;
 }
 
-static int fetch_vector(const struct index_search *search, const struct index_query *query,
-                        int64_t id, struct top_k *hits, struct error *err)
-{
-    const struct index_storage *storage = search->storage;
-    const void *bytes;
-    size_t size;
-    int found;
-    int rc = storage->fetch(storage->context, id, &bytes, &size, &found, err);
-    return rc == 0 && found ? offer_vector(search, query, id, bytes, size, hits, err) : rc;
-}
-
 /* The rows of a short list; an id without a row is passed over. */
 static int fetch_list(const struct index_search *search, const struct index_query *query,
                       struct top_k *hits, struct error *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < query->n_only; i++) {
-        rc = fetch_vector(search, query, query->only[i], hits, err);
+        rc = rescore_fetch(search, query, query->only[i], hits, err);
         if (rc == 0 && i % ROWS_PER_POLL == ROWS_PER_POLL - 1)
             rc = cancel_check(search->cancel, err);
     }
@@ -127,7 +93,7 @@ static int stream_vectors(struct index_search *search, const struct index_query 
            !done) {
         for (size_t q = 0; rc == 0 && q < n_queries; q++)
             if (index_query_wants(&queries[q], id))
-                rc = offer_vector(search, &queries[q], id, bytes, size, &hits[q], err);
+                rc = rescore_offer(search, &queries[q], id, bytes, size, &hits[q], err);
         n++;
         n_components += n_queries * search->snapshot->layout.dimensions;
         if (rc != 0 || n_components < COMPONENTS_PER_POLL) continue;
@@ -172,80 +138,14 @@ static int scan_vectors(struct index_search *search, const struct index_query *q
 
 /* ---- scans ----------------------------------------------------------------------------------- */
 
-/* Whether no row of that bound can be better than the k-th best hit. */
-static int is_beyond(const struct index_search *search, double bound, const struct top_k *hits)
-{
-    double threshold = top_k_threshold(hits);
-    return !isinf(threshold) && bound + SMALLEST < metric_of(search)->estimate(threshold);
-}
-
-/* Compares candidates exactly, best bound first, until no bound reaches the k-th best hit; *done =
- * 0 when there were no more before that. */
-static int rescore(struct index_search *search, const struct index_query *query,
-                   struct top_k *candidates, struct top_k *hits, int *done, struct error *err)
-{
-    *done = 1;
-    struct top_k_hit candidate;
-    int rc = 0;
-    for (size_t n = 1; rc == 0; n++) {
-        *done = top_k_pop(candidates, &candidate);
-        if (!*done || is_beyond(search, candidate.score, hits)) break;
-        rc = fetch_vector(search, query, candidate.id, hits, err);
-        search->n_rescored++;
-        if (rc == 0 && n % ROWS_PER_POLL == 0) rc = cancel_check(search->cancel, err);
-    }
-    return rc;
-}
-
-/* The same of those that count, which are found by groups. */
-static int rescore_sieved(struct index_search *search, const struct index_query *query,
-                          struct top_k *candidates, struct top_k *hits, int *done,
-                          struct error *err)
-{
-    struct index_sieve *sieve = query->sieve;
-    struct top_k_hit group[INDEX_SIEVE_GROUP];
-    int64_t ids[INDEX_SIEVE_GROUP];
-    unsigned char pass[INDEX_SIEVE_GROUP];
-    int rc = 0;
-    *done = 0;
-    while (rc == 0 && !*done) {
-        size_t n = 0;
-        while (n < INDEX_SIEVE_GROUP && top_k_pop(candidates, &group[n])) {
-            ids[n] = group[n].id;
-            n++;
-        }
-        if (n == 0) break;
-        rc = sieve->pass(sieve->context, ids, n, pass, err);
-        sieve->n_asked += n;
-        for (size_t i = 0; rc == 0 && i < n; i++) {
-            *done = is_beyond(search, group[i].score, hits);
-            if (*done) break;
-            if (!pass[i]) continue;
-            rc = fetch_vector(search, query, ids[i], hits, err);
-            search->n_rescored++;
-            sieve->n_passed++;
-        }
-        if (rc == 0) rc = cancel_check(search->cancel, err);
-    }
-    return rc;
-}
-
 /* What a scan gave becomes hits: at once, or candidates after they are compared exactly. */
 static int take_hits(struct index_search *search, struct index_target *target, struct top_k *hits,
                      int *done, struct error *err)
 {
     *done = 1;
-    return target->codes != NULL ? rescore(search, target->query, &target->hits, hits, done, err)
-                                 : offer_hits(&target->hits, hits, err);
-}
-
-/* The least bound of a row that may be among the k best. */
-static double least_bound(const struct index_search *search, const struct index_query *query,
-                          const struct top_k *hits)
-{
-    const struct index_metric_row *metric = metric_of(search);
-    double threshold = top_k_threshold(hits), least = metric->min_estimate(query->min_similarity);
-    return isinf(threshold) ? least : fmax(least, metric->estimate(threshold) - SMALLEST);
+    return target->codes != NULL
+               ? rescore_all(search, target->query, &target->hits, hits, done, err)
+               : offer_hits(&target->hits, hits, err);
 }
 
 /* Offers those of other hits that are not among these. */
@@ -271,7 +171,7 @@ static int search_wider(struct index_search *search, const struct index_target *
     struct index_target target = *narrow;
     target.k = search->snapshot->n_rows / MOST_BY_CODES;
     target.partitions = prepared->chosen;
-    target.min_bound = least_bound(search, narrow->query, hits);
+    target.min_bound = rescore_least_bound(search, narrow->query, hits);
     int rc = index_scan(search, &target, 1, err);
     *done = target.hits.n < target.k;
     if (rc == 0 && *done) {
@@ -299,7 +199,7 @@ static void widen(const struct index_snapshot *snapshot, struct index_prepared *
         struct vector_code_bound *bound = &prepared->bounds[i];
         double centroid = partitions == NULL ? 0.0 : sqrt((double)partitions->squared_norms[i]);
         double base = index_metrics[layout->metric].magnitude(norm, centroid, min_estimate);
-        bound->base += (float)(ROUNDING * base) + (float)SMALLEST;
+        bound->base += (float)(ROUNDING * base) + (float)RESCORE_SMALLEST;
         bound->radius *= (float)(1.0 + ROUNDING);
         bound->slack += (float)(ROUNDING * slack);
     }
@@ -317,7 +217,7 @@ static int search_certainly(struct index_search *search, const struct index_quer
         index_prepared_measure(search->snapshot, prepared);
         index_prepared_set_errors(search->snapshot, prepared, sqrt((double)layout->dimensions));
         target.codes = prepared->codes;
-        target.min_bound = metric_of(search)->min_estimate(query->min_similarity);
+        target.min_bound = index_search_metric(search)->min_estimate(query->min_similarity);
         widen(search->snapshot, prepared, target.min_bound);
     } else {
         target.k = query->k;
@@ -413,7 +313,7 @@ static struct index_target target_of(const struct index_search *search,
                                   .partitions = prepared->partitions};
     if (prepared->codes == NULL) return target;
     target.k = ceiling(search->snapshot->layout.quantize, query->k);
-    target.min_bound = least_bound(search, query, hits);
+    target.min_bound = rescore_least_bound(search, query, hits);
     return target;
 }
 
@@ -493,35 +393,54 @@ static int scan_near(struct index_search *search, const struct index_query *quer
     return rc;
 }
 
+/* One scan of a search with a sieve, and what it gives: *left of the rows of the highest bounds are
+ * looked at. *goes_on: more partitions are. */
+static int sieve_once(struct index_search *search, const struct index_query *query,
+                      struct index_prepared *prepared, size_t *left, int *goes_on,
+                      struct top_k *hits, struct error *err)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    struct index_target target = {.query = query,
+                                  .k = *left,
+                                  .codes = prepared->codes,
+                                  .bounds = prepared->bounds,
+                                  .partitions = prepared->partitions,
+                                  .min_bound = rescore_least_bound(search, query, hits)};
+    double before = top_k_threshold(hits);
+    size_t n_before = count_above(hits, before);
+    int done = 0, rc = index_scan(search, &target, 1, err);
+    size_t n = target.hits.n;
+    int is_full = n == target.k;
+    if (rc == 0) rc = rescore_sieved(search, query, &target.hits, hits, &done, err);
+    *left -= n - target.hits.n;
+    top_k_deinit(&target.hits);
+    int has_rest =
+        prepared->partitions != NULL && prepared->n_chosen < index_snapshot_n_partitions(snapshot);
+    int is_open = hits->n < query->k || count_above(hits, before) > n_before;
+    *goes_on = rc == 0 && (done || !is_full) && has_rest && is_open && *left > 0;
+    query->sieve->is_whole = (done || !is_full) && !(has_rest && is_open) &&
+                             (hits->n == query->k || isinf(query->min_similarity));
+    if (*goes_on) index_prepared_choose(snapshot, prepared, prepared->n_chosen);
+    return rc;
+}
+
 /* As much of a search with a sieve as the codes of sieve->most rows give. */
 static int search_sieved(struct index_search *search, const struct index_query *query,
                          struct top_k *hits, struct error *err)
 {
     struct index_prepared prepared = {0};
-    struct index_sieve *sieve = query->sieve;
     struct index_query like = *query; /* the query of whose hits so many are looked at */
-    int done = 0, is_partly = 0;
-    like.k = sieve->most / ceiling(search->snapshot->layout.quantize, 1);
+    size_t left = query->sieve->most;
+    int goes_on = 1;
+    like.k = left / ceiling(search->snapshot->layout.quantize, 1);
     int rc = index_prepare(search, &like, SIEVE_SHARE, &prepared, err);
-    struct index_target target = {.query = query,
-                                  .k = sieve->most,
-                                  .codes = prepared.codes,
-                                  .bounds = prepared.bounds,
-                                  .partitions = prepared.partitions,
-                                  .min_bound =
-                                      metric_of(search)->min_estimate(query->min_similarity)};
-    if (rc == 0) {
-        is_partly = prepared.partitions != NULL || !isinf(query->min_similarity);
+    if (rc == 0)
         index_prepared_set_errors(search->snapshot, &prepared,
                                   prepared.partitions != NULL ? STANDARD_ERRORS_NEAR
                                                               : STANDARD_ERRORS);
-        rc = index_scan(search, &target, 1, err);
-    }
-    int is_full = target.hits.n == target.k;
-    if (rc == 0) rc = rescore_sieved(search, query, &target.hits, hits, &done, err);
-    sieve->is_whole = done || (!is_full && (hits->n == query->k || !is_partly));
+    while (rc == 0 && goes_on)
+        rc = sieve_once(search, query, &prepared, &left, &goes_on, hits, err);
     index_prepared_deinit(&prepared);
-    top_k_deinit(&target.hits);
     return rc;
 }
 

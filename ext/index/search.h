@@ -10,8 +10,8 @@
  *   from how fine the codes are (RaBitQ: Gao, Long, SIGMOD 2024), up to a ceiling that follows k.
  *   Where that comes first, all rows whose bounds reach the k-th best score found until then are
  *   looked at, or, where they are too many, all vectors: codes cost time where they say little, not
- *   neighbours. Vectors that are in memory are scanned as those of an index without codes; in a small
- *   index without asking codes, which takes longer.
+ *   neighbours. Vectors that are in memory are scanned as those of an index without codes; in a
+ *   small index codes, which take longer, are not asked.
  * - Partitions: only rows of the partitions whose centroids are nearest to the query are compared,
  *   some at first, then as many again, until those bring next to no row that is nearer: few where
  *   rows lie in clusters, all where none is nearer than most. All partitions with a list of ids, or
@@ -20,7 +20,7 @@
  * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
  *   of the rows.
  * - Where not all rows count (struct index_sieve), those of the highest bounds are asked about
- *   before their vectors are read.
+ *   before their vectors are read, or, where these are in memory, those that are near enough.
  *
  * Several queries go through each block together, while it is in the processor's cache. Blocks in
  * memory are scanned by several threads, which only compute: the caller's thread alone reads

@@ -382,8 +382,8 @@ int filter_estimate(struct filter *filter, double *share, struct error *err)
     }
     if (rc == 0) rc = filter_pass(filter, ids, n, pass, err);
     for (size_t i = 0; rc == 0 && i < n; i++) n_passed += pass[i];
-    /* That many of a group pass by chance where one row in a hundred does. */
-    *share = n_passed > 2 ? (double)(n_passed - 2) / (double)n : 0.0;
+    /* One of a group passes by chance where one row in a hundred does. */
+    *share = n_passed > 1 ? (double)n_passed / (double)n : 0.0;
     return rc;
 }
 

@@ -215,6 +215,37 @@ static void blocks_forget(struct blocks *blocks)
     }
 }
 
+/* The first n_blocks of its vectors, as a storage keeps them; all are whole blocks. */
+static inline void blocks_keep_vectors(struct blocks *blocks, size_t n_blocks)
+{
+    struct index_layout layout = blocks->layout;
+    layout.quantize = INDEX_EXACT;
+    assert_int_equal(blocks->n % BLOCK_ROWS, 0);
+    struct index_snapshot *kept = index_snapshot_new(&layout, 1, blocks->n / BLOCK_ROWS);
+    assert_non_null(kept);
+    kept->n_rows = blocks->n;
+    for (size_t i = 0; i < kept->n_blocks; i++) {
+        struct index_block *block = &kept->blocks[i];
+        block->number = (int64_t)i;
+        block->n = block->capacity = BLOCK_ROWS;
+        if (i >= n_blocks) continue;
+        struct index_bytes *bytes =
+            index_bytes_new(blocks->cache, kept, index_block_size(&layout, BLOCK_ROWS), UINT64_MAX);
+        assert_non_null(bytes);
+        struct index_rows rows = index_block_rows(&layout, index_bytes_data(bytes), BLOCK_ROWS);
+        for (size_t row = 0; row < BLOCK_ROWS; row++)
+            index_row_write(&layout, &rows, row, blocks->ids[i * BLOCK_ROWS + row],
+                            blocks_stored(blocks, i * BLOCK_ROWS + row), NULL, NULL);
+        index_snapshot_keep(block, bytes);
+    }
+    atomic_store(&blocks->snapshot->vectors, kept);
+}
+
+static inline void blocks_forget_vectors(struct blocks *blocks)
+{
+    index_snapshot_free(atomic_exchange(&blocks->snapshot->vectors, NULL));
+}
+
 /* As when it was new, unless its rows were damaged. */
 static inline void blocks_reset(struct blocks *blocks)
 {

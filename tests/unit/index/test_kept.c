@@ -27,43 +27,13 @@ static const struct index_layout layouts[] = {
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
-/* The first n_blocks of its vectors, as the storage keeps them. */
-static void keep(struct blocks *blocks, size_t n_blocks)
-{
-    struct index_layout layout = blocks->layout;
-    layout.quantize = INDEX_EXACT;
-    struct index_snapshot *kept = index_snapshot_new(&layout, 1, N / BLOCK_ROWS);
-    assert_non_null(kept);
-    kept->n_rows = N;
-    for (size_t i = 0; i < N / BLOCK_ROWS; i++) {
-        struct index_block *block = &kept->blocks[i];
-        block->number = (int64_t)i;
-        block->n = block->capacity = BLOCK_ROWS;
-        if (i >= n_blocks) continue;
-        struct index_bytes *bytes =
-            index_bytes_new(blocks->cache, kept, index_block_size(&layout, BLOCK_ROWS), UINT64_MAX);
-        assert_non_null(bytes);
-        struct index_rows rows = index_block_rows(&layout, index_bytes_data(bytes), BLOCK_ROWS);
-        for (size_t row = 0; row < BLOCK_ROWS; row++)
-            index_row_write(&layout, &rows, row, blocks->ids[i * BLOCK_ROWS + row],
-                            blocks_stored(blocks, i * BLOCK_ROWS + row), NULL, NULL);
-        index_snapshot_keep(block, bytes);
-    }
-    atomic_store(&blocks->snapshot->vectors, kept);
-}
-
-static void forget(struct blocks *blocks)
-{
-    index_snapshot_free(atomic_exchange(&blocks->snapshot->vectors, NULL));
-}
-
 static void test_find(void **state)
 {
     (void)state;
     struct blocks blocks;
     blocks_new(&blocks, &layouts[0], vectors[0], N, 0);
     for (size_t n_blocks = 0; n_blocks <= N / BLOCK_ROWS; n_blocks += N / BLOCK_ROWS / 4) {
-        keep(&blocks, n_blocks);
+        blocks_keep_vectors(&blocks, n_blocks);
         const struct index_snapshot *kept = atomic_load(&blocks.snapshot->vectors);
         for (size_t row = 0; row < N; row++) {
             const void *vector = index_snapshot_find(kept, blocks.ids[row]);
@@ -76,7 +46,7 @@ static void test_find(void **state)
         assert_null(index_snapshot_find(kept, INT64_MAX));
         assert_ptr_equal(index_snapshot_vectors(blocks.snapshot),
                          n_blocks == N / BLOCK_ROWS ? kept : NULL);
-        forget(&blocks);
+        blocks_forget_vectors(&blocks);
     }
     blocks_free(&blocks);
 }
@@ -114,7 +84,7 @@ static void test_exact(void **state)
     for (size_t i = 0; i < LAYOUTS; i++) {
         struct blocks blocks;
         blocks_new(&blocks, &layouts[i], vectors[0], N, 0);
-        keep(&blocks, N / BLOCK_ROWS);
+        blocks_keep_vectors(&blocks, N / BLOCK_ROWS);
         for (size_t q = 0; q < QUERIES; q++) {
             struct index_query query = {
                 .vector = vectors[N + q], .k = some[q % 6], .min_similarity = -INFINITY};
@@ -129,7 +99,7 @@ static void test_exact(void **state)
             top_k_deinit(&hits);
             top_k_deinit(&expected);
         }
-        forget(&blocks);
+        blocks_forget_vectors(&blocks);
         blocks_free(&blocks);
     }
 }
@@ -170,7 +140,7 @@ static void test_out_of_memory(void **state)
     for (size_t i = 0; i < 4; i++) {
         struct index_query query = {
             .vector = vectors[N], .k = i % 2 ? 700 : 5, .min_similarity = -INFINITY};
-        if (i == 2) keep(&blocks, N / BLOCK_ROWS);
+        if (i == 2) blocks_keep_vectors(&blocks, N / BLOCK_ROWS);
         struct index_storage storage = blocks_storage(&blocks);
         struct index_search search = {.snapshot = blocks.snapshot, .storage = &storage};
         int rc = ERROR_NOMEM;
@@ -185,7 +155,7 @@ static void test_out_of_memory(void **state)
             top_k_deinit(&hits);
         }
     }
-    forget(&blocks);
+    blocks_forget_vectors(&blocks);
     blocks_free(&blocks);
     assert_int_equal(failing_memory_blocks, n_blocks);
 }

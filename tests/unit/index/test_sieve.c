@@ -27,6 +27,10 @@ static void for_each_index(void (*test)(struct blocks *blocks, struct index_sear
         struct index_storage storage = blocks_storage(&blocks);
         struct index_search search = {.snapshot = blocks.snapshot, .storage = &storage};
         test(&blocks, &search);
+        search.near_partitions_only = blocks.snapshot->partitions != NULL;
+        if (search.near_partitions_only) test(&blocks, &search);
+        blocks_keep_vectors(&blocks, N / BLOCK_ROWS);
+        test(&blocks, &search);
         blocks_free(&blocks);
     }
 }
@@ -80,7 +84,9 @@ static void compare(struct blocks *blocks, struct index_search *search, size_t q
                 n_right += hits.hits[i].id == expected.hits[j].id &&
                            hits.hits[i].score == expected.hits[j].score;
     } else {
-        assert_true(sieve.n_asked == most);
+        /* But for one a round that ended it; and of rows whose vectors are in memory only those
+         * that are near enough are asked about. */
+        assert_true(sieve.n_asked + 4 >= most || index_snapshot_vectors(blocks->snapshot) != NULL);
     }
     top_k_deinit(&hits);
     top_k_deinit(&expected);
