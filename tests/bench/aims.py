@@ -11,7 +11,7 @@ class Aims:
         self.rows.append((what, value, aim, is_least, unit, form, why))
 
     def print(self):
-        print(f"\n{'':58}{'measured':>12}{'aim':>14}", flush=True)
+        print(f"\n{'':58}{'measured':>14}{'aim':>18}", flush=True)
         for what, value, aim, is_least, unit, form, why in self.rows:
             measured = "-" if value is None else form.format(value) + unit
             wanted = "" if aim is None else (">= " if is_least else "<= ") + form.format(aim) + unit
@@ -20,4 +20,4 @@ class Aims:
                 verdict = why or "not measured"
             elif aim is not None:
                 verdict = "met" if (value >= aim if is_least else value <= aim) else "not met"
-            print(f"{what:58}{measured:>12}{wanted:>14}  {verdict}", flush=True)
+            print(f"{what:58}{measured:>14}{wanted:>18}  {verdict}", flush=True)
