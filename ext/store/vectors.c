@@ -86,6 +86,9 @@ static int read_rows(struct store_reader *reader, const struct index_snapshot *v
         rows.ids[n] = sqlite3_column_int64(scan, 0);
         memcpy(rows.components + n++ * rows.stride, bytes, size);
     }
+    int is_last = block == &vectors->blocks[vectors->n_blocks - 1];
+    if (rc == 0 && *fits && is_last) rc = statement_step(store->db, scan, &row, err);
+    *fits = rc == 0 && *fits && !(is_last && row);
     sqlite3_reset(scan);
     return rc;
 }

@@ -133,10 +133,11 @@ static void test_budget(void **state)
 static void test_damage(void **state)
 {
     (void)state;
-    static const char *const damages[] = {"DELETE FROM X_vectors WHERE id > 4990",
-                                          "UPDATE X_vectors SET vector = x'00' WHERE id = 7",
-                                          "UPDATE X_vectors SET vector = '' WHERE id = 4999"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const damages[] = {
+        "INSERT INTO X_vectors SELECT 99999, vector FROM X_vectors WHERE id = 1",
+        "DELETE FROM X_vectors WHERE id > 4990", "UPDATE X_vectors SET vector = x'00' WHERE id = 7",
+        "UPDATE X_vectors SET vector = '' WHERE id = 4999"};
+    for (size_t i = 0; i < 4; i++) {
         struct tables tables;
         struct asked asked;
         struct error err = {0};
