@@ -32,7 +32,7 @@ int main(int count, char **arguments)
     char *message = NULL;
 
 #ifdef RERANK_INSIDE
-    sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
+    sqlite3_auto_extension((void (*)(void))sqlite3_rerank_auto_init);
 #endif
     if (sqlite3_open(":memory:", &db) != SQLITE_OK) {
         stop(db, "open", NULL);
