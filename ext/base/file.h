@@ -1,9 +1,12 @@
 /*
- * file.h: files of the machine, read by position, and folders. Paths are UTF-8 everywhere; what
- * systems do in ways of their own is in file_posix.c and file_windows.c.
+ * file.h: files of the machine, read by position, and folders; large ones that are only read may be
+ * mapped. Paths are UTF-8 everywhere; what systems do in ways of their own is in file_posix.c and
+ * file_windows.c.
  *
- * Files that models are made of are read, never mapped: a file that another program cuts short
- * under a mapping kills the process (SIGBUS), while a short read is an error with a text.
+ * A mapping shares its pages with the system's cache and with every process that has the same file.
+ * But a file that another program cuts short under a mapping kills whoever reads there (SIGBUS),
+ * where a short read is an error with a text: ask file_is_unchanged() before each use. Of a file
+ * that another is renamed over, the mapping keeps the old one. Windows lets nobody do either.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -24,6 +27,7 @@
 struct file {
     intptr_t descriptor; /* -1: not open */
     uint64_t size;       /* bytes, when it was opened */
+    int64_t modified;    /* likewise: when it was written to last, by the system's own clock */
 };
 
 /* Opens a regular file for reading. ERROR_UNAVAILABLE names the path and why; *file is closed
@@ -34,6 +38,14 @@ void file_close(struct file *file); /* accepts a closed one */
 /* Exactly `size` bytes from `offset` on. ERROR_UNAVAILABLE when they cannot be had: a failing
  * device, or a file that has become shorter. Any number of threads may read at once. */
 int file_read(const struct file *file, uint64_t offset, void *data, size_t size, struct error *err);
+
+/* The whole file as memory that may only be read, which stays when the file is closed; NULL where
+ * it cannot be had, and of an empty one. */
+const void *file_map(const struct file *file);
+void file_unmap(const void *mapped, uint64_t size); /* accepts NULL */
+
+/* Whether nobody has written to it or cut it since it was opened. */
+int file_is_unchanged(const struct file *file);
 
 /* The whole file into an empty buffer, which must not be shorter than it by its ceiling. Errors of
  * file_open and buffer_reserve; the text names the path. */

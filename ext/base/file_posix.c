@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,16 @@ static const char *reason(int number, char text[100])
 {
     if (strerror_r(number, text, 100) != 0) snprintf(text, 100, "error %d", number);
     return text;
+}
+
+static int64_t modified(const struct stat *status)
+{
+#ifdef __APPLE__
+    struct timespec time = status->st_mtimespec;
+#else
+    struct timespec time = status->st_mtim;
+#endif
+    return (int64_t)((uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec);
 }
 
 int file_open(const char *path, struct file *file, struct error *err)
@@ -37,7 +48,7 @@ int file_open(const char *path, struct file *file, struct error *err)
         close(descriptor);
         return error_set(err, ERROR_UNAVAILABLE, "cannot open %.300s: not a regular file", path);
     }
-    *file = (struct file){descriptor, (uint64_t)status.st_size};
+    *file = (struct file){descriptor, (uint64_t)status.st_size, modified(&status)};
     return 0;
 }
 
@@ -68,6 +79,25 @@ int file_read(const struct file *file, uint64_t offset, void *data, size_t size,
                              offset + done, reason(errno, text));
     }
     return 0;
+}
+
+const void *file_map(const struct file *file)
+{
+    if (file->size == 0 || file->size > SIZE_MAX) return NULL;
+    void *mapped = mmap(NULL, (size_t)file->size, PROT_READ, MAP_SHARED, (int)file->descriptor, 0);
+    return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+void file_unmap(const void *mapped, uint64_t size)
+{
+    if (mapped != NULL) munmap((void *)(uintptr_t)mapped, (size_t)size);
+}
+
+int file_is_unchanged(const struct file *file)
+{
+    struct stat status;
+    return fstat((int)file->descriptor, &status) == 0 && (uint64_t)status.st_size == file->size &&
+           modified(&status) == file->modified;
 }
 
 int file_exists(const char *path)

@@ -23,6 +23,17 @@ static HANDLE open_path(const char *path, DWORD access, DWORD flags)
                        OPEN_EXISTING, flags, NULL);
 }
 
+static uint64_t size_of(const BY_HANDLE_FILE_INFORMATION *status)
+{
+    return (uint64_t)status->nFileSizeHigh << 32 | status->nFileSizeLow;
+}
+
+static int64_t modified(const BY_HANDLE_FILE_INFORMATION *status)
+{
+    return (int64_t)((uint64_t)status->ftLastWriteTime.dwHighDateTime << 32 |
+                     status->ftLastWriteTime.dwLowDateTime);
+}
+
 int file_open(const char *path, struct file *file, struct error *err)
 {
     char text[200];
@@ -37,8 +48,7 @@ int file_open(const char *path, struct file *file, struct error *err)
         CloseHandle(handle);
         return error_set(err, ERROR_UNAVAILABLE, "cannot open %.300s: not a regular file", path);
     }
-    *file =
-        (struct file){(intptr_t)handle, (uint64_t)status.nFileSizeHigh << 32 | status.nFileSizeLow};
+    *file = (struct file){(intptr_t)handle, size_of(&status), modified(&status)};
     return 0;
 }
 
@@ -71,6 +81,29 @@ int file_read(const struct file *file, uint64_t offset, void *data, size_t size,
         done += got;
     }
     return 0;
+}
+
+const void *file_map(const struct file *file)
+{
+    if (file->size == 0 || file->size > SIZE_MAX) return NULL;
+    HANDLE mapping = CreateFileMappingW((HANDLE)file->descriptor, NULL, PAGE_READONLY, 0, 0, NULL);
+    if (mapping == NULL) return NULL;
+    const void *mapped = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, (SIZE_T)file->size);
+    CloseHandle(mapping); /* the view keeps it */
+    return mapped;
+}
+
+void file_unmap(const void *mapped, uint64_t size)
+{
+    (void)size;
+    if (mapped != NULL) UnmapViewOfFile(mapped);
+}
+
+int file_is_unchanged(const struct file *file)
+{
+    BY_HANDLE_FILE_INFORMATION status;
+    return GetFileInformationByHandle((HANDLE)file->descriptor, &status) &&
+           size_of(&status) == file->size && modified(&status) == file->modified;
 }
 
 /* Links are followed: what it leads to is opened. 0 where there is nothing. */
@@ -107,8 +140,7 @@ void file_stamp(const char *path, char stamp[FILE_STAMP_SIZE])
     int64_t changed = times.ChangeTime.QuadPart;
     snprintf(stamp, FILE_STAMP_SIZE, "%lu-%" PRIu64 "-%" PRIu64 "-%" PRId64 ".%07d",
              (unsigned long)status.dwVolumeSerialNumber,
-             (uint64_t)status.nFileIndexHigh << 32 | status.nFileIndexLow,
-             (uint64_t)status.nFileSizeHigh << 32 | status.nFileSizeLow,
+             (uint64_t)status.nFileIndexHigh << 32 | status.nFileIndexLow, size_of(&status),
              changed / FILETIMES_A_SECOND, (int)(changed % FILETIMES_A_SECOND));
 }
 

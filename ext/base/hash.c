@@ -34,23 +34,42 @@ static uint64_t merge_lane(uint64_t hash, uint64_t lane)
     return (hash ^ mix_lane(0, lane)) * PRIME_1 + PRIME_4;
 }
 
-uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
+void hash_begin(struct hash *hash, uint64_t seed)
+{
+    *hash = (struct hash){.lanes = {seed + PRIME_1 + PRIME_2, seed + PRIME_2, seed, seed - PRIME_1},
+                          .seed = seed};
+}
+
+/* Whole stripes of 32 bytes; how many bytes are left behind them. */
+static size_t mix_stripes(uint64_t lanes[4], const unsigned char *p, size_t size)
+{
+    uint64_t lane[4] = {lanes[0], lanes[1], lanes[2], lanes[3]};
+    for (; size >= 32; size -= 32, p += 32) {
+#pragma GCC unroll 4 /* so that the lanes stay in registers */
+        for (int i = 0; i < 4; i++) lane[i] = mix_lane(lane[i], read_little_endian(p + 8 * i, 8));
+    }
+    memcpy(lanes, lane, sizeof lane);
+    return size;
+}
+
+void hash_add(struct hash *hash, const void *data, size_t size)
 {
     const unsigned char *p = data;
-    size_t left = size;
-    uint64_t hash = seed + PRIME_5;
-    if (size >= 32) {
-        uint64_t lane[4] = {seed + PRIME_1 + PRIME_2, seed + PRIME_2, seed, seed - PRIME_1};
-        for (; left >= 32; left -= 32, p += 32) {
-#pragma GCC unroll 4 /* so that the lanes stay in registers */
-            for (int i = 0; i < 4; i++)
-                lane[i] = mix_lane(lane[i], read_little_endian(p + 8 * i, 8));
-        }
-        hash = rotate_left(lane[0], 1) + rotate_left(lane[1], 7) + rotate_left(lane[2], 12) +
-               rotate_left(lane[3], 18);
-        for (int i = 0; i < 4; i++) hash = merge_lane(hash, lane[i]);
+    size_t kept = hash->size % 32, taken = 0;
+    hash->size += size;
+    if (kept > 0) {
+        taken = size < 32 - kept ? size : 32 - kept;
+        memcpy(hash->rest + kept, p, taken);
+        if (kept + taken < 32) return;
+        mix_stripes(hash->lanes, hash->rest, 32);
     }
-    hash += size;
+    size_t left = mix_stripes(hash->lanes, p + taken, size - taken);
+    if (left > 0) memcpy(hash->rest, p + (size - left), left);
+}
+
+/* What is less than a stripe, then all bits into each other. */
+static uint64_t finish(uint64_t hash, const unsigned char *p, size_t left)
+{
     for (; left >= 8; left -= 8, p += 8)
         hash = rotate_left(hash ^ mix_lane(0, read_little_endian(p, 8)), 27) * PRIME_1 + PRIME_4;
     if (left >= 4) {
@@ -62,4 +81,28 @@ uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
     hash = (hash ^ (hash >> 33)) * PRIME_2;
     hash = (hash ^ (hash >> 29)) * PRIME_3;
     return hash ^ (hash >> 32);
+}
+
+static uint64_t merge_lanes(const uint64_t lanes[4])
+{
+    uint64_t hash = rotate_left(lanes[0], 1) + rotate_left(lanes[1], 7) +
+                    rotate_left(lanes[2], 12) + rotate_left(lanes[3], 18);
+    for (int i = 0; i < 4; i++) hash = merge_lane(hash, lanes[i]);
+    return hash;
+}
+
+uint64_t hash_end(const struct hash *hash)
+{
+    uint64_t start = hash->size >= 32 ? merge_lanes(hash->lanes) : hash->seed + PRIME_5;
+    return finish(start + hash->size, hash->rest, hash->size % 32);
+}
+
+uint64_t hash_bytes(const void *data, size_t size, uint64_t seed)
+{
+    struct hash hash;
+    if (size < 32) return finish(seed + PRIME_5 + size, data, size);
+    hash_begin(&hash, seed);
+    size_t left = mix_stripes(hash.lanes, data, size);
+    return finish(merge_lanes(hash.lanes) + size, (const unsigned char *)data + (size - left),
+                  left);
 }

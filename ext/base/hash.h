@@ -11,4 +11,13 @@
 
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed);
 
+/* The same of what comes in parts. */
+struct hash {
+    uint64_t lanes[4], seed, size;
+    unsigned char rest[32]; /* [size % 32] what is not in the lanes yet */
+};
+void hash_begin(struct hash *hash, uint64_t seed);
+void hash_add(struct hash *hash, const void *data, size_t size);
+uint64_t hash_end(const struct hash *hash);
+
 #endif

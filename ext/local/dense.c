@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/pages.h"
 #include "local/loading.h"
 #include "local/matrix.h"
 #include "local/unit.h"
@@ -27,10 +28,14 @@ struct dense {
 static void plan_layer(struct loading *loading, void *context)
 {
     struct dense_layer *layer = context;
-    size_t n_out = layer->config.n_out, n_in = layer->config.n_in;
-    loading_matrix(loading, &layer->matrix, LOCAL_FLOAT32, n_out, n_in);
-    if (layer->config.has_bias) loading_linear(loading, &layer->matrix, 0, "linear", n_out, n_in);
-    else loading_unbiased(loading, &layer->matrix, 0, "linear", n_out, n_in);
+    const char *name = "linear";
+    loading_matrix(loading,
+                   &(struct loading_linears){.names = &name,
+                                             .n_names = 1,
+                                             .n_out = layer->config.n_out,
+                                             .n_in = layer->config.n_in,
+                                             .has_no_bias = !layer->config.has_bias},
+                   &layer->matrix);
 }
 
 static int load_layer(struct dense *dense, const char *folder, const struct local_dense *config,
@@ -75,6 +80,16 @@ void dense_free(struct dense *dense)
     memory_free(dense);
 }
 
+int dense_check(const struct dense *dense, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < dense->n; i++) {
+        rc = loading_check(&dense->layers[i].block, err);
+        if (rc != 0) error_context(err, "%s", dense->layers[i].config.folder);
+    }
+    return rc;
+}
+
 size_t dense_n_out(const struct dense *dense)
 {
     return dense->layers[dense->n - 1].config.n_out;
@@ -82,8 +97,9 @@ size_t dense_n_out(const struct dense *dense)
 
 /* ---- vectors --------------------------------------------------------------------------------- */
 
+/* scratch: as local_matrix_multiply has it. */
 static void apply_layer(const struct dense *dense, const struct dense_layer *layer, float *in,
-                        size_t n, float *out)
+                        size_t n, float *out, void *scratch)
 {
     size_t n_in = layer->config.n_in, n_out = layer->config.n_out;
     int is_sigmoid = layer->config.activation == LOCAL_SIGMOID;
@@ -94,7 +110,8 @@ static void apply_layer(const struct dense *dense, const struct dense_layer *lay
     struct local_rows rows;
     for (size_t i = 0; layer->config.normalizes_input && i < n; i++) unit_make(in + i * n_in, n_in);
     local_rows_init(&rows, LOCAL_FLOAT32, n, n_in, in, n_in, NULL);
-    dense->kernels->gemm(&layer->matrix, &rows, &output, 0, layer->matrix.n_panels);
+    local_matrix_multiply(&layer->matrix, dense->kernels, &rows, &output, 0, layer->matrix.n_panels,
+                          scratch);
     for (size_t i = 0; is_sigmoid && i < n * n_out; i++)
         out[i] = (float)(1 / (1 + exp(-(double)out[i])));
 }
@@ -105,8 +122,11 @@ int dense_apply(const struct dense *dense, float *vectors, size_t n, float **out
     *out = NULL;
     for (size_t i = 0; i < dense->n; i++) {
         const struct dense_layer *layer = &dense->layers[i];
-        made = memory_alloc(n, layer->config.n_out * sizeof *made);
-        if (made != NULL) apply_layer(dense, layer, in, n, made);
+        size_t size = local_matrix_scratch(dense->kernels, layer->config.n_in);
+        void *scratch = pages_alloc(size);
+        made = scratch == NULL ? NULL : memory_alloc(n, layer->config.n_out * sizeof *made);
+        if (made != NULL) apply_layer(dense, layer, in, n, made, scratch);
+        pages_free(scratch, size);
         if (in != vectors) memory_free(in);
         if (made == NULL) return error_nomem(err);
         in = made;

@@ -18,6 +18,9 @@ int dense_load(const char *folder, const struct local_config *config, size_t n_t
                struct error *err);
 void dense_free(struct dense *dense); /* accepts NULL */
 
+/* As loading_check, before dense_apply. */
+int dense_check(const struct dense *dense, struct error *err);
+
 /* Floats of a vector that comes out. */
 size_t dense_n_out(const struct dense *dense);
 

@@ -29,8 +29,8 @@ struct pass {
     float *context;       /* [n_rows, hidden] what attention gives */
     float *cls;           /* [n_texts, hidden] the first token of each text */
     unsigned char *codes; /* [n_rows, hidden or inner] in the model's precision: matrix.h */
-    float *attention;     /* [n_members, attention_size] scratch of attention */
-    size_t attention_size;
+    unsigned char *own;   /* [n_members, own_size] of a member alone: attention's, or a panel */
+    size_t own_size;
     size_t layer;
 };
 
@@ -49,6 +49,22 @@ static size_t widest(const struct local_config *config)
     return attention > inner ? attention : inner;
 }
 
+/* What a member needs for one item at a time. */
+static size_t own_size(const struct local_weights *weights, size_t longest)
+{
+    const struct local_config *config = &weights->config;
+    size_t hidden = config->hidden_size, inner = config->intermediate_size, used = 0;
+    size_t panel = local_matrix_scratch(weights->kernels, inner > hidden ? inner : hidden);
+    size_t attention = weights->kernels->attention_scratch(longest, hidden / config->n_heads);
+    take(&used, attention * sizeof(float));
+    return used > panel ? used : panel;
+}
+
+static unsigned char *own(const struct pass *pass, const struct team_member *member)
+{
+    return pass->own + member->number * pass->own_size;
+}
+
 /* Where everything lies; the bytes of it all. scratch NULL: only the bytes. */
 static size_t lay_out(struct pass *pass, size_t n_rows, size_t n_texts, size_t n_members,
                       unsigned char *scratch)
@@ -57,16 +73,14 @@ static size_t lay_out(struct pass *pass, size_t n_rows, size_t n_texts, size_t n
     const struct local_config *config = &weights->config;
     size_t hidden = config->hidden_size, used = 0, inner = config->intermediate_size;
     size_t row = hidden * sizeof(float);
-    pass->attention_size =
-        (weights->kernels->attention_scratch(pass->longest, hidden / config->n_heads) + 15) / 16 *
-        16;
+    pass->own_size = own_size(weights, pass->longest);
     size_t offsets[] = {
         take(&used, n_rows * row),
         take(&used, n_rows * widest(config) * sizeof(float)),
         take(&used, n_rows * row),
         take(&used, n_texts * row),
         take(&used, local_rows_bytes(weights->precision, n_rows, inner > hidden ? inner : hidden)),
-        take(&used, n_members * pass->attention_size * sizeof(float)),
+        take(&used, n_members * pass->own_size),
     };
     if (scratch == NULL) return used;
     pass->hidden = (float *)(scratch + offsets[0]);
@@ -74,7 +88,7 @@ static size_t lay_out(struct pass *pass, size_t n_rows, size_t n_texts, size_t n
     pass->context = (float *)(scratch + offsets[2]);
     pass->cls = (float *)(scratch + offsets[3]);
     pass->codes = scratch + offsets[4];
-    pass->attention = (float *)(scratch + offsets[5]);
+    pass->own = scratch + offsets[5];
     return used;
 }
 
@@ -133,7 +147,7 @@ static struct local_rows prepare(struct pass *pass, float *values, size_t n, siz
 /* ---- gemm ------------------------------------------------------------------------------------ */
 
 struct gemm_step {
-    const struct local_kernels *kernels;
+    const struct pass *pass;
     const struct local_matrix *matrix;
     const struct local_rows *rows;
     const struct local_output *output;
@@ -144,9 +158,9 @@ static void gemm_item(void *context, struct team_member *member, size_t item)
 {
     const struct gemm_step *step = context;
     size_t first = item * step->n_panels, last = first + step->n_panels;
-    (void)member;
     if (last > step->matrix->n_panels) last = step->matrix->n_panels;
-    step->kernels->gemm(step->matrix, step->rows, step->output, first, last);
+    local_matrix_multiply(step->matrix, step->pass->weights->kernels, step->rows, step->output,
+                          first, last, own(step->pass, member));
 }
 
 static void multiply(struct pass *pass, const struct local_matrix *matrix,
@@ -155,7 +169,7 @@ static void multiply(struct pass *pass, const struct local_matrix *matrix,
     size_t n_members = pass->member->team->n_members, n = PANELS;
     if (n_members > 1) n = matrix->n_panels / (n_members * ITEMS_A_MEMBER);
     if (n == 0) n = 1;
-    struct gemm_step step = {pass->weights->kernels, matrix, rows, output, n};
+    struct gemm_step step = {pass, matrix, rows, output, n};
     team_step(pass->member, (matrix->n_panels + n - 1) / n, gemm_item, &step);
 }
 
@@ -223,7 +237,7 @@ static void attention_item(void *context, struct team_member *member, size_t ite
         .bias = relative_bias(pass->weights, item % config->n_heads),
         .output = pass->context + row * n + at,
         .output_stride = n,
-        .scratch = pass->attention + member->number * pass->attention_size,
+        .scratch = (float *)(void *)own(pass, member),
     };
     for (size_t first = 0; first < n_queries && !team_is_halted(member); first += QUERIES) {
         size_t left = n_queries - first;

@@ -8,6 +8,7 @@
 #include "base/shared.h"
 #include "local/config.h"
 #include "local/input.h"
+#include "local/loading.h"
 #include "local/local.h"
 #include "text/tokenizer.h"
 
@@ -54,6 +55,7 @@ struct local_methods {
                 struct error *err);
     void (*free)(void *weights); /* accepts NULL */
     struct local_shape (*shape)(const void *weights);
+    const struct loading_block *(*block)(const void *weights); /* what they lie in */
 
     /* Appends the tokens of one text of the call, with what is to be done if it is too long.
      * ERROR_INVALID: the model does not take this text. */

@@ -18,9 +18,13 @@
  * processor's kernels: rows of a matrix are cut at multiples of the widest panel. */
 #define PIECE ((size_t)1 << 20)
 
+/* Floats that are looked at together: they stay in the first level cache. */
+#define FLOATS_AT_ONCE ((size_t)4096)
+
 /* A piece of a tensor, and where it goes: to floats or integers, or packed into a matrix. */
 struct piece {
     const struct tensor *tensor, *bias; /* bias: of a matrix; NULL: none */
+    const float *mapped;                /* where it stays, if it does */
     struct local_matrix *matrix;        /* NULL: numbers as they are */
     float *floats;
     float *rows, *columns; /* the largest magnitudes of these, and not the numbers */
@@ -31,13 +35,14 @@ struct piece {
 };
 
 struct loading {
-    const struct safetensors *file;
+    struct safetensors *file;
     const struct local_kernels *kernels;
     const char *prefix;
     unsigned char *memory; /* NULL: not yet */
     size_t used;           /* bytes of it */
     struct piece *pieces;  /* [n_pieces] */
     size_t n_pieces, capacity;
+    int has_mapped;
     struct error *err;
     int rc; /* once set, all below do nothing */
 };
@@ -83,6 +88,9 @@ static void check_tensor(struct loading *loading, const struct tensor *tensor, e
             "tensor %.100s has the shape [%s], expected [%s] as config.json says", tensor->name,
             shape_text(tensor->shape, tensor->n_dimensions, got_text, sizeof got_text),
             shape_text(shape, n_dimensions, wanted_text, sizeof wanted_text));
+    else if (tensor->n_elements == 0)
+        loading->rc =
+            error_set(loading->err, ERROR_CORRUPT, "tensor %.100s has no numbers", tensor->name);
 }
 
 static const struct tensor *look_up(const struct loading *loading, const char *name)
@@ -166,15 +174,18 @@ static const float *plan_floats(struct loading *loading, const char *name, enum 
     const struct tensor *tensor = find(loading, name, numbers, n_rows, n);
     if (tensor == NULL) return NULL;
     size_t total = (size_t)tensor->n_elements;
-    float *floats = loading_reserve(loading, total * sizeof *floats);
-    for (size_t first = 0; floats != NULL && first < total; first += PIECE) {
+    const float *mapped = safetensors_mapped(loading->file, tensor);
+    float *floats = mapped == NULL ? loading_reserve(loading, total * sizeof *floats) : NULL;
+    loading->has_mapped |= mapped != NULL;
+    for (size_t first = 0; loading->memory != NULL && first < total; first += PIECE) {
         size_t left = total - first;
         add_piece(loading, &(struct piece){.tensor = tensor,
-                                           .floats = floats + first,
+                                           .mapped = mapped == NULL ? NULL : mapped + first,
+                                           .floats = floats == NULL ? NULL : floats + first,
                                            .first = first,
                                            .n = left < PIECE ? left : PIECE});
     }
-    return floats;
+    return loading->memory == NULL ? NULL : mapped == NULL ? floats : mapped;
 }
 
 const float *loading_floats(struct loading *loading, const char *name, size_t n_rows, size_t n)
@@ -227,47 +238,70 @@ const int64_t *loading_integers(struct loading *loading, const char *name, size_
     return integers;
 }
 
-void loading_matrix(struct loading *loading, struct local_matrix *matrix,
-                    enum local_precision precision, size_t n_out, size_t n_in)
-{
-    const struct local_kernels *kernels = loading->kernels;
-    void *memory = loading_reserve(loading, local_matrix_bytes(kernels, precision, n_out, n_in));
-    if (memory != NULL) local_matrix_init(matrix, kernels, precision, n_out, n_in, memory);
-}
+/* ---- matrices -------------------------------------------------------------------------------- */
 
-static void plan_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
-                        const struct tensor *tensor, const struct tensor *bias)
+/* What a matrix is made of. */
+struct linears {
+    const struct tensor *weights[LOCAL_PARTS], *biases[LOCAL_PARTS]; /* NULL: none */
+    const float *mapped[LOCAL_PARTS];
+    int is_mapped; /* all of them */
+};
+
+static void find_linears(struct loading *loading, const struct loading_linears *asked,
+                         struct linears *linears)
 {
-    if (loading->memory == NULL || loading->rc != 0) return;
-    size_t n_out = tensor->shape[0], n_in = tensor->shape[1];
-    size_t n_rows = rows_of_piece(n_in);
-    for (size_t first = 0; first < n_out; first += n_rows) {
-        size_t left = n_out - first;
-        add_piece(loading, &(struct piece){.tensor = tensor,
-                                           .bias = bias,
-                                           .matrix = matrix,
-                                           .first = first,
-                                           .n = left < n_rows ? left : n_rows,
-                                           .column = column});
+    *linears = (struct linears){.is_mapped = asked->precision == LOCAL_FLOAT32};
+    for (size_t i = 0; i < asked->n_names && loading->rc == 0; i++) {
+        char name[LOADING_NAME];
+        snprintf(name, sizeof name, "%s.weight", asked->names[i]);
+        linears->weights[i] = find(loading, name, FLOATS, asked->n_out, asked->n_in);
+        snprintf(name, sizeof name, "%s.bias", asked->names[i]);
+        if (!asked->has_no_bias) linears->biases[i] = find(loading, name, FLOATS, 0, asked->n_out);
+        if (loading->rc != 0 || !linears->is_mapped) continue;
+        linears->mapped[i] = safetensors_mapped(loading->file, linears->weights[i]);
+        linears->is_mapped = linears->mapped[i] != NULL;
     }
 }
 
-void loading_unbiased(struct loading *loading, struct local_matrix *matrix, size_t column,
-                      const char *name, size_t n_out, size_t n_in)
+/* Of one part of a matrix. */
+static void add_linear(struct loading *loading, const struct loading_linears *asked,
+                       const struct linears *linears, size_t part, struct local_matrix *matrix)
 {
-    char full_name[LOADING_NAME];
-    snprintf(full_name, sizeof full_name, "%s.weight", name);
-    plan_linear(loading, matrix, column, find(loading, full_name, FLOATS, n_out, n_in), NULL);
+    size_t n_rows = rows_of_piece(asked->n_in);
+    const float *mapped = linears->is_mapped ? linears->mapped[part] : NULL;
+    for (size_t first = 0; first < asked->n_out; first += n_rows) {
+        size_t left = asked->n_out - first;
+        add_piece(loading,
+                  &(struct piece){.tensor = linears->weights[part],
+                                  .bias = linears->biases[part],
+                                  .mapped = mapped == NULL ? NULL : mapped + first * asked->n_in,
+                                  .matrix = matrix,
+                                  .first = first,
+                                  .n = left < n_rows ? left : n_rows,
+                                  .column = part * asked->n_out});
+    }
 }
 
-void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
-                    const char *name, size_t n_out, size_t n_in)
+void loading_matrix(struct loading *loading, const struct loading_linears *asked,
+                    struct local_matrix *matrix)
 {
-    char full_name[LOADING_NAME];
-    snprintf(full_name, sizeof full_name, "%s.weight", name);
-    const struct tensor *tensor = find(loading, full_name, FLOATS, n_out, n_in);
-    snprintf(full_name, sizeof full_name, "%s.bias", name);
-    plan_linear(loading, matrix, column, tensor, find(loading, full_name, FLOATS, 0, n_out));
+    const struct local_kernels *kernels = loading->kernels;
+    size_t n_out = asked->n_names * asked->n_out;
+    struct linears linears;
+    find_linears(loading, asked, &linears);
+    if (loading->rc != 0) return;
+    void *memory =
+        loading_reserve(loading, linears.is_mapped ? local_matrix_bias_bytes(kernels, n_out)
+                                                   : local_matrix_bytes(kernels, asked->precision,
+                                                                        n_out, asked->n_in));
+    loading->has_mapped |= linears.is_mapped;
+    if (memory == NULL) return;
+    if (linears.is_mapped)
+        local_matrix_init_mapped(matrix, kernels, linears.mapped, asked->n_names, asked->n_out,
+                                 asked->n_in, memory);
+    else local_matrix_init(matrix, kernels, asked->precision, n_out, asked->n_in, memory);
+    matrix->wide = asked->wide;
+    for (size_t i = 0; i < asked->n_names; i++) add_linear(loading, asked, &linears, i, matrix);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -275,7 +309,7 @@ void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t
 struct reading {
     struct loading *loading;
     float *buffers;     /* [n_threads, buffer_size] */
-    size_t buffer_size; /* floats: a piece of a matrix, and its biases */
+    size_t buffer_size; /* floats: a piece of a matrix */
     struct halt halt;
     atomic_size_t next;
     atomic_flag has_failed; /* taken by the thread whose error counts */
@@ -302,19 +336,38 @@ static int not_finite(const struct tensor *tensor, struct error *err)
                      tensor->name);
 }
 
-static int read_numbers(const struct loading *loading, struct piece *piece, struct error *err)
+/* Adds the numbers to the hash, if all are finite. */
+static int add_finite(struct hash *hash, const float *values, size_t n, const struct tensor *tensor,
+                      struct error *err)
 {
-    int rc;
-    if (piece->integers != NULL) {
-        rc = safetensors_read_integers(loading->file, piece->tensor, piece->first, piece->n,
-                                       piece->integers, err);
-        piece->hash = hash_bytes(piece->integers, piece->n * sizeof *piece->integers, 0);
-        return rc;
+    for (size_t i = 0; i < n; i += FLOATS_AT_ONCE) {
+        size_t count = n - i < FLOATS_AT_ONCE ? n - i : FLOATS_AT_ONCE;
+        if (!all_finite(values + i, count)) return not_finite(tensor, err);
+        hash_add(hash, values + i, count * sizeof *values);
     }
-    rc = safetensors_read(loading->file, piece->tensor, piece->first, piece->n, piece->floats, err);
-    piece->hash = hash_bytes(piece->floats, piece->n * sizeof *piece->floats, 0);
-    if (rc != 0) return rc;
-    return all_finite(piece->floats, piece->n) ? 0 : not_finite(piece->tensor, err);
+    return 0;
+}
+
+static int read_integers(const struct loading *loading, struct piece *piece, struct error *err)
+{
+    int rc = safetensors_read_integers(loading->file, piece->tensor, piece->first, piece->n,
+                                       piece->integers, err);
+    piece->hash = hash_bytes(piece->integers, piece->n * sizeof *piece->integers, 0);
+    return rc;
+}
+
+static int read_floats(const struct loading *loading, struct piece *piece, struct error *err)
+{
+    struct hash hash;
+    int rc = piece->mapped != NULL ? 0
+                                   : safetensors_read(loading->file, piece->tensor, piece->first,
+                                                      piece->n, piece->floats, err);
+    hash_begin(&hash, 0);
+    if (rc == 0)
+        rc = add_finite(&hash, piece->mapped != NULL ? piece->mapped : piece->floats, piece->n,
+                        piece->tensor, err);
+    piece->hash = hash_end(&hash);
+    return rc;
 }
 
 static int read_largest(const struct loading *loading, struct piece *piece, float *buffer,
@@ -335,23 +388,39 @@ static int read_largest(const struct loading *loading, struct piece *piece, floa
     return rc;
 }
 
-/* Weights and biases through the buffer into the matrix. */
+/* Weights that are not mapped go through the buffer. */
 static int read_matrix(const struct loading *loading, struct piece *piece, float *buffer,
                        struct error *err)
 {
-    size_t n_in = piece->matrix->n_in, n = piece->n * n_in;
-    float *biases = piece->bias == NULL ? NULL : buffer + n;
-    int rc = safetensors_read(loading->file, piece->tensor, piece->first * n_in, n, buffer, err);
-    if (rc == 0 && biases != NULL)
+    struct local_matrix *matrix = piece->matrix;
+    size_t n = piece->n * matrix->n_in, column = piece->column + piece->first;
+    const float *weights = piece->mapped == NULL ? buffer : piece->mapped;
+    float *biases = matrix->bias + column;
+    struct hash hash;
+    int rc = 0;
+    hash_begin(&hash, 0);
+    if (piece->mapped == NULL)
+        rc = safetensors_read(loading->file, piece->tensor, piece->first * matrix->n_in, n, buffer,
+                              err);
+    if (rc == 0) rc = add_finite(&hash, weights, n, piece->tensor, err);
+    if (rc == 0 && piece->bias != NULL) {
         rc = safetensors_read(loading->file, piece->bias, piece->first, piece->n, biases, err);
+        if (rc == 0) rc = add_finite(&hash, biases, piece->n, piece->bias, err);
+    }
     if (rc != 0) return rc;
-    size_t n_all = biases == NULL ? n : n + piece->n;
-    if (!all_finite(buffer, n)) return not_finite(piece->tensor, err);
-    if (!all_finite(buffer, n_all)) return not_finite(piece->bias, err);
-    piece->hash = hash_bytes(buffer, n_all * sizeof *buffer, 0);
-    local_matrix_pack(piece->matrix, loading->kernels, piece->column + piece->first, piece->n,
-                      buffer, biases);
+    piece->hash = hash_end(&hash);
+    if (piece->mapped == NULL)
+        local_matrix_pack(matrix, loading->kernels, column, piece->n, buffer);
     return 0;
+}
+
+static int read_piece(const struct loading *loading, struct piece *piece, float *buffer,
+                      struct error *err)
+{
+    if (piece->columns != NULL) return read_largest(loading, piece, buffer, err);
+    if (piece->matrix != NULL) return read_matrix(loading, piece, buffer, err);
+    if (piece->integers != NULL) return read_integers(loading, piece, err);
+    return read_floats(loading, piece, err);
 }
 
 static void read_pieces(void *context, size_t number)
@@ -362,10 +431,7 @@ static void read_pieces(void *context, size_t number)
         size_t i = atomic_fetch_add(&reading->next, 1);
         struct error err;
         if (i >= reading->loading->n_pieces) return;
-        struct piece *piece = &reading->loading->pieces[i];
-        int rc = piece->columns != NULL  ? read_largest(reading->loading, piece, buffer, &err)
-                 : piece->matrix == NULL ? read_numbers(reading->loading, piece, &err)
-                                         : read_matrix(reading->loading, piece, buffer, &err);
+        int rc = read_piece(reading->loading, &reading->loading->pieces[i], buffer, &err);
         if (rc == 0) continue;
         if (!atomic_flag_test_and_set(&reading->has_failed)) {
             reading->rc = rc;
@@ -381,8 +447,9 @@ static int read_all(struct loading *loading, size_t n_threads, const struct canc
         .loading = loading, .has_failed = ATOMIC_FLAG_INIT, .err = loading->err};
     for (size_t i = 0; i < loading->n_pieces; i++) {
         const struct piece *piece = &loading->pieces[i];
-        size_t wanted = piece->matrix == NULL ? 0 : piece->n * (piece->matrix->n_in + 1);
-        if (piece->columns != NULL) wanted = piece->n * piece->tensor->shape[1];
+        int is_buffered =
+            (piece->matrix != NULL && piece->mapped == NULL) || piece->columns != NULL;
+        size_t wanted = is_buffered ? piece->n * piece->tensor->shape[1] : 0;
         if (wanted > reading.buffer_size) reading.buffer_size = wanted;
     }
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
@@ -408,6 +475,7 @@ static void plan_all(struct loading *loading, const struct loading_plan *plan)
 
 static int make_room(struct loading *loading, struct loading_block *block)
 {
+    if (loading->used == 0) loading->used = 1; /* all is mapped; memory says that it is planned */
     block->memory = pages_alloc(loading->used);
     if (block->memory == NULL)
         return error_set(loading->err, ERROR_NOMEM, "no %zu MB of memory for the weights",
@@ -439,13 +507,20 @@ int loading_run(const char *folder, const struct loading_plan *plan, size_t n_th
     int rc = loading.rc == 0 ? read_all(&loading, n_threads, cancel) : loading.rc;
     block->hash = hash_pieces(&loading);
     memory_free(loading.pieces);
-    safetensors_close(file);
+    if (loading.has_mapped) block->file = file;
+    else safetensors_close(file);
     if (rc != 0) loading_block_free(block);
     return rc;
 }
 
+int loading_check(const struct loading_block *block, struct error *err)
+{
+    return block->file == NULL ? 0 : safetensors_check(block->file, err);
+}
+
 void loading_block_free(struct loading_block *block)
 {
+    safetensors_close(block->file);
     pages_free(block->memory, block->size);
     *block = (struct loading_block){0};
 }

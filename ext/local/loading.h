@@ -1,9 +1,12 @@
 /*
- * loading.h: tensors of a folder's safetensors, into one block of large pages.
+ * loading.h: tensors of a folder's safetensors, where they lie or in one block of large pages.
  *
- * Several threads read, a piece at a time: a matrix is packed for the kernels (and rounded to the
- * model's precision) as it is read, so that the file and the weights are never in memory together.
- * All else is float32. Shapes must be those that are asked for, all numbers finite.
+ * float32 that is used as float32 stays in the file, mapped: processes share its pages, and nothing
+ * is copied but biases, which gemm wants in whole panels. What is to be converted is copied:
+ * matrices of bfloat16 and int8, tensors of other types, and those that the file has at an odd
+ * place (safetensors.h). Several threads go through all of it once, a piece at a time: a matrix is
+ * packed for the kernels as it is read, so that the file and the weights are never in memory
+ * together. Shapes must be those that are asked for, all numbers finite.
  */
 #ifndef LOCAL_LOADING_H
 #define LOCAL_LOADING_H
@@ -17,8 +20,9 @@ enum { LOADING_NAME = 160 }; /* bytes of a tensor's name */
 /* What is on its way. */
 struct loading;
 
-/* Where it went. */
+/* Where it is. */
 struct loading_block {
+    struct safetensors *file; /* what is mapped; NULL: nothing */
     unsigned char *memory;
     size_t size;
     /* XXH64 of all numbers as float32, in the plan's order: the same whatever the types and shards
@@ -40,6 +44,9 @@ struct loading_plan {
 int loading_run(const char *folder, const struct loading_plan *plan, size_t n_threads,
                 const struct cancel *cancel, struct loading_block *block, struct error *err);
 void loading_block_free(struct loading_block *block);
+
+/* safetensors_check of what is mapped: before the numbers are used. */
+int loading_check(const struct loading_block *block, struct error *err);
 
 /* ---- for a plan ------------------------------------------------------------------------------ */
 
@@ -76,15 +83,17 @@ struct loading_largest loading_largest(struct loading *loading, const char *name
 /* A tensor [n] of int32 or int64. */
 const int64_t *loading_integers(struct loading *loading, const char *name, size_t n);
 
-/* Lays out a matrix [n_out, n_in]. */
-void loading_matrix(struct loading *loading, struct local_matrix *matrix,
-                    enum local_precision precision, size_t n_out, size_t n_in);
-
-/* The weights [n_out, n_in] and the bias [n_out] of one Linear, as columns of a matrix from
- * `column` on; loading_unbiased: the weights alone. */
-void loading_linear(struct loading *loading, struct local_matrix *matrix, size_t column,
-                    const char *name, size_t n_out, size_t n_in);
-void loading_unbiased(struct loading *loading, struct local_matrix *matrix, size_t column,
-                      const char *name, size_t n_out, size_t n_in);
+/* The Linears of these names, LOCAL_PARTS at most, as one matrix [n_names * n_out, n_in]: weights
+ * [n_out, n_in] and, if they have any, biases [n_out] of each. */
+struct loading_linears {
+    const char *const *names;
+    size_t n_names;
+    size_t n_out, n_in;
+    int has_no_bias;
+    enum local_precision precision;
+    struct local_wide wide;
+};
+void loading_matrix(struct loading *loading, const struct loading_linears *linears,
+                    struct local_matrix *matrix);
 
 #endif

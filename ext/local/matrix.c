@@ -1,6 +1,7 @@
 #include "local/matrix.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "local/simd/gemm.h"
 
@@ -32,11 +33,30 @@ void local_matrix_init(struct local_matrix *matrix, const struct local_kernels *
                                     .n_in = n_in,
                                     .n_panels = n_panels,
                                     .panels = memory,
-                                    .bias = (const float *)(const void *)behind};
+                                    .bias = (float *)(void *)behind};
     if (precision != LOCAL_INT8) return;
     matrix->scales = matrix->bias + n_columns;
-    matrix->sums = (const int32_t *)(const void *)(matrix->scales + n_columns);
+    matrix->sums = (int32_t *)(void *)(matrix->scales + n_columns);
     matrix->wide_weights = matrix->scales + 2 * n_columns;
+}
+
+size_t local_matrix_bias_bytes(const struct local_kernels *kernels, size_t n_out)
+{
+    return (n_out + kernels->width - 1) / kernels->width * kernels->width * sizeof(float);
+}
+
+void local_matrix_init_mapped(struct local_matrix *matrix, const struct local_kernels *kernels,
+                              const float *const *parts, size_t n_parts, size_t n_out, size_t n_in,
+                              void *memory)
+{
+    *matrix =
+        (struct local_matrix){.precision = LOCAL_FLOAT32,
+                              .n_out = n_parts * n_out,
+                              .n_in = n_in,
+                              .n_panels = (n_parts * n_out + kernels->width - 1) / kernels->width,
+                              .bias = memory,
+                              .part_size = n_out};
+    for (size_t i = 0; i < n_parts; i++) matrix->parts[i] = parts[i];
 }
 
 /* ---- packing --------------------------------------------------------------------------------- */
@@ -150,15 +170,10 @@ static void pack_int8(const struct strip *strip, float *scales, int32_t *sums, f
 }
 
 void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *kernels,
-                       size_t first, size_t n, const float *weights, const float *bias)
+                       size_t first, size_t n, const float *weights)
 {
     size_t width = kernels->width, n_columns = matrix->n_panels * width;
     size_t panel_bytes = gemm_panel_bytes(matrix->precision, width, matrix->n_in);
-    /* The arrays behind the panels, which are read only but here. */
-    float *biases =
-        (float *)(void *)((unsigned char *)matrix->panels + matrix->n_panels * panel_bytes);
-    float *scales = biases + n_columns;
-    int32_t *sums = (int32_t *)(void *)(scales + n_columns);
     for (size_t done = 0, taken; done < n; done += taken) {
         size_t column = first + done, lane = column % width;
         taken = n - done < width - lane ? n - done : width - lane;
@@ -172,10 +187,72 @@ void local_matrix_pack(struct local_matrix *matrix, const struct local_kernels *
         if (matrix->precision == LOCAL_FLOAT32) pack_float32(&strip);
         else if (matrix->precision == LOCAL_BFLOAT16) pack_bfloat16(&strip);
         else
-            pack_int8(&strip, scales + column, sums + column, scales + 2 * n_columns + column,
-                      n_columns);
-        for (size_t c = 0; c < taken; c++)
-            biases[column + c] = bias == NULL ? 0.0f : bias[done + c];
+            pack_int8(&strip, matrix->scales + column, matrix->sums + column,
+                      matrix->wide_weights + column, n_columns);
+    }
+}
+
+/* ---- weights that stay where they are -------------------------------------------------------- */
+
+static const float *weights_of_column(const struct local_matrix *matrix, size_t column)
+{
+    size_t part = column / matrix->part_size, row = column % matrix->part_size;
+    return matrix->parts[part] + row * matrix->n_in;
+}
+
+/* Of columns that lie in several parts, or fewer than there are in a panel. */
+static void pack_pieces(const struct local_matrix *matrix, size_t first, size_t n, size_t width,
+                        float *panel)
+{
+    if (n < width) memset(panel, 0, matrix->n_in * width * sizeof *panel);
+    for (size_t lane = 0, taken; lane < n; lane += taken) {
+        size_t left = matrix->part_size - (first + lane) % matrix->part_size;
+        taken = n - lane < left ? n - lane : left;
+        pack_float32(&(struct strip){.weights = weights_of_column(matrix, first + lane),
+                                     .n = taken,
+                                     .n_in = matrix->n_in,
+                                     .width = width,
+                                     .lane = lane,
+                                     .panel = panel});
+    }
+}
+
+/* The next panel, if there is one, is prefetched as this one is multiplied. */
+static void pack_panel(struct local_matrix *matrix, const struct local_kernels *kernels,
+                       size_t first, float *panel)
+{
+    size_t width = kernels->width, left = matrix->n_out - first, row = first % matrix->part_size;
+    if (left >= width && row + width <= matrix->part_size)
+        kernels->pack(weights_of_column(matrix, first), matrix->n_in, width, panel);
+    else pack_pieces(matrix, first, left < width ? left : width, width, panel);
+    matrix->next = left > width ? weights_of_column(matrix, first + width) : NULL;
+}
+
+size_t local_matrix_scratch(const struct local_kernels *kernels, size_t n_in)
+{
+    return round_up(gemm_panel_bytes(LOCAL_FLOAT32, kernels->width, n_in));
+}
+
+void local_matrix_multiply(const struct local_matrix *matrix, const struct local_kernels *kernels,
+                           const struct local_rows *rows, const struct local_output *output,
+                           size_t first, size_t last, void *scratch)
+{
+    if (matrix->panels != NULL) {
+        kernels->gemm(matrix, rows, output, first, last);
+        return;
+    }
+    for (size_t number = first; number < last; number++) {
+        size_t column = number * kernels->width;
+        struct local_matrix panel = *matrix;
+        struct local_output its_output = *output;
+        pack_panel(&panel, kernels, column, scratch);
+        panel.panels = scratch;
+        panel.n_panels = 1;
+        panel.n_out = matrix->n_out - column;
+        panel.bias += column;
+        its_output.values += column;
+        if (output->residual != NULL) its_output.residual += column;
+        kernels->gemm(&panel, rows, &its_output, 0, 1);
     }
 }
 

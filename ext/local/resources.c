@@ -221,12 +221,22 @@ static int check_dimensions(const struct local *local, struct error *err)
                      local->dimensions);
 }
 
+/* Of what is mapped and in use. */
+static int check_files(const struct local *local, struct error *err)
+{
+    const struct loaded *loaded = shared_thing(local->weights);
+    int rc = loading_check(loaded->methods->block(loaded->weights), err);
+    if (rc == 0 && loaded->dense != NULL) rc = dense_check(loaded->dense, err);
+    if (rc != 0) error_context(err, "%s", local->name);
+    return rc;
+}
+
 int local_load(struct local *local, const struct cancel *cancel, struct error *err)
 {
     struct make_context context = {local, cancel};
     struct shared_maker maker = {make_weights, free_weights, &context};
     char kind[40];
-    if (local->weights != NULL) return 0;
+    if (local->weights != NULL) return check_files(local, err);
     int rc = local_load_vocabulary(local, cancel, err);
     if (rc != 0) return rc;
     snprintf(kind, sizeof kind, "weights %s %d", local_precision_name(local->precision),

@@ -8,9 +8,10 @@
 #include "local/dense.h"
 #include "local/instance.h"
 
-/* Reads the vocabulary, or it and the weights, unless that has been done. ERROR_CORRUPT: a token
- * has no row, or a module Dense does not fit; ERROR_INVALID: there are fewer dimensions than are
- * asked for; errors of tokenizer_new, methods->load and dense_load. */
+/* Reads the vocabulary, or it and the weights, unless that has been done: then ERROR_UNAVAILABLE if
+ * a file that is mapped has been written to. ERROR_CORRUPT: a token has no row, or a module Dense
+ * does not fit; ERROR_INVALID: there are fewer dimensions than are asked for; errors of
+ * tokenizer_new, methods->load and dense_load. */
 int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err);
 int local_load(struct local *local, const struct cancel *cancel, struct error *err);
 void local_unload(struct local *local);

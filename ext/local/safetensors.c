@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "local/narrow.h"
 
 /* The format allows headers of 100 MB. One of 8 MB names some 60000 tensors, where a large
  * encoder has 400, and its tree takes up to 40 times that memory (json.h). */
@@ -21,6 +22,7 @@
 
 struct shard {
     struct file file;
+    const unsigned char *mapped; /* all of it, once that was asked for; or NULL */
     char name[256];
     char *names; /* of its tensors, each with its NUL */
 };
@@ -436,6 +438,7 @@ void safetensors_close(struct safetensors *safetensors)
 {
     if (safetensors == NULL) return;
     for (size_t i = 0; i < safetensors->n_shards; i++) {
+        file_unmap(safetensors->shards[i].mapped, safetensors->shards[i].file.size);
         file_close(&safetensors->shards[i].file);
         memory_free(safetensors->shards[i].names);
     }
@@ -451,28 +454,6 @@ uint64_t safetensors_bytes(const struct safetensors *safetensors)
     return bytes;
 }
 
-static float from_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* IEEE 754 binary16: 1 bit of sign, 5 of exponent, 10 of fraction. The fraction of a subnormal
- * one is written behind 2^-14, which is then taken off: no float32 is subnormal on the way, as
- * they may count as zero in a process that has asked for that. Masks instead of branches: a loop
- * of it is vectorised. */
-static float from_half(uint16_t half)
-{
-    uint32_t sign = (half & 0x8000u) << 16, rest = (half & 0x7FFFu) << 13;
-    uint32_t is_small = 0u - (rest < 1u << 23), is_endless = 0u - (rest >= 31u << 23);
-    uint32_t normal = rest + (112u << 23) + (is_endless & 112u << 23);
-    float small = from_bits((rest & 0x7FFFFF) + (113u << 23)) - from_bits(113u << 23);
-    uint32_t small_bits;
-    memcpy(&small_bits, &small, sizeof small_bits);
-    return from_bits(sign | (small_bits & is_small) | (normal & ~is_small));
-}
-
 /* Bytes of an element; 0: of a type that is not read. */
 static size_t width_of(enum tensor_type type)
 {
@@ -482,38 +463,8 @@ static size_t width_of(enum tensor_type type)
     return widths[type];
 }
 
-/* Elements that lie between narrow numbers and where they go. */
+/* Numbers that are read at a time, to be converted. */
 enum { BLOCK = 512 };
-
-static void widen_halves(float *values, const void *narrow, size_t n, enum tensor_type type)
-{
-    uint16_t block[BLOCK];
-    memcpy(block, narrow, n * sizeof *block);
-    if (type == TENSOR_FLOAT16)
-        for (size_t j = 0; j < n; j++) values[j] = from_half(block[j]);
-    else
-        for (size_t j = 0; j < n; j++) values[j] = from_bits((uint32_t)block[j] << 16);
-}
-
-static void widen_bytes(float *values, const void *narrow, size_t n)
-{
-    int8_t block[BLOCK];
-    memcpy(block, narrow, n);
-    for (size_t j = 0; j < n; j++) values[j] = block[j];
-}
-
-/* The narrow numbers lie in the upper part of where the wide ones go: what is written never reaches
- * what is still to be read. */
-static void widen(float *values, size_t n, enum tensor_type type)
-{
-    size_t width = width_of(type);
-    const unsigned char *narrow = (const unsigned char *)(values + n) - n * width;
-    for (size_t i = 0; i < n; i += BLOCK) {
-        size_t count = n - i < BLOCK ? n - i : BLOCK;
-        if (type == TENSOR_INT8) widen_bytes(values + i, narrow + i, count);
-        else widen_halves(values + i, narrow + i * width, count, type);
-    }
-}
 
 static int read_bytes(const struct safetensors *safetensors, const struct tensor *tensor,
                       uint64_t first, size_t n, void *bytes, struct error *err)
@@ -555,6 +506,31 @@ static int check_read(const struct safetensors *safetensors, const struct tensor
     return 0;
 }
 
+const float *safetensors_mapped(struct safetensors *safetensors, const struct tensor *tensor)
+{
+    struct shard *shard = &safetensors->shards[tensor->file];
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    return NULL;
+#endif
+    if (tensor->type != TENSOR_FLOAT32 || tensor->offset % sizeof(float) != 0) return NULL;
+    if (shard->mapped == NULL) shard->mapped = file_map(&shard->file);
+    if (shard->mapped == NULL) return NULL;
+    return (const float *)(const void *)(shard->mapped + tensor->offset);
+}
+
+int safetensors_check(const struct safetensors *safetensors, struct error *err)
+{
+    for (size_t i = 0; i < safetensors->n_shards; i++) {
+        const struct shard *shard = &safetensors->shards[i];
+        if (shard->mapped != NULL && !file_is_unchanged(&shard->file))
+            return error_set(err, ERROR_UNAVAILABLE,
+                             "%.200s was written to while it was in use: a new connection reads it "
+                             "again (rename a new file over the old one, and nothing breaks)",
+                             shard->name);
+    }
+    return 0;
+}
+
 int safetensors_read(const struct safetensors *safetensors, const struct tensor *tensor,
                      uint64_t first, size_t n, float *values, struct error *err)
 {
@@ -566,8 +542,11 @@ int safetensors_read(const struct safetensors *safetensors, const struct tensor 
         return read_doubles(safetensors, tensor, first, n, values, err);
     unsigned char *end = (unsigned char *)(values + n);
     rc = read_bytes(safetensors, tensor, first, n, end - n * width, err);
-    if (rc == 0 && tensor->type != TENSOR_FLOAT32) widen(values, n, tensor->type);
-    return rc;
+    if (rc != 0) return rc;
+    if (tensor->type == TENSOR_FLOAT16) narrow_float16(values, n);
+    else if (tensor->type == TENSOR_BFLOAT16) narrow_bfloat16(values, n);
+    else if (tensor->type == TENSOR_INT8) narrow_int8(values, n);
+    return 0;
 }
 
 int safetensors_read_integers(const struct safetensors *safetensors, const struct tensor *tensor,

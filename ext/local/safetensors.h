@@ -9,9 +9,10 @@
  * The file is not trusted: header length, names, shapes, offsets (bounds, overlaps, holes) and
  * sizes are checked when it is opened, each read against the file's end. A shard's name is a plain
  * file name within the folder. A header has 8 MB at most: an encoder's has 100 KB, and what it is
- * parsed to takes up to 40 times that memory, where the format's own limit is 100 MB. Read by
- * position (base/file.h), so a file that is replaced or cut while it is read gives an error; once
- * the model is loaded the files are closed.
+ * parsed to takes up to 40 times that memory, where the format's own limit is 100 MB.
+ *
+ * What is to be converted is read by position (base/file.h): a file that is cut meanwhile gives an
+ * error. What is used as it is may stay in the file, mapped: safetensors_check() before each use.
  */
 #ifndef LOCAL_SAFETENSORS_H
 #define LOCAL_SAFETENSORS_H
@@ -68,5 +69,14 @@ int safetensors_read(const struct safetensors *safetensors, const struct tensor 
 /* The same of a tensor of int32 or int64. */
 int safetensors_read_integers(const struct safetensors *safetensors, const struct tensor *tensor,
                               uint64_t first, size_t n, int64_t *values, struct error *err);
+
+/* The elements where they lie, mapped, until the file is closed: of float32 that begins at a
+ * multiple of 4 bytes, as all do behind the header that Hugging Face writes, on a little-endian
+ * processor. NULL: they are to be read. Not by several threads at once. */
+const float *safetensors_mapped(struct safetensors *safetensors, const struct tensor *tensor);
+
+/* Whether files that are mapped are as they were when they were opened. ERROR_UNAVAILABLE names the
+ * one that is not: reading on would mix two models, or end the process. */
+int safetensors_check(const struct safetensors *safetensors, struct error *err);
 
 #endif

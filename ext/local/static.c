@@ -80,6 +80,11 @@ static struct local_shape shape(const void *weights)
     return (struct local_shape){vectors->n_tokens, vectors->dimensions, vectors->block.hash};
 }
 
+static const struct loading_block *block(const void *weights)
+{
+    return &((const struct static_vectors *)weights)->block;
+}
+
 /* ---- texts ----------------------------------------------------------------------------------- */
 
 /* Nothing but marks of spaces between what is not known says as little as no token. */
@@ -138,6 +143,7 @@ const struct local_methods local_static_methods = {
     .load = load_vectors,
     .free = free_vectors,
     .shape = shape,
+    .block = block,
     .tokenize = tokenize,
     .compute = compute,
 };

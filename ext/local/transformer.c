@@ -31,6 +31,11 @@ static struct local_shape shape(const void *weights)
                                 ((const struct local_weights *)weights)->block.hash};
 }
 
+static const struct loading_block *block(const void *weights)
+{
+    return &((const struct local_weights *)weights)->block;
+}
+
 static int tokenize(const struct local_call *call, struct span text, struct tokens *tokens,
                     struct error *err)
 {
@@ -61,6 +66,7 @@ const struct local_methods local_transformer_methods = {
     .load = load_weights,
     .free = free_weights,
     .shape = shape,
+    .block = block,
     .tokenize = tokenize,
     .compute = compute,
 };

@@ -29,14 +29,19 @@ static struct local_norm plan_norm(struct loading *loading, const char *name, si
 
 static const struct local_wide none = {0};
 
-/* A whole matrix of one Linear. */
+/* A matrix of one Linear. */
 static void plan_dense(struct loading *loading, struct local_matrix *matrix,
                        enum local_precision precision, const char *name, size_t n_out, size_t n_in,
                        struct local_wide wide)
 {
-    loading_matrix(loading, matrix, precision, n_out, n_in);
-    matrix->wide = wide;
-    loading_linear(loading, matrix, 0, name, n_out, n_in);
+    loading_matrix(loading,
+                   &(struct loading_linears){.names = &name,
+                                             .n_names = 1,
+                                             .n_out = n_out,
+                                             .n_in = n_in,
+                                             .precision = precision,
+                                             .wide = wide},
+                   matrix);
 }
 
 /* ---- a layer --------------------------------------------------------------------------------- */
@@ -59,6 +64,24 @@ struct layer_wide {
     struct local_wide attention, intermediate, output;
 };
 
+static void plan_attention(struct loading *loading, const struct local_weights *weights,
+                           struct local_layer *layer, size_t number, struct local_wide wide)
+{
+    const struct local_encoder_names *names = weights->config.architecture->names;
+    const struct layer_name full[] = {name_in_layer(names, number, names->query),
+                                      name_in_layer(names, number, names->key),
+                                      name_in_layer(names, number, names->value)};
+    const char *const parts[] = {full[0].text, full[1].text, full[2].text};
+    loading_matrix(loading,
+                   &(struct loading_linears){.names = parts,
+                                             .n_names = 3,
+                                             .n_out = weights->config.hidden_size,
+                                             .n_in = weights->config.hidden_size,
+                                             .precision = weights->precision,
+                                             .wide = wide},
+                   &layer->attention);
+}
+
 static void plan_layer(struct loading *loading, struct local_weights *weights, size_t number,
                        const struct layer_wide *wide)
 {
@@ -67,12 +90,7 @@ static void plan_layer(struct loading *loading, struct local_weights *weights, s
     enum local_precision precision = weights->precision;
     struct local_layer *layer = &weights->layers[number];
     size_t hidden = config->hidden_size, inner = config->intermediate_size;
-    const char *const parts[] = {names->query, names->key, names->value};
-    loading_matrix(loading, &layer->attention, precision, 3 * hidden, hidden);
-    layer->attention.wide = wide->attention;
-    for (size_t i = 0; i < 3; i++)
-        loading_linear(loading, &layer->attention, i * hidden,
-                       name_in_layer(names, number, parts[i]).text, hidden, hidden);
+    plan_attention(loading, weights, layer, number, wide->attention);
     plan_dense(loading, &layer->attention_output, precision,
                name_in_layer(names, number, names->attention_output).text, hidden, hidden, none);
     layer->attention_norm =

@@ -161,7 +161,7 @@ static double measure(const struct local_kernels *kernels, enum local_precision 
     size_t bytes = local_matrix_bytes(kernels, precision, n_out, n_in);
     for (size_t i = 0; i < n_matrices; i++) {
         local_matrix_init(matrices + i, kernels, precision, n_out, n_in, memory + i * bytes);
-        local_matrix_pack(matrices + i, kernels, 0, n_out, weights, NULL);
+        local_matrix_pack(matrices + i, kernels, 0, n_out, weights);
     }
     struct local_rows rows;
     struct local_output output = {values, n_out, LOCAL_IDENTITY, NULL};

@@ -563,21 +563,6 @@ class DamageTest(LocalTest):
             os.symlink("2_Dense", os.path.join(folder, "2_Dense"))
         self.damaged("2_Dense/config.json: no such file", change, "dense")
 
-    def test_files_change_while_in_use(self):
-        folder = self.copy("mean", "changing")
-        path = os.path.join(folder, "model.safetensors")
-        before = self.embed("a bat", "local:test/changing").tobytes()
-        with open(path, "r+b") as file:
-            file.truncate(100)
-        self.assertEqual(self.embed("a bat", "local:test/changing").tobytes(), before)
-        self.assertEqual(len(self.embed("two penguins", "local:test/changing")), 64)
-        other = connect()
-        self.fails("model.safetensors", "SELECT embed('a bat', 'local:test/changing')", db=other)
-        shutil.copy(os.path.join(self.folder("mean"), "model.safetensors"), path + ".new")
-        os.rename(path + ".new", path)
-        self.assertEqual(self.embed("a bat", "local:test/changing", other).tobytes(), before)
-        other.close()
-
     def test_names(self):
         for name in ("local:../test/mean", "local:/etc/passwd", "local:test/../test/mean",
                      "local:.", "local:", "local:test/none"):

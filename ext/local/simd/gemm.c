@@ -40,10 +40,11 @@ struct gemm_range gemm_range(float low, float high)
 /* Moves the wide inputs of a row to where they stand apart; the other way, gives them back. */
 static void take_wide(const struct local_rows *rows, size_t r)
 {
-    for (size_t k = 0; k < rows->wide.n; k++) {
+    for (size_t k = 0; k < LOCAL_WIDE; k++) {
         float *value = &rows->floats[r * rows->stride + rows->wide.inputs[k]];
-        rows->wide_values[r * LOCAL_WIDE + k] = *value;
-        *value = 0.0f;
+        int is_wide = k < rows->wide.n;
+        rows->wide_values[r * LOCAL_WIDE + k] = is_wide ? *value : 0.0f;
+        if (is_wide) *value = 0.0f;
     }
 }
 
@@ -148,7 +149,7 @@ void gemm_run(const struct gemm_family *family, const struct local_matrix *matri
             size_t left = matrix->n_out - tile.column;
             tile.n_columns = left < width ? left : width;
             run_panel(family, &tile, output, part,
-                      panel + 1 < last ? tile.panel + panel_bytes : NULL);
+                      panel + 1 < last ? tile.panel + panel_bytes : matrix->next);
         }
     }
     if (family->end != NULL) family->end();

@@ -11,6 +11,7 @@
     static const struct local_kernels family = {.name = #family,                                   \
                                                 .width = (columns),                                \
                                                 .convert = conversions##_convert,                  \
+                                                .pack = layers##_pack,                             \
                                                 .gemm = products##_gemm,                           \
                                                 .activate = layers##_activate,                     \
                                                 .layer_norm = layers##_layer_norm,                 \

@@ -52,16 +52,24 @@ struct local_wide {
     size_t inputs[LOCAL_WIDE];
 };
 
+/* Linears that one matrix is made of, at most: query, key, value. */
+enum { LOCAL_PARTS = 3 };
+
 struct local_matrix {
     enum local_precision precision;
     size_t n_out, n_in;
     size_t n_panels;
-    void *panels;        /* [n_panels] as above; at a multiple of 64 bytes */
-    const float *bias;   /* [n_panels * width], zeros beyond n_out */
-    const float *scales; /* int8: [n_panels * width]; else NULL */
-    const int32_t *sums; /* int8: [n_panels * width] the sum of a column's codes; else NULL */
+    void *panels;  /* [n_panels] as above; at a multiple of 64 bytes; NULL: not packed */
+    float *bias;   /* [n_panels * width], zeros beyond n_out */
+    float *scales; /* int8: [n_panels * width]; else NULL */
+    int32_t *sums; /* int8: [n_panels * width] the sum of a column's codes; else NULL */
     struct local_wide wide;
-    const float *wide_weights; /* int8: [LOCAL_WIDE][n_panels * width]; else NULL */
+    float *wide_weights; /* int8: [LOCAL_WIDE][n_panels * width]; else NULL */
+    /* Not packed: float32 weights [part_size, n_in] of each part of the output, where a file has
+     * them. gemm takes no such matrix: local_matrix_multiply() packs a panel at a time. */
+    const float *parts[LOCAL_PARTS];
+    size_t part_size;
+    const void *next; /* as many bytes as a panel has that are needed next; NULL: none */
 };
 
 /*
@@ -115,6 +123,8 @@ struct local_kernels {
      * for float32. */
     void (*convert)(enum local_precision precision, const struct local_rows *rows, size_t first,
                     size_t last);
+    /* Weights [width, n_in] as a panel of float32, at a multiple of 64 bytes. */
+    void (*pack)(const float *weights, size_t n_in, size_t width, float *panel);
     /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in, and the wide
      * inputs are the same. */
     void (*gemm)(const struct local_matrix *matrix, const struct local_rows *rows,

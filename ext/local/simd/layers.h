@@ -10,6 +10,7 @@
  *                LOCAL_TANH and LOCAL_SIGMOID within 2e-7. NaN stays NaN.
  *   layer_norm   within 1e-6 * max(1, |result - bias|) for weights about 1, also where all values
  *                of a row lie far from zero.
+ *   pack         moves numbers, to the bit.
  *   attention    any n_tokens and head_size from 1 on; float32 throughout. A score beyond +-1e38
  *                counts as that, so what is finite stays so. Keys and values are packed in the
  *                scratch anew by each call: few calls of many queries are faster than many of few.
@@ -26,6 +27,7 @@
                            size_t n_rows, size_t n_columns);                                       \
     void family##_layer_norm(float *values, size_t n_rows, size_t n, const float *weight,          \
                              const float *bias, float epsilon);                                    \
+    void family##_pack(const float *weights, size_t n_in, size_t width, float *panel);             \
     size_t family##_attention_scratch(size_t n_tokens, size_t head_size);                          \
     void family##_attention(const struct local_attention *attention)
 

@@ -42,24 +42,40 @@ TARGET size_t FAMILY(attention_scratch)(size_t n_tokens, size_t head_size)
 
 /* ---- packing --------------------------------------------------------------------------------- */
 
-/* Columns first .. first + n - 1 (n <= LANES) of LANES tokens, of which there are n_rows, into a
- * panel. */
-EACH void pack_square(const float *rows, size_t stride, size_t n_rows, size_t n, float *panel)
+/* Columns 0 .. n - 1 (n <= LANES) of LANES rows, of which there are n_rows, into a panel: a column
+ * becomes LANES floats, `step` after those of the one before. */
+EACH void pack_square(const float *rows, size_t stride, size_t n_rows, size_t n, float *panel,
+                      size_t step)
 {
     lanes square[LANES];
-    UNROLLED
-    for (size_t r = 0; r < LANES; r++)
-        square[r] = r >= n_rows  ? all(0.0f)
-                    : n == LANES ? load(rows + r * stride)
-                                 : load_first(rows + r * stride, n);
-    transpose(square);
+    if (n_rows >= LANES && n == LANES) {
+        load_columns(square, rows, stride);
+    } else {
+        UNROLLED
+        for (size_t r = 0; r < LANES; r++)
+            square[r] = r >= n_rows  ? all(0.0f)
+                        : n == LANES ? load(rows + r * stride)
+                                     : load_first(rows + r * stride, n);
+        transpose(square);
+    }
     if (n == LANES) {
         UNROLLED
-        for (size_t i = 0; i < LANES; i++) store(panel + i * LANES, square[i]);
+        for (size_t i = 0; i < LANES; i++) store(panel + i * step, square[i]);
     } else {
         UNROLLED
         for (size_t i = 0; i < LANES; i++)
-            if (i < n) store(panel + i * LANES, square[i]);
+            if (i < n) store(panel + i * step, square[i]);
+    }
+}
+
+TARGET void FAMILY(pack)(const float *weights, size_t n_in, size_t width, float *panel)
+{
+    for (size_t c = 0; c < width; c += LANES, weights += LANES * n_in) {
+        size_t i = 0;
+        for (; i + LANES <= n_in; i += LANES) {
+            pack_square(weights + i, n_in, LANES, LANES, panel + i * width + c, width);
+        }
+        if (i < n_in) pack_square(weights + i, n_in, LANES, n_in - i, panel + i * width + c, width);
     }
 }
 
@@ -69,11 +85,11 @@ TARGET static void pack_keys(const struct local_attention *a, float *panel)
         const float *rows = a->keys + t * a->stride;
         size_t n_rows = a->n_tokens - t, i = 0;
         for (; i + LANES <= a->head_size; i += LANES, panel += LANES * LANES) {
-            if (n_rows >= LANES) pack_square(rows + i, a->stride, LANES, LANES, panel);
-            else pack_square(rows + i, a->stride, n_rows, LANES, panel);
+            if (n_rows >= LANES) pack_square(rows + i, a->stride, LANES, LANES, panel, LANES);
+            else pack_square(rows + i, a->stride, n_rows, LANES, panel, LANES);
         }
         if (i < a->head_size) {
-            pack_square(rows + i, a->stride, n_rows, a->head_size - i, panel);
+            pack_square(rows + i, a->stride, n_rows, a->head_size - i, panel, LANES);
             panel += (a->head_size - i) * LANES;
         }
     }

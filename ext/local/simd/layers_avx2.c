@@ -46,6 +46,20 @@ INLINE void transpose(lanes a[8])
     }
 }
 
+/* Half the shuffles of a transposition: loads put the halves where they belong. */
+INLINE void load_columns(lanes a[8], const float *rows, size_t stride)
+{
+#pragma GCC unroll 2
+    for (size_t j = 0; j < 2; j++) {
+        const float *from = rows + 4 * j;
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++, from += stride)
+            a[4 * j + i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from)),
+                                                _mm_loadu_ps(from + 4 * stride), 1);
+        transpose_squares(a + 4 * j);
+    }
+}
+
 #include "local/simd/layers_attention.h"
 
 #endif

@@ -50,6 +50,27 @@ INLINE void transpose(lanes a[16])
     }
 }
 
+/* Four floats of each fourth row, from `rows` on. */
+INLINE lanes load_quarters(const float *rows, size_t stride)
+{
+    lanes a = _mm512_castps128_ps512(_mm_loadu_ps(rows));
+    a = _mm512_mask_broadcast_f32x4(a, 0x00F0, _mm_loadu_ps(rows + 4 * stride));
+    a = _mm512_mask_broadcast_f32x4(a, 0x0F00, _mm_loadu_ps(rows + 8 * stride));
+    return _mm512_mask_broadcast_f32x4(a, 0xF000, _mm_loadu_ps(rows + 12 * stride));
+}
+
+/* Half the shuffles of a transposition: loads put the quarters where they belong. */
+INLINE void load_columns(lanes a[16], const float *rows, size_t stride)
+{
+#pragma GCC unroll 4
+    for (size_t j = 0; j < 4; j++) {
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; i++)
+            a[4 * j + i] = load_quarters(rows + i * stride + 4 * j, stride);
+        transpose_squares(a + 4 * j);
+    }
+}
+
 #include "local/simd/layers_attention.h"
 
 #endif

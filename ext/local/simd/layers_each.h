@@ -17,6 +17,7 @@
  *   keep_first              the first 1..LANES - 1 lanes of a, then those of b
  *   sum_lanes, max_lane      of all lanes
  *   transpose               LANES registers in place
+ *   load_columns            LANES registers, of as many rows: [i] has the i-th float of each
  *
  * Horner's rule is enough: the next lanes do not wait for these. The polynomials are from
  * tests/golden/fit_gelu.py.

@@ -126,6 +126,12 @@ INLINE void transpose(lanes a[4])
     a[3] = high_pairs(high0, high1);
 }
 
+INLINE void load_columns(lanes a[4], const float *rows, size_t stride)
+{
+    for (size_t i = 0; i < 4; i++) a[i] = load(rows + i * stride);
+    transpose(a);
+}
+
 #include "local/simd/layers_attention.h"
 
 #endif

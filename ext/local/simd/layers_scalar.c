@@ -53,6 +53,12 @@ void scalar_layer_norm(float *values, size_t n_rows, size_t n, const float *weig
     }
 }
 
+void scalar_pack(const float *weights, size_t n_in, size_t width, float *panel)
+{
+    for (size_t i = 0; i < n_in; i++)
+        for (size_t c = 0; c < width; c++) panel[i * width + c] = weights[c * n_in + i];
+}
+
 /* The scores of one query. */
 size_t scalar_attention_scratch(size_t n_tokens, size_t head_size)
 {

@@ -77,6 +77,55 @@ static void test_a_file_that_becomes_shorter(void **state)
     file_close(&file);
 }
 
+/* A mapping outlives the file, and keeps what another is renamed over. */
+static void test_maps(void **state)
+{
+    (void)state;
+    struct file file;
+    char other[160];
+    put("", 0);
+    assert_int_equal(file_open(path, &file, NULL), 0);
+    assert_null(file_map(&file));
+    file_close(&file);
+    put("0123456789", 10);
+    assert_int_equal(file_open(path, &file, NULL), 0);
+    const void *mapped = file_map(&file);
+    assert_non_null(mapped);
+    assert_memory_equal(mapped, "0123456789", 10);
+    assert_true(file_is_unchanged(&file));
+    snprintf(other, sizeof other, "%s/other file", folder);
+    assert_int_equal(rename(path, other), 0);
+    put("9876543210", 10);
+    assert_int_equal(rename(path, other), 0);
+    assert_true(file_is_unchanged(&file));
+    file_close(&file);
+    assert_memory_equal(mapped, "0123456789", 10);
+    file_unmap(mapped, 10);
+    file_unmap(NULL, 10);
+    assert_int_equal(unlink(other), 0);
+}
+
+static void test_knows_what_is_written_to(void **state)
+{
+    (void)state;
+    struct file file;
+    static const struct timespec earlier[2] = {{.tv_sec = 1000}, {.tv_sec = 1000, .tv_nsec = 5}};
+    put("0123456789", 10);
+    assert_int_equal(utimensat(AT_FDCWD, path, earlier, 0), 0);
+    assert_int_equal(file_open(path, &file, NULL), 0);
+    assert_true(file_is_unchanged(&file));
+    int writer = open(path, O_WRONLY);
+    assert_int_equal(write(writer, "x", 1), 1);
+    close(writer);
+    assert_false(file_is_unchanged(&file));
+    file_close(&file);
+    assert_int_equal(file_open(path, &file, NULL), 0);
+    assert_int_equal(truncate(path, 4), 0);
+    assert_false(file_is_unchanged(&file));
+    file_close(&file);
+    assert_false(file_is_unchanged(&file));
+}
+
 static void test_what_is_no_file(void **state)
 {
     (void)state;
@@ -177,6 +226,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reads_by_position, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_a_file_that_becomes_shorter, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(test_maps, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_knows_what_is_written_to, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_what_is_no_file, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_exists, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_stamp, make_folder, remove_folder),

@@ -58,12 +58,30 @@ static void test_any_address(void **state)
     }
 }
 
+/* In parts of any sizes, also of none. */
+static void test_parts(void **state)
+{
+    (void)state;
+    unsigned char bytes[300];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)(7 * i * i + 31 * i + 5);
+    for (size_t size = 0; size <= sizeof bytes; size += size < 70 ? 1 : 23)
+        for (size_t part = 1; part <= 67; part++) {
+            struct hash hash;
+            hash_begin(&hash, 9);
+            hash_add(&hash, bytes, 0);
+            for (size_t at = 0; at < size; at += part)
+                hash_add(&hash, bytes + at, size - at < part ? size - at : part);
+            assert_true(hash_end(&hash) == hash_bytes(bytes, size, 9));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reference_values),
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_any_address),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

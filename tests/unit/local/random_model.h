@@ -123,7 +123,8 @@ static void random_write_text(const struct random_model *model, const char *name
     fclose(file);
 }
 
-static void random_write_weights(const struct random_model *model)
+/* The data begins `shift` bytes behind a multiple of 8. */
+static void random_write_weights(const struct random_model *model, size_t shift)
 {
     size_t size = 1 << 16, used = 1, offset = 0;
     char *header = malloc(size), path[128];
@@ -140,6 +141,7 @@ static void random_write_weights(const struct random_model *model)
         offset += tensor->n * 4;
     }
     used += (size_t)snprintf(header + used, size - used, "}");
+    while (used % 8 != shift) header[used++] = ' ';
     snprintf(path, sizeof path, "%s/model.safetensors", model->path);
     FILE *file = fopen(path, "wb");
     uint64_t length = used;
@@ -192,7 +194,7 @@ static struct random_model *random_model_new(const struct local_config *config)
     random_fill(model);
     random_write_config(model);
     random_write_vocabulary(model);
-    random_write_weights(model);
+    random_write_weights(model, 0);
     return model;
 }
 

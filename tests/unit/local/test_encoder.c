@@ -318,6 +318,39 @@ static void test_the_hash_of_weights_is_stored(const struct local_kernels *kerne
     random_model_free(model);
 }
 
+/* A file whose numbers lie at odd places is copied, and computes the same bits. */
+static void test_mapped_and_copied_weights_are_alike(const struct local_kernels *kernels)
+{
+    struct local_config config = small;
+    config.classifies = 1;
+    config.dimensions = 0;
+    struct random_model *model = random_model_new(&config);
+    for (int precision = LOCAL_FLOAT32; precision <= LOCAL_INT8; precision++) {
+        struct local_weights *mapped = load(kernels, model, (enum local_precision)precision);
+        struct sample *sample = sample_new(model, MAX_TEXTS), *other = calloc(1, sizeof *other);
+        *other = *sample;
+        compute(mapped, sample, 0, MAX_TEXTS, 2);
+        assert_non_null(mapped->block.file);
+        assert_true((mapped->layers[0].intermediate.panels == NULL) ==
+                    (precision == LOCAL_FLOAT32));
+        random_write_weights(model, 1);
+        struct error err = {0};
+        assert_int_equal(loading_check(&mapped->block, &err), ERROR_UNAVAILABLE);
+        struct local_weights *copied = load(kernels, model, (enum local_precision)precision);
+        compute(copied, other, 0, MAX_TEXTS, 2);
+        assert_null(copied->block.file);
+        assert_int_equal(loading_check(&copied->block, NULL), 0);
+        assert_memory_equal(other, sample, sizeof *sample);
+        assert_true(copied->block.hash == mapped->block.hash);
+        unload(mapped);
+        unload(copied);
+        random_write_weights(model, 0);
+        free(sample);
+        free(other);
+    }
+    random_model_free(model);
+}
+
 struct named {
     const char *name;
     family_function test;
@@ -339,6 +372,7 @@ static int run_in_family(const struct local_kernels *kernels)
         {"test_reduced_precision_stays_near", test_reduced_precision_stays_near},
         {"test_a_result_does_not_depend_on_the_batch", test_a_result_does_not_depend_on_the_batch},
         {"test_the_hash_of_weights_is_stored", test_the_hash_of_weights_is_stored},
+        {"test_mapped_and_copied_weights_are_alike", test_mapped_and_copied_weights_are_alike},
     };
     int status = 0;
     fflush(NULL);

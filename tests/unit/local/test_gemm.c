@@ -91,8 +91,8 @@ static void pack(struct product *product)
     for (size_t k = 0; k < product->matrix.wide.n; k++) /* by far the largest */
         for (size_t c = 0; c < product->n_out; c++)
             product->weights[c * product->n_in + product->matrix.wide.inputs[k]] *= 50;
-    local_matrix_pack(&product->matrix, kernels, 0, product->n_out, product->weights,
-                      product->bias);
+    local_matrix_pack(&product->matrix, kernels, 0, product->n_out, product->weights);
+    memcpy(product->matrix.bias, product->bias, product->n_out * sizeof(float));
     bytes = product->matrix.n_panels *
             gemm_panel_bytes(product->precision, kernels->width, product->n_in);
     product->panels = guard_bytes(bytes);
@@ -350,6 +350,55 @@ static void test_neighbours(const struct local_kernels *kernels)
     at_each_precision(kernels, try_neighbours);
 }
 
+/* Weights that are packed on the way give the same bits: of parts that share panels, of ranges of
+ * panels, into the place of the residual. Nothing behind the last weight is read. */
+static void try_mapped(const struct local_kernels *kernels, size_t n_parts, size_t part,
+                       size_t n_in)
+{
+    uint64_t state = part;
+    struct product product = {.kernels = kernels,
+                              .n_rows = 19,
+                              .n_out = n_parts * part,
+                              .n_in = n_in,
+                              .stride = n_parts * part + 3,
+                              .activation = LOCAL_GELU};
+    start(&product, &state);
+    multiply(&product, product.residual.floats);
+    struct guarded weights = guard(product.n_out * n_in);
+    struct guarded scratch = guard_bytes(local_matrix_scratch(kernels, n_in));
+    struct local_matrix mapped;
+    const float *parts[LOCAL_PARTS];
+    memcpy(weights.floats, product.weights, product.n_out * n_in * sizeof(float));
+    for (size_t i = 0; i < n_parts; i++) parts[i] = weights.floats + i * part * n_in;
+    local_matrix_init_mapped(&mapped, kernels, parts, n_parts, part, n_in, product.matrix.bias);
+    assert_int_equal(mapped.n_out, product.n_out);
+    assert_int_equal(mapped.n_panels, product.matrix.n_panels);
+    assert_true(local_matrix_bias_bytes(kernels, product.n_out) >= product.n_out * sizeof(float));
+    float *values = product.residual.floats; /* the residual itself */
+    struct local_output output = {values, product.stride, product.activation, values};
+    for (size_t first = 0; first < mapped.n_panels; first += 2)
+        local_matrix_multiply(&mapped, kernels, &product.rows, &output, first,
+                              first + 2 < mapped.n_panels ? first + 2 : mapped.n_panels,
+                              scratch.bytes);
+    for (size_t r = 0; r < product.n_rows; r++)
+        assert_memory_equal(values + r * product.stride, product.values.floats + r * product.stride,
+                            product.n_out * sizeof(float));
+    unguard(&weights);
+    unguard(&scratch);
+    finish(&product);
+}
+
+static void test_mapped(const struct local_kernels *kernels)
+{
+    static const size_t inputs[] = {1, 15, 16, 17, 33, 64, 384};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        for (size_t n_parts = 1; n_parts <= LOCAL_PARTS; n_parts++)
+            for (size_t part = 1; part <= 100; part += part < 5 ? 1 : part % 32 == 0 ? 4 : 14)
+                try_mapped(kernels, n_parts, part, inputs[i]);
+    for (size_t n_parts = 1; n_parts <= LOCAL_PARTS; n_parts++)
+        try_mapped(kernels, n_parts, 96, 50);
+}
+
 /* Codes are the same, bit for bit, in all families; of rows that are hard to code as well. */
 static void try_codes(const struct local_kernels *kernels, enum local_precision precision)
 {
@@ -437,6 +486,7 @@ int main(void)
     for (size_t i = 0; local_kernels_at(i) != NULL; i++) {
         add_family_test("test_sizes", local_kernels_at(i), test_sizes);
         add_family_test("test_neighbours", local_kernels_at(i), test_neighbours);
+        add_family_test("test_mapped", local_kernels_at(i), test_mapped);
         add_family_test("test_codes", local_kernels_at(i), test_codes);
         add_family_test("test_largest", local_kernels_at(i), test_largest);
     }

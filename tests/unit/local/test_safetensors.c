@@ -486,17 +486,67 @@ static void test_out_of_memory(void **state)
     assert_true(each_allocation(open_once, NULL) >= 4);
 }
 
+/* A header of `size` bytes, filled up with blanks, before four floats and two of 16 bits. */
+static struct safetensors *open_padded(int size)
+{
+    static const char header[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]},"
+                                 "\"b\":{\"dtype\":\"BF16\",\"shape\":[2],"
+                                 "\"data_offsets\":[16,20]}}";
+    struct safetensors *safetensors;
+    char padded[200];
+    snprintf(padded, sizeof padded, "%-*s", size, header);
+    put_tensors("model.safetensors", padded, numbers, 20);
+    assert_int_equal(safetensors_open(model_folder, &safetensors, NULL), 0);
+    return safetensors;
+}
+
+static void test_mapped(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct safetensors *safetensors = open_padded(124);
+    const struct tensor *a = safetensors_find(safetensors, "a");
+    assert_int_equal(safetensors_check(safetensors, &err), 0);
+    const float *mapped = safetensors_mapped(safetensors, a);
+    assert_non_null(mapped);
+    assert_memory_equal(mapped, numbers, 16);
+    assert_ptr_equal(safetensors_mapped(safetensors, a), mapped);
+    assert_null(safetensors_mapped(safetensors, safetensors_find(safetensors, "b")));
+    assert_int_equal(safetensors_check(safetensors, &err), 0);
+    assert_int_equal(truncate(model_folder_path("model.safetensors"), 20), 0);
+    assert_int_equal(safetensors_check(safetensors, &err), ERROR_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "model.safetensors was written to while it was in use"));
+    safetensors_close(safetensors);
+    for (int size = 125; size < 128; size++) { /* numbers at odd places */
+        safetensors = open_padded(size);
+        assert_null(safetensors_mapped(safetensors, safetensors_find(safetensors, "a")));
+        safetensors_close(safetensors);
+    }
+    assert_int_equal(failing_memory_blocks, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, model_folder_make, model_folder_remove)
 
 int main(void)
 {
     failing_memory_bind();
     const struct CMUnitTest tests[] = {
-        TEST(test_finds_and_reads), TEST(test_bytes),       TEST(test_all_of_float16),
-        TEST(test_all_of_bfloat16), TEST(test_other_types), TEST(test_wide_and_narrow_types),
-        TEST(test_missing),         TEST(test_lengths),     TEST(test_cut_short),
-        TEST(test_headers),         TEST(test_layouts),     TEST(test_shards),
-        TEST(test_bad_shards),      TEST(test_bad_indexes), TEST(test_out_of_memory),
+        TEST(test_mapped),
+        TEST(test_finds_and_reads),
+        TEST(test_bytes),
+        TEST(test_all_of_float16),
+        TEST(test_all_of_bfloat16),
+        TEST(test_other_types),
+        TEST(test_wide_and_narrow_types),
+        TEST(test_missing),
+        TEST(test_lengths),
+        TEST(test_cut_short),
+        TEST(test_headers),
+        TEST(test_layouts),
+        TEST(test_shards),
+        TEST(test_bad_shards),
+        TEST(test_bad_indexes),
+        TEST(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
