@@ -39,6 +39,16 @@ INLINE void store_codes(uint8_t *codes, size_t count, lanes values)
     memcpy(codes, &bytes, count);
 }
 
+/* The same of LANES numbers each. What is too large or too small for a byte becomes its end. */
+INLINE void store_four_codes(uint8_t *codes, lanes a, lanes b, lanes c, lanes d)
+{
+    __m256i low = _mm256_packs_epi32(_mm256_cvtps_epi32(a), _mm256_cvtps_epi32(b));
+    __m256i high = _mm256_packs_epi32(_mm256_cvtps_epi32(c), _mm256_cvtps_epi32(d));
+    __m256i bytes = _mm256_packus_epi16(low, high); /* four of each, half by half */
+    bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    _mm256_storeu_si256((__m256i *)(void *)codes, bytes);
+}
+
 INLINE void store_rounded(uint16_t *rounded, size_t count, lanes values)
 {
     __m128i words = low_words(rounded_bits(values));

@@ -38,6 +38,16 @@ INLINE void store_codes(uint8_t *codes, size_t count, lanes values)
     _mm_mask_storeu_epi8(codes, mask_of_first(count), bytes);
 }
 
+/* The same of LANES numbers each. What is too large or too small for a byte becomes its end. */
+INLINE void store_four_codes(uint8_t *codes, lanes a, lanes b, lanes c, lanes d)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i low = _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
+    __m512i high = _mm512_packs_epi32(_mm512_cvtps_epi32(c), _mm512_cvtps_epi32(d));
+    __m512i bytes = _mm512_packus_epi16(low, high); /* four of each, quarter by quarter */
+    _mm512_storeu_si512(codes, _mm512_permutexvar_epi32(order, bytes));
+}
+
 INLINE void store_rounded(uint16_t *rounded, size_t count, lanes values)
 {
     __m256i words = _mm512_cvtepi32_epi16(rounded_bits(values));

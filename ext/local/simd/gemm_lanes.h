@@ -104,9 +104,22 @@ TARGET static struct gemm_range range_of(const float *floats, size_t n)
 }
 
 /* Rounded twice, as in every family: no fused operation. */
+INLINE lanes code_of(lanes values, lanes inverse, lanes shift)
+{
+    return plus(times(values, inverse), shift);
+}
+
+INLINE void code_four(const float *floats, lanes inverse, lanes shift, uint8_t *codes)
+{
+    store_four_codes(codes, code_of(load(floats), inverse, shift),
+                     code_of(load(floats + LANES), inverse, shift),
+                     code_of(load(floats + 2 * LANES), inverse, shift),
+                     code_of(load(floats + 3 * LANES), inverse, shift));
+}
+
 INLINE void code_some(const float *floats, size_t count, lanes inverse, lanes shift, uint8_t *codes)
 {
-    lanes code = plus(times(load_first(floats, count), inverse), shift);
+    lanes code = code_of(load_first(floats, count), inverse, shift);
     store_codes(codes, (count + 3) / 4 * 4, min(max(code, all(0.0f)), all(255.0f)));
 }
 
@@ -116,6 +129,7 @@ TARGET static void code_row(const float *floats, size_t n, uint8_t *codes, float
     struct gemm_range range = range_of(floats, n);
     lanes inverse = all(range.inverse), shift = all(range.zero);
     size_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES) code_four(floats + i, inverse, shift, codes + i);
     for (; i + LANES <= n; i += LANES) code_some(floats + i, LANES, inverse, shift, codes + i);
     if (i < n) code_some(floats + i, n - i, inverse, shift, codes + i);
     *scale = range.scale;
@@ -333,43 +347,63 @@ TARGET static void sum_words(struct gemm_tile *tile)
 
 /* ---- store ----------------------------------------------------------------------------------- */
 
-/* Half of the columns of all rows. */
-INLINE void store_half(int is_int8, const struct gemm_tile *tile, size_t half, float *values,
-                       size_t stride, const float *residual)
+/* Of all rows. The last three parameters are constants: is_full: n_columns is the width. */
+INLINE void store_rows(const struct gemm_tile *tile, float *values, size_t stride,
+                       const float *residual, int is_int8, size_t n_wide, int is_full)
 {
     const struct local_matrix *matrix = tile->matrix;
-    size_t column = tile->column + half * LANES;
-    size_t count = at_most_lanes(tile->n_columns - half * LANES);
-    lanes bias = load_line(matrix->bias + column);
-    lanes scales = is_int8 ? load_line(matrix->scales + column) : bias;
-    const float *wide_weights = is_int8 ? matrix->wide_weights + column : NULL;
     size_t n_columns = matrix->n_panels * WIDTH;
-    lanes column_sums = is_int8 ? load_line(matrix->sums + column) : bias;
+    lanes bias[2], scales[2], column_sums[2], wide_weights[2][LOCAL_WIDE];
+    for (size_t half = 0; half < 2; half++) {
+        size_t column = tile->column + half * LANES;
+        bias[half] = load_line(matrix->bias + column);
+        if (!is_int8) continue;
+        scales[half] = load_line(matrix->scales + column);
+        column_sums[half] = load_line(matrix->sums + column);
+        for (size_t k = 0; k < n_wide; k++)
+            wide_weights[half][k] = load_line(matrix->wide_weights + k * n_columns + column);
+    }
     for (size_t r = 0; r < tile->n_rows; r++) {
-        size_t at = r * stride + half * LANES;
-        lanes sum = load_line(tile->sums->floats + r * WIDTH + half * LANES);
-        if (is_int8) {
-            lanes whole = minus_product(sum, tile->rows->zeros[tile->row + r], column_sums);
-            lanes scale = times(all(tile->rows->scales[tile->row + r]), scales);
-            sum = fused(floats_of_whole(whole), scale, bias);
-            const float *wide = tile->rows->wide_values + (tile->row + r) * LOCAL_WIDE;
-            for (size_t k = 0; k < matrix->wide.n; k++)
-                sum = fused(all(wide[k]), load_line(wide_weights + k * n_columns), sum);
-        } else {
-            sum = plus(sum, bias);
+        const float *wide = is_int8 ? tile->rows->wide_values + (tile->row + r) * LOCAL_WIDE : NULL;
+        for (size_t half = 0; half < 2; half++) {
+            size_t at = r * stride + half * LANES;
+            size_t count = is_full ? LANES : at_most_lanes(tile->n_columns - half * LANES);
+            lanes sum = load_line(tile->sums->floats + r * WIDTH + half * LANES);
+            if (is_int8) {
+                sum = minus_product(sum, tile->rows->zeros[tile->row + r], column_sums[half]);
+                sum =
+                    fused(floats_of_whole(sum),
+                          times(all(tile->rows->scales[tile->row + r]), scales[half]), bias[half]);
+                for (size_t k = 0; k < n_wide; k++)
+                    sum = fused(all(wide[k]), wide_weights[half][k], sum);
+            } else {
+                sum = plus(sum, bias[half]);
+            }
+            if (is_full) {
+                if (residual != NULL) sum = plus(sum, load(residual + at));
+                store(values + at, sum);
+            } else {
+                if (residual != NULL) sum = plus(sum, load_first(residual + at, count));
+                store_first(values + at, count, sum);
+                if (tile->n_columns <= LANES) break;
+            }
         }
-        if (residual != NULL) sum = plus(sum, load_first(residual + at, count));
-        store_first(values + at, count, sum);
     }
 }
 
 TARGET static void store_tile(const struct gemm_tile *tile, float *values, size_t stride,
                               const float *residual)
 {
-    for (size_t half = 0; half < 2 && half * LANES < tile->n_columns; half++) {
-        if (tile->matrix->precision == LOCAL_INT8)
-            store_half(1, tile, half, values, stride, residual);
-        else store_half(0, tile, half, values, stride, residual);
+    int is_full = tile->n_columns == WIDTH;
+    if (tile->matrix->precision != LOCAL_INT8) {
+        if (is_full) store_rows(tile, values, stride, residual, 0, 0, 1);
+        else store_rows(tile, values, stride, residual, 0, 0, 0);
+    } else if (tile->matrix->wide.n > 0) {
+        if (is_full) store_rows(tile, values, stride, residual, 1, LOCAL_WIDE, 1);
+        else store_rows(tile, values, stride, residual, 1, LOCAL_WIDE, 0);
+    } else {
+        if (is_full) store_rows(tile, values, stride, residual, 1, 0, 1);
+        else store_rows(tile, values, stride, residual, 1, 0, 0);
     }
 }
 

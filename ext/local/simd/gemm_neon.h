@@ -49,6 +49,16 @@ INLINE void store_line(void *p, lanes a)
     vst1q_f32((float *)p + 4, a.val[1]);
 }
 
+INLINE lanes load(const float *p)
+{
+    return load_line(p);
+}
+
+INLINE void store(float *p, lanes a)
+{
+    store_line(p, a);
+}
+
 INLINE lanes load_first(const float *p, size_t count)
 {
     float some[LANES] = {0};
@@ -89,6 +99,22 @@ INLINE void store_codes(uint8_t *codes, size_t count, lanes values)
     uint8_t bytes[LANES];
     vst1_u8(bytes, vmovn_u16(words));
     memcpy(codes, bytes, count);
+}
+
+INLINE void store_limited(uint8_t *codes, lanes values)
+{
+    uint16x4_t low = vqmovn_u32(vcvtnq_u32_f32(values.val[0]));
+    uint16x4_t high = vqmovn_u32(vcvtnq_u32_f32(values.val[1]));
+    vst1_u8(codes, vqmovn_u16(vcombine_u16(low, high)));
+}
+
+/* The same of LANES numbers each. What is too large or too small for a byte becomes its end. */
+INLINE void store_four_codes(uint8_t *codes, lanes a, lanes b, lanes c, lanes d)
+{
+    store_limited(codes, a);
+    store_limited(codes + LANES, b);
+    store_limited(codes + 2 * LANES, c);
+    store_limited(codes + 3 * LANES, d);
 }
 
 /* As gemm_bfloat16, in the high half. */
