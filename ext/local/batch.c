@@ -56,9 +56,11 @@ static int is_for_team(size_t n_tokens, size_t n_texts, size_t n_threads)
 }
 
 /* How many groups; where threads have their own, as many for each. */
-static size_t count_groups(size_t n_tokens, size_t n_texts, size_t n_threads)
+static size_t count_groups(enum local_precision precision, size_t n_tokens, size_t n_texts,
+                           size_t n_threads)
 {
-    size_t n = (n_tokens + BATCH_GROUP_TOKENS - 1) / BATCH_GROUP_TOKENS;
+    size_t most = precision == LOCAL_FLOAT32 ? BATCH_GROUP_TOKENS : BATCH_CODE_TOKENS;
+    size_t n = (n_tokens + most - 1) / most;
     if (!is_for_team(n_tokens, n_texts, n_threads)) n = (n + n_threads - 1) / n_threads * n_threads;
     return n > n_texts ? n_texts : n;
 }
@@ -162,7 +164,7 @@ int local_batch_run(struct local_weights *weights, struct local_text *texts, siz
     for (size_t i = 0; i < n_texts; i++) n_tokens += texts[i].n_tokens;
     if (n_texts == 0) return 0;
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
-    size_t n_groups = count_groups(n_tokens, n_texts, n_threads);
+    size_t n_groups = count_groups(weights->precision, n_tokens, n_texts, n_threads);
     struct local_group *groups = memory_zalloc(n_groups, sizeof *groups);
     size_t *order = memory_alloc(n_texts, sizeof *order);
     struct local_text *sorted = memory_alloc(n_texts, sizeof *sorted);

@@ -11,9 +11,11 @@
 #include "base/cancel.h"
 #include "local/encoder.h"
 
-/* Tokens of a group: the weights are read once for so many rows, whose activations still fit the
- * caches. */
+/* Tokens of a group, at most: the weights are read once for so many rows, and mapped ones packed.
+ * Codes are multiplied so fast that it counts whether activations stay in the second level cache:
+ * of bfloat16 and int8 there are BATCH_CODE_TOKENS. */
 #define BATCH_GROUP_TOKENS 512
+#define BATCH_CODE_TOKENS 192
 
 /* Computes the results of all texts; their order and `row` are changed. ERROR_NOMEM,
  * ERROR_INTERRUPTED. */

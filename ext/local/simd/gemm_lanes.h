@@ -347,64 +347,84 @@ TARGET static void sum_words(struct gemm_tile *tile)
 
 /* ---- store ----------------------------------------------------------------------------------- */
 
-/* Of all rows. The last three parameters are constants: is_full: n_columns is the width. */
-INLINE void store_rows(const struct gemm_tile *tile, float *values, size_t stride,
-                       const float *residual, int is_int8, size_t n_wide, int is_full)
+/* What a panel's columns have in common, in registers. */
+struct columns {
+    lanes bias[2], scales[2], sums[2], wide[LOCAL_WIDE][2];
+};
+
+/* The last two parameters of these are constants. */
+INLINE void columns_of(struct columns *columns, const struct gemm_tile *tile, int is_int8,
+                       int has_wide)
 {
     const struct local_matrix *matrix = tile->matrix;
-    size_t n_columns = matrix->n_panels * WIDTH;
-    lanes bias[2], scales[2], column_sums[2], wide_weights[2][LOCAL_WIDE];
+    UNROLLED
     for (size_t half = 0; half < 2; half++) {
         size_t column = tile->column + half * LANES;
-        bias[half] = load_line(matrix->bias + column);
+        columns->bias[half] = load_line(matrix->bias + column);
         if (!is_int8) continue;
-        scales[half] = load_line(matrix->scales + column);
-        column_sums[half] = load_line(matrix->sums + column);
-        for (size_t k = 0; k < n_wide; k++)
-            wide_weights[half][k] = load_line(matrix->wide_weights + k * n_columns + column);
+        columns->scales[half] = load_line(matrix->scales + column);
+        columns->sums[half] = load_line(matrix->sums + column);
+        if (!has_wide) continue;
+        UNROLLED
+        for (size_t k = 0; k < LOCAL_WIDE; k++)
+            columns->wide[k][half] =
+                load_line(matrix->wide_weights + k * matrix->n_panels * WIDTH + column);
     }
-    for (size_t r = 0; r < tile->n_rows; r++) {
-        const float *wide = is_int8 ? tile->rows->wide_values + (tile->row + r) * LOCAL_WIDE : NULL;
+}
+
+/* Of a row: `zero`, `scale` and `wide` [LOCAL_WIDE] are its own; of int8. */
+INLINE lanes in_units(const struct columns *columns, size_t half, lanes sum, int32_t zero,
+                      lanes scale, const float *wide, int is_int8, int has_wide)
+{
+    if (!is_int8) return plus(sum, columns->bias[half]);
+    sum = floats_of_whole(minus_product(sum, zero, columns->sums[half]));
+    sum = fused(sum, times(scale, columns->scales[half]), columns->bias[half]);
+    if (!has_wide) return sum;
+    UNROLLED
+    for (size_t k = 0; k < LOCAL_WIDE; k++) sum = fused(all(wide[k]), columns->wide[k][half], sum);
+    return sum;
+}
+
+INLINE void store_rows(const struct gemm_tile *tile, float *values, size_t stride,
+                       const float *residual, int is_int8, int has_wide)
+{
+    size_t n_rows = tile->n_rows, n_columns = tile->n_columns;
+    const float *sums = tile->sums->floats, *scales = tile->rows->scales;
+    const float *wide = tile->rows->wide_values;
+    const int32_t *zeros = tile->rows->zeros;
+    struct columns columns;
+    columns_of(&columns, tile, is_int8, has_wide);
+    if (is_int8) {
+        scales += tile->row;
+        zeros += tile->row;
+        wide += tile->row * LOCAL_WIDE;
+    }
+    for (size_t r = 0; r < n_rows; r++, sums += WIDTH, values += stride) {
+        int32_t zero = is_int8 ? zeros[r] : 0;
+        lanes scale = all(is_int8 ? scales[r] : 0.0f);
+        UNROLLED
         for (size_t half = 0; half < 2; half++) {
-            size_t at = r * stride + half * LANES;
-            size_t count = is_full ? LANES : at_most_lanes(tile->n_columns - half * LANES);
-            lanes sum = load_line(tile->sums->floats + r * WIDTH + half * LANES);
-            if (is_int8) {
-                sum = minus_product(sum, tile->rows->zeros[tile->row + r], column_sums[half]);
-                sum =
-                    fused(floats_of_whole(sum),
-                          times(all(tile->rows->scales[tile->row + r]), scales[half]), bias[half]);
-                for (size_t k = 0; k < n_wide; k++)
-                    sum = fused(all(wide[k]), wide_weights[half][k], sum);
-            } else {
-                sum = plus(sum, bias[half]);
-            }
-            if (is_full) {
-                if (residual != NULL) sum = plus(sum, load(residual + at));
-                store(values + at, sum);
-            } else {
+            size_t at = half * LANES, count = at_most_lanes(n_columns - at);
+            lanes sum = in_units(&columns, half, load_line(sums + at), zero, scale, wide, is_int8,
+                                 has_wide);
+            if (n_columns == WIDTH) {
+                store(values + at, residual == NULL ? sum : plus(sum, load(residual + at)));
+            } else if (n_columns > at) {
                 if (residual != NULL) sum = plus(sum, load_first(residual + at, count));
                 store_first(values + at, count, sum);
-                if (tile->n_columns <= LANES) break;
             }
         }
+        if (residual != NULL) residual += stride;
+        if (has_wide) wide += LOCAL_WIDE;
     }
 }
 
 TARGET static void store_tile(const struct gemm_tile *tile, float *values, size_t stride,
                               const float *residual)
 {
-    int is_full = tile->n_columns == WIDTH;
-    if (tile->matrix->precision != LOCAL_INT8) {
-        if (is_full) store_rows(tile, values, stride, residual, 0, 0, 1);
-        else store_rows(tile, values, stride, residual, 0, 0, 0);
-    } else if (tile->matrix->wide.n > 0) {
-        if (is_full) store_rows(tile, values, stride, residual, 1, LOCAL_WIDE, 1);
-        else store_rows(tile, values, stride, residual, 1, LOCAL_WIDE, 0);
-    } else {
-        if (is_full) store_rows(tile, values, stride, residual, 1, 0, 1);
-        else store_rows(tile, values, stride, residual, 1, 0, 0);
-    }
+    if (tile->matrix->precision != LOCAL_INT8) store_rows(tile, values, stride, residual, 0, 0);
+    else if (tile->matrix->wide.n == 0) store_rows(tile, values, stride, residual, 1, 0);
+    else store_rows(tile, values, stride, residual, 1, 1);
 }
 
 /* The function NAME_gemm, of the sums for bfloat16 and int8. */

@@ -22,6 +22,14 @@
 #include "base/rounding.h"
 #include "local/simd/kernels.h"
 
+/* Before a loop whose turns must become straight code, so that an array's elements are
+ * registers. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
 #define LOCAL_LAYERS_OF(family)                                                                    \
     void family##_activate(enum local_activation activation, float *values, size_t stride,         \
                            size_t n_rows, size_t n_columns);                                       \

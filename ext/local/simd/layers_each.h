@@ -29,14 +29,6 @@
 
 #include "local/simd/layers.h"
 
-/* Before a loop whose turns must become straight code, so that an array's elements are
- * registers. */
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED _Pragma("GCC unroll 16")
-#endif
-
 #define EACH TARGET __attribute__((always_inline)) static inline
 
 /* 2^n 2^f, |f| <= 1/2, n whole: within 2^-23 of it. */
