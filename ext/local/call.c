@@ -1,5 +1,7 @@
 #include "local/call.h"
 
+#include <math.h>
+
 #include "base/memory.h"
 #include "local/batch.h"
 #include "local/resources.h"
@@ -75,11 +77,24 @@ static int fill_slice(const struct local_call *call, struct local_slice *slice, 
     return 0;
 }
 
+/* A number that is not finite may come of one in the file, which is told then: what is mapped was
+ * not looked at before. */
+static int check_results(const struct local_call *call, const struct local_slice *slice,
+                         struct error *err)
+{
+    uint64_t hash;
+    for (size_t i = 0; i < slice->n * slice->size; i++)
+        if (!isfinite(slice->results[i]))
+            return local_weights_hash(call->local, call->cancel, &hash, err);
+    return 0;
+}
+
 static int compute_slice(const struct local_call *call, struct local_slice *slice,
                          struct error *err)
 {
     int rc = fill_slice(call, slice, err);
-    return rc == 0 ? call->local->methods->compute(call, slice->texts, slice->n, err) : rc;
+    if (rc == 0) rc = call->local->methods->compute(call, slice->texts, slice->n, err);
+    return rc == 0 ? check_results(call, slice, err) : rc;
 }
 
 int local_call_run(const struct local_call *call,

@@ -55,8 +55,7 @@ static int load_layer(struct dense *dense, const char *folder, const struct loca
 }
 
 int dense_load(const char *folder, const struct local_config *config, size_t n_threads,
-               const struct cancel *cancel, struct dense **loaded, uint64_t *hash,
-               struct error *err)
+               const struct cancel *cancel, struct dense **loaded, struct error *err)
 {
     *loaded = NULL;
     if (config->n_dense == 0) return 0;
@@ -64,10 +63,8 @@ int dense_load(const char *folder, const struct local_config *config, size_t n_t
     if (dense == NULL) return error_nomem(err);
     dense->kernels = local_kernels_chosen();
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < config->n_dense; i++) {
+    for (size_t i = 0; rc == 0 && i < config->n_dense; i++)
         rc = load_layer(dense, folder, &config->dense[i], n_threads, cancel, err);
-        *hash = hash_bytes(&dense->layers[i].block.hash, sizeof(uint64_t), *hash);
-    }
     if (rc == 0) *loaded = dense;
     else dense_free(dense);
     return rc;
@@ -86,6 +83,19 @@ int dense_check(const struct dense *dense, struct error *err)
     for (size_t i = 0; rc == 0 && i < dense->n; i++) {
         rc = loading_check(&dense->layers[i].block, err);
         if (rc != 0) error_context(err, "%s", dense->layers[i].config.folder);
+    }
+    return rc;
+}
+
+int dense_hash(struct dense *dense, size_t n_threads, const struct cancel *cancel, uint64_t *hash,
+               struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < dense->n; i++) {
+        uint64_t own;
+        rc = loading_hash(&dense->layers[i].block, n_threads, cancel, &own, err);
+        if (rc == 0) *hash = hash_bytes(&own, sizeof own, *hash);
+        else error_context(err, "%s", dense->layers[i].config.folder);
     }
     return rc;
 }

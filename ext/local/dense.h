@@ -12,14 +12,17 @@
 struct dense;
 
 /* Those of config->dense, in folders below the model's; *loaded is NULL where there are none.
- * *hash, which is chained, as in struct loading_block. Errors of loading_run. */
+ * Errors of loading_run. */
 int dense_load(const char *folder, const struct local_config *config, size_t n_threads,
-               const struct cancel *cancel, struct dense **loaded, uint64_t *hash,
-               struct error *err);
+               const struct cancel *cancel, struct dense **loaded, struct error *err);
 void dense_free(struct dense *dense); /* accepts NULL */
 
 /* As loading_check, before dense_apply. */
 int dense_check(const struct dense *dense, struct error *err);
+
+/* Chains what loading_hash gives to *hash. */
+int dense_hash(struct dense *dense, size_t n_threads, const struct cancel *cancel, uint64_t *hash,
+               struct error *err);
 
 /* Floats of a vector that comes out. */
 size_t dense_n_out(const struct dense *dense);

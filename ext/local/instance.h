@@ -43,7 +43,6 @@ struct local_call {
 struct local_shape {
     size_t n_rows; /* of the embedding matrix: one for each token */
     size_t size;   /* floats of a result: of a pooled vector, or 1 of a cross-encoder */
-    uint64_t hash; /* of the weights: loading.h */
 };
 
 /* What a kind of model does its own way: encoders (transformer.h), static vectors (static.h). */
@@ -55,7 +54,7 @@ struct local_methods {
                 struct error *err);
     void (*free)(void *weights); /* accepts NULL */
     struct local_shape (*shape)(const void *weights);
-    const struct loading_block *(*block)(const void *weights); /* what they lie in */
+    struct loading_block *(*block)(void *weights); /* what they lie in */
 
     /* Appends the tokens of one text of the call, with what is to be done if it is too long.
      * ERROR_INVALID: the model does not take this text. */

@@ -31,7 +31,7 @@ struct piece {
     int64_t *integers;
     size_t first, n; /* elements; of a matrix, and of its largest: rows of the tensor */
     size_t column;   /* of the matrix that row 0 of the tensor becomes */
-    uint64_t hash;   /* of what was read */
+    uint64_t hash;   /* of what was read; of what is mapped not yet */
 };
 
 struct loading {
@@ -43,6 +43,7 @@ struct loading {
     struct piece *pieces;  /* [n_pieces] */
     size_t n_pieces, capacity;
     int has_mapped;
+    int is_hashing; /* what is mapped is hashed, and nothing read */
     struct error *err;
     int rc; /* once set, all below do nothing */
 };
@@ -359,13 +360,10 @@ static int read_integers(const struct loading *loading, struct piece *piece, str
 static int read_floats(const struct loading *loading, struct piece *piece, struct error *err)
 {
     struct hash hash;
-    int rc = piece->mapped != NULL ? 0
-                                   : safetensors_read(loading->file, piece->tensor, piece->first,
-                                                      piece->n, piece->floats, err);
+    int rc =
+        safetensors_read(loading->file, piece->tensor, piece->first, piece->n, piece->floats, err);
     hash_begin(&hash, 0);
-    if (rc == 0)
-        rc = add_finite(&hash, piece->mapped != NULL ? piece->mapped : piece->floats, piece->n,
-                        piece->tensor, err);
+    if (rc == 0) rc = add_finite(&hash, piece->floats, piece->n, piece->tensor, err);
     piece->hash = hash_end(&hash);
     return rc;
 }
@@ -388,35 +386,59 @@ static int read_largest(const struct loading *loading, struct piece *piece, floa
     return rc;
 }
 
-/* Weights that are not mapped go through the buffer. */
+static float *biases_of(const struct piece *piece)
+{
+    return piece->matrix->bias + piece->column + piece->first;
+}
+
+/* Behind the weights, if there are any. */
+static int read_biases(const struct loading *loading, struct piece *piece, struct hash *hash,
+                       struct error *err)
+{
+    float *biases = biases_of(piece);
+    if (piece->bias == NULL) return 0;
+    int rc = safetensors_read(loading->file, piece->bias, piece->first, piece->n, biases, err);
+    return rc == 0 ? add_finite(hash, biases, piece->n, piece->bias, err) : rc;
+}
+
+/* Weights go through the buffer. */
 static int read_matrix(const struct loading *loading, struct piece *piece, float *buffer,
                        struct error *err)
 {
     struct local_matrix *matrix = piece->matrix;
-    size_t n = piece->n * matrix->n_in, column = piece->column + piece->first;
-    const float *weights = piece->mapped == NULL ? buffer : piece->mapped;
-    float *biases = matrix->bias + column;
+    size_t n = piece->n * matrix->n_in;
     struct hash hash;
-    int rc = 0;
+    int rc =
+        safetensors_read(loading->file, piece->tensor, piece->first * matrix->n_in, n, buffer, err);
     hash_begin(&hash, 0);
-    if (piece->mapped == NULL)
-        rc = safetensors_read(loading->file, piece->tensor, piece->first * matrix->n_in, n, buffer,
-                              err);
-    if (rc == 0) rc = add_finite(&hash, weights, n, piece->tensor, err);
-    if (rc == 0 && piece->bias != NULL) {
-        rc = safetensors_read(loading->file, piece->bias, piece->first, piece->n, biases, err);
-        if (rc == 0) rc = add_finite(&hash, biases, piece->n, piece->bias, err);
-    }
+    if (rc == 0) rc = add_finite(&hash, buffer, n, piece->tensor, err);
+    if (rc == 0) rc = read_biases(loading, piece, &hash, err);
     if (rc != 0) return rc;
     piece->hash = hash_end(&hash);
-    if (piece->mapped == NULL)
-        local_matrix_pack(matrix, loading->kernels, column, piece->n, buffer);
+    local_matrix_pack(matrix, loading->kernels, piece->column + piece->first, piece->n, buffer);
     return 0;
+}
+
+static int hash_mapped(struct piece *piece, struct error *err)
+{
+    size_t n = piece->matrix == NULL ? piece->n : piece->n * piece->matrix->n_in;
+    struct hash hash;
+    hash_begin(&hash, 0);
+    int rc = add_finite(&hash, piece->mapped, n, piece->tensor, err);
+    if (rc == 0 && piece->bias != NULL)
+        rc = add_finite(&hash, biases_of(piece), piece->n, piece->bias, err);
+    piece->hash = hash_end(&hash);
+    return rc;
 }
 
 static int read_piece(const struct loading *loading, struct piece *piece, float *buffer,
                       struct error *err)
 {
+    struct hash unused;
+    if (loading->is_hashing) return piece->mapped == NULL ? 0 : hash_mapped(piece, err);
+    hash_begin(&unused, 0);
+    if (piece->mapped != NULL)
+        return piece->matrix == NULL ? 0 : read_biases(loading, piece, &unused, err);
     if (piece->columns != NULL) return read_largest(loading, piece, buffer, err);
     if (piece->matrix != NULL) return read_matrix(loading, piece, buffer, err);
     if (piece->integers != NULL) return read_integers(loading, piece, err);
@@ -448,8 +470,9 @@ static int read_all(struct loading *loading, size_t n_threads, const struct canc
     for (size_t i = 0; i < loading->n_pieces; i++) {
         const struct piece *piece = &loading->pieces[i];
         int is_buffered =
-            (piece->matrix != NULL && piece->mapped == NULL) || piece->columns != NULL;
-        size_t wanted = is_buffered ? piece->n * piece->tensor->shape[1] : 0;
+            piece->mapped == NULL && (piece->matrix != NULL || piece->columns != NULL);
+        size_t wanted =
+            is_buffered && !loading->is_hashing ? piece->n * piece->tensor->shape[1] : 0;
         if (wanted > reading.buffer_size) reading.buffer_size = wanted;
     }
     if (n_threads > WORKERS_MAX) n_threads = WORKERS_MAX;
@@ -505,11 +528,33 @@ int loading_run(const char *folder, const struct loading_plan *plan, size_t n_th
     if (loading.rc == 0) loading.rc = make_room(&loading, block);
     if (loading.rc == 0) plan_all(&loading, plan);
     int rc = loading.rc == 0 ? read_all(&loading, n_threads, cancel) : loading.rc;
-    block->hash = hash_pieces(&loading);
-    memory_free(loading.pieces);
-    if (loading.has_mapped) block->file = file;
-    else safetensors_close(file);
+    if (loading.has_mapped) {
+        block->file = file;
+        block->pieces = loading.pieces;
+        block->n_pieces = loading.n_pieces;
+    } else {
+        atomic_init(&block->hash, hash_pieces(&loading));
+        memory_free(loading.pieces);
+        safetensors_close(file);
+    }
     if (rc != 0) loading_block_free(block);
+    return rc;
+}
+
+/* Others may do the same at the same time: each has pieces of its own. */
+int loading_hash(struct loading_block *block, size_t n_threads, const struct cancel *cancel,
+                 uint64_t *hash, struct error *err)
+{
+    struct loading loading = {
+        .file = block->file, .n_pieces = block->n_pieces, .err = err, .is_hashing = 1};
+    *hash = atomic_load(&block->hash);
+    if (*hash != 0) return 0;
+    loading.pieces = memory_alloc(block->n_pieces, sizeof *loading.pieces);
+    if (loading.pieces == NULL) return error_nomem(err);
+    memcpy(loading.pieces, block->pieces, block->n_pieces * sizeof *loading.pieces);
+    int rc = read_all(&loading, n_threads, cancel);
+    if (rc == 0) atomic_store(&block->hash, *hash = hash_pieces(&loading));
+    memory_free(loading.pieces);
     return rc;
 }
 
@@ -521,6 +566,7 @@ int loading_check(const struct loading_block *block, struct error *err)
 void loading_block_free(struct loading_block *block)
 {
     safetensors_close(block->file);
+    memory_free(block->pieces);
     pages_free(block->memory, block->size);
     *block = (struct loading_block){0};
 }

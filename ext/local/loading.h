@@ -4,9 +4,11 @@
  * float32 that is used as float32 stays in the file, mapped: processes share its pages, and nothing
  * is copied but biases, which gemm wants in whole panels. What is to be converted is copied:
  * matrices of bfloat16 and int8, tensors of other types, and those that the file has at an odd
- * place (safetensors.h). Several threads go through all of it once, a piece at a time: a matrix is
- * packed for the kernels as it is read, so that the file and the weights are never in memory
- * together. Shapes must be those that are asked for, all numbers finite.
+ * place (safetensors.h). Several threads read that, a piece at a time: a matrix is packed for the
+ * kernels as it is read, so that the file and the weights are never in memory together.
+ *
+ * Shapes must be those that are asked for, all numbers finite. Of what is mapped nothing is looked
+ * at before it is needed: loading_hash() finds numbers that are not finite there.
  */
 #ifndef LOCAL_LOADING_H
 #define LOCAL_LOADING_H
@@ -25,9 +27,9 @@ struct loading_block {
     struct safetensors *file; /* what is mapped; NULL: nothing */
     unsigned char *memory;
     size_t size;
-    /* XXH64 of all numbers as float32, in the plan's order: the same whatever the types and shards
-     * of the files, the processor and the model's precision. Indexes store what is made of it. */
-    uint64_t hash;
+    struct piece *pieces; /* [n_pieces] of the room's own use */
+    size_t n_pieces;
+    _Atomic uint64_t hash; /* 0: not known yet */
 };
 
 /* Which tensors there are to be, and where they go. Called twice: first without memory, to learn
@@ -44,6 +46,13 @@ struct loading_plan {
 int loading_run(const char *folder, const struct loading_plan *plan, size_t n_threads,
                 const struct cancel *cancel, struct loading_block *block, struct error *err);
 void loading_block_free(struct loading_block *block);
+
+/* XXH64 of all numbers as float32, in the plan's order: the same whatever the types and shards of
+ * the files, the processor and the model's precision. Indexes store what is made of it. What is
+ * mapped is read for it, the first time. ERROR_CORRUPT names a tensor that holds a number that is
+ * not finite; ERROR_NOMEM, ERROR_INTERRUPTED. Any number of threads may ask at once. */
+int loading_hash(struct loading_block *block, size_t n_threads, const struct cancel *cancel,
+                 uint64_t *hash, struct error *err);
 
 /* safetensors_check of what is mapped: before the numbers are used. */
 int loading_check(const struct loading_block *block, struct error *err);

@@ -136,10 +136,11 @@ static int fingerprint(struct model *model, const struct cancel *cancel, uint64_
 {
     struct local *local = (struct local *)model;
     const struct local_config *config = &local->config;
+    uint64_t hash = local_config_hash(config), of_weights;
     int rc = local_load(local, cancel, err);
+    if (rc == 0) rc = local_weights_hash(local, cancel, &of_weights, err);
     if (rc != 0) return rc;
-    uint64_t hash = local_config_hash(config);
-    const uint64_t parts[] = {local_weights_hash(local), tokenizer_hash(local_tokenizer(local)),
+    const uint64_t parts[] = {of_weights, tokenizer_hash(local_tokenizer(local)),
                               (uint64_t)local->precision};
     hash = hash_bytes(parts, sizeof parts, hash);
     *fingerprint = hash == 0 ? 1 : hash;

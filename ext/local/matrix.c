@@ -200,10 +200,12 @@ static const float *weights_of_column(const struct local_matrix *matrix, size_t 
     return matrix->parts[part] + row * matrix->n_in;
 }
 
-/* Of columns that lie in several parts, or fewer than there are in a panel. */
-static void pack_pieces(const struct local_matrix *matrix, size_t first, size_t n, size_t width,
-                        float *panel)
+/* Of columns that lie in several parts, or fewer than there are in a panel. Whether all are
+ * finite. */
+static int pack_pieces(const struct local_matrix *matrix, size_t first, size_t n, size_t width,
+                       float *panel)
 {
+    float zeros = 0.0f;
     if (n < width) memset(panel, 0, matrix->n_in * width * sizeof *panel);
     for (size_t lane = 0, taken; lane < n; lane += taken) {
         size_t left = matrix->part_size - (first + lane) % matrix->part_size;
@@ -215,16 +217,22 @@ static void pack_pieces(const struct local_matrix *matrix, size_t first, size_t 
                                      .lane = lane,
                                      .panel = panel});
     }
+    for (size_t i = 0; i < matrix->n_in * width; i++) zeros += 0.0f * panel[i];
+    return zeros == 0.0f;
 }
 
-/* The next panel, if there is one, is prefetched as this one is multiplied. */
+/* The next panel, if there is one, is prefetched as this one is multiplied. A number that is not
+ * finite makes all of them NaN, so that whatever becomes of them is none either: attention bounds
+ * scores. */
 static void pack_panel(struct local_matrix *matrix, const struct local_kernels *kernels,
                        size_t first, float *panel)
 {
     size_t width = kernels->width, left = matrix->n_out - first, row = first % matrix->part_size;
-    if (left >= width && row + width <= matrix->part_size)
-        kernels->pack(weights_of_column(matrix, first), matrix->n_in, width, panel);
-    else pack_pieces(matrix, first, left < width ? left : width, width, panel);
+    int is_whole = left >= width && row + width <= matrix->part_size;
+    int is_finite =
+        is_whole ? kernels->pack(weights_of_column(matrix, first), matrix->n_in, width, panel)
+                 : pack_pieces(matrix, first, left < width ? left : width, width, panel);
+    for (size_t i = 0; !is_finite && i < matrix->n_in * width; i++) panel[i] = NAN;
     matrix->next = left > width ? weights_of_column(matrix, first + width) : NULL;
 }
 

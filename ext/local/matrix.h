@@ -33,7 +33,8 @@ void local_matrix_init_mapped(struct local_matrix *matrix, const struct local_ke
                               void *memory);
 
 /* kernels->gemm of panels first .. last - 1. A matrix that is not packed is packed on the way, a
- * panel at a time, in `scratch`: local_matrix_scratch bytes of its inputs, at a multiple of 64. */
+ * panel at a time, in `scratch`: local_matrix_scratch bytes of its inputs, at a multiple of 64.
+ * Where a weight of a panel is not finite, no output of it is. */
 size_t local_matrix_scratch(const struct local_kernels *kernels, size_t n_in);
 void local_matrix_multiply(const struct local_matrix *matrix, const struct local_kernels *kernels,
                            const struct local_rows *rows, const struct local_output *output,

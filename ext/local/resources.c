@@ -126,7 +126,6 @@ struct loaded {
     const struct local_methods *methods;
     void *weights;
     struct dense *dense; /* NULL: none */
-    uint64_t hash;       /* of both */
 };
 
 static void free_weights(void *thing)
@@ -153,10 +152,9 @@ static int load_weights(const struct make_context *make, struct loaded *loaded, 
     int rc = loaded->methods->load(local, make->cancel, &loaded->weights, err);
     if (rc != 0) return rc;
     struct local_shape shape = loaded->methods->shape(loaded->weights);
-    loaded->hash = shape.hash;
     rc = check_dense(&local->config, shape.size, err);
     return rc == 0 ? dense_load(local->folder, &local->config, local->session->n_threads,
-                                make->cancel, &loaded->dense, &loaded->hash, err)
+                                make->cancel, &loaded->dense, err)
                    : rc;
 }
 
@@ -188,9 +186,17 @@ const struct dense *local_dense_of(const struct local *local)
     return ((struct loaded *)shared_thing(local->weights))->dense;
 }
 
-uint64_t local_weights_hash(const struct local *local)
+int local_weights_hash(const struct local *local, const struct cancel *cancel, uint64_t *hash,
+                       struct error *err)
 {
-    return ((struct loaded *)shared_thing(local->weights))->hash;
+    const struct loaded *loaded = shared_thing(local->weights);
+    size_t n_threads = local->session->n_threads;
+    struct loading_block *block = loaded->methods->block(loaded->weights);
+    int rc = loading_hash(block, n_threads, cancel, hash, err);
+    if (rc == 0 && loaded->dense != NULL)
+        rc = dense_hash(loaded->dense, n_threads, cancel, hash, err);
+    if (rc != 0) error_context(err, "%s", local->name);
+    return rc;
 }
 
 int local_load_vocabulary(struct local *local, const struct cancel *cancel, struct error *err)

@@ -23,6 +23,9 @@ void local_part_of(const struct local *local, char *folder);
 const struct tokenizer *local_tokenizer(const struct local *local);
 void *local_weights_of(const struct local *local);
 const struct dense *local_dense_of(const struct local *local); /* NULL: there is none */
-uint64_t local_weights_hash(const struct local *local);        /* of both */
+
+/* Of both, as loading_hash: what is mapped is read the first time. */
+int local_weights_hash(const struct local *local, const struct cancel *cancel, uint64_t *hash,
+                       struct error *err);
 
 #endif

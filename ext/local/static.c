@@ -77,12 +77,12 @@ static int load_vectors(const struct local *local, const struct cancel *cancel, 
 static struct local_shape shape(const void *weights)
 {
     const struct static_vectors *vectors = weights;
-    return (struct local_shape){vectors->n_tokens, vectors->dimensions, vectors->block.hash};
+    return (struct local_shape){vectors->n_tokens, vectors->dimensions};
 }
 
-static const struct loading_block *block(const void *weights)
+static struct loading_block *block(void *weights)
 {
-    return &((const struct static_vectors *)weights)->block;
+    return &((struct static_vectors *)weights)->block;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------- */

@@ -27,13 +27,12 @@ static struct local_shape shape(const void *weights)
 {
     const struct local_config *config = &((const struct local_weights *)weights)->config;
     return (struct local_shape){config->vocabulary_size,
-                                config->classifies ? 1 : config->hidden_size,
-                                ((const struct local_weights *)weights)->block.hash};
+                                config->classifies ? 1 : config->hidden_size};
 }
 
-static const struct loading_block *block(const void *weights)
+static struct loading_block *block(void *weights)
 {
-    return &((const struct local_weights *)weights)->block;
+    return &((struct local_weights *)weights)->block;
 }
 
 static int tokenize(const struct local_call *call, struct span text, struct tokens *tokens,

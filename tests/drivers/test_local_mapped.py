@@ -75,8 +75,8 @@ class SharedTest(LocalTest):
     def write_models(cls):
         for kind, type_ in (("mapped", "F32"), ("converted", "F16")):
             models.write(os.path.join(cls.root, "test", kind),
-                         models.Spec(hidden=128, heads=4, layers=2, inner=512, positions=64,
-                                     rows=20000, type=type_, seed=3))
+                         models.Spec(hidden=256, heads=4, layers=4, inner=1024, positions=64,
+                                     type=type_, seed=3))
 
     def sizes(self, model):
         """Of each of two processes that have the model: KB of its file that are in memory, and
@@ -99,8 +99,8 @@ class SharedTest(LocalTest):
     def test_two_processes_share_the_pages(self):
         file = os.path.getsize(os.path.join(self.folder("mapped"), "model.safetensors")) // 1024
         for clean, dirty, *private in self.sizes("local:test/mapped"):
-            self.assertGreater(clean + dirty, .95 * file)
-            self.assertLess(sum(private), .05 * file)
+            self.assertGreater(clean + dirty, .9 * file)
+            self.assertLess(sum(private), .1 * file)
 
     def test_what_is_converted_is_not_mapped(self):
         self.assertEqual(self.sizes("local:test/converted"), [[0, 0, 0, 0]] * 2)

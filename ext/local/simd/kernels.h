@@ -123,8 +123,9 @@ struct local_kernels {
      * for float32. */
     void (*convert)(enum local_precision precision, const struct local_rows *rows, size_t first,
                     size_t last);
-    /* Weights [width, n_in] as a panel of float32, at a multiple of 64 bytes. */
-    void (*pack)(const float *weights, size_t n_in, size_t width, float *panel);
+    /* Weights [width, n_in] as a panel of float32, at a multiple of 64 bytes. Whether all are
+     * finite. */
+    int (*pack)(const float *weights, size_t n_in, size_t width, float *panel);
     /* Panels first .. last - 1 of the output, all rows. rows->n_in = matrix->n_in, and the wide
      * inputs are the same. */
     void (*gemm)(const struct local_matrix *matrix, const struct local_rows *rows,

@@ -35,7 +35,7 @@
                            size_t n_rows, size_t n_columns);                                       \
     void family##_layer_norm(float *values, size_t n_rows, size_t n, const float *weight,          \
                              const float *bias, float epsilon);                                    \
-    void family##_pack(const float *weights, size_t n_in, size_t width, float *panel);             \
+    int family##_pack(const float *weights, size_t n_in, size_t width, float *panel);              \
     size_t family##_attention_scratch(size_t n_tokens, size_t head_size);                          \
     void family##_attention(const struct local_attention *attention)
 

@@ -68,15 +68,27 @@ EACH void pack_square(const float *rows, size_t stride, size_t n_rows, size_t n,
     }
 }
 
-TARGET void FAMILY(pack)(const float *weights, size_t n_in, size_t width, float *panel)
+/* A sum of zeros, unless a number is not finite: its product with zero is NaN. */
+EACH lanes times_zero(const float *panel, size_t n_in, size_t width)
 {
+    lanes zero = all(0.0f), sums[2] = {zero, zero};
+    for (size_t i = 0; i < n_in; i++)
+        sums[i % 2] = fused(load(panel + i * width), zero, sums[i % 2]);
+    return sums[0] + sums[1];
+}
+
+/* LANES rows at a time. */
+TARGET int FAMILY(pack)(const float *weights, size_t n_in, size_t width, float *panel)
+{
+    lanes zeros = all(0.0f);
     for (size_t c = 0; c < width; c += LANES, weights += LANES * n_in) {
         size_t i = 0;
-        for (; i + LANES <= n_in; i += LANES) {
+        for (; i + LANES <= n_in; i += LANES)
             pack_square(weights + i, n_in, LANES, LANES, panel + i * width + c, width);
-        }
         if (i < n_in) pack_square(weights + i, n_in, LANES, n_in - i, panel + i * width + c, width);
+        zeros = zeros + times_zero(panel + c, n_in, width);
     }
+    return sum_lanes(zeros) == 0.0f;
 }
 
 TARGET static void pack_keys(const struct local_attention *a, float *panel)

@@ -53,10 +53,15 @@ void scalar_layer_norm(float *values, size_t n_rows, size_t n, const float *weig
     }
 }
 
-void scalar_pack(const float *weights, size_t n_in, size_t width, float *panel)
+int scalar_pack(const float *weights, size_t n_in, size_t width, float *panel)
 {
+    float zeros = 0.0f; /* what is not finite is no zero times zero */
     for (size_t i = 0; i < n_in; i++)
-        for (size_t c = 0; c < width; c++) panel[i * width + c] = weights[c * n_in + i];
+        for (size_t c = 0; c < width; c++) {
+            panel[i * width + c] = weights[c * n_in + i];
+            zeros += 0.0f * weights[c * n_in + i];
+        }
+    return zeros == 0.0f;
 }
 
 /* The scores of one query. */
