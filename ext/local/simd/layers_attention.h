@@ -68,27 +68,27 @@ EACH void pack_square(const float *rows, size_t stride, size_t n_rows, size_t n,
     }
 }
 
-/* A sum of zeros, unless a number is not finite: its product with zero is NaN. */
-EACH lanes times_zero(const float *panel, size_t n_in, size_t width)
-{
-    lanes zero = all(0.0f), sums[2] = {zero, zero};
-    for (size_t i = 0; i < n_in; i++)
-        sums[i % 2] = fused(load(panel + i * width), zero, sums[i % 2]);
-    return sums[0] + sums[1];
-}
-
-/* LANES rows at a time. */
+/* LANES rows at a time, while the next are on their way: the lines of a group lie one behind the
+ * other. A number that is not finite is found as its product with zero is NaN. */
 TARGET int FAMILY(pack)(const float *weights, size_t n_in, size_t width, float *panel)
 {
-    lanes zeros = all(0.0f);
+    lanes zero = all(0.0f), zeros[2] = {zero, zero};
     for (size_t c = 0; c < width; c += LANES, weights += LANES * n_in) {
-        size_t i = 0;
-        for (; i + LANES <= n_in; i += LANES)
+        const char *ahead = (const char *)(weights + LANES * n_in);
+        size_t i = 0, row = 0;
+        for (; i + LANES <= n_in; i += LANES) {
+            for (size_t line = 0; line < LANES * LANES * sizeof(float); line += 64, ahead += 64)
+                __builtin_prefetch(ahead);
             pack_square(weights + i, n_in, LANES, LANES, panel + i * width + c, width);
+            for (; row < i + LANES; row += 2) {
+                zeros[0] = fused(load(panel + row * width + c), zero, zeros[0]);
+                zeros[1] = fused(load(panel + (row + 1) * width + c), zero, zeros[1]);
+            }
+        }
         if (i < n_in) pack_square(weights + i, n_in, LANES, n_in - i, panel + i * width + c, width);
-        zeros = zeros + times_zero(panel + c, n_in, width);
+        for (; row < n_in; row++) zeros[0] = fused(load(panel + row * width + c), zero, zeros[0]);
     }
-    return sum_lanes(zeros) == 0.0f;
+    return sum_lanes(zeros[0] + zeros[1]) == 0.0f;
 }
 
 TARGET static void pack_keys(const struct local_attention *a, float *panel)
