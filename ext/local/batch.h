@@ -14,7 +14,7 @@
 /* Tokens of a group, at most: the weights are read once for so many rows, and mapped ones packed.
  * Codes are multiplied so fast that it counts whether activations stay in the second level cache:
  * of bfloat16 and int8 there are BATCH_CODE_TOKENS. */
-#define BATCH_GROUP_TOKENS 512
+#define BATCH_GROUP_TOKENS 384
 #define BATCH_CODE_TOKENS 192
 
 /* Computes the results of all texts; their order and `row` are changed. ERROR_NOMEM,
