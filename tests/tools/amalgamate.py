@@ -321,7 +321,7 @@ def made_static(text):
     for start, length, word in reversed(inserts):
         text = text[:start] + word + text[start + length:]
     # Functions that macros declare and define.
-    return re.sub(r"^(    )((?:void|size_t) (?:family|name)##_)", r"\1static \2", text,
+    return re.sub(r"^(    )((?:void|int|size_t) (?:family|name)##_)", r"\1static \2", text,
                   flags=re.MULTILINE)
 
 
