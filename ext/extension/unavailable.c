@@ -3,18 +3,17 @@
 #include <string.h>
 
 static const char *const functions[] = {
-    "cosine_sim",  "dot_product",      "embed",          "embed_estimate", "hamming_distance",
-    "l2_distance", "rerank",           "rerank_config",  "rerank_version", "semantic_estimate",
-    "token_count", "token_ids",        "vector",         "vector_avg",     "vector_dims",
-    "vector_norm", "vector_normalize", "vector_to_json",
+    "cosine_sim",        "dot_product", "embed",       "embed_estimate",   "hamming_distance",
+    "l2_distance",       "rank_chart",  "rerank",      "rerank_config",    "rerank_version",
+    "semantic_estimate", "token_count", "token_ids",   "vector",           "vector_avg",
+    "vector_barcode",    "vector_dims", "vector_norm", "vector_normalize", "vector_to_json",
 };
 
 static const char *const modules[] = {
-    "chunk_each",      "embed_each",           "rerank",
-    "rerank_models",   "rerank_stats",         "semantic_failures",
-    "semantic_index",  "semantic_pending",     "semantic_progress",
-    "semantic_recall", "semantic_search_each", "semantic_status",
-    "semantic_sync",
+    "chunk_each",       "embed_each",        "rerank",          "rerank_models",
+    "rerank_stats",     "semantic_failures", "semantic_index",  "semantic_map",
+    "semantic_pending", "semantic_progress", "semantic_recall", "semantic_search_each",
+    "semantic_status",  "semantic_sync",
 };
 
 /* One for all of them; who has the last reference frees it. */
