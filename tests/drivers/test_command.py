@@ -217,6 +217,46 @@ class IndexTest(packed.CommandTest):
         self.assertIn("Whales sing", stored["book.pdf", 0, 1][1])
         self.assertIn(("code.c", 0, 1), stored)
 
+    def test_folders_that_are_odd(self):
+        os.makedirs(self.path("docs/sub"))
+        os.symlink("itself", self.path("docs/itself"))
+        os.symlink("nowhere", self.path("docs/broken.md"))
+        os.symlink("..", self.path("docs/sub/up"))
+        self.write("docs/.gitignore", "!\n\\\ntrains.txt\n")  # Git passes over what is no pattern
+        self.write("docs/bats.md", BATS)
+        self.write("docs/trains.txt", TRAINS)
+        folder = os.open(self.path("docs/sub"), os.O_RDONLY)
+        for _ in range(1200):  # deeper than calls may be
+            os.mkdir("a", dir_fd=folder)
+            inner = os.open("a", os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        with open(os.open("deep.txt", os.O_CREAT | os.O_WRONLY, dir_fd=folder), "w",
+                  encoding="utf-8") as file:
+            file.write(TRAINS)
+        os.close(folder)
+        self.addCleanup(subprocess.run, ["rm", "-rf", self.path("docs")], check=True)
+        report = self.assert_report("2 new, 2 embedded", "docs")
+        self.assertEqual(report["skipped"], [])
+
+    def test_files_without_an_end_or_too_deep(self):
+        self.write("deep.html", "<div>" * 5000)
+        self.write("deep.json", "[" * 100_000)
+        self.write("deep.jsonl", "[" * 100_000)
+        self.write("front.md", "---\n" + "title: x\n" * 20_000)  # and no end of the front matter
+        report = self.report("/dev/zero", "deep.html", "deep.json", "deep.jsonl",
+                             "front.md")
+        self.assertEqual(report["new"], 1)
+        self.assertEqual([why for _, why in report["skipped"]],
+                         ["it is no file"] + ["it is nested too deeply"] * 3)
+
+    def test_quotes_of_a_csv_that_come_late(self):
+        self.write("rows.csv", "title,text,more\n" + "row,it's plain,z\n" * 600
+                   + '"last","he said ""hi, there"", and left",end\n')
+        self.report("rows.csv")
+        self.assertTrue(self.said("get", "notes.db", "rows.csv").endswith(
+            'text: he said "hi, there", and left\nmore: end\n'))
+
     def test_records_are_told_apart_by_what_they_say(self):
         lines = [f'{{"title": "film {i}", "plot": "story {i}"}}' for i in range(5)]
         self.write("films.jsonl", "\n".join(lines))
@@ -239,6 +279,21 @@ class IndexTest(packed.CommandTest):
         os.unlink(self.path("docs/quoted.txt"))
         self.shell(self.said("index", "notes.db", "docs", "--sql"))
         self.assert_report("1 unchanged", "docs")
+
+    def test_the_sql_of_another_model(self):
+        self.write("bats.md", BATS)
+        said = self.said("index", "notes.db", "bats.md", "--model", "builtin:lexical", "--sql")
+        self.assertIn("model = 'builtin:lexical'", said)
+        self.shell(said)
+        self.assertEqual(self.found("bats")[0]["title"], "Bats")
+
+    def test_databases_by_odd_names(self):
+        self.write("bats.md", BATS)
+        for name in ("a b?c=1#%41.db", "it's \"q\".db", "new\nline.db", os.fsdecode(b"\xff.db")):
+            self.said("index", name, "bats.md")
+            self.assertIn("Bats", self.said("search", name, "bats"))
+            self.assertTrue(os.path.getsize(self.path(name)))
+        self.refused("unable to open", "index", "", "bats.md")
 
     def test_ctrl_c_leaves_whole_files(self):
         self.write("docs/a.md", BATS)

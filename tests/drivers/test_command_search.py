@@ -87,6 +87,23 @@ class SearchTest(packed.CommandTest):
         self.assertEqual(self.found("bats in a cave")[0]["title"], "Bat Cave")
         self.assertIn("rows: 5", self.said("status", "notes.db"))
 
+    def test_tables_that_are_odd(self):
+        db = support.connect(self.path("notes.db"))
+        db.execute('CREATE TABLE "odd""t"(id INTEGER PRIMARY KEY, "a b" TEXT, "c:d" TEXT)')
+        db.execute('INSERT INTO "odd""t" VALUES (1, ?, ?), (2, CAST(? AS TEXT), ?)',
+                   ("bats \x1b[31m", "trains", b"caf\xe9", "soup"))
+        db.execute("CREATE VIRTUAL TABLE liar USING fts5(semantic_index)")
+        db.commit()
+        db.close()
+        status, out, err = self.run_command("index", "notes.db", "--table", 'odd"t')
+        self.assertEqual((status, out), (0, "1 row embedded\n"))
+        self.assertIn("left out: row 2: the text is not valid UTF-8 at byte 3", err)
+        options = ("bats", "--table", 'odd"t')
+        self.assertEqual(self.found(*options)[0]["title"], "bats \x1b[31m")
+        self.assertNotIn("\x1b", self.said("search", "notes.db", *options))
+        self.assertIn("bats", self.shell(self.said("search", "notes.db", *options, "--sql")))
+        self.assertNotIn("liar", self.said("status", "notes.db"))
+
     def test_get_gives_the_text_as_it_was_cut(self):
         text = "\n\n".join(f"Paragraph {i}: " + "many words " * 60 for i in range(10)).strip()
         self.write("docs/long.txt", text)

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from sqlite_rerank import files
 from sqlite_rerank.database import Database, Mistake, literal
-from sqlite_rerank.readers import Document
+from sqlite_rerank.readers import Document, place
 
 INDEX = "piece_index"
 OVERLAP_TOKENS = 32
@@ -161,6 +161,13 @@ class Collection:
         return [Known(*row) for row in self.db.rows(
             "SELECT id, record, sha256, size, mtime FROM documents WHERE path = :path"
             " ORDER BY record", path=path)] if self.exists else []
+
+    def failures(self) -> List[Tuple[str, str]]:
+        """(where, why) of each piece that could not be embedded."""
+        return [(place(*self.db.rows(
+            "SELECT d.path, d.record, p.place FROM pieces AS p JOIN documents AS d"
+            " ON d.id = p.document WHERE p.id = :id", id=piece)[0]), why)
+            for piece, why in self.db.failures(INDEX)]
 
     # ---- a document ----------------------------------------------------------------------------
 

@@ -1,8 +1,6 @@
 """command.py: `sqlite-rerank`: index, search, get, status, remove, serve, mcp."""
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import sys
 from typing import Any, Optional, Tuple
@@ -83,6 +81,7 @@ def index(file: str, paths: Tuple[str, ...], table: Optional[str], text: Optiona
             run.run(progress)
         with show.progress("embedding") as progress:
             run.report.embedded = db.sync(INDEX, progress)
+        run.report.skipped += collection.failures()
     except KeyboardInterrupt:
         show.stopped(db, INDEX, run.report if run else Report())
         sys.exit(STOPPED)
@@ -114,6 +113,7 @@ def index_table(db: Database, table: str, text: Optional[str], model: Optional[s
     try:
         with show.progress("embedding") as progress:
             report.embedded = db.sync(index_name, progress)
+        report.skipped += [(f"row {key}", why) for key, why in db.failures(index_name)]
     except KeyboardInterrupt:
         show.stopped(db, index_name, report, "row")
         sys.exit(STOPPED)
@@ -186,16 +186,15 @@ def remove(file: str, paths: Tuple[str, ...], sql: bool) -> None:
     db.sync(INDEX)
 
 
-if importlib.util.find_spec("sqlite_rerank.serve"):
-    @command.command()
-    @file_argument
-    @click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535),
-                  help="0: any that is free.")
-    def serve(file: str, port: int) -> None:
-        """Serve a page to search FILE, on this machine alone."""
-        page = importlib.import_module("sqlite_rerank.serve")
-        open_file(file).close()
-        page.main(file, port)
+@command.command()
+@file_argument
+@click.option("--port", default=8765, show_default=True, type=click.IntRange(0, 65535),
+              help="0: any that is free.")
+def serve(file: str, port: int) -> None:
+    """Serve a page to search FILE, on this machine alone."""
+    from sqlite_rerank import serve as page  # by the sqlite3 of Python itself, others need none
+    open_file(file).close()
+    page.main(file, port)
 
 
 @command.command()

@@ -57,13 +57,15 @@ def name(identifier: str) -> str:
 
 
 def filled(sql: str, values: Dict[str, Any]) -> str:
-    """A statement with its :parameters filled in."""
-    return re.sub(r":([a-z_0-9]+)", lambda match: literal(values[match[1]]), sql)
+    """A statement with its :parameters filled in, but for what stands in quotes."""
+    return re.sub(r"'[^']*'|\"[^\"]*\"|:([a-z_0-9]+)",
+                  lambda match: literal(values[match[1]]) if match[1] else match[0], sql)
 
 
 def loading() -> str:
     """What a script for the sqlite3 shell begins with."""
-    return f".load '{sqlite_rerank.loadable_path()}'"
+    path = sqlite_rerank.loadable_path().replace("\\", "\\\\").replace('"', '\\"')
+    return f'.load "{path}"'
 
 
 def open_file(path: str, write: bool = False,
@@ -79,8 +81,9 @@ def open_file(path: str, write: bool = False,
         if show:
             path = ":memory:"
     module = loading_module()
-    uri = path if path == ":memory:" else \
-        f"file:{urllib.parse.quote(path)}?mode={'rwc' if write and not show else 'ro'}"
+    uri = path if path == ":memory:" else (
+        f"file://{urllib.parse.quote(os.fsencode(os.path.abspath(path)))}"
+        f"?mode={'rwc' if write and not show else 'ro'}")
     try:
         connection = connect(module, uri)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}").fetchall()
@@ -88,6 +91,8 @@ def open_file(path: str, write: bool = False,
         sqlite_rerank.load(connection)
     except module.Error as error:
         raise Mistake(f"{shown}: {error}") from None
+    if hasattr(connection, "text_factory"):  # what is no UTF-8 is shown as far as it is
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
     if show:
         show(loading())
     return Database(connection, shown, module.Error, show)
@@ -138,6 +143,11 @@ class Database:
         """Whether there is a table or view of this name."""
         return bool(self.rows("SELECT 1 FROM sqlite_schema WHERE type IN ('table', 'view')"
                               " AND name = :table COLLATE NOCASE", table=table))
+
+    def failures(self, index: str) -> List[Tuple[Any, str]]:
+        """(key, why) of each row that an index could not embed."""
+        return [] if self.show else self.rows(
+            "SELECT rowid, message FROM semantic_failures(:index)", index=index)
 
     def sync(self, index: str, progress: Optional[Callable[[int, int], None]] = None) -> int:
         """Embeds what is new in an index, and says how many rows; progress(done, all) meanwhile.

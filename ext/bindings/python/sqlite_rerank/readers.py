@@ -60,6 +60,8 @@ def read(path: str) -> List[Document]:
         return reader(data)
     except NoText:
         raise
+    except RecursionError:
+        raise NoText("it is nested too deeply") from None
     except Exception as error:  # of many kinds, for files that are wrong in many ways
         raise NoText(f"it cannot be read: {error}") from None
 
@@ -97,7 +99,8 @@ def read_text(data: bytes) -> List[Document]:
 def read_markdown(data: bytes) -> List[Document]:
     """Markdown as it is written; its title is that of the front matter, or the first heading."""
     text = decoded(data)
-    found = re.search(r"\A---\n(?:.*\n)*?title:[ \t]*(.+)\n(?:.*\n)*?---\n", text) or \
+    end = text.find("\n---\n", 3) if text.startswith("---\n") else -1
+    found = re.compile(r"^title:[ \t]*(.+)$", re.MULTILINE).search(text, 0, max(end, 0)) or \
         re.search(r"^#{1,6}[ \t]+(.+?)[ \t#]*$", text, re.MULTILINE)
     return [Document(text, found[1].strip("\"' ") if found else None)]
 
@@ -137,11 +140,11 @@ def read_csv(data: bytes) -> List[Document]:
     """A document a row, by the names of the first one."""
     text = decoded(data)
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    try:
-        dialect: Any = csv.Sniffer().sniff(text[:8192], delimiters=",;\t|")
+    try:  # what else it guesses is wrong where the first lines have no quotes, and later ones do
+        delimiter = csv.Sniffer().sniff(text[:HEAD], delimiters=",;\t|").delimiter
     except csv.Error:
-        dialect = csv.excel
-    return records(csv.DictReader(io.StringIO(text, newline=""), dialect=dialect))
+        delimiter = ","
+    return records(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
 
 
 def read_json(data: bytes) -> List[Document]:

@@ -94,9 +94,9 @@ def values(query: str, limit: int) -> Dict[str, Any]:
 
 def indexes(db: Database) -> List[str]:
     """The names of every semantic_index of a file."""
-    return [name for name, in db.rows(
-        "SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%'"
-        " AND sql LIKE '%USING%semantic_index%' ORDER BY name")]
+    return [name for name, sql in db.rows(
+        "SELECT name, sql FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%' ORDER BY name")
+        if re.search(r"\busing\s+[\"'`\[]?semantic_index\b", sql, re.I)]
 
 
 def choose(names: List[str], table: Optional[str], path: str) -> str:

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import unicodedata
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import click
@@ -64,7 +65,13 @@ def stopped(db: Database, index: str, made: Report, unit: str = "piece") -> None
 def shortened(path: str) -> str:
     """A path as one types it here."""
     near = os.path.relpath(path) if os.path.isabs(path) else path
-    return path if near.startswith("..") else near
+    return printable(path if near.startswith("..") else near)
+
+
+def printable(text: str) -> str:
+    """Without what would be commands to a terminal."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cc"
+                   else character for character in text)
 
 
 def results(found: List[Result], query: str) -> None:
@@ -75,8 +82,8 @@ def results(found: List[Result], query: str) -> None:
     for number, result in enumerate(found, 1):
         head = rich.text.Text(f"{number}. ")
         head.append(shortened(result.where), "bold cyan")
-        head.append(f"  {result.title}" if result.title else "", "bold")
-        text = rich.text.Text("   " + snippet(result.text, query))
+        head.append(f"  {printable(result.title)}" if result.title else "", "bold")
+        text = rich.text.Text("   " + printable(snippet(result.text, query)))
         text.highlight_words(words_of(query), "bold yellow", case_sensitive=False)
         scores = "  ".join(f"{name} {value:.3f}" for name, value in result.scores.items()
                            if value is not None)

@@ -6,6 +6,7 @@ its pieces, and so their vectors.
 from __future__ import annotations
 
 import os
+import stat
 import time
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
@@ -91,6 +92,8 @@ class Update:
         suffix = os.path.splitext(path)[1].lower()
         try:
             status = os.stat(path)
+            if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+                raise readers.NoText("it is no file")
             at = (status.st_size, status.st_mtime_ns)
             if stored and all((old.size, old.mtime) == at for old in stored):
                 self.report.unchanged += len(stored)
