@@ -82,6 +82,10 @@ assert found(filter={"tags": {"$contains": "dark"}}) == {"a"}
 assert found(filter={"$or": [{"kind": "film"}, {"kind": "animal"}]}) == {"a", "c"}
 assert found(filter={"$not": {"kind": "film"}}) == {"a", ids[1], "d"}
 assert found(filter={"$and": []}) == set(ids)
+for wrong in ({"$nor": []}, [], {"$and": {"kind": "film"}}, {"year": {"$in": None}},
+              {"year": {"$in": "1999"}}, {"year": [1999]}, {"year": {"$gt": float("nan")}}):
+    refused("expected" if isinstance(wrong, dict) and "$and" not in wrong else "is a dict",
+            found, filter=wrong)
 refused("no '$near'", found, filter={"kind": {"$near": 1}})
 scored = store.similarity_search_with_relevance_scores("bats in caves", k=2)
 assert 1 >= scored[0][1] > scored[1][1] >= 0
@@ -108,6 +112,10 @@ assert db.in_transaction and store.get_by_ids(["e"]) and not store.get_by_ids(["
 db.rollback()
 assert store.get_by_ids(["e"]) == []
 refused("JSON", store.add_texts, ["x"], [{"x": float("nan")}])
+refused("f: the text holds a NUL character", store.add_texts, ["x", "bat\\0s"], ids=["e", "f"])
+assert store.get_by_ids(["e"]) == []
+refused("2 texts came with 1 vectors", store._documents.add, ["e", "f"], ["x", "y"], [{}, {}],
+        [[1.0]])
 refused("expected one of each", store.add_texts, ["x", "y"], [{}])
 
 # The same collection again, and another one with vectors of other dimensions.
@@ -116,14 +124,39 @@ given = SQLiteRerank(db, name="given", embedding=DeterministicFakeEmbedding(size
 given.add_texts(TEXTS, METADATA)
 assert given.similarity_search(TEXTS[2], k=1, filter={"kind": "film"})[0].page_content == TEXTS[2]
 assert len(given.max_marginal_relevance_search("x", k=3)) == 3
-refused("dimensions", SQLiteRerank(db, name="given",
-                                   embedding=DeterministicFakeEmbedding(size=9)).add_texts, ["x"])
+# An index is not opened for vectors or options other than those that it was made with.
+refused("made otherwise", SQLiteRerank, db, name="given",
+        embedding=DeterministicFakeEmbedding(size=9))
+refused("made otherwise", SQLiteRerank, db, name="given")
+refused("made otherwise", SQLiteRerank, db, name="it's notes", options="lexical = 'none'")
 given.delete()
 assert given.similarity_search("x") == []
 assert db.execute("SELECT count(*) FROM given_index").fetchone() == (0,)
 other = SQLiteRerank.from_texts(TEXTS)
 assert other.as_retriever(search_kwargs={"k": 1}).invoke("soup")[0].page_content == TEXTS[3]
 refused("a collection needs a name", SQLiteRerank, db, name="")
+
+# Whatever the connection makes of rows, and stores of one connection in several threads.
+import threading
+dicts = sqlite3.connect(":memory:", check_same_thread=False)
+dicts.row_factory = lambda cursor, row: {"column": row}
+stores = [SQLiteRerank(dicts, name=name) for name in ("a", "b")]
+failed = []
+def add(number):
+    try:
+        for i in range(10):
+            stores[number % 2].add_texts([f"{number} {i}", "bats"], ids=[f"{number} {i}", None])
+            assert stores[number % 2].similarity_search("bats", k=1)[0].page_content == "bats"
+    except Exception as error:
+        failed.append(error)
+threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert not failed and not dicts.in_transaction, failed
+assert [len(one._documents.get()) for one in stores] == [40, 40]
+assert SQLiteReranker(connection=dicts).compress_documents(documents, "bats")
 """
 
 LLAMA_INDEX = COMMON + """
@@ -172,6 +205,7 @@ mode = VectorStoreQueryMode
 assert found(query="soup", mode=mode.TEXT_SEARCH) == {"n3"}
 assert found(query="soup", mode=mode.HYBRID, alpha=0.5, hybrid_top_k=2) >= {"n3"}
 refused("mode svm", found, mode=mode.SVM)
+refused("mode mmr", found, mode="mmr")
 refused("no query_str", found, query=None)
 
 assert [node.node_id for node in store.get_nodes(["n1", "n2"])] == ["n1", "n2"]
@@ -179,6 +213,7 @@ assert [node.node_id for node in store.get_nodes(filters=one("kind", O.EQ, "film
 store.delete("d0")
 assert found() == {"n2", "n3"}
 store.delete_nodes()
+store.delete_nodes(filters=MetadataFilters(filters=[]))
 assert found() == {"n2", "n3"}
 store.delete_nodes(["n2"])
 assert found() == {"n3"}
@@ -190,6 +225,10 @@ given.add(nodes(4))
 asked = VectorStoreQuery(query_embedding=[0., 0., 1., 0.], similarity_top_k=1)
 assert given.query(asked).ids == ["n2"]
 refused("no words", given.query, VectorStoreQuery(query_str="soup", mode=mode.TEXT_SEARCH))
+
+refused("embeds by itself", given.query, VectorStoreQuery(query_str="soup", mode=mode.HYBRID))
+refused("dimensions is 0", SQLiteRerankVectorStore, db, name="none", dimensions=0)
+refused("made otherwise", SQLiteRerankVectorStore, db, name="given", dimensions=5)
 
 index = VectorStoreIndex(nodes(), embed_model=MockEmbedding(1),
                          storage_context=StorageContext.from_defaults(vector_store=store))

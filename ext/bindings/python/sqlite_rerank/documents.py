@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import sqlite_rerank
 
 COMPARED = (">", ">=", "<", "<=")
+LISTED = ("in", "nin", "any", "all")
+_locks: Dict[int, threading.RLock] = {}  # of connections, by id()
 
 
 class Row(NamedTuple):
@@ -39,6 +42,8 @@ class Condition(NamedTuple):
 def compare(field: str, operator: str, value: Any) -> Condition:
     """What metadata say: == != > >= < <= of a value; in, nin: among some values; contains: a list
     has it; any, all: of some; text: has these letters (itext: large or small); empty: nothing."""
+    check(field, operator, value)
+
     def has(what: str, *values: Any) -> Condition:
         return Condition("EXISTS (SELECT 1 FROM json_each(metadata) AS m WHERE m.key = ? AND "
                          f"{what})", (field, *values))
@@ -71,6 +76,18 @@ def compare(field: str, operator: str, value: Any) -> Condition:
                      "nin, contains, any, all, text, itext or empty")
 
 
+def check(field: str, operator: str, value: Any) -> None:
+    """Refuses what no metadata can be compared with."""
+    wanted, values = "a text or a number", [value]
+    if operator in LISTED:
+        wanted, values = "a list of texts or numbers", value
+        if not isinstance(value, (list, tuple, set)):
+            raise ValueError(f"{field} {operator} {value!r}: expected {wanted}")
+    for one in values:
+        if not isinstance(one, (str, int, float, type(None))) or one != one:
+            raise ValueError(f"{field} {operator} {value!r}: expected {wanted}")
+
+
 def join(word: str, conditions: Iterable[Condition]) -> Condition:
     """Conditions that hold together (AND), one at least (OR), or none of them (NOT)."""
     parts = list(conditions)
@@ -81,6 +98,20 @@ def join(word: str, conditions: Iterable[Condition]) -> Condition:
                      tuple(value for part in parts for value in part.values))
 
 
+def rows_of(connection: Any, sql: str, values: Sequence = ()) -> List[Tuple]:
+    """The rows of a statement, whatever the connection itself makes of rows."""
+    cursor = connection.cursor()
+    if hasattr(cursor, "row_factory"):
+        cursor.row_factory = None
+    return cursor.execute(sql, tuple(values)).fetchall()
+
+
+def prepare(connection: Any) -> None:
+    """Loads the extension if it is not there."""
+    if not rows_of(connection, "SELECT 1 FROM pragma_module_list WHERE name = 'semantic_index'"):
+        sqlite_rerank.load(connection)
+
+
 class Documents:
     """A collection in a database. Threads may share it if they may share the connection."""
 
@@ -88,29 +119,39 @@ class Documents:
                  options: str = "") -> None:
         if not name or "\0" in name:
             raise ValueError("a collection needs a name")
+        if dimensions is not None and dimensions < 1:
+            raise ValueError(f"dimensions is {dimensions}: expected how many a vector has")
         self.connection, self.name, self.dimensions = connection, name, dimensions
         self.table, self.index = quoted(name), quoted(name + "_index")
-        self.lock = threading.RLock()
+        # Stores of one connection share a lock: one's COMMIT would end another's savepoint.
+        self.lock = _locks.setdefault(id(connection), threading.RLock())
         with self.lock:
-            if not self._rows("SELECT 1 FROM pragma_module_list WHERE name = 'semantic_index'"):
-                sqlite_rerank.load(connection)
+            prepare(connection)
+            # With vectors that are brought along nobody else is to embed a text.
+            own = f"dimensions = {dimensions}" if dimensions else "upkeep = 'triggers'"
+            self._open(", ".join(filter(None, (own, options))))
+
+    def _open(self, options: str) -> None:
+        """An index keeps what it was made with: of other vectors, or options, it is not opened."""
+        made = self._rows("SELECT sql FROM sqlite_schema WHERE name = ?", (self.name + "_index",))
+        if not made:
             with self._write():
                 self._create(options)
+        elif not re.search(re.escape(options) + "[,)]", made[0][0]):
+            raise ValueError(f"{self.name}_index was made otherwise, expected {options}: "
+                             f"{made[0][0]}")
 
     def _create(self, options: str) -> None:
         self._run(f"CREATE TABLE IF NOT EXISTS {self.table}(id INTEGER PRIMARY KEY, "
                   "key TEXT NOT NULL UNIQUE, text TEXT NOT NULL, metadata TEXT NOT NULL)")
-        # With vectors that are brought along nobody else is to embed a text.
-        own = f"dimensions = {self.dimensions}" if self.dimensions else "upkeep = 'triggers'"
         self._run(f"CREATE VIRTUAL TABLE IF NOT EXISTS {self.index} USING semantic_index("
-                  f"content = {literal(self.name)}, text = 'text', {own}"
-                  f"{', ' + options if options else ''})")
+                  f"content = {literal(self.name)}, text = 'text', {options})")
 
     # ---- statements --------------------------------------------------------------------------
 
     def _rows(self, sql: str, values: Sequence = ()) -> List[Tuple]:
         with self.lock:
-            return self.connection.execute(sql, tuple(values)).fetchall()
+            return rows_of(self.connection, sql, values)
 
     def _run(self, sql: str, values: Sequence = ()) -> None:
         self._rows(sql, values)
@@ -137,6 +178,8 @@ class Documents:
     def add(self, keys: Sequence[str], texts: Sequence[str], metadatas: Sequence[Dict[str, Any]],
             embeddings: Optional[Sequence[Sequence[float]]] = None) -> None:
         """Puts texts there; one whose key is known takes the place of the other."""
+        if embeddings is not None and len(embeddings) != len(keys):
+            raise ValueError(f"{len(keys)} texts came with {len(embeddings)} vectors")
         encoded = [json.dumps(one, ensure_ascii=False, allow_nan=False) for one in metadatas]
         with self._write():
             for i, key in enumerate(keys):
@@ -147,6 +190,11 @@ class Documents:
                 if embeddings is not None:
                     self._run(f"INSERT INTO {self.index}(rowid, embedding) VALUES (?, ?)",
                               (row, sqlite_rerank.serialize_float32(embeddings[i])))
+            for key, why in self._rows(
+                    f"SELECT key, message FROM semantic_failures(?) AS f JOIN {self.table} AS t "
+                    "ON t.id = f.rowid WHERE key IN (SELECT value FROM json_each(?)) LIMIT 1",
+                    (self.name + "_index", json.dumps(list(keys)))):
+                raise ValueError(f"{key}: {why}")
 
     def delete(self, where: Condition) -> None:
         """Takes texts away."""

@@ -24,8 +24,8 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ConfigDict
 
-import sqlite_rerank
-from sqlite_rerank.documents import Condition, Documents, Row, compare, join
+from sqlite_rerank.documents import (
+    Condition, Documents, Row, compare, join, prepare, rows_of)
 
 OPERATORS = {"$eq": "==", "$ne": "!=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<=",
              "$in": "in", "$nin": "nin", "$contains": "contains"}
@@ -35,12 +35,16 @@ Filter = Optional[Dict[str, Any]]
 def condition(wanted: Filter) -> Condition:
     """A filter on metadata: {"genre": "drama", "year": {"$gte": 1990}}, joined by $and, $or, $not.
     """
+    if not isinstance(wanted, (dict, type(None))):
+        raise ValueError(f"a filter is a dict, not {wanted!r}")
     parts = []
     for field, value in (wanted or {}).items():
         if field in ("$and", "$or"):
             parts.append(join(field[1:].upper(), map(condition, value)))
         elif field == "$not":
             parts.append(join("NOT", [condition(value)]))
+        elif field.startswith("$"):
+            raise ValueError(f"there is no {field!r} in filters; expected $and, $or or $not")
         elif isinstance(value, dict):
             for operator, operand in value.items():
                 if operator not in OPERATORS:
@@ -162,16 +166,12 @@ class SQLiteReranker(BaseDocumentCompressor):
     model: Optional[str] = None
 
     def model_post_init(self, context: Any, /) -> None:
-        rows = self.connection.execute(
-            "SELECT 1 FROM pragma_function_list WHERE name = 'rerank'").fetchall()
-        if not rows:
-            sqlite_rerank.load(self.connection)
+        prepare(self.connection)
 
     def compress_documents(self, documents: Sequence[Document], query: str,
                            callbacks: Callbacks = None) -> Sequence[Document]:
         texts = json.dumps([one.page_content for one in documents], ensure_ascii=False)
-        found = self.connection.execute(
-            "SELECT key, relevance_score FROM rerank(?, ?, ?, ?) ORDER BY rank",
-            (query, texts, self.top_n, self.model)).fetchall()
+        found = rows_of(self.connection, "SELECT key, relevance_score FROM rerank(?, ?, ?, ?)"
+                        " ORDER BY rank", (query, texts, self.top_n, self.model))
         return [documents[key].model_copy(update={"metadata": {
             **documents[key].metadata, "relevance_score": score}}) for key, score in found]

@@ -98,7 +98,7 @@ class SQLiteRerankVectorStore(BasePydanticVectorStore):
 
     def delete_nodes(self, node_ids: Optional[List[str]] = None,
                      filters: Optional[MetadataFilters] = None, **delete_kwargs: Any) -> None:
-        if node_ids is not None or filters is not None:
+        if node_ids is not None or filters and filters.filters:
             self._documents.delete(join("AND", [of_keys("key", node_ids), condition(filters)]))
 
     def clear(self) -> None:
@@ -114,16 +114,20 @@ class SQLiteRerankVectorStore(BasePydanticVectorStore):
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The nearest nodes. hybrid: alpha is the share of the vectors; text_search and sparse: by
         words alone."""
-        if query.mode not in MODES:
-            raise NotImplementedError(f"a query in mode {query.mode.value}; expected one of "
+        mode = VectorStoreQueryMode(query.mode)
+        if mode not in MODES:
+            raise NotImplementedError(f"a query in mode {mode.value}; expected one of "
                                       f"{', '.join(mode.value for mode in MODES)}")
-        asks_words = query.mode != VectorStoreQueryMode.DEFAULT
+        asks_words = mode != VectorStoreQueryMode.DEFAULT
+        if self.is_embedding_query and asks_words and mode not in WORDS_ALONE:
+            raise ValueError(f"{mode.value} asks by one text for words and vectors, which a store "
+                             "without dimensions can: it embeds by itself")
         asked = query.query_embedding if self.is_embedding_query and not asks_words \
             else query.query_str
         if asked is None:
             raise ValueError("the query has no " + ("query_embedding" if self.is_embedding_query
                                                     and not asks_words else "query_str"))
-        weight = 0.0 if query.mode in WORDS_ALONE else query.alpha if asks_words else None
+        weight = 0.0 if mode in WORDS_ALONE else query.alpha if asks_words else None
         # An empty list asks for nothing here.
         wanted = [of_keys("key", query.node_ids or None), of_documents(query.doc_ids or None),
                   condition(query.filters)]
