@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -190,6 +191,11 @@ class RefusedTest(Base):
         with open(self.file, "rb") as file:
             self.assertEqual(hashlib.sha256(file.read()).digest(), before)
         self.assertEqual(os.listdir(self.folder), ["films.db"])
+
+    @unittest.skipUnless(hasattr(sqlite3.Connection, "setlimit"), "a Python before 3.11")
+    def test_a_value_that_fills_the_memory(self):
+        for sql in ("SELECT randomblob(1000000000)", "SELECT length(hex(zeroblob(400000000)))"):
+            self.refused("too big", sql)
 
     def test_errors_of_sqlite_are_said(self):
         self.refused("syntax error", "SELEC")
@@ -408,6 +414,9 @@ class FileTest(unittest.TestCase):
                           taken.stderr)
             process.send_signal(signal.SIGINT)
             self.assertEqual(process.wait(30), 0)
+        beyond = subprocess.run([*command, self.file, "--port", "70000"], env=environment,
+                                stderr=subprocess.PIPE, text=True, check=False)
+        self.assertIn("serve: port 70000: bind(): port must be 0-65535", beyond.stderr)
         missing = subprocess.run([*command, "nothing.db"], env=environment, stderr=subprocess.PIPE,
                                  text=True, check=False)
         self.assertIn("serve: nothing.db: No such file", missing.stderr)

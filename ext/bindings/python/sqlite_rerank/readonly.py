@@ -20,6 +20,7 @@ from . import load
 MAX_ROWS = 1000
 MAX_TEXT = 200_000      # characters of a cell
 MAX_TOTAL = 4_000_000   # of all cells
+MAX_VALUE = 2 ** 28     # bytes of a value while a statement runs
 SECONDS = 20.0
 
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION,
@@ -88,6 +89,8 @@ class Reader:
                         self._rows("SELECT rerank_config(?, ?)", task, name)
             self._rows("SELECT rerank_config('embed_model', ?), rerank_config('rerank_model', ?), "
                        "rerank_config('locked', 1)", *defaults)
+        if hasattr(self._db, "setlimit"):  # from Python 3.11 on
+            self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         self._db.execute("PRAGMA query_only = 1")
         self._db.set_authorizer(self._authorize)
 

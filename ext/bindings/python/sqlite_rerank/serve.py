@@ -154,7 +154,7 @@ class Server(ThreadingHTTPServer):
     def _open(self) -> Session:
         try:
             return Session(self.file, self.seconds)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, NotImplementedError) as error:
             raise Refused(f"{self.file}: {error}") from error
 
     def server_close(self) -> None:
@@ -285,8 +285,8 @@ def main(file: str, port: int = PORT) -> None:
         server = Server(file, port)
     except Refused as refused:
         sys.exit(f"serve: {refused}")
-    except OSError as error:
-        sys.exit(f"serve: port {port}: {error.strerror}; another one: --port N")
+    except (OSError, OverflowError) as error:
+        sys.exit(f"serve: port {port}: {getattr(error, 'strerror', error)}; another one: --port N")
     with server:
         print(f"{file}: http://127.0.0.1:{server.server_port}  (Ctrl-C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
