@@ -1,6 +1,8 @@
 """`sqlite-rerank search`, `get`, `status`, and what is said of mistakes."""
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -145,6 +147,20 @@ class SearchTest(packed.CommandTest):
             "index", "notes.db", "docs", "--model", "builtin:lexical", "--reranker",
             "builtin:lexical"))
         self.assertEqual(self.found("where do bats sleep")[0]["title"], "Bats")
+
+    def test_ctrl_c_while_a_reranker_is_waited_for(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:  # it never answers
+            server.settimeout(60)
+            self.environment.update(
+                CO_API_KEY="test-key",
+                COHERE_BASE_URL=f"http://127.0.0.1:{server.getsockname()[1]}")
+            self.said("index", "remote.db", "docs", "--reranker", "cohere:m")
+            with self.start("search", "remote.db", "bats") as process:
+                asked, _ = server.accept()
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=20)
+                asked.close()
+        self.assertEqual((process.returncode, err.strip()), (1, "Aborted!"))
 
     @unittest.skipUnless(packed.installed("apsw"), "apsw is not in build/command")
     def test_by_another_module(self):

@@ -5,6 +5,7 @@ write are printed in place of being run, with their values in them, as the sqlit
 """
 from __future__ import annotations
 
+import concurrent.futures
 import importlib
 import os
 import re
@@ -173,36 +174,46 @@ class Database:
             self.rows(f"PRAGMA busy_timeout = {BUSY_MS}")
 
     def _sync(self, sql: str, progress: Optional[Callable[[int, int], None]]) -> int:
-        """In a thread, so that Ctrl-C reaches it. What was embedded until then stays."""
-        rows: List[Tuple[Any, ...]] = []
-        failed: List[Exception] = []
-        stopped, finished = threading.Event(), threading.Event()
-
-        def work() -> None:
-            try:
-                if not stopped.is_set():
-                    rows.extend(self.rows(sql))
-            except Exception as error:  # raised again where it is waited for
-                failed.append(error)
-            finally:
-                finished.set()
-
-        thread = threading.Thread(target=work)
+        """What was embedded until Ctrl-C came stays."""
         watcher = open_file(":memory:")  # a connection that is not busy
+
+        def watch() -> None:
+            for embedded, pending in watcher.rows(
+                    "SELECT embedded, pending FROM semantic_progress"):
+                if progress:
+                    progress(embedded, embedded + (pending or 0))
+
         try:
-            thread.start()
-            while not finished.wait(0.1):
-                for embedded, pending in watcher.rows(
-                        "SELECT embedded, pending FROM semantic_progress"):
-                    if progress:
-                        progress(embedded, embedded + (pending or 0))
-        except KeyboardInterrupt:
-            stopped.set()  # where it has not begun
-            while thread.ident is not None and not finished.wait(0.05):
-                self.connection.interrupt()
-            raise
+            rows = self.interruptible_rows(sql, watch)
         finally:
             watcher.close()
-        if failed:
-            raise failed[0]
         return int(rows[-1][0]) if rows else 0
+
+    def interruptible_rows(self, sql: str, meanwhile: Callable[[], None] = lambda: None,
+                           **values: Any) -> List[Tuple[Any, ...]]:
+        """rows() of a statement that may take long: in a thread, so that Ctrl-C reaches it."""
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            executor.submit(int).result()  # Ctrl-C while its thread starts would lose sight of it
+            try:
+                running = executor.submit(lambda: self.rows(sql, **values))
+                while not running.done():
+                    concurrent.futures.wait([running], timeout=0.1)
+                    meanwhile()
+                return running.result()
+            except KeyboardInterrupt:
+                self._interrupt_until(executor.shutdown)
+                raise
+
+    def _interrupt_until(self, ended: Callable[[], None]) -> None:
+        """Again and again: what has not begun yet cannot be interrupted, and begins."""
+        done = threading.Event()
+
+        def interrupt() -> None:
+            while not done.wait(0.02):
+                self.connection.interrupt()
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            ended()
+        finally:
+            done.set()

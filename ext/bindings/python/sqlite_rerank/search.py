@@ -66,8 +66,8 @@ class Search:
 
     def results(self, query: str, limit: int) -> List[Result]:
         """The best rows, best first."""
-        return [self.result(row)
-                for row in self.db.rows(self.statement(), **values(query, limit))]
+        return [self.result(row) for row in self.db.interruptible_rows(
+            self.statement(), **values(query, limit))]
 
     def missing(self) -> int:
         """How many pieces the index has not: a run was stopped, or they failed."""
