@@ -25,6 +25,7 @@ import glob
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -299,6 +300,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
+    # A shell lets what it starts in the background ignore Ctrl-C, which tests send to programs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     runner = Runner(options)
     kinds = options.only or ["unit", "sql"] + ["leak"] * options.sanitized + ["python"]
