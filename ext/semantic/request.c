@@ -21,11 +21,14 @@ static int is_upper(int op)
     return op == SQLITE_INDEX_CONSTRAINT_LE || op == SQLITE_INDEX_CONSTRAINT_LT;
 }
 
-/* Compared with what is no number these columns are as SQLite has it: less than text and blobs. */
+/* Compared with what is no number these columns are as SQLite has it: less than text and blobs, and
+ * NULL IS NULL, which SQLite finds out. */
 static void read_other(const struct plan_condition *condition, sqlite3_value *value,
                        struct semantic_request *request)
 {
-    if (sqlite3_value_type(value) == SQLITE_NULL || !is_upper(condition->op)) request->none = 1;
+    int is_null = sqlite3_value_type(value) == SQLITE_NULL;
+    if (is_null && condition->op == SQLITE_INDEX_CONSTRAINT_IS) return;
+    if (is_null || !is_upper(condition->op)) request->none = 1;
 }
 
 /* The bounds of a number that meets the condition. */

@@ -191,11 +191,19 @@ static int read_decimal(const char *at, struct decimal *decimal)
            *skip_spaces(at) == '\0';
 }
 
-static enum whole whole_text(const char *text, int64_t *n)
+/* Of a TEXT; behind a NUL nothing is a number, as in SQLite. */
+static int read_text(sqlite3_value *value, struct decimal *decimal)
+{
+    const char *text = (const char *)sqlite3_value_text(value);
+    return text != NULL && strlen(text) == (size_t)sqlite3_value_bytes(value) &&
+           read_decimal(text, decimal);
+}
+
+static enum whole whole_text(sqlite3_value *value, int64_t *n)
 {
     struct decimal decimal;
     enum whole whole = WHOLE_EXACT;
-    if (!read_decimal(text, &decimal)) return WHOLE_NOT;
+    if (!read_text(value, &decimal)) return WHOLE_NOT;
     long point = decimal.n_whole + decimal.exponent;
     *n = 0;
     for (long i = 0; i < decimal.n_digits || i < point; i++) {
@@ -210,16 +218,13 @@ static enum whole whole_text(const char *text, int64_t *n)
  * database in SQLite 3.53. */
 static enum whole whole(sqlite3_value *value, int64_t *n)
 {
-    const char *text;
     switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
         *n = sqlite3_value_int64(value);
         return WHOLE_EXACT;
     case SQLITE_FLOAT:
         return whole_real(sqlite3_value_double(value), n);
-    case SQLITE_TEXT:
-        text = (const char *)sqlite3_value_text(value);
-        return text == NULL ? WHOLE_NOT : whole_text(text, n);
+    case SQLITE_TEXT: return whole_text(value, n);
     default:
         return WHOLE_NOT;
     }
@@ -235,8 +240,7 @@ int argument_number(sqlite3_value *value, double *x)
     int type = sqlite3_value_type(value);
     struct decimal decimal;
     if (type == SQLITE_TEXT) {
-        const char *text = (const char *)sqlite3_value_text(value);
-        if (text == NULL || !read_decimal(text, &decimal)) return 0;
+        if (!read_text(value, &decimal)) return 0;
     } else if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) {
         return 0;
     }

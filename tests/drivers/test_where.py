@@ -237,6 +237,7 @@ class Rings(Where):
         self.assertEqual(self.nearest("distance = ?", "7"), [7])
         self.assertEqual(self.nearest("rank IN (?, ?)", "7", "8.0"), [7, 8])
         self.assertEqual(self.nearest("k = 2 AND distance > ?", "100 m"), [])
+        self.assertEqual(self.nearest("k = 2 AND distance < ?", "1\0"), [1, 2])
         self.assertEqual(self.rows("SELECT id FROM semantic_search_each('ix', '[\"[0]\"]', 3) "
                                    "WHERE distance >= ? AND rank <= ?", "2", "2"), [(2,)])
         self.assertEqual(self.rows("SELECT key FROM rerank('bat', '[\"a\", \"bat\"]') "
@@ -390,6 +391,14 @@ class Numbers(Base):
     def test_settings(self):
         self.assertEqual(self.one("SELECT rerank_config('threads', 2.0)"), 2)
         self.fails("not '2.5'", "SELECT rerank_config('threads', 2.5)")
+
+    def test_null_is_null(self):
+        self.db.execute("CREATE VIRTUAL TABLE notes USING semantic_index()")
+        self.db.execute("INSERT INTO notes(rowid, text) VALUES (1, 'a bat'), (2, 'dogs bark')")
+        for where in ("bm25 IS NULL", "bm25 IS ?1", "bm25 IS (SELECT ?1)"):
+            self.assertEqual(self.rows(f"SELECT rowid FROM notes('bat', 2) WHERE {where} AND "
+                                       "?1 IS NULL", None), [(2,)])
+        self.assertEqual(self.rows("SELECT rowid FROM notes('bat', 2) WHERE rank IS ?", None), [])
 
     def test_an_empty_index_asks_no_model(self):
         self.db.execute("CREATE VIRTUAL TABLE notes USING semantic_index()")

@@ -109,8 +109,8 @@ static void test_numbers(void **state)
         double x;
     } cases[] = {{"7", 7},        {"-0.5", -0.5},        {"'0.25'", 0.25},    {"' 1e-1 '", 0.1},
                  {"'-.5'", -0.5}, {"'1e999'", HUGE_VAL}, {"9e999", HUGE_VAL}, {"'12'", 12}};
-    static const char *const others[] = {"NULL", "x'30'", "''",    "'abc'", "'0.5x'",
-                                         "'.'",  "'1e'",  "'nan'", "'inf'", "'0x5'"};
+    static const char *const others[] = {"NULL", "x'30'", "''",    "'abc'", "'0.5x'",        "'.'",
+                                         "'1e'", "'nan'", "'inf'", "'0x5'", "'5' || char(0)"};
     double x;
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
