@@ -1,8 +1,11 @@
 #include "local/resources.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "local/precision.h"
 
@@ -66,15 +69,46 @@ static int add_vocabulary(const struct local *local, struct buffer *key, struct 
     return add_stamps(local, local->config.part, files, key, err);
 }
 
+static int is_of_weights(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return end != NULL && strcmp(end, ".safetensors") == 0;
+}
+
+/* The same of all files of weights in a folder, in whatever order it has them. */
+static int add_shards(const struct local *local, const char *below, struct buffer *key,
+                      struct error *err)
+{
+    char path[FILE_PATH_SIZE], stamp[FILE_STAMP_SIZE];
+    struct file_names names;
+    uint64_t sum = 0;
+    path_of(local, below, "", path);
+    int is_open = file_names_open(path, &names);
+    while (is_open && file_names_next(&names)) {
+        if (!is_of_weights(names.name)) continue;
+        path_of(local, below, names.name, path);
+        file_stamp(path, stamp);
+        sum += hash_bytes(stamp, strlen(stamp), 0);
+    }
+    if (is_open) file_names_close(&names);
+    return buffer_format(key, err, " %" PRIx64, sum);
+}
+
+static int add_folder(const struct local *local, const char *below, struct buffer *key,
+                      struct error *err)
+{
+    static const char *const files[] = {"config.json", "model.safetensors.index.json", NULL};
+    int rc = add_stamps(local, below, files, key, err);
+    return rc == 0 ? add_shards(local, below, key, err) : rc;
+}
+
 static int add_weights(const struct local *local, struct buffer *key, struct error *err)
 {
-    static const char *const files[] = {"config.json", "model.safetensors",
-                                        "model.safetensors.index.json", NULL};
     static const char *const modules[] = {"modules.json", NULL};
-    int rc = add_stamps(local, local->config.part, files, key, err);
+    int rc = add_folder(local, local->config.part, key, err);
     if (rc == 0) rc = add_stamps(local, "", modules, key, err);
     for (size_t i = 0; rc == 0 && i < local->config.n_dense; i++)
-        rc = add_stamps(local, local->config.dense[i].folder, files, key, err);
+        rc = add_folder(local, local->config.dense[i].folder, key, err);
     return rc;
 }
 
@@ -248,6 +282,7 @@ int local_load(struct local *local, const struct cancel *cancel, struct error *e
     snprintf(kind, sizeof kind, "weights %s %d", local_precision_name(local->precision),
              local->config.classifies);
     rc = take_shared(local, kind, add_weights, &maker, &local->weights, err);
+    if (rc == 0) rc = check_files(local, err); /* another may have had it for long */
     if (rc == 0) rc = check_vocabulary(local, err);
     if (rc == 0) rc = check_dimensions(local, err);
     if (rc == 0) return 0;

@@ -47,6 +47,21 @@ class ChangeTest(LocalTest):
         self.fails("2_Dense: model.safetensors was written to",
                    "SELECT embed('another text', 'local:test/changing')")
 
+    def test_a_shard_changes_while_in_use(self):
+        path = os.path.join(self.copy("plain", "changing"), "model-00002-of-00002.safetensors")
+        before = self.embed("a bat", "local:test/changing").tobytes()
+        with open(path, "rb") as file:
+            whole = file.read()
+        with open(path, "r+b") as file:
+            file.truncate(100)
+        other = connect()
+        for db, told in ((self.db, "was written to while it was in use"), (other, "00002-of-00002")):
+            self.fails(told, "SELECT embed('another text', 'local:test/changing')", db=db)
+        with open(path, "wb") as file:
+            file.write(whole)
+        self.assertEqual(self.embed("a bat", "local:test/changing", other).tobytes(), before)
+        other.close()
+
 
 @unittest.skipUnless(os.path.exists("/proc/self/smaps"), "no /proc/self/smaps")
 class SharedTest(LocalTest):
