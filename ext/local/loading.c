@@ -21,6 +21,10 @@
 /* Floats that are looked at together: they stay in the first level cache. */
 #define FLOATS_AT_ONCE ((size_t)4096)
 
+/* Of fewer numbers, as a norm has, all are read and looked at: what is not finite there may not show
+ * in the results. */
+#define FEWEST_MAPPED ((size_t)1 << 14)
+
 /* A piece of a tensor, and where it goes: to floats or integers, or packed into a matrix. */
 struct piece {
     const struct tensor *tensor, *bias; /* bias: of a matrix; NULL: none */
@@ -175,7 +179,7 @@ static const float *plan_floats(struct loading *loading, const char *name, enum 
     const struct tensor *tensor = find(loading, name, numbers, n_rows, n);
     if (tensor == NULL) return NULL;
     size_t total = (size_t)tensor->n_elements;
-    const float *mapped = safetensors_mapped(loading->file, tensor);
+    const float *mapped = total < FEWEST_MAPPED ? NULL : safetensors_mapped(loading->file, tensor);
     float *floats = mapped == NULL ? loading_reserve(loading, total * sizeof *floats) : NULL;
     loading->has_mapped |= mapped != NULL;
     for (size_t first = 0; loading->memory != NULL && first < total; first += PIECE) {

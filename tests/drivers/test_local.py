@@ -473,11 +473,16 @@ class DamageTest(LocalTest):
         self.damaged("model.safetensors",
                      self.edit_weights(lambda h: h[name].update(data_offsets=[0, 4])))
 
-        def infinite(header, body):
-            at = header[name]["data_offsets"][0]
-            body[at:at + 4] = struct.pack("<f", float("nan"))
-            return body
-        self.damaged("not finite", self.edit_weights(change_bytes=infinite))
+        def put(name, value):
+            def change(header, body):
+                at = header[name]["data_offsets"][0]
+                body[at:at + 4] = struct.pack("<f", value)
+                return body
+            return self.edit_weights(change_bytes=change)
+        self.damaged("not finite", put(name, float("nan")))
+        # A tanh makes 1 of what comes of it.
+        self.damaged("not finite", put("bert.encoder.layer.1.output.LayerNorm.bias",
+                                       float("inf")), "cross", "rerank")
         self.damaged("model.safetensors", self.edit_weights(change_bytes=lambda h, b: b[:-5]))
 
     def test_dense(self):
