@@ -21,8 +21,8 @@
 /* Floats that are looked at together: they stay in the first level cache. */
 #define FLOATS_AT_ONCE ((size_t)4096)
 
-/* Of fewer numbers, as a norm has, all are read and looked at: what is not finite there may not show
- * in the results. */
+/* Of fewer numbers, as a norm has, all are read and looked at: what is not finite there may not
+ * show in the results. */
 #define FEWEST_MAPPED ((size_t)1 << 14)
 
 /* A piece of a tensor, and where it goes: to floats or integers, or packed into a matrix. */

@@ -224,7 +224,8 @@ static enum whole whole(sqlite3_value *value, int64_t *n)
         return WHOLE_EXACT;
     case SQLITE_FLOAT:
         return whole_real(sqlite3_value_double(value), n);
-    case SQLITE_TEXT: return whole_text(value, n);
+    case SQLITE_TEXT:
+        return whole_text(value, n);
     default:
         return WHOLE_NOT;
     }
