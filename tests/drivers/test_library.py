@@ -14,6 +14,55 @@ import support  # noqa: E402
 
 NETWORK = "socket connect getaddrinfo gethostbyname send recv dlopen dlsym".split()
 HAS_SHARED = "print('libsqlite3' in open('/proc/self/maps').read())"
+# A file that has SQLite for itself, found by the RUNPATH of the program, which opens and closes
+# another all the while.
+PLUGIN = """
+#include <sqlite3.h>
+#include <stddef.h>
+int use(void)
+{
+    sqlite3 *db;
+    int rc = sqlite3_open(":memory:", &db);
+    if (rc == SQLITE_OK) rc = sqlite3_exec(db, "SELECT rerank_version()", NULL, NULL, NULL);
+    sqlite3_close(db);
+    return rc;
+}
+"""
+PROGRAM = """
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <unistd.h>
+static atomic_int is_started, is_done;
+static void *open_and_close(void *data)
+{
+    while (!is_done) {
+        void *other = dlopen("libother.so", RTLD_NOW);
+        if (other == NULL) return data;
+        dlclose(other);
+        is_started = 1;
+    }
+    return NULL;
+}
+int main(void)
+{
+    pthread_t threads[3];
+    void *plugin = dlopen("libplugin-sqlite3.so", RTLD_NOW | RTLD_LOCAL), *failed;
+    if (plugin == NULL) return 100;
+    int (*use)(void) = (int (*)(void))dlsym(plugin, "use");
+    alarm(20);
+    for (int i = 0; i < 3; i++) pthread_create(&threads[i], NULL, open_and_close, &is_done);
+    while (!is_started) usleep(10);
+    int rc = use();
+    is_done = 1;
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], &failed);
+        if (failed != NULL) rc = 101;
+    }
+    return rc;
+}
+"""
 ASK = """
 import sqlite3
 db = sqlite3.connect(":memory:")
@@ -86,6 +135,25 @@ class PreloadTest(unittest.TestCase):
         """As PHP opens its own."""
         self.ask(sys.executable,
                  "import os, sys; sys.setdlopenflags(os.RTLD_NOW | os.RTLD_DEEPBIND)\n")
+
+    def test_files_that_others_open_meanwhile(self):
+        """The loader and its list are locked by turns; and a RUNPATH is the caller's."""
+        if not shutil.which("gcc"):
+            self.skipTest("no gcc")
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "plugins"))
+            shared = ["-shared", "-fPIC"]
+            for source, name, options in (
+                    (PLUGIN, "plugins/libplugin-sqlite3.so", [*shared, "-lsqlite3"]),
+                    ("int other;", "plugins/libother.so", shared),
+                    (PROGRAM, "program", ["-Wl,-rpath,$ORIGIN/plugins", "-ldl", "-lpthread"])):
+                subprocess.run(["gcc", "-x", "c", "-", "-x", "none", *options, "-o",
+                                os.path.join(folder, name)], input=source.encode(), check=True)
+            environment = dict(os.environ, LD_PRELOAD=os.path.abspath(self.LIBRARY))
+            for _ in range(30):
+                done = subprocess.run([os.path.join(folder, "program")], env=environment,
+                                      check=False)
+                self.assertEqual(done.returncode, 0)
 
     def test_a_python_that_cannot_load_extensions(self):
         python = shutil.which("python3")
