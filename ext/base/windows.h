@@ -13,6 +13,7 @@
 #endif
 #include <windows.h>
 #undef DELETE
+#undef NEAR
 #undef STATUS_PENDING
 #undef far
 #undef near
