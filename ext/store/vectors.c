@@ -4,15 +4,24 @@
 
 #include "store/statements.h"
 
-/* Vectors that are kept of an index have one in so many bytes of the budget, at most. */
+/* Vectors that are kept of an index, with their ids, have one in so many bytes of the budget, at
+ * most. */
 #define BUDGET_SHARE 4
+
+static struct index_layout layout_of(const struct store_reader *reader)
+{
+    struct index_layout layout = reader->layout;
+    layout.quantize = INDEX_EXACT;
+    return layout;
+}
 
 static int may_keep(const struct store_reader *reader)
 {
     const struct index_snapshot *snapshot = reader->snapshot;
+    struct index_layout layout = layout_of(reader);
     return store_keeps_vectors(reader->store) && snapshot->n_rows > 0 &&
-           snapshot->n_rows <= store_memory_budget(reader->store) / BUDGET_SHARE /
-                                   index_vector_size(&reader->layout) &&
+           snapshot->n_rows <=
+               store_memory_budget(reader->store) / BUDGET_SHARE / index_block_size(&layout, 1) &&
            atomic_load(&snapshot->is_known);
 }
 
@@ -20,9 +29,8 @@ static int may_keep(const struct store_reader *reader)
 static struct index_snapshot *open_vectors(struct store_reader *reader)
 {
     struct index_snapshot *snapshot = reader->snapshot, *present = atomic_load(&snapshot->vectors);
-    struct index_layout layout = reader->layout;
+    struct index_layout layout = layout_of(reader);
     if (present != NULL) return present;
-    layout.quantize = INDEX_EXACT;
     size_t n_rows = snapshot->n_rows, capacity = index_block_capacity(&layout, n_rows),
            n_blocks = (n_rows + capacity - 1) / capacity;
     struct index_snapshot *made = index_snapshot_new(&layout, snapshot->generation, n_blocks);
