@@ -77,8 +77,11 @@ look_drivers() {
     perl -MDBD::SQLite -e 1 2>/dev/null || need perl
     echo 'puts [package require sqlite3]' | tclsh 2>/dev/null | grep -q . || need tcl
 }
-# Without them tests are skipped, so that they cannot be had elsewhere is no failure.
-look_cluster() {
+look_browser() {
+    has_command chromium || need chromium
+    has_command npm || need npm
+}
+look_cluster() { # nowhere else are they packed
     has_command apt-get || return 0
     has_command go || need golang-go
     has_library dqlite.h dqlite && [ -d /usr/share/gocode/src/github.com/canonical/go-dqlite ] ||
@@ -159,8 +162,33 @@ say_what_to_install() {
     return 1
 }
 
-# Python packages into build/FOLDER: install_python FOLDER MODULE PACKAGE...; without them tests are
-# skipped, so that they cannot be had is no failure.
+install_missing() {
+    if has_command apt-get; then install_debian
+    elif has_command brew; then install_brew
+    else say_what_to_install; fi
+}
+
+# ---- what tests are skipped without: that it cannot be had is told, and no failure ---------------
+
+# The system's packages of a set.
+try_system() {
+    missing=""
+    "look_$1"
+    [ -z "$missing" ] || install_missing
+    missing=""
+    "look_$1"
+    [ -z "$missing" ] || echo "cannot be had here, tests will be skipped:$missing"
+    missing=""
+}
+
+install_cluster() { try_system cluster; }
+
+install_drivers() {
+    try_system drivers
+    sh "$(dirname "$0")/drivers.sh"
+}
+
+# Python packages into build/FOLDER: install_python FOLDER MODULE PACKAGE...
 install_python() {
     folder=$(dirname "$0")/../../build/$1 module=$2
     shift 2
@@ -180,13 +208,10 @@ install_frameworks() {
         langchain-core langchain-tests llama-index-core
 }
 
-# Without it the page is not tried in a browser, so that it cannot be had is no failure either.
+# Without it the page is tried by requests alone.
 install_browser() {
     folder=$(dirname "$0")/../../build/browser
-    has_command chromium || need chromium
-    has_command npm || need npm
-    if [ -n "$missing" ] && has_command apt-get; then install_debian; fi
-    missing=""
+    try_system browser
     [ -d "$folder/node_modules/axe-core" ] ||
         npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" \
             playwright-core axe-core >/dev/null 2>&1
@@ -216,25 +241,21 @@ install_lief() {
 }
 for what in "$@"; do
     case $what in
-    runtime | test | clang | format | cross | cluster | bench | drivers) "look_$what" ;;
-    peers | browser | command | frameworks | zig | lief) ;;
+    runtime | test | clang | format | cross | bench) "look_$what" ;;
+    peers | browser | command | frameworks | drivers | cluster | zig | lief) ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
 if [ -n "$missing" ]; then
-    if has_command apt-get; then install_debian
-    elif has_command brew; then install_brew
-    else say_what_to_install; fi || exit 1
-
+    install_missing || exit 1
     missing=""
     for what in "$@"; do
-        case $what in peers | browser | command | frameworks | zig | lief) ;; *) "look_$what" ;; esac
+        case $what in runtime | test | clang | format | cross | bench) "look_$what" ;; esac
     done
     [ -z "$missing" ] || { echo "still missing after installing:$missing" >&2; exit 1; }
 fi
 for what in "$@"; do
     case $what in
-    peers | browser | command | frameworks | zig | lief) "install_$what" ;;
-    drivers) sh "$(dirname "$0")/drivers.sh" ;;
+    peers | browser | command | frameworks | drivers | cluster | zig | lief) "install_$what" ;;
     esac
 done
