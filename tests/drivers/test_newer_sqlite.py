@@ -1,8 +1,9 @@
 """A SQLite newer than the system's, which the package apsw brings."""
 import os
+import sys
+import tempfile
 import unittest
 
-import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import support  # noqa: E402
 
@@ -49,6 +50,26 @@ class NewerSqliteTest(unittest.TestCase):
             self.rows("SELECT rowid FROM semantic_search_each('ix', '[\"bats\"]', '1')"), [(1,)])
         self.assertEqual(
             self.rows("SELECT rowid FROM ix WHERE ix MATCH 'bats' AND rowid IN ('2', 2.0)"), [(2,)])
+
+    def test_integrity_check_of_an_index_that_cannot_start(self):
+        """SQLite 3.44 asks virtual tables too; one of an unknown module it passes over."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "it.db")
+            self.rows(f"ATTACH '{path}' AS it")
+            self.rows("CREATE VIRTUAL TABLE it.ix USING semantic_index()")
+            self.rows("DETACH it")
+            os.environ["RERANK_TIMEOUT_MS"] = "soon"
+            self.addCleanup(os.environ.pop, "RERANK_TIMEOUT_MS", None)
+            self.db = apsw.Connection(path)
+            self.addCleanup(self.db.close)
+            self.assertEqual(self.rows("PRAGMA integrity_check"), [("ok",)])
+            self.db.enable_load_extension(True)
+            self.db.load_extension(support.EXTENSION, "sqlite3_rerank_auto_init")
+            self.fails("RERANK_TIMEOUT_MS must be", "PRAGMA integrity_check")
+            self.rows("CREATE TABLE t(a)")
+            self.rows("ALTER TABLE t RENAME TO u")
+            self.rows("VACUUM")
+            self.assertEqual(self.rows("SELECT count(*) FROM u"), [(0,)])
 
 
 if __name__ == "__main__":
