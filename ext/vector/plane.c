@@ -44,8 +44,11 @@ static void centre(const struct vector_plane *plane, float *rows, size_t n)
         for (size_t i = 0; i < dimensions; i++) mean[i] += (double)rows[r * dimensions + i];
     for (size_t i = 0; i < dimensions; i++) mean[i] /= (double)n;
     for (size_t r = 0; r < n; r++)
-        for (size_t i = 0; i < dimensions; i++)
-            most = fmax(most, fabs((double)rows[r * dimensions + i] - mean[i]));
+        for (size_t i = 0; i < dimensions; i++) {
+            /* No fmax: gcc 12 stops with an internal error where it vectorizes one for aarch64. */
+            double size = fabs((double)rows[r * dimensions + i] - mean[i]);
+            if (size > most) most = size;
+        }
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < dimensions; i++) {
             float *component = &rows[r * dimensions + i];
