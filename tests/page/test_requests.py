@@ -69,6 +69,23 @@ class AnswerTest(Base):
         self.assertEqual(found["indexes"][0]["texts"], ["title", "overview", "tagline"])
         self.assertNotIn("bm25", found["indexes"][1]["search"])
 
+    def test_names_that_are_words_of_sql(self):
+        path = os.path.join(self.folder, "words.db")
+        db = support.connect(path)
+        db.executescript("""
+            CREATE TABLE "table"(id INTEGER PRIMARY KEY, "group" TEXT, current_date TEXT);
+            INSERT INTO "table" VALUES (1, 'bats in caves', 'at night');
+            CREATE VIRTUAL TABLE "order" USING semantic_index(
+                content = 'table', text = 'group, current_date');
+            INSERT INTO "order"("order") VALUES ('sync');""")
+        db.close()
+        served = Served(path)
+        self.addCleanup(served.close)
+        index = self.index("order", served)
+        answer = served.sql(index["search"], {"query": "bats"}, index="order", mark="bats")
+        self.assertEqual(answer["rows"][0][2:4], ["bats in caves", "at night"])
+        self.assertEqual(len(answer["marks"]), 1)
+
     def test_a_search_ranks_and_marks(self):
         index = self.index("movie_index")
         answer = self.served.sql(index["search"], {"query": "the bats"}, index="movie_index",

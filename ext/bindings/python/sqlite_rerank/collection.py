@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, Iterator, List, Optional, Set, Tuple
 
 from sqlite_rerank import files
-from sqlite_rerank.database import Database, Mistake, literal
+from sqlite_rerank.database import Database, Mistake
+from sqlite_rerank.sqltext import literal
 from sqlite_rerank.readers import Document, place
 
 INDEX = "piece_index"

@@ -10,7 +10,8 @@ import click
 import sqlite_rerank
 from sqlite_rerank import search as asking, show
 from sqlite_rerank.collection import INDEX, Collection
-from sqlite_rerank.database import Database, Mistake, literal, loading, name, open_file
+from sqlite_rerank.database import Database, Mistake, loading, open_file
+from sqlite_rerank.sqltext import literal, quoted
 from sqlite_rerank.update import Report, Update
 
 STOPPED = 130  # the exit status of what Ctrl-C has ended
@@ -107,7 +108,7 @@ def index_table(db: Database, table: str, text: Optional[str], model: Optional[s
             raise Mistake(f"{table} has no columns of type TEXT: say which to embed by --text")
         options = [("content", table), ("text", columns), ("lexical", "fts5"), ("model", model),
                    ("reranker", reranker)]
-        db.run(f"CREATE VIRTUAL TABLE {name(index_name)} USING semantic_index(" + ", ".join(
+        db.run(f"CREATE VIRTUAL TABLE {quoted(index_name)} USING semantic_index(" + ", ".join(
             f"{option} = {literal(value)}" for option, value in options if value) + ")")
     report = Report()
     try:

@@ -15,6 +15,7 @@ import urllib.parse
 from typing import Any, Callable, Dict, List, Optional, Tuple, Type
 
 import sqlite_rerank
+from sqlite_rerank.sqltext import literal
 
 BUSY_MS = 30_000  # how long is waited for others that write
 TURN_MS = 200
@@ -39,22 +40,6 @@ def loading_module() -> Any:
         if hasattr(module.Connection, "load_extension"):
             return module
     raise Mistake(sqlite_rerank.WITHOUT_EXTENSIONS)
-
-
-def literal(value: Any) -> str:
-    """A value as SQL text."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, str):
-        return "'" + value.replace("'", "''") + "'"
-    return repr(value)
-
-
-def name(identifier: str) -> str:
-    """The name of a table or column as SQL text."""
-    if re.fullmatch(r"[a-z_][a-z_0-9]*", identifier):
-        return identifier
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def filled(sql: str, values: Dict[str, Any]) -> str:

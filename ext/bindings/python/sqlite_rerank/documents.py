@@ -18,6 +18,7 @@ import threading
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import sqlite_rerank
+from sqlite_rerank.sqltext import literal, quoted
 
 COMPARED = (">", ">=", "<", "<=")
 LISTED = ("in", "nin", "any", "all")
@@ -242,13 +243,3 @@ class Documents:
             "SELECT vector_to_json(embed(?, (SELECT model FROM semantic_status(?)), 'query'))",
             (query, self.name + "_index"))
         return json.loads(vector) if vector else []
-
-
-def literal(text: str) -> str:
-    """A text as SQL has it."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'

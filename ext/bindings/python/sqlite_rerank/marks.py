@@ -8,6 +8,7 @@ import sqlite3
 from typing import Dict, List, Mapping
 
 from . import load
+from .sqltext import literal
 
 BEGIN, END = "\x02", "\x03"  # around a word that answered
 _MOST_WORDS = 64
@@ -27,9 +28,9 @@ class Marker:
         """Those of the texts that have one of the words, with marks."""
         if not words or not texts:
             return {}
-        option = tokenizer.replace("'", "''")
+        option = literal(tokenizer)
         try:
-            self._db.execute(f"CREATE VIRTUAL TABLE texts USING fts5(text, tokenize = '{option}')")
+            self._db.execute(f"CREATE VIRTUAL TABLE texts USING fts5(text, tokenize = {option})")
         except sqlite3.Error:  # an SQLite without FTS5, or a tokenizer of the application's own
             return {}
         try:

@@ -9,13 +9,13 @@ import contextlib
 import math
 import os
 import pathlib
-import re
 import sqlite3
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import load
+from .sqltext import listed, makes_index, quoted
 
 MAX_ROWS = 1000
 MAX_TEXT = 200_000      # characters of a cell
@@ -53,11 +53,6 @@ class Index(NamedTuple):
     reranker: Optional[str]
     tokenizer: Optional[str]  # of its words; None: it has none
     key: str            # the column that tells rows apart
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it, in quotes only where it needs them."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
 
 
 class Reader:
@@ -121,8 +116,7 @@ class Reader:
         """Those of the file, in the order in which they were made."""
         found = self._rows("SELECT name, sql FROM sqlite_schema WHERE type = 'table' "
                            "AND sql LIKE '%semantic_index%' ORDER BY rowid")
-        return [self._index(name, sql) for name, sql in found if re.match(
-            r"create\s+virtual\s+table\s.*\busing\s+[\"'`\[]?semantic_index\b", sql, re.I | re.S)]
+        return [self._index(name, sql) for name, sql in found if makes_index(sql)]
 
     def _index(self, name: str, sql: str) -> Index:
         kept: Dict[str, Any] = dict(self._rows(
@@ -131,8 +125,8 @@ class Reader:
         columns = self._rows("SELECT name, hidden FROM pragma_table_xinfo(?)", name)
         shown = [column for column, hidden in columns if not hidden]
         own = [column for column, hidden in columns if hidden]
-        texts = [column for column in _option(sql, "text") if column in shown]
-        key = kept.get("content_rowid") or _option(sql, "content_rowid")[0]
+        texts = [column for column in listed(sql, "text") if column in shown]
+        key = kept.get("content_rowid") or "".join(listed(sql, "content_rowid"))
         return Index(name, texts or [column for column in shown if column != key] or shown,
                      [column for column in ("score", "bm25", "similarity") if column in own],
                      kept.get("model"), kept.get("reranker"), kept.get("lexical"),
@@ -186,13 +180,6 @@ class Reader:
         finally:
             finished.set()
             watcher.join()
-
-
-def _option(sql: str, name: str) -> List[str]:
-    """The names that an option of CREATE lists, as far as they need no quotes in quotes."""
-    found = re.search(rf"\b{name}\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|(\w+))", sql, re.I)
-    listed = "".join(filter(None, found.groups())) if found else ""
-    return [column.strip(" \t\r\n\"'`[]") for column in listed.split(",")]
 
 
 def _identity(file: str) -> Tuple[int, int]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Tuple
 
 from sqlite_rerank import collection, readers
-from sqlite_rerank.database import Database, Mistake, filled, name
+from sqlite_rerank.database import Database, Mistake, filled
+from sqlite_rerank.sqltext import listed, makes_index, quoted
 
 SCORES = ("relevance", "score", "similarity", "bm25")
 CANDIDATES = 25    # retrieved and reranked; of more results that are asked for, more
@@ -48,9 +49,9 @@ class Search:
                     "  JOIN pieces AS p ON p.id = s.rowid\n"
                     "  JOIN documents AS d ON d.id = p.document\n"
                     " GROUP BY d.id ORDER BY relevance DESC LIMIT :limit")
-        texts = ", ".join(f"s.{name(column)}" for column in self.texts())
+        texts = ", ".join(f"s.{quoted(column)}" for column in self.texts())
         return (f"SELECT s.rowid, {texts}, s.relevance, {scores}\n"
-                f"  FROM {name(self.index)}(:query, :k) AS s\n"
+                f"  FROM {quoted(self.index)}(:query, :k) AS s\n"
                 " ORDER BY relevance DESC LIMIT :limit")
 
     def sql(self, query: str, limit: int) -> str:
@@ -60,9 +61,7 @@ class Search:
     def texts(self) -> List[str]:
         """The columns that the index embeds."""
         made = self.db.value("SELECT sql FROM sqlite_schema WHERE name = :index", index=self.index)
-        option = re.search(r"\btext\s*=\s*(['\"])(.*?)\1", made, re.DOTALL)
-        wanted = [word.strip() for word in option[2].split(",")] if option else ["text"]
-        return [word for word in wanted if word in self.columns]
+        return [word for word in listed(made, "text") or ["text"] if word in self.columns]
 
     def results(self, query: str, limit: int) -> List[Result]:
         """The best rows, best first."""
@@ -96,7 +95,7 @@ def indexes(db: Database) -> List[str]:
     """The names of every semantic_index of a file."""
     return [name for name, sql in db.rows(
         "SELECT name, sql FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL TABLE%' ORDER BY name")
-        if re.search(r"\busing\s+[\"'`\[]?semantic_index\b", sql, re.I)]
+        if makes_index(sql)]
 
 
 def choose(names: List[str], table: Optional[str], path: str) -> str:

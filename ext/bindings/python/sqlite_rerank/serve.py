@@ -29,7 +29,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Dict, Iterator, List, Optional
 
 from .marks import Marker, words_of
-from .readonly import MAX_ROWS, SECONDS, Answer, Index, Reader, Refused, quoted
+from .readonly import MAX_ROWS, SECONDS, Answer, Index, Reader, Refused
+from .sqltext import literal, quoted
 
 PORT = 8765
 MAX_BODY = 200_000
@@ -52,7 +53,7 @@ def describe(index: Index, functions: List[str]) -> Dict[str, Any]:
     """What the page knows of an index. :query, :key and :index are bound by whoever runs them."""
     name, texts = quoted(index.name), [quoted(column) for column in index.texts]
     columns = ", ".join(["rowid", "rank", *texts, *index.scores, "relevance"])
-    model = (index.model or "").replace("'", "''")
+    model = literal(index.model or "")
     about = {
         "name": index.name, "texts": index.texts,
         "search": f"SELECT {columns}\n  FROM {name}(:query)\n ORDER BY relevance DESC",
@@ -65,7 +66,7 @@ def describe(index: Index, functions: List[str]) -> Dict[str, Any]:
             f"JOIN {name} AS i ON i.{quoted(index.key)} = m.key")
     if "vector_barcode" in functions:
         about["barcodes"] = (
-            f"SELECT vector_barcode(embed(:query, '{model}', 'query'), 'svg'), "
+            f"SELECT vector_barcode(embed(:query, {model}, 'query'), 'svg'), "
             f"(SELECT vector_barcode(embedding, 'svg') FROM {name} "
             "WHERE rowid = CAST(:key AS INTEGER))")
     return about

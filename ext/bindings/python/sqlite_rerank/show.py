@@ -14,7 +14,8 @@ import rich.progress
 import rich.text
 
 from sqlite_rerank.collection import INDEX, Collection
-from sqlite_rerank.database import Database, literal
+from sqlite_rerank.database import Database
+from sqlite_rerank.sqltext import literal
 from sqlite_rerank.search import Result, snippet, words_of
 from sqlite_rerank.update import Report
 
