@@ -69,24 +69,29 @@ class Collection:
 
     def create(self, model: Optional[str] = None, reranker: Optional[str] = None) -> None:
         """Makes the tables, where there are none."""
-        if self.exists:
-            self._refuse_another("model", model)
-            self._refuse_another("reranker", reranker)
+        if not self.exists:
+            with self.transaction(), self.whole():
+                if not self.db.has_table(INDEX):  # nobody was faster
+                    self._make(model, reranker)
+            self.exists = not self.db.show
+        if not self.exists:
+            self.model = model or self.db.value("SELECT rerank_config('embed_model')")
             return
+        self.model = self._option("model")
+        self._refuse_another("model", model)
+        self._refuse_another("reranker", reranker)
+
+    def _make(self, model: Optional[str], reranker: Optional[str]) -> None:
         for table in ("documents", "pieces", "folders"):
             if self.db.has_table(table):
                 raise Mistake(f"{self.db.path} has a table {table} of its own: give another file, "
                               f"or index that by --table {table}")
-        self.model = model or self.db.value("SELECT rerank_config('embed_model')")
         options = "".join(f", {option} = {literal(value)}" for option, value in
                           (("model", model), ("reranker", reranker)) if value)
-        with self.transaction():
-            if not self.db.has_table(INDEX):  # nobody was faster
-                for sql in SCHEMA:
-                    self.db.run(sql)
-                self.db.run(f"CREATE VIRTUAL TABLE {INDEX} USING semantic_index(content = 'pieces',"
-                            f" text = 'title, text', lexical = 'fts5'{options})")
-        self.exists = not self.db.show
+        for sql in SCHEMA:
+            self.db.run(sql)
+        self.db.run(f"CREATE VIRTUAL TABLE {INDEX} USING semantic_index(content = 'pieces',"
+                    f" text = 'title, text', lexical = 'fts5'{options})")
 
     def _option(self, key: str) -> str:
         return self.db.value(f"SELECT value FROM {INDEX}_config WHERE key = :key", key=key) or ""
