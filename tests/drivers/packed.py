@@ -21,9 +21,9 @@ LIBRARIES = os.path.join(ROOT, "build", "command")
 HERE = sys.platform == "linux" and platform.machine() == "x86_64"
 
 
-def installed(*modules):
+def installed(*modules, folder=LIBRARIES):
     """Whether these are there; a finder of its own, as importing them here is not wanted."""
-    return all(importlib.machinery.PathFinder.find_spec(module, [LIBRARIES]) for module in modules)
+    return all(importlib.machinery.PathFinder.find_spec(module, [folder]) for module in modules)
 
 
 def pack(folder):
@@ -38,10 +38,8 @@ def pack(folder):
 
 @unittest.skipUnless(HERE, "packs for linux x86_64")
 @unittest.skipIf(SANITIZED, "the library alone is looked at by sanitizers")
-@unittest.skipUnless(installed("click", "rich", "pathspec", "pypdf", "markdownify"),
-                     "build/command is not there (tests/tools/install.sh command)")
-class CommandTest(unittest.TestCase):
-    """An empty folder, in which the command runs."""
+class WheelTest(unittest.TestCase):
+    """The wheel, unpacked in a folder: cls.wheel."""
 
     @classmethod
     def setUpClass(cls):
@@ -50,6 +48,12 @@ class CommandTest(unittest.TestCase):
         cls.wheel = place.name
         with zipfile.ZipFile(pack(place.name)) as wheel:
             wheel.extractall(place.name)
+
+
+@unittest.skipUnless(installed("click", "rich", "pathspec", "pypdf", "markdownify"),
+                     "build/command is not there (tests/tools/install.sh command)")
+class CommandTest(WheelTest):
+    """An empty folder, in which the command runs."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

@@ -2,18 +2,15 @@
 
 Those lie in build/frameworks (tests/tools/install.sh frameworks).
 """
-import importlib.machinery
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
-import zipfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import packed  # noqa: E402
-from support import ROOT, SANITIZED  # noqa: E402
+from support import ROOT  # noqa: E402
 
 LIBRARIES = os.path.join(ROOT, "build", "frameworks")
 
@@ -246,36 +243,23 @@ assert store.similarity_search("caves", k=1)[0].page_content == "bats in caves"
 """
 
 
-def installed(*modules):
-    return all(importlib.machinery.PathFinder.find_spec(module, [LIBRARIES]) for module in modules)
-
-
-@unittest.skipUnless(packed.HERE, "packs for linux x86_64")
-@unittest.skipIf(SANITIZED, "the library alone is looked at by sanitizers")
-class FrameworksTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        place = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(place.cleanup)
-        cls.folder = place.name
-        with zipfile.ZipFile(packed.pack(place.name)) as wheel:
-            wheel.extractall(place.name)
-
+class FrameworksTest(packed.WheelTest):
     def setUp(self):
-        if not installed("langchain_core", "langchain_tests", "llama_index"):
+        if not packed.installed("langchain_core", "langchain_tests", "llama_index",
+                                folder=LIBRARIES):
             self.skipTest("build/frameworks is not there (tests/tools/install.sh frameworks)")
 
     def python(self, *arguments):
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(
-            (self.folder, LIBRARIES, os.path.join(ROOT, "build", "command")))}
-        made = subprocess.run([sys.executable, "-B", *arguments], cwd=self.folder, check=False,
+            (self.wheel, LIBRARIES, packed.LIBRARIES))}
+        made = subprocess.run([sys.executable, "-B", *arguments], cwd=self.wheel, check=False,
                               env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, timeout=300)
         self.assertEqual(made.returncode, 0, made.stdout[-4000:])
         return made.stdout
 
     def test_langchain_conformance(self):
-        path = os.path.join(self.folder, "conformance.py")
+        path = os.path.join(self.wheel, "conformance.py")
         with open(path, "w", encoding="utf-8") as file:
             file.write(CONFORMANCE)
         said = self.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o",

@@ -99,6 +99,13 @@ def join(word: str, conditions: Iterable[Condition]) -> Condition:
                      tuple(value for part in parts for value in part.values))
 
 
+def of_keys(column: str, keys: Optional[Iterable[str]]) -> Condition:
+    """Rows of these keys, as many as there are; None: of all."""
+    if keys is None:
+        return Condition()
+    return Condition(f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
+
+
 def rows_of(connection: Any, sql: str, values: Sequence = ()) -> List[Tuple]:
     """The rows of a statement, whatever the connection itself makes of rows."""
     cursor = connection.cursor()
@@ -131,6 +138,8 @@ class Documents:
             # With vectors that are brought along nobody else is to embed a text.
             own = f"dimensions = {dimensions}" if dimensions else "upkeep = 'triggers'"
             self._open(", ".join(filter(None, (own, options))))
+            self.has_words = any(column == "score" for column, in self._rows(
+                "SELECT name FROM pragma_table_xinfo(?)", (name + "_index",)))
 
     def _open(self, options: str) -> None:
         """An index keeps what it was made with: of other vectors, or options, it is not opened."""
@@ -214,27 +223,26 @@ class Documents:
             where.values)]
 
     def search(self, query: Any, k: int, where: Condition = Condition(),
-               weight: Optional[float] = None) -> List[Row]:
-        """The k best, by a text or a vector; weight: the share of the vectors, from 0 to 1."""
+               weight: Optional[float] = None, vectors: bool = False) -> List[Row]:
+        """The k best, by a text or a vector; weight: the share of the vectors, from 0 to 1;
+        vectors: with theirs, each of which is read from its place in the file."""
         if k < 1:
             return []
         if not isinstance(query, str):
             query = sqlite_rerank.serialize_float32(query)
-        has_words = any(name == "score" for name, in self._rows(
-            "SELECT name FROM pragma_table_xinfo(?)", (self.name + "_index",)))
         more, values = "", [query, k]
         if where != Condition():
             more = f" AND i.rowid IN (SELECT id FROM {self.table} WHERE {where.sql})"
             values += where.values
         if weight is not None:
-            if not has_words:
+            if not self.has_words:
                 raise ValueError(f"{self.name}: has no words, so that there is nothing to weigh; "
                                  "lexical = 'fts5' among the options makes an index that has them")
             more, values = more + " AND i.weight = ?", [*values, weight]
-        return [Row(key, text, json.loads(metadata), score, embedding)
-                for key, text, metadata, score, embedding in self._rows(
-                    f"SELECT i.key, i.text, i.metadata, "
-                    f"i.{'score' if has_words else 'similarity'}, i.embedding FROM {self.index} "
+        columns = f"i.{'score' if self.has_words else 'similarity'}" + ", i.embedding" * vectors
+        return [Row(key, text, json.loads(metadata), *rest)
+                for key, text, metadata, *rest in self._rows(
+                    f"SELECT i.key, i.text, i.metadata, {columns} FROM {self.index} "
                     f"AS i WHERE i.query = ? AND i.k = ?{more} ORDER BY i.rank", values)]
 
     def embed(self, query: str) -> List[float]:

@@ -25,7 +25,7 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from pydantic import ConfigDict
 
 from sqlite_rerank.documents import (
-    Condition, Documents, Row, compare, join, prepare, rows_of)
+    Condition, Documents, Row, compare, join, of_keys, prepare, rows_of)
 
 OPERATORS = {"$eq": "==", "$ne": "!=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<=",
              "$in": "in", "$nin": "nin", "$contains": "contains"}
@@ -54,11 +54,6 @@ def condition(wanted: Filter) -> Condition:
         else:
             parts.append(compare(field, "==", value))
     return join("AND", parts) if parts else Condition()
-
-
-def of_keys(ids: Iterable[str]) -> Condition:
-    """The documents of these ids, as many as there are."""
-    return Condition("key IN (SELECT value FROM json_each(?))", (json.dumps(list(ids)),))
 
 
 def document(row: Row) -> Document:
@@ -99,13 +94,13 @@ class SQLiteRerank(VectorStore):
         return keys
 
     def delete(self, ids: Optional[List[str]] = None, **kwargs: Any) -> Optional[bool]:
-        self._documents.delete(Condition() if ids is None else of_keys(ids))
+        self._documents.delete(of_keys("key", ids))
         return True
 
     # ---- searching -------------------------------------------------------------------------------
 
     def get_by_ids(self, ids: Sequence[str], /) -> List[Document]:
-        return [document(row) for row in self._documents.get(of_keys(ids))]
+        return [document(row) for row in self._documents.get(of_keys("key", ids))]
 
     def _search(self, query: str, k: int, wanted: Filter) -> List[Row]:
         asked = self._embedding.embed_query(query) if self._embedding else query
@@ -138,7 +133,8 @@ class SQLiteRerank(VectorStore):
             self, embedding: List[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5,
             filter: Filter = None, **kwargs: Any) -> List[Document]:
         import numpy  # which maximal_marginal_relevance needs
-        rows = self._documents.search(embedding, fetch_k, condition(filter)) if embedding else []
+        rows = self._documents.search(embedding, fetch_k, condition(filter),
+                                      vectors=True) if embedding else []
         vectors = [struct.unpack(f"<{len(row.embedding) // 4}f", row.embedding) for row in rows]
         chosen = maximal_marginal_relevance(numpy.array(embedding), vectors, lambda_mult, k) \
             if rows else []

@@ -12,7 +12,6 @@ async: open the connection with check_same_thread=False then.
 """
 from __future__ import annotations
 
-import json
 from typing import Any, List, Optional, Sequence
 
 from llama_index.core.bridge.pydantic import PrivateAttr
@@ -22,7 +21,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode, VectorStoreQueryResult)
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
-from sqlite_rerank.documents import Condition, Documents, Row, compare, join
+from sqlite_rerank.documents import Condition, Documents, Row, compare, join, of_keys
 
 # Those of LlamaIndex that have another name in documents.py.
 OPERATORS = {"text_match": "text", "text_match_insensitive": "itext", "is_empty": "empty"}
@@ -38,13 +37,6 @@ def condition(wanted: Optional[MetadataFilters]) -> Condition:
     return join((wanted.condition or "and").upper(), [
         compare(one.key, OPERATORS.get(one.operator.value, one.operator.value), one.value)
         if isinstance(one, MetadataFilter) else condition(one) for one in wanted.filters])
-
-
-def of_keys(column: str, keys: Optional[Sequence[str]]) -> Condition:
-    """Rows of these keys, as many as there are; None: of all."""
-    if keys is None:
-        return Condition()
-    return Condition(f"{column} IN (SELECT value FROM json_each(?))", (json.dumps(list(keys)),))
 
 
 def of_documents(ids: Optional[Sequence[str]]) -> Condition:
