@@ -13,10 +13,10 @@
 package main
 
 // #include <sqlite3.h>
-// int sqlite3_rerank_init(sqlite3 *db, char **message, const void *api);
+// int sqlite3_rerank_auto_init(sqlite3 *db, char **message, const void *api);
 // static int register_rerank(void)
 // {
-//     return sqlite3_auto_extension((void (*)(void))sqlite3_rerank_init);
+//     return sqlite3_auto_extension((void (*)(void))sqlite3_rerank_auto_init);
 // }
 import "C"
 
