@@ -21,7 +21,7 @@
  * the same query with two plain words in their place, the window is halved until the documents to
  * blame are alone; they are refused (model.h), and the others are ranked.
  *
- * Attempts, budget and keys are as in remote.h.
+ * Attempts and budget are as in attempt.h, keys as in remote.h.
  */
 #ifndef API_CHAT_H
 #define API_CHAT_H

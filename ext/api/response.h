@@ -32,7 +32,7 @@ enum api_outcome {
     API_BUSY,   /* 429, 503, 529: everybody waits */
     API_RETRY,  /* may heal */
     API_TOO_LARGE, /* more than one text: halve the batch */
-    API_REFUSED,   /* a text's fault, it may be, or everything's: remote.h */
+    API_REFUSED,   /* a text's fault, it may be, or everything's: run.h */
     API_FAILED     /* for good */
 };
 

@@ -364,7 +364,7 @@ static int probe_sample(struct run *run, int *rc, struct error *err)
     return 1;
 }
 
-/* Something in the request is refused, or everything is: see remote.h. */
+/* Something in the request is refused, or everything is: see run.h. */
 static enum http_verdict refused(struct run *run, struct batch *batch, struct error *err)
 {
     int rc;

@@ -91,7 +91,7 @@ int catalog_lookup(struct catalog *catalog, struct catalog_entry *entry,
                    const struct model_texts *text, struct model_embeddings *embedding,
                    struct error *err);
 
-/* Equal calls ask the model once while the cache has room: not of the embedded model, whose scores
+/* Equal calls ask the model once while the cache has room: not of a built-in model, whose scores
  * come faster, and not where the model itself refused a document. */
 int catalog_rerank(struct catalog *catalog, struct catalog_entry *entry, struct model *fitted,
                    const struct model_candidates *candidates, double *scores, struct error *err);
@@ -180,12 +180,12 @@ int catalog_add(struct catalog *catalog, const struct catalog_alias *alias, size
 int catalog_change(struct catalog *catalog, struct catalog_entry *entry,
                    const struct catalog_alias *alias, struct error *err);
 
-/* Removes an alias; if it was the default, the embedded model is it again. ERROR_INVALID for the
+/* Removes an alias; if it was the default, the built-in model is it again. ERROR_INVALID for the
  * entry of a model itself. */
 int catalog_remove(struct catalog *catalog, struct catalog_entry *entry, struct error *err);
 
 /* The name of the model that does a task when none is named; never NULL, borrowed until the next
- * change. Setting it: NULL is back to what the environment says, or the embedded model. Errors of
+ * change. Setting it: NULL is back to what the environment says, or the built-in model. Errors of
  * catalog_find. */
 const char *catalog_default(const struct catalog *catalog, enum model_task task);
 int catalog_set_default(struct catalog *catalog, enum model_task task, const char *name,

@@ -3,7 +3,7 @@
  *
  * The scores of a whole call are kept, under a digest of all that the model was given, in their
  * order: a driver that steps, resets and steps again, or a page that is shown twice, asks once.
- * Those of the embedded model are not: it is faster than keeping them would be, and reads more than
+ * Those of a built-in model are not: it is faster than keeping them would be, and reads more than
  * the texts (the fit of an index, similarities).
  */
 #include <string.h>

@@ -5,8 +5,7 @@
  * ICML 2009): each term adds its weight, with a sign, to one component; both are chosen by bits of
  * its hash. Weights grow with the square root of the count; n-grams weigh less than words. Only
  * additions, multiplications, divisions and square roots of IEEE 754 in a fixed order are used, so
- * the same text gives the same bytes on every platform (built without contraction:
- * -ffp-contract=off).
+ * the same text gives the same bytes on every platform (base/rounding.h).
  */
 #ifndef LEXICAL_HASHING_H
 #define LEXICAL_HASHING_H

@@ -1,10 +1,10 @@
 /*
  * model.h: what an embedder and a reranker are.
  *
- * One interface for every kind of model: computed from the words alone (lexical/), run inside the
- * process (local/) or behind an API (api/). A model does one task or both. Callers see texts and
- * numbers; how a model gets from one to the other is its own affair, and so are its requests and
- * its connection.
+ * One interface for every kind of model: a table inside the library (embedded/), computed from the
+ * words alone (lexical/), run inside the process (local/) or behind an API (api/). A model does one
+ * task or both. Callers see texts and numbers; how a model gets from one to the other is its own
+ * affair, and so are its requests and its connection.
  *
  * A model may also be fittable: handed a collection it returns a second model that has learnt from
  * it (of other dimensions, perhaps) and that can be stored as bytes and loaded again. A

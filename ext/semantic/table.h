@@ -21,7 +21,9 @@
  *   likeness     the model of an old index      wording        when words are written
  *   fusion       the score of words and vectors  sides         the rows of both
  *   comparison   what a sync has to do           agreement     that it is nothing
- *   map          semantic_map
+ *   map          semantic_map                   progress_function  semantic_progress
+ *   query        a text or vector of a search   retrieval      one that goes on
+ *   candidates   the rows of vectors            sense          whether a text says anything
  *
  * The shadow tables are store/'s.
  */

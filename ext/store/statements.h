@@ -1,6 +1,6 @@
 /*
- * statements.h: all SQL on the rows of the shadow tables, and how it is run. For the files of this
- * room.
+ * statements.h: the SQL of enum store_question and enum store_query, the statements that are kept
+ * beside them, and how any SQL on shadow tables is run. For the files of this room.
  */
 #ifndef STORE_STATEMENTS_H
 #define STORE_STATEMENTS_H

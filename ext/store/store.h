@@ -1,8 +1,10 @@
 /*
  * store.h: the shadow tables of a semantic_index, and nothing of what they mean.
  *
- * All SQL on them is in statements.c, store.c and schema.c; what the words and numbers in them are
- * for is told by those who ask. An index named X has (all are ours alone; read as hostile input):
+ * All SQL on them is in this room (statements.h names the tables), but for what reads them beside
+ * the content, or as it: semantic/content.c and semantic/filter.c. What the words and numbers in
+ * them are for is told by those who ask. An index named X has (all are ours alone; read as hostile
+ * input):
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),

@@ -6,10 +6,8 @@ to bottom. A line `--> text` is a line that the statement before it prints.
 import glob
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -270,6 +268,14 @@ class NamesTest(unittest.TestCase):
         text = read("ext/README.md")
         for folder in sorted(glob.glob(path_of("ext/*/"))):
             self.assertIn(f"`{os.path.basename(folder[:-1])}`", text)
+
+    def test_every_file_of_the_virtual_table_is_told(self):
+        """The head of ext/semantic/table.h lists the files of its room."""
+        head = read("ext/semantic/table.h").partition("*/")[0]
+        for path in glob.glob(path_of("ext/semantic/*.[ch]")):
+            name = os.path.basename(path)[:-2]
+            if name != "table":
+                self.assertRegex(head, rf"\*.*(   |  | ){name}  ?")
 
     def test_every_bench_is_told(self):
         text = read("tests/bench/README.md")

@@ -12,8 +12,8 @@
  *
  * One build holds all families of its architecture (target attributes, no compiler flags). The
  * choice is made once a process: the best that processor and system support, or the one that
- * RERANK_SIMD names if it can run here (the names are those of vector/simd/kernels.h; a name of
- * that room without a twin here falls back to the best).
+ * RERANK_SIMD names if it can run here (as in vector/simd/kernels.h: a name that only one of the
+ * two has means the best in the other).
  *   scalar      plain C
  *   avx2        AVX2, FMA
  *   avx512      AVX-512 F, BW, DQ, VL
