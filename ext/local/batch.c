@@ -93,12 +93,12 @@ static void fill_groups(struct local_text *texts, size_t n_texts, struct local_g
 
 struct batch {
     const struct local_weights *weights;
-    const struct local_group *groups;
+    const struct local_group *groups; /* [n_groups] */
     size_t n_groups, longest;
-    unsigned char *scratch;
-    size_t scratch_size; /* of a thread's part; a team has one for all */
-    size_t n_members;    /* of the team that goes through all groups; 1: each thread has its own */
-    struct team_step *steps;
+    unsigned char *scratch; /* [threads, scratch_size] bytes */
+    size_t scratch_size;    /* of a thread's part; a team has one for all */
+    size_t n_members; /* of the team that goes through all groups; 1: each thread has its own */
+    struct team_step *steps; /* [n_groups, local_encoder_steps] */
     struct halt halt;
     atomic_size_t next;
 };

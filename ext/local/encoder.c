@@ -109,9 +109,9 @@ size_t local_encoder_steps(const struct local_weights *weights)
 /* Rows of activations on their way to a gemm: normalised first, if `norm` is given. */
 struct rows_step {
     const struct pass *pass;
-    struct local_rows rows;
-    float *values;
-    const struct local_norm *norm;
+    struct local_rows rows;        /* [n_rows, n_in], of `values` */
+    float *values;                 /* [n_rows, stride]; stride = n_in with `norm` */
+    const struct local_norm *norm; /* [n_in]; NULL: as they are */
     enum local_precision precision;
 };
 
@@ -148,10 +148,10 @@ static struct local_rows prepare(struct pass *pass, float *values, size_t n, siz
 
 struct gemm_step {
     const struct pass *pass;
-    const struct local_matrix *matrix;
-    const struct local_rows *rows;
-    const struct local_output *output;
-    size_t n_panels; /* of an item */
+    const struct local_matrix *matrix; /* [n_out, n_in] */
+    const struct local_rows *rows;     /* [n_rows, n_in] */
+    const struct local_output *output; /* [n_rows, n_out] */
+    size_t n_panels;                   /* of an item */
 };
 
 static void gemm_item(void *context, struct team_member *member, size_t item)

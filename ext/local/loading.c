@@ -30,12 +30,12 @@ struct piece {
     const struct tensor *tensor, *bias; /* bias: of a matrix; NULL: none */
     const float *mapped;                /* where it stays, if it does */
     struct local_matrix *matrix;        /* NULL: numbers as they are */
-    float *floats;
-    float *rows, *columns; /* the largest magnitudes of these, and not the numbers */
-    int64_t *integers;
-    size_t first, n; /* elements; of a matrix, and of its largest: rows of the tensor */
-    size_t column;   /* of the matrix that row 0 of the tensor becomes */
-    uint64_t hash;   /* of what was read; of what is mapped not yet */
+    float *floats;                      /* [n] */
+    float *rows, *columns; /* [n_out], [n_in] the largest of these, and not the numbers */
+    int64_t *integers;     /* [n] */
+    size_t first, n;       /* elements; of a matrix, and of its largest: rows of the tensor */
+    size_t column;         /* of the matrix that row 0 of the tensor becomes */
+    uint64_t hash;         /* of what was read; of what is mapped not yet */
 };
 
 struct loading {

@@ -28,9 +28,9 @@ struct shard {
 };
 
 struct safetensors {
-    struct shard *shards;
+    struct shard *shards; /* [n_shards] */
     size_t n_shards;
-    struct tensor *tensors; /* by name */
+    struct tensor *tensors; /* [n_tensors] by name */
     size_t n_tensors;
 };
 
