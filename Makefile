@@ -284,8 +284,8 @@ fault: install-test ## run every SQL script with each allocation failing in turn
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/fault
 	@$(PYTHON_RUN) tests/run.py --build $(BUILD) --only fault
 
-FUZZ_SECONDS ?= 12
-fuzz: install-test ## run each fuzzer for FUZZ_SECONDS (12), with clang's libFuzzer
+FUZZ_SECONDS ?= 30
+fuzz: install-test ## run each fuzzer for FUZZ_SECONDS (30), with clang's libFuzzer
 	@sh tests/tools/install.sh clang
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzzing CC=clang OPTIMISE=-O1 \
 	    SANITIZE=address,undefined,fuzzer-no-link fuzz-programs
