@@ -436,22 +436,6 @@ static void free_model(struct model *model)
 
 static const struct model_methods methods = {.rerank = rerank, .free = free_model};
 
-static int copy(const char *text, char **owned, struct error *err)
-{
-    *owned = text == NULL ? NULL : memory_copy(text, strlen(text));
-    return text != NULL && *owned == NULL ? error_nomem(err) : 0;
-}
-
-static int make_url(const char *base_url, const char *path, char **url, struct error *err)
-{
-    struct buffer joined;
-    buffer_init(&joined, 4096);
-    int rc = api_url(base_url, path, &joined, err);
-    if (rc == 0) rc = copy(joined.data, url, err);
-    buffer_deinit(&joined);
-    return rc;
-}
-
 static int check_options(const struct remote_options *options, struct error *err)
 {
     int rc = http_check_url(options->base_url, options->plain, err);
@@ -487,14 +471,15 @@ int chat_new(struct api_session *session, const struct remote_options *options,
     chat->provider = provider;
     chat->plain = options->plain;
     chat->key_from = options->is_registered ? "the api_key of its row in rerank_models" : NULL;
-    rc = copy(options->name, &chat->name, err);
-    if (rc == 0) rc = copy(options->model, &chat->model_name, err);
-    if (rc == 0) rc = copy(instruction, &chat->instruction, err);
+    if (!memory_copy_text(options->name, &chat->name) ||
+        !memory_copy_text(options->model, &chat->model_name) ||
+        !memory_copy_text(instruction, &chat->instruction))
+        rc = error_nomem(err);
     if (rc == 0 && options->key.size > 0) {
         chat->key = memory_copy(options->key.data, options->key.size);
         if (chat->key == NULL) rc = error_nomem(err);
     }
-    if (rc == 0) rc = make_url(options->base_url, provider->chat.path, &chat->url, err);
+    if (rc == 0) rc = api_url(options->base_url, provider->chat.path, &chat->url, err);
     chat->model.name = chat->name;
     if (rc == 0) *model = &chat->model;
     else free_model(&chat->model);

@@ -1,7 +1,5 @@
 #include "api/remote.h"
 
-#include <string.h>
-
 #include "api/cut.h"
 #include "api/request.h"
 #include "api/run.h"
@@ -101,24 +99,6 @@ static const struct model_methods reranks = {.rerank = rerank, .free = free_mode
 static const struct model_methods does_both = {
     .embed = embed, .rerank = rerank, .free = free_model};
 
-/* NULL for no path. */
-static int make_url(const char *base_url, const char *path, char **url, struct error *err)
-{
-    struct buffer joined;
-    buffer_init(&joined, 4096);
-    int rc = path == NULL ? 0 : api_url(base_url, path, &joined, err);
-    if (rc == 0 && path != NULL && (*url = memory_copy(joined.data, joined.size)) == NULL)
-        rc = error_nomem(err);
-    buffer_deinit(&joined);
-    return rc;
-}
-
-static int copy(const char *text, char **owned, struct error *err)
-{
-    *owned = text == NULL ? NULL : memory_copy(text, strlen(text));
-    return text != NULL && *owned == NULL ? error_nomem(err) : 0;
-}
-
 int remote_new(struct api_session *session, const struct remote_options *options,
                struct model **model, struct error *err)
 {
@@ -143,14 +123,15 @@ int remote_new(struct api_session *session, const struct remote_options *options
     int rc = http_check_url(options->base_url, options->plain, err);
     if (rc == 0 && options->dimensions != 0 && provider->embed.dimensions == NULL)
         rc = error_set(err, ERROR_INVALID, "%s cannot be asked for dimensions", provider->name);
-    if (rc == 0) rc = copy(options->name, &remote->name, err);
-    if (rc == 0) rc = copy(options->model, &remote->model_name, err);
+    if (rc == 0 && (!memory_copy_text(options->name, &remote->name) ||
+                    !memory_copy_text(options->model, &remote->model_name)))
+        rc = error_nomem(err);
     if (rc == 0 && options->key.size > 0) {
         remote->key = memory_copy(options->key.data, options->key.size);
         if (remote->key == NULL) rc = error_nomem(err);
     }
-    if (rc == 0) rc = make_url(options->base_url, provider->embed.path, &remote->embed_url, err);
-    if (rc == 0) rc = make_url(options->base_url, provider->rerank.path, &remote->rerank_url, err);
+    if (rc == 0) rc = api_url(options->base_url, provider->embed.path, &remote->embed_url, err);
+    if (rc == 0) rc = api_url(options->base_url, provider->rerank.path, &remote->rerank_url, err);
     remote->model.name = remote->name;
     if (rc == 0) *model = &remote->model;
     else free_model(&remote->model);

@@ -1,9 +1,9 @@
 #include "api/request.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "text/unicode/classes.h"
 #include "text/utf8.h"
 
@@ -201,13 +201,20 @@ int api_rerank_body(const struct api_rerank_request *request, struct buffer *bod
     return writer.rc;
 }
 
-int api_url(const char *base_url, const char *path, struct buffer *url, struct error *err)
+int api_url(const char *base_url, const char *path, char **url, struct error *err)
 {
     size_t size = strlen(base_url);
+    *url = NULL;
+    if (path == NULL) return 0;
     while (size > 0 && base_url[size - 1] == '/') size--;
     while (*path == '/') path++;
-    int rc = buffer_append(url, base_url, size, err);
-    return rc != 0 ? rc : buffer_format(url, err, "/%s", path);
+    size_t path_size = strlen(path) + 1;
+    *url = memory_alloc(size + 1 + path_size, 1);
+    if (*url == NULL) return error_nomem(err);
+    memcpy(*url, base_url, size);
+    (*url)[size] = '/';
+    memcpy(*url + size + 1, path, path_size);
+    return 0;
 }
 
 size_t api_estimate_tokens(struct span text)

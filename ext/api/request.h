@@ -43,8 +43,9 @@ int api_rerank_body(const struct api_rerank_request *request, struct buffer *bod
 /* Appends a text as a JSON string, with its quotes. */
 int api_json_string(struct span text, struct buffer *body, struct error *err);
 
-/* Appends base and path joined by exactly one '/', and a NUL byte that url->size does not count. */
-int api_url(const char *base_url, const char *path, struct buffer *url, struct error *err);
+/* *url: base and path joined by exactly one '/', for memory_free; NULL after an error, and where
+ * the path is NULL. ERROR_NOMEM. */
+int api_url(const char *base_url, const char *path, char **url, struct error *err);
 
 /* Tokens of a text, estimated: 1 for 4 bytes of a script with spaces, 1 for a character of one
  * without; never 0. */

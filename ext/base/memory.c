@@ -67,6 +67,12 @@ char *memory_copy(const char *data, size_t size)
     return copy;
 }
 
+int memory_copy_text(const char *text, char **copy)
+{
+    *copy = text == NULL ? NULL : memory_copy(text, strlen(text));
+    return text == NULL || *copy != NULL;
+}
+
 void memory_free(void *block)
 {
     if (block != NULL) bound_methods()->free(block);

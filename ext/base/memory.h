@@ -34,6 +34,9 @@ void *memory_realloc(void *block, size_t n, size_t size);
 /* A copy of size bytes followed by one NUL byte; NULL when out of memory. */
 char *memory_copy(const char *data, size_t size);
 
+/* A copy of a NUL terminated text, NULL of NULL. False: out of memory. */
+int memory_copy_text(const char *text, char **copy);
+
 /* Accepts NULL. */
 void memory_free(void *block);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/splitmix.h"
 #include "embedded/table.h"
 #include "text/unicode/classes.h"
 #include "text/utf8.h"
@@ -25,15 +26,10 @@ int unknown_grams(struct span word, int (*take)(void *context, uint64_t gram, st
     return take(context, gram, err);
 }
 
-/* Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (OOPSLA 2014): SplitMix64,
- * which begins with the n-gram. */
 void unknown_signs(uint64_t gram, uint8_t *signs)
 {
     for (size_t i = 0; i < TABLE_ROW_BYTES; i += 8) {
-        uint64_t bits = gram += 0x9E3779B97F4A7C15u;
-        bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9u;
-        bits = (bits ^ bits >> 27) * 0x94D049BB133111EBu;
-        bits ^= bits >> 31;
+        uint64_t bits = splitmix_next(&gram);
         memcpy(signs + i, &bits, sizeof bits); /* little-endian, as the table */
     }
 }

@@ -23,7 +23,8 @@
 int unknown_grams(struct span word, int (*take)(void *context, uint64_t gram, struct error *err),
                   void *context, struct error *err);
 
-/* The signs of an n-gram [TABLE_ROW_BYTES], as table_signs. */
+/* The signs of an n-gram [TABLE_ROW_BYTES], as table_signs: numbers that follow from it
+ * (base/splitmix.h). */
 void unknown_signs(uint64_t gram, uint8_t *signs);
 
 #endif

@@ -173,8 +173,7 @@ static void rerank_column(struct table_cursor *base, sqlite3_context *context, i
     const struct ranked *ranked = &cursor->ranked[base->n_rows];
     const struct text_item *item = &cursor->list.items[ranked->item];
     if (column == RANK) sqlite3_result_int64(context, base->n_rows + 1);
-    else if (column == SCORE && isnan(ranked->score)) sqlite3_result_null(context);
-    else if (column == SCORE) sqlite3_result_double(context, ranked->score);
+    else if (column == SCORE) result_number(context, ranked->score);
     else sqlite3_result_value(context, column == KEY ? item->key : item->value);
 }
 

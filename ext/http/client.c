@@ -1,26 +1,17 @@
 #include "http/client.h"
 
-#include <string.h>
 #include <time.h>
 
 #include "base/broken_pipe.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/splitmix.h"
 
 /* ---- dice ----------------------------------------------------------------------------------- */
 
-/* SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (2014). */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
-    return z ^ (z >> 31);
-}
-
 double http_client_random(struct http_client *client)
 {
-    return (double)(next_random(&client->random) >> 11) / 9007199254740992.0; /* 2^53 */
+    return (double)(splitmix_next(&client->random) >> 11) / 9007199254740992.0; /* 2^53 */
 }
 
 /* ---- the client ----------------------------------------------------------------------------- */

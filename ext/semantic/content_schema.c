@@ -35,13 +35,6 @@ static int can_be_shown(const char *type, int is_any)
     return *type != '\0' && !is_any && sqlite3_strlike("%HIDDEN%", type, 0) != 0;
 }
 
-/* A copy, or NULL of NULL; 0: out of memory. */
-static int copy(const char *text, char **copied)
-{
-    *copied = text == NULL ? NULL : memory_copy(text, strlen(text));
-    return text == NULL || *copied != NULL;
-}
-
 /* From a row of PRAGMA table_xinfo: cid, name, type, notnull, dflt_value, pk, hidden. */
 static int add_column(struct content_schema *read, sqlite3_stmt *row, struct error *err)
 {
@@ -61,8 +54,8 @@ static int add_column(struct content_schema *read, sqlite3_stmt *row, struct err
                                       .is_integer = sqlite3_stricmp(type, "INTEGER") == 0,
                                       .is_not_null = sqlite3_column_int(row, 3),
                                       .is_primary = sqlite3_column_int(row, 5) != 0};
-    if (!copy(name, &column->name) ||
-        !copy(can_be_shown(type, is_any) ? type : NULL, &column->type))
+    if (!memory_copy_text(name, &column->name) ||
+        !memory_copy_text(can_be_shown(type, is_any) ? type : NULL, &column->type))
         return error_nomem(err);
     return 0;
 }
@@ -219,8 +212,9 @@ int content_schema_show(const struct content_schema *read, const struct store *i
         *shown = (struct semantic_column){.affinity = column->affinity,
                                           .is_rowid = column->is_rowid && names_rowid};
         ++*n_columns;
-        if (!copy(column->name, &shown->name) || !copy(column->type, &shown->type) ||
-            !copy(collation, &shown->collation))
+        if (!memory_copy_text(column->name, &shown->name) ||
+            !memory_copy_text(column->type, &shown->type) ||
+            !memory_copy_text(collation, &shown->collation))
             return error_nomem(err);
     }
     return 0;

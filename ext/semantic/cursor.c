@@ -38,7 +38,7 @@ struct semantic_cursor {
 
     sqlite3_stmt *listing; /* a listing */
 
-    sqlite3_stmt *content;  /* the content row; stands on row content_id while content_read */
+    sqlite3_stmt *content;  /* the content row; stands on the current one while content_read */
     struct name_list lacks; /* columns that the content has no more */
     int content_read, content_found;
 };
@@ -460,12 +460,6 @@ static int no_query(const struct semantic_cursor *cursor, int column, struct err
         "(LEFT "
         "JOIN of a view, LIMIT, UNION, DISTINCT, a window without PARTITION BY query)",
         words < 0 ? column_names[column] : semantic_words_names[words], name);
-}
-
-/* NAN is NULL. */
-static void result_number(sqlite3_context *context, double number)
-{
-    if (!isnan(number)) sqlite3_result_double(context, number);
 }
 
 static void result_words(struct semantic_cursor *cursor, sqlite3_context *context, int column)

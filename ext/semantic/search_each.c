@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "semantic/retrieve.h"
 #include "semantic/semantic.h"
+#include "sqlite/result.h"
 #include "sqlite/table_function.h"
 #include "sqlite/text_list.h"
 #include "vector/codec.h"
@@ -146,12 +147,6 @@ static int each_start(struct table_cursor *base, struct error *err)
     if (rc != 0) return rc;
     rc = retrieve_search(retrieval, cursor->queries, cursor->n_queries, &limits, err);
     return rc == 0 ? each_next(base, err) : name_query(cursor, retrieval->blamed, rc, err);
-}
-
-/* NAN is NULL. */
-static void result_number(sqlite3_context *context, double number)
-{
-    if (!isnan(number)) sqlite3_result_double(context, number);
 }
 
 static void each_column(struct table_cursor *base, sqlite3_context *context, int column)

@@ -1,6 +1,12 @@
 #include "sqlite/result.h"
 
+#include <math.h>
 #include <string.h>
+
+void result_number(sqlite3_context *context, double number)
+{
+    if (!isnan(number)) sqlite3_result_double(context, number);
+}
 
 void result_estimate(sqlite3_context *context, const struct catalog_estimate *estimate)
 {

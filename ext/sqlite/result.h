@@ -19,6 +19,9 @@ int result_table_error(sqlite3_vtab *table, const char *who, const struct error 
  * text begins, and its length, behind the error's. `what`: "text", "document". */
 void result_name_text(struct error *err, const char *what, struct span text);
 
+/* A number; NAN is NULL. */
+void result_number(sqlite3_context *context, double number);
+
 /* {"texts": n, "requests": n, "tokens": n} */
 void result_estimate(sqlite3_context *context, const struct catalog_estimate *estimate);
 

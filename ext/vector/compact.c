@@ -11,9 +11,6 @@
 
 #define LARGEST 127
 
-/* As in distance.c: what is smaller may have lost products below the least float32. */
-#define SMALLEST_SAFE_SUM 0x1p-80
-
 size_t vector_compact_size(size_t dimensions)
 {
     return sizeof(float) + vector_code_size(VECTOR_INT8, dimensions);
@@ -87,16 +84,12 @@ int vector_compact_is_valid(const void *compact, size_t dimensions, int *is_zero
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-static int is_safe(double sum)
-{
-    return isfinite(sum) && fabs(sum) >= SMALLEST_SAFE_SUM;
-}
-
 double vector_compact_dot(const void *rotated, const void *compact, size_t dimensions)
 {
     const int8_t *components = components_of(compact);
     double sum = vector_kernels_chosen()->dot_int8(rotated, components, dimensions);
-    if (!is_safe(sum)) sum = vector_kernels_scalar.dot_int8(rotated, components, dimensions);
+    if (!vector_sum_is_safe(sum))
+        sum = vector_kernels_scalar.dot_int8(rotated, components, dimensions);
     return sum * (double)scale_of(compact);
 }
 
@@ -111,6 +104,6 @@ double vector_compact_squared_l2(const void *rotated, const void *compact, size_
     const int8_t *components = components_of(compact);
     float scale = scale_of(compact);
     double sum = vector_kernels_chosen()->squared_l2_int8(rotated, components, scale, dimensions);
-    if (is_safe(sum)) return sum;
+    if (vector_sum_is_safe(sum)) return sum;
     return vector_kernels_scalar.squared_l2_int8(rotated, components, scale, dimensions);
 }

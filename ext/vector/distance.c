@@ -4,19 +4,10 @@
 
 #include "vector/simd/kernels.h"
 
-/* Products below the least float32, 2^-149, vanish. 65536 of them weigh less than 2^-53 of a sum of
- * this size. */
-#define SMALLEST_SAFE_SUM 0x1p-80
-
-static int is_safe(double sum)
-{
-    return isfinite(sum) && fabs(sum) >= SMALLEST_SAFE_SUM;
-}
-
 double vector_dot(const void *a, const void *b, size_t dimensions)
 {
     double sum = vector_kernels_chosen()->dot(a, b, dimensions);
-    return is_safe(sum) ? sum : vector_kernels_scalar.dot(a, b, dimensions);
+    return vector_sum_is_safe(sum) ? sum : vector_kernels_scalar.dot(a, b, dimensions);
 }
 
 double vector_dot_everywhere(const float *a, const float *b, size_t dimensions)
@@ -32,13 +23,13 @@ double vector_dot_everywhere(const float *a, const float *b, size_t dimensions)
 double vector_squared_l2(const void *a, const void *b, size_t dimensions)
 {
     double sum = vector_kernels_chosen()->squared_l2(a, b, dimensions);
-    return is_safe(sum) ? sum : vector_kernels_scalar.squared_l2(a, b, dimensions);
+    return vector_sum_is_safe(sum) ? sum : vector_kernels_scalar.squared_l2(a, b, dimensions);
 }
 
 double vector_cosine(const void *a, const void *b, size_t dimensions)
 {
     struct vector_sums sums = vector_kernels_chosen()->sums(a, b, dimensions);
-    if (!isfinite(sums.ab) || !is_safe(sums.aa) || !is_safe(sums.bb))
+    if (!isfinite(sums.ab) || !vector_sum_is_safe(sums.aa) || !vector_sum_is_safe(sums.bb))
         sums = vector_kernels_scalar.sums(a, b, dimensions);
     if (sums.aa == 0.0 || sums.bb == 0.0) return NAN;
     double cosine = sums.ab / sqrt(sums.aa * sums.bb); /* of sums up to 2^272: far from overflow */
@@ -84,9 +75,4 @@ void vector_add_where(int32_t *restrict sums, const uint8_t *restrict bits, int3
                       size_t dimensions)
 {
     vector_kernels_chosen()->add_where(sums, bits, value, dimensions);
-}
-
-const char *vector_simd_name(void)
-{
-    return vector_kernels_chosen()->name;
 }

@@ -64,8 +64,4 @@ void vector_add_int8(float *restrict sums, const int8_t *restrict b, float facto
 void vector_add_where(int32_t *restrict sums, const uint8_t *restrict bits, int32_t value,
                       size_t dimensions);
 
-/* The family of kernels that computes here: "scalar", "avx2", "avx512", "avx512vnni", "neon" or
- * "neondot" (see kernels.h). */
-const char *vector_simd_name(void);
-
 #endif

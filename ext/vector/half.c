@@ -7,9 +7,6 @@
 #include "vector/distance.h"
 #include "vector/simd/kernels.h"
 
-/* As in distance.c: what is smaller may have lost products below the least float32. */
-#define SMALLEST_SAFE_SUM 0x1p-80
-
 #define MAGNITUDE 0x7FFFu
 #define HALF_INFINITY 0x7C00u
 
@@ -73,15 +70,10 @@ int vector_half_is_valid(const void *half, size_t dimensions, int *is_zero)
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 
-static int is_safe(double sum)
-{
-    return isfinite(sum) && fabs(sum) >= SMALLEST_SAFE_SUM;
-}
-
 double vector_half_dot(const void *vector, const void *half, size_t dimensions)
 {
     double sum = vector_kernels_chosen()->dot_half(vector, half, dimensions);
-    return is_safe(sum) ? sum : vector_kernels_scalar.dot_half(vector, half, dimensions);
+    return vector_sum_is_safe(sum) ? sum : vector_kernels_scalar.dot_half(vector, half, dimensions);
 }
 
 /* Squares of halves are 0 or 2^-48 to 2^32. */
@@ -93,7 +85,9 @@ double vector_half_square(const void *half, size_t dimensions)
 double vector_half_squared_l2(const void *vector, const void *half, size_t dimensions)
 {
     double sum = vector_kernels_chosen()->squared_l2_half(vector, half, dimensions);
-    return is_safe(sum) ? sum : vector_kernels_scalar.squared_l2_half(vector, half, dimensions);
+    return vector_sum_is_safe(sum)
+               ? sum
+               : vector_kernels_scalar.squared_l2_half(vector, half, dimensions);
 }
 
 #define CHUNK ((size_t)64)

@@ -3,21 +3,19 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "base/splitmix.h"
 #include "vector/codec.h"
 #include "vector/simd/kernels.h"
 
 #define ROUNDS 4
 #define WORDS (VECTOR_MAX_DIMENSIONS / 64)
 #define SEED 0x524F54415445u
-#define GOLDEN_GAMMA 0x9E3779B97F4A7C15u
 #define SQRT_HALF 0x1.6a09e6p-1f /* the float32 nearest to 1/sqrt(2) */
 
 static uint64_t random_word(uint64_t number)
 {
-    uint64_t z = SEED + (number + 1) * GOLDEN_GAMMA;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
+    uint64_t state = SEED + number * SPLITMIX_STEP;
+    return splitmix_next(&state);
 }
 
 /* 2^(-log2 / 2): a power of two, or one times 1/sqrt(2). */

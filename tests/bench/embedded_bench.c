@@ -16,7 +16,7 @@
 #include "base/file.h"
 #include "embedded/embedded.h"
 #include "embedded/table.h"
-#include "vector/distance.h"
+#include "vector/simd/kernels.h"
 
 enum { TEXT = 4000000, DOCUMENT = 700, DOCUMENTS = 256, RUNS = 5, AIM = 20 };
 
@@ -62,8 +62,8 @@ static void measure(const char *name, struct model *model, struct span text)
         if (seconds < best) best = seconds;
     }
     double speed = (double)text.size / best / 1e6;
-    printf("%-28s %-10s %6.1f MB/s, %.1f us a document, aim %d: %s\n", name, vector_simd_name(),
-           speed, best * 1e6 / ((double)text.size / DOCUMENT), AIM,
+    printf("%-28s %-10s %6.1f MB/s, %.1f us a document, aim %d: %s\n", name,
+           vector_kernels_chosen()->name, speed, best * 1e6 / ((double)text.size / DOCUMENT), AIM,
            speed < AIM ? "not met" : "met");
 }
 

@@ -50,6 +50,11 @@ static void test_contents(void **state)
     copy = memory_copy(NULL, 0);
     assert_string_equal(copy, "");
     memory_free(copy);
+    assert_true(memory_copy_text("text", &copy));
+    assert_string_equal(copy, "text");
+    memory_free(copy);
+    assert_true(memory_copy_text(NULL, &copy));
+    assert_null(copy);
     assert_int_equal(failing_memory_blocks, 0);
 }
 
@@ -62,6 +67,9 @@ static void test_out_of_memory(void **state)
     assert_null(memory_zalloc(1, 1));
     assert_null(memory_realloc(block, 100, 1));
     assert_null(memory_copy("x", 1));
+    char *text = "before";
+    assert_false(memory_copy_text("x", &text));
+    assert_null(text);
     failing_memory_after = -1;
     memory_free(block);
     assert_int_equal(failing_memory_blocks, 0);
