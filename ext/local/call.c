@@ -17,15 +17,17 @@ static void slice_deinit(struct local_slice *slice)
     memory_free(slice->results);
 }
 
-/* Whether the model does not even take the query with an empty document. */
-static int is_query_refused(const struct local_call *call)
+/* *refused: the model does not even take the query with an empty document. */
+static int check_query(const struct local_call *call, int *refused, struct error *err)
 {
     struct tokens tokens;
+    *refused = 0;
     if (call->query == NULL) return 0;
     tokens_init(&tokens);
-    int rc = call->local->methods->tokenize(call, (struct span){"", 0}, &tokens, NULL);
+    int rc = call->local->methods->tokenize(call, (struct span){"", 0}, &tokens, err);
     tokens_deinit(&tokens);
-    return rc == ERROR_INVALID;
+    *refused = rc == ERROR_INVALID;
+    return *refused ? 0 : rc;
 }
 
 /* Appends the tokens of a text, or none if the model does not take it. */
@@ -34,10 +36,15 @@ static int add_text(const struct local_call *call, struct local_slice *slice, st
     size_t number = slice->first + slice->n_read, n_before = slice->tokens.n;
     struct error why;
     int rc = call->local->methods->tokenize(call, call->texts[number], &slice->tokens, &why);
+    int is_query_refused = 0;
     slice->n_read++;
-    if (rc == ERROR_INVALID && call->refuse != NULL && !is_query_refused(call)) {
-        slice->tokens.n = n_before;
-        return call->refuse(call->context, number, &why, err);
+    if (rc == ERROR_INVALID && call->refuse != NULL) {
+        int checked = check_query(call, &is_query_refused, err);
+        if (checked != 0) return checked;
+        if (!is_query_refused) {
+            slice->tokens.n = n_before;
+            return call->refuse(call->context, number, &why, err);
+        }
     }
     if (rc != 0) {
         if (err != NULL) *err = why;

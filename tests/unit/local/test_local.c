@@ -125,11 +125,39 @@ static void test_reranking_where_each_allocation_may_fail(void **state)
     assert_true(each_allocation(rerank_some, NULL) > 20);
 }
 
+#define LONG "w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5"
+
+/* A document that is too long is refused, unless it is the query that is: to find that out takes
+ * memory, too. */
+static int rerank_one_that_is_too_long(void *context, struct error *err)
+{
+    struct local_session session = {.n_threads = 1, .refuse_overlong = 1};
+    struct span all[] = {span_of(LONG), span_of("w8")};
+    unsigned char refused[2] = {0};
+    struct model_candidates candidates = {
+        .query = span_of("w5"), .documents = all, .n_documents = 2, .refused = refused};
+    struct model_usage usage = {0};
+    struct model *model;
+    double scores[2];
+    (void)context;
+    int rc = make(&session, MODEL_RERANK, 0, &model, err);
+    if (rc == 0) rc = model_rerank(model, &candidates, scores, &usage, err);
+    if (rc == 0) assert_true(refused[0] && !refused[1]);
+    model_free(model);
+    return rc;
+}
+
+static void test_refusing_where_each_allocation_may_fail(void **state)
+{
+    (void)state;
+    assert_true(each_allocation(rerank_one_that_is_too_long, NULL) > 20);
+}
+
 static void test_what_is_refused(void **state)
 {
     (void)state;
     struct local_session session = {.n_threads = 1, .refuse_overlong = 1};
-    struct span text = span_of("w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5");
+    struct span text = span_of(LONG);
     struct model_texts texts = {.texts = &text, .n_texts = 1};
     struct model_embeddings embeddings = {.n_texts = 1};
     struct model_sink sink = {.put = model_embeddings_put, .context = &embeddings};
@@ -173,8 +201,6 @@ static int put_nothing(void *context, size_t text, const float *embedding, size_
     (void)context, (void)text, (void)embedding, (void)dimensions, (void)err;
     return 0;
 }
-
-#define LONG "w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5 w5"
 
 /* Texts that are too long are left out; what the others give is what they give alone. */
 static void test_overlong_texts_are_left_out(void **state)
@@ -243,6 +269,8 @@ int main(void)
                                         open_embedder, close_folder),
         cmocka_unit_test_setup_teardown(test_reranking_where_each_allocation_may_fail,
                                         open_reranker, close_folder),
+        cmocka_unit_test_setup_teardown(test_refusing_where_each_allocation_may_fail, open_reranker,
+                                        close_folder),
         cmocka_unit_test_setup_teardown(test_what_is_refused, open_embedder, close_folder),
         cmocka_unit_test_setup_teardown(test_overlong_texts_are_left_out, open_embedder,
                                         close_folder),
