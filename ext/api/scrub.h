@@ -4,8 +4,6 @@
 #ifndef API_SCRUB_H
 #define API_SCRUB_H
 
-#include <stddef.h>
-
 #define API_MESSAGE_BYTES 200
 
 /*

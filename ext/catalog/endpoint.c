@@ -14,7 +14,8 @@ static void make_variable(const char *provider, char *out, size_t size)
     for (char *p = out; *p != '\0'; p++) *p = *p == '-' ? '_' : (char)toupper((unsigned char)*p);
 }
 
-void endpoint_variable(const struct api_provider *provider, char *out, size_t size)
+/* "TOGETHER_BASE_URL" into out [size]. */
+static void name_variable(const struct api_provider *provider, char *out, size_t size)
 {
     make_variable(provider->name, out, size);
 }
@@ -35,7 +36,7 @@ static struct span trimmed(const char *text)
 static struct span base_url_set(const struct api_provider *provider, char *variable, size_t size)
 {
     char kin[64];
-    endpoint_variable(provider, variable, size);
+    name_variable(provider, variable, size);
     struct span value = trimmed(environment_value(variable));
     if (value.size > 0 || provider->kin == NULL) return value;
     make_variable(provider->kin, kin, sizeof kin);

@@ -39,7 +39,4 @@ struct endpoint {
 int endpoint_resolve(const struct api_provider *provider, const char *url, const char *key,
                      int trusted, struct endpoint *endpoint, struct error *err);
 
-/* "PROVIDER_BASE_URL" into out [size]. */
-void endpoint_variable(const struct api_provider *provider, char *out, size_t size);
-
 #endif

@@ -40,20 +40,20 @@ void entry_clear_text(char **owned)
     *owned = NULL;
 }
 
+static void clear_secret(char **owned)
+{
+    memory_free_secret(*owned);
+    *owned = NULL;
+}
+
 int entry_replace_secret(char **owned, const char *text, struct error *err)
 {
     char *copy = NULL;
     int rc = entry_replace_text(&copy, text, err);
     if (rc != 0) return rc;
-    entry_clear_secret(owned);
+    clear_secret(owned);
     *owned = copy;
     return 0;
-}
-
-void entry_clear_secret(char **owned)
-{
-    memory_free_secret(*owned);
-    *owned = NULL;
 }
 
 void entry_free_own(struct catalog_entry *entry)
@@ -198,7 +198,7 @@ static int is_chat(const struct catalog_entry *entry)
 
 void entry_forget_key(struct catalog_entry *entry)
 {
-    entry_clear_secret(&entry->key);
+    clear_secret(&entry->key);
     if (is_chat(entry)) chat_forget_key(entry->own);
     else remote_forget_key(entry->own);
 }
@@ -211,7 +211,7 @@ static int check_key(struct catalog_entry *entry, const char *base_url, struct e
     int rc = http_origin(base_url, origin, sizeof origin, err);
     if (rc != 0 || entry->key == NULL) return rc;
     if (entry->key_origin == NULL) return entry_replace_text(&entry->key_origin, origin, err);
-    if (strcmp(entry->key_origin, origin) != 0) entry_clear_secret(&entry->key);
+    if (strcmp(entry->key_origin, origin) != 0) clear_secret(&entry->key);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
- * entry.h: what the files of this room share: catalog.c (what there is, settings), entry.c (one
- * entry and its model), aliases.c (what the user registers), dispatch.c (embedding) and
- * rerank.c (reranking).
+ * entry.h: what the files of this room share: catalog.c (what there is), entry.c (one entry and its
+ * model), aliases.c (what the user registers), dispatch.c (embedding), rerank.c (reranking),
+ * settings.c and store.c (where vectors are kept beyond the process).
  */
 #ifndef CATALOG_ENTRY_H
 #define CATALOG_ENTRY_H
@@ -100,7 +100,6 @@ void entry_clear_text(char **owned);
 
 /* The same, and what was there is wiped. */
 int entry_replace_secret(char **owned, const char *text, struct error *err);
-void entry_clear_secret(char **owned);
 
 /* Adds an entry; base NULL: it is a base, of `model` (NULL: to be made). */
 int entry_add(struct catalog *catalog, const char *name, enum model_task task,

@@ -94,7 +94,7 @@ static int take_parts(CURLU *parser, const char *url, struct http_target *target
     return rc;
 }
 
-int http_target_parse(const char *url, struct http_target *target, struct error *err)
+static int parse(const char *url, struct http_target *target, struct error *err)
 {
     memset(target, 0, sizeof *target);
     if (url == NULL) return error_set(err, ERROR_INVALID, "there is no URL");
@@ -116,7 +116,7 @@ int http_target_parse(const char *url, struct http_target *target, struct error 
 
 int http_target_check(const char *url, int plain, struct http_target *target, struct error *err)
 {
-    int rc = http_target_parse(url, target, err);
+    int rc = parse(url, target, err);
     if (rc == 0 && !target->secure && !target->local && !plain)
         rc = error_set(err, ERROR_INVALID, "http:// is only for this machine: %s needs https://",
                        target->host);
@@ -132,7 +132,7 @@ int http_check_url(const char *url, int plain, struct error *err)
 int http_origin(const char *url, char *origin, size_t size, struct error *err)
 {
     struct http_target target;
-    int rc = http_target_parse(url, &target, err);
+    int rc = parse(url, &target, err);
     if (rc != 0) return rc;
     int length = snprintf(origin, size, "%s://%s:%u", target.secure ? "https" : "http", target.host,
                           target.port);

@@ -19,11 +19,8 @@ struct http_target {
     int local;                 /* this machine: 127.0.0.0/8, ::1, localhost */
 };
 
-/* ERROR_INVALID, ERROR_NOMEM, ERROR_UNAVAILABLE where there is no libcurl. The text never repeats
- * the URL, which may hold a secret. */
-int http_target_parse(const char *url, struct http_target *target, struct error *err);
-
-/* The same, and ERROR_INVALID for http:// to another machine unless `plain`. */
+/* ERROR_INVALID, also for http:// to another machine unless `plain`; ERROR_NOMEM; ERROR_UNAVAILABLE
+ * where there is no libcurl. The text never repeats the URL, which may hold a secret. */
 int http_target_check(const char *url, int plain, struct http_target *target, struct error *err);
 
 #endif

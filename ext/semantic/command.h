@@ -16,7 +16,6 @@
 #ifndef SEMANTIC_COMMAND_H
 #define SEMANTIC_COMMAND_H
 
-#include "base/span.h"
 #include "semantic/table.h"
 
 int semantic_command(struct semantic_table *table, const char *command, struct error *err);

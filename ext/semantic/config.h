@@ -5,8 +5,7 @@
 #ifndef SEMANTIC_CONFIG_H
 #define SEMANTIC_CONFIG_H
 
-#include "base/buffer.h"
-#include "index/search.h"
+#include "index/block.h"
 #include "semantic/fusion.h"
 #include "sqlite/api.h"
 #include "sqlite/name_list.h"

@@ -5,7 +5,6 @@
 #ifndef SEMANTIC_CONTENT_H
 #define SEMANTIC_CONTENT_H
 
-#include "base/span.h"
 #include "semantic/content_keys.h"
 
 /* A text longer than this is refused. */

@@ -259,11 +259,10 @@ static int keep_vector(struct pending_row *row, const float *embedding, size_t d
 
 /* A model can answer with zeros: with one such row no search would work. */
 static int check_directions(struct semantic_table *table, const struct catalog_entry *entry,
-                            struct pending_row *const *rows,
                             const struct model_embeddings *embeddings,
                             struct catalog_refusals *refusals, struct error *err)
 {
-    size_t n_known = refusals == NULL ? 0 : refusals->n, dimensions = embeddings->dimensions;
+    size_t n_known = refusals->n, dimensions = embeddings->dimensions;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < embeddings->n_texts; i++) {
         struct error why;
@@ -272,22 +271,18 @@ static int check_directions(struct semantic_table *table, const struct catalog_e
                                      &why) == 0)
             continue;
         error_context(&why, "%s", catalog_entry_name(entry));
-        if (refusals != NULL) {
-            rc = catalog_refusals_add(refusals, i, &why, err);
-        } else {
-            error_context(&why, "row %lld", (long long)rows[i]->id);
-            if (err != NULL) *err = why;
-            rc = why.code;
-        }
+        rc = catalog_refusals_add(refusals, i, &why, err);
     }
     return rc;
 }
 
-int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
-                        struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct catalog_refusals *refusals, struct error *err)
+/* Hands each row the vector of its text, but for those that are refused: *refusals is written,
+ * whose texts are places in rows, and is empty after an error. */
+static int embed_rows(struct semantic_table *table, struct catalog_entry *entry,
+                      struct model *fitted, struct pending_row *const *rows, size_t n_rows,
+                      struct catalog_refusals *refusals, struct error *err)
 {
-    if (refusals != NULL) *refusals = (struct catalog_refusals){0};
+    *refusals = (struct catalog_refusals){0};
     if (n_rows == 0) return 0;
     struct span *texts = memory_alloc(n_rows, sizeof *texts);
     struct model_embeddings embeddings = {0};
@@ -299,11 +294,10 @@ int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entr
         rc = catalog_embed(table->connection->catalog, entry, fitted, &request, &embeddings,
                            refusals, err);
     }
-    if (rc == 0) rc = check_directions(table, entry, rows, &embeddings, refusals, err);
+    if (rc == 0) rc = check_directions(table, entry, &embeddings, refusals, err);
     catalog_refusals_sort(refusals);
-    size_t n_refused = refusals == NULL ? 0 : refusals->n;
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        if (catalog_refusals_find(refusals, n_refused, i) == NULL)
+        if (catalog_refusals_find(refusals, refusals->n, i) == NULL)
             rc = keep_vector(rows[i], embeddings.vectors + i * embeddings.dimensions,
                              embeddings.dimensions, err);
     if (rc != 0) catalog_refusals_deinit(refusals);
@@ -321,7 +315,7 @@ int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
         memory_free(rows[i]->refused);
         rows[i]->refused = NULL;
     }
-    int rc = semantic_embed_rows(table, entry, fitted, rows, n_rows, &refusals, err);
+    int rc = embed_rows(table, entry, fitted, rows, n_rows, &refusals, err);
     for (size_t i = 0; rc == 0 && i < refusals.n; i++)
         rc = pending_refuse(rows[refusals.items[i].text], &refusals.items[i].why, err);
     catalog_refusals_deinit(&refusals);

@@ -53,14 +53,8 @@ int semantic_reranker(struct semantic_table *table, const struct store_state *st
                       struct catalog_entry **entry, struct model **fitted, struct error *err);
 
 /* Embeds row->text of all rows, as documents, and hands each its row->vector and dimensions. A row
- * whose text cannot be embedded for a reason of its own keeps what it had: *refusals is written
- * (see catalog_embed; `text` is the row's place in rows) and is empty after an error. NULL: the
- * first is the error. */
-int semantic_embed_rows(struct semantic_table *table, struct catalog_entry *entry,
-                        struct model *fitted, struct pending_row *const *rows, size_t n_rows,
-                        struct catalog_refusals *refusals, struct error *err);
-
-/* The same, and each row that has no vector then has row->refused: why. */
+ * whose text cannot be embedded for a reason of its own keeps what it had, and has row->refused
+ * then: why. */
 int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
                       struct model *fitted, struct pending_row *const *rows, size_t n_rows,
                       struct error *err);
@@ -70,8 +64,8 @@ int semantic_try_rows(struct semantic_table *table, struct catalog_entry *entry,
 int semantic_lookup_row(struct semantic_table *table, struct catalog_entry *entry,
                         struct pending_row *row, struct error *err);
 
-/* Cosine has no answer for the zero vector, storage = 'int8' no scale for one that is not within
- * its limits (vector/compact.h): ERROR_INVALID then. */
+/* Cosine has no answer for the zero vector, storage = 'int8' and 'float16' take only what is within
+ * their limits (vector/compact.h, vector/half.h): ERROR_INVALID then. */
 int semantic_check_direction(const struct semantic_table *table, const float *vector,
                              size_t dimensions, struct error *err);
 

@@ -44,8 +44,11 @@ struct semantic_registry *registry_remove(struct semantic_table *table)
     return table->registry;
 }
 
-struct semantic_table *registry_find(const struct semantic_registry *registry, const char *schema,
-                                     const char *name)
+/* The semantic_index that had that name in that schema when it was connected, the latest; else
+ * NULL. Some may be left from before the schema changed: to find what the name means now, connect
+ * it first. */
+static struct semantic_table *find(const struct semantic_registry *registry, const char *schema,
+                                   const char *name)
 {
     for (struct semantic_table *table = registry->tables; table != NULL; table = table->next)
         if (sqlite3_stricmp(table->store.schema, schema) == 0 &&
@@ -120,7 +123,7 @@ int registry_pin(struct semantic_registry *registry, const char *schema, const c
     int rc = statement_prepare(registry->connection->db, pin, err, "SELECT 1 FROM \"%w\".\"%w\"",
                                schema, name);
     if (rc != 0) return rc;
-    *index = registry_find(registry, schema, name);
+    *index = find(registry, schema, name);
     if (*index == NULL) return error_set(err, ERROR_INVALID, "%s is not a semantic_index", name);
     if ((*index)->broken.code != 0) {
         *err = (*index)->broken;

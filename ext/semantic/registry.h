@@ -29,12 +29,6 @@ void registry_release(void *registry);
 void registry_add(struct semantic_registry *registry, struct semantic_table *table);
 struct semantic_registry *registry_remove(struct semantic_table *table);
 
-/* The semantic_index that had that name in that schema when it was connected, the latest; else
- * NULL. Some may be left from before the schema changed: to find what the name means now, connect
- * it first. */
-struct semantic_table *registry_find(const struct semantic_registry *registry, const char *schema,
-                                     const char *name);
-
 /* Another connection of the same index that is open, in which rows may wait; NULL: there is none. A
  * name is not enough: it may have been another index's, before DROP, RENAME or a rollback. */
 struct semantic_table *registry_find_twin(const struct semantic_table *table);

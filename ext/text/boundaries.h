@@ -16,8 +16,6 @@
 #ifndef TEXT_BOUNDARIES_H
 #define TEXT_BOUNDARIES_H
 
-#include <stddef.h>
-
 enum boundary {
     BOUNDARY_CHARACTER,
     BOUNDARY_WORD,

@@ -44,7 +44,7 @@ enum compound_joint compound_joint_at(const char *at, const char *end)
     return memchr("_.&", *at, 3) == NULL ? COMPOUND_NONE : COMPOUND_LETTERS;
 }
 
-void compound_clear(struct compound *compound)
+static void clear(struct compound *compound)
 {
     compound->whole_size = compound->number_size = 0;
     compound->n_parts = compound->n_letter_joints = compound->n_hyphens = 0;
@@ -89,6 +89,6 @@ void compound_add(struct compound *compound, struct span part, enum compound_joi
         compound->n_letter_joints > 0 || (compound->n_hyphens > 0 && compound->least <= SHORT_PART);
     if (is_over && is_one && compound->whole_size <= COMPOUND_MAX_BYTES)
         *whole = (struct span){compound->whole, compound->whole_size};
-    if (is_over) compound_clear(compound);
+    if (is_over) clear(compound);
     compound->joint = joint;
 }

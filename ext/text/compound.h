@@ -30,6 +30,7 @@ enum compound_joint compound_joint_at(const char *at, const char *end);
 
 #define COMPOUND_MAX_BYTES 64 /* of what is longer the parts stand alone */
 
+/* All zero: empty. */
 struct compound {
     char whole[COMPOUND_MAX_BYTES], number[COMPOUND_MAX_BYTES];
     size_t whole_size, number_size;
@@ -37,9 +38,6 @@ struct compound {
     size_t least;              /* bytes of the shortest part */
     enum compound_joint joint; /* behind the latest part */
 };
-
-/* Empty. */
-void compound_clear(struct compound *compound);
 
 /* The next part, folded, and what follows it. *number: the number that ends with it, empty: none;
  * *whole: all of it, at its end, empty: it has one part, or is such a number. Both live until the

@@ -1,7 +1,6 @@
 /*
  * tokenizer_pieces.c: WordPiece and Unigram.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"

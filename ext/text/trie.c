@@ -1,20 +1,13 @@
 #include "text/trie.h"
 
-#include <string.h>
-
 #include "base/memory.h"
-
-void trie_init(struct trie *trie)
-{
-    *trie = (struct trie){0};
-}
 
 void trie_deinit(struct trie *trie)
 {
     memory_free(trie->keys);
     memory_free(trie->next);
     memory_free(trie->values);
-    trie_init(trie);
+    *trie = (struct trie){0};
 }
 
 static void put_edge(struct trie *trie, uint64_t key, uint32_t node)

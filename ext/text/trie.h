@@ -15,6 +15,7 @@
 #define TRIE_ROOT 0u
 #define TRIE_NONE UINT32_MAX /* no node */
 
+/* All zero: empty. */
 struct trie {
     uint64_t *keys;  /* [n_slots] node << 8 | byte, plus 1; 0: empty */
     uint32_t *next;  /* [n_slots] the node that the edge leads to */
@@ -23,7 +24,6 @@ struct trie {
     size_t n_nodes, capacity;
 };
 
-void trie_init(struct trie *trie);
 void trie_deinit(struct trie *trie);
 
 /* Gives a text (not empty) its value, 0 or more, in place of an older one. ERROR_NOMEM. */

@@ -12,7 +12,6 @@
  * the memory, whose speed (GB/s of weights) is the bound then.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -7,7 +7,6 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from storage import StorageBase, words  # noqa: E402
-from support import blob  # noqa: E402
 
 DIMENSIONS = 32
 ROWS = 2500

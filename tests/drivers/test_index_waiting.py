@@ -6,7 +6,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from storage import ALL, Model, StorageBase, words  # noqa: E402
-from support import blob, connect  # noqa: E402
+from support import connect  # noqa: E402
 
 KINDS = [("none", 0, ""), ("none", 0, ", storage='int8'"), ("bit", "auto", ""),
          ("int8", 0, ", storage='float16'")]

@@ -6,7 +6,7 @@ import unittest
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from support import Base, blob, connect  # noqa: E402
+from support import Base, connect  # noqa: E402
 
 TEXTS = ["the cat sleeps", "dogs bark at night", "a ship at sea", "owls hunt in the dark"]
 

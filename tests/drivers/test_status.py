@@ -200,9 +200,5 @@ class LogTest(Base):
         self.assertIn("no such table: a", told)
 
 
-def add_index_as(db, name):
-    db.execute(f"CREATE VIRTUAL TABLE {name} USING semantic_index(content='films', text='title')")
-
-
 if __name__ == "__main__":
     unittest.main()

@@ -1,7 +1,6 @@
 """A year of an application: its table is written, its server fails, its rows are bad, its names
 change; after each month the indexes hold what they must, and semantic_status says so."""
 import os
-import sqlite3
 import sys
 import threading
 import unittest

@@ -255,7 +255,7 @@ class Behaviours(Failures):
 
     def check_harmless(self, names):
         self.prepare()
-        for i, name in enumerate(sorted(names)):
+        for name in sorted(names):
             with self.subTest(name):
                 self.server.behave([{"do": name, "times": "forever"}])
                 texts = ["text %d %s" % (j, name) for j in range(5)]

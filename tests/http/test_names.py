@@ -1,7 +1,6 @@
 """test_names.py: what registered names may mean, while they are changed, and what stays of it."""
 import json
 import os
-import sqlite3
 import sys
 import unittest
 

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "text/fold.h"
 #include "text/stem.h"
 #include "text/utf8.h"
 #include "text/words.h"
