@@ -311,20 +311,34 @@ class ReferenceTest(support.Base):
             self.db.execute(sql)
         return re.search(r"\(there are: (.*)\)", str(caught.exception)).group(1).split(", ")
 
+    def made_by_us(self, names):
+        """Of the names that a query lists those that there are not without the library."""
+        plain = support.sqlite3.connect(":memory:")
+        self.addCleanup(plain.close)
+        return {name for name, in self.db.execute(names)} - {
+            name for name, in plain.execute(names)}
+
     def test_recipes(self):
         self.is_told([os.path.basename(path) for path in glob.glob(path_of("sql/*.sql"))], "]({})")
 
     def test_functions_and_tables(self):
-        plain = support.sqlite3.connect(":memory:")
-        self.addCleanup(plain.close)
-        names = "SELECT name FROM pragma_function_list UNION SELECT name FROM pragma_module_list"
-        theirs = {name for name, in plain.execute(names)}
-        self.is_told({name for name, in self.db.execute(names)} - theirs)
+        self.is_told(self.made_by_us(
+            "SELECT name FROM pragma_function_list UNION SELECT name FROM pragma_module_list"))
 
     def test_columns(self):
-        for table in ("rerank_models", "rerank_stats"):
-            self.is_told([name for name, in self.db.execute(
-                "SELECT name FROM pragma_table_xinfo(?)", (table,))])
+        """In code, be it of a signature; but for k, which semantic_recall has twice."""
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index()")
+        code = " ".join(code_of(read("sql/README.md")))
+        for table in self.made_by_us("SELECT name FROM pragma_module_list") | {"ix"}:
+            columns = {name for name, in self.db.execute(
+                "SELECT name FROM pragma_table_xinfo(?)", (table,))} - {"wanted_k", "ix"}
+            self.assertEqual(columns - set(re.findall(r"\w+", code)), set(), table)
+
+    def test_commands(self):
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index()")
+        listed = self.listed_by_error("INSERT INTO ix(ix) VALUES ('nothing')")
+        words = [re.sub(r"^.*: | [A-Z]+$", "", name) for name in listed]
+        self.is_told(words, "'{}")
 
     def test_settings(self):
         self.is_told(self.listed_by_error("SELECT rerank_config('nothing')"), "| `{}` |")
