@@ -127,7 +127,8 @@ class Runner:
     # -- unit ------------------------------------------------------------------------------------
 
     def unit_suites(self):
-        for source in sorted(glob.glob(os.path.join(ROOT, "tests/unit/*/test_*.c"))):
+        for source in sorted(glob.glob(os.path.join(ROOT, "tests/unit/**/test_*.c"),
+                                       recursive=True)):
             name = os.path.relpath(source, os.path.join(ROOT, "tests"))[:-2]
             program = os.path.join(self.build, "tests", name)
             yield Suite(name, lambda program=program: self.run_unit(program))

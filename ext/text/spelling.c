@@ -8,28 +8,10 @@
 /* Bytes between two looks at the cancel token. */
 #define POLL_BYTES ((size_t)1 << 16)
 
-/* Frequent characters that stay as they are, whatever stands beside them. Of Latin, Greek and
- * Cyrillic what NFKC changes is changed by text/fold.h in the same way. */
-static int is_known_plain(uint32_t c)
-{
-    if (c < 0xA8) return 1;
-    if (c < 0x590)
-        return (c >= 0xC0 && c < 0x2B0) || (c >= 0x3A3 && c < 0x483) || (c >= 0x48A && c < 0x530) ||
-               (c >= 0x561 && c < 0x587) || (c >= 0x386 && c < 0x3A3 && c != 0x387);
-    if (c < 0x2012)
-        return (c >= 0x5D0 && c < 0x5EB) || (c >= 0x62A && c < 0x63B) ||
-               (c >= 0x641 && c < 0x649) || (c >= 0x904 && c < 0x929) ||
-               (c >= 0x92A && c < 0x931) || (c >= 0x935 && c < 0x93A) ||
-               (c >= 0xE01 && c < 0xE2F) || (c >= 0x1E00 && c < 0x1F00);
-    return c < 0x2028 || c == 0x2120 || c == 0x2122 || (c >= 0x3041 && c < 0x3097) ||
-           (c >= 0x30A1 && c < 0x30FB) || (c >= 0x3400 && c < 0xA000) ||
-           (c >= 0xAC00 && c < 0xD7A4) || (c >= 0x1F300 && c < 0x1F900);
-}
-
 static int is_plain(uint32_t c)
 {
     uint32_t parts[UCD_MAX_DECOMPOSED];
-    if (is_known_plain(c)) return 1;
+    if (unicode_is_surely_plain(c)) return 1;
     if (ucd_properties(c) & UCD_MARK || unicode_is_hidden(c) || unicode_is_jamo(c)) return 0;
     return unicode_plain_letter(c) == c && ucd_decompose(c, 1, parts) == 1 && parts[0] == c;
 }

@@ -55,6 +55,24 @@ int unicode_is_arabic(uint32_t character);   /* a letter */
 /* The letter or digit that readers take this one for, as text/spelling.h says; itself: no other. */
 uint32_t unicode_plain_letter(uint32_t character);
 
+/* Frequent characters that text/spelling.h leaves as they are, whatever stands beside them: NFKC
+ * does so too, or what it makes of a letter fold.h makes of it as well. */
+static inline int unicode_is_surely_plain(uint32_t c)
+{
+    if (c < 0xA8) return 1;
+    if (c < 0x590)
+        return (c >= 0xC0 && c < 0x2B0) || (c >= 0x3A3 && c < 0x483) || (c >= 0x48A && c < 0x530) ||
+               (c >= 0x561 && c < 0x587) || (c >= 0x386 && c < 0x3A3 && c != 0x387);
+    if (c < 0x2012)
+        return (c >= 0x5D0 && c < 0x5EB) || (c >= 0x62A && c < 0x63B) ||
+               (c >= 0x641 && c < 0x649) || (c >= 0x904 && c < 0x929) ||
+               (c >= 0x92A && c < 0x931) || (c >= 0x935 && c < 0x93A) ||
+               (c >= 0xE01 && c < 0xE2F) || (c >= 0x1E00 && c < 0x1F00);
+    return c < 0x2028 || c == 0x2120 || c == 0x2122 || (c >= 0x3041 && c < 0x3097) ||
+           (c >= 0x30A1 && c < 0x30FB) || (c >= 0x3400 && c < 0xA000) ||
+           (c >= 0xAC00 && c < 0xD7A4) || (c >= 0x1F300 && c < 0x1F900);
+}
+
 /* White space, controls, and characters that turn the direction of a line or hide: nothing that is
  * to be seen. */
 int unicode_is_blank(uint32_t character);
