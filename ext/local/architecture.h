@@ -11,7 +11,7 @@
  *   a plain feed-forward network with one activation               encoder.c, go_through_layer
  *   every token attends to every other                             encoder.c, attention_item
  *   query, key and value are matrices of their own                 weights.c, plan_layer
- *   a bias in every Linear                                         loading.c, loading_linear
+ *   a bias in every Linear (has_no_bias, loading.h)                weights.c, plan_layer
  *   a weight and a bias in every norm                              weights.c, plan_norm
  *   a cross-encoder's logit: tanh, from the first token            encoder.c, classify
  *
