@@ -87,10 +87,14 @@ class Failures(Remote):
         self.assertFalse(self.db.in_transaction)
 
     def check_recovers(self):
+        """With patience: a machine that has much to do answers late, and rightly."""
+        timeout = self.one("SELECT rerank_config('timeout_ms')")
+        self.config(timeout_ms=60000)
         self.server.behave([])
         self.number = getattr(self, "number", 0) + 1
         text = "recovered %d" % self.number
         self.check_vector(self.one("SELECT embed(?, ?)", text, self.model), text)
+        self.config(timeout_ms=timeout)
 
     def check_fails(self, steps, pattern=".", statements=None):
         """Each statement gives a clear error; nothing has changed and all goes on."""
