@@ -337,9 +337,12 @@ static int add_base(struct catalog *catalog, const char *name, enum model_task t
 
 void entry_list_name(const char *name, char *list, size_t size)
 {
+    static const char more[] = ", ...";
     size_t used = strlen(list), length = strlen(name);
-    if (length + 3 > size - used) return;
-    snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
+    int is_cut = used >= sizeof more && strcmp(list + used - strlen(more), more) == 0;
+    if (is_cut || size - used < sizeof more) return;
+    if (length + 2 + sizeof more > size - used) memcpy(list + used, more, sizeof more);
+    else snprintf(list + used, size - used, "%s%s", used > 0 ? ", " : "", name);
 }
 
 /* The names that do a task, as many as a message has room for. */

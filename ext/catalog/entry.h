@@ -115,7 +115,7 @@ void entry_forget_key(struct catalog_entry *entry);
 
 int entry_provider_does(const struct api_provider *provider, enum model_task task);
 
-/* Appends to a list of names in a message, after ", ", if there is room. */
+/* Appends to a list of names in a message, after ", "; behind the last that has room ", ...". */
 void entry_list_name(const char *name, char *list, size_t size);
 
 /* The entry of that name for that task; NULL: there is none. */

@@ -14,7 +14,8 @@
  *
  * Codes (vector/quantize.h) estimate <q, v> or -|q - v|^2 in code space (block.h), which is
  * rotated. The estimate of a row rises with its score, with a bound of its error: a metric that
- * neither of the two tells of (a sum of absolute differences) has no codes.
+ * neither of the two tells of (a sum of absolute differences) has no codes, and no compact vectors,
+ * which lie rotated, too.
  *
  * Another metric: a number at the end of the enum, a row in metric.c, and the tests try it. Where
  * no kernel of vector/ computes its score, that is to be written first.

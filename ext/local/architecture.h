@@ -7,18 +7,21 @@
  * is written where it is done:
  *
  *   learnt absolute positions, added to the words; then a norm     encoder.c, embed_item
- *   norms behind each addition (post-norm)                         encoder.c, go_through_layer
+ *                                                                  weights.c, plan_encoder
+ *   norms behind each addition (post-norm), in place               encoder.c, go_through_layer
+ *   the norm before a matrix, whose widest inputs int8 keeps       weights.c, plan_sketch
  *   a plain feed-forward network with one activation               encoder.c, go_through_layer
+ *   as many inner values as the activation leaves                  encoder.c, widest
  *   every token attends to every other                             encoder.c, attention_item
- *   query, key and value are matrices of their own                 weights.c, plan_layer
+ *   query, key and value are matrices of their own                 weights.c, plan_attention
  *   a bias in every Linear (has_no_bias, loading.h)                weights.c, plan_layer
  *   a weight and a bias in every norm                              weights.c, plan_norm
  *   a cross-encoder's logit: tanh, from the first token            encoder.c, classify
  *
  * To add an architecture that differs in these (ModernBERT: norms first, no biases, rotary
- * positions, GeGLU, local attention): its row, a field for each difference that the others' rows
- * set too, and a branch at each place named above. What it computes goes into tests/golden/local/
- * first.
+ * positions, GeGLU, local attention; and a tokenizer of byte-level BPE, a kind that text/ does not
+ * know): its row, a field for each difference that the others' rows set too, and a branch at each
+ * place named above. What it computes goes into tests/golden/local/ first.
  */
 #ifndef LOCAL_ARCHITECTURE_H
 #define LOCAL_ARCHITECTURE_H

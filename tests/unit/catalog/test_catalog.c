@@ -381,6 +381,24 @@ static void test_aliases_that_are_refused(void **state)
     free_catalog(catalog);
 }
 
+/* A message has room for so many names. */
+static void test_a_list_of_names_that_is_cut_says_so(void **state)
+{
+    (void)state;
+    char name[] = "as-long-as-many-names-are-a";
+    struct catalog *catalog = new_catalog();
+    for (; name[26] <= 'z'; name[26]++)
+        assert_int_equal(add(catalog, name, MODEL_EMBED, STATIC, NULL), 0);
+    check_unknown(
+        catalog, "nope", MODEL_EMBED,
+        "no model is called 'nope' (these embed: builtin:static, builtin:lexical, builtin:lsa, "
+        "as-long-as-many-names-are-a, as-long-as-many-names-are-b, as-long-as-many-names-are-c, "
+        "as-long-as-many-names-are-d, as-long-as-many-names-are-e, as-long-as-many-names-are-f, "
+        "as-long-as-many-names-are-g, as-long-as-many-names-are-h, ..., local:owner/name of a "
+        "model folder, and provider:model of a remote provider)");
+    free_catalog(catalog);
+}
+
 static void test_defaults_follow_aliases(void **state)
 {
     (void)state;
@@ -484,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_refusals_alone),
         cmocka_unit_test(test_aliases_that_are_refused),
+        cmocka_unit_test(test_a_list_of_names_that_is_cut_says_so),
         cmocka_unit_test(test_defaults_follow_aliases),
         cmocka_unit_test(test_the_environment),
         cmocka_unit_test(test_out_of_memory),
