@@ -13,17 +13,26 @@
 #include "index/snapshot.h"
 #include "vector/top_k.h"
 
-/* What becomes of the bytes of a block that was read: they live until the next call; stay with the
- * snapshot; or live until INDEX_MOST_LENT more were lent. */
-enum index_stay { INDEX_PASSED, INDEX_KEPT, INDEX_LENT };
-#define INDEX_MOST_LENT 4
+/* What becomes of a block that was asked for: its bytes live until the next call; or stay with the
+ * snapshot; or it was found, and any thread may read it. */
+enum index_stay { INDEX_PASSED, INDEX_KEPT, INDEX_FOUND };
+
+/* Where a block was found. */
+struct index_place {
+    int64_t numbers[4];       /* the storage's own */
+    struct index_bytes *room; /* where its bytes are to stay; owned; NULL: they are not */
+};
 
 /* How the storage is read. Each returns 0 or an error code; bytes live until the next call. */
 struct index_storage {
-    /* The bytes of a block that is not in memory, checked (index_block_check); *kept: one of enum
-     * index_stay. */
-    int (*load)(void *context, struct index_block *block, const void **bytes, int *kept,
-                struct error *err);
+    /* The bytes of a block that is not in memory, checked (index_block_check); *stay: one of enum
+     * index_stay, INDEX_FOUND only where there is a place. */
+    int (*load)(void *context, struct index_block *block, struct index_place *place,
+                const void **bytes, int *stay, struct error *err);
+    /* The same of a block that was found, while others are loaded, by any of n_threads of a search,
+     * of which 0 loads; until the thread's next call. NULL: it is to be loaded without a place. */
+    int (*read)(void *context, size_t thread, struct index_block *block, struct index_place *place,
+                const void **bytes, struct error *err);
     /* The vector of one id; *found = 0 if there is none. */
     int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                  struct error *err);

@@ -10,6 +10,9 @@
 /* Bytes compared between two looks at the cancel token: well under 1 ms of work. */
 #define BYTES_PER_POLL ((size_t)1 << 20)
 
+/* Blocks that are found before one of them is read, a thread. */
+#define BLOCKS_AHEAD 4
+
 /* A thread more for each so many bytes: about 100 microseconds of work. */
 #define THREAD_BYTES ((size_t)1 << 20)
 
@@ -45,25 +48,44 @@ static void fail(struct scan *scan, int rc, const struct error *err)
     if (scan->err != NULL) *scan->err = *err;
 }
 
+/* Reads a block, if it is only found as yet, and compares it. */
+static int read_and_compare(struct scan *scan, size_t number, struct visit *visit,
+                            struct error *err)
+{
+    const struct index_storage *storage = scan->search->storage;
+    const void *bytes = visit->bytes;
+    int rc = 0;
+    if (bytes == NULL)
+        rc = storage->read(storage->context, number, visit->block, &visit->where, &bytes, err);
+    visit->is_left = bytes == NULL;
+    return rc != 0 || bytes == NULL
+               ? rc
+               : lane_compare(&scan->lanes[number], visit->block, visit->place, bytes, err);
+}
+
 static void visit(struct scan *scan, size_t number, struct visit *visit, size_t *polled)
 {
     struct error err = {0};
-    int rc = lane_compare(&scan->lanes[number], visit->block, visit->place, visit->bytes, &err);
+    int rc = read_and_compare(scan, number, visit, &err);
     *polled += index_block_size(&scan->search->snapshot->layout, visit->block->n) * scan->n_targets;
     if (rc == 0 && number == 0 && *polled >= BYTES_PER_POLL) {
         *polled = 0;
         rc = cancel_check(scan->search->cancel, &err);
     }
     fail(scan, rc, &err);
-    atomic_store_explicit(&visit->is_over, 1, memory_order_release);
 }
 
-/* Compares blocks until that one is over (NULL: all are), or all are stopped. */
-static void visit_until(struct scan *scan, size_t number, const struct visit *wanted)
+static int is_stopped(struct scan *scan)
 {
+    return atomic_load_explicit(&scan->stop, memory_order_relaxed);
+}
+
+/* Until there are no more, or all are stopped. */
+static void scan_blocks(void *context, size_t number)
+{
+    struct scan *scan = context;
     size_t polled = 0, n_pauses = 0;
-    while (!atomic_load_explicit(&scan->stop, memory_order_relaxed) &&
-           (wanted == NULL || !atomic_load_explicit(&wanted->is_over, memory_order_acquire))) {
+    while (!is_stopped(scan)) {
         int done;
         struct visit *next = visits_take(&scan->visits, &done);
         if (next != NULL) visit(scan, number, next, &polled);
@@ -73,9 +95,17 @@ static void visit_until(struct scan *scan, size_t number, const struct visit *wa
     }
 }
 
-static void scan_blocks(void *context, size_t number)
+/* Lists a block. Of those that are to be read few wait, so that what is kept of them follows from
+ * what keeping the others has cost; the thread that lists them helps. */
+static void list(struct scan *scan, const struct visit *listed, size_t *polled)
 {
-    visit_until(context, number, NULL);
+    struct visit *next;
+    int done;
+    visits_add(&scan->visits, listed);
+    while (listed->bytes == NULL && !is_stopped(scan) &&
+           visits_ahead(&scan->visits) > BLOCKS_AHEAD * scan->n_threads &&
+           (next = visits_take(&scan->visits, &done)) != NULL)
+        visit(scan, 0, next, polled);
 }
 
 static int is_chosen(const struct scan *scan, size_t place)
@@ -133,31 +163,17 @@ static void make_room(const struct scan *scan, struct index_block *block, size_t
                             scan->search->max_bytes);
 }
 
-/* Those of the latest blocks that were lent. */
-struct lent {
-    const struct visit *visits[INDEX_MOST_LENT];
-    size_t n;
-};
-
-/* Reads a block that is not in memory; when its bytes do not live long enough to be listed, it is
- * compared at once, and *bytes is NULL. */
-static int read_block(struct scan *scan, struct lent *lent, struct index_block *block, size_t place,
-                      const void **bytes, struct error *err)
+/* Reads a block that is not in memory, or finds it; when its bytes do not live long enough to be
+ * listed, it is compared at once: then *done. */
+static int load_block(struct scan *scan, struct visit *visit, int *done, struct error *err)
 {
     const struct index_storage *storage = scan->search->storage;
-    size_t at = lent->n % INDEX_MOST_LENT;
-    int kept, rc;
-    if (lent->n >= INDEX_MOST_LENT) visit_until(scan, 0, lent->visits[at]);
-    if (atomic_load_explicit(&scan->stop, memory_order_relaxed)) return 0;
-    rc = storage->load(storage->context, block, bytes, &kept, err);
-    if (rc != 0 || kept == INDEX_KEPT) return rc;
-    if (kept == INDEX_LENT && scan->streams) {
-        lent->visits[at] = scan->visits.items + atomic_load(&scan->visits.n);
-        lent->n++;
-        return 0;
-    }
-    rc = lane_compare(&scan->lanes[0], block, place, *bytes, err);
-    *bytes = NULL;
+    const void *bytes = NULL;
+    int stay, rc = storage->load(storage->context, visit->block,
+                                 scan->streams ? &visit->where : NULL, &bytes, &stay, err);
+    *done = rc == 0 && stay == INDEX_PASSED;
+    if (*done) return lane_compare(&scan->lanes[0], visit->block, visit->place, bytes, err);
+    if (rc == 0 && stay == INDEX_KEPT) visit->bytes = bytes;
     return rc;
 }
 
@@ -176,12 +192,9 @@ static size_t place_from(const struct index_snapshot *snapshot, size_t place,
 static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
 {
     struct index_snapshot *snapshot = scan->search->snapshot;
-    struct lent lent = {.n = 0};
-    size_t place = 0, made = 0;
+    size_t place = 0, made = 0, polled = 0;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < snapshot->n_blocks &&
-                       !atomic_load_explicit(&scan->stop, memory_order_relaxed);
-         i++) {
+    for (size_t i = 0; rc == 0 && i < snapshot->n_blocks && !is_stopped(scan); i++) {
         struct index_block *block = &snapshot->blocks[i];
         place = place_from(snapshot, place, block);
         if (place == index_snapshot_n_partitions(snapshot))
@@ -190,11 +203,12 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
                              "('optimize' mends it)",
                              (long long)block->number, (long long)block->partition);
         if (!is_chosen(scan, place)) continue;
-        const void *bytes = index_block_data(block);
-        if (bytes != NULL && scan->has_sketches) make_room(scan, block, &made);
-        if (bytes == NULL) rc = read_block(scan, &lent, block, place, &bytes, err);
-        if (rc == 0 && bytes != NULL) {
-            visits_add(&scan->visits, block, place, bytes);
+        struct visit visit = {.block = block, .place = place, .bytes = index_block_data(block)};
+        int done = 0;
+        if (visit.bytes != NULL && scan->has_sketches) make_room(scan, block, &made);
+        if (visit.bytes == NULL) rc = load_block(scan, &visit, &done, err);
+        if (rc == 0 && !done) {
+            list(scan, &visit, &polled);
             *n_bytes += index_block_size(&snapshot->layout, block->n) * scan->n_targets;
         }
         if (rc == 0 && i % 16 == 15) rc = cancel_check(scan->search->cancel, err);
@@ -215,7 +229,7 @@ static int is_to_stream(const struct scan *scan)
     return 0;
 }
 
-/* All blocks: the caller's thread reads those that are not in memory. */
+/* All blocks: the caller's thread finds those that are not in memory. */
 static void stream(void *context, size_t number)
 {
     struct scan *scan = context;
@@ -239,6 +253,22 @@ static int list_and_scan(struct scan *scan, struct error *err)
     visits_end(&scan->visits);
     workers_run(n_threads, scan_blocks, scan);
     return scan->rc;
+}
+
+/* Those that were found, but could not be read so. */
+static int load_left(struct scan *scan, struct error *err)
+{
+    const struct index_storage *storage = scan->search->storage;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < atomic_load(&scan->visits.n); i++) {
+        const struct visit *visit = &scan->visits.items[i];
+        const void *bytes;
+        int stay;
+        if (!visit->is_left) continue;
+        rc = storage->load(storage->context, visit->block, NULL, &bytes, &stay, err);
+        if (rc == 0) rc = lane_compare(&scan->lanes[0], visit->block, visit->place, bytes, err);
+    }
+    return rc;
 }
 
 /* Whether blocks may have sketches: they fit in memory with all of them. */
@@ -291,6 +321,8 @@ static void scan_deinit(struct scan *scan)
     for (size_t i = 0; i < scan->n_threads; i++) lane_deinit(&scan->lanes[i]);
     for (size_t t = 0; t < scan->n_targets; t++)
         index_sketch_query_deinit(&scan->targets[t].sketch);
+    for (size_t i = 0; i < atomic_load(&scan->visits.n); i++)
+        index_bytes_free(scan->visits.items[i].where.room);
     memory_free(scan->lanes);
     visits_deinit(&scan->visits);
 }
@@ -332,7 +364,7 @@ int index_scan(struct index_search *search, struct index_target *targets, size_t
     scan.streams = rc == 0 && is_to_stream(&scan);
     if (scan.streams) {
         workers_run(n_threads, stream, &scan);
-        rc = scan.rc;
+        rc = scan.rc == 0 ? load_left(&scan, err) : scan.rc;
     } else if (rc == 0) {
         rc = list_and_scan(&scan, err);
     }

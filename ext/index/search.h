@@ -22,9 +22,10 @@
  * - Where not all rows count (struct index_sieve), those of the highest bounds are asked about
  *   before their vectors are read, or, where these are in memory, those that are near enough.
  *
- * Several queries go through each block together, while it is in the processor's cache. Blocks in
- * memory are scanned by several threads, which only compute: the caller's thread alone reads
- * storage, allocates and polls the cancel token. The k best of n are kept in heaps: O(n log k).
+ * Several queries go through each block together, while it is in the processor's cache. Blocks are
+ * scanned by several threads, which compute, and read blocks that were found: the caller's thread
+ * alone finds them, allocates and polls the cancel token. The k best of n are kept in heaps: O(n
+ * log k).
  */
 #ifndef INDEX_SEARCH_H
 #define INDEX_SEARCH_H

@@ -13,14 +13,17 @@ void visits_deinit(struct visits *visits)
     memory_free(visits->items);
 }
 
-void visits_add(struct visits *visits, struct index_block *block, size_t place, const void *bytes)
+void visits_add(struct visits *visits, const struct visit *visit)
 {
     size_t n = atomic_load_explicit(&visits->n, memory_order_relaxed);
-    visits->items[n].block = block;
-    visits->items[n].place = place;
-    visits->items[n].bytes = bytes;
-    atomic_init(&visits->items[n].is_over, 0);
+    visits->items[n] = *visit;
     atomic_store_explicit(&visits->n, n + 1, memory_order_release);
+}
+
+size_t visits_ahead(const struct visits *visits)
+{
+    return atomic_load_explicit(&visits->n, memory_order_relaxed) -
+           atomic_load_explicit(&visits->next, memory_order_relaxed);
 }
 
 void visits_end(struct visits *visits)

@@ -7,13 +7,14 @@
 
 #include <stdatomic.h>
 
-#include "index/snapshot.h"
+#include "index/query.h"
 
 struct visit {
     struct index_block *block;
-    size_t place; /* of its partition */
-    const void *bytes;
-    atomic_int is_over; /* nobody reads the bytes any more */
+    size_t place;             /* of its partition */
+    const void *bytes;        /* NULL: to be read, */
+    struct index_place where; /* as it was found here */
+    int is_left;              /* it could not be: to be loaded by the thread that lists them */
 };
 
 struct visits {
@@ -27,8 +28,11 @@ int visits_init(struct visits *visits, size_t most, struct error *err);
 void visits_deinit(struct visits *visits);
 
 /* Of the thread that lists them. */
-void visits_add(struct visits *visits, struct index_block *block, size_t place, const void *bytes);
+void visits_add(struct visits *visits, const struct visit *visit);
 void visits_end(struct visits *visits);
+
+/* How many nobody has taken. */
+size_t visits_ahead(const struct visits *visits);
 
 /* The next one that nobody has taken; NULL: there is none yet, or with *done no more at all. */
 struct visit *visits_take(struct visits *visits, int *done);

@@ -73,8 +73,8 @@ static int id_at(struct retrieval *retrieval, size_t place, int64_t *id, struct 
     while (place >= snapshot->blocks[i].n) place -= snapshot->blocks[i++].n;
     struct index_block *block = &snapshot->blocks[i];
     const void *bytes = index_block_data(block);
-    int kept;
-    int rc = bytes == NULL ? storage->load(storage->context, block, &bytes, &kept, err) : 0;
+    int stay;
+    int rc = bytes == NULL ? storage->load(storage->context, block, NULL, &bytes, &stay, err) : 0;
     if (rc != 0) return rc;
     memcpy(id, (const char *)bytes + place * sizeof *id, sizeof *id);
     return 0;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "sqlite/file_handle.h"
 #include "sqlite/page_numbers.h"
 #include "sqlite/statement.h"
 
@@ -29,46 +30,28 @@ static uint32_t read_32(const unsigned char *bytes)
     return (uint32_t)page_read_16(bytes) << 16 | (uint32_t)page_read_16(bytes + 2);
 }
 
-static int read_file(const struct table_file *table, void *bytes, size_t size, int64_t offset)
+static int read_bytes(const struct table_reader *reader, void *bytes, size_t size, int64_t offset)
 {
-    return table->file->pMethods->xRead(table->file, bytes, (int)size, offset) == SQLITE_OK;
+    return reader->file->pMethods->xRead(reader->file, bytes, (int)size, offset) == SQLITE_OK;
 }
 
-static int read_pages(const struct table_file *table, int64_t first, size_t n, unsigned char *bytes)
+/* Into reader->pages, of a file that has so many. */
+static int read_pages(const struct table_reader *reader, size_t page_size, int64_t first, size_t n,
+                      int64_t n_pages)
 {
-    return first > 0 && first <= table->n_pages && (int64_t)n <= table->n_pages - first + 1 &&
-           read_file(table, bytes, n * table->page_size, (first - 1) * (int64_t)table->page_size);
+    return first > 0 && first <= n_pages && (int64_t)n <= n_pages - first + 1 &&
+           read_bytes(reader, reader->pages, n * page_size, (first - 1) * (int64_t)page_size);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Whether the file is one of a file system of SQLite's own that locks it; a temporary one has no
- * name, and lacks what is in memory alone. */
-static int is_plain(sqlite3 *db, const char *schema)
-{
-    static const char *const known[] = {"unix", "unix-excl", "win32", "win32-longpath"};
-    const char *file = sqlite3_db_filename(db, schema);
-    char *name = NULL;
-    int is_known = 0;
-    if (file == NULL || *file == '\0') return 0;
-    if (sqlite3_file_control(db, schema, SQLITE_FCNTL_VFSNAME, &name) != SQLITE_OK) return 0;
-    for (size_t i = 0; name != NULL && i < sizeof known / sizeof *known; i++)
-        if (strcmp(name, known[i]) == 0) is_known = 1;
-    sqlite3_free(name);
-    return is_known;
-}
-
 static int find_files(struct table_file *table)
 {
-    sqlite3_file *file = NULL, *wal = NULL;
-    if (!is_plain(table->db, table->schema) ||
-        sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_FILE_POINTER, &file) !=
-            SQLITE_OK ||
-        sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_JOURNAL_POINTER, &wal) !=
-            SQLITE_OK ||
-        file == NULL || file->pMethods == NULL)
+    sqlite3_file *file = file_handle_of(table->db, table->schema), *wal = NULL;
+    if (file == NULL || sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_JOURNAL_POINTER,
+                                             &wal) != SQLITE_OK)
         return 0;
-    table->file = file;
+    table->readers[0].file = file;
     table->wal = wal;
     return 1;
 }
@@ -87,32 +70,33 @@ static int is_wal_empty(const struct table_file *table, int is_wal)
 static int is_being_written(const struct table_file *table)
 {
     int lock = SQLITE_LOCK_EXCLUSIVE;
-    return table->file->pMethods->xFileControl(table->file, SQLITE_FCNTL_LOCKSTATE, &lock) !=
-               SQLITE_OK ||
+    sqlite3_file *file = table->readers[0].file;
+    return file->pMethods->xFileControl(file, SQLITE_FCNTL_LOCKSTATE, &lock) != SQLITE_OK ||
            lock > SQLITE_LOCK_SHARED;
 }
 
 /* Reads what the file says of itself; false: it is not what the transaction sees. */
-static int look(struct table_file *table)
+static int look(struct table_file *table, struct table_look *seen)
 {
     unsigned char header[HEADER_BYTES];
     sqlite3_int64 size;
+    const struct table_reader *reader = &table->readers[0];
     if (sqlite3_txn_state(table->db, table->schema) != SQLITE_TXN_READ || !find_files(table) ||
-        is_being_written(table) || !read_file(table, header, sizeof header, 0) ||
+        is_being_written(table) || !read_bytes(reader, header, sizeof header, 0) ||
         memcmp(header, "SQLite format 3", 16) != 0 ||
         memcmp(header + ZEROS_AT, zeros, sizeof zeros) != 0)
         return 0;
     int is_wal = header[18] == 2 && header[19] == 2;
     if (!is_wal && (header[18] != 1 || header[19] != 1)) return 0;
     if (!is_wal_empty(table, is_wal)) return 0;
-    table->page_size = page_read_16(header + 16) == 1 ? 65536 : page_read_16(header + 16);
-    if (table->page_size < 512 || (table->page_size & (table->page_size - 1)) != 0) return 0;
-    table->usable = table->page_size - header[20];
-    if (table->usable < SMALLEST_USABLE ||
-        table->file->pMethods->xFileSize(table->file, &size) != SQLITE_OK)
+    seen->page_size = page_read_16(header + 16) == 1 ? 65536 : page_read_16(header + 16);
+    if (seen->page_size < 512 || (seen->page_size & (seen->page_size - 1)) != 0) return 0;
+    seen->usable = seen->page_size - header[20];
+    if (seen->usable < SMALLEST_USABLE ||
+        reader->file->pMethods->xFileSize(reader->file, &size) != SQLITE_OK)
         return 0;
-    table->n_pages = size / (int64_t)table->page_size;
-    table->cookie = read_32(header + 40);
+    seen->n_pages = size / (int64_t)seen->page_size;
+    seen->cookie = read_32(header + 40);
     return 1;
 }
 
@@ -141,18 +125,39 @@ int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, c
                            schema, name);
     if (rc == 0) rc = statement_step(db, statement, &row, err);
     if (rc == 0 && row) table->root = sqlite3_column_int64(statement, 0);
-    if (rc == 0 && row && look(table)) {
-        table->pages = memory_alloc(TABLE_FILE_RUN, 1);
-        if (table->pages == NULL) rc = error_nomem(err);
+    if (rc == 0 && row && look(table, &table->seen)) {
+        table->readers[0].pages = memory_alloc(TABLE_FILE_RUN, 1);
+        if (table->readers[0].pages == NULL) rc = error_nomem(err);
+        else table->n_readers = 1;
     }
-    if (table->pages == NULL) table->file = NULL;
     sqlite3_finalize(statement);
+    return rc;
+}
+
+int table_file_share(struct table_file *table, size_t n_readers, struct error *err)
+{
+    int rc = 0;
+    while (rc == 0 && table->n_readers > 0 && table->n_readers < n_readers) {
+        struct table_reader *next = &table->readers[table->n_readers];
+        rc = file_handle_open(table->db, table->schema, &next->file, err);
+        if (rc != 0 || next->file == NULL) return rc;
+        next->pages = memory_alloc(TABLE_FILE_RUN, 1);
+        if (next->pages != NULL) {
+            table->n_readers++;
+        } else {
+            file_handle_close(next->file);
+            rc = error_nomem(err);
+        }
+    }
     return rc;
 }
 
 void table_file_close(struct table_file *table)
 {
-    memory_free(table->pages);
+    for (size_t i = 0; i < table->n_readers; i++) {
+        if (i > 0) file_handle_close(table->readers[i].file);
+        memory_free(table->readers[i].pages);
+    }
     *table = (struct table_file){0};
 }
 
@@ -168,10 +173,12 @@ struct node {
 
 static int open_node(const struct table_file *table, int64_t number, struct node *node)
 {
-    if (number == 1 || !read_pages(table, number, 1, table->pages)) return 0;
-    const unsigned char *bytes = table->pages;
+    const struct table_reader *reader = &table->readers[0];
+    if (number == 1 || !read_pages(reader, table->seen.page_size, number, 1, table->n_pages))
+        return 0;
+    const unsigned char *bytes = reader->pages;
     node->bytes = bytes;
-    node->end = bytes + table->usable;
+    node->end = bytes + table->seen.usable;
     node->is_leaf = bytes[0] == LEAF;
     node->n_cells = page_read_16(bytes + 3);
     node->places = bytes + (node->is_leaf ? 8 : 12);
@@ -212,16 +219,17 @@ static int find_cell(const struct node *node, int64_t id, size_t *cell)
     return 1;
 }
 
-/* Reads the leaf that has the row, if there is one. */
-static int find_leaf(const struct table_file *table, int64_t id, struct node *node, size_t *cell)
+/* Reads the leaf that has the row, if there is one; *number: its page. */
+static int find_leaf(const struct table_file *table, int64_t id, int64_t *number, struct node *node,
+                     size_t *cell)
 {
-    int64_t number = table->root;
+    *number = table->root;
     for (int level = 0; level < MOST_LEVELS; level++) {
-        if (!open_node(table, number, node) || !find_cell(node, id, cell)) return 0;
+        if (!open_node(table, *number, node) || !find_cell(node, id, cell)) return 0;
         if (node->is_leaf) return *cell < node->n_cells;
         size_t place = *cell < node->n_cells ? page_read_16(node->places + 2 * *cell) : 8;
-        if (place + 4 > table->usable) return 0;
-        number = read_32(node->bytes + place);
+        if (place + 4 > table->seen.usable) return 0;
+        *number = read_32(node->bytes + place);
     }
     return 0;
 }
@@ -229,38 +237,10 @@ static int find_leaf(const struct table_file *table, int64_t id, struct node *no
 /* The bytes of a record that lie in its leaf. */
 static size_t size_in_leaf(const struct table_file *table, size_t size)
 {
-    size_t least = (table->usable - 12) * 32 / 255 - 23, most = table->usable - 35;
+    size_t usable = table->seen.usable, least = (usable - 12) * 32 / 255 - 23, most = usable - 35;
     if (size <= most) return size;
-    size_t fits = least + (size - least) % (table->usable - 4);
+    size_t fits = least + (size - least) % (usable - 4);
     return fits <= most ? fits : least;
-}
-
-/* The rest of a record, on pages each of which says which is next: usually the one behind it. As
- * many are read as may follow each other so, fewer where they did not. */
-static int read_overflow(const struct table_file *table, int64_t next, unsigned char *to,
-                         size_t left)
-{
-    const size_t in_page = table->usable - 4;
-    const size_t room = TABLE_FILE_RUN / table->page_size;
-    size_t most = room;
-    while (left > 0) {
-        size_t n = (left + in_page - 1) / in_page, i = 0;
-        int64_t first = next;
-        if (n > most) n = most;
-        if (first > 0 && first <= table->n_pages && (int64_t)n > table->n_pages - first + 1)
-            n = (size_t)(table->n_pages - first + 1);
-        if (!read_pages(table, first, n, table->pages)) return 0;
-        for (; i < n && left > 0 && next == first + (int64_t)i; i++) {
-            const unsigned char *page = table->pages + i * table->page_size;
-            size_t size = left < in_page ? left : in_page;
-            memcpy(to, page + 4, size);
-            to += size;
-            left -= size;
-            next = read_32(page);
-        }
-        most = i == n || 2 * i > room ? room : 2 * i;
-    }
-    return 1;
 }
 
 /* Where the blob of a record begins, if it is (NULL, a blob of that size). */
@@ -274,26 +254,78 @@ static int open_record(const unsigned char **at, const unsigned char *end, uint6
            head_size == (uint64_t)(*at - begin) && record_size == head_size + size;
 }
 
-int table_file_read(struct table_file *table, int64_t id, void *bytes, size_t size)
+/* Looks at the file before it is read; its pages must be as they were when it was opened. */
+static int is_as_opened(struct table_file *table)
+{
+    struct table_look now;
+    if (!look(table, &now) || now.cookie != table->seen.cookie ||
+        now.page_size != table->seen.page_size || now.usable != table->seen.usable)
+        return 0;
+    table->n_pages = now.n_pages;
+    return 1;
+}
+
+int table_file_find(struct table_file *table, int64_t id, size_t size, struct table_place *place)
 {
     struct node node;
     const unsigned char *at;
-    unsigned char *to = bytes;
     size_t cell;
-    int64_t key;
+    int64_t key, leaf;
     uint64_t record_size;
-    uint32_t cookie = table->cookie;
-    if (table->file == NULL || !look(table) || table->cookie != cookie ||
-        !find_leaf(table, id, &node, &cell) || !read_cell(&node, cell, &at, &key, &record_size) ||
-        key != id || record_size > (uint64_t)size + 64 || table->page_size > TABLE_FILE_RUN)
+    if (table->n_readers == 0 || !is_as_opened(table) ||
+        !find_leaf(table, id, &leaf, &node, &cell) ||
+        !read_cell(&node, cell, &at, &key, &record_size) || key != id ||
+        record_size > (uint64_t)size + 64 || table->seen.page_size > TABLE_FILE_RUN)
         return 0;
     size_t here = size_in_leaf(table, (size_t)record_size);
     int is_cut = here < record_size;
     if ((size_t)(node.end - at) < here + (is_cut ? 4 : 0)) return 0;
     const unsigned char *end = at + here;
-    int64_t next = is_cut ? read_32(end) : 0;
     if (!open_record(&at, end, record_size, size)) return 0;
-    here = (size_t)(end - at);
-    memcpy(to, at, here);
-    return here == size || read_overflow(table, next, to + here, size - here);
+    place->at = (leaf - 1) * (int64_t)table->seen.page_size + (at - node.bytes);
+    place->next = is_cut ? read_32(end) : 0;
+    place->n_pages = table->n_pages;
+    place->n_here = (size_t)(end - at);
+    return 1;
+}
+
+/* ---- a blob ---------------------------------------------------------------------------------- */
+
+/* The rest of one, on pages each of which says which is next: usually the one behind it. As many
+ * are read as may follow each other so, fewer where they did not. */
+static int read_overflow(const struct table_file *table, const struct table_reader *reader,
+                         const struct table_place *place, unsigned char *to, size_t left)
+{
+    const size_t page_size = table->seen.page_size, in_page = table->seen.usable - 4;
+    const size_t room = TABLE_FILE_RUN / page_size;
+    size_t most = room;
+    int64_t next = place->next;
+    while (left > 0) {
+        size_t n = (left + in_page - 1) / in_page, i = 0;
+        int64_t first = next;
+        if (n > most) n = most;
+        if (first > 0 && first <= place->n_pages && (int64_t)n > place->n_pages - first + 1)
+            n = (size_t)(place->n_pages - first + 1);
+        if (!read_pages(reader, page_size, first, n, place->n_pages)) return 0;
+        for (; i < n && left > 0 && next == first + (int64_t)i; i++) {
+            const unsigned char *page = reader->pages + i * page_size;
+            size_t size = left < in_page ? left : in_page;
+            memcpy(to, page + 4, size);
+            to += size;
+            left -= size;
+            next = read_32(page);
+        }
+        most = i == n || 2 * i > room ? room : 2 * i;
+    }
+    return 1;
+}
+
+int table_file_read(const struct table_file *table, size_t reader, const struct table_place *place,
+                    void *bytes, size_t size)
+{
+    const struct table_reader *by = &table->readers[reader];
+    unsigned char *to = bytes;
+    return read_bytes(by, to, place->n_here, place->at) &&
+           (place->n_here == size ||
+            read_overflow(table, by, place, to + place->n_here, size - place->n_here));
 }

@@ -3,8 +3,9 @@
  *
  * SQLite reads a file page by page: a system call, a place in its cache and two copies each, which
  * of a blob of 256 KiB come to three times what one read of these bytes costs. Here the pages of a
- * blob are read together, through the file that SQLite has open, past its cache. It knows the table
- * B-tree of the file format (https://www.sqlite.org/fileformat2.html) and nothing else.
+ * blob are read together, past SQLite's cache: through the file that it has open, or, by several
+ * threads at once, through a handle of each one's own (file_handle.h). It knows the table B-tree of
+ * the file format (https://www.sqlite.org/fileformat2.html) and nothing else.
  *
  * The file alone must be what the transaction sees. It is where
  * - this connection has a transaction that reads and has written nothing: no page is newer in its
@@ -17,9 +18,9 @@
  * - it is no temporary database, of which SQLite keeps in memory what it has not yet had to write;
  * - the first bytes are those of a database that is not encrypted, and its schema is the one in
  *   which the table was looked up.
- * All of it is looked at before each blob. Where anything is otherwise, or not as the format has
- * it, nothing is read, which is no failure: then SQLite is to be asked, which knows, or says what
- * is wrong.
+ * All of it is looked at when a blob is found, by the thread that has the connection, and holds its
+ * mutex until the blob is read. Where anything is otherwise, or not as the format has it, nothing
+ * is read, which is no failure: then SQLite is to be asked, which knows, or says what is wrong.
  */
 #ifndef SQLITE_TABLE_FILE_H
 #define SQLITE_TABLE_FILE_H
@@ -28,32 +29,54 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/workers.h"
 #include "sqlite/api.h"
 
 /* All zero: to be opened. */
 struct table_file {
     sqlite3 *db; /* borrowed, as the next */
     const char *schema;
-    sqlite3_file *file, *wal; /* SQLite's; file NULL: there is nothing to read by */
-    int64_t root;             /* the page at which the table begins */
-    uint32_t cookie;          /* of the schema that says so */
-    /* Of the file as it is: */
-    size_t page_size, usable; /* bytes, and those of them that SQLite uses */
-    int64_t n_pages;
-    unsigned char *pages; /* [TABLE_FILE_RUN] owned: those read together */
+    sqlite3_file *wal; /* SQLite's */
+    int64_t root;      /* the page at which the table begins */
+    struct table_look {
+        size_t page_size, usable; /* bytes, and those of them that SQLite uses */
+        int64_t n_pages;
+        uint32_t cookie;      /* of the schema */
+    } seen;                   /* of the file when it was opened */
+    int64_t n_pages;          /* that it has now */
+    struct table_reader {     /* what a thread reads by; the first has the connection */
+        sqlite3_file *file;   /* of the first SQLite's, else owned */
+        unsigned char *pages; /* [TABLE_FILE_RUN] owned: those read together */
+    } readers[WORKERS_MAX];
+    size_t n_readers; /* 0: there is nothing to read by */
 };
 
 /* Bytes that are read at once. */
 #define TABLE_FILE_RUN ((size_t)64 << 10)
 
-/* Looks the table up, within a transaction; `schema` lives as long as it is open. ERROR_NOMEM,
- * ERROR_INTERRUPTED. close always. */
+/* Looks the table up, within a transaction, for one thread; `schema` lives as long as it is open.
+ * ERROR_NOMEM, ERROR_INTERRUPTED. close always. */
 int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
                     struct error *err);
 void table_file_close(struct table_file *table);
 
-/* Of a table (INTEGER PRIMARY KEY, BLOB): the blob of a row, if it has that size, into `bytes`.
- * 0: it was not read, and the bytes are anything. */
-int table_file_read(struct table_file *table, int64_t id, void *bytes, size_t size);
+/* For so many threads, at most WORKERS_MAX, or as many as can be: n_readers. ERROR_NOMEM. */
+int table_file_share(struct table_file *table, size_t n_readers, struct error *err);
+
+/* Where a blob lies: its first bytes in a leaf, the rest on pages that each say which is next. */
+struct table_place {
+    int64_t at, next; /* in the file; the first of those pages, 0: there is none */
+    int64_t n_pages;  /* that the file has */
+    size_t n_here;    /* bytes in the leaf */
+};
+
+/* Of a table (INTEGER PRIMARY KEY, BLOB): finds the blob of a row, if it has that size. 0: SQLite
+ * is to be asked. */
+int table_file_find(struct table_file *table, int64_t id, size_t size, struct table_place *place);
+
+/* Reads it, by that reader: one thread each, while the transaction lasts. 0: it was not read, and
+ * the bytes are anything. */
+int table_file_read(const struct table_file *table, size_t reader, const struct table_place *place,
+                    void *bytes, size_t size);
 
 #endif

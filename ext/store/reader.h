@@ -25,17 +25,18 @@ struct store_reader {
     sqlite3_stmt *data, *lookup, *scan;
     struct table_file file; /* X_data as it lies in the file, */
     int file_is_open;       /* once that was tried */
-    struct {
-        void *bytes; /* [size] owned: a block that does not stay in memory */
+    struct store_reading {  /* of a thread; the first has the connection */
+        void *scratch;      /* [size] owned: a block that does not stay in memory */
         size_t size;
-    } scratch[INDEX_MOST_LENT];
-    size_t n_lent;       /* of them, one after the other */
+        _Atomic double reading,
+            keeping; /* seconds spent on reading blocks, and on memory for them */
+    } threads[WORKERS_MAX];
+    size_t n_threads;    /* for which that was tried; 0: not yet */
     void *waiting;       /* one of rows that wait; owned; NULL: none yet */
     float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;
-    double reading, keeping; /* seconds spent on reading blocks, and on memory for them */
-    size_t kept;             /* bytes of that memory */
+    size_t kept; /* bytes of memory for blocks */
 };
 
 /* Opens store->cache, if it is not open; it may stay NULL, see index_cache_open. */

@@ -133,6 +133,95 @@ say("done")
             self.check()
             self.db.execute("DROP TABLE ix")
 
+    ACCOUNTS, COMPONENTS = 2000, 256
+
+    BANK = """
+import random, struct
+draw, amounts, n = random.Random(1), [100] * int(sys.argv[2]), int(sys.argv[3])
+db.execute("PRAGMA synchronous = off")
+for turn in range(10**6):
+    db.execute("BEGIN IMMEDIATE")
+    for _ in range(20):
+        pair, amount = draw.sample(range(len(amounts)), 2), draw.randint(1, 9)
+        amounts[pair[0]] -= amount
+        amounts[pair[1]] += amount
+        db.executemany("REPLACE INTO ix(rowid, embedding) VALUES (?, ?)",
+                       [(i + 1, struct.pack("f", amounts[i]) + bytes(4 * n - 4)) for i in pair])
+    db.execute("COMMIT")
+    if turn % 2:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    if turn == 2:
+        say("begun")
+"""
+
+    CUSTOMER = """
+import struct
+for line in sys.stdin:
+    db = connect(sys.argv[1], timeout=60)
+    say(db.execute("SELECT count(*), sum(similarity) FROM ix(?, 1000000)", (
+        struct.pack("f", 1) + bytes(4 * int(sys.argv[2]) - 4),)).fetchone())
+    db.close()
+"""
+
+    def test_cold_searches_beside_a_writer(self):
+        """Each search reads all blocks off the file or by SQLite, by several threads, while another
+        process moves amounts between rows and empties the WAL: their sum is always the same."""
+        for mode in ("wal", "delete"):
+            self.db.execute(f"PRAGMA journal_mode = {mode}")
+            self.create(f"dimensions = {self.COMPONENTS}, metric = dot")
+            self.db.execute("BEGIN")
+            self.put([(i, [100] + [0] * (self.COMPONENTS - 1))
+                      for i in range(1, self.ACCOUNTS + 1)])
+            self.db.execute("COMMIT")
+            self.db.close()  # what is in memory goes
+            writer = self.child(self.BANK, self.ACCOUNTS, self.COMPONENTS)
+            self.assertEqual(writer.stdout.readline().strip(), "begun")
+            customers = [self.child(self.CUSTOMER, self.COMPONENTS) for _ in range(2)]
+            for _ in range(25):
+                for customer in customers:
+                    self.assertEqual(self.ask(customer), f"({self.ACCOUNTS}, "
+                                     f"{100.0 * self.ACCOUNTS})")
+            writer.kill()
+            writer.wait()
+            self.db = connect(self.path, timeout=60)
+            self.check()
+            self.db.execute("DROP TABLE ix")
+
+    def descriptors(self):
+        return [fd for fd in os.listdir("/proc/self/fd")
+                if os.path.exists(f"/proc/self/fd/{fd}")
+                and os.readlink(f"/proc/self/fd/{fd}") == os.path.realpath(self.path)]
+
+    @unittest.skipUnless(os.path.isdir("/proc/self/fd"), "no /proc")
+    def test_locks_of_a_search_that_reads_the_file(self):
+        """Its threads open the file again and close it: what the transaction locked stays so."""
+        alone = {"delete": "BEGIN EXCLUSIVE", "wal": "PRAGMA journal_mode = delete"}
+        for mode, statement in alone.items():
+            self.db.execute(f"PRAGMA journal_mode = {mode}")
+            self.create(f"dimensions = {self.COMPONENTS}")
+            self.fill(Model(1, self.COMPONENTS), 6000)
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.db.close()
+            self.db = connect(self.path)
+            self.db.execute("SELECT rerank_config('threads', 4)")
+            child = self.child(self.SERVANT)
+            for turn in range(4):
+                self.db.execute("SELECT rerank_config('memory_budget', 0)")
+                self.db.execute("BEGIN")
+                hits = self.found(Model(2, self.COMPONENTS).vector(), 3)
+                self.assertEqual(len(hits), 3)
+                self.assertEqual(len(self.descriptors()), 4)  # closed when nothing is locked
+                self.assertEqual(self.ask(child, "PRAGMA busy_timeout = 0"), "[(0,)]")
+                self.assertIn("locked", self.ask(child, statement))
+                self.db.execute("COMMIT")
+            self.assertLessEqual(len(self.descriptors()), 4)
+            child.stdin.close()
+            child.wait()
+            self.db.execute("DROP TABLE ix")
+            self.db.close()
+            self.assertEqual(self.descriptors(), [])
+            self.db = connect(self.path)
+
     KILLED = """
 model = Model(1)
 db.execute("PRAGMA cache_size = 10")

@@ -18,7 +18,7 @@
 #include "vector/random.h"
 #include "vector/rotate.h"
 
-enum { BLOCK_ROWS = 100, BLOCKS_DIMENSIONS = 64 /* at most */ };
+enum { BLOCK_ROWS = 100, BLOCKS_DIMENSIONS = 64 /* at most */, FAILING_READS = 5 };
 
 struct blocks {
     struct index_layout layout;
@@ -30,11 +30,13 @@ struct blocks {
     void **bytes; /* [n_blocks] */
     struct index_cache *cache;
     uint64_t budget; /* of blocks that are kept */
-    size_t n_loaded, n_fetched, at;
+    atomic_size_t n_loaded;
+    size_t n_fetched, at;
     size_t short_row; /* the row whose vector lacks a byte; n: none */
     double *scores;   /* [n] by the oracle, of the query `scored`; NULL: of none yet */
     float scored[BLOCKS_DIMENSIONS];
-    int load_code; /* what load answers */
+    int load_code;         /* what load answers */
+    atomic_size_t n_reads; /* blocks by threads; one in FAILING_READS cannot be read so */
 };
 
 static size_t blocks_row(const struct blocks *blocks, int64_t id)
@@ -48,20 +50,44 @@ static size_t blocks_row(const struct blocks *blocks, int64_t id)
     return low < blocks->n && blocks->ids[low] == id ? low : blocks->n;
 }
 
-static int blocks_load(void *context, struct index_block *block, const void **bytes, int *kept,
-                       struct error *err)
+static int blocks_load(void *context, struct index_block *block, struct index_place *place,
+                       const void **bytes, int *stay, struct error *err)
 {
     struct blocks *blocks = context;
     size_t size = index_block_size(&blocks->layout, block->capacity);
-    blocks->n_loaded++;
+    if (place == NULL || blocks->load_code != 0) blocks->n_loaded++;
     if (blocks->load_code != 0) return error_set(err, blocks->load_code, "no such block");
     *bytes = blocks->bytes[block->number - 1];
     struct index_bytes *room =
         index_bytes_new(blocks->cache, blocks->snapshot, size, blocks->budget);
-    *kept = room != NULL;
-    if (room == NULL) return 0;
+    *stay = room != NULL ? INDEX_KEPT : INDEX_PASSED;
+    if (place != NULL) {
+        *place = (struct index_place){{block->number}, room};
+        *bytes = NULL;
+        *stay = INDEX_FOUND;
+    }
+    if (room == NULL || place != NULL) return 0;
     memcpy(index_bytes_data(room), *bytes, size);
     *bytes = index_snapshot_keep(block, room);
+    return 0;
+}
+
+static int blocks_read(void *context, size_t thread, struct index_block *block,
+                       struct index_place *place, const void **bytes, struct error *err)
+{
+    struct blocks *blocks = context;
+    (void)thread;
+    (void)err;
+    *bytes = NULL;
+    assert_int_equal(place->numbers[0], block->number);
+    if (atomic_fetch_add(&blocks->n_reads, 1) % FAILING_READS == FAILING_READS - 1) return 0;
+    blocks->n_loaded++;
+    *bytes = blocks->bytes[block->number - 1];
+    if (place->room == NULL) return 0;
+    memcpy(index_bytes_data(place->room), *bytes,
+           index_block_size(&blocks->layout, block->capacity));
+    *bytes = index_snapshot_keep(block, place->room);
+    place->room = NULL;
     return 0;
 }
 
@@ -111,7 +137,8 @@ static int blocks_next(void *context, int64_t *id, const void **bytes, size_t *s
 
 static struct index_storage blocks_storage(struct blocks *blocks)
 {
-    return (struct index_storage){blocks_load, blocks_fetch, blocks_rewind, blocks_next, blocks};
+    return (struct index_storage){blocks_load,   blocks_read, blocks_fetch,
+                                  blocks_rewind, blocks_next, blocks};
 }
 
 /* n_partitions centroids, which are rows; every row goes to the nearest. */

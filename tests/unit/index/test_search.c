@@ -270,7 +270,10 @@ static void test_threads_find_the_same(void **state)
         struct top_k first, hits;
         search_one(&search, &query, &first);
         if (layout.metric != INDEX_DOT) assert_int_equal(first.hits[0].id, 780);
-        for (search.n_threads = 2; search.n_threads <= 5; search.n_threads++) {
+        for (size_t turn = 0; turn < 12; turn++) {
+            search.n_threads = 2 + turn % 4;
+            if (turn % 3 == 0) blocks_forget(&blocks);
+            blocks.budget = turn < 6 ? 0 : UINT64_MAX;
             search_one(&search, &query, &hits);
             assert_same_hits(&hits, &first);
             top_k_deinit(&hits);

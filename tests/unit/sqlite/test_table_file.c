@@ -9,10 +9,14 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/each_allocation.h"
@@ -23,6 +27,7 @@
 
 static char folder[] = "/tmp/table_file_XXXXXX";
 static char path[64];
+static const char *program;
 
 static void execute(sqlite3 *db, const char *sql)
 {
@@ -77,7 +82,15 @@ static void make(int page_size, int is_scattered, const char *more)
     sqlite3_close(db);
 }
 
-/* How many of all rows can be read; all that are read are right. */
+/* As a search reads it, by that reader. */
+static int read_row(struct table_file *table, size_t reader, int64_t id, void *bytes, size_t size)
+{
+    struct table_place place;
+    return table_file_find(table, id, size, &place) &&
+           table_file_read(table, reader, &place, bytes, size);
+}
+
+/* How many of all rows can be read; all that are read are right, by any reader. */
 static int read_all(sqlite3 *db)
 {
     struct table_file table;
@@ -85,16 +98,17 @@ static int read_all(sqlite3 *db)
     sqlite3_stmt *rows;
     int n = 0;
     assert_int_equal(table_file_open(&table, db, "main", "t T", &err), 0);
+    assert_int_equal(table_file_share(&table, 2, &err), 0);
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT id, bytes FROM \"T t\"", -1, &rows, NULL),
                      SQLITE_OK);
     while (sqlite3_step(rows) == SQLITE_ROW) {
         size_t size = (size_t)sqlite3_column_bytes(rows, 1);
         unsigned char *bytes = malloc(size + 1);
         int64_t id = sqlite3_column_int64(rows, 0);
-        assert_false(table_file_read(&table, id, bytes, size + 1));
-        assert_false(table_file_read(&table, id, bytes, size - 1));
-        assert_false(table_file_read(&table, id + 2000, bytes, size));
-        if (table_file_read(&table, id, bytes, size)) {
+        assert_false(read_row(&table, 0, id, bytes, size + 1));
+        assert_false(read_row(&table, 0, id, bytes, size - 1));
+        assert_false(read_row(&table, 0, id + 2000, bytes, size));
+        if (read_row(&table, (size_t)n % 2, id, bytes, size)) {
             assert_memory_equal(bytes, sqlite3_column_blob(rows, 1), size);
             n++;
         }
@@ -137,7 +151,7 @@ static void test_what_the_transaction_sees(void **state)
     struct error err = {0};
     unsigned char byte;
     assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
-    assert_false(table_file_read(&table, -5, &byte, 1));
+    assert_false(read_row(&table, 0, -5, &byte, 1));
     table_file_close(&table);
     execute(db, "BEGIN; UPDATE \"T t\" SET bytes = x'00' WHERE id = -5");
     assert_int_equal(read_all(db), 0);
@@ -222,12 +236,12 @@ static void test_another_schema(void **state)
     sqlite3 *db = open_file();
     execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
     assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
-    assert_true(table_file_read(&table, -5, &byte, 1));
+    assert_true(read_row(&table, 0, -5, &byte, 1));
     execute(db, "COMMIT; CREATE TABLE third(a); BEGIN; SELECT count(*) FROM sqlite_master");
-    assert_false(table_file_read(&table, -5, &byte, 1));
+    assert_false(read_row(&table, 0, -5, &byte, 1));
     table_file_close(&table);
     assert_int_equal(table_file_open(&table, db, "main", "none", &err), 0);
-    assert_false(table_file_read(&table, -5, &byte, 1));
+    assert_false(read_row(&table, 0, -5, &byte, 1));
     table_file_close(&table);
     execute(db, "COMMIT");
     sqlite3_close(db);
@@ -277,8 +291,8 @@ static void test_damaged(void **state)
         for (int64_t row = 0; row < 2 * N_ROWS; row++)
             for (int j = 0; j < 15; j++)
                 if (size_of(j) <= 5000)
-                    table_file_read(&table, row / 2 * 3 - 50 + row % 2 * 1000, bytes,
-                                    (size_t)size_of(j));
+                    read_row(&table, 0, row / 2 * 3 - 50 + row % 2 * 1000, bytes,
+                             (size_t)size_of(j));
         fseek(file, at, SEEK_SET);
         assert_int_equal(fwrite(old, 1, 4, file), 4);
         fclose(file);
@@ -288,10 +302,184 @@ static void test_damaged(void **state)
     free(bytes);
 }
 
+/* ---- several readers ------------------------------------------------------------------------- */
+
+static struct table_file open_table(sqlite3 *db, size_t n_readers)
+{
+    struct table_file table;
+    struct error err = {0};
+    assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+    assert_int_equal(table_file_share(&table, n_readers, &err), 0);
+    return table;
+}
+
+/* What threads read at once. */
+struct reads {
+    struct table_file *table;
+    struct table_place places[N_ROWS];
+    unsigned char *bytes[4][N_ROWS];
+    atomic_int n_failed;
+};
+
+static void read_places(void *context, size_t number)
+{
+    struct reads *reads = context;
+    for (size_t i = 0; i < N_ROWS; i++)
+        if (!table_file_read(reads->table, number, &reads->places[i], reads->bytes[number][i],
+                             (size_t)size_of((int)i + 1)))
+            atomic_fetch_add(&reads->n_failed, 1);
+}
+
+static void test_threads(void **state)
+{
+    static struct reads reads;
+    (void)state;
+    make(4096, 0, "PRAGMA journal_mode = wal");
+    sqlite3 *db = open_file();
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    struct table_file table = open_table(db, 4);
+    assert_int_equal(table.n_readers, 4);
+    reads.table = &table;
+    for (int i = 0; i < N_ROWS; i++) {
+        size_t size = (size_t)size_of(i + 1);
+        assert_true(table_file_find(&table, (i + 1) * 3 - 50, size, &reads.places[i]));
+        for (int t = 0; t < 4; t++) reads.bytes[t][i] = malloc(size);
+    }
+    workers_run(4, read_places, &reads);
+    assert_int_equal(reads.n_failed, 0);
+    for (int i = 0; i < N_ROWS; i++) {
+        unsigned char *own = malloc((size_t)size_of(i + 1));
+        assert_true(read_row(&table, 0, (i + 1) * 3 - 50, own, (size_t)size_of(i + 1)));
+        for (int t = 0; t < 4; t++) {
+            assert_memory_equal(reads.bytes[t][i], own, (size_t)size_of(i + 1));
+            free(reads.bytes[t][i]);
+        }
+        free(own);
+    }
+    table_file_close(&table);
+    sqlite3_close(db);
+}
+
+/* What another process may do with the file now: this program, called with the file and SQL. */
+static int other_process(const char *sql)
+{
+    pid_t child = fork();
+    int status = -1;
+    if (child == 0) {
+        execl("/proc/self/exe", program, path, sql, (char *)NULL);
+        _exit(9);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Opening and closing handles of the file leaves the locks of a transaction where they are; closing
+ * another descriptor of it, as a program may, does not. */
+static void test_locks(void **state)
+{
+    static const char *const modes[] = {"delete", "wal"};
+    /* The first needs the file for itself, too. */
+    static const char *const alone[] = {"BEGIN EXCLUSIVE", "PRAGMA journal_mode = delete"};
+    (void)state;
+    for (int mode = 0; mode < 2; mode++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "PRAGMA journal_mode = %s", modes[mode]);
+        make(4096, 0, sql);
+        sqlite3 *db = open_file();
+        for (int i = 0; i < 2; i++) {
+            execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+            struct table_file table = open_table(db, 3);
+            assert_int_equal(table.n_readers, 3);
+            assert_int_equal(other_process(alone[mode]), SQLITE_BUSY);
+            table_file_close(&table);
+            assert_int_equal(other_process(alone[mode]), SQLITE_BUSY);
+            if (i == 0) execute(db, "COMMIT");
+        }
+        close(open(path, O_RDONLY));
+        assert_int_equal(other_process(alone[mode]), SQLITE_OK);
+        sqlite3_close(db);
+    }
+}
+
+static int n_descriptors(void)
+{
+    int n = 0;
+    for (int i = 0; i < 256; i++) n += fcntl(i, F_GETFD) >= 0;
+    return n;
+}
+
+/* SQLite puts off closing a file that is locked, and uses what is open again. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    for (int is_wal = 0; is_wal < 2; is_wal++) {
+        make(4096, 0, is_wal ? "PRAGMA journal_mode = wal" : "");
+        int before = n_descriptors(), most = 0;
+        sqlite3 *db = open_file();
+        for (int i = 0; i < 20; i++) {
+            execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+            struct table_file table = open_table(db, 5);
+            assert_int_equal(table.n_readers, 5);
+            table_file_close(&table);
+            if (i == 0) most = n_descriptors();
+            assert_true(n_descriptors() <= most);
+            if (i % 2) execute(db, "COMMIT; BEGIN; SELECT count(*) FROM sqlite_master");
+            execute(db, "COMMIT");
+        }
+        sqlite3_close(db);
+        assert_int_equal(n_descriptors(), before);
+    }
+}
+
+/* A file that lies elsewhere, or with another in its place, has no other handle; nor has one where
+ * no more files may be open. */
+static void test_no_other_handle(void **state)
+{
+    char away[80], sql[160];
+    struct rlimit limit, few;
+    (void)state;
+    make(4096, 0, "");
+    snprintf(away, sizeof away, "%s.away", path);
+    snprintf(sql, sizeof sql, "VACUUM INTO '%s'", away);
+    sqlite3 *db = open_file();
+    execute(db, sql);
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    assert_int_equal(rename(away, path), 0);
+    struct table_file table = open_table(db, 3);
+    unsigned char byte;
+    assert_int_equal(table.n_readers, 1);
+    assert_true(read_row(&table, 0, -5, &byte, 1));
+    table_file_close(&table);
+    unlink(path);
+    table = open_table(db, 3);
+    assert_int_equal(table.n_readers, 1);
+    table_file_close(&table);
+    sqlite3_close(db);
+
+    make(4096, 0, "");
+    db = open_file();
+    execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    int before = n_descriptors();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    few = limit;
+    few.rlim_cur = (rlim_t)dup(0) + 2; /* one more may be open */
+    close((int)few.rlim_cur - 2);
+    few.rlim_cur -= 1;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    table = open_table(db, 3);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(table.n_readers, 2);
+    assert_int_equal(n_descriptors(), before + 1);
+    table_file_close(&table);
+    sqlite3_close(db);
+}
+
 static int open_one(void *context, struct error *err)
 {
     struct table_file table;
     int rc = table_file_open(&table, context, "main", "T t", err);
+    if (rc == 0) rc = table_file_share(&table, 3, err);
     table_file_close(&table);
     return rc;
 }
@@ -307,12 +495,26 @@ static void test_out_of_memory(void **state)
     sqlite3_close(db);
 }
 
-int main(void)
+/* Of other_process(): what SQLite says. */
+static int run_sql(const char *file, const char *sql)
 {
+    sqlite3 *db;
+    int rc = sqlite3_open(file, &db);
+    if (rc == SQLITE_OK) rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    sqlite3_close(db);
+    return rc & 255;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3) return run_sql(argv[1], argv[2]);
+    program = argv[0];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_like_sqlite),       cmocka_unit_test(test_what_the_transaction_sees),
         cmocka_unit_test(test_misleading_header), cmocka_unit_test(test_shared_cache),
         cmocka_unit_test(test_another_schema),    cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_threads),           cmocka_unit_test(test_locks),
+        cmocka_unit_test(test_descriptors),       cmocka_unit_test(test_no_other_handle),
         cmocka_unit_test(test_out_of_memory),
     };
     failing_memory_bind();

@@ -1,0 +1,392 @@
+#include "store/loading.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "store/statements.h"
+#include "store/waiting.h"
+
+/* Components of an index whose first search keeps all blocks. */
+#define SMALL_INDEX ((size_t)2 << 20)
+
+/* What a search of another keeps in any case: bytes, and one in so many of all. */
+#define LEAST_KEPT ((size_t)16 << 20)
+#define KEPT_SHARE 8
+
+/* Of memory. */
+#define SMALLEST_PAGE 4096
+
+/* ---- by SQLite ------------------------------------------------------------------------------- */
+
+static int changed_under_us(struct error *err)
+{
+    return error_set(err, ERROR_INVALID, "the index was changed while a search of it was read");
+}
+
+/* Memory for a block in which rows wait, until the next is made. */
+static int make_waiting_room(struct store_reader *reader, const struct index_block *block,
+                             struct index_rows *rows, struct error *err)
+{
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    void *made = memory_realloc(reader->waiting, size, 1);
+    if (made == NULL) return error_nomem(err);
+    reader->waiting = made;
+    *rows = index_block_rows(&reader->layout, made, block->capacity);
+    return 0;
+}
+
+/* Rows that wait behind the others of the block: their vectors are there, but not their ids. */
+static int add_ids(struct store_reader *reader, const struct index_block *block,
+                   const struct store_state *now, const void **bytes, struct error *err)
+{
+    struct index_rows rows;
+    int rc = make_waiting_room(reader, block, &rows, err);
+    if (rc != 0) return rc;
+    memcpy(reader->waiting, *bytes, index_block_size(&reader->layout, block->capacity));
+    for (size_t i = 0; i < now->n_waiting && i < block->n; i++)
+        rows.ids[block->n - now->n_waiting + i] = now->waiting[i].id;
+    *bytes = reader->waiting;
+    return 0;
+}
+
+/* Whether a block of the snapshot has rows that wait, whose ids are not in it. */
+static int is_waited_for(const struct store_reader *reader, const struct index_block *block)
+{
+    return reader->snapshot != NULL && block->version == reader->snapshot->generation &&
+           block->number == reader->waited_for;
+}
+
+/* Whether a block is as X_blocks has it. *waiting: as it is with the rows that wait, which *now
+ * lists. Our own connection may have written since the snapshot was taken: other bytes must not
+ * stay with it, as ROLLBACK brings its generation back. */
+static int check_version(struct store_reader *reader, const struct index_block *block,
+                         struct store_state *now, int *waiting, struct error *err)
+{
+    int64_t version = sqlite3_column_int64(reader->data, 1);
+    int rc = 0;
+    *waiting = 0;
+    if (is_waited_for(reader, block)) {
+        rc = store_read_state(reader->store, now, err);
+        *waiting = rc == 0 && now->generation == block->version && block->n >= now->n_waiting;
+    }
+    if (rc == 0 && !*waiting && version != block->version) rc = changed_under_us(err);
+    return rc;
+}
+
+/* The bytes of a block of X_data as the statement holds them, until it is stepped again. */
+static int step_stored(struct store_reader *reader, const struct index_block *block,
+                       const void **bytes, struct error *err)
+{
+    struct store *store = reader->store;
+    struct store_state now;
+    size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
+    int row = 0, waiting = 0, rc = 0;
+    if (reader->data == NULL) rc = store_query(store, STORE_DATA, &reader->data, err);
+    if (rc != 0) return rc;
+    sqlite3_reset(reader->data);
+    sqlite3_bind_int64(reader->data, 1, block->number);
+    rc = statement_step(store->db, reader->data, &row, err);
+    if (rc == 0 && row) rc = check_version(reader, block, &now, &waiting, err);
+    if (rc == 0 && row) rc = statement_column_bytes(reader->data, 0, bytes, &size, err);
+    if (rc == 0 && size != expected)
+        rc = error_set(err, ERROR_CORRUPT, "block %lld: expected %zu bytes, not %zu",
+                       (long long)block->number, expected, size);
+    return rc == 0 && waiting ? add_ids(reader, block, &now, bytes, err) : rc;
+}
+
+/* A block of rows that wait for their codes. */
+static int make_waiting(struct store_reader *reader, const struct index_block *block,
+                        const void **bytes, struct error *err)
+{
+    struct store_state now;
+    struct index_rows rows;
+    int rc = store_read_state(reader->store, &now, err);
+    if (rc == 0 && (now.generation != block->version ||
+                    waiting_count(&now, block->partition) != block->capacity))
+        rc = changed_under_us(err);
+    if (rc == 0) rc = make_waiting_room(reader, block, &rows, err);
+    if (rc != 0) return rc;
+    *bytes = reader->waiting;
+    return waiting_fill(reader->store, &now, reader->snapshot->partitions, block->partition, &rows,
+                        err);
+}
+
+/* The bytes of a block, until the next one is read. */
+static int step_data(struct store_reader *reader, const struct index_block *block,
+                     const void **bytes, struct error *err)
+{
+    reader->at_hand = NULL;
+    return block->number == STORE_NO_BLOCK && reader->snapshot != NULL &&
+                   store_keeps_vectors(reader->store)
+               ? make_waiting(reader, block, bytes, err)
+               : step_stored(reader, block, bytes, err);
+}
+
+static int check(const struct store_reader *reader, const struct index_block *block,
+                 const void *bytes, struct error *err)
+{
+    struct index_rows rows =
+        index_block_rows(&reader->layout, (void *)(uintptr_t)bytes, block->capacity);
+    return index_block_check(&reader->layout, &rows, block->n, err);
+}
+
+/* Room for a block that does not stay in memory. */
+static int reserve_scratch(struct store_reading *thread, size_t size, struct error *err)
+{
+    if (size <= thread->size) return 0;
+    void *grown = memory_realloc(thread->scratch, size, 1);
+    if (grown == NULL) return error_nomem(err);
+    thread->scratch = grown;
+    thread->size = size;
+    return 0;
+}
+
+/* Bytes that are aligned and do not stay in memory are at hand until others are. */
+static void hold(struct store_reader *reader, const struct index_block *block, const void *bytes)
+{
+    reader->at_hand = bytes;
+    reader->at_hand_number = block->number;
+    reader->at_hand_version = block->version;
+}
+
+/* Bytes that SQLite has, where they are aligned: there, or in the scratch. */
+static int take_bytes(struct store_reader *reader, const struct index_block *block,
+                      const void **bytes, struct error *err)
+{
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    if ((uintptr_t)*bytes % sizeof(int64_t) != 0) {
+        int rc = reserve_scratch(&reader->threads[0], size, err);
+        if (rc != 0) return rc;
+        memcpy(reader->threads[0].scratch, *bytes, size);
+        *bytes = reader->threads[0].scratch;
+    }
+    int rc = check(reader, block, *bytes, err);
+    if (rc == 0) hold(reader, block, *bytes);
+    return rc;
+}
+
+int loading_bytes(struct store_reader *reader, const struct index_block *block, const void **bytes,
+                  struct error *err)
+{
+    int rc = step_data(reader, block, bytes, err);
+    return rc == 0 ? take_bytes(reader, block, bytes, err) : rc;
+}
+
+/* ---- off the file ---------------------------------------------------------------------------- */
+
+static int open_file(struct store_reader *reader, struct error *err)
+{
+    struct store *store = reader->store;
+    if (reader->file_is_open) return 0;
+    char *name = sqlite3_mprintf("%s_data", store->name);
+    int rc = name == NULL ? error_nomem(err)
+                          : table_file_open(&reader->file, store->db, store->schema, name, err);
+    sqlite3_free(name);
+    reader->file_is_open = rc == 0;
+    return rc;
+}
+
+/* Where a block lies in the file; *found = 0: SQLite is to be asked, which tells too if the block
+ * was changed since the snapshot was taken. */
+static int find(struct store_reader *reader, const struct index_block *block,
+                struct index_place *place, int *found, struct error *err)
+{
+    struct table_place where;
+    sqlite3_stmt *row;
+    int rc = open_file(reader, err);
+    *found = 0;
+    if (rc != 0 || reader->file.n_readers == 0) return rc;
+    rc = store_look_up(reader->store, KEPT_GET_BLOCK, block->number, &row, found, err);
+    if (rc != 0 || !*found) return rc;
+    int is_current = sqlite3_column_int64(row, 4) == block->version;
+    sqlite3_reset(row);
+    *found = is_current && !is_waited_for(reader, block) &&
+             table_file_find(&reader->file, block->number,
+                             index_block_size(&reader->layout, block->capacity), &where);
+    if (!*found) return 0;
+    place->numbers[0] = where.at;
+    place->numbers[1] = where.next;
+    place->numbers[2] = where.n_pages;
+    place->numbers[3] = (int64_t)where.n_here;
+    return 0;
+}
+
+/* Each thread of a search gets a handle of the file, and a scratch for any block. */
+static int share(struct store_reader *reader, size_t n_threads, struct error *err)
+{
+    const struct index_snapshot *snapshot = reader->snapshot;
+    size_t largest = 0;
+    int rc = table_file_share(&reader->file, n_threads, err);
+    for (size_t i = 0; i < snapshot->n_blocks; i++)
+        if (snapshot->blocks[i].capacity > largest) largest = snapshot->blocks[i].capacity;
+    for (size_t i = 0; rc == 0 && i < reader->file.n_readers; i++)
+        rc = reserve_scratch(&reader->threads[i], index_block_size(&reader->layout, largest), err);
+    if (rc == 0) reader->n_threads = n_threads;
+    return rc;
+}
+
+/* Whether any thread of the search may read what is found. */
+static int can_share(struct store_reader *reader, int *can, struct error *err)
+{
+    size_t n = store_threads(reader->store);
+    if (n > WORKERS_MAX) n = WORKERS_MAX;
+    reader->at_hand = NULL; /* the scratch is about to be another's */
+    int rc = reader->n_threads < n ? share(reader, n, err) : 0;
+    *can = rc == 0 && reader->file.n_readers >= n;
+    return rc;
+}
+
+/* ---- blocks of a search ---------------------------------------------------------------------- */
+
+/* Each thread has its own, which it alone writes. */
+static void spend(_Atomic double *seconds, double more)
+{
+    atomic_store_explicit(seconds, atomic_load_explicit(seconds, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
+/* Whether keeping has cost no more than reading, of all threads. */
+static int is_cheap(const struct store_reader *reader)
+{
+    double left = 0.0;
+    for (size_t i = 0; i < WORKERS_MAX; i++)
+        left += atomic_load_explicit(&reader->threads[i].reading, memory_order_relaxed) -
+                atomic_load_explicit(&reader->threads[i].keeping, memory_order_relaxed);
+    return left >= 0.0;
+}
+
+/* Whether a block that is read is to stay in memory: see the head of index/snapshot.h. */
+static int wants_to_keep(const struct store_reader *reader)
+{
+    const struct index_snapshot *snapshot = reader->snapshot;
+    size_t size = index_block_size(&snapshot->layout, snapshot->n_rows);
+    if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX) return 1;
+    return atomic_load_explicit(&snapshot->is_known, memory_order_relaxed) &&
+           (reader->kept < LEAST_KEPT || reader->kept < size / KEPT_SHARE || is_cheap(reader));
+}
+
+/* Memory that the snapshot keeps, if the block is to stay there; NULL: it is not. */
+static struct index_bytes *make_room(struct store_reader *reader, const struct index_block *block)
+{
+    if (!wants_to_keep(reader)) return NULL;
+    struct store *store = reader->store;
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    double begun = clock_seconds();
+    struct index_bytes *room =
+        index_bytes_new(store->cache, reader->snapshot, size, store_memory_budget(store));
+    spend(&reader->threads[0].keeping, clock_seconds() - begun);
+    if (room != NULL) reader->kept += size;
+    return room;
+}
+
+/* Meets the page faults of memory that is new, all zeros. */
+static void touch(struct store_reading *thread, void *bytes, size_t size)
+{
+    volatile unsigned char *at = bytes;
+    double begun = clock_seconds();
+    for (size_t i = 0; i < size; i += SMALLEST_PAGE) at[i] = 0;
+    spend(&thread->keeping, clock_seconds() - begun);
+}
+
+int loading_read(void *context, size_t number, struct index_block *block, struct index_place *place,
+                 const void **bytes, struct error *err)
+{
+    struct store_reader *reader = context;
+    struct store_reading *thread = &reader->threads[number];
+    const struct table_place where = {place->numbers[0], place->numbers[1], place->numbers[2],
+                                      (size_t)place->numbers[3]};
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    void *to = place->room != NULL ? index_bytes_data(place->room) : thread->scratch;
+    if (place->room != NULL) touch(thread, to, size);
+    double begun = clock_seconds();
+    int done = table_file_read(&reader->file, number, &where, to, size);
+    spend(&thread->reading, clock_seconds() - begun);
+    *bytes = NULL;
+    int rc = done ? check(reader, block, to, err) : 0;
+    if (rc != 0 || !done) return rc;
+    *bytes = place->room != NULL ? index_snapshot_keep(block, place->room) : to;
+    place->room = NULL;
+    return 0;
+}
+
+/* The same by the thread that has the connection. */
+static int read_here(struct store_reader *reader, struct index_block *block,
+                     struct index_place *place, const void **bytes, struct error *err)
+{
+    int passes = place->room == NULL, rc = 0;
+    reader->at_hand = NULL;
+    if (passes)
+        rc = reserve_scratch(&reader->threads[0],
+                             index_block_size(&reader->layout, block->capacity), err);
+    if (rc == 0) rc = loading_read(reader, 0, block, place, bytes, err);
+    if (rc == 0 && passes && *bytes != NULL) hold(reader, block, *bytes);
+    return rc;
+}
+
+/* By SQLite; into memory that the snapshot keeps, if there is room. */
+static int ask_sqlite(struct store_reader *reader, struct index_block *block,
+                      struct index_place *place, const void **bytes, struct error *err)
+{
+    size_t size = index_block_size(&reader->layout, block->capacity);
+    struct store_reading *thread = &reader->threads[0];
+    void *to = place->room == NULL ? NULL : index_bytes_data(place->room);
+    if (to != NULL) touch(thread, to, size);
+    double begun = clock_seconds();
+    int rc = to == NULL ? loading_bytes(reader, block, bytes, err)
+                        : step_data(reader, block, bytes, err);
+    if (rc == 0 && to != NULL) memcpy(to, *bytes, size);
+    spend(&thread->reading, clock_seconds() - begun);
+    if (rc != 0 || to == NULL) return rc;
+    sqlite3_reset(reader->data);
+    rc = check(reader, block, to, err);
+    if (rc != 0) return rc;
+    *bytes = index_snapshot_keep(block, place->room);
+    place->room = NULL;
+    return 0;
+}
+
+int loading_load(void *context, struct index_block *block, struct index_place *place,
+                 const void **bytes, int *stay, struct error *err)
+{
+    struct store_reader *reader = context;
+    struct index_place here = {.room = make_room(reader, block)};
+    int found, shares = 0, rc = find(reader, block, &here, &found, err);
+    if (rc == 0 && found && place != NULL) rc = can_share(reader, &shares, err);
+    *bytes = NULL;
+    *stay = shares ? INDEX_FOUND : here.room != NULL ? INDEX_KEPT : INDEX_PASSED;
+    if (shares) {
+        *place = here;
+        return 0;
+    }
+    if (rc == 0 && found) rc = read_here(reader, block, &here, bytes, err);
+    if (rc == 0 && *bytes == NULL) rc = ask_sqlite(reader, block, &here, bytes, err);
+    index_bytes_free(here.room);
+    return rc;
+}
+
+void loading_begin(struct store_reader *reader)
+{
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        atomic_init(&reader->threads[i].reading, 0.0);
+        atomic_init(&reader->threads[i].keeping, 0.0);
+    }
+    reader->kept = reader->n_threads = 0;
+}
+
+void loading_end(struct store_reader *reader)
+{
+    sqlite3_finalize(reader->data);
+    reader->data = NULL;
+    table_file_close(&reader->file);
+    reader->file_is_open = 0;
+    reader->at_hand = NULL;
+    for (size_t i = 0; i < WORKERS_MAX; i++) {
+        memory_free(reader->threads[i].scratch);
+        reader->threads[i].scratch = NULL;
+        reader->threads[i].size = 0;
+    }
+    reader->n_threads = 0;
+    memory_free(reader->waiting);
+    reader->waiting = NULL;
+}
