@@ -19,9 +19,9 @@
  * question takes no memory and does not wait for any. A process that has written the index before,
  * or searched it, also at another generation, will do so again: then blocks stay in memory as they
  * are read. A page that is touched for the first time can cost ten times what reading it costs (it
- * does where the system has no huge pages left), so a search spends no more time on keeping than on
- * reading, beyond a share of the blocks (store/reader.c); the others it streams, and leaves to the
- * next.
+ * does where the system has no huge pages left, or the host of a virtual machine must find them),
+ * so a search keeps a share of the blocks, and more only as far as that takes a small part of its
+ * time (store/loading.c); the others it streams, and leaves to the next.
  *
  * Memory is bounded for the process: a block that would go beyond the budget of the connection that
  * reads it is not kept (moving blocks out of a sparse piece may go beyond it for a moment), after

@@ -26,7 +26,7 @@ import time
 import words_asking
 import words_bench
 
-SEARCHES = 16
+SEARCHES = 24  # until all blocks are in memory, and beside each what searches derive of it
 QUESTION = "w50 w80 w500 w3000 w20000"
 PATTERNS = ("search", "write, search", "search, write elsewhere")
 

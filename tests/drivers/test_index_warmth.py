@@ -1,10 +1,11 @@
 """How many blocks the searches of a process read, from the first on: counted, not timed."""
 import os
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from storage import Model, StorageBase, words  # noqa: E402
+from storage import FOLDER, Model, StorageBase, words  # noqa: E402
 from support import blob, connect  # noqa: E402
 
 SHARE = 8  # of the blocks, one in so many stays in any case
@@ -82,6 +83,36 @@ class Warmth(StorageBase):
 
         self.warm_up(search_after_a_write, self.n_blocks, 2)
         other.close()
+
+    ELSEWHERE = """
+import sys
+sys.path.insert(0, {folder!r})
+from support import blob, connect
+from storage import Model
+db, model = connect(sys.argv[1], timeout=60), Model(5, int(sys.argv[2]))
+for line in sys.stdin:
+    db.execute("REPLACE INTO ix(rowid, embedding) VALUES (?, ?)", (77, blob(*model.vector())))
+    db.execute("SELECT rowid FROM ix(?, 3)", (blob(*model.vector()),)).fetchall()
+    print("done", flush=True)
+"""
+
+    def test_processes_that_alternate(self):
+        """Another process writes and searches between any two searches: none forgets what it has in
+        memory for what the other wrote."""
+        with subprocess.Popen(
+                [sys.executable, "-B", "-c", self.ELSEWHERE.format(folder=FOLDER), self.path,
+                 str(LARGE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+
+            def search_after_the_other():
+                other.stdin.write("\n")
+                other.stdin.flush()
+                self.assertEqual(other.stdout.readline(), "done\n")
+                return self.read_by_search()
+
+            for _ in range(2):
+                self.assertLessEqual(search_after_the_other(), self.n_blocks + 1)
+            self.warm_up(search_after_the_other, self.n_blocks + 1, 2)
+            other.stdin.close()
 
     def test_without_a_budget(self):
         """What may not be kept is read each time."""
