@@ -11,7 +11,7 @@
 #define SMALL_INDEX ((size_t)2 << 20)
 
 /* What a search of another keeps in any case: bytes, and one in so many of all. */
-#define LEAST_KEPT ((size_t)16 << 20)
+#define LEAST_KEPT ((size_t)4 << 20)
 #define KEPT_SHARE 8
 
 /* And beyond that as much as costs one in so many seconds of reading: new memory, which is written

@@ -28,17 +28,23 @@ struct tables {
 static const struct schema_config usual_config = {"lexical:hash", "lexical:overlap",
                                                   "[[\"text\",\"TEXT\"]]", 0};
 
-/* A database without tables. */
-static inline void tables_connect(struct tables *tables, const struct store_options *options)
+/* A database without tables, or what the file has. */
+static inline void tables_connect_to(struct tables *tables, const char *file,
+                                     const struct store_options *options)
 {
     struct error err = {0};
     *tables = (struct tables){0};
-    assert_int_equal(sqlite3_open(":memory:", &tables->db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(file, &tables->db), SQLITE_OK);
     assert_int_equal(connection_new(tables->db, &tables->connection, &err), 0);
     assert_int_equal(catalog_set(tables->connection->catalog, CATALOG_THREADS, "1", &err), 0);
     assert_int_equal(
         store_init(&tables->store, tables->connection, "main", "X", &tables->write, &err), 0);
     tables->store.options = *options;
+}
+
+static inline void tables_connect(struct tables *tables, const struct store_options *options)
+{
+    tables_connect_to(tables, ":memory:", options);
 }
 
 static inline void tables_create(struct tables *tables, const struct store_options *options)
