@@ -19,7 +19,7 @@ enum index_stay { INDEX_PASSED, INDEX_KEPT, INDEX_FOUND };
 
 /* Where a block was found. */
 struct index_place {
-    int64_t numbers[4];       /* the storage's own */
+    int64_t numbers[3];       /* the storage's own */
     struct index_bytes *room; /* where its bytes are to stay; owned; NULL: they are not */
 };
 

@@ -27,4 +27,10 @@ static inline size_t page_read_16(const unsigned char *bytes)
     return (size_t)bytes[0] << 8 | bytes[1];
 }
 
+/* Four. */
+static inline uint32_t page_read_32(const unsigned char *bytes)
+{
+    return (uint32_t)page_read_16(bytes) << 16 | (uint32_t)page_read_16(bytes + 2);
+}
+
 #endif

@@ -25,79 +25,79 @@ static const unsigned char zeros[20];
 
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
-static uint32_t read_32(const unsigned char *bytes)
-{
-    return (uint32_t)page_read_16(bytes) << 16 | (uint32_t)page_read_16(bytes + 2);
-}
-
 static int read_bytes(const struct table_reader *reader, void *bytes, size_t size, int64_t offset)
 {
     return reader->file->pMethods->xRead(reader->file, bytes, (int)size, offset) == SQLITE_OK;
 }
 
-/* Into reader->pages, of a file that has so many. */
-static int read_pages(const struct table_reader *reader, size_t page_size, int64_t first, size_t n,
-                      int64_t n_pages)
+/* Into reader->pages, if the file has all of them, and the log none. */
+static int read_pages(const struct table_file *table, const struct table_reader *reader,
+                      int64_t first, size_t n)
 {
-    return first > 0 && first <= n_pages && (int64_t)n <= n_pages - first + 1 &&
-           read_bytes(reader, reader->pages, n * page_size, (first - 1) * (int64_t)page_size);
+    return first > 0 && first <= table->n_pages && (int64_t)n <= table->n_pages - first + 1 &&
+           !wal_pages_have(&table->log, first, n) &&
+           read_bytes(reader, reader->pages, n * table->page_size,
+                      (first - 1) * (int64_t)table->page_size);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-static int find_files(struct table_file *table)
-{
-    sqlite3_file *file = file_handle_of(table->db, table->schema), *wal = NULL;
-    if (file == NULL || sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_JOURNAL_POINTER,
-                                             &wal) != SQLITE_OK)
-        return 0;
-    table->readers[0].file = file;
-    table->wal = wal;
-    return 1;
-}
-
-/* Nothing is in the WAL: a file in that mode has one. Another may have one that was left beside it,
- * which SQLite reads, too. */
-static int is_wal_empty(const struct table_file *table, int is_wal)
-{
-    sqlite3_int64 size = 0;
-    if (table->wal == NULL || table->wal->pMethods == NULL) return !is_wal;
-    return table->wal->pMethods->xFileSize(table->wal, &size) == SQLITE_OK && size == 0;
-}
-
-/* Whether a connection that shares the cache may be writing: some pages that it has moved are in
- * the file then, and some are not. */
-static int is_being_written(const struct table_file *table)
+/* Whether this connection's transaction reads, and has written nothing; nor may one that shares the
+ * cache be writing: some pages that it has moved are in the file then, and some are not. */
+static int may_read(const struct table_file *table, sqlite3_file *file)
 {
     int lock = SQLITE_LOCK_EXCLUSIVE;
-    sqlite3_file *file = table->readers[0].file;
-    return file->pMethods->xFileControl(file, SQLITE_FCNTL_LOCKSTATE, &lock) != SQLITE_OK ||
-           lock > SQLITE_LOCK_SHARED;
+    return sqlite3_txn_state(table->db, table->schema) == SQLITE_TXN_READ && file != NULL &&
+           file->pMethods->xFileControl(file, SQLITE_FCNTL_LOCKSTATE, &lock) == SQLITE_OK &&
+           lock <= SQLITE_LOCK_SHARED;
 }
 
-/* Reads what the file says of itself; false: it is not what the transaction sees. */
-static int look(struct table_file *table, struct table_look *seen)
+/* A number that is another after each transaction that wrote, by whatever connection. */
+static int read_version(const struct table_file *table, unsigned *version)
+{
+    return sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_DATA_VERSION, version) ==
+           SQLITE_OK;
+}
+
+/* What the write-ahead log has: a file in that mode has one. Another may have one that was left
+ * beside it, which SQLite reads, too. *known = 0: it is not to be read. */
+static int read_log(struct table_file *table, int is_wal, size_t most, int *known,
+                    struct error *err)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+    *known = 0;
+    if (sqlite3_file_control(table->db, table->schema, SQLITE_FCNTL_JOURNAL_POINTER, &log) !=
+        SQLITE_OK)
+        return 0;
+    int is_open = log != NULL && log->pMethods != NULL;
+    if (is_open && log->pMethods->xFileSize(log, &size) != SQLITE_OK) return 0;
+    *known = size == 0 && (is_open || !is_wal);
+    if (*known || !is_wal || !is_open || (uint64_t)size > most) return 0;
+    return wal_pages_read(&table->log, log, table->page_size, known, err);
+}
+
+/* Reads what the file says of itself; *known = 0: it is not what the transaction sees. */
+static int look(struct table_file *table, size_t most_log, int *known, struct error *err)
 {
     unsigned char header[HEADER_BYTES];
+    struct table_reader *reader = &table->readers[0];
     sqlite3_int64 size;
-    const struct table_reader *reader = &table->readers[0];
-    if (sqlite3_txn_state(table->db, table->schema) != SQLITE_TXN_READ || !find_files(table) ||
-        is_being_written(table) || !read_bytes(reader, header, sizeof header, 0) ||
+    reader->file = file_handle_of(table->db, table->schema);
+    *known = 0;
+    if (!may_read(table, reader->file) || !read_version(table, &table->version) ||
+        !read_bytes(reader, header, sizeof header, 0) ||
+        reader->file->pMethods->xFileSize(reader->file, &size) != SQLITE_OK ||
         memcmp(header, "SQLite format 3", 16) != 0 ||
         memcmp(header + ZEROS_AT, zeros, sizeof zeros) != 0)
         return 0;
     int is_wal = header[18] == 2 && header[19] == 2;
     if (!is_wal && (header[18] != 1 || header[19] != 1)) return 0;
-    if (!is_wal_empty(table, is_wal)) return 0;
-    seen->page_size = page_read_16(header + 16) == 1 ? 65536 : page_read_16(header + 16);
-    if (seen->page_size < 512 || (seen->page_size & (seen->page_size - 1)) != 0) return 0;
-    seen->usable = seen->page_size - header[20];
-    if (seen->usable < SMALLEST_USABLE ||
-        reader->file->pMethods->xFileSize(reader->file, &size) != SQLITE_OK)
-        return 0;
-    seen->n_pages = size / (int64_t)seen->page_size;
-    seen->cookie = read_32(header + 40);
-    return 1;
+    table->page_size = page_read_16(header + 16) == 1 ? 65536 : page_read_16(header + 16);
+    if (table->page_size < 512 || (table->page_size & (table->page_size - 1)) != 0) return 0;
+    table->usable = table->page_size - header[20];
+    table->n_pages = size / (int64_t)table->page_size;
+    return table->usable < SMALLEST_USABLE ? 0 : read_log(table, is_wal, most_log, known, err);
 }
 
 /* Whether this connection may see what another one that shares its cache has not committed. */
@@ -112,10 +112,10 @@ static int sees_uncommitted(sqlite3 *db, int *sees, struct error *err)
 }
 
 int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
-                    struct error *err)
+                    size_t most_log, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int row = 0, sees;
+    int row = 0, sees, known = 0;
     *table = (struct table_file){.db = db, .schema = schema};
     int rc = sees_uncommitted(db, &sees, err);
     if (rc != 0 || sees) return rc;
@@ -125,7 +125,8 @@ int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, c
                            schema, name);
     if (rc == 0) rc = statement_step(db, statement, &row, err);
     if (rc == 0 && row) table->root = sqlite3_column_int64(statement, 0);
-    if (rc == 0 && row && look(table, &table->seen)) {
+    if (rc == 0 && row) rc = look(table, most_log, &known, err);
+    if (rc == 0 && known) {
         table->readers[0].pages = memory_alloc(TABLE_FILE_RUN, 1);
         if (table->readers[0].pages == NULL) rc = error_nomem(err);
         else table->n_readers = 1;
@@ -158,6 +159,7 @@ void table_file_close(struct table_file *table)
         if (i > 0) file_handle_close(table->readers[i].file);
         memory_free(table->readers[i].pages);
     }
+    wal_pages_free(&table->log);
     *table = (struct table_file){0};
 }
 
@@ -173,12 +175,10 @@ struct node {
 
 static int open_node(const struct table_file *table, int64_t number, struct node *node)
 {
-    const struct table_reader *reader = &table->readers[0];
-    if (number == 1 || !read_pages(reader, table->seen.page_size, number, 1, table->n_pages))
-        return 0;
-    const unsigned char *bytes = reader->pages;
+    const unsigned char *bytes = table->readers[0].pages;
+    if (number == 1 || !read_pages(table, &table->readers[0], number, 1)) return 0;
     node->bytes = bytes;
-    node->end = bytes + table->seen.usable;
+    node->end = bytes + table->usable;
     node->is_leaf = bytes[0] == LEAF;
     node->n_cells = page_read_16(bytes + 3);
     node->places = bytes + (node->is_leaf ? 8 : 12);
@@ -228,8 +228,8 @@ static int find_leaf(const struct table_file *table, int64_t id, int64_t *number
         if (!open_node(table, *number, node) || !find_cell(node, id, cell)) return 0;
         if (node->is_leaf) return *cell < node->n_cells;
         size_t place = *cell < node->n_cells ? page_read_16(node->places + 2 * *cell) : 8;
-        if (place + 4 > table->seen.usable) return 0;
-        *number = read_32(node->bytes + place);
+        if (place + 4 > table->usable) return 0;
+        *number = page_read_32(node->bytes + place);
     }
     return 0;
 }
@@ -237,7 +237,7 @@ static int find_leaf(const struct table_file *table, int64_t id, int64_t *number
 /* The bytes of a record that lie in its leaf. */
 static size_t size_in_leaf(const struct table_file *table, size_t size)
 {
-    size_t usable = table->seen.usable, least = (usable - 12) * 32 / 255 - 23, most = usable - 35;
+    size_t usable = table->usable, least = (usable - 12) * 32 / 255 - 23, most = usable - 35;
     if (size <= most) return size;
     size_t fits = least + (size - least) % (usable - 4);
     return fits <= most ? fits : least;
@@ -254,15 +254,13 @@ static int open_record(const unsigned char **at, const unsigned char *end, uint6
            head_size == (uint64_t)(*at - begin) && record_size == head_size + size;
 }
 
-/* Looks at the file before it is read; its pages must be as they were when it was opened. */
-static int is_as_opened(struct table_file *table)
+/* Whether the transaction sees what it saw when the file was opened. */
+static int is_as_opened(const struct table_file *table)
 {
-    struct table_look now;
-    if (!look(table, &now) || now.cookie != table->seen.cookie ||
-        now.page_size != table->seen.page_size || now.usable != table->seen.usable)
-        return 0;
-    table->n_pages = now.n_pages;
-    return 1;
+    sqlite3_file *file = file_handle_of(table->db, table->schema);
+    unsigned version;
+    return file == table->readers[0].file && may_read(table, file) &&
+           read_version(table, &version) && version == table->version;
 }
 
 int table_file_find(struct table_file *table, int64_t id, size_t size, struct table_place *place)
@@ -275,16 +273,15 @@ int table_file_find(struct table_file *table, int64_t id, size_t size, struct ta
     if (table->n_readers == 0 || !is_as_opened(table) ||
         !find_leaf(table, id, &leaf, &node, &cell) ||
         !read_cell(&node, cell, &at, &key, &record_size) || key != id ||
-        record_size > (uint64_t)size + 64 || table->seen.page_size > TABLE_FILE_RUN)
+        record_size > (uint64_t)size + 64 || table->page_size > TABLE_FILE_RUN)
         return 0;
     size_t here = size_in_leaf(table, (size_t)record_size);
     int is_cut = here < record_size;
     if ((size_t)(node.end - at) < here + (is_cut ? 4 : 0)) return 0;
     const unsigned char *end = at + here;
     if (!open_record(&at, end, record_size, size)) return 0;
-    place->at = (leaf - 1) * (int64_t)table->seen.page_size + (at - node.bytes);
-    place->next = is_cut ? read_32(end) : 0;
-    place->n_pages = table->n_pages;
+    place->at = (leaf - 1) * (int64_t)table->page_size + (at - node.bytes);
+    place->next = is_cut ? page_read_32(end) : 0;
     place->n_here = (size_t)(end - at);
     return 1;
 }
@@ -296,7 +293,7 @@ int table_file_find(struct table_file *table, int64_t id, size_t size, struct ta
 static int read_overflow(const struct table_file *table, const struct table_reader *reader,
                          const struct table_place *place, unsigned char *to, size_t left)
 {
-    const size_t page_size = table->seen.page_size, in_page = table->seen.usable - 4;
+    const size_t page_size = table->page_size, in_page = table->usable - 4;
     const size_t room = TABLE_FILE_RUN / page_size;
     size_t most = room;
     int64_t next = place->next;
@@ -304,16 +301,16 @@ static int read_overflow(const struct table_file *table, const struct table_read
         size_t n = (left + in_page - 1) / in_page, i = 0;
         int64_t first = next;
         if (n > most) n = most;
-        if (first > 0 && first <= place->n_pages && (int64_t)n > place->n_pages - first + 1)
-            n = (size_t)(place->n_pages - first + 1);
-        if (!read_pages(reader, page_size, first, n, place->n_pages)) return 0;
+        if (first > 0 && first <= table->n_pages && (int64_t)n > table->n_pages - first + 1)
+            n = (size_t)(table->n_pages - first + 1);
+        if (!read_pages(table, reader, first, n)) return 0;
         for (; i < n && left > 0 && next == first + (int64_t)i; i++) {
             const unsigned char *page = reader->pages + i * page_size;
             size_t size = left < in_page ? left : in_page;
             memcpy(to, page + 4, size);
             to += size;
             left -= size;
-            next = read_32(page);
+            next = page_read_32(page);
         }
         most = i == n || 2 * i > room ? room : 2 * i;
     }

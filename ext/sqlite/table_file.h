@@ -7,20 +7,20 @@
  * threads at once, through a handle of each one's own (file_handle.h). It knows the table B-tree of
  * the file format (https://www.sqlite.org/fileformat2.html) and nothing else.
  *
- * The file alone must be what the transaction sees. It is where
+ * What is read must be what the transaction sees. It is where
  * - this connection has a transaction that reads and has written nothing: no page is newer in its
  *   memory (nor in a shared cache, but where read_uncommitted is set, which is refused), and in
  *   rollback modes nobody else may change the file until it ends, but one that shares the cache:
  *   so it is read under no more than a shared lock;
- * - in WAL mode the WAL is empty: the file had all when the transaction began, whatever is written
- *   meanwhile goes into the WAL, and no checkpoint may bring that into the file before it ends;
+ * - in WAL mode the log has none of the pages (wal_pages.h): they are in the file since before the
+ *   transaction began, and no checkpoint may bring what is written meanwhile into it before it ends;
  * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
  * - it is no temporary database, of which SQLite keeps in memory what it has not yet had to write;
- * - the first bytes are those of a database that is not encrypted, and its schema is the one in
- *   which the table was looked up.
- * All of it is looked at when a blob is found, by the thread that has the connection, and holds its
- * mutex until the blob is read. Where anything is otherwise, or not as the format has it, nothing
- * is read, which is no failure: then SQLite is to be asked, which knows, or says what is wrong.
+ * - the first bytes are those of a database that is not encrypted;
+ * - nobody has written, this connection neither, what it sees since the table was looked up.
+ * That is looked at when a blob is found, by the thread that has the connection, and holds its mutex
+ * until the blob is read. Where anything is otherwise, or not as the format has it, nothing is read,
+ * which is no failure: then SQLite is to be asked, which knows, or says what is wrong.
  */
 #ifndef SQLITE_TABLE_FILE_H
 #define SQLITE_TABLE_FILE_H
@@ -31,19 +31,17 @@
 #include "base/error.h"
 #include "base/workers.h"
 #include "sqlite/api.h"
+#include "sqlite/wal_pages.h"
 
 /* All zero: to be opened. */
 struct table_file {
     sqlite3 *db; /* borrowed, as the next */
     const char *schema;
-    sqlite3_file *wal; /* SQLite's */
-    int64_t root;      /* the page at which the table begins */
-    struct table_look {
-        size_t page_size, usable; /* bytes, and those of them that SQLite uses */
-        int64_t n_pages;
-        uint32_t cookie;      /* of the schema */
-    } seen;                   /* of the file when it was opened */
-    int64_t n_pages;          /* that it has now */
+    int64_t root;             /* the page at which the table begins */
+    unsigned version;         /* of what the transaction saw then */
+    size_t page_size, usable; /* bytes, and those of them that SQLite uses */
+    int64_t n_pages;
+    struct wal_pages log;     /* that are not to be read in the file */
     struct table_reader {     /* what a thread reads by; the first has the connection */
         sqlite3_file *file;   /* of the first SQLite's, else owned */
         unsigned char *pages; /* [TABLE_FILE_RUN] owned: those read together */
@@ -54,10 +52,11 @@ struct table_file {
 /* Bytes that are read at once. */
 #define TABLE_FILE_RUN ((size_t)64 << 10)
 
-/* Looks the table up, within a transaction, for one thread; `schema` lives as long as it is open.
- * ERROR_NOMEM, ERROR_INTERRUPTED. close always. */
+/* Looks the table up, within a transaction, for one thread; `schema` lives as long as it is open. In
+ * WAL mode a log of more bytes than most_log is not read: SQLite knows it. ERROR_NOMEM,
+ * ERROR_INTERRUPTED. close always. */
 int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
-                    struct error *err);
+                    size_t most_log, struct error *err);
 void table_file_close(struct table_file *table);
 
 /* For so many threads, at most WORKERS_MAX, or as many as can be: n_readers. ERROR_NOMEM. */
@@ -66,7 +65,6 @@ int table_file_share(struct table_file *table, size_t n_readers, struct error *e
 /* Where a blob lies: its first bytes in a leaf, the rest on pages that each say which is next. */
 struct table_place {
     int64_t at, next; /* in the file; the first of those pages, 0: there is none */
-    int64_t n_pages;  /* that the file has */
     size_t n_here;    /* bytes in the leaf */
 };
 

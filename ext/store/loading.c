@@ -179,13 +179,25 @@ int loading_bytes(struct store_reader *reader, const struct index_block *block, 
 
 /* ---- off the file ---------------------------------------------------------------------------- */
 
+/* Bytes of the snapshot's blocks that are not in memory. */
+static size_t count_missing(const struct index_snapshot *snapshot)
+{
+    size_t n = 0;
+    for (size_t i = 0; snapshot != NULL && i < snapshot->n_blocks; i++)
+        if (index_block_data(&snapshot->blocks[i]) == NULL)
+            n += index_block_size(&snapshot->layout, snapshot->blocks[i].capacity);
+    return n;
+}
+
+/* To read a log that is larger than what is missing costs more than it saves. */
 static int open_file(struct store_reader *reader, struct error *err)
 {
     struct store *store = reader->store;
     if (reader->file_is_open) return 0;
     char *name = sqlite3_mprintf("%s_data", store->name);
     int rc = name == NULL ? error_nomem(err)
-                          : table_file_open(&reader->file, store->db, store->schema, name, err);
+                          : table_file_open(&reader->file, store->db, store->schema, name,
+                                            count_missing(reader->snapshot), err);
     sqlite3_free(name);
     reader->file_is_open = rc == 0;
     return rc;
@@ -211,8 +223,7 @@ static int find(struct store_reader *reader, const struct index_block *block,
     if (!*found) return 0;
     place->numbers[0] = where.at;
     place->numbers[1] = where.next;
-    place->numbers[2] = where.n_pages;
-    place->numbers[3] = (int64_t)where.n_here;
+    place->numbers[2] = (int64_t)where.n_here;
     return 0;
 }
 
@@ -300,8 +311,8 @@ int loading_read(void *context, size_t number, struct index_block *block, struct
 {
     struct store_reader *reader = context;
     struct store_reading *thread = &reader->threads[number];
-    const struct table_place where = {place->numbers[0], place->numbers[1], place->numbers[2],
-                                      (size_t)place->numbers[3]};
+    const struct table_place where = {place->numbers[0], place->numbers[1],
+                                      (size_t)place->numbers[2]};
     size_t size = index_block_size(&reader->layout, block->capacity);
     void *to = place->room != NULL ? index_bytes_data(place->room) : thread->scratch;
     if (place->room != NULL) touch(thread, to, size);

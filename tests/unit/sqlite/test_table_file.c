@@ -24,6 +24,7 @@
 #include "sqlite/table_file.h"
 
 #define N_ROWS 40
+#define MOST_LOG ((size_t)64 << 20)
 
 static char folder[] = "/tmp/table_file_XXXXXX";
 static char path[64];
@@ -97,7 +98,7 @@ static int read_all(sqlite3 *db)
     struct error err = {0};
     sqlite3_stmt *rows;
     int n = 0;
-    assert_int_equal(table_file_open(&table, db, "main", "t T", &err), 0);
+    assert_int_equal(table_file_open(&table, db, "main", "t T", MOST_LOG, &err), 0);
     assert_int_equal(table_file_share(&table, 2, &err), 0);
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT id, bytes FROM \"T t\"", -1, &rows, NULL),
                      SQLITE_OK);
@@ -150,18 +151,31 @@ static void test_what_the_transaction_sees(void **state)
     struct table_file table;
     struct error err = {0};
     unsigned char byte;
-    assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+    assert_int_equal(table_file_open(&table, db, "main", "T t", MOST_LOG, &err), 0);
     assert_false(read_row(&table, 0, -5, &byte, 1));
     table_file_close(&table);
     execute(db, "BEGIN; UPDATE \"T t\" SET bytes = x'00' WHERE id = -5");
     assert_int_equal(read_all(db), 0);
     execute(db, "ROLLBACK");
-    /* Another's write is in the WAL. */
+    /* Another's write is in the WAL: what it changed is not read, as it was or as it is. */
     execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
+    assert_int_equal(table_file_open(&table, db, "main", "T t", MOST_LOG, &err), 0);
     execute(other, "UPDATE \"T t\" SET bytes = x'0102' WHERE id = -5");
-    assert_int_equal(read_all(db), 0);
+    assert_true(read_row(&table, 0, -5, &byte, 1));
+    table_file_close(&table);
+    assert_in_range(read_all(db), 30, N_ROWS - 1);
+    execute(other, "PRAGMA wal_checkpoint(PASSIVE)");
+    assert_in_range(read_all(db), 30, N_ROWS - 1);
     execute(db, "COMMIT");
+    assert_in_range(read_within(db), 30, N_ROWS - 1);
+    assert_int_equal(table_file_open(&table, db, "main", "T t", 100, &err), 0); /* too large */
+    assert_int_equal(table.n_readers, 0);
+    table_file_close(&table);
+    /* The log begins anew over the frames of the one before. */
+    execute(other, "UPDATE \"T t\" SET bytes = zeroblob(length(bytes) + 5)");
     assert_int_equal(read_within(db), 0);
+    execute(other, "PRAGMA wal_checkpoint(PASSIVE); INSERT INTO other VALUES (1, 2)");
+    assert_int_equal(read_within(db), N_ROWS);
     execute(db, "PRAGMA wal_checkpoint(TRUNCATE)");
     assert_int_equal(read_within(db), N_ROWS);
     sqlite3_close(other);
@@ -235,12 +249,12 @@ static void test_another_schema(void **state)
     make(4096, 0, "");
     sqlite3 *db = open_file();
     execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
-    assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+    assert_int_equal(table_file_open(&table, db, "main", "T t", MOST_LOG, &err), 0);
     assert_true(read_row(&table, 0, -5, &byte, 1));
     execute(db, "COMMIT; CREATE TABLE third(a); BEGIN; SELECT count(*) FROM sqlite_master");
     assert_false(read_row(&table, 0, -5, &byte, 1));
     table_file_close(&table);
-    assert_int_equal(table_file_open(&table, db, "main", "none", &err), 0);
+    assert_int_equal(table_file_open(&table, db, "main", "none", MOST_LOG, &err), 0);
     assert_false(read_row(&table, 0, -5, &byte, 1));
     table_file_close(&table);
     execute(db, "COMMIT");
@@ -273,7 +287,7 @@ static void test_damaged(void **state)
         struct table_file table;
         sqlite3 *db = open_file();
         execute(db, "BEGIN; SELECT count(*) FROM sqlite_master");
-        assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+        assert_int_equal(table_file_open(&table, db, "main", "T t", MOST_LOG, &err), 0);
         FILE *file = fopen(path, "r+b");
         unsigned char old[4], other[4];
         fseek(file, 0, SEEK_END);
@@ -308,7 +322,7 @@ static struct table_file open_table(sqlite3 *db, size_t n_readers)
 {
     struct table_file table;
     struct error err = {0};
-    assert_int_equal(table_file_open(&table, db, "main", "T t", &err), 0);
+    assert_int_equal(table_file_open(&table, db, "main", "T t", MOST_LOG, &err), 0);
     assert_int_equal(table_file_share(&table, n_readers, &err), 0);
     return table;
 }
@@ -478,7 +492,7 @@ static void test_no_other_handle(void **state)
 static int open_one(void *context, struct error *err)
 {
     struct table_file table;
-    int rc = table_file_open(&table, context, "main", "T t", err);
+    int rc = table_file_open(&table, context, "main", "T t", MOST_LOG, err);
     if (rc == 0) rc = table_file_share(&table, 3, err);
     table_file_close(&table);
     return rc;
