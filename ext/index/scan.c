@@ -10,8 +10,8 @@
 /* Bytes compared between two looks at the cancel token: well under 1 ms of work. */
 #define BYTES_PER_POLL ((size_t)1 << 20)
 
-/* Blocks that are found before one of them is read, a thread: no thread waits for the one that finds
- * them if that is not at work. */
+/* Blocks that are found before one of them is read, a thread: so none waits for the thread that
+ * finds them if that is not at work. */
 #define BLOCKS_AHEAD 16
 
 /* A thread more for each so many bytes: about 100 microseconds of work. */

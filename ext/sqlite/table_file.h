@@ -13,14 +13,14 @@
  *   rollback modes nobody else may change the file until it ends, but one that shares the cache:
  *   so it is read under no more than a shared lock;
  * - in WAL mode the log has none of the pages (wal_pages.h): they are in the file since before the
- *   transaction began, and no checkpoint may bring what is written meanwhile into it before it ends;
+ *   transaction began, and no checkpoint may bring what is written meanwhile into it until it ends;
  * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
  * - it is no temporary database, of which SQLite keeps in memory what it has not yet had to write;
  * - the first bytes are those of a database that is not encrypted;
  * - nobody has written, this connection neither, what it sees since the table was looked up.
- * That is looked at when a blob is found, by the thread that has the connection, and holds its mutex
- * until the blob is read. Where anything is otherwise, or not as the format has it, nothing is read,
- * which is no failure: then SQLite is to be asked, which knows, or says what is wrong.
+ * That is looked at when a blob is found, by the thread that has the connection, and holds its
+ * mutex until the blob is read. Where anything is otherwise, or not as the format has it, nothing
+ * is read, which is no failure: then SQLite is to be asked, which knows, or says what is wrong.
  */
 #ifndef SQLITE_TABLE_FILE_H
 #define SQLITE_TABLE_FILE_H
@@ -52,8 +52,8 @@ struct table_file {
 /* Bytes that are read at once. */
 #define TABLE_FILE_RUN ((size_t)64 << 10)
 
-/* Looks the table up, within a transaction, for one thread; `schema` lives as long as it is open. In
- * WAL mode a log of more bytes than most_log is not read: SQLite knows it. ERROR_NOMEM,
+/* Looks the table up, within a transaction, for one thread; `schema` lives as long as it is open.
+ * In WAL mode a log of more bytes than most_log is not read: SQLite knows it. ERROR_NOMEM,
  * ERROR_INTERRUPTED. close always. */
 int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
                     size_t most_log, struct error *err);

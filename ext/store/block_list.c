@@ -1,5 +1,7 @@
 #include "store/block_list.h"
 
+#include <stdlib.h>
+
 #include "store/placement.h"
 #include "store/statements.h"
 #include "store/waiting.h"
@@ -59,28 +61,42 @@ static void add_waiting(struct index_snapshot *snapshot, const struct store_stat
     snapshot->n_rows += block->n;
 }
 
-/* Those of rows that wait come first in their partitions. */
+static int compare_blocks(const void *a, const void *b)
+{
+    const struct index_block *x = a, *y = b;
+    if (x->partition != y->partition) return x->partition < y->partition ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* By partition, then number: SQLite would look up each row through an index for it. */
+static void sort_blocks(struct index_snapshot *snapshot)
+{
+    for (size_t i = 1; i < snapshot->n_blocks; i++)
+        if (compare_blocks(&snapshot->blocks[i - 1], &snapshot->blocks[i]) > 0) {
+            qsort(snapshot->blocks, snapshot->n_blocks, sizeof *snapshot->blocks, compare_blocks);
+            return;
+        }
+}
+
+/* And those of rows that wait. */
 static int list_blocks(struct store *store, const struct store_state *state,
                        struct index_snapshot *snapshot, struct error *err)
 {
     int64_t waiting[STORE_MOST_WAITING];
-    size_t n_waiting = list_waiting(store, state, waiting), next_waiting = 0;
+    size_t n_waiting = list_waiting(store, state, waiting), i = 0;
     sqlite3_stmt *scan;
     int row = 0;
-    size_t i = 0;
     int rc = store_query(store, STORE_BLOCKS, &scan, err);
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
            i < snapshot->n_blocks) {
-        while (next_waiting < n_waiting && waiting[next_waiting] <= sqlite3_column_int64(scan, 1) &&
-               i + 1 < snapshot->n_blocks)
-            add_waiting(snapshot, state, waiting[next_waiting++], i++);
         rc = block_list_entry(scan, &snapshot->blocks[i], err);
         if (rc == 0) rc = count_waiting(store, state, &snapshot->blocks[i], err);
         snapshot->n_rows += snapshot->blocks[i++].n;
     }
-    while (rc == 0 && next_waiting < n_waiting && i < snapshot->n_blocks)
-        add_waiting(snapshot, state, waiting[next_waiting++], i++);
+    for (size_t j = 0; rc == 0 && j < n_waiting && i < snapshot->n_blocks; j++)
+        add_waiting(snapshot, state, waiting[j], i++);
     sqlite3_finalize(scan);
+    if (rc == 0) sort_blocks(snapshot);
     return rc;
 }
 

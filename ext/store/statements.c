@@ -108,8 +108,7 @@ static const char *const query_sql[] = {
     [STORE_VECTORS] = "SELECT id, vector FROM " X_VECTORS,
     [STORE_SORTED_VECTORS] = "SELECT id, vector FROM " X_VECTORS " ORDER BY id",
     [STORE_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
-    [STORE_BLOCKS] =
-        "SELECT block, partition, n, room, version FROM " X_BLOCKS " ORDER BY partition, block",
+    [STORE_BLOCKS] = "SELECT block, partition, n, room, version FROM " X_BLOCKS " ORDER BY block",
     [STORE_BLOCK_OF_ROW] = "SELECT b.block, b.partition, b.n, b.room, b.version FROM " X_ROWS
                            " r JOIN " X_BLOCKS " b ON b.block = r.block WHERE r.id = ?1",
     [STORE_BLOCK_NUMBERS] = "SELECT block FROM " X_BLOCKS,

@@ -188,7 +188,7 @@ enum store_query {
     STORE_VECTORS,             /* id, vector */
     STORE_SORTED_VECTORS,      /* [id], vector */
     STORE_VECTOR,              /* vector of id ?1 */
-    STORE_BLOCKS,              /* block, partition, n, room, version [partition, block] */
+    STORE_BLOCKS,              /* block, partition, n, room, version [block] */
     STORE_BLOCK_OF_ROW,        /* the same of id ?1 */
     STORE_BLOCK_NUMBERS,       /* block */
     STORE_BLOCKS_UNTIL,        /* [block], up to ?1 */

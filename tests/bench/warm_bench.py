@@ -8,8 +8,9 @@ grew by until after the first and after the last.
 
 --aims: of each way to keep vectors, and of an index with words (100,000 rows of 100 words, asked
 for five of them), what is aimed at: the first search of a process beside reading the file's bytes
-by read(), a MB at a time, which takes turns with it; a search after a write, its own or another
-connection's, beside one without; and the search that fills the memory beside one that does not.
+by read(), a MB at a time, which takes turns with it, also where it has written a row before, which
+is in the write-ahead log; a search after a write, its own or another connection's, beside one
+without; and the search that fills the memory beside one that does not.
 With --cpu the processor's time of all threads, on a machine that has other work.
 """
 import argparse
@@ -143,14 +144,17 @@ def aims(options):
             db = connect(options.library, path)
             (fill_words if options.words else fill)(db, options)
             db.close()
-            reads, firsts, fills = [], [], []
+            reads, firsts, fills, written = [], [], [], []
             for _ in range(options.processes):
                 reads += run(options, "--read", path)
                 times = run(options, "--cold", path, "--pattern", "search")
                 firsts.append(times[0])
+                written.append(run(options, "--cold", path, "--pattern", PATTERNS[1])[0])
                 fills.append(times[2] / times[0])
             tell(name, "first search, times read() of the file", statistics.median(firsts),
                  statistics.median(reads), AIM_READ)
+            tell(name, "first search after a write, times read()",
+                 statistics.median(written), statistics.median(reads), AIM_READ)
             tell(name, "second search, which fills, times the first",
                  statistics.median(fills) * statistics.median(firsts), statistics.median(firsts),
                  AIM_FILL)
