@@ -18,6 +18,11 @@
  * then, costs about twice its page faults, and no search is to take a tenth longer for it. */
 #define KEEPING_SHARE 20
 
+/* Bytes from which on threads share what is to be read, as each opens the file; and most of a
+ * write-ahead log that is looked at for it. */
+#define LEAST_SHARED ((size_t)4 << 20)
+#define MOST_LOG ((size_t)256 << 20)
+
 /* Of memory. */
 #define SMALLEST_PAGE 4096
 
@@ -195,9 +200,11 @@ static int open_file(struct store_reader *reader, struct error *err)
     struct store *store = reader->store;
     if (reader->file_is_open) return 0;
     char *name = sqlite3_mprintf("%s_data", store->name);
+    size_t n = count_missing(reader->snapshot);
     int rc = name == NULL ? error_nomem(err)
                           : table_file_open(&reader->file, store->db, store->schema, name,
-                                            count_missing(reader->snapshot), err);
+                                            n < MOST_LOG ? n : MOST_LOG, err);
+    reader->n_missing = n;
     sqlite3_free(name);
     reader->file_is_open = rc == 0;
     return rc;
@@ -245,6 +252,8 @@ static int share(struct store_reader *reader, size_t n_threads, struct error *er
 static int can_share(struct store_reader *reader, int *can, struct error *err)
 {
     size_t n = store_threads(reader->store);
+    *can = 0;
+    if (reader->n_missing < LEAST_SHARED) return 0;
     if (n > WORKERS_MAX) n = WORKERS_MAX;
     reader->at_hand = NULL; /* the scratch is about to be another's */
     int rc = reader->n_threads < n ? share(reader, n, err) : 0;

@@ -24,7 +24,8 @@ struct store_reader {
     int64_t waited_for;              /* the block of it behind which rows wait, see block_list.h */
     sqlite3_stmt *data, *lookup, *scan;
     struct table_file file; /* X_data as it lies in the file, */
-    int file_is_open;       /* once that was tried */
+    int file_is_open;       /* once that was tried, */
+    size_t n_missing;       /* when of the blocks so many bytes were not in memory */
     struct store_reading {  /* of a thread; the first has the connection */
         void *scratch;      /* [size] owned: a block that does not stay in memory */
         size_t size;

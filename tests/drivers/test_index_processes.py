@@ -133,7 +133,7 @@ say("done")
             self.check()
             self.db.execute("DROP TABLE ix")
 
-    ACCOUNTS, COMPONENTS = 2000, 256
+    ACCOUNTS, COMPONENTS = 4500, 256
 
     BANK = """
 import random, struct

@@ -15,7 +15,7 @@
 #include "base/each_allocation.h"
 #include "store/seen.h"
 
-enum { N_ROWS = 24000, N_THREADS = 3 }; /* 3 MB: a thread more for each */
+enum { N_ROWS = 40000, N_THREADS = 3 }; /* 5 MB */
 
 static const struct store_options exact = {INDEX_COSINE, INDEX_EXACT, 0, 0, INDEX_FLOAT32};
 static char folder[] = "/tmp/loading_XXXXXX";
