@@ -31,10 +31,19 @@ void ids_deinit(struct ids *ids)
     *ids = (struct ids){0};
 }
 
+/* Lists that SQLite gives mostly do. */
+static int ascends(const struct ids *ids)
+{
+    for (size_t i = 1; i < ids->n; i++)
+        if (ids->items[i - 1] >= ids->items[i]) return 0;
+    return 1;
+}
+
 void ids_sort(struct ids *ids)
 {
     size_t n = 0;
-    if (ids->n > 0) qsort(ids->items, ids->n, sizeof *ids->items, ids_compare);
+    if (ascends(ids)) return;
+    qsort(ids->items, ids->n, sizeof *ids->items, ids_compare);
     for (size_t i = 0; i < ids->n; i++)
         if (n == 0 || ids->items[n - 1] != ids->items[i]) ids->items[n++] = ids->items[i];
     ids->n = n;
@@ -75,6 +84,29 @@ size_t ids_find(const int64_t *items, size_t n, int64_t id)
 int ids_has(const int64_t *items, size_t n, int64_t id)
 {
     return ids_find(items, n, id) < n;
+}
+
+int ids_bits_init(struct ids_bits *bits, const struct ids *ids, struct error *err)
+{
+    *bits = (struct ids_bits){0};
+    if (ids->n == 0) return 0;
+    uint64_t span = (uint64_t)ids->items[ids->n - 1] - (uint64_t)ids->items[0];
+    if (span / 64 >= ids->n) return 0;
+    bits->words = memory_zalloc((size_t)(span / 64) + 1, sizeof *bits->words);
+    if (bits->words == NULL) return error_nomem(err);
+    bits->first = ids->items[0];
+    bits->n = span + 1;
+    for (size_t i = 0; i < ids->n; i++) {
+        uint64_t at = (uint64_t)ids->items[i] - (uint64_t)bits->first;
+        bits->words[at / 64] |= (uint64_t)1 << (at % 64);
+    }
+    return 0;
+}
+
+void ids_bits_deinit(struct ids_bits *bits)
+{
+    memory_free(bits->words);
+    *bits = (struct ids_bits){0};
 }
 
 int ids_compare(const void *a, const void *b)

@@ -51,6 +51,14 @@ void index_prepared_choose(const struct index_snapshot *snapshot, struct index_p
     }
 }
 
+/* Among how many rows there are as many as are wanted. */
+static size_t n_met(const struct index_snapshot *snapshot, const struct index_query *query)
+{
+    double times = (double)snapshot->n_rows / (double)(query->n_only + 1);
+    double met = query->only == NULL || times < 1.0 ? (double)query->k : (double)query->k * times;
+    return met < (double)snapshot->n_rows ? (size_t)met : snapshot->n_rows;
+}
+
 /* The partitions that are looked at first: one in `share`, or all. */
 static int choose_partitions(const struct index_snapshot *snapshot, size_t k, size_t share,
                              struct index_prepared *prepared, struct error *err)
@@ -90,8 +98,8 @@ int index_prepare(const struct index_search *search, const struct index_query *q
     prepared->norm = vector_norm(prepared->rotated, layout->dimensions);
     index_prepared_measure(snapshot, prepared);
     int rc = 0;
-    if (search->near_partitions_only && query->only == NULL && snapshot->partitions != NULL)
-        rc = choose_partitions(snapshot, query->k, share, prepared, err);
+    if (search->near_partitions_only && snapshot->partitions != NULL)
+        rc = choose_partitions(snapshot, n_met(snapshot, query), share, prepared, err);
     if (rc == 0 && has_codes)
         rc = vector_code_query_new(index_code(layout), prepared->rotated, layout->dimensions,
                                    &prepared->codes, err);

@@ -2,8 +2,6 @@
 
 #include <math.h>
 
-#include "base/ids.h"
-
 const struct index_metric_row *index_search_metric(const struct index_search *search)
 {
     return &index_metrics[search->snapshot->layout.metric];
@@ -11,7 +9,10 @@ const struct index_metric_row *index_search_metric(const struct index_search *se
 
 int index_query_wants(const struct index_query *query, int64_t id)
 {
-    return query->only == NULL || ids_has(query->only, query->n_only, id);
+    if (query->only == NULL) return 1;
+    return query->bits != NULL && query->bits->words != NULL
+               ? ids_bits_have(query->bits, id)
+               : ids_has(query->only, query->n_only, id);
 }
 
 int index_query_takes(const struct index_query *query, const struct index_metric_row *metric,

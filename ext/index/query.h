@@ -9,6 +9,7 @@
 
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/ids.h"
 #include "index/metric.h"
 #include "index/snapshot.h"
 #include "vector/top_k.h"
@@ -72,6 +73,7 @@ struct index_query {
     const struct index_ring *ring; /* NULL: none */
     const int64_t *only;           /* [n_only] ids to look at, ascending, each once; NULL: all */
     size_t n_only;
+    const struct ids_bits *bits; /* the same as bits; NULL, or without words: there are none */
     struct index_sieve *sieve; /* NULL: all count. Else it is the only query, k is below SIZE_MAX */
 };
 

@@ -37,8 +37,10 @@
 #define NEW_HITS_SHARE 32
 #define FEWEST_HITS 25
 
-/* One in so many, where rows are asked about before they are read. */
+/* One in so many, where rows are asked about before they are read; and one row that is asked about
+ * counts as much as one in so many that are wanted. */
 #define SIEVE_SHARE 8
+#define ASKED_FOR_ONE 3
 
 /* Of so many components, some 20,000 vectors of 384, all are compared sooner than codes and then
  * the vectors of the best, if they are in memory. */
@@ -250,7 +252,10 @@ static int go_on(struct index_search *search, const struct index_query *query,
     struct index_prepared *prepared = &course->prepared;
     int has_rest =
         prepared->partitions != NULL && prepared->n_chosen < index_snapshot_n_partitions(snapshot);
-    if (has_rest && hits->n == query->k && n_new > query->k / NEW_HITS_SHARE) {
+    /* The rows of a list may all be far. */
+    int is_short_of = hits->n < query->k && query->only != NULL;
+    int goes_on = hits->n == query->k && n_new > query->k / NEW_HITS_SHARE;
+    if (has_rest && (is_short_of || goes_on)) {
         index_prepared_choose(snapshot, prepared, prepared->n_chosen);
         return 0;
     }
@@ -432,7 +437,7 @@ static int search_sieved(struct index_search *search, const struct index_query *
     struct index_query like = *query; /* the query of whose hits so many are looked at */
     size_t left = query->sieve->most;
     int goes_on = 1;
-    like.k = left / ceiling(search->snapshot->layout.quantize, 1);
+    like.k = left / ASKED_FOR_ONE;
     int rc = index_prepare(search, &like, SIEVE_SHARE, &prepared, err);
     if (rc == 0)
         index_prepared_set_errors(search->snapshot, &prepared,

@@ -14,9 +14,10 @@
  *   small index codes, which take longer, are not asked.
  * - Partitions: only rows of the partitions whose centroids are nearest to the query are compared,
  *   some at first, then as many again, until those bring next to no row that is nearer: few where
- *   rows lie in clusters, all where none is nearer than most. All partitions with a list of ids, or
- *   when fewer than k rows were found that are similar enough: then with bounds that hold for
- *   certain (Cauchy-Schwarz), so that rows that qualify come back whenever they exist.
+ *   rows lie in clusters, all where none is nearer than most. Of a list of ids so many more as it
+ *   leaves out, until there are k. All partitions when fewer than k rows were found that are
+ *   similar enough: then with bounds that hold for certain (Cauchy-Schwarz), so that rows that
+ *   qualify come back whenever they exist.
  * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
  *   of the rows.
  * - Where not all rows count (struct index_sieve), those of the highest bounds are asked about

@@ -1,4 +1,4 @@
-/* Searches of near partitions: how far they look, and what they find then. */
+/* Searches of near partitions: how far they look, and what they find then; also of lists. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,8 +81,91 @@ static void test_as_far_as_needed(void **state)
     }
 }
 
+static int by_score(const void *a, const void *b)
+{
+    const struct top_k_hit *x = a, *y = b;
+    return (x->score > y->score) - (x->score < y->score);
+}
+
+/* Of a list: as ids, and as bits; how many of its k nearest are found. */
+static size_t find_listed(struct blocks *blocks, struct index_search *search, const float *vector,
+                          struct ids *ids, size_t k)
+{
+    struct ids_bits bits;
+    size_t n_right = 0;
+    ids_sort(ids);
+    assert_int_equal(ids_bits_init(&bits, ids, NULL), 0);
+    for (size_t as_bits = 0; as_bits < 2; as_bits++) {
+        struct index_query query = {.vector = vector,
+                                    .k = k,
+                                    .min_similarity = -INFINITY,
+                                    .only = ids->items,
+                                    .n_only = ids->n,
+                                    .bits = as_bits ? &bits : NULL};
+        struct top_k hits, expected;
+        top_k_init(&hits, k);
+        assert_int_equal(index_search(search, &query, 1, &hits, NULL), 0);
+        blocks_oracle(blocks, &query, &expected);
+        assert_int_equal(hits.n, k < ids->n ? k : ids->n);
+        for (size_t i = 0; i < hits.n; i++) {
+            assert_true(ids_has(ids->items, ids->n, hits.hits[i].id));
+            for (size_t j = 0; j < hits.n; j++) n_right += hits.hits[i].id == expected.hits[j].id;
+        }
+        top_k_deinit(&hits);
+        top_k_deinit(&expected);
+    }
+    ids_bits_deinit(&bits);
+    return n_right;
+}
+
+/* Near partitions of long lists: of rows anywhere fewer than all are looked at, and k are found
+ * where all of a list are far from the query. */
+static void of_lists(enum index_metric metric, enum index_quantize quantize)
+{
+    enum { FEW_ROWS = N / 8, MANY = N * 4 / 5, K = 10 };
+    struct index_layout layout = {metric, quantize, DIMENSIONS, INDEX_FLOAT32};
+    static struct top_k_hit far[N];
+    struct ids ids = {0};
+    struct blocks blocks;
+    size_t n_right = 0, n_far = quantize == INDEX_EXACT ? FEW_ROWS : MANY;
+    blocks_new(&blocks, &layout, vectors[0], N, PARTITIONS);
+    struct index_storage storage = blocks_storage(&blocks);
+    struct index_search search = {
+        .snapshot = blocks.snapshot, .storage = &storage, .near_partitions_only = 1};
+    for (size_t q = 0; q < QUERIES; q++) {
+        ids.n = 0;
+        for (size_t row = 0; row < N; row++)
+            if (row % 5 != q % 5) ids_add(&ids, blocks.ids[row], NULL);
+        n_right += find_listed(&blocks, &search, vectors[N + q], &ids, K);
+    }
+    assert_true(metric == INDEX_DOT || search.n_scanned < (size_t)N * QUERIES);
+    assert_true(n_right >= 2 * K * QUERIES * 19 / 20);
+    const double *scores = blocks_scores(&blocks, vectors[N]);
+    for (size_t row = 0; row < N; row++)
+        far[row] = (struct top_k_hit){blocks.ids[row], scores[row]};
+    qsort(far, N, sizeof *far, by_score);
+    ids.n = 0;
+    for (size_t i = 0; i < n_far; i++) ids_add(&ids, far[i].id, NULL);
+    n_right = find_listed(&blocks, &search, vectors[N], &ids, K);
+    assert_true(n_right >= 2 * K * 8 / 10);
+    ids_deinit(&ids);
+    blocks_free(&blocks);
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    draw(0.2);
+    of_lists(INDEX_COSINE, INDEX_EXACT);
+    of_lists(INDEX_DOT, INDEX_INT8);
+    of_lists(INDEX_L2, INDEX_BIT);
+    of_lists(INDEX_L2, INDEX_EXACT);
+    of_lists(INDEX_COSINE, INDEX_BIT);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_far_as_needed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_far_as_needed),
+                                       cmocka_unit_test(test_lists)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
