@@ -79,6 +79,27 @@ static int read_schema(struct semantic_table *table, struct agreement_watch *wat
     return rc;
 }
 
+int agreement_is_clean(struct semantic_table *table, uint32_t *version)
+{
+    return sqlite3_txn_state(table->store.db, table->store.schema) != SQLITE_TXN_WRITE &&
+           read_version(table, version);
+}
+
+int agreement_is_of_file(struct semantic_table *table, uint32_t version, int *is_of_file,
+                         struct error *err)
+{
+    struct agreement_watch watch = {0};
+    int rc = 0;
+    if (!table->source.is_looked_at || table->source.version != version) {
+        rc = read_schema(table, &watch, err);
+        table->source.is_looked_at = rc == 0;
+        table->source.is_of_file = watch.is_table;
+        table->source.version = version;
+    }
+    *is_of_file = rc == 0 && table->source.is_of_file;
+    return rc;
+}
+
 int agreement_find(struct semantic_table *table, struct agreement_watch *watch, int *agree,
                    struct error *err)
 {

@@ -41,6 +41,13 @@ struct agreement_watch {
     uint32_t version;
 };
 
+/* After a read of the file: whether it shows what is committed, and nothing else; its version. */
+int agreement_is_clean(struct semantic_table *table, uint32_t *version);
+
+/* Whether the content can be trusted to change by writes of this file alone, as of that version. */
+int agreement_is_of_file(struct semantic_table *table, uint32_t version, int *is_of_file,
+                         struct error *err);
+
 /* After a read of the file: how it stands. *agree: index and content agreed before, and nothing was
  * written since; table->agreement says what was found. */
 int agreement_find(struct semantic_table *table, struct agreement_watch *watch, int *agree,

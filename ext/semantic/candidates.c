@@ -1,5 +1,7 @@
 #include "semantic/candidates.h"
 
+#include <math.h>
+
 /* Beyond one row in so many of a ranking it costs less to list those that pass. */
 #define LIST_SHARE 8
 
@@ -21,7 +23,8 @@ static struct index_query ask(const struct retrieval *retrieval, const struct se
                                 .min_similarity = retrieval->limits.min_similarity,
                                 .ring = retrieval->limits.ring,
                                 .only = retrieval->only,
-                                .n_only = retrieval->n_only};
+                                .n_only = retrieval->n_only,
+                                .bits = retrieval->bits};
 }
 
 /* The k best rows of each of n queries that have a vector, into `ranked`, which is initialised. */
@@ -51,6 +54,7 @@ int candidates_measure(struct retrieval *retrieval, const struct semantic_query 
     struct index_query asked = ask(retrieval, query, SIZE_MAX);
     asked.only = ids;
     asked.n_only = n;
+    asked.bits = NULL;
     top_k_init(measured, SIZE_MAX);
     return index_search(&search, &asked, 1, measured, err);
 }
@@ -87,7 +91,7 @@ int candidates_pass(struct retrieval *retrieval, const int64_t *ids, size_t n, u
 
 int candidates_are_filtered(const struct retrieval *retrieval)
 {
-    return retrieval->listed.items == NULL &&
+    return retrieval->listed == NULL &&
            (retrieval->table->config.content != NULL || has_conditions(retrieval));
 }
 
@@ -130,39 +134,59 @@ int candidates_sift(struct retrieval *retrieval, struct top_k *ranked, size_t k,
     return rc;
 }
 
-/* From now on only the rows that the filter lists are looked at, of those that were, if they are
- * not more than `most`. */
-static int list_passing(struct retrieval *retrieval, size_t most, struct error *err)
+/* Of rows that pass those that were looked at before, which *passing then is. */
+static int narrow(const struct retrieval *retrieval, struct passing **passing, struct error *err)
 {
+    const struct ids *all = &(*passing)->ids, *excluded = retrieval->excluded;
     struct ids ids;
-    int is_whole, rc = filter_list(filter_of(retrieval), most, &ids, &is_whole, err);
-    if (rc != 0) return rc;
-    if (!is_whole) {
+    if (retrieval->only == NULL && excluded == NULL) return 0;
+    int rc = ids_init(&ids, err);
+    for (size_t i = 0; rc == 0 && i < all->n; i++) rc = ids_add(&ids, all->items[i], err);
+    passing_release(*passing);
+    *passing = NULL;
+    if (rc != 0) {
         ids_deinit(&ids);
-        return 0;
+        return rc;
     }
     if (retrieval->only != NULL) ids_keep(&ids, retrieval->only, retrieval->n_only);
-    if (retrieval->excluded != NULL)
-        ids_drop(&ids, retrieval->excluded->items, retrieval->excluded->n);
-    retrieval->listed = ids;
-    retrieval->only = ids.items;
-    retrieval->n_only = ids.n;
+    if (excluded != NULL) ids_drop(&ids, excluded->items, excluded->n);
+    return passing_new(&ids, passing, err);
+}
+
+/* From now on only these rows are looked at, of those that were. Takes the reference. */
+static int use_list(struct retrieval *retrieval, struct passing *passing, struct error *err)
+{
+    int rc = narrow(retrieval, &passing, err);
+    if (rc != 0) return rc;
+    retrieval->listed = passing;
+    retrieval->only = passing->ids.items;
+    retrieval->n_only = passing->ids.n;
+    retrieval->bits = &passing->bits;
     return 0;
+}
+
+/* The rows that the filter lists, if they are not more than `most`. */
+static int list_passing(struct retrieval *retrieval, size_t most, struct error *err)
+{
+    struct passing *passing;
+    int rc = filter_list(filter_of(retrieval), most, &passing, err);
+    return rc == 0 && passing != NULL ? use_list(retrieval, passing, err) : rc;
 }
 
 /* So many times k rows are asked for at most without knowing that they will be needed: enough where
  * one in a hundred passes. */
 #define MOST_AT_FIRST 128
 
-/* How many rows to look at first for n_wanted that pass. It is not many where most do. */
+/* How many rows to look at first for n_wanted that pass, two standard deviations more than are
+ * expected to do. It is not many where most do. */
 static int first_asked(struct retrieval *retrieval, double n_wanted, size_t most, size_t *asked,
                        struct error *err)
 {
     double share;
     int rc = filter_estimate(filter_of(retrieval), &share, err);
+    double n_expected = n_wanted + 2.0 * sqrt(n_wanted * (1.0 - share)) + 1.0;
     *asked = most;
-    if (rc == 0 && n_wanted + FILTER_GROUP * share < (double)most * share)
-        *asked = (size_t)(n_wanted / share) + FILTER_GROUP;
+    if (rc == 0 && n_expected < (double)most * share) *asked = (size_t)(n_expected / share) + 1;
     return rc;
 }
 
@@ -174,22 +198,24 @@ static int first_ranked(struct retrieval *retrieval, size_t k, size_t *asked, st
     size_t factor = is_cheap ? MOST_AT_FIRST : 4, n_rows = retrieval->reader.snapshot->n_rows;
     *asked = n_rows + 1;
     if (k > n_rows / factor) return 0;
-    return first_asked(retrieval, 1.5 * (double)k,
+    return first_asked(retrieval, (double)k,
                        k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP), asked, err);
 }
 
 /* How many to ask for when k of n_asked did not pass, but n_passed; 0: the rows that pass are to be
- * listed instead. That costs a scan of the content where it has no index for it. */
+ * listed instead. That costs a scan of the content where no index of it finds them. */
 static int next_asked(struct retrieval *retrieval, size_t k, size_t n_asked, size_t n_passed,
                       size_t *asked, struct error *err)
 {
     int served = 0;
     size_t n_rows = retrieval->reader.snapshot->n_rows;
-    double wanted = 1.5 * (double)(k + 1) * (double)n_asked / (double)(n_passed + 1);
+    double share = (double)(n_passed + 1) / (double)(n_asked + 1);
+    double wanted = 1.5 * (double)(k + 1) / share, listed = (double)n_rows;
     *asked = k + 2 * (n_asked - n_passed);
     if (!has_conditions(retrieval)) return 0;
     int rc = filter_is_served(filter_of(retrieval), &served, err);
-    *asked = served || wanted > (double)(n_rows / LIST_SHARE) ? 0 : (size_t)wanted + FILTER_GROUP;
+    if (served) listed *= share;
+    *asked = wanted > listed / LIST_SHARE ? 0 : (size_t)wanted + FILTER_GROUP;
     return rc;
 }
 
@@ -257,9 +283,13 @@ static int rank_sieved(struct retrieval *retrieval, const struct semantic_query 
 
 int candidates_list(struct retrieval *retrieval, size_t most, int is_wanted, struct error *err)
 {
+    struct passing *passing;
     int served = 0, rc = 0;
-    if (retrieval->listed.items != NULL || !has_conditions(retrieval)) return 0;
-    if (!is_wanted) rc = filter_is_served(filter_of(retrieval), &served, err);
+    if (retrieval->listed != NULL || !has_conditions(retrieval)) return 0;
+    if (!is_wanted)
+        rc = filter_recall(filter_of(retrieval), retrieval->reader.snapshot->n_rows, &passing, err);
+    if (rc == 0 && !is_wanted && passing != NULL) return use_list(retrieval, passing, err);
+    if (rc == 0 && !is_wanted) rc = filter_is_served(filter_of(retrieval), &served, err);
     return rc == 0 && (is_wanted || served) ? list_passing(retrieval, most, err) : rc;
 }
 

@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "semantic/columns.h"
 #include "semantic/content_schema.h"
+#include "semantic/known.h"
 #include "semantic/upkeep.h"
 #include "sqlite/statement.h"
 #include "store/keys.h"
@@ -140,7 +141,8 @@ int content_follow(struct semantic_table *table, struct error *err)
     table->config.content = name;
     let_go(&table->content_text);
     let_go(&table->content_by_key);
-    let_go(&table->content_there);
+    let_go(&table->content_row);
+    known_forget(table);
     return 0;
 }
 
@@ -468,10 +470,21 @@ static int append_what_is_left(const struct semantic_table *table, struct buffer
     return rc;
 }
 
+/* The one that an earlier cursor left, if it is of the columns of now. */
+static sqlite3_stmt *take_row(struct semantic_table *table)
+{
+    if (table->content_row_schema != table->schema_version) let_go(&table->content_row);
+    sqlite3_stmt *row = table->content_row;
+    table->content_row = NULL;
+    return row;
+}
+
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct name_list *lacks,
                      struct error *err)
 {
-    *row = NULL;
+    int followed = content_follow(table, err);
+    *row = followed == 0 ? take_row(table) : NULL;
+    if (followed != 0 || *row != NULL) return followed;
     if (table->config.content == NULL) return store_query(&table->store, STORE_DOCUMENT, row, err);
     struct buffer columns;
     struct error left;
@@ -491,6 +504,21 @@ int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct na
     }
     buffer_deinit(&columns);
     return rc;
+}
+
+void content_row_close(struct semantic_table *table, sqlite3_stmt *row, int64_t schema_version,
+                       struct name_list *lacks)
+{
+    int may_keep = lacks->n_names == 0 && table->content_row == NULL &&
+                   schema_version == table->schema_version;
+    name_list_deinit(lacks);
+    if (row != NULL) sqlite3_reset(row);
+    if (!may_keep) {
+        sqlite3_finalize(row);
+        return;
+    }
+    table->content_row = row;
+    table->content_row_schema = table->schema_version;
 }
 
 int content_check_column(const struct semantic_table *table, const struct name_list *lacks,

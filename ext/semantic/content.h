@@ -71,10 +71,13 @@ uint64_t content_hash(const struct buffer *text, const struct error *bad);
 int content_step(struct semantic_table *table, sqlite3_stmt *statement, int *row,
                  struct error *err);
 
-/* "SELECT <key>, <content columns>, <document columns> WHERE id = ?1". The caller finalizes. What
- * the content has no more reads as NULL, and is named in `lacks`, which is empty before. */
+/* "SELECT <key>, <content columns>, <document columns> WHERE id = ?1", for the caller to close,
+ * which keeps it for the next if the schema is what it was when it was opened. What the content has
+ * no more reads as NULL, and is named in `lacks`, which is empty before. */
 int content_row_open(struct semantic_table *table, sqlite3_stmt **row, struct name_list *lacks,
                      struct error *err);
+void content_row_close(struct semantic_table *table, sqlite3_stmt *row, int64_t schema_version,
+                       struct name_list *lacks);
 
 /* ERROR_INVALID if the content has that column no more; one of those that the reranker reads. */
 int content_check_column(const struct semantic_table *table, const struct name_list *lacks,

@@ -39,6 +39,7 @@ struct semantic_cursor {
     sqlite3_stmt *listing; /* a listing */
 
     sqlite3_stmt *content;  /* the content row; stands on the current one while content_read */
+    int64_t content_schema; /* the table's schema_version when it was opened */
     struct name_list lacks; /* columns that the content has no more */
     int content_read, content_found;
 };
@@ -79,8 +80,7 @@ int semantic_close(sqlite3_vtab_cursor *base)
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     reset(cursor);
     request_deinit(&cursor->request);
-    sqlite3_finalize(cursor->content);
-    name_list_deinit(&cursor->lacks);
+    content_row_close(table_of(base), cursor->content, cursor->content_schema, &cursor->lacks);
     memory_free(cursor);
     return SQLITE_OK;
 }
@@ -90,14 +90,19 @@ int semantic_close(sqlite3_vtab_cursor *base)
 static int read_content(struct semantic_cursor *cursor, int64_t id, struct error *err)
 {
     struct semantic_table *table = table_of(&cursor->base);
-    int rc = cursor->content == NULL
-                 ? content_row_open(table, &cursor->content, &cursor->lacks, err)
-                 : 0;
+    int rc = 0;
+    if (cursor->content == NULL) {
+        cursor->content_schema = table->schema_version;
+        rc = content_row_open(table, &cursor->content, &cursor->lacks, err);
+    }
     if (rc != 0) return rc;
     sqlite3_reset(cursor->content);
     sqlite3_bind_int64(cursor->content, 1, id);
     rc = content_step(table, cursor->content, &cursor->content_found, err);
     cursor->content_read = rc == 0;
+    if (rc == 0) return 0;
+    sqlite3_finalize(cursor->content);
+    cursor->content = NULL;
     return rc;
 }
 

@@ -9,6 +9,9 @@
 /* What conditions may be as SQL; SQLite's own limit is lower. */
 #define MOST_SQL ((size_t)64 << 20)
 
+/* A row that is asked about costs as much as so many that are listed. */
+#define LISTED_FOR_ONE 8
+
 /* Ids taken between two looks at the cancel token. */
 #define IDS_PER_POLL 4096
 
@@ -17,7 +20,8 @@ void filter_begin(struct filter *filter, struct semantic_table *table)
     for (size_t i = 0; i < filter->n_values; i++) sqlite3_value_free(filter->values[i]);
     filter->n_values = 0;
     filter->n_conditions = 0;
-    filter->is_served = -1;
+    filter->is_whole = 0;
+    filter->has_functions = 0;
     if (filter->table == NULL) buffer_init(&filter->where, MOST_SQL);
     else buffer_clear(&filter->where);
     filter->table = table;
@@ -29,8 +33,6 @@ void filter_deinit(struct filter *filter)
     filter_begin(filter, filter->table);
     buffer_deinit(&filter->where);
     memory_free(filter->values);
-    memory_free(filter->prepared);
-    sqlite3_finalize(filter->group);
     *filter = (struct filter){0};
 }
 
@@ -89,6 +91,13 @@ static const char *operator_of(int op)
     }
 }
 
+/* Those that SQLite has functions for, which an application can replace. */
+static int is_function(int op)
+{
+    return op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB ||
+           op == SQLITE_INDEX_CONSTRAINT_REGEXP;
+}
+
 /* The column as the statements have it: the content is c, X_keys k. */
 static char *format_column(const struct filter *filter, int column)
 {
@@ -106,12 +115,10 @@ static char *format_column(const struct filter *filter, int column)
 static int may_be_numeric(const struct filter *filter, const struct plan_condition *condition,
                           sqlite3_value *value)
 {
-    int type = sqlite3_value_type(value), op = condition->op;
+    int type = sqlite3_value_type(value);
     if (condition->column < COLUMN_CONTENT) return 0;
     if (type != SQLITE_INTEGER && type != SQLITE_FLOAT) return 0;
-    if (op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB ||
-        op == SQLITE_INDEX_CONSTRAINT_REGEXP)
-        return 0;
+    if (is_function(condition->op)) return 0;
     const char *affinity = filter->table->columns[condition->column - COLUMN_CONTENT].affinity;
     return strcmp(affinity, "TEXT") == 0 || strcmp(affinity, "BLOB") == 0;
 }
@@ -224,6 +231,7 @@ int filter_add(struct filter *filter, const struct plan_condition *condition, sq
     char *collation = format_collation(filter, condition, value);
     int rc = column == NULL || collation == NULL ? error_nomem(err) : 0;
     filter->n_conditions++;
+    filter->has_functions |= is_function(condition->op);
     if (rc != 0) goto done;
     if (condition->op == SQLITE_INDEX_CONSTRAINT_ISNULL)
         rc = append(filter, sqlite3_mprintf(" AND %s IS NULL", column), err);
@@ -274,11 +282,47 @@ static char *format_ids(const struct filter *filter, const char *group, const ch
                            schema, index, schema, content, key, key, group, where);
 }
 
-static int finish_where(struct filter *filter, struct error *err)
+/* A value behind the SQL: what tells it from any other. */
+static int append_value(struct filter *filter, sqlite3_value *value, struct error *err)
 {
     struct buffer *where = &filter->where;
-    if (where->size > 0 && where->data[where->size - 1] == '\0') return 0;
-    return buffer_append(where, "", 1, err);
+    char type = (char)sqlite3_value_type(value);
+    int rc = buffer_append(where, &type, 1, err);
+    if (rc != 0 || type == SQLITE_NULL) return rc;
+    if (type == SQLITE_INTEGER) {
+        sqlite3_int64 integer = sqlite3_value_int64(value);
+        return buffer_append(where, &integer, sizeof integer, err);
+    }
+    if (type == SQLITE_FLOAT) {
+        double number = sqlite3_value_double(value);
+        return buffer_append(where, &number, sizeof number, err);
+    }
+    const void *bytes = type == SQLITE_TEXT ? sqlite3_value_text(value) : sqlite3_value_blob(value);
+    int size = sqlite3_value_bytes(value);
+    if (bytes == NULL && (type == SQLITE_TEXT || size > 0)) return error_nomem(err);
+    rc = buffer_append(where, &size, sizeof size, err);
+    return rc == 0 && size > 0 ? buffer_append(where, bytes, (size_t)size, err) : rc;
+}
+
+/* Behind the SQL a NUL, then the values: all that tells the conditions from others. */
+static int finish(struct filter *filter, struct error *err)
+{
+    if (filter->is_whole) return 0;
+    int rc = buffer_append(&filter->where, "", 1, err);
+    for (size_t i = 0; rc == 0 && i < filter->n_values; i++)
+        rc = append_value(filter, filter->values[i], err);
+    filter->is_whole = rc == 0;
+    return rc;
+}
+
+/* What is known of the conditions, until the next call. */
+static int know(struct filter *filter, struct known **known, struct error *err)
+{
+    int is_first = !filter->is_whole, rc = content_follow(filter->table, err);
+    if (rc == 0) rc = finish(filter, err);
+    if (rc == 0) rc = known_find(filter->table, filter->where.data, filter->where.size, known, err);
+    if (rc == 0 && is_first) (*known)->n_searches++;
+    return rc;
 }
 
 static int bind_values(const struct filter *filter, sqlite3_stmt *statement, struct error *err)
@@ -294,7 +338,7 @@ static int prepare(struct filter *filter, const char *before, int of_group,
                    sqlite3_stmt **statement, struct error *err)
 {
     *statement = NULL;
-    int rc = finish_where(filter, err);
+    int rc = finish(filter, err);
     char *group = of_group && rc == 0 ? format_group() : NULL;
     if (rc == 0 && of_group && group == NULL) rc = error_nomem(err);
     if (rc == 0) {
@@ -311,35 +355,14 @@ static int prepare(struct filter *filter, const char *before, int of_group,
     return rc;
 }
 
-/* Where the statement of a group is kept: of none but the content's own rows for all searches of
- * the table. */
-static sqlite3_stmt **kept_statement(struct filter *filter)
-{
-    return filter->n_conditions == 0 ? &filter->table->content_there : &filter->group;
-}
-
-static void let_go(sqlite3_stmt **statement)
-{
-    sqlite3_finalize(*statement);
-    *statement = NULL;
-}
-
 /* The statement of a group, with the values of now. */
-static int open_group(struct filter *filter, sqlite3_stmt ***statement, struct error *err)
+static int open_group(struct filter *filter, struct known **known, struct error *err)
 {
-    int rc = content_follow(filter->table, err);
-    if (rc == 0) rc = finish_where(filter, err);
-    if (rc != 0) return rc;
-    *statement = kept_statement(filter);
-    if (filter->n_conditions == 0)
-        return **statement != NULL ? 0 : prepare(filter, "", 1, *statement, err);
-    if (filter->group != NULL && strcmp(filter->prepared, filter->where.data) == 0)
-        return bind_values(filter, filter->group, err);
-    let_go(&filter->group);
-    memory_free(filter->prepared);
-    filter->prepared = memory_copy(filter->where.data, filter->where.size - 1);
-    return filter->prepared == NULL ? error_nomem(err)
-                                    : prepare(filter, "", 1, &filter->group, err);
+    int rc = know(filter, known, err);
+    if (rc != 0 || (*known)->group != NULL) return rc;
+    (*known)->group = known_take_statement(filter->table, *known);
+    return (*known)->group != NULL ? bind_values(filter, (*known)->group, err)
+                                   : prepare(filter, "", 1, &(*known)->group, err);
 }
 
 static void mark(const int64_t *ids, size_t n, int64_t id, unsigned char *pass)
@@ -348,31 +371,50 @@ static void mark(const int64_t *ids, size_t n, int64_t id, unsigned char *pass)
         if (ids[i] == id) pass[i] = 1;
 }
 
+/* Those of a group that the content has, and that meet the conditions. */
+static int ask_group(const struct filter *filter, sqlite3_stmt *group, const int64_t *ids, size_t n,
+                     unsigned char *pass, struct error *err)
+{
+    int row = 0, rc = 0;
+    for (int i = 0; i < FILTER_GROUP; i++) {
+        if ((size_t)i < n) sqlite3_bind_int64(group, i + 1, ids[i]);
+        else sqlite3_bind_null(group, i + 1);
+    }
+    while ((rc = content_step(filter->table, group, &row, err)) == 0 && row)
+        mark(ids, n, sqlite3_column_int64(group, 0), pass);
+    sqlite3_reset(group);
+    return rc;
+}
+
 int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned char *pass,
                 struct error *err)
 {
-    sqlite3_stmt **statement = NULL;
-    int row = 0, rc = open_group(filter, &statement, err);
+    struct known *known = NULL;
+    size_t n_passed = 0;
+    int rc = open_group(filter, &known, err);
     memset(pass, 0, n);
-    for (int i = 0; rc == 0 && i < FILTER_GROUP; i++) {
-        if ((size_t)i < n) sqlite3_bind_int64(*statement, i + 1, ids[i]);
-        else sqlite3_bind_null(*statement, i + 1);
-    }
-    while (rc == 0 && (rc = content_step(filter->table, *statement, &row, err)) == 0 && row)
-        mark(ids, n, sqlite3_column_int64(*statement, 0), pass);
-    if (statement == NULL || *statement == NULL) return rc;
-    sqlite3_reset(*statement);
-    if (rc != 0) let_go(statement);
+    if (rc == 0) rc = ask_group(filter, known->group, ids, n, pass, err);
+    for (size_t i = 0; rc == 0 && i < n; i++) n_passed += pass[i];
+    if (rc == 0) known_note(known, n, n_passed);
+    if (rc == 0 || known == NULL) return rc;
+    sqlite3_finalize(known->group);
+    known->group = NULL;
     return rc;
 }
 
 int filter_estimate(struct filter *filter, double *share, struct error *err)
 {
     struct store *store = &filter->table->store;
+    struct known *known;
     int64_t ids[FILTER_GROUP], first, last;
     unsigned char pass[FILTER_GROUP];
     size_t n = 0, n_passed = 0;
-    int rc = store_ask(store, STORE_ROW_FROM, INT64_MIN, 0, &first, err);
+    int rc = know(filter, &known, err);
+    if (rc == 0 && known->n_asked > 2 * FILTER_GROUP) {
+        *share = (double)known->n_passed / (double)known->n_asked;
+        return 0;
+    }
+    if (rc == 0) rc = store_ask(store, STORE_ROW_FROM, INT64_MIN, 0, &first, err);
     if (rc == 0) rc = store_ask(store, STORE_LAST_ROW, 0, 0, &last, err);
     uint64_t step = rc == 0 ? ((uint64_t)last - (uint64_t)first) / FILTER_GROUP : 0;
     for (uint64_t i = 0; rc == 0 && i < FILTER_GROUP; i++) {
@@ -389,23 +431,25 @@ int filter_estimate(struct filter *filter, double *share, struct error *err)
 
 int filter_is_served(struct filter *filter, int *served, struct error *err)
 {
+    struct known *known;
     sqlite3_stmt *plan;
-    int row = 0, searches = 0, scans = 0;
-    *served = filter->is_served;
-    if (*served >= 0) return 0;
-    int rc = prepare(filter, "EXPLAIN QUERY PLAN ", 0, &plan, err);
+    int row = 0, searches = 0, scans = 0, rc = know(filter, &known, err);
+    *served = rc == 0 ? known->is_served : 0;
+    if (rc != 0 || *served >= 0) return rc;
+    rc = prepare(filter, "EXPLAIN QUERY PLAN ", 0, &plan, err);
     while (rc == 0 && (rc = content_step(filter->table, plan, &row, err)) == 0 && row) {
         const char *detail = (const char *)sqlite3_column_text(plan, 3);
         searches += detail != NULL && strncmp(detail, "SEARCH", 6) == 0;
         scans += detail != NULL && strncmp(detail, "SCAN", 4) == 0;
     }
     sqlite3_finalize(plan);
-    *served = filter->is_served = rc == 0 && searches > 0 && scans == 0;
+    *served = rc == 0 && searches > 0 && scans == 0;
+    if (rc == 0) known->is_served = *served;
     return rc;
 }
 
-int filter_list(struct filter *filter, size_t most, struct ids *ids, int *is_whole,
-                struct error *err)
+/* The ids that meet the conditions, of which `most` and one more are enough. */
+static int read_ids(struct filter *filter, size_t most, struct ids *ids, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
     int row = 0, rc = ids_init(ids, err);
@@ -417,8 +461,43 @@ int filter_list(struct filter *filter, size_t most, struct ids *ids, int *is_who
             rc = cancel_check(&filter->table->connection->cancel, err);
     }
     sqlite3_finalize(statement);
-    *is_whole = ids->n <= most;
-    ids_sort(ids);
-    if (rc != 0) ids_deinit(ids);
     return rc;
+}
+
+int filter_list(struct filter *filter, size_t most, struct passing **passing, struct error *err)
+{
+    struct known *known;
+    struct ids ids = {0};
+    int may = 0, rc = know(filter, &known, err);
+    *passing = NULL;
+    if (rc == 0 && known->more_than >= most) return 0;
+    if (rc == 0) rc = read_ids(filter, most, &ids, err);
+    if (rc == 0) known->more_than = ids.n > most ? most : 0;
+    if (rc != 0 || ids.n > most) {
+        ids_deinit(&ids);
+        return rc;
+    }
+    ids_sort(&ids);
+    rc = passing_new(&ids, passing, err);
+    if (rc == 0 && !filter->has_functions) rc = known_may_keep(filter->table, known, &may, err);
+    if (rc == 0 && may) known_keep(filter->table, known, *passing);
+    if (rc == 0) return 0;
+    passing_release(*passing);
+    *passing = NULL;
+    return rc;
+}
+
+int filter_recall(struct filter *filter, size_t n_rows, struct passing **passing, struct error *err)
+{
+    struct known *known;
+    int may = 0, rc = know(filter, &known, err);
+    *passing = NULL;
+    if (rc != 0 || filter->has_functions || !known->is_current) return rc;
+    if (known->passing != NULL) {
+        *passing = passing_share(known->passing);
+        return 0;
+    }
+    if (known->spent < n_rows / LISTED_FOR_ONE) return 0;
+    rc = known_may_keep(filter->table, known, &may, err);
+    return rc == 0 && may ? filter_list(filter, SIZE_MAX, passing, err) : rc;
 }

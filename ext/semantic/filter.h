@@ -4,13 +4,13 @@
  * They are SQL over the content table, with the values bound, so that they mean what they mean
  * there and its indexes serve them. Either a group of ids is asked for, those that a ranking begins
  * with, or all that meet the conditions are listed. Without conditions a row passes that the
- * content has.
+ * content has. What was found out is kept for other searches (known.h).
  */
 #ifndef SEMANTIC_FILTER_H
 #define SEMANTIC_FILTER_H
 
 #include "base/buffer.h"
-#include "base/ids.h"
+#include "semantic/known.h"
 #include "semantic/plan.h"
 #include "semantic/table.h"
 
@@ -19,17 +19,16 @@
 
 struct filter {
     struct semantic_table *table;
-    struct buffer where;    /* " AND ...", terminated once it is complete */
+    struct buffer where;    /* " AND ...", behind which the values are once it is whole */
     sqlite3_value **values; /* [n_values] its parameters; owned */
     size_t n_values, n_capacity;
     int n_conditions;
-    int is_cut;          /* of the rows that meet them only the nearest k are wanted */
-    char *prepared;      /* `where` as the statement has it; owned */
-    sqlite3_stmt *group; /* of a group of ids; NULL: not prepared */
-    int is_served;       /* see filter_is_served; -1: not known yet */
+    int is_cut;        /* of the rows that meet them only the nearest k are wanted */
+    int has_functions; /* some are LIKE, GLOB or REGEXP */
+    int is_whole;      /* no more conditions come */
 };
 
-/* Forgets the conditions, but not how to ask for the like again: of a zeroed filter, too. */
+/* Forgets the conditions: of a zeroed filter, too. */
 void filter_begin(struct filter *filter, struct semantic_table *table);
 void filter_deinit(struct filter *filter);
 
@@ -49,9 +48,12 @@ int filter_estimate(struct filter *filter, double *share, struct error *err);
 /* Whether an index of the content finds the rows that meet the conditions. */
 int filter_is_served(struct filter *filter, int *served, struct error *err);
 
-/* All ids that meet them, ascending, each once, for the caller to deinit; *is_whole = 0: they are
- * more than `most`, of which these are some. */
-int filter_list(struct filter *filter, size_t most, struct ids *ids, int *is_whole,
-                struct error *err);
+/* All rows that meet them, a reference; NULL: they are more than `most`. */
+int filter_list(struct filter *filter, size_t most, struct passing **passing, struct error *err);
+
+/* The same where they are known, or to be listed now for the searches to come; NULL: they are not.
+ * Of an index of n_rows. */
+int filter_recall(struct filter *filter, size_t n_rows, struct passing **passing,
+                  struct error *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "semantic/cursor.h"
 #include "semantic/embedder.h"
 #include "semantic/flush.h"
+#include "semantic/known.h"
 #include "semantic/pending.h"
 #include "semantic/plan.h"
 #include "semantic/registry.h"
@@ -24,7 +25,8 @@ static void table_free(struct semantic_table *table)
     if (table == NULL) return;
     sqlite3_finalize(table->content_text);
     sqlite3_finalize(table->content_by_key);
-    sqlite3_finalize(table->content_there);
+    sqlite3_finalize(table->content_row);
+    known_forget(table);
     sqlite3_finalize(table->schema_number);
     store_deinit(&table->store);
     pending_unreference(table->pending);

@@ -11,6 +11,9 @@
 /* A LIMIT beyond this is no hint. */
 #define MAX_HINT 100000
 
+/* So many rows are looked for first where nothing says how many will be read, as of a JOIN. */
+#define FIRST_READ 100
+
 /* So many candidates are reranked because LIMIT reaches them; for more there is to be a k. */
 #define MAX_REACHED ((size_t)1000)
 
@@ -302,6 +305,8 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     request->query = sqlite3_value_dup(argv[0]);
     request->limits =
         (struct retrieve_limits){.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY};
+    if (!(plan & (PLAN_K | PLAN_LIMIT | PLAN_RELEVANCE)) && retrieve_ranks_alike(table))
+        request->limits.hint = FIRST_READ;
     request->ring = (struct index_ring){INFINITY, -INFINITY, INFINITY};
     request->limits.ring = &request->ring;
     request->bounds = (struct retrieve_bounds){{-INFINITY, INFINITY}, -INFINITY, INFINITY};

@@ -64,13 +64,14 @@ struct retrieval {
     char unchecked[RETRIEVE_GROUP]; /* [n_group] of its rows some may not pass the filter */
     size_t query;                   /* the current one */
     int64_t rank;                   /* of its latest row */
-    int64_t *given; /* [hint] if it has more: the ids that `ranked` was begun with; owned */
+    struct ids given; /* if it has more: what `ranked` was begun with, and the rows before */
 
     struct filter exists; /* what stands in for limits.filter */
     const int64_t *only;  /* [n_only] the ids that are looked at; NULL: all */
     size_t n_only;
+    const struct ids_bits *bits; /* the same as bits; NULL: there are none */
     const struct ids *excluded; /* rows that the query leaves out; NULL: none; while it is sought */
-    struct ids listed;          /* `only`, when the filter listed them: then all pass */
+    struct passing *listed;     /* `only`, when the filter listed them: then all pass; or NULL */
     struct top_k_hit passed[FILTER_GROUP]; /* [n_passed] of an unchecked ranking, from `next` on */
     size_t n_passed, next;
 

@@ -13,6 +13,9 @@
 #include "semantic/sides.h"
 #include "store/write.h"
 
+/* Where more rows are wanted than were looked for, so many times as many are. */
+#define MORE_ROWS 8
+
 /* Bytes of the rows of a group, at most. */
 #define GROUP_BYTES ((size_t)64 << 20)
 
@@ -146,6 +149,7 @@ static int drop_senseless(struct retrieval *retrieval, struct error *err)
     retrieval->limits =
         (struct retrieve_limits){.k = SENSE_ROWS, .hint = SIZE_MAX, .min_similarity = -INFINITY};
     retrieval->only = NULL;
+    retrieval->bits = NULL;
     for (size_t i = 0; rc == 0 && i < retrieval->n_queries; i++) {
         struct semantic_query *query = &retrieval->queries[i];
         struct top_k nearest;
@@ -219,14 +223,14 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     return rc;
 }
 
-/* Remembers what the current query's ranking begins with. */
+/* Remembers the rows of a ranking of the current query, before any is taken. */
 static int note_given(struct retrieval *retrieval, const struct top_k *ranked, struct error *err)
 {
-    retrieval->given = memory_alloc(ranked->n, sizeof *retrieval->given);
-    if (retrieval->given == NULL) return error_nomem(err);
-    for (size_t i = 0; i < ranked->n; i++) retrieval->given[i] = ranked->hits[i].id;
-    qsort(retrieval->given, ranked->n, sizeof *retrieval->given, ids_compare);
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < ranked->n; i++)
+        rc = ids_add(&retrieval->given, ranked->hits[i].id, err);
+    ids_sort(&retrieval->given);
+    return rc;
 }
 
 /* This connection may have written rows since: the snapshot of now. */
@@ -239,20 +243,37 @@ static int renew_snapshot(struct retrieval *retrieval, struct error *err)
     return rc == 0 ? reader_begin(&retrieval->reader, &state, err) : rc;
 }
 
-/* All that there are, when more rows are wanted than the hint says: less those that were given. */
-static int find_rest(struct retrieval *retrieval, struct top_k *ranked, struct error *err)
+int retrieve_ranks_alike(const struct semantic_table *table)
 {
-    const struct retrieve_limits *limits = &retrieval->limits;
-    struct top_k_hit hit;
-    struct top_k all, rest;
-    top_k_init(&all, limits->k);
+    return table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store) &&
+           table->store.tokenizer == NULL;
+}
+
+/* How many rows are looked for when more are wanted than were given: some times as many where that
+ * is less work than all. */
+static size_t more_than_given(const struct retrieval *retrieval)
+{
+    size_t k = retrieval->limits.k, n_rows = retrieval->reader.snapshot->n_rows;
+    size_t more = retrieval->given.n * MORE_ROWS;
+    return retrieve_ranks_alike(retrieval->table) && more < k && more < n_rows / MORE_ROWS ? more
+                                                                                           : k;
+}
+
+/* More rows of the current query, or all that there are: less those that were given. */
+static int find_more(struct retrieval *retrieval, size_t i, struct error *err)
+{
+    struct top_k *ranked = &retrieval->ranked[i], all, rest;
     top_k_init(&rest, SIZE_MAX);
+    top_k_init(&all, 0);
     int rc = renew_snapshot(retrieval, err);
-    if (rc == 0)
-        rc = sides_find(retrieval, retrieval->queries + retrieval->query, 1, limits->k, &all, err);
-    while (rc == 0 && top_k_pop(&all, &hit))
-        if (!ids_has(retrieval->given, limits->hint, hit.id))
-            rc = top_k_offer(&rest, hit.id, hit.score, err);
+    size_t k = more_than_given(retrieval);
+    if (rc == 0) rc = sides_find(retrieval, retrieval->queries + retrieval->query, 1, k, &all, err);
+    for (size_t j = 0; rc == 0 && j < all.n; j++)
+        if (!ids_has(retrieval->given.items, retrieval->given.n, all.hits[j].id))
+            rc = top_k_offer(&rest, all.hits[j].id, all.hits[j].score, err);
+    retrieval->has_more[i] = rc == 0 && k < retrieval->limits.k && all.n == k;
+    retrieval->unchecked[i] = k == SIZE_MAX && candidates_are_filtered(retrieval);
+    if (retrieval->has_more[i]) rc = note_given(retrieval, &all, err);
     top_k_deinit(&all);
     top_k_deinit(ranked);
     *ranked = rest;
@@ -288,13 +309,13 @@ static int take(struct retrieval *retrieval, struct top_k_hit *hit, int *found, 
     size_t i = retrieval->query - retrieval->group;
     struct top_k *ranked = &retrieval->ranked[i];
     int rc = 0;
-    if (retrieval->has_more[i] && retrieval->given == NULL) rc = note_given(retrieval, ranked, err);
+    if (retrieval->has_more[i] && retrieval->given.n == 0) rc = note_given(retrieval, ranked, err);
     if (rc == 0) rc = pop(retrieval, i, hit, found, err);
-    if (rc != 0 || *found || !retrieval->has_more[i]) return rc;
-    retrieval->has_more[i] = 0;
-    rc = find_rest(retrieval, ranked, err);
-    retrieval->unchecked[i] = retrieval->limits.k == SIZE_MAX && candidates_are_filtered(retrieval);
-    return rc == 0 ? pop(retrieval, i, hit, found, err) : rc;
+    while (rc == 0 && !*found && retrieval->has_more[i]) {
+        rc = find_more(retrieval, i, err);
+        if (rc == 0) rc = pop(retrieval, i, hit, found, err);
+    }
+    return rc;
 }
 
 /* ---- the retrieval --------------------------------------------------------------------------- */
@@ -326,10 +347,11 @@ int retrieve_open_named(struct retrieval *retrieval, struct semantic_registry *r
 static void end_search(struct retrieval *retrieval)
 {
     drop_group(retrieval);
-    memory_free(retrieval->given);
-    ids_deinit(&retrieval->listed);
+    ids_deinit(&retrieval->given);
+    passing_release(retrieval->listed);
+    retrieval->listed = NULL;
+    retrieval->bits = NULL;
     memory_free(retrieval->embeddings.vectors);
-    retrieval->given = NULL;
     retrieval->n_passed = retrieval->next = 0;
     retrieval->embeddings = (struct model_embeddings){0};
     retrieval->embedder = NULL;
@@ -408,8 +430,7 @@ int retrieve_next(struct retrieval *retrieval, struct retrieve_row *row, int *fo
         retrieval->query++;
         retrieval->rank = 0;
         retrieval->n_passed = retrieval->next = 0;
-        memory_free(retrieval->given);
-        retrieval->given = NULL;
+        ids_deinit(&retrieval->given);
     }
     if (rc == 0 && *found) *row = make_row(retrieval, &hit);
     return rc;

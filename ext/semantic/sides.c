@@ -93,6 +93,7 @@ static int weigh_vectors(struct retrieval *retrieval, const struct semantic_quer
 struct restriction {
     const int64_t *only;
     size_t n_only;
+    const struct ids_bits *bits;
     int is_listed;
     struct ids allowed; /* retrieval.only meanwhile, if items is not NULL */
 };
@@ -145,6 +146,7 @@ static int begin_restriction(struct retrieval *retrieval, const struct semantic_
     if (restriction->allowed.items != NULL) {
         retrieval->only = restriction->allowed.items;
         retrieval->n_only = restriction->allowed.n;
+        retrieval->bits = NULL;
     }
     if (words->excluded.n > 0) retrieval->excluded = &words->excluded;
     return 0;
@@ -153,10 +155,14 @@ static int begin_restriction(struct retrieval *retrieval, const struct semantic_
 /* What was listed meanwhile holds for this query alone. */
 static void end_restriction(struct retrieval *retrieval, struct restriction *restriction)
 {
-    if (!restriction->is_listed) ids_deinit(&retrieval->listed);
+    if (!restriction->is_listed) {
+        passing_release(retrieval->listed);
+        retrieval->listed = NULL;
+    }
     ids_deinit(&restriction->allowed);
     retrieval->only = restriction->only;
     retrieval->n_only = restriction->n_only;
+    retrieval->bits = restriction->bits;
     retrieval->excluded = NULL;
 }
 
@@ -425,7 +431,7 @@ static int find_alone(struct retrieval *retrieval, const struct semantic_query *
 {
     struct words_search words;
     struct restriction restriction = {
-        retrieval->only, retrieval->n_only, retrieval->listed.items != NULL, {0}};
+        retrieval->only, retrieval->n_only, retrieval->bits, retrieval->listed != NULL, {0}};
     int is_fused = semantic_query_is_fused(query);
     size_t depth = is_fused ? depth_of(retrieval, k) : k;
     top_k_init(ranked, 0);

@@ -7,7 +7,7 @@
  *   content_schema  what the schema says of the content: columns, the key
  *   content_keys    keys that are no integers, while the content is read
  *   plan         xBestIndex                     request        the arguments of a search
- *   filter       conditions on the content
+ *   filter       conditions on the content      known          what was found of them
  *   cursor       xFilter ... xColumn            sync           bringing the index in step
  *   update       xUpdate, transactions          sync_function  semantic_sync
  *   pending      rows that wait                 estimate       semantic_estimate
@@ -114,6 +114,10 @@ struct agreement {
     size_t n_wordless;           /* that are as they were, but for words that were put off */
 };
 
+/* So many conditions are known at a time, see known.h. */
+#define KNOWN_CONDITIONS 8
+
+struct known;
 struct semantic_registry;
 struct semantic_sync;
 
@@ -139,14 +143,20 @@ struct semantic_table {
     uint64_t likeness; /* of the model that likeness_check found to be the index's; 0: none yet */
     sqlite3_stmt *content_text;   /* see content_text(); NULL: not prepared */
     sqlite3_stmt *content_by_key; /* see content_find(); the same */
-    sqlite3_stmt *content_there;  /* see filter.c: which ids the content has; the same */
+    sqlite3_stmt *content_row;    /* see content_row_open(); the same, or a cursor has it */
+    int64_t content_row_schema;   /* the schema_version that it is of */
     sqlite3_stmt *schema_number;  /* see columns_look(); the same */
     int64_t schema_version;       /* when the content's columns were last looked at */
     int is_looking;               /* they are being looked at */
     int is_outdated;              /* they are no longer what SQLite was told */
     int reading_content;          /* a statement on the content is being stepped */
     struct agreement agreement;
-    struct semantic_pending *pending; /* one reference of it */
+    struct {
+        int is_looked_at, is_of_file;
+        uint32_t version;
+    } source;                              /* of the content, see agreement_is_of_file() */
+    struct known *known[KNOWN_CONDITIONS]; /* the one asked for last comes first; owned; or NULL */
+    struct semantic_pending *pending;      /* one reference of it */
 };
 
 #endif

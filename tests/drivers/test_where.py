@@ -298,6 +298,56 @@ class Rings(Where):
         self.assertEqual(len(self.rows("SELECT relevance FROM big('note', 1100) LIMIT 1100")), 1100)
 
 
+class Parts(Base):
+    """Rows in the order of their nearness for as long as somebody reads, without a k."""
+
+    ROWS = 9000
+
+    def setUp(self):
+        super().setUp()
+        self.db.execute("PRAGMA synchronous = OFF")
+        self.db.execute("BEGIN")
+        self.db.execute("CREATE TABLE docs(id INTEGER PRIMARY KEY, body TEXT, part INT)")
+        self.db.execute("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i "
+                        f"< {self.ROWS}) INSERT INTO docs SELECT i, 'report ' || i, i % 1000 "
+                        "FROM n")
+        self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = "
+                        "'body', dimensions = 1, metric = 'l2')")
+        # Two rows at each place.
+        self.db.execute("INSERT INTO ix(rowid, embedding) SELECT id, vector(json_array(id / 2)) "
+                        "FROM docs")
+        self.db.execute("COMMIT")
+
+    def test_all_rows_once(self):
+        rows = self.rows("SELECT rowid, rank FROM ix WHERE query = '[0]'")
+        self.assertEqual(rows, [(i, i) for i in range(1, self.ROWS + 1)])
+        self.db.execute("DELETE FROM docs WHERE id % 3 = 0")
+        rows = self.rows("SELECT i.rowid FROM ix AS i LEFT JOIN docs AS d ON d.id = i.rowid WHERE "
+                         "query = '[0]' ORDER BY distance")
+        self.assertEqual(rows, [(i,) for i in range(1, self.ROWS + 1) if i % 3 != 0])
+
+    def test_as_far_as_a_join_reads(self):
+        for limit, part in ((1, 7), (3, 7), (8, 7), (20, 7), (3, 2000)):
+            self.assertEqual(self.rows(
+                "SELECT d.id FROM ix JOIN docs AS d ON d.id = ix.rowid WHERE query = '[0]' AND "
+                "d.part = ? ORDER BY distance LIMIT ?", part, limit),
+                [(i,) for i in range(7, self.ROWS, 1000) if part == 7][:limit])
+        self.assertEqual(self.rows(
+            "WITH q(v) AS (VALUES ('[0]'), ('[4500]')) SELECT v, i.rowid FROM q CROSS JOIN ix AS i "
+            "JOIN docs AS d ON d.id = i.rowid WHERE i.query = v AND d.part = 990 AND "
+            "i.distance < 500"), [("[0]", 990), ("[4500]", 8990)])
+
+    def test_rows_written_meanwhile(self):
+        reading = self.db.execute("SELECT rowid FROM ix WHERE query = '[0]'")
+        given = [reading.fetchone()[0] for _ in range(50)]
+        self.db.execute("DELETE FROM ix WHERE rowid > 8000")
+        self.db.execute("INSERT INTO ix(rowid, embedding) VALUES (8500, '[0]')")
+        given += [row[0] for row in reading]
+        self.assertEqual(len(given), len(set(given)))
+        self.assertEqual(given[:100], list(range(1, 101)))
+        self.assertEqual(sorted(given), [*range(1, 8001), 8500])
+
+
 class Columns(Base):
     def index(self, content, **options):
         more = "".join(f", {name} = '{value}'" for name, value in options.items())

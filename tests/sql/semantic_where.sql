@@ -6,6 +6,13 @@ CREATE INDEX docs_day ON docs(day);
 CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = 'body', dimensions = 1, metric = 'l2', candidates = 5);
 INSERT INTO ix(rowid, embedding) SELECT id, vector(json_array(id)) FROM docs;
 SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section = 'arts';
+-- The same again finds what is known by now, until something is written.
+SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section = 'arts';
+SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section = 'arts';
+SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section = 'arts' AND rowid IN (20, 30, 31);
+UPDATE docs SET section = 'arts' WHERE id = 3;
+SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section = 'arts';
+UPDATE docs SET section = 'news' WHERE id = 3;
 SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section LIKE 'A%' AND rowid > 10;
 SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE day >= '2026-02-01' AND section != 'NEWS';
 SELECT group_concat(rowid) FROM ix('[1]', 2) WHERE section IN ('ARTS', 'none') AND day IS NOT NULL;
