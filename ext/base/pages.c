@@ -4,6 +4,9 @@
 #include <stdint.h>
 #ifdef _WIN32
 #include "base/windows.h"
+#elif defined(__EMSCRIPTEN__)
+#include <stdlib.h>
+#include <string.h>
 #else
 #include <sys/mman.h>
 #endif
@@ -29,6 +32,22 @@ void pages_free(void *pages, size_t size)
 {
     (void)size;
     if (pages != NULL) VirtualFree(pages, 0, MEM_RELEASE);
+}
+
+#elif defined(__EMSCRIPTEN__) /* knows no pages, and gives back no part of a mapping */
+
+void *pages_alloc(size_t size)
+{
+    size_t rounded = pages_round(size);
+    void *block = rounded == 0 ? NULL : aligned_alloc(SMALL_PAGE, rounded);
+    if (block != NULL) memset(block, 0, rounded);
+    return block;
+}
+
+void pages_free(void *pages, size_t size)
+{
+    (void)size;
+    free(pages);
 }
 
 #else

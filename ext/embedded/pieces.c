@@ -10,9 +10,9 @@
 #include "text/unicode/ucd.h"
 #include "text/utf8.h"
 
-#define MAX_TEXT ((size_t)1 << 32) /* bytes of a spelled text */
-#define LONGEST_WORD 100           /* bytes; longer words are unknown, as BERT's are */
-#define LATIN_END 0x250            /* behind the letters that the table has */
+#define MAX_TEXT ((size_t)UINT32_MAX) /* bytes of a spelled text */
+#define LONGEST_WORD 100              /* bytes; longer words are unknown, as BERT's are */
+#define LATIN_END 0x250               /* behind the letters that the table has */
 
 void pieces_init(struct pieces *pieces, const struct pieces_sink *sink, const struct cancel *cancel)
 {

@@ -70,7 +70,7 @@ static int list_rows(struct map_cursor *cursor, size_t points, struct error *err
     for (size_t i = 0; rc == 0 && cursor->n < points; i++) {
         rc = statement_step(store->db, scan, &row, err);
         if (rc != 0 || !row) break;
-        if (i == cursor->n * total / points)
+        if (i == (uint64_t)cursor->n * total / points)
             cursor->ids[cursor->n++] = sqlite3_column_int64(scan, 0);
     }
     sqlite3_finalize(scan);

@@ -93,7 +93,7 @@ static int take_samples(struct retrieval *retrieval, struct samples *samples, st
     for (size_t i = 0; rc == 0 && i < n; i++) {
         float *vector = samples->vectors + i * dimensions;
         samples->queries[i].vector = (struct argument_vector){vector, dimensions, NULL};
-        rc = id_at(retrieval, i * n_rows / n, &samples->samples[i].id, err);
+        rc = id_at(retrieval, (size_t)((uint64_t)i * n_rows / n), &samples->samples[i].id, err);
         if (rc == 0) rc = retrieve_copy_vector(retrieval, samples->samples[i].id, vector, err);
     }
     return rc;

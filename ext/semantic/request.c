@@ -112,12 +112,18 @@ static void read_number(const struct semantic_table *table, const struct plan_co
     else read_rank(least, most, request);
 }
 
+/* So many, or all, where a size_t counts no further. */
+static size_t count_of(int64_t n)
+{
+    return (uint64_t)n < SIZE_MAX ? (size_t)n : SIZE_MAX;
+}
+
 /* The k rows are those from the first rank on. */
 static void apply_ranks(struct semantic_request *request)
 {
     struct retrieve_limits *limits = &request->limits;
-    size_t skip = (size_t)request->first_rank - 1;
-    if (request->last_rank < request->first_rank) request->none = 1;
+    size_t skip = count_of(request->first_rank - 1);
+    if (request->last_rank < request->first_rank || skip == SIZE_MAX) request->none = 1;
     limits->skip = skip;
     limits->k = limits->k > SIZE_MAX - 1 - skip ? SIZE_MAX : limits->k + skip;
     if (limits->hint < SIZE_MAX - 1 - skip) limits->hint += skip;
@@ -211,7 +217,7 @@ static int read_k(struct semantic_request *request, int is_bound, int is_less, s
     }
     if (is_bound && sqlite3_value_type(value) == SQLITE_FLOAT) {
         double most = sqlite3_value_double(value);
-        k = most < 1 ? 0 : most >= 0x1p53 ? SIZE_MAX : (size_t)most;
+        k = most < 1 ? 0 : most >= 0x1p53 ? SIZE_MAX : count_of((int64_t)most);
         if (is_less && (double)k >= most && k > 0) k--;
     } else {
         int rc = argument_count(value, "k", 1, SIZE_MAX, &k, err);
@@ -291,7 +297,7 @@ static void read_limit(sqlite3_value *limit, sqlite3_value *offset, int by_relev
     if (n < 0 && by_relevance) n = (int64_t)request->limits.k; /* those after the skipped */
     if (n < 0) return;
     if (by_relevance)
-        request->n_reachable = n > INT64_MAX - skipped ? SIZE_MAX : (size_t)(n + skipped);
+        request->n_reachable = n > INT64_MAX - skipped ? SIZE_MAX : count_of(n + skipped);
     else if (n <= MAX_HINT && skipped <= MAX_HINT) request->limits.hint = (size_t)(n + skipped) + 1;
 }
 

@@ -262,8 +262,9 @@ int argument_count(sqlite3_value *value, const char *name, size_t min, size_t ma
                    struct error *err)
 {
     int64_t n;
-    if (whole(value, &n) != WHOLE_NOT && n >= 0 && (uint64_t)n >= min && (uint64_t)n <= max) {
-        *count = (size_t)n;
+    if (whole(value, &n) != WHOLE_NOT && n >= 0 && (uint64_t)n >= min &&
+        (max == SIZE_MAX || (uint64_t)n <= max)) {
+        *count = (uint64_t)n < SIZE_MAX ? (size_t)n : SIZE_MAX;
         return 0;
     }
     const char *text = given(value);

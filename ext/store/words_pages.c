@@ -79,7 +79,7 @@ static int read_levels(struct words_pages *pages, const unsigned char *at, const
         for (uint64_t j = 0; j < n; j++)
             if (!read_segment(&at, end, &place[j])) return 0;
     }
-    pages->n_segments = n_segments;
+    pages->n_segments = (size_t)n_segments;
     return place == pages->segments && at == end && are_different(place, (size_t)n_segments);
 }
 

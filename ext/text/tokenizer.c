@@ -7,7 +7,7 @@
 #include "text/unicode/ucd.h"
 #include "text/utf8.h"
 
-#define MAX_TEXT ((size_t)1 << 32) /* bytes of a normalised text */
+#define MAX_TEXT ((size_t)UINT32_MAX) /* bytes of a normalised text */
 
 size_t tokenizer_size(const struct tokenizer *tokenizer)
 {
