@@ -107,7 +107,7 @@ FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz
 
 .DEFAULT_GOAL := all
 .PHONY: all static amalgamation test-amalgamation packages test-packages preload demo serve test check asan tsan fault fuzz cross bench quality instructions install
-.PHONY: cluster test-cluster dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
+.PHONY: browser test-browser cluster test-cluster dataset model weights format clean help programs kernel-tests fuzz-programs install-runtime install-test
 
 all: $(LIBRARY) ## build the extension (build/rerank.so)
 
@@ -189,6 +189,68 @@ packages: amalgamation ## build the packages of every language and platform into
 test-packages: ## install each of the packages in an empty folder and run the flow there
 	@sh tests/tools/install.sh zig lief
 	@RERANK_DIST=$(DIST) python3 -B tests/packages/packages.py $(NAMES)
+
+# SQLite with the library inside as WebAssembly, by emscripten, and the page of `make serve` over it.
+# Debian's Node finds what emcc needs of it by itself, others by NODE_PATH. Vectors of 128 bits: the
+# inner loops become so; what asks for threads gets none.
+BROWSER := $(DIST)/browser
+WASM    := $(BUILD)/wasm
+HERE    := ext/bindings/browser
+SITE    := $(BROWSER)/rerank.mjs $(BROWSER)/index.html $(BROWSER)/movies.db \
+    $(patsubst $(HERE)/%,$(BROWSER)/%,$(wildcard $(HERE)/*.mjs $(HERE)/*.js))
+EMCC    := NODE_PATH=/usr/share/nodejs emcc -O2 -msimd128
+EMCC_LINK = $(EMCC) -Wall -Wextra -Werror -I$(DIST) -I$(SOURCES)/sqlite -Wl,--wrap=sqlite3_exec \
+    -sWASM_BIGINT -sALLOW_MEMORY_GROWTH
+browser: install-runtime ## build build/dist/browser: SQLite, the extension and the page, for any web server
+	@sh tests/tools/install.sh emscripten
+	@$(MAKE) --no-print-directory $(SITE)
+
+$(SOURCES)/sqlite/sqlite3.c:
+	$(call SHORT,get )sh tests/tools/sqlite.sh $(@D)
+
+$(WASM)/sqlite3.o: $(SOURCES)/sqlite/sqlite3.c
+	@mkdir -p $(@D)
+	$(call SHORT,emcc)$(EMCC) -w -DNDEBUG -DSQLITE_THREADSAFE=0 -DSQLITE_ENABLE_FTS5 \
+	    -DSQLITE_ENABLE_MATH_FUNCTIONS -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_TEMP_STORE=2 \
+	    -DSQLITE_DEFAULT_MEMSTATUS=0 -DSQLITE_EXTRA_INIT=host_begin -c -o $@ $<
+
+$(WASM)/rerank.o: $(DIST)/rerank.c $(SOURCES)/sqlite/sqlite3.c
+	@mkdir -p $(@D)
+	$(call SHORT,emcc)$(EMCC) -Wall -Wextra -Werror -DNDEBUG -DSQLITE_CORE -DRERANK_NO_REMOTE \
+	    -I$(SOURCES)/sqlite -c -o $@ $<
+
+# What sqlite-rerank.mjs calls is what is exported.
+$(BROWSER)/rerank.mjs: $(HERE)/host.c $(HERE)/sqlite-rerank.mjs $(WASM)/rerank.o $(WASM)/sqlite3.o
+	@mkdir -p $(@D)
+	$(call SHORT,link)$(EMCC_LINK) -o $@ $(filter %.c %.o,$^) --no-entry -sMODULARIZE -sEXPORT_ES6 \
+	    -sENVIRONMENT=web,worker -sFORCE_FILESYSTEM -sEXPORTED_RUNTIME_METHODS=FS,ENV \
+	    -sEXPORTED_FUNCTIONS=$$(grep -oh '_sqlite3_[a-z0-9_]*' $(HERE)/sqlite-rerank.mjs | sort -u | paste -sd, -)
+
+# SQLite's shell with the same inside, for Node: runs tests/sql.
+$(WASM)/shell.js: tests/browser/shell_variables.js $(HERE)/host.c $(WASM)/rerank.o $(WASM)/sqlite3.o
+	$(call SHORT,link)$(EMCC_LINK) -O1 -w -DSQLITE_OMIT_LOAD_EXTENSION -DSQLITE_NOHAVE_SYSTEM -o $@ \
+	    $(SOURCES)/sqlite/shell.c $(filter %.c %.o,$^) --pre-js $< -sNODERAWFS -sEXIT_RUNTIME \
+	    -sENVIRONMENT=node -sWASM_ASYNC_COMPILATION=0
+
+# The page, and where what it loads may come from.
+POLICY := default-src 'none'; script-src 'self' 'unsafe-inline'; worker-src 'self'; \
+    style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'
+$(BROWSER)/index.html: ext/bindings/python/sqlite_rerank/page.html
+	@mkdir -p $(@D)
+	$(call SHORT,page)awk -v policy="$(POLICY)" \
+	    '/^<script>$$/ { print "<script src=\"page.js\"></script>" } { print } /^<meta charset/ \
+	    { print "<meta http-equiv=\"Content-Security-Policy\" content=\"" policy "\">" }' $< >$@
+
+$(BROWSER)/%: $(HERE)/%
+	@mkdir -p $(@D) && cp $< $@
+
+$(BROWSER)/movies.db: $(BUILD)/movies.db
+	@mkdir -p $(@D) && cp $< $@
+
+test-browser: install-test all ## build it, and try it in Chromium and Node
+	@sh tests/tools/install.sh emscripten browser
+	@! command -v emcc >/dev/null || $(MAKE) --no-print-directory $(SITE) $(WASM)/shell.js $(NO_REMOTE)
+	@$(PYTHON_RUN) tests/run.py --build $(BUILD) browser/
 
 # What cannot be had here is left out, by name. tests/cluster/ skips what is not there.
 ENGINES ?= dqlite litestream litefs

@@ -3,7 +3,8 @@
 //     node browser.mjs URL MODULES CHROMIUM             each check: a line of JSON {name, error}
 //     node browser.mjs URL MODULES CHROMIUM FILE WIDTH HEIGHT [dark]   draws a picture of a search
 //
-// MODULES is the folder that has playwright-core and axe-core. tests/page/browser.py starts it.
+// MODULES is the folder that has playwright-core and axe-core. tests/page/browser.py starts it. Of a
+// page without a server the variable RERANK_PAGE has what its checks need, as JSON.
 import assert from "node:assert/strict";
 import {once} from "node:events";
 import {createServer} from "node:http";
@@ -14,6 +15,9 @@ const require = createRequire(`${modules}/`);
 const {chromium} = require("playwright-core");
 const axe = require("axe-core").source;
 const QUERY = "super hero mystery action movie about bats";
+const alone = process.env.RERANK_PAGE ? JSON.parse(process.env.RERANK_PAGE) : null;
+const ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) " +
+  "SELECT count(*) FROM n";
 
 const browser = await chromium.launch({
   executablePath, args: ["--no-sandbox", "--host-resolver-rules=MAP evil.example 127.0.0.1"]});
@@ -43,7 +47,14 @@ async function search(page, query = QUERY) {
 const count = (page, selector) => page.locator(selector).count();
 const text = (page, selector) => page.locator(selector).first().innerText();
 
-const checks = {
+/** Runs it, and waits for the end of that. */
+async function run(page, sql) {
+  await page.getByRole("textbox", {name: "SQL"}).fill(sql);
+  await page.getByRole("button", {name: "Run"}).click();
+  await page.locator("main:not(.stale), #wrong:not(:empty)").first().waitFor();
+}
+
+const shared = {
   async "a query that is typed gives two lists, movement and marks"(page) {
     await search(page);
     assert.equal(await count(page, "#retrieved .row"), 25);
@@ -107,14 +118,10 @@ const checks = {
     await page.locator("#table tbody tr").nth(3).waitFor();
     assert.ok(await page.locator("#lists").isHidden());
   },
-  async "a write is refused and says so"(page) {
-    await page.getByRole("textbox", {name: "SQL"}).fill("DELETE FROM movies");
-    await page.getByRole("button", {name: "Run"}).click();
-    await page.getByRole("alert").getByText("DELETE movies is refused: only reading").waitFor();
-    await page.getByRole("textbox", {name: "SQL"}).fill("SELECT * FROM nowhere");
-    await page.getByRole("button", {name: "Run"}).click();
+  async "what is wrong with the SQL is said"(page) {
+    await run(page, "SELECT * FROM nowhere");
     await page.getByRole("alert").getByText("no such table: nowhere").waitFor();
-    page.said.length = 0;  // the browser notes the status
+    if (!alone) page.said.length = 0;  // the browser notes the status
   },
   async "the keyboard is enough"(page) {
     assert.equal(await focused(page), "query");
@@ -157,28 +164,6 @@ const checks = {
     await page.locator("#said", {hasText: /^0 rows/}).waitFor();
     assert.ok(await page.locator("#lists").isHidden());
   },
-  async "a server that is gone is said"(page) {
-    await page.route("**/sql", (route) => route.abort());
-    await page.getByRole("searchbox").fill("bats");
-    await page.keyboard.press("Enter");
-    await page.getByRole("alert").getByText("Failed to fetch").waitFor();
-    page.said.length = 0;
-  },
-  async "another name of this machine, and another site, get nothing"() {
-    const page = await browser.newPage();
-    const rebound = await page.goto(url.replace("127.0.0.1", "evil.example"));
-    assert.equal(rebound.status(), 403);
-    const other = createServer((_, response) => response.end("a page")).listen(0, "127.0.0.1");
-    await once(other, "listening");
-    await page.goto(`http://127.0.0.1:${other.address().port}/`);
-    for (const mode of ["cors", "no-cors"]) {
-      const got = await page.evaluate(([address, mode]) => fetch(address, {mode}).then(
-        () => "an answer", () => "nothing"), [`${url}indexes`, mode]);
-      assert.equal(got, "nothing");
-    }
-    await page.close();
-    other.close();
-  },
   async "a phone needs no sideways scrolling"() {
     const page = await open({viewport: {width: 390, height: 844}, hasTouch: true, isMobile: true});
     await search(page);
@@ -208,6 +193,106 @@ const checks = {
     }
   },
 };
+
+const served = {
+  async "a write is refused and says so"(page) {
+    await run(page, "DELETE FROM movies");
+    await page.getByRole("alert").getByText("DELETE movies is refused: only reading").waitFor();
+    page.said.length = 0;
+  },
+  async "a server that is gone is said"(page) {
+    await page.route("**/sql", (route) => route.abort());
+    await page.getByRole("searchbox").fill("bats");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("Failed to fetch").waitFor();
+    page.said.length = 0;
+  },
+  async "another name of this machine, and another site, get nothing"() {
+    const page = await browser.newPage();
+    const rebound = await page.goto(url.replace("127.0.0.1", "evil.example"));
+    assert.equal(rebound.status(), 403);
+    const other = createServer((_, response) => response.end("a page")).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    await page.goto(`http://127.0.0.1:${other.address().port}/`);
+    for (const mode of ["cors", "no-cors"]) {
+      const got = await page.evaluate(([address, mode]) => fetch(address, {mode}).then(
+        () => "an answer", () => "nothing"), [`${url}indexes`, mode]);
+      assert.equal(got, "nothing");
+    }
+    await page.close();
+    other.close();
+  },
+};
+
+/** tests/browser: alone is {sql, expected, notes, words, saved, nothing}. */
+const unserved = {
+  async "rows and scores are those of the library of this machine"(page) {
+    const rows = await page.evaluate(async ([sql, query]) =>
+      (await ask(sql, {query}, {})).rows, [alone.sql, QUERY]);
+    assert.equal(rows.length, alone.expected.length);
+    rows.forEach(([title, relevance], i) => {
+      assert.equal(title, alone.expected[i][0]);
+      assert.ok(Math.abs(relevance - alone.expected[i][1]) < 1e-6, `${relevance}`);
+    });
+  },
+  async "without a name the page has the movies"() {
+    const page = await browser.newPage();
+    await page.goto(new URL(".", url).href);
+    await page.locator("#about", {hasText: /^[\d,]+ rows/}).waitFor();
+    await search(page);
+    assert.equal(await text(page, "#file"), "movies.db");
+    await page.context().close();
+  },
+  async "a visitor's file gets an index, and is saved with it"(page) {
+    await page.locator("input[type=file]").setInputFiles(alone.notes);
+    await page.locator("#about", {hasText: "no index yet: Run makes one"}).waitFor();
+    assert.equal(await text(page, "#file"), "notes.db");
+    await page.getByRole("button", {name: "Run"}).click();
+    await page.locator("#about", {hasText: "builtin:static"}).waitFor();
+    await search(page, alone.words);
+    assert.equal(await count(page, "#retrieved .row"), 25);
+    const saving = page.waitForEvent("download");
+    await page.getByRole("button", {name: "Save"}).click();
+    await (await saving).saveAs(alone.saved);
+    assert.equal((await saving).suggestedFilename(), "notes.db");
+    await run(page, "DROP TABLE notes_index");
+    await page.locator("#about", {hasText: "no index yet"}).waitFor();
+    await search(page, alone.words);  // makes it
+    assert.equal(await count(page, "#retrieved .row"), 25);
+  },
+  async "what is no database is said, and the one before stays"(page) {
+    await page.locator("input[type=file]").setInputFiles(alone.nothing);
+    await page.getByRole("alert").getByText("nothing.txt: file is not a database").waitFor();
+    await search(page);
+    assert.equal(await text(page, "#file"), "films.db");
+  },
+  async "long work is stopped, and what was committed stays"(page) {
+    await run(page, "CREATE TABLE mine(x); INSERT INTO mine VALUES (5)");
+    await page.getByRole("textbox", {name: "SQL"}).fill(ENDLESS);
+    await page.getByRole("button", {name: "Run"}).click();
+    assert.ok(await page.getByRole("button", {name: "Stop"}).isHidden());
+    await page.getByRole("button", {name: "Stop"}).click();
+    await page.getByRole("alert").getByText("stopped").waitFor();
+    await run(page, "SELECT x + 1 FROM mine");
+    assert.equal(await text(page, "#table td"), "6");
+  },
+  async "a search takes the place of a long one"(page) {
+    await page.getByRole("textbox", {name: "SQL"}).fill(ENDLESS);
+    await page.getByRole("button", {name: "Run"}).click();
+    const sql = await page.evaluate(() => index.search);
+    await run(page, sql);
+    await search(page);
+    assert.equal(await count(page, "#retrieved .row"), 25);
+    assert.equal(await text(page, "#wrong"), "");
+  },
+  async "a file that is not there is said"() {
+    const page = await browser.newPage();
+    await page.goto(url.replace("films.db", "nowhere.db"));
+    await page.locator("#said", {hasText: "nowhere.db: 404"}).waitFor();
+    await page.context().close();
+  },
+};
+const checks = {...shared, ...alone ? unserved : served};
 
 const has = (page, what) => page.evaluate((name) => Boolean(index[name]), what);
 const focused = (page) => page.evaluate(() => document.activeElement.id);

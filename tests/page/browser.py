@@ -31,11 +31,11 @@ def what_is_missing():
     return "" if os.path.isdir(MODULES) else "playwright-core and axe-core are not in build/browser"
 
 
-def run(url, *arguments):
+def run(url, *arguments, **environment):
     """The finished process of browser.mjs."""
     return subprocess.run(
         ["node", os.path.join(HERE, "browser.mjs"), url, MODULES, chromium(), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS)
+        env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS)
 
 
 def main():

@@ -13,6 +13,7 @@
 #   drivers    PHP, Ruby, Perl and Tcl with SQLite; drivers of registries, in build/drivers
 #                                                          (CI: tests/drivers/test_drivers.py)
 #   cluster    Go, dqlite's library and package of Go, FUSE; Debian alone  (make cluster, CI)
+#   emscripten emcc, a compiler for WebAssembly; npm                (make browser, CI: tests/browser)
 #   zig        zig's compiler, in build/zig: PyPI's ziglang             (make packages)
 #   lief       which reads files for other systems, in build/lief      (make test-packages)
 #   bench      onnx for that python3, npm for the peers, and valgrind  (make bench, instructions)
@@ -79,6 +80,10 @@ look_drivers() {
 }
 look_browser() {
     has_command chromium || need chromium
+    has_command npm || need npm
+}
+look_emscripten() {
+    has_command emcc || need emscripten
     has_command npm || need npm
 }
 look_cluster() { # nowhere else are they packed
@@ -182,6 +187,7 @@ try_system() {
 }
 
 install_cluster() { try_system cluster; }
+install_emscripten() { try_system emscripten; }
 
 install_drivers() {
     try_system drivers
@@ -242,7 +248,7 @@ install_lief() {
 for what in "$@"; do
     case $what in
     runtime | test | clang | format | cross | bench) "look_$what" ;;
-    peers | browser | command | frameworks | drivers | cluster | zig | lief) ;;
+    peers | browser | command | frameworks | drivers | cluster | emscripten | zig | lief) ;;
     *) echo "install.sh: unknown set '$what'" >&2 && exit 2 ;;
     esac
 done
@@ -256,6 +262,6 @@ if [ -n "$missing" ]; then
 fi
 for what in "$@"; do
     case $what in
-    peers | browser | command | frameworks | drivers | cluster | zig | lief) "install_$what" ;;
+    peers | browser | command | frameworks | drivers | cluster | emscripten | zig | lief) "install_$what" ;;
     esac
 done
