@@ -216,7 +216,7 @@ $(WASM)/sqlite3.o: $(SOURCES)/sqlite/sqlite3.c
 
 $(WASM)/rerank.o: $(DIST)/rerank.c $(SOURCES)/sqlite/sqlite3.c
 	@mkdir -p $(@D)
-	$(call SHORT,emcc)$(EMCC) -Wall -Wextra -Werror -DNDEBUG -DSQLITE_CORE -DRERANK_NO_REMOTE \
+	$(call SHORT,emcc)$(EMCC) -Wall -Wextra -Wshorten-64-to-32 -Werror -DNDEBUG -DSQLITE_CORE -DRERANK_NO_REMOTE \
 	    -I$(SOURCES)/sqlite -c -o $@ $<
 
 # What sqlite-rerank.mjs calls is what is exported.

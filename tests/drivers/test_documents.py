@@ -20,7 +20,7 @@ FOLDERS = ("", "ext", "ext/bindings", "sql", "tests", "tests/bench", "datasets")
 WIDTH = 120
 README_LINES = 200
 # Beside the README.md of each folder.
-PAGES = ("ext/CHANGES.md", "sql/cluster.md", "sql/drivers.md")
+PAGES = ("ext/CHANGES.md", "sql/browser.md", "sql/cluster.md", "sql/drivers.md")
 # Small models with random weights stand in for those that the documents name.
 LOCAL_MODELS = {"BAAI/bge-base-en-v1.5": "cls", "cross-encoder/ms-marco-MiniLM-L6-v2": "cross"}
 

@@ -35,7 +35,8 @@ def run(url, *arguments, **environment):
     """The finished process of browser.mjs."""
     return subprocess.run(
         ["node", os.path.join(HERE, "browser.mjs"), url, MODULES, chromium(), *arguments],
-        env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS)
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS)
 
 
 def main():

@@ -3,51 +3,56 @@
 // page, else it is movies.db.
 "use strict";
 (() => {
-  const PATIENCE = 1000;      // milliseconds, after which work can be stopped, or is if unwanted
+  const PATIENCE = 1000;  // milliseconds, after which work can be stopped
   let name = new URLSearchParams(location.search).get("file") ?? "movies.db";
-  let saved;                  // the file's bytes as they were last committed
-  let worker, count = 0;
-  const waiting = new Map();  // id -> {question, resolve, reject}, in the order of asking
+  let saved;              // the file's bytes as they were committed last
+  let worker, asked;      // and what it was asked: {question, resolve, reject}
+  let waiting = [];       // to be asked after that
+  let patience;           // the timer of PATIENCE
 
   function employ() {
     worker = new Worker("worker.mjs", {type: "module"});
-    worker.onmessage = ({data: {id, answer, error, progress, saved: bytes}}) => {
+    worker.onmessage = ({data: {answer, error, progress, saved: bytes}}) => {
       if (bytes) saved = bytes;
-      const asked = waiting.get(id);
-      if (!asked) return;
-      if (progress) return void ($("said").textContent = progress);
-      waiting.delete(id);
-      if (!waiting.size) stopButton.hidden = true;
-      if (error === undefined) asked.resolve(answer);
-      else asked.reject(new Error(error));
+      else if (progress) $("said").textContent = progress;
+      else if (error === undefined) settle(() => asked.resolve(answer));
+      else settle(() => asked.reject(new Error(error)));
     };
-    worker.onerror = ({message}) => {
-      for (const {reject} of waiting.values()) reject(new Error(message));
-      waiting.clear();
-    };
+    worker.onerror = ({message}) => settle(() => asked.reject(new Error(message)));
   }
 
   function ask(question, signal) {
-    const id = ++count, {promise, ...ends} = Promise.withResolvers();
-    const late = (act) => setTimeout(() => { if (waiting.has(id)) act(); }, PATIENCE);
-    waiting.set(id, {question, ...ends});
-    worker.postMessage({id, ...question});
-    signal?.addEventListener("abort", () => { ends.reject(signal.reason); late(stop); });
-    late(() => { stopButton.hidden = false; });
+    const {promise, ...ends} = Promise.withResolvers(), one = {question, ...ends};
+    waiting.push(one);
+    signal?.addEventListener("abort", () => {  // what has begun goes on: it may be writing
+      waiting = waiting.filter((other) => other !== one);
+      one.reject(signal.reason);
+    });
+    next();
     return promise;
   }
 
-  /** Ends what the worker does, with the worker: the next one has the file as it was committed
-   * last, and answers what else was asked. */
-  function stop() {
-    const [[id, {reject}] = []] = waiting;
-    worker.terminate();
-    waiting.delete(id);
-    reject?.(new Error("stopped"));
+  function next() {
+    if (asked || !waiting.length) return;
+    asked = waiting.shift();
+    worker.postMessage(asked.question);
+    patience = setTimeout(() => { stopButton.hidden = false; }, PATIENCE);
+  }
+
+  function settle(end) {
+    clearTimeout(patience);
     stopButton.hidden = true;
+    if (asked) end();
+    asked = null;
+    next();
+  }
+
+  /** Ends the worker with what it does. The next one has the file as it was committed last. */
+  function stop() {
+    worker.terminate();
     employ();
-    if (saved) worker.postMessage({what: "open", bytes: saved});
-    for (const [other, {question}] of waiting) worker.postMessage({id: other, ...question});
+    if (saved) waiting.unshift({question: {what: "open", bytes: saved}, resolve() {}, reject() {}});
+    settle(() => asked.reject(new Error("stopped")));
   }
 
   async function open(file, bytes) {

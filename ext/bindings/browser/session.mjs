@@ -126,7 +126,7 @@ export class Session {
       status: `SELECT count(*), 'no index yet: Run makes one' FROM ${quoted(table)}`};
   }
 
-  // ---- words that answered ------------------------------------------------------------------------
+  // ---- words that answered ----------------------------------------------------------------------
 
   /** [row, column, text with marks] of each text that has a word that answered. */
   #marks({columns, rows}, query, name) {
@@ -139,7 +139,8 @@ export class Session {
     try {
       rows.forEach((row, r) => row.forEach((text, c) => {
         if (typeof text === "string")
-          marker.exec("INSERT INTO texts(rowid, text) VALUES (?, ?)", [r * columns.length + c, text]);
+          marker.exec("INSERT INTO texts(rowid, text) VALUES (?, ?)",
+            [r * columns.length + c, text]);
       }));
       return marker.exec("SELECT rowid, highlight(texts, 0, char(2), char(3)) FROM texts " +
         "WHERE texts MATCH ?", [telling.map((word) => `"${word}"`).join(" OR ")]).rows.map(
@@ -159,7 +160,7 @@ export class Session {
     return counted <= half;
   }
 
-  // ---- progress -----------------------------------------------------------------------------------
+  // ---- progress ---------------------------------------------------------------------------------
 
   /** Looks now and then how far a sync is; stops nothing. */
   #watch(tell) {

@@ -143,7 +143,8 @@ class Database {
   /** The database as bytes of a file. */
   export() {
     const c = this.#c, db = this.#opened();
-    if (this.inTransaction) throw new SQLiteError("a transaction is open: COMMIT or ROLLBACK first", 5);
+    if (this.inTransaction)
+      throw new SQLiteError("a transaction is open: COMMIT or ROLLBACK first", 5);
     return withText(c, "main", (schema) => withRoom(c, 8, (slot) => {
       const data = c._sqlite3_serialize(db, schema, slot, 0);
       const size = new DataView(c.HEAPU8.buffer).getBigInt64(slot, true);
@@ -191,7 +192,8 @@ class Database {
     for (let i = 1; i <= count; i++) {
       const name = textAt(c, c._sqlite3_bind_parameter_name(statement, i));
       const value = Array.isArray(values) ? values[i - 1] : values[name.slice(1)];
-      if (value === undefined) throw new SQLiteError(`no value for ${name || `parameter ${i}`}`, 25);
+      if (value === undefined)
+        throw new SQLiteError(`no value for ${name || `parameter ${i}`}`, 25);
       this.#check(this.#bindOne(statement, i, value));
     }
   }

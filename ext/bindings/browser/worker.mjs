@@ -1,6 +1,6 @@
 // worker.mjs: the database of the page, on a thread of its own, where long work stands in nobody's
-// way. A question is {id, what, ...}; the answer {id, answer} or {id, error}, and before it maybe
-// {id, progress: text}. What wrote brings the file as it is then: {saved: bytes}.
+// way. A question is {what, ...}, one at a time; the answer {answer} or {error}, and before it maybe
+// {progress: text} and, of what wrote, the file as it is then: {saved: bytes}.
 import {start} from "./sqlite-rerank.mjs";
 import {Session} from "./session.mjs";
 
@@ -18,13 +18,11 @@ const answers = {
     () => session.sql(question, tell), (saved) => postMessage({saved}, [saved.buffer])),
 };
 
-let last = started;  // one after the other
-async function answer({id, what, ...question}) {
+self.onmessage = async ({data: {what, ...question}}) => {
   try {
-    const tell = (progress) => postMessage({id, progress});
-    postMessage({id, answer: answers[what](question, await started, tell)});
+    const tell = (progress) => postMessage({progress});
+    postMessage({answer: answers[what](question, await started, tell)});
   } catch (error) {
-    postMessage({id, error: error.message});
+    postMessage({error: error.message});
   }
-}
-self.onmessage = ({data}) => { last = last.finally(() => answer(data)).catch(() => {}); };
+};
