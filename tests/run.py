@@ -51,7 +51,7 @@ LONGEST = (
     "drivers/test_index_upkeep", "unit/sqlite/test_cache_file_memory", "drivers/test_traps",
     "drivers/test_model_download", "drivers/test_semantic_keys", "http/test_retries",
     "drivers/test_index_erasure", "drivers/test_recipes", "page/test_browser",
-    "cluster/test_dqlite")
+    "cluster/test_dqlite", "browser/test_folder", "browser/test_session")
 
 
 class Suite:

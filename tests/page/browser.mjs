@@ -275,6 +275,10 @@ const unserved = {
     await page.getByRole("alert").getByText("stopped").waitFor();
     await run(page, "SELECT x + 1 FROM mine");
     assert.equal(await text(page, "#table td"), "6");
+    const asked = page.waitForEvent("dialog");
+    page.on("dialog", (dialog) => dialog.accept());
+    await page.reload();
+    assert.equal((await asked).type(), "beforeunload");
   },
   async "what was asked behind long work is answered when that is stopped"(page) {
     await page.getByRole("textbox", {name: "SQL"}).fill(ENDLESS);

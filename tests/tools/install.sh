@@ -262,6 +262,8 @@ if [ -n "$missing" ]; then
 fi
 for what in "$@"; do
     case $what in
-    peers | browser | command | frameworks | drivers | cluster | emscripten | zig | lief) "install_$what" ;;
+    peers | browser | command | frameworks | drivers | cluster | emscripten | zig | lief)
+        "install_$what"
+        ;;
     esac
 done

@@ -6,6 +6,7 @@
   const PATIENCE = 1000;  // milliseconds, after which work can be stopped
   let name = new URLSearchParams(location.search).get("file") ?? "movies.db";
   let saved;              // the file's bytes as they were committed last
+  let isNew = false;      // nobody has them but this page
   let worker, asked;      // and what it was asked: {question, resolve, reject}
   let waiting = [];       // to be asked after that
   let patience;           // the timer of PATIENCE
@@ -13,12 +14,13 @@
   function employ() {
     worker = new Worker("worker.mjs", {type: "module"});
     worker.onmessage = ({data: {answer, error, progress, saved: bytes}}) => {
-      if (bytes) saved = bytes;
+      if (bytes) [saved, isNew] = [bytes, true];
       else if (progress) $("said").textContent = progress;
       else if (error === undefined) settle(() => asked.resolve(answer));
       else settle(() => asked.reject(new Error(error)));
     };
-    worker.onerror = ({message}) => settle(() => asked.reject(new Error(message)));
+    worker.onerror = ({message = "worker.mjs cannot be loaded"}) =>
+      settle(() => asked.reject(new Error(message)));
   }
 
   function ask(question, signal) {
@@ -57,7 +59,7 @@
 
   async function open(file, bytes) {
     await ask({what: "open", bytes});
-    [name, saved] = [file, bytes];
+    [name, saved, isNew] = [file, bytes, false];
   }
 
   async function fetched() {
@@ -100,6 +102,7 @@
     const href = URL.createObjectURL(new Blob([saved], {type: "application/vnd.sqlite3"}));
     element("a", {href, download: name}).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
+    isNew = false;
   }
   const stopButton = button("Stop", stop);
   stopButton.hidden = true;
@@ -108,5 +111,6 @@
   document.getElementById("sql").title =
     ":query is the text of the search box. The file is in this page alone. Ctrl+Enter runs it.";
   document.getElementById("said").textContent = "…";
+  self.onbeforeunload = (event) => { if (isNew) event.preventDefault(); };
   employ();
 })();

@@ -167,7 +167,6 @@ export class Session {
     let next = performance.now() + TELL_EVERY;
     return () => {
       if (performance.now() < next) return false;
-      next = Infinity;  // what looks is asked, too
       const [run] = this.#other.exec("SELECT state, embedded, total FROM semantic_progress " +
         "WHERE state NOT IN ('done', 'failed', 'interrupted')").rows;
       if (run) tell(`${run[0]}: ${run[1]} of ${run[2]} rows`);
