@@ -99,6 +99,7 @@
     }
   };
   function save() {
+    if (!saved) return;
     const href = URL.createObjectURL(new Blob([saved], {type: "application/vnd.sqlite3"}));
     element("a", {href, download: name}).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
