@@ -1,6 +1,6 @@
-"""browser_bench.py LIBRARY: the build for browsers (`make browser`) under Node beside LIBRARY, on the
-films: milliseconds of the processor that a statement takes, the mean of as many as STATEMENTS says,
-after as many others. The median of RUNS, in turn.
+"""browser_bench.py LIBRARY: the build for browsers (`make browser`) under Node beside LIBRARY, on
+the films: milliseconds of the processor that a statement takes, the mean of as many as STATEMENTS
+says, after as many others. The median of RUNS, in turn.
 """
 import json
 import os
