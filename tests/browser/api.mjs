@@ -124,6 +124,8 @@ const checks = {
     let asked = 0;
     const stop = () => ++asked > 20;
     assert.throws(() => db.exec(ENDLESS, [], {stop}), says(/interrupted/, 9));
+    assert.throws(() => db.exec(ENDLESS, [], {stop: () => { throw new RangeError("mine"); }}),
+      /RangeError: mine/);
     films(db);
     db.exec("INSERT INTO films(title) SELECT 'a film of ' || value FROM json_each(?)",
       [JSON.stringify(Array.from({length: 3000}, (_, i) => i))]);

@@ -121,11 +121,17 @@ class Database {
    * taken, `more` says whether there were others. `stop`: a function that is asked, again and again
    * while a statement runs, whether to end it: it fails with "interrupted", then. */
   exec(sql, values = [], {most = Infinity, stop = () => false} = {}) {
-    const c = this.#c;
-    let answer = {columns: [], rows: [], more: false};
-    const db = this.#opened();
+    const c = this.#c, db = this.#opened();
     const before = c.isStopped;  // `stop` may ask another database
-    c.isStopped = stop;
+    let answer = {columns: [], rows: [], more: false}, failure;
+    c.isStopped = () => {
+      try {
+        return stop();
+      } catch (error) {  // C could not be left by it
+        failure = {error};
+        return true;
+      }
+    };
     try {
       withText(c, sql, (text) => withRoom(c, 8, (slot) => {
         for (let at = text, statement; c.HEAPU8[at]; at = pointerAt(c, slot + 4)) {
@@ -134,6 +140,8 @@ class Database {
           if (statement) answer = this.#run(statement, values, most) ?? answer;
         }
       }));
+    } catch (error) {
+      throw failure?.error ?? error;
     } finally {
       c.isStopped = before;
     }
