@@ -371,7 +371,8 @@ cross: install-test ## build for aarch64 and run the tests of vectors and models
 	@sh tests/tools/sysroot.sh $(BUILD)/aarch64/root
 	@$(MAKE) --no-print-directory $(CROSS) all kernel-tests
 	@$(call RUN_UNDER,max) unit/vector/ unit/local/ unit/embedded/
-	@$(call RUN_UNDER,cortex-a53) unit/vector/test_kernels unit/local/test_gemm unit/local/test_layers
+	@$(call RUN_UNDER,cortex-a53) unit/vector/test_kernels unit/local/test_gemm unit/local/test_attention \
+	    unit/local/test_layers
 
 # INDEX_BENCH: what tests/bench/index_bench.py is told. --reach compares what this project aims at.
 INDEX_BENCH ?= --rows 1000,10000,100000,1000000

@@ -43,7 +43,7 @@ SANITIZER_OPTIONS = "detect_stack_use_after_return=1:allocator_may_return_null=1
 LONGEST = (
     "drivers/test_drivers", "unit/local/test_encoder", "unit/index/test_search", "model/test_model",
     "unit/index/test_search_failures", "unit/extension/test_threads",
-    "unit/local/test_layers", "unit/local/test_gemm", "unit/vector/test_quantize",
+    "unit/local/test_attention", "unit/local/test_gemm", "unit/vector/test_quantize",
     "fault/search_each", "fault/index_storage", "fault/embedded", "fault/vectors", "fault/status",
     "fault/semantic_failures", "fault/int8_storage", "fault/upkeep", "fault/semantic_keys",
     "drivers/test_local", "drivers/test_semantic_connections", "drivers/test_semantic",

@@ -219,6 +219,7 @@ static void attention_item(void *context, struct team_member *member, size_t ite
 {
     const struct pass *pass = context;
     const struct local_config *config = &pass->weights->config;
+    const struct local_kernels *kernels = pass->weights->kernels;
     size_t n = config->hidden_size, size = n / config->n_heads;
     size_t number = item / config->n_heads, at = item % config->n_heads * size;
     const struct local_text *text = &pass->group->texts[number];
@@ -239,11 +240,13 @@ static void attention_item(void *context, struct team_member *member, size_t ite
         .output_stride = n,
         .scratch = (float *)(void *)own(pass, member),
     };
-    for (size_t first = 0; first < n_queries && !team_is_halted(member); first += QUERIES) {
+    for (size_t first = 0; first < n_queries; first += QUERIES) {
         size_t left = n_queries - first;
+        if (first > 0 && team_is_halted(member)) break;
         attention.first_query = first;
         attention.n_queries = left < QUERIES ? left : QUERIES;
-        pass->weights->kernels->attention(&attention);
+        if (pass->weights->precision == LOCAL_FLOAT32) kernels->attention(&attention);
+        else kernels->attention_rounded(&attention);
     }
     if (first_alone)
         memcpy(pass->cls + number * n + at, pass->hidden + text->row * n + at,

@@ -12,7 +12,6 @@
 #include "local/simd/lanes_avx512.h"
 
 #define TILE_ROWS 14
-#define HAS_DOT2
 #define HAS_DOT4
 
 /* ---- memory ---------------------------------------------------------------------------------- */
@@ -73,12 +72,6 @@ INLINE lanes load_words(const unsigned char *p)
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------ */
-
-INLINE lanes add_dot2(lanes sum, lanes a, lanes b)
-{
-    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-    return sum;
-}
 
 /* Of a the bytes have no sign. */
 INLINE lanes add_dot4(lanes sum, lanes a, lanes b)

@@ -7,7 +7,7 @@
 #include "local/simd/layers.h"
 #include "local/simd/gemm.h"
 
-#define TABLE(family, columns, products, conversions, layers)                                      \
+#define TABLE(family, columns, products, conversions, layers, rounded)                             \
     static const struct local_kernels family = {.name = #family,                                   \
                                                 .width = (columns),                                \
                                                 .convert = conversions##_convert,                  \
@@ -16,21 +16,22 @@
                                                 .activate = layers##_activate,                     \
                                                 .layer_norm = layers##_layer_norm,                 \
                                                 .attention_scratch = layers##_attention_scratch,   \
-                                                .attention = layers##_attention}
+                                                .attention = layers##_attention,                   \
+                                                .attention_rounded = rounded}
 
-TABLE(scalar, 16, scalar, scalar, scalar);
+TABLE(scalar, 16, scalar, scalar, scalar, scalar_attention);
 #ifdef PROCESSOR_HAS_X86
-TABLE(avx2, 16, avx2, avx2, avx2);
-TABLE(avx512, 32, avx512, avx512, avx512);
-TABLE(avx512vnni, 32, avx512vnni, avx512, avx512);
-TABLE(avx512bf16, 32, avx512bf16, avx512, avx512);
+TABLE(avx2, 16, avx2, avx2, avx2, avx2_attention);
+TABLE(avx512, 32, avx512, avx512, avx512, avx512_attention);
+TABLE(avx512vnni, 32, avx512vnni, avx512, avx512, avx512_attention);
+TABLE(avx512bf16, 32, avx512bf16, avx512, avx512, avx512_attention_in_pairs);
 #endif
 #ifdef PROCESSOR_MAY_HAVE_AMX
-TABLE(amx, 32, amx, avx512, avx512);
+TABLE(amx, 32, amx, avx512, avx512, avx512_attention_in_pairs);
 #endif
 #ifdef __aarch64__
-TABLE(neon, 16, neon, neon, neon);
-TABLE(neondot, 16, neondot, neon, neon);
+TABLE(neon, 16, neon, neon, neon, neon_attention);
+TABLE(neondot, 16, neondot, neon, neon, neon_attention);
 #endif
 
 /* Best first. */

@@ -140,6 +140,9 @@ struct local_kernels {
                        const float *bias, float epsilon);
     size_t (*attention_scratch)(size_t n_tokens, size_t head_size);
     void (*attention)(const struct local_attention *attention);
+    /* Of models whose matrices are not float32: where the processor multiplies bfloat16 faster than
+     * floats, queries (times the scale), keys, values and probabilities are rounded to them. */
+    void (*attention_rounded)(const struct local_attention *attention);
 };
 
 /* The table for this machine. */

@@ -49,6 +49,35 @@ INLINE lanes keep_first(lanes a, size_t count, lanes b)
     return _mm512_mask_blend_ps(mask_of_first(count), b, a);
 }
 
+/* ---- pairs of bfloat16, with AVX512-BF16, which TARGET does not name: so in assembly --------- */
+
+#define HAS_DOT2
+
+/* The nearest bfloat16 of each, ties to even: of `low`, then of `high`. */
+INLINE lanes rounded_rows(lanes low, lanes high)
+{
+    lanes result;
+    __asm__("vcvtne2ps2bf16 %1, %2, %0" : "=v"(result) : "v"(low), "v"(high));
+    return result;
+}
+
+/* The same, side by side in each lane. */
+INLINE lanes rounded_lanes(lanes low, lanes high)
+{
+    static const uint16_t order[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    __m512i rows = whole_of(rounded_rows(low, high));
+    return lanes_of(_mm512_permutexvar_epi16(_mm512_loadu_si512(order), rows));
+}
+
+/* sum + a's first times b's + a's second times b's. */
+INLINE lanes add_dot2(lanes sum, lanes a, lanes b)
+{
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+}
+
 INLINE float sum_lanes(lanes a)
 {
     return _mm512_reduce_add_ps(a);

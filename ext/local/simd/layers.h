@@ -14,6 +14,8 @@
  *   attention    any n_tokens and head_size from 1 on; float32 throughout. A score beyond +-1e38
  *                counts as that, so what is finite stays so. Keys and values are packed in the
  *                scratch anew by each call: few calls of many queries are faster than many of few.
+ *                attention_in_pairs is for attention_rounded: sums are of float32, what is
+ *                multiplied is off by 2^-8 of itself at most, and finite below 2^127.
  */
 #ifndef LOCAL_SIMD_LAYERS_H
 #define LOCAL_SIMD_LAYERS_H
@@ -43,6 +45,7 @@ LOCAL_LAYERS_OF(scalar);
 #ifdef PROCESSOR_HAS_X86
 LOCAL_LAYERS_OF(avx2);
 LOCAL_LAYERS_OF(avx512);
+void avx512_attention_in_pairs(const struct local_attention *attention);
 #elif defined(__aarch64__)
 LOCAL_LAYERS_OF(neon);
 #endif

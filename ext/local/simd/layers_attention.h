@@ -12,6 +12,12 @@
  * the caches whatever the length of the text, so partial sums need not be rescaled as a flash
  * attention does (Dao and others, 2022).
  *
+ * A family that multiplies pairs of bfloat16 (HAS_DOT2: add_dot2, rounded_rows, rounded_lanes) has
+ * all a second time, with two terms of a sum side by side in each lane, in half the steps:
+ *   keys      [ceil(n_tokens / LANES)][ceil(head_size / 2)][LANES]
+ *   values    [ceil(head_size / LANES)][ceil(n_tokens / 2)][LANES]
+ * and queries and probabilities, which are rounded as well.
+ *
  * Each sum is added up in one lane, in the order of its terms: which queries are worked on together
  * leaves no trace. The kernel's fused products run at 2 a cycle once ROWS * 2 sums hide their
  * latency.
@@ -22,10 +28,13 @@
 #include "local/simd/layers_each.h"
 
 #define LARGEST_SCORE 1e38f
+#define LINE_FLOATS 16 /* of a line of the caches */
 #define LOG2_E 1.4426950408889634
 
 struct attention_block {
+    int in_pairs;
     size_t token_panels, head_panels; /* registers that columns of keys, of values, fill */
+    size_t token_terms, head_terms;   /* of a sum over tokens, over a head */
     float *keys, *values, *queries, *scores;
 };
 
@@ -41,6 +50,13 @@ TARGET size_t FAMILY(attention_scratch)(size_t n_tokens, size_t head_size)
 }
 
 /* ---- packing --------------------------------------------------------------------------------- */
+
+/* Rows of a head lie far from each other: those of the next one are there when they are wanted. */
+EACH void fetch_next_head(const struct local_attention *a, const float *row)
+{
+    for (size_t i = 0; i < a->head_size; i += LINE_FLOATS)
+        __builtin_prefetch(row + a->head_size + i, 0, 2);
+}
 
 /* Columns 0 .. n - 1 (n <= LANES) of LANES rows, of which there are n_rows, into a panel: a column
  * becomes LANES floats, `step` after those of the one before. */
@@ -96,6 +112,7 @@ TARGET static void pack_keys(const struct local_attention *a, float *panel)
     for (size_t t = 0; t < a->n_tokens; t += LANES) {
         const float *rows = a->keys + t * a->stride;
         size_t n_rows = a->n_tokens - t, i = 0;
+        for (size_t r = 0; r < LANES && r < n_rows; r++) fetch_next_head(a, rows + r * a->stride);
         for (; i + LANES <= a->head_size; i += LANES, panel += LANES * LANES) {
             if (n_rows >= LANES) pack_square(rows + i, a->stride, LANES, LANES, panel, LANES);
             else pack_square(rows + i, a->stride, n_rows, LANES, panel, LANES);
@@ -113,6 +130,7 @@ TARGET static void pack_values(const struct local_attention *a, float *packed)
     for (size_t t = 0; t < a->n_tokens; t++) {
         const float *row = a->values + t * a->stride;
         float *to = packed + t * LANES;
+        fetch_next_head(a, row);
         size_t i = 0;
         for (; i + LANES <= a->head_size; i += LANES, to += panel) store(to, load(row + i));
         if (i < a->head_size) store(to, load_first(row + i, a->head_size - i));
@@ -127,17 +145,101 @@ TARGET static void pack_queries(const struct local_attention *a, size_t first, s
     for (size_t q = 0; q < n; q++) {
         const float *row = a->queries + (first + q) * a->stride;
         float *to = block->queries + q * block->head_panels * LANES;
+        fetch_next_head(a, row);
         size_t i = 0;
         for (; i + LANES <= a->head_size; i += LANES) store(to + i, scale * load(row + i));
         if (i < a->head_size) store(to + i, scale * load_first(row + i, a->head_size - i));
     }
 }
 
+#ifdef HAS_DOT2
+
+EACH lanes load_up_to(const float *row, size_t n)
+{
+    return n >= LANES ? load(row) : load_first(row, n);
+}
+
+/* The first n (2 * LANES at most) of a row, times `scale`, as pairs. */
+EACH lanes pairs_of_row(const float *row, size_t n, lanes scale)
+{
+    lanes low = load_up_to(row, n);
+    lanes high = n > LANES ? load_up_to(row + LANES, n - LANES) : all(0.0f);
+    return rounded_rows(scale * low, scale * high);
+}
+
+/* Columns 0 .. n - 1 (n <= 2 * LANES) of n_rows rows into a panel; what is beyond them does not
+ * count. */
+EACH void pack_square_of_pairs(const float *rows, size_t stride, size_t n_rows, size_t n,
+                               float *panel)
+{
+    lanes square[LANES], one = all(1.0f);
+    const float *row = rows;
+    UNROLLED
+    for (size_t r = 0; r < LANES; r++, row += r < n_rows ? stride : 0)
+        square[r] = pairs_of_row(row, n, one);
+    transpose(square);
+    UNROLLED
+    for (size_t j = 0; j < LANES; j++)
+        if (2 * j < n) store(panel + j * LANES, square[j]);
+}
+
+TARGET static void pack_key_pairs(const struct local_attention *a, float *panel)
+{
+    for (size_t t = 0; t < a->n_tokens; t += LANES) {
+        const float *rows = a->keys + t * a->stride;
+        size_t n_rows = a->n_tokens - t, i = 0;
+        for (size_t r = 0; r < LANES && r < n_rows; r++) fetch_next_head(a, rows + r * a->stride);
+        for (; i + 2 * LANES <= a->head_size; i += 2 * LANES, panel += LANES * LANES)
+            pack_square_of_pairs(rows + i, a->stride, n_rows, 2 * LANES, panel);
+        if (i < a->head_size) {
+            pack_square_of_pairs(rows + i, a->stride, n_rows, a->head_size - i, panel);
+            panel += (a->head_size - i + 1) / 2 * LANES;
+        }
+    }
+}
+
+/* What stands beside the last of an odd number of tokens is zero. */
+TARGET static void pack_value_pairs(const struct local_attention *a, float *packed)
+{
+    size_t panel = (a->n_tokens + 1) / 2 * LANES;
+    for (size_t t = 0; t < a->n_tokens; t += 2, packed += LANES) {
+        const float *row = a->values + t * a->stride;
+        const float *other = t + 1 < a->n_tokens ? row + a->stride : row;
+        lanes factor = all(other == row ? 0.0f : 1.0f);
+        float *to = packed;
+        fetch_next_head(a, row);
+        fetch_next_head(a, other);
+        for (size_t i = 0; i < a->head_size; i += LANES, to += panel) {
+            size_t n = a->head_size - i;
+            lanes second = factor * load_up_to(other + i, n);
+            store(to, rounded_lanes(load_up_to(row + i, n), second));
+        }
+    }
+}
+
+TARGET static void pack_query_pairs(const struct local_attention *a, size_t first, size_t n,
+                                    const struct attention_block *block)
+{
+    lanes scale = all((float)((double)a->scale * LOG2_E));
+    for (size_t q = 0; q < n; q++) {
+        const float *row = a->queries + (first + q) * a->stride;
+        float *to = block->queries + q * block->head_panels * LANES;
+        fetch_next_head(a, row);
+        size_t i = 0;
+        for (; i + 2 * LANES <= a->head_size; i += 2 * LANES, to += LANES)
+            store(to, pairs_of_row(row + i, 2 * LANES, scale));
+        if (i < a->head_size) store(to, pairs_of_row(row + i, a->head_size - i, scale));
+    }
+}
+
+#endif
+
 /* ---- the product ----------------------------------------------------------------------------- */
 
 /* output[r][c] = sum over k of left[r][k] * right[c / LANES][k][c % LANES], times a factor of
- * the row. */
+ * the row. A term may be a pair of products. */
 struct narrow_product {
+    int in_pairs;
     size_t n; /* terms */
     const float *left;
     size_t left_stride;
@@ -167,7 +269,18 @@ EACH void put_sum(const struct narrow_product *p, size_t row, size_t panel, lane
     else store_first(output, left, sum);
 }
 
-EACH void multiply(const struct narrow_product *p, const size_t n_rows, const size_t n_panels)
+EACH lanes add_term(int in_pairs, lanes a, lanes b, lanes sum)
+{
+#ifdef HAS_DOT2
+    if (in_pairs) return add_dot2(sum, a, b);
+#endif
+    (void)in_pairs;
+    return fused(a, b, sum);
+}
+
+/* All parameters but the first are constants. */
+EACH void multiply(const struct narrow_product *p, const size_t n_rows, const size_t n_panels,
+                   const int in_pairs)
 {
     lanes sums[ROWS][2];
     const float *left = p->left, *right = p->right;
@@ -179,8 +292,8 @@ EACH void multiply(const struct narrow_product *p, const size_t n_rows, const si
         UNROLLED
         for (size_t r = 0; r < n_rows; r++) {
             lanes one = all(left[r * stride]);
-            sums[r][0] = fused(one, right0, sums[r][0]);
-            if (n_panels == 2) sums[r][1] = fused(one, right1, sums[r][1]);
+            sums[r][0] = add_term(in_pairs, one, right0, sums[r][0]);
+            if (n_panels == 2) sums[r][1] = add_term(in_pairs, one, right1, sums[r][1]);
         }
     }
     UNROLLED
@@ -193,11 +306,12 @@ EACH void multiply(const struct narrow_product *p, const size_t n_rows, const si
 /* One kernel for each number of rows, of one panel and of two. */
 #define MULTIPLY(n_rows)                                                                           \
     case n_rows:                                                                                   \
-        if (n_panels == 2) multiply(p, n_rows, 2);                                                 \
-        else multiply(p, n_rows, 1);                                                               \
+        if (n_panels == 2) multiply(p, n_rows, 2, in_pairs);                                       \
+        else multiply(p, n_rows, 1, in_pairs);                                                     \
         break
 
-TARGET static void multiply_rows(const struct narrow_product *p, size_t n_rows, size_t n_panels)
+EACH void multiply_some(const struct narrow_product *p, size_t n_rows, size_t n_panels,
+                        const int in_pairs)
 {
     switch (n_rows) {
         MULTIPLY(1);
@@ -211,6 +325,17 @@ TARGET static void multiply_rows(const struct narrow_product *p, size_t n_rows, 
         MULTIPLY(8);
 #endif
     }
+}
+
+TARGET static void multiply_rows(const struct narrow_product *p, size_t n_rows, size_t n_panels)
+{
+#ifdef HAS_DOT2
+    if (p->in_pairs) {
+        multiply_some(p, n_rows, n_panels, 1);
+        return;
+    }
+#endif
+    multiply_some(p, n_rows, n_panels, 0);
 }
 
 TARGET static void multiply_all(struct narrow_product *p, size_t n_rows, size_t n_panels)
@@ -285,41 +410,106 @@ EACH lanes powers_of_scores(float *scores, size_t n, lanes largest)
     return sum;
 }
 
+#ifdef HAS_DOT2
+/* The same within 2^-13, to be rounded to 2^-9. */
+EACH lanes rough_power_of_score(const float *score, lanes largest)
+{
+    lanes x = exponents(load(score) - largest), n = nearest(x), f = x - n;
+    lanes p = fused(all(0.0550089031f), f, all(0.242210969f));
+    p = fused(p, f, all(0.693282962f));
+    return times_power(fused(p, f, all(1.0f)), n);
+}
+
+/* Scores become powers in pairs, zeros behind them; the sum of all. */
+EACH lanes power_pairs_of_scores(float *scores, size_t n, lanes largest)
+{
+    lanes sum = all(0.0f), zero = sum;
+    size_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        lanes low = rough_power_of_score(scores + i, largest);
+        lanes high = rough_power_of_score(scores + i + LANES, largest);
+        store(scores + i / 2, rounded_rows(low, high));
+        sum = sum + (low + high);
+    }
+    if (i == n) return sum;
+    lanes low = rough_power_of_score(scores + i, largest), high = zero;
+    if (n - i < LANES) low = keep_first(low, n - i, zero);
+    if (n - i > LANES)
+        high = keep_first(rough_power_of_score(scores + i + LANES, largest), n - i - LANES, zero);
+    store(scores + i / 2, rounded_rows(low, high));
+    return sum + (low + high);
+}
+#endif
+
 /* Makes probabilities of rows of scores, but for a factor of each row. Step by step for all rows,
  * so that one row's lanes come together while the next row's are worked on. */
-TARGET static void softmax(float *scores, size_t stride, size_t n_rows, size_t n, float *factors)
+TARGET static void softmax(const struct attention_block *block, size_t n_rows, size_t n,
+                           float *factors)
 {
     lanes largest[ROWS], sums[ROWS];
+    float *scores = block->scores;
+    size_t stride = block->token_panels * LANES;
     for (size_t r = 0; r < n_rows; r++) largest[r] = largest_score(scores + r * stride, n);
-    for (size_t r = 0; r < n_rows; r++)
+#ifdef HAS_DOT2
+    for (size_t r = 0; r < n_rows && block->in_pairs; r++)
+        sums[r] = power_pairs_of_scores(scores + r * stride, n, largest[r]);
+#endif
+    for (size_t r = 0; r < n_rows && !block->in_pairs; r++)
         sums[r] = powers_of_scores(scores + r * stride, n, largest[r]);
     for (size_t r = 0; r < n_rows; r++) factors[r] = 1.0f / sum_lanes(sums[r]);
 }
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
+TARGET static void pack_right(const struct local_attention *a, const struct attention_block *block)
+{
+#ifdef HAS_DOT2
+    if (block->in_pairs) {
+        pack_key_pairs(a, block->keys);
+        pack_value_pairs(a, block->values);
+        return;
+    }
+#endif
+    pack_keys(a, block->keys);
+    pack_values(a, block->values);
+}
+
+TARGET static void pack_left(const struct local_attention *a, size_t first, size_t n,
+                             const struct attention_block *block)
+{
+#ifdef HAS_DOT2
+    if (block->in_pairs) {
+        pack_query_pairs(a, first, n, block);
+        return;
+    }
+#endif
+    pack_queries(a, first, n, block);
+}
+
 TARGET static void attend(const struct local_attention *a, size_t first, size_t n_rows,
                           const struct attention_block *block)
 {
     size_t scores_stride = block->token_panels * LANES;
     float factors[ROWS];
-    pack_queries(a, first, n_rows, block);
-    struct narrow_product scores = {.n = a->head_size,
+    pack_left(a, first, n_rows, block);
+    struct narrow_product scores = {.in_pairs = block->in_pairs,
+                                    .n = block->head_terms,
                                     .left = block->queries,
                                     .left_stride = block->head_panels * LANES,
                                     .right = block->keys,
-                                    .panel = a->head_size * LANES,
+                                    .panel = block->head_terms * LANES,
                                     .output = block->scores,
                                     .output_stride = scores_stride,
                                     .n_columns = scores_stride};
     multiply_all(&scores, n_rows, block->token_panels);
     if (a->bias != NULL) add_bias(a, first, n_rows, block->scores, scores_stride);
-    softmax(block->scores, scores_stride, n_rows, a->n_tokens, factors);
-    struct narrow_product output = {.n = a->n_tokens,
+    softmax(block, n_rows, a->n_tokens, factors);
+    struct narrow_product output = {.in_pairs = block->in_pairs,
+                                    .n = block->token_terms,
                                     .left = block->scores,
                                     .left_stride = scores_stride,
                                     .right = block->values,
-                                    .panel = a->n_tokens * LANES,
+                                    .panel = block->token_terms * LANES,
                                     .output = a->output + first * a->output_stride,
                                     .output_stride = a->output_stride,
                                     .factors = factors,
@@ -328,17 +518,19 @@ TARGET static void attend(const struct local_attention *a, size_t first, size_t 
 }
 
 /* Blocks of queries of nearly one size: 6, 6, 6 is faster than 8, 8, 2. */
-TARGET void FAMILY(attention)(const struct local_attention *attention)
+TARGET static void attend_all(const struct local_attention *a, int in_pairs)
 {
-    const struct local_attention *a = attention;
-    struct attention_block block = {.token_panels = panels_of(a->n_tokens),
-                                    .head_panels = panels_of(a->head_size)};
+    size_t together = in_pairs ? 2 : 1;
+    struct attention_block block = {.in_pairs = in_pairs,
+                                    .token_panels = panels_of(a->n_tokens),
+                                    .head_panels = panels_of(a->head_size),
+                                    .token_terms = (a->n_tokens + together - 1) / together,
+                                    .head_terms = (a->head_size + together - 1) / together};
     block.keys = a->scratch;
-    block.values = block.keys + block.token_panels * LANES * a->head_size;
-    block.queries = block.values + block.head_panels * LANES * a->n_tokens;
+    block.values = block.keys + block.token_panels * LANES * block.head_terms;
+    block.queries = block.values + block.head_panels * LANES * block.token_terms;
     block.scores = block.queries + ROWS * block.head_panels * LANES;
-    pack_keys(a, block.keys);
-    pack_values(a, block.values);
+    pack_right(a, &block);
     size_t n_blocks = (a->n_queries + ROWS - 1) / ROWS, done = 0;
     for (size_t b = 0; b < n_blocks; b++) {
         size_t n = a->n_queries / n_blocks + (b < a->n_queries % n_blocks);
@@ -346,5 +538,17 @@ TARGET void FAMILY(attention)(const struct local_attention *attention)
         done += n;
     }
 }
+
+TARGET void FAMILY(attention)(const struct local_attention *attention)
+{
+    attend_all(attention, 0);
+}
+
+#ifdef HAS_DOT2
+TARGET void FAMILY(attention_in_pairs)(const struct local_attention *attention)
+{
+    attend_all(attention, 1);
+}
+#endif
 
 #endif

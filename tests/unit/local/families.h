@@ -38,6 +38,15 @@ static int is_left_out(const struct local_kernels *kernels)
     return 0;
 }
 
+/* Whether a family that needs less of the processor has the same layers. */
+static inline int has_others_layers(size_t number)
+{
+    const struct local_kernels *kernels = local_kernels_at(number), *next;
+    while ((next = local_kernels_at(++number)) != NULL)
+        if (next->attention == kernels->attention) return 1;
+    return 0;
+}
+
 static void run_family_test(void **state)
 {
     const struct family_test *test = *state;
