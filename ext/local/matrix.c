@@ -268,7 +268,7 @@ void local_matrix_multiply(const struct local_matrix *matrix, const struct local
 
 size_t local_row_stride(size_t n)
 {
-    return n % 1024 == 0 ? n + 16 : n;
+    return n % 512 == 0 ? n + 16 : n;
 }
 
 static size_t code_bytes(enum local_precision precision, size_t n_rows, size_t n_in)

@@ -40,7 +40,7 @@ void local_matrix_multiply(const struct local_matrix *matrix, const struct local
                            const struct local_rows *rows, const struct local_output *output,
                            size_t first, size_t last, void *scratch);
 
-/* A good stride for rows of n floats: never a multiple of 4096 bytes, so that rows next to each
+/* A good stride for rows of n floats: never a multiple of 2048 bytes, so that rows next to each
  * other are not in the same lines of the first level cache. */
 size_t local_row_stride(size_t n);
 

@@ -14,6 +14,8 @@
 #define ALIAS_BYTES 4096
 #define ALIASED_ROWS 8
 
+#define LINE 64 /* bytes of the caches */
+
 size_t gemm_row_bytes(enum local_precision precision, const struct local_rows *rows)
 {
     if (precision == LOCAL_FLOAT32) return rows->stride * sizeof(float);
@@ -104,6 +106,15 @@ static void look_ahead(struct gemm_tile *tile, const unsigned char *next)
     tile->ahead_step = next == NULL ? 0 : 64;
 }
 
+/* The lines that the tile is stored to are there by the time its sums are. */
+static void fetch_output(const struct gemm_tile *tile, const struct local_output *output)
+{
+    const float *row = output->values + tile->row * output->stride + tile->column;
+    for (size_t r = 0; r < tile->n_rows; r++, row += output->stride)
+        for (size_t c = 0; c < tile->n_columns; c += LINE / sizeof *row)
+            __builtin_prefetch(row + c, 1);
+}
+
 /* Rows first .. last - 1 meet a panel, in tiles of nearly the same height. */
 static void run_panel(const struct gemm_family *family, struct gemm_tile *tile,
                       const struct local_output *output, const size_t rows[2],
@@ -118,6 +129,7 @@ static void run_panel(const struct gemm_family *family, struct gemm_tile *tile,
         tile->row = rows[0] + n_steps * i / n_tiles * step;
         tile->n_rows = (end < rows[1] ? end : rows[1]) - tile->row;
         look_ahead(tile, i + 1 == n_tiles ? next : NULL);
+        if (tile->matrix->precision == LOCAL_FLOAT32) fetch_output(tile, output);
         family->sum[tile->matrix->precision](tile);
         finish(family, tile, output);
     }
