@@ -9,10 +9,19 @@
 #define STRETCH_BYTES ((size_t)16 << 10)
 #define ROWS_AT_ONCE 256
 
-/* A sketch that lets more than one row in so many pass is of no use: the next block is compared
- * without, then two, three, up to so many. */
-#define PASSING_SHARE 2
+/* Sketches that leave more than one row in so many are of no use: as many blocks as they were asked
+ * of are compared without, then twice, three times, up to so many times as many. */
+#define LEFT_SHARE 2
 #define MOST_SKIPPED 12
+
+/* Rows in doubt that wait at most: so many, of so many bytes, but twice those that meet at once. */
+#define MOST_DOUBTS ((size_t)4096)
+#define DOUBT_BYTES ((size_t)8 << 20)
+
+/* The row so many behind the one that is compared is fetched ahead, so much of it at most. */
+#define ROWS_AHEAD 4
+#define LINE_BYTES ((size_t)64)
+#define MOST_FETCHED ((size_t)4096)
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -115,41 +124,89 @@ static int compare_rows(const struct lane *lane, size_t t, size_t place,
                                  : compare_vectors(lane, target, stretch, heap, err);
 }
 
-/* Of the rows that passed those that are in the query's list. Returns how many. */
-static size_t keep_wanted(const struct index_query *query, const struct stretch *stretch,
-                          unsigned char *pass)
+/* ---- rows in doubt --------------------------------------------------------------------------- */
+
+struct lane_doubt {
+    const struct index_block *block; /* in memory */
+    const double *inverse;           /* 1 / |row|, where only directions count; else NULL */
+    double bound;                    /* what its estimate, or its code's bound, is at most */
+    uint32_t place, target, row;
+};
+
+/* Sketches were asked often enough to say whether they are of use. */
+static void judge_sketches(struct lane *lane)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < stretch->n; i++) {
-        pass[i] = pass[i] && index_query_wants(query, stretch->rows->ids[stretch->begin + i]);
-        n += pass[i];
-    }
-    return n;
+    int is_useless = lane->n_left > lane->n_met / LEFT_SHARE;
+    if (!is_useless) lane->n_useless = 0;
+    else if (lane->n_useless < MOST_SKIPPED) lane->n_useless++;
+    lane->n_skip = lane->n_useless * lane->n_asked;
+    lane->n_asked = lane->n_met = lane->n_left = 0;
 }
 
-/* The same of the rows that a sketch does not exclude. */
-static int compare_sketched(struct lane *lane, size_t t, size_t place, size_t capacity,
-                            const struct stretch *stretch, struct top_k *heap, struct error *err)
+/* Leaves those that may still be among the best. */
+static void sift_doubts(struct lane *lane)
 {
-    const struct index_target *target = &lane->targets[t];
-    double least = least_of(lane, target, heap);
-    unsigned char pass[ROWS_AT_ONCE];
-    int rc = 0;
-    if (isinf(least) && least < 0.0) return compare_rows(lane, t, place, stretch, heap, err);
-    lane->n_met += stretch->n;
-    size_t left = index_sketch_pass(&lane->aims[t], &lane->snapshot->layout, stretch->rows,
-                                    capacity, stretch->begin, stretch->n, least, pass);
-    lane->n_passed += left;
-    if (target->query->only != NULL) left = keep_wanted(target->query, stretch, pass);
-    for (size_t i = 0, n; rc == 0 && left > 0; i += n, left -= n) {
-        const unsigned char *next = memchr(pass + i, 1, stretch->n - i);
-        i = (size_t)(next - pass);
-        for (n = 1; i + n < stretch->n && pass[i + n];) n++;
-        struct stretch some = {.rows = stretch->rows, .begin = stretch->begin + i, .n = n};
-        if (stretch->inverses != NULL) some.inverses = stretch->inverses + i;
-        rc = compare_rows(lane, t, place, &some, heap, err);
+    size_t n = 0, t = SIZE_MAX;
+    double least = INFINITY;
+    for (size_t i = 0; i < lane->n_doubts; i++) {
+        const struct lane_doubt *doubt = &lane->doubts[i];
+        if (doubt->target != t) {
+            t = doubt->target;
+            least = least_of(lane, &lane->targets[t], &lane->heaps[t]);
+        }
+        if (doubt->bound >= least) lane->doubts[n++] = *doubt;
     }
+    lane->n_doubts = n;
+}
+
+static struct index_rows rows_in_memory(const struct lane *lane, const struct index_block *block)
+{
+    return index_block_rows(&lane->snapshot->layout, (void *)(uintptr_t)index_block_data(block),
+                            block->capacity);
+}
+
+static void fetch_row(const struct lane *lane, const struct lane_doubt *doubt)
+{
+    struct index_rows rows = rows_in_memory(lane, doubt->block);
+    const unsigned char *row = rows.components + doubt->row * rows.stride;
+    size_t size = rows.stride < MOST_FETCHED ? rows.stride : MOST_FETCHED;
+    for (size_t at = 0; at < size; at += LINE_BYTES) __builtin_prefetch(row + at);
+    if (doubt->inverse != NULL) __builtin_prefetch(doubt->inverse);
+}
+
+static int compare_doubt(struct lane *lane, const struct lane_doubt *doubt, struct error *err)
+{
+    struct index_target *target = &lane->targets[doubt->target];
+    struct top_k *heap = &lane->heaps[doubt->target];
+    struct index_rows rows = rows_in_memory(lane, doubt->block);
+    struct stretch stretch = {
+        .rows = &rows, .begin = doubt->row, .n = 1, .inverses = doubt->inverse};
+    if (doubt->bound < least_of(lane, target, heap)) return 0;
+    lane->n_left++;
+    int rc = compare_rows(lane, doubt->target, doubt->place, &stretch, heap, err);
+    raise_floor(target, heap);
     return rc;
+}
+
+/* Compares all that are left. */
+static int end_doubts(struct lane *lane, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < lane->n_doubts; i++) {
+        if (i + ROWS_AHEAD < lane->n_doubts) fetch_row(lane, &lane->doubts[i + ROWS_AHEAD]);
+        rc = compare_doubt(lane, &lane->doubts[i], err);
+    }
+    lane->n_doubts = 0;
+    judge_sketches(lane);
+    return rc;
+}
+
+/* Room for n more, at most ROWS_AT_ONCE. */
+static int make_room(struct lane *lane, size_t n, struct error *err)
+{
+    if (lane->most_doubts - lane->n_doubts >= n) return 0;
+    sift_doubts(lane);
+    return lane->n_doubts <= lane->most_doubts / 2 ? 0 : end_doubts(lane, err);
 }
 
 /* ---- one block ------------------------------------------------------------------------------- */
@@ -164,6 +221,76 @@ struct passage {
     int is_sketched;        /* the lane's aims are set; else vectors are compared, or codes */
 };
 
+/* What a sketch says of some rows. */
+struct verdicts {
+    unsigned char of[ROWS_AT_ONCE];
+    float bounds[ROWS_AT_ONCE];
+};
+
+/* Those that are not in the query's list are out. Returns how many are left. */
+static size_t keep_wanted(const struct index_query *query, const struct stretch *stretch,
+                          unsigned char *verdicts)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < stretch->n; i++) {
+        if (verdicts[i] == INDEX_SKETCH_OUT) continue;
+        if (!index_query_wants(query, stretch->rows->ids[stretch->begin + i]))
+            verdicts[i] = INDEX_SKETCH_OUT;
+        n += verdicts[i] != INDEX_SKETCH_OUT;
+    }
+    return n;
+}
+
+static void put_off(struct lane *lane, size_t t, const struct passage *passage,
+                    const struct stretch *stretch, size_t i, float bound)
+{
+    lane->doubts[lane->n_doubts++] =
+        (struct lane_doubt){.block = passage->block,
+                            .inverse = stretch->inverses == NULL ? NULL : stretch->inverses + i,
+                            .bound = (double)bound + lane->aims[t].base,
+                            .place = (uint32_t)passage->place,
+                            .target = (uint32_t)t,
+                            .row = (uint32_t)(stretch->begin + i)};
+}
+
+/* Rows that are not out: the likely ones are compared, side by side, the others put off. */
+static int compare_left(struct lane *lane, size_t t, const struct passage *passage,
+                        const struct stretch *stretch, const struct verdicts *verdicts,
+                        struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0, n; rc == 0 && i < stretch->n; i += n) {
+        n = 1;
+        if (verdicts->of[i] == INDEX_SKETCH_IN_DOUBT)
+            put_off(lane, t, passage, stretch, i, verdicts->bounds[i]);
+        if (verdicts->of[i] != INDEX_SKETCH_LIKELY) continue;
+        while (i + n < stretch->n && verdicts->of[i + n] == INDEX_SKETCH_LIKELY) n++;
+        struct stretch some = {.rows = stretch->rows, .begin = stretch->begin + i, .n = n};
+        if (stretch->inverses != NULL) some.inverses = stretch->inverses + i;
+        lane->n_left += n;
+        rc = compare_rows(lane, t, passage->place, &some, &lane->heaps[t], err);
+    }
+    return rc;
+}
+
+/* The rows of a stretch that the block's sketch does not exclude. */
+static int compare_sketched(struct lane *lane, size_t t, const struct passage *passage,
+                            const struct stretch *stretch, struct error *err)
+{
+    const struct index_target *target = &lane->targets[t];
+    double least = least_of(lane, target, &lane->heaps[t]);
+    struct verdicts verdicts;
+    if (isinf(least) && least < 0.0)
+        return compare_rows(lane, t, passage->place, stretch, &lane->heaps[t], err);
+    lane->n_met += stretch->n;
+    size_t left =
+        index_sketch_pass(&lane->aims[t], &lane->snapshot->layout, passage->block->capacity,
+                          stretch->begin, stretch->n, least, verdicts.of, verdicts.bounds);
+    if (target->query->only != NULL) left = keep_wanted(target->query, stretch, verdicts.of);
+    int rc = left == 0 ? 0 : make_room(lane, left, err);
+    return rc == 0 && left > 0 ? compare_left(lane, t, passage, stretch, &verdicts, err) : rc;
+}
+
 /* All targets against some rows. Returns how many were compared. */
 static int compare_stretch(struct lane *lane, const struct passage *passage,
                            const struct stretch *stretch, size_t *n_compared, struct error *err)
@@ -175,9 +302,7 @@ static int compare_stretch(struct lane *lane, const struct passage *passage,
         if (target->partitions != NULL && !target->partitions[passage->place]) continue;
         if (!passage->is_sketched || target->sketch.norm == 0.0)
             rc = compare_rows(lane, t, passage->place, stretch, heap, err);
-        else
-            rc = compare_sketched(lane, t, passage->place, passage->block->capacity, stretch, heap,
-                                  err);
+        else rc = compare_sketched(lane, t, passage, stretch, err);
         raise_floor(target, heap);
         *n_compared += stretch->n;
     }
@@ -218,7 +343,7 @@ static int begin_sketched(struct lane *lane, size_t place, const void *sketch)
         lane->n_skip--;
         return 0;
     }
-    lane->n_met = lane->n_passed = 0;
+    lane->n_asked++;
     for (size_t t = 0; t < lane->n_targets; t++) {
         const struct index_target *target = &lane->targets[t];
         if (target->sketch.norm > 0.0)
@@ -228,16 +353,8 @@ static int begin_sketched(struct lane *lane, size_t place, const void *sketch)
     return 1;
 }
 
-static void end_sketched(struct lane *lane)
-{
-    int is_useless = lane->n_passed > lane->n_met / PASSING_SHARE;
-    if (!is_useless) lane->n_useless = 0;
-    else if (lane->n_useless < MOST_SKIPPED) lane->n_useless++;
-    if (is_useless) lane->n_skip = lane->n_useless;
-}
-
-int lane_compare(struct lane *lane, const struct index_block *block, size_t place,
-                 const void *bytes, struct error *err)
+int lane_compare(struct lane *lane, struct index_block *block, size_t place, const void *bytes,
+                 struct error *err)
 {
     const struct index_layout *layout = &lane->snapshot->layout;
     int is_kept = bytes == index_block_data(block);
@@ -247,17 +364,23 @@ int lane_compare(struct lane *lane, const struct index_block *block, size_t plac
         .block = block,
         .rows = index_block_rows(layout, (void *)(uintptr_t)bytes, block->capacity),
         .place = place,
-        .inverses = is_kept ? index_block_inverses(block) : NULL,
+        .inverses = is_kept ? index_block_inverses(layout, block) : NULL,
         .needs_inverses =
             layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions};
     if (sketch != NULL) passage.is_sketched = begin_sketched(lane, passage.place, sketch);
     int rc = compare_all(lane, &passage, err);
-    if (passage.is_sketched) end_sketched(lane);
+    if (lane->n_asked > 0 && lane->n_left > lane->n_met / LEFT_SHARE) judge_sketches(lane);
     /* The block is in the processor's cache now. */
     if (rc == 0 && sketch != NULL && index_sketch_is_empty(sketch))
         index_sketch_make(layout, &passage.rows, block->n, block->capacity, passage.inverses,
                           sketch, lane->buffer);
     return rc;
+}
+
+int lane_end(struct lane *lane, struct error *err)
+{
+    sift_doubts(lane);
+    return end_doubts(lane, err);
 }
 
 /* ---- its own --------------------------------------------------------------------------------- */
@@ -284,7 +407,12 @@ int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
     if (rc != 0 || !is_sketched) return rc;
     lane->aims = memory_alloc(n_targets, sizeof *lane->aims);
     lane->buffer = memory_alloc(index_sketch_room(&snapshot->layout), sizeof *lane->buffer);
-    return lane->aims == NULL || lane->buffer == NULL ? error_nomem(err) : 0;
+    lane->most_doubts = DOUBT_BYTES / index_block_size(&snapshot->layout, 1);
+    if (lane->most_doubts > MOST_DOUBTS) lane->most_doubts = MOST_DOUBTS;
+    if (lane->most_doubts < 2 * ROWS_AT_ONCE) lane->most_doubts = 2 * ROWS_AT_ONCE;
+    lane->doubts = memory_alloc(lane->most_doubts, sizeof *lane->doubts);
+    return lane->aims == NULL || lane->buffer == NULL || lane->doubts == NULL ? error_nomem(err)
+                                                                              : 0;
 }
 
 void lane_deinit(struct lane *lane)
@@ -294,4 +422,5 @@ void lane_deinit(struct lane *lane)
     memory_free(lane->heaps);
     memory_free(lane->aims);
     memory_free(lane->buffer);
+    memory_free(lane->doubts);
 }

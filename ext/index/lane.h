@@ -3,9 +3,10 @@
  * Internal to the room.
  *
  * Where vectors are compared, sketches (sketch.h) say of most rows that it is not necessary. The
- * searches of a process that find blocks in memory make them, some each. Where a sketch excluded
- * little, the next blocks are compared without: vectors that lie in all directions cost no more
- * than if there were none.
+ * searches of a process that find blocks in memory make them, some each. Rows that are likely to be
+ * among the best are compared at once; those in doubt wait until the k-th best score is better
+ * known, and most are excluded by then. Where sketches excluded little, the next blocks are
+ * compared without: vectors that lie in all directions cost no more than if there were none.
  */
 #ifndef INDEX_LANE_H
 #define INDEX_LANE_H
@@ -30,6 +31,8 @@ struct index_target {
     struct top_k hits;
 };
 
+struct lane_doubt; /* a row that waits */
+
 struct lane {
     const struct index_snapshot *snapshot;
     struct index_target *targets; /* [n_targets] shared by all lanes */
@@ -37,9 +40,12 @@ struct lane {
     struct top_k *heaps;           /* [n_targets] the hits, with room for all that they keep */
     struct index_sketch_aim *aims; /* [n_targets] of the block at hand; NULL: none are asked */
     float *buffer;                 /* to make sketches in */
-    size_t n_met, n_passed;        /* rows of the block at hand */
-    size_t n_useless, n_skip;      /* sketches one after the other; blocks to go */
-    size_t n_rows;                 /* compared, summed over targets */
+    struct lane_doubt *doubts;     /* [most_doubts] of all targets */
+    size_t n_doubts, most_doubts;
+    size_t n_asked, n_met, n_left; /* since sketches were judged: blocks, their rows, and those of
+                                      them that were compared nevertheless */
+    size_t n_useless, n_skip;      /* judgements one after the other; blocks to go */
+    size_t n_rows;                 /* met, summed over targets */
 };
 
 /* ERROR_NOMEM; deinit also after a failure. */
@@ -48,7 +54,10 @@ int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
 void lane_deinit(struct lane *lane);
 
 /* All targets against a block of those bytes, of the partition at that place. Allocates nothing. */
-int lane_compare(struct lane *lane, const struct index_block *block, size_t place,
-                 const void *bytes, struct error *err);
+int lane_compare(struct lane *lane, struct index_block *block, size_t place, const void *bytes,
+                 struct error *err);
+
+/* After the last block: compares the rows that still wait. */
+int lane_end(struct lane *lane, struct error *err);
 
 #endif

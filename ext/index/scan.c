@@ -64,9 +64,19 @@ static int read_and_compare(struct scan *scan, size_t number, struct visit *visi
                : lane_compare(&scan->lanes[number], visit->block, visit->place, bytes, err);
 }
 
+/* Has the block fetched that this thread will probably take next. */
+static void fetch_next(struct scan *scan, const struct visit *visit)
+{
+    const struct visit *next = visits_after(&scan->visits, visit, scan->n_threads);
+    const void *sketch = next == NULL ? NULL : index_block_beside(next->block);
+    if (sketch != NULL)
+        index_sketch_prefetch(&scan->search->snapshot->layout, next->block->capacity, sketch);
+}
+
 static void visit(struct scan *scan, size_t number, struct visit *visit, size_t *polled)
 {
     struct error err = {0};
+    if (scan->has_sketches) fetch_next(scan, visit);
     int rc = read_and_compare(scan, number, visit, &err);
     *polled += index_block_size(&scan->search->snapshot->layout, visit->block->n) * scan->n_targets;
     if (rc == 0 && number == 0 && *polled >= BYTES_PER_POLL) {
@@ -82,9 +92,8 @@ static int is_stopped(struct scan *scan)
 }
 
 /* Until there are no more, or all are stopped. */
-static void scan_blocks(void *context, size_t number)
+static void visit_all(struct scan *scan, size_t number)
 {
-    struct scan *scan = context;
     size_t polled = 0, n_pauses = 0;
     while (!is_stopped(scan)) {
         int done;
@@ -94,6 +103,14 @@ static void scan_blocks(void *context, size_t number)
         else workers_pause(n_pauses);
         n_pauses = next != NULL ? 0 : n_pauses + 1;
     }
+}
+
+static void scan_blocks(void *context, size_t number)
+{
+    struct scan *scan = context;
+    struct error err = {0};
+    visit_all(scan, number);
+    if (!is_stopped(scan)) fail(scan, lane_end(&scan->lanes[number], &err), &err);
 }
 
 /* Lists a block. Of those that are to be read few wait, so that what is kept of them follows from

@@ -52,10 +52,11 @@
 #define SHORT_LIST_OF_CODES 2048
 #define LIST_SHARE 64
 
-/* How many rows of the highest bounds are looked at for k wanted. */
+/* How many rows of the highest bounds are looked at for k wanted: more than bounds leave of nearly
+ * all vectors, as all are scanned again where they leave more. */
 static size_t ceiling(enum index_quantize quantize, size_t k)
 {
-    size_t factor = quantize == INDEX_BIT ? 16 : 4, extra = quantize == INDEX_BIT ? 256 : 32;
+    size_t factor = quantize == INDEX_BIT ? 16 : 2, extra = quantize == INDEX_BIT ? 256 : 32;
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
 }
 

@@ -16,8 +16,9 @@
 #define LEAST_NORM 0x1p-100
 #define MOST_NORM 0x1p60
 
-/* Of a code's bound: at 4 the rest are one in 30,000, of those that lie next to `least`. */
-#define STANDARD_ERRORS 4.0
+/* Of a code's bound. At 4 the rest are one in 30,000, of those that lie next to `least`; where the
+ * query lies next to the row, e lies towards it by |e|^2, some 2 of 384 components. */
+#define STANDARD_ERRORS 6.0
 
 /* What a bound may lack that was computed of products too small for float32. */
 #define SMALLEST (4.0 * (double)FLT_MIN)
@@ -30,6 +31,7 @@ struct head {
     atomic_int state;
     double squared_norm; /* |c|^2 */
     double reach;        /* the largest |r| + |e| */
+    double code_error;   /* and of the codes' errors; 0 of vectors */
 };
 
 struct parts {
@@ -142,7 +144,7 @@ static enum state fill(const struct index_layout *layout, const struct index_row
     size_t dimensions = layout->dimensions;
     float *mean = buffer, *r = buffer + vector_nibbles_room(dimensions);
     int is_rotated = layout->vectors == INDEX_COMPACT || layout->quantize == INDEX_INT8;
-    double reach = 0.0;
+    double reach = 0.0, code_error = 0.0;
     set_centroid(layout, rows, n, inverses, mean);
     double square = vector_dot(mean, mean, dimensions);
     if (!(sqrt(square) <= MOST_NORM)) return USELESS;
@@ -154,11 +156,14 @@ static enum state fill(const struct index_layout *layout, const struct index_row
         if (!(vector_dot(r, r, dimensions) <= MOST_NORM * MOST_NORM)) return USELESS;
         if (!is_rotated) vector_rotate(r, dimensions);
         reach = fmax(reach, write_row(layout, parts, i, r));
-        if (layout->quantize == INDEX_INT8) parts->offsets[i] += rows->offsets[i];
+        if (layout->quantize != INDEX_INT8) continue;
+        parts->offsets[i] += rows->offsets[i];
+        if ((double)rows->errors[i] > code_error) code_error = (double)rows->errors[i];
     }
     parts->head->squared_norm = vector_dot(parts->centroid, parts->centroid, dimensions);
     parts->head->reach = reach;
-    return is_within(reach + sqrt(parts->head->squared_norm)) ? READY : USELESS;
+    parts->head->code_error = code_error;
+    return is_within(reach + sqrt(parts->head->squared_norm) + code_error) ? READY : USELESS;
 }
 
 void index_sketch_make(const struct index_layout *layout, const struct index_rows *rows, size_t n,
@@ -219,9 +224,9 @@ static void aim_at_codes(struct index_sketch_aim *aim, const struct index_layout
     /* The largest component of a code is 127. */
     double slack = (double)bound->slack * norms / 127.0 + errors * aim->query->codes.off * reach;
     aim->base = (double)bound->base + vector_dot(point, parts->centroid, layout->dimensions) +
-                slack + share(layout->dimensions) * aim->query->norm * norms + SMALLEST;
+                (double)bound->radius * parts->head->code_error + slack +
+                share(layout->dimensions) * aim->query->norm * norms + SMALLEST;
     aim->radius *= (float)errors;
-    aim->code_radius = bound->radius;
 }
 
 static void aim_at_vectors(struct index_sketch_aim *aim, const struct index_layout *layout,
@@ -256,22 +261,30 @@ void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *l
 }
 
 size_t index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
-                         const struct index_rows *rows, size_t capacity, size_t begin, size_t n,
-                         double least, unsigned char *pass)
+                         size_t capacity, size_t begin, size_t n, double least,
+                         unsigned char *verdicts, float *bounds)
 {
     struct parts parts = parts_of(layout, capacity, aim->sketch);
     const float *offsets = parts.offsets + begin, *scales = parts.scales + begin,
                 *errors = parts.errors + begin;
-    float bounds[MOST_AT_ONCE], radius = aim->radius;
+    float estimates[MOST_AT_ONCE], radius = aim->radius;
     float needed = nextafterf((float)(least - aim->base), -INFINITY);
-    size_t n_passed = 0;
+    int n_passed = 0;
     vector_nibbles_dots(&aim->query->codes,
-                        parts.codes + begin * vector_nibbles_size(layout->dimensions), n, bounds);
+                        parts.codes + begin * vector_nibbles_size(layout->dimensions), n,
+                        estimates);
+    for (size_t i = 0; i < n; i++) estimates[i] = offsets[i] + scales[i] * estimates[i];
+    for (size_t i = 0; i < n; i++) bounds[i] = estimates[i] + radius * errors[i];
     for (size_t i = 0; i < n; i++)
-        bounds[i] = (offsets[i] + scales[i] * bounds[i]) + radius * errors[i];
-    for (size_t i = 0; rows->errors != NULL && i < n; i++)
-        bounds[i] += aim->code_radius * rows->errors[begin + i];
-    for (size_t i = 0; i < n; i++) pass[i] = (unsigned char)(bounds[i] >= needed);
-    for (size_t i = 0; i < n; i++) n_passed += pass[i];
-    return n_passed;
+        verdicts[i] = (unsigned char)((bounds[i] >= needed) + (estimates[i] >= needed));
+    for (size_t i = 0; i < n; i++) n_passed += verdicts[i] != INDEX_SKETCH_OUT;
+    return (size_t)n_passed;
+}
+
+void index_sketch_prefetch(const struct index_layout *layout, size_t capacity, const void *sketch)
+{
+    struct parts parts = parts_of(layout, capacity, sketch);
+    const void *begins[] = {parts.head,   parts.centroid, parts.centroid + 16, parts.offsets,
+                            parts.scales, parts.errors,   parts.codes,         parts.codes + 64};
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) __builtin_prefetch(begins[i]);
 }

@@ -15,7 +15,10 @@
  *
  * Of an index with int8 codes v is what a code stands for, about the centroid of its partition, and
  * what is bounded is the bound that the code gives (vector/quantize.h): by so many standard errors,
- * as that is.
+ * as that is. The codes' own errors are small beside that: each counts as the block's largest.
+ *
+ * The estimate alone is off by far less than its bound: a row whose estimate, too, may reach the
+ * k-th best score is likely to be among the best, and one whose bound alone does is in doubt.
  *
  * A sketch is made by the first search that finds its block in memory and has room beside it. Of
  * vectors so large or so small that this arithmetic would not hold it is of no use, and says so.
@@ -54,18 +57,24 @@ void index_sketch_query_deinit(struct index_sketch_query *query);
 struct index_sketch_aim {
     const struct index_sketch_query *query;
     const unsigned char *sketch;
-    double base;       /* of all bounds, with what computing costs */
-    float radius;      /* |q - c|, or a share of it */
-    float code_radius; /* of the codes */
+    double base;  /* of all bounds, with what computing costs */
+    float radius; /* |q - c|, or a share of it */
 };
 void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *layout,
                       const struct index_sketch_query *query, const struct vector_code_bound *bound,
                       const void *sketch);
 
+/* What a sketch says of a row. */
+enum index_sketch_verdict { INDEX_SKETCH_OUT, INDEX_SKETCH_IN_DOUBT, INDEX_SKETCH_LIKELY };
+
 /* Which of rows begin to begin + n, at most 256, of a block have an estimate, or a code's bound,
- * that may reach `least`: pass[i] = 1. Returns how many. */
+ * that may reach `least`: verdicts[i], and how many are not OUT. bounds[i] + aim->base is what the
+ * row's own reaches at most. */
 size_t index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
-                         const struct index_rows *rows, size_t capacity, size_t begin, size_t n,
-                         double least, unsigned char *pass);
+                         size_t capacity, size_t begin, size_t n, double least,
+                         unsigned char *verdicts, float *bounds);
+
+/* Has the processor fetch where the parts of a sketch begin. */
+void index_sketch_prefetch(const struct index_layout *layout, size_t capacity, const void *sketch);
 
 #endif

@@ -25,7 +25,6 @@ struct index_bytes {
     atomic_size_t references; /* one a snapshot */
     struct piece *piece;
     struct index_layout layout;
-    double *inverses; /* [capacity] behind the block's bytes, for cosine by vectors; NULL */
     size_t size;
     _Atomic(struct index_bytes *) beside; /* a reference; NULL: nothing is */
 };
@@ -103,7 +102,7 @@ static size_t piece_size(const struct index_snapshot *snapshot, size_t size, int
 {
     size_t wanted = 0;
     for (size_t i = 0; i < snapshot->n_blocks && wanted < PIECE_BYTES; i++) {
-        const struct index_block *block = &snapshot->blocks[i];
+        struct index_block *block = &snapshot->blocks[i];
         if (is_beside && index_block_beside(block) == NULL) wanted += size;
         if (!is_beside && index_block_data(block) == NULL)
             wanted += HEAD_BYTES * 2 + block->capacity * sizeof(double) +
@@ -136,10 +135,22 @@ static struct index_bytes *cut(struct index_cache *cache, const struct index_sna
     return bytes;
 }
 
-/* Whether 1 / |row| is kept beside the rows. */
+/* Whether 1 / |row| is kept, [capacity], behind the bytes of a block of that size, and where. */
 static int has_inverses(const struct index_layout *layout)
 {
     return layout->quantize == INDEX_EXACT && index_metrics[layout->metric].of_directions;
+}
+
+static size_t inverses_at(size_t block_size)
+{
+    return (block_size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
+}
+
+static double *inverses_of(const struct index_layout *layout, struct index_bytes *bytes,
+                           size_t capacity)
+{
+    unsigned char *data = index_bytes_data(bytes);
+    return (double *)(void *)(data + inverses_at(index_block_size(layout, capacity)));
 }
 
 /* `size` bytes behind a head. */
@@ -165,14 +176,9 @@ struct index_bytes *index_bytes_new(struct index_cache *cache,
                                     uint64_t max_bytes)
 {
     if (cache == NULL || size > max_bytes) return NULL;
-    size_t capacity = size / index_block_size(&snapshot->layout, 1),
-           block_size = (size + sizeof(double) - 1) / sizeof(double) * sizeof(double);
-    int with_inverses = has_inverses(&snapshot->layout);
-    if (with_inverses) size = block_size + capacity * sizeof(double);
-    struct index_bytes *bytes = bytes_new(cache, snapshot, size, 0, max_bytes);
-    if (bytes != NULL && with_inverses)
-        bytes->inverses = (double *)(void *)((unsigned char *)index_bytes_data(bytes) + block_size);
-    return bytes;
+    if (has_inverses(&snapshot->layout))
+        size = inverses_at(size) + size / index_block_size(&snapshot->layout, 1) * sizeof(double);
+    return bytes_new(cache, snapshot, size, 0, max_bytes);
 }
 
 void index_bytes_free(struct index_bytes *bytes)
@@ -234,21 +240,28 @@ const void *index_block_data(const struct index_block *block)
 
 static void fill_inverses(struct index_bytes *bytes, size_t n, size_t capacity)
 {
-    if (bytes->inverses == NULL) return;
-    struct index_rows rows = index_block_rows(&bytes->layout, index_bytes_data(bytes), capacity);
+    const struct index_layout *layout = &bytes->layout;
+    if (!has_inverses(layout)) return;
+    struct index_rows rows = index_block_rows(layout, index_bytes_data(bytes), capacity);
+    double *inverses = inverses_of(layout, bytes, capacity);
     for (size_t i = 0; i < n; i++) {
         const void *vector = rows.components + i * rows.stride;
-        bytes->inverses[i] =
-            index_inverse(index_vector_sums(&bytes->layout), vector, bytes->layout.dimensions);
+        inverses[i] = index_inverse(index_vector_sums(layout), vector, layout->dimensions);
     }
 }
 
-void *index_block_beside(const struct index_block *block)
+/* Its address stands in the list, too, once it was asked for: a scan of many blocks would wait for
+ * the head of each. */
+void *index_block_beside(struct index_block *block)
 {
-    struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire);
-    struct index_bytes *beside =
-        bytes == NULL ? NULL : atomic_load_explicit(&bytes->beside, memory_order_acquire);
-    return beside == NULL ? NULL : index_bytes_data(beside);
+    void *known = atomic_load_explicit(&block->beside, memory_order_acquire);
+    struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire), *beside;
+    if (known != NULL || bytes == NULL) return known;
+    beside = atomic_load_explicit(&bytes->beside, memory_order_acquire);
+    if (beside == NULL) return NULL;
+    known = index_bytes_data(beside);
+    atomic_store_explicit(&block->beside, known, memory_order_release);
+    return known;
 }
 
 void *index_block_make_beside(const struct index_snapshot *snapshot, struct index_block *block,
@@ -264,10 +277,12 @@ void *index_block_make_beside(const struct index_snapshot *snapshot, struct inde
     return index_block_beside(block);
 }
 
-const double *index_block_inverses(const struct index_block *block)
+const double *index_block_inverses(const struct index_layout *layout,
+                                   const struct index_block *block)
 {
     struct index_bytes *bytes = atomic_load_explicit(&block->bytes, memory_order_acquire);
-    return bytes == NULL ? NULL : bytes->inverses;
+    return bytes == NULL || !has_inverses(layout) ? NULL
+                                                  : inverses_of(layout, bytes, block->capacity);
 }
 
 const void *index_snapshot_keep(struct index_block *block, struct index_bytes *bytes)

@@ -51,6 +51,7 @@ struct index_block {
     int64_t number, partition, version;
     size_t n, capacity;
     _Atomic(struct index_bytes *) bytes; /* NULL: not in memory */
+    _Atomic(void *) beside;              /* index_block_beside; NULL: not known */
 };
 
 struct index_snapshot {
@@ -105,14 +106,15 @@ const void *index_snapshot_keep(struct index_block *block, struct index_bytes *b
 const void *index_block_data(const struct index_block *block);
 
 /* 1 / |row| of its rows, [n], where only directions count and there are no codes, of a block in
- * memory; else NULL. */
-const double *index_block_inverses(const struct index_block *block);
+ * memory of that layout; else NULL. */
+const double *index_block_inverses(const struct index_layout *layout,
+                                   const struct index_block *block);
 
 /* Memory beside a block that is in memory, for what searches derive of it: NULL if there is none.
  * It is made once, of `size` bytes, 64-byte aligned, all zero, and goes with the block: what is
  * there then, or NULL where the block is not in memory or max_bytes (of all caches together) does
  * not allow it; for it no other cache is let go. Threads that use it agree among themselves. */
-void *index_block_beside(const struct index_block *block);
+void *index_block_beside(struct index_block *block);
 void *index_block_make_beside(const struct index_snapshot *snapshot, struct index_block *block,
                               size_t size, uint64_t max_bytes);
 

@@ -42,3 +42,9 @@ struct visit *visits_take(struct visits *visits, int *done)
                                                   memory_order_relaxed));
     return &visits->items[i];
 }
+
+const struct visit *visits_after(struct visits *visits, const struct visit *visit, size_t n)
+{
+    size_t i = (size_t)(visit - visits->items) + n;
+    return i < atomic_load_explicit(&visits->n, memory_order_acquire) ? &visits->items[i] : NULL;
+}

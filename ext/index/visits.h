@@ -37,4 +37,7 @@ size_t visits_ahead(const struct visits *visits);
 /* The next one that nobody has taken; NULL: there is none yet, or with *done no more at all. */
 struct visit *visits_take(struct visits *visits, int *done);
 
+/* The n-th after that one; NULL: it is not listed yet, or will never be. */
+const struct visit *visits_after(struct visits *visits, const struct visit *visit, size_t n);
+
 #endif

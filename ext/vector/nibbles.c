@@ -8,8 +8,9 @@
 #include "vector/simd/kernels.h"
 
 #define LARGEST 127
-#define STEP 0.335 /* between two levels, in root mean squares: Max's for 16 levels */
-#define BATCH 256  /* codes whose sums are kept at a time */
+#define STEP 0.335   /* between two levels, in root mean squares: Max's for 16 levels */
+#define ALIGNMENT 64 /* of a query: a register that crosses a line costs two loads */
+#define BATCH 256    /* codes whose sums are kept at a time */
 
 size_t vector_nibbles_room(size_t dimensions)
 {
@@ -49,8 +50,10 @@ int vector_nibbles_query_init(struct vector_nibbles_query *prepared, const float
     double largest = largest_magnitude(query, dimensions), squares = 0.0;
     double units = largest > 0.0 ? LARGEST / largest : 0.0;
     *prepared = (struct vector_nibbles_query){.size = vector_nibbles_size(dimensions)};
-    prepared->rounded = memory_zalloc(2 * prepared->size, 1);
-    if (prepared->rounded == NULL) return error_nomem(err);
+    prepared->memory = memory_zalloc(2 * prepared->size + ALIGNMENT, 1);
+    if (prepared->memory == NULL) return error_nomem(err);
+    size_t beyond = (uintptr_t)prepared->memory % ALIGNMENT;
+    prepared->rounded = (int8_t *)prepared->memory + (ALIGNMENT - beyond);
     prepared->unit = (float)(largest / LARGEST);
     for (size_t i = 0; i < dimensions; i++) {
         double exact = (double)query[i] * units;
@@ -66,7 +69,7 @@ int vector_nibbles_query_init(struct vector_nibbles_query *prepared, const float
 
 void vector_nibbles_query_deinit(struct vector_nibbles_query *prepared)
 {
-    memory_free(prepared->rounded);
+    memory_free(prepared->memory);
     *prepared = (struct vector_nibbles_query){0};
 }
 

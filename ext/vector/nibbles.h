@@ -31,7 +31,8 @@ float vector_nibbles_encode(float *r, size_t dimensions, unsigned char *code);
 
 /* A query made ready. Read-only after that: threads may share it. */
 struct vector_nibbles_query {
-    int8_t *rounded; /* [2 size] t, then zeros; owned */
+    void *memory;    /* owned */
+    int8_t *rounded; /* [2 size] in it, at a multiple of 64: t, then zeros */
     size_t size;     /* of a code */
     int32_t sum;     /* of all t_i */
     float unit;

@@ -239,6 +239,7 @@ static void blocks_forget(struct blocks *blocks)
     for (size_t i = 0; i < blocks->snapshot->n_blocks; i++) {
         index_bytes_free(atomic_load(&blocks->snapshot->blocks[i].bytes));
         atomic_store(&blocks->snapshot->blocks[i].bytes, NULL);
+        atomic_store(&blocks->snapshot->blocks[i].beside, NULL);
     }
 }
 

@@ -124,8 +124,8 @@ static size_t check_bounds(const struct sketched *sketched, const float *vector)
     struct index_sketch_query query;
     struct index_sketch_aim aim;
     struct top_k best;
-    float asked[DIMENSIONS];
-    unsigned char pass[256];
+    float asked[DIMENSIONS], bounds[256];
+    unsigned char verdicts[256];
     size_t n = 0;
     blocks_ask(layout, vector, asked);
     assert_int_equal(index_sketch_query_init(&query, layout, asked, NULL), 0);
@@ -136,18 +136,21 @@ static size_t check_bounds(const struct sketched *sketched, const float *vector)
             double score = metric->score(index_vector_sums(layout), asked,
                                          sketched->rows.components + i * sketched->rows.stride,
                                          layout->dimensions);
-            assert_int_equal(index_sketch_pass(&aim, layout, &sketched->rows, N, i, 1,
-                                               metric->estimate(score), pass),
+            double estimate = metric->estimate(score);
+            assert_int_equal(index_sketch_pass(&aim, layout, N, i, 1, estimate, verdicts, bounds),
                              1);
+            assert_true((double)bounds[0] + aim.base >= estimate);
+            assert_int_not_equal(verdicts[0], INDEX_SKETCH_OUT);
             assert_int_equal(top_k_offer(&best, (int64_t)i, score, NULL), 0);
         }
         double least = metric->estimate(top_k_threshold(&best));
         for (size_t i = 0; i < N; i += 200)
-            n += index_sketch_pass(&aim, layout, &sketched->rows, N, i, 200, least, pass);
-        assert_int_equal(
-            index_sketch_pass(&aim, layout, &sketched->rows, N, 0, 200, -INFINITY, pass), 200);
-        assert_int_equal(
-            index_sketch_pass(&aim, layout, &sketched->rows, N, 0, 200, INFINITY, pass), 0);
+            n += index_sketch_pass(&aim, layout, N, i, 200, least, verdicts, bounds);
+        assert_int_equal(index_sketch_pass(&aim, layout, N, 0, 200, -INFINITY, verdicts, bounds),
+                         200);
+        for (size_t i = 0; i < 200; i++) assert_int_equal(verdicts[i], INDEX_SKETCH_LIKELY);
+        assert_int_equal(index_sketch_pass(&aim, layout, N, 0, 200, INFINITY, verdicts, bounds), 0);
+        for (size_t i = 0; i < 200; i++) assert_int_equal(verdicts[i], INDEX_SKETCH_OUT);
     }
     top_k_deinit(&best);
     index_sketch_query_deinit(&query);
@@ -218,14 +221,18 @@ static void test_of_no_use(void **state)
 
 /* ---- searches -------------------------------------------------------------------------------- */
 
-enum { TILES = 5, ROWS = TILES * N };
+enum { TILES = 5, ROWS = TILES * N, THREADS = 3 };
+
+static size_t n_threads = THREADS;
 
 static void search(struct blocks *blocks, uint64_t max_bytes, const struct index_query *queries,
                    size_t n, struct top_k *hits)
 {
     struct index_storage storage = blocks_storage(blocks);
-    struct index_search search = {
-        .snapshot = blocks->snapshot, .storage = &storage, .n_threads = 3, .max_bytes = max_bytes};
+    struct index_search search = {.snapshot = blocks->snapshot,
+                                  .storage = &storage,
+                                  .n_threads = n_threads,
+                                  .max_bytes = max_bytes};
     for (size_t i = 0; i < n; i++) top_k_init(&hits[i], queries[i].k);
     assert_int_equal(index_search(&search, queries, n, hits, NULL), 0);
     assert_int_equal(search.n_scanned, n * blocks->n);
@@ -303,6 +310,31 @@ static void test_same_hits(void **state)
                 compare_all(&layouts[l], (enum kind)kind);
 }
 
+/* Rows in doubt beyond those that may wait: many queries together, of vectors in all directions. */
+static void test_doubts(void **state)
+{
+    (void)state;
+    static float rows[ROWS][DIMENSIONS];
+    for (size_t l = 0; l < LAYOUTS; l++) {
+        struct blocks blocks;
+        struct index_query queries[QUERIES];
+        draw(NOISE, layouts[l].metric);
+        for (size_t i = 0; i < ROWS; i++)
+            for (size_t d = 0; d < DIMENSIONS; d++)
+                rows[i][d] = vectors[i % N][d] * (d < i / N ? -1.0f : 1.0f);
+        blocks_new(&blocks, &layouts[l], rows[0], ROWS, 0);
+        for (size_t q = 0; q < QUERIES; q++)
+            queries[q] =
+                (struct index_query){.vector = vectors[N + q], .k = K, .min_similarity = -INFINITY};
+        compare(&blocks, queries, 1);
+        compare(&blocks, queries, QUERIES);
+        n_threads = 1;
+        compare(&blocks, queries, QUERIES);
+        n_threads = THREADS;
+        blocks_free(&blocks);
+    }
+}
+
 /* Of int8 codes: what searches of codes find, they find with sketches. */
 static void test_codes(void **state)
 {
@@ -334,7 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds_hold), cmocka_unit_test(test_bounds_of_other_shapes),
         cmocka_unit_test(test_of_no_use),   cmocka_unit_test(test_same_hits),
-        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_doubts),      cmocka_unit_test(test_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
