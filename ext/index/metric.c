@@ -10,6 +10,10 @@
 /* Far more than the rounding of two multiplications in double. */
 #define COSINE_SLACK 1e-12
 
+/* How much of its length a row that is among the best has in the direction of the query, of what is
+ * left of it without its centroid: chosen for the share of neighbours in the first partitions. */
+#define REACH 0.35
+
 /* ---- what scores are made of ----------------------------------------------------------------- */
 
 static double float32_square(const void *vector, size_t dimensions)
@@ -113,6 +117,19 @@ static double cosine_base(const struct index_pair *pair)
     return (1.0 + pair->squared_norm - pair->squared_distance) / 2.0;
 }
 
+/* Unit vectors whose mean is c lie sqrt(1 - |c|^2) from it. Those that reach out towards q, at
+ * right angles to c, are that much nearer than c, times the sine of the angle: partitions that lie
+ * close around their mean are no nearer than wide ones of the same direction. */
+static double cosine_nearness(const struct vector_code_bound *bound)
+{
+    double base = (double)bound->base, radius = (double)bound->radius;
+    double squared_norm = radius * radius + 2.0 * base - 1.0;
+    double squared_cosine = squared_norm > 0.0 ? base * base / squared_norm : 0.0;
+    double near =
+        base + REACH * sqrt(fmax(1.0 - squared_norm, 0.0) * fmax(1.0 - squared_cosine, 0.0));
+    return isnan(near) ? -INFINITY : near;
+}
+
 /* ---- dot ------------------------------------------------------------------------------------- */
 
 static double dot_score(const struct index_sums *sums, const void *query, const void *vector,
@@ -203,7 +220,7 @@ const struct index_metric_row index_metrics[INDEX_METRICS] = {
                       .estimate = same,
                       .min_estimate = same,
                       .base = cosine_base,
-                      .nearness = by_radius,
+                      .nearness = cosine_nearness,
                       .magnitude = dot_magnitude},
     [INDEX_DOT] = {.name = "dot",
                    .form = VECTOR_DOT,

@@ -88,7 +88,8 @@ struct index_metric_row {
 
     /* The base of a partition's bounds: <q, c> or -|q - c|^2. */
     double (*base)(const struct index_pair *pair);
-    /* How near a partition is: the nearest are searched first. Of its bounds, radius |q - c|. */
+    /* How near the best rows of a partition may be: the nearest are searched first. Of its bounds,
+     * radius |q - c|. */
     double (*nearness)(const struct vector_code_bound *bound);
     /* The magnitude of the terms of a base, of which float32 takes its share: from the norms of the
      * query and of the centroid, for rows whose estimate is min_estimate or more. */

@@ -83,8 +83,9 @@ struct index_search {
     const struct index_storage *storage;
     int near_partitions_only; /* leave out partitions that are far from the query */
     int exactly;              /* compare the vectors of all rows, whatever the codes */
-    size_t n_threads;         /* 1 or more; 0 is 1 */
-    uint64_t max_bytes;       /* of all caches together, for sketches too (sketch.h); 0: none */
+    int keeps_vectors;  /* of an index with codes: they come to be in memory, and stay there */
+    size_t n_threads;   /* 1 or more; 0 is 1 */
+    uint64_t max_bytes; /* of all caches together, for sketches too (sketch.h); 0: none */
     const struct cancel *cancel;
     size_t n_scanned, n_rescored; /* rows compared in a scan; exactly after a scan of codes; summed
                                      over queries */

@@ -24,18 +24,27 @@
 #define STANDARD_ERRORS 2.25
 #define STANDARD_ERRORS_NEAR 2.0
 
-/* Where one in so many rows or more would be compared exactly, all are. */
+/* The same where an answer is to be that of all vectors: one row in 300,000 is beyond. */
+#define STANDARD_ERRORS_SURE 4.5
+
+/* Where one in so many rows or more would be compared exactly, all are; and where they are in
+ * memory, or come to be. */
 #define MOST_BY_CODES 4
+#define MOST_BESIDE_VECTORS 24
 
 /* What float32 may cost a bound, relative to its terms: 2^-21 in sums (vector/quantize.h), about as
  * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
 #define ROUNDING 0x1p-16
 
 /* Of the partitions, one in so many is looked at first; then as many again, until at most one in so
- * many of the hits is of the last ones. It takes so many hits to tell. */
+ * many of the hits is of the last ones. It takes so many hits to tell. Where one in so many is of
+ * the last half, nearness says little, and all others are looked at. Where one in so many rows was
+ * compared exactly, all vectors are. */
 #define FIRST_SHARE 32
-#define NEW_HITS_SHARE 32
-#define FEWEST_HITS 25
+#define NEW_HITS_SHARE 64
+#define FEWEST_HITS 32
+#define MANY_NEW_SHARE 4
+#define VAGUE_SHARE 8
 
 /* One in so many, where rows are asked about before they are read; and one row that is asked about
  * counts as much as one in so many that are wanted. */
@@ -43,7 +52,7 @@
 #define ASKED_FOR_ONE 3
 
 /* Of so many components, some 20,000 vectors of 384, all are compared sooner than codes and then
- * the vectors of the best, if they are in memory. */
+ * the vectors of the best, if they are in memory; until then the same is found by codes. */
 #define SMALL_INDEX ((size_t)8 << 20)
 
 /* Lists up to these lengths are fetched row by row: always; of an index with codes, whose scan is
@@ -58,6 +67,20 @@ static size_t ceiling(enum index_quantize quantize, size_t k)
 {
     size_t factor = quantize == INDEX_BIT ? 16 : 2, extra = quantize == INDEX_BIT ? 256 : 32;
     return k > (SIZE_MAX - extra) / factor ? SIZE_MAX : k * factor + extra;
+}
+
+static int is_small(const struct index_search *search)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    return snapshot->n_rows <= SMALL_INDEX / snapshot->layout.dimensions &&
+           (search->keeps_vectors || index_snapshot_vectors(snapshot) != NULL);
+}
+
+/* How many rows are compared exactly, at most, before all are. */
+static size_t most_by_codes(const struct index_search *search)
+{
+    int are_near = search->keeps_vectors && !is_small(search);
+    return search->snapshot->n_rows / (are_near ? MOST_BESIDE_VECTORS : MOST_BY_CODES);
 }
 
 /* ---- vectors, one by one --------------------------------------------------------------------- */
@@ -165,16 +188,31 @@ static int add_hits(const struct top_k *others, struct top_k *hits, struct error
     return rc;
 }
 
+static struct index_target target_of(const struct index_search *search,
+                                     const struct index_query *query,
+                                     const struct index_prepared *prepared,
+                                     const struct top_k *hits)
+{
+    struct index_target target = {.query = query,
+                                  .k = query->k,
+                                  .codes = prepared->codes,
+                                  .bounds = prepared->bounds,
+                                  .partitions = prepared->partitions};
+    if (prepared->codes == NULL) return target;
+    target.k = ceiling(search->snapshot->layout.quantize, query->k);
+    target.min_bound = rescore_least_bound(search, query, hits);
+    return target;
+}
+
 /* The ceiling came before the bounds did: all rows whose bound reaches the k-th best score of those
  * that were compared; *done = 0 if they are so many that all vectors are to be. */
-static int search_wider(struct index_search *search, const struct index_target *narrow,
+static int search_wider(struct index_search *search, const struct index_query *query,
                         const struct index_prepared *prepared, struct top_k *hits, int *done,
                         struct error *err)
 {
-    struct index_target target = *narrow;
-    target.k = search->snapshot->n_rows / MOST_BY_CODES;
+    struct index_target target = target_of(search, query, prepared, hits);
+    target.k = most_by_codes(search);
     target.partitions = prepared->chosen;
-    target.min_bound = rescore_least_bound(search, narrow->query, hits);
     int rc = index_scan(search, &target, 1, err);
     *done = target.hits.n < target.k;
     if (rc == 0 && *done) {
@@ -233,8 +271,12 @@ static int search_certainly(struct index_search *search, const struct index_quer
 
 /* A query on its way to its hits. */
 struct course {
+    struct index_query query;
     struct index_prepared prepared;
+    struct top_k hits;
     enum { OPEN, FOUND, NEEDS_VECTORS } state;
+    size_t n_scans, n_compared; /* of partitions; rows, exactly after scans of codes */
+    int is_cut;                 /* in some scan the ceiling came before the bounds did */
 };
 
 static size_t count_above(const struct top_k *hits, double score)
@@ -244,23 +286,51 @@ static size_t count_above(const struct top_k *hits, double score)
     return n;
 }
 
-/* Whether a query has its hits now, or what is to be looked at next: as much again, unless the last
- * brought next to nothing. */
-static int go_on(struct index_search *search, const struct index_query *query,
-                 struct course *course, size_t n_new, struct top_k *hits, struct error *err)
+/* Whether codes say so little that comparing all vectors takes less. */
+static int are_vague(const struct index_search *search, const struct course *course)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    size_t n_per_partition = snapshot->n_rows / index_snapshot_n_partitions(snapshot);
+    return search->keeps_vectors && course->prepared.codes != NULL && course->n_scans > 1 &&
+           course->n_compared > course->prepared.n_chosen * n_per_partition / VAGUE_SHARE;
+}
+
+/* As many partitions again, or all that are left. */
+static void look_further(const struct index_search *search, struct course *course, size_t n_new)
 {
     const struct index_snapshot *snapshot = search->snapshot;
     struct index_prepared *prepared = &course->prepared;
+    int by_nearness = course->n_scans == 1 || n_new < course->query.k / MANY_NEW_SHARE;
+    if (are_vague(search, course)) course->state = NEEDS_VECTORS;
+    else
+        index_prepared_choose(snapshot, prepared,
+                              by_nearness ? prepared->n_chosen
+                                          : index_snapshot_n_partitions(snapshot));
+}
+
+/* Whether a query has its hits now, or what is to be looked at next, unless the last brought next
+ * to nothing. */
+static int go_on(struct index_search *search, struct course *course, size_t n_new,
+                 struct error *err)
+{
+    const struct index_snapshot *snapshot = search->snapshot;
+    const struct index_query *query = &course->query;
+    struct index_prepared *prepared = &course->prepared;
+    struct top_k *hits = &course->hits;
     int has_rest =
         prepared->partitions != NULL && prepared->n_chosen < index_snapshot_n_partitions(snapshot);
     /* The rows of a list may all be far. */
     int is_short_of = hits->n < query->k && query->only != NULL;
     int goes_on = hits->n == query->k && n_new > query->k / NEW_HITS_SHARE;
     if (has_rest && (is_short_of || goes_on)) {
-        index_prepared_choose(snapshot, prepared, prepared->n_chosen);
+        if (goes_on) look_further(search, course, n_new);
+        else index_prepared_choose(snapshot, prepared, prepared->n_chosen);
         return 0;
     }
-    course->state = FOUND;
+    int done = 1, rc = 0;
+    if (course->is_cut) rc = search_wider(search, query, prepared, hits, &done, err);
+    course->state = done ? FOUND : NEEDS_VECTORS;
+    if (rc != 0 || !done) return rc;
     int left_out = has_rest || (prepared->codes != NULL && !isinf(query->min_similarity));
     return hits->n < query->k && left_out && hits->n < snapshot->n_rows
                ? search_certainly(search, query, prepared, hits, err)
@@ -268,20 +338,18 @@ static int go_on(struct index_search *search, const struct index_query *query,
 }
 
 /* What one scan gave a query becomes its hits. */
-static int finish(struct index_search *search, const struct index_query *query,
-                  struct course *course, struct index_target *target, struct top_k *hits,
+static int finish(struct index_search *search, struct course *course, struct index_target *target,
                   struct error *err)
 {
+    struct top_k *hits = &course->hits;
     double before = top_k_threshold(hits);
-    size_t n_before = count_above(hits, before);
+    size_t n_before = count_above(hits, before), n_compared = search->n_rescored;
     int is_full = target->hits.n == target->k, done;
     int rc = take_hits(search, target, hits, &done, err);
-    if (!is_full) done = 1;
-    if (rc == 0 && !done) rc = search_wider(search, target, &course->prepared, hits, &done, err);
-    if (rc == 0 && done)
-        return go_on(search, query, course, count_above(hits, before) - n_before, hits, err);
-    course->state = NEEDS_VECTORS; /* codes say too little of this query */
-    return rc;
+    if (is_full && !done) course->is_cut = 1;
+    course->n_scans++;
+    course->n_compared += search->n_rescored - n_compared;
+    return rc == 0 ? go_on(search, course, count_above(hits, before) - n_before, err) : rc;
 }
 
 /* The queries that codes said too little of, together. */
@@ -291,12 +359,11 @@ static int search_rest(struct index_search *search, const struct index_query *qu
 {
     size_t n = 0;
     struct index_query *rest = memory_alloc(n_queries, sizeof *rest);
-    struct top_k *found = memory_zalloc(n_queries, sizeof *found);
+    struct top_k *found = memory_alloc(n_queries, sizeof *found);
     int rc = rest == NULL || found == NULL ? error_nomem(err) : 0;
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {
         if (courses[q].state != NEEDS_VECTORS) continue;
-        top_k_deinit(&hits[q]);
-        top_k_init(&found[n], queries[q].k);
+        found[n] = hits[q];
         rest[n++] = queries[q];
     }
     if (n > 0) rc = scan_vectors(search, rest, n, found, err);
@@ -307,63 +374,19 @@ static int search_rest(struct index_search *search, const struct index_query *qu
     return rc;
 }
 
-static struct index_target target_of(const struct index_search *search,
-                                     const struct index_query *query,
-                                     const struct index_prepared *prepared,
-                                     const struct top_k *hits)
-{
-    struct index_target target = {.query = query,
-                                  .k = query->k,
-                                  .codes = prepared->codes,
-                                  .bounds = prepared->bounds,
-                                  .partitions = prepared->partitions};
-    if (prepared->codes == NULL) return target;
-    target.k = ceiling(search->snapshot->layout.quantize, query->k);
-    target.min_bound = rescore_least_bound(search, query, hits);
-    return target;
-}
-
 /* One scan for all queries that are open. */
-static int scan_open(struct index_search *search, const struct index_query *queries,
-                     size_t n_queries, struct course *courses, struct index_target *targets,
-                     struct top_k *hits, size_t *n_open, struct error *err)
+static int scan_open(struct index_search *search, struct course *courses, size_t n_queries,
+                     struct index_target *targets, size_t *n_open, struct error *err)
 {
     size_t n = 0, i = 0;
-    for (size_t q = 0; q < n_queries; q++)
-        if (courses[q].state == OPEN)
-            targets[n++] = target_of(search, &queries[q], &courses[q].prepared, &hits[q]);
+    for (struct course *course = courses; course < courses + n_queries; course++)
+        if (course->state == OPEN)
+            targets[n++] = target_of(search, &course->query, &course->prepared, &course->hits);
     *n_open = n;
     int rc = n > 0 ? index_scan(search, targets, n, err) : 0;
-    for (size_t q = 0; rc == 0 && i < n; q++)
-        if (courses[q].state == OPEN)
-            rc = finish(search, &queries[q], &courses[q], &targets[i++], &hits[q], err);
+    for (struct course *course = courses; rc == 0 && i < n; course++)
+        if (course->state == OPEN) rc = finish(search, course, &targets[i++], err);
     for (i = 0; i < n; i++) top_k_deinit(&targets[i].hits);
-    return rc;
-}
-
-static int scan_group(struct index_search *search, const struct index_query *queries,
-                      size_t n_queries, struct top_k *hits, struct error *err)
-{
-    struct course *courses = memory_zalloc(n_queries, sizeof *courses);
-    struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
-    size_t n_open = n_queries;
-    int rc = courses == NULL || targets == NULL ? error_nomem(err) : 0;
-    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
-        struct index_prepared *prepared = &courses[q].prepared;
-        rc = cancel_check(search->cancel, err);
-        if (rc == 0) rc = index_prepare(search, &queries[q], FIRST_SHARE, prepared, err);
-        if (rc == 0 && prepared->codes != NULL)
-            index_prepared_set_errors(search->snapshot, prepared,
-                                      prepared->partitions != NULL ? STANDARD_ERRORS_NEAR
-                                                                   : STANDARD_ERRORS);
-    }
-    while (rc == 0 && n_open > 0)
-        rc = scan_open(search, queries, n_queries, courses, targets, hits, &n_open, err);
-    if (rc == 0) rc = search_rest(search, queries, n_queries, courses, hits, err);
-    for (size_t q = 0; courses != NULL && q < n_queries; q++)
-        index_prepared_deinit(&courses[q].prepared);
-    memory_free(courses);
-    memory_free(targets);
     return rc;
 }
 
@@ -376,26 +399,48 @@ static int takes_all(const struct index_query *query)
                              isinf(ring->max_distance)));
 }
 
-/* Of few hits it says little that the last partitions brought none: more are found, and the best
- * kept. */
-static int scan_near(struct index_search *search, const struct index_query *queries,
-                     size_t n_queries, struct top_k *hits, struct error *err)
+/* What codes answer of a small index is what its vectors do. Of few hits of near partitions it says
+ * little that the last ones brought none: more are found. */
+static int begin(struct index_search *search, const struct index_query *query,
+                 struct course *course, struct error *err)
 {
-    struct index_query *asked = memory_alloc(n_queries, sizeof *asked);
-    struct top_k *found = memory_zalloc(n_queries, sizeof *found);
-    int rc = asked == NULL || found == NULL ? error_nomem(err) : 0;
+    struct index_prepared *prepared = &course->prepared;
+    int is_sure = search->snapshot->layout.quantize != INDEX_EXACT && is_small(search);
+    course->query = *query;
+    if (search->near_partitions_only && search->snapshot->partitions != NULL && !is_sure &&
+        query->k < FEWEST_HITS && takes_all(query))
+        course->query.k = FEWEST_HITS;
+    top_k_init(&course->hits, course->query.k);
+    int rc = index_prepare(search, &course->query, is_sure ? 1 : FIRST_SHARE, prepared, err);
+    if (rc == 0 && prepared->codes != NULL)
+        index_prepared_set_errors(search->snapshot, prepared,
+                                  is_sure                        ? STANDARD_ERRORS_SURE
+                                  : prepared->partitions != NULL ? STANDARD_ERRORS_NEAR
+                                                                 : STANDARD_ERRORS);
+    return rc;
+}
+
+static int scan_group(struct index_search *search, const struct index_query *queries,
+                      size_t n_queries, struct top_k *hits, struct error *err)
+{
+    struct course *courses = memory_zalloc(n_queries, sizeof *courses);
+    struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
+    size_t n_open = n_queries;
+    int rc = courses == NULL || targets == NULL ? error_nomem(err) : 0;
     for (size_t q = 0; rc == 0 && q < n_queries; q++) {
-        asked[q] = queries[q];
-        if (asked[q].k < FEWEST_HITS && takes_all(&asked[q])) asked[q].k = FEWEST_HITS;
-        top_k_init(&found[q], asked[q].k);
+        rc = cancel_check(search->cancel, err);
+        if (rc == 0) rc = begin(search, &queries[q], &courses[q], err);
     }
-    if (rc == 0) rc = scan_group(search, asked, n_queries, found, err);
-    for (size_t q = 0; found != NULL && q < n_queries; q++) {
-        if (rc == 0) rc = offer_hits(&found[q], &hits[q], err);
-        top_k_deinit(&found[q]);
+    while (rc == 0 && n_open > 0) rc = scan_open(search, courses, n_queries, targets, &n_open, err);
+    for (size_t q = 0; rc == 0 && q < n_queries; q++)
+        if (courses[q].state == FOUND) rc = offer_hits(&courses[q].hits, &hits[q], err);
+    if (rc == 0) rc = search_rest(search, queries, n_queries, courses, hits, err);
+    for (size_t q = 0; courses != NULL && q < n_queries; q++) {
+        index_prepared_deinit(&courses[q].prepared);
+        top_k_deinit(&courses[q].hits);
     }
-    memory_free(asked);
-    memory_free(found);
+    memory_free(courses);
+    memory_free(targets);
     return rc;
 }
 
@@ -457,9 +502,7 @@ static int wants_vectors(const struct index_search *search, const struct index_q
 {
     const struct index_snapshot *snapshot = search->snapshot;
     if (snapshot->layout.quantize == INDEX_EXACT) return 0;
-    if (snapshot->n_rows <= SMALL_INDEX / snapshot->layout.dimensions &&
-        index_snapshot_vectors(snapshot) != NULL)
-        return 1;
+    if (is_small(search) && index_snapshot_vectors(snapshot) != NULL) return 1;
     for (size_t q = 0; q < n_queries; q++)
         if (ceiling(snapshot->layout.quantize, queries[q].k) >= snapshot->n_rows / MOST_BY_CODES)
             return 1;
@@ -481,9 +524,7 @@ static int search_as_stored(struct index_search *search, const struct index_quer
     if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
     if (wants_vectors(search, queries, n_queries))
         return scan_vectors(search, queries, n_queries, hits, err);
-    return search->near_partitions_only && search->snapshot->partitions != NULL
-               ? scan_near(search, queries, n_queries, hits, err)
-               : scan_group(search, queries, n_queries, hits, err);
+    return scan_group(search, queries, n_queries, hits, err);
 }
 
 /* Compact vectors are stored rotated: so are the queries that they meet. */

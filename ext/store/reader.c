@@ -197,6 +197,7 @@ struct index_search reader_search(const struct store_reader *reader,
     return (struct index_search){.snapshot = reader->snapshot,
                                  .storage = storage,
                                  .near_partitions_only = store->options.partitions != 0,
+                                 .keeps_vectors = vectors_may_stay(reader),
                                  .n_threads = store_threads(store),
                                  .max_bytes = store_memory_budget(store),
                                  .cancel = store->cancel};

@@ -15,14 +15,13 @@ static struct index_layout layout_of(const struct store_reader *reader)
     return layout;
 }
 
-static int may_keep(const struct store_reader *reader)
+int vectors_may_stay(const struct store_reader *reader)
 {
     const struct index_snapshot *snapshot = reader->snapshot;
     struct index_layout layout = layout_of(reader);
     return store_keeps_vectors(reader->store) && snapshot->n_rows > 0 &&
            snapshot->n_rows <=
-               store_memory_budget(reader->store) / BUDGET_SHARE / index_block_size(&layout, 1) &&
-           atomic_load(&snapshot->is_known);
+               store_memory_budget(reader->store) / BUDGET_SHARE / index_block_size(&layout, 1);
 }
 
 /* The snapshot of the vectors, made if there is none; NULL: there is no memory for it. */
@@ -125,7 +124,7 @@ int vectors_note(struct store_reader *reader, size_t n, struct error *err)
 {
     struct index_block *block;
     int kept = 1, rc = 0;
-    if (!may_keep(reader)) return 0;
+    if (!vectors_may_stay(reader) || !atomic_load(&reader->snapshot->is_known)) return 0;
     size_t n_fetched = atomic_fetch_add(&reader->snapshot->n_fetched, n) + n;
     struct index_snapshot *vectors = open_vectors(reader);
     while (rc == 0 && kept && vectors != NULL && (block = begin_block(vectors, n_fetched)) != NULL)

@@ -12,6 +12,9 @@
 
 #include "store/reader.h"
 
+/* Whether the vectors of the snapshot come to be in memory as it is searched. */
+int vectors_may_stay(const struct store_reader *reader);
+
 /* Notes that n vectors are to be read one by one, or by a scan, and keeps some if it is time. */
 int vectors_note(struct store_reader *reader, size_t n, struct error *err);
 

@@ -197,11 +197,11 @@ def main():
     elif arguments.small:
         for rows in [arguments.rows] if arguments.rows else SMALL:
             arguments.rows = rows
-            for name in arguments.shapes.split(","):
+            for name in nearest.names(arguments):
                 compare_small(arguments, name, table)
     else:
         arguments.rows = arguments.rows or 100000
-        for name in arguments.shapes.split(","):
+        for name in nearest.names(arguments):
             compare_shape(arguments, name, table)
     table.print()
 

@@ -13,7 +13,7 @@ import numpy
 import shapes
 
 TOLERANCE = 1e-6
-NAMES = [*shapes.SHAPES, "text"]
+NAMES = [*shapes.SHAPES, "text", "local"]
 
 
 def add_arguments(parser, queries):
@@ -25,15 +25,27 @@ def add_arguments(parser, queries):
                         help="of documentation, for the shape text")
 
 
+def names(arguments):
+    """The shapes that are asked for, but those whose texts or model are not there."""
+    for name in arguments.shapes.split(","):
+        if name not in NAMES:
+            sys.exit(f"no shape {name}: {', '.join(NAMES)}")
+        why = shapes.why_no_local() if name == "local" else ""
+        if why:
+            print(f"{name}: skipped, {why}", flush=True)
+        else:
+            yield name
+
+
 def drawn(name, arguments):
     """arguments.rows rows of a shape, and queries that are none of them."""
     wanted = arguments.rows + arguments.queries
     if name == "text":
         rows = shapes.text(wanted, arguments.library, arguments.text)
-    elif name in shapes.SHAPES:
-        rows = shapes.SHAPES[name](wanted, arguments.dimensions)
+    elif name == "local":
+        rows = shapes.local(wanted, arguments.library)
     else:
-        sys.exit(f"no shape {name}: {', '.join(NAMES)}")
+        rows = shapes.SHAPES[name](wanted, arguments.dimensions)
     return shapes.split(rows, arguments.queries)
 
 

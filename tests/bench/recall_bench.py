@@ -53,7 +53,7 @@ def main():
     arguments = parse_arguments()
     print(f"{arguments.options}\n{'':<32}{'k':>4}{'recall':>8}{'scanned':>9}{'rescored':>9}"
           f"{'parts':>7}")
-    for name in arguments.shapes.split(","):
+    for name in nearest.names(arguments):
         rows, queries = nearest.drawn(name, arguments)
         blocks = (rows[i:i + arguments.together] for i in range(0, len(rows), arguments.together))
         db, count, clock = nearest.build(arguments.library, "", arguments.options, blocks)

@@ -10,8 +10,11 @@ heavy       distances from the centre as Student's t with 3 degrees of freedom, 
 duplicates  rows in 1 to some 100 near-identical copies
 noise       uniform on the sphere: nothing lies near anything
 text        paragraphs of the documentation in a folder, embedded by builtin:static
+local       sentences of the movies and judged collections under RERANK_SHARED, embedded by
+            all-MiniLM-L6-v2 (make weights; RERANK_WEIGHTS: another folder)
 """
 import gzip
+import json
 import os
 import re
 import sqlite3
@@ -23,6 +26,11 @@ import vectors
 SEED = 20261128
 CLUSTERS = 1000
 SMALLEST, LARGEST = 60, 1200    # characters of a paragraph
+SHORTEST = 20                   # characters of a sentence
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SHARED = os.environ.get("RERANK_SHARED", "")
+WEIGHTS = os.environ.get("RERANK_WEIGHTS") or os.path.join(ROOT, "build", "weights")
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def draw_of(name):
@@ -117,19 +125,53 @@ def paragraphs(folder, most):
     return list(seen)
 
 
-def text(count, library, folder="/usr/share/doc"):
-    """As many as there are, at most count, in random order."""
+def embedded(texts, library, model):
+    """Of those texts that a model makes something of, in random order."""
     db = sqlite3.connect(":memory:")
     db.enable_load_extension(True)
     db.load_extension(library)
     rows = []
-    for part in paragraphs(folder, count):
-        blob = db.execute("SELECT embed(?, 'builtin:static')", (part,)).fetchone()[0]
-        row = numpy.frombuffer(blob, numpy.float32) if blob is not None else numpy.zeros(1)
-        if row.any():
-            rows.append(row)
-    rows = vectors.scale_to_unit(numpy.array(rows))
+    for start in range(0, len(texts), 1000):
+        found = db.execute("SELECT embedding FROM embed_each(?, ?)",
+                           (json.dumps(texts[start:start + 1000]), model))
+        rows += [numpy.frombuffer(blob, numpy.float32) for blob, in found if blob is not None]
+    rows = vectors.scale_to_unit(numpy.array([row for row in rows if row.any()]))
     return rows[draw_of("text").permutation(len(rows))]
+
+
+def text(count, library, folder="/usr/share/doc"):
+    """As many as there are, at most count."""
+    return embedded(paragraphs(folder, count), library, "builtin:static")
+
+
+def sentences(shared):
+    """Different sentences of the documents of all collections and of the movies."""
+    texts = []
+    for where, folders, names in os.walk(os.path.join(shared, "eval")):
+        folders.sort()
+        if "docs.jsonl" in names:
+            with open(os.path.join(where, "docs.jsonl"), encoding="utf-8") as file:
+                texts += [json.loads(line)["text"] for line in file]
+    with open(os.path.join(shared, "movies.json"), encoding="utf-8") as file:
+        texts += [movie["overview"] for movie in json.load(file)]
+    parts = (part.strip() for each in texts for part in re.split(r"(?<=[.!?])\s+", each))
+    return list(dict.fromkeys(part for part in parts if len(part) >= SHORTEST))
+
+
+def why_no_local():
+    """What is not there that local is made of; '' if all is."""
+    for path in (os.path.join(SHARED, "movies.json"), os.path.join(WEIGHTS, MODEL)):
+        if not os.path.exists(path):
+            return f"no {path}"
+    return ""
+
+
+def local(count, library):
+    """As many as there are, some 20,000, at most count; a minute and more."""
+    os.environ["RERANK_MODEL_PATH"] = WEIGHTS
+    texts = sentences(SHARED)
+    chosen = draw_of("local").permutation(len(texts))[:count]
+    return embedded([texts[i] for i in chosen], library, f"local:{MODEL}")
 
 
 def even(count, dimensions):
