@@ -44,7 +44,7 @@
 #define NEW_HITS_SHARE 64
 #define FEWEST_HITS 32
 #define MANY_NEW_SHARE 4
-#define VAGUE_SHARE 8
+#define VAGUE_SHARE 10
 
 /* One in so many, where rows are asked about before they are read; and one row that is asked about
  * counts as much as one in so many that are wanted. */
@@ -200,6 +200,7 @@ static struct index_target target_of(const struct index_search *search,
                                   .partitions = prepared->partitions};
     if (prepared->codes == NULL) return target;
     target.k = ceiling(search->snapshot->layout.quantize, query->k);
+    if (prepared->partitions != NULL) target.k /= 2; /* there are few rows, or more come */
     target.min_bound = rescore_least_bound(search, query, hits);
     return target;
 }
@@ -274,16 +275,19 @@ struct course {
     struct index_query query;
     struct index_prepared prepared;
     struct top_k hits;
+    double *before; /* [k] owned: scores of hits before the latest scan; NULL: of all partitions */
     enum { OPEN, FOUND, NEEDS_VECTORS } state;
     size_t n_scans, n_compared; /* of partitions; rows, exactly after scans of codes */
     int is_cut;                 /* in some scan the ceiling came before the bounds did */
 };
 
-static size_t count_above(const struct top_k *hits, double score)
+/* How many of the hits are of the latest scan. */
+static size_t count_new(const struct course *course, size_t n_before)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < hits->n; i++) n += hits->hits[i].score > score;
-    return n;
+    double threshold = top_k_threshold(&course->hits);
+    size_t n_stayed = 0;
+    for (size_t i = 0; i < n_before; i++) n_stayed += course->before[i] >= threshold;
+    return course->hits.n > n_stayed ? course->hits.n - n_stayed : 0;
 }
 
 /* Whether codes say so little that comparing all vectors takes less. */
@@ -342,14 +346,14 @@ static int finish(struct index_search *search, struct course *course, struct ind
                   struct error *err)
 {
     struct top_k *hits = &course->hits;
-    double before = top_k_threshold(hits);
-    size_t n_before = count_above(hits, before), n_compared = search->n_rescored;
+    size_t n_before = course->before == NULL ? 0 : hits->n, n_compared = search->n_rescored;
+    for (size_t i = 0; i < n_before; i++) course->before[i] = hits->hits[i].score;
     int is_full = target->hits.n == target->k, done;
     int rc = take_hits(search, target, hits, &done, err);
     if (is_full && !done) course->is_cut = 1;
     course->n_scans++;
     course->n_compared += search->n_rescored - n_compared;
-    return rc == 0 ? go_on(search, course, count_above(hits, before) - n_before, err) : rc;
+    return rc == 0 ? go_on(search, course, count_new(course, n_before), err) : rc;
 }
 
 /* The queries that codes said too little of, together. */
@@ -412,6 +416,10 @@ static int begin(struct index_search *search, const struct index_query *query,
         course->query.k = FEWEST_HITS;
     top_k_init(&course->hits, course->query.k);
     int rc = index_prepare(search, &course->query, is_sure ? 1 : FIRST_SHARE, prepared, err);
+    if (rc == 0 && prepared->partitions != NULL) {
+        course->before = memory_alloc(course->query.k, sizeof *course->before);
+        if (course->before == NULL) rc = error_nomem(err);
+    }
     if (rc == 0 && prepared->codes != NULL)
         index_prepared_set_errors(search->snapshot, prepared,
                                   is_sure                        ? STANDARD_ERRORS_SURE
@@ -438,10 +446,18 @@ static int scan_group(struct index_search *search, const struct index_query *que
     for (size_t q = 0; courses != NULL && q < n_queries; q++) {
         index_prepared_deinit(&courses[q].prepared);
         top_k_deinit(&courses[q].hits);
+        memory_free(courses[q].before);
     }
     memory_free(courses);
     memory_free(targets);
     return rc;
+}
+
+static size_t count_above(const struct top_k *hits, double score)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < hits->n; i++) n += hits->hits[i].score > score;
+    return n;
 }
 
 /* One scan of a search with a sieve, and what it gives: *left of the rows of the highest bounds are

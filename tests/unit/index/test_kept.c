@@ -104,6 +104,45 @@ static void test_exact(void **state)
     }
 }
 
+/* Until all vectors of a small index are in memory codes find what they do: of noise, and of
+ * clusters in partitions. */
+static void test_first_answers(void **state)
+{
+    (void)state;
+    static float clustered[N + QUERIES][DIMENSIONS];
+    for (size_t i = 0; i < N + QUERIES; i++)
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            clustered[i][d] = vectors[i % 50][d] + 0.3f * vectors[i][d];
+    for (size_t i = 0; i < 2 * LAYOUTS; i++) {
+        float (*drawn)[DIMENSIONS] = i < LAYOUTS ? vectors : clustered;
+        struct blocks blocks;
+        blocks_new(&blocks, &layouts[i % LAYOUTS], drawn[0], N, 40);
+        for (size_t q = 0; q < QUERIES; q++) {
+            struct index_query query = {
+                .vector = drawn[N + q], .k = 1 + 3 * q, .min_similarity = -INFINITY};
+            struct index_storage storage = blocks_storage(&blocks);
+            struct index_search search = {.snapshot = blocks.snapshot,
+                                          .storage = &storage,
+                                          .near_partitions_only = 1,
+                                          .keeps_vectors = 1};
+            struct top_k first, later;
+            top_k_init(&first, query.k);
+            top_k_init(&later, query.k);
+            assert_int_equal(index_search(&search, &query, 1, &first, NULL), 0);
+            assert_true(search.n_rescored > 0);
+            blocks_keep_vectors(&blocks, N / BLOCK_ROWS);
+            assert_int_equal(index_search(&search, &query, 1, &later, NULL), 0);
+            top_k_sort(&first);
+            top_k_sort(&later);
+            assert_same(&first, &later);
+            top_k_deinit(&first);
+            top_k_deinit(&later);
+            blocks_forget_vectors(&blocks);
+        }
+        blocks_free(&blocks);
+    }
+}
+
 /* Codes that say little cost the vectors of some rows, not of all. */
 static void test_wider(void **state)
 {
