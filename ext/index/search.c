@@ -38,13 +38,11 @@
 
 /* Of the partitions, one in so many is looked at first; then as many again, until at most one in so
  * many of the hits is of the last ones. It takes so many hits to tell. Where one in so many is of
- * the last half, nearness says little, and all others are looked at. Where one in so many rows was
- * compared exactly, all vectors are. */
+ * the last half, nearness says little, and all others are looked at. */
 #define FIRST_SHARE 32
 #define NEW_HITS_SHARE 64
 #define FEWEST_HITS 32
 #define MANY_NEW_SHARE 4
-#define VAGUE_SHARE 10
 
 /* One in so many, where rows are asked about before they are read; and one row that is asked about
  * counts as much as one in so many that are wanted. */
@@ -277,8 +275,8 @@ struct course {
     struct top_k hits;
     double *before; /* [k] owned: scores of hits before the latest scan; NULL: of all partitions */
     enum { OPEN, FOUND, NEEDS_VECTORS } state;
-    size_t n_scans, n_compared; /* of partitions; rows, exactly after scans of codes */
-    int is_cut;                 /* in some scan the ceiling came before the bounds did */
+    size_t n_scans; /* of partitions */
+    int is_cut;     /* in one of them the ceiling came before the bounds did */
 };
 
 /* How many of the hits are of the latest scan. */
@@ -290,26 +288,16 @@ static size_t count_new(const struct course *course, size_t n_before)
     return course->hits.n > n_stayed ? course->hits.n - n_stayed : 0;
 }
 
-/* Whether codes say so little that comparing all vectors takes less. */
-static int are_vague(const struct index_search *search, const struct course *course)
-{
-    const struct index_snapshot *snapshot = search->snapshot;
-    size_t n_per_partition = snapshot->n_rows / index_snapshot_n_partitions(snapshot);
-    return search->keeps_vectors && course->prepared.codes != NULL && course->n_scans > 1 &&
-           course->n_compared > course->prepared.n_chosen * n_per_partition / VAGUE_SHARE;
-}
-
-/* As many partitions again, or all that are left. */
+/* As many partitions again, or all that are left, where nearness says little; all vectors, where
+ * codes do, too. */
 static void look_further(const struct index_search *search, struct course *course, size_t n_new)
 {
-    const struct index_snapshot *snapshot = search->snapshot;
-    struct index_prepared *prepared = &course->prepared;
-    int by_nearness = course->n_scans == 1 || n_new < course->query.k / MANY_NEW_SHARE;
-    if (are_vague(search, course)) course->state = NEEDS_VECTORS;
-    else
-        index_prepared_choose(snapshot, prepared,
-                              by_nearness ? prepared->n_chosen
-                                          : index_snapshot_n_partitions(snapshot));
+    size_t n = course->prepared.n_chosen;
+    if (course->n_scans > 1 && n_new >= course->query.k / MANY_NEW_SHARE)
+        n = index_snapshot_n_partitions(search->snapshot);
+    if (n > course->prepared.n_chosen && course->is_cut && search->keeps_vectors)
+        course->state = NEEDS_VECTORS;
+    else index_prepared_choose(search->snapshot, &course->prepared, n);
 }
 
 /* Whether a query has its hits now, or what is to be looked at next, unless the last brought next
@@ -346,13 +334,12 @@ static int finish(struct index_search *search, struct course *course, struct ind
                   struct error *err)
 {
     struct top_k *hits = &course->hits;
-    size_t n_before = course->before == NULL ? 0 : hits->n, n_compared = search->n_rescored;
+    size_t n_before = course->before == NULL ? 0 : hits->n;
     for (size_t i = 0; i < n_before; i++) course->before[i] = hits->hits[i].score;
     int is_full = target->hits.n == target->k, done;
     int rc = take_hits(search, target, hits, &done, err);
     if (is_full && !done) course->is_cut = 1;
     course->n_scans++;
-    course->n_compared += search->n_rescored - n_compared;
     return rc == 0 ? go_on(search, course, count_new(course, n_before), err) : rc;
 }
 

@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from storage import StorageBase, words  # noqa: E402
+from support import connect  # noqa: E402
 
 DIMENSIONS = 32
 ROWS = 2500
@@ -92,6 +93,20 @@ class Recall(StorageBase):
 
     def test_row_by_row(self):
         self.check_shape(unequal, "l2", "bit", 1, 400)
+
+    def test_first_answers(self):
+        """Those of a process that has just opened a small index are those of all later ones."""
+        for shape in SHAPES:
+            draw = random.Random(11)
+            vectors = [vector for _, vector in shape(draw, ROWS + QUERIES)]
+            self.create(words("bit", "auto", "cosine", DIMENSIONS))
+            self.put(list(enumerate(vectors[:ROWS])))
+            self.db.close()
+            self.db = connect(self.path)
+            answers = [[self.found(query, 10) for query in vectors[-6:]] for _ in range(4)]
+            with self.subTest(shape=shape.__name__):
+                self.assertTrue(all(later == answers[0] for later in answers))
+            self.db.execute("DROP TABLE ix")
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ static void test_first_answers(void **state)
         for (size_t d = 0; d < DIMENSIONS; d++)
             clustered[i][d] = vectors[i % 50][d] + 0.3f * vectors[i][d];
     for (size_t i = 0; i < 2 * LAYOUTS; i++) {
-        float (*drawn)[DIMENSIONS] = i < LAYOUTS ? vectors : clustered;
+        float(*drawn)[DIMENSIONS] = i < LAYOUTS ? vectors : clustered;
         struct blocks blocks;
         blocks_new(&blocks, &layouts[i % LAYOUTS], drawn[0], N, 40);
         for (size_t q = 0; q < QUERIES; q++) {
@@ -202,9 +202,8 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_wider),
+        cmocka_unit_test(test_find),          cmocka_unit_test(test_exact),
+        cmocka_unit_test(test_first_answers), cmocka_unit_test(test_wider),
         cmocka_unit_test(test_out_of_memory),
     };
     failing_memory_bind();

@@ -172,6 +172,28 @@ static void no_score(const struct index_metric_row *metric)
     assert_true(!isfinite(metric->score(floats, query, useless, DIMENSIONS)));
 }
 
+/* The bound of a unit query beside a centroid of that length, at an angle of that cosine. */
+static struct vector_code_bound beside(float length, float cosine)
+{
+    float base = length * cosine;
+    return (struct vector_code_bound){base, sqrtf(1.0f + length * length - 2.0f * base), 0.0f};
+}
+
+/* Partitions in the direction of the query are nearer, wide ones than close ones; whatever
+ * a centroid is, it has a place. */
+static void test_nearness_of_directions(void **state)
+{
+    (void)state;
+    double (*nearness)(const struct vector_code_bound *) = index_metrics[INDEX_COSINE].nearness;
+    struct vector_code_bound near = beside(0.8f, 0.9f), beyond = beside(0.8f, 0.5f),
+                             wide = beside(0.4f, 0.75f), close = beside(0.9f, 1.0f / 3.0f),
+                             origin = beside(0.0f, 0.0f), mad = {NAN, INFINITY, 0.0f};
+    assert_true(nearness(&near) > nearness(&beyond));
+    assert_true(nearness(&wide) > nearness(&close)); /* the dot products are equal */
+    assert_true(nearness(&origin) > 0.0 && nearness(&origin) < nearness(&wide));
+    assert_true(nearness(&mad) == -INFINITY);
+}
+
 static void test_no_score(void **state)
 {
     (void)state;
@@ -246,6 +268,7 @@ int main(void)
         cmocka_unit_test(test_scores_of_rows),
         cmocka_unit_test(test_all_follows_the_score),
         cmocka_unit_test(test_bases),
+        cmocka_unit_test(test_nearness_of_directions),
         cmocka_unit_test(test_no_score),
         cmocka_unit_test(test_compact_rows),
         cmocka_unit_test(test_no_compact_score),

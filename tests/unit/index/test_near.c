@@ -163,9 +163,62 @@ static void test_lists(void **state)
     of_lists(INDEX_COSINE, INDEX_BIT);
 }
 
+/* Of many hits as of few, where clusters are wide. */
+static void test_many_hits(void **state)
+{
+    (void)state;
+    static const size_t some[] = {32, 63, 64, 100, 150};
+    double scanned;
+    draw(0.5);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(100 * find(INDEX_COSINE, INDEX_BIT, some[i], NULL, &scanned) >=
+                    98 * some[i] * QUERIES);
+}
+
+/* What neither partitions nor codes tell apart is compared as a whole where vectors come to be in
+ * memory: the same answer before and after they are there. */
+static void test_vague(void **state)
+{
+    (void)state;
+    enum { MANY = 132000, WIDE = 64, K = 10 }; /* too many for a small index */
+    struct index_layout layout = {INDEX_L2, INDEX_BIT, WIDE, INDEX_FLOAT32};
+    struct blocks blocks;
+    uint64_t random = 9;
+    float *drawn = malloc((MANY + 1) * WIDE * sizeof *drawn);
+    random_vector(&random, (MANY + 1) * WIDE, drawn);
+    blocks_new(&blocks, &layout, drawn, MANY, 200);
+    struct index_storage storage = blocks_storage(&blocks);
+    struct index_query query = {.vector = drawn + MANY * WIDE, .k = K, .min_similarity = -INFINITY};
+    struct top_k hits, expected;
+    blocks_oracle(&blocks, &query, &expected);
+    for (size_t are_kept = 0; are_kept < 2; are_kept++) {
+        struct index_search search = {.snapshot = blocks.snapshot,
+                                      .storage = &storage,
+                                      .near_partitions_only = 1,
+                                      .keeps_vectors = 1,
+                                      .n_threads = 2};
+        if (are_kept) blocks_keep_vectors(&blocks, MANY / BLOCK_ROWS);
+        top_k_init(&hits, K);
+        assert_int_equal(index_search(&search, &query, 1, &hits, NULL), 0);
+        top_k_sort(&hits);
+        assert_int_equal(hits.n, K);
+        for (size_t i = 0; i < K; i++)
+            assert_true(hits.hits[i].id == expected.hits[i].id &&
+                        hits.hits[i].score == expected.hits[i].score);
+        assert_true(search.n_scanned >= MANY);
+        top_k_deinit(&hits);
+    }
+    top_k_deinit(&expected);
+    blocks_forget_vectors(&blocks);
+    blocks_free(&blocks);
+    free(drawn);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_far_as_needed),
                                        cmocka_unit_test(test_lists)};
+                                       cmocka_unit_test(test_many_hits),
+                                       cmocka_unit_test(test_vague)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
