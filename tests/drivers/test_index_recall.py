@@ -100,7 +100,9 @@ class Recall(StorageBase):
             draw = random.Random(11)
             vectors = [vector for _, vector in shape(draw, ROWS + QUERIES)]
             self.create(words("bit", "auto", "cosine", DIMENSIONS))
+            self.db.execute("BEGIN")
             self.put(list(enumerate(vectors[:ROWS])))
+            self.db.execute("COMMIT")
             self.db.close()
             self.db = connect(self.path)
             answers = [[self.found(query, 10) for query in vectors[-6:]] for _ in range(4)]
