@@ -4,11 +4,14 @@
 
 #include "base/memory.h"
 #include "sqlite/statement.h"
-#include "store/store.h"
+#include "store/statements.h"
 
 /* Blocks double up to so many rows; from there on the next block of a partition is as large as the
  * last. */
 #define DOUBLING_ROWS 256
+
+/* A block of codes that lies on one page of a database, if its pages are of the usual size. */
+#define PAGE_BYTES 4000
 
 struct index_layout blocks_layout(const struct store *store, const struct store_state *state)
 {
@@ -152,6 +155,128 @@ static int clear_places(struct store *store, sqlite3_blob *blob, const struct in
     return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
 }
 
+/* ---- new blocks ------------------------------------------------------------------------------ */
+
+/* The number of the next new block. */
+static int next_number(struct store *store, int64_t *number, struct error *err)
+{
+    int64_t last;
+    int rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last, err);
+    if (rc == 0 && (last >= INT64_MAX - 1 || last < 0))
+        return corrupt_block(store, last, "its number is damaged", err);
+    *number = last + 1;
+    return rc;
+}
+
+/* Writes a block that is new. */
+static int put_new(struct store *store, const struct store_state *state,
+                   const struct block_bytes *block, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    int rc = store_put_data(store, block->number, block->bytes,
+                            index_block_size(&layout, block->capacity), err);
+    return rc == 0 ? put_entry(store, state, block, 1, err) : rc;
+}
+
+/* Whether full blocks of a partition become one. */
+static int become_one(const struct store *store)
+{
+    return store_keeps_vectors(store) &&
+           (store->options.partitions != 0 || store->options.quantize == INDEX_BIT);
+}
+
+int blocks_list(struct store *store, int64_t partition, int64_t after, struct store_block **list,
+                size_t *n, struct error *err)
+{
+    sqlite3_stmt *scan;
+    int row = 0, rc = store_keep(store, KEPT_BLOCKS_OF_PARTITION, &scan, err);
+    *list = NULL;
+    *n = 0;
+    if (rc != 0) return rc;
+    sqlite3_bind_int64(scan, 1, partition);
+    sqlite3_bind_int64(scan, 2, after);
+    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
+        struct store_block *grown = memory_realloc(*list, *n + 1, sizeof **list);
+        if (grown == NULL) {
+            rc = error_nomem(err);
+            break;
+        }
+        *list = grown;
+        grown[*n] = store_block_of(scan);
+        if (!store_block_is_possible(&grown[*n]))
+            rc = corrupt_block(store, grown[*n].number, "its size is damaged", err);
+        ++*n;
+    }
+    sqlite3_reset(scan);
+    return rc;
+}
+
+/* How many of the last blocks are to become one, and of how many rows. */
+static size_t count_alike(const struct store_block *list, size_t n_blocks, size_t most,
+                          size_t *n_rows)
+{
+    size_t n = 0;
+    *n_rows = 0;
+    for (; n < n_blocks; n++) {
+        size_t size = (size_t)list[n_blocks - 1 - n].n;
+        if ((n > 0 && size > *n_rows) || *n_rows + size > most) break;
+        *n_rows += size;
+    }
+    return n;
+}
+
+/* The rows of a block behind those of another, which has room for them. */
+static void add_rows(const struct index_layout *layout, struct block_bytes *to,
+                     const struct block_bytes *from)
+{
+    struct index_arrays there, here;
+    index_block_arrays(layout, to->capacity, &there);
+    index_block_arrays(layout, from->capacity, &here);
+    for (size_t i = 0; i < INDEX_ARRAYS; i++)
+        memcpy((unsigned char *)to->bytes + there.offset[i] + to->n * there.size[i],
+               (const unsigned char *)from->bytes + here.offset[i], from->n * here.size[i]);
+    to->n += from->n;
+}
+
+/* Blocks of a partition, of n_rows in all, become one. */
+static int join(struct store *store, const struct store_state *state,
+                const struct store_block *list, size_t n_blocks, size_t n_rows, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct block_bytes made = {.partition = list->partition, .capacity = n_rows};
+    int rc = next_number(store, &made.number, err);
+    if (rc == 0) rc = make_room(&layout, &made, err);
+    for (size_t i = 0; rc == 0 && i < n_blocks; i++) {
+        struct block_bytes block;
+        rc = block_read(store, &layout, list[i].number, &block, err);
+        if (rc == 0) add_rows(&layout, &made, &block);
+        if (rc == 0) rc = store_delete_block(store, list[i].number, err);
+        block_free(&block);
+    }
+    if (rc == 0) rc = put_new(store, state, &made, err);
+    block_free(&made);
+    return rc;
+}
+
+/* The last blocks of a partition, where none has room. *wanted: how many rows a new one is to take,
+ * as many as there are, up to a page. */
+static int join_last(struct store *store, const struct store_state *state,
+                     const struct block_target *target, size_t *wanted, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct store_block *list;
+    size_t n_blocks, n_rows, most = index_block_capacity(&layout, INDEX_MAX_CAPACITY);
+    int rc = blocks_list(store, target->partition, target->after, &list, &n_blocks, err);
+    size_t n = rc == 0 ? count_alike(list, n_blocks, most, &n_rows) : 0;
+    if (n > 1) rc = join(store, state, list + n_blocks - n, n, n_rows, err);
+    *wanted = 0;
+    for (size_t i = 0; rc == 0 && i < n_blocks; i++) *wanted += (size_t)list[i].n;
+    size_t of_page = PAGE_BYTES / index_block_size(&layout, 1);
+    if (*wanted > of_page) *wanted = of_page;
+    memory_free(list);
+    return rc;
+}
+
 /* ---- appending ------------------------------------------------------------------------------- */
 
 /* Rows into the places of a block from its n on. */
@@ -165,29 +290,33 @@ static void fill(const struct index_layout *layout, struct block_bytes *block,
     }
 }
 
+/* How many rows a new block is to take, in an index whose blocks do not become one. */
+static int next_capacity(struct store *store, int64_t partition, size_t *wanted, struct error *err)
+{
+    int64_t last;
+    int rc = store_ask(store, STORE_LAST_CAPACITY, partition, 0, &last, err);
+    if (rc == 0 && (last < 0 || last > INDEX_MAX_CAPACITY))
+        return corrupt_block(store, last, "its size is damaged", err);
+    *wanted = (size_t)last * (last < DOUBLING_ROWS ? 2 : 1);
+    return rc;
+}
+
 static int append_new(struct store *store, const struct store_state *state,
                       const struct block_target *target, struct block_row *rows, size_t n_rows,
                       size_t *n_done, struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block = {.partition = target->partition};
-    int64_t last = 0, capacity = 0;
-    int rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last, err);
-    if (rc == 0) rc = store_ask(store, STORE_LAST_CAPACITY, target->partition, 0, &capacity, err);
+    size_t wanted = 0;
+    int rc = become_one(store) ? join_last(store, state, target, &wanted, err)
+                               : next_capacity(store, target->partition, &wanted, err);
+    if (rc == 0) rc = next_number(store, &block.number, err);
     if (rc != 0) return rc;
-    if (last >= INT64_MAX - 1 || last < 0 || capacity < 0 || capacity > INDEX_MAX_CAPACITY)
-        return corrupt_block(store, last, "its number or size is damaged", err);
-    size_t wanted = (size_t)capacity * (capacity < DOUBLING_ROWS ? 2 : 1);
-    if (wanted < n_rows) wanted = n_rows;
-    block.number = last + 1;
-    block.capacity = index_block_capacity(&layout, wanted);
+    block.capacity = index_block_capacity(&layout, wanted < n_rows ? n_rows : wanted);
     rc = make_room(&layout, &block, err);
     *n_done = n_rows < block.capacity ? n_rows : block.capacity;
     if (rc == 0) fill(&layout, &block, target->centroid, rows, *n_done);
-    if (rc == 0)
-        rc = store_put_data(store, block.number, block.bytes,
-                            index_block_size(&layout, block.capacity), err);
-    if (rc == 0) rc = put_entry(store, state, &block, 1, err);
+    if (rc == 0) rc = put_new(store, state, &block, err);
     block_free(&block);
     return rc;
 }
@@ -321,6 +450,25 @@ static int remove_places(struct store *store, const struct index_arrays *arrays,
     memory_free(scratch);
     if (rc != 0 || block->n == 0) return rc;
     return clear_places(store, blob, arrays, block->n, n_before - block->n, err);
+}
+
+int blocks_read_ids(struct store *store, const struct store_state *state,
+                    const struct store_block *block, sqlite3_blob **blob, int64_t **ids,
+                    struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    const struct block_bytes stored = {.number = block->number,
+                                       .capacity = (size_t)(block->n + block->room)};
+    int got = SQLITE_OK, rc = 0;
+    *ids = NULL;
+    if (*blob == NULL) rc = store_open_data(store, block->number, blob, err);
+    else got = sqlite3_blob_reopen(*blob, block->number);
+    if (rc == 0 && got == SQLITE_OK) rc = check_stored(store, &layout, &stored, *blob, err);
+    if (rc != 0) return rc;
+    if ((*ids = memory_alloc((size_t)block->n, sizeof **ids)) == NULL) return error_nomem(err);
+    if (got == SQLITE_OK)
+        got = sqlite3_blob_read(*blob, *ids, (int)((size_t)block->n * sizeof **ids), 0);
+    return got == SQLITE_OK ? 0 : statement_error(store->db, got, err);
 }
 
 int blocks_remove(struct store *store, const struct store_state *state,

@@ -7,6 +7,11 @@
  * a block that is there only the changed places are written (sqlite3_blob_write), so one row costs
  * a page or two.
  *
+ * Codes in partitions come a few at a time to each of many, and a place of a large block is on five
+ * pages. So theirs is a new block of one page; when it is full, it and those before it become one
+ * as long as they are no larger than what follows them: a code is copied some times, in order, and
+ * a partition has a few blocks, each full but for one.
+ *
  * Everything is written in the caller's transaction. Before the first write of a statement the
  * caller makes a new generation (store_write_begin); blocks take it as their version.
  */
@@ -39,6 +44,17 @@ struct block_bytes {
 int block_read(struct store *store, const struct index_layout *layout, int64_t number,
                struct block_bytes *block, struct error *err);
 void block_free(struct block_bytes *block);
+
+/* What X_blocks says of the blocks of a partition, of those after number `after`: [n] by number,
+ * the caller's to free; NULL: there are none. ERROR_CORRUPT. */
+int blocks_list(struct store *store, int64_t partition, int64_t after, struct store_block **list,
+                size_t *n, struct error *err);
+
+/* The ids of a block: [n], the caller's to free; ERROR_CORRUPT. *blob, which the caller closes, is
+ * the block that was read before, or NULL. */
+int blocks_read_ids(struct store *store, const struct store_state *state,
+                    const struct store_block *block, sqlite3_blob **blob, int64_t **ids,
+                    struct error *err);
 
 /* Appends rows to a partition (0 for an index without), of blocks after number `after` only. */
 struct block_target {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/ids.h"
 #include "base/memory.h"
 #include "store/blocks.h"
 #include "store/keys.h"
@@ -79,7 +80,8 @@ static int find_centroid(struct store *store, const struct store_state *state,
     return 0;
 }
 
-/* X_rows says of a row of a block that it lies there; and it does so once. */
+/* X_rows has a row of a block, and says that it lies there, where it says that; and it does so
+ * once. */
 static int check_row(struct store *store, const struct block_bytes *block, size_t i,
                      struct error *err)
 {
@@ -87,8 +89,8 @@ static int check_row(struct store *store, const struct block_bytes *block, size_
     struct store_row row;
     int found;
     int rc = store_get_row(store, id, &row, &found, err);
-    if (rc == 0 &&
-        (!found || row.block != block->number || index_row_find(&block->rows, i, id) < i))
+    int is_there = found && (store_keeps_vectors(store) || row.block == block->number);
+    if (rc == 0 && (!is_there || index_row_find(&block->rows, i, id) < i))
         rc = error_set(err, ERROR_CORRUPT,
                        "row %lld: it lies in block %lld, which is not its place%s", (long long)id,
                        (long long)block->number, cure(store));
@@ -96,7 +98,7 @@ static int check_row(struct store *store, const struct block_bytes *block, size_
 }
 
 static int check_block(struct store *store, const struct store_state *state, int64_t number,
-                       size_t *n_rows, struct error *err)
+                       struct ids *ids, struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block, expected = {.capacity = 1};
@@ -110,8 +112,8 @@ static int check_block(struct store *store, const struct store_state *state, int
     for (size_t i = 0; rc == 0 && i < block.n; i++) {
         rc = check_row(store, &block, i, err);
         if (rc == 0) rc = check_place(store, state, &block, i, centroid, &expected, err);
+        if (rc == 0) rc = ids_add(ids, block.rows.ids[i], err);
     }
-    *n_rows += block.n;
     block_free(&expected);
     block_free(&block);
     return rc != 0 ? rc : cancel_check(store->cancel, err);
@@ -126,8 +128,7 @@ static int check_listed(struct store *store, const struct store_state *state, si
     int found, n = 0;
     int rc = store_get_row(store, id, &row, &found, err);
     for (size_t j = 0; j < state->n_waiting; j++) n += state->waiting[j].id == id;
-    if (rc == 0 &&
-        (!found || n != 1 || row.block != (store_keeps_vectors(store) ? STORE_NO_BLOCK : block)))
+    if (rc == 0 && (!found || n != 1 || (!store_keeps_vectors(store) && row.block != block)))
         rc = error_set(err, ERROR_CORRUPT, "row %lld: it is wrongly listed as one that waits%s",
                        (long long)id, cure(store));
     return rc;
@@ -182,23 +183,36 @@ static int check_waiting(struct store *store, const struct store_state *state, s
                                       : check_ahead(store, state, err);
 }
 
-/* All rows are in blocks, or wait: as many as X_rows has. */
-static int check_blocks(struct store *store, const struct store_state *state, struct error *err)
+/* The rows of all blocks, and those that wait. */
+static int list_rows(struct store *store, const struct store_state *state, struct ids *ids,
+                     struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     int row = 0;
-    size_t n_rows = 0;
-    int64_t n_expected = 0;
     int rc = store_query(store, STORE_BLOCK_NUMBERS, &scan, err);
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row)
-        rc = check_block(store, state, sqlite3_column_int64(scan, 0), &n_rows, err);
+        rc = check_block(store, state, sqlite3_column_int64(scan, 0), ids, err);
     sqlite3_finalize(scan);
     if (rc == 0) rc = check_waiting(store, state, err);
-    n_rows += state->n_waiting;
+    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++)
+        rc = ids_add(ids, state->waiting[i].id, err);
+    return rc;
+}
+
+/* All rows are in blocks, or wait, each once: as many as X_rows has. */
+static int check_blocks(struct store *store, const struct store_state *state, struct error *err)
+{
+    struct ids ids = {0};
+    int64_t n_expected = 0;
+    int rc = list_rows(store, state, &ids, err);
+    size_t n_rows = ids.n;
     if (rc == 0) rc = store_ask(store, STORE_N_ROWS, 0, 0, &n_expected, err);
-    if (rc == 0 && n_expected != (int64_t)n_rows)
+    if (rc == 0) ids_sort(&ids);
+    if (rc == 0 && (n_expected != (int64_t)n_rows || ids.n < n_rows))
         rc = error_set(err, ERROR_CORRUPT, "there are %lld rows, but %zu in blocks%s",
-                       (long long)n_expected, n_rows, cure(store));
+                       (long long)n_expected, n_expected == (int64_t)n_rows ? ids.n : n_rows,
+                       cure(store));
+    ids_deinit(&ids);
     return rc;
 }
 

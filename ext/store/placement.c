@@ -152,6 +152,7 @@ int placement_move(struct store *store, const struct block_row *rows, size_t n_r
                    struct error *err)
 {
     int rc = 0;
+    if (store_keeps_vectors(store)) return 0;
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         rc = store_move_row(store, rows[i].id, rows[i].block, err);
     return rc;
@@ -162,7 +163,7 @@ int placement_move(struct store *store, const struct block_row *rows, size_t n_r
 /* A partition as it is stored, all in memory: to be cut with what is added to it. */
 struct stored {
     int64_t number;
-    int64_t *blocks; /* [n_blocks] */
+    struct store_block *blocks; /* [n_blocks] */
     size_t n_blocks, n_rows, n_read;
     struct block_row *rows; /* [n_rows] */
     unsigned char *vectors; /* [n_rows, index_vector_size]: as stored */
@@ -178,26 +179,12 @@ static void stored_free(struct stored *stored)
     memory_free(stored->points);
 }
 
+/* Its blocks, and how many rows are in them. */
 static int list_blocks(struct store *store, struct stored *stored, int64_t after, struct error *err)
 {
-    sqlite3_stmt *scan;
-    int row = 0;
-    int rc = store_query(store, STORE_BLOCKS_OF_PARTITION, &scan, err);
-    if (rc != 0) return rc;
-    sqlite3_bind_int64(scan, 1, stored->number);
-    sqlite3_bind_int64(scan, 2, after);
-    while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row) {
-        int64_t *blocks = memory_realloc(stored->blocks, stored->n_blocks + 1, sizeof *blocks);
-        if (blocks == NULL) {
-            rc = error_nomem(err);
-            break;
-        }
-        stored->blocks = blocks;
-        stored->blocks[stored->n_blocks++] = sqlite3_column_int64(scan, 0);
-        int64_t n = sqlite3_column_int64(scan, 1);
-        if (n > 0 && n < (int64_t)MAX_BYTES) stored->n_rows += (size_t)n;
-    }
-    sqlite3_finalize(scan);
+    int rc = blocks_list(store, stored->number, after, &stored->blocks, &stored->n_blocks, err);
+    for (size_t i = 0; rc == 0 && i < stored->n_blocks; i++)
+        stored->n_rows += (size_t)stored->blocks[i].n;
     return rc;
 }
 
@@ -239,10 +226,10 @@ static int take_out(struct store *store, const struct store_state *state, struct
     if (stored->rows == NULL || stored->vectors == NULL || stored->points == NULL)
         return error_nomem(err);
     for (size_t i = 0; rc == 0 && i < stored->n_blocks; i++)
-        rc = read_block(store, state, stored, stored->blocks[i], err);
+        rc = read_block(store, state, stored, stored->blocks[i].number, err);
     stored->n_rows = stored->n_read;
     for (size_t i = 0; rc == 0 && i < stored->n_blocks; i++)
-        rc = store_delete_block(store, stored->blocks[i], err);
+        rc = store_delete_block(store, stored->blocks[i].number, err);
     return rc;
 }
 

@@ -23,7 +23,7 @@ int placement_place(struct store *store, struct store_state *state, struct block
 int placement_find(struct store *store, const struct store_state *state, struct block_row *rows,
                    size_t n_rows, struct error *err);
 
-/* Tells X_rows where rows lie now. */
+/* Tells X_rows where rows lie now, where it says that. */
 int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
                    struct error *err);
 

@@ -242,11 +242,11 @@ static int copy_text(sqlite3_stmt *statement, int column, char **copy, struct er
 /* How vectors are kept; -1 of `storage`: X_config does not say. */
 static int take_storage(struct store *store, int64_t format, int64_t storage, struct error *err)
 {
-    if (format != STORE_FORMAT_PLAIN && format != STORE_FORMAT)
+    if (format < STORE_FORMAT_PLAIN || format > STORE_FORMAT)
         return error_set(err, ERROR_CORRUPT,
-                         "%s has format version %lld, and this version of rerank reads %d and %d",
+                         "%s has format version %lld, and this version of rerank reads %d to %d",
                          store->name, (long long)format, STORE_FORMAT_PLAIN, STORE_FORMAT);
-    if (storage == -1) storage = format == STORE_FORMAT ? INDEX_COMPACT : INDEX_FLOAT32;
+    if (storage == -1) storage = format == STORE_FORMAT_PLAIN ? INDEX_FLOAT32 : INDEX_COMPACT;
     int is_known = storage >= 0 && storage < INDEX_VECTORS;
     store->options.vectors = is_known ? (enum index_vectors)storage : INDEX_FLOAT32;
     if (!is_known || !store_takes_format(store, format))

@@ -60,6 +60,8 @@ static const char *const kept_sql[N_KEPT] = {
                           "WHERE block = ?1",
     [KEPT_GET_BLOCK] =
         "SELECT block, partition, n, room, version FROM " X_BLOCKS " WHERE block = ?1",
+    [KEPT_BLOCKS_OF_PARTITION] = "SELECT block, partition, n, room, version FROM " X_BLOCKS
+                                 " WHERE partition = ?1 AND block > ?2 ORDER BY block",
     [KEPT_DELETE_BLOCK] = "DELETE FROM " X_BLOCKS " WHERE block = ?1",
     [KEPT_PUT_DATA] = "INSERT INTO " X_DATA "(block, bytes) VALUES (?1, ?2)",
     [KEPT_GET_DATA] = "SELECT bytes FROM " X_DATA " WHERE block = ?1",
@@ -113,8 +115,6 @@ static const char *const query_sql[] = {
                            " r JOIN " X_BLOCKS " b ON b.block = r.block WHERE r.id = ?1",
     [STORE_BLOCK_NUMBERS] = "SELECT block FROM " X_BLOCKS,
     [STORE_BLOCKS_UNTIL] = "SELECT block FROM " X_BLOCKS " WHERE block <= ?1 ORDER BY block",
-    [STORE_BLOCKS_OF_PARTITION] =
-        "SELECT block, n FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2 ORDER BY block",
     [STORE_DATA] = "SELECT d.bytes, b.version FROM " X_DATA " d LEFT JOIN " X_BLOCKS
                    " b ON b.block = d.block WHERE d.block = ?1",
     [STORE_CENTROIDS] = "SELECT partition, centroid FROM " X_PARTITIONS " ORDER BY partition",

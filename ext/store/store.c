@@ -47,8 +47,8 @@ int store_is_partitioned(const struct store *store)
 
 int store_takes_format(const struct store *store, int64_t format)
 {
-    return format == STORE_FORMAT ||
-           (format == STORE_FORMAT_PLAIN && store->options.vectors == INDEX_FLOAT32);
+    return format >= STORE_FORMAT_PLAIN && format <= STORE_FORMAT &&
+           (format > STORE_FORMAT_PLAIN || store->options.vectors == INDEX_FLOAT32);
 }
 
 size_t store_threads(const struct store *store)
@@ -107,7 +107,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
 {
     sqlite3_stmt *statement;
     int row = 0;
-    int64_t dimensions = -1, format = 0;
+    int64_t dimensions = -1;
     *state = (struct store_state){0};
     int rc = store_keep(store, KEPT_STATE, &statement, err);
     while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
@@ -123,7 +123,7 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
             state->has_fingerprint = sqlite3_column_type(statement, 1) == SQLITE_INTEGER;
         }
         if (is_key(key, "fit")) state->fit = value;
-        if (is_key(key, "format")) format = value;
+        if (is_key(key, "format")) state->format = value;
         if (is_key(key, "generation")) state->generation = value;
         if (is_key(key, "partitions")) state->partitions = value;
         if (is_key(key, "waiting")) rc = take_waiting(statement, store, state, err);
@@ -131,7 +131,8 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         if (is_key(key, "identity")) take_text(statement, state->identity, sizeof state->identity);
     }
     if (rc != 0) return rc;
-    if (!store_takes_format(store, format) || dimensions < 0 || dimensions > VECTOR_MAX_DIMENSIONS)
+    if (!store_takes_format(store, state->format) || dimensions < 0 ||
+        dimensions > VECTOR_MAX_DIMENSIONS)
         return store_corrupt_config(store, "format or dimensions is damaged", err);
     state->dimensions = (size_t)dimensions;
     return 0;

@@ -26,8 +26,8 @@
  *       'lacks_words' (1: it was to have some, but was made where there is no FTS5)
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
- *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: where it lies,
- *       0 of a row that has no code yet.
+ *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: that of its
+ *       vector; with codes 0 (before format 4 that of its code), see codes.h.
  *       A row whose text is empty is not here: there is nothing to embed
  *   CREATE TABLE X_blocks(block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL,
  *                         room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))
@@ -61,6 +61,8 @@
  *   2   this one, without words, its vectors float32[dimensions]
  *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage
  *       = 'int8') or halves (vector/half.h: 'float16')
+ *   4   the same, but that with codes X_rows says no block; an index with codes of an earlier one
+ *       gets this number by its first write, and nothing else of it is changed
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
@@ -88,7 +90,7 @@
 #include "sqlite/connection.h"
 #include "sqlite/statement.h"
 
-#define STORE_FORMAT 3
+#define STORE_FORMAT 4
 #define STORE_FORMAT_PLAIN 2 /* of version 0.1.0: vectors float32, no words */
 
 /* A row that waits, see waiting.h, and for what: the partition that its code is to be in, or the
@@ -102,6 +104,7 @@ struct store_waiting {
 /* What X_config says now. Read anew for each search and each write: another connection may have
  * changed it. */
 struct store_state {
+    int64_t format;       /* see above */
     size_t dimensions;    /* 0: no vector yet */
     int64_t fit;          /* 0: the model has not been fitted */
     int64_t generation;   /* of all rows; 0: none was written */
@@ -175,34 +178,33 @@ enum store_question {
 
 /* Queries: the columns of their rows, ascending by those in brackets. */
 enum store_query {
-    STORE_CONFIG,              /* value of key ?1 */
-    STORE_IDS,                 /* [id] */
-    STORE_ROWS,                /* [id], hash, own */
-    STORE_ROWS_AND_WORDS,      /* [id], hash, own, 1 if it is in X_wordless */
-    STORE_WORDLESS,            /* [id] */
-    STORE_MODEL_IDS,           /* [id] of rows whose vector a model made */
-    STORE_TEXT_IDS,            /* [id] of texts */
-    STORE_TEXTS,               /* [id], text */
-    STORE_TEXT,                /* id, text of id ?1 */
-    STORE_DOCUMENT,            /* id, text, text of id ?1 */
-    STORE_VECTORS,             /* id, vector */
-    STORE_SORTED_VECTORS,      /* [id], vector */
-    STORE_VECTOR,              /* vector of id ?1 */
-    STORE_BLOCKS,              /* block, partition, n, room, version [block] */
-    STORE_BLOCK_OF_ROW,        /* the same of id ?1 */
-    STORE_BLOCK_NUMBERS,       /* block */
-    STORE_BLOCKS_UNTIL,        /* [block], up to ?1 */
-    STORE_BLOCKS_OF_PARTITION, /* [block], n of partition ?1, after number ?2 */
-    STORE_DATA,                /* bytes, version of block ?1 */
-    STORE_CENTROIDS,           /* [partition], centroid */
-    STORE_LOST_DATA,           /* block, of bytes that belong to none */
-    STORE_LOST_VECTORS,        /* id, of vectors that belong to no row */
-    STORE_ROWS_WITHOUT_TEXT,   /* id */
-    STORE_FAILURES,            /* [id], hash, message, attempts, at */
-    STORE_LOST_FAILURES        /* id, of failures that are none */
+    STORE_CONFIG,            /* value of key ?1 */
+    STORE_IDS,               /* [id] */
+    STORE_ROWS,              /* [id], hash, own */
+    STORE_ROWS_AND_WORDS,    /* [id], hash, own, 1 if it is in X_wordless */
+    STORE_WORDLESS,          /* [id] */
+    STORE_MODEL_IDS,         /* [id] of rows whose vector a model made */
+    STORE_TEXT_IDS,          /* [id] of texts */
+    STORE_TEXTS,             /* [id], text */
+    STORE_TEXT,              /* id, text of id ?1 */
+    STORE_DOCUMENT,          /* id, text, text of id ?1 */
+    STORE_VECTORS,           /* id, vector */
+    STORE_SORTED_VECTORS,    /* [id], vector */
+    STORE_VECTOR,            /* vector of id ?1 */
+    STORE_BLOCKS,            /* block, partition, n, room, version [block] */
+    STORE_BLOCK_OF_ROW,      /* the same of id ?1 */
+    STORE_BLOCK_NUMBERS,     /* block */
+    STORE_BLOCKS_UNTIL,      /* [block], up to ?1 */
+    STORE_DATA,              /* bytes, version of block ?1 */
+    STORE_CENTROIDS,         /* [partition], centroid */
+    STORE_LOST_DATA,         /* block, of bytes that belong to none */
+    STORE_LOST_VECTORS,      /* id, of vectors that belong to no row */
+    STORE_ROWS_WITHOUT_TEXT, /* id */
+    STORE_FAILURES,          /* [id], hash, message, attempts, at */
+    STORE_LOST_FAILURES      /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 68
+#define STORE_N_KEPT 69
 #define STORE_N_KEPT_KEYS 5
 
 struct store {

@@ -28,7 +28,6 @@ static int write_all(struct store *store, struct store_state *state, struct erro
     state->n_waiting = 0;
     if (rc == 0) rc = store_put_waiting(store, state, err);
     if (rc == 0) rc = placement_place(store, state, rows, n, 0, err);
-    if (rc == 0) rc = placement_move(store, rows, n, err);
     memory_free(vectors);
     return rc;
 }
@@ -92,7 +91,6 @@ int waiting_take(struct store *store, struct store_state *state, struct block_ro
         rc = waiting_settle(store, state, err);
     if (*taken && rc == 0 && has_codes) {
         rc = placement_find(store, state, rows, n_rows, err);
-        for (size_t i = 0; i < n_rows; i++) rows[i].block = STORE_NO_BLOCK;
     } else if (*taken && rc == 0) {
         rc = add_to_block(store, state, rows, n_rows, taken, err);
     }
@@ -101,16 +99,14 @@ int waiting_take(struct store *store, struct store_state *state, struct block_ro
     return has_codes ? 0 : waiting_settle(store, state, err);
 }
 
-int waiting_remove(struct store_state *state, int64_t id, struct error *err)
+int waiting_remove(struct store_state *state, int64_t id)
 {
     size_t i = 0;
     while (i < state->n_waiting && state->waiting[i].id != id) i++;
-    if (i == state->n_waiting)
-        return error_set(err, ERROR_CORRUPT, "row %lld: it is in no block ('optimize' mends it)",
-                         (long long)id);
+    if (i == state->n_waiting) return 0;
     memmove(state->waiting + i, state->waiting + i + 1,
             (--state->n_waiting - i) * sizeof *state->waiting);
-    return 0;
+    return 1;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

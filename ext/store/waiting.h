@@ -5,9 +5,9 @@
  * of its block, what X_blocks says of the block, and an index of that, each on a page of its own.
  * So a row that is written alone waits: X_config lists it, beside the generation, which is written
  * anyway.
- *   with codes   X_vectors has the vector, X_rows says STORE_NO_BLOCK, the list in which partition
- *                the code is to be. A reader makes the codes: they are one block more of each such
- *                partition, in no table, of number STORE_NO_BLOCK
+ *   with codes   X_vectors has the vector, the list says in which partition the code is to be. A
+ *                reader makes the codes: they are one block more of each such partition, in no
+ *                table, of number STORE_NO_BLOCK
  *   without      the vector is in its block, behind the rows that X_blocks counts, in the order of
  *                the list, and X_rows says so. All that wait are in one block. A reader adds them
  *                to it
@@ -33,9 +33,8 @@ int waiting_take(struct store *store, struct store_state *state, struct block_ro
 int waiting_settle(struct store *store, struct store_state *state, struct error *err);
 int waiting_drop(struct store *store, struct store_state *state, struct error *err);
 
-/* Takes a row that waits for its code off the list in the state alone; ERROR_CORRUPT: it is not
- * there. */
-int waiting_remove(struct store_state *state, int64_t id, struct error *err);
+/* Takes a row that waits for its code off the list, in the state alone; 0: it is not there. */
+int waiting_remove(struct store_state *state, int64_t id);
 
 /* The partitions of the rows that wait for codes, ascending, each once. */
 size_t waiting_partitions(const struct store_state *state, int64_t found[STORE_MOST_WAITING]);

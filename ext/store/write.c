@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "store/blocks.h"
+#include "store/codes.h"
 #include "store/failures.h"
 #include "store/history.h"
 #include "store/keys.h"
@@ -50,6 +50,14 @@ int store_write_open(struct store *store, struct error *err)
     return 0;
 }
 
+/* What this version writes beside codes, earlier ones do not read. */
+static int renew_format(struct store *store, struct store_state *state, struct error *err)
+{
+    if (!store_keeps_vectors(store) || state->format == STORE_FORMAT) return 0;
+    state->format = STORE_FORMAT;
+    return store_set(store, "format", STORE_FORMAT, err);
+}
+
 int store_write_begin(struct store *store, struct store_state *state, uint64_t written,
                       struct error *err)
 {
@@ -61,6 +69,7 @@ int store_write_begin(struct store *store, struct store_state *state, uint64_t w
     index_cache_written(store->cache);
     state->generation = store_number(hash_bytes(before, sizeof before, written));
     rc = store_set(store, "generation", state->generation, err);
+    if (rc == 0) rc = renew_format(store, state, err);
     if (rc == 0 && store->tokenizer != NULL)
         rc = history_add(store, before[1], state->generation, err);
     return rc == 0 ? 0 : store_write_end(store, rc);
@@ -166,25 +175,35 @@ static int delete_last_partitions(struct store *store, struct store_state *state
     return rc == 0 && last_block == 0 ? store_delete_partitions(store, state, err) : rc;
 }
 
+/* Which of the rows that change are there, [*n], and in which blocks; a row that waits for its code
+ * does so no longer. */
+static int find_places(struct store *store, struct store_state *state,
+                       const struct store_change *changes, size_t n_changes,
+                       struct block_place *places, size_t *n, struct error *err)
+{
+    int has_codes = store_keeps_vectors(store), rc = 0;
+    *n = 0;
+    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
+        struct store_row row;
+        int found;
+        rc = store_get_row(store, changes[i].id, &row, &found, err);
+        if (rc == 0 && found && !(has_codes && waiting_remove(state, changes[i].id)))
+            places[(*n)++] = (struct block_place){row.block, changes[i].id};
+    }
+    return rc == 0 && has_codes ? codes_find(store, state, places, *n, err) : rc;
+}
+
 /* Takes all rows that are there out of their blocks. */
 static int remove_rows(struct store *store, struct store_state *state,
                        const struct store_change *changes, size_t n_changes, struct error *err)
 {
     size_t n = 0, n_waiting = state->n_waiting;
-    int rc = 0;
     struct block_place *places = memory_alloc(n_changes, sizeof *places);
-    if (places == NULL) return error_nomem(err);
-    for (size_t i = 0; rc == 0 && i < n_changes; i++) {
-        struct store_row row;
-        int found;
-        rc = store_get_row(store, changes[i].id, &row, &found, err);
-        if (rc == 0 && found && row.block == STORE_NO_BLOCK && state->keeps_waiting)
-            rc = waiting_remove(state, changes[i].id, err);
-        else if (rc == 0 && found) places[n++] = (struct block_place){row.block, changes[i].id};
-    }
+    int rc = places == NULL ? error_nomem(err)
+                            : find_places(store, state, changes, n_changes, places, &n, err);
     if (rc == 0 && state->n_waiting < n_waiting) rc = store_put_waiting(store, state, err);
     if (rc == 0 && n > 0 && !store_keeps_vectors(store)) rc = waiting_settle(store, state, err);
-    qsort(places, n, sizeof *places, compare_places);
+    if (rc == 0) qsort(places, n, sizeof *places, compare_places);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
         rc = blocks_remove(store, state, places + begin, end - begin, err);
@@ -219,7 +238,8 @@ static int put_rows(struct store *store, struct store_state *state, struct block
     qsort(rows, n_rows, sizeof *rows, compare_ids);
     for (size_t i = 0; rc == 0 && i < n_rows; i++) {
         struct span vector = {rows[i].stored, vector_size};
-        rc = store_put(store, rows[i].change, vector, rows[i].block, err);
+        int64_t block = store_keeps_vectors(store) ? STORE_NO_BLOCK : rows[i].block;
+        rc = store_put(store, rows[i].change, vector, block, err);
     }
     return rc;
 }

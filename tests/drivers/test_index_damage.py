@@ -13,6 +13,12 @@ DATA = "UPDATE ix_data SET bytes = "
 BLOCKS = "UPDATE ix_blocks SET "
 ONE = " WHERE block = (SELECT max(block) FROM ix_blocks)"
 
+# Of an index without codes.
+WITHOUT_CODES = [
+    ("UPDATE ix_rows SET block = block + 1", False),
+    ("UPDATE ix_rows SET block = 999 WHERE id = 5", False),
+]
+
 # What is done to the tables; whether 'optimize' mends it in an index with codes.
 DAMAGE = [
     (DATA + "substr(bytes, 1, length(bytes) - 1)" + ONE, True),
@@ -46,8 +52,6 @@ DAMAGE = [
     (BLOCKS + "block = 9223372036854775807" + ONE, None),
     (BLOCKS + "block = -5" + ONE, True),
     ("INSERT INTO ix_blocks VALUES (900, 0, 10, 6, 1)", True),
-    ("UPDATE ix_rows SET block = block + 1", True),
-    ("UPDATE ix_rows SET block = 999 WHERE id = 5", True),
     ("UPDATE ix_rows SET block = NULL WHERE id = -1", None),
     ("DELETE FROM ix_rows WHERE id % 3 = 0", True),
     ("DELETE FROM ix_rows", True),
@@ -166,8 +170,7 @@ class Damage(StorageBase):
             damage = list(DAMAGE)
             if partitions or quantize == "bit":
                 damage += WITH_PARTITIONS
-            if quantize != "none":
-                damage += WITH_VECTORS
+            damage += WITH_VECTORS if quantize != "none" else WITHOUT_CODES
             for sql, mended in damage:
                 self.one_damage(template, sql, mended, model, quantize)
 
