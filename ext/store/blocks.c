@@ -1,5 +1,6 @@
 #include "store/blocks.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -185,6 +186,12 @@ static int become_one(const struct store *store)
            (store->options.partitions != 0 || store->options.quantize == INDEX_BIT);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const struct store_block *x = a, *y = b;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
 int blocks_list(struct store *store, int64_t partition, int64_t after, struct store_block **list,
                 size_t *n, struct error *err)
 {
@@ -208,6 +215,7 @@ int blocks_list(struct store *store, int64_t partition, int64_t after, struct st
         ++*n;
     }
     sqlite3_reset(scan);
+    if (*n > 0) qsort(*list, *n, sizeof **list, compare_numbers);
     return rc;
 }
 

@@ -148,13 +148,17 @@ int placement_replace(struct store *store, struct store_state *state,
     return rc;
 }
 
+int64_t placement_of(const struct store *store, const struct block_row *row)
+{
+    return store_keeps_vectors(store) ? row->partition : row->block;
+}
+
 int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
                    struct error *err)
 {
     int rc = 0;
-    if (store_keeps_vectors(store)) return 0;
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
-        rc = store_move_row(store, rows[i].id, rows[i].block, err);
+        rc = store_move_row(store, rows[i].id, placement_of(store, &rows[i]), err);
     return rc;
 }
 
@@ -539,7 +543,7 @@ static int place(struct store *store, struct store_state *state, struct block_ro
         if (rc == 0) qsort(placing.rows, placing.n_rows, sizeof(struct block_row *), compare_rows);
     }
     if (rc == 0) rc = append(&placing, err);
-    for (size_t i = 0; rc == 0 && i < placing.n_stored; i++)
+    for (size_t i = 0; rc == 0 && i < placing.n_stored && !store_keeps_vectors(store); i++)
         rc = placement_move(store, placing.stored[i].rows, placing.stored[i].n_rows, err);
     placing_deinit(&placing);
     return rc;

@@ -61,7 +61,7 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_GET_BLOCK] =
         "SELECT block, partition, n, room, version FROM " X_BLOCKS " WHERE block = ?1",
     [KEPT_BLOCKS_OF_PARTITION] = "SELECT block, partition, n, room, version FROM " X_BLOCKS
-                                 " WHERE partition = ?1 AND block > ?2 ORDER BY block",
+                                 " WHERE partition = ?1 AND block > ?2",
     [KEPT_DELETE_BLOCK] = "DELETE FROM " X_BLOCKS " WHERE block = ?1",
     [KEPT_PUT_DATA] = "INSERT INTO " X_DATA "(block, bytes) VALUES (?1, ?2)",
     [KEPT_GET_DATA] = "SELECT bytes FROM " X_DATA " WHERE block = ?1",

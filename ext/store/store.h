@@ -27,7 +27,8 @@
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: that of its
- *       vector; with codes 0 (before format 4 that of its code), see codes.h.
+ *       vector; with codes the partition that its code was put in (before format 4 the block that
+ *       it lies in), see codes.h.
  *       A row whose text is empty is not here: there is nothing to embed
  *   CREATE TABLE X_blocks(block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL,
  *                         room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))
@@ -61,7 +62,7 @@
  *   2   this one, without words, its vectors float32[dimensions]
  *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage
  *       = 'int8') or halves (vector/half.h: 'float16')
- *   4   the same, but that with codes X_rows says no block; an index with codes of an earlier one
+ *   4   the same, but that with codes X_rows says a partition; an index with codes of an earlier one
  *       gets this number by its first write, and nothing else of it is changed
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.

@@ -238,8 +238,7 @@ static int put_rows(struct store *store, struct store_state *state, struct block
     qsort(rows, n_rows, sizeof *rows, compare_ids);
     for (size_t i = 0; rc == 0 && i < n_rows; i++) {
         struct span vector = {rows[i].stored, vector_size};
-        int64_t block = store_keeps_vectors(store) ? STORE_NO_BLOCK : rows[i].block;
-        rc = store_put(store, rows[i].change, vector, block, err);
+        rc = store_put(store, rows[i].change, vector, placement_of(store, &rows[i]), err);
     }
     return rc;
 }

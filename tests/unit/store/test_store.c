@@ -195,7 +195,7 @@ static void test_a_row(void **state)
         assert_true(found);
         assert_int_equal(row.hash, 123);
         assert_false(row.own);
-        assert_int_equal(row.block, store_keeps_vectors(store) ? STORE_NO_BLOCK : 1);
+        assert_int_equal(row.block, 1);
         assert_int_equal(store_get_row(store, 42, &row, &found, &err), 0);
         assert_true(row.own);
         assert_int_equal(store_get_row(store, 43, &row, &found, &err), 0);
