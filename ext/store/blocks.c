@@ -20,6 +20,12 @@ struct index_layout blocks_layout(const struct store *store, const struct store_
                                  store->options.vectors};
 }
 
+int block_row_compare(const void *a, const void *b)
+{
+    const struct block_row *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
 /* ---- one block ------------------------------------------------------------------------------- */
 
 void block_free(struct block_bytes *block)

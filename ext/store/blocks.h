@@ -32,6 +32,9 @@ struct block_row {
     const struct store_change *change; /* what was written; NULL when a row only moves */
 };
 
+/* By id, as qsort wants it. */
+int block_row_compare(const void *a, const void *b);
+
 /* A block as it is stored: bytes in memory of its own. */
 struct block_bytes {
     int64_t number, partition;

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "store/placement.h"
+#include "store/runs.h"
 #include "vector/distance.h"
 #include "vector/top_k.h"
 
@@ -43,7 +44,7 @@ static int read_point(struct store *store, const struct index_layout *layout, in
     struct error unusable;
     void *stored = memory_alloc(size, 1);
     if (stored == NULL) return error_nomem(err);
-    int rc = store_get_vector(store, id, size, stored, &unusable);
+    int rc = runs_get(store, id, size, stored, &unusable);
     if (rc == 0) rc = index_vector_check(layout, id, stored, size, &unusable);
     if (rc == 0) index_vector_point(layout, stored, point);
     else *err = unusable;

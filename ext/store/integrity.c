@@ -8,6 +8,7 @@
 #include "store/blocks.h"
 #include "store/keys.h"
 #include "store/placement.h"
+#include "store/runs.h"
 #include "store/waiting.h"
 
 /* Codes and blocks are made anew from the vectors; without quantize the blocks are all there is. */
@@ -45,7 +46,7 @@ static int check_place(struct store *store, const struct store_state *state,
     void *stored = memory_alloc(size, 1);
     float *point = memory_alloc(layout.dimensions, sizeof *point);
     int rc = stored == NULL || point == NULL ? error_nomem(err) : 0;
-    if (rc == 0) rc = store_get_vector(store, id, size, stored, err);
+    if (rc == 0) rc = runs_get(store, id, size, stored, err);
     if (rc == 0) rc = index_vector_check(&layout, id, stored, size, err);
     if (rc == 0) {
         const struct index_rows *made = &expected->rows;
@@ -216,6 +217,25 @@ static int check_blocks(struct store *store, const struct store_state *state, st
     return rc;
 }
 
+/* Of each row there is a vector, and of no other. */
+static int check_vectors(struct store *store, const struct store_state *state, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct ids rows = {0}, vectors = {0};
+    int rc = runs_compare(store, index_vector_size(&layout), &rows, &vectors, err);
+    if (rc == 0 && rows.n > 0)
+        rc = error_set(err, ERROR_CORRUPT,
+                       "row %lld: its vector is not there ('optimize' forgets the row)",
+                       (long long)rows.items[0]);
+    else if (rc == 0 && vectors.n > 0)
+        rc = error_set(err, ERROR_CORRUPT,
+                       "row %lld: its vector belongs to no row ('optimize' mends it)",
+                       (long long)vectors.items[0]);
+    ids_deinit(&rows);
+    ids_deinit(&vectors);
+    return rc;
+}
+
 int store_integrity_check(struct store *store, struct error *err)
 {
     struct store_state state;
@@ -224,9 +244,7 @@ int store_integrity_check(struct store *store, struct error *err)
     if (rc == 0)
         rc = check_none(store, STORE_LOST_DATA, "block",
                         "its bytes belong to no block ('optimize' mends it)", err);
-    if (rc == 0 && store_keeps_vectors(store))
-        rc = check_none(store, STORE_LOST_VECTORS, "row",
-                        "its vector belongs to no row ('optimize' mends it)", err);
+    if (rc == 0 && store_keeps_vectors(store)) rc = check_vectors(store, &state, err);
     if (rc == 0 && store->options.keeps_texts)
         rc = check_none(store, STORE_ROWS_WITHOUT_TEXT, "row", "its vector has no text row", err);
     if (rc == 0 && store->keeps_keys) rc = keys_check(store, err);

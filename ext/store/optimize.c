@@ -7,7 +7,8 @@
 #include "store/blocks.h"
 #include "store/keys.h"
 #include "store/placement.h"
-#include "store/store.h"
+#include "store/runs.h"
+#include "store/statements.h"
 #include "store/waiting.h"
 
 /* Rows of a pass that are worked on together; bytes of their vectors, at most. */
@@ -31,6 +32,7 @@ struct pass {
     struct store_state *state;
     struct index_layout layout;
     sqlite3_stmt *scan;
+    struct runs_scan runs;    /* of it, with quantize */
     struct block_bytes block; /* the one that is read, without quantize */
     size_t in_block;
     struct block_row *rows; /* [n_rows] */
@@ -48,10 +50,10 @@ static int pass_open(struct store *store, struct store_state *state, int64_t las
     pass->rows = memory_alloc(pass->capacity, sizeof *pass->rows);
     pass->vectors = memory_alloc(pass->capacity, index_vector_size(&pass->layout));
     if (pass->rows == NULL || pass->vectors == NULL) return error_nomem(err);
-    if (store_keeps_vectors(store))
-        return store_query(store, STORE_SORTED_VECTORS, &pass->scan, err);
-    int rc = store_query(store, STORE_BLOCKS_UNTIL, &pass->scan, err);
-    if (rc == 0) sqlite3_bind_int64(pass->scan, 1, last_block);
+    int has_vectors = store_keeps_vectors(store);
+    int rc = store_query(store, has_vectors ? STORE_VECTORS : STORE_BLOCKS_UNTIL, &pass->scan, err);
+    pass->runs = (struct runs_scan){pass->scan, index_vector_size(&pass->layout), {0}, 0};
+    if (rc == 0 && !has_vectors) sqlite3_bind_int64(pass->scan, 1, last_block);
     return rc;
 }
 
@@ -74,13 +76,25 @@ static int take(struct pass *pass, int64_t id, const void *bytes, size_t size, s
     return 0;
 }
 
-/* One row of a statement on X_vectors. */
-static int take_vector(struct pass *pass, struct error *err)
+/* The next row of X_vectors. */
+static int take_vector(struct pass *pass, int *row, struct error *err)
 {
+    int64_t id;
     const void *bytes;
     size_t size;
-    int rc = statement_column_bytes(pass->scan, 1, &bytes, &size, err);
-    return rc == 0 ? take(pass, sqlite3_column_int64(pass->scan, 0), bytes, size, err) : rc;
+    int rc = runs_next(&pass->runs, pass->store, row, &id, &bytes, &size, err);
+    return rc == 0 && *row ? take(pass, id, bytes, size, err) : rc;
+}
+
+/* The next block. */
+static int open_block(struct pass *pass, int *row, struct error *err)
+{
+    int rc = statement_step(pass->store->db, pass->scan, row, err);
+    if (rc != 0 || !*row) return rc;
+    block_free(&pass->block);
+    pass->in_block = 0;
+    return block_read(pass->store, &pass->layout, sqlite3_column_int64(pass->scan, 0), &pass->block,
+                      err);
 }
 
 /* The next row of the block that is read. */
@@ -103,17 +117,11 @@ static int pass_next(struct pass *pass, struct error *err)
             continue;
         }
         if (pass->scan == NULL) break;
-        rc = statement_step(pass->store->db, pass->scan, &row, err);
+        rc = store_keeps_vectors(pass->store) ? take_vector(pass, &row, err)
+                                              : open_block(pass, &row, err);
         if (rc == 0 && !row) {
             sqlite3_finalize(pass->scan); /* stepped once more it would begin again */
             pass->scan = NULL;
-        } else if (rc == 0 && store_keeps_vectors(pass->store)) {
-            rc = take_vector(pass, err);
-        } else if (rc == 0) {
-            block_free(&pass->block);
-            pass->in_block = 0;
-            rc = block_read(pass->store, &pass->layout, sqlite3_column_int64(pass->scan, 0),
-                            &pass->block, err);
         }
     }
     return rc;
@@ -242,12 +250,28 @@ static int write_again(struct store *store, struct store_state *state, int64_t l
     return rc;
 }
 
+/* Where vectors are kept: forgets rows without one, and vectors without a row. */
+static int delete_halves(struct store *store, const struct store_state *state, struct error *err)
+{
+    struct index_layout layout = blocks_layout(store, state);
+    struct ids rows = {0}, vectors = {0};
+    size_t size = index_vector_size(&layout);
+    int rc = store_keeps_vectors(store) ? runs_compare(store, size, &rows, &vectors, err) : 0;
+    for (size_t i = 0; rc == 0 && i < rows.n; i++)
+        rc = store_run_with(store, KEPT_DELETE_ROW, rows.items[i], err);
+    for (size_t i = 0; rc == 0 && i < vectors.n; i++)
+        rc = runs_delete(store, size, vectors.items[i], err);
+    ids_deinit(&rows);
+    ids_deinit(&vectors);
+    return rc;
+}
+
 int store_optimize(struct store *store, struct store_state *state, struct error *err)
 {
     int64_t last_block = 0;
     assert(store->write->step == STORE_WRITING);
     if (state->dimensions == 0) return 0;
-    int rc = store_delete_halves(store, err);
+    int rc = delete_halves(store, state, err);
     if (rc == 0 && store->keeps_keys) rc = keys_tidy(store, state->keeps_failures, err);
     /* What can be made anew from the vectors goes first, whatever damage is in it. */
     if (rc == 0) rc = waiting_drop(store, state, err);

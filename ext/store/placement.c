@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "store/runs.h"
 
 /* Rows of a partition, at most, for bits, whose scan goes through all. */
 #define AUTO_MOST 2048
@@ -209,7 +210,7 @@ static int read_block(struct store *store, const struct store_state *state, stru
                                               .partition = stored->number};
         if (layout.quantize == INDEX_EXACT)
             memcpy(vector, block.rows.components + i * block.rows.stride, size);
-        else rc = store_get_vector(store, block.rows.ids[i], size, vector, err);
+        else rc = runs_get(store, block.rows.ids[i], size, vector, err);
         if (rc == 0) index_vector_point(&layout, vector, point);
     }
     block_free(&block);

@@ -112,19 +112,32 @@ static int fetch_from_block(struct store_reader *reader, int64_t id, const void 
                            (long long)id, (long long)entry.number);
 }
 
+/* A vector out of the run that it is in. */
+static int take_of_run(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
+                       int *found, struct error *err)
+{
+    struct run run;
+    int rc = run_take(reader->lookup, index_vector_size(&reader->layout), &run, err);
+    size_t i = rc == 0 ? run_find(&run, id) : run.n;
+    *found = i < run.n;
+    *bytes = *found ? run_vector(&run, i) : NULL;
+    *size = run.size;
+    return rc;
+}
+
 static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                  struct error *err)
 {
     struct store_reader *reader = context;
     struct store *store = reader->store;
-    enum store_query which = store_keeps_vectors(store) ? STORE_VECTOR : STORE_BLOCK_OF_ROW;
+    enum store_query which = store_keeps_vectors(store) ? STORE_RUN : STORE_BLOCK_OF_ROW;
     int rc = reader->lookup == NULL ? store_query(store, which, &reader->lookup, err) : 0;
     if (rc != 0) return rc;
     sqlite3_reset(reader->lookup);
     sqlite3_bind_int64(reader->lookup, 1, id);
     rc = statement_step(store->db, reader->lookup, found, err);
     if (rc != 0 || !*found) return rc;
-    if (which == STORE_VECTOR) return statement_column_bytes(reader->lookup, 0, bytes, size, err);
+    if (which == STORE_RUN) return take_of_run(reader, id, bytes, size, found, err);
     *size = index_vector_size(&reader->layout);
     return fetch_from_block(reader, id, bytes, found, err);
 }
@@ -162,9 +175,9 @@ static int rewind_scan(void *context, struct error *err)
 {
     struct store_reader *reader = context;
     int rc = vectors_note(reader, reader->snapshot->n_rows, err);
-    sqlite3_finalize(reader->scan);
-    reader->scan = NULL;
-    return rc == 0 ? store_query(reader->store, STORE_VECTORS, &reader->scan, err) : rc;
+    sqlite3_finalize(reader->scan.statement);
+    reader->scan = (struct runs_scan){.vector_size = index_vector_size(&reader->layout)};
+    return rc == 0 ? store_query(reader->store, STORE_VECTORS, &reader->scan.statement, err) : rc;
 }
 
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
@@ -172,11 +185,9 @@ static int next(void *context, int64_t *id, const void **bytes, size_t *size, in
 {
     struct store_reader *reader = context;
     int row;
-    int rc = statement_step(reader->store->db, reader->scan, &row, err);
+    int rc = runs_next(&reader->scan, reader->store, &row, id, bytes, size, err);
     *done = !row;
-    if (rc != 0 || !row) return rc;
-    *id = sqlite3_column_int64(reader->scan, 0);
-    return statement_column_bytes(reader->scan, 1, bytes, size, err);
+    return rc;
 }
 
 void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage)
@@ -206,8 +217,8 @@ struct index_search reader_search(const struct store_reader *reader,
 void reader_close(struct store_reader *reader)
 {
     sqlite3_finalize(reader->lookup);
-    sqlite3_finalize(reader->scan);
-    reader->lookup = reader->scan = NULL;
+    sqlite3_finalize(reader->scan.statement);
+    reader->lookup = reader->scan.statement = NULL;
     loading_end(reader);
     memory_free(reader->vector);
     reader->vector = NULL;

@@ -15,14 +15,15 @@
 
 #include "index/search.h"
 #include "sqlite/table_file.h"
-#include "store/blocks.h"
+#include "store/runs.h"
 
 struct store_reader {
     struct store *store;
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
     int64_t waited_for;              /* the block of it behind which rows wait, see block_list.h */
-    sqlite3_stmt *data, *lookup, *scan;
+    sqlite3_stmt *data, *lookup;
+    struct runs_scan scan;  /* of all vectors behind codes */
     struct table_file file; /* X_data as it lies in the file, */
     int file_is_open;       /* once that was tried, */
     size_t n_missing;       /* when of the blocks so many bytes were not in memory */

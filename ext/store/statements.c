@@ -4,6 +4,9 @@
 
 _Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
 
+/* The only run that an id may be in. */
+#define RUN_OF "SELECT id, vector FROM " X_VECTORS " WHERE id <= ?1 ORDER BY id DESC"
+
 static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS] = "SELECT count(*) FROM " X_ROWS,
     [STORE_ROW_FROM] = "SELECT min(id) FROM " X_ROWS " WHERE id >= ?1",
@@ -37,6 +40,9 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_IS_WORDLESS] = "SELECT 1 FROM " X_WORDLESS " WHERE id = ?1",
     [STORE_WORDS_VERSION] = "SELECT v FROM " X_FTS_CONFIG " WHERE k = 'version'",
     [STORE_GENERATION] = "SELECT value FROM " X_CONFIG " WHERE key = 'generation'",
+    [STORE_NEXT_RUN] =
+        "SELECT ifnull(min(id), 9223372036854775807) FROM " X_VECTORS " WHERE id > ?1",
+    [STORE_PAGE_SIZE] = "PRAGMA \"%w\".page_size",
     [STORE_IS_LARGE] = "SELECT max(block) >= 4 OR EXISTS(SELECT 1 FROM " X_BLOCKS
                        " WHERE n >= 256) FROM " X_BLOCKS,
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG, /* few, and some of them are not asked for */
@@ -48,10 +54,11 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_DELETE_ROW] = "DELETE FROM " X_ROWS " WHERE id = ?1",
     [KEPT_PUT_TEXT] = "REPLACE INTO " X_TEXT "(id, text) VALUES (?1, ?2)",
     [KEPT_DELETE_TEXT] = "DELETE FROM " X_TEXT " WHERE id = ?1",
-    [KEPT_PUT_VECTOR] = "REPLACE INTO " X_VECTORS "(id, vector) VALUES (?1, ?2)",
-    [KEPT_GET_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
-    [KEPT_DELETE_VECTOR] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
-    [KEPT_VECTORS_FROM] = "SELECT id, vector FROM " X_VECTORS " WHERE id >= ?1 ORDER BY id",
+    [KEPT_PUT_RUN] = "REPLACE INTO " X_VECTORS "(id, vector) VALUES (?1, ?2)",
+    [KEPT_GET_RUN] = RUN_OF,
+    [KEPT_DELETE_RUN] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
+    [KEPT_VECTORS_FROM] = "SELECT id, vector FROM " X_VECTORS " WHERE id >= ifnull((SELECT max(id) "
+                          "FROM " X_VECTORS " WHERE id <= ?1), ?1) ORDER BY id",
     /* Two, and no REPLACE: that may delete before it fails, so SQLite has a savepoint below it, and
      * at each savepoint FTS5 writes what it keeps in memory. */
     [KEPT_ADD_BLOCK] =
@@ -107,9 +114,8 @@ static const char *const query_sql[] = {
     [STORE_TEXTS] = "SELECT id, text FROM " X_TEXT " ORDER BY id",
     [STORE_TEXT] = "SELECT id, text FROM " X_TEXT " WHERE id = ?1",
     [STORE_DOCUMENT] = "SELECT id, text, text FROM " X_TEXT " WHERE id = ?1",
-    [STORE_VECTORS] = "SELECT id, vector FROM " X_VECTORS,
-    [STORE_SORTED_VECTORS] = "SELECT id, vector FROM " X_VECTORS " ORDER BY id",
-    [STORE_VECTOR] = "SELECT vector FROM " X_VECTORS " WHERE id = ?1",
+    [STORE_VECTORS] = "SELECT id, vector FROM " X_VECTORS " ORDER BY id",
+    [STORE_RUN] = RUN_OF,
     [STORE_BLOCKS] = "SELECT block, partition, n, room, version FROM " X_BLOCKS " ORDER BY block",
     [STORE_BLOCK_OF_ROW] = "SELECT b.block, b.partition, b.n, b.room, b.version FROM " X_ROWS
                            " r JOIN " X_BLOCKS " b ON b.block = r.block WHERE r.id = ?1",
@@ -120,8 +126,6 @@ static const char *const query_sql[] = {
     [STORE_CENTROIDS] = "SELECT partition, centroid FROM " X_PARTITIONS " ORDER BY partition",
     [STORE_LOST_DATA] =
         "SELECT block FROM " X_DATA " WHERE block NOT IN (SELECT block FROM " X_BLOCKS ")",
-    [STORE_LOST_VECTORS] =
-        "SELECT id FROM " X_VECTORS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")",
     [STORE_ROWS_WITHOUT_TEXT] =
         "SELECT id FROM " X_ROWS " WHERE id NOT IN (SELECT id FROM " X_TEXT ")",
     [STORE_FAILURES] = "SELECT id, hash, message, attempts, at FROM " X_FAILURES " ORDER BY id",

@@ -225,8 +225,8 @@ static int put_text(struct store *store, const struct store_change *change, stru
     return store_run(store, statement, err);
 }
 
-int store_put(struct store *store, const struct store_change *change, struct span vector,
-              int64_t block, struct error *err)
+int store_put(struct store *store, const struct store_change *change, int64_t block,
+              struct error *err)
 {
     sqlite3_stmt *statement;
     int rc = store_keep(store, KEPT_PUT_ROW, &statement, err);
@@ -236,9 +236,6 @@ int store_put(struct store *store, const struct store_change *change, struct spa
     sqlite3_bind_int(statement, 3, change->own);
     sqlite3_bind_int64(statement, 4, block);
     rc = store_run(store, statement, err);
-    if (rc == 0 && store_keeps_vectors(store))
-        rc =
-            store_run_with_bytes(store, KEPT_PUT_VECTOR, change->id, vector.data, vector.size, err);
     if (rc == 0 && store->options.keeps_texts) rc = put_text(store, change, err);
     return rc;
 }
@@ -246,8 +243,6 @@ int store_put(struct store *store, const struct store_change *change, struct spa
 int store_delete(struct store *store, const struct store_change *change, struct error *err)
 {
     int rc = store_run_with(store, KEPT_DELETE_ROW, change->id, err);
-    if (rc == 0 && store_keeps_vectors(store))
-        rc = store_run_with(store, KEPT_DELETE_VECTOR, change->id, err);
     if (rc != 0 || !store->options.keeps_texts) return rc;
     if (change->kind == STORE_DELETE) rc = store_run_with(store, KEPT_DELETE_TEXT, change->id, err);
     else if (change->kind == STORE_REFUSE && (change->text != NULL || change->why == NULL))
@@ -287,27 +282,6 @@ int store_move_row(struct store *store, int64_t id, int64_t block, struct error 
     sqlite3_bind_int64(statement, 1, id);
     sqlite3_bind_int64(statement, 2, block);
     return store_run(store, statement, err);
-}
-
-int store_get_vector(struct store *store, int64_t id, size_t expected, void *stored,
-                     struct error *err)
-{
-    sqlite3_stmt *statement;
-    const void *bytes;
-    size_t size = 0;
-    int row;
-    int rc = store_look_up(store, KEPT_GET_VECTOR, id, &statement, &row, err);
-    if (rc == 0 && !row)
-        return error_set(err, ERROR_CORRUPT,
-                         "row %lld: its vector is not there ('optimize' forgets the row)",
-                         (long long)id);
-    if (rc == 0) rc = statement_column_bytes(statement, 0, &bytes, &size, err);
-    if (rc == 0 && size != expected)
-        rc = error_set(err, ERROR_CORRUPT, "row %lld: expected a vector of %zu bytes, not %zu",
-                       (long long)id, expected, size);
-    if (rc == 0) memcpy(stored, bytes, size);
-    if (row) sqlite3_reset(statement);
-    return rc;
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
@@ -422,16 +396,6 @@ int store_delete_lost_data(struct store *store, struct error *err)
 {
     return store_execute(
         store, "DELETE FROM " X_DATA " WHERE block NOT IN (SELECT block FROM " X_BLOCKS ")", err);
-}
-
-int store_delete_halves(struct store *store, struct error *err)
-{
-    if (!store_keeps_vectors(store)) return 0;
-    int rc = store_execute(
-        store, "DELETE FROM " X_ROWS " WHERE id NOT IN (SELECT id FROM " X_VECTORS ")", err);
-    if (rc != 0) return rc;
-    return store_execute(
-        store, "DELETE FROM " X_VECTORS " WHERE id NOT IN (SELECT id FROM " X_ROWS ")", err);
 }
 
 int store_delete_all(struct store *store, struct store_state *state, struct error *err)

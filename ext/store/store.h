@@ -36,7 +36,8 @@
  *   CREATE TABLE X_data(block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
  *       see index/block.h
  *   CREATE TABLE X_vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL)
- *       with quantize: the vector as it is stored, see index/block.h
+ *       with quantize: vectors as they are stored (index/block.h) of that row and some after it,
+ *       see runs.h (before format 4 of that row alone)
  *   CREATE TABLE X_partitions(partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)
  *       with partitions or quantize: float32[dimensions] in code space
  *   CREATE TABLE X_text(id INTEGER PRIMARY KEY, text TEXT)
@@ -62,8 +63,8 @@
  *   2   this one, without words, its vectors float32[dimensions]
  *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage
  *       = 'int8') or halves (vector/half.h: 'float16')
- *   4   the same, but that with codes X_rows says a partition; an index with codes of an earlier one
- *       gets this number by its first write, and nothing else of it is changed
+ *   4   the same, but that with codes X_rows says a partition and X_vectors has runs; an index with
+ *       codes of an earlier one gets this number by its first write, and nothing else is changed
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
@@ -79,9 +80,9 @@
  * A place of a block that no row has is zero: nothing stays of what was deleted or moved.
  *
  * What is scanned lies in blocks: SQLite reads a blob of 256 KiB for a quarter of what 170 rows of
- * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in rows: a blob's end can
- * only be reached through all of its pages. The list of blocks is a table of its own, so that a
- * reader learns in one short scan what changed.
+ * 1.5 KB cost. What is fetched row by row, the vectors behind codes, lies in runs of a few rows: a
+ * blob's end can only be reached through all of its pages. The list of blocks is a table of its
+ * own, so that a reader learns in one short scan what changed.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -173,6 +174,8 @@ enum store_question {
     STORE_IS_WORDLESS,   /* (id): 1 */
     STORE_WORDS_VERSION, /* of FTS5's own tables */
     STORE_GENERATION,
+    STORE_NEXT_RUN, /* (id): the id of the run after it; where there is none, the largest number */
+    STORE_PAGE_SIZE,
     STORE_IS_LARGE, /* 1: it has several blocks, or a large one */
     STORE_N_QUESTIONS
 };
@@ -189,9 +192,8 @@ enum store_query {
     STORE_TEXTS,             /* [id], text */
     STORE_TEXT,              /* id, text of id ?1 */
     STORE_DOCUMENT,          /* id, text, text of id ?1 */
-    STORE_VECTORS,           /* id, vector */
-    STORE_SORTED_VECTORS,    /* [id], vector */
-    STORE_VECTOR,            /* vector of id ?1 */
+    STORE_VECTORS,           /* [id], vector: runs, see runs.h */
+    STORE_RUN,               /* the same: the one that id ?1 is in, or would be */
     STORE_BLOCKS,            /* block, partition, n, room, version [block] */
     STORE_BLOCK_OF_ROW,      /* the same of id ?1 */
     STORE_BLOCK_NUMBERS,     /* block */
@@ -199,13 +201,12 @@ enum store_query {
     STORE_DATA,              /* bytes, version of block ?1 */
     STORE_CENTROIDS,         /* [partition], centroid */
     STORE_LOST_DATA,         /* block, of bytes that belong to none */
-    STORE_LOST_VECTORS,      /* id, of vectors that belong to no row */
     STORE_ROWS_WITHOUT_TEXT, /* id */
     STORE_FAILURES,          /* [id], hash, message, attempts, at */
     STORE_LOST_FAILURES      /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 69
+#define STORE_N_KEPT 71
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -287,10 +288,6 @@ int store_get_row(struct store *store, int64_t id, struct store_row *row, int *f
 /* Whether the index has the row: where texts are kept, also without a vector. */
 int store_has_row(struct store *store, int64_t id, int *found, struct error *err);
 
-/* The vector of a row from X_vectors, as many bytes as it must have, copied. ERROR_CORRUPT. */
-int store_get_vector(struct store *store, int64_t id, size_t expected, void *stored,
-                     struct error *err);
-
 /* What X_blocks says of a block: as it stands there, not checked. */
 struct store_block {
     int64_t number, partition, n, room, version;
@@ -331,11 +328,10 @@ struct store_change {
     const char *why;
 };
 
-/* Writes or replaces a row that lies in that block: X_rows, the bytes of its vector and its text,
- * where they are kept; deletes one, all but its place in the block; tells X_rows where one lies
- * now. */
-int store_put(struct store *store, const struct store_change *change, struct span vector,
-              int64_t block, struct error *err);
+/* Writes or replaces a row that lies in that block (or partition): X_rows, and its text, where it
+ * is kept; deletes one; tells X_rows where one lies now. */
+int store_put(struct store *store, const struct store_change *change, int64_t block,
+              struct error *err);
 int store_delete(struct store *store, const struct store_change *change, struct error *err);
 int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err);
 
@@ -360,9 +356,6 @@ int store_put_waiting(struct store *store, const struct store_state *state, stru
 int store_delete_blocks(struct store *store, struct error *err);
 int store_delete_blocks_until(struct store *store, int64_t last, struct error *err);
 int store_delete_lost_data(struct store *store, struct error *err);
-
-/* Where vectors are kept: forgets rows without one, and vectors without a row. */
-int store_delete_halves(struct store *store, struct error *err);
 
 /* Empties all tables of rows, but keeps the texts. */
 int store_delete_all(struct store *store, struct store_state *state, struct error *err);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "store/runs.h"
 #include "store/statements.h"
 
 /* Vectors that are kept of an index, with their ids, have one in so many bytes of the budget, at
@@ -76,27 +77,26 @@ static int read_rows(struct store_reader *reader, const struct index_snapshot *v
 {
     struct index_rows rows = index_block_rows(&vectors->layout, into, block->capacity);
     struct store *store = reader->store;
-    sqlite3_stmt *scan;
-    size_t n = 0;
+    struct runs_scan scan = {.vector_size = rows.stride};
+    const void *bytes;
+    size_t n = 0, size;
     int row = 1;
-    int64_t first = first_id(vectors, block, fits);
-    int rc = store_keep(store, KEPT_VECTORS_FROM, &scan, err);
+    int64_t id, first = first_id(vectors, block, fits);
+    int rc = store_keep(store, KEPT_VECTORS_FROM, &scan.statement, err);
     if (rc != 0 || !*fits) return rc;
-    sqlite3_bind_int64(scan, 1, first);
+    sqlite3_bind_int64(scan.statement, 1, first);
     while (rc == 0 && *fits && n < block->n &&
-           (rc = statement_step(store->db, scan, &row, err)) == 0) {
-        const void *bytes = NULL;
-        size_t size = 0;
-        if (row) rc = statement_column_bytes(scan, 1, &bytes, &size, err);
-        *fits = rc == 0 && row && size == rows.stride && bytes != NULL;
+           (rc = runs_next(&scan, store, &row, &id, &bytes, &size, err)) == 0) {
+        *fits = row && size == rows.stride;
         if (!*fits) break;
-        rows.ids[n] = sqlite3_column_int64(scan, 0);
+        if (id < first) continue;
+        rows.ids[n] = id;
         memcpy(rows.components + n++ * rows.stride, bytes, size);
     }
     int is_last = block == &vectors->blocks[vectors->n_blocks - 1];
-    if (rc == 0 && *fits && is_last) rc = statement_step(store->db, scan, &row, err);
+    if (rc == 0 && *fits && is_last) rc = runs_next(&scan, store, &row, &id, &bytes, &size, err);
     *fits = rc == 0 && *fits && !(is_last && row);
-    sqlite3_reset(scan);
+    sqlite3_reset(scan.statement);
     return rc;
 }
 

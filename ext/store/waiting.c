@@ -5,11 +5,23 @@
 
 #include "base/memory.h"
 #include "store/placement.h"
+#include "store/runs.h"
 
 /* Rows that wait, of those that are written together. */
 #define MOST_TOGETHER 8
 
 /* ---- writing --------------------------------------------------------------------------------- */
+
+/* The vectors of rows into full runs. */
+static int pack(struct store *store, size_t vector_size, struct block_row *rows, size_t n_rows,
+                struct error *err)
+{
+    int rc = 0;
+    qsort(rows, n_rows, sizeof *rows, block_row_compare);
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        rc = runs_delete(store, vector_size, rows[i].id, err);
+    return rc == 0 ? runs_put(store, vector_size, rows, n_rows, err) : rc;
+}
 
 /* The codes of all that wait into blocks. */
 static int write_all(struct store *store, struct store_state *state, struct error *err)
@@ -22,12 +34,13 @@ static int write_all(struct store *store, struct store_state *state, struct erro
     for (size_t i = 0; rc == 0 && i < n; i++) {
         int64_t id = state->waiting[i].id;
         rows[i] = (struct block_row){.id = id, .stored = vectors + i * size};
-        rc = store_get_vector(store, id, size, vectors + i * size, err);
+        rc = runs_get(store, id, size, vectors + i * size, err);
         if (rc == 0) rc = index_vector_check(&layout, id, rows[i].stored, size, err);
     }
     state->n_waiting = 0;
     if (rc == 0) rc = store_put_waiting(store, state, err);
     if (rc == 0) rc = placement_place(store, state, rows, n, 0, err);
+    if (rc == 0) rc = pack(store, size, rows, n, err);
     memory_free(vectors);
     return rc;
 }
@@ -151,7 +164,7 @@ int waiting_fill(struct store *store, const struct store_state *state,
     for (size_t i = 0; rc == 0 && i < state->n_waiting; i++) {
         const struct store_waiting *waiting = &state->waiting[i];
         if (waiting->where != partition) continue;
-        rc = store_get_vector(store, waiting->id, size, stored, err);
+        rc = runs_get(store, waiting->id, size, stored, err);
         if (rc == 0) rc = index_vector_check(&layout, waiting->id, stored, size, err);
         if (rc != 0) break;
         index_vector_point(&layout, stored, point);

@@ -5,9 +5,9 @@
  * of its block, what X_blocks says of the block, and an index of that, each on a page of its own.
  * So a row that is written alone waits: X_config lists it, beside the generation, which is written
  * anyway.
- *   with codes   X_vectors has the vector, the list says in which partition the code is to be. A
- *                reader makes the codes: they are one block more of each such partition, in no
- *                table, of number STORE_NO_BLOCK
+ *   with codes   X_vectors has the vector, in a run of its own if it can be; the list says in
+ *                which partition the code is to be. A reader makes the codes: they are one block
+ *                more of each such partition, in no table, of number STORE_NO_BLOCK
  *   without      the vector is in its block, behind the rows that X_blocks counts, in the order of
  *                the list, and X_rows says so. All that wait are in one block. A reader adds them
  *                to it

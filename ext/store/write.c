@@ -11,6 +11,7 @@
 #include "store/keys.h"
 #include "store/placement.h"
 #include "store/reader.h"
+#include "store/runs.h"
 #include "store/waiting.h"
 #include "store/words.h"
 
@@ -213,15 +214,13 @@ static int remove_rows(struct store *store, struct store_state *state,
     return rc == 0 && (n > 0 || n_waiting > 0) ? delete_last_partitions(store, state, err) : rc;
 }
 
-static int compare_ids(const void *a, const void *b)
+static int delete_row(struct store *store, const struct store_state *state,
+                      const struct store_change *change, struct error *err)
 {
-    const struct block_row *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-static int delete_row(struct store *store, const struct store_change *change, struct error *err)
-{
+    struct index_layout layout = blocks_layout(store, state);
     int rc = store_delete(store, change, err);
+    if (rc == 0 && store_keeps_vectors(store))
+        rc = runs_delete(store, index_vector_size(&layout), change->id, err);
     if (rc == 0 && store->tokenizer != NULL) rc = words_kill(store, change->id, err);
     if (rc == 0 && store->keeps_keys && change->kind == STORE_DELETE)
         rc = keys_delete(store, change->id, err);
@@ -235,11 +234,11 @@ static int put_rows(struct store *store, struct store_state *state, struct block
     int waits, rc = waiting_take(store, state, rows, n_rows, &waits, err);
     if (rc == 0 && !waits) rc = placement_place(store, state, rows, n_rows, 0, err);
     /* Rows that come in the order of their ids go into full pages. */
-    qsort(rows, n_rows, sizeof *rows, compare_ids);
-    for (size_t i = 0; rc == 0 && i < n_rows; i++) {
-        struct span vector = {rows[i].stored, vector_size};
-        rc = store_put(store, rows[i].change, vector, placement_of(store, &rows[i]), err);
-    }
+    qsort(rows, n_rows, sizeof *rows, block_row_compare);
+    for (size_t i = 0; rc == 0 && i < n_rows; i++)
+        rc = store_put(store, rows[i].change, placement_of(store, &rows[i]), err);
+    if (rc == 0 && store_keeps_vectors(store))
+        rc = (waits ? runs_put_apart : runs_put)(store, vector_size, rows, n_rows, err);
     return rc;
 }
 
@@ -272,7 +271,7 @@ static int place_rows(struct store *store, struct store_state *state,
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n_changes; i++) {
         const struct store_change *change = &changes[i];
-        if (change->kind != STORE_PUT) rc = delete_row(store, change, err);
+        if (change->kind != STORE_PUT) rc = delete_row(store, state, change, err);
         else placed[n++] = (struct block_row){.id = change->id, .change = change};
     }
     if (rc == 0) rc = make_vectors(&layout, placed, n, &made, err);

@@ -1,0 +1,62 @@
+/*
+ * runs.h: the vectors behind codes as they are stored: in runs, some rows side by side.
+ *
+ * SQLite puts rows on pages whole, or the rest of one on pages of its own. So two vectors of 1536
+ * bytes leave a quarter of a page of 4096 empty, and one of 2816 a third, where three in one row
+ * fill the pages that they take. A row of X_vectors is such a run: its id is the least of its ids,
+ * its BLOB, little-endian,
+ *
+ *   int64    ids[n - 1]                         the others, ascending
+ *   bytes    vectors[n][index_vector_size]
+ *
+ * n follows from the size, and one vector alone is a run of one, as earlier formats have them. What
+ * lies between the ids of a run and the next one's first is in neither.
+ */
+#ifndef STORE_RUNS_H
+#define STORE_RUNS_H
+
+#include "base/ids.h"
+#include "store/blocks.h"
+
+/* A run that was read: borrowed from its statement. */
+struct run {
+    const unsigned char *bytes;
+    size_t n, size; /* rows; bytes of a vector: what is no run counts for one, of whatever size */
+    int64_t first;
+};
+int64_t run_id(const struct run *run, size_t i);
+const void *run_vector(const struct run *run, size_t i);
+size_t run_find(const struct run *run, int64_t id); /* n: it is not there */
+
+/* The run of a row (id, vector) of a statement, by the size that its vectors should have. */
+int run_take(sqlite3_stmt *row, size_t vector_size, struct run *run, struct error *err);
+
+/* The vector of a row, as many bytes as it must have, copied. ERROR_CORRUPT. */
+int runs_get(struct store *store, int64_t id, size_t vector_size, void *stored, struct error *err);
+
+/* All rows, ascending, by a statement (id, vector) that does so: the next one. *row = 0 after the
+ * last; what *vector points to lives until the next call. All zero but the first two: to begin. */
+struct runs_scan {
+    sqlite3_stmt *statement; /* borrowed */
+    size_t vector_size;
+    struct run run;
+    size_t i;
+};
+int runs_next(struct runs_scan *scan, struct store *store, int *row, int64_t *id,
+              const void **vector, size_t *size, struct error *err);
+
+/* Of X_rows and X_vectors: ids that are in one of them alone, where `only_rows` and `only_vectors`
+ * are to have them. */
+int runs_compare(struct store *store, size_t vector_size, struct ids *only_rows,
+                 struct ids *only_vectors, struct error *err);
+
+/* Part of a write: writes or replaces the vectors of rows, ascending by id: into full runs; or such
+ * as come behind another run into runs of their own, so that pages that are there stay what they
+ * are; deletes one, if it is there. */
+int runs_put(struct store *store, size_t vector_size, const struct block_row *rows, size_t n_rows,
+             struct error *err);
+int runs_put_apart(struct store *store, size_t vector_size, const struct block_row *rows,
+                   size_t n_rows, struct error *err);
+int runs_delete(struct store *store, size_t vector_size, int64_t id, struct error *err);
+
+#endif

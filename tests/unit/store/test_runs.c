@@ -1,0 +1,266 @@
+/* Vectors behind codes in runs: beside a plain list of them after any history, and damage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "store/runs.h"
+#include "store/seen.h"
+
+enum { SIZE = 1536, MOST_IDS = 400 };
+
+static const struct store_options bits = {INDEX_COSINE, INDEX_BIT, 0, 0, INDEX_FLOAT32};
+
+/* What X_vectors should have: by id, from -MOST_IDS / 2 on, the byte that fills the vector; 0: it
+ * is not there. */
+struct expected {
+    unsigned char bytes[MOST_IDS];
+};
+
+static int64_t id_of(size_t i)
+{
+    return (int64_t)i - MOST_IDS / 2;
+}
+
+/* Writes rows from place `first` on, each `step` after the other. */
+static void put(struct tables *tables, struct expected *model, size_t first, size_t step, size_t n,
+                unsigned char byte)
+{
+    static unsigned char vectors[MOST_IDS][SIZE];
+    struct block_row rows[MOST_IDS];
+    struct error err = {0};
+    for (size_t i = 0; i < n; i++) {
+        size_t at = first + i * step;
+        assert_true(at < MOST_IDS);
+        memset(vectors[i], byte, SIZE);
+        model->bytes[at] = byte;
+        rows[i] = (struct block_row){.id = id_of(at), .stored = vectors[i]};
+    }
+    tables->write.step = STORE_WRITING;
+    assert_int_equal(runs_put(&tables->store, SIZE, rows, n, &err), 0);
+    tables->write.step = STORE_IDLE;
+}
+
+static void drop(struct tables *tables, struct expected *model, size_t at)
+{
+    struct error err = {0};
+    model->bytes[at] = 0;
+    tables->write.step = STORE_WRITING;
+    assert_int_equal(runs_delete(&tables->store, SIZE, id_of(at), &err), 0);
+    tables->write.step = STORE_IDLE;
+}
+
+static void expect(struct tables *tables, const struct expected *model)
+{
+    struct runs_scan scan = {.vector_size = SIZE};
+    struct error err = {0};
+    unsigned char stored[SIZE];
+    const void *vector;
+    size_t size;
+    int64_t id;
+    int row;
+    assert_int_equal(store_query(&tables->store, STORE_VECTORS, &scan.statement, &err), 0);
+    for (size_t i = 0; i < MOST_IDS; i++) {
+        int rc = runs_get(&tables->store, id_of(i), SIZE, stored, &err);
+        assert_int_equal(rc, model->bytes[i] == 0 ? ERROR_CORRUPT : 0);
+        if (rc != 0) continue;
+        assert_int_equal(runs_next(&scan, &tables->store, &row, &id, &vector, &size, &err), 0);
+        assert_true(row);
+        assert_int_equal(id, id_of(i));
+        assert_int_equal(size, SIZE);
+        assert_memory_equal(vector, stored, SIZE);
+        for (size_t j = 0; j < SIZE; j++) assert_int_equal(stored[j], model->bytes[i]);
+    }
+    assert_int_equal(runs_next(&scan, &tables->store, &row, &id, &vector, &size, &err), 0);
+    assert_false(row);
+    sqlite3_finalize(scan.statement);
+}
+
+static int64_t n_runs(struct tables *tables)
+{
+    return tables_number(tables, "SELECT count(*) FROM X_vectors");
+}
+
+/* In order, some at a time or one by one: full runs but the last. */
+static void test_in_order(void **state)
+{
+    (void)state;
+    static const size_t steps[] = {1, 2, 7, 100};
+    for (size_t s = 0; s < 4; s++) {
+        struct tables tables;
+        struct expected model = {{0}};
+        tables_create(&tables, &bits);
+        for (size_t at = 0; at < 300; at += steps[s])
+            put(&tables, &model, at, 1, at + steps[s] < 300 ? steps[s] : 300 - at,
+                (unsigned char)(at % 200 + 1));
+        expect(&tables, &model);
+        assert_int_equal(n_runs(&tables), 100);
+        tables_close(&tables);
+    }
+}
+
+/* Pages of another size, as VACUUM makes them: what is there is read, what is new fills them. */
+static void test_page_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pragma;
+        int64_t n_runs;
+    } sizes[] = {{"PRAGMA page_size = 8192; VACUUM", 20 + 60},
+                 {"PRAGMA page_size = 65536; VACUUM", 20 + 60},
+                 {"PRAGMA page_size = 512; VACUUM", 20 + 30}};
+    for (size_t i = 0; i < 3; i++) {
+        struct tables tables;
+        struct expected model = {{0}};
+        tables_create(&tables, &bits);
+        put(&tables, &model, 0, 1, 60, 1);
+        assert_int_equal(n_runs(&tables), 20);
+        store_finalize(&tables.store);
+        tables_execute(&tables, sizes[i].pragma);
+        put(&tables, &model, 100, 1, 60, 2);
+        expect(&tables, &model);
+        assert_in_range(n_runs(&tables), 30, 80);
+        tables_close(&tables);
+    }
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct tables tables;
+        struct expected model = {{0}};
+        uint64_t draw = seed;
+        tables_create(&tables, &bits);
+        for (int turn = 0; turn < 150; turn++) {
+            size_t first = random_bits(&draw) % MOST_IDS, step = 1 + random_bits(&draw) % 9,
+                   n = 1 + random_bits(&draw) % 30;
+            while (first + (n - 1) * step >= MOST_IDS) n--;
+            if (random_bits(&draw) % 3 > 0)
+                put(&tables, &model, first, step, n, (unsigned char)(turn + 1));
+            else
+                for (size_t i = 0; i < n; i++) drop(&tables, &model, first + i * step);
+            if (turn % 10 == 0) expect(&tables, &model);
+        }
+        expect(&tables, &model);
+        tables_close(&tables);
+    }
+}
+
+/* Rows that come behind others apart, and packed after. */
+static void test_apart(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct expected model = {{0}};
+    struct error err = {0};
+    static unsigned char vector[SIZE];
+    struct block_row rows[7];
+    tables_create(&tables, &bits);
+    memset(vector, 9, SIZE);
+    put(&tables, &model, 0, 2, 5, 1);
+    assert_int_equal(n_runs(&tables), 2);
+    tables.write.step = STORE_WRITING;
+    for (size_t i = 0; i < 7; i++) {
+        size_t at = i < 2 ? 1 + i : 18 + i; /* two into the first run, one of which is there */
+        model.bytes[at] = 9;
+        rows[i] = (struct block_row){.id = id_of(at), .stored = vector};
+        assert_int_equal(runs_put_apart(&tables.store, SIZE, &rows[i], 1, &err), 0);
+    }
+    assert_int_equal(n_runs(&tables), 3 + 5);
+    tables.write.step = STORE_IDLE;
+    expect(&tables, &model);
+    tables.write.step = STORE_WRITING;
+    for (size_t i = 2; i < 7; i++)
+        assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0);
+    assert_int_equal(runs_put(&tables.store, SIZE, rows + 2, 5, &err), 0);
+    tables.write.step = STORE_IDLE;
+    assert_int_equal(n_runs(&tables), 3 + 2);
+    expect(&tables, &model);
+    tables_close(&tables);
+}
+
+/* The ends of int64, and what is in one table alone. */
+static void test_compare(void **state)
+{
+    (void)state;
+    static unsigned char vector[SIZE];
+    const struct block_row rows[] = {{.id = INT64_MIN, .stored = vector},
+                                     {.id = -1, .stored = vector},
+                                     {.id = 0, .stored = vector},
+                                     {.id = 7, .stored = vector},
+                                     {.id = INT64_MAX, .stored = vector}};
+    struct tables tables;
+    struct error err = {0};
+    struct ids only_rows = {0}, only_vectors = {0};
+    tables_create(&tables, &bits);
+    tables.write.step = STORE_WRITING;
+    for (size_t i = 5; i > 0; i--)
+        assert_int_equal(runs_put(&tables.store, SIZE, rows + i - 1, 1, &err), 0);
+    assert_int_equal(runs_put(&tables.store, SIZE, rows, 5, &err), 0);
+    assert_int_equal(runs_put(&tables.store, SIZE, rows, 0, &err), 0);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(runs_get(&tables.store, rows[i].id, SIZE, vector, &err), 0);
+    tables_execute(&tables, "INSERT INTO X_rows(id, hash, own, block) VALUES (-1, 0, 0, 0), "
+                            "(3, 0, 0, 0), (7, 0, 0, 0), (9223372036854775806, 0, 0, 0)");
+    assert_int_equal(runs_compare(&tables.store, SIZE, &only_rows, &only_vectors, &err), 0);
+    assert_int_equal(only_rows.n, 2);
+    assert_int_equal(only_rows.items[0], 3);
+    assert_int_equal(only_rows.items[1], INT64_MAX - 1);
+    assert_int_equal(only_vectors.n, 3);
+    assert_int_equal(only_vectors.items[0], INT64_MIN);
+    assert_int_equal(only_vectors.items[1], 0);
+    assert_int_equal(only_vectors.items[2], INT64_MAX);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0);
+        assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0); /* not there */
+    }
+    assert_int_equal(n_runs(&tables), 0);
+    tables.write.step = STORE_IDLE;
+    ids_deinit(&only_rows);
+    ids_deinit(&only_vectors);
+    tables_close(&tables);
+}
+
+/* A run that is damaged is one row's; others go beside it, and what is written over it mends it. */
+static void test_damage(void **state)
+{
+    (void)state;
+    static const char *const damages[] = {"x''", "x'00'", "zeroblob(4625)", "zeroblob(1535)",
+                                          "'a text'"};
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        struct tables tables;
+        struct expected model = {{0}};
+        struct error err = {0};
+        unsigned char stored[SIZE];
+        tables_create(&tables, &bits);
+        put(&tables, &model, 0, 1, 9, 1);
+        char *sql = sqlite3_mprintf("UPDATE X_vectors SET vector = %s WHERE id = %lld", damages[i],
+                                    (long long)id_of(3));
+        tables_execute(&tables, sql);
+        sqlite3_free(sql);
+        assert_int_equal(runs_get(&tables.store, id_of(3), SIZE, stored, &err), ERROR_CORRUPT);
+        assert_non_null(strstr(err.text, "row -197: expected a vector of 1536 bytes, not "));
+        assert_int_equal(runs_get(&tables.store, id_of(4), SIZE, stored, &err), ERROR_CORRUPT);
+        assert_string_equal(err.text,
+                            "row -196: its vector is not there ('optimize' forgets the row)");
+        put(&tables, &model, 4, 1, 1, 2);
+        assert_int_equal(runs_get(&tables.store, id_of(4), SIZE, stored, &err), 0);
+        put(&tables, &model, 3, 1, 1, 3);
+        model.bytes[5] = 0;
+        expect(&tables, &model);
+        tables_close(&tables);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_order), cmocka_unit_test(test_page_sizes),
+        cmocka_unit_test(test_random),   cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_damage),   cmocka_unit_test(test_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
