@@ -23,6 +23,9 @@
 /* Partitions around a new one which its rows may move to. */
 #define NEIGHBOURS 64
 
+/* Partitions of an index whose X_rows is small, at most: 100,000 rows, a megabyte. */
+#define NOTED_PARTITIONS 512
+
 /* Partitions are cut in memory: bytes of the vectors of one, and of those that are cut together, at
  * most. */
 #define MAX_BYTES ((size_t)32 << 20)
@@ -152,6 +155,12 @@ int placement_replace(struct store *store, struct store_state *state,
 int64_t placement_of(const struct store *store, const struct block_row *row)
 {
     return store_keeps_vectors(store) ? row->partition : row->block;
+}
+
+/* Whether X_rows is told where a cut moves rows: vectors always, codes while it is small. */
+static int notes_moves(const struct store *store)
+{
+    return !store_keeps_vectors(store) || store->partitions->n <= NOTED_PARTITIONS;
 }
 
 int placement_move(struct store *store, const struct block_row *rows, size_t n_rows,
@@ -544,7 +553,7 @@ static int place(struct store *store, struct store_state *state, struct block_ro
         if (rc == 0) qsort(placing.rows, placing.n_rows, sizeof(struct block_row *), compare_rows);
     }
     if (rc == 0) rc = append(&placing, err);
-    for (size_t i = 0; rc == 0 && i < placing.n_stored && !store_keeps_vectors(store); i++)
+    for (size_t i = 0; rc == 0 && i < placing.n_stored && notes_moves(store); i++)
         rc = placement_move(store, placing.stored[i].rows, placing.stored[i].n_rows, err);
     placing_deinit(&placing);
     return rc;

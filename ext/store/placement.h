@@ -15,7 +15,8 @@ int placement_read(struct store *store, const struct store_state *state,
 /* Puts rows into blocks (after number `after` only) of the partitions whose centroids are nearest,
  * or of the only one: fills in their partition and block. A partition that is too large with them
  * is cut, in memory: it and what comes of it are written once, together with the rows. All else but
- * the rows given is in X_rows, which is told where vectors lie now, but not codes: see codes.h. */
+ * the rows given is in X_rows, which is told where vectors lie now, and codes, while it is small:
+ * see codes.h. */
 int placement_place(struct store *store, struct store_state *state, struct block_row *rows,
                     size_t n_rows, int64_t after, struct error *err);
 

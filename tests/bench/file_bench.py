@@ -1,5 +1,8 @@
 """file_bench.py LIBRARY [BEFORE] [--rows N]: what an index takes of the file, and a row of the log.
 
+First, on Linux, bytes written to file and log for 200,000 rows of 384 dimensions by bits and
+partitions, in transactions of 10,000. Then:
+
 63,666 vectors of 704 dimensions, or N: bytes of the file beside those of the vectors and codes that
 are kept; bytes of a write-ahead log for rows of a transaction each, 20 of them and, with all that
 is put off, 200; and the processor's time of 100 vectors read by their ids, beside the library
@@ -28,6 +31,32 @@ def connect(library, path):
     db.enable_load_extension(True)
     db.load_extension(library)
     return db
+
+
+def written():
+    with open("/proc/self/io", encoding="ascii") as file:
+        return int(dict(line.split(": ") for line in file)["wchar"])
+
+
+def bulk(library, n=200000, together=10000):
+    """Bytes written for each row, and of the file in the end."""
+    draw = np.random.default_rng(3)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "bulk.db")
+        db = connect(library, path)
+        db.execute("PRAGMA journal_mode = wal")
+        db.execute("PRAGMA synchronous = normal")
+        db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(dimensions = 384, "
+                   "quantize = 'bit', partitions = 'auto')")
+        before = written()
+        for first in range(1, n, together):
+            db.execute("BEGIN")
+            put(db, clustered(draw, together, 384), first)
+            db.execute("COMMIT")
+        db.execute("PRAGMA wal_checkpoint(truncate)")
+        bytes_ = (written() - before) / n, os.path.getsize(path) / n
+        db.close()
+    return bytes_
 
 
 def put(db, rows, first=1):
@@ -134,6 +163,10 @@ def main():
     draw = np.random.default_rng(1)
     rows = draw.standard_normal((options.rows + 220, DIMENSIONS), dtype="f4")
     library = os.path.abspath(options.library)
+    for each in (library, options.before) if os.path.exists("/proc/self/io") else ():
+        if each is not None:
+            print("{}: {:.0f} bytes written a row of 384 dimensions, {:.0f} of the file".format(
+                each, *bulk(os.path.abspath(each))), flush=True)
     for kind, payload in KINDS:
         name = kind.lstrip(", ") or "float32"
         print(f"{name}: "
