@@ -125,11 +125,12 @@ class MapTest(StorageBase):
     def test_a_row_whose_vector_is_damaged(self):
         self.create(words("int8"))
         self.fill(Model(6), 20)
-        self.db.execute("UPDATE ix_vectors SET vector = zeroblob(64) WHERE id = 7")
-        self.fails("row 7: its vector is zero", "SELECT * FROM semantic_map('ix')",
+        id = self.one("SELECT max(id) FROM ix_vectors")
+        self.db.execute("UPDATE ix_vectors SET vector = zeroblob(64) WHERE id = ?", (id,))
+        self.fails(f"row {id}: its vector is zero", "SELECT * FROM semantic_map('ix')",
                    error=sqlite3.DatabaseError)
-        self.db.execute("DELETE FROM ix_vectors WHERE id = 7")
-        self.fails("row 7: its vector is not there", "SELECT * FROM semantic_map('ix')",
+        self.db.execute("DELETE FROM ix_vectors WHERE id = ?", (id,))
+        self.fails(f"row {id}: its vector is not there", "SELECT * FROM semantic_map('ix')",
                    error=sqlite3.DatabaseError)
 
     def test_vectors_of_any_size(self):

@@ -357,12 +357,12 @@ class Search(Base):
         self.db.execute("DROP TABLE ix")
         add_index(self.db, options=", quantize='int8', model='builtin:lexical'")
         self.db.execute("INSERT INTO ix(ix) VALUES ('sync')")
-        self.db.execute("UPDATE ix_vectors SET vector = x'0102' WHERE id = 2")
-        self.fails("row 2: expected a vector of", "SELECT rowid FROM ix('bats')")
-        self.fails("row 2: expected a vector of", "INSERT INTO ix(ix) VALUES ('integrity-check')")
-        self.db.execute("UPDATE ix_vectors SET vector = zeroblob((SELECT length(vector) FROM "
-                        "ix_vectors WHERE id = 1)) WHERE id = 2")
-        self.fails("row 2", "SELECT rowid FROM ix('bats')")
+        size = 4 * self.one("SELECT value FROM ix_config WHERE key = 'dimensions'")
+        self.db.execute("UPDATE ix_vectors SET vector = x'0102' WHERE id = 1")
+        self.fails("row 1: expected a vector of", "SELECT rowid FROM ix('bats')")
+        self.fails("row 1: expected a vector of", "INSERT INTO ix(ix) VALUES ('integrity-check')")
+        self.db.execute(f"UPDATE ix_vectors SET vector = zeroblob({size}) WHERE id = 1")
+        self.fails("row 1", "SELECT rowid FROM ix('bats')")
         self.db.execute("INSERT INTO ix(ix) VALUES ('rebuild')")
         self.check()
         for damage in (
