@@ -43,8 +43,9 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_NEXT_RUN] =
         "SELECT ifnull(min(id), 9223372036854775807) FROM " X_VECTORS " WHERE id > ?1",
     [STORE_PAGE_SIZE] = "PRAGMA \"%w\".page_size",
-    [STORE_IS_LARGE] = "SELECT max(block) >= 4 OR EXISTS(SELECT 1 FROM " X_BLOCKS
-                       " WHERE n >= 256) FROM " X_BLOCKS,
+    /* By CASE: of OR SQLite finds out both sides, and the second would read all blocks. */
+    [STORE_IS_LARGE] = "SELECT CASE WHEN EXISTS(SELECT 1 FROM " X_BLOCKS " WHERE block >= 4) "
+                       "THEN 1 ELSE EXISTS(SELECT 1 FROM " X_BLOCKS " WHERE n >= 256) END",
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG, /* few, and some of them are not asked for */
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
     [KEPT_PUT_WAITING] = "UPDATE " X_CONFIG " SET value = ?1 WHERE key = 'waiting'",
