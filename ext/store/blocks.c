@@ -185,8 +185,7 @@ static int put_new(struct store *store, const struct store_state *state,
     return rc == 0 ? put_entry(store, state, block, 1, err) : rc;
 }
 
-/* Whether full blocks of a partition become one. */
-static int become_one(const struct store *store)
+int blocks_become_one(const struct store *store)
 {
     return store_keeps_vectors(store) &&
            (store->options.partitions != 0 || store->options.quantize == INDEX_BIT);
@@ -322,8 +321,8 @@ static int append_new(struct store *store, const struct store_state *state,
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block = {.partition = target->partition};
     size_t wanted = 0;
-    int rc = become_one(store) ? join_last(store, state, target, &wanted, err)
-                               : next_capacity(store, target->partition, &wanted, err);
+    int rc = blocks_become_one(store) ? join_last(store, state, target, &wanted, err)
+                                      : next_capacity(store, target->partition, &wanted, err);
     if (rc == 0) rc = next_number(store, &block.number, err);
     if (rc != 0) return rc;
     block.capacity = index_block_capacity(&layout, wanted < n_rows ? n_rows : wanted);

@@ -48,6 +48,9 @@ int block_read(struct store *store, const struct index_layout *layout, int64_t n
                struct block_bytes *block, struct error *err);
 void block_free(struct block_bytes *block);
 
+/* Whether it is so: codes move from block to block. */
+int blocks_become_one(const struct store *store);
+
 /* What X_blocks says of the blocks of a partition, of those after number `after`: [n] by number,
  * the caller's to free; NULL: there are none. ERROR_CORRUPT. */
 int blocks_list(struct store *store, int64_t partition, int64_t after, struct store_block **list,

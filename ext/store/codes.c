@@ -93,6 +93,7 @@ int codes_find(struct store *store, const struct store_state *state, struct bloc
                size_t n_places, struct error *err)
 {
     const struct index_partitions *partitions;
+    if (!blocks_become_one(store)) return 0;
     int rc = n_places > 0 ? placement_read(store, state, &partitions, err) : 0;
     if (rc == 0 && n_places > 0 && partitions == NULL)
         rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");

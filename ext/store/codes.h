@@ -1,11 +1,12 @@
 /*
  * codes.h: in which blocks the codes of rows lie.
  *
- * X_rows says the partition that a code was put in, but in a large index not where it lies now:
- * partitions are cut, which moves hundreds of rows at a time, and to note it would be a page of
- * X_rows for each. The vector of a row says it. Its code lies in the partition whose centroid is
- * nearest, or in one a little farther, where a cut has put a nearer centroid since. So the
- * partition that X_rows says is looked through, then all from the nearest on.
+ * Of int8 without partitions X_rows says it. Else X_rows says the partition that a code was put in,
+ * but in a large index not where it lies now: partitions are cut, which moves hundreds of rows at a
+ * time, and to note it would be a page of X_rows for each. The vector of a row says it. Its code
+ * lies in the partition whose centroid is nearest, or in one a little farther, where a cut has put
+ * a nearer centroid since. So the partition that X_rows says is looked through, then all from the
+ * nearest on.
  */
 #ifndef STORE_CODES_H
 #define STORE_CODES_H

@@ -90,7 +90,7 @@ static int check_row(struct store *store, const struct block_bytes *block, size_
     struct store_row row;
     int found;
     int rc = store_get_row(store, id, &row, &found, err);
-    int is_there = found && (store_keeps_vectors(store) || row.block == block->number);
+    int is_there = found && (blocks_become_one(store) || row.block == block->number);
     if (rc == 0 && (!is_there || index_row_find(&block->rows, i, id) < i))
         rc = error_set(err, ERROR_CORRUPT,
                        "row %lld: it lies in block %lld, which is not its place%s", (long long)id,

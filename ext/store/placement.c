@@ -154,7 +154,7 @@ int placement_replace(struct store *store, struct store_state *state,
 
 int64_t placement_of(const struct store *store, const struct block_row *row)
 {
-    return store_keeps_vectors(store) ? row->partition : row->block;
+    return blocks_become_one(store) ? row->partition : row->block;
 }
 
 /* Whether X_rows is told where a cut moves rows: vectors always, codes while it is small. */

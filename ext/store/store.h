@@ -27,8 +27,8 @@
  *   CREATE TABLE X_rows(id INTEGER PRIMARY KEY, hash INT NOT NULL, own INT NOT NULL,
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: that of its
- *       vector; with codes the partition that its code was put in (before format 4 the block that
- *       it lies in), see codes.h.
+ *       vector, or code; where codes move the partition that it was put in (before format 4 the
+ *       block), see codes.h.
  *       A row whose text is empty is not here: there is nothing to embed
  *   CREATE TABLE X_blocks(block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL,
  *                         room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))

@@ -40,6 +40,7 @@ static int write_all(struct store *store, struct store_state *state, struct erro
     state->n_waiting = 0;
     if (rc == 0) rc = store_put_waiting(store, state, err);
     if (rc == 0) rc = placement_place(store, state, rows, n, 0, err);
+    if (rc == 0) rc = placement_move(store, rows, n, err);
     if (rc == 0) rc = pack(store, size, rows, n, err);
     memory_free(vectors);
     return rc;

@@ -13,7 +13,6 @@ static const struct store_options kinds[] = {
     {INDEX_COSINE, INDEX_BIT, STORE_AUTO, 0, INDEX_FLOAT32},
     {INDEX_L2, INDEX_INT8, 5, 1, INDEX_FLOAT32},
     {INDEX_DOT, INDEX_BIT, 0, 0, INDEX_COMPACT},
-    {INDEX_COSINE, INDEX_INT8, 0, 0, INDEX_HALF},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds, N_ROWS = 3000 };
 
