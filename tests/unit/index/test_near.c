@@ -216,9 +216,8 @@ static void test_vague(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_far_as_needed),
-                                       cmocka_unit_test(test_lists),
-                                       cmocka_unit_test(test_many_hits),
-                                       cmocka_unit_test(test_vague)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_as_far_as_needed), cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_many_hits), cmocka_unit_test(test_vague)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
