@@ -41,15 +41,30 @@ const checks = {
       [[new Uint8Array([2, 3])]]);
     assert.deepEqual(db.exec("SELECT vector_to_json(?)", [new Float32Array([1, 0.5])]).rows,
       [["[1,0.5]"]]);
-    assert.throws(() => db.exec("SELECT ?", [{}]), /a object is no value of SQL/);
-    assert.throws(() => db.exec("SELECT ?", [() => 1]), /a function is no value of SQL/);
+    assert.throws(() => db.exec("SELECT ?", [{}]), /TypeError: Object is no value of SQL/);
+    assert.throws(() => db.exec("SELECT ?", [() => 1]), /TypeError: Function is no value of SQL/);
+    for (const past of [2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n])
+      assert.throws(() => db.exec("SELECT ?", [past]), /RangeError: -?\d+ is past 64 bits/);
+    assert.deepEqual(db.exec("SELECT ?", [NaN]).rows, [[null]]);
+    assert.deepEqual(db.exec("SELECT ?", ["a\ud800"]).rows, [["a\ufffd"]]);
+  },
+  "what is no database and no SQL is told"(db) {
+    const file = new Blob(["a file"]);
+    for (const what of [null, "abc", 4096, {}, [1], file, file.arrayBuffer()]) {
+      assert.throws(() => sqlite.open(what), /TypeError: \w+ is no typed array or ArrayBuffer/);
+      assert.throws(() => sqlite.write("/models/x", what), /TypeError: \w+ is no typed array/);
+    }
+    for (const what of [undefined, null, 5, ["SELECT 1"]])
+      assert.throws(() => db.exec(what), /TypeError: SQL is a string, no/);
+    assert.throws(() => db.exec("SELECT 1;\0DROP TABLE t"), says(/SQL ends at a NUL/));
   },
   "values are bound by place and by name"(db) {
     assert.deepEqual(db.exec("SELECT :a, @b, $c, :a", {a: 1, b: 2, c: 3}),
       {columns: [":a", "@b", "$c", ":a"], rows: [[1, 2, 3, 1]], more: false});
     assert.deepEqual(db.exec("SELECT ?2, ?1", ["x", "y"]).rows, [["y", "x"]]);
     assert.throws(() => db.exec("SELECT :a", {}), says(/no value for :a/, 25));
-    assert.throws(() => db.exec("SELECT ?", []), says(/no value for parameter 1/, 25));
+    for (const none of [[], {}, null, "x"])
+      assert.throws(() => db.exec("SELECT ?", none), says(/no value for parameter 1/, 25));
     assert.throws(() => db.exec("SELECT ?", [1, 2]), says(/2 values for 1 parameters/, 25));
   },
   "several statements give the rows of the last that has any"(db) {
@@ -152,6 +167,15 @@ const checks = {
     assert.ok(seen.has("embedding"), [...seen].join());
     other.close();
   },
+  async "a start that fails says so"() {
+    const {instantiate} = WebAssembly;
+    WebAssembly.instantiate = async () => { throw new RangeError("no memory"); };
+    try {
+      await assert.rejects(start(), /RangeError: no memory/);
+    } finally {
+      WebAssembly.instantiate = instantiate;
+    }
+  },
   "names are quoted where they must be"() {
     assert.deepEqual(["notes", "Notes", "order", "a b", 'a"b', "x1", "1x", ""].map(
       (name) => sqlite.quoted(name)),
@@ -193,7 +217,7 @@ for (const [name, check] of Object.entries(checks)) {
   let error = "";
   const db = sqlite.open();
   try {
-    check(db);
+    await check(db);
   } catch (caught) {
     error = caught.stack;
   }

@@ -31,15 +31,15 @@ export class SQLiteError extends Error {
 /** Loads rerank.wasm, which lies beside this file. Each start has a memory of its own. */
 export async function start() {
   const compiled = await WebAssembly.compile(await read(new URL("rerank.wasm", import.meta.url)));
-  const c = await make({
+  return new SQLite(await new Promise((resolve, reject) => make({
     isStopped: () => false,
     instantiateWasm(imports, done) {
-      WebAssembly.instantiate(compiled, imports).then((instance) => done(instance, compiled));
+      WebAssembly.instantiate(compiled, imports).then(
+        (instance) => done(instance, compiled)).catch(reject);
       return {};
     },
     preRun: [({ENV}) => { ENV.RERANK_MODEL_PATH = "/models"; }],
-  });
-  return new SQLite(c);
+  }).then(resolve, reject)));
 }
 
 async function read(url) {
@@ -60,8 +60,9 @@ class SQLite {
   /** A file for local models: write("/models/owner/name/config.json", bytes). */
   write(path, bytes) {
     const folder = path.slice(0, path.lastIndexOf("/"));
+    const written = bytesOf(bytes);
     this.#c.FS.mkdirTree(folder);
-    this.#c.FS.writeFile(path, new Uint8Array(bytes));
+    this.#c.FS.writeFile(path, written);
   }
 
   /** A name as SQL text, in quotes only where it needs them. */
@@ -84,8 +85,7 @@ class Database {
     }));
     try {
       this.#check(code);
-      if (bytes !== undefined) this.#fill(new Uint8Array(bytes.buffer ?? bytes,
-        bytes.byteOffset ?? 0, bytes.byteLength));
+      if (bytes !== undefined) this.#fill(bytesOf(bytes));
     } catch (error) {
       this.close();
       throw error;
@@ -122,6 +122,8 @@ class Database {
    * while a statement runs, whether to end it: it fails with "interrupted", then. */
   exec(sql, values = [], {most = Infinity, stop = () => false} = {}) {
     const c = this.#c, db = this.#opened();
+    if (typeof sql !== "string") throw new TypeError(`SQL is a string, no ${typeof sql}`);
+    if (sql.includes("\0")) throw new SQLiteError("SQL ends at a NUL: bind texts that have one", 1);
     const before = c.isStopped;  // `stop` may ask another database
     let answer = {columns: [], rows: [], more: false}, failure;
     c.isStopped = () => {
@@ -199,7 +201,7 @@ class Database {
       throw new SQLiteError(`${values.length} values for ${count} parameters`, 25);
     for (let i = 1; i <= count; i++) {
       const name = textAt(c, c._sqlite3_bind_parameter_name(statement, i));
-      const value = Array.isArray(values) ? values[i - 1] : values[name.slice(1)];
+      const value = Array.isArray(values) ? values[i - 1] : values?.[name.slice(1)];
       if (value === undefined)
         throw new SQLiteError(`no value for ${name || `parameter ${i}`}`, 25);
       this.#check(this.#bindOne(statement, i, value));
@@ -210,15 +212,15 @@ class Database {
     const c = this.#c;
     if (value === null) return c._sqlite3_bind_null(statement, i);
     if (typeof value === "boolean") value = Number(value);
+    if (typeof value === "bigint" && BigInt.asIntN(64, value) !== value)
+      throw new RangeError(`${value} is past 64 bits, and no INTEGER`);
     if (typeof value === "bigint" || Number.isSafeInteger(value))
       return c._sqlite3_bind_int64(statement, i, BigInt(value));
     if (typeof value === "number") return c._sqlite3_bind_double(statement, i, value);
     if (typeof value === "string")
       return withText(c, value, (text, size) =>
         c._sqlite3_bind_text(statement, i, text, size, TRANSIENT));
-    if (value instanceof ArrayBuffer) value = new Uint8Array(value);
-    if (!ArrayBuffer.isView(value)) throw new TypeError(`a ${typeof value} is no value of SQL`);
-    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const bytes = bytesOf(value, "value of SQL");
     return withRoom(c, bytes.length + 1, (room) => {
       c.HEAPU8.set(bytes, room);
       return c._sqlite3_bind_blob(statement, i, room, bytes.length, TRANSIENT);
@@ -249,6 +251,15 @@ class Database {
     if (code) throw new SQLiteError(textAt(this.#c, this.#c._sqlite3_errmsg(this.#db)),
       this.#c._sqlite3_extended_errcode(this.#db));
   }
+}
+
+/** The bytes that a typed array or an ArrayBuffer shows. */
+function bytesOf(value, wanted = "typed array or ArrayBuffer") {
+  if (ArrayBuffer.isView(value))
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  const kind = value?.constructor?.name ?? typeof value;
+  throw new TypeError(`${kind} is no ${wanted}`);
 }
 
 // ---- memory of the module -----------------------------------------------------------------------
