@@ -142,6 +142,20 @@ class SessionTest(unittest.TestCase):
         found = self.answer(sql=index["search"], values={"query": "a visitor's 77th"})
         self.assertEqual((len(found["rows"]), found["saved"]), (25, 0))
 
+    def test_odd_names_are_offered_in_quotes(self):
+        db = support.connect(self.path)
+        db.executescript("""
+            CREATE TABLE "my 'notes'"("a, b" TEXT, "it's" TEXT, "say ""x"" it" TEXT, "order" TEXT);
+            INSERT INTO "my 'notes'" VALUES ('bats', 'in', 'a', 'cave');""")
+        db.close()
+        self.answer(open=self.path)
+        offered, = self.answer(indexes=True)
+        self.answer(sql=offered["search"])
+        found = self.answer(sql="""
+            SELECT "a, b", "it's", "say ""x"" it", "order" FROM "my 'notes'_index"('cave')
+            """)
+        self.assertEqual(found["rows"], [["bats", "in", "a", "cave"]])
+
     def test_a_file_without_texts(self):
         support.connect(self.path).execute("CREATE TABLE numbers(a INTEGER)")
         self.answer(open=self.path)

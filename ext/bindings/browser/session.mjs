@@ -111,17 +111,17 @@ export class Session {
   #proposal() {
     const quoted = (name) => this.#sqlite.quoted(name);
     const [[table, columns] = []] = this.#rows(
-      "SELECT t.name, group_concat(c.name, ', ') FROM sqlite_schema AS t " +
+      "SELECT t.name, json_group_array(c.name) FROM sqlite_schema AS t " +
       "JOIN pragma_table_info(t.name) AS c ON c.type LIKE '%TEXT%' OR c.type LIKE '%CHAR%' " +
       "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' GROUP BY t.rowid LIMIT 1");
     if (table === undefined)
       return {name: "", texts: [], search: "SELECT name, sql FROM sqlite_schema",
         status: "SELECT 0, 'no table with texts is in this file'"};
-    const index = `${table}_index`, name = quoted(index);
+    const name = quoted(`${table}_index`), texts = JSON.parse(columns).map(quoted).join(", ");
     return {
       name: "", texts: [],
       search: `CREATE VIRTUAL TABLE ${name} USING semantic_index(\n` +
-        `  content = ${literal(table)}, text = ${literal(columns)}\n);\n` +
+        `  content = ${literal(table)}, text = ${literal(texts)}\n);\n` +
         `INSERT INTO ${name}(${name}) VALUES ('sync');`,
       status: `SELECT count(*), 'no index yet: Run makes one' FROM ${quoted(table)}`};
   }
