@@ -196,13 +196,14 @@ test-packages: ## install each of the packages in an empty folder and run the fl
 BROWSER := $(DIST)/browser
 WASM    := $(BUILD)/wasm
 BROWSER_FILES := ext/bindings/browser
-SITE    := $(BROWSER)/rerank.mjs $(BROWSER)/index.html $(BROWSER)/movies.db \
+SITE    := $(BROWSER)/rerank.mjs $(BROWSER)/index.html $(BROWSER)/search.js $(BROWSER)/movies.db \
     $(patsubst $(BROWSER_FILES)/%,$(BROWSER)/%,$(wildcard $(BROWSER_FILES)/*.mjs $(BROWSER_FILES)/*.js))
 EMCC    := NODE_PATH=/usr/share/nodejs emcc -O2 -msimd128
 EMCC_LINK = $(EMCC) -Wall -Wextra -Werror -I$(DIST) -I$(SOURCES)/sqlite -Wl,--wrap=sqlite3_exec \
     -sWASM_BIGINT -sALLOW_MEMORY_GROWTH
 browser: install-runtime ## build build/dist/browser: SQLite, the extension and the page, for any web server
 	@sh tests/tools/install.sh emscripten
+	@command -v emcc >/dev/null || { echo "make browser needs emcc, emscripten's compiler" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(SITE)
 
 $(SOURCES)/sqlite/sqlite3.c:
@@ -232,14 +233,19 @@ $(WASM)/shell.js: tests/browser/shell_variables.js $(BROWSER_FILES)/host.c $(WAS
 	    $(SOURCES)/sqlite/shell.c $(filter %.c %.o,$^) --pre-js $< -sNODERAWFS -sEXIT_RUNTIME \
 	    -sENVIRONMENT=node -sWASM_ASYNC_COMPILATION=0
 
-# The page, and where what it loads may come from.
-POLICY := default-src 'none'; script-src 'self' 'unsafe-inline'; worker-src 'self'; \
+# The page, its script, and where what it loads may come from: no script from what is in a file.
+POLICY := default-src 'none'; script-src 'self'; worker-src 'self'; \
     style-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'
 $(BROWSER)/index.html: ext/bindings/python/sqlite_rerank/page.html
 	@mkdir -p $(@D)
 	$(call SHORT,page)awk -v policy="$(POLICY)" \
-	    '/^<script>$$/ { print "<script src=\"page.js\"></script>" } { print } /^<meta charset/ \
+	    '/^<script>$$/ { print "<script src=\"page.js\"></script>\n<script src=\"search.js\">"; inside = 1 } \
+	    /^<\/script>$$/ { inside = 0 } !inside { print } /^<meta charset/ \
 	    { print "<meta http-equiv=\"Content-Security-Policy\" content=\"" policy "\">" }' $< >$@
+
+$(BROWSER)/search.js: ext/bindings/python/sqlite_rerank/page.html
+	@mkdir -p $(@D)
+	$(call SHORT,page)awk '/^<\/script>$$/ { inside = 0 } inside { print } /^<script>$$/ { inside = 1 }' $< >$@
 
 $(BROWSER)/%: $(BROWSER_FILES)/%
 	@mkdir -p $(@D) && cp $< $@

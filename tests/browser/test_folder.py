@@ -45,12 +45,15 @@ class FolderTest(unittest.TestCase):
         for path in glob.glob(os.path.join(SITE, "*")):
             os.symlink(path, self.path(os.path.basename(path)))
         make_films(self.path("films.db"))
+        os.mkdir(self.path("broken"))
+        for name in ("index.html", "page.js", "search.js", "worker.mjs", "movies.db"):
+            os.symlink(os.path.join(SITE, name), self.path(os.path.join("broken", name)))
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
     def make_files(self):
-        """A visitor's: one without an index, and one that is no database."""
+        """A visitor's: one without an index, one that is no database, and one with HTML in it."""
         db = support.connect(self.path("notes.db"))
         db.execute("CREATE TABLE notes(id INTEGER PRIMARY KEY, title TEXT, body TEXT)")
         db.executemany("INSERT INTO notes(title, body) VALUES (?, ?)", [
@@ -59,6 +62,13 @@ class FolderTest(unittest.TestCase):
         db.close()
         with open(self.path("nothing.txt"), "w", encoding="ascii") as file:
             file.write("this is no database" * 100)
+        html = "<img src=x onerror='window.ran = 1'></script><script>window.ran = 2</script>"
+        db = support.connect(self.path("hostile.db"))
+        name = f'"{html}"'
+        db.execute(f"CREATE TABLE {name}(id INTEGER PRIMARY KEY, title TEXT, {name} TEXT)")
+        db.execute(f"INSERT INTO {name} VALUES (1, ?, ?)", (html + " bats", html + " caves"))
+        db.commit()
+        db.close()
 
     def test_the_page(self):
         self.make_files()
@@ -67,7 +77,8 @@ class FolderTest(unittest.TestCase):
         db.close()
         needed = {"sql": SEARCH, "expected": expected, "notes": self.path("notes.db"),
                   "words": "mend a bicycle", "saved": self.path("saved.db"),
-                  "nothing": self.path("nothing.txt")}
+                  "nothing": self.path("nothing.txt"), "hostile": self.path("hostile.db"),
+                  "site": SITE}
         with served(self.folder) as url:
             result = browser.run(url + "?file=films.db", RERANK_PAGE=json.dumps(needed))
         self.assertEqual(result.returncode, 0, result.stdout)
@@ -93,13 +104,14 @@ class FolderTest(unittest.TestCase):
     def test_what_is_there(self):
         with open(os.path.join(SITE, "index.html"), encoding="utf-8") as file:
             page = file.read()
-        self.assertIn('<script src="page.js"></script>\n<script>\n"use strict";', page)
+        self.assertIn('<script src="page.js"></script>\n<script src="search.js">\n</script>', page)
         policy = page.split('"Content-Security-Policy" content="')[1].split('"')[0]
         self.assertIn("default-src 'none'", policy)
         self.assertIn("connect-src 'self'", policy)
+        self.assertIn("script-src 'self';", policy)
         self.assertEqual(sorted(os.listdir(SITE)), [
-            "index.html", "movies.db", "page.js", "rerank.mjs", "rerank.wasm", "session.mjs",
-            "sqlite-rerank.mjs", "worker.mjs"])
+            "index.html", "movies.db", "page.js", "rerank.mjs", "rerank.wasm", "search.js",
+            "session.mjs", "sqlite-rerank.mjs", "worker.mjs"])
 
 
 if __name__ == "__main__":

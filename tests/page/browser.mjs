@@ -224,7 +224,7 @@ const served = {
   },
 };
 
-/** tests/browser: alone is {sql, expected, notes, words, saved, nothing}. */
+/** tests/browser: alone is {sql, expected, notes, words, saved, nothing, hostile, site}. */
 const unserved = {
   async "rows and scores are those of the library of this machine"(page) {
     const rows = await page.evaluate(async ([sql, query]) =>
@@ -291,6 +291,32 @@ const unserved = {
     await page.locator("#table th", {hasText: "two"}).waitFor();
     assert.equal(await text(page, "#wrong"), "");
     assert.ok(await page.getByRole("button", {name: "Stop"}).isHidden());
+  },
+  async "texts and names of a visitor's file run nowhere"(page) {
+    await page.locator("input[type=file]").setInputFiles(alone.hostile);
+    await page.locator("#about", {hasText: "no index yet"}).waitFor();
+    await page.getByRole("button", {name: "Run"}).click();
+    await page.locator("#about", {hasText: "builtin:static"}).waitFor();
+    await search(page, "bats");
+    assert.match(await text(page, "#reranked .row"), /<img src=x onerror=.*<script>/);
+    assert.equal(await count(page, "main img:not([src^='data:image/svg+xml,'])"), 0);
+    assert.equal(await page.evaluate(() => window.ran), undefined);
+  },
+  async "a worker that cannot be loaded is said, however late the file comes"() {
+    const page = await browser.newPage();
+    await page.route("**/movies.db", async (route) => {
+      await page.waitForTimeout(500);
+      await route.continue();
+    });
+    await page.goto(new URL("broken/", url).href);
+    await page.locator("#said", {hasText: "worker.mjs and what it imports cannot be"}).waitFor();
+    await page.context().close();
+  },
+  async "a page that is a file says what it needs"() {
+    const page = await browser.newPage();
+    await page.goto(`file://${alone.site}/index.html`);
+    await page.locator("#said", {hasText: "this page needs a web server"}).waitFor();
+    await page.context().close();
   },
   async "a file that is not there is said"() {
     const page = await browser.newPage();

@@ -4,10 +4,11 @@
 "use strict";
 (() => {
   const PATIENCE = 1000;  // milliseconds, after which work can be stopped
-  let name = new URLSearchParams(location.search).get("file") ?? "movies.db";
+  let name = new URLSearchParams(location.search).get("file") || "movies.db";
   let saved;              // the file's bytes as they were committed last
   let isNew = false;      // nobody has them but this page
   let worker, asked;      // and what it was asked: {question, resolve, reject}
+  let broken;             // why there is none
   let waiting = [];       // to be asked after that
   let patience;           // the timer of PATIENCE
 
@@ -19,8 +20,11 @@
       else if (error === undefined) settle(() => asked.resolve(answer));
       else settle(() => asked.reject(new Error(error)));
     };
-    worker.onerror = ({message = "worker.mjs cannot be loaded"}) =>
-      settle(() => asked.reject(new Error(message)));
+    worker.onerror = ({message}) => {
+      broken = new Error(message || "worker.mjs and what it imports cannot be loaded: all must be " +
+        "there, and come as text/javascript");
+      settle(() => asked.reject(broken));
+    };
   }
 
   function ask(question, signal) {
@@ -37,6 +41,7 @@
   function next() {
     if (asked || !waiting.length) return;
     asked = waiting.shift();
+    if (broken) return settle(() => asked.reject(broken));
     worker.postMessage(asked.question);
     patience = setTimeout(() => { stopButton.hidden = false; }, PATIENCE);
   }
@@ -57,21 +62,27 @@
     settle(() => asked.reject(new Error("stopped")));
   }
 
-  async function open(file, bytes) {
-    await ask({what: "open", bytes});
-    [name, saved, isNew] = [file, bytes, false];
+  async function open(file, read) {
+    try {
+      const bytes = await read();
+      await ask({what: "open", bytes});
+      [name, saved, isNew] = [file, bytes, false];
+    } catch (error) {
+      throw new Error(`${file}: ${error.message}`);
+    }
   }
 
   async function fetched() {
     const response = await fetch(name);
-    if (!response.ok) throw new Error(`${name}: ${response.status} ${response.statusText}`);
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     return response.arrayBuffer();
   }
 
   const namesOf = (found) => found.map((one) => one.name).join("\n");
 
   self.answerHere = async (path, question, signal) => {
-    if (!saved) await open(name, await fetched());
+    if (broken) throw broken;
+    if (!saved) await open(name, fetched);
     if (path === "/indexes") return {file: name, indexes: await ask({what: "indexes"})};
     const before = saved;
     const answer = await ask({what: "sql", ...question}, signal);
@@ -91,11 +102,11 @@
     input.value = "";
     if (!file) return;
     try {
-      await open(file.name, await file.arrayBuffer());
+      await open(file.name, () => file.arrayBuffer());
       history.replaceState(null, "", "#");
       await begin();
     } catch (error) {
-      $("wrong").textContent = `${file.name}: ${error.message}`;
+      $("wrong").textContent = error.message;
     }
   };
   function save() {
@@ -111,7 +122,9 @@
     input, button("Open a file", () => input.click()), button("Save", save), stopButton);
   document.getElementById("sql").title =
     ":query is the text of the search box. The file is in this page alone. Ctrl+Enter runs it.";
-  document.getElementById("said").textContent = "…";
   self.onbeforeunload = (event) => { if (isNew) event.preventDefault(); };
-  employ();
+  if (location.protocol === "file:")
+    broken = new Error("this page needs a web server, such as python3 -m http.server in its folder");
+  else employ();
+  document.getElementById("said").textContent = broken?.message ?? "…";
 })();
