@@ -1,6 +1,7 @@
 #include "index/block.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "vector/compact.h"
@@ -32,7 +33,8 @@ static size_t row_size(const struct index_layout *layout)
 
 size_t index_block_size(const struct index_layout *layout, size_t capacity)
 {
-    return capacity * row_size(layout);
+    size_t row = row_size(layout), most = SIZE_MAX / 2;
+    return capacity > most / row ? most : capacity * row;
 }
 
 size_t index_block_capacity(const struct index_layout *layout, size_t n_rows)

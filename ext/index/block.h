@@ -54,7 +54,8 @@ struct index_rows {
     size_t stride;
 };
 
-/* Bytes of a block of so many rows. */
+/* Bytes of a block of so many rows; SIZE_MAX / 2, which none has, where a size_t counts no further:
+ * a damaged file may say so where sizes have 32 bits. */
 size_t index_block_size(const struct index_layout *layout, size_t capacity);
 
 /* How many rows a new block should take, in a partition that has n_rows already: as many again, up

@@ -65,7 +65,7 @@ static int choose_partitions(const struct index_snapshot *snapshot, size_t k, si
 {
     size_t n_partitions = index_snapshot_n_partitions(snapshot), n_first = n_partitions / share;
     if (k >= snapshot->n_rows / ROWS_PER_HIT) return 0;
-    size_t for_k = k * ROWS_PER_HIT * n_partitions / snapshot->n_rows + 1;
+    size_t for_k = (size_t)((uint64_t)k * ROWS_PER_HIT * n_partitions / snapshot->n_rows) + 1;
     if (n_first < for_k) n_first = for_k;
     if (n_first < FEWEST_PARTITIONS) n_first = FEWEST_PARTITIONS;
     if (n_first >= n_partitions) return 0;

@@ -56,6 +56,7 @@ static void arrays(const struct index_layout *layout)
     }
     assert_ptr_equal(rows.components + CAPACITY * rows.stride, bytes + size);
     free(bytes);
+    assert_true(index_block_size(layout, SIZE_MAX / row_bytes(layout) + 2) == SIZE_MAX / 2);
 }
 
 static void test_arrays(void **state)
