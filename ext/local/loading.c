@@ -1,5 +1,6 @@
 #include "local/loading.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@ struct loading {
     const char *prefix;
     unsigned char *memory; /* NULL: not yet */
     size_t used;           /* bytes of it */
+    uint64_t as_widest;    /* bytes of what is asked for, each number as the widest it becomes */
     struct piece *pieces;  /* [n_pieces] */
     size_t n_pieces, capacity;
     int has_mapped;
@@ -98,6 +100,21 @@ static void check_tensor(struct loading *loading, const struct tensor *tensor, e
             error_set(loading->err, ERROR_CORRUPT, "tensor %.100s has no numbers", tensor->name);
 }
 
+static int lacks_memory(struct loading *loading, uint64_t bytes)
+{
+    return error_set(loading->err, ERROR_NOMEM, "no %" PRIu64 " MB of memory for the weights",
+                     bytes >> 20);
+}
+
+/* What is reserved for all that a plan asks for is counted in a size_t, which may have 32 bits. */
+static void check_room(struct loading *loading, const struct tensor *tensor, enum numbers numbers)
+{
+    loading->as_widest +=
+        tensor->n_elements * (numbers == INTEGERS ? sizeof(int64_t) : sizeof(float));
+    if (loading->as_widest > SIZE_MAX - SIZE_MAX / 8)
+        loading->rc = lacks_memory(loading, loading->as_widest);
+}
+
 static const struct tensor *look_up(const struct loading *loading, const char *name)
 {
     char full_name[LOADING_NAME];
@@ -115,6 +132,7 @@ static const struct tensor *find(struct loading *loading, const char *name, enum
         loading->rc = error_set(loading->err, ERROR_UNAVAILABLE,
                                 "model.safetensors has no tensor %s%s", loading->prefix, name);
     else check_tensor(loading, tensor, numbers, n_rows, n);
+    if (loading->rc == 0) check_room(loading, tensor, numbers);
     return loading->rc == 0 ? tensor : NULL;
 }
 
@@ -496,6 +514,7 @@ static int read_all(struct loading *loading, size_t n_threads, const struct canc
 static void plan_all(struct loading *loading, const struct loading_plan *plan)
 {
     loading->used = 0;
+    loading->as_widest = 0;
     loading->prefix = "";
     plan->plan(loading, plan->context);
 }
@@ -504,9 +523,7 @@ static int make_room(struct loading *loading, struct loading_block *block)
 {
     if (loading->used == 0) loading->used = 1; /* all is mapped; memory says that it is planned */
     block->memory = pages_alloc(loading->used);
-    if (block->memory == NULL)
-        return error_set(loading->err, ERROR_NOMEM, "no %zu MB of memory for the weights",
-                         loading->used >> 20);
+    if (block->memory == NULL) return lacks_memory(loading, loading->used);
     block->size = loading->used;
     loading->memory = block->memory;
     return 0;
