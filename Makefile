@@ -192,7 +192,8 @@ test-packages: ## install each of the packages in an empty folder and run the fl
 
 # SQLite with the library inside as WebAssembly, by emscripten, and the page of `make serve` over it.
 # With -msimd128 a local model takes two thirds of the time, at no size; -Oz would save a fifth of the
-# size, and take twice as long. Another Node than Debian's finds its packages by NODE_PATH.
+# size, and take twice as long. The stack has the size that SQLite's deepest statements want; later
+# emscriptens give 64 KB. Another Node than Debian's finds its packages by NODE_PATH.
 BROWSER := $(DIST)/browser
 WASM    := $(BUILD)/wasm
 BROWSER_FILES := ext/bindings/browser
@@ -200,7 +201,7 @@ SITE    := $(BROWSER)/rerank.mjs $(BROWSER)/index.html $(BROWSER)/search.js $(BR
     $(patsubst $(BROWSER_FILES)/%,$(BROWSER)/%,$(wildcard $(BROWSER_FILES)/*.mjs $(BROWSER_FILES)/*.js))
 EMCC    := NODE_PATH=/usr/share/nodejs emcc -O2 -msimd128
 EMCC_LINK = $(EMCC) -Wall -Wextra -Werror -I$(DIST) -I$(SOURCES)/sqlite -Wl,--wrap=sqlite3_exec \
-    -sWASM_BIGINT -sALLOW_MEMORY_GROWTH
+    -sWASM_BIGINT -sALLOW_MEMORY_GROWTH -sTOTAL_STACK=5MB
 browser: install-runtime ## build build/dist/browser: SQLite, the extension and the page, for any web server
 	@sh tests/tools/install.sh emscripten
 	@command -v emcc >/dev/null || { echo "make browser needs emcc, emscripten's compiler" >&2; exit 1; }

@@ -176,6 +176,19 @@ const checks = {
       WebAssembly.instantiate = instantiate;
     }
   },
+  "the deepest statements have room on the stack"(db) {
+    db.exec("CREATE TABLE t(x); INSERT INTO t VALUES (1); CREATE TABLE r(n); " +
+      "CREATE TRIGGER again AFTER INSERT ON r WHEN new.n BEGIN INSERT INTO r VALUES (new.n - 1); " +
+      "END; PRAGMA recursive_triggers = on");
+    for (const [sql, ...values] of [
+      [`SELECT ${"(".repeat(900)}1${")".repeat(900)}`],
+      [`SELECT ${"x + ".repeat(990)}0 FROM t`],
+      [`SELECT count(*) FROM ${"(SELECT * FROM ".repeat(150)}t${")".repeat(150)}`],
+      ["SELECT json_valid(?)", "[".repeat(1000) + "]".repeat(1000)],
+      ["INSERT INTO r VALUES (999); SELECT count(*) / 1000 FROM r"]])
+      assert.equal(typeof db.exec(sql, values).rows[0][0], "number");
+    assert.deepEqual(films(db).exec("SELECT rowid FROM ix('bats', 1)").rows, [[3]]);
+  },
   "names are quoted where they must be"() {
     assert.deepEqual(["notes", "Notes", "order", "a b", 'a"b', "x1", "1x", ""].map(
       (name) => sqlite.quoted(name)),
