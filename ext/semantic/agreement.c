@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "sqlite/shared_cache.h"
 #include "sqlite/statement.h"
 
+/* Says nothing where another connection shares the cache, which may not have committed. */
 static int read_version(struct semantic_table *table, uint32_t *version)
 {
     unsigned number = 0;
+    if (shared_cache_has_others(table->store.db)) return 0;
     int rc = sqlite3_file_control(table->store.db, table->store.schema, SQLITE_FCNTL_DATA_VERSION,
                                   &number);
     *version = number;
@@ -67,8 +70,7 @@ static int read_schema(struct semantic_table *table, struct agreement_watch *wat
         "triggered(name) AS (SELECT tbl_name FROM \"%w\".sqlite_master WHERE type = 'trigger' "
         "UNION ALL SELECT tbl_name FROM temp.sqlite_master WHERE type = 'trigger') "
         "SELECT EXISTS (SELECT 1 FROM content) AND NOT EXISTS (SELECT 1 FROM content AS c, "
-        "pragma_table_xinfo(c.name, %Q) WHERE hidden = 2) "
-        "AND NOT EXISTS (SELECT 1 FROM pragma_read_uncommitted WHERE read_uncommitted), "
+        "pragma_table_xinfo(c.name, %Q) WHERE hidden = 2), "
         "NOT EXISTS (SELECT 1 FROM triggered WHERE substr(name, 1, 1 + length(%Q)) = %Q || '_' "
         "COLLATE nocase)",
         schema, content, name, schema, schema, name, name);

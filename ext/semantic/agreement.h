@@ -19,7 +19,8 @@
  *
  *   - of tables: a view or a virtual table may read other files, functions, the clock. Of a table
  *     with a generated column that is not stored the same is true of functions;
- *   - where read_uncommitted is off: of a shared cache it reads what is rolled back later;
+ *   - where no other connection shares the cache: what that one has not committed may be read from
+ *     it, and be rolled back later;
  *   - what was compared in that state, or written by the sync itself, if no trigger is on a shadow
  *     table, and the number rose by its own commits alone.
  *

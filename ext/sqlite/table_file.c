@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "sqlite/file_handle.h"
 #include "sqlite/page_numbers.h"
+#include "sqlite/shared_cache.h"
 #include "sqlite/statement.h"
 
 /* The first page begins with what the whole file has. */
@@ -42,14 +43,14 @@ static int read_pages(const struct table_file *table, const struct table_reader 
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* Whether this connection's transaction reads, and has written nothing; nor may one that shares the
- * cache be writing: some pages that it has moved are in the file then, and some are not. */
+/* Whether this connection's transaction reads, and nothing is written in it, nor may be by one that
+ * shares the cache. */
 static int may_read(const struct table_file *table, sqlite3_file *file)
 {
     int lock = SQLITE_LOCK_EXCLUSIVE;
     return sqlite3_txn_state(table->db, table->schema) == SQLITE_TXN_READ && file != NULL &&
            file->pMethods->xFileControl(file, SQLITE_FCNTL_LOCKSTATE, &lock) == SQLITE_OK &&
-           lock <= SQLITE_LOCK_SHARED;
+           lock <= SQLITE_LOCK_SHARED && !shared_cache_has_others(table->db);
 }
 
 /* A number that is another after each transaction that wrote, by whatever connection. */
@@ -100,29 +101,16 @@ static int look(struct table_file *table, size_t most_log, int *known, struct er
     return table->usable < SMALLEST_USABLE ? 0 : read_log(table, is_wal, most_log, known, err);
 }
 
-/* Whether this connection may see what another one that shares its cache has not committed. */
-static int sees_uncommitted(sqlite3 *db, int *sees, struct error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int row = 0, rc = statement_prepare(db, &statement, err, "PRAGMA read_uncommitted");
-    if (rc == 0) rc = statement_step(db, statement, &row, err);
-    *sees = rc == 0 && row && sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
-    return rc;
-}
-
 int table_file_open(struct table_file *table, sqlite3 *db, const char *schema, const char *name,
                     size_t most_log, struct error *err)
 {
     sqlite3_stmt *statement = NULL;
-    int row = 0, sees, known = 0;
+    int row = 0, known = 0;
     *table = (struct table_file){.db = db, .schema = schema};
-    int rc = sees_uncommitted(db, &sees, err);
-    if (rc != 0 || sees) return rc;
-    rc = statement_prepare(db, &statement, err,
-                           "SELECT rootpage FROM \"%w\".sqlite_master "
-                           "WHERE type = 'table' AND name = '%q' COLLATE nocase",
-                           schema, name);
+    int rc = statement_prepare(db, &statement, err,
+                               "SELECT rootpage FROM \"%w\".sqlite_master "
+                               "WHERE type = 'table' AND name = '%q' COLLATE nocase",
+                               schema, name);
     if (rc == 0) rc = statement_step(db, statement, &row, err);
     if (rc == 0 && row) table->root = sqlite3_column_int64(statement, 0);
     if (rc == 0 && row) rc = look(table, most_log, &known, err);

@@ -8,10 +8,9 @@
  * the file format (https://www.sqlite.org/fileformat2.html) and nothing else.
  *
  * What is read must be what the transaction sees. It is where
- * - this connection has a transaction that reads and has written nothing: no page is newer in its
- *   memory (nor in a shared cache, but where read_uncommitted is set, which is refused), and in
- *   rollback modes nobody else may change the file until it ends, but one that shares the cache:
- *   so it is read under no more than a shared lock;
+ * - this connection has a transaction that reads and has written nothing, and shares its cache
+ *   with no other: no page is newer in its memory, and in rollback modes nobody may change the file
+ *   until it ends;
  * - in WAL mode the log has none of the pages (wal_pages.h): they are in the file since before the
  *   transaction began, and no checkpoint may bring what is written meanwhile into it until it ends;
  * - the file system is SQLite's own, which stores pages as they are: no shim that encrypts them;
