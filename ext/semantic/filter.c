@@ -98,6 +98,20 @@ static int is_function(int op)
            op == SQLITE_INDEX_CONSTRAINT_REGEXP;
 }
 
+static int is_plain(const char *collation)
+{
+    return collation == NULL || sqlite3_stricmp(collation, "BINARY") == 0 ||
+           sqlite3_stricmp(collation, "NOCASE") == 0 || sqlite3_stricmp(collation, "RTRIM") == 0;
+}
+
+/* Whether it calls a function that an application can replace: its own collation is one. */
+static int has_function(const struct filter *filter, const struct plan_condition *condition)
+{
+    int column = condition->column - COLUMN_CONTENT;
+    return is_function(condition->op) || !is_plain(condition->collation) ||
+           (column >= 0 && !is_plain(filter->table->columns[column].collation));
+}
+
 /* The column as the statements have it: the content is c, X_keys k. */
 static char *format_column(const struct filter *filter, int column)
 {
@@ -231,7 +245,7 @@ int filter_add(struct filter *filter, const struct plan_condition *condition, sq
     char *collation = format_collation(filter, condition, value);
     int rc = column == NULL || collation == NULL ? error_nomem(err) : 0;
     filter->n_conditions++;
-    filter->has_functions |= is_function(condition->op);
+    filter->has_functions |= has_function(filter, condition);
     if (rc != 0) goto done;
     if (condition->op == SQLITE_INDEX_CONSTRAINT_ISNULL)
         rc = append(filter, sqlite3_mprintf(" AND %s IS NULL", column), err);
@@ -355,14 +369,32 @@ static int prepare(struct filter *filter, const char *before, int of_group,
     return rc;
 }
 
-/* The statement of a group, with the values of now. */
-static int open_group(struct filter *filter, struct known **known, struct error *err)
+/* The statement of a group, with the values of now, taken from what is known: functions that it
+ * calls may search, too. */
+static int open_group(struct filter *filter, sqlite3_stmt **group, struct error *err)
 {
-    int rc = know(filter, known, err);
-    if (rc != 0 || (*known)->group != NULL) return rc;
-    (*known)->group = known_take_statement(filter->table, *known);
-    return (*known)->group != NULL ? bind_values(filter, (*known)->group, err)
-                                   : prepare(filter, "", 1, &(*known)->group, err);
+    struct known *known;
+    *group = NULL;
+    int rc = know(filter, &known, err);
+    if (rc != 0) return rc;
+    *group = known->group;
+    known->group = NULL;
+    if (*group != NULL) return 0;
+    *group = known_take_statement(filter->table, known);
+    return *group != NULL ? bind_values(filter, *group, err) : prepare(filter, "", 1, group, err);
+}
+
+/* Gives it back, after it was asked about n ids, unless the conditions were forgotten meanwhile: it
+ * may be of another content. */
+static int close_group(struct filter *filter, sqlite3_stmt *group, size_t n, size_t n_passed,
+                       struct error *err)
+{
+    struct known *known;
+    int rc = know(filter, &known, err);
+    if (rc == 0) known_note(known, n, n_passed);
+    if (rc == 0 && known->group == NULL && known->n_searches > 0) known->group = group;
+    else sqlite3_finalize(group);
+    return rc;
 }
 
 static void mark(const int64_t *ids, size_t n, int64_t id, unsigned char *pass)
@@ -389,16 +421,14 @@ static int ask_group(const struct filter *filter, sqlite3_stmt *group, const int
 int filter_pass(struct filter *filter, const int64_t *ids, size_t n, unsigned char *pass,
                 struct error *err)
 {
-    struct known *known = NULL;
+    sqlite3_stmt *group;
     size_t n_passed = 0;
-    int rc = open_group(filter, &known, err);
+    int rc = open_group(filter, &group, err);
     memset(pass, 0, n);
-    if (rc == 0) rc = ask_group(filter, known->group, ids, n, pass, err);
+    if (rc == 0) rc = ask_group(filter, group, ids, n, pass, err);
     for (size_t i = 0; rc == 0 && i < n; i++) n_passed += pass[i];
-    if (rc == 0) known_note(known, n, n_passed);
-    if (rc == 0 || known == NULL) return rc;
-    sqlite3_finalize(known->group);
-    known->group = NULL;
+    if (rc == 0) return close_group(filter, group, n, n_passed, err);
+    sqlite3_finalize(group);
     return rc;
 }
 
@@ -444,6 +474,7 @@ int filter_is_served(struct filter *filter, int *served, struct error *err)
     }
     sqlite3_finalize(plan);
     *served = rc == 0 && searches > 0 && scans == 0;
+    if (rc == 0) rc = know(filter, &known, err);
     if (rc == 0) known->is_served = *served;
     return rc;
 }
@@ -472,6 +503,7 @@ int filter_list(struct filter *filter, size_t most, struct passing **passing, st
     *passing = NULL;
     if (rc == 0 && known->more_than >= most) return 0;
     if (rc == 0) rc = read_ids(filter, most, &ids, err);
+    if (rc == 0) rc = know(filter, &known, err);
     if (rc == 0) known->more_than = ids.n > most ? most : 0;
     if (rc != 0 || ids.n > most) {
         ids_deinit(&ids);

@@ -24,7 +24,7 @@ struct filter {
     size_t n_values, n_capacity;
     int n_conditions;
     int is_cut;        /* of the rows that meet them only the nearest k are wanted */
-    int has_functions; /* some are LIKE, GLOB or REGEXP */
+    int has_functions; /* some are LIKE, GLOB, REGEXP, or by an application's collation */
     int is_whole;      /* no more conditions come */
 };
 

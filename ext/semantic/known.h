@@ -9,8 +9,9 @@
  *     two ways would, and those that come later find the answer ready.
  *
  * A list is used while nothing can have changed, by what agreement.h trusts, and only of
- * comparisons: LIKE, GLOB and REGEXP are functions, which an application can replace. It is kept
- * when the same conditions come again without a write between: what is asked once is not worth it.
+ * comparisons: LIKE, GLOB, REGEXP and collations but SQLite's are functions, which an application
+ * can replace. It is kept when the same conditions come again without a write between: what is
+ * asked once is not worth it.
  */
 #ifndef SEMANTIC_KNOWN_H
 #define SEMANTIC_KNOWN_H
@@ -33,7 +34,7 @@ void passing_release(struct passing *passing); /* accepts NULL */
 struct known {
     char *conditions; /* [size] SQL, a NUL, the values; owned */
     size_t size;
-    sqlite3_stmt *group; /* see filter_pass; with these values; NULL: not prepared */
+    sqlite3_stmt *group; /* see filter_pass; with these values; NULL: not prepared, or in use */
     int64_t schema_version;
     int is_served;            /* an index of the content finds them, then; -1: not known yet */
     size_t n_asked, n_passed; /* rows lately, and how many of them met the conditions */

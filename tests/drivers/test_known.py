@@ -45,8 +45,8 @@ class KnownTest(Base):
         super().setUp()
         fill(self.db)
 
-    def open(self, **options):
-        db = connect(self.path, **options)
+    def open(self, uri=None):
+        db = connect(self.path) if uri is None else connect(uri, uri=True)
         self.addCleanup(db.close)
         return db
 
@@ -215,6 +215,66 @@ class KnownTest(Base):
         self.learn("twice = 20")
         answers[0] = 2
         self.assertEqual(self.search("twice = 20")[0], -90)
+
+    def test_collations(self):
+        sign = [1]
+        self.db.create_collation("mine", lambda a, b: sign[0] * ((a > b) - (a < b)))
+        self.db.execute("DROP TABLE ix")
+        self.db.execute("ALTER TABLE docs ADD COLUMN word TEXT COLLATE mine")
+        self.db.execute("UPDATE docs SET word = 'w' || part % 10")
+        index(self.db, OPTIONS[0])
+        for where, column in (("word > 'w7'", "word"), ("name > 'n7' COLLATE mine", "name")):
+            sign[0] = 1
+            self.learn(where)
+            sign[0] = -1
+            self.db.create_collation("mine", lambda a, b: sign[0] * ((a > b) - (a < b)))
+            self.assertEqual(self.search(where), [row[0] for row in self.rows(
+                f"SELECT id FROM docs WHERE {where} ORDER BY id LIMIT {K}")], column)
+
+    def test_shared_cache(self):
+        uri = f"file:{self.path}?cache=shared"
+        reader, writer = self.open(uri=uri), self.open(uri=uri)
+        for change in ("UPDATE docs SET part = 20 WHERE id = -90",
+                       "UPDATE docs SET part = 0 WHERE id = -80"):
+            self.learn(db=reader)
+            reader.execute("PRAGMA read_uncommitted = on")
+            writer.execute("BEGIN")
+            writer.execute(change)
+            for _ in range(40):
+                self.assertNotEqual(self.search(db=reader), NEAREST)
+            reader.execute("PRAGMA read_uncommitted = off")
+            writer.execute("ROLLBACK")
+            self.assertEqual(self.search(db=reader), NEAREST)
+        writer.close()
+        self.learn(db=reader)
+        self.assertTrue(self.knows(db=reader))
+
+    def test_a_function_that_reads_on(self):
+        """It is called by a condition, and reads what a search of the same condition finds."""
+        reading, found = [], []
+        self.db.execute("INSERT INTO docs SELECT id + 1000, body, part, name FROM docs")
+        self.db.execute("INSERT INTO ix(rowid, embedding) SELECT id, vector(json_array(id, 1)) "
+                        "FROM docs WHERE id > 600")
+
+        def read_on(a, b):
+            if reading:
+                cursor = reading.pop()
+                found.extend(row[0] for row in cursor.fetchmany(1))
+                reading.append(cursor)
+            return b == "n3"
+
+        self.db.create_function("regexp", 2, read_on)
+        want = [row[0] for row in self.rows("SELECT id FROM docs WHERE name = 'n3' ORDER BY id")]
+        for k in (K, 2 * K, 200):
+            cursor = self.db.execute("SELECT rowid FROM ix WHERE query = ? AND name REGEXP 'x'",
+                                     (FROM,))
+            found[:] = [row[0] for row in cursor.fetchmany(3)]
+            reading.append(cursor)
+            for row, expected in zip(self.rows(f"SELECT rowid FROM ix WHERE query = ? AND k = {k} "
+                                               "AND name REGEXP 'x'", FROM), want[:k]):
+                self.assertEqual(row[0], expected)
+            found.extend(row[0] for row in reading.pop())
+            self.assertEqual(found, want)
 
     # -- answers ---------------------------------------------------------------------------------
 
