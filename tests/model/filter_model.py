@@ -48,7 +48,8 @@ def literal(value):
 class Run:
     def __init__(self, draw, opener, path):
         self.draw, self.log = draw, []
-        self.db = opener(path)
+        self.db, self.other = opener(path), opener(path)
+        self.sql(f"PRAGMA journal_mode = {draw.choice(['wal', 'delete'])}")
         self.kind = draw.choice(sorted(KINDS))
         self.quantize = draw.choice(["none", "none", "none", "int8", "bit"])
         self.metric = draw.choice(["cosine", "dot", "l2"])
@@ -59,12 +60,13 @@ class Run:
         self.mirror()
 
     def close(self):
+        self.other.close()
         self.db.close()
 
-    def sql(self, text, bindings=()):
+    def sql(self, text, bindings=(), db=None):
         self.log.append((text, bindings))
         try:
-            return self.db.execute(text, bindings)
+            return (db or self.db).execute(text, bindings)
         except self.db.Error as error:
             raise Difference(f"{text}: {error}") from error
 
@@ -257,21 +259,37 @@ class Run:
                 got, rows = [(0, rowid) for _, rowid in got], [(0, rowid) for _, rowid in rows]
             self.compare(got, rows, allowed, sql)
 
-    def write(self):
-        """Of the content alone: the index has vectors of its own."""
+    def change(self, db):
+        """A row of the content alone: the index has vectors of its own."""
         table, draw = "base" if self.kind == "view" else "docs", self.draw
         name, value, one = draw.choice(WRITTEN), draw.choice(VALUES), draw.randint(1, 40)
-        self.sql(draw.choice(["BEGIN", "SELECT 1"]))
+        key = f"k{one}" if self.is_keyed else one
         if draw.random() < .8:
-            self.sql(f"UPDATE {table} SET {name} = ? WHERE {self.key} = ?",
-                     (value, f"k{one}" if self.is_keyed else one))
+            self.sql(f"UPDATE {table} SET {name} = ? WHERE {self.key} = ?", (value, key), db)
         else:
-            self.sql(f"DELETE FROM {table} WHERE {self.key} = ?",
-                     (f"k{one}" if self.is_keyed else one,))
+            self.sql(f"DELETE FROM {table} WHERE {self.key} = ?", (key,), db)
+
+    def look(self):
         self.sql("DROP TABLE mirror")
         self.mirror()
         self.step()
+
+    def write(self):
+        """By this connection, in a transaction or not, perhaps undone in part; by another one."""
+        draw = self.draw
+        if draw.random() < .3:
+            self.change(self.other)
+            self.look()
+            return
+        self.sql(draw.choice(["BEGIN", "SELECT 1"]))
+        self.change(self.db)
+        self.look()
         if self.db.in_transaction():
+            self.sql("SAVEPOINT part")
+            self.change(self.db)
+            self.look()
+            self.sql(draw.choice(["RELEASE part", "ROLLBACK TO part"]))
+            self.step()
             self.sql(draw.choice(["COMMIT", "ROLLBACK"]))
 
     def compare(self, got, want, allowed, sql):
