@@ -38,15 +38,25 @@ static size_t size_of(size_t n, size_t vector_size)
     return n * vector_size + (n - 1) * sizeof(int64_t);
 }
 
+/* What merges runs relies on it. */
+static int ascends(const struct run *run)
+{
+    size_t i = 1;
+    while (i < run->n && run_id(run, i - 1) < run_id(run, i)) i++;
+    return i >= run->n;
+}
+
 int run_take(sqlite3_stmt *row, size_t vector_size, struct run *run, struct error *err)
 {
     const void *bytes;
     size_t size;
     int rc = statement_column_bytes(row, 1, &bytes, &size, err);
     size_t n = (size + sizeof(int64_t)) / (vector_size + sizeof(int64_t));
-    int is_run = n > 0 && size == size_of(n, vector_size);
-    *run = (struct run){bytes, is_run ? n : 1, is_run ? vector_size : size,
-                        sqlite3_column_int64(row, 0)};
+    *run = (struct run){bytes, n, vector_size, sqlite3_column_int64(row, 0)};
+    if (n == 0 || size != size_of(n, vector_size) || !ascends(run)) {
+        run->n = 1;
+        run->size = size;
+    }
     return rc;
 }
 

@@ -255,12 +255,45 @@ static void test_damage(void **state)
     }
 }
 
+/* Ids that do not ascend are no run, which writes would be merged into. */
+static void test_order(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "x'080000000000000009000000000000000400000000000000'", /* 8, 9, 4 */
+        "x'080000000000000008000000000000000900000000000000'",
+        "x'010000000000000002000000000000000300000000000000'",
+        "x'ffffffffffffffff02000000000000000300000000000000'"};
+    static unsigned char vectors[3 * SIZE], stored[SIZE];
+    const struct block_row rows[] = {{.id = 3, .stored = vectors},
+                                     {.id = 8, .stored = vectors + SIZE},
+                                     {.id = 9, .stored = vectors + 2 * SIZE}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct tables tables;
+        struct error err = {0};
+        tables_create(&tables, &bits);
+        char *sql = sqlite3_mprintf("INSERT INTO X_vectors VALUES (1, %s || zeroblob(4 * %d))",
+                                    others[i], SIZE);
+        tables_execute(&tables, sql);
+        sqlite3_free(sql);
+        assert_int_equal(runs_get(&tables.store, 1, SIZE, stored, &err), ERROR_CORRUPT);
+        assert_string_equal(err.text, "row 1: expected a vector of 1536 bytes, not 6168");
+        tables.write.step = STORE_WRITING;
+        assert_int_equal(runs_put(&tables.store, SIZE, rows, 3, &err), 0);
+        tables.write.step = STORE_IDLE;
+        for (size_t j = 0; j < 3; j++)
+            assert_int_equal(runs_get(&tables.store, rows[j].id, SIZE, stored, &err), 0);
+        tables_close(&tables);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order), cmocka_unit_test(test_page_sizes),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_compare),
         cmocka_unit_test(test_damage),   cmocka_unit_test(test_apart),
+        cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
