@@ -8,8 +8,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "drivers"))
 from support import EXTENSION  # noqa: E402
 
-# The file is not for keeps.
-SETTINGS = "PRAGMA synchronous = OFF"
+# The file is not for keeps; a writer whose pages do not fit into memory would lock out readers.
+SETTINGS = "PRAGMA synchronous = OFF", "PRAGMA cache_spill = OFF"
 
 
 class Plain:
@@ -22,7 +22,8 @@ class Plain:
         self.db = sqlite3.connect(path, isolation_level=None, timeout=0)
         self.db.enable_load_extension(True)
         self.db.load_extension(EXTENSION)
-        self.execute(SETTINGS)
+        for setting in SETTINGS:
+            self.execute(setting)
 
     def execute(self, sql, bindings=()):
         return self.db.execute(sql, bindings).fetchall()
@@ -49,7 +50,8 @@ def with_apsw():
             self.db = apsw.Connection(path)
             self.db.enable_load_extension(True)
             self.db.load_extension(EXTENSION)
-            self.execute(SETTINGS)
+            for setting in SETTINGS:
+                self.execute(setting)
 
         def execute(self, sql, bindings=()):
             return list(self.db.execute(sql, bindings))

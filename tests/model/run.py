@@ -25,9 +25,10 @@ class Run:
         self.db, self.other = opener(path), opener(path)
         self.has_triggers = random.random() < .5
         self.few = [self.vector(), self.vector()]
+        self.must(f"PRAGMA page_size = {random.choice([512, 4096, 65536])}")
         self.must("CREATE TABLE content(id INTEGER PRIMARY KEY, body)")
         self.must("CREATE VIRTUAL TABLE f USING semantic_index(content = 'content', text = 'body', "
-                  f"content_rowid = 'id'{self.lexical()})")
+                  f"content_rowid = 'id'{self.lexical()}{self.codes()})")
         for trigger in TRIGGERS if self.has_triggers else ():
             self.must(trigger)
         self.create("a")
@@ -75,6 +76,10 @@ class Run:
 
     def lexical(self):
         return self.random.choice(["", "", ", lexical = 'fts5'"])
+
+    def codes(self):
+        return self.random.choice(["", ", quantize = 'int8'", ", quantize = 'bit'",
+                                   ", quantize = 'bit', partitions = 'auto'"])
 
     def rowid(self):
         return self.random.randint(1, IDS)
