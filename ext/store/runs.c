@@ -8,6 +8,9 @@
 /* Vectors of a run, at most: a search reads all for one of them. */
 #define MOST 8
 
+/* Bytes of a page, if nobody chose another size. */
+#define USUAL_PAGE 4096
+
 /* How much more of the file shorter runs may take. */
 #define TOLERANCE 1.04
 
@@ -157,19 +160,31 @@ static double cost(size_t page, size_t vector_size, size_t n)
     return ((double)(more * page) + (double)page / (double)in_leaf) / (double)n;
 }
 
+/* Of this file; the usual one where an authorizer keeps it secret. */
+static int find_page_size(struct store *store, size_t *page, struct error *err)
+{
+    struct error failure = {0};
+    int64_t answer;
+    int rc = store_ask(store, STORE_PAGE_SIZE, 0, 0, &answer, &failure);
+    if (rc == ERROR_STORAGE && failure.storage_code == SQLITE_AUTH) rc = 0;
+    *page = answer > 0 ? (size_t)answer : USUAL_PAGE;
+    if (rc != 0 && err != NULL) *err = failure;
+    return rc;
+}
+
 /* How many vectors a run has in this file: few, but such as fill its pages. */
 static int find_most(struct store *store, size_t vector_size, size_t *most, struct error *err)
 {
-    int64_t page;
-    int rc = store_ask(store, STORE_PAGE_SIZE, 0, 0, &page, err);
+    size_t page;
+    int rc = find_page_size(store, &page, err);
     if (rc != 0) return rc;
-    double least = cost((size_t)page, vector_size, 1);
+    double least = cost(page, vector_size, 1);
     for (size_t n = 2; n <= MOST; n++) {
-        double other = cost((size_t)page, vector_size, n);
+        double other = cost(page, vector_size, n);
         if (other < least) least = other;
     }
     *most = 1;
-    while (cost((size_t)page, vector_size, *most) > least * TOLERANCE) ++*most;
+    while (cost(page, vector_size, *most) > least * TOLERANCE) ++*most;
     return 0;
 }
 

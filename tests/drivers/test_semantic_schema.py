@@ -303,6 +303,21 @@ class LoadedTwice(Indexes):
         self.holds("a", 1, 2)
         self.assertEqual(self.rows("SELECT rerank_config('locked')"), [(1,)])
 
+    def test_under_an_authorizer_of_pragmas(self):
+        """Rows are written where the size of pages is not told."""
+        for n, answer in enumerate((sqlite3.SQLITE_DENY, sqlite3.SQLITE_IGNORE)):
+            self.db.execute(f"CREATE VIRTUAL TABLE coded{n} USING semantic_index(dimensions = 2, "
+                            "quantize = 'bit')")
+            self.db.set_authorizer(lambda action, *others: answer
+                                   if action == sqlite3.SQLITE_PRAGMA else sqlite3.SQLITE_OK)
+            self.db.execute(f"INSERT INTO coded{n}(rowid, embedding) VALUES (1, ?), (2, ?)",
+                            (blob(1, 2), blob(3, 4)))
+            self.db.execute(f"DELETE FROM coded{n} WHERE rowid = 1")
+            self.db.set_authorizer(None)
+            self.db.execute(f"INSERT INTO coded{n}(coded{n}) VALUES ('integrity-check')")
+            self.assertEqual(self.rows(f"SELECT rowid, embedding FROM coded{n}"),
+                             [(2, blob(3, 4))])
+
     def test_another_version(self):
         db = sqlite3.connect(":memory:")
         self.addCleanup(db.close)
