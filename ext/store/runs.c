@@ -293,7 +293,7 @@ static int write_runs(const struct putting *putting, struct error *err)
     return rc;
 }
 
-/* The rows that belong to the same run as the first of them: *n_done. */
+/* The rows that belong to the same run as the first of them: *n_done; 0 after an error. */
 static int put_some(struct putting *putting, const struct block_row *rows, size_t n_rows,
                     size_t *n_done, struct error *err)
 {
@@ -302,6 +302,7 @@ static int put_some(struct putting *putting, const struct block_row *rows, size_
     struct run run = {0};
     int64_t next;
     int there;
+    *n_done = 0;
     int rc = look_up(store, rows->id, putting->vector_size, &statement, &run, &there, err);
     if (rc == 0) rc = copy_run(putting, &run, n_rows, err);
     if (there) sqlite3_reset(statement);
