@@ -95,8 +95,8 @@ static void test_without_a_vector(void **state)
     (void)state;
     static const char *const damages[] = {"DELETE FROM X_vectors WHERE id = 77",
                                           "UPDATE X_vectors SET vector = x'00' WHERE id = 77",
-                                          "UPDATE X_vectors SET vector = zeroblob(length(vector)) "
-                                          "WHERE id = 77"};
+                                          ("UPDATE X_vectors SET vector = zeroblob(length(vector)) "
+                                           "WHERE id = 77")};
     const int64_t id = 77, last = N_ROWS;
     for (int kind = 0; kind < N_KINDS; kind++) {
         if (kinds[kind].vectors != INDEX_FLOAT32) continue; /* not in a run of its own */
