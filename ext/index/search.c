@@ -27,8 +27,8 @@
 /* The same where an answer is to be that of all vectors: one row in 300,000 is beyond. */
 #define STANDARD_ERRORS_SURE 4.5
 
-/* Where one in so many rows or more would be compared exactly, all are; and where they are in
- * memory, or come to be. */
+/* Where one in so many rows or more would be compared exactly, all are; and where their vectors are
+ * in memory. */
 #define MOST_BY_CODES 4
 #define MOST_BESIDE_VECTORS 24
 
@@ -77,7 +77,7 @@ static int is_small(const struct index_search *search)
 /* How many rows are compared exactly, at most, before all are. */
 static size_t most_by_codes(const struct index_search *search)
 {
-    int are_near = search->keeps_vectors && !is_small(search);
+    int are_near = index_snapshot_vectors(search->snapshot) != NULL && !is_small(search);
     return search->snapshot->n_rows / (are_near ? MOST_BESIDE_VECTORS : MOST_BY_CODES);
 }
 
@@ -289,13 +289,14 @@ static size_t count_new(const struct course *course, size_t n_before)
 }
 
 /* As many partitions again, or all that are left, where nearness says little; all vectors, where
- * codes do, too. */
+ * codes do, too, and they are in memory. */
 static void look_further(const struct index_search *search, struct course *course, size_t n_new)
 {
     size_t n = course->prepared.n_chosen;
     if (course->n_scans > 1 && n_new >= course->query.k / MANY_NEW_SHARE)
         n = index_snapshot_n_partitions(search->snapshot);
-    if (n > course->prepared.n_chosen && course->is_cut && search->keeps_vectors)
+    if (n > course->prepared.n_chosen && course->is_cut &&
+        index_snapshot_vectors(search->snapshot) != NULL)
         course->state = NEEDS_VECTORS;
     else index_prepared_choose(search->snapshot, &course->prepared, n);
 }

@@ -16,11 +16,10 @@
  * - Partitions: only rows of the partitions that are nearest to the query (index/metric.h) are
  *   compared, some at first, then as many again, until those bring next to no row that is nearer:
  *   few where rows lie in clusters, all where none is nearer than most. Where the last half brought
- *   many, all others come at once: by vectors, if codes told too few rows apart and vectors come to
- *   be in memory, whether they are yet or not. Of a list of ids so many more as it leaves out,
- *   until there are k. All partitions when fewer than k rows were found that are similar enough:
- *   then with bounds that hold for certain (Cauchy-Schwarz), so that rows that qualify come back
- *   whenever they exist.
+ *   many, all others come at once: by vectors, if codes told too few rows apart and vectors are in
+ *   memory. Of a list of ids so many more as it leaves out, until there are k. All partitions when
+ *   fewer than k rows were found that are similar enough: then with bounds that hold for certain
+ *   (Cauchy-Schwarz), so that rows that qualify come back whenever they exist.
  * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
  *   of the rows.
  * - Where not all rows count (struct index_sieve), those of the highest bounds are asked about
