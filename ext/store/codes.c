@@ -8,32 +8,37 @@
 #include "vector/distance.h"
 #include "vector/top_k.h"
 
-/* Looks for the id of a place among those of a block. */
+/* Looks for the ids of places that are in no block yet among those of a block. */
 static int look_into(struct store *store, const struct store_state *state,
                      const struct store_block *block, sqlite3_blob **blob,
-                     struct block_place *place, struct error *err)
+                     struct block_place *places, size_t n_places, size_t *n_found,
+                     struct error *err)
 {
     int64_t *ids;
     int rc = blocks_read_ids(store, state, block, blob, &ids, err);
-    for (int64_t i = 0; rc == 0 && i < block->n; i++)
-        if (ids[i] == place->id) place->block = block->number;
+    for (size_t p = 0; rc == 0 && p < n_places; p++) {
+        int is_open = places[p].block == STORE_NO_BLOCK;
+        for (int64_t i = 0; is_open && i < block->n; i++)
+            if (ids[i] == places[p].id) places[p].block = block->number;
+        *n_found += is_open && places[p].block != STORE_NO_BLOCK;
+    }
     memory_free(ids);
-    return rc;
+    return rc != 0 ? rc : cancel_check(store->cancel, err);
 }
 
-/* The same of all blocks of a partition. */
+/* The same of all blocks of a partition, for places that are in none. */
 static int look_through(struct store *store, const struct store_state *state, int64_t partition,
-                        struct block_place *place, struct error *err)
+                        struct block_place *places, size_t n_places, struct error *err)
 {
     struct store_block *list;
     sqlite3_blob *blob = NULL;
-    size_t n;
+    size_t n, n_found = 0;
     int rc = blocks_list(store, partition, 0, &list, &n, err);
-    for (size_t i = 0; rc == 0 && i < n && place->block == STORE_NO_BLOCK; i++)
-        rc = look_into(store, state, &list[i], &blob, place, err);
+    for (size_t i = 0; rc == 0 && i < n && n_found < n_places; i++)
+        rc = look_into(store, state, &list[i], &blob, places, n_places, &n_found, err);
     sqlite3_blob_close(blob);
     memory_free(list);
-    return rc != 0 ? rc : cancel_check(store->cancel, err);
+    return rc;
 }
 
 /* Where the vector of a row points; a vector that cannot be used points nowhere. */
@@ -80,7 +85,7 @@ static int find(struct store *store, const struct store_state *state,
     top_k_init(&near, SIZE_MAX);
     if (rc == 0) rc = order(partitions, point, &near, err);
     while (rc == 0 && place->block == STORE_NO_BLOCK && top_k_pop(&near, &next))
-        rc = look_through(store, state, partitions->numbers[next.id], place, err);
+        rc = look_through(store, state, partitions->numbers[next.id], place, 1, err);
     top_k_deinit(&near);
     memory_free(point);
     if (rc == 0 && place->block == STORE_NO_BLOCK)
@@ -89,20 +94,30 @@ static int find(struct store *store, const struct store_state *state,
     return rc;
 }
 
+/* By what X_rows says of them: those of a partition that stand side by side at once. */
+static int look_where_put(struct store *store, const struct store_state *state,
+                          struct block_place *places, size_t n_places, struct error *err)
+{
+    int rc = 0;
+    for (size_t begin = 0, end; rc == 0 && begin < n_places; begin = end) {
+        int64_t partition = places[begin].block;
+        for (end = begin; end < n_places && places[end].block == partition; end++)
+            places[end].block = STORE_NO_BLOCK;
+        rc = look_through(store, state, partition, places + begin, end - begin, err);
+    }
+    return rc;
+}
+
 int codes_find(struct store *store, const struct store_state *state, struct block_place *places,
                size_t n_places, struct error *err)
 {
     const struct index_partitions *partitions;
-    if (!blocks_become_one(store)) return 0;
-    int rc = n_places > 0 ? placement_read(store, state, &partitions, err) : 0;
-    if (rc == 0 && n_places > 0 && partitions == NULL)
+    if (n_places == 0 || !blocks_become_one(store)) return 0;
+    int rc = placement_read(store, state, &partitions, err);
+    if (rc == 0 && partitions == NULL)
         rc = error_set(err, ERROR_CORRUPT, "the partitions are missing ('optimize' mends them)");
-    for (size_t i = 0; rc == 0 && i < n_places; i++) {
-        int64_t partition = places[i].block;
-        places[i].block = STORE_NO_BLOCK;
-        rc = look_through(store, state, partition, &places[i], err);
-        if (rc == 0 && places[i].block == STORE_NO_BLOCK)
-            rc = find(store, state, partitions, &places[i], err);
-    }
+    if (rc == 0) rc = look_where_put(store, state, places, n_places, err);
+    for (size_t i = 0; rc == 0 && i < n_places; i++)
+        if (places[i].block == STORE_NO_BLOCK) rc = find(store, state, partitions, &places[i], err);
     return rc;
 }

@@ -13,8 +13,8 @@
 
 #include "store/blocks.h"
 
-/* Fills in the blocks of places, by their ids, where `block` is what X_rows says of these.
- * ERROR_CORRUPT names the row that is in none. */
+/* Fills in the blocks of places, by their ids, where `block` is what X_rows says of these: fastest
+ * where places of a partition stand side by side. ERROR_CORRUPT names the row that is in none. */
 int codes_find(struct store *store, const struct store_state *state, struct block_place *places,
                size_t n_places, struct error *err);
 

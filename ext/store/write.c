@@ -191,7 +191,9 @@ static int find_places(struct store *store, struct store_state *state,
         if (rc == 0 && found && !(has_codes && waiting_remove(state, changes[i].id)))
             places[(*n)++] = (struct block_place){row.block, changes[i].id};
     }
-    return rc == 0 && has_codes ? codes_find(store, state, places, *n, err) : rc;
+    if (rc != 0 || !has_codes) return rc;
+    qsort(places, *n, sizeof *places, compare_places);
+    return codes_find(store, state, places, *n, err);
 }
 
 /* Takes all rows that are there out of their blocks. */
