@@ -303,13 +303,14 @@ static int put_some(struct putting *putting, const struct block_row *rows, size_
     int64_t next;
     int there;
     *n_done = 0;
-    int rc = look_up(store, rows->id, putting->vector_size, &statement, &run, &there, err);
-    if (rc == 0) rc = copy_run(putting, &run, n_rows, err);
-    if (there) sqlite3_reset(statement);
-    if (rc == 0) rc = store_ask(store, STORE_NEXT_RUN, rows->id, 0, &next, err);
+    int rc = store_ask(store, STORE_NEXT_RUN, rows->id, 0, &next, err);
     if (rc != 0) return rc;
     *n_done = 1;
     while (*n_done < n_rows && rows[*n_done].id < next) ++*n_done;
+    rc = look_up(store, rows->id, putting->vector_size, &statement, &run, &there, err);
+    if (rc == 0) rc = copy_run(putting, &run, *n_done, err);
+    if (there) sqlite3_reset(statement);
+    if (rc != 0) return rc;
     merge(putting, rows, *n_done);
     return write_runs(putting, err);
 }
