@@ -77,8 +77,9 @@ static int is_small(const struct index_search *search)
 /* How many rows are compared exactly, at most, before all are. */
 static size_t most_by_codes(const struct index_search *search)
 {
-    int are_near = index_snapshot_vectors(search->snapshot) != NULL && !is_small(search);
-    return search->snapshot->n_rows / (are_near ? MOST_BESIDE_VECTORS : MOST_BY_CODES);
+    const struct index_snapshot *snapshot = search->snapshot;
+    int are_near = index_snapshot_vectors(snapshot) != NULL;
+    return snapshot->n_rows / (are_near ? MOST_BESIDE_VECTORS : MOST_BY_CODES);
 }
 
 /* ---- vectors, one by one --------------------------------------------------------------------- */
