@@ -9,6 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from wasm import HERE, SITE, needs_it, support  # noqa: E402
+import browser  # noqa: E402
 
 
 @needs_it
@@ -18,12 +19,7 @@ class ApiTest(unittest.TestCase):
         result = subprocess.run(
             ["node", os.path.join(HERE, "api.mjs"), SITE, models if os.path.isdir(models) else ""],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=300)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        checks = [json.loads(line) for line in result.stdout.splitlines()]
-        self.assertGreater(len(checks), 10)
-        for check in checks:
-            with self.subTest(check["name"]):
-                self.assertEqual(check["error"], "")
+        browser.expect_checks(self, result, 10)
 
     def test_what_the_document_shows(self):
         with open(os.path.join(support.ROOT, "sql/browser.md"), encoding="utf-8") as file:

@@ -81,12 +81,7 @@ class FolderTest(unittest.TestCase):
                   "site": SITE}
         with served(self.folder) as url:
             result = browser.run(url + "?file=films.db", RERANK_PAGE=json.dumps(needed))
-        self.assertEqual(result.returncode, 0, result.stdout)
-        checks = [json.loads(line) for line in result.stdout.splitlines()]
-        self.assertGreater(len(checks), 14)
-        for check in checks:
-            with self.subTest(check["name"]):
-                self.assertEqual(check["error"], "")
+        browser.expect_checks(self, result, 14)
         self.check_saved()
 
     def check_saved(self):

@@ -4,6 +4,7 @@
 
 The picture shows the published movies if they are here, else the repository's own films.
 """
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,16 @@ def run(url, *arguments, **environment):
         ["node", os.path.join(HERE, "browser.mjs"), url, MODULES, chromium(), *arguments],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=SECONDS)
+
+
+def expect_checks(case, result, least):
+    """More than `least` checks were printed, a JSON object a line, and none has an error."""
+    case.assertEqual(result.returncode, 0, result.stderr or result.stdout)
+    checks = [json.loads(line) for line in result.stdout.splitlines()]
+    case.assertGreater(len(checks), least)
+    for check in checks:
+        with case.subTest(check["name"]):
+            case.assertEqual(check["error"], "")
 
 
 def main():

@@ -1,5 +1,4 @@
 """The page as a person uses it, in Chromium: tests/page/browser.mjs has the checks."""
-import json
 import os
 import sys
 import tempfile
@@ -19,12 +18,7 @@ class BrowserTest(unittest.TestCase):
             served = Served(os.path.join(folder, "films.db"))
             self.addCleanup(served.close)
             result = browser.run(served.url)
-        self.assertEqual(result.returncode, 0, result.stdout)
-        checks = [json.loads(line) for line in result.stdout.splitlines()]
-        self.assertGreater(len(checks), 8)
-        for check in checks:
-            with self.subTest(check["name"]):
-                self.assertEqual(check["error"], "")
+        browser.expect_checks(self, result, 8)
 
 
 if __name__ == "__main__":
