@@ -383,18 +383,16 @@ cross: install-test ## build for aarch64 and run the tests of vectors and models
 
 # INDEX_BENCH: what tests/bench/index_bench.py is told. --reach compares what this project aims at.
 INDEX_BENCH ?= --rows 1000,10000,100000,1000000
-bench: install-test ## measure load, sync, query, rerank, kernels, and the index beside its peers
+bench: install-test ## measure everything: the flow, the index beside its peers, kernels, what has an aim
 	@sh tests/tools/install.sh bench
 	@$(MAKE) --no-print-directory all $(BENCH_PROGRAMS)
 	@$(MAKE) --no-print-directory weights || true
 	@$(PYTHON_RUN) tests/bench/bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/remote_bench.py $(LIBRARY)
-	@$(PYTHON_RUN) tests/bench/local_bench.py $(LIBRARY)
 	@$(PYTHON_RUN) tests/bench/index_bench.py $(LIBRARY) $(INDEX_BENCH)
-	@$(PYTHON_RUN) tests/bench/exact_bench.py $(LIBRARY)
-	@$(PYTHON_RUN) tests/bench/filter_bench.py $(LIBRARY)
-	@$(PYTHON_RUN) tests/bench/plain_bench.py $(LIBRARY)
+	@$(PYTHON_RUN) tests/bench/near_bench.py $(LIBRARY) --install --shapes skewed,text
 	@for program in $(BENCH_PROGRAMS); do echo; $$program || exit 1; done
+	@$(PYTHON_RUN) tests/bench/aims_bench.py $(LIBRARY)
 
 # MODEL=name: the index's model; OPTIONS="storage = 'int8'": more of its options. COLLECTIONS='a b':
 # folders beside those of RERANK_SHARED/eval.

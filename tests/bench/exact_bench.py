@@ -20,7 +20,9 @@ import time
 
 import numpy
 
+import aims
 import index_bench
+import machine
 import shapes
 
 K, MAKING = 25, 24
@@ -127,9 +129,9 @@ def main():
     parser.add_argument("--rows", default="100000,1000000")
     parser.add_argument("--queries", type=int, default=20)
     arguments = parser.parse_args()
-    print(f"{index_bench.processor()}, k = {K}\n{'':<44}{'sketch':>8}{'full scan':>10}{'read':>8}"
+    print(f"{machine.processor()}, k = {K}\n{'':<44}{'sketch':>8}{'full scan':>10}{'read':>8}"
           f"{'/ full':>8}{'/ read':>8}{'cpu':>9}{'full cpu':>9}{'making':>9}")
-    verdicts = []
+    table = aims.Aims()
     with tempfile.TemporaryDirectory() as folder:
         for n_rows in map(int, arguments.rows.split(",")):
             for shape, options, widths, other, bound in AIMS:
@@ -146,12 +148,10 @@ def main():
                     what = f"{shape}, {len(rows):,} x {rows.shape[1]}{options}"
                     line(what, mine, full, read)
                     ratio = mine[0] / (read if other == READ else full[0])
-                    verdict = "met" if ratio <= bound and is_same else "NOT MET"
-                    same = "the same answers" if is_same else "OTHER ANSWERS"
-                    verdicts.append(f"{what:<44}{ratio:>6.2f} of the {other}, wanted <= {bound}, "
-                                    f"{same}: {verdict}")
+                    table.note(f"{what}: of the {other}", ratio if is_same else None, bound,
+                               why="" if is_same else "OTHER ANSWERS")
                     del rows
-    print("", *verdicts, sep="\n")
+    table.print()
 
 
 if __name__ == "__main__":

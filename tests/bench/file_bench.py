@@ -17,6 +17,8 @@ import time
 
 import numpy as np
 
+import aims
+
 DIMENSIONS = 704
 RAW = 4 * DIMENSIONS
 KINDS = (("", RAW), (", quantize='bit'", RAW + DIMENSIONS / 8),
@@ -98,13 +100,9 @@ def fetch_us(db, n):
     return statistics.median(times) * 1e6
 
 
-def met(value, aim):
-    return f"aim {aim:.4g}: " + ("met" if value <= aim else "not met")
-
-
 def measure(library, options, payload, rows, more):
-    """(file, log of a row, the same in the long run, microseconds of 100 rows), as text; None where
-    the library has no such storage."""
+    """Of the file, times vectors and codes; KiB of the log of a row, and in the long run;
+    microseconds of 100 rows that are fetched. None: the library has no such storage."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             db, path = make(library, folder, options, rows)
@@ -115,9 +113,13 @@ def measure(library, options, payload, rows, more):
         all_of_it = log_bytes(db, path, more[20:], len(rows) + 21) / 1024
         fetched = fetch_us(db, len(rows))
         db.close()
-    return (f"file {ratio:.3f} of vectors and codes ({met(ratio, AIM_OF_FILE)}), log {few:.1f} KiB "
-            f"a row ({met(few, AIM_OF_LOG)}), {all_of_it:.1f} in the long run, 100 rows fetched in "
-            f"{fetched:.0f} us")
+    return ratio, few, all_of_it, fetched
+
+
+def words(figures):
+    return "there was none" if figures is None else (
+        "file {:.3f} of vectors and codes, log {:.1f} KiB a row, {:.1f} in the long run, 100 rows "
+        "fetched in {:.0f} us".format(*figures))
 
 
 def clustered(draw, n, dimensions):
@@ -160,7 +162,7 @@ def main():
     parser.add_argument("before", nargs="?")
     parser.add_argument("--rows", type=int, default=63666)
     options = parser.parse_args()
-    draw = np.random.default_rng(1)
+    table, draw = aims.Aims(), np.random.default_rng(1)
     rows = draw.standard_normal((options.rows + 220, DIMENSIONS), dtype="f4")
     library = os.path.abspath(options.library)
     for each in (library, options.before) if os.path.exists("/proc/self/io") else ():
@@ -169,17 +171,20 @@ def main():
                 each, *bulk(os.path.abspath(each))), flush=True)
     for kind, payload in KINDS:
         name = kind.lstrip(", ") or "float32"
-        print(f"{name}: "
-              f"{measure(library, kind, payload, rows[:options.rows], rows[options.rows:])}",
-              flush=True)
+        figures = measure(library, kind, payload, rows[:options.rows], rows[options.rows:])
+        print(f"{name}: {words(figures)}", flush=True)
+        table.note(f"{name}: file, times vectors and codes", figures[0], AIM_OF_FILE,
+                   form="{:.3f}")
+        table.note(f"{name}: log of a row", figures[1], AIM_OF_LOG, unit=" KiB", form="{:.1f}")
         if options.before is not None:
             before = measure(os.path.abspath(options.before), kind, payload, rows[:options.rows],
                              rows[options.rows:])
-            print(f"    before: {before or 'there was none'}", flush=True)
+            print(f"    before: {words(before)}", flush=True)
     sample = clustered(draw, 10000, 384)
     queries = sample[draw.integers(0, 10000, 100)] + 0.02 * draw.standard_normal((100, 384))
     losses(library, "384 in clusters", sample, queries.astype("f4"))
     losses(library, "704, uniform", rows[:10000], rows[-100:])
+    table.print()
 
 
 if __name__ == "__main__":

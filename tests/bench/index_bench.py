@@ -14,7 +14,6 @@ import glob
 import json
 import os
 import platform
-import re
 import shutil
 import sqlite3
 import statistics
@@ -23,6 +22,7 @@ import sys
 import tempfile
 
 import contenders
+import machine
 import peers
 import reach
 
@@ -275,26 +275,12 @@ def blas_name():
         return "without OpenBLAS: slow"
 
 
-def processor():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            text = file.read()
-        name = re.search(r"model name\s*: (.*)", text)
-        flags = re.search(r"flags\s*: (.*)", text)
-        known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx512_vpopcntdq")
-                 if flags and flag in flags.group(1).split()]
-        return " ".join([name.group(1) if name else platform.machine(), *known])
-    except OSError:
-        return platform.processor() or platform.machine()
-
-
 def print_facts(setting):
     db = sqlite3.connect(":memory:")
     db.enable_load_extension(True)
     db.load_extension(setting.libraries["rerank"])
     ours = db.execute("SELECT rerank_version()").fetchone()[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    print(f"{processor()}, {os.cpu_count()} cores, {memory:.0f} GB; load {os.getloadavg()[0]:.1f}")
+    print(machine.facts())
     print(f"SQLite {sqlite3.sqlite_version}, Python {platform.python_version()}, numpy "
           f"{numpy.__version__} "
           f"({blas_name()})")

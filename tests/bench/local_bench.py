@@ -25,6 +25,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "golden", "local"))
+import machine  # noqa: E402
 import models  # noqa: E402
 import numpy  # noqa: E402
 import peers  # noqa: E402
@@ -113,22 +114,9 @@ def pair_rows(db, documents):
             for second in (ids_of(db, "cross", document)[1:] for document in documents)]
 
 
-def of_processor(name):
-    """A line of /proc/cpuinfo; "" without it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next((line.split(":")[1].strip() for line in file if line.startswith(name)), "")
-    except OSError:
-        return ""
-
-
-def processor():
-    return of_processor("model name") or "a processor of no known name"
-
-
 def speed_of_int8():
     """What int8 is to be, in times of onnxruntime, on this processor; None: nothing is aimed at."""
-    flags = of_processor("flags").split()
+    flags = machine.of_processor("flags").split()
     return 3 if "amx_int8" in flags else 1.6 if "avx512_vnni" in flags else None
 
 
@@ -401,8 +389,8 @@ def main():
         peer = Peer(folder)
         aims = Aims()
         os.environ["RERANK_MODEL_PATH"] = folder + ":" + WEIGHTS
-        print(f"onnxruntime-node {peer.version or 'is not there'}; load {os.getloadavg()[0]:.1f}; "
-              f"{processor()}")
+        print(f"onnxruntime-node {peer.version or 'is not there'}; "
+              f"{machine.facts()}")
         if is_there("real"):
             bench_embedder(library, peer, movies, "real", REAL.split("/")[1], aims)
         else:

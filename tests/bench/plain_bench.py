@@ -15,6 +15,7 @@ import struct
 import tempfile
 import time
 
+import aims
 import peers
 
 DIMENSIONS, FIRSTS, QUERIES = 384, 5, 12
@@ -41,10 +42,6 @@ def milliseconds(db, sql, *values):
     return (time.process_time() - start) * 1000
 
 
-def aim(name, measured, holds, wanted):
-    print(f"{name:<58}{measured:>10.2f}{wanted:>10}  {'met' if holds else 'NOT MET'}", flush=True)
-
-
 def fill_vectors(path, rows):
     db, draw = sqlite3.connect(path), random.Random(1)
     noise = [vector(draw, DIMENSIONS) for _ in range(1000)]
@@ -67,7 +64,7 @@ def order_by(path, library, setting, order, query):
     return first, statistics.median(warm)
 
 
-def plain_table(path, library, peer, rows):
+def plain_table(path, library, peer, rows, table):
     fill_vectors(path, rows)
     query = vector(random.Random(2), DIMENSIONS)
     for name, setting in SETTINGS:
@@ -76,12 +73,12 @@ def plain_table(path, library, peer, rows):
         (first, warm), (peer_first, peer_warm) = [
             [statistics.median(run[i] for run in side) for i in (0, 1)] for side in zip(*pairs)]
         print(f"plain table, {rows:,} x {DIMENSIONS}, {name}: first {first:.1f}, then {warm:.1f}; "
-              f"sqlite-vec {peer_first:.1f}, {peer_warm:.1f} ms")
-        aim(f"{name}, cold: times faster than sqlite-vec", peer_first / first,
-            peer_first >= first, ">= 1")
+              f"sqlite-vec {peer_first:.1f}, {peer_warm:.1f} ms", flush=True)
+        table.note(f"plain table, {name}, cold: times faster than sqlite-vec", peer_first / first,
+                   1, True)
         if setting:
-            aim(f"{name}, warm: times faster than sqlite-vec", peer_warm / warm,
-                peer_warm >= 2.5 * warm, ">= 2.5")
+            table.note(f"plain table, {name}, warm: times faster than sqlite-vec",
+                       peer_warm / warm, 2.5, True)
 
 
 def fill_texts(path, library, rows):
@@ -111,16 +108,16 @@ def best(path, library, *statements):
     return min(times) / 1000
 
 
-def syncs(path, library, rows):
+def syncs(path, library, rows, table):
     fill_texts(path, library, rows)
     function, command = "SELECT * FROM semantic_sync('ix')", "INSERT INTO ix(ix) VALUES ('sync')"
     for sync in (function, command):
         again = best(path, library, sync, sync)
-        aim(f"seconds, 2nd {sync[:34]}", again, again <= .3, "<= 0.3")
+        table.note(f"2nd {sync[:34]}", again, .3, unit=" s")
     first = best(path, library, function)
     read = (best(path, library, "SELECT max(text) FROM texts")
             + best(path, library, "SELECT max(hash) FROM ix_rows"))
-    aim("seconds, 1st of a process", first, first <= .3, "<= 0.3")
+    table.note("1st of a process", first, .3, unit=" s")
     print(f"it takes {first / read:.2f} times what SQLite takes to read texts and hashes, "
           f"{read:.2f} s")
 
@@ -137,14 +134,15 @@ def main():
     if options.vec is None:
         peers.install()
     peer = options.vec or peers.libraries().get("sqlite-vec")
-    print(f"{'':<58}{'measured':>10}{'wanted':>10}")
+    table = aims.Aims()
     with tempfile.TemporaryDirectory() as folder:
         if peer is None:
             print("sqlite-vec is not installed")
         else:
             plain_table(os.path.join(folder, "plain.db"), library, os.path.abspath(peer),
-                        options.rows)
-        syncs(os.path.join(folder, "texts.db"), library, options.texts)
+                        options.rows, table)
+        syncs(os.path.join(folder, "texts.db"), library, options.texts, table)
+    table.print()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import time
 
 import words_asking
 import words_bench
+from aims import Aims
 
 SEARCHES = 24  # until all blocks are in memory, and beside each what searches derive of it
 QUESTION = "w50 w80 w500 w3000 w20000"
@@ -130,13 +131,14 @@ def measure(options, path, pattern):
           "   MB %.0f, %.0f" % grown, flush=True)
 
 
-def tell(name, what, time, base, aim):
-    met = "met" if time <= aim * base else "NOT met"
-    print(f"{name:14} {what:44} {time:7.1f} ms, {time / base:5.2f} times {base:7.1f}   "
-          f"aim {aim}: {met}", flush=True)
+def compare(options):
+    table = Aims()
 
+    def tell(name, what, time, base, aim):
+        print(f"{name:14} {what:44} {time:7.1f} ms, {time / base:5.2f} times {base:7.1f}",
+              flush=True)
+        table.note(f"{name}: {what}", time / base, aim)
 
-def aims(options):
     for name, way in WAYS:
         options.way, options.words = way, way is None
         with tempfile.TemporaryDirectory() as folder:
@@ -162,6 +164,7 @@ def aims(options):
             for pattern in PATTERNS[1:]:
                 after = statistics.median(run(options, "--cold", path, "--pattern", pattern)[-4:-1])
                 tell(name, f"{pattern}, times a search", after, warm, AIM_WRITE)
+    table.print()
 
 
 def main():
@@ -187,7 +190,7 @@ def main():
         cold(options)
         return
     if options.aims:
-        aims(options)
+        compare(options)
         return
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "warm.db")

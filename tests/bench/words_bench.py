@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 
+import aims
 import words_asking
 import words_writing
 from filter_bench import connect
@@ -47,10 +48,12 @@ def main():
     parser.add_argument("--translations", default="build/translations",
                         help="where package descriptions lie, or apt is to put them")
     options = parser.parse_args()
+    table = aims.Aims()
     if options.writing:
         n, n_short = map(int, options.writing.split(","))
         with tempfile.TemporaryDirectory() as folder:
-            words_writing.measure(folder, options.library, texts, n, n_short, options.translations)
+            words_writing.measure(folder, options.library, texts, n, n_short, options.translations,
+                                  table)
     clock = time.process_time if options.cpu else time.perf_counter
     for n in map(int, filter(None, options.rows.split(","))):
         with tempfile.TemporaryDirectory() as folder:
@@ -60,8 +63,9 @@ def main():
             words_asking.fill(db, texts, n)
             print(f"{n:,} rows, written in {time.perf_counter() - begun:.0f} s")
             queries = [(name, [f"w{place}" for place in places]) for name, places in QUERIES]
-            words_asking.measure(db, n, queries, options.searches, clock)
+            words_asking.measure(db, n, queries, options.searches, clock, table)
             db.close()
+    table.print()
 
 
 if __name__ == "__main__":

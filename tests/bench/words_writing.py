@@ -25,11 +25,6 @@ INDEX = ("CREATE VIRTUAL TABLE {0} USING semantic_index(content = 'docs', text =
 DOCUMENT, SHORT, NEW, BYTES = 120, 60, 100, 60e6 / 63666 / 1e3
 
 
-def report(name, value, unit, aim):
-    print(f"  {name:40} {value:8.2f} {unit:2}   aim {aim:6.2f}: "
-          f"{'met' if value <= aim else 'not met'}", flush=True)
-
-
 class Place:
     """A database in a file, with rows of texts, written as SQLite does unless told otherwise."""
 
@@ -76,18 +71,19 @@ class Place:
         return seconds, os.path.getsize(self.path) - before
 
 
-def first_sync(folder, library, name, texts, aim):
+def first_sync(folder, library, name, texts, aim, table):
     place = Place(folder, library, "sync")
     size = place.fill(texts)
     alone, _ = place.fts5()
     seconds, written = place.sync()
     print(f"{place.n:,} {name}, {size / 1e6:.1f} MB: first sync {seconds:.1f} s, "
           f"{written / 1e6:.1f} MB; FTS5 alone {alone:.1f} s")
-    report("a row of it", seconds / place.n * 1e6, "us", aim)
+    table.note(f"{place.n:,} {name}: a row of the first sync", seconds / place.n * 1e6, aim,
+               unit=" us")
     return place
 
 
-def new_rows(place, n=300, many=3000):
+def new_rows(place, table, n=300, many=3000):
     """INSERT of a row's id and COMMIT, without fsync; the median of n, and the mean of many."""
     db, text = place.db, "a new row of some words about bats and caves"
     first = place.n + 1
@@ -99,14 +95,15 @@ def new_rows(place, n=300, many=3000):
         begun = time.perf_counter()
         db.execute("INSERT INTO ix(rowid) VALUES (?)", (i,))
         times.append(time.perf_counter() - begun)
-    report("a new row, in a transaction of its own", statistics.median(times) * 1e6, "us", NEW)
+    table.note("a new row, in a transaction of its own", statistics.median(times) * 1e6, NEW,
+               unit=" us")
     begun = time.perf_counter()
     db.execute("BEGIN")
     db.executemany("INSERT INTO ix(rowid) VALUES (?)",
                    ((i,) for i in range(first + n, first + n + many)))
     db.execute("COMMIT")
-    report(f"each of {many} in one transaction",
-           (time.perf_counter() - begun) / many * 1e6, "us", NEW)
+    table.note(f"each of {many} in one transaction", (time.perf_counter() - begun) / many * 1e6,
+               NEW, unit=" us")
 
 
 def prose(descriptions, n):
@@ -118,20 +115,20 @@ def prose(descriptions, n):
         yield " ".join(itertools.islice(words, draw.randint(50, 150)))
 
 
-def measure(folder, library, made_up, n, n_short, translations):
+def measure(folder, library, made_up, n, n_short, translations, table):
     """made_up(n): documents of words that are none; translations: known_item.py's folder."""
     known_item.fetch(translations, ["en"])
     english = [text for _, text in known_item.descriptions(translations, "en")]
-    place = first_sync(folder, library, "descriptions of packages", english, DOCUMENT)
+    place = first_sync(folder, library, "descriptions of packages", english, DOCUMENT, table)
     size = os.path.getsize(place.path)
-    new_rows(place)
+    new_rows(place, table)
     place.db.execute("DROP TABLE ix")
     place.db.execute("VACUUM")
     size -= os.path.getsize(place.path)
-    report("the index on disk, a description", size / place.n / 1e3, "kB", BYTES)
+    table.note("the index on disk, a description", size / place.n / 1e3, BYTES, unit=" kB")
     place.close()
     for name, texts, aim in (("documents of 100 English words", prose(english, n), DOCUMENT),
                              ("documents of 100 made-up words", made_up(n), DOCUMENT),
                              ("rows of 100 characters",
                               (text[:100] for text in prose(english, n_short)), SHORT)):
-        first_sync(folder, library, name, texts, aim).close()
+        first_sync(folder, library, name, texts, aim, table).close()
