@@ -107,7 +107,7 @@ static int optimize(struct semantic_table *table, struct error *err)
     if (rc != 0) return rc;
     rc = store_optimize(&table->store, &state, err);
     if (rc == 0) rc = wording_optimize(table, err);
-    return store_write_end(&table->store, rc);
+    return store_write_end(&table->store, &state, rc, err);
 }
 
 /* One row of the index against the content, whose rows may have been given other numbers. */

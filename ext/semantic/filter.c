@@ -22,6 +22,7 @@ void filter_begin(struct filter *filter, struct semantic_table *table)
     filter->n_conditions = 0;
     filter->is_whole = 0;
     filter->has_functions = 0;
+    filter->excludes_null = 0;
     if (filter->table == NULL) buffer_init(&filter->where, MOST_SQL);
     else buffer_clear(&filter->where);
     filter->table = table;
@@ -110,6 +111,14 @@ static int has_function(const struct filter *filter, const struct plan_condition
     int column = condition->column - COLUMN_CONTENT;
     return is_function(condition->op) || !is_plain(condition->collation) ||
            (column >= 0 && !is_plain(filter->table->columns[column].collation));
+}
+
+static int excludes_null(const struct plan_condition *condition)
+{
+    return condition->column >= 0 && !is_function(condition->op) &&
+           condition->op != SQLITE_INDEX_CONSTRAINT_ISNULL &&
+           condition->op != SQLITE_INDEX_CONSTRAINT_IS &&
+           condition->op != SQLITE_INDEX_CONSTRAINT_ISNOT;
 }
 
 /* The column as the statements have it: the content is c, X_keys k. */
@@ -246,6 +255,7 @@ int filter_add(struct filter *filter, const struct plan_condition *condition, sq
     int rc = column == NULL || collation == NULL ? error_nomem(err) : 0;
     filter->n_conditions++;
     filter->has_functions |= has_function(filter, condition);
+    filter->excludes_null |= excludes_null(condition);
     if (rc != 0) goto done;
     if (condition->op == SQLITE_INDEX_CONSTRAINT_ISNULL)
         rc = append(filter, sqlite3_mprintf(" AND %s IS NULL", column), err);
@@ -269,6 +279,23 @@ static char *format_group(void)
     return sqlite3_str_finish(list);
 }
 
+/* Of an index that keeps the texts: those that are NULL are in no X_text, where the vector is the
+ * user's. */
+static char *format_own(const struct filter *filter, const char *group, const char *where)
+{
+    const char *schema = filter->table->store.schema, *index = filter->table->store.name;
+    const char *before = group == NULL ? "1" : "c.id IN (", *ids = group == NULL ? "" : group,
+               *behind = group == NULL ? "" : ")";
+    if (filter->excludes_null)
+        return sqlite3_mprintf("SELECT c.id FROM \"%w\".\"%w_text\" AS c WHERE %s%s%s%s", schema,
+                               index, before, ids, behind, where);
+    return sqlite3_mprintf("SELECT c.id FROM (SELECT id, text FROM \"%w\".\"%w_text\" UNION ALL "
+                           "SELECT id, CAST(NULL AS TEXT) FROM \"%w\".\"%w_rows\" WHERE own <> 0 "
+                           "AND id NOT IN (SELECT id FROM \"%w\".\"%w_text\")) AS c WHERE "
+                           "%s%s%s%s",
+                           schema, index, schema, index, schema, index, before, ids, behind, where);
+}
+
 /* The conditions are the last of a WHERE. To be asked for, ids are looked up; to be listed, rows of
  * the content come first. */
 static char *format_ids(const struct filter *filter, const char *group, const char *where)
@@ -276,10 +303,7 @@ static char *format_ids(const struct filter *filter, const char *group, const ch
     const struct semantic_table *table = filter->table;
     const char *schema = table->store.schema, *index = table->store.name;
     const char *content = table->config.content, *key = table->config.content_rowid;
-    if (content == NULL)
-        return sqlite3_mprintf("SELECT c.id FROM \"%w\".\"%w_text\" AS c WHERE %s%s%s%s", schema,
-                               index, group == NULL ? "1" : "c.id IN (", group == NULL ? "" : group,
-                               group == NULL ? "" : ")", where);
+    if (content == NULL) return format_own(filter, group, where);
     if (!table->store.keeps_keys && group == NULL)
         return sqlite3_mprintf("SELECT c.\"%w\" FROM \"%w\".\"%w\" AS c WHERE 1%s", key, schema,
                                content, where);

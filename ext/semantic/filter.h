@@ -25,6 +25,7 @@ struct filter {
     int n_conditions;
     int is_cut;        /* of the rows that meet them only the nearest k are wanted */
     int has_functions; /* some are LIKE, GLOB, REGEXP, or by an application's collation */
+    int excludes_null; /* one is a comparison of a column, which no NULL meets */
     int is_whole;      /* no more conditions come */
 };
 

@@ -190,7 +190,7 @@ static int write_changes(struct semantic_table *table, struct store_state *state
     if (rc == 0 && plan->n_rows > 0)
         rc = store_write_rows(store, state, changes, plan->n_rows, err);
     if (rc == 0) rc = wording_mend(table, plan->fixes, plan->n_fixes, plan->in_sync, err);
-    return store_write_end(store, rc);
+    return store_write_end(store, state, rc, err);
 }
 
 static int write_rows(struct semantic_table *table, struct store_state *state,
@@ -224,18 +224,15 @@ static int plan_id(struct semantic_table *table, const struct store_state *state
 }
 
 /* Of the rows that wait, [n]. */
-static int settle_all(struct semantic_table *table, const struct store_state *state, size_t n,
+static int settle_all(struct semantic_table *table, struct store_state *state, size_t n,
                       struct plan *plan, struct error *err)
 {
-    struct store_state without = *state;
     struct pending_row **rows = plan->rows;
-    int64_t any;
-    int rc = failures_any(&table->store, state, &any, err);
-    without.keeps_failures = any != 0;
+    int rc = failures_look(&table->store, state, err);
     list_rows(table->pending, rows);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && rows[end]->id == rows[begin]->id;) end++;
-        rc = plan_id(table, &without, rows + begin, end - begin, plan, err);
+        rc = plan_id(table, state, rows + begin, end - begin, plan, err);
     }
     return rc;
 }

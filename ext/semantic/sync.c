@@ -440,7 +440,7 @@ int sync_store(struct semantic_sync *sync, struct error *err)
     if (rc == 0) rc = prepare_batch(sync, &state, &batch, err);
     if (rc == 0) rc = wording_prepare(sync->table, sync->clear, err);
     if (rc == 0) rc = store_write_begin(store, &state, hash_batch(sync, &batch), err);
-    if (rc == 0) rc = store_write_end(store, write_batch(sync, &state, &batch, err));
+    if (rc == 0) rc = store_write_end(store, &state, write_batch(sync, &state, &batch, err), err);
     sync->fit_stored = batch.is_new_model ? batch.fit : sync->fit_id;
     memory_free(batch.changes);
     buffer_deinit(&batch.fitted);

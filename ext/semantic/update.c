@@ -49,11 +49,13 @@ static int check_given_vector(struct semantic_table *table, const struct argumen
                               struct error *err)
 {
     struct store_state state = {0};
+    int64_t n = 0;
     int rc = 0;
     for (size_t i = table->pending->n_flushed; state.dimensions == 0 && i < table->pending->n_rows;
          i++)
         state.dimensions = table->pending->rows[i].dimensions;
-    if (state.dimensions == 0) rc = store_read_state(&table->store, &state, err);
+    if (state.dimensions == 0) rc = store_ask(&table->store, STORE_DIMENSIONS, 0, 0, &n, err);
+    if (n > 0) state.dimensions = (size_t)n;
     if (rc == 0) rc = store_check_dimensions(&state, "the vector given", vector->dimensions, err);
     if (rc == 0) rc = semantic_check_direction(table, vector->data, vector->dimensions, err);
     return rc;

@@ -111,7 +111,7 @@ static int look_for_postponed(struct semantic_table *table, struct error *err)
     int rc = store_ask(&table->store, STORE_N_WORDLESS, 0, 0, &n, err);
     if (rc != 0 || n == 0 || n > FEW_ROWS) return rc;
     rc = store_write_open(&table->store, err);
-    return rc == 0 ? store_write_end(&table->store, write_postponed(table, err)) : rc;
+    return rc == 0 ? store_write_close(&table->store, write_postponed(table, err)) : rc;
 }
 
 int wording_begin(struct semantic_table *table, struct pending_row *row, int *wanted,
@@ -142,7 +142,7 @@ int wording_write(struct semantic_table *table, const struct pending_row *row, s
     rc = row->words == WORDS_WRITTEN ? words_put(store, row->id, text_of(row), err)
                                      : words_kill(store, row->id, err);
     sqlite3_set_last_insert_rowid(store->db, last_rowid);
-    return store_write_end(store, rc);
+    return store_write_close(store, rc);
 }
 
 /* ---- rows that are flushed ------------------------------------------------------------------- */

@@ -24,31 +24,6 @@ int block_list_entry(sqlite3_stmt *row, struct index_block *block, struct error 
     return 0;
 }
 
-/* The partitions of rows that wait for codes. */
-static size_t list_waiting(const struct store *store, const struct store_state *state,
-                           int64_t partitions[STORE_MOST_WAITING])
-{
-    return store_keeps_vectors(store) ? waiting_partitions(state, partitions) : 0;
-}
-
-int64_t block_list_waited_for(const struct store *store, const struct store_state *state)
-{
-    return store_keeps_vectors(store) || state->n_waiting == 0 ? STORE_NO_BLOCK
-                                                               : state->waiting[0].where;
-}
-
-/* These are rows of it, too. */
-static int count_waiting(const struct store *store, const struct store_state *state,
-                         struct index_block *block, struct error *err)
-{
-    if (block_list_waited_for(store, state) != block->number) return 0;
-    block->n += state->n_waiting;
-    block->version = state->generation;
-    if (block->n <= block->capacity) return 0;
-    return error_set(err, ERROR_CORRUPT, "block %lld: more rows wait for it than it has room for",
-                     (long long)block->number);
-}
-
 /* The rows that wait for a partition, as a block. */
 static void add_waiting(struct index_snapshot *snapshot, const struct store_state *state,
                         int64_t partition, size_t i)
@@ -83,14 +58,13 @@ static int list_blocks(struct store *store, const struct store_state *state,
                        struct index_snapshot *snapshot, struct error *err)
 {
     int64_t waiting[STORE_MOST_WAITING];
-    size_t n_waiting = list_waiting(store, state, waiting), i = 0;
+    size_t n_waiting = waiting_partitions(state, waiting), i = 0;
     sqlite3_stmt *scan;
     int row = 0;
     int rc = store_query(store, STORE_BLOCKS, &scan, err);
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row &&
            i < snapshot->n_blocks) {
         rc = block_list_entry(scan, &snapshot->blocks[i], err);
-        if (rc == 0) rc = count_waiting(store, state, &snapshot->blocks[i], err);
         snapshot->n_rows += snapshot->blocks[i++].n;
     }
     for (size_t j = 0; rc == 0 && j < n_waiting && i < snapshot->n_blocks; j++)
@@ -109,7 +83,7 @@ int block_list_read(struct store *store, const struct store_state *state,
     *made = NULL;
     int rc = store_ask(store, STORE_N_BLOCKS, 0, 0, &n_blocks, err);
     if (rc != 0) return rc;
-    n_blocks += (int64_t)list_waiting(store, state, waiting);
+    n_blocks += (int64_t)waiting_partitions(state, waiting);
     struct index_snapshot *snapshot =
         index_snapshot_new(&layout, state->generation, (size_t)n_blocks);
     if (snapshot == NULL) return error_nomem(err);

@@ -15,7 +15,4 @@ int block_list_read(struct store *store, const struct store_state *state,
 /* What a row of X_blocks says of a block (STORE_BLOCKS, STORE_BLOCK_OF_ROW). ERROR_CORRUPT. */
 int block_list_entry(sqlite3_stmt *row, struct index_block *block, struct error *err);
 
-/* The block behind whose rows others wait; STORE_NO_BLOCK: there is none. */
-int64_t block_list_waited_for(const struct store *store, const struct store_state *state);
-
 #endif

@@ -382,62 +382,6 @@ int blocks_append(struct store *store, const struct store_state *state,
     return rc;
 }
 
-/* ---- vectors before their rows --------------------------------------------------------------- */
-
-static int write_bytes(struct store *store, sqlite3_blob *blob, const void *bytes, size_t size,
-                       size_t offset, struct error *err)
-{
-    int rc = sqlite3_blob_write(blob, bytes, (int)size, (int)offset);
-    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
-}
-
-/* A block that is to be written, checked, and where its arrays lie. */
-static int open_block(struct store *store, const struct store_state *state,
-                      struct block_bytes *block, struct index_arrays *arrays, sqlite3_blob **blob,
-                      struct error *err)
-{
-    struct index_layout layout = blocks_layout(store, state);
-    int rc = read_entry(store, block, err);
-    if (rc == 0) rc = store_open_data(store, block->number, blob, err);
-    if (rc == 0) rc = check_stored(store, &layout, block, *blob, err);
-    if (rc == 0) index_block_arrays(&layout, block->capacity, arrays);
-    return rc;
-}
-
-int blocks_write_ahead(struct store *store, const struct store_state *state, int64_t number,
-                       size_t ahead, struct block_row *rows, size_t n_rows, int *fits,
-                       struct error *err)
-{
-    struct block_bytes block = {.number = number};
-    struct index_arrays arrays;
-    sqlite3_blob *blob = NULL;
-    int rc = open_block(store, state, &block, &arrays, &blob, err);
-    *fits = rc == 0 && block.n + ahead + n_rows <= block.capacity;
-    for (size_t i = 0; *fits && rc == 0 && i < n_rows; i++) {
-        size_t size = arrays.size[INDEX_ARRAYS - 1], place = block.n + ahead + i;
-        rows[i].block = number;
-        rc = write_bytes(store, blob, rows[i].stored, size,
-                         arrays.offset[INDEX_ARRAYS - 1] + place * size, err);
-    }
-    return close_stored(store, blob, rc, err);
-}
-
-int blocks_admit(struct store *store, const struct store_state *state, int64_t number,
-                 const int64_t *ids, size_t n_ids, struct error *err)
-{
-    struct block_bytes block = {.number = number};
-    struct index_arrays arrays;
-    sqlite3_blob *blob = NULL;
-    int rc = open_block(store, state, &block, &arrays, &blob, err);
-    if (rc == 0 && n_ids > block.capacity - block.n)
-        rc = corrupt_block(store, number, "more rows wait for it than it has room for", err);
-    if (rc == 0)
-        rc = write_bytes(store, blob, ids, n_ids * sizeof *ids, block.n * sizeof *ids, err);
-    rc = close_stored(store, blob, rc, err);
-    block.n += n_ids;
-    return rc == 0 ? put_entry(store, state, &block, 0, err) : rc;
-}
-
 /* ---- removing -------------------------------------------------------------------------------- */
 
 /* Takes rows out of a stored block, whose ids are read: the last row moves to each place, and what

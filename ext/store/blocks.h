@@ -71,15 +71,6 @@ int blocks_append(struct store *store, const struct store_state *state,
                   const struct block_target *target, struct block_row *rows, size_t n_rows,
                   struct error *err);
 
-/* Of an index without codes: writes the vectors of rows behind the rows of a block, and behind
- * `ahead` places more; *fits = 0 if there is no room for them. And makes those rows of the block
- * whose vectors lie there. */
-int blocks_write_ahead(struct store *store, const struct store_state *state, int64_t number,
-                       size_t ahead, struct block_row *rows, size_t n_rows, int *fits,
-                       struct error *err);
-int blocks_admit(struct store *store, const struct store_state *state, int64_t number,
-                 const int64_t *ids, size_t n_ids, struct error *err);
-
 /* Takes rows out of one block, that of all places; a block without rows goes. */
 struct block_place {
     int64_t block, id;

@@ -6,11 +6,12 @@
 
 #include "store/store.h"
 
-/* How many there are; 1 if there is any, as there seldom is, else 0. */
+/* How many there are. */
 int failures_count(struct store *store, const struct store_state *state, int64_t *n,
                    struct error *err);
-int failures_any(struct store *store, const struct store_state *state, int64_t *any,
-                 struct error *err);
+
+/* Asks if there is none, as there seldom is, for what asks the state after. */
+int failures_look(struct store *store, struct store_state *state, struct error *err);
 
 /* The hash of the text of that row that could not be embedded. *found = 0: it is not recorded. */
 int failures_find(struct store *store, const struct store_state *state, int64_t id, uint64_t *hash,

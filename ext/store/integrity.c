@@ -120,42 +120,10 @@ static int check_block(struct store *store, const struct store_state *state, int
     return rc != 0 ? rc : cancel_check(store->cancel, err);
 }
 
-/* A row that waits is where X_rows says, and is listed once. */
-static int check_listed(struct store *store, const struct store_state *state, size_t i,
-                        struct error *err)
-{
-    int64_t id = state->waiting[i].id, block = state->waiting[0].where;
-    struct store_row row;
-    int found, n = 0;
-    int rc = store_get_row(store, id, &row, &found, err);
-    for (size_t j = 0; j < state->n_waiting; j++) n += state->waiting[j].id == id;
-    if (rc == 0 && (!found || n != 1 || (!store_keeps_vectors(store) && row.block != block)))
-        rc = error_set(err, ERROR_CORRUPT, "row %lld: it is wrongly listed as one that waits%s",
-                       (long long)id, cure(store));
-    return rc;
-}
-
-/* Without codes: the block has their vectors behind its rows. */
-static int check_ahead(struct store *store, const struct store_state *state, struct error *err)
-{
-    struct index_layout layout = blocks_layout(store, state);
-    struct block_bytes block;
-    int rc = block_read(store, &layout, state->waiting[0].where, &block, err);
-    if (rc != 0) return rc;
-    if (state->n_waiting > block.capacity - block.n)
-        rc = error_set(err, ERROR_CORRUPT, "block %lld: more rows wait for it than it has room for",
-                       (long long)block.number);
-    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++)
-        rc = index_vector_check(&layout, state->waiting[i].id,
-                                block.rows.components + (block.n + i) * block.rows.stride,
-                                block.rows.stride, err);
-    block_free(&block);
-    return rc;
-}
-
-/* With codes: there are vectors, and partitions, of which they can be made. */
-static int check_to_be_coded(struct store *store, const struct store_state *state,
-                             struct error *err)
+/* Of the rows that wait there are vectors, and partitions that they belong to; X_rows has them, and
+ * says that they are in no block, where it would say in which. */
+static int check_waiting(struct store *store, const struct store_state *state,
+                         const struct waiting_rows *waiting, struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes made = {.capacity = STORE_MOST_WAITING};
@@ -163,30 +131,27 @@ static int check_to_be_coded(struct store *store, const struct store_state *stat
     made.bytes = memory_alloc(index_block_size(&layout, made.capacity), 1);
     int rc = made.bytes == NULL ? error_nomem(err) : 0;
     if (rc == 0) made.rows = index_block_rows(&layout, made.bytes, made.capacity);
-    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++) {
-        made.partition = state->waiting[i].where;
+    for (size_t i = 0; rc == 0 && i < waiting->n; i++) {
+        struct store_row row;
+        int found;
+        made.partition = waiting->rows[i].partition;
         rc = find_centroid(store, state, &made, &centroid, err);
         if (rc == 0)
-            rc = waiting_fill(store, state, store->partitions, made.partition, &made.rows, err);
+            rc = waiting_fill(&layout, waiting, store->partitions, made.partition, &made.rows, err);
+        if (rc == 0) rc = store_get_row(store, waiting->rows[i].id, &row, &found, err);
+        int is_right =
+            found && (state->has_list || blocks_become_one(store) || row.block == STORE_NO_BLOCK);
+        if (rc == 0 && !is_right)
+            rc = error_set(err, ERROR_CORRUPT, "row %lld: it is wrongly listed as one that waits%s",
+                           (long long)waiting->rows[i].id, cure(store));
     }
     block_free(&made);
     return rc;
 }
 
-static int check_waiting(struct store *store, const struct store_state *state, struct error *err)
-{
-    int rc = 0;
-    if (state->n_waiting == 0) return 0;
-    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++)
-        rc = check_listed(store, state, i, err);
-    if (rc != 0) return rc;
-    return store_keeps_vectors(store) ? check_to_be_coded(store, state, err)
-                                      : check_ahead(store, state, err);
-}
-
 /* The rows of all blocks, and those that wait. */
-static int list_rows(struct store *store, const struct store_state *state, struct ids *ids,
-                     struct error *err)
+static int list_rows(struct store *store, const struct store_state *state,
+                     const struct waiting_rows *waiting, struct ids *ids, struct error *err)
 {
     sqlite3_stmt *scan = NULL;
     int row = 0;
@@ -194,18 +159,18 @@ static int list_rows(struct store *store, const struct store_state *state, struc
     while (rc == 0 && (rc = statement_step(store->db, scan, &row, err)) == 0 && row)
         rc = check_block(store, state, sqlite3_column_int64(scan, 0), ids, err);
     sqlite3_finalize(scan);
-    if (rc == 0) rc = check_waiting(store, state, err);
-    for (size_t i = 0; rc == 0 && i < state->n_waiting; i++)
-        rc = ids_add(ids, state->waiting[i].id, err);
+    if (rc == 0) rc = check_waiting(store, state, waiting, err);
+    for (size_t i = 0; rc == 0 && i < waiting->n; i++) rc = ids_add(ids, waiting->rows[i].id, err);
     return rc;
 }
 
 /* All rows are in blocks, or wait, each once: as many as X_rows has. */
-static int check_blocks(struct store *store, const struct store_state *state, struct error *err)
+static int check_blocks(struct store *store, const struct store_state *state,
+                        const struct waiting_rows *waiting, struct error *err)
 {
     struct ids ids = {0};
     int64_t n_expected = 0;
-    int rc = list_rows(store, state, &ids, err);
+    int rc = list_rows(store, state, waiting, &ids, err);
     size_t n_rows = ids.n;
     if (rc == 0) rc = store_ask(store, STORE_N_ROWS, 0, 0, &n_expected, err);
     if (rc == 0) ids_sort(&ids);
@@ -218,11 +183,10 @@ static int check_blocks(struct store *store, const struct store_state *state, st
 }
 
 /* Of each row there is a vector, and of no other. */
-static int check_vectors(struct store *store, const struct store_state *state, struct error *err)
+static int check_vectors(struct store *store, const struct waiting_rows *waiting, struct error *err)
 {
-    struct index_layout layout = blocks_layout(store, state);
     struct ids rows = {0}, vectors = {0};
-    int rc = runs_compare(store, index_vector_size(&layout), &rows, &vectors, err);
+    int rc = waiting_compare(store, waiting, &rows, &vectors, err);
     if (rc == 0 && rows.n > 0)
         rc = error_set(err, ERROR_CORRUPT,
                        "row %lld: its vector is not there ('optimize' forgets the row)",
@@ -239,14 +203,17 @@ static int check_vectors(struct store *store, const struct store_state *state, s
 int store_integrity_check(struct store *store, struct error *err)
 {
     struct store_state state;
+    struct waiting_rows waiting = {0};
     int rc = store_read_state(store, &state, err);
-    if (rc == 0) rc = check_blocks(store, &state, err);
+    if (rc == 0) rc = waiting_read(store, &state, &waiting, err);
+    if (rc == 0) rc = check_blocks(store, &state, &waiting, err);
     if (rc == 0)
         rc = check_none(store, STORE_LOST_DATA, "block",
                         "its bytes belong to no block ('optimize' mends it)", err);
-    if (rc == 0 && store_keeps_vectors(store)) rc = check_vectors(store, &state, err);
+    if (rc == 0 && store_keeps_vectors(store)) rc = check_vectors(store, &waiting, err);
+    waiting_free(&waiting);
     if (rc == 0 && store->options.keeps_texts)
-        rc = check_none(store, STORE_ROWS_WITHOUT_TEXT, "row", "its vector has no text row", err);
+        rc = check_none(store, STORE_ROWS_WITHOUT_TEXT, "row", "its vector has no text", err);
     if (rc == 0 && store->keeps_keys) rc = keys_check(store, err);
     if (rc == 0 && state.keeps_failures)
         rc = check_none(store, STORE_LOST_FAILURES, "row",

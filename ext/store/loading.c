@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "store/statements.h"
-#include "store/waiting.h"
 
 /* Components of an index whose first search keeps all blocks. */
 #define SMALL_INDEX ((size_t)2 << 20)
@@ -33,54 +32,12 @@ static int changed_under_us(struct error *err)
     return error_set(err, ERROR_INVALID, "the index was changed while a search of it was read");
 }
 
-/* Memory for a block in which rows wait, until the next is made. */
-static int make_waiting_room(struct store_reader *reader, const struct index_block *block,
-                             struct index_rows *rows, struct error *err)
+/* Whether a block is as X_blocks has it. Our own connection may have written since the snapshot was
+ * taken: other bytes must not stay with it, as ROLLBACK brings its generation back. */
+static int check_version(const struct store_reader *reader, const struct index_block *block,
+                         struct error *err)
 {
-    size_t size = index_block_size(&reader->layout, block->capacity);
-    void *made = memory_realloc(reader->waiting, size, 1);
-    if (made == NULL) return error_nomem(err);
-    reader->waiting = made;
-    *rows = index_block_rows(&reader->layout, made, block->capacity);
-    return 0;
-}
-
-/* Rows that wait behind the others of the block: their vectors are there, but not their ids. */
-static int add_ids(struct store_reader *reader, const struct index_block *block,
-                   const struct store_state *now, const void **bytes, struct error *err)
-{
-    struct index_rows rows;
-    int rc = make_waiting_room(reader, block, &rows, err);
-    if (rc != 0) return rc;
-    memcpy(reader->waiting, *bytes, index_block_size(&reader->layout, block->capacity));
-    for (size_t i = 0; i < now->n_waiting && i < block->n; i++)
-        rows.ids[block->n - now->n_waiting + i] = now->waiting[i].id;
-    *bytes = reader->waiting;
-    return 0;
-}
-
-/* Whether a block of the snapshot has rows that wait, whose ids are not in it. */
-static int is_waited_for(const struct store_reader *reader, const struct index_block *block)
-{
-    return reader->snapshot != NULL && block->version == reader->snapshot->generation &&
-           block->number == reader->waited_for;
-}
-
-/* Whether a block is as X_blocks has it. *waiting: as it is with the rows that wait, which *now
- * lists. Our own connection may have written since the snapshot was taken: other bytes must not
- * stay with it, as ROLLBACK brings its generation back. */
-static int check_version(struct store_reader *reader, const struct index_block *block,
-                         struct store_state *now, int *waiting, struct error *err)
-{
-    int64_t version = sqlite3_column_int64(reader->data, 1);
-    int rc = 0;
-    *waiting = 0;
-    if (is_waited_for(reader, block)) {
-        rc = store_read_state(reader->store, now, err);
-        *waiting = rc == 0 && now->generation == block->version && block->n >= now->n_waiting;
-    }
-    if (rc == 0 && !*waiting && version != block->version) rc = changed_under_us(err);
-    return rc;
+    return sqlite3_column_int64(reader->data, 1) == block->version ? 0 : changed_under_us(err);
 }
 
 /* The bytes of a block of X_data as the statement holds them, until it is stepped again. */
@@ -88,37 +45,50 @@ static int step_stored(struct store_reader *reader, const struct index_block *bl
                        const void **bytes, struct error *err)
 {
     struct store *store = reader->store;
-    struct store_state now;
     size_t size = 0, expected = index_block_size(&reader->layout, block->capacity);
-    int row = 0, waiting = 0, rc = 0;
+    int row = 0, rc = 0;
     if (reader->data == NULL) rc = store_query(store, STORE_DATA, &reader->data, err);
     if (rc != 0) return rc;
     sqlite3_reset(reader->data);
     sqlite3_bind_int64(reader->data, 1, block->number);
     rc = statement_step(store->db, reader->data, &row, err);
-    if (rc == 0 && row) rc = check_version(reader, block, &now, &waiting, err);
+    if (rc == 0 && row) rc = check_version(reader, block, err);
     if (rc == 0 && row) rc = statement_column_bytes(reader->data, 0, bytes, &size, err);
     if (rc == 0 && size != expected)
         rc = error_set(err, ERROR_CORRUPT, "block %lld: expected %zu bytes, not %zu",
                        (long long)block->number, expected, size);
-    return rc == 0 && waiting ? add_ids(reader, block, &now, bytes, err) : rc;
+    return rc;
 }
 
-/* A block of rows that wait for their codes. */
+int loading_waiting(struct store_reader *reader, const struct waiting_rows **waiting,
+                    struct error *err)
+{
+    struct store_state now;
+    const struct index_snapshot *snapshot = reader->snapshot;
+    *waiting = &reader->waiting;
+    if (snapshot != NULL && reader->waiting.generation == snapshot->generation) return 0;
+    int rc = store_read_state(reader->store, &now, err);
+    return rc == 0 ? waiting_read(reader->store, &now, &reader->waiting, err) : rc;
+}
+
+/* A block of rows that wait. */
 static int make_waiting(struct store_reader *reader, const struct index_block *block,
                         const void **bytes, struct error *err)
 {
-    struct store_state now;
-    struct index_rows rows;
-    int rc = store_read_state(reader->store, &now, err);
-    if (rc == 0 && (now.generation != block->version ||
-                    waiting_count(&now, block->partition) != block->capacity))
+    const struct waiting_rows *waiting;
+    size_t size = index_block_size(&reader->layout, block->capacity), n = 0;
+    int rc = loading_waiting(reader, &waiting, err);
+    for (size_t i = 0; rc == 0 && i < waiting->n; i++)
+        n += waiting->rows[i].partition == block->partition;
+    if (rc == 0 && (waiting->generation != block->version || n != block->capacity))
         rc = changed_under_us(err);
-    if (rc == 0) rc = make_waiting_room(reader, block, &rows, err);
     if (rc != 0) return rc;
-    *bytes = reader->waiting;
-    return waiting_fill(reader->store, &now, reader->snapshot->partitions, block->partition, &rows,
-                        err);
+    void *made = memory_realloc(reader->waiting_block, size, 1);
+    if (made == NULL) return error_nomem(err);
+    *bytes = reader->waiting_block = made;
+    struct index_rows rows = index_block_rows(&reader->layout, made, block->capacity);
+    return waiting_fill(&reader->layout, waiting, reader->snapshot->partitions, block->partition,
+                        &rows, err);
 }
 
 /* The bytes of a block, until the next one is read. */
@@ -126,8 +96,7 @@ static int step_data(struct store_reader *reader, const struct index_block *bloc
                      const void **bytes, struct error *err)
 {
     reader->at_hand = NULL;
-    return block->number == STORE_NO_BLOCK && reader->snapshot != NULL &&
-                   store_keeps_vectors(reader->store)
+    return block->number == STORE_NO_BLOCK && reader->snapshot != NULL
                ? make_waiting(reader, block, bytes, err)
                : step_stored(reader, block, bytes, err);
 }
@@ -224,9 +193,9 @@ static int find(struct store_reader *reader, const struct index_block *block,
     if (rc != 0 || !*found) return rc;
     int is_current = sqlite3_column_int64(row, 4) == block->version;
     sqlite3_reset(row);
-    *found = is_current && !is_waited_for(reader, block) &&
-             table_file_find(&reader->file, block->number,
-                             index_block_size(&reader->layout, block->capacity), &where);
+    *found =
+        is_current && table_file_find(&reader->file, block->number,
+                                      index_block_size(&reader->layout, block->capacity), &where);
     if (!*found) return 0;
     place->numbers[0] = where.at;
     place->numbers[1] = where.next;
@@ -413,6 +382,7 @@ void loading_end(struct store_reader *reader)
         reader->threads[i].size = 0;
     }
     reader->n_threads = 0;
-    memory_free(reader->waiting);
-    reader->waiting = NULL;
+    waiting_free(&reader->waiting);
+    memory_free(reader->waiting_block);
+    reader->waiting_block = NULL;
 }

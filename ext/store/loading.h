@@ -24,4 +24,8 @@ int loading_read(void *context, size_t number, struct index_block *block, struct
 int loading_bytes(struct store_reader *reader, const struct index_block *block, const void **bytes,
                   struct error *err);
 
+/* The rows that wait, until the next call: of the snapshot, once they are read, else of now. */
+int loading_waiting(struct store_reader *reader, const struct waiting_rows **waiting,
+                    struct error *err);
+
 #endif

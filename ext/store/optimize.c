@@ -256,7 +256,8 @@ static int delete_halves(struct store *store, const struct store_state *state, s
     struct index_layout layout = blocks_layout(store, state);
     struct ids rows = {0}, vectors = {0};
     size_t size = index_vector_size(&layout);
-    int rc = store_keeps_vectors(store) ? runs_compare(store, size, &rows, &vectors, err) : 0;
+    const struct waiting_rows none = {.vector_size = size};
+    int rc = store_keeps_vectors(store) ? waiting_compare(store, &none, &rows, &vectors, err) : 0;
     for (size_t i = 0; rc == 0 && i < rows.n; i++)
         rc = store_run_with(store, KEPT_DELETE_ROW, rows.items[i], err);
     for (size_t i = 0; rc == 0 && i < vectors.n; i++)
@@ -271,15 +272,16 @@ int store_optimize(struct store *store, struct store_state *state, struct error 
     int64_t last_block = 0;
     assert(store->write->step == STORE_WRITING);
     if (state->dimensions == 0) return 0;
-    int rc = delete_halves(store, state, err);
+    int rc = waiting_drop(store, state, err);
+    if (rc == 0) rc = delete_halves(store, state, err);
     if (rc == 0 && store->keeps_keys) rc = keys_tidy(store, state->keeps_failures, err);
     /* What can be made anew from the vectors goes first, whatever damage is in it. */
-    if (rc == 0) rc = waiting_drop(store, state, err);
     if (rc == 0)
         rc = store_keeps_vectors(store) ? store_delete_blocks(store, err)
                                         : store_delete_lost_data(store, err);
     if (rc == 0) rc = store_ask(store, STORE_LAST_BLOCK, 0, 0, &last_block, err);
     if (rc == 0) rc = renew_partitions(store, state, last_block, err);
     if (rc == 0) rc = write_again(store, state, last_block, err);
-    return rc == 0 ? store_delete_blocks_until(store, last_block, err) : rc;
+    if (rc == 0) rc = store_delete_blocks_until(store, last_block, err);
+    return rc == 0 ? waiting_prepare(store, state, err) : rc;
 }

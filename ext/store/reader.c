@@ -36,7 +36,6 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
     if (rc != 0) return rc;
     index_snapshot_free(reader->snapshot);
     loading_begin(reader);
-    reader->waited_for = block_list_waited_for(store, state);
     reader->snapshot = index_cache_find(store->cache, state->generation);
     if (reader->snapshot != NULL && !is_same(&reader->snapshot->layout, &reader->layout)) {
         index_snapshot_free(reader->snapshot);
@@ -69,18 +68,27 @@ static struct index_block *find_in_snapshot(const struct store_reader *reader,
                : NULL;
 }
 
-/* The place of a row that waits behind those of its block. */
-static int find_waiting(const struct store_reader *reader, const struct index_block *entry,
-                        int64_t id, size_t *at, int *found, struct error *err)
+/* A vector of a row that waits. */
+static int fetch_waiting(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
+                         int *found, struct error *err)
 {
-    struct store_state now;
-    size_t i = 0;
-    int rc = store_read_state(reader->store, &now, err);
-    if (rc != 0 || block_list_waited_for(reader->store, &now) != entry->number) return rc;
-    while (i < now.n_waiting && now.waiting[i].id != id) i++;
-    *at = entry->n + i;
-    *found = i < now.n_waiting && *at < entry->capacity;
-    return 0;
+    const struct waiting_rows *waiting;
+    int rc = loading_waiting(reader, &waiting, err);
+    *bytes = rc == 0 ? waiting_find(waiting, id) : NULL;
+    *size = waiting->vector_size;
+    *found = *bytes != NULL;
+    return rc;
+}
+
+/* The same of one that X_rows puts into a block, as earlier formats have it. */
+static int fetch_behind(struct store_reader *reader, int64_t id, int64_t block, const void **bytes,
+                        struct error *err)
+{
+    size_t size;
+    int found, rc = fetch_waiting(reader, id, bytes, &size, &found, err);
+    return rc != 0 || found ? rc
+                            : error_set(err, ERROR_CORRUPT, "row %lld: block %lld does not hold it",
+                                        (long long)id, (long long)block);
 }
 
 /* A vector out of its block, in memory or not. */
@@ -103,13 +111,9 @@ static int fetch_from_block(struct store_reader *reader, int64_t id, const void 
     struct index_rows rows =
         index_block_rows(&reader->layout, (void *)(uintptr_t)data, entry.capacity);
     size_t at = index_row_find(&rows, entry.n, id);
-    *found = at < entry.n;
-    if (!*found) rc = find_waiting(reader, &entry, id, &at, found, err);
+    *found = 1;
     *bytes = rows.components + at * rows.stride;
-    return rc != 0 || *found
-               ? rc
-               : error_set(err, ERROR_CORRUPT, "row %lld: block %lld does not hold it",
-                           (long long)id, (long long)entry.number);
+    return at < entry.n ? 0 : fetch_behind(reader, id, entry.number, bytes, err);
 }
 
 /* A vector out of the run that it is in. */
@@ -125,10 +129,10 @@ static int take_of_run(struct store_reader *reader, int64_t id, const void **byt
     return rc;
 }
 
-static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
-                 struct error *err)
+/* Out of a block or a run, if the row is in one. */
+static int fetch_placed(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
+                        int *found, struct error *err)
 {
-    struct store_reader *reader = context;
     struct store *store = reader->store;
     enum store_query which = store_keeps_vectors(store) ? STORE_RUN : STORE_BLOCK_OF_ROW;
     int rc = reader->lookup == NULL ? store_query(store, which, &reader->lookup, err) : 0;
@@ -140,6 +144,13 @@ static int fetch(void *context, int64_t id, const void **bytes, size_t *size, in
     if (which == STORE_RUN) return take_of_run(reader, id, bytes, size, found, err);
     *size = index_vector_size(&reader->layout);
     return fetch_from_block(reader, id, bytes, found, err);
+}
+
+static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
+                 struct error *err)
+{
+    int rc = fetch_placed(context, id, bytes, size, found, err);
+    return rc != 0 || *found ? rc : fetch_waiting(context, id, bytes, size, found, err);
 }
 
 /* For a search: its rows are those of the snapshot. */
@@ -175,9 +186,11 @@ static int rewind_scan(void *context, struct error *err)
 {
     struct store_reader *reader = context;
     int rc = vectors_note(reader, reader->snapshot->n_rows, err);
-    sqlite3_finalize(reader->scan.statement);
-    reader->scan = (struct runs_scan){.vector_size = index_vector_size(&reader->layout)};
-    return rc == 0 ? store_query(reader->store, STORE_VECTORS, &reader->scan.statement, err) : rc;
+    struct waiting_scan *scan = &reader->scan;
+    sqlite3_finalize(scan->runs.statement);
+    *scan = (struct waiting_scan){.runs = {.vector_size = index_vector_size(&reader->layout)}};
+    if (rc == 0) rc = loading_waiting(reader, &scan->waiting, err);
+    return rc == 0 ? store_query(reader->store, STORE_VECTORS, &scan->runs.statement, err) : rc;
 }
 
 static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
@@ -185,7 +198,7 @@ static int next(void *context, int64_t *id, const void **bytes, size_t *size, in
 {
     struct store_reader *reader = context;
     int row;
-    int rc = runs_next(&reader->scan, reader->store, &row, id, bytes, size, err);
+    int rc = waiting_next(&reader->scan, reader->store, &row, id, bytes, size, err);
     *done = !row;
     return rc;
 }
@@ -217,8 +230,8 @@ struct index_search reader_search(const struct store_reader *reader,
 void reader_close(struct store_reader *reader)
 {
     sqlite3_finalize(reader->lookup);
-    sqlite3_finalize(reader->scan.statement);
-    reader->lookup = reader->scan.statement = NULL;
+    sqlite3_finalize(reader->scan.runs.statement);
+    reader->lookup = reader->scan.runs.statement = NULL;
     loading_end(reader);
     memory_free(reader->vector);
     reader->vector = NULL;

@@ -15,26 +15,26 @@
 
 #include "index/search.h"
 #include "sqlite/table_file.h"
-#include "store/runs.h"
+#include "store/waiting.h"
 
 struct store_reader {
     struct store *store;
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
-    int64_t waited_for;              /* the block of it behind which rows wait, see block_list.h */
     sqlite3_stmt *data, *lookup;
-    struct runs_scan scan;  /* of all vectors behind codes */
-    struct table_file file; /* X_data as it lies in the file, */
-    int file_is_open;       /* once that was tried, */
-    size_t n_missing;       /* when of the blocks so many bytes were not in memory */
-    struct store_reading {  /* of a thread; the first has the connection */
-        void *scratch;      /* [size] owned: a block that does not stay in memory */
+    struct waiting_scan scan; /* of all vectors behind codes */
+    struct table_file file;   /* X_data as it lies in the file, */
+    int file_is_open;         /* once that was tried, */
+    size_t n_missing;         /* when of the blocks so many bytes were not in memory */
+    struct store_reading {    /* of a thread; the first has the connection */
+        void *scratch;        /* [size] owned: a block that does not stay in memory */
         size_t size;
         _Atomic double reading,
             keeping; /* seconds spent on reading blocks, and on memory for them */
     } threads[WORKERS_MAX];
-    size_t n_threads;    /* for which that was tried; 0: not yet */
-    void *waiting;       /* one of rows that wait; owned; NULL: none yet */
+    size_t n_threads; /* for which that was tried; 0: not yet */
+    struct waiting_rows waiting;
+    void *waiting_block; /* one of these; owned; NULL: none yet */
     float *vector;       /* [dimensions] the one read last; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;

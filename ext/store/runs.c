@@ -108,41 +108,6 @@ int runs_next(struct runs_scan *scan, struct store *store, int *row, int64_t *id
     return 0;
 }
 
-/* Both tables, side by side. */
-static int compare(struct store *store, struct runs_scan *scan, sqlite3_stmt *rows,
-                   struct ids *only_rows, struct ids *only_vectors, struct error *err)
-{
-    int64_t id = 0, row_id = 0;
-    const void *vector;
-    size_t size;
-    int more = 1, row = 1;
-    int rc = runs_next(scan, store, &more, &id, &vector, &size, err);
-    if (rc == 0) rc = statement_step(store->db, rows, &row, err);
-    while (rc == 0 && (more || row)) {
-        if (row) row_id = sqlite3_column_int64(rows, 0);
-        int takes_row = row && (!more || row_id <= id),
-            takes_vector = more && (!row || id <= row_id);
-        if (takes_row && !takes_vector) rc = ids_add(only_rows, row_id, err);
-        if (takes_vector && !takes_row) rc = ids_add(only_vectors, id, err);
-        if (rc == 0 && takes_vector) rc = runs_next(scan, store, &more, &id, &vector, &size, err);
-        if (rc == 0 && takes_row) rc = statement_step(store->db, rows, &row, err);
-    }
-    return rc;
-}
-
-int runs_compare(struct store *store, size_t vector_size, struct ids *only_rows,
-                 struct ids *only_vectors, struct error *err)
-{
-    struct runs_scan scan = {.vector_size = vector_size};
-    sqlite3_stmt *rows = NULL;
-    int rc = store_query(store, STORE_VECTORS, &scan.statement, err);
-    if (rc == 0) rc = store_query(store, STORE_IDS, &rows, err);
-    if (rc == 0) rc = compare(store, &scan, rows, only_rows, only_vectors, err);
-    sqlite3_finalize(scan.statement);
-    sqlite3_finalize(rows);
-    return rc;
-}
-
 /* ---- how many -------------------------------------------------------------------------------- */
 
 /* Bytes of the file that a row of a run takes, on pages of that size
@@ -194,8 +159,7 @@ static int find_most(struct store *store, size_t vector_size, size_t *most, stru
 struct putting {
     struct store *store;
     size_t vector_size, most;
-    size_t most_behind; /* of runs that come behind the one that is there */
-    char *before;       /* the bytes of the run that is there; owned, as the next */
+    char *before; /* the bytes of the run that is there; owned, as the next */
     struct member {
         int64_t id;
         const unsigned char *vector;
@@ -275,8 +239,6 @@ static size_t next_size(const struct putting *putting, size_t first)
     size_t left = putting->n - first, most = putting->most, n_runs = (left + most - 1) / most;
     if (putting->n <= putting->n_before) return left;
     if (!putting->comes_behind) return left / n_runs;
-    most = putting->most_behind;
-    if (first == 0 && most < putting->n_before) return putting->n_before;
     return left < most ? left : most;
 }
 
@@ -332,15 +294,6 @@ int runs_put(struct store *store, size_t vector_size, const struct block_row *ro
 {
     struct putting putting = {.store = store, .vector_size = vector_size};
     int rc = n_rows > 0 ? find_most(store, vector_size, &putting.most, err) : 0;
-    putting.most_behind = putting.most;
-    return rc == 0 ? put_all(&putting, rows, n_rows, err) : rc;
-}
-
-int runs_put_apart(struct store *store, size_t vector_size, const struct block_row *rows,
-                   size_t n_rows, struct error *err)
-{
-    struct putting putting = {.store = store, .vector_size = vector_size, .most_behind = 1};
-    int rc = find_most(store, vector_size, &putting.most, err);
     return rc == 0 ? put_all(&putting, rows, n_rows, err) : rc;
 }
 

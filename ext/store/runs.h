@@ -15,7 +15,6 @@
 #ifndef STORE_RUNS_H
 #define STORE_RUNS_H
 
-#include "base/ids.h"
 #include "store/blocks.h"
 
 /* A run that was read: borrowed from its statement. */
@@ -45,18 +44,10 @@ struct runs_scan {
 int runs_next(struct runs_scan *scan, struct store *store, int *row, int64_t *id,
               const void **vector, size_t *size, struct error *err);
 
-/* Of X_rows and X_vectors: ids that are in one of them alone, where `only_rows` and `only_vectors`
- * are to have them. */
-int runs_compare(struct store *store, size_t vector_size, struct ids *only_rows,
-                 struct ids *only_vectors, struct error *err);
-
-/* Part of a write: writes or replaces the vectors of rows, ascending by id: into full runs; or such
- * as come behind another run into runs of their own, so that pages that are there stay what they
- * are; deletes one, if it is there. */
+/* Part of a write: writes or replaces the vectors of rows, ascending by id, into full runs; deletes
+ * one, if it is there. */
 int runs_put(struct store *store, size_t vector_size, const struct block_row *rows, size_t n_rows,
              struct error *err);
-int runs_put_apart(struct store *store, size_t vector_size, const struct block_row *rows,
-                   size_t n_rows, struct error *err);
 int runs_delete(struct store *store, size_t vector_size, int64_t id, struct error *err);
 
 #endif

@@ -15,6 +15,7 @@ static const struct {
                "room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))"},
     {"data", "block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
     {"vectors", "id INTEGER PRIMARY KEY, vector BLOB NOT NULL)"},
+    {"waiting", "slot INTEGER PRIMARY KEY, head BLOB NOT NULL, vector BLOB NOT NULL)"},
     {"partitions", "partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)"},
     {"text", "id INTEGER PRIMARY KEY, text TEXT)"},
     {"model", "id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"},
@@ -53,19 +54,24 @@ static int has_shadow(const struct store *store, const char *suffix)
     return 1;
 }
 
-/* Whether that table is there, and made by us: X_failures is not in indexes of an older version,
- * whose users may have a table of that name. */
+/* Of a table that is not in indexes of an older version, whose users may have one of that name. */
+static int is_late(const char *suffix)
+{
+    return strcmp(suffix, "failures") == 0 || strcmp(suffix, "waiting") == 0;
+}
+
+/* Whether that table is there, and made by us. */
 static int is_ours(const struct store *store, size_t i, int *ours, struct error *err)
 {
     sqlite3_stmt *statement;
     *ours = has_shadow(store, shadows[i].suffix);
-    if (!*ours || strcmp(shadows[i].suffix, "failures") != 0) return 0;
+    if (!*ours || !is_late(shadows[i].suffix)) return 0;
     int rc =
         statement_prepare(store->db, &statement, err,
                           "SELECT 1 FROM \"%w\".sqlite_master WHERE type = 'table' AND "
-                          "name = '%q_failures' COLLATE nocase AND "
-                          "substr(sql, -length('%q')) = '%q'",
-                          store->schema, store->name, shadows[i].definition, shadows[i].definition);
+                          "name = '%q_%q' COLLATE nocase AND substr(sql, -length('%q')) = '%q'",
+                          store->schema, store->name, shadows[i].suffix, shadows[i].definition,
+                          shadows[i].definition);
     if (rc == 0) rc = statement_step(store->db, statement, ours, err);
     sqlite3_finalize(statement);
     return rc;
@@ -177,25 +183,33 @@ int schema_create(struct store *store, const struct schema_config *config, struc
     if (rc == 0) rc = store_set_text(store, "columns", config->columns, err);
     if (rc == 0 && store->keeps_keys) rc = store_set(store, "keyed", 1, err);
     if (rc == 0) rc = store_set(store, "storage", store->options.vectors, err);
-    if (rc == 0)
-        rc = statement_execute(store->db, err,
-                               "INSERT INTO \"%w\".\"%w_config\" VALUES ('waiting', x'')",
-                               store->schema, store->name);
     if (rc == 0 && store->tokenizer != NULL)
         rc = store_set_text(store, "lexical", store->tokenizer, err);
     if (rc == 0 && store->lacks_words) rc = store_set(store, "lacks_words", 1, err);
     return rc;
 }
 
-int schema_create_failures(struct store *store, struct error *err)
+static int create_late(struct store *store, const char *suffix, struct error *err)
 {
     size_t i = 0;
     int ours;
-    while (strcmp(shadows[i].suffix, "failures") != 0) i++;
+    while (strcmp(shadows[i].suffix, suffix) != 0) i++;
     int rc = is_ours(store, i, &ours, err);
-    if (rc == 0 && !ours) rc = check_free_of(store, store->name, shadows[i].suffix, err);
-    if (rc == 0 && !ours) rc = create(store, i, err);
+    if (rc == 0 && !ours) rc = check_free_of(store, store->name, suffix, err);
+    return rc == 0 && !ours ? create(store, i, err) : rc;
+}
+
+int schema_create_failures(struct store *store, struct error *err)
+{
+    int rc = create_late(store, "failures", err);
     return rc == 0 ? store_set(store, "failures", 1, err) : rc;
+}
+
+int schema_create_waiting(struct store *store, int *there, struct error *err)
+{
+    int rc = create_late(store, "waiting", err);
+    *there = rc == 0;
+    return rc == ERROR_INVALID ? 0 : rc;
 }
 
 int schema_drop(struct store *store, struct error *err)

@@ -34,6 +34,9 @@ int schema_rename(struct store *store, const char *name, struct error *err);
  * taken. */
 int schema_create_failures(struct store *store, struct error *err);
 
+/* The same of X_waiting; *there = 0 when its name is taken. */
+int schema_create_waiting(struct store *store, int *there, struct error *err);
+
 /* X_config at connection time: its format and options checked against the store's, which learns
  * which index of that name it is, how it keeps vectors, and whether it is keyed and has words.
  * deinit also after an error. */

@@ -7,12 +7,26 @@ _Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
 /* The only run that an id may be in. */
 #define RUN_OF "SELECT id, vector FROM " X_VECTORS " WHERE id <= ?1 ORDER BY id DESC"
 
+/* The texts of all rows, where texts are kept. */
+#define TEXTS                                                                                      \
+    "SELECT id, text FROM " X_TEXT " UNION ALL SELECT id, NULL FROM " X_ROWS                       \
+    " WHERE id NOT IN (SELECT id FROM " X_TEXT ")"
+
+/* That of row ?1: NULL if there is a row alone. */
+#define TEXT_OF(columns, nulls)                                                                    \
+    "SELECT " columns " FROM " X_TEXT " WHERE id = ?1 UNION ALL SELECT id, " nulls " FROM " X_ROWS \
+    " WHERE id = ?1 LIMIT 1"
+
 static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS] = "SELECT count(*) FROM " X_ROWS,
     [STORE_ROW_FROM] = "SELECT min(id) FROM " X_ROWS " WHERE id >= ?1",
     [STORE_LAST_ROW] = "SELECT max(id) FROM " X_ROWS,
     [STORE_ANY_OWN] = "SELECT 1 FROM " X_ROWS " WHERE own >= 1 LIMIT 1",
-    [STORE_LAST_ID] = "SELECT max(id) FROM " X_TEXT " WHERE id <= ?1",
+    [STORE_LAST_ID] =
+        "SELECT max(id) FROM (SELECT max(id) AS id FROM " X_TEXT " WHERE id <= ?1 UNION ALL "
+        "SELECT max(id) FROM " X_ROWS " WHERE id <= ?1)",
+    [STORE_HAS_ID] =
+        "SELECT 1 FROM " X_ROWS " WHERE id = ?1 UNION ALL SELECT 1 FROM " X_TEXT " WHERE id = ?1",
     [STORE_N_BLOCKS] = "SELECT count(*) FROM " X_BLOCKS,
     [STORE_LAST_BLOCK] = "SELECT max(block) FROM " X_BLOCKS,
     [STORE_BLOCK_WITH_ROOM] =
@@ -23,7 +37,6 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_N_ROWS_OF_PARTITION] =
         "SELECT sum(n) FROM " X_BLOCKS " WHERE partition = ?1 AND block > ?2",
     [STORE_N_PARTITIONS] = "SELECT count(*) FROM " X_PARTITIONS,
-    [STORE_HAS_TEXT] = "SELECT 1 FROM " X_TEXT " WHERE id = ?1",
     [STORE_N_FAILURES] = "SELECT count(*) FROM " X_FAILURES,
     [STORE_ANY_FAILURE] = "SELECT 1 FROM " X_FAILURES " LIMIT 1",
     /* Lengths of BLOBs are in the heads of their rows: nothing of them is read. */
@@ -40,15 +53,19 @@ static const char *const kept_sql[N_KEPT] = {
     [STORE_IS_WORDLESS] = "SELECT 1 FROM " X_WORDLESS " WHERE id = ?1",
     [STORE_WORDS_VERSION] = "SELECT v FROM " X_FTS_CONFIG " WHERE k = 'version'",
     [STORE_GENERATION] = "SELECT value FROM " X_CONFIG " WHERE key = 'generation'",
+    [STORE_DIMENSIONS] = "SELECT value FROM " X_CONFIG " WHERE key = 'dimensions'",
     [STORE_NEXT_RUN] =
         "SELECT ifnull(min(id), 9223372036854775807) FROM " X_VECTORS " WHERE id > ?1",
     [STORE_PAGE_SIZE] = "PRAGMA \"%w\".page_size",
-    /* By CASE: of OR SQLite finds out both sides, and the second would read all blocks. */
-    [STORE_IS_LARGE] = "SELECT CASE WHEN EXISTS(SELECT 1 FROM " X_BLOCKS " WHERE block >= 4) "
-                       "THEN 1 ELSE EXISTS(SELECT 1 FROM " X_BLOCKS " WHERE n >= 256) END",
+    [STORE_N_PLACED] = "SELECT sum(n) FROM " X_BLOCKS,
     [KEPT_STATE] = "SELECT key, value FROM " X_CONFIG, /* few, and some of them are not asked for */
     [KEPT_SET] = "REPLACE INTO " X_CONFIG "(key, value) VALUES (?1, ?2)",
-    [KEPT_PUT_WAITING] = "UPDATE " X_CONFIG " SET value = ?1 WHERE key = 'waiting'",
+    [KEPT_SLOTS] = "SELECT slot, head FROM " X_WAITING " WHERE slot >= ?1 ORDER BY slot",
+    [KEPT_GET_SLOT] = "SELECT vector FROM " X_WAITING " WHERE slot = ?1",
+    [KEPT_MAKE_SLOT] = "INSERT INTO " X_WAITING "(slot, head, vector) VALUES (?1, ?2, ?3)",
+    /* SQLite overwrites a row in its pages if it has read that it stays as large. */
+    [KEPT_PUT_SLOT] = "UPDATE " X_WAITING " SET head = ?2, vector = ?3 WHERE slot = ?1 AND "
+                      "length(head) = length(?2) AND length(vector) = length(?3)",
     [KEPT_PUT_ROW] = "REPLACE INTO " X_ROWS "(id, hash, own, block) VALUES (?1, ?2, ?3, ?4)",
     [KEPT_GET_ROW] = "SELECT hash, own, block FROM " X_ROWS " WHERE id = ?1",
     [KEPT_MOVE_ROW] = "UPDATE " X_ROWS " SET block = ?2 WHERE id = ?1",
@@ -111,10 +128,10 @@ static const char *const query_sql[] = {
                              " r LEFT JOIN " X_WORDLESS " w ON w.id = r.id ORDER BY r.id",
     [STORE_WORDLESS] = "SELECT id FROM " X_WORDLESS " ORDER BY id",
     [STORE_MODEL_IDS] = "SELECT id FROM " X_ROWS " WHERE own = 0 ORDER BY id",
-    [STORE_TEXT_IDS] = "SELECT id FROM " X_TEXT " ORDER BY id",
-    [STORE_TEXTS] = "SELECT id, text FROM " X_TEXT " ORDER BY id",
-    [STORE_TEXT] = "SELECT id, text FROM " X_TEXT " WHERE id = ?1",
-    [STORE_DOCUMENT] = "SELECT id, text, text FROM " X_TEXT " WHERE id = ?1",
+    [STORE_TEXT_IDS] = "SELECT id FROM " X_TEXT " UNION SELECT id FROM " X_ROWS " ORDER BY id",
+    [STORE_TEXTS] = TEXTS " ORDER BY id",
+    [STORE_TEXT] = TEXT_OF("id, text", "NULL"),
+    [STORE_DOCUMENT] = TEXT_OF("id, text, text", "NULL, NULL"),
     [STORE_VECTORS] = "SELECT id, vector FROM " X_VECTORS " ORDER BY id",
     [STORE_RUN] = RUN_OF,
     [STORE_BLOCKS] = "SELECT block, partition, n, room, version FROM " X_BLOCKS " ORDER BY block",
@@ -128,7 +145,7 @@ static const char *const query_sql[] = {
     [STORE_LOST_DATA] =
         "SELECT block FROM " X_DATA " WHERE block NOT IN (SELECT block FROM " X_BLOCKS ")",
     [STORE_ROWS_WITHOUT_TEXT] =
-        "SELECT id FROM " X_ROWS " WHERE id NOT IN (SELECT id FROM " X_TEXT ")",
+        "SELECT id FROM " X_ROWS " WHERE own = 0 AND id NOT IN (SELECT id FROM " X_TEXT ")",
     [STORE_FAILURES] = "SELECT id, hash, message, attempts, at FROM " X_FAILURES " ORDER BY id",
     [STORE_LOST_FAILURES] = "SELECT id FROM " X_FAILURES " WHERE id IN (SELECT id FROM " X_ROWS ")",
 };
@@ -144,9 +161,9 @@ void store_finalize(struct store *store)
 int store_prepare(struct store *store, const char *sql, unsigned flags, sqlite3_stmt **statement,
                   struct error *err)
 {
-    return statement_prepare_text(
-        store->db, statement, flags, err,
-        sqlite3_mprintf(sql, store->schema, store->name, store->schema, store->name));
+    return statement_prepare_text(store->db, statement, flags, err,
+                                  sqlite3_mprintf(sql, store->schema, store->name, store->schema,
+                                                  store->name, store->schema, store->name));
 }
 
 int store_query(struct store *store, enum store_query which, sqlite3_stmt **statement,

@@ -7,12 +7,13 @@
 
 #include "store/store.h"
 
-/* The shadow tables in SQL, whose schema and name sqlite3_mprintf puts in: two of them at most. */
+/* The shadow tables in SQL, whose schema and name sqlite3_mprintf puts in: three at most. */
 #define X_CONFIG "\"%w\".\"%w_config\""
 #define X_ROWS "\"%w\".\"%w_rows\""
 #define X_BLOCKS "\"%w\".\"%w_blocks\""
 #define X_DATA "\"%w\".\"%w_data\""
 #define X_VECTORS "\"%w\".\"%w_vectors\""
+#define X_WAITING "\"%w\".\"%w_waiting\""
 #define X_PARTITIONS "\"%w\".\"%w_partitions\""
 #define X_TEXT "\"%w\".\"%w_text\""
 #define X_MODEL "\"%w\".\"%w_model\""
@@ -29,7 +30,10 @@
 enum store_kept {
     KEPT_STATE = STORE_N_QUESTIONS,
     KEPT_SET,
-    KEPT_PUT_WAITING,
+    KEPT_SLOTS,
+    KEPT_GET_SLOT,
+    KEPT_MAKE_SLOT,
+    KEPT_PUT_SLOT,
     KEPT_PUT_ROW,
     KEPT_GET_ROW,
     KEPT_MOVE_ROW,

@@ -81,6 +81,25 @@ static void take_text(sqlite3_stmt *statement, char *text, size_t size)
     sqlite3_snprintf((int)size, text, "%s", value == NULL ? "" : value);
 }
 
+/* The list of an earlier format: ids, each with a partition, or all with the same block. */
+static int take_list(const void *bytes, size_t size, const struct store *store,
+                     struct store_state *state, struct error *err)
+{
+    struct {
+        int64_t id, where;
+    } list[STORE_MOST_WAITING];
+    if (size > sizeof list || size % sizeof *list != 0)
+        return store_corrupt_config(store, "the list of rows that wait is damaged", err);
+    if (size > 0) memcpy(list, bytes, size);
+    state->has_list = 1;
+    state->n_waiting = size / sizeof *list;
+    state->listed_for = size > 0 ? list->where : 0;
+    for (size_t i = 0; i < state->n_waiting; i++)
+        state->waiting[i] =
+            (struct store_waiting){list[i].id, store_keeps_vectors(store) ? list[i].where : 0, 0};
+    return 0;
+}
+
 static int take_waiting(sqlite3_stmt *statement, const struct store *store,
                         struct store_state *state, struct error *err)
 {
@@ -88,12 +107,102 @@ static int take_waiting(sqlite3_stmt *statement, const struct store *store,
     size_t size;
     int rc = statement_column_bytes(statement, 1, &bytes, &size, err);
     if (rc != 0) return rc;
-    if (sqlite3_column_type(statement, 1) != SQLITE_BLOB || size > sizeof state->waiting ||
-        size % sizeof *state->waiting != 0)
-        return store_corrupt_config(store, "the list of rows that wait is damaged", err);
-    if (size > 0) memcpy(state->waiting, bytes, size);
-    state->n_waiting = size / sizeof *state->waiting;
-    state->keeps_waiting = 1;
+    if (sqlite3_column_type(statement, 1) == SQLITE_BLOB && size == sizeof state->slots) {
+        memcpy(&state->slots, bytes, size);
+        state->has_slots = 1;
+        if (state->slots.waiting >> STORE_MOST_WAITING == 0) return 0;
+    } else if (sqlite3_column_type(statement, 1) == SQLITE_BLOB) {
+        return take_list(bytes, size, store, state, err);
+    }
+    return store_corrupt_config(store, "the list of rows that wait is damaged", err);
+}
+
+static int read_head(sqlite3_stmt *statement, const struct store *store, int64_t *slot,
+                     struct store_slot_head *head, struct error *err)
+{
+    const void *bytes;
+    size_t size;
+    int rc = statement_column_bytes(statement, 1, &bytes, &size, err);
+    *slot = sqlite3_column_int64(statement, 0);
+    if (rc != 0) return rc;
+    if (*slot < 1 || *slot > STORE_MOST_WAITING || size != sizeof *head)
+        return error_set(err, ERROR_CORRUPT,
+                         "%s_waiting: slot %lld is damaged (drop the index and create it again)",
+                         store->name, (long long)*slot);
+    memcpy(head, bytes, sizeof *head);
+    return 0;
+}
+
+/* A row in a slot, if X_config speaks of it, or if it was written on top of what X_config says;
+ * *more = 0: those behind it have none. */
+static int take_slot(sqlite3_stmt *statement, const struct store *store, struct store_state *state,
+                     int *more, struct error *err)
+{
+    struct store_slot_head head;
+    int64_t slot;
+    int rc = read_head(statement, store, &slot, &head, err);
+    if (rc != 0) return rc;
+    int64_t noted = state->slots.waiting >> (slot - 1);
+    int is_on_top = noted == 0 && head.base == state->base && head.base != 0;
+    if (is_on_top) state->generation = head.generation;
+    if (is_on_top || (noted & 1) != 0)
+        state->waiting[state->n_waiting++] = (struct store_waiting){head.id, head.partition, slot};
+    *more = is_on_top || noted != 0;
+    return 0;
+}
+
+/* What was read of the slots last, if it is still there: then the last of its rows is, too, at this
+ * generation, which stands for all before. *row: the statement stands on what comes next. */
+static int take_known_slots(struct store *store, struct store_state *state, sqlite3_stmt *statement,
+                            int *row, struct error *err)
+{
+    const struct store_slots_read *known = &store->slots_read;
+    struct store_slot_head head;
+    int64_t slot;
+    int is_known = known->n > 0 && known->base == state->base;
+    sqlite3_bind_int64(statement, 1, is_known ? known->rows[known->n - 1].slot : 1);
+    int rc = statement_step(store->db, statement, row, err);
+    if (rc != 0 || !is_known) return rc;
+    if (*row) rc = read_head(statement, store, &slot, &head, err);
+    if (rc != 0) return rc;
+    int is_on_top = known->generation != known->base;
+    if (*row && (!is_on_top || head.generation == known->generation)) {
+        memcpy(state->waiting, known->rows, known->n * sizeof *known->rows);
+        state->n_waiting = known->n;
+        state->generation = known->generation;
+    } else {
+        sqlite3_reset(statement);
+        sqlite3_bind_int64(statement, 1, 1);
+    }
+    return statement_step(store->db, statement, row, err);
+}
+
+static void remember_slots(struct store *store, const struct store_state *state)
+{
+    struct store_slots_read *known = &store->slots_read;
+    known->base = state->base;
+    known->generation = state->generation;
+    known->n = state->n_waiting;
+    memcpy(known->rows, state->waiting, known->n * sizeof *known->rows);
+}
+
+static int read_slots(struct store *store, struct store_state *state, struct error *err)
+{
+    sqlite3_stmt *statement;
+    int row = 0, more = 1, rc = store_keep(store, KEPT_SLOTS, &statement, err);
+    if (rc == 0) rc = take_known_slots(store, state, statement, &row, err);
+    while (rc == 0 && row && (rc = take_slot(statement, store, state, &more, err)) == 0 && more)
+        rc = statement_step(store->db, statement, &row, err);
+    sqlite3_reset(statement);
+    if (rc != 0) return rc;
+    int64_t missing = state->slots.waiting;
+    for (size_t i = 0; i < state->n_waiting; i++) {
+        missing &= ~((int64_t)1 << (state->waiting[i].slot - 1));
+        state->slots.ids[state->waiting[i].slot - 1] = state->waiting[i].id;
+    }
+    if (missing != 0)
+        return store_corrupt_config(store, "it speaks of rows that wait and are not there", err);
+    remember_slots(store, state);
     return 0;
 }
 
@@ -130,6 +239,8 @@ int store_read_state(struct store *store, struct store_state *state, struct erro
         if (is_key(key, "model")) take_text(statement, state->model, sizeof state->model);
         if (is_key(key, "identity")) take_text(statement, state->identity, sizeof state->identity);
     }
+    state->base = state->generation;
+    if (rc == 0 && state->has_slots) rc = read_slots(store, state, err);
     if (rc != 0) return rc;
     if (!store_takes_format(store, state->format) || dimensions < 0 ||
         dimensions > VECTOR_MAX_DIMENSIONS)
@@ -183,15 +294,45 @@ int store_set_text(struct store *store, const char *key, const char *value, stru
     return statement_run(store->db, statement, err);
 }
 
-int store_put_waiting(struct store *store, const struct store_state *state, struct error *err)
+static int note_slots(struct store *store, struct store_state *state, struct error *err)
 {
     sqlite3_stmt *statement;
-    if (!state->keeps_waiting) return 0;
-    int rc = store_keep(store, KEPT_PUT_WAITING, &statement, err);
+    int64_t waiting = 0;
+    for (size_t i = 0; i < state->n_waiting; i++)
+        waiting |= (int64_t)1 << (state->waiting[i].slot - 1);
+    if (waiting == state->slots.waiting && !state->has_other_ids) return 0;
+    state->slots.waiting = waiting;
+    state->has_other_ids = 0;
+    int rc = store_keep(store, KEPT_SET, &statement, err);
     if (rc != 0) return rc;
-    sqlite3_bind_blob64(statement, 1, state->waiting, state->n_waiting * sizeof *state->waiting,
-                        SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, "waiting", -1, SQLITE_STATIC);
+    sqlite3_bind_blob(statement, 2, &state->slots, sizeof state->slots, SQLITE_STATIC);
     return statement_run(store->db, statement, err);
+}
+
+int store_note(struct store *store, struct store_state *state, struct error *err)
+{
+    int rc = 0;
+    if (state->base != state->generation)
+        rc = store_set(store, "generation", state->generation, err);
+    state->base = state->generation;
+    if (rc == 0 && state->has_slots) rc = note_slots(store, state, err);
+    if (rc == 0 && state->has_list && state->n_waiting == 0) {
+        rc = store_execute(store, "DELETE FROM " X_CONFIG " WHERE key = 'waiting'", err);
+        state->has_list = 0;
+    }
+    return rc;
+}
+
+int store_delete_slots(struct store *store, struct store_state *state, struct error *err)
+{
+    state->n_waiting = 0;
+    state->note = STORE_TO_NOTE;
+    if (!state->has_slots) return 0;
+    state->has_slots = 0;
+    int rc = store_execute(store, "DELETE FROM " X_WAITING, err);
+    return rc == 0 ? store_execute(store, "DELETE FROM " X_CONFIG " WHERE key = 'waiting'", err)
+                   : rc;
 }
 
 int store_get_text(struct store *store, const char *key, char **value, struct error *err)
@@ -213,9 +354,12 @@ int store_get_text(struct store *store, const char *key, char **value, struct er
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
+/* A row that has a vector and no text has none here. */
 static int put_text(struct store *store, const struct store_change *change, struct error *err)
 {
     sqlite3_stmt *statement;
+    if (change->text == NULL && change->kind == STORE_PUT)
+        return store_run_with(store, KEPT_DELETE_TEXT, change->id, err);
     int rc = store_keep(store, KEPT_PUT_TEXT, &statement, err);
     if (rc != 0) return rc;
     sqlite3_bind_int64(statement, 1, change->id);
@@ -269,7 +413,7 @@ int store_has_row(struct store *store, int64_t id, int *found, struct error *err
     struct store_row row;
     int64_t has = 0;
     if (!store->options.keeps_texts) return store_get_row(store, id, &row, found, err);
-    int rc = store_ask(store, STORE_HAS_TEXT, id, 0, &has, err);
+    int rc = store_ask(store, STORE_HAS_ID, id, 0, &has, err);
     *found = has != 0;
     return rc;
 }
@@ -401,8 +545,7 @@ int store_delete_lost_data(struct store *store, struct error *err)
 int store_delete_all(struct store *store, struct store_state *state, struct error *err)
 {
     int rc = store_execute(store, "DELETE FROM " X_ROWS, err);
-    state->n_waiting = 0;
-    if (rc == 0) rc = store_put_waiting(store, state, err);
+    if (rc == 0) rc = store_delete_slots(store, state, err);
     if (rc == 0) rc = store_delete_blocks(store, err);
     if (rc == 0 && store_keeps_vectors(store))
         rc = store_execute(store, "DELETE FROM " X_VECTORS, err);

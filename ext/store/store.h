@@ -8,7 +8,8 @@
  *
  *   CREATE TABLE X_config(key TEXT PRIMARY KEY, value) WITHOUT ROWID
  *       'format' (below), 'metric', 'quantize', 'dimensions' (0: none yet),
- *       'generation' (a number, another after each write of rows),
+ *       'generation' (a number, another after each write of rows; where rows wait that of the last
+ *       write that did more than let some wait, see X_waiting),
  *       'partitions' (the generation that last changed X_partitions; 0: there are none),
  *       'model', 'identity' (provider:model that it stands for), 'reranker',
  *       'fingerprint' (of what made the vectors; 0: its name says all; none or NULL: not known),
@@ -19,8 +20,10 @@
  *       'content' (the name that the content has by now; none: the one of CREATE),
  *       'content_rowid' (the key's column, where CREATE does not name it and it is no rowid),
  *       'storage' (enum index_vectors; none: what the format says),
- *       'waiting' (a BLOB of int64 id, int64 partition or block, little-endian, of rows that are
- *       not wholly in a block yet, see waiting.h; none: an index whose rows never wait),
+ *       'waiting' (a BLOB, little-endian: int64 slots, those of X_waiting that had rows at that
+ *       generation, 1 << slot - 1 added up; int64 ids[32], whose vector a slot may have, waiting
+ *       or not. None: there are no slots. Before format 5: int64 id, int64 partition or block of
+ *       the rows that wait, see waiting.h),
  *       'lexical' (the tokenizer of X_fts; none: the index has no words),
  *       'history' (of one that has: generations, see history.h; none or another value: not known),
  *       'lacks_words' (1: it was to have some, but was made where there is no FTS5)
@@ -28,7 +31,7 @@
  *                       block INT NOT NULL)
  *       hash: XXH64 of the row's text; own: 1 if the user gave the vector; block: that of its
  *       vector, or code; where codes move the partition that it was put in (before format 4 the
- *       block), see codes.h.
+ *       block), see codes.h; else, while the row waits, 0.
  *       A row whose text is empty is not here: there is nothing to embed
  *   CREATE TABLE X_blocks(block INTEGER PRIMARY KEY, partition INT NOT NULL, n INT NOT NULL,
  *                         room INT NOT NULL, version INT NOT NULL, UNIQUE(partition, room, block))
@@ -38,10 +41,19 @@
  *   CREATE TABLE X_vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL)
  *       with quantize: vectors as they are stored (index/block.h) of that row and some after it,
  *       see runs.h (before format 4 of that row alone)
+ *   CREATE TABLE X_waiting(slot INTEGER PRIMARY KEY, head BLOB NOT NULL, vector BLOB NOT NULL)
+ *       slots 1 to 32, made when the index has grown large: rows that are in no block yet, see
+ *       waiting.h. head, little-endian:
+ *           int64    base, generation, id, partition
+ *       vector as it is stored (index/block.h); both zero where nothing is. Slots behind those that
+ *       X_config speaks of have rows, too, from the next on, as long as base is its 'generation';
+ *       the index's generation is that of the last of them. An index of a version that had no such
+ *       table gets it with its slots
  *   CREATE TABLE X_partitions(partition INTEGER PRIMARY KEY, centroid BLOB NOT NULL)
  *       with partitions or quantize: float32[dimensions] in code space
  *   CREATE TABLE X_text(id INTEGER PRIMARY KEY, text TEXT)
- *       without a content table
+ *       without a content table; a row that has a vector and no text need not be here (before
+ *       format 5 it was, NULL)
  *   CREATE TABLE X_model(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
  *       the fitted model, cut in pieces
  *   CREATE TABLE X_failures(id INTEGER PRIMARY KEY, hash INT NOT NULL, attempts INT NOT NULL,
@@ -63,8 +75,10 @@
  *   2   this one, without words, its vectors float32[dimensions]
  *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage
  *       = 'int8') or halves (vector/half.h: 'float16')
- *   4   the same, but that with codes X_rows says a partition and X_vectors has runs; an index with
- *       codes of an earlier one gets this number by its first write, and nothing else is changed
+ *   4   the same, but that with codes X_rows says a partition and X_vectors has runs
+ *   5   the same, but that rows wait in X_waiting, and X_text lacks texts that are NULL. An index
+ *       of an earlier one gets this number by its first write of rows, which puts those that wait
+ *       into blocks; nothing else is changed
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
@@ -92,34 +106,57 @@
 #include "sqlite/connection.h"
 #include "sqlite/statement.h"
 
-#define STORE_FORMAT 4
+#define STORE_FORMAT 5
 #define STORE_FORMAT_PLAIN 2 /* of version 0.1.0: vectors float32, no words */
 
-/* A row that waits, see waiting.h, and for what: the partition that its code is to be in, or the
- * block that its vector is in. */
-struct store_waiting {
-    int64_t id, where;
-};
 #define STORE_MOST_WAITING 32
+
+/* A row that waits, see waiting.h: the partition that it is to be in (0 in an index without), and
+ * its slot; 0: by an earlier format. And what a slot says of it. */
+struct store_waiting {
+    int64_t id, partition, slot;
+};
+struct store_slot_head {
+    int64_t base, generation, id, partition;
+};
+
+/* What X_config says of the slots. */
+struct store_slots {
+    int64_t waiting;                 /* bits */
+    int64_t ids[STORE_MOST_WAITING]; /* of slot i + 1; 0 where there is none, or may be */
+};
 #define STORE_NO_BLOCK 0 /* where it lies, by X_rows */
 
-/* What X_config says now. Read anew for each search and each write: another connection may have
- * changed it. */
+/* What X_config and X_waiting say now. Read anew for each search and each write: another connection
+ * may have changed it. */
 struct store_state {
     int64_t format;       /* see above */
     size_t dimensions;    /* 0: no vector yet */
     int64_t fit;          /* 0: the model has not been fitted */
     int64_t generation;   /* of all rows; 0: none was written */
+    int64_t base;         /* that of X_config */
     int64_t partitions;   /* of the partitions; 0: there are none */
     int64_t created;      /* see struct store */
     int keeps_failures;   /* there is X_failures */
+    int lacks_failures;   /* none is in it: set by who has asked */
     char model[256];      /* the full name of the model that made the vectors */
     char identity[300];   /* the "provider:model" that it stood for; "": not known */
     uint64_t fingerprint; /* what that was made of; 0: its name says all */
     int has_fingerprint;  /* it is known */
-    int keeps_waiting;    /* rows may wait; those that do: */
+    int has_slots;        /* rows may wait; those that do, by slot: */
     size_t n_waiting;
     struct store_waiting waiting[STORE_MOST_WAITING];
+    struct store_slots slots; /* those that X_config says wait; ids as they are */
+    int has_other_ids;        /* than X_config says */
+    uint64_t left;            /* slots whose rows this write has removed, as bits */
+    int has_list;             /* X_config has the list of an earlier format, perhaps with rows, */
+    int64_t listed_for;       /* without codes behind those of this block */
+    enum {
+        STORE_IS_READ,  /* the generation is no write's; or that of one: */
+        STORE_OPEN,     /* nowhere yet */
+        STORE_IN_SLOTS, /* there alone, which is enough */
+        STORE_TO_NOTE   /* X_config is to have it */
+    } note;
 };
 
 /* What CREATE VIRTUAL TABLE says of how rows are kept. */
@@ -149,14 +186,14 @@ enum store_question {
     STORE_ROW_FROM, /* (id): the lowest id of a row from that on */
     STORE_LAST_ROW, /* the highest */
     STORE_ANY_OWN,  /* 1: there is a row whose vector the user gave */
-    STORE_LAST_ID,  /* (most): the largest in use up to that; where texts are kept */
+    STORE_LAST_ID,  /* (most): the largest in use up to that; where texts are kept, as the next */
+    STORE_HAS_ID,   /* (id): 1 */
     STORE_N_BLOCKS,
     STORE_LAST_BLOCK,
     STORE_BLOCK_WITH_ROOM,     /* (partition, after): one after that number, with the most room */
     STORE_LAST_CAPACITY,       /* (partition): of its last block that is full */
     STORE_N_ROWS_OF_PARTITION, /* (partition, after): in blocks after that number */
     STORE_N_PARTITIONS,
-    STORE_HAS_TEXT,    /* (id): 1, where texts are kept */
     STORE_N_FAILURES,  /* where there is X_failures, as the next: see failures.h */
     STORE_ANY_FAILURE, /* 1: there is one */
     /* Bytes of contents: SQLite adds some percent (heads of pages and rows, the rest of a page),
@@ -174,9 +211,10 @@ enum store_question {
     STORE_IS_WORDLESS,   /* (id): 1 */
     STORE_WORDS_VERSION, /* of FTS5's own tables */
     STORE_GENERATION,
+    STORE_DIMENSIONS, /* as X_config has them */
     STORE_NEXT_RUN, /* (id): the id of the run after it; where there is none, the largest number */
     STORE_PAGE_SIZE,
-    STORE_IS_LARGE, /* 1: it has several blocks, or a large one */
+    STORE_N_PLACED, /* rows that are in blocks */
     STORE_N_QUESTIONS
 };
 
@@ -188,8 +226,8 @@ enum store_query {
     STORE_ROWS_AND_WORDS,    /* [id], hash, own, 1 if it is in X_wordless */
     STORE_WORDLESS,          /* [id] */
     STORE_MODEL_IDS,         /* [id] of rows whose vector a model made */
-    STORE_TEXT_IDS,          /* [id] of texts */
-    STORE_TEXTS,             /* [id], text */
+    STORE_TEXT_IDS,          /* [id] of all rows, where texts are kept */
+    STORE_TEXTS,             /* [id], text of the same */
     STORE_TEXT,              /* id, text of id ?1 */
     STORE_DOCUMENT,          /* id, text, text of id ?1 */
     STORE_VECTORS,           /* [id], vector: runs, see runs.h */
@@ -201,12 +239,12 @@ enum store_query {
     STORE_DATA,              /* bytes, version of block ?1 */
     STORE_CENTROIDS,         /* [partition], centroid */
     STORE_LOST_DATA,         /* block, of bytes that belong to none */
-    STORE_ROWS_WITHOUT_TEXT, /* id */
+    STORE_ROWS_WITHOUT_TEXT, /* id of those whose vector a model made */
     STORE_FAILURES,          /* [id], hash, message, attempts, at */
     STORE_LOST_FAILURES      /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 71
+#define STORE_N_KEPT 75
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -223,6 +261,11 @@ struct store {
     struct store_write *write; /* borrowed */
     /* Prepared statements, those of keys.c behind those of statements.c; NULL: not yet. */
     sqlite3_stmt *kept[STORE_N_KEPT + STORE_N_KEPT_KEYS];
+    struct store_slots_read {     /* what was read of slots last: */
+        int64_t base, generation; /* those of that state */
+        size_t n;
+        struct store_waiting rows[STORE_MOST_WAITING];
+    } slots_read;
     struct index_cache *cache;           /* shared with other connections; NULL: not open yet */
     struct index_partitions *partitions; /* as last read or written; a reference; may be NULL */
     struct words_lengths *lengths;       /* owned, as the next; NULL: none yet */
@@ -329,7 +372,7 @@ struct store_change {
 };
 
 /* Writes or replaces a row that lies in that block (or partition): X_rows, and its text, where it
- * is kept; deletes one; tells X_rows where one lies now. */
+ * is kept and is one; deletes one; tells X_rows where one lies now. */
 int store_put(struct store *store, const struct store_change *change, int64_t block,
               struct error *err);
 int store_delete(struct store *store, const struct store_change *change, struct error *err);
@@ -349,8 +392,11 @@ int store_put_centroid(struct store *store, int64_t partition, const float *cent
                        size_t dimensions, struct error *err);
 int store_delete_partitions(struct store *store, struct store_state *state, struct error *err);
 
-/* Writes which rows wait, where some may. */
-int store_put_waiting(struct store *store, const struct store_state *state, struct error *err);
+/* Writes into X_config the generation, and which rows wait, where it says something else. */
+int store_note(struct store *store, struct store_state *state, struct error *err);
+
+/* Deletes the slots for rows that wait, with what is in them. */
+int store_delete_slots(struct store *store, struct store_state *state, struct error *err);
 
 /* Deletes all blocks; those up to a number; and bytes that belong to none. */
 int store_delete_blocks(struct store *store, struct error *err);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "store/runs.h"
+#include "store/loading.h"
 #include "store/statements.h"
 
 /* Vectors that are kept of an index, with their ids, have one in so many bytes of the budget, at
@@ -77,16 +77,17 @@ static int read_rows(struct store_reader *reader, const struct index_snapshot *v
 {
     struct index_rows rows = index_block_rows(&vectors->layout, into, block->capacity);
     struct store *store = reader->store;
-    struct runs_scan scan = {.vector_size = rows.stride};
+    struct waiting_scan scan = {.runs = {.vector_size = rows.stride}};
     const void *bytes;
     size_t n = 0, size;
     int row = 1;
     int64_t id, first = first_id(vectors, block, fits);
-    int rc = store_keep(store, KEPT_VECTORS_FROM, &scan.statement, err);
+    int rc = loading_waiting(reader, &scan.waiting, err);
+    if (rc == 0) rc = store_keep(store, KEPT_VECTORS_FROM, &scan.runs.statement, err);
     if (rc != 0 || !*fits) return rc;
-    sqlite3_bind_int64(scan.statement, 1, first);
+    sqlite3_bind_int64(scan.runs.statement, 1, first);
     while (rc == 0 && *fits && n < block->n &&
-           (rc = runs_next(&scan, store, &row, &id, &bytes, &size, err)) == 0) {
+           (rc = waiting_next(&scan, store, &row, &id, &bytes, &size, err)) == 0) {
         *fits = row && size == rows.stride;
         if (!*fits) break;
         if (id < first) continue;
@@ -94,9 +95,9 @@ static int read_rows(struct store_reader *reader, const struct index_snapshot *v
         memcpy(rows.components + n++ * rows.stride, bytes, size);
     }
     int is_last = block == &vectors->blocks[vectors->n_blocks - 1];
-    if (rc == 0 && *fits && is_last) rc = runs_next(&scan, store, &row, &id, &bytes, &size, err);
+    if (rc == 0 && *fits && is_last) rc = waiting_next(&scan, store, &row, &id, &bytes, &size, err);
     *fits = rc == 0 && *fits && !(is_last && row);
-    sqlite3_reset(scan.statement);
+    sqlite3_reset(scan.runs.statement);
     return rc;
 }
 

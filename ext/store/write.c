@@ -51,12 +51,13 @@ int store_write_open(struct store *store, struct error *err)
     return 0;
 }
 
-/* What this version writes beside codes, earlier ones do not read. */
+/* What this version writes, earlier ones do not read. */
 static int renew_format(struct store *store, struct store_state *state, struct error *err)
 {
-    if (!store_keeps_vectors(store) || state->format == STORE_FORMAT) return 0;
+    if (state->format == STORE_FORMAT) return 0;
     state->format = STORE_FORMAT;
-    return store_set(store, "format", STORE_FORMAT, err);
+    int rc = store_set(store, "storage", store->options.vectors, err);
+    return rc == 0 ? store_set(store, "format", STORE_FORMAT, err) : rc;
 }
 
 int store_write_begin(struct store *store, struct store_state *state, uint64_t written,
@@ -69,14 +70,24 @@ int store_write_begin(struct store *store, struct store_state *state, uint64_t w
     if (rc != 0) return rc;
     index_cache_written(store->cache);
     state->generation = store_number(hash_bytes(before, sizeof before, written));
-    rc = store_set(store, "generation", state->generation, err);
-    if (rc == 0) rc = renew_format(store, state, err);
-    if (rc == 0 && store->tokenizer != NULL)
+    state->note = STORE_OPEN;
+    rc = renew_format(store, state, err);
+    if (rc == 0 && store->tokenizer != NULL) {
         rc = history_add(store, before[1], state->generation, err);
-    return rc == 0 ? 0 : store_write_end(store, rc);
+        if (rc == 0) rc = store_note(store, state, err);
+        state->note = STORE_TO_NOTE;
+    }
+    return rc == 0 ? 0 : store_write_close(store, rc);
 }
 
-int store_write_end(struct store *store, int rc)
+int store_write_end(struct store *store, struct store_state *state, int rc, struct error *err)
+{
+    if (rc == 0 && state->note != STORE_IS_READ && state->note != STORE_IN_SLOTS)
+        rc = store_note(store, state, err);
+    return store_write_close(store, rc);
+}
+
+int store_write_close(struct store *store, int rc)
 {
     struct store_write *write = store->write;
     /* Idle: rolled back by what failed. */
@@ -176,36 +187,40 @@ static int delete_last_partitions(struct store *store, struct store_state *state
     return rc == 0 && last_block == 0 ? store_delete_partitions(store, state, err) : rc;
 }
 
-/* Which of the rows that change are there, [*n], and in which blocks; a row that waits for its code
- * does so no longer. */
+/* Which of the rows that change are there: in blocks, [*n], in which. A row that waits does so no
+ * longer. */
 static int find_places(struct store *store, struct store_state *state,
                        const struct store_change *changes, size_t n_changes,
-                       struct block_place *places, size_t *n, struct error *err)
+                       struct block_place *places, size_t *n, int *any, struct error *err)
 {
-    int has_codes = store_keeps_vectors(store), rc = 0;
+    int rc = 0;
     *n = 0;
+    *any = 0;
     for (size_t i = 0; rc == 0 && i < n_changes; i++) {
         struct store_row row;
         int found;
         rc = store_get_row(store, changes[i].id, &row, &found, err);
-        if (rc == 0 && found && !(has_codes && waiting_remove(state, changes[i].id)))
+        if (rc != 0 || !found) continue;
+        *any = 1;
+        if (!waiting_remove(state, changes[i].id))
             places[(*n)++] = (struct block_place){row.block, changes[i].id};
     }
-    if (rc != 0 || !has_codes) return rc;
+    if (rc != 0 || !store_keeps_vectors(store)) return rc;
     qsort(places, *n, sizeof *places, compare_places);
     return codes_find(store, state, places, *n, err);
 }
 
-/* Takes all rows that are there out of their blocks. */
+/* Takes all rows that are there, *any, out of their blocks, *moves, and slots. */
 static int remove_rows(struct store *store, struct store_state *state,
-                       const struct store_change *changes, size_t n_changes, struct error *err)
+                       const struct store_change *changes, size_t n_changes, int *any, int *moves,
+                       struct error *err)
 {
-    size_t n = 0, n_waiting = state->n_waiting;
+    size_t n = 0;
     struct block_place *places = memory_alloc(n_changes, sizeof *places);
     int rc = places == NULL ? error_nomem(err)
-                            : find_places(store, state, changes, n_changes, places, &n, err);
-    if (rc == 0 && state->n_waiting < n_waiting) rc = store_put_waiting(store, state, err);
-    if (rc == 0 && n > 0 && !store_keeps_vectors(store)) rc = waiting_settle(store, state, err);
+                            : find_places(store, state, changes, n_changes, places, &n, any, err);
+    *moves = n > 0;
+    if (*any) state->note = STORE_TO_NOTE;
     if (rc == 0) qsort(places, n, sizeof *places, compare_places);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
@@ -213,7 +228,7 @@ static int remove_rows(struct store *store, struct store_state *state,
         if (rc == 0) rc = cancel_check(store->cancel, err);
     }
     memory_free(places);
-    return rc == 0 && (n > 0 || n_waiting > 0) ? delete_last_partitions(store, state, err) : rc;
+    return rc == 0 && *any ? delete_last_partitions(store, state, err) : rc;
 }
 
 static int delete_row(struct store *store, const struct store_state *state,
@@ -229,19 +244,20 @@ static int delete_row(struct store *store, const struct store_state *state,
     return rc;
 }
 
-/* The rows that have vectors into blocks, and into the other tables. */
+/* The rows that have vectors into blocks, or where they wait for that, and into the other tables.
+ * A block that a row was taken out of is being written anyway, and has room. */
 static int put_rows(struct store *store, struct store_state *state, struct block_row *rows,
-                    size_t n_rows, size_t vector_size, struct error *err)
+                    size_t n_rows, size_t vector_size, int moves, struct error *err)
 {
-    int waits, rc = waiting_take(store, state, rows, n_rows, &waits, err);
+    int waits = 0, rc = moves ? 0 : waiting_take(store, state, rows, n_rows, &waits, err);
     if (rc == 0 && !waits) rc = placement_place(store, state, rows, n_rows, 0, err);
     /* Rows that come in the order of their ids go into full pages. */
     qsort(rows, n_rows, sizeof *rows, block_row_compare);
     for (size_t i = 0; rc == 0 && i < n_rows; i++)
         rc = store_put(store, rows[i].change, placement_of(store, &rows[i]), err);
-    if (rc == 0 && store_keeps_vectors(store))
-        rc = (waits ? runs_put_apart : runs_put)(store, vector_size, rows, n_rows, err);
-    return rc;
+    if (rc == 0 && !waits && store_keeps_vectors(store))
+        rc = runs_put(store, vector_size, rows, n_rows, err);
+    return rc == 0 && !waits && n_rows > 0 ? waiting_prepare(store, state, err) : rc;
 }
 
 /* The bytes of vectors as they are stored: those given, or *made, which the caller frees. */
@@ -263,7 +279,8 @@ static int make_vectors(const struct index_layout *layout, struct block_row *row
 }
 
 static int place_rows(struct store *store, struct store_state *state,
-                      const struct store_change *changes, size_t n_changes, struct error *err)
+                      const struct store_change *changes, size_t n_changes, int moves,
+                      struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
     unsigned char *made = NULL;
@@ -277,7 +294,7 @@ static int place_rows(struct store *store, struct store_state *state,
         else placed[n++] = (struct block_row){.id = change->id, .change = change};
     }
     if (rc == 0) rc = make_vectors(&layout, placed, n, &made, err);
-    if (rc == 0) rc = put_rows(store, state, placed, n, index_vector_size(&layout), err);
+    if (rc == 0) rc = put_rows(store, state, placed, n, index_vector_size(&layout), moves, err);
     memory_free(made);
     memory_free(placed);
     return rc;
@@ -287,10 +304,12 @@ int store_write_rows(struct store *store, struct store_state *state,
                      const struct store_change *changes, size_t n_changes, struct error *err)
 {
     assert(store->write->step == STORE_WRITING);
-    int rc = learn_dimensions(store, state, changes, n_changes, err);
-    if (rc == 0) rc = remove_rows(store, state, changes, n_changes, err);
+    int any = 0, moves = 0, rc = learn_dimensions(store, state, changes, n_changes, err);
+    if (rc == 0 && state->has_list) rc = waiting_settle(store, state, err);
+    if (rc == 0) rc = remove_rows(store, state, changes, n_changes, &any, &moves, err);
     if (rc == 0) rc = failures_write(store, state, changes, n_changes, err);
-    return rc == 0 ? place_rows(store, state, changes, n_changes, err) : rc;
+    if (rc == 0) rc = place_rows(store, state, changes, n_changes, moves, err);
+    return rc == 0 && any ? waiting_clear(store, state, changes, n_changes, err) : rc;
 }
 
 int store_delete_rows(struct store *store, struct store_state *state, const int64_t *ids,

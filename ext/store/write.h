@@ -28,16 +28,18 @@ int store_write_check(const struct store *store, struct error *err);
  * their hashes stand for. */
 uint64_t store_hash_changes(const struct store_change *changes, size_t n_changes, uint64_t before);
 
-/* First and last thing in every write of rows. Begin makes a new generation, into *state too: the
- * hash of the generation before and of `written`, which stands for all that the write is told to do
+/* First and last thing in every write of rows. Begin makes a new generation, in *state: the hash of
+ * the generation before and of `written`, which stands for all that the write is told to do
  * (store.h). ERROR_INVALID when the transaction is torn. End follows each begin that gave 0; it is
- * told, and returns, how the write went. */
+ * told how the write went, and returns it: of one that went well it notes generation and rows that
+ * wait, where that is still to be done. */
 int store_write_begin(struct store *store, struct store_state *state, uint64_t written,
                       struct error *err);
-int store_write_end(struct store *store, int rc);
+int store_write_end(struct store *store, struct store_state *state, int rc, struct error *err);
 
-/* The same as begin for a write that changes words alone (words.h): no reader keeps these. */
+/* The same for a write that changes words alone (words.h): no reader keeps these. */
 int store_write_open(struct store *store, struct error *err);
+int store_write_close(struct store *store, int rc);
 
 /* 0 if a vector of that many dimensions, made by `who`, may be stored or searched with: the index
  * has as many, or none yet. ERROR_INVALID. */

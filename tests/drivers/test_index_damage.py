@@ -11,6 +11,8 @@ from support import blob, connect  # noqa: E402
 NAN = "x'" + "0000c07f" * DIMENSIONS + "'"
 DATA = "UPDATE ix_data SET bytes = "
 BLOCKS = "UPDATE ix_blocks SET "
+WAITING = "UPDATE ix_waiting SET "
+SLOT = " WHERE slot = 3"
 ONE = " WHERE block = (SELECT max(block) FROM ix_blocks)"
 
 # Of an index without codes.
@@ -65,7 +67,22 @@ DAMAGE = [
     ("UPDATE ix_config SET value = 1 WHERE key = 'format'", False),
     ("UPDATE ix_config SET value = 2 WHERE key = 'metric'", False),
     ("UPDATE ix_config SET value = 7 WHERE key = 'quantize'", False),
-    ("DELETE FROM ix_text WHERE id = 5", False),
+    ("DELETE FROM ix_waiting", False),
+    ("DELETE FROM ix_waiting WHERE slot = 3", False),
+    (WAITING + "vector = x'00'" + SLOT, False),
+    (WAITING + f"vector = {NAN}" + SLOT, False),
+    (WAITING + "head = zeroblob(32)" + SLOT, None),
+    (WAITING + "head = CAST(substr(head, 1, 16) || randomblob(16) AS BLOB)" + SLOT, None),
+    (WAITING + "head = CAST(substr(head, 1, 24) || randomblob(8) AS BLOB)" + SLOT, None),
+    (WAITING + "slot = slot + 40", False),
+    ("UPDATE ix_config SET value = CAST(x'7f' || substr(value, 2) AS BLOB) WHERE key = 'waiting'",
+     None),
+    ("UPDATE ix_config SET value = CAST(substr(value, 1, 8) || randomblob(256) AS BLOB) "
+     "WHERE key = 'waiting'", None),
+    ("UPDATE ix_config SET value = -1 WHERE key = 'waiting'", False),
+    ("UPDATE ix_config SET value = zeroblob(160) WHERE key = 'waiting'", None),
+    ("DELETE FROM ix_config WHERE key = 'waiting'", False),
+    ("DROP TABLE ix_waiting", False),
     ("DROP TABLE ix_rows", False),
     ("DROP TABLE ix_blocks", False),
     ("DROP TABLE ix_data", False),
@@ -111,7 +128,7 @@ class Damage(StorageBase):
         "SELECT rowid FROM ix WHERE query = :query AND k = 7 AND rowid IN (1, 5, 300, 12345)",
         "SELECT rowid FROM ix WHERE query = :query AND k = 3 AND similarity > 0.9",
         "SELECT rowid FROM ix WHERE query = :query AND k = 3 AND similarity > 0.9 AND rowid IN "
-        "(SELECT id FROM ix_text)",
+        "(SELECT id FROM ix_rows)",
         "SELECT rowid FROM ix WHERE query = :query AND text IS NULL LIMIT 3",
         "SELECT rowid, embedding FROM ix",
         "SELECT embedding FROM ix WHERE rowid = 5",
@@ -120,7 +137,7 @@ class Damage(StorageBase):
     ]
     WRITES = [
         "INSERT INTO ix(rowid, embedding) VALUES (5000, :query)",
-        "INSERT INTO ix(rowid, embedding) SELECT 6000 + id, :query FROM ix_text WHERE id < 300",
+        "INSERT INTO ix(rowid, embedding) SELECT 6000 + id, :query FROM ix_rows WHERE id < 300",
         "INSERT INTO ix(rowid, embedding) VALUES (5, :query)",
         "DELETE FROM ix WHERE rowid = 1",
         "DELETE FROM ix WHERE rowid > 300",
@@ -162,7 +179,11 @@ class Damage(StorageBase):
             self.db.execute("PRAGMA page_size = 1024")
             self.create(words(quantize, partitions))
             model = Model(1)
-            self.fill(model, 400)
+            self.fill(model, 600)
+            for id in range(601, 605):  # these wait
+                self.fill(model, 1, id)
+            self.put([(602, model.rows[602])], verb="REPLACE")
+            self.fill(model, 1, 605)
             n_parts = self.one("SELECT count(DISTINCT partition) FROM ix_blocks")
             self.assertEqual(n_parts > 1, partitions > 0)
             with open(self.path, "rb") as file:

@@ -188,7 +188,7 @@ class Words(unittest.TestCase):
         self.assertEqual(self.rows_of("elk"), [1])
 
     def test_made_in_format_2(self):
-        """As development versions made it: it opens, and goes on as it is."""
+        """As development versions made it: it opens, and becomes one of today when written."""
         self.db.execute("DROP TABLE ix")
         self.db.execute(INDEX.format("ix").replace("lexical", "storage = 'float32', lexical", 1))
         self.command("sync")
@@ -200,8 +200,12 @@ class Words(unittest.TestCase):
         self.check()
         self.assertEqual(self.rows_of("dog"), [1])
         self.command("rebuild")
-        self.assertEqual(self.one("SELECT value FROM ix_config WHERE key = 'format'"), 2)
+        self.assertEqual(self.one("SELECT value FROM ix_config WHERE key = 'format'"), 5)
+        self.db.close()
+        self.open()
+        self.check()
         self.db.execute("UPDATE ix_config SET value = 3 WHERE key = 'format'")
+        self.db.execute("DELETE FROM ix_config WHERE key = 'storage'")
         self.db.close()
         self.open()  # of format 3 such an index is of a byte a component, which this one is not
         self.fails("storage is not what CREATE VIRTUAL TABLE says", "SELECT rowid FROM ix('cat')")

@@ -32,7 +32,7 @@ static inline void optimize(struct tables *tables)
     struct error err = {0};
     assert_int_equal(store_read_state(store, &state, &err), 0);
     assert_int_equal(store_write_begin(store, &state, 0, &err), 0);
-    assert_int_equal(store_write_end(store, store_optimize(store, &state, &err)), 0);
+    assert_int_equal(store_write_end(store, &state, store_optimize(store, &state, &err), &err), 0);
 }
 
 /* The nearest row to the vector of a row. */

@@ -124,7 +124,8 @@ static inline int tables_write(struct tables *tables, int64_t first, int64_t las
     }
     if (rc == 0) rc = store_read_state(store, &state, err);
     if (rc == 0) rc = store_write_begin(store, &state, store_hash_changes(changes, n, 0), err);
-    if (rc == 0) rc = store_write_end(store, store_write_rows(store, &state, changes, n, err));
+    if (rc == 0)
+        rc = store_write_end(store, &state, store_write_rows(store, &state, changes, n, err), err);
     memory_free(vectors);
     memory_free(changes);
     return rc;
@@ -140,7 +141,8 @@ static inline int tables_delete(struct tables *tables, const int64_t *ids, size_
     if (rc == 0)
         rc =
             store_write_begin(store, &state, hash_bytes(ids, n * sizeof *ids, (uint64_t)kind), err);
-    return rc == 0 ? store_write_end(store, store_delete_rows(store, &state, ids, n, kind, err))
+    return rc == 0 ? store_write_end(store, &state,
+                                     store_delete_rows(store, &state, ids, n, kind, err), err)
                    : rc;
 }
 

@@ -18,7 +18,8 @@ static void add(struct tables *tables, int64_t before, int64_t generation)
     struct error err = {0};
     assert_int_equal(store_write_open(&tables->store, &err), 0);
     assert_int_equal(
-        store_write_end(&tables->store, history_add(&tables->store, before, generation, &err)), 0);
+        store_write_close(&tables->store, history_add(&tables->store, before, generation, &err)),
+        0);
 }
 
 static int has(struct tables *tables, int64_t earlier, int64_t generation)
@@ -65,7 +66,7 @@ static void test_taking_away(void **state)
     add(&tables, 1, 2);
     add(&tables, 2, 3);
     assert_int_equal(store_write_open(&tables.store, &err), 0);
-    assert_int_equal(store_write_end(&tables.store, history_clear(&tables.store, &err)), 0);
+    assert_int_equal(store_write_close(&tables.store, history_clear(&tables.store, &err)), 0);
     assert_false(has(&tables, 3, 3));
     add(&tables, 3, 4);
     assert_false(has(&tables, 3, 4));

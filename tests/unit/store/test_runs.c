@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "store/runs.h"
 #include "store/seen.h"
+#include "store/waiting.h"
 
 enum { SIZE = 1536, MOST_IDS = 400 };
 
@@ -149,44 +149,11 @@ static void test_random(void **state)
     }
 }
 
-/* Rows that come behind others apart, and packed after. */
-static void test_apart(void **state)
-{
-    (void)state;
-    struct tables tables;
-    struct expected model = {{0}};
-    struct error err = {0};
-    static unsigned char vector[SIZE];
-    struct block_row rows[7];
-    tables_create(&tables, &bits);
-    memset(vector, 9, SIZE);
-    put(&tables, &model, 0, 2, 5, 1);
-    assert_int_equal(n_runs(&tables), 2);
-    tables.write.step = STORE_WRITING;
-    for (size_t i = 0; i < 7; i++) {
-        size_t at = i < 2 ? 1 + i : 18 + i; /* two into the first run, one of which is there */
-        model.bytes[at] = 9;
-        rows[i] = (struct block_row){.id = id_of(at), .stored = vector};
-        assert_int_equal(runs_put_apart(&tables.store, SIZE, &rows[i], 1, &err), 0);
-    }
-    assert_int_equal(n_runs(&tables), 3 + 5);
-    tables.write.step = STORE_IDLE;
-    expect(&tables, &model);
-    tables.write.step = STORE_WRITING;
-    for (size_t i = 2; i < 7; i++)
-        assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0);
-    assert_int_equal(runs_put(&tables.store, SIZE, rows + 2, 5, &err), 0);
-    tables.write.step = STORE_IDLE;
-    assert_int_equal(n_runs(&tables), 3 + 2);
-    expect(&tables, &model);
-    tables_close(&tables);
-}
-
-/* The ends of int64, and what is in one table alone. */
+/* The ends of int64, and what is in one table alone; rows that wait have vectors, too. */
 static void test_compare(void **state)
 {
     (void)state;
-    static unsigned char vector[SIZE];
+    static unsigned char vector[SIZE], waiting_vectors[3 * SIZE];
     const struct block_row rows[] = {{.id = INT64_MIN, .stored = vector},
                                      {.id = -1, .stored = vector},
                                      {.id = 0, .stored = vector},
@@ -203,16 +170,22 @@ static void test_compare(void **state)
     assert_int_equal(runs_put(&tables.store, SIZE, rows, 0, &err), 0);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(runs_get(&tables.store, rows[i].id, SIZE, vector, &err), 0);
-    tables_execute(&tables, "INSERT INTO X_rows(id, hash, own, block) VALUES (-1, 0, 0, 0), "
-                            "(3, 0, 0, 0), (7, 0, 0, 0), (9223372036854775806, 0, 0, 0)");
-    assert_int_equal(runs_compare(&tables.store, SIZE, &only_rows, &only_vectors, &err), 0);
+    tables_execute(&tables,
+                   "INSERT INTO X_rows(id, hash, own, block) VALUES (-1, 0, 0, 0), "
+                   "(3, 0, 0, 0), (4, 0, 0, 0), (7, 0, 0, 0), (9223372036854775804, 0, 0, 0), "
+                   "(9223372036854775806, 0, 0, 0)");
+    struct store_waiting listed[] = {{-2, 1, 1}, {4, 1, 2}, {INT64_MAX - 3, 1, 3}};
+    struct waiting_rows waiting = {
+        .n = 3, .vector_size = SIZE, .rows = listed, .vectors = waiting_vectors};
+    assert_int_equal(waiting_compare(&tables.store, &waiting, &only_rows, &only_vectors, &err), 0);
     assert_int_equal(only_rows.n, 2);
     assert_int_equal(only_rows.items[0], 3);
     assert_int_equal(only_rows.items[1], INT64_MAX - 1);
-    assert_int_equal(only_vectors.n, 3);
+    assert_int_equal(only_vectors.n, 4);
     assert_int_equal(only_vectors.items[0], INT64_MIN);
-    assert_int_equal(only_vectors.items[1], 0);
-    assert_int_equal(only_vectors.items[2], INT64_MAX);
+    assert_int_equal(only_vectors.items[1], -2);
+    assert_int_equal(only_vectors.items[2], 0);
+    assert_int_equal(only_vectors.items[3], INT64_MAX);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0);
         assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0); /* not there */
@@ -292,8 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order), cmocka_unit_test(test_page_sizes),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_damage),   cmocka_unit_test(test_apart),
-        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_damage),   cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

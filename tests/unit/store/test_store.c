@@ -46,7 +46,7 @@ static void test_which_tables_there_are(void **state)
         struct tables tables;
         tables_create(&tables, &kinds[kind]);
         const struct store *store = &tables.store;
-        int64_t n = 6 + store_keeps_vectors(store) + store_is_partitioned(store) +
+        int64_t n = 7 + store_keeps_vectors(store) + store_is_partitioned(store) +
                     store->options.keeps_texts;
         assert_int_equal(tables_number(&tables, "SELECT count(*) FROM sqlite_schema WHERE "
                                                 "type = 'table' AND name LIKE 'X\\_%' ESCAPE '\\'"),
@@ -103,7 +103,7 @@ static void test_config_that_is_not_ours(void **state)
     refuse_config(&tables, "X_config: the reranker's name or the column list is missing "
                            "(drop the index and create it again)");
     tables_execute(&tables, "UPDATE X_config SET value = 1 WHERE key = 'format'");
-    refuse_config(&tables, "X has format version 1, and this version of rerank reads 2 to 4");
+    refuse_config(&tables, "X has format version 1, and this version of rerank reads 2 to 5");
     tables_close(&tables);
 }
 
@@ -132,7 +132,8 @@ static void test_formats(void **state)
         {"3", "3", "NULL", -1},
         {"3", "'much'", "NULL", -1},
         {"4", "3", "NULL", -1},
-        {"5", "NULL", "NULL", -1},
+        {"5", "0", "NULL", INDEX_FLOAT32},
+        {"6", "0", "NULL", -1},
         {"NULL", "NULL", "NULL", -1},
     };
     struct schema_stored stored;
@@ -278,7 +279,8 @@ static void test_delete_all(void **state)
         write_rows(&tables, 1, 50);
         assert_int_equal(store_read_state(store, &now, &err), 0);
         assert_int_equal(store_write_begin(store, &now, 0, &err), 0);
-        assert_int_equal(store_write_end(store, store_delete_all(store, &now, &err)), 0);
+        assert_int_equal(store_write_end(store, &now, store_delete_all(store, &now, &err), &err),
+                         0);
         assert_int_equal(now.partitions, 0);
         assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_rows"), 0);
         assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_data"), 0);
@@ -405,7 +407,7 @@ static void test_damage_of_blocks(void **state)
         {"INSERT INTO X_rows VALUES(21, 0, 0, 1)", "there are 21 rows, but 20 in blocks", 0},
         {"INSERT INTO X_data VALUES(2, x'00')",
          "block 2: its bytes belong to no block ('optimize' mends it)", 1},
-        {"DELETE FROM X_text WHERE id = 3", "row 3: its vector has no text row", 0},
+        {"DELETE FROM X_text WHERE id = 3", "row 3: its vector has no text", 0},
     };
     find_damage(&kinds[0], damages, sizeof damages / sizeof *damages);
 }

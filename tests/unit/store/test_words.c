@@ -31,7 +31,7 @@ static int try(struct tables *tables, enum what what, int64_t id, const char *te
     if (what == KILL) rc = words_kill(store, id, err);
     if (what == POSTPONE) rc = words_postpone(store, id, err);
     if (what == CLEAR) rc = words_clear(store, err);
-    return store_write_end(store, rc);
+    return store_write_close(store, rc);
 }
 
 static void do_it(struct tables *tables, enum what what, int64_t id, const char *text)
@@ -113,7 +113,7 @@ static void put_many(struct tables *tables, size_t n, const int64_t *ids)
     for (size_t i = 0; i < n; i++)
         assert_int_equal(
             words_put_many(&tables->store, ids[i], (struct span){"bat", 3}, &numbers, &err), 0);
-    assert_int_equal(store_write_end(&tables->store, 0), 0);
+    assert_int_equal(store_write_close(&tables->store, 0), 0);
 }
 
 static void test_numbers_of_many(void **state)

@@ -31,7 +31,7 @@ static void write_once(struct tables *tables, int code)
     struct error err = {0};
     assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
     assert_int_equal(tables->write.step, STORE_WRITING);
-    assert_int_equal(store_write_end(&tables->store, code), code);
+    assert_int_equal(store_write_end(&tables->store, &state, code, &err), code);
 }
 
 static void assert_idle(struct tables *tables)
@@ -65,7 +65,7 @@ static void test_generations(void **context)
         assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
         assert_int_not_equal(state.generation, 0);
         assert_int_not_equal(state.generation, last);
-        assert_int_equal(store_write_end(&tables->store, 0), 0);
+        assert_int_equal(store_write_end(&tables->store, &state, 0, &err), 0);
         assert_idle(tables);
         last = state.generation;
         assert_int_equal(store_read_state(&tables->store, &stored, &err), 0);
@@ -104,7 +104,7 @@ static void test_no_write_in_a_write(void **context)
     assert_int_equal(store_write_begin(&tables->store, &inner, 0, &err), ERROR_INVALID);
     assert_int_equal(store_write_check(&tables->store, &err), ERROR_INVALID);
     assert_int_equal(tables->write.step, STORE_WRITING);
-    assert_int_equal(store_write_end(&tables->store, 0), 0);
+    assert_int_equal(store_write_end(&tables->store, &state, 0, &err), 0);
     assert_idle(tables);
 }
 
@@ -116,7 +116,8 @@ static void test_rolled_back_while_writing(void **context)
     struct error err = {0};
     assert_int_equal(store_write_begin(&tables->store, &state, 0, &err), 0);
     store_write_over(&tables->write);
-    assert_int_equal(store_write_end(&tables->store, ERROR_INTERRUPTED), ERROR_INTERRUPTED);
+    assert_int_equal(store_write_end(&tables->store, &state, ERROR_INTERRUPTED, &err),
+                     ERROR_INTERRUPTED);
     assert_idle(tables);
 }
 
@@ -167,7 +168,7 @@ static void test_savepoints_within_a_write(void **context)
     store_write_rollback_to(write, 1);
     store_write_release(write, 1);
     assert_int_equal(write->step, STORE_WRITING);
-    assert_int_equal(store_write_end(&tables->store, ERROR_CORRUPT), ERROR_CORRUPT);
+    assert_int_equal(store_write_end(&tables->store, &state, ERROR_CORRUPT, &err), ERROR_CORRUPT);
     assert_torn(tables);
 }
 
