@@ -6,10 +6,12 @@
 #include "base/memory.h"
 #include "vector/distance.h"
 
-/* Of the partitions, so many are chosen at least. */
-#define FEWEST_PARTITIONS 12
+/* A bound is the estimate and so many standard errors: fewer where each row whose bound is high
+ * enough has its vector read. */
+#define STANDARD_ERRORS 2.25
+#define STANDARD_ERRORS_READ 2.0
 
-/* And so many rows for each that is wanted. */
+/* Partitions are chosen that have so many rows for each that is wanted. */
 #define ROWS_PER_HIT 16
 
 void index_prepared_deinit(struct index_prepared *prepared)
@@ -40,6 +42,13 @@ void index_prepared_measure(const struct index_snapshot *snapshot, struct index_
     }
 }
 
+int index_prepared_has_rest(const struct index_snapshot *snapshot,
+                            const struct index_prepared *prepared)
+{
+    return prepared->partitions != NULL &&
+           prepared->n_chosen < index_snapshot_n_partitions(snapshot);
+}
+
 void index_prepared_choose(const struct index_snapshot *snapshot, struct index_prepared *prepared,
                            size_t n)
 {
@@ -59,15 +68,14 @@ static size_t n_met(const struct index_snapshot *snapshot, const struct index_qu
     return met < (double)snapshot->n_rows ? (size_t)met : snapshot->n_rows;
 }
 
-/* The partitions that are looked at first: one in `share`, or all. */
-static int choose_partitions(const struct index_snapshot *snapshot, size_t k, size_t share,
+/* The partitions that are looked at first: so many, or more for k, or all. */
+static int choose_partitions(const struct index_snapshot *snapshot, size_t k, size_t n_first,
                              struct index_prepared *prepared, struct error *err)
 {
-    size_t n_partitions = index_snapshot_n_partitions(snapshot), n_first = n_partitions / share;
+    size_t n_partitions = index_snapshot_n_partitions(snapshot);
     if (k >= snapshot->n_rows / ROWS_PER_HIT) return 0;
     size_t for_k = (size_t)((uint64_t)k * ROWS_PER_HIT * n_partitions / snapshot->n_rows) + 1;
     if (n_first < for_k) n_first = for_k;
-    if (n_first < FEWEST_PARTITIONS) n_first = FEWEST_PARTITIONS;
     if (n_first >= n_partitions) return 0;
     top_k_init(&prepared->rest, n_partitions);
     prepared->partitions = memory_alloc(n_partitions, 1);
@@ -83,8 +91,8 @@ static int choose_partitions(const struct index_snapshot *snapshot, size_t k, si
     return rc;
 }
 
-int index_prepare(const struct index_search *search, const struct index_query *query, size_t share,
-                  struct index_prepared *prepared, struct error *err)
+int index_prepare(const struct index_search *search, const struct index_query *query,
+                  size_t n_first, struct index_prepared *prepared, struct error *err)
 {
     const struct index_snapshot *snapshot = search->snapshot;
     const struct index_layout *layout = &snapshot->layout;
@@ -99,7 +107,7 @@ int index_prepare(const struct index_search *search, const struct index_query *q
     index_prepared_measure(snapshot, prepared);
     int rc = 0;
     if (search->near_partitions_only && snapshot->partitions != NULL)
-        rc = choose_partitions(snapshot, n_met(snapshot, query), share, prepared, err);
+        rc = choose_partitions(snapshot, n_met(snapshot, query), n_first, prepared, err);
     if (rc == 0 && has_codes)
         rc = vector_code_query_new(index_code(layout), prepared->rotated, layout->dimensions,
                                    &prepared->codes, err);
@@ -114,4 +122,10 @@ void index_prepared_set_errors(const struct index_snapshot *snapshot,
         prepared->bounds[i].radius *= (float)standard_errors;
         prepared->bounds[i].slack = (float)slack;
     }
+}
+
+double index_prepared_errors(const struct index_search *search)
+{
+    int are_near = search->keeps_vectors || index_snapshot_vectors(search->snapshot) != NULL;
+    return are_near ? STANDARD_ERRORS : STANDARD_ERRORS_READ;
 }

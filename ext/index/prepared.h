@@ -19,11 +19,18 @@ struct index_prepared {
 };
 
 /* What is needed of a query; nothing of one whose vectors are compared in all partitions. Of the
- * partitions one in `share` is chosen, where the search looks at near ones only. ERROR_NOMEM;
+ * partitions n_first are chosen at least, where the search looks at near ones only. ERROR_NOMEM;
  * deinit also after a failure. */
-int index_prepare(const struct index_search *search, const struct index_query *query, size_t share,
-                  struct index_prepared *prepared, struct error *err);
+int index_prepare(const struct index_search *search, const struct index_query *query,
+                  size_t n_first, struct index_prepared *prepared, struct error *err);
 void index_prepared_deinit(struct index_prepared *prepared);
+
+/* So many partitions are a good first. */
+#define PREPARED_FIRST 16
+
+/* Whether partitions are left that are not chosen. */
+int index_prepared_has_rest(const struct index_snapshot *snapshot,
+                            const struct index_prepared *prepared);
 
 /* Chooses the next n partitions, or those that are left. */
 void index_prepared_choose(const struct index_snapshot *snapshot, struct index_prepared *prepared,
@@ -36,5 +43,9 @@ void index_prepared_measure(const struct index_snapshot *snapshot, struct index_
 /* From distances, as measured, to bounds: each holds with so many standard errors. */
 void index_prepared_set_errors(const struct index_snapshot *snapshot,
                                struct index_prepared *prepared, double standard_errors);
+
+/* So many, chosen for a recall@25 of .997 and more where vectors come to be in memory, and of .995
+ * where each is read (semantic_recall measures it). */
+double index_prepared_errors(const struct index_search *search);
 
 #endif

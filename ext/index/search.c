@@ -9,6 +9,7 @@
 #include "index/prepared.h"
 #include "index/rescore.h"
 #include "index/scan.h"
+#include "index/sieved.h"
 #include "vector/distance.h"
 #include "vector/rotate.h"
 
@@ -18,13 +19,8 @@
 /* Components compared between two such looks, some milliseconds of work. */
 #define COMPONENTS_PER_POLL ((size_t)8 << 20)
 
-/* A bound is the estimate and so many standard errors: chosen for a recall@25 of .99 and more, and
- * of .95 and more where partitions are left out, of a million rows (semantic_recall measures
- * it). */
-#define STANDARD_ERRORS 2.25
-#define STANDARD_ERRORS_NEAR 2.0
-
-/* The same where an answer is to be that of all vectors: one row in 300,000 is beyond. */
+/* Standard errors of a bound where an answer is to be that of all vectors: one row in 300,000 is
+ * beyond. */
 #define STANDARD_ERRORS_SURE 4.5
 
 /* Where one in so many rows or more would be compared exactly, all are; and where their vectors are
@@ -36,18 +32,12 @@
  * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
 #define ROUNDING 0x1p-16
 
-/* Of the partitions, one in so many is looked at first; then as many again, until at most one in so
- * many of the hits is of the last ones. It takes so many hits to tell. Where one in so many is of
- * the last half, nearness says little, and all others are looked at. */
-#define FIRST_SHARE 32
-#define NEW_HITS_SHARE 64
-#define FEWEST_HITS 32
+/* As many partitions again are looked at, until at most one in so many of the nearest is of the
+ * last ones. It takes so many to tell, and a quarter more than are wanted. Where one in so many is
+ * of the last half, nearness says little. */
+#define NEW_SHARE 48
+#define FEWEST_TELLING 64
 #define MANY_NEW_SHARE 4
-
-/* One in so many, where rows are asked about before they are read; and one row that is asked about
- * counts as much as one in so many that are wanted. */
-#define SIEVE_SHARE 8
-#define ASKED_FOR_ONE 3
 
 /* Of so many components, some 20,000 vectors of 384, all are compared sooner than codes and then
  * the vectors of the best, if they are in memory; until then the same is found by codes. */
@@ -187,6 +177,14 @@ static int add_hits(const struct top_k *others, struct top_k *hits, struct error
     return rc;
 }
 
+/* How many rows of the highest bounds a scan gives. */
+static size_t most_candidates(const struct index_search *search, const struct index_query *query,
+                              const struct index_prepared *prepared)
+{
+    size_t most = ceiling(search->snapshot->layout.quantize, query->k);
+    return prepared->partitions != NULL ? most / 2 : most; /* there are few rows, or more come */
+}
+
 static struct index_target target_of(const struct index_search *search,
                                      const struct index_query *query,
                                      const struct index_prepared *prepared,
@@ -198,8 +196,7 @@ static struct index_target target_of(const struct index_search *search,
                                   .bounds = prepared->bounds,
                                   .partitions = prepared->partitions};
     if (prepared->codes == NULL) return target;
-    target.k = ceiling(search->snapshot->layout.quantize, query->k);
-    if (prepared->partitions != NULL) target.k /= 2; /* there are few rows, or more come */
+    target.k = most_candidates(search, query, prepared);
     target.min_bound = rescore_least_bound(search, query, hits);
     return target;
 }
@@ -273,33 +270,74 @@ static int search_certainly(struct index_search *search, const struct index_quer
 struct course {
     struct index_query query;
     struct index_prepared prepared;
+    struct top_k found; /* the best of all scans: candidates, or hits */
+    int are_candidates; /* codes tell where to stop: nothing is compared exactly before */
     struct top_k hits;
-    double *before; /* [k] owned: scores of hits before the latest scan; NULL: of all partitions */
     enum { OPEN, FOUND, NEEDS_VECTORS } state;
     size_t n_scans; /* of partitions */
-    int is_cut;     /* in one of them the ceiling came before the bounds did */
+    int is_cut;     /* the ceiling came before the bounds did */
 };
 
-/* How many of the hits are of the latest scan. */
-static size_t count_new(const struct course *course, size_t n_before)
+/* How many of the nearest tell whether there are nearer ones elsewhere. */
+static size_t n_telling(const struct index_query *query)
 {
-    double threshold = top_k_threshold(&course->hits);
-    size_t n_stayed = 0;
-    for (size_t i = 0; i < n_before; i++) n_stayed += course->before[i] >= threshold;
-    return course->hits.n > n_stayed ? course->hits.n - n_stayed : 0;
+    size_t n = query->k < SIZE_MAX / 2 ? query->k + query->k / 4 : query->k;
+    return n < FEWEST_TELLING ? FEWEST_TELLING : n;
 }
 
-/* As many partitions again, or all that are left, where nearness says little; all vectors, where
- * codes do, too, and they are in memory. */
+/* How many of those are of the latest scan. */
+static int count_new(const struct course *course, const struct top_k *latest, size_t *n_new,
+                     struct error *err)
+{
+    struct top_k nearest;
+    size_t n_before = 0;
+    *n_new = latest->n;
+    if (course->n_scans == 0) return 0;
+    top_k_init(&nearest, n_telling(&course->query));
+    int rc = offer_hits(&course->found, &nearest, err);
+    if (rc == 0) rc = offer_hits(latest, &nearest, err);
+    for (size_t i = 0; i < course->found.n; i++)
+        n_before += course->found.hits[i].score >= top_k_threshold(&nearest);
+    *n_new = nearest.n > n_before ? nearest.n - n_before : 0;
+    top_k_deinit(&nearest);
+    return rc;
+}
+
+/* As many partitions again; all vectors, where nearness says little and they are in memory. */
 static void look_further(const struct index_search *search, struct course *course, size_t n_new)
 {
-    size_t n = course->prepared.n_chosen;
-    if (course->n_scans > 1 && n_new >= course->query.k / MANY_NEW_SHARE)
-        n = index_snapshot_n_partitions(search->snapshot);
-    if (n > course->prepared.n_chosen && course->is_cut &&
-        index_snapshot_vectors(search->snapshot) != NULL)
+    int says_little = course->n_scans > 1 && n_new >= n_telling(&course->query) / MANY_NEW_SHARE;
+    if (says_little && index_snapshot_vectors(search->snapshot) != NULL)
         course->state = NEEDS_VECTORS;
-    else index_prepared_choose(search->snapshot, &course->prepared, n);
+    else index_prepared_choose(search->snapshot, &course->prepared, course->prepared.n_chosen);
+}
+
+/* Candidates become hits. */
+static int rank_found(struct index_search *search, struct course *course, struct error *err)
+{
+    struct top_k *found = &course->found;
+    int is_full = found->n == found->k, done;
+    if (!course->are_candidates) return offer_hits(found, &course->hits, err);
+    int rc = rescore_all(search, &course->query, found, &course->hits, &done, err);
+    course->is_cut = is_full && !done;
+    return rc;
+}
+
+/* Partitions bring no more. All vectors are needed where codes told too few rows apart. */
+static int conclude(struct index_search *search, struct course *course, struct error *err)
+{
+    const struct index_query *query = &course->query;
+    struct index_prepared *prepared = &course->prepared;
+    struct top_k *hits = &course->hits;
+    int done = 1, rc = rank_found(search, course, err);
+    if (rc == 0 && course->is_cut) rc = search_wider(search, query, prepared, hits, &done, err);
+    course->state = done ? FOUND : NEEDS_VECTORS;
+    if (rc != 0 || !done) return rc;
+    int left_out = index_prepared_has_rest(search->snapshot, prepared) ||
+                   (prepared->codes != NULL && !isinf(query->min_similarity));
+    return hits->n < query->k && left_out && hits->n < search->snapshot->n_rows
+               ? search_certainly(search, query, prepared, hits, err)
+               : 0;
 }
 
 /* Whether a query has its hits now, or what is to be looked at next, unless the last brought next
@@ -307,42 +345,55 @@ static void look_further(const struct index_search *search, struct course *cours
 static int go_on(struct index_search *search, struct course *course, size_t n_new,
                  struct error *err)
 {
-    const struct index_snapshot *snapshot = search->snapshot;
     const struct index_query *query = &course->query;
     struct index_prepared *prepared = &course->prepared;
-    struct top_k *hits = &course->hits;
-    int has_rest =
-        prepared->partitions != NULL && prepared->n_chosen < index_snapshot_n_partitions(snapshot);
+    int has_k = course->found.n >= query->k;
+    int brings_more = has_k && n_new > n_telling(query) / NEW_SHARE;
     /* The rows of a list may all be far. */
-    int is_short_of = hits->n < query->k && query->only != NULL;
-    int goes_on = hits->n == query->k && n_new > query->k / NEW_HITS_SHARE;
-    if (has_rest && (is_short_of || goes_on)) {
-        if (goes_on) look_further(search, course, n_new);
-        else index_prepared_choose(snapshot, prepared, prepared->n_chosen);
-        return 0;
-    }
-    int done = 1, rc = 0;
-    if (course->is_cut) rc = search_wider(search, query, prepared, hits, &done, err);
-    course->state = done ? FOUND : NEEDS_VECTORS;
-    if (rc != 0 || !done) return rc;
-    int left_out = has_rest || (prepared->codes != NULL && !isinf(query->min_similarity));
-    return hits->n < query->k && left_out && hits->n < snapshot->n_rows
-               ? search_certainly(search, query, prepared, hits, err)
-               : 0;
+    int is_short_of = !has_k && query->only != NULL;
+    if (!index_prepared_has_rest(search->snapshot, prepared) || !(brings_more || is_short_of))
+        return conclude(search, course, err);
+    if (brings_more) look_further(search, course, n_new);
+    else index_prepared_choose(search->snapshot, prepared, prepared->n_chosen);
+    return 0;
 }
 
-/* What one scan gave a query becomes its hits. */
+/* What one scan gave a query is added to what it has. */
 static int finish(struct index_search *search, struct course *course, struct index_target *target,
                   struct error *err)
 {
-    struct top_k *hits = &course->hits;
-    size_t n_before = course->before == NULL ? 0 : hits->n;
-    for (size_t i = 0; i < n_before; i++) course->before[i] = hits->hits[i].score;
-    int is_full = target->hits.n == target->k, done;
-    int rc = take_hits(search, target, hits, &done, err);
-    if (is_full && !done) course->is_cut = 1;
+    struct top_k compared, *latest = &target->hits;
+    size_t n_new;
+    int is_full = latest->n == latest->k, done, rc = 0;
+    top_k_init(&compared, course->found.k);
+    if (target->codes != NULL && !course->are_candidates) {
+        rc = rescore_all(search, &course->query, latest, &compared, &done, err);
+        if (is_full && !done) course->is_cut = 1;
+        latest = &compared;
+    }
+    if (rc == 0) rc = count_new(course, latest, &n_new, err);
+    if (rc == 0 && course->n_scans > 0) {
+        rc = offer_hits(latest, &course->found, err);
+    } else if (rc == 0) { /* all at once */
+        course->found = *latest;
+        top_k_init(latest, latest->k);
+    }
+    top_k_deinit(&compared);
     course->n_scans++;
-    return rc == 0 ? go_on(search, course, count_new(course, n_before), err) : rc;
+    return rc == 0 ? go_on(search, course, n_new, err) : rc;
+}
+
+/* What is looked for next. */
+static struct index_target next_target(const struct index_search *search,
+                                       const struct course *course)
+{
+    const struct top_k *found = &course->found;
+    struct index_target target = target_of(search, &course->query, &course->prepared,
+                                           course->are_candidates ? &course->hits : found);
+    if (!course->are_candidates && course->prepared.codes != NULL) return target;
+    target.k = found->k;
+    if (course->are_candidates) target.min_bound = fmax(target.min_bound, top_k_threshold(found));
+    return target;
 }
 
 /* The queries that codes said too little of, together. */
@@ -373,8 +424,7 @@ static int scan_open(struct index_search *search, struct course *courses, size_t
 {
     size_t n = 0, i = 0;
     for (struct course *course = courses; course < courses + n_queries; course++)
-        if (course->state == OPEN)
-            targets[n++] = target_of(search, &course->query, &course->prepared, &course->hits);
+        if (course->state == OPEN) targets[n++] = next_target(search, course);
     *n_open = n;
     int rc = n > 0 ? index_scan(search, targets, n, err) : 0;
     for (struct course *course = courses; rc == 0 && i < n; course++)
@@ -383,37 +433,33 @@ static int scan_open(struct index_search *search, struct course *courses, size_t
     return rc;
 }
 
-/* Whether rows count however near or far they are. */
-static int takes_all(const struct index_query *query)
+/* Whether rows do not count that are too near or too far. */
+static int has_ring(const struct index_query *query)
 {
     const struct index_ring *ring = query->ring;
-    return isinf(query->min_similarity) &&
-           (ring == NULL || (isinf(ring->max_similarity) && isinf(ring->min_distance) &&
-                             isinf(ring->max_distance)));
+    return ring != NULL &&
+           !(isinf(ring->max_similarity) && isinf(ring->min_distance) && isinf(ring->max_distance));
 }
 
-/* What codes answer of a small index is what its vectors do. Of few hits of near partitions it says
- * little that the last ones brought none: more are found. */
+/* What codes answer of a small index is what its vectors do. Codes do not know what a ring leaves
+ * out: that has to be compared. */
 static int begin(struct index_search *search, const struct index_query *query,
                  struct course *course, struct error *err)
 {
     struct index_prepared *prepared = &course->prepared;
-    int is_sure = search->snapshot->layout.quantize != INDEX_EXACT && is_small(search);
+    enum index_quantize quantize = search->snapshot->layout.quantize;
+    int is_sure = quantize != INDEX_EXACT && is_small(search);
+    int rc = index_prepare(search, query, is_sure ? SIZE_MAX : PREPARED_FIRST, prepared, err);
+    size_t n_found = query->k;
     course->query = *query;
-    if (search->near_partitions_only && search->snapshot->partitions != NULL && !is_sure &&
-        query->k < FEWEST_HITS && takes_all(query))
-        course->query.k = FEWEST_HITS;
-    top_k_init(&course->hits, course->query.k);
-    int rc = index_prepare(search, &course->query, is_sure ? 1 : FIRST_SHARE, prepared, err);
-    if (rc == 0 && prepared->partitions != NULL) {
-        course->before = memory_alloc(course->query.k, sizeof *course->before);
-        if (course->before == NULL) rc = error_nomem(err);
-    }
+    course->are_candidates = prepared->codes != NULL && !has_ring(query);
+    if (course->are_candidates) n_found = most_candidates(search, query, prepared);
+    if (prepared->partitions != NULL && n_found < n_telling(query)) n_found = n_telling(query);
+    top_k_init(&course->hits, query->k);
+    top_k_init(&course->found, n_found);
     if (rc == 0 && prepared->codes != NULL)
         index_prepared_set_errors(search->snapshot, prepared,
-                                  is_sure                        ? STANDARD_ERRORS_SURE
-                                  : prepared->partitions != NULL ? STANDARD_ERRORS_NEAR
-                                                                 : STANDARD_ERRORS);
+                                  is_sure ? STANDARD_ERRORS_SURE : index_prepared_errors(search));
     return rc;
 }
 
@@ -434,69 +480,11 @@ static int scan_group(struct index_search *search, const struct index_query *que
     if (rc == 0) rc = search_rest(search, queries, n_queries, courses, hits, err);
     for (size_t q = 0; courses != NULL && q < n_queries; q++) {
         index_prepared_deinit(&courses[q].prepared);
+        top_k_deinit(&courses[q].found);
         top_k_deinit(&courses[q].hits);
-        memory_free(courses[q].before);
     }
     memory_free(courses);
     memory_free(targets);
-    return rc;
-}
-
-static size_t count_above(const struct top_k *hits, double score)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < hits->n; i++) n += hits->hits[i].score > score;
-    return n;
-}
-
-/* One scan of a search with a sieve, and what it gives: *left of the rows of the highest bounds are
- * looked at. *goes_on: more partitions are. */
-static int sieve_once(struct index_search *search, const struct index_query *query,
-                      struct index_prepared *prepared, size_t *left, int *goes_on,
-                      struct top_k *hits, struct error *err)
-{
-    const struct index_snapshot *snapshot = search->snapshot;
-    struct index_target target = {.query = query,
-                                  .k = *left,
-                                  .codes = prepared->codes,
-                                  .bounds = prepared->bounds,
-                                  .partitions = prepared->partitions,
-                                  .min_bound = rescore_least_bound(search, query, hits)};
-    double before = top_k_threshold(hits);
-    size_t n_before = count_above(hits, before);
-    int done = 0, rc = index_scan(search, &target, 1, err);
-    size_t n = target.hits.n;
-    int is_full = n == target.k;
-    if (rc == 0) rc = rescore_sieved(search, query, &target.hits, hits, &done, err);
-    *left -= n - target.hits.n;
-    top_k_deinit(&target.hits);
-    int has_rest =
-        prepared->partitions != NULL && prepared->n_chosen < index_snapshot_n_partitions(snapshot);
-    int is_open = hits->n < query->k || count_above(hits, before) > n_before;
-    *goes_on = rc == 0 && (done || !is_full) && has_rest && is_open && *left > 0;
-    query->sieve->is_whole = (done || !is_full) && !(has_rest && is_open) &&
-                             (hits->n == query->k || isinf(query->min_similarity));
-    if (*goes_on) index_prepared_choose(snapshot, prepared, prepared->n_chosen);
-    return rc;
-}
-
-/* As much of a search with a sieve as the codes of sieve->most rows give. */
-static int search_sieved(struct index_search *search, const struct index_query *query,
-                         struct top_k *hits, struct error *err)
-{
-    struct index_prepared prepared = {0};
-    struct index_query like = *query; /* the query of whose hits so many are looked at */
-    size_t left = query->sieve->most;
-    int goes_on = 1;
-    like.k = left / ASKED_FOR_ONE;
-    int rc = index_prepare(search, &like, SIEVE_SHARE, &prepared, err);
-    if (rc == 0)
-        index_prepared_set_errors(search->snapshot, &prepared,
-                                  prepared.partitions != NULL ? STANDARD_ERRORS_NEAR
-                                                              : STANDARD_ERRORS);
-    while (rc == 0 && goes_on)
-        rc = sieve_once(search, query, &prepared, &left, &goes_on, hits, err);
-    index_prepared_deinit(&prepared);
     return rc;
 }
 
@@ -525,7 +513,7 @@ static int is_short(const struct index_search *search, const struct index_query 
 static int search_as_stored(struct index_search *search, const struct index_query *queries,
                             size_t n_queries, struct top_k *hits, struct error *err)
 {
-    if (n_queries == 1 && queries->sieve != NULL) return search_sieved(search, queries, hits, err);
+    if (n_queries == 1 && queries->sieve != NULL) return sieved_search(search, queries, hits, err);
     if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
     if (wants_vectors(search, queries, n_queries))
         return scan_vectors(search, queries, n_queries, hits, err);

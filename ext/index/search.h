@@ -15,10 +15,10 @@
  *   bounds are so wide that they find what the vectors would: an answer does not change then.
  * - Partitions: only rows of the partitions that are nearest to the query (index/metric.h) are
  *   compared, some at first, then as many again, until those bring next to no row that is nearer:
- *   few where rows lie in clusters, all where none is nearer than most. Where the last half brought
- *   many, all others come at once: by vectors, if codes told too few rows apart and vectors are in
- *   memory. Of a list of ids so many more as it leaves out, until there are k. All partitions when
- *   fewer than k rows were found that are similar enough: then with bounds that hold for certain
+ *   few where rows lie in clusters, all where none is nearer than most. Codes tell: vectors are
+ *   compared at the end, once. Where the last half brought many, all are, if they are in memory. Of
+ *   a list of ids so many more as it leaves out, until there are k. All partitions when fewer than
+ *   k rows were found that are similar enough: then with bounds that hold for certain
  *   (Cauchy-Schwarz), so that rows that qualify come back whenever they exist.
  * - A short list of ids is fetched and compared exactly; so is everything where k is a large part
  *   of the rows.

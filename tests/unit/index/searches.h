@@ -16,7 +16,7 @@ static float vectors[N][DIMENSIONS], queries[80][DIMENSIONS];
 
 static const enum index_metric metrics[] = {INDEX_COSINE, INDEX_DOT, INDEX_L2};
 static const enum index_quantize codes[] = {INDEX_EXACT, INDEX_INT8, INDEX_BIT};
-static const size_t partitions[] = {0, 60};
+static const size_t partitions[] = {0, 120};
 
 enum { INDEXES = 25 };
 
