@@ -9,7 +9,6 @@
 #include "index/prepared.h"
 #include "index/rescore.h"
 #include "index/scan.h"
-#include "index/sieved.h"
 #include "vector/distance.h"
 #include "vector/rotate.h"
 
@@ -38,6 +37,10 @@
 #define NEW_SHARE 48
 #define FEWEST_TELLING 64
 #define MANY_NEW_SHARE 4
+
+/* Of rows that are asked about before they are read, one counts as much as one in so many that are
+ * wanted. */
+#define ASKED_FOR_ONE 3
 
 /* Of so many components, some 20,000 vectors of 384, all are compared sooner than codes and then
  * the vectors of the best, if they are in memory; until then the same is found by codes. */
@@ -273,7 +276,7 @@ struct course {
     struct top_k found; /* the best of all scans: candidates, or hits */
     int are_candidates; /* codes tell where to stop: nothing is compared exactly before */
     struct top_k hits;
-    enum { OPEN, FOUND, NEEDS_VECTORS } state;
+    enum { OPEN, SETTLED, FOUND, NEEDS_VECTORS } state;
     size_t n_scans; /* of partitions */
     int is_cut;     /* the ceiling came before the bounds did */
 };
@@ -282,7 +285,8 @@ struct course {
 static size_t n_telling(const struct index_query *query)
 {
     size_t n = query->k < SIZE_MAX / 2 ? query->k + query->k / 4 : query->k;
-    return n < FEWEST_TELLING ? FEWEST_TELLING : n;
+    if (n < FEWEST_TELLING) n = FEWEST_TELLING;
+    return query->sieve != NULL && query->sieve->most < n ? query->sieve->most : n;
 }
 
 /* How many of those are of the latest scan. */
@@ -307,9 +311,63 @@ static int count_new(const struct course *course, const struct top_k *latest, si
 static void look_further(const struct index_search *search, struct course *course, size_t n_new)
 {
     int says_little = course->n_scans > 1 && n_new >= n_telling(&course->query) / MANY_NEW_SHARE;
-    if (says_little && index_snapshot_vectors(search->snapshot) != NULL)
-        course->state = NEEDS_VECTORS;
+    int are_near = index_snapshot_vectors(search->snapshot) != NULL;
+    if (says_little && are_near && course->query.sieve == NULL) course->state = NEEDS_VECTORS;
     else index_prepared_choose(search->snapshot, &course->prepared, course->prepared.n_chosen);
+}
+
+/* What is to be looked at next, unless the last brought next to nothing. */
+static void go_on(const struct index_search *search, struct course *course, size_t n_new)
+{
+    const struct index_query *query = &course->query;
+    struct index_prepared *prepared = &course->prepared;
+    int has_k = course->found.n >= query->k;
+    int brings_more = has_k && n_new > n_telling(query) / NEW_SHARE;
+    /* The rows of a list may all be far. */
+    int is_short_of = !has_k && query->only != NULL;
+    if (!index_prepared_has_rest(search->snapshot, prepared)) course->state = SETTLED;
+    else if (brings_more) look_further(search, course, n_new);
+    else if (is_short_of) index_prepared_choose(search->snapshot, prepared, prepared->n_chosen);
+    else course->state = SETTLED;
+}
+
+/* What one scan gave a query is added to what it has. */
+static int finish(struct index_search *search, struct course *course, struct index_target *target,
+                  struct error *err)
+{
+    struct top_k compared, *latest = &target->hits;
+    size_t n_new;
+    int is_full = latest->n == latest->k, done, rc = 0;
+    top_k_init(&compared, course->found.k);
+    if (target->codes != NULL && !course->are_candidates) {
+        rc = rescore_all(search, &course->query, latest, &compared, &done, err);
+        if (is_full && !done) course->is_cut = 1;
+        latest = &compared;
+    }
+    if (rc == 0) rc = count_new(course, latest, &n_new, err);
+    if (rc == 0 && course->n_scans > 0) {
+        rc = offer_hits(latest, &course->found, err);
+    } else if (rc == 0) { /* all at once */
+        course->found = *latest;
+        top_k_init(latest, latest->k);
+    }
+    top_k_deinit(&compared);
+    course->n_scans++;
+    if (rc == 0) go_on(search, course, n_new);
+    return rc;
+}
+
+/* What is looked for next. */
+static struct index_target next_target(const struct index_search *search,
+                                       const struct course *course)
+{
+    const struct top_k *found = &course->found;
+    struct index_target target = target_of(search, &course->query, &course->prepared,
+                                           course->are_candidates ? &course->hits : found);
+    if (!course->are_candidates && course->prepared.codes != NULL) return target;
+    target.k = found->k;
+    if (course->are_candidates) target.min_bound = fmax(target.min_bound, top_k_threshold(found));
+    return target;
 }
 
 /* Candidates become hits. */
@@ -338,62 +396,6 @@ static int conclude(struct index_search *search, struct course *course, struct e
     return hits->n < query->k && left_out && hits->n < search->snapshot->n_rows
                ? search_certainly(search, query, prepared, hits, err)
                : 0;
-}
-
-/* Whether a query has its hits now, or what is to be looked at next, unless the last brought next
- * to nothing. */
-static int go_on(struct index_search *search, struct course *course, size_t n_new,
-                 struct error *err)
-{
-    const struct index_query *query = &course->query;
-    struct index_prepared *prepared = &course->prepared;
-    int has_k = course->found.n >= query->k;
-    int brings_more = has_k && n_new > n_telling(query) / NEW_SHARE;
-    /* The rows of a list may all be far. */
-    int is_short_of = !has_k && query->only != NULL;
-    if (!index_prepared_has_rest(search->snapshot, prepared) || !(brings_more || is_short_of))
-        return conclude(search, course, err);
-    if (brings_more) look_further(search, course, n_new);
-    else index_prepared_choose(search->snapshot, prepared, prepared->n_chosen);
-    return 0;
-}
-
-/* What one scan gave a query is added to what it has. */
-static int finish(struct index_search *search, struct course *course, struct index_target *target,
-                  struct error *err)
-{
-    struct top_k compared, *latest = &target->hits;
-    size_t n_new;
-    int is_full = latest->n == latest->k, done, rc = 0;
-    top_k_init(&compared, course->found.k);
-    if (target->codes != NULL && !course->are_candidates) {
-        rc = rescore_all(search, &course->query, latest, &compared, &done, err);
-        if (is_full && !done) course->is_cut = 1;
-        latest = &compared;
-    }
-    if (rc == 0) rc = count_new(course, latest, &n_new, err);
-    if (rc == 0 && course->n_scans > 0) {
-        rc = offer_hits(latest, &course->found, err);
-    } else if (rc == 0) { /* all at once */
-        course->found = *latest;
-        top_k_init(latest, latest->k);
-    }
-    top_k_deinit(&compared);
-    course->n_scans++;
-    return rc == 0 ? go_on(search, course, n_new, err) : rc;
-}
-
-/* What is looked for next. */
-static struct index_target next_target(const struct index_search *search,
-                                       const struct course *course)
-{
-    const struct top_k *found = &course->found;
-    struct index_target target = target_of(search, &course->query, &course->prepared,
-                                           course->are_candidates ? &course->hits : found);
-    if (!course->are_candidates && course->prepared.codes != NULL) return target;
-    target.k = found->k;
-    if (course->are_candidates) target.min_bound = fmax(target.min_bound, top_k_threshold(found));
-    return target;
 }
 
 /* The queries that codes said too little of, together. */
@@ -448,12 +450,13 @@ static int begin(struct index_search *search, const struct index_query *query,
 {
     struct index_prepared *prepared = &course->prepared;
     enum index_quantize quantize = search->snapshot->layout.quantize;
-    int is_sure = quantize != INDEX_EXACT && is_small(search);
+    int is_sure = quantize != INDEX_EXACT && is_small(search) && query->sieve == NULL;
     int rc = index_prepare(search, query, is_sure ? SIZE_MAX : PREPARED_FIRST, prepared, err);
     size_t n_found = query->k;
     course->query = *query;
-    course->are_candidates = prepared->codes != NULL && !has_ring(query);
-    if (course->are_candidates) n_found = most_candidates(search, query, prepared);
+    course->are_candidates = prepared->codes != NULL && (query->sieve != NULL || !has_ring(query));
+    if (query->sieve != NULL) n_found = query->sieve->most;
+    else if (course->are_candidates) n_found = most_candidates(search, query, prepared);
     if (prepared->partitions != NULL && n_found < n_telling(query)) n_found = n_telling(query);
     top_k_init(&course->hits, query->k);
     top_k_init(&course->found, n_found);
@@ -461,6 +464,13 @@ static int begin(struct index_search *search, const struct index_query *query,
         index_prepared_set_errors(search->snapshot, prepared,
                                   is_sure ? STANDARD_ERRORS_SURE : index_prepared_errors(search));
     return rc;
+}
+
+static void course_deinit(struct course *course)
+{
+    index_prepared_deinit(&course->prepared);
+    top_k_deinit(&course->found);
+    top_k_deinit(&course->hits);
 }
 
 static int scan_group(struct index_search *search, const struct index_query *queries,
@@ -475,16 +485,37 @@ static int scan_group(struct index_search *search, const struct index_query *que
         if (rc == 0) rc = begin(search, &queries[q], &courses[q], err);
     }
     while (rc == 0 && n_open > 0) rc = scan_open(search, courses, n_queries, targets, &n_open, err);
-    for (size_t q = 0; rc == 0 && q < n_queries; q++)
-        if (courses[q].state == FOUND) rc = offer_hits(&courses[q].hits, &hits[q], err);
-    if (rc == 0) rc = search_rest(search, queries, n_queries, courses, hits, err);
-    for (size_t q = 0; courses != NULL && q < n_queries; q++) {
-        index_prepared_deinit(&courses[q].prepared);
-        top_k_deinit(&courses[q].found);
-        top_k_deinit(&courses[q].hits);
+    for (size_t q = 0; rc == 0 && q < n_queries; q++) {
+        if (courses[q].state == SETTLED) rc = conclude(search, &courses[q], err);
+        if (rc == 0 && courses[q].state == FOUND) rc = offer_hits(&courses[q].hits, &hits[q], err);
     }
+    if (rc == 0) rc = search_rest(search, queries, n_queries, courses, hits, err);
+    for (size_t q = 0; courses != NULL && q < n_queries; q++) course_deinit(&courses[q]);
     memory_free(courses);
     memory_free(targets);
+    return rc;
+}
+
+/* As much of a search with a sieve as the codes of sieve->most rows give: partitions are looked at
+ * as for a query of whose hits so many are. */
+static int search_sieved(struct index_search *search, const struct index_query *query,
+                         struct top_k *hits, struct error *err)
+{
+    struct course course = {0};
+    struct index_query like = *query;
+    struct index_target target;
+    size_t n_open = 1;
+    int done = 0;
+    like.k = query->sieve->most / ASKED_FOR_ONE;
+    int rc = begin(search, &like, &course, err);
+    while (rc == 0 && n_open > 0) rc = scan_open(search, &course, 1, &target, &n_open, err);
+    int is_full = course.found.n == course.found.k;
+    if (rc == 0) rc = rescore_sieved(search, query, &course.found, hits, &done, err);
+    int is_short_of =
+        hits->n < query->k && index_prepared_has_rest(search->snapshot, &course.prepared);
+    query->sieve->is_whole =
+        (done || !is_full) && !is_short_of && (hits->n == query->k || isinf(query->min_similarity));
+    course_deinit(&course);
     return rc;
 }
 
@@ -513,7 +544,7 @@ static int is_short(const struct index_search *search, const struct index_query 
 static int search_as_stored(struct index_search *search, const struct index_query *queries,
                             size_t n_queries, struct top_k *hits, struct error *err)
 {
-    if (n_queries == 1 && queries->sieve != NULL) return sieved_search(search, queries, hits, err);
+    if (n_queries == 1 && queries->sieve != NULL) return search_sieved(search, queries, hits, err);
     if (n_queries == 1 && is_short(search, queries)) return fetch_list(search, queries, hits, err);
     if (wants_vectors(search, queries, n_queries))
         return scan_vectors(search, queries, n_queries, hits, err);
