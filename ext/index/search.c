@@ -35,7 +35,7 @@
  * last ones. It takes so many to tell, and a quarter more than are wanted. Where one in so many is
  * of the last half, nearness says little. */
 #define NEW_SHARE 48
-#define FEWEST_TELLING 64
+#define FEWEST_TELLING 48
 #define MANY_NEW_SHARE 4
 
 /* Of rows that are asked about before they are read, one counts as much as one in so many that are
