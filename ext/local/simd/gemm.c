@@ -16,6 +16,8 @@
 
 #define LINE 64 /* bytes of the caches */
 
+#define CODED_ROWS 4 /* that are coded together */
+
 size_t gemm_row_bytes(enum local_precision precision, const struct local_rows *rows)
 {
     if (precision == LOCAL_FLOAT32) return rows->stride * sizeof(float);
@@ -57,19 +59,33 @@ static void give_wide(const struct local_rows *rows, size_t r)
             rows->wide_values[r * LOCAL_WIDE + k];
 }
 
+/* Codes of a few rows, while they are in the first level cache. Step by step for all of them, so
+ * that one row's range comes together while the next row is read. */
+static void code_rows(const struct gemm_coder *coder, const struct local_rows *rows, size_t first,
+                      size_t n)
+{
+    struct gemm_range ranges[CODED_ROWS];
+    for (size_t r = first; r < first + n; r++) take_wide(rows, r);
+    for (size_t i = 0; i < n; i++)
+        ranges[i] = coder->range_of(rows->floats + (first + i) * rows->stride, rows->n_in);
+    for (size_t i = 0, r = first; i < n; i++, r++) {
+        coder->code_row(rows->floats + r * rows->stride, rows->n_in, ranges[i],
+                        (uint8_t *)rows->codes + r * gemm_row_bytes(LOCAL_INT8, rows));
+        rows->scales[r] = ranges[i].scale;
+        rows->zeros[r] = (int32_t)ranges[i].zero;
+    }
+    for (size_t r = first; r < first + n; r++) give_wide(rows, r);
+}
+
 void gemm_convert(const struct gemm_coder *coder, enum local_precision precision,
                   const struct local_rows *rows, size_t first, size_t last)
 {
     size_t row_bytes = gemm_row_bytes(precision, rows);
-    for (size_t r = first; r < last && precision != LOCAL_FLOAT32; r++) {
-        const float *floats = rows->floats + r * rows->stride;
-        unsigned char *codes = (unsigned char *)rows->codes + r * row_bytes;
-        if (precision == LOCAL_INT8) {
-            take_wide(rows, r);
-            coder->code_row(floats, rows->n_in, codes, rows->scales + r, rows->zeros + r);
-            give_wide(rows, r);
-        } else coder->round_row(floats, rows->n_in, (uint16_t *)(void *)codes);
-    }
+    for (size_t r = first; r < last && precision == LOCAL_INT8; r += CODED_ROWS)
+        code_rows(coder, rows, r, last - r < CODED_ROWS ? last - r : CODED_ROWS);
+    for (size_t r = first; r < last && precision == LOCAL_BFLOAT16; r++)
+        coder->round_row(rows->floats + r * rows->stride, rows->n_in,
+                         (uint16_t *)rows->codes + r * row_bytes / sizeof(uint16_t));
 }
 
 static void add_residual(const struct gemm_tile *tile, size_t width, float *values, size_t stride,
@@ -115,10 +131,22 @@ static void fetch_output(const struct gemm_tile *tile, const struct local_output
             __builtin_prefetch(row + c, 1);
 }
 
+/* Sums a tile up, then finishes the one before, whose sums nothing waits for any more. */
+static void run_tile(const struct gemm_family *family, struct gemm_tile *tile,
+                     struct gemm_tile *before, const struct local_output *output)
+{
+    union gemm_sums *sums = before->sums;
+    if (tile->matrix->precision == LOCAL_FLOAT32) fetch_output(tile, output);
+    family->sum[tile->matrix->precision](tile);
+    if (before->n_rows > 0) finish(family, before, output);
+    *before = *tile;
+    tile->sums = sums;
+}
+
 /* Rows first .. last - 1 meet a panel, in tiles of nearly the same height. */
 static void run_panel(const struct gemm_family *family, struct gemm_tile *tile,
-                      const struct local_output *output, const size_t rows[2],
-                      const unsigned char *next)
+                      struct gemm_tile *before, const struct local_output *output,
+                      const size_t rows[2], const unsigned char *next)
 {
     size_t step = family->row_step, most = family->n_rows / step;
     size_t row_bytes = gemm_row_bytes(tile->matrix->precision, tile->rows);
@@ -129,9 +157,7 @@ static void run_panel(const struct gemm_family *family, struct gemm_tile *tile,
         tile->row = rows[0] + n_steps * i / n_tiles * step;
         tile->n_rows = (end < rows[1] ? end : rows[1]) - tile->row;
         look_ahead(tile, i + 1 == n_tiles ? next : NULL);
-        if (tile->matrix->precision == LOCAL_FLOAT32) fetch_output(tile, output);
-        family->sum[tile->matrix->precision](tile);
-        finish(family, tile, output);
+        run_tile(family, tile, before, output);
     }
 }
 
@@ -148,11 +174,12 @@ void gemm_run(const struct gemm_family *family, const struct local_matrix *matri
               const struct local_rows *rows, const struct local_output *output, size_t first,
               size_t last)
 {
-    _Alignas(64) union gemm_sums sums;
+    _Alignas(64) union gemm_sums sums[2];
     size_t width = family->width;
     size_t panel_bytes = gemm_panel_bytes(matrix->precision, width, matrix->n_in);
     size_t n_blocks = 1 + rows->n_rows * gemm_row_bytes(matrix->precision, rows) / block_bytes();
-    struct gemm_tile tile = {.matrix = matrix, .rows = rows, .sums = &sums};
+    struct gemm_tile tile = {.matrix = matrix, .rows = rows, .sums = &sums[0]};
+    struct gemm_tile before = {.n_rows = 0, .sums = &sums[1]};
     for (size_t block = 0; block < n_blocks; block++) {
         size_t part[2] = {rows->n_rows * block / n_blocks, rows->n_rows * (block + 1) / n_blocks};
         for (size_t panel = first; panel < last; panel++) {
@@ -160,9 +187,10 @@ void gemm_run(const struct gemm_family *family, const struct local_matrix *matri
             tile.column = panel * width;
             size_t left = matrix->n_out - tile.column;
             tile.n_columns = left < width ? left : width;
-            run_panel(family, &tile, output, part,
+            run_panel(family, &tile, &before, output, part,
                       panel + 1 < last ? tile.panel + panel_bytes : matrix->next);
         }
     }
+    if (before.n_rows > 0) finish(family, &before, output);
     if (family->end != NULL) family->end();
 }

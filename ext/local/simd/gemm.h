@@ -95,7 +95,8 @@ struct gemm_range gemm_range(float low, float high);
 
 /* How a family converts a row: to codes, which fill up to a multiple of 4, or to bfloat16, of 2. */
 struct gemm_coder {
-    void (*code_row)(const float *floats, size_t n, uint8_t *codes, float *scale, int32_t *zero);
+    struct gemm_range (*range_of)(const float *floats, size_t n);
+    void (*code_row)(const float *floats, size_t n, struct gemm_range range, uint8_t *codes);
     void (*round_row)(const float *floats, size_t n, uint16_t *rounded);
 };
 

@@ -123,17 +123,13 @@ INLINE void code_some(const float *floats, size_t count, lanes inverse, lanes sh
     store_codes(codes, (count + 3) / 4 * 4, min(max(code, all(0.0f)), all(255.0f)));
 }
 
-TARGET static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale,
-                            int32_t *zero)
+TARGET static void code_row(const float *floats, size_t n, struct gemm_range range, uint8_t *codes)
 {
-    struct gemm_range range = range_of(floats, n);
     lanes inverse = all(range.inverse), shift = all(range.zero);
     size_t i = 0;
     for (; i + 4 * LANES <= n; i += 4 * LANES) code_four(floats + i, inverse, shift, codes + i);
     for (; i + LANES <= n; i += LANES) code_some(floats + i, LANES, inverse, shift, codes + i);
     if (i < n) code_some(floats + i, n - i, inverse, shift, codes + i);
-    *scale = range.scale;
-    *zero = (int32_t)range.zero;
 }
 
 TARGET static void round_row(const float *floats, size_t n, uint16_t *rounded)
@@ -144,7 +140,7 @@ TARGET static void round_row(const float *floats, size_t n, uint16_t *rounded)
     if (i < n) store_rounded(rounded + i, (n - i + 1) / 2 * 2, load_first(floats + i, n - i));
 }
 
-static const struct gemm_coder coder = {code_row, round_row};
+static const struct gemm_coder coder = {range_of, code_row, round_row};
 
 /* ---- sums ------------------------------------------------------------------------------------ */
 

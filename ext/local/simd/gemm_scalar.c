@@ -13,14 +13,18 @@
 
 /* ---- conversions ----------------------------------------------------------------------------- */
 
-static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale, int32_t *zero)
+static struct gemm_range range_of(const float *floats, size_t n)
 {
     float low = 0.0f, high = 0.0f;
     for (size_t i = 0; i < n; i++) {
         low = floats[i] < low ? floats[i] : low;
         high = floats[i] > high ? floats[i] : high;
     }
-    struct gemm_range range = gemm_range(low, high);
+    return gemm_range(low, high);
+}
+
+static void code_row(const float *floats, size_t n, struct gemm_range range, uint8_t *codes)
+{
     for (size_t i = 0; i < n; i++) {
         float code = floats[i] * range.inverse + range.zero;
         code = code > 0.0f ? code : 0.0f;
@@ -29,8 +33,6 @@ static void code_row(const float *floats, size_t n, uint8_t *codes, float *scale
         codes[i] = (uint8_t)(code + 0x1p23f - 0x1p23f);
     }
     memset(codes + n, 0, (4 - n % 4) % 4);
-    *scale = range.scale;
-    *zero = (int32_t)range.zero;
 }
 
 static void round_row(const float *floats, size_t n, uint16_t *rounded)
@@ -42,7 +44,7 @@ static void round_row(const float *floats, size_t n, uint16_t *rounded)
 void scalar_convert(enum local_precision precision, const struct local_rows *rows, size_t first,
                     size_t last)
 {
-    static const struct gemm_coder coder = {code_row, round_row};
+    static const struct gemm_coder coder = {range_of, code_row, round_row};
     gemm_convert(&coder, precision, rows, first, last);
 }
 

@@ -29,6 +29,8 @@
 
 #include "local/simd/layers.h"
 
+#define NORMED_ROWS 4 /* together */
+
 #define EACH TARGET __attribute__((always_inline)) static inline
 
 /* 2^n 2^f, |f| <= 1/2, n whole: within 2^-23 of it. */
@@ -191,26 +193,46 @@ TARGET static float variance_of_row(const float *values, size_t n, float mean, f
     return beyond;
 }
 
+/* What a row is normalised by. */
+struct normal {
+    float mean, beyond, factor;
+};
+
+EACH lanes normalised(lanes x, struct normal by, lanes weight, lanes bias)
+{
+    return fused(((x - all(by.mean)) - all(by.beyond)) * all(by.factor), weight, bias);
+}
+
+TARGET static void normalise_row(float *values, size_t n, struct normal by, const float *weight,
+                                 const float *bias)
+{
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        store(values + i, normalised(load(values + i), by, load(weight + i), load(bias + i)));
+    if (i < n)
+        store_first(values + i, n - i,
+                    normalised(load_first(values + i, n - i), by, load_first(weight + i, n - i),
+                               load_first(bias + i, n - i)));
+}
+
 /* The mean is rounded, and where the values lie far from zero that is felt: what it lacks is
  * measured with the variance, and taken off each value after the mean is, which is exact there.
- * */
+ * Step by step for a few rows, so that one row's lanes come together while the next row's are
+ * worked on. */
 TARGET void FAMILY(layer_norm)(float *values, size_t n_rows, size_t n, const float *weight,
                                const float *bias, float epsilon)
 {
-    for (size_t r = 0; r < n_rows; r++, values += n) {
-        float mean = sum_of_row(values, n) / (float)n, variance;
-        float beyond = variance_of_row(values, n, mean, &variance);
-        if (variance < 0.0f) variance = 0.0f;
-        lanes factor = all(1.0f / sqrtf(variance + epsilon));
-        lanes m = all(mean), b = all(beyond);
-        size_t i = 0;
-        for (; i + LANES <= n; i += LANES)
-            store(values + i,
-                  fused(((load(values + i) - m) - b) * factor, load(weight + i), load(bias + i)));
-        if (i < n)
-            store_first(values + i, n - i,
-                        fused(((load_first(values + i, n - i) - m) - b) * factor,
-                              load_first(weight + i, n - i), load_first(bias + i, n - i)));
+    struct normal by[NORMED_ROWS];
+    for (size_t taken; n_rows > 0; n_rows -= taken, values += taken * n) {
+        taken = n_rows < NORMED_ROWS ? n_rows : NORMED_ROWS;
+        for (size_t r = 0; r < taken; r++) by[r].mean = sum_of_row(values + r * n, n) / (float)n;
+        for (size_t r = 0; r < taken; r++) {
+            float variance;
+            by[r].beyond = variance_of_row(values + r * n, n, by[r].mean, &variance);
+            if (variance < 0.0f) variance = 0.0f;
+            by[r].factor = 1.0f / sqrtf(variance + epsilon);
+        }
+        for (size_t r = 0; r < taken; r++) normalise_row(values + r * n, n, by[r], weight, bias);
     }
 }
 
