@@ -262,6 +262,14 @@ static const struct local_matrix *attention_after(const struct pass *pass)
     return next < pass->weights->config.n_layers ? &pass->weights->layers[next].attention : NULL;
 }
 
+/* Of the wide layer. */
+static enum local_activation inner_activation(const struct pass *pass)
+{
+    enum local_activation activation = pass->weights->config.activation;
+    int is_rough = activation == LOCAL_GELU && pass->weights->precision == LOCAL_INT8;
+    return is_rough ? LOCAL_ROUGH_GELU : activation;
+}
+
 /* `rows`: the hidden state, ready; replaced by the next one. */
 static void go_through_layer(struct pass *pass, struct local_rows *rows)
 {
@@ -280,7 +288,7 @@ static void go_through_layer(struct pass *pass, struct local_rows *rows)
     multiply(pass, &layer->attention_output, rows, &sum); /* [n_rows, hidden] */
     *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm, &layer->intermediate);
     wide.stride = local_row_stride(inner);
-    wide.activation = config->activation;
+    wide.activation = inner_activation(pass);
     multiply(pass, &layer->intermediate, rows, &wide); /* [n_rows, inner] */
     *rows = prepare(pass, pass->wide, inner, wide.stride, NULL, &layer->output);
     multiply(pass, &layer->output, rows, &sum); /* [n_rows, hidden] */

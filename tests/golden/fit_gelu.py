@@ -5,8 +5,9 @@
 GELU: x Phi(x) = max(x, 0) - a Phi(-a) with a = |x|. The fourth root of Phi(-a) is smooth and nearly
 straight, so a polynomial of a low degree is near it, and its error counts for little where the root
 is small: Phi(-a) ~ ((a - END) H(a))^4 up to a = END, and 0 beyond, where a Phi(-a) is below the
-tolerance. H is the weighted least-squares fit whose weights Lawson's method raises where the error
-is large (C. L. Lawson, 1961), until it is nearly the best in the maximum norm.
+tolerance. Where that is large, the square root and a shorter polynomial do. H is the weighted
+least-squares fit whose weights Lawson's method raises where the error is large (C. L. Lawson,
+1961), until it is nearly the best in the maximum norm.
 
 2^f on [-1/2, 1/2]: 1 + f Q(f), the same way.
 
@@ -17,9 +18,8 @@ import math
 import numpy as np
 from numpy.polynomial import chebyshev, polynomial
 
-END = np.float32(5.5875)
-DEGREE = 7
-ROOT = 4
+EXACT = (np.float32(5.5875), 7, 4)  # the end, the degree of H, the root
+ROUGH = (np.float32(3.75), 3, 2)
 TOLERANCE_FROM = 1.0  # the error may grow with |x| from here on
 
 
@@ -58,22 +58,23 @@ def phi_below(a):
     return np.array([math.erfc(x / math.sqrt(2)) / 2 for x in a])
 
 
-def fit_gelu():
-    end = float(END)
+def fit_gelu(end, degree, root_of):
+    end = float(end)
     w, a = nodes(0.0, end)
     phi = phi_below(a)
-    root = phi ** (1 / ROOT)
+    root = phi ** (1 / root_of)
     tolerance = np.maximum(TOLERANCE_FROM, a) / a
-    basis = chebyshev.chebvander(w, DEGREE) * (a - end)[:, None]
+    basis = chebyshev.chebvander(w, degree) * (a - end)[:, None]
 
     def weight(fit):
         d = fit - root
         safe = np.where(np.abs(d) > 1e-14, d, 1)
-        secant = np.where(np.abs(d) > 1e-14, (fit ** ROOT - phi) / safe, ROOT * root ** (ROOT - 1))
+        secant = np.where(np.abs(d) > 1e-14, (fit ** root_of - phi) / safe,
+                          root_of * root ** (root_of - 1))
         return np.abs(secant) / tolerance
 
     coefficients, least = lawson(basis, root, weight,
-                                 lambda fit: (fit ** ROOT - phi) / tolerance, 150)
+                                 lambda fit: (fit ** root_of - phi) / tolerance, 150)
     return in_powers(coefficients, 0.0, end), least
 
 
@@ -97,12 +98,13 @@ def horner(coefficients, x):
     return result
 
 
-def gelu_error(coefficients):
+def gelu_error(coefficients, end, _, root_of):
     x = np.linspace(-8, 8, 1600001).astype(np.float32)
-    a = np.minimum(np.abs(x), END)
-    root = horner(coefficients, a) * (a - END)
-    square = root * root
-    result = fma(-(square * square), a, np.maximum(x, np.float32(0)))
+    a = np.minimum(np.abs(x), end)
+    power = horner(coefficients, a) * (a - end)
+    for _ in range(root_of // 2):
+        power = power * power
+    result = fma(-power, a, np.maximum(x, np.float32(0)))
     exact = np.float64(x) * phi_below(-np.float64(x))
     return (np.abs(result - exact) / np.maximum(1, np.abs(x))).max()
 
@@ -121,5 +123,6 @@ def show(name, fitted, error):
 
 
 if __name__ == "__main__":
-    show("gelu", fit_gelu(), gelu_error)
+    for kind in (EXACT, ROUGH):
+        show("gelu", fit_gelu(*kind), lambda found, kind=kind: gelu_error(found, *kind))
     show("2^f", fit_power(), power_error)

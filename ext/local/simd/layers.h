@@ -7,7 +7,8 @@
  * a lane operation is.
  *
  *   activate     LOCAL_GELU and LOCAL_GELU_TANH within 2e-7 * max(1, |x|) of the exact value,
- *                LOCAL_TANH and LOCAL_SIGMOID within 2e-7. NaN stays NaN.
+ *                LOCAL_TANH and LOCAL_SIGMOID within 2e-7, LOCAL_ROUGH_GELU within
+ *                1.1e-4 * max(1, |x|) of GELU. NaN stays NaN.
  *   layer_norm   within 1e-6 * max(1, |result - bias|) for weights about 1, also where all values
  *                of a row lie far from zero.
  *   pack         moves numbers, to the bit.

@@ -75,6 +75,17 @@ EACH lanes gelu(lanes x)
     return fused_minus(p * p, a, max(all(0.0f), x));
 }
 
+/* The same with the square of a polynomial, half as long. */
+EACH lanes rough_gelu(lanes x)
+{
+    lanes a = magnitude_up_to(x, all(3.75f));
+    lanes p = fused(all(-0.00647136848f), a, all(0.0270961877f));
+    p = fused(p, a, all(0.0228178557f));
+    p = fused(p, a, all(-0.188280702f));
+    p = p * (a - all(3.75f));
+    return fused_minus(p * p, a, max(all(0.0f), x));
+}
+
 /* x (1 + tanh(y)) / 2 = x sigmoid(2 y). */
 EACH lanes gelu_tanh(lanes x)
 {
@@ -90,6 +101,8 @@ EACH lanes activated(enum local_activation activation, lanes x)
         return x;
     case LOCAL_GELU:
         return gelu(x);
+    case LOCAL_ROUGH_GELU:
+        return rough_gelu(x);
     case LOCAL_GELU_TANH:
         return gelu_tanh(x);
     case LOCAL_RELU:
@@ -127,6 +140,9 @@ TARGET void FAMILY(activate)(enum local_activation activation, float *values, si
         break;
     case LOCAL_GELU:
         activate_rows(LOCAL_GELU, values, stride, n_rows, n_columns);
+        break;
+    case LOCAL_ROUGH_GELU:
+        activate_rows(LOCAL_ROUGH_GELU, values, stride, n_rows, n_columns);
         break;
     case LOCAL_GELU_TANH:
         activate_rows(LOCAL_GELU_TANH, values, stride, n_rows, n_columns);

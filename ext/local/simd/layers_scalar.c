@@ -13,6 +13,7 @@ static double activated(enum local_activation activation, double x)
     switch (activation) {
     case LOCAL_IDENTITY:
         return x;
+    case LOCAL_ROUGH_GELU:
     case LOCAL_GELU: /* erfc keeps what 1 + erf would cancel */
         return x * 0.5 * erfc(-x * 0.70710678118654752440);
     case LOCAL_GELU_TANH:

@@ -13,6 +13,7 @@ ORACLE static double exact_activation(enum local_activation activation, double x
 {
     switch (activation) {
     case LOCAL_GELU:
+    case LOCAL_ROUGH_GELU:
         return x / 2 * erfc(-x / sqrt(2.0));
     case LOCAL_GELU_TANH:
         return x / (1 + exp(-2 * sqrt(2 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
