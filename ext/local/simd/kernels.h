@@ -46,7 +46,7 @@ enum local_precision { LOCAL_FLOAT32, LOCAL_BFLOAT16, LOCAL_INT8 };
 
 /* Inputs of a matrix of int8 that are multiplied as floats, ascending: those few whose values or
  * weights are so large that codes with room for them would be too coarse for all others. */
-enum { LOCAL_WIDE = 4 };
+enum { LOCAL_WIDE = 2 };
 struct local_wide {
     size_t n;
     size_t inputs[LOCAL_WIDE];
