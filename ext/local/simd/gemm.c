@@ -114,12 +114,13 @@ static void finish(const struct gemm_family *family, const struct gemm_tile *til
     }
 }
 
-/* The last tile of a panel prefetches the next one: what few rows need is bound by the memory,
- * which is never to stand still. */
-static void look_ahead(struct gemm_tile *tile, const unsigned char *next)
+/* Tile i of a panel prefetches its share of the next one, of so many bytes: the memory, which
+ * bounds what few rows need, is never to stand still. */
+static void look_ahead(struct gemm_tile *tile, const unsigned char *next, size_t bytes, size_t i,
+                       size_t n_tiles)
 {
-    tile->ahead = next == NULL ? tile->panel : next;
-    tile->ahead_step = next == NULL ? 0 : 64;
+    tile->ahead = next == NULL ? tile->panel : next + bytes * i / n_tiles;
+    tile->ahead_step = next == NULL ? 0 : (LINE + n_tiles - 1) / n_tiles;
 }
 
 /* The lines that the tile is stored to are there by the time its sums are. */
@@ -148,15 +149,17 @@ static void run_panel(const struct gemm_family *family, struct gemm_tile *tile,
                       struct gemm_tile *before, const struct local_output *output,
                       const size_t rows[2], const unsigned char *next)
 {
+    enum local_precision precision = tile->matrix->precision;
     size_t step = family->row_step, most = family->n_rows / step;
-    size_t row_bytes = gemm_row_bytes(tile->matrix->precision, tile->rows);
+    size_t row_bytes = gemm_row_bytes(precision, tile->rows);
+    size_t panel_bytes = gemm_panel_bytes(precision, family->width, tile->matrix->n_in);
     if (row_bytes % ALIAS_BYTES == 0 && step == 1 && most > ALIASED_ROWS) most = ALIASED_ROWS;
     size_t n_steps = (rows[1] - rows[0] + step - 1) / step, n_tiles = (n_steps + most - 1) / most;
     for (size_t i = 0; i < n_tiles; i++) {
         size_t end = rows[0] + n_steps * (i + 1) / n_tiles * step;
         tile->row = rows[0] + n_steps * i / n_tiles * step;
         tile->n_rows = (end < rows[1] ? end : rows[1]) - tile->row;
-        look_ahead(tile, i + 1 == n_tiles ? next : NULL);
+        look_ahead(tile, next, panel_bytes, i, n_tiles);
         run_tile(family, tile, before, output);
     }
 }

@@ -260,6 +260,12 @@ static inline struct source source_of(const struct gemm_tile *tile, size_t input
     };
 }
 
+/* Where to prefetch once so many bytes of the panel are read. */
+static inline const unsigned char *ahead_of(const struct gemm_tile *tile, size_t bytes)
+{
+    return tile->ahead + bytes / 64 * tile->ahead_step;
+}
+
 TARGET static void sum_float32(struct gemm_tile *tile)
 {
     struct source source = source_of(tile, 1);
@@ -290,7 +296,7 @@ TARGET static void sum_wide(struct gemm_tile *tile)
                                 sizeof wide[0],
                                 tile->panel + first * WIDTH * sizeof(uint16_t),
                                 n,
-                                tile->ahead + first * WIDTH * sizeof(uint16_t),
+                                ahead_of(tile, first * WIDTH * sizeof(uint16_t)),
                                 tile->ahead_step};
         sum_WIDE[tile->n_rows - 1](&source, first == 0 ? sums : chunk);
         for (size_t i = 0; i < tile->n_rows * WIDTH && first > 0; i += LANES)
@@ -333,7 +339,7 @@ TARGET static void sum_words(struct gemm_tile *tile)
                                     sizeof wide[0],
                                     tile->panel + first * WIDTH + LINE * half,
                                     n / 4,
-                                    tile->ahead + first * WIDTH,
+                                    ahead_of(tile, first * WIDTH),
                                     half == 0 ? tile->ahead_step : 0};
             sum_WORDS[tile->n_rows - 1](&source, chunk);
             add_halves(tile, half, chunk);
@@ -372,13 +378,13 @@ INLINE void columns_of(struct columns *columns, const struct gemm_tile *tile, in
 INLINE lanes in_units(const struct columns *columns, size_t half, lanes sum, int32_t zero,
                       lanes scale, const float *wide, int is_int8, int has_wide)
 {
-    if (!is_int8) return plus(sum, columns->bias[half]);
-    sum = floats_of_whole(minus_product(sum, zero, columns->sums[half]));
-    sum = fused(sum, times(scale, columns->scales[half]), columns->bias[half]);
-    if (!has_wide) return sum;
+    lanes beside = columns->bias[half];
+    if (!is_int8) return plus(sum, beside);
     UNROLLED
-    for (size_t k = 0; k < LOCAL_WIDE; k++) sum = fused(all(wide[k]), columns->wide[k][half], sum);
-    return sum;
+    for (size_t k = 0; k < LOCAL_WIDE && has_wide; k++)
+        beside = fused(all(wide[k]), columns->wide[k][half], beside);
+    sum = floats_of_whole(minus_product(sum, zero, columns->sums[half]));
+    return fused(sum, times(scale, columns->scales[half]), beside);
 }
 
 INLINE void store_rows(const struct gemm_tile *tile, float *values, size_t stride,
