@@ -256,17 +256,36 @@ EACH lanes limited(lanes score)
     return max(all(-LARGEST_SCORE), min(all(LARGEST_SCORE), score));
 }
 
-EACH void put_sum(const struct narrow_product *p, size_t row, size_t panel, lanes sum)
+EACH void store_up_to(float *output, size_t n, lanes sum)
 {
-    float *output = p->output + row * p->output_stride + panel * LANES;
-    size_t left = p->n_columns - panel * LANES;
-    if (p->factors == NULL) {
-        store(output, limited(sum));
-        return;
+    if (n >= LANES) store(output, sum);
+    else store_first(output, n, sum);
+}
+
+EACH void put_scores(const struct narrow_product *p, lanes sums[][2], const size_t n_rows,
+                     const size_t n_panels)
+{
+    float *output = p->output;
+    size_t stride = p->output_stride;
+    UNROLLED
+    for (size_t r = 0; r < n_rows; r++, output += stride) {
+        store(output, limited(sums[r][0]));
+        if (n_panels == 2) store(output + LANES, limited(sums[r][1]));
     }
-    sum = sum * all(p->factors[row]);
-    if (left >= LANES) store(output, sum);
-    else store_first(output, left, sum);
+}
+
+EACH void put_output(const struct narrow_product *p, lanes sums[][2], const size_t n_rows,
+                     const size_t n_panels)
+{
+    float *output = p->output;
+    const float *factors = p->factors;
+    size_t stride = p->output_stride, n = p->n_columns;
+    UNROLLED
+    for (size_t r = 0; r < n_rows; r++, output += stride) {
+        lanes factor = all(factors[r]);
+        store_up_to(output, n, sums[r][0] * factor);
+        if (n_panels == 2) store_up_to(output + LANES, n - LANES, sums[r][1] * factor);
+    }
 }
 
 EACH lanes add_term(int in_pairs, lanes a, lanes b, lanes sum)
@@ -296,11 +315,8 @@ EACH void multiply(const struct narrow_product *p, const size_t n_rows, const si
             if (n_panels == 2) sums[r][1] = add_term(in_pairs, one, right1, sums[r][1]);
         }
     }
-    UNROLLED
-    for (size_t r = 0; r < n_rows; r++) {
-        put_sum(p, r, 0, sums[r][0]);
-        if (n_panels == 2) put_sum(p, r, 1, sums[r][1]);
-    }
+    if (p->factors == NULL) put_scores(p, sums, n_rows, n_panels);
+    else put_output(p, sums, n_rows, n_panels);
 }
 
 /* One kernel for each number of rows, of one panel and of two. */
