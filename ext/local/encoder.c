@@ -10,6 +10,7 @@
 #define ITEMS_A_MEMBER 4 /* of a gemm, so that nobody waits long for the last one */
 #define PANELS 8         /* of an item of a team of one: between two looks at the halt */
 #define QUERIES 256      /* of attention at a time */
+#define LINE_FLOATS 16   /* of a line of the caches */
 
 /* Steps of a team (team.h), at most: what local_encode does before the layers, in each (what
  * go_through_layer prepares and multiplies, and attention), and after. */
@@ -175,6 +176,12 @@ static void multiply(struct pass *pass, const struct local_matrix *matrix,
 
 /* ---- embeddings ------------------------------------------------------------------------------ */
 
+/* From the memory, of a table that no cache holds. */
+static void fetch_row(const float *row, size_t n)
+{
+    for (size_t j = 0; j < n; j += LINE_FLOATS) __builtin_prefetch(row + j);
+}
+
 /* The rows of one text; there may be one segment for both texts of a pair, or none. */
 static void embed_item(void *context, struct team_member *member, size_t item)
 {
@@ -190,6 +197,7 @@ static void embed_item(void *context, struct team_member *member, size_t item)
         const float *position = weights->positions + (config->first_position + i) * n;
         const float *kind = weights->segments == NULL ? NULL : weights->segments + segment * n;
         float *out = pass->hidden + (text->row + i) * n;
+        if (i + 1 < text->n_tokens) fetch_row(weights->words + text->ids[i + 1] * n, n);
         if (kind == NULL)
             for (size_t j = 0; j < n; j++) out[j] = word[j] + position[j];
         else
