@@ -15,7 +15,7 @@
 /* Steps of a team (team.h), at most: what local_encode does before the layers, in each (what
  * go_through_layer prepares and multiplies, and attention), and after. */
 #define FIRST_STEPS 2
-#define LAYER_STEPS 9
+#define LAYER_STEPS 12
 #define LAST_STEPS 3
 
 /* What one member knows of a pass: the same as all others do, but for `member`. */
@@ -152,26 +152,35 @@ struct gemm_step {
     const struct local_matrix *matrix; /* [n_out, n_in] */
     const struct local_rows *rows;     /* [n_rows, n_in] */
     const struct local_output *output; /* [n_rows, n_out] */
+    size_t first, last;                /* panels */
     size_t n_panels;                   /* of an item */
 };
 
 static void gemm_item(void *context, struct team_member *member, size_t item)
 {
     const struct gemm_step *step = context;
-    size_t first = item * step->n_panels, last = first + step->n_panels;
-    if (last > step->matrix->n_panels) last = step->matrix->n_panels;
+    size_t first = step->first + item * step->n_panels, last = first + step->n_panels;
+    if (last > step->last) last = step->last;
     local_matrix_multiply(step->matrix, step->pass->weights->kernels, step->rows, step->output,
                           first, last, own(step->pass, member));
+}
+
+/* Panels first .. last - 1 of the output. */
+static void multiply_some(struct pass *pass, const struct local_matrix *matrix,
+                          const struct local_rows *rows, const struct local_output *output,
+                          size_t first, size_t last)
+{
+    size_t n_members = pass->member->team->n_members, n = PANELS;
+    if (n_members > 1) n = (last - first) / (n_members * ITEMS_A_MEMBER);
+    if (n == 0) n = 1;
+    struct gemm_step step = {pass, matrix, rows, output, first, last, n};
+    team_step(pass->member, (last - first + n - 1) / n, gemm_item, &step);
 }
 
 static void multiply(struct pass *pass, const struct local_matrix *matrix,
                      const struct local_rows *rows, const struct local_output *output)
 {
-    size_t n_members = pass->member->team->n_members, n = PANELS;
-    if (n_members > 1) n = matrix->n_panels / (n_members * ITEMS_A_MEMBER);
-    if (n == 0) n = 1;
-    struct gemm_step step = {pass, matrix, rows, output, n};
-    team_step(pass->member, (matrix->n_panels + n - 1) / n, gemm_item, &step);
+    multiply_some(pass, matrix, rows, output, 0, matrix->n_panels);
 }
 
 /* ---- embeddings ------------------------------------------------------------------------------ */
@@ -214,6 +223,41 @@ static int only_cls(const struct pass *pass)
            (config->classifies || config->pooling == LOCAL_CLS);
 }
 
+/* The hidden state of a text's first token. */
+static void cls_item(void *context, struct team_member *member, size_t item)
+{
+    const struct pass *pass = context;
+    size_t n = pass->weights->config.hidden_size;
+    (void)member;
+    memcpy(pass->cls + item * n, pass->hidden + pass->group->texts[item].row * n,
+           n * sizeof *pass->cls);
+}
+
+/* Panels of queries that are computed of the first tokens alone. None where one panel has queries
+ * and keys. */
+static size_t cls_panels(const struct pass *pass)
+{
+    size_t n = pass->weights->config.hidden_size, width = pass->weights->kernels->width;
+    return only_cls(pass) && n % width == 0 ? n / width : 0;
+}
+
+/* Queries, keys and values of all tokens: [n_rows, 3 hidden]. With cls_panels the queries of the
+ * first tokens stand in the first rows. From here on the hidden state is that of these. */
+static void project(struct pass *pass, const struct local_rows *rows)
+{
+    const struct local_matrix *matrix = &pass->weights->layers[pass->layer].attention;
+    size_t n = pass->weights->config.hidden_size, n_queries = cls_panels(pass);
+    struct local_output output = {.values = pass->wide, .stride = 3 * n};
+    multiply_some(pass, matrix, rows, &output, n_queries, matrix->n_panels);
+    if (!only_cls(pass)) return;
+    team_step(pass->member, pass->group->n_texts, cls_item, pass);
+    pass->hidden = pass->cls;
+    pass->n_rows = pass->group->n_texts;
+    if (n_queries == 0) return;
+    struct local_rows first = prepare(pass, pass->hidden, n, n, NULL, matrix);
+    multiply_some(pass, matrix, &first, &output, 0, n_queries);
+}
+
 /* Of a head; NULL: none. */
 static const float *relative_bias(const struct local_weights *weights, size_t head)
 {
@@ -222,7 +266,7 @@ static const float *relative_bias(const struct local_weights *weights, size_t he
     return weights->relative_bias + head * (2 * reach - 1) + reach - 1;
 }
 
-/* One head of one text: of all its tokens, or of the first one, whose hidden state is kept then. */
+/* One head of one text: of all its tokens, or of the first one. */
 static void attention_item(void *context, struct team_member *member, size_t item)
 {
     const struct pass *pass = context;
@@ -231,14 +275,14 @@ static void attention_item(void *context, struct team_member *member, size_t ite
     size_t n = config->hidden_size, size = n / config->n_heads;
     size_t number = item / config->n_heads, at = item % config->n_heads * size;
     const struct local_text *text = &pass->group->texts[number];
-    const float *queries = pass->wide + text->row * 3 * n + at;
+    const float *projected = pass->wide + text->row * 3 * n + at;
     int first_alone = only_cls(pass);
     size_t row = first_alone ? number : text->row;
     size_t n_queries = first_alone ? 1 : text->n_tokens;
     struct local_attention attention = {
-        .queries = queries,
-        .keys = queries + n,
-        .values = queries + 2 * n,
+        .queries = cls_panels(pass) > 0 ? pass->wide + number * 3 * n + at : projected,
+        .keys = projected + n,
+        .values = projected + 2 * n,
         .stride = 3 * n,
         .n_tokens = text->n_tokens,
         .head_size = size,
@@ -256,9 +300,6 @@ static void attention_item(void *context, struct team_member *member, size_t ite
         if (pass->weights->precision == LOCAL_FLOAT32) kernels->attention(&attention);
         else kernels->attention_rounded(&attention);
     }
-    if (first_alone)
-        memcpy(pass->cls + number * n + at, pass->hidden + text->row * n + at,
-               size * sizeof *pass->cls);
 }
 
 /* ---- a layer --------------------------------------------------------------------------------- */
@@ -284,19 +325,15 @@ static void go_through_layer(struct pass *pass, struct local_rows *rows)
     const struct local_config *config = &pass->weights->config;
     const struct local_layer *layer = &pass->weights->layers[pass->layer];
     size_t n = config->hidden_size, inner = config->intermediate_size;
-    struct local_output wide = {.values = pass->wide, .stride = 3 * n};
-    multiply(pass, &layer->attention, rows, &wide); /* [n_rows, 3 hidden] */
+    project(pass, rows);
     team_step(pass->member, pass->group->n_texts * config->n_heads, attention_item, pass);
-    if (only_cls(pass)) {
-        pass->hidden = pass->cls;
-        pass->n_rows = pass->group->n_texts;
-    }
     struct local_output sum = {.values = pass->hidden, .stride = n, .residual = pass->hidden};
     *rows = prepare(pass, pass->context, n, n, NULL, &layer->attention_output);
     multiply(pass, &layer->attention_output, rows, &sum); /* [n_rows, hidden] */
     *rows = prepare(pass, pass->hidden, n, n, &layer->attention_norm, &layer->intermediate);
-    wide.stride = local_row_stride(inner);
-    wide.activation = inner_activation(pass);
+    struct local_output wide = {.values = pass->wide,
+                                .stride = local_row_stride(inner),
+                                .activation = inner_activation(pass)};
     multiply(pass, &layer->intermediate, rows, &wide); /* [n_rows, inner] */
     *rows = prepare(pass, pass->wide, inner, wide.stride, NULL, &layer->output);
     multiply(pass, &layer->output, rows, &sum); /* [n_rows, hidden] */
