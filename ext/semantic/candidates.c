@@ -95,6 +95,13 @@ int candidates_are_filtered(const struct retrieval *retrieval)
            (retrieval->table->config.content != NULL || has_conditions(retrieval));
 }
 
+int candidates_are_unchecked(const struct retrieval *retrieval, size_t k)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    int is_begun = k < limits->k && limits->exactly && !has_conditions(retrieval);
+    return candidates_are_filtered(retrieval) && (k == SIZE_MAX || is_begun);
+}
+
 int candidates_next(struct retrieval *retrieval, struct top_k *ranked, struct top_k_hit *passed,
                     size_t *n, size_t *n_asked, struct error *err)
 {
@@ -194,7 +201,8 @@ static int first_asked(struct retrieval *retrieval, double n_wanted, size_t most
 static int first_ranked(struct retrieval *retrieval, size_t k, size_t *asked, struct error *err)
 {
     const struct semantic_table *table = retrieval->table;
-    int is_cheap = table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store);
+    int is_cheap = retrieval->limits.exactly ||
+                   (table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store));
     size_t factor = is_cheap ? MOST_AT_FIRST : 4, n_rows = retrieval->reader.snapshot->n_rows;
     *asked = n_rows + 1;
     if (k > n_rows / factor) return 0;
@@ -311,7 +319,7 @@ int candidates_find(struct retrieval *retrieval, const struct semantic_query *qu
                     size_t k, struct top_k *ranked, struct error *err)
 {
     int rc = candidates_list(retrieval, k == SIZE_MAX ? SIZE_MAX : FEW, 0, err);
-    int sifts = candidates_are_filtered(retrieval) && k != SIZE_MAX;
+    int sifts = candidates_are_filtered(retrieval) && !candidates_are_unchecked(retrieval, k);
     /* By codes all rows are scanned, which a list of ids may make needless. */
     int by_codes = retrieval->table->config.quantize != INDEX_EXACT && !retrieval->limits.exactly &&
                    retrieval->only == NULL;

@@ -18,8 +18,7 @@ int candidates_rank(struct retrieval *retrieval, const struct semantic_query *qu
                     struct top_k *ranked, struct error *err);
 
 /* The k best rows of each of n queries that have a vector, into `ranked`, which this initialises.
- * Of all that there are (SIZE_MAX) it is left to candidates_next() which of them pass, where
- * candidates_are_filtered(): few may be read. */
+ * Of a ranking that candidates_are_unchecked() it is left to candidates_next() which pass. */
 int candidates_find(struct retrieval *retrieval, const struct semantic_query *queries, size_t n,
                     size_t k, struct top_k *ranked, struct error *err);
 
@@ -30,6 +29,10 @@ int candidates_measure(struct retrieval *retrieval, const struct semantic_query 
 
 /* Whether rows that were found may have to be left out. */
 int candidates_are_filtered(const struct retrieval *retrieval);
+
+/* Whether rows of a ranking of k are asked about when they are taken, as few may be: of all
+ * (SIZE_MAX), and where it is the beginning of one of all, and there are no conditions. */
+int candidates_are_unchecked(const struct retrieval *retrieval, size_t k);
 
 /* pass[i] = 1 for those of n ids, at most FILTER_GROUP, that pass. */
 int candidates_pass(struct retrieval *retrieval, const int64_t *ids, size_t n, unsigned char *pass,

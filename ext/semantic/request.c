@@ -287,6 +287,15 @@ static int read_conditions(struct semantic_table *table, const char *conditions,
     return rc;
 }
 
+/* A ranking of all rows is one of all vectors, and so are its first rows, where nothing says how
+ * many will be read. Words rank otherwise. */
+static void begin_with_few(const struct semantic_table *table, struct retrieve_limits *limits)
+{
+    if (limits->k != SIZE_MAX || limits->hint != SIZE_MAX || table->store.tokenizer != NULL) return;
+    limits->exactly = 1;
+    if (limits->skip < SIZE_MAX - FIRST_READ) limits->hint = limits->skip + FIRST_READ;
+}
+
 /* LIMIT and OFFSET: how many rows SQLite will ask for, as far as it knows. */
 static void read_limit(sqlite3_value *limit, sqlite3_value *offset, int by_relevance,
                        struct semantic_request *request)
@@ -311,8 +320,6 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     request->query = sqlite3_value_dup(argv[0]);
     request->limits =
         (struct retrieve_limits){.k = SIZE_MAX, .hint = SIZE_MAX, .min_similarity = -INFINITY};
-    if (!(plan & (PLAN_K | PLAN_LIMIT | PLAN_RELEVANCE)) && retrieve_ranks_alike(table))
-        request->limits.hint = FIRST_READ;
     request->ring = (struct index_ring){INFINITY, -INFINITY, INFINITY};
     request->limits.ring = &request->ring;
     request->bounds = (struct retrieve_bounds){{-INFINITY, INFINITY}, -INFINITY, INFINITY};
@@ -336,6 +343,7 @@ int request_read(struct semantic_request *request, struct semantic_table *table,
     if (rc == 0 && plan & PLAN_WEIGHT) rc = read_weight(argv[n++], &request->weight, err);
     if (rc == 0) rc = read_conditions(table, conditions, argv + n, request, err);
     if (rc == 0) apply_ranks(request);
+    if (rc == 0) begin_with_few(table, &request->limits);
     if (rc == 0 && !request->none)
         rc = semantic_query_read(&request->asked, table, request->query, err);
     if (request->asked.text.data == NULL && request->asked.vector.data == NULL) request->none = 1;

@@ -11,6 +11,7 @@
 #include "semantic/flush.h"
 #include "semantic/sense.h"
 #include "semantic/sides.h"
+#include "store/vectors.h"
 #include "store/write.h"
 
 /* Where more rows are wanted than were looked for, so many times as many are. */
@@ -203,13 +204,33 @@ static size_t group_limit(const struct retrieval *retrieval, size_t k)
     return most == 0 ? 1 : most < RETRIEVE_GROUP ? most : RETRIEVE_GROUP;
 }
 
+/* Whether a ranking begins with the same rows however many are looked for, which those of codes,
+ * near partitions and words may not, and fewer cost less: vectors are in memory, or come to be. */
+static int begins_alike(const struct retrieval *retrieval)
+{
+    const struct semantic_table *table = retrieval->table;
+    int is_exact = retrieval->limits.exactly || !store_is_partitioned(&table->store);
+    if (table->store.tokenizer != NULL) return 0;
+    if (table->config.quantize == INDEX_EXACT) return is_exact;
+    return retrieval->limits.exactly && vectors_may_stay(&retrieval->reader);
+}
+
+/* How many rows are looked for at first: as many as the hint says, but all by vectors that are read
+ * each time. */
+static size_t first_wanted(const struct retrieval *retrieval)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    int by_hint = limits->hint < limits->k && (!limits->exactly || begins_alike(retrieval));
+    return by_hint ? limits->hint : limits->k;
+}
+
 /* Searches for the queries from the current one on that can have rows. */
 static int search_group(struct retrieval *retrieval, struct error *err)
 {
     const struct retrieve_limits *limits = &retrieval->limits;
     const struct semantic_query *queries = retrieval->queries + retrieval->query;
     size_t left = retrieval->n_queries - retrieval->query;
-    size_t k = limits->hint < limits->k ? limits->hint : limits->k;
+    size_t k = first_wanted(retrieval);
     size_t most = group_limit(retrieval, k);
     drop_group(retrieval);
     retrieval->group = retrieval->query;
@@ -218,7 +239,7 @@ static int search_group(struct retrieval *retrieval, struct error *err)
     int rc = sides_find(retrieval, queries, n, k, retrieval->ranked, err);
     for (size_t i = 0; i < n; i++) {
         retrieval->has_more[i] = k < limits->k && retrieval->ranked[i].n == k;
-        retrieval->unchecked[i] = k == SIZE_MAX && candidates_are_filtered(retrieval);
+        retrieval->unchecked[i] = (char)candidates_are_unchecked(retrieval, k);
     }
     return rc;
 }
@@ -243,20 +264,13 @@ static int renew_snapshot(struct retrieval *retrieval, struct error *err)
     return rc == 0 ? reader_begin(&retrieval->reader, &state, err) : rc;
 }
 
-int retrieve_ranks_alike(const struct semantic_table *table)
-{
-    return table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store) &&
-           table->store.tokenizer == NULL;
-}
-
 /* How many rows are looked for when more are wanted than were given: some times as many where that
  * is less work than all. */
 static size_t more_than_given(const struct retrieval *retrieval)
 {
     size_t k = retrieval->limits.k, n_rows = retrieval->reader.snapshot->n_rows;
     size_t more = retrieval->given.n * MORE_ROWS;
-    return retrieve_ranks_alike(retrieval->table) && more < k && more < n_rows / MORE_ROWS ? more
-                                                                                           : k;
+    return begins_alike(retrieval) && more < k && more < n_rows / MORE_ROWS ? more : k;
 }
 
 /* More rows of the current query, or all that there are: less those that were given. */
@@ -272,7 +286,7 @@ static int find_more(struct retrieval *retrieval, size_t i, struct error *err)
         if (!ids_has(retrieval->given.items, retrieval->given.n, all.hits[j].id))
             rc = top_k_offer(&rest, all.hits[j].id, all.hits[j].score, err);
     retrieval->has_more[i] = rc == 0 && k < retrieval->limits.k && all.n == k;
-    retrieval->unchecked[i] = k == SIZE_MAX && candidates_are_filtered(retrieval);
+    retrieval->unchecked[i] = (char)candidates_are_unchecked(retrieval, k);
     if (retrieval->has_more[i]) rc = note_given(retrieval, &all, err);
     top_k_deinit(&all);
     top_k_deinit(ranked);

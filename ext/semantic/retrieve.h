@@ -17,10 +17,6 @@
 #include "semantic/registry.h"
 #include "semantic/retrieval.h"
 
-/* Whether a ranking begins with the same rows however many are looked for: those of codes, near
- * partitions and words may not. */
-int retrieve_ranks_alike(const struct semantic_table *table);
-
 /* Opens the index as it is in this transaction, nothing of which waits any more (flush.h). After an
  * error nothing is open. */
 int retrieve_open(struct retrieval *retrieval, struct semantic_table *table, struct error *err);

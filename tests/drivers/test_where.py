@@ -302,6 +302,7 @@ class Parts(Base):
     """Rows in the order of their nearness for as long as somebody reads, without a k."""
 
     ROWS = 9000
+    OPTIONS = ""
 
     def setUp(self):
         super().setUp()
@@ -312,7 +313,7 @@ class Parts(Base):
                         f"< {self.ROWS}) INSERT INTO docs SELECT i, 'report ' || i, i % 1000 "
                         "FROM n")
         self.db.execute("CREATE VIRTUAL TABLE ix USING semantic_index(content = 'docs', text = "
-                        "'body', dimensions = 1, metric = 'l2')")
+                        f"'body', dimensions = 1, metric = 'l2'{self.OPTIONS})")
         # Two rows at each place.
         self.db.execute("INSERT INTO ix(rowid, embedding) SELECT id, vector(json_array(id / 2)) "
                         "FROM docs")
@@ -346,6 +347,31 @@ class Parts(Base):
         self.assertEqual(len(given), len(set(given)))
         self.assertEqual(given[:100], list(range(1, 101)))
         self.assertEqual(sorted(given), [*range(1, 8001), 8500])
+
+
+class PartsOfCodes(Parts):
+    """The same: what reads no k ranks by vectors, which it does not keep where there is no room."""
+
+    OPTIONS = ", quantize = 'bit'"
+
+    def test_without_room(self):
+        self.db.execute("SELECT rerank_config('memory_budget', 200000)")
+        self.test_as_far_as_a_join_reads()
+        self.test_all_rows_once()
+
+    def test_a_rank_is_a_k(self):
+        self.assertEqual(self.rows("SELECT rowid FROM ix WHERE query = '[0]' AND rank <= 3"),
+                         [(1,), (2,), (3,)])
+        self.assertEqual(self.rows("SELECT rowid, rank FROM ix WHERE query = '[0]' AND "
+                                   "rank > 8990"), [(i, i) for i in range(8991, 9001)])
+
+
+class PartsOfPartitions(Parts):
+    OPTIONS = ", quantize = 'int8', partitions = 8"
+
+
+class PartsOfExactPartitions(Parts):
+    OPTIONS = ", partitions = 8"
 
 
 class Columns(Base):
