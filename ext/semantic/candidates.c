@@ -2,11 +2,16 @@
 
 #include <math.h>
 
+#include "store/vectors.h"
+
 /* Beyond one row in so many of a ranking it costs less to list those that pass. */
 #define LIST_SHARE 8
 
 /* Beyond one in so many where an index has codes, and rows are asked about before they are read. */
 #define SIEVE_SHARE 2
+
+/* Where fewer than one in so many pass, it is no use to ask about a few rows by their bounds. */
+#define FEW_PASS 64
 
 /* So many that an index of the content gives are searched at once. */
 #define FEW 1024
@@ -184,30 +189,34 @@ static int list_passing(struct retrieval *retrieval, size_t most, struct error *
  * one in a hundred passes. */
 #define MOST_AT_FIRST 128
 
-/* How many rows to look at first for n_wanted that pass, two standard deviations more than are
- * expected to do. It is not many where most do. */
-static int first_asked(struct retrieval *retrieval, double n_wanted, size_t most, size_t *asked,
-                       struct error *err)
+/* How many rows to look at first for n_wanted that pass, as a share of them does, two standard
+ * deviations more than are expected to do. It is not many where most do. */
+static size_t first_asked(double share, double n_wanted, size_t most)
 {
-    double share;
-    int rc = filter_estimate(filter_of(retrieval), &share, err);
     double n_expected = n_wanted + 2.0 * sqrt(n_wanted * (1.0 - share)) + 1.0;
-    *asked = most;
-    if (rc == 0 && n_expected < (double)most * share) *asked = (size_t)(n_expected / share) + 1;
-    return rc;
+    return n_expected < (double)most * share ? (size_t)(n_expected / share) + 1 : most;
+}
+
+/* Whether the vectors that codes stand for are in memory. */
+static int has_vectors(const struct retrieval *retrieval)
+{
+    return index_snapshot_vectors(retrieval->reader.snapshot) != NULL;
 }
 
 /* The same of rows in the order of their nearness. A longer ranking of vectors costs little. */
 static int first_ranked(struct retrieval *retrieval, size_t k, size_t *asked, struct error *err)
 {
     const struct semantic_table *table = retrieval->table;
-    int is_cheap = retrieval->limits.exactly ||
-                   (table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store));
+    int is_plain = table->config.quantize == INDEX_EXACT && !store_is_partitioned(&table->store);
+    int is_cheap = is_plain || retrieval->limits.exactly || has_vectors(retrieval);
     size_t factor = is_cheap ? MOST_AT_FIRST : 4, n_rows = retrieval->reader.snapshot->n_rows;
     *asked = n_rows + 1;
     if (k > n_rows / factor) return 0;
-    return first_asked(retrieval, (double)k,
-                       k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP), asked, err);
+    size_t most = k * factor + (is_cheap ? 8 * FILTER_GROUP : FILTER_GROUP);
+    double share;
+    int rc = filter_estimate(filter_of(retrieval), &share, err);
+    if (rc == 0) *asked = first_asked(share, (double)k, most);
+    return rc;
 }
 
 /* How many to ask for when k of n_asked did not pass, but n_passed; 0: the rows that pass are to be
@@ -248,14 +257,32 @@ static int keep_passing(struct retrieval *retrieval, const struct semantic_query
     }
 }
 
-/* The same of the rows of the highest bounds, where an index has codes. */
-static int first_sieved(struct retrieval *retrieval, size_t k, double enough, size_t *asked,
-                        struct error *err)
+/* The same of the rows of the highest bounds, where an index has codes; more than `limit`: the rows
+ * that pass are to be listed, as a few are at once that an index of the content finds. */
+static int first_sieved(struct retrieval *retrieval, size_t k, double enough, size_t limit,
+                        size_t *asked, struct error *err)
 {
-    size_t n_rows = retrieval->reader.snapshot->n_rows;
+    size_t most = k * MOST_AT_FIRST + 8 * FILTER_GROUP;
+    double share;
+    int served;
     *asked = SIZE_MAX;
-    if (k > n_rows / MOST_AT_FIRST) return 0;
-    return first_asked(retrieval, enough, k * MOST_AT_FIRST + 8 * FILTER_GROUP, asked, err);
+    if (k > retrieval->reader.snapshot->n_rows / MOST_AT_FIRST) return 0;
+    int rc = filter_is_served(filter_of(retrieval), &served, err);
+    if (rc == 0) rc = filter_estimate(filter_of(retrieval), &share, err);
+    if (rc != 0) return rc;
+    int are_few = share > 0.0 && share < 1.0 / FEW_PASS;
+    if (!are_few || !served) *asked = first_asked(share, enough, are_few ? limit + 1 : most);
+    return 0;
+}
+
+/* Where few pass, those of the highest bounds are asked about in vain: a long ranking of vectors
+ * costs less, if they are in memory. */
+static int choose_sieve(struct retrieval *retrieval, int *sieves, struct error *err)
+{
+    double share = 1.0;
+    int rc = has_vectors(retrieval) ? filter_estimate(filter_of(retrieval), &share, err) : 0;
+    *sieves = share >= 1.0 / FEW_PASS;
+    return rc;
 }
 
 static int pass_sieve(void *context, const int64_t *ids, size_t n, unsigned char *pass,
@@ -272,10 +299,13 @@ static int rank_sieved(struct retrieval *retrieval, const struct semantic_query 
     int served, is_bit = retrieval->table->config.quantize == INDEX_BIT;
     double enough = is_bit ? 8.0 * (double)k + 128.0 : 2.0 * (double)k + 8.0;
     size_t limit = retrieval->reader.snapshot->n_rows / SIEVE_SHARE;
-    int rc = first_sieved(retrieval, k, enough, &sieve.most, err);
+    int rc = first_sieved(retrieval, k, enough, limit, &sieve.most, err);
     while (rc == 0 && sieve.most <= limit) {
         sieve.n_asked = sieve.n_passed = 0;
         rc = rank(retrieval, query, 1, k, &sieve, ranked, err);
+        /* Vectors in memory would have made that needless: so many are worth reading. */
+        if (rc == 0 && sieve.n_passed < sieve.n_asked / FEW_PASS)
+            rc = vectors_note(&retrieval->reader, sieve.n_asked, err);
         if (rc != 0 || sieve.is_whole) return rc;
         rc = filter_is_served(filter_of(retrieval), &served, err);
         if (rc != 0) return rc;
@@ -325,6 +355,7 @@ int candidates_find(struct retrieval *retrieval, const struct semantic_query *qu
                    retrieval->only == NULL;
     int sieves = sifts && by_codes && has_conditions(retrieval);
     size_t asked = k;
+    if (rc == 0 && sieves) rc = choose_sieve(retrieval, &sieves, err);
     if (rc == 0 && sifts && !sieves && has_conditions(retrieval))
         rc = first_ranked(retrieval, k, &asked, err);
     for (size_t i = 0; i < n; i++) top_k_init(&ranked[i], asked);

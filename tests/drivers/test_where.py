@@ -348,6 +348,21 @@ class Parts(Base):
         self.assertEqual(given[:100], list(range(1, 101)))
         self.assertEqual(sorted(given), [*range(1, 8001), 8500])
 
+    def test_where_few_meet_it(self):
+        """A new condition each time, before vectors are in memory beside codes, and then."""
+        conditions = (("< 10", lambda part: part < 10), ("= 7", lambda part: part == 7),
+                      ("> 2000", lambda part: part > 2000))
+        self.db.execute("CREATE TABLE other(x)")
+        for sql in ("SELECT 1", "SELECT count(*) FROM ix WHERE query = '[0]'", "SELECT 2"):
+            self.rows(sql)
+            for condition, meets in conditions:
+                met = [i for i in range(1, self.ROWS + 1) if meets(i % 1000)]
+                for k in (1, 10, 40):
+                    self.rows("INSERT INTO other VALUES (1)")
+                    self.assertEqual(self.rows(
+                        f"SELECT rowid FROM ix WHERE query = '[0]' AND k = {k} AND part "
+                        f"{condition}"), [(i,) for i in met[:k]])
+
 
 class PartsOfCodes(Parts):
     """The same: what reads no k ranks by vectors, which it does not keep where there is no room."""
