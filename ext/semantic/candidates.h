@@ -4,8 +4,8 @@
  *
  * Conditions on the content are asked of rows in the order of their nearness, a group at a time,
  * until there are k; of an index with codes before vectors are read, but where few meet them and
- * vectors are in memory, which gives their order. Where very few do, or the content has an index for
- * them, the rows that do are listed by the content instead, and only these are searched.
+ * vectors are in memory, which gives their order. Where very few do, or the content has an index
+ * for them, the rows that do are listed by the content instead, and only these are searched.
  */
 #ifndef SEMANTIC_CANDIDATES_H
 #define SEMANTIC_CANDIDATES_H

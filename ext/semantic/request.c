@@ -11,8 +11,9 @@
 /* A LIMIT beyond this is no hint. */
 #define MAX_HINT 100000
 
-/* So many rows are looked for first where nothing says how many will be read, as of a JOIN. */
-#define FIRST_READ 100
+/* So many rows are looked for first, at least, where nothing says how many will be read, as of a
+ * JOIN. */
+#define FIRST_READ 32
 
 /* So many candidates are reranked because LIMIT reaches them; for more there is to be a k. */
 #define MAX_REACHED ((size_t)1000)
@@ -288,12 +289,14 @@ static int read_conditions(struct semantic_table *table, const char *conditions,
 }
 
 /* A ranking of all rows is one of all vectors, and so are its first rows, where nothing says how
- * many will be read. Words rank otherwise. */
+ * many will be read: some more than the last were. Words rank otherwise. */
 static void begin_with_few(const struct semantic_table *table, struct retrieve_limits *limits)
 {
+    size_t n = table->n_read + table->n_read / 8;
     if (limits->k != SIZE_MAX || limits->hint != SIZE_MAX || table->store.tokenizer != NULL) return;
     limits->exactly = 1;
-    if (limits->skip < SIZE_MAX - FIRST_READ) limits->hint = limits->skip + FIRST_READ;
+    if (n < FIRST_READ) n = FIRST_READ;
+    if (limits->skip < SIZE_MAX - n) limits->hint = limits->skip + n;
 }
 
 /* LIMIT and OFFSET: how many rows SQLite will ask for, as far as it knows. */

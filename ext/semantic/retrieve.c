@@ -17,6 +17,9 @@
 /* Where more rows are wanted than were looked for, so many times as many are. */
 #define MORE_ROWS 8
 
+/* Of rows that were read without a hint no more than so many are expected again. */
+#define MOST_READ ((size_t)4096)
+
 /* Bytes of the rows of a group, at most. */
 #define GROUP_BYTES ((size_t)64 << 20)
 
@@ -357,9 +360,21 @@ int retrieve_open_named(struct retrieval *retrieval, struct semantic_registry *r
     return rc;
 }
 
+/* How far a ranking of all was read that ends before its last row. */
+static void note_read(const struct retrieval *retrieval)
+{
+    const struct retrieve_limits *limits = &retrieval->limits;
+    size_t *lately = &retrieval->table->n_read, n = (size_t)retrieval->rank;
+    if (!limits->exactly || limits->hint >= limits->k || n <= limits->skip) return;
+    n -= limits->skip;
+    *lately -= *lately / 8;
+    if (n > *lately) *lately = n < MOST_READ ? n : MOST_READ;
+}
+
 /* Forgets the search. */
 static void end_search(struct retrieval *retrieval)
 {
+    note_read(retrieval);
     drop_group(retrieval);
     ids_deinit(&retrieval->given);
     passing_release(retrieval->listed);

@@ -156,7 +156,8 @@ struct semantic_table {
         uint32_t version;
     } source;                              /* of the content, see agreement_is_of_file() */
     struct known *known[KNOWN_CONDITIONS]; /* the one asked for last comes first; owned; or NULL */
-    struct semantic_pending *pending;      /* one reference of it */
+    size_t n_read; /* of rankings of all rows: how many the last ones were read, about */
+    struct semantic_pending *pending; /* one reference of it */
 };
 
 #endif
