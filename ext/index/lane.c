@@ -7,7 +7,7 @@
 
 /* Rows that all queries of a group meet before the next ones: bytes, about, and at most. */
 #define STRETCH_BYTES ((size_t)16 << 10)
-#define ROWS_AT_ONCE 256
+#define ROWS_AT_ONCE INDEX_SKETCH_ROWS
 
 /* Sketches that leave more than one row in so many are of no use: as many blocks as they were asked
  * of are compared without, then twice, three times, up to so many times as many. */
@@ -38,9 +38,11 @@ static double threshold_of(const struct index_target *target, const struct top_k
     return fmax(top_k_threshold(heap), atomic_load_explicit(&target->floor, memory_order_relaxed));
 }
 
-static void raise_floor(struct index_target *target, const struct top_k *heap)
+static void raise_floor(const struct lane *lane, size_t t)
 {
-    double threshold = top_k_threshold(heap);
+    struct index_target *target = &lane->targets[t];
+    double threshold = top_k_threshold(&lane->heaps[t]);
+    if (target->n_sure > 0) threshold = fmax(threshold, top_k_threshold(&lane->sure[t]));
     double floor = atomic_load_explicit(&target->floor, memory_order_relaxed);
     while (floor < threshold &&
            !atomic_compare_exchange_weak_explicit(&target->floor, &floor, threshold,
@@ -84,9 +86,10 @@ static int compare_vectors(const struct lane *lane, const struct index_target *t
     return rc;
 }
 
-static int compare_codes(const struct index_target *target, const struct vector_code_bound *bound,
-                         const struct stretch *stretch, struct top_k *heap, struct error *err)
+static int compare_codes(const struct lane *lane, size_t t, const struct vector_code_bound *bound,
+                         const struct stretch *stretch, struct error *err)
 {
+    const struct index_target *target = &lane->targets[t];
     const struct index_rows *rows = stretch->rows;
     size_t begin = stretch->begin;
     float bounds[ROWS_AT_ONCE];
@@ -94,37 +97,39 @@ static int compare_codes(const struct index_target *target, const struct vector_
                                  rows->components + begin * rows->stride, stretch->n};
     int rc = 0;
     vector_code_bounds(target->codes, &codes, bound, bounds);
-    double min_bound = fmax(threshold_of(target, heap), target->min_bound);
+    double min_bound = fmax(threshold_of(target, &lane->heaps[t]), target->min_bound);
     for (size_t i = 0; rc == 0 && i < codes.n; i++) {
-        if ((double)bounds[i] < min_bound ||
-            !index_query_wants(target->query, rows->ids[begin + i]))
-            continue;
-        rc = top_k_offer(heap, rows->ids[begin + i], (double)bounds[i], err);
-        min_bound = fmax(min_bound, top_k_threshold(heap));
+        int64_t id = rows->ids[begin + i];
+        if ((double)bounds[i] < min_bound || !index_query_wants(target->query, id)) continue;
+        float width = 2.0f * (codes.scales[i] * bound->slack + codes.errors[i] * bound->radius);
+        rc = top_k_offer(&lane->heaps[t], id, (double)bounds[i], err);
+        if (rc == 0 && target->n_sure > 0)
+            rc = top_k_offer(&lane->sure[t], id, (double)(bounds[i] - width), err);
+        min_bound = fmax(min_bound, top_k_threshold(&lane->heaps[t]));
     }
     return rc;
 }
 
 /* The least estimate of a row that may be among the best, or bound of its code. */
-static double least_of(const struct lane *lane, const struct index_target *target,
-                       const struct top_k *heap)
+static double least_of(const struct lane *lane, size_t t)
 {
     const struct index_metric_row *metric = &index_metrics[lane->snapshot->layout.metric];
-    double threshold = threshold_of(target, heap);
+    const struct index_target *target = &lane->targets[t];
+    double threshold = threshold_of(target, &lane->heaps[t]);
     return target->codes != NULL ? fmax(threshold, target->min_bound)
                                  : fmax(metric->estimate(threshold),
                                         metric->min_estimate(target->query->min_similarity));
 }
 
 static int compare_rows(const struct lane *lane, size_t t, size_t place,
-                        const struct stretch *stretch, struct top_k *heap, struct error *err)
+                        const struct stretch *stretch, struct error *err)
 {
     const struct index_target *target = &lane->targets[t];
-    return target->codes != NULL ? compare_codes(target, &target->bounds[place], stretch, heap, err)
-                                 : compare_vectors(lane, target, stretch, heap, err);
+    return target->codes != NULL ? compare_codes(lane, t, &target->bounds[place], stretch, err)
+                                 : compare_vectors(lane, target, stretch, &lane->heaps[t], err);
 }
 
-/* ---- rows in doubt --------------------------------------------------------------------------- */
+/* ---- rows that wait -------------------------------------------------------------------------- */
 
 struct lane_doubt {
     const struct index_block *block; /* in memory */
@@ -152,7 +157,7 @@ static void sift_doubts(struct lane *lane)
         const struct lane_doubt *doubt = &lane->doubts[i];
         if (doubt->target != t) {
             t = doubt->target;
-            least = least_of(lane, &lane->targets[t], &lane->heaps[t]);
+            least = least_of(lane, t);
         }
         if (doubt->bound >= least) lane->doubts[n++] = *doubt;
     }
@@ -172,19 +177,31 @@ static void fetch_row(const struct lane *lane, const struct lane_doubt *doubt)
     size_t size = rows.stride < MOST_FETCHED ? rows.stride : MOST_FETCHED;
     for (size_t at = 0; at < size; at += LINE_BYTES) __builtin_prefetch(row + at);
     if (doubt->inverse != NULL) __builtin_prefetch(doubt->inverse);
+    if (lane->targets[doubt->target].codes == NULL) return;
+    __builtin_prefetch(rows.ids + doubt->row);
+    __builtin_prefetch(rows.offsets + doubt->row);
+    __builtin_prefetch(rows.scales + doubt->row);
+    __builtin_prefetch(rows.errors + doubt->row);
 }
 
 static int compare_doubt(struct lane *lane, const struct lane_doubt *doubt, struct error *err)
 {
-    struct index_target *target = &lane->targets[doubt->target];
-    struct top_k *heap = &lane->heaps[doubt->target];
     struct index_rows rows = rows_in_memory(lane, doubt->block);
     struct stretch stretch = {
         .rows = &rows, .begin = doubt->row, .n = 1, .inverses = doubt->inverse};
-    if (doubt->bound < least_of(lane, target, heap)) return 0;
+    if (doubt->bound < least_of(lane, doubt->target)) return 0;
     lane->n_left++;
-    int rc = compare_rows(lane, doubt->target, doubt->place, &stretch, heap, err);
-    raise_floor(target, heap);
+    int rc = compare_rows(lane, doubt->target, doubt->place, &stretch, err);
+    raise_floor(lane, doubt->target);
+    return rc;
+}
+
+static int compare_likely(struct lane *lane, struct error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < lane->n_likely; i++)
+        rc = compare_doubt(lane, &lane->likely[i], err);
+    lane->n_likely = 0;
     return rc;
 }
 
@@ -221,74 +238,62 @@ struct passage {
     int is_sketched;        /* the lane's aims are set; else vectors are compared, or codes */
 };
 
-/* What a sketch says of some rows. */
-struct verdicts {
-    unsigned char of[ROWS_AT_ONCE];
-    float bounds[ROWS_AT_ONCE];
-};
-
-/* Those that are not in the query's list are out. Returns how many are left. */
-static size_t keep_wanted(const struct index_query *query, const struct stretch *stretch,
-                          unsigned char *verdicts)
+/* Those that are not in the query's list are out. Returns whether any are left. */
+static int keep_wanted(const struct index_query *query, const struct stretch *stretch,
+                       struct index_sketch_verdicts *verdicts)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < stretch->n; i++) {
-        if (verdicts[i] == INDEX_SKETCH_OUT) continue;
-        if (!index_query_wants(query, stretch->rows->ids[stretch->begin + i]))
-            verdicts[i] = INDEX_SKETCH_OUT;
-        n += verdicts[i] != INDEX_SKETCH_OUT;
+    uint64_t any = 0;
+    for (size_t w = 0; w < INDEX_SKETCH_WORDS; w++) {
+        for (uint64_t bits = verdicts->left[w]; bits != 0; bits &= bits - 1) {
+            size_t i = 64 * w + (size_t)__builtin_ctzll(bits);
+            if (!index_query_wants(query, stretch->rows->ids[stretch->begin + i]))
+                verdicts->left[w] ^= bits & -bits;
+        }
+        any |= verdicts->left[w];
     }
-    return n;
+    return any != 0;
 }
 
+/* Rows that are not out: the likely ones are fetched, to be compared next. */
 static void put_off(struct lane *lane, size_t t, const struct passage *passage,
-                    const struct stretch *stretch, size_t i, float bound)
+                    const struct stretch *stretch, const struct index_sketch_verdicts *verdicts)
 {
-    lane->doubts[lane->n_doubts++] =
-        (struct lane_doubt){.block = passage->block,
-                            .inverse = stretch->inverses == NULL ? NULL : stretch->inverses + i,
-                            .bound = (double)bound + lane->aims[t].base,
-                            .place = (uint32_t)passage->place,
-                            .target = (uint32_t)t,
-                            .row = (uint32_t)(stretch->begin + i)};
-}
-
-/* Rows that are not out: the likely ones are compared, side by side, the others put off. */
-static int compare_left(struct lane *lane, size_t t, const struct passage *passage,
-                        const struct stretch *stretch, const struct verdicts *verdicts,
-                        struct error *err)
-{
-    int rc = 0;
-    for (size_t i = 0, n; rc == 0 && i < stretch->n; i += n) {
-        n = 1;
-        if (verdicts->of[i] == INDEX_SKETCH_IN_DOUBT)
-            put_off(lane, t, passage, stretch, i, verdicts->bounds[i]);
-        if (verdicts->of[i] != INDEX_SKETCH_LIKELY) continue;
-        while (i + n < stretch->n && verdicts->of[i + n] == INDEX_SKETCH_LIKELY) n++;
-        struct stretch some = {.rows = stretch->rows, .begin = stretch->begin + i, .n = n};
-        if (stretch->inverses != NULL) some.inverses = stretch->inverses + i;
-        lane->n_left += n;
-        rc = compare_rows(lane, t, passage->place, &some, &lane->heaps[t], err);
+    for (size_t w = 0; w < INDEX_SKETCH_WORDS; w++) {
+        for (uint64_t bits = verdicts->left[w]; bits != 0; bits &= bits - 1) {
+            size_t i = 64 * w + (size_t)__builtin_ctzll(bits);
+            struct lane_doubt doubt = {.block = passage->block,
+                                       .inverse =
+                                           stretch->inverses == NULL ? NULL : stretch->inverses + i,
+                                       .bound = (double)verdicts->bounds[i] + lane->aims[t].base,
+                                       .place = (uint32_t)passage->place,
+                                       .target = (uint32_t)t,
+                                       .row = (uint32_t)(stretch->begin + i)};
+            if ((verdicts->likely[w] & bits & -bits) == 0) {
+                lane->doubts[lane->n_doubts++] = doubt;
+            } else {
+                lane->likely[lane->n_likely++] = doubt;
+                fetch_row(lane, &doubt);
+            }
+        }
     }
-    return rc;
 }
 
 /* The rows of a stretch that the block's sketch does not exclude. */
 static int compare_sketched(struct lane *lane, size_t t, const struct passage *passage,
                             const struct stretch *stretch, struct error *err)
 {
-    const struct index_target *target = &lane->targets[t];
-    double least = least_of(lane, target, &lane->heaps[t]);
-    struct verdicts verdicts;
-    if (isinf(least) && least < 0.0)
-        return compare_rows(lane, t, passage->place, stretch, &lane->heaps[t], err);
+    const struct index_query *query = lane->targets[t].query;
+    struct index_sketch_verdicts verdicts;
+    double least = least_of(lane, t);
+    if (isinf(least) && least < 0.0) return compare_rows(lane, t, passage->place, stretch, err);
     lane->n_met += stretch->n;
-    size_t left =
-        index_sketch_pass(&lane->aims[t], &lane->snapshot->layout, passage->block->capacity,
-                          stretch->begin, stretch->n, least, verdicts.of, verdicts.bounds);
-    if (target->query->only != NULL) left = keep_wanted(target->query, stretch, verdicts.of);
-    int rc = left == 0 ? 0 : make_room(lane, left, err);
-    return rc == 0 && left > 0 ? compare_left(lane, t, passage, stretch, &verdicts, err) : rc;
+    int any = index_sketch_pass(&lane->aims[t], &lane->snapshot->layout, passage->block->capacity,
+                                stretch->begin, stretch->n, least, &verdicts);
+    int rc = compare_likely(lane, err); /* of the pass before: they are fetched by now */
+    if (any && query->only != NULL) any = keep_wanted(query, stretch, &verdicts);
+    if (rc == 0 && any) rc = make_room(lane, stretch->n, err);
+    if (rc == 0 && any) put_off(lane, t, passage, stretch, &verdicts);
+    return rc;
 }
 
 /* All targets against some rows. Returns how many were compared. */
@@ -297,13 +302,12 @@ static int compare_stretch(struct lane *lane, const struct passage *passage,
 {
     int rc = 0;
     for (size_t t = 0; rc == 0 && t < lane->n_targets; t++) {
-        struct index_target *target = &lane->targets[t];
-        struct top_k *heap = &lane->heaps[t];
+        const struct index_target *target = &lane->targets[t];
         if (target->partitions != NULL && !target->partitions[passage->place]) continue;
         if (!passage->is_sketched || target->sketch.norm == 0.0)
-            rc = compare_rows(lane, t, passage->place, stretch, heap, err);
+            rc = compare_rows(lane, t, passage->place, stretch, err);
         else rc = compare_sketched(lane, t, passage, stretch, err);
-        raise_floor(target, heap);
+        raise_floor(lane, t);
         *n_compared += stretch->n;
     }
     return rc;
@@ -379,8 +383,9 @@ int lane_compare(struct lane *lane, struct index_block *block, size_t place, con
 
 int lane_end(struct lane *lane, struct error *err)
 {
+    int rc = compare_likely(lane, err);
     sift_doubts(lane);
-    return end_doubts(lane, err);
+    return rc == 0 ? end_doubts(lane, err) : rc;
 }
 
 /* ---- its own --------------------------------------------------------------------------------- */
@@ -389,12 +394,15 @@ static int make_heaps(struct lane *lane, struct error *err)
 {
     size_t n_rows = lane->snapshot->n_rows;
     int rc = 0;
-    lane->heaps = memory_zalloc(lane->n_targets, sizeof *lane->heaps);
+    lane->heaps = memory_zalloc(2 * lane->n_targets, sizeof *lane->heaps);
     if (lane->heaps == NULL) return error_nomem(err);
+    lane->sure = lane->heaps + lane->n_targets;
     for (size_t t = 0; rc == 0 && t < lane->n_targets; t++) {
-        size_t k = lane->targets[t].k;
+        size_t k = lane->targets[t].k, n_sure = lane->targets[t].n_sure;
         top_k_init(&lane->heaps[t], k < n_rows ? k : n_rows);
+        top_k_init(&lane->sure[t], n_sure < n_rows ? n_sure : n_rows);
         rc = top_k_reserve(&lane->heaps[t], err);
+        if (rc == 0) rc = top_k_reserve(&lane->sure[t], err);
     }
     return rc;
 }
@@ -410,14 +418,15 @@ int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
     lane->most_doubts = DOUBT_BYTES / index_block_size(&snapshot->layout, 1);
     if (lane->most_doubts > MOST_DOUBTS) lane->most_doubts = MOST_DOUBTS;
     if (lane->most_doubts < 2 * ROWS_AT_ONCE) lane->most_doubts = 2 * ROWS_AT_ONCE;
-    lane->doubts = memory_alloc(lane->most_doubts, sizeof *lane->doubts);
+    lane->doubts = memory_alloc(lane->most_doubts + ROWS_AT_ONCE, sizeof *lane->doubts);
+    lane->likely = lane->doubts + lane->most_doubts;
     return lane->aims == NULL || lane->buffer == NULL || lane->doubts == NULL ? error_nomem(err)
                                                                               : 0;
 }
 
 void lane_deinit(struct lane *lane)
 {
-    for (size_t t = 0; lane->heaps != NULL && t < lane->n_targets; t++)
+    for (size_t t = 0; lane->heaps != NULL && t < 2 * lane->n_targets; t++)
         top_k_deinit(&lane->heaps[t]);
     memory_free(lane->heaps);
     memory_free(lane->aims);

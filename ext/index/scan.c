@@ -7,8 +7,13 @@
 #include "base/workers.h"
 #include "index/visits.h"
 
-/* Bytes compared between two looks at the cancel token: well under 1 ms of work. */
-#define BYTES_PER_POLL ((size_t)1 << 20)
+/* Bytes compared between two looks at the cancel token: some ms of work, where a look takes a
+ * microsecond. */
+#define BYTES_PER_POLL ((size_t)8 << 20)
+
+/* Blocks listed between two such looks, and what one that is not in memory counts as. */
+#define LISTED_PER_POLL 1024
+#define READ_AS_LISTED 64
 
 /* Blocks that are found before one of them is read, a thread: so none waits for the thread that
  * finds them if that is not at work. */
@@ -210,7 +215,7 @@ static size_t place_from(const struct index_snapshot *snapshot, size_t place,
 static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
 {
     struct index_snapshot *snapshot = scan->search->snapshot;
-    size_t place = 0, made = 0, polled = 0;
+    size_t place = 0, made = 0, polled = 0, listed = 0;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < snapshot->n_blocks && !is_stopped(scan); i++) {
         struct index_block *block = &snapshot->blocks[i];
@@ -223,13 +228,16 @@ static int gather(struct scan *scan, size_t *n_bytes, struct error *err)
         if (!is_chosen(scan, place)) continue;
         struct visit visit = {.block = block, .place = place, .bytes = index_block_data(block)};
         int done = 0;
+        listed += visit.bytes != NULL ? 1 : READ_AS_LISTED;
         if (visit.bytes != NULL && scan->has_sketches) make_room(scan, block, &made);
         if (visit.bytes == NULL) rc = load_block(scan, &visit, &done, err);
         if (rc == 0 && !done) {
             list(scan, &visit, &polled);
             *n_bytes += index_block_size(&snapshot->layout, block->n) * scan->n_targets;
         }
-        if (rc == 0 && i % 16 == 15) rc = cancel_check(scan->search->cancel, err);
+        if (rc != 0 || listed < LISTED_PER_POLL) continue;
+        listed = 0;
+        rc = cancel_check(scan->search->cancel, err);
     }
     return rc;
 }

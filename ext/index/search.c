@@ -188,6 +188,29 @@ static size_t most_candidates(const struct index_search *search, const struct in
     return prepared->partitions != NULL ? most / 2 : most; /* there are few rows, or more come */
 }
 
+/* How many of the nearest tell whether there are nearer ones elsewhere. */
+static size_t n_telling(const struct index_query *query)
+{
+    size_t n = query->k < SIZE_MAX / 2 ? query->k + query->k / 4 : query->k;
+    if (n < FEWEST_TELLING) n = FEWEST_TELLING;
+    return query->sieve != NULL && query->sieve->most < n ? query->sieve->most : n;
+}
+
+/* Whether rows do not count that are too near or too far. */
+static int has_ring(const struct index_query *query)
+{
+    const struct index_ring *ring = query->ring;
+    return ring != NULL &&
+           !(isinf(ring->max_similarity) && isinf(ring->min_distance) && isinf(ring->max_distance));
+}
+
+/* How many rows leave out all that are certainly behind them; 0: rows count for other reasons. */
+static size_t n_sure(const struct index_query *query, const struct index_prepared *prepared)
+{
+    if (!isinf(query->min_similarity) || has_ring(query) || query->sieve != NULL) return 0;
+    return prepared->partitions != NULL ? n_telling(query) : query->k;
+}
+
 static struct index_target target_of(const struct index_search *search,
                                      const struct index_query *query,
                                      const struct index_prepared *prepared,
@@ -200,6 +223,7 @@ static struct index_target target_of(const struct index_search *search,
                                   .partitions = prepared->partitions};
     if (prepared->codes == NULL) return target;
     target.k = most_candidates(search, query, prepared);
+    target.n_sure = n_sure(query, prepared);
     target.min_bound = rescore_least_bound(search, query, hits);
     return target;
 }
@@ -280,14 +304,6 @@ struct course {
     size_t n_scans; /* of partitions */
     int is_cut;     /* the ceiling came before the bounds did */
 };
-
-/* How many of the nearest tell whether there are nearer ones elsewhere. */
-static size_t n_telling(const struct index_query *query)
-{
-    size_t n = query->k < SIZE_MAX / 2 ? query->k + query->k / 4 : query->k;
-    if (n < FEWEST_TELLING) n = FEWEST_TELLING;
-    return query->sieve != NULL && query->sieve->most < n ? query->sieve->most : n;
-}
 
 /* How many of those are of the latest scan. */
 static int count_new(const struct course *course, const struct top_k *latest, size_t *n_new,
@@ -433,14 +449,6 @@ static int scan_open(struct index_search *search, struct course *courses, size_t
         if (course->state == OPEN) rc = finish(search, course, &targets[i++], err);
     for (i = 0; i < n; i++) top_k_deinit(&targets[i].hits);
     return rc;
-}
-
-/* Whether rows do not count that are too near or too far. */
-static int has_ring(const struct index_query *query)
-{
-    const struct index_ring *ring = query->ring;
-    return ring != NULL &&
-           !(isinf(ring->max_similarity) && isinf(ring->min_distance) && isinf(ring->max_distance));
 }
 
 /* What codes answer of a small index is what its vectors do. Codes do not know what a ring leaves

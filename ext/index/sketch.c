@@ -10,7 +10,6 @@
 #include "vector/rotate.h"
 
 #define ALIGNMENT ((size_t)64)
-#define MOST_AT_ONCE 256
 
 /* Norms within which no square overflows float32 and no product that counts vanishes. */
 #define LEAST_NORM 0x1p-100
@@ -260,25 +259,38 @@ void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *l
     else aim_at_vectors(aim, layout, square, &parts);
 }
 
-size_t index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
-                         size_t capacity, size_t begin, size_t n, double least,
-                         unsigned char *verdicts, float *bounds)
+/* Of the rows that are left, those whose estimate reaches `needed`. */
+static void tell_likely(const float *errors, float radius, float needed,
+                        struct index_sketch_verdicts *verdicts)
+{
+    for (size_t w = 0; w < INDEX_SKETCH_WORDS; w++) {
+        verdicts->likely[w] = 0;
+        for (uint64_t bits = verdicts->left[w]; bits != 0; bits &= bits - 1) {
+            size_t bit = (size_t)__builtin_ctzll(bits), i = 64 * w + bit;
+            uint64_t is_likely = verdicts->bounds[i] - radius * errors[i] >= needed;
+            verdicts->likely[w] |= is_likely << bit;
+        }
+    }
+}
+
+int index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
+                      size_t capacity, size_t begin, size_t n, double least,
+                      struct index_sketch_verdicts *verdicts)
 {
     struct parts parts = parts_of(layout, capacity, aim->sketch);
-    const float *offsets = parts.offsets + begin, *scales = parts.scales + begin,
-                *errors = parts.errors + begin;
-    float estimates[MOST_AT_ONCE], radius = aim->radius;
+    const struct vector_nibbles some = {.codes = parts.codes +
+                                                 begin * vector_nibbles_size(layout->dimensions),
+                                        .offsets = parts.offsets + begin,
+                                        .scales = parts.scales + begin,
+                                        .errors = parts.errors + begin,
+                                        .n = n};
     float needed = nextafterf((float)(least - aim->base), -INFINITY);
-    int n_passed = 0;
-    vector_nibbles_dots(&aim->query->codes,
-                        parts.codes + begin * vector_nibbles_size(layout->dimensions), n,
-                        estimates);
-    for (size_t i = 0; i < n; i++) estimates[i] = offsets[i] + scales[i] * estimates[i];
-    for (size_t i = 0; i < n; i++) bounds[i] = estimates[i] + radius * errors[i];
-    for (size_t i = 0; i < n; i++)
-        verdicts[i] = (unsigned char)((bounds[i] >= needed) + (estimates[i] >= needed));
-    for (size_t i = 0; i < n; i++) n_passed += verdicts[i] != INDEX_SKETCH_OUT;
-    return (size_t)n_passed;
+    uint64_t any = 0;
+    vector_nibbles_bounds(&aim->query->codes, &some, aim->radius, needed, verdicts->bounds,
+                          verdicts->left);
+    for (size_t w = 0; w < INDEX_SKETCH_WORDS; w++) any |= verdicts->left[w];
+    if (any != 0) tell_likely(some.errors, aim->radius, needed, verdicts);
+    return any != 0;
 }
 
 void index_sketch_prefetch(const struct index_layout *layout, size_t capacity, const void *sketch)

@@ -64,15 +64,20 @@ void index_sketch_aim(struct index_sketch_aim *aim, const struct index_layout *l
                       const struct index_sketch_query *query, const struct vector_code_bound *bound,
                       const void *sketch);
 
-/* What a sketch says of a row. */
-enum index_sketch_verdict { INDEX_SKETCH_OUT, INDEX_SKETCH_IN_DOUBT, INDEX_SKETCH_LIKELY };
+/* What a sketch says of the rows of a pass: of row i bit i % 64 of word i / 64. */
+#define INDEX_SKETCH_ROWS VECTOR_NIBBLES_MOST
+#define INDEX_SKETCH_WORDS (INDEX_SKETCH_ROWS / 64)
+struct index_sketch_verdicts {
+    uint64_t left[INDEX_SKETCH_WORDS];   /* their estimate, or code's bound, may reach `least` */
+    uint64_t likely[INDEX_SKETCH_WORDS]; /* of these, those that are likely to */
+    float bounds[INDEX_SKETCH_ROWS];     /* + aim->base: what the row's own reaches at most */
+};
 
-/* Which of rows begin to begin + n, at most 256, of a block have an estimate, or a code's bound,
- * that may reach `least`: verdicts[i], and how many are not OUT. bounds[i] + aim->base is what the
- * row's own reaches at most. */
-size_t index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
-                         size_t capacity, size_t begin, size_t n, double least,
-                         unsigned char *verdicts, float *bounds);
+/* Which of rows begin to begin + n, at most INDEX_SKETCH_ROWS, of a block are not excluded; 0 if
+ * all are. */
+int index_sketch_pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
+                      size_t capacity, size_t begin, size_t n, double least,
+                      struct index_sketch_verdicts *verdicts);
 
 /* Has the processor fetch where the parts of a sketch begin. */
 void index_sketch_prefetch(const struct index_layout *layout, size_t capacity, const void *sketch);

@@ -10,7 +10,6 @@
 #define LARGEST 127
 #define STEP 0.335   /* between two levels, in root mean squares: Max's for 16 levels */
 #define ALIGNMENT 64 /* of a query: a register that crosses a line costs two loads */
-#define BATCH 256    /* codes whose sums are kept at a time */
 
 size_t vector_nibbles_room(size_t dimensions)
 {
@@ -73,16 +72,20 @@ void vector_nibbles_query_deinit(struct vector_nibbles_query *prepared)
     *prepared = (struct vector_nibbles_query){0};
 }
 
-void vector_nibbles_dots(const struct vector_nibbles_query *prepared, const unsigned char *codes,
-                         size_t n, float *dots)
+void vector_nibbles_bounds(const struct vector_nibbles_query *prepared,
+                           const struct vector_nibbles *some, float radius, float needed,
+                           float *bounds, uint64_t reached[VECTOR_NIBBLES_MOST / 64])
 {
     const struct vector_kernels *kernels = vector_kernels_chosen();
-    int32_t sums[BATCH], all = 15 * prepared->sum;
-    float unit = prepared->unit;
-    for (size_t from = 0; from < n; from += BATCH) {
-        size_t count = n - from < BATCH ? n - from : BATCH;
-        kernels->dots_of_nibbles(prepared->rounded, codes + from * prepared->size, count,
-                                 prepared->size, sums);
-        for (size_t i = 0; i < count; i++) dots[from + i] = unit * (float)(2 * sums[i] - all);
-    }
+    const struct vector_nibble_terms terms = {.offsets = some->offsets,
+                                              .scales = some->scales,
+                                              .errors = some->errors,
+                                              .all = 15 * prepared->sum,
+                                              .unit = prepared->unit,
+                                              .radius = radius,
+                                              .needed = needed};
+    int32_t sums[VECTOR_NIBBLES_MOST];
+    memset(reached, 0, VECTOR_NIBBLES_MOST / 64 * sizeof *reached);
+    kernels->dots_of_nibbles(prepared->rounded, some->codes, some->n, prepared->size, sums);
+    kernels->bounds_of_nibbles(&terms, sums, some->n, bounds, reached);
 }

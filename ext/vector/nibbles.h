@@ -44,8 +44,18 @@ int vector_nibbles_query_init(struct vector_nibbles_query *prepared, const float
                               size_t dimensions, struct error *err);
 void vector_nibbles_query_deinit(struct vector_nibbles_query *prepared);
 
-/* dots[i] = unit <t, k> of code i, rounded twice to float32; codes: [n, size]. */
-void vector_nibbles_dots(const struct vector_nibbles_query *prepared, const unsigned char *codes,
-                         size_t n, float *dots);
+/* Codes, and what bounds of them are made of: borrowed. */
+#define VECTOR_NIBBLES_MOST 256
+struct vector_nibbles {
+    const unsigned char *codes;             /* [n, size] */
+    const float *offsets, *scales, *errors; /* [n] */
+    size_t n;                               /* at most VECTOR_NIBBLES_MOST */
+};
+
+/* bounds[i] = offset_i + scale_i unit <t, k_i> + radius error_i, each step rounded to float32; bit
+ * i % 64 of reached[i / 64] tells whether that is at least `needed`. */
+void vector_nibbles_bounds(const struct vector_nibbles_query *prepared,
+                           const struct vector_nibbles *some, float radius, float needed,
+                           float *bounds, uint64_t reached[VECTOR_NIBBLES_MOST / 64]);
 
 #endif

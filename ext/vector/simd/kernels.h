@@ -65,6 +65,13 @@ struct vector_encoding {
     double sums[3][VECTOR_LANES];   /* added to */
 };
 
+/* What bounds of codes of nibbles are made of, and what they are to reach. */
+struct vector_nibble_terms {
+    const float *offsets, *scales, *errors; /* [n] */
+    int32_t all;                            /* 15 times the sum of the query */
+    float unit, radius, needed;
+};
+
 struct vector_kernels {
     const char *name;
     double (*dot)(const void *a, const void *b, size_t dimensions);
@@ -99,6 +106,10 @@ struct vector_kernels {
      * [2 size], none is -128. */
     void (*dots_of_nibbles)(const int8_t *query, const uint8_t *codes, size_t n, size_t size,
                             int32_t *sums);
+    /* bounds[i] = vector_nibble_bound(terms, sums[i], i), the same bits in every family, and sets
+     * bit i % 64 of reached[i / 64] where that is at least `needed`. */
+    void (*bounds_of_nibbles)(const struct vector_nibble_terms *terms, const int32_t *sums,
+                              size_t n, float *bounds, uint64_t *reached);
     /* n a multiple of VECTOR_NIBBLES: u_i = floor(r_i * units + 8), at least 0 and at most 15, into
      * code, laid out as above; r_i -= (u_i - 7.5) * step. |r_i * units| is below 2^30. The same
      * bits in every family. */
@@ -171,6 +182,14 @@ __attribute__((always_inline)) static inline uint64_t vector_word(const unsigned
     if (bytes >= 8) memcpy(&word, p, 8);
     else memcpy(&word, p, bytes);
     return word;
+}
+
+/* The bound of a code; of `sum`, that of query times nibbles, <query, k> is 2 sum - all. */
+static inline float vector_nibble_bound(const struct vector_nibble_terms *terms, int32_t sum,
+                                        size_t i)
+{
+    float dot = terms->unit * (float)(2 * sum - terms->all);
+    return terms->offsets[i] + terms->scales[i] * dot + terms->radius * terms->errors[i];
 }
 
 /* Where a stretch of VECTOR_INT32_STRETCH components or less ends. */

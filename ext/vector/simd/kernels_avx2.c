@@ -139,6 +139,11 @@ AVX2 static inline unsigned take_sign(doubles a, doubles *k)
     return (unsigned)_mm256_movemask_pd(positive);
 }
 
+AVX2 static inline unsigned at_least(lanes a, lanes b)
+{
+    return (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ));
+}
+
 /* Where a bit is set the lane is above zero, and gets the value that sign() has for it. */
 AVX2 static inline void add_eight_where(int32_t *sums, __m256i bits, __m256i values)
 {

@@ -142,6 +142,11 @@ AVX512 static inline unsigned take_sign(doubles a, doubles *k)
     return positive;
 }
 
+AVX512 static inline unsigned at_least(lanes a, lanes b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ);
+}
+
 AVX512 static inline void add_sixteen_where(int32_t *sums, uint32_t bits, __m512i values)
 {
     __m512i before = _mm512_loadu_si512(sums);

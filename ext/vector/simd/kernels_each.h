@@ -27,6 +27,7 @@
  *   doubles_of        whole numbers
  *   store_int8        VECTOR_LANES of them as bytes, from an array of integers
  *   take_sign         *k = 1 where a >= 0, else -1; returns a bit for each that is 1
+ *   at_least          a bit for each lane where a >= b
  *
  * What is not fused is a product and a sum, each rounded: it ends in files. Sums have their order:
  * see kernels.h.
@@ -517,6 +518,30 @@ TARGET static void FAMILY(round_to_nibbles)(float *restrict r, size_t n, float u
     }
 }
 
+typedef int32_t wholes __attribute__((vector_size(WIDE)));
+
+/* In the order of vector_nibble_bound. */
+TARGET static void FAMILY(bounds_of_nibbles)(const struct vector_nibble_terms *terms,
+                                             const int32_t *sums, size_t n, float *bounds,
+                                             uint64_t *reached)
+{
+    lanes unit = all(terms->unit), radius = all(terms->radius), needed = all(terms->needed);
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        wholes whole;
+        memcpy(&whole, sums + i, sizeof whole);
+        lanes dots = unit * __builtin_convertvector(2 * whole - terms->all, lanes);
+        lanes bound = load(terms->offsets + i) + load(terms->scales + i) * dots;
+        bound = bound + radius * load(terms->errors + i);
+        store(bounds + i, bound);
+        reached[i / 64] |= (uint64_t)at_least(bound, needed) << i % 64;
+    }
+    for (; i < n; i++) {
+        bounds[i] = vector_nibble_bound(terms, sums[i], i);
+        reached[i / 64] |= (uint64_t)(bounds[i] >= terms->needed) << i % 64;
+    }
+}
+
 /* All of the above, in a family's table. */
 #define KERNELS_OF_EACH                                                                            \
     .dot = FAMILY(dot), .squared_l2 = FAMILY(squared_l2), .sums = FAMILY(sums),                    \
@@ -527,6 +552,6 @@ TARGET static void FAMILY(round_to_nibbles)(float *restrict r, size_t n, float u
     .add_int8 = FAMILY(add_int8), .add_where = FAMILY(add_where), .signs = FAMILY(signs),          \
     .hadamard = FAMILY(hadamard), .mix = FAMILY(mix), .spread = FAMILY(spread),                    \
     .round_int8 = FAMILY(round_int8), .take_signs = FAMILY(take_signs),                            \
-    .round_to_nibbles = FAMILY(round_to_nibbles)
+    .bounds_of_nibbles = FAMILY(bounds_of_nibbles), .round_to_nibbles = FAMILY(round_to_nibbles)
 
 #endif

@@ -140,6 +140,12 @@ static inline unsigned take_sign(doubles a, doubles *k)
            (unsigned)(vgetq_lane_u64(positive, 1) & 2);
 }
 
+static inline unsigned at_least(lanes a, lanes b)
+{
+    const uint32x4_t bit = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(vcgeq_f32(a, b), bit));
+}
+
 #include "vector/simd/kernels_each.h"
 
 /* ---- codes ----------------------------------------------------------------------------------- */

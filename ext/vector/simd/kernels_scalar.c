@@ -274,6 +274,15 @@ static void scalar_dots_of_nibbles(const int8_t *query, const uint8_t *codes, si
     }
 }
 
+static void scalar_bounds_of_nibbles(const struct vector_nibble_terms *terms, const int32_t *sums,
+                                     size_t n, float *bounds, uint64_t *reached)
+{
+    for (size_t i = 0; i < n; i++) {
+        bounds[i] = vector_nibble_bound(terms, sums[i], i);
+        reached[i / 64] |= (uint64_t)(bounds[i] >= terms->needed) << i % 64;
+    }
+}
+
 static void scalar_round_to_nibbles(float *restrict r, size_t n, float units, float step,
                                     uint8_t *restrict code)
 {
@@ -315,5 +324,6 @@ const struct vector_kernels vector_kernels_scalar = {
     .round_int8 = scalar_round_int8,
     .take_signs = scalar_take_signs,
     .dots_of_nibbles = scalar_dots_of_nibbles,
+    .bounds_of_nibbles = scalar_bounds_of_nibbles,
     .round_to_nibbles = scalar_round_to_nibbles,
 };

@@ -116,6 +116,27 @@ static void sketch_free(struct sketched *sketched)
     free(sketched->sketch);
 }
 
+enum { AT_ONCE = 200 };
+
+static size_t count(const uint64_t bits[INDEX_SKETCH_WORDS])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < INDEX_SKETCH_ROWS; i++) n += bits[i / 64] >> i % 64 & 1;
+    return n;
+}
+
+/* How many of a pass of AT_ONCE rows are left; a row that is likely is left. */
+static size_t pass(const struct index_sketch_aim *aim, const struct index_layout *layout,
+                   size_t begin, double least, struct index_sketch_verdicts *verdicts)
+{
+    int any = index_sketch_pass(aim, layout, N, begin, AT_ONCE, least, verdicts);
+    size_t n = count(verdicts->left);
+    assert_int_equal(any, n > 0);
+    for (size_t w = 0; any && w < INDEX_SKETCH_WORDS; w++)
+        assert_int_equal(verdicts->likely[w] & ~verdicts->left[w], 0);
+    return n;
+}
+
 /* No row is excluded by its own score, as it is computed. Returns how many reach the K-th. */
 static size_t check_bounds(const struct sketched *sketched, const float *vector)
 {
@@ -124,8 +145,8 @@ static size_t check_bounds(const struct sketched *sketched, const float *vector)
     struct index_sketch_query query;
     struct index_sketch_aim aim;
     struct top_k best;
-    float asked[DIMENSIONS], bounds[256];
-    unsigned char verdicts[256];
+    struct index_sketch_verdicts verdicts;
+    float asked[DIMENSIONS];
     size_t n = 0;
     blocks_ask(layout, vector, asked);
     assert_int_equal(index_sketch_query_init(&query, layout, asked, NULL), 0);
@@ -137,20 +158,16 @@ static size_t check_bounds(const struct sketched *sketched, const float *vector)
                                          sketched->rows.components + i * sketched->rows.stride,
                                          layout->dimensions);
             double estimate = metric->estimate(score);
-            assert_int_equal(index_sketch_pass(&aim, layout, N, i, 1, estimate, verdicts, bounds),
-                             1);
-            assert_true((double)bounds[0] + aim.base >= estimate);
-            assert_int_not_equal(verdicts[0], INDEX_SKETCH_OUT);
+            assert_true(index_sketch_pass(&aim, layout, N, i, 1, estimate, &verdicts));
+            assert_true((double)verdicts.bounds[0] + aim.base >= estimate);
+            assert_int_equal(count(verdicts.left), 1);
             assert_int_equal(top_k_offer(&best, (int64_t)i, score, NULL), 0);
         }
         double least = metric->estimate(top_k_threshold(&best));
-        for (size_t i = 0; i < N; i += 200)
-            n += index_sketch_pass(&aim, layout, N, i, 200, least, verdicts, bounds);
-        assert_int_equal(index_sketch_pass(&aim, layout, N, 0, 200, -INFINITY, verdicts, bounds),
-                         200);
-        for (size_t i = 0; i < 200; i++) assert_int_equal(verdicts[i], INDEX_SKETCH_LIKELY);
-        assert_int_equal(index_sketch_pass(&aim, layout, N, 0, 200, INFINITY, verdicts, bounds), 0);
-        for (size_t i = 0; i < 200; i++) assert_int_equal(verdicts[i], INDEX_SKETCH_OUT);
+        for (size_t i = 0; i < N; i += AT_ONCE) n += pass(&aim, layout, i, least, &verdicts);
+        assert_int_equal(pass(&aim, layout, 0, -INFINITY, &verdicts), AT_ONCE);
+        assert_int_equal(count(verdicts.likely), AT_ONCE);
+        assert_int_equal(pass(&aim, layout, 0, INFINITY, &verdicts), 0);
     }
     top_k_deinit(&best);
     index_sketch_query_deinit(&query);

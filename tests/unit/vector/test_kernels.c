@@ -494,6 +494,34 @@ static void try_nibbles(const struct vector_kernels *kernels)
     }
 }
 
+/* Numbers of any rows, also of none, and a bound that is what is needed. */
+static void try_bounds_of_nibbles(const struct vector_kernels *kernels)
+{
+    enum { MOST = 200 };
+    static float offsets[MOST], scales[MOST], errors[MOST];
+    static int32_t sums[MOST];
+    uint64_t seed = 14;
+    random_vector(&seed, MOST, offsets);
+    random_vector(&seed, MOST, scales);
+    random_vector(&seed, MOST, errors);
+    for (size_t i = 0; i < MOST; i++) sums[i] = (int32_t)(random_bits(&seed) % 2000000) - 1000000;
+    offsets[MOST / 3] = NAN;
+    scales[MOST / 5] = INFINITY;
+    for (size_t n = 0; n <= MOST; n++) {
+        struct vector_nibble_terms terms = {offsets, scales, errors, 1234, 1e-6f, 0.7f, 0.0f};
+        float bounds[MOST + 1] = {0}, expected[MOST + 1] = {0};
+        uint64_t reached[MOST / 64 + 1] = {0}, same[MOST / 64 + 1] = {0};
+        if (n > 0) terms.needed = vector_nibble_bound(&terms, sums[n / 2], n / 2);
+        kernels->bounds_of_nibbles(&terms, sums, n, bounds, reached);
+        vector_kernels_scalar.bounds_of_nibbles(&terms, sums, n, expected, same);
+        assert_memory_equal(reached, same, sizeof same);
+        for (size_t i = 0; i <= n; i++)
+            assert_true(isnan(expected[i]) ? isnan(bounds[i])
+                                           : memcmp(&bounds[i], &expected[i], sizeof *bounds) == 0);
+        if (n > 0 && !isnan(terms.needed)) assert_true(reached[n / 2 / 64] >> n / 2 % 64 & 1);
+    }
+}
+
 static void try_rounding_to_nibbles(const struct vector_kernels *kernels)
 {
     enum { MOST = 512 };
@@ -526,6 +554,7 @@ int main(void)
         FAMILY_TESTS(int8),
         FAMILY_TESTS(bits),
         FAMILY_TESTS(nibbles),
+        FAMILY_TESTS(bounds_of_nibbles),
         FAMILY_TESTS(rounding_to_nibbles),
         FAMILY_TESTS(hamming),
         FAMILY_TESTS(steps_of_rotation),
