@@ -14,9 +14,10 @@
 #define LEFT_SHARE 2
 #define MOST_SKIPPED 12
 
-/* Rows in doubt that wait at most: so many, of so many bytes, but twice those that meet at once. */
-#define MOST_DOUBTS ((size_t)4096)
-#define DOUBT_BYTES ((size_t)8 << 20)
+/* Rows in doubt that wait at most, of all targets. From half of them on they are looked through,
+ * whether they still are, and whether sketches are of use: the first rows say little of the k-th
+ * best, and it costs little to ask in vain. */
+#define MOST_DOUBTS ((size_t)32768)
 
 /* The row so many behind the one that is compared is fetched ahead, so much of it at most. */
 #define ROWS_AHEAD 4
@@ -221,9 +222,12 @@ static int end_doubts(struct lane *lane, struct error *err)
 /* Room for n more, at most ROWS_AT_ONCE. */
 static int make_room(struct lane *lane, size_t n, struct error *err)
 {
-    if (lane->most_doubts - lane->n_doubts >= n) return 0;
+    if (lane->n_doubts + n <= lane->due) return 0;
     sift_doubts(lane);
-    return lane->n_doubts <= lane->most_doubts / 2 ? 0 : end_doubts(lane, err);
+    int is_useless = lane->n_left + lane->n_doubts > lane->n_met / LEFT_SHARE;
+    int rc = is_useless || lane->n_doubts > lane->most_doubts / 2 ? end_doubts(lane, err) : 0;
+    lane->due = lane->n_doubts == 0 ? lane->most_doubts / 2 : lane->most_doubts;
+    return rc;
 }
 
 /* ---- one block ------------------------------------------------------------------------------- */
@@ -415,9 +419,10 @@ int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
     if (rc != 0 || !is_sketched) return rc;
     lane->aims = memory_alloc(n_targets, sizeof *lane->aims);
     lane->buffer = memory_alloc(index_sketch_room(&snapshot->layout), sizeof *lane->buffer);
-    lane->most_doubts = DOUBT_BYTES / index_block_size(&snapshot->layout, 1);
-    if (lane->most_doubts > MOST_DOUBTS) lane->most_doubts = MOST_DOUBTS;
+    lane->most_doubts =
+        snapshot->n_rows < MOST_DOUBTS / n_targets ? snapshot->n_rows * n_targets : MOST_DOUBTS;
     if (lane->most_doubts < 2 * ROWS_AT_ONCE) lane->most_doubts = 2 * ROWS_AT_ONCE;
+    lane->due = lane->most_doubts / 2;
     lane->doubts = memory_alloc(lane->most_doubts + ROWS_AT_ONCE, sizeof *lane->doubts);
     lane->likely = lane->doubts + lane->most_doubts;
     return lane->aims == NULL || lane->buffer == NULL || lane->doubts == NULL ? error_nomem(err)

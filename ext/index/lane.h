@@ -46,6 +46,7 @@ struct lane {
     float *buffer;                 /* to make sketches in */
     struct lane_doubt *doubts;     /* [most_doubts] of all targets */
     size_t n_doubts, most_doubts;
+    size_t due;                /* of doubts: then they are looked through */
     struct lane_doubt *likely; /* [n_likely] behind them: to be compared next */
     size_t n_likely;
     size_t n_asked, n_met, n_left; /* since sketches were judged: blocks, their rows, and those of
