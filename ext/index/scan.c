@@ -308,11 +308,13 @@ static int may_have_sketches(const struct index_search *search)
                search->max_bytes;
 }
 
-/* Whether a sketch may exclude rows of a target. */
+/* Whether a sketch may exclude rows of a target: few are wanted, or they are to be near. Of codes
+ * it is not for certain: it must not be asked where their bounds are. */
 static int wants_sketches(const struct scan *scan, const struct index_target *target)
 {
-    return target->k <= scan->search->snapshot->n_rows / ROWS_PER_HIT ||
-           (target->codes == NULL && !isinf(target->query->min_similarity));
+    int are_near = target->codes == NULL ? !isinf(target->query->min_similarity)
+                                         : target->n_sure > 0 && !isinf(target->min_bound);
+    return are_near || target->k <= scan->search->snapshot->n_rows / ROWS_PER_HIT;
 }
 
 /* The queries that sketches are asked for, if there are any. */

@@ -252,7 +252,9 @@ static void search(struct blocks *blocks, uint64_t max_bytes, const struct index
                                   .max_bytes = max_bytes};
     for (size_t i = 0; i < n; i++) top_k_init(&hits[i], queries[i].k);
     assert_int_equal(index_search(&search, queries, n, hits, NULL), 0);
-    assert_int_equal(search.n_scanned, n * blocks->n);
+    /* Codes may be looked at again, where they say too little. */
+    if (blocks->snapshot->layout.quantize == INDEX_EXACT)
+        assert_int_equal(search.n_scanned, n * blocks->n);
     for (size_t i = 0; i < n; i++) top_k_sort(&hits[i]);
 }
 
@@ -352,29 +354,38 @@ static void test_doubts(void **state)
     }
 }
 
-/* Of int8 codes: what searches of codes find, they find with sketches. */
+/* Of int8 codes: what searches of codes find, they find with sketches; also where more rows than
+ * those of the highest bounds are to be looked at, as their codes are alike. */
+static void compare_codes(enum index_metric metric, enum kind kind)
+{
+    static float rows[ROWS][DIMENSIONS];
+    struct index_layout layout = layouts[metric];
+    struct blocks blocks;
+    struct index_query queries[QUERIES];
+    layout.quantize = INDEX_INT8;
+    draw(kind, layout.metric);
+    for (size_t i = 0; i < ROWS; i++)
+        for (size_t d = 0; d < DIMENSIONS; d++)
+            rows[i][d] = vectors[i % N][d] * (1.0f + 1e-3f * (float)((i * 7 + d) % 11));
+    blocks_new(&blocks, &layout, rows[0], ROWS, metric == INDEX_L2 ? 20 : 0);
+    for (size_t q = 0; q < QUERIES; q++)
+        queries[q] =
+            (struct index_query){.vector = vectors[N + q], .k = K, .min_similarity = -INFINITY};
+    compare(&blocks, queries, 1);
+    /* All but those of a partition whose rows are its centroid. */
+    assert_true(count_ready(&blocks) >= blocks.snapshot->n_blocks - 2);
+    compare(&blocks, queries, QUERIES);
+    blocks_free(&blocks);
+}
+
 static void test_codes(void **state)
 {
     (void)state;
-    static float rows[ROWS][DIMENSIONS];
-    for (size_t m = 0; m < 3; m++) {
-        struct index_layout layout = layouts[m];
-        struct blocks blocks;
-        struct index_query queries[QUERIES];
-        layout.quantize = INDEX_INT8;
-        draw(m == 0 ? NOISE : IN_CLUSTERS, layout.metric);
-        for (size_t i = 0; i < ROWS; i++)
-            for (size_t d = 0; d < DIMENSIONS; d++)
-                rows[i][d] = vectors[i % N][d] * (1.0f + 1e-3f * (float)((i * 7 + d) % 11));
-        blocks_new(&blocks, &layout, rows[0], ROWS, m == 2 ? 20 : 0);
-        for (size_t q = 0; q < QUERIES; q++)
-            queries[q] =
-                (struct index_query){.vector = vectors[N + q], .k = K, .min_similarity = -INFINITY};
-        compare(&blocks, queries, 1);
-        /* All but those of a partition whose rows are its centroid. */
-        assert_true(count_ready(&blocks) >= blocks.snapshot->n_blocks - 2);
-        compare(&blocks, queries, QUERIES);
-        blocks_free(&blocks);
+    static const enum kind kinds[] = {NOISE, IN_CLUSTERS, NEAR_ONE_POINT};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        compare_codes(INDEX_COSINE, kinds[i]);
+        compare_codes(INDEX_DOT, kinds[i]);
+        compare_codes(INDEX_L2, kinds[i]);
     }
 }
 
