@@ -17,7 +17,7 @@
 /* Rows in doubt that wait at most, of all targets. From half of them on they are looked through,
  * whether they still are, and whether sketches are of use: the first rows say little of the k-th
  * best, and it costs little to ask in vain. */
-#define MOST_DOUBTS ((size_t)32768)
+#define MOST_DOUBTS ((size_t)65536)
 
 /* The row so many behind the one that is compared is fetched ahead, so much of it at most. */
 #define ROWS_AHEAD 4
