@@ -401,7 +401,7 @@ quality: install-test all ## measure how well an index ranks judged COLLECTIONS,
 	    --options "$(OPTIONS)" $(COLLECTIONS)
 
 # COMPARE=library: another tree's, which is counted first.
-instructions: install-test all ## count the instructions of a search, an insert and an embedding
+instructions: install-test all ## count the instructions of searches, single rows and embeddings
 	@sh tests/tools/install.sh bench
 	@$(PYTHON_RUN) tests/bench/instructions.py $(COMPARE) $(LIBRARY)
 

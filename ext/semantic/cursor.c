@@ -30,9 +30,10 @@ struct semantic_cursor {
     /* A search. When the statement reads relevance all its rows are in `hits`, in the order of the
      * plan; else they are taken one by one. */
     struct semantic_request request;
-    struct retrieval retrieval; /* also of another plan, once it reads the embedding */
-    struct hit hit;             /* the current one */
-    struct hit *hits;           /* [n_hits]; owned */
+    struct retrieval *retrieval; /* also of another plan, once it reads the embedding; else NULL, as
+                                    it is large; owned */
+    struct hit hit;              /* the current one */
+    struct hit *hits;            /* [n_hits]; owned */
     size_t n_hits, capacity, position;
     int scored; /* the hits have their relevance */
 
@@ -61,7 +62,7 @@ int semantic_open(sqlite3_vtab *base, sqlite3_vtab_cursor **opened)
 /* Back to the state after xOpen; the statements on the content are kept. */
 static void reset(struct semantic_cursor *cursor)
 {
-    retrieve_close(&cursor->retrieval);
+    if (cursor->retrieval != NULL) retrieve_close(cursor->retrieval);
     request_clear(&cursor->request);
     memory_free(cursor->hits);
     cursor->hits = NULL;
@@ -80,6 +81,7 @@ int semantic_close(sqlite3_vtab_cursor *base)
     struct semantic_cursor *cursor = (struct semantic_cursor *)base;
     reset(cursor);
     request_deinit(&cursor->request);
+    memory_free(cursor->retrieval);
     content_row_close(table_of(base), cursor->content, cursor->content_schema, &cursor->lacks);
     memory_free(cursor);
     return SQLITE_OK;
@@ -120,11 +122,19 @@ static int add_hit(struct semantic_cursor *cursor, const struct retrieve_row *ro
     return 0;
 }
 
+/* The next row that the search finds. */
+static int next_row(struct semantic_cursor *cursor, struct retrieve_row *row, int *found,
+                    struct error *err)
+{
+    *found = 0;
+    return cursor->request.none ? 0 : retrieve_next(cursor->retrieval, row, found, err);
+}
+
 static int take_all(struct semantic_cursor *cursor, struct error *err)
 {
     struct retrieve_row row;
     int found, rc;
-    while ((rc = retrieve_next(&cursor->retrieval, &row, &found, err)) == 0 && found)
+    while ((rc = next_row(cursor, &row, &found, err)) == 0 && found)
         if ((rc = add_hit(cursor, &row, err)) != 0) break;
     return rc;
 }
@@ -238,6 +248,15 @@ static int rerank(struct semantic_cursor *cursor, struct error *err)
     return rc;
 }
 
+/* The index as it is now. */
+static int open_retrieval(struct semantic_cursor *cursor, struct error *err)
+{
+    if (cursor->retrieval == NULL) cursor->retrieval = memory_alloc(1, sizeof *cursor->retrieval);
+    return cursor->retrieval == NULL
+               ? error_nomem(err)
+               : retrieve_open(cursor->retrieval, table_of(&cursor->base), err);
+}
+
 static int search(struct semantic_cursor *cursor, const char *conditions, sqlite3_value **argv,
                   struct error *err)
 {
@@ -245,10 +264,10 @@ static int search(struct semantic_cursor *cursor, const char *conditions, sqlite
     struct semantic_request *request = &cursor->request;
     int rc = request_read(request, table, cursor->plan, conditions, argv, err);
     if (rc == 0 && !request->none) {
-        rc = retrieve_open(&cursor->retrieval, table, err);
-        if (rc == 0) rc = request_reach(request, cursor->retrieval.reader.snapshot->n_rows, err);
+        rc = open_retrieval(cursor, err);
+        if (rc == 0) rc = request_reach(request, cursor->retrieval->reader.snapshot->n_rows, err);
         if (rc == 0)
-            rc = retrieve_search(&cursor->retrieval, &request->asked, 1, &request->limits, err);
+            rc = retrieve_search(cursor->retrieval, &request->asked, 1, &request->limits, err);
     }
     if (rc == 0 && cursor->plan & PLAN_RELEVANCE) rc = take_all(cursor, err);
     if (rc == 0 && cursor->plan & PLAN_BY_RELEVANCE) {
@@ -266,7 +285,7 @@ static int next_hit(struct semantic_cursor *cursor, struct error *err)
     if (cursor->plan & PLAN_RELEVANCE) {
         if (found) cursor->hit = cursor->hits[cursor->position++];
     } else {
-        rc = retrieve_next(&cursor->retrieval, &cursor->hit.row, &found, err);
+        rc = next_row(cursor, &cursor->hit.row, &found, err);
     }
     cursor->eof = rc != 0 || !found;
     cursor->id = cursor->hit.row.id;
@@ -417,9 +436,9 @@ static int result_embedding(struct semantic_cursor *cursor, sqlite3_context *con
     const void *bytes;
     size_t size;
     int found, rc = 0;
-    if (cursor->retrieval.table == NULL)
-        rc = retrieve_open(&cursor->retrieval, table_of(&cursor->base), err);
-    if (rc == 0) rc = retrieve_vector(&cursor->retrieval, cursor->id, &bytes, &size, &found, err);
+    if (cursor->retrieval == NULL || cursor->retrieval->table == NULL)
+        rc = open_retrieval(cursor, err);
+    if (rc == 0) rc = retrieve_vector(cursor->retrieval, cursor->id, &bytes, &size, &found, err);
     if (rc == 0 && found) sqlite3_result_blob64(context, bytes, size, SQLITE_TRANSIENT);
     return rc;
 }

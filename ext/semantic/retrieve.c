@@ -397,7 +397,7 @@ void retrieve_close(struct retrieval *retrieval)
     filter_deinit(&retrieval->exists);
     reader_close(&retrieval->reader);
     sqlite3_finalize(retrieval->pin);
-    *retrieval = (struct retrieval){0};
+    retrieval->table = NULL;
 }
 
 int retrieve_search(struct retrieval *retrieval, struct semantic_query *queries, size_t n_queries,

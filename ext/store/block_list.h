@@ -12,7 +12,7 @@
 int block_list_read(struct store *store, const struct store_state *state,
                     struct index_snapshot **snapshot, struct error *err);
 
-/* What a row of X_blocks says of a block (STORE_BLOCKS, STORE_BLOCK_OF_ROW). ERROR_CORRUPT. */
+/* What a row of X_blocks says of a block (as STORE_BLOCKS has it). ERROR_CORRUPT. */
 int block_list_entry(sqlite3_stmt *row, struct index_block *block, struct error *err);
 
 #endif

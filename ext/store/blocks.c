@@ -65,11 +65,16 @@ static int read_entry(struct store *store, struct block_bytes *block, struct err
     return 0;
 }
 
+static struct store_block entry_of(const struct store_state *state, const struct block_bytes *block)
+{
+    return (struct store_block){block->number, block->partition, (int64_t)block->n,
+                                (int64_t)(block->capacity - block->n), state->generation};
+}
+
 static int put_entry(struct store *store, const struct store_state *state,
                      const struct block_bytes *block, int is_new, struct error *err)
 {
-    struct store_block entry = {block->number, block->partition, (int64_t)block->n,
-                                (int64_t)(block->capacity - block->n), state->generation};
+    struct store_block entry = entry_of(state, block);
     return store_put_block(store, &entry, is_new, err);
 }
 
@@ -93,12 +98,6 @@ int block_read(struct store *store, const struct index_layout *layout, int64_t n
     return rc;
 }
 
-static int close_stored(struct store *store, sqlite3_blob *blob, int rc, struct error *err)
-{
-    int closed = sqlite3_blob_close(blob);
-    return rc == 0 && closed != SQLITE_OK ? statement_error(store->db, closed, err) : rc;
-}
-
 static int check_stored(const struct store *store, const struct index_layout *layout,
                         const struct block_bytes *block, sqlite3_blob *blob, struct error *err)
 {
@@ -117,23 +116,6 @@ static int write_places(struct store *store, sqlite3_blob *blob, const struct in
         if (from[i] != NULL)
             rc = sqlite3_blob_write(blob, from[i], (int)(n * arrays->size[i]),
                                     (int)(arrays->offset[i] + first * arrays->size[i]));
-    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
-}
-
-/* Copies a place of a stored block over another; scratch holds an element of each. */
-static int move_place(struct store *store, sqlite3_blob *blob, const struct index_arrays *arrays,
-                      size_t from, size_t to, void *scratch, struct error *err)
-{
-    int rc = SQLITE_OK;
-    for (size_t i = 0; rc == SQLITE_OK && i < INDEX_ARRAYS; i++) {
-        int size = (int)arrays->size[i];
-        if (size == 0) continue;
-        rc = sqlite3_blob_read(blob, scratch, size,
-                               (int)(arrays->offset[i] + from * arrays->size[i]));
-        if (rc == SQLITE_OK)
-            rc = sqlite3_blob_write(blob, scratch, size,
-                                    (int)(arrays->offset[i] + to * arrays->size[i]));
-    }
     return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
 }
 
@@ -354,7 +336,7 @@ static int append_stored(struct store *store, const struct store_state *state,
         index_block_arrays(&layout, stored.capacity, &arrays);
         rc = write_places(store, blob, &arrays, &added.rows, stored.n, *n_done, err);
     }
-    rc = close_stored(store, blob, rc, err);
+    rc = store_close_data(store, blob, rc, err);
     stored.n += *n_done;
     if (rc == 0) rc = put_entry(store, state, &stored, 0, err);
     block_free(&added);
@@ -384,29 +366,101 @@ int blocks_append(struct store *store, const struct store_state *state,
 
 /* ---- removing -------------------------------------------------------------------------------- */
 
-/* Takes rows out of a stored block, whose ids are read: the last row moves to each place, and what
- * is free after that is zeros. A block without rows is about to go. */
-static int remove_places(struct store *store, const struct index_arrays *arrays, sqlite3_blob *blob,
-                         int64_t *ids, struct block_bytes *block, const struct block_place *places,
-                         size_t n_places, struct error *err)
+/* So many ids are looked for one by one. */
+#define FEW 8
+
+void blocks_find_ids(const int64_t *ids, size_t n, const struct block_place *places,
+                     size_t n_places, size_t *at)
 {
-    size_t n_before = block->n;
-    void *scratch = memory_alloc(largest_element(arrays), 1);
-    int rc = scratch == NULL ? error_nomem(err) : 0;
-    for (size_t i = 0; rc == 0 && i < n_places; i++) {
-        size_t at = index_row_find(&(struct index_rows){.ids = ids}, block->n, places[i].id);
-        if (at == block->n) {
-            rc = corrupt_block(store, block->number, "a row of it is not there", err);
-            error_context(err, "row %lld", (long long)places[i].id);
-            break;
+    const struct index_rows rows = {.ids = (int64_t *)(uintptr_t)ids};
+    for (size_t p = 0; p < n_places; p++)
+        at[p] = n_places <= FEW ? index_row_find(&rows, n, places[p].id) : n;
+    for (size_t i = 0; n_places > FEW && i < n; i++) {
+        size_t low = 0, high = n_places;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (places[middle].id < ids[i]) low = middle + 1;
+            else high = middle;
         }
-        if (at == --block->n) continue;
-        ids[at] = ids[block->n];
-        rc = move_place(store, blob, arrays, block->n, at, scratch, err);
+        if (low < n_places && places[low].id == ids[i]) at[low] = i;
     }
-    memory_free(scratch);
-    if (rc != 0 || block->n == 0) return rc;
-    return clear_places(store, blob, arrays, block->n, n_before - block->n, err);
+}
+
+static int compare_descending(const void *a, const void *b)
+{
+    const size_t *x = a, *y = b;
+    return *x > *y ? -1 : *x < *y;
+}
+
+/* Where rows are in a block: [n_places] descending. */
+static int find_rows(const struct store *store, const struct block_bytes *block, const int64_t *ids,
+                     const struct block_place *places, size_t n_places, size_t *at,
+                     struct error *err)
+{
+    blocks_find_ids(ids, block->n, places, n_places, at);
+    for (size_t i = 0; i < n_places; i++) {
+        if (at[i] < block->n) continue;
+        corrupt_block(store, block->number, "a row of it is not there", err);
+        error_context(err, "row %lld", (long long)places[i].id);
+        return ERROR_CORRUPT;
+    }
+    qsort(at, n_places, sizeof *at, compare_descending);
+    return 0;
+}
+
+/* The last rows of a stored block, which go to the places of others. */
+struct tail {
+    size_t first; /* its place in the block */
+    struct index_arrays arrays;
+    unsigned char *bytes; /* owned */
+};
+
+static int read_tail(struct store *store, sqlite3_blob *blob, const struct index_arrays *arrays,
+                     const struct tail *tail, size_t n, struct error *err)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < INDEX_ARRAYS; i++)
+        if (arrays->size[i] > 0)
+            rc = sqlite3_blob_read(blob, tail->bytes + tail->arrays.offset[i],
+                                   (int)(n * arrays->size[i]),
+                                   (int)(arrays->offset[i] + tail->first * arrays->size[i]));
+    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
+}
+
+/* Copies a row of the tail to another place. */
+static int move_place(struct store *store, sqlite3_blob *blob, const struct index_arrays *arrays,
+                      const struct tail *tail, size_t from, size_t to, struct error *err)
+{
+    int rc = SQLITE_OK;
+    for (size_t i = 0; rc == SQLITE_OK && i < INDEX_ARRAYS; i++) {
+        size_t size = arrays->size[i];
+        unsigned char *rows = tail->bytes + tail->arrays.offset[i];
+        const unsigned char *row = rows + (from - tail->first) * size;
+        if (size > 0 && to >= tail->first) memcpy(rows + (to - tail->first) * size, row, size);
+        else if (size > 0)
+            rc = sqlite3_blob_write(blob, row, (int)size, (int)(arrays->offset[i] + to * size));
+    }
+    return rc == SQLITE_OK ? 0 : statement_error(store->db, rc, err);
+}
+
+/* Takes rows out of a stored block: the last row moves to each place, and what is free after that
+ * is zeros. A block without rows is about to go. */
+static int remove_places(struct store *store, const struct index_layout *layout, sqlite3_blob *blob,
+                         struct block_bytes *block, const size_t *at, size_t n_places,
+                         struct error *err)
+{
+    struct index_arrays arrays;
+    struct tail tail = {.first = block->n - n_places};
+    if ((block->n = tail.first) == 0) return 0;
+    index_block_arrays(layout, block->capacity, &arrays);
+    index_block_arrays(layout, n_places, &tail.arrays);
+    tail.bytes = memory_alloc(index_block_size(layout, n_places), 1);
+    int rc = tail.bytes == NULL ? error_nomem(err)
+                                : read_tail(store, blob, &arrays, &tail, n_places, err);
+    for (size_t i = 0, last = tail.first + n_places; rc == 0 && i < n_places; i++)
+        if (at[i] != --last) rc = move_place(store, blob, &arrays, &tail, last, at[i], err);
+    memory_free(tail.bytes);
+    return rc == 0 ? clear_places(store, blob, &arrays, tail.first, n_places, err) : rc;
 }
 
 int blocks_read_ids(struct store *store, const struct store_state *state,
@@ -416,38 +470,30 @@ int blocks_read_ids(struct store *store, const struct store_state *state,
     struct index_layout layout = blocks_layout(store, state);
     const struct block_bytes stored = {.number = block->number,
                                        .capacity = (size_t)(block->n + block->room)};
-    int got = SQLITE_OK, rc = 0;
     *ids = NULL;
-    if (*blob == NULL) rc = store_open_data(store, block->number, blob, err);
-    else got = sqlite3_blob_reopen(*blob, block->number);
-    if (rc == 0 && got == SQLITE_OK) rc = check_stored(store, &layout, &stored, *blob, err);
+    int rc = store_open_data(store, block->number, blob, err);
+    if (rc == 0) rc = check_stored(store, &layout, &stored, *blob, err);
     if (rc != 0) return rc;
     if ((*ids = memory_alloc((size_t)block->n, sizeof **ids)) == NULL) return error_nomem(err);
-    if (got == SQLITE_OK)
-        got = sqlite3_blob_read(*blob, *ids, (int)((size_t)block->n * sizeof **ids), 0);
+    int got = sqlite3_blob_read(*blob, *ids, (int)((size_t)block->n * sizeof **ids), 0);
     return got == SQLITE_OK ? 0 : statement_error(store->db, got, err);
 }
 
 int blocks_remove(struct store *store, const struct store_state *state,
-                  const struct block_place *places, size_t n_places, struct error *err)
+                  const struct block_place *places, size_t n_places, sqlite3_blob **blob,
+                  struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
     struct block_bytes block = {.number = places->block};
-    struct index_arrays arrays;
-    sqlite3_blob *blob = NULL;
     int64_t *ids = NULL;
-    int rc = read_entry(store, &block, err);
-    if (rc == 0) rc = store_open_data(store, block.number, &blob, err);
-    if (rc == 0) rc = check_stored(store, &layout, &block, blob, err);
-    if (rc == 0 && (ids = memory_alloc(block.n, sizeof *ids)) == NULL) rc = error_nomem(err);
-    if (rc == 0) {
-        index_block_arrays(&layout, block.capacity, &arrays);
-        int got = sqlite3_blob_read(blob, ids, (int)(block.n * sizeof *ids), 0);
-        if (got != SQLITE_OK) rc = statement_error(store->db, got, err);
-    }
-    if (rc == 0) rc = remove_places(store, &arrays, blob, ids, &block, places, n_places, err);
-    rc = close_stored(store, blob, rc, err);
+    size_t *at = memory_alloc(n_places, sizeof *at);
+    int rc = at == NULL ? error_nomem(err) : read_entry(store, &block, err);
+    struct store_block entry = entry_of(state, &block);
+    if (rc == 0) rc = blocks_read_ids(store, state, &entry, blob, &ids, err);
+    if (rc == 0) rc = find_rows(store, &block, ids, places, n_places, at, err);
+    if (rc == 0) rc = remove_places(store, &layout, *blob, &block, at, n_places, err);
     memory_free(ids);
+    memory_free(at);
     if (rc != 0) return rc;
     return block.n == 0 ? store_delete_block(store, block.number, err)
                         : put_entry(store, state, &block, 0, err);

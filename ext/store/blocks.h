@@ -57,7 +57,7 @@ int blocks_list(struct store *store, int64_t partition, int64_t after, struct st
                 size_t *n, struct error *err);
 
 /* The ids of a block: [n], the caller's to free; ERROR_CORRUPT. *blob, which the caller closes, is
- * the block that was read before, or NULL. */
+ * the block that was opened before, or NULL. */
 int blocks_read_ids(struct store *store, const struct store_state *state,
                     const struct store_block *block, sqlite3_blob **blob, int64_t **ids,
                     struct error *err);
@@ -71,11 +71,19 @@ int blocks_append(struct store *store, const struct store_state *state,
                   const struct block_target *target, struct block_row *rows, size_t n_rows,
                   struct error *err);
 
-/* Takes rows out of one block, that of all places; a block without rows goes. */
+/* Rows, by their ids, that are to be in blocks. */
 struct block_place {
     int64_t block, id;
 };
+
+/* Where the ids of places, which ascend, each once, are among n: at [n_places]; n: nowhere. */
+void blocks_find_ids(const int64_t *ids, size_t n, const struct block_place *places,
+                     size_t n_places, size_t *at);
+
+/* Takes rows out of one block, that of all places, whose ids ascend, each once; a block without
+ * rows goes. *blob as above. */
 int blocks_remove(struct store *store, const struct store_state *state,
-                  const struct block_place *places, size_t n_places, struct error *err);
+                  const struct block_place *places, size_t n_places, sqlite3_blob **blob,
+                  struct error *err);
 
 #endif

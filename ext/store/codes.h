@@ -14,8 +14,9 @@
 #include "store/blocks.h"
 
 /* Fills in the blocks of places, by their ids, where `block` is what X_rows says of these: fastest
- * where places of a partition stand side by side. ERROR_CORRUPT names the row that is in none. */
+ * where places of a partition stand side by side. ERROR_CORRUPT names the row that is in none.
+ * *blob, which the caller closes, is the block that was opened last, or NULL. */
 int codes_find(struct store *store, const struct store_state *state, struct block_place *places,
-               size_t n_places, struct error *err);
+               size_t n_places, sqlite3_blob **blob, struct error *err);
 
 #endif

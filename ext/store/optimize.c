@@ -250,18 +250,19 @@ static int write_again(struct store *store, struct store_state *state, int64_t l
     return rc;
 }
 
-/* Where vectors are kept: forgets rows without one, and vectors without a row. */
+/* Where vectors are kept: tidies them, and forgets rows without one, and vectors without a row. */
 static int delete_halves(struct store *store, const struct store_state *state, struct error *err)
 {
     struct index_layout layout = blocks_layout(store, state);
     struct ids rows = {0}, vectors = {0};
     size_t size = index_vector_size(&layout);
     const struct waiting_rows none = {.vector_size = size};
-    int rc = store_keeps_vectors(store) ? waiting_compare(store, &none, &rows, &vectors, err) : 0;
+    if (!store_keeps_vectors(store)) return 0;
+    int rc = runs_tidy(store, size, err);
+    if (rc == 0) rc = waiting_compare(store, &none, &rows, &vectors, err);
     for (size_t i = 0; rc == 0 && i < rows.n; i++)
         rc = store_run_with(store, KEPT_DELETE_ROW, rows.items[i], err);
-    for (size_t i = 0; rc == 0 && i < vectors.n; i++)
-        rc = runs_delete(store, size, vectors.items[i], err);
+    if (rc == 0) rc = runs_delete(store, size, vectors.items, vectors.n, err);
     ids_deinit(&rows);
     ids_deinit(&vectors);
     return rc;

@@ -1,5 +1,7 @@
 #include "store/reader.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "store/block_list.h"
 #include "store/loading.h"
@@ -91,12 +93,13 @@ static int fetch_behind(struct store_reader *reader, int64_t id, int64_t block, 
                                         (long long)id, (long long)block);
 }
 
-/* A vector out of its block, in memory or not. */
-static int fetch_from_block(struct store_reader *reader, int64_t id, const void **bytes, int *found,
-                            struct error *err)
+/* A vector out of its block, by the row of X_blocks, in memory or not. */
+static int fetch_from_block(struct store_reader *reader, sqlite3_stmt *row, int64_t id,
+                            const void **bytes, int *found, struct error *err)
 {
     struct index_block entry = {0};
-    int rc = block_list_entry(reader->lookup, &entry, err);
+    int rc = block_list_entry(row, &entry, err);
+    sqlite3_reset(row);
     if (rc != 0) return rc;
     struct index_block *block = find_in_snapshot(reader, &entry);
     const void *data = block == NULL ? NULL : index_block_data(block);
@@ -116,16 +119,22 @@ static int fetch_from_block(struct store_reader *reader, int64_t id, const void 
     return at < entry.n ? 0 : fetch_behind(reader, id, entry.number, bytes, err);
 }
 
-/* A vector out of the run that it is in. */
-static int take_of_run(struct store_reader *reader, int64_t id, const void **bytes, size_t *size,
-                       int *found, struct error *err)
+/* A vector out of the run that it is in, copied, as others of the store look there as well. */
+static int fetch_from_run(struct store_reader *reader, sqlite3_stmt *row, int64_t id,
+                          const void **bytes, size_t *size, int *found, struct error *err)
 {
     struct run run;
-    int rc = run_take(reader->lookup, index_vector_size(&reader->layout), &run, err);
+    int rc = run_take(row, index_vector_size(&reader->layout), &run, err);
     size_t i = rc == 0 ? run_find(&run, id) : run.n;
     *found = i < run.n;
-    *bytes = *found ? run_vector(&run, i) : NULL;
     *size = run.size;
+    if (*found) {
+        void *stored = memory_realloc(reader->stored, 1, run.size);
+        if (stored == NULL) rc = error_nomem(err);
+        else memcpy(reader->stored = stored, run_vector(&run, i), run.size);
+    }
+    *bytes = reader->stored;
+    sqlite3_reset(row);
     return rc;
 }
 
@@ -134,16 +143,14 @@ static int fetch_placed(struct store_reader *reader, int64_t id, const void **by
                         int *found, struct error *err)
 {
     struct store *store = reader->store;
-    enum store_query which = store_keeps_vectors(store) ? STORE_RUN : STORE_BLOCK_OF_ROW;
-    int rc = reader->lookup == NULL ? store_query(store, which, &reader->lookup, err) : 0;
-    if (rc != 0) return rc;
-    sqlite3_reset(reader->lookup);
-    sqlite3_bind_int64(reader->lookup, 1, id);
-    rc = statement_step(store->db, reader->lookup, found, err);
+    int has_runs = store_keeps_vectors(store);
+    sqlite3_stmt *row;
+    int rc =
+        store_look_up(store, has_runs ? KEPT_GET_RUN : KEPT_BLOCK_OF_ROW, id, &row, found, err);
     if (rc != 0 || !*found) return rc;
-    if (which == STORE_RUN) return take_of_run(reader, id, bytes, size, found, err);
+    if (has_runs) return fetch_from_run(reader, row, id, bytes, size, found, err);
     *size = index_vector_size(&reader->layout);
-    return fetch_from_block(reader, id, bytes, found, err);
+    return fetch_from_block(reader, row, id, bytes, found, err);
 }
 
 static int fetch(void *context, int64_t id, const void **bytes, size_t *size, int *found,
@@ -229,12 +236,12 @@ struct index_search reader_search(const struct store_reader *reader,
 
 void reader_close(struct store_reader *reader)
 {
-    sqlite3_finalize(reader->lookup);
     sqlite3_finalize(reader->scan.runs.statement);
-    reader->lookup = reader->scan.runs.statement = NULL;
+    reader->scan.runs.statement = NULL;
     loading_end(reader);
+    memory_free(reader->stored);
     memory_free(reader->vector);
-    reader->vector = NULL;
+    reader->stored = reader->vector = NULL;
     index_snapshot_free(reader->snapshot);
     reader->snapshot = NULL;
 }

@@ -21,7 +21,7 @@ struct store_reader {
     struct store *store;
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
-    sqlite3_stmt *data, *lookup;
+    sqlite3_stmt *data;
     struct waiting_scan scan; /* of all vectors behind codes */
     struct table_file file;   /* X_data as it lies in the file, */
     int file_is_open;         /* once that was tried, */
@@ -35,7 +35,8 @@ struct store_reader {
     size_t n_threads; /* for which that was tried; 0: not yet */
     struct waiting_rows waiting;
     void *waiting_block; /* one of these; owned; NULL: none yet */
-    float *vector;       /* [dimensions] the one read last; owned; NULL: none */
+    void *stored;        /* the vector read last, as it is stored behind codes; owned; NULL: none */
+    float *vector;       /* [dimensions] the same, as it was given; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;
     size_t kept; /* bytes of memory for blocks */

@@ -3,14 +3,17 @@
  *
  * SQLite puts rows on pages whole, or the rest of one on pages of its own. So two vectors of 1536
  * bytes leave a quarter of a page of 4096 empty, and one of 2816 a third, where three in one row
- * fill the pages that they take. A row of X_vectors is such a run: its id is the least of its ids,
- * its BLOB, little-endian,
+ * fill the pages that they take. A row of X_vectors is such a run: its id is not larger than any of
+ * its ids, and what lies between it and the next run's is in no other; its BLOB, little-endian,
  *
- *   int64    ids[n - 1]                         the others, ascending
+ *   int64    ids[n]                             ascending
  *   bytes    vectors[n][index_vector_size]
  *
- * n follows from the size, and one vector alone is a run of one, as earlier formats have them. What
- * lies between the ids of a run and the next one's first is in neither.
+ * n follows from the size. Where the BLOB has one id less, the first is that of the row of
+ * X_vectors: a vector alone has none, and format 4 has all runs so. A row that goes
+ * leaves its place to those behind it while half of the run or more is used, so that SQLite writes
+ * the pages that change, and no others: of the places without a row, which are the last, the id is
+ * INT64_MIN and the vector zeros.
  */
 #ifndef STORE_RUNS_H
 #define STORE_RUNS_H
@@ -20,8 +23,10 @@
 /* A run that was read: borrowed from its statement. */
 struct run {
     const unsigned char *bytes;
-    size_t n, size; /* rows; bytes of a vector: what is no run counts for one, of whatever size */
-    int64_t first;
+    size_t n, size;  /* rows; bytes of a vector: what is no run counts for one, of whatever size */
+    size_t places;   /* the rows are in the first n */
+    size_t unlisted; /* of the ids: 1 if the first is the run's own */
+    int64_t begin;   /* the run's own */
 };
 int64_t run_id(const struct run *run, size_t i);
 const void *run_vector(const struct run *run, size_t i);
@@ -45,9 +50,14 @@ int runs_next(struct runs_scan *scan, struct store *store, int *row, int64_t *id
               const void **vector, size_t *size, struct error *err);
 
 /* Part of a write: writes or replaces the vectors of rows, ascending by id, into full runs; deletes
- * one, if it is there. */
+ * those of ids, ascending, that are there. */
 int runs_put(struct store *store, size_t vector_size, const struct block_row *rows, size_t n_rows,
              struct error *err);
-int runs_delete(struct store *store, size_t vector_size, int64_t id, struct error *err);
+int runs_delete(struct store *store, size_t vector_size, const int64_t *ids, size_t n_ids,
+                struct error *err);
+
+/* Part of a write: vectors that nobody finds, as the next run begins before them, go (of a damaged
+ * file alone); those of runs that have places to spare go into full ones. */
+int runs_tidy(struct store *store, size_t vector_size, struct error *err);
 
 #endif

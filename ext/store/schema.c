@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
+#include "store/statements.h"
 #include "store/words.h"
 
 static const struct {
@@ -291,9 +292,7 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
     int64_t format = 0, storage = -1, metric = -1, quantize = -1;
     int row = 0;
     *stored = (struct schema_stored){0};
-    int rc =
-        statement_prepare(store->db, &statement, err, "SELECT key, value FROM \"%w\".\"%w_config\"",
-                          store->schema, store->name);
+    int rc = store_keep(store, KEPT_STATE, &statement, err);
     while (rc == 0 && (rc = statement_step(store->db, statement, &row, err)) == 0 && row) {
         const char *key = (const char *)sqlite3_column_text(statement, 0);
         if (key == NULL) rc = error_nomem(err);
@@ -314,7 +313,7 @@ int schema_read(struct store *store, struct schema_stored *stored, struct error 
         if (strcmp(key, "content_rowid") == 0)
             rc = copy_text(statement, 1, &stored->content_rowid, err);
     }
-    sqlite3_finalize(statement);
+    sqlite3_reset(statement);
     if (rc == 0) rc = take_storage(store, format, storage, err);
     if (rc == 0) rc = check(store, metric, quantize, err);
     if (rc == 0 && (stored->reranker == NULL || stored->columns == NULL))

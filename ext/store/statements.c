@@ -4,9 +4,6 @@
 
 _Static_assert(N_KEPT == STORE_N_KEPT, "struct store has a place for each");
 
-/* The only run that an id may be in. */
-#define RUN_OF "SELECT id, vector FROM " X_VECTORS " WHERE id <= ?1 ORDER BY id DESC"
-
 /* The texts of all rows, where texts are kept. */
 #define TEXTS                                                                                      \
     "SELECT id, text FROM " X_TEXT " UNION ALL SELECT id, NULL FROM " X_ROWS                       \
@@ -73,7 +70,8 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_PUT_TEXT] = "REPLACE INTO " X_TEXT "(id, text) VALUES (?1, ?2)",
     [KEPT_DELETE_TEXT] = "DELETE FROM " X_TEXT " WHERE id = ?1",
     [KEPT_PUT_RUN] = "REPLACE INTO " X_VECTORS "(id, vector) VALUES (?1, ?2)",
-    [KEPT_GET_RUN] = RUN_OF,
+    [KEPT_CHANGE_RUN] = "UPDATE " X_VECTORS " SET vector = ?2 WHERE id = ?1",
+    [KEPT_GET_RUN] = "SELECT id, vector FROM " X_VECTORS " WHERE id <= ?1 ORDER BY id DESC",
     [KEPT_DELETE_RUN] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
     [KEPT_VECTORS_FROM] = "SELECT id, vector FROM " X_VECTORS " WHERE id >= ifnull((SELECT max(id) "
                           "FROM " X_VECTORS " WHERE id <= ?1), ?1) ORDER BY id",
@@ -85,6 +83,8 @@ static const char *const kept_sql[N_KEPT] = {
                           "WHERE block = ?1",
     [KEPT_GET_BLOCK] =
         "SELECT block, partition, n, room, version FROM " X_BLOCKS " WHERE block = ?1",
+    [KEPT_BLOCK_OF_ROW] = "SELECT b.block, b.partition, b.n, b.room, b.version FROM " X_ROWS
+                          " r JOIN " X_BLOCKS " b ON b.block = r.block WHERE r.id = ?1",
     [KEPT_BLOCKS_OF_PARTITION] = "SELECT block, partition, n, room, version FROM " X_BLOCKS
                                  " WHERE partition = ?1 AND block > ?2",
     [KEPT_DELETE_BLOCK] = "DELETE FROM " X_BLOCKS " WHERE block = ?1",
@@ -133,10 +133,7 @@ static const char *const query_sql[] = {
     [STORE_TEXT] = TEXT_OF("id, text", "NULL"),
     [STORE_DOCUMENT] = TEXT_OF("id, text, text", "NULL, NULL"),
     [STORE_VECTORS] = "SELECT id, vector FROM " X_VECTORS " ORDER BY id",
-    [STORE_RUN] = RUN_OF,
     [STORE_BLOCKS] = "SELECT block, partition, n, room, version FROM " X_BLOCKS " ORDER BY block",
-    [STORE_BLOCK_OF_ROW] = "SELECT b.block, b.partition, b.n, b.room, b.version FROM " X_ROWS
-                           " r JOIN " X_BLOCKS " b ON b.block = r.block WHERE r.id = ?1",
     [STORE_BLOCK_NUMBERS] = "SELECT block FROM " X_BLOCKS,
     [STORE_BLOCKS_UNTIL] = "SELECT block FROM " X_BLOCKS " WHERE block <= ?1 ORDER BY block",
     [STORE_DATA] = "SELECT d.bytes, b.version FROM " X_DATA " d LEFT JOIN " X_BLOCKS

@@ -490,15 +490,24 @@ int store_get_data(struct store *store, int64_t number, sqlite3_stmt **data, str
     return rc;
 }
 
-int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err)
+int store_open_data(struct store *store, int64_t number, sqlite3_blob **blob, struct error *err)
 {
-    char *table = sqlite3_mprintf("%s_data", store->name);
-    *data = NULL;
-    if (table == NULL) return error_nomem(err);
-    int opened = sqlite3_blob_open(store->db, store->schema, table, "bytes", number, 1, data);
-    int rc = opened == SQLITE_OK ? 0 : statement_error(store->db, opened, err);
-    sqlite3_free(table);
-    return rc;
+    int opened;
+    if (*blob != NULL) {
+        opened = sqlite3_blob_reopen(*blob, number);
+    } else {
+        char *table = sqlite3_mprintf("%s_data", store->name);
+        if (table == NULL) return error_nomem(err);
+        opened = sqlite3_blob_open(store->db, store->schema, table, "bytes", number, 1, blob);
+        sqlite3_free(table);
+    }
+    return opened == SQLITE_OK ? 0 : statement_error(store->db, opened, err);
+}
+
+int store_close_data(struct store *store, sqlite3_blob *blob, int rc, struct error *err)
+{
+    int closed = sqlite3_blob_close(blob);
+    return rc == 0 && closed != SQLITE_OK ? statement_error(store->db, closed, err) : rc;
 }
 
 int store_delete_block(struct store *store, int64_t number, struct error *err)

@@ -39,8 +39,8 @@
  *   CREATE TABLE X_data(block INTEGER PRIMARY KEY, bytes BLOB NOT NULL)
  *       see index/block.h
  *   CREATE TABLE X_vectors(id INTEGER PRIMARY KEY, vector BLOB NOT NULL)
- *       with quantize: vectors as they are stored (index/block.h) of that row and some after it,
- *       see runs.h (before format 4 of that row alone)
+ *       with quantize: vectors as they are stored (index/block.h) of some rows from that id on, see
+ *       runs.h (before format 4 of that row alone)
  *   CREATE TABLE X_waiting(slot INTEGER PRIMARY KEY, head BLOB NOT NULL, vector BLOB NOT NULL)
  *       slots 1 to 32, made when the index has grown large: rows that are in no block yet, see
  *       waiting.h. head, little-endian:
@@ -76,9 +76,9 @@
  *   3   the same with rows that wait, with words, or its vectors compact (vector/compact.h: storage
  *       = 'int8') or halves (vector/half.h: 'float16')
  *   4   the same, but that with codes X_rows says a partition and X_vectors has runs
- *   5   the same, but that rows wait in X_waiting, and X_text lacks texts that are NULL. An index
- *       of an earlier one gets this number by its first write of rows, which puts those that wait
- *       into blocks; nothing else is changed
+ *   5   the same, but that rows wait in X_waiting, runs have the ids of all their rows, and X_text
+ *       lacks texts that are NULL. An index of an earlier one gets this number by its first write
+ *       of rows, which puts those that wait into blocks; nothing else is changed
  * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
@@ -231,9 +231,7 @@ enum store_query {
     STORE_TEXT,              /* id, text of id ?1 */
     STORE_DOCUMENT,          /* id, text, text of id ?1 */
     STORE_VECTORS,           /* [id], vector: runs, see runs.h */
-    STORE_RUN,               /* the same: the one that id ?1 is in, or would be */
     STORE_BLOCKS,            /* block, partition, n, room, version [block] */
-    STORE_BLOCK_OF_ROW,      /* the same of id ?1 */
     STORE_BLOCK_NUMBERS,     /* block */
     STORE_BLOCKS_UNTIL,      /* [block], up to ?1 */
     STORE_DATA,              /* bytes, version of block ?1 */
@@ -244,7 +242,7 @@ enum store_query {
     STORE_LOST_FAILURES      /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 75
+#define STORE_N_KEPT 77
 #define STORE_N_KEPT_KEYS 5
 
 struct store {
@@ -336,7 +334,7 @@ struct store_block {
     int64_t number, partition, n, room, version;
 };
 int store_block_is_possible(const struct store_block *block); /* by its sizes */
-struct store_block store_block_of(sqlite3_stmt *row); /* of STORE_BLOCKS or STORE_BLOCK_OF_ROW */
+struct store_block store_block_of(sqlite3_stmt *row);         /* as STORE_BLOCKS has it */
 int store_get_block(struct store *store, int64_t number, struct store_block *block, int *found,
                     struct error *err);
 
@@ -378,14 +376,18 @@ int store_put(struct store *store, const struct store_change *change, int64_t bl
 int store_delete(struct store *store, const struct store_change *change, struct error *err);
 int store_move_row(struct store *store, int64_t id, int64_t block, struct error *err);
 
-/* Writes what X_blocks says of a block, `is_new` or there already; the bytes of a new one; opens
- * those of one that is there, to read and write single places (the caller closes); deletes one. */
+/* Writes what X_blocks says of a block, `is_new` or there already; the bytes of a new one; deletes
+ * one. */
 int store_put_block(struct store *store, const struct store_block *block, int is_new,
                     struct error *err);
 int store_put_data(struct store *store, int64_t number, const void *bytes, size_t size,
                    struct error *err);
-int store_open_data(struct store *store, int64_t number, sqlite3_blob **data, struct error *err);
 int store_delete_block(struct store *store, int64_t number, struct error *err);
+
+/* Opens the bytes of a block that is there, to read and write some of them: *blob is NULL, or open
+ * on another. Closing gives rc, or what went wrong. */
+int store_open_data(struct store *store, int64_t number, sqlite3_blob **blob, struct error *err);
+int store_close_data(struct store *store, sqlite3_blob *blob, int rc, struct error *err);
 
 /* Writes or replaces the centroid [dimensions] of a partition; deletes all: there are none then. */
 int store_put_centroid(struct store *store, int64_t partition, const float *centroid,

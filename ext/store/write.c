@@ -191,7 +191,8 @@ static int delete_last_partitions(struct store *store, struct store_state *state
  * longer. */
 static int find_places(struct store *store, struct store_state *state,
                        const struct store_change *changes, size_t n_changes,
-                       struct block_place *places, size_t *n, int *any, struct error *err)
+                       struct block_place *places, size_t *n, int *any, sqlite3_blob **blob,
+                       struct error *err)
 {
     int rc = 0;
     *n = 0;
@@ -207,7 +208,7 @@ static int find_places(struct store *store, struct store_state *state,
     }
     if (rc != 0 || !store_keeps_vectors(store)) return rc;
     qsort(places, *n, sizeof *places, compare_places);
-    return codes_find(store, state, places, *n, err);
+    return codes_find(store, state, places, *n, blob, err);
 }
 
 /* Takes all rows that are there, *any, out of their blocks, *moves, and slots. */
@@ -216,31 +217,44 @@ static int remove_rows(struct store *store, struct store_state *state,
                        struct error *err)
 {
     size_t n = 0;
+    sqlite3_blob *blob = NULL;
     struct block_place *places = memory_alloc(n_changes, sizeof *places);
-    int rc = places == NULL ? error_nomem(err)
-                            : find_places(store, state, changes, n_changes, places, &n, any, err);
+    int rc = places == NULL
+                 ? error_nomem(err)
+                 : find_places(store, state, changes, n_changes, places, &n, any, &blob, err);
     *moves = n > 0;
     if (*any) state->note = STORE_TO_NOTE;
     if (rc == 0) qsort(places, n, sizeof *places, compare_places);
     for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
         for (end = begin + 1; end < n && places[end].block == places[begin].block;) end++;
-        rc = blocks_remove(store, state, places + begin, end - begin, err);
-        if (rc == 0) rc = cancel_check(store->cancel, err);
+        if (begin > 0) rc = cancel_check(store->cancel, err);
+        if (rc == 0) rc = blocks_remove(store, state, places + begin, end - begin, &blob, err);
     }
+    rc = store_close_data(store, blob, rc, err);
     memory_free(places);
     return rc == 0 && *any ? delete_last_partitions(store, state, err) : rc;
 }
 
-static int delete_row(struct store *store, const struct store_state *state,
-                      const struct store_change *change, struct error *err)
+static int delete_row(struct store *store, const struct store_change *change, struct error *err)
 {
-    struct index_layout layout = blocks_layout(store, state);
     int rc = store_delete(store, change, err);
-    if (rc == 0 && store_keeps_vectors(store))
-        rc = runs_delete(store, index_vector_size(&layout), change->id, err);
     if (rc == 0 && store->tokenizer != NULL) rc = words_kill(store, change->id, err);
     if (rc == 0 && store->keeps_keys && change->kind == STORE_DELETE)
         rc = keys_delete(store, change->id, err);
+    return rc;
+}
+
+/* The vectors of rows that go, where they are behind codes. */
+static int delete_vectors(struct store *store, const struct index_layout *layout,
+                          const struct store_change *changes, size_t n_changes, struct error *err)
+{
+    struct ids ids = {0};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n_changes; i++)
+        if (changes[i].kind != STORE_PUT) rc = ids_add(&ids, changes[i].id, err);
+    ids_sort(&ids);
+    if (rc == 0) rc = runs_delete(store, index_vector_size(layout), ids.items, ids.n, err);
+    ids_deinit(&ids);
     return rc;
 }
 
@@ -290,9 +304,11 @@ static int place_rows(struct store *store, struct store_state *state,
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n_changes; i++) {
         const struct store_change *change = &changes[i];
-        if (change->kind != STORE_PUT) rc = delete_row(store, state, change, err);
+        if (change->kind != STORE_PUT) rc = delete_row(store, change, err);
         else placed[n++] = (struct block_row){.id = change->id, .change = change};
     }
+    if (rc == 0 && n < n_changes && store_keeps_vectors(store))
+        rc = delete_vectors(store, &layout, changes, n_changes, err);
     if (rc == 0) rc = make_vectors(&layout, placed, n, &made, err);
     if (rc == 0) rc = put_rows(store, state, placed, n, index_vector_size(&layout), moves, err);
     memory_free(made);

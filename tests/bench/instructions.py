@@ -1,4 +1,4 @@
-"""instructions.py [LIBRARY...]: instructions of a search, an insert and an embedding, by callgrind.
+"""instructions.py [LIBRARY...]: instructions of searches, single rows and embeddings, by callgrind.
 
 Counts tell a regression where times are too noisy to: give the libraries of two trees, and the last
 column compares the last with the first. Valgrind shows a processor with AVX2 and without AVX-512.
@@ -43,6 +43,45 @@ def search(n):
     return [f"SELECT sum(rowid) FROM ix({next(vectors)}, 10);" for _ in range(n)]
 
 
+def some(n):
+    """Rows that lie apart."""
+    return range(7, 7 * n + 7, 7)
+
+
+def fetch(n):
+    return [f"SELECT length(embedding) FROM ix WHERE rowid = {i};" for i in some(n)]
+
+
+def update(n):
+    return [f"UPDATE ix SET embedding = {vector} WHERE rowid = {i};"
+            for i, vector in zip(some(n), literals(4))]
+
+
+def delete(n):
+    return [f"DELETE FROM ix WHERE rowid = {i};" for i in some(n)]
+
+
+def together(operation):
+    """The same in one transaction."""
+    return lambda n: ["BEGIN;", *operation(n), "COMMIT;"]
+
+
+def opening(n):
+    """A connection, and its first statement."""
+    return [".open DATABASE", ".load LIBRARY", "SELECT rowid FROM ix WHERE rowid = 7;"] * n
+
+
+def texts(verb):
+    """Rows of a model of the library, by their texts."""
+    return lambda n: [verb.format(row=i, text=f"'film number {i}: a hero fights crime'")
+                      for i in some(n)]
+
+
+WORDS = ["CREATE VIRTUAL TABLE ix USING semantic_index(model='builtin:static');", "BEGIN;",
+         *texts("INSERT INTO ix(rowid, text) VALUES ({row}, {text} || ' at night');")(ROWS),
+         "COMMIT;"]
+
+
 def embed(n, model):
     return [f"SELECT length(embed('film number {i}: a hero fights crime in a dark city', {model}));"
             for i in range(1000, 1000 + n)]
@@ -53,9 +92,15 @@ OPERATIONS = [
     ("search, exact", index(), search),
     ("search, int8 codes", index(", quantize=int8"), search),
     ("search, int8, 8 partitions", index(", quantize=int8, partitions=8"), search),
-    ("insert", index(), lambda n: insert(n, 3, ROWS + 1)),
-    ("insert, int8, 8 partitions", index(", quantize=int8, partitions=8"),
-     lambda n: insert(n, 3, ROWS + 1)),
+    *[(f"{name}, {kind}", index(options), operation)
+      for kind, options in (("exact", ""), ("int8, 8 partitions", ", quantize=int8, partitions=8"),
+                            ("bit codes", ", quantize=bit"))
+      for name, operation in (
+          ("opening", opening), ("insert", lambda n: insert(n, 3, ROWS + 1)), ("fetch", fetch),
+          ("update", update), ("delete", delete), ("deletes together", together(delete)))],
+    ("insert of a text", WORDS,
+     texts("INSERT INTO ix(rowid, text) VALUES (100000 + {row}, {text});")),
+    ("update of a text", WORDS, texts("UPDATE ix SET text = {text} WHERE rowid = {row};")),
     ("embed, embedded model", [], lambda n: embed(n, "NULL")),
     ("embed, local model", [], lambda n: embed(n, "'local:test/mean'")),
 ]
@@ -72,8 +117,10 @@ class Place:
 
     def run(self, library, statements, *command):
         """What the shell, run by `command`, says on its standard error."""
-        script = [f".load '{os.path.splitext(os.path.abspath(library))[0]}'",
-                  "SELECT rerank_config('threads', 1);", *statements]
+        loaded = f"'{os.path.splitext(os.path.abspath(library))[0]}'"
+        words = {".open DATABASE": f".open '{self.database}'", ".load LIBRARY": f".load {loaded}"}
+        script = [f".load {loaded}", "SELECT rerank_config('threads', 1);",
+                  *[words.get(statement, statement) for statement in statements]]
         done = subprocess.run(
             [*command, SHELL, "-batch", "-bail", self.database], input="\n".join(script),
             env=dict(os.environ, RERANK_MODEL_PATH=self.models), stdout=subprocess.PIPE,
@@ -101,7 +148,7 @@ def main():
                        - place.count(library, before, operation(FEW))) / (MORE - FEW)
                       for library in libraries]
             ratio = f"{counts[-1] / counts[0]:8.3f}" if len(counts) > 1 else ""
-            print(f"{name:<28}" + "".join(f"{n:14,.0f}" for n in counts) + ratio, flush=True)
+            print(f"{name:<36}" + "".join(f"{n:14,.0f}" for n in counts) + ratio, flush=True)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ static void fill(struct tables *tables, int kind)
 static int find(struct tables *tables, struct block_place *places, size_t n, struct error *err)
 {
     struct store_state state;
+    sqlite3_blob *blob = NULL;
     int rc = store_read_state(&tables->store, &state, err);
-    return rc == 0 ? codes_find(&tables->store, &state, places, n, err) : rc;
+    if (rc == 0) rc = codes_find(&tables->store, &state, places, n, &blob, err);
+    return store_close_data(&tables->store, blob, rc, err);
 }
 
 /* Whether the block of a place has its id. */

@@ -43,12 +43,17 @@ static void put(struct tables *tables, struct expected *model, size_t first, siz
     tables->write.step = STORE_IDLE;
 }
 
-static void drop(struct tables *tables, struct expected *model, size_t at)
+/* Deletes n rows, each `step` after the other, together. */
+static void drop(struct tables *tables, struct expected *model, size_t first, size_t step, size_t n)
 {
     struct error err = {0};
-    model->bytes[at] = 0;
+    int64_t ids[MOST_IDS];
+    for (size_t i = 0; i < n; i++) {
+        model->bytes[first + i * step] = 0;
+        ids[i] = id_of(first + i * step);
+    }
     tables->write.step = STORE_WRITING;
-    assert_int_equal(runs_delete(&tables->store, SIZE, id_of(at), &err), 0);
+    assert_int_equal(runs_delete(&tables->store, SIZE, ids, n, &err), 0);
     tables->write.step = STORE_IDLE;
 }
 
@@ -140,13 +145,126 @@ static void test_random(void **state)
             while (first + (n - 1) * step >= MOST_IDS) n--;
             if (random_bits(&draw) % 3 > 0)
                 put(&tables, &model, first, step, n, (unsigned char)(turn + 1));
-            else
-                for (size_t i = 0; i < n; i++) drop(&tables, &model, first + i * step);
+            else drop(&tables, &model, first, step, random_bits(&draw) % 2 > 0 ? n : 1);
             if (turn % 10 == 0) expect(&tables, &model);
         }
         expect(&tables, &model);
         tables_close(&tables);
     }
+}
+
+/* The bytes of the run that begins there; 0: none does. */
+static int64_t bytes_of(struct tables *tables, size_t at)
+{
+    char *sql = sqlite3_mprintf("SELECT ifnull((SELECT length(vector) FROM X_vectors WHERE id = "
+                                "%lld), 0)",
+                                (long long)id_of(at));
+    int64_t n = tables_number(tables, sql);
+    sqlite3_free(sql);
+    return n;
+}
+
+/* What rows leave behind in a run: zeros while half of it is used, and room for others. */
+static void test_places(void **state)
+{
+    (void)state;
+    enum { FULL = 3 * (SIZE + 8) };
+    struct tables tables;
+    struct expected model = {{0}};
+    tables_create(&tables, &bits);
+    put(&tables, &model, 0, 2, 9, 1);
+    drop(&tables, &model, 2, 1, 1); /* the second of a run */
+    assert_int_equal(bytes_of(&tables, 0), FULL);
+    assert_int_equal(tables_number(&tables, "SELECT count(*) FROM X_vectors WHERE "
+                                            "substr(vector, 25 + 2 * 1536) = zeroblob(1536)"),
+                     1);
+    expect(&tables, &model);
+    put(&tables, &model, 1, 1, 1, 2); /* between two that are there */
+    assert_int_equal(bytes_of(&tables, 0), FULL);
+    drop(&tables, &model, 4, 2, 2); /* the last of a run and the first of the next */
+    assert_int_equal(bytes_of(&tables, 0), FULL);
+    assert_int_equal(bytes_of(&tables, 6), FULL);
+    put(&tables, &model, 0, 1, 1, 3);
+    put(&tables, &model, 11, 1, 1, 3);
+    assert_int_equal(bytes_of(&tables, 0), FULL);
+    assert_int_equal(bytes_of(&tables, 6), FULL);
+    expect(&tables, &model);
+    drop(&tables, &model, 0, 1, 1);
+    assert_int_equal(bytes_of(&tables, 0), SIZE + 8); /* it is not of the first id */
+    drop(&tables, &model, 8, 1, 4);                   /* all of one */
+    assert_int_equal(n_runs(&tables), 2);
+    expect(&tables, &model);
+    tables_close(&tables);
+}
+
+/* Places that are to spare are used, and what the next run hides goes, also twice. */
+static void test_tidy(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct expected model = {{0}};
+    struct error err = {0};
+    tables_create(&tables, &bits);
+    put(&tables, &model, 0, 1, 300, 1);
+    for (size_t at = 0; at < 300; at += 3) drop(&tables, &model, at + at / 3 % 3, 1, 1);
+    put(&tables, &model, 300, 1, 9, 2);
+    assert_in_range(tables_number(&tables, "SELECT sum(length(vector)) FROM X_vectors"),
+                    102 * 3 * SIZE, 104 * 3 * (SIZE + 8));
+    for (int turn = 0; turn < 2; turn++) {
+        tables.write.step = STORE_WRITING;
+        assert_int_equal(runs_tidy(&tables.store, SIZE, &err), 0);
+        tables.write.step = STORE_IDLE;
+        expect(&tables, &model);
+        assert_in_range(n_runs(&tables), 70, 72);
+        assert_in_range(tables_number(&tables, "SELECT sum(length(vector)) FROM X_vectors"),
+                        209 * SIZE, 211 * (SIZE + 8));
+    }
+    tables_close(&tables);
+}
+
+static void test_entangled(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct expected model = {{0}};
+    struct error err = {0};
+    tables_create(&tables, &bits);
+    put(&tables, &model, 0, 4, 12, 1); /* four runs of every fourth id */
+    for (size_t at = 12; at <= 24; at += 12) {
+        char *sql = sqlite3_mprintf("UPDATE X_vectors SET id = id - 5 WHERE id = %lld",
+                                    (long long)id_of(at));
+        tables_execute(&tables, sql);
+        sqlite3_free(sql);
+        model.bytes[at - 4] = 0;
+    }
+    tables.write.step = STORE_WRITING;
+    assert_int_equal(runs_tidy(&tables.store, SIZE, &err), 0);
+    tables.write.step = STORE_IDLE;
+    expect(&tables, &model);
+    tables_close(&tables);
+}
+
+/* Runs that have not got their first ids, as earlier versions wrote them. */
+static void test_earlier(void **state)
+{
+    (void)state;
+    struct tables tables;
+    struct expected model = {{0}};
+    tables_create(&tables, &bits);
+    put(&tables, &model, 0, 2, 30, 1);
+    tables_execute(&tables, "UPDATE X_vectors SET vector = substr(vector, 9) WHERE "
+                            "length(vector) > 1536");
+    assert_int_equal(bytes_of(&tables, 0), 3 * SIZE + 16);
+    expect(&tables, &model);
+    drop(&tables, &model, 0, 1, 1);
+    drop(&tables, &model, 8, 1, 1);
+    drop(&tables, &model, 16, 1, 1);
+    drop(&tables, &model, 24, 2, 2);
+    put(&tables, &model, 30, 1, 3, 2);
+    put(&tables, &model, 58, 1, 5, 2);
+    put(&tables, &model, 42, 1, 1, 2);
+    expect(&tables, &model);
+    tables_close(&tables);
 }
 
 /* The ends of int64, and what is in one table alone; rows that wait have vectors, too. */
@@ -187,8 +305,8 @@ static void test_compare(void **state)
     assert_int_equal(only_vectors.items[2], 0);
     assert_int_equal(only_vectors.items[3], INT64_MAX);
     for (size_t i = 0; i < 5; i++) {
-        assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0);
-        assert_int_equal(runs_delete(&tables.store, SIZE, rows[i].id, &err), 0); /* not there */
+        assert_int_equal(runs_delete(&tables.store, SIZE, &rows[i].id, 1, &err), 0);
+        assert_int_equal(runs_delete(&tables.store, SIZE, &rows[i].id, 1, &err), 0); /* not there */
     }
     assert_int_equal(n_runs(&tables), 0);
     tables.write.step = STORE_IDLE;
@@ -201,8 +319,12 @@ static void test_compare(void **state)
 static void test_damage(void **state)
 {
     (void)state;
-    static const char *const damages[] = {"x''", "x'00'", "zeroblob(4625)", "zeroblob(1535)",
-                                          "'a text'"};
+    static const char *const damages[] = {
+        "x''", "x'00'", "zeroblob(4625)", "zeroblob(1535)", "'a text'",
+        /* a row in a place behind one that has none */
+        "x'3bffffffffffffff00000000000000803dffffffffffffff' || zeroblob(3 * 1536)",
+        /* an id that lies before the run */
+        "x'3affffffffffffff3cffffffffffffff3dffffffffffffff' || zeroblob(3 * 1536)"};
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         struct tables tables;
         struct expected model = {{0}};
@@ -263,9 +385,11 @@ static void test_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order), cmocka_unit_test(test_page_sizes),
-        cmocka_unit_test(test_random),   cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_damage),   cmocka_unit_test(test_order),
+        cmocka_unit_test(test_in_order),  cmocka_unit_test(test_page_sizes),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_damage),    cmocka_unit_test(test_places),
+        cmocka_unit_test(test_tidy),      cmocka_unit_test(test_earlier),
+        cmocka_unit_test(test_entangled), cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

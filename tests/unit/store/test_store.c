@@ -448,16 +448,17 @@ static void test_damage_of_compact_vectors(void **state)
         {"UPDATE X_config SET value = 2 WHERE key = 'format'",
          "X_config: format or dimensions is damaged (drop the index and create it again)", 0},
     };
-    /* Runs of three: rows 4 to 6. */
+    /* Runs of five: rows 6 to 10. */
     static const struct damage beside_codes[] = {
-        {"UPDATE X_vectors SET vector = substr(vector, 2) WHERE id = 4",
-         "row 4: expected a vector of 36 bytes, not 123", 0},
-        {"UPDATE X_vectors SET vector = zeroblob(36) WHERE id = 4", "row 4: its vector is zero", 0},
-        {"UPDATE X_vectors SET vector = CAST(substr(vector, 1, 16) || zeroblob(4) || "
-         "substr(vector, 21) AS BLOB) WHERE id = 4",
-         "row 4: the bytes of its vector are none that storage = 'int8' writes", 0},
-        {"UPDATE X_vectors SET vector = (SELECT vector FROM X_vectors WHERE id = 7) WHERE id = 4",
-         "row 4: its code is not that of its vector ('optimize' mends it)", 1},
+        {"UPDATE X_vectors SET vector = substr(vector, 2) WHERE id = 6",
+         "row 6: expected a vector of 36 bytes, not 219", 0},
+        {"UPDATE X_vectors SET vector = zeroblob(36) WHERE id = 6", "row 6: its vector is zero", 0},
+        {"UPDATE X_vectors SET vector = CAST(substr(vector, 1, 40) || zeroblob(4) || "
+         "substr(vector, 45) AS BLOB) WHERE id = 6",
+         "row 6: the bytes of its vector are none that storage = 'int8' writes", 0},
+        {"UPDATE X_vectors SET vector = CAST(substr(vector, 1, 40) || (SELECT substr(vector, 41) "
+         "FROM X_vectors WHERE id = 11) AS BLOB) WHERE id = 6",
+         "row 6: its code is not that of its vector ('optimize' mends it)", 1},
     };
     find_damage(&kinds[7], in_blocks, sizeof in_blocks / sizeof *in_blocks);
     find_damage(&kinds[9], beside_codes, sizeof beside_codes / sizeof *beside_codes);
