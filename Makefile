@@ -343,7 +343,8 @@ asan: install-test ## run the tests under the address and undefined-behaviour sa
 # What threads share: only these tests have any.
 THREADED := base/test_workers base/test_shared base/test_shared_memory local/test_team \
     local/test_encoder index/test_search index/test_search_failures index/test_snapshot \
-    extension/test_threads sqlite/test_table_file store/test_loading
+    extension/test_threads sqlite/test_table_file store/test_loading \
+    store/test_vectors_threads
 
 tsan: install-test ## run the tests that use threads under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMISE=-O1 SANITIZE=thread \

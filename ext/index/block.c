@@ -18,6 +18,12 @@ enum vector_code index_code(const struct index_layout *layout)
     return layout->quantize == INDEX_BIT ? VECTOR_BIT : VECTOR_INT8;
 }
 
+int index_layout_is_same(const struct index_layout *a, const struct index_layout *b)
+{
+    return a->metric == b->metric && a->quantize == b->quantize && a->vectors == b->vectors &&
+           a->dimensions == b->dimensions;
+}
+
 static size_t stride_of(const struct index_layout *layout)
 {
     return layout->quantize == INDEX_EXACT

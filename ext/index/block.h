@@ -46,6 +46,8 @@ struct index_layout {
     enum index_vectors vectors;
 };
 
+int index_layout_is_same(const struct index_layout *a, const struct index_layout *b);
+
 /* A block's arrays; exact ones have no offsets, scales and errors. */
 struct index_rows {
     int64_t *ids;

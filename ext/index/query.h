@@ -37,11 +37,10 @@ struct index_storage {
     /* The vector of one id; *found = 0 if there is none. */
     int (*fetch)(void *context, int64_t id, const void **bytes, size_t *size, int *found,
                  struct error *err);
-    /* Begins a scan, in any order, of all vectors of an index with codes; the next one, *done = 1
-     * after the last. */
-    int (*rewind)(void *context, struct error *err);
-    int (*next)(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
-                struct error *err);
+    /* All vectors of an index with codes, as an index without has them, and how those of their
+     * blocks are read that are not in memory: both live as long as this storage. */
+    int (*vectors)(void *context, struct index_snapshot **vectors,
+                   const struct index_storage **storage, struct error *err);
     void *context;
 };
 

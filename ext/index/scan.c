@@ -153,7 +153,7 @@ static int compare_distance(const void *a, const void *b)
 
 static int are_sorted(const struct scan *scan)
 {
-    return scan->search->snapshot->partitions != NULL && scan->n_targets == 1 &&
+    return index_snapshot_n_partitions(scan->search->snapshot) > 1 && scan->n_targets == 1 &&
            scan->targets->bounds != NULL;
 }
 

@@ -15,17 +15,14 @@
 /* Rows fetched between two looks at the cancel token. */
 #define ROWS_PER_POLL 256
 
-/* Components compared between two such looks, some milliseconds of work. */
-#define COMPONENTS_PER_POLL ((size_t)8 << 20)
-
 /* Standard errors of a bound where an answer is to be that of all vectors: one row in 300,000 is
  * beyond. */
 #define STANDARD_ERRORS_SURE 4.5
 
-/* Where one in so many rows or more would be compared exactly, all are; and where their vectors are
- * in memory. */
+/* Where one in so many rows or more would be compared exactly, all are, at once or after the
+ * ceiling: to read and compare them side by side takes so much less time. */
 #define MOST_BY_CODES 4
-#define MOST_BESIDE_VECTORS 24
+#define MOST_AFTER_CODES 24
 
 /* What float32 may cost a bound, relative to its terms: 2^-21 in sums (vector/quantize.h), about as
  * much in rotating vectors of VECTOR_MAX_DIMENSIONS, and room. */
@@ -70,9 +67,7 @@ static int is_small(const struct index_search *search)
 /* How many rows are compared exactly, at most, before all are. */
 static size_t most_by_codes(const struct index_search *search)
 {
-    const struct index_snapshot *snapshot = search->snapshot;
-    int are_near = index_snapshot_vectors(snapshot) != NULL;
-    return snapshot->n_rows / (are_near ? MOST_BESIDE_VECTORS : MOST_BY_CODES);
+    return search->snapshot->n_rows / MOST_AFTER_CODES;
 }
 
 /* ---- vectors, one by one --------------------------------------------------------------------- */
@@ -98,42 +93,18 @@ static int fetch_list(const struct index_search *search, const struct index_quer
     return rc;
 }
 
-/* All vectors of an index with codes, as they are read. */
-static int stream_vectors(struct index_search *search, const struct index_query *queries,
-                          size_t n_queries, struct top_k *hits, struct error *err)
+/* All vectors of an index with codes. */
+static int scan_vectors(struct index_search *search, const struct index_query *queries,
+                        size_t n_queries, struct top_k *hits, struct error *err)
 {
     const struct index_storage *storage = search->storage;
-    const void *bytes;
-    size_t size, n = 0, n_components = 0;
-    int64_t id;
-    int done = 0, rc = 0;
-    while (rc == 0 && (rc = storage->next(storage->context, &id, &bytes, &size, &done, err)) == 0 &&
-           !done) {
-        for (size_t q = 0; rc == 0 && q < n_queries; q++)
-            if (index_query_wants(&queries[q], id))
-                rc = rescore_offer(search, &queries[q], id, bytes, size, &hits[q], err);
-        n++;
-        n_components += n_queries * search->snapshot->layout.dimensions;
-        if (rc != 0 || n_components < COMPONENTS_PER_POLL) continue;
-        n_components = 0;
-        rc = cancel_check(search->cancel, err);
-    }
-    search->n_scanned += n * n_queries;
-    return rc;
-}
-
-/* The same where they are in memory, as an index without codes has them. */
-static int scan_kept(struct index_search *search, struct index_snapshot *vectors,
-                     const struct index_query *queries, size_t n_queries, struct top_k *hits,
-                     struct error *err)
-{
     struct index_search exact = *search;
     struct index_target *targets = memory_zalloc(n_queries, sizeof *targets);
     if (targets == NULL) return error_nomem(err);
-    exact.snapshot = vectors;
     for (size_t q = 0; q < n_queries; q++)
         targets[q] = (struct index_target){.query = &queries[q], .k = queries[q].k};
-    int rc = index_scan(&exact, targets, n_queries, err);
+    int rc = storage->vectors(storage->context, &exact.snapshot, &exact.storage, err);
+    if (rc == 0) rc = index_scan(&exact, targets, n_queries, err);
     for (size_t q = 0; q < n_queries; q++) {
         if (rc == 0) rc = offer_hits(&targets[q].hits, &hits[q], err);
         top_k_deinit(&targets[q].hits);
@@ -141,17 +112,6 @@ static int scan_kept(struct index_search *search, struct index_snapshot *vectors
     search->n_scanned = exact.n_scanned;
     memory_free(targets);
     return rc;
-}
-
-static int scan_vectors(struct index_search *search, const struct index_query *queries,
-                        size_t n_queries, struct top_k *hits, struct error *err)
-{
-    struct index_snapshot *vectors = index_snapshot_vectors(search->snapshot);
-    int rc = vectors == NULL ? search->storage->rewind(search->storage->context, err) : 0;
-    if (rc != 0) return rc;
-    vectors = index_snapshot_vectors(search->snapshot);
-    return vectors != NULL ? scan_kept(search, vectors, queries, n_queries, hits, err)
-                           : stream_vectors(search, queries, n_queries, hits, err);
 }
 
 /* ---- scans ----------------------------------------------------------------------------------- */

@@ -345,18 +345,49 @@ const void *index_snapshot_find(const struct index_snapshot *snapshot, int64_t i
     return NULL;
 }
 
+size_t index_snapshot_first(struct index_snapshot *snapshot)
+{
+    size_t n = atomic_load_explicit(&snapshot->n_first, memory_order_relaxed), before = n;
+    while (n < snapshot->n_blocks && index_block_data(&snapshot->blocks[n]) != NULL) n++;
+    if (n > before) atomic_store_explicit(&snapshot->n_first, n, memory_order_relaxed);
+    return n;
+}
+
 struct index_snapshot *index_snapshot_vectors(const struct index_snapshot *snapshot)
 {
     struct index_snapshot *vectors = atomic_load_explicit(&snapshot->vectors, memory_order_acquire);
-    return vectors != NULL && index_block_data(&vectors->blocks[vectors->n_blocks - 1]) != NULL
-               ? vectors
-               : NULL;
+    return vectors != NULL && index_snapshot_first(vectors) == vectors->n_blocks ? vectors : NULL;
 }
 
-static int comes_before(const struct index_block *a, const struct index_block *b)
+const void *index_snapshot_vector(const struct index_snapshot *snapshot, int64_t id)
 {
-    if (a->partition != b->partition) return a->partition < b->partition;
-    return a->number < b->number;
+    const struct index_snapshot *vectors =
+        atomic_load_explicit(&snapshot->vectors, memory_order_acquire);
+    size_t low = 0, high = vectors == NULL ? 0 : vectors->n_blocks;
+    while (low < high) { /* the last block whose number is at most the id */
+        size_t middle = low + (high - low) / 2;
+        if (vectors->blocks[middle].number <= id) low = middle + 1;
+        else high = middle;
+    }
+    const struct index_block *block = low == 0 ? NULL : &vectors->blocks[low - 1];
+    void *data = block == NULL ? NULL : (void *)(uintptr_t)index_block_data(block);
+    if (data == NULL) return NULL;
+    struct index_rows rows = index_block_rows(&vectors->layout, data, block->capacity);
+    size_t at = ids_find(rows.ids, block->n, id);
+    return at < block->n ? rows.components + at * rows.stride : NULL;
+}
+
+int index_block_compare(const void *a, const void *b)
+{
+    const struct index_block *x = a, *y = b;
+    if (x->partition != y->partition) return x->partition < y->partition ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+int index_block_is_same(const struct index_block *a, const struct index_block *b)
+{
+    return a->partition == b->partition && a->number == b->number && a->version == b->version &&
+           a->n == b->n && a->capacity == b->capacity;
 }
 
 /* Bytes of the blocks in memory. */
@@ -371,20 +402,18 @@ static size_t bytes_of(const struct index_snapshot *snapshot)
 
 /* Bytes of the blocks that both have. Pieces that hold far more than that are left alone: what lies
  * in them is copied elsewhere, and they go with the older snapshot. */
-static void take_over(struct index_cache *cache, struct index_snapshot *snapshot,
-                      const struct index_snapshot *older)
+void index_snapshot_take_over(struct index_cache *cache, struct index_snapshot *snapshot,
+                              const struct index_snapshot *older)
 {
     size_t held = atomic_load_explicit(&cache->held, memory_order_relaxed), j = 0;
     size_t live = bytes_of(older) + bytes_of(atomic_load(&older->vectors));
     int is_sparse = held > 2 * live + 2 * PIECE_BYTES;
     for (size_t i = 0; i < snapshot->n_blocks; i++) {
         struct index_block *block = &snapshot->blocks[i];
-        while (j < older->n_blocks && comes_before(&older->blocks[j], block)) j++;
+        while (j < older->n_blocks && index_block_compare(&older->blocks[j], block) < 0) j++;
         if (j == older->n_blocks) return;
         const struct index_block *same = &older->blocks[j];
-        if (comes_before(block, same) || same->version != block->version || same->n != block->n ||
-            same->capacity != block->capacity)
-            continue;
+        if (!index_block_is_same(block, same)) continue;
         struct index_bytes *bytes = atomic_load_explicit(&same->bytes, memory_order_acquire);
         if (bytes == NULL) continue;
         if (is_sparse) {
@@ -463,15 +492,21 @@ struct index_snapshot *index_cache_find(struct index_cache *cache, int64_t gener
     return found;
 }
 
+struct index_snapshot *index_cache_latest(struct index_cache *cache)
+{
+    if (cache == NULL || !lock_take(&lock)) return NULL;
+    struct index_snapshot *latest = reference(cache->snapshot);
+    lock_release(&lock);
+    return latest;
+}
+
 void index_cache_publish(struct index_cache *cache, struct index_snapshot *snapshot)
 {
-    struct index_snapshot *older = NULL;
-    if (cache == NULL || !lock_take(&lock)) return;
-    older = reference(cache->snapshot);
+    struct index_snapshot *older = index_cache_latest(cache);
+    if (cache == NULL) return;
     atomic_store_explicit(&snapshot->is_known, older != NULL || atomic_load(&cache->is_written),
                           memory_order_relaxed);
-    lock_release(&lock);
-    if (older != NULL) take_over(cache, snapshot, older);
+    if (older != NULL) index_snapshot_take_over(cache, snapshot, older);
     index_snapshot_free(older);
     if (!lock_take(&lock)) return;
     older = cache->snapshot;

@@ -63,9 +63,10 @@ struct index_snapshot {
     struct index_block *blocks;          /* [n_blocks] by partition, then number */
     size_t n_blocks, n_rows;
     /* Of an index with codes: its vectors, as an index without has them, by id; a reference, or
-     * NULL. The storage reads its blocks one after the other, as it has fetched so many vectors. */
+     * NULL. The number of a block is the least id that may be in it. */
     _Atomic(struct index_snapshot *) vectors;
-    atomic_size_t n_fetched, n_begun; /* vectors; blocks, of such a snapshot itself */
+    atomic_size_t n_fetched; /* vectors, one by one */
+    atomic_size_t n_first;   /* so many blocks, the first, are known to be in memory */
 };
 
 struct index_cache;
@@ -78,6 +79,9 @@ void index_cache_close(struct index_cache *cache); /* accepts NULL */
 /* The snapshot of that generation, referenced, and known now; NULL if it is not the latest one. */
 struct index_snapshot *index_cache_find(struct index_cache *cache, int64_t generation);
 
+/* The latest one, referenced; NULL: there is none. */
+struct index_snapshot *index_cache_latest(struct index_cache *cache);
+
 /* An empty list of n_blocks blocks, for the caller to fill in order; one reference. */
 struct index_snapshot *index_snapshot_new(const struct index_layout *layout, int64_t generation,
                                           size_t n_blocks);
@@ -89,6 +93,15 @@ void index_cache_written(struct index_cache *cache);
 /* Takes over the blocks of the cache's latest snapshot that are the same, and becomes the latest:
  * known if there was one. */
 void index_cache_publish(struct index_cache *cache, struct index_snapshot *snapshot);
+
+/* The same of two lists of vectors. */
+void index_snapshot_take_over(struct index_cache *cache, struct index_snapshot *snapshot,
+                              const struct index_snapshot *older);
+
+/* The order of blocks in a list, as qsort wants it; and whether what two lists say of one is the
+ * same, and so are its bytes. */
+int index_block_compare(const void *a, const void *b);
+int index_block_is_same(const struct index_block *a, const struct index_block *b);
 
 /* Room for the bytes of a block, 64-byte aligned: NULL if max_bytes (of all caches together) does
  * not allow it. Then index_snapshot_keep, or index_bytes_free. */
@@ -128,8 +141,13 @@ size_t index_snapshot_place(const struct index_snapshot *snapshot, const struct 
  * when ids ascend, as they do when rows are written in order; else NULL. */
 const void *index_snapshot_find(const struct index_snapshot *snapshot, int64_t id);
 
-/* All vectors of an index with codes; NULL where they are not in memory. */
+/* How many of the first blocks are in memory, all before the first that is not. */
+size_t index_snapshot_first(struct index_snapshot *snapshot);
+
+/* All vectors of an index with codes; NULL where they are not in memory. And one of them, whether
+ * the others are or not; else NULL. */
 struct index_snapshot *index_snapshot_vectors(const struct index_snapshot *snapshot);
+const void *index_snapshot_vector(const struct index_snapshot *snapshot, int64_t id);
 
 /* The blocks of a partition: the first one in *first, their number returned. */
 size_t index_snapshot_partition(const struct index_snapshot *snapshot, int64_t partition,

@@ -7,6 +7,7 @@
 #include "sqlite/page_numbers.h"
 #include "sqlite/shared_cache.h"
 #include "sqlite/statement.h"
+#include "sqlite/table_node.h"
 
 /* The first page begins with what the whole file has. */
 #define HEADER_BYTES 100
@@ -16,14 +17,6 @@
 #define ZEROS_AT 72
 static const unsigned char zeros[20];
 
-#define MOST_LEVELS 20
-#define INTERIOR 5
-#define LEAF 13
-
-/* Of records: the number that stands for NULL, and for a blob of n bytes. */
-#define TYPE_NULL 0
-#define TYPE_BLOB(n) (2 * (uint64_t)(n) + 12)
-
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 static int read_bytes(const struct table_reader *reader, void *bytes, size_t size, int64_t offset)
@@ -31,10 +24,9 @@ static int read_bytes(const struct table_reader *reader, void *bytes, size_t siz
     return reader->file->pMethods->xRead(reader->file, bytes, (int)size, offset) == SQLITE_OK;
 }
 
-/* Into reader->pages, if the file has all of them, and the log none. */
-static int read_pages(const struct table_file *table, const struct table_reader *reader,
-                      int64_t first, size_t n)
+int table_file_pages(const struct table_file *table, size_t number, int64_t first, size_t n)
 {
+    const struct table_reader *reader = &table->readers[number];
     return first > 0 && first <= table->n_pages && (int64_t)n <= table->n_pages - first + 1 &&
            !wal_pages_have(&table->log, first, n) &&
            read_bytes(reader, reader->pages, n * table->page_size,
@@ -153,98 +145,26 @@ void table_file_close(struct table_file *table)
 
 /* ---- the table ------------------------------------------------------------------------------- */
 
-/* A page of the B-tree. */
-struct node {
-    const unsigned char *bytes, *end; /* of what SQLite uses */
-    const unsigned char *places;      /* [n_cells] of two bytes */
-    size_t n_cells;
-    int is_leaf;
-};
-
-static int open_node(const struct table_file *table, int64_t number, struct node *node)
-{
-    const unsigned char *bytes = table->readers[0].pages;
-    if (number == 1 || !read_pages(table, &table->readers[0], number, 1)) return 0;
-    node->bytes = bytes;
-    node->end = bytes + table->usable;
-    node->is_leaf = bytes[0] == LEAF;
-    node->n_cells = page_read_16(bytes + 3);
-    node->places = bytes + (node->is_leaf ? 8 : 12);
-    return (node->is_leaf || bytes[0] == INTERIOR) &&
-           node->n_cells <= (size_t)(node->end - node->places) / 2;
-}
-
-/* A cell from its key on: where it goes on, and of a leaf the size of its record. */
-static int read_cell(const struct node *node, size_t i, const unsigned char **at, int64_t *key,
-                     uint64_t *size)
-{
-    uint64_t number;
-    size_t place = page_read_16(node->places + 2 * i);
-    if (place >= (size_t)(node->end - node->bytes)) return 0;
-    *at = node->bytes + place;
-    if (node->is_leaf && !page_read_varint(at, node->end, size)) return 0;
-    if (!node->is_leaf && node->end - *at < 4) return 0;
-    if (!node->is_leaf) *at += 4;
-    if (!page_read_varint(at, node->end, &number)) return 0;
-    *key = (int64_t)number;
-    return 1;
-}
-
-/* The first cell whose key is that one or above it; n_cells: there is none. */
-static int find_cell(const struct node *node, int64_t id, size_t *cell)
-{
-    size_t low = 0, high = node->n_cells;
-    while (low < high) {
-        const unsigned char *at;
-        size_t middle = low + (high - low) / 2;
-        int64_t key;
-        uint64_t size;
-        if (!read_cell(node, middle, &at, &key, &size)) return 0;
-        if (key < id) low = middle + 1;
-        else high = middle;
-    }
-    *cell = low;
-    return 1;
-}
-
 /* Reads the leaf that has the row, if there is one; *number: its page. */
-static int find_leaf(const struct table_file *table, int64_t id, int64_t *number, struct node *node,
-                     size_t *cell)
+static int find_leaf(const struct table_file *table, int64_t id, int64_t *number,
+                     struct table_node *node, size_t *cell)
 {
+    const struct table_reader *reader = &table->readers[0];
     *number = table->root;
-    for (int level = 0; level < MOST_LEVELS; level++) {
-        if (!open_node(table, *number, node) || !find_cell(node, id, cell)) return 0;
+    for (int level = 0; level < TABLE_MOST_LEVELS; level++) {
+        if (!table_file_pages(table, 0, *number, 1) ||
+            !table_node_open(node, reader->pages, *number, table->usable) ||
+            !table_node_find(node, id, cell))
+            return 0;
         if (node->is_leaf) return *cell < node->n_cells;
-        size_t place = *cell < node->n_cells ? page_read_16(node->places + 2 * *cell) : 8;
-        if (place + 4 > table->usable) return 0;
-        *number = page_read_32(node->bytes + place);
+        *number = table_node_child(node, *cell);
     }
     return 0;
 }
 
-/* The bytes of a record that lie in its leaf. */
-static size_t size_in_leaf(const struct table_file *table, size_t size)
+int table_file_is_current(const struct table_file *table)
 {
-    size_t usable = table->usable, least = (usable - 12) * 32 / 255 - 23, most = usable - 35;
-    if (size <= most) return size;
-    size_t fits = least + (size - least) % (usable - 4);
-    return fits <= most ? fits : least;
-}
-
-/* Where the blob of a record begins, if it is (NULL, a blob of that size). */
-static int open_record(const unsigned char **at, const unsigned char *end, uint64_t record_size,
-                       size_t size)
-{
-    const unsigned char *begin = *at;
-    uint64_t head_size, key_type, type;
-    return page_read_varint(at, end, &head_size) && page_read_varint(at, end, &key_type) &&
-           page_read_varint(at, end, &type) && key_type == TYPE_NULL && type == TYPE_BLOB(size) &&
-           head_size == (uint64_t)(*at - begin) && record_size == head_size + size;
-}
-
-/* Whether the transaction sees what it saw when the file was opened. */
-static int is_as_opened(const struct table_file *table)
-{
+    if (table->n_readers == 0) return 0;
     sqlite3_file *file = file_handle_of(table->db, table->schema);
     unsigned version;
     return file == table->readers[0].file && may_read(table, file) &&
@@ -253,24 +173,16 @@ static int is_as_opened(const struct table_file *table)
 
 int table_file_find(struct table_file *table, int64_t id, size_t size, struct table_place *place)
 {
-    struct node node;
-    const unsigned char *at;
+    struct table_node node;
+    struct table_blob blob;
     size_t cell;
-    int64_t key, leaf;
-    uint64_t record_size;
-    if (table->n_readers == 0 || !is_as_opened(table) ||
-        !find_leaf(table, id, &leaf, &node, &cell) ||
-        !read_cell(&node, cell, &at, &key, &record_size) || key != id ||
-        record_size > (uint64_t)size + 64 || table->page_size > TABLE_FILE_RUN)
+    int64_t leaf;
+    if (!table_file_is_current(table) || !find_leaf(table, id, &leaf, &node, &cell) ||
+        !table_node_blob(&node, cell, &blob) || blob.id != id || blob.size != size)
         return 0;
-    size_t here = size_in_leaf(table, (size_t)record_size);
-    int is_cut = here < record_size;
-    if ((size_t)(node.end - at) < here + (is_cut ? 4 : 0)) return 0;
-    const unsigned char *end = at + here;
-    if (!open_record(&at, end, record_size, size)) return 0;
-    place->at = (leaf - 1) * (int64_t)table->page_size + (at - node.bytes);
-    place->next = is_cut ? page_read_32(end) : 0;
-    place->n_here = (size_t)(end - at);
+    place->at = (leaf - 1) * (int64_t)table->page_size + (blob.here - node.bytes);
+    place->next = blob.next;
+    place->n_here = blob.n_here;
     return 1;
 }
 
@@ -278,7 +190,7 @@ int table_file_find(struct table_file *table, int64_t id, size_t size, struct ta
 
 /* The rest of one, on pages each of which says which is next: usually the one behind it. As many
  * are read as may follow each other so, fewer where they did not. */
-static int read_overflow(const struct table_file *table, const struct table_reader *reader,
+static int read_overflow(const struct table_file *table, size_t reader,
                          const struct table_place *place, unsigned char *to, size_t left)
 {
     const size_t page_size = table->page_size, in_page = table->usable - 4;
@@ -291,9 +203,9 @@ static int read_overflow(const struct table_file *table, const struct table_read
         if (n > most) n = most;
         if (first > 0 && first <= table->n_pages && (int64_t)n > table->n_pages - first + 1)
             n = (size_t)(table->n_pages - first + 1);
-        if (!read_pages(table, reader, first, n)) return 0;
+        if (!table_file_pages(table, reader, first, n)) return 0;
         for (; i < n && left > 0 && next == first + (int64_t)i; i++) {
-            const unsigned char *page = reader->pages + i * page_size;
+            const unsigned char *page = table->readers[reader].pages + i * page_size;
             size_t size = left < in_page ? left : in_page;
             memcpy(to, page + 4, size);
             to += size;
@@ -312,5 +224,5 @@ int table_file_read(const struct table_file *table, size_t reader, const struct 
     unsigned char *to = bytes;
     return read_bytes(by, to, place->n_here, place->at) &&
            (place->n_here == size ||
-            read_overflow(table, by, place, to + place->n_here, size - place->n_here));
+            read_overflow(table, reader, place, to + place->n_here, size - place->n_here));
 }

@@ -61,6 +61,14 @@ void table_file_close(struct table_file *table);
 /* For so many threads, at most WORKERS_MAX, or as many as can be: n_readers. ERROR_NOMEM. */
 int table_file_share(struct table_file *table, size_t n_readers, struct error *err);
 
+/* Whether the transaction sees what it saw when the table was looked up: asked by the thread that
+ * has the connection, before any reads. */
+int table_file_is_current(const struct table_file *table);
+
+/* Into readers[number].pages, at most TABLE_FILE_RUN bytes. 0: the file has not all of them, or the
+ * log has one. */
+int table_file_pages(const struct table_file *table, size_t number, int64_t first, size_t n);
+
 /* Where a blob lies: its first bytes in a leaf, the rest on pages that each say which is next. */
 struct table_place {
     int64_t at, next; /* in the file; the first of those pages, 0: there is none */

@@ -36,19 +36,13 @@ static void add_waiting(struct index_snapshot *snapshot, const struct store_stat
     snapshot->n_rows += block->n;
 }
 
-static int compare_blocks(const void *a, const void *b)
-{
-    const struct index_block *x = a, *y = b;
-    if (x->partition != y->partition) return x->partition < y->partition ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
-}
-
 /* By partition, then number: SQLite would look up each row through an index for it. */
 static void sort_blocks(struct index_snapshot *snapshot)
 {
     for (size_t i = 1; i < snapshot->n_blocks; i++)
-        if (compare_blocks(&snapshot->blocks[i - 1], &snapshot->blocks[i]) > 0) {
-            qsort(snapshot->blocks, snapshot->n_blocks, sizeof *snapshot->blocks, compare_blocks);
+        if (index_block_compare(&snapshot->blocks[i - 1], &snapshot->blocks[i]) > 0) {
+            qsort(snapshot->blocks, snapshot->n_blocks, sizeof *snapshot->blocks,
+                  index_block_compare);
             return;
         }
 }

@@ -27,7 +27,7 @@
 
 /* ---- by SQLite ------------------------------------------------------------------------------- */
 
-static int changed_under_us(struct error *err)
+int loading_changed(struct error *err)
 {
     return error_set(err, ERROR_INVALID, "the index was changed while a search of it was read");
 }
@@ -37,7 +37,7 @@ static int changed_under_us(struct error *err)
 static int check_version(const struct store_reader *reader, const struct index_block *block,
                          struct error *err)
 {
-    return sqlite3_column_int64(reader->data, 1) == block->version ? 0 : changed_under_us(err);
+    return sqlite3_column_int64(reader->data, 1) == block->version ? 0 : loading_changed(err);
 }
 
 /* The bytes of a block of X_data as the statement holds them, until it is stepped again. */
@@ -81,7 +81,7 @@ static int make_waiting(struct store_reader *reader, const struct index_block *b
     for (size_t i = 0; rc == 0 && i < waiting->n; i++)
         n += waiting->rows[i].partition == block->partition;
     if (rc == 0 && (waiting->generation != block->version || n != block->capacity))
-        rc = changed_under_us(err);
+        rc = loading_changed(err);
     if (rc != 0) return rc;
     void *made = memory_realloc(reader->waiting_block, size, 1);
     if (made == NULL) return error_nomem(err);
@@ -109,8 +109,7 @@ static int check(const struct store_reader *reader, const struct index_block *bl
     return index_block_check(&reader->layout, &rows, block->n, err);
 }
 
-/* Room for a block that does not stay in memory. */
-static int reserve_scratch(struct store_reading *thread, size_t size, struct error *err)
+int loading_scratch(struct store_reading *thread, size_t size, struct error *err)
 {
     if (size <= thread->size) return 0;
     void *grown = memory_realloc(thread->scratch, size, 1);
@@ -134,10 +133,10 @@ static int take_bytes(struct store_reader *reader, const struct index_block *blo
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
     if ((uintptr_t)*bytes % sizeof(int64_t) != 0) {
-        int rc = reserve_scratch(&reader->threads[0], size, err);
+        int rc = loading_scratch(&reader->blocks.threads[0], size, err);
         if (rc != 0) return rc;
-        memcpy(reader->threads[0].scratch, *bytes, size);
-        *bytes = reader->threads[0].scratch;
+        memcpy(reader->blocks.threads[0].scratch, *bytes, size);
+        *bytes = reader->blocks.threads[0].scratch;
     }
     int rc = check(reader, block, *bytes, err);
     if (rc == 0) hold(reader, block, *bytes);
@@ -153,8 +152,7 @@ int loading_bytes(struct store_reader *reader, const struct index_block *block, 
 
 /* ---- off the file ---------------------------------------------------------------------------- */
 
-/* Bytes of the snapshot's blocks that are not in memory. */
-static size_t count_missing(const struct index_snapshot *snapshot)
+size_t loading_missing(const struct index_snapshot *snapshot)
 {
     size_t n = 0;
     for (size_t i = 0; snapshot != NULL && i < snapshot->n_blocks; i++)
@@ -164,18 +162,16 @@ static size_t count_missing(const struct index_snapshot *snapshot)
 }
 
 /* To read a log that is larger than what is missing costs more than it saves. */
-static int open_file(struct store_reader *reader, struct error *err)
+int loading_open(struct store *store, struct store_loading *loading, const char *table,
+                 size_t n_missing, struct error *err)
 {
-    struct store *store = reader->store;
-    if (reader->file_is_open) return 0;
-    char *name = sqlite3_mprintf("%s_data", store->name);
-    size_t n = count_missing(reader->snapshot);
+    char *name = sqlite3_mprintf("%s_%s", store->name, table);
     int rc = name == NULL ? error_nomem(err)
-                          : table_file_open(&reader->file, store->db, store->schema, name,
-                                            n < MOST_LOG ? n : MOST_LOG, err);
-    reader->n_missing = n;
+                          : table_file_open(&loading->file, store->db, store->schema, name,
+                                            n_missing < MOST_LOG ? n_missing : MOST_LOG, err);
+    loading->n_missing = n_missing;
     sqlite3_free(name);
-    reader->file_is_open = rc == 0;
+    loading->file_is_open = rc == 0;
     return rc;
 }
 
@@ -186,16 +182,19 @@ static int find(struct store_reader *reader, const struct index_block *block,
 {
     struct table_place where;
     sqlite3_stmt *row;
-    int rc = open_file(reader, err);
+    int rc = 0;
     *found = 0;
-    if (rc != 0 || reader->file.n_readers == 0) return rc;
+    if (!reader->blocks.file_is_open)
+        rc = loading_open(reader->store, &reader->blocks, "data", loading_missing(reader->snapshot),
+                          err);
+    if (rc != 0 || reader->blocks.file.n_readers == 0) return rc;
     rc = store_look_up(reader->store, KEPT_GET_BLOCK, block->number, &row, found, err);
     if (rc != 0 || !*found) return rc;
     int is_current = sqlite3_column_int64(row, 4) == block->version;
     sqlite3_reset(row);
-    *found =
-        is_current && table_file_find(&reader->file, block->number,
-                                      index_block_size(&reader->layout, block->capacity), &where);
+    *found = is_current && table_file_find(&reader->blocks.file, block->number,
+                                           index_block_size(&reader->layout, block->capacity),
+                                           &where);
     if (!*found) return 0;
     place->numbers[0] = where.at;
     place->numbers[1] = where.next;
@@ -204,47 +203,47 @@ static int find(struct store_reader *reader, const struct index_block *block,
 }
 
 /* Each thread of a search gets a handle of the file, and a scratch for any block. */
-static int share(struct store_reader *reader, size_t n_threads, struct error *err)
+static int share(struct store_loading *loading, const struct index_snapshot *snapshot,
+                 size_t n_threads, struct error *err)
 {
-    const struct index_snapshot *snapshot = reader->snapshot;
     size_t largest = 0;
-    int rc = table_file_share(&reader->file, n_threads, err);
+    int rc = table_file_share(&loading->file, n_threads, err);
     for (size_t i = 0; i < snapshot->n_blocks; i++)
         if (snapshot->blocks[i].capacity > largest) largest = snapshot->blocks[i].capacity;
-    for (size_t i = 0; rc == 0 && i < reader->file.n_readers; i++)
-        rc = reserve_scratch(&reader->threads[i], index_block_size(&reader->layout, largest), err);
-    if (rc == 0) reader->n_threads = n_threads;
+    for (size_t i = 0; rc == 0 && i < loading->file.n_readers; i++)
+        rc = loading_scratch(&loading->threads[i], index_block_size(&snapshot->layout, largest),
+                             err);
+    if (rc == 0) loading->n_threads = n_threads;
     return rc;
 }
 
-/* Whether any thread of the search may read what is found. */
-static int can_share(struct store_reader *reader, int *can, struct error *err)
+int loading_share(const struct store *store, struct store_loading *loading,
+                  const struct index_snapshot *snapshot, int *can, struct error *err)
 {
-    size_t n = store_threads(reader->store);
+    size_t n = store_threads(store);
     *can = 0;
-    if (reader->n_missing < LEAST_SHARED) return 0;
+    if (loading->n_missing < LEAST_SHARED) return 0;
     if (n > WORKERS_MAX) n = WORKERS_MAX;
-    reader->at_hand = NULL; /* the scratch is about to be another's */
-    int rc = reader->n_threads < n ? share(reader, n, err) : 0;
-    *can = rc == 0 && reader->file.n_readers >= n;
+    int rc = loading->n_threads < n ? share(loading, snapshot, n, err) : 0;
+    *can = rc == 0 && loading->file.n_readers >= n;
     return rc;
 }
 
 /* ---- blocks of a search ---------------------------------------------------------------------- */
 
-/* Each thread has its own, which it alone writes. */
-static void spend(_Atomic double *seconds, double more)
+void loading_spend(_Atomic double *seconds, double begun)
 {
-    atomic_store_explicit(seconds, atomic_load_explicit(seconds, memory_order_relaxed) + more,
-                          memory_order_relaxed);
+    atomic_store_explicit(
+        seconds, atomic_load_explicit(seconds, memory_order_relaxed) + clock_seconds() - begun,
+        memory_order_relaxed);
 }
 
 /* Whether keeping has cost a small share of reading, of all threads. */
-static int is_cheap(const struct store_reader *reader)
+static int is_cheap(const struct store_loading *loading)
 {
     double left = 0.0;
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        const struct store_reading *thread = &reader->threads[i];
+        const struct store_reading *thread = &loading->threads[i];
         left += atomic_load_explicit(&thread->reading, memory_order_relaxed) / KEEPING_SHARE -
                 atomic_load_explicit(&thread->keeping, memory_order_relaxed);
     }
@@ -252,51 +251,52 @@ static int is_cheap(const struct store_reader *reader)
 }
 
 /* Whether a block that is read is to stay in memory: see the head of index/snapshot.h. */
-static int wants_to_keep(const struct store_reader *reader)
+static int wants_to_keep(const struct store_loading *loading, const struct index_snapshot *snapshot,
+                         int is_known)
 {
-    const struct index_snapshot *snapshot = reader->snapshot;
     size_t size = index_block_size(&snapshot->layout, snapshot->n_rows);
     if (snapshot->n_rows * snapshot->layout.dimensions <= SMALL_INDEX) return 1;
-    return atomic_load_explicit(&snapshot->is_known, memory_order_relaxed) &&
-           (reader->kept < LEAST_KEPT || reader->kept < size / KEPT_SHARE || is_cheap(reader));
+    return is_known &&
+           (loading->kept < LEAST_KEPT || loading->kept < size / KEPT_SHARE || is_cheap(loading));
 }
 
-/* Memory that the snapshot keeps, if the block is to stay there; NULL: it is not. */
-static struct index_bytes *make_room(struct store_reader *reader, const struct index_block *block)
+struct index_bytes *loading_room(struct store_reader *reader, struct store_loading *loading,
+                                 const struct index_snapshot *snapshot,
+                                 const struct index_block *block)
 {
-    if (!wants_to_keep(reader)) return NULL;
     struct store *store = reader->store;
-    size_t size = index_block_size(&reader->layout, block->capacity);
+    int is_known = atomic_load_explicit(&reader->snapshot->is_known, memory_order_relaxed);
+    if (!wants_to_keep(loading, snapshot, is_known)) return NULL;
+    size_t size = index_block_size(&snapshot->layout, block->capacity);
     double begun = clock_seconds();
     struct index_bytes *room =
-        index_bytes_new(store->cache, reader->snapshot, size, store_memory_budget(store));
-    spend(&reader->threads[0].keeping, clock_seconds() - begun);
-    if (room != NULL) reader->kept += size;
+        index_bytes_new(store->cache, snapshot, size, store_memory_budget(store));
+    loading_spend(&loading->threads[0].keeping, begun);
+    if (room != NULL) loading->kept += size;
     return room;
 }
 
-/* Meets the page faults of memory that is new, all zeros. */
-static void touch(struct store_reading *thread, void *bytes, size_t size)
+void loading_touch(struct store_reading *thread, void *bytes, size_t size)
 {
     volatile unsigned char *at = bytes;
     double begun = clock_seconds();
     for (size_t i = 0; i < size; i += SMALLEST_PAGE) at[i] = 0;
-    spend(&thread->keeping, clock_seconds() - begun);
+    loading_spend(&thread->keeping, begun);
 }
 
 int loading_read(void *context, size_t number, struct index_block *block, struct index_place *place,
                  const void **bytes, struct error *err)
 {
     struct store_reader *reader = context;
-    struct store_reading *thread = &reader->threads[number];
+    struct store_reading *thread = &reader->blocks.threads[number];
     const struct table_place where = {place->numbers[0], place->numbers[1],
                                       (size_t)place->numbers[2]};
     size_t size = index_block_size(&reader->layout, block->capacity);
     void *to = place->room != NULL ? index_bytes_data(place->room) : thread->scratch;
-    if (place->room != NULL) touch(thread, to, size);
+    if (place->room != NULL) loading_touch(thread, to, size);
     double begun = clock_seconds();
-    int done = table_file_read(&reader->file, number, &where, to, size);
-    spend(&thread->reading, clock_seconds() - begun);
+    int done = table_file_read(&reader->blocks.file, number, &where, to, size);
+    loading_spend(&thread->reading, begun);
     *bytes = NULL;
     int rc = done ? check(reader, block, to, err) : 0;
     if (rc != 0 || !done) return rc;
@@ -312,7 +312,7 @@ static int read_here(struct store_reader *reader, struct index_block *block,
     int passes = place->room == NULL, rc = 0;
     reader->at_hand = NULL;
     if (passes)
-        rc = reserve_scratch(&reader->threads[0],
+        rc = loading_scratch(&reader->blocks.threads[0],
                              index_block_size(&reader->layout, block->capacity), err);
     if (rc == 0) rc = loading_read(reader, 0, block, place, bytes, err);
     if (rc == 0 && passes && *bytes != NULL) hold(reader, block, *bytes);
@@ -324,14 +324,14 @@ static int ask_sqlite(struct store_reader *reader, struct index_block *block,
                       struct index_place *place, const void **bytes, struct error *err)
 {
     size_t size = index_block_size(&reader->layout, block->capacity);
-    struct store_reading *thread = &reader->threads[0];
+    struct store_reading *thread = &reader->blocks.threads[0];
     void *to = place->room == NULL ? NULL : index_bytes_data(place->room);
-    if (to != NULL) touch(thread, to, size);
+    if (to != NULL) loading_touch(thread, to, size);
     double begun = clock_seconds();
     int rc = to == NULL ? loading_bytes(reader, block, bytes, err)
                         : step_data(reader, block, bytes, err);
     if (rc == 0 && to != NULL) memcpy(to, *bytes, size);
-    spend(&thread->reading, clock_seconds() - begun);
+    loading_spend(&thread->reading, begun);
     if (rc != 0 || to == NULL) return rc;
     sqlite3_reset(reader->data);
     rc = check(reader, block, to, err);
@@ -345,9 +345,13 @@ int loading_load(void *context, struct index_block *block, struct index_place *p
                  const void **bytes, int *stay, struct error *err)
 {
     struct store_reader *reader = context;
-    struct index_place here = {.room = make_room(reader, block)};
+    struct store_loading *loading = &reader->blocks;
+    struct index_place here = {.room = loading_room(reader, loading, reader->snapshot, block)};
     int found, shares = 0, rc = find(reader, block, &here, &found, err);
-    if (rc == 0 && found && place != NULL) rc = can_share(reader, &shares, err);
+    if (rc == 0 && found && place != NULL) {
+        reader->at_hand = NULL; /* the scratch is about to be another's */
+        rc = loading_share(reader->store, loading, reader->snapshot, &shares, err);
+    }
     *bytes = NULL;
     *stay = shares ? INDEX_FOUND : here.room != NULL ? INDEX_KEPT : INDEX_PASSED;
     if (shares) {
@@ -360,29 +364,23 @@ int loading_load(void *context, struct index_block *block, struct index_place *p
     return rc;
 }
 
-void loading_begin(struct store_reader *reader)
+void loading_begin(struct store_loading *loading)
 {
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        atomic_init(&reader->threads[i].reading, 0.0);
-        atomic_init(&reader->threads[i].keeping, 0.0);
+        atomic_init(&loading->threads[i].reading, 0.0);
+        atomic_init(&loading->threads[i].keeping, 0.0);
     }
-    reader->kept = reader->n_threads = 0;
+    loading->kept = loading->n_threads = 0;
 }
 
-void loading_end(struct store_reader *reader)
+void loading_end(struct store_loading *loading)
 {
-    sqlite3_finalize(reader->data);
-    reader->data = NULL;
-    table_file_close(&reader->file);
-    reader->file_is_open = 0;
-    reader->at_hand = NULL;
+    table_file_close(&loading->file);
+    loading->file_is_open = 0;
     for (size_t i = 0; i < WORKERS_MAX; i++) {
-        memory_free(reader->threads[i].scratch);
-        reader->threads[i].scratch = NULL;
-        reader->threads[i].size = 0;
+        memory_free(loading->threads[i].scratch);
+        loading->threads[i].scratch = NULL;
+        loading->threads[i].size = 0;
     }
-    reader->n_threads = 0;
-    waiting_free(&reader->waiting);
-    memory_free(reader->waiting_block);
-    reader->waiting_block = NULL;
+    loading->n_threads = 0;
 }

@@ -8,6 +8,7 @@
 #include "store/statements.h"
 #include "store/store.h"
 #include "store/vectors.h"
+#include "store/vectors_change.h"
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
 
@@ -24,10 +25,18 @@ int reader_open_cache(struct store *store, struct error *err)
     return rc;
 }
 
-static int is_same(const struct index_layout *a, const struct index_layout *b)
+/* A new one, which takes over from the latest what is the same. */
+static int make_snapshot(struct store_reader *reader, const struct store_state *state,
+                         struct error *err)
 {
-    return a->metric == b->metric && a->quantize == b->quantize && a->vectors == b->vectors &&
-           a->dimensions == b->dimensions;
+    struct store *store = reader->store;
+    int rc = block_list_read(store, state, &reader->snapshot, err);
+    if (rc != 0) return rc;
+    struct index_snapshot *older = index_cache_latest(store->cache);
+    index_cache_publish(store->cache, reader->snapshot);
+    if (older != NULL) rc = vectors_take_over(reader, older, err);
+    index_snapshot_free(older);
+    return rc;
 }
 
 int reader_begin(struct store_reader *reader, const struct store_state *state, struct error *err)
@@ -37,16 +46,15 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
     int rc = reader_open_cache(store, err);
     if (rc != 0) return rc;
     index_snapshot_free(reader->snapshot);
-    loading_begin(reader);
+    loading_begin(&reader->blocks);
+    loading_begin(&reader->vectors);
     reader->snapshot = index_cache_find(store->cache, state->generation);
-    if (reader->snapshot != NULL && !is_same(&reader->snapshot->layout, &reader->layout)) {
+    if (reader->snapshot != NULL &&
+        !index_layout_is_same(&reader->snapshot->layout, &reader->layout)) {
         index_snapshot_free(reader->snapshot);
         reader->snapshot = NULL;
     }
-    if (reader->snapshot != NULL) return 0;
-    rc = block_list_read(store, state, &reader->snapshot, err);
-    if (rc == 0) index_cache_publish(store->cache, reader->snapshot);
-    return rc;
+    return reader->snapshot == NULL ? make_snapshot(reader, state, err) : 0;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -189,36 +197,16 @@ int reader_vector(struct store_reader *reader, int64_t id, const void **bytes, s
     return 0;
 }
 
-static int rewind_scan(void *context, struct error *err)
-{
-    struct store_reader *reader = context;
-    int rc = vectors_note(reader, reader->snapshot->n_rows, err);
-    struct waiting_scan *scan = &reader->scan;
-    sqlite3_finalize(scan->runs.statement);
-    *scan = (struct waiting_scan){.runs = {.vector_size = index_vector_size(&reader->layout)}};
-    if (rc == 0) rc = loading_waiting(reader, &scan->waiting, err);
-    return rc == 0 ? store_query(reader->store, STORE_VECTORS, &scan->runs.statement, err) : rc;
-}
-
-static int next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
-                struct error *err)
-{
-    struct store_reader *reader = context;
-    int row;
-    int rc = waiting_next(&reader->scan, reader->store, &row, id, bytes, size, err);
-    *done = !row;
-    return rc;
-}
-
 void reader_open(struct store *store, struct store_reader *reader, struct index_storage *storage)
 {
     *reader = (struct store_reader){.store = store};
     *storage = (struct index_storage){.load = loading_load,
                                       .read = loading_read,
                                       .fetch = fetch_found,
-                                      .rewind = rewind_scan,
-                                      .next = next,
+                                      .vectors = vectors_all,
                                       .context = reader};
+    reader->all_vectors =
+        (struct index_storage){.load = vectors_load, .read = vectors_read, .context = reader};
 }
 
 struct index_search reader_search(const struct store_reader *reader,
@@ -236,12 +224,16 @@ struct index_search reader_search(const struct store_reader *reader,
 
 void reader_close(struct store_reader *reader)
 {
-    sqlite3_finalize(reader->scan.runs.statement);
-    reader->scan.runs.statement = NULL;
-    loading_end(reader);
+    sqlite3_finalize(reader->data);
+    reader->data = NULL;
+    reader->at_hand = NULL;
+    vectors_close(reader);
+    loading_end(&reader->blocks);
+    waiting_free(&reader->waiting);
+    memory_free(reader->waiting_block);
     memory_free(reader->stored);
     memory_free(reader->vector);
-    reader->stored = reader->vector = NULL;
+    reader->waiting_block = reader->stored = reader->vector = NULL;
     index_snapshot_free(reader->snapshot);
     reader->snapshot = NULL;
 }

@@ -14,32 +14,39 @@
 #define STORE_READER_H
 
 #include "index/search.h"
-#include "sqlite/table_file.h"
+#include "sqlite/table_rows.h"
 #include "store/waiting.h"
+
+/* Blocks of one kind as a search reads them: those of the snapshot, or of its vectors. */
+struct store_loading {
+    struct table_file file; /* the table as it lies in the file, */
+    int file_is_open;       /* once that was tried, */
+    size_t n_missing;       /* when of the blocks so many bytes were not in memory */
+    struct store_reading {  /* of a thread; the first has the connection */
+        void *scratch;      /* [size] owned: a block that does not stay in memory */
+        size_t size;
+        _Atomic double reading,
+            keeping; /* seconds spent on reading blocks, and on memory for them */
+    } threads[WORKERS_MAX];
+    size_t n_threads; /* for which sharing was tried; 0: not yet */
+    size_t kept;      /* bytes of memory for blocks */
+};
 
 struct store_reader {
     struct store *store;
     struct index_layout layout;
     struct index_snapshot *snapshot; /* a reference; NULL: not begun */
     sqlite3_stmt *data;
-    struct waiting_scan scan; /* of all vectors behind codes */
-    struct table_file file;   /* X_data as it lies in the file, */
-    int file_is_open;         /* once that was tried, */
-    size_t n_missing;         /* when of the blocks so many bytes were not in memory */
-    struct store_reading {    /* of a thread; the first has the connection */
-        void *scratch;        /* [size] owned: a block that does not stay in memory */
-        size_t size;
-        _Atomic double reading,
-            keeping; /* seconds spent on reading blocks, and on memory for them */
-    } threads[WORKERS_MAX];
-    size_t n_threads; /* for which that was tried; 0: not yet */
+    struct store_loading blocks, vectors;
+    struct table_rows *rows; /* [WORKERS_MAX] of X_vectors in the file, a thread each; owned */
+    struct index_storage all_vectors; /* how they are read */
+    struct index_snapshot *loose;     /* all of them, if the snapshot cannot keep them; owned */
     struct waiting_rows waiting;
     void *waiting_block; /* one of these; owned; NULL: none yet */
     void *stored;        /* the vector read last, as it is stored behind codes; owned; NULL: none */
     float *vector;       /* [dimensions] the same, as it was given; owned; NULL: none */
     const void *at_hand; /* the block read last that did not stay in memory: its bytes; or NULL */
     int64_t at_hand_number, at_hand_version;
-    size_t kept; /* bytes of memory for blocks */
 };
 
 /* Opens store->cache, if it is not open; it may stay NULL, see index_cache_open. */

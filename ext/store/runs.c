@@ -57,29 +57,39 @@ size_t run_find(const struct run *run, int64_t id)
     return i;
 }
 
-/* How many rows are in the places of a run: their ids ascend, which what merges runs relies on, and
- * the others have none; 0: they are not so. */
-static size_t count_rows(const struct run *run)
+struct run run_of(int64_t begin, size_t size, size_t vector_size)
 {
-    size_t n = run_id(run, 0) >= run->begin;
+    size_t place = vector_size + sizeof(int64_t);
+    struct run run = {.size = vector_size,
+                      .places = (size + sizeof(int64_t)) / place,
+                      .unlisted = size % place != 0,
+                      .begin = begin};
+    if (run.places > 0 && size != size_of(&run)) run.places = 0;
+    return run;
+}
+
+size_t run_ids_size(const struct run *run)
+{
+    return offset_of(run, 0);
+}
+
+/* The ids ascend, which what merges runs relies on, and places without a row are the last. */
+void run_count(struct run *run)
+{
+    size_t n = run_id(run, 0) >= run->begin, i;
     while (n > 0 && n < run->places && run_id(run, n - 1) < run_id(run, n)) n++;
-    for (size_t i = n; i < run->places; i++)
-        if (run_id(run, i) != NO_ROW) return 0;
-    return n;
+    for (i = n; i < run->places && run_id(run, i) == NO_ROW;) i++;
+    run->n = i == run->places ? n : 0;
 }
 
 int run_take(sqlite3_stmt *row, size_t vector_size, struct run *run, struct error *err)
 {
     const void *bytes;
-    size_t size, place = vector_size + sizeof(int64_t);
+    size_t size;
     int rc = statement_column_bytes(row, 1, &bytes, &size, err);
-    *run = (struct run){bytes,
-                        0,
-                        vector_size,
-                        (size + sizeof(int64_t)) / place,
-                        size % place != 0,
-                        sqlite3_column_int64(row, 0)};
-    if (run->places > 0 && size == size_of(run)) run->n = count_rows(run);
+    *run = run_of(sqlite3_column_int64(row, 0), size, vector_size);
+    run->bytes = bytes;
+    if (run->places > 0) run_count(run);
     if (run->n == 0) *run = (struct run){bytes, 1, size, 1, 1, run->begin};
     return rc;
 }

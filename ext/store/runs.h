@@ -32,6 +32,12 @@ int64_t run_id(const struct run *run, size_t i);
 const void *run_vector(const struct run *run, size_t i);
 size_t run_find(const struct run *run, int64_t id); /* n: it is not there */
 
+/* A run of so many bytes, of which none are read yet: its places; 0: it is none. And how many of
+ * them have rows, once the first run_ids_size() bytes are read; 0: it is damaged. */
+struct run run_of(int64_t begin, size_t size, size_t vector_size);
+size_t run_ids_size(const struct run *run);
+void run_count(struct run *run);
+
 /* The run of a row (id, vector) of a statement, by the size that its vectors should have. */
 int run_take(sqlite3_stmt *row, size_t vector_size, struct run *run, struct error *err);
 

@@ -75,6 +75,7 @@ static const char *const kept_sql[N_KEPT] = {
     [KEPT_DELETE_RUN] = "DELETE FROM " X_VECTORS " WHERE id = ?1",
     [KEPT_VECTORS_FROM] = "SELECT id, vector FROM " X_VECTORS " WHERE id >= ifnull((SELECT max(id) "
                           "FROM " X_VECTORS " WHERE id <= ?1), ?1) ORDER BY id",
+    [KEPT_RUNS] = "SELECT id, vector FROM " X_VECTORS " WHERE id >= ?1 ORDER BY id",
     /* Two, and no REPLACE: that may delete before it fails, so SQLite has a savepoint below it, and
      * at each savepoint FTS5 writes what it keeps in memory. */
     [KEPT_ADD_BLOCK] =

@@ -45,6 +45,7 @@ enum store_kept {
     KEPT_GET_RUN, /* the only one that id ?1 may be in */
     KEPT_DELETE_RUN,
     KEPT_VECTORS_FROM,
+    KEPT_RUNS, /* all from id ?1 on */
     KEPT_ADD_BLOCK,
     KEPT_CHANGE_BLOCK,
     KEPT_GET_BLOCK,

@@ -242,7 +242,7 @@ enum store_query {
     STORE_LOST_FAILURES      /* id, of failures that are none */
 };
 
-#define STORE_N_KEPT 77
+#define STORE_N_KEPT 78
 #define STORE_N_KEPT_KEYS 5
 
 struct store {

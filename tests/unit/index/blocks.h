@@ -31,7 +31,10 @@ struct blocks {
     struct index_cache *cache;
     uint64_t budget; /* of blocks that are kept */
     atomic_size_t n_loaded;
-    size_t n_fetched, at;
+    size_t n_fetched;
+    struct index_snapshot *all; /* vectors that were listed; owned, as the next */
+    struct index_storage all_storage;
+    void *read;       /* a block of them */
     size_t short_row; /* the row whose vector lacks a byte; n: none */
     double *scores;   /* [n] by the oracle, of the query `scored`; NULL: of none yet */
     float scored[BLOCKS_DIMENSIONS];
@@ -116,29 +119,62 @@ static int blocks_fetch(void *context, int64_t id, const void **bytes, size_t *s
     return 0;
 }
 
-static int blocks_rewind(void *context, struct error *err)
+/* Reads a block of all vectors; one with a row that lacks a byte is damaged. */
+static int blocks_load_vectors(void *context, struct index_block *block, struct index_place *place,
+                               const void **bytes, int *stay, struct error *err)
 {
-    (void)err;
-    ((struct blocks *)context)->at = 0;
+    struct blocks *blocks = context;
+    const struct index_snapshot *all = blocks->all;
+    size_t first = (size_t)block->number * BLOCK_ROWS;
+    (void)place;
+    if (blocks->short_row - first < block->n)
+        return error_set(err, ERROR_CORRUPT, "row %lld: its vector lacks a byte",
+                         (long long)blocks->ids[blocks->short_row]);
+    struct index_rows rows = index_block_rows(&all->layout, blocks->read, block->capacity);
+    for (size_t i = 0; i < block->n; i++)
+        index_row_write(&all->layout, &rows, i, blocks->ids[first + i],
+                        blocks_stored(blocks, first + i), NULL, NULL);
+    *bytes = blocks->read;
+    *stay = INDEX_PASSED;
     return 0;
 }
 
-static int blocks_next(void *context, int64_t *id, const void **bytes, size_t *size, int *done,
-                       struct error *err)
+/* A list of all vectors, none in memory. */
+static struct index_snapshot *blocks_list_vectors(const struct blocks *blocks)
 {
+    struct index_layout layout = blocks->layout;
+    size_t n_blocks = (blocks->n + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    layout.quantize = INDEX_EXACT;
+    struct index_snapshot *all = index_snapshot_new(&layout, 1, n_blocks);
+    assert_non_null(all);
+    for (size_t i = 0; i < n_blocks; i++) {
+        struct index_block *block = &all->blocks[i];
+        block->number = (int64_t)i;
+        block->n = i + 1 < n_blocks ? BLOCK_ROWS : blocks->n - i * BLOCK_ROWS;
+        block->capacity = BLOCK_ROWS;
+    }
+    all->n_rows = blocks->n;
+    return all;
+}
+
+static int blocks_all_vectors(void *context, struct index_snapshot **vectors,
+                              const struct index_storage **storage, struct error *err)
+{
+    static const struct index_storage all = {.load = blocks_load_vectors};
     struct blocks *blocks = context;
     (void)err;
-    *done = blocks->at == blocks->n;
-    if (*done) return 0;
-    *id = blocks->ids[blocks->at];
-    blocks_vector(blocks, blocks->at++, bytes, size);
+    *vectors = atomic_load(&blocks->snapshot->vectors);
+    if (*vectors == NULL) *vectors = blocks->all;
+    blocks->all_storage = all;
+    blocks->all_storage.context = blocks;
+    *storage = &blocks->all_storage;
     return 0;
 }
 
 static struct index_storage blocks_storage(struct blocks *blocks)
 {
-    return (struct index_storage){blocks_load,   blocks_read, blocks_fetch,
-                                  blocks_rewind, blocks_next, blocks};
+    return (struct index_storage){blocks_load, blocks_read, blocks_fetch, blocks_all_vectors,
+                                  blocks};
 }
 
 /* n_partitions centroids, which are rows; every row goes to the nearest. */
@@ -192,6 +228,7 @@ static void blocks_new(struct blocks *blocks, const struct index_layout *layout,
     *blocks = (struct blocks){
         .layout = *layout, .n = n, .vectors = vectors, .short_row = n, .budget = UINT64_MAX};
     blocks->ids = calloc(n, sizeof *blocks->ids);
+    blocks->read = calloc(BLOCK_ROWS, sizeof(int64_t) + index_vector_size(layout));
     blocks->points = calloc(n * dimensions, sizeof *blocks->points);
     if (layout->vectors != INDEX_FLOAT32) blocks->compact = calloc(n, index_vector_size(layout));
     for (size_t row = 0; row < n; row++) {
@@ -217,6 +254,7 @@ static void blocks_new(struct blocks *blocks, const struct index_layout *layout,
         blocks_write_partition(blocks, n_partitions == 0 ? NULL : places, place, &n_blocks);
     blocks->snapshot->n_blocks = n_blocks;
     blocks->snapshot->n_rows = n;
+    blocks->all = blocks_list_vectors(blocks);
     free(places);
 }
 
@@ -224,7 +262,9 @@ static void blocks_free(struct blocks *blocks)
 {
     for (size_t i = 0; i < blocks->snapshot->n_blocks; i++) free(blocks->bytes[i]);
     index_snapshot_free(blocks->snapshot);
+    index_snapshot_free(blocks->all);
     index_cache_close(blocks->cache);
+    free(blocks->read);
     free(blocks->bytes);
     free(blocks->ids);
     free(blocks->points);
@@ -246,23 +286,17 @@ static void blocks_forget(struct blocks *blocks)
 /* The first n_blocks of its vectors, as a storage keeps them; all are whole blocks. */
 static inline void blocks_keep_vectors(struct blocks *blocks, size_t n_blocks)
 {
-    struct index_layout layout = blocks->layout;
-    layout.quantize = INDEX_EXACT;
+    struct index_snapshot *kept = blocks_list_vectors(blocks);
     assert_int_equal(blocks->n % BLOCK_ROWS, 0);
-    struct index_snapshot *kept = index_snapshot_new(&layout, 1, blocks->n / BLOCK_ROWS);
-    assert_non_null(kept);
-    kept->n_rows = blocks->n;
-    for (size_t i = 0; i < kept->n_blocks; i++) {
+    for (size_t i = 0; i < n_blocks; i++) {
         struct index_block *block = &kept->blocks[i];
-        block->number = (int64_t)i;
-        block->n = block->capacity = BLOCK_ROWS;
-        if (i >= n_blocks) continue;
-        struct index_bytes *bytes =
-            index_bytes_new(blocks->cache, kept, index_block_size(&layout, BLOCK_ROWS), UINT64_MAX);
+        size_t size = index_block_size(&kept->layout, BLOCK_ROWS);
+        struct index_bytes *bytes = index_bytes_new(blocks->cache, kept, size, UINT64_MAX);
         assert_non_null(bytes);
-        struct index_rows rows = index_block_rows(&layout, index_bytes_data(bytes), BLOCK_ROWS);
+        struct index_rows rows =
+            index_block_rows(&kept->layout, index_bytes_data(bytes), BLOCK_ROWS);
         for (size_t row = 0; row < BLOCK_ROWS; row++)
-            index_row_write(&layout, &rows, row, blocks->ids[i * BLOCK_ROWS + row],
+            index_row_write(&kept->layout, &rows, row, blocks->ids[i * BLOCK_ROWS + row],
                             blocks_stored(blocks, i * BLOCK_ROWS + row), NULL, NULL);
         index_snapshot_keep(block, bytes);
     }
@@ -279,7 +313,7 @@ static inline void blocks_reset(struct blocks *blocks)
 {
     blocks_forget(blocks);
     blocks->budget = UINT64_MAX;
-    blocks->n_loaded = blocks->n_fetched = blocks->at = 0;
+    blocks->n_loaded = blocks->n_fetched = 0;
     blocks->short_row = blocks->n;
     blocks->load_code = 0;
 }

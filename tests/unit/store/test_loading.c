@@ -69,7 +69,7 @@ static int search(void *context, struct error *err)
         top_k_sort(&hits);
         assert_int_equal(hits.n, query.k);
         assert_int_equal(hits.hits[0].id, 777);
-        asking->n_readers = reader.file.n_readers;
+        asking->n_readers = reader.blocks.file.n_readers;
         asking->n_blocks = reader.snapshot->n_blocks;
         asking->n_kept = 0;
         for (size_t i = 0; i < asking->n_blocks; i++)
