@@ -424,9 +424,9 @@ int lane_init(struct lane *lane, const struct index_snapshot *snapshot,
     if (lane->most_doubts < 2 * ROWS_AT_ONCE) lane->most_doubts = 2 * ROWS_AT_ONCE;
     lane->due = lane->most_doubts / 2;
     lane->doubts = memory_alloc(lane->most_doubts + ROWS_AT_ONCE, sizeof *lane->doubts);
+    if (lane->aims == NULL || lane->buffer == NULL || lane->doubts == NULL) return error_nomem(err);
     lane->likely = lane->doubts + lane->most_doubts;
-    return lane->aims == NULL || lane->buffer == NULL || lane->doubts == NULL ? error_nomem(err)
-                                                                              : 0;
+    return 0;
 }
 
 void lane_deinit(struct lane *lane)

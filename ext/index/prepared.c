@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "vector/distance.h"
 
-/* A bound is the estimate and so many standard errors: fewer where each row whose bound is high
- * enough has its vector read. */
+/* A bound is the estimate and so many standard errors: fewer where partitions are left out and each
+ * row whose bound is high enough has its vector read. */
 #define STANDARD_ERRORS 2.25
 #define STANDARD_ERRORS_READ 2.0
 
@@ -124,8 +124,9 @@ void index_prepared_set_errors(const struct index_snapshot *snapshot,
     }
 }
 
-double index_prepared_errors(const struct index_search *search)
+double index_prepared_errors(const struct index_search *search,
+                             const struct index_prepared *prepared)
 {
     int are_near = search->keeps_vectors || index_snapshot_vectors(search->snapshot) != NULL;
-    return are_near ? STANDARD_ERRORS : STANDARD_ERRORS_READ;
+    return are_near || prepared->partitions == NULL ? STANDARD_ERRORS : STANDARD_ERRORS_READ;
 }

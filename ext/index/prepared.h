@@ -44,8 +44,9 @@ void index_prepared_measure(const struct index_snapshot *snapshot, struct index_
 void index_prepared_set_errors(const struct index_snapshot *snapshot,
                                struct index_prepared *prepared, double standard_errors);
 
-/* So many, chosen for a recall@25 of .997 and more where vectors come to be in memory, and of .995
- * where each is read (semantic_recall measures it). */
-double index_prepared_errors(const struct index_search *search);
+/* So many, chosen for a recall@25 of .997 and more, and of .995 where partitions are left out of an
+ * index whose vectors are too many to be kept in memory (semantic_recall measures it). */
+double index_prepared_errors(const struct index_search *search,
+                             const struct index_prepared *prepared);
 
 #endif

@@ -430,7 +430,8 @@ static int begin(struct index_search *search, const struct index_query *query,
     top_k_init(&course->found, n_found);
     if (rc == 0 && prepared->codes != NULL)
         index_prepared_set_errors(search->snapshot, prepared,
-                                  is_sure ? STANDARD_ERRORS_SURE : index_prepared_errors(search));
+                                  is_sure ? STANDARD_ERRORS_SURE
+                                          : index_prepared_errors(search, prepared));
     return rc;
 }
 

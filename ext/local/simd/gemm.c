@@ -119,8 +119,10 @@ static void finish(const struct gemm_family *family, const struct gemm_tile *til
 static void look_ahead(struct gemm_tile *tile, const unsigned char *next, size_t bytes, size_t i,
                        size_t n_tiles)
 {
-    tile->ahead = next == NULL ? tile->panel : next + bytes * i / n_tiles;
-    tile->ahead_step = next == NULL ? 0 : (LINE + n_tiles - 1) / n_tiles;
+    tile->ahead = tile->ahead_end = next;
+    if (next == NULL) return;
+    tile->ahead += bytes * i / n_tiles;
+    tile->ahead_end += bytes * (i + 1) / n_tiles;
 }
 
 /* The lines that the tile is stored to are there by the time its sums are. */

@@ -34,10 +34,8 @@ struct gemm_tile {
     const unsigned char *panel;
     size_t row, n_rows;       /* 1 to the family's n_rows */
     size_t column, n_columns; /* of the output; n_columns at most the width */
-    /* What shall be in the second level cache next: to be prefetched from there on, `ahead_step`
-     * bytes (at most 64; 0: nothing) with each 64 bytes of the panel that are read. */
-    const unsigned char *ahead;
-    size_t ahead_step;
+    /* What shall be in the second level cache next, to be prefetched while the panel is read. */
+    const unsigned char *ahead, *ahead_end;
     union gemm_sums *sums; /* at a multiple of 64 bytes */
     size_t prepared;       /* the family's own, from one tile to the next; 0 at first */
 };

@@ -94,7 +94,6 @@ INLINE void sum_up(int is_int8, int has_lower, const struct gemm_tile *tile)
 {
     size_t row_bytes = gemm_row_bytes(tile->matrix->precision, tile->rows), at = 0;
     const unsigned char *row = gemm_row(tile, 0), *panel = tile->panel, *ahead = tile->ahead;
-    size_t ahead_bytes = PANEL_STEP / 64 * tile->ahead_step; /* of a step */
     _tile_zero(0);
     _tile_zero(1);
     if (has_lower) {
@@ -102,7 +101,7 @@ INLINE void sum_up(int is_int8, int has_lower, const struct gemm_tile *tile)
         _tile_zero(3);
     }
     for (; at + LINE <= row_bytes; at += LINE, panel += PANEL_STEP) {
-        for (size_t i = 0; i < ahead_bytes; i += 64, ahead += 64)
+        for (size_t i = 0; i < PANEL_STEP && ahead < tile->ahead_end; i += 64, ahead += 64)
             _mm_prefetch((const char *)ahead, _MM_HINT_T1);
         add_step(is_int8, has_lower, row + at, row_bytes, panel);
     }

@@ -150,8 +150,7 @@ struct source {
     size_t row_bytes;         /* to the next */
     const unsigned char *panel;
     size_t n_steps;
-    const unsigned char *ahead; /* as in struct gemm_tile */
-    size_t ahead_step;
+    const unsigned char *ahead, *ahead_end; /* as in struct gemm_tile */
 };
 
 /* Bytes of a row, of a panel, that a step takes. */
@@ -210,15 +209,17 @@ INLINE lanes add_product(enum kind kind, lanes sum, lanes a, lanes b)
 /* The sums of n rows: [n][WIDTH]. */
 INLINE void sum_up(enum kind kind, size_t n, const struct source *source, float *sums)
 {
-    size_t next = source->row_bytes, third = 3 * next, ahead_step = source->ahead_step;
-    const unsigned char *panel = source->panel, *ahead = source->ahead;
+    size_t next = source->row_bytes, third = 3 * next;
+    const unsigned char *panel = source->panel;
+    const unsigned char *ahead = source->ahead, *ahead_end = source->ahead_end;
     const unsigned char *p0 = source->row, *p4 = p0 + 4 * next, *p8 = p4 + 4 * next;
     const unsigned char *p12 = p8 + 4 * next;
     EACH_ROW(START)
     for (size_t left = source->n_steps / 2; left > 0; left--) {
         /* Keeps the compiler from making a pointer of each row: there are not so many registers. */
         __asm__("" : "+r"(p0), "+r"(p4), "+r"(p8), "+r"(p12), "+r"(third));
-        for (size_t i = 0; i < 2 * panel_step(kind) / 64; i++, ahead += ahead_step) prefetch(ahead);
+        for (size_t i = 0; i < 2 * panel_step(kind) && ahead < ahead_end; i += 64, ahead += 64)
+            prefetch(ahead);
         STEP(0)
         STEP(1)
         p0 += 2 * row_step(kind);
@@ -256,14 +257,8 @@ static inline struct source source_of(const struct gemm_tile *tile, size_t input
         .panel = tile->panel,
         .n_steps = (tile->matrix->n_in + inputs - 1) / inputs,
         .ahead = tile->ahead,
-        .ahead_step = tile->ahead_step,
+        .ahead_end = tile->ahead_end,
     };
-}
-
-/* Where to prefetch once so many bytes of the panel are read. */
-static inline const unsigned char *ahead_of(const struct gemm_tile *tile, size_t bytes)
-{
-    return tile->ahead + bytes / 64 * tile->ahead_step;
 }
 
 TARGET static void sum_float32(struct gemm_tile *tile)
@@ -296,8 +291,8 @@ TARGET static void sum_wide(struct gemm_tile *tile)
                                 sizeof wide[0],
                                 tile->panel + first * WIDTH * sizeof(uint16_t),
                                 n,
-                                ahead_of(tile, first * WIDTH * sizeof(uint16_t)),
-                                tile->ahead_step};
+                                tile->ahead + first * WIDTH * sizeof(uint16_t),
+                                tile->ahead_end};
         sum_WIDE[tile->n_rows - 1](&source, first == 0 ? sums : chunk);
         for (size_t i = 0; i < tile->n_rows * WIDTH && first > 0; i += LANES)
             store_line(sums + i, plus(load_line(sums + i), load_line(chunk + i)));
@@ -339,8 +334,8 @@ TARGET static void sum_words(struct gemm_tile *tile)
                                     sizeof wide[0],
                                     tile->panel + first * WIDTH + LINE * half,
                                     n / 4,
-                                    ahead_of(tile, first * WIDTH),
-                                    half == 0 ? tile->ahead_step : 0};
+                                    tile->ahead + first * WIDTH,
+                                    half == 0 ? tile->ahead_end : NULL};
             sum_WORDS[tile->n_rows - 1](&source, chunk);
             add_halves(tile, half, chunk);
         }
