@@ -133,7 +133,7 @@ static int check_waiting(struct store *store, const struct store_state *state,
     if (rc == 0) made.rows = index_block_rows(&layout, made.bytes, made.capacity);
     for (size_t i = 0; rc == 0 && i < waiting->n; i++) {
         struct store_row row;
-        int found;
+        int found = 0;
         made.partition = waiting->rows[i].partition;
         rc = find_centroid(store, state, &made, &centroid, err);
         if (rc == 0)

@@ -192,9 +192,9 @@ static int find(struct store_reader *reader, const struct index_block *block,
     if (rc != 0 || !*found) return rc;
     int is_current = sqlite3_column_int64(row, 4) == block->version;
     sqlite3_reset(row);
-    *found = is_current && table_file_find(&reader->blocks.file, block->number,
-                                           index_block_size(&reader->layout, block->capacity),
-                                           &where);
+    *found =
+        is_current && table_file_find(&reader->blocks.file, block->number,
+                                      index_block_size(&reader->layout, block->capacity), &where);
     if (!*found) return 0;
     place->numbers[0] = where.at;
     place->numbers[1] = where.next;

@@ -51,9 +51,9 @@ static int open_file(struct store_reader *reader, struct error *err)
     struct index_layout layout = vectors_layout(&reader->layout);
     const struct waiting_rows *waiting;
     int rc = loading_waiting(reader, &waiting, err);
-    return rc == 0 ? vectors_open_file(
-                         reader, index_block_size(&layout, reader->snapshot->n_rows), err)
-                   : rc;
+    return rc == 0
+               ? vectors_open_file(reader, index_block_size(&layout, reader->snapshot->n_rows), err)
+               : rc;
 }
 
 static int is_readable(const struct store_reader *reader)
@@ -193,8 +193,8 @@ static int next_row(struct waiting_scan *scan, struct store *store, const struct
     return rc;
 }
 
-static int begin_scan(struct waiting_scan *scan, struct store *store,
-                      const struct filling *filling, struct error *err)
+static int begin_scan(struct waiting_scan *scan, struct store *store, const struct filling *filling,
+                      struct error *err)
 {
     *scan = (struct waiting_scan){.runs = {.vector_size = filling->rows.stride},
                                   .waiting = filling->waiting};

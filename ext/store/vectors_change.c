@@ -121,7 +121,8 @@ static int read_vectors(struct changing *changing, struct error *err)
         unsigned char *to = changing->vectors + i * size;
         const void *waits = waiting_find(waiting, id);
         size_t at = run_find(&run, id);
-        if (waits == NULL && can_read && at == run.n && read_run(&reader->rows[0], id, size, bytes, room, &run))
+        if (waits == NULL && can_read && at == run.n &&
+            read_run(&reader->rows[0], id, size, bytes, room, &run))
             at = run_find(&run, id);
         if (waits != NULL) memcpy(to, waits, size);
         else if (at < run.n) memcpy(to, run_vector(&run, at), size);
