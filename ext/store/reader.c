@@ -136,7 +136,7 @@ static int fetch_from_run(struct store_reader *reader, sqlite3_stmt *row, int64_
     size_t i = rc == 0 ? run_find(&run, id) : run.n;
     *found = i < run.n;
     *size = run.size;
-    if (*found) {
+    if (*found && run.size > 0) {
         void *stored = memory_realloc(reader->stored, 1, run.size);
         if (stored == NULL) rc = error_nomem(err);
         else memcpy(reader->stored = stored, run_vector(&run, i), run.size);
