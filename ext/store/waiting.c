@@ -264,15 +264,20 @@ static int64_t next_slot(const struct store_state *state)
     return state->n_waiting == 0 ? 1 : state->waiting[state->n_waiting - 1].slot + 1;
 }
 
-/* Rows that are there already come into blocks before the first of these that has no slot. */
+/* Rows that are there already come into blocks before the first of these that has no slot, if there
+ * may be too few: those that were left, and that another may take first, count as taken. */
 static int make_place(struct store *store, struct store_state *state, const struct block_row *rows,
                       size_t n_rows, struct error *err)
 {
-    int64_t n = 0;
-    for (size_t i = 0; i < n_rows; i++) n += left_slot(state, rows[i].id) == 0;
-    return n > 0 && next_slot(state) + n - 1 > STORE_MOST_WAITING
-               ? waiting_settle(store, state, err)
-               : 0;
+    int64_t n = 0, next = next_slot(state);
+    for (size_t i = 0; i < n_rows; i++) {
+        int64_t left = left_slot(state, rows[i].id);
+        n += left == 0;
+        if (left >= next) next = left + 1;
+    }
+    if (n == 0 || next + n - 1 <= STORE_MOST_WAITING) return 0;
+    state->left = 0;
+    return waiting_settle(store, state, err);
 }
 
 static int compare_slots(const void *a, const void *b)

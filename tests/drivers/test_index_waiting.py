@@ -103,6 +103,25 @@ class Waiting(StorageBase):
                 self.compare(model, exact=False)
             self.db.execute("DROP TABLE ix")
 
+    def test_the_last_slots_change_as_rows_come(self):
+        """A row that leaves one of the last slots for its new vector, beside rows that are new."""
+        for quantize, slot, n_new in [(quantize, slot, n_new) for quantize in ("none", "bit")
+                                      for slot in (29, 30, 31, 32) for n_new in (1, 2, 3)]:
+            with self.subTest(quantize=quantize, slot=slot, n_new=n_new):
+                self.create(words(quantize))
+                model = Model(slot)
+                self.fill(model, 600)
+                for id in range(1001, 1033):
+                    self.write(model, id)
+                self.assertEqual(self.waiting(), 32)
+                self.db.execute("BEGIN")
+                for id in (1000 + slot, *range(2000, 2000 + n_new)):
+                    self.write(model, id)
+                self.db.execute("COMMIT")
+                self.command("integrity-check")
+                self.see(model, self.db)
+                self.db.execute("DROP TABLE ix")
+
     def log_pages(self, run):
         """Pages of the log that it takes."""
         self.db.execute("PRAGMA wal_checkpoint(truncate)")
