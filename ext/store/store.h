@@ -79,7 +79,7 @@
  *   5   the same, but that rows wait in X_waiting, runs have the ids of all their rows, and X_text
  *       lacks texts that are NULL. An index of an earlier one gets this number by its first write
  *       of rows, which puts those that wait into blocks; nothing else is changed
- * Development between the two had words in format 2, and in 3 no 'storage': such an index opens.
+ * Development had words in format 2, and in 3 no 'storage': such an index opens.
  * An index of another format is refused: it is made again from its content.
  *
  * Numbers that tell things apart are hashes (XXH64) of what they stand for, and never 0: 'created'
