@@ -21,23 +21,16 @@ static int score_vector(const struct index_search *search, const struct index_qu
     return rc;
 }
 
-int rescore_offer(const struct index_search *search, const struct index_query *query, int64_t id,
-                  const void *bytes, size_t size, struct top_k *hits, struct error *err)
-{
-    double score;
-    int takes, rc = score_vector(search, query, id, bytes, size, &score, &takes, err);
-    return rc == 0 && takes ? top_k_offer(hits, id, score, err) : rc;
-}
-
 int rescore_fetch(const struct index_search *search, const struct index_query *query, int64_t id,
                   struct top_k *hits, struct error *err)
 {
     const struct index_storage *storage = search->storage;
     const void *bytes;
     size_t size;
-    int found;
-    int rc = storage->fetch(storage->context, id, &bytes, &size, &found, err);
-    return rc == 0 && found ? rescore_offer(search, query, id, bytes, size, hits, err) : rc;
+    double score;
+    int found, takes = 0, rc = storage->fetch(storage->context, id, &bytes, &size, &found, err);
+    if (rc == 0 && found) rc = score_vector(search, query, id, bytes, size, &score, &takes, err);
+    return rc == 0 && takes ? top_k_offer(hits, id, score, err) : rc;
 }
 
 double rescore_least_bound(const struct index_search *search, const struct index_query *query,

@@ -12,9 +12,7 @@
 /* What a bound may lack that was computed of products too small for float32. */
 #define RESCORE_SMALLEST (4.0 * (double)FLT_MIN)
 
-/* Offers a stored vector, or that of an id, if there is one. ERROR_CORRUPT names the row. */
-int rescore_offer(const struct index_search *search, const struct index_query *query, int64_t id,
-                  const void *bytes, size_t size, struct top_k *hits, struct error *err);
+/* Offers the stored vector of an id, if there is one. ERROR_CORRUPT names the row. */
 int rescore_fetch(const struct index_search *search, const struct index_query *query, int64_t id,
                   struct top_k *hits, struct error *err);
 

@@ -1,6 +1,5 @@
 #include "index/search.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 

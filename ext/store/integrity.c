@@ -1,6 +1,5 @@
 #include "store/integrity.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/ids.h"

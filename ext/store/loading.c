@@ -152,7 +152,8 @@ int loading_bytes(struct store_reader *reader, const struct index_block *block, 
 
 /* ---- off the file ---------------------------------------------------------------------------- */
 
-size_t loading_missing(const struct index_snapshot *snapshot)
+/* Bytes of a snapshot's blocks that are not in memory. */
+static size_t missing_bytes(const struct index_snapshot *snapshot)
 {
     size_t n = 0;
     for (size_t i = 0; snapshot != NULL && i < snapshot->n_blocks; i++)
@@ -185,7 +186,7 @@ static int find(struct store_reader *reader, const struct index_block *block,
     int rc = 0;
     *found = 0;
     if (!reader->blocks.file_is_open)
-        rc = loading_open(reader->store, &reader->blocks, "data", loading_missing(reader->snapshot),
+        rc = loading_open(reader->store, &reader->blocks, "data", missing_bytes(reader->snapshot),
                           err);
     if (rc != 0 || reader->blocks.file.n_readers == 0) return rc;
     rc = store_look_up(reader->store, KEPT_GET_BLOCK, block->number, &row, found, err);

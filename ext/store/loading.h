@@ -30,9 +30,6 @@ int loading_waiting(struct store_reader *reader, const struct waiting_rows **wai
 
 /* ---- for blocks of any kind ------------------------------------------------------------------ */
 
-/* Bytes of a snapshot's blocks that are not in memory. */
-size_t loading_missing(const struct index_snapshot *snapshot);
-
 /* Looks up the table X_`table` in the file, to read so many bytes of it. */
 int loading_open(struct store *store, struct store_loading *loading, const char *table,
                  size_t n_missing, struct error *err);
