@@ -46,6 +46,7 @@ int reader_begin(struct store_reader *reader, const struct store_state *state, s
     int rc = reader_open_cache(store, err);
     if (rc != 0) return rc;
     index_snapshot_free(reader->snapshot);
+    vectors_close(reader); /* those of an older snapshot */
     loading_begin(&reader->blocks);
     loading_begin(&reader->vectors);
     reader->snapshot = index_cache_find(store->cache, state->generation);
