@@ -69,7 +69,7 @@ def main():
     parser.add_argument("names", metavar="NAME", nargs="*", default=list(BENCHES),
                         help=" ".join(BENCHES))
     parser.add_argument("--runs", type=int, default=2)
-    options, measured = parser.parse_intermixed_args(), {}
+    options, measured, failed = parser.parse_intermixed_args(), {}, []
     for name in options.names:
         if name not in BENCHES:
             parser.error(f"{name} is none of {' '.join(BENCHES)}")
@@ -77,11 +77,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(options.runs):
             for name in options.names:
-                for figure in run(name, os.path.abspath(options.library), folder):
+                figures = run(name, os.path.abspath(options.library), folder)
+                failed += [] if figures else [name]
+                for figure in figures:
                     measured.setdefault((name, figure.what), []).append(figure)
     minutes = (time.monotonic() - begun) / 60
     print(f"\n{machine.facts()}; {options.runs} runs in {minutes:.0f} minutes")
     report(measured, options.runs)
+    for name in dict.fromkeys(failed):
+        print(f"{name}: no figures, {failed.count(name)} of {options.runs} times")
 
 
 if __name__ == "__main__":
