@@ -366,12 +366,14 @@ static struct index_block *due_block(struct index_snapshot *vectors, size_t n_fe
     return &vectors->blocks[i];
 }
 
-/* *kept = 0: nothing can be, for now. */
-static int keep_due(struct store_reader *reader, size_t n_fetched, int *kept, struct error *err)
+/* *kept = 0: nothing can be, for now. *more: a block is kept now, and the next may be due. */
+static int keep_due(struct store_reader *reader, size_t n_fetched, int *kept, int *more,
+                    struct error *err)
 {
     struct index_snapshot *vectors;
     const void *bytes = NULL;
     int rc = open_vectors(reader, &vectors, err);
+    *more = 0;
     *kept = rc == 0 && vectors != reader->loose;
     if (!*kept) return rc;
     struct index_block *block = due_block(vectors, n_fetched);
@@ -385,6 +387,7 @@ static int keep_due(struct store_reader *reader, size_t n_fetched, int *kept, st
         rc = vectors_read(reader, 0, block, &here, &bytes, err);
     if (*kept && rc == 0 && bytes == NULL) rc = ask_sqlite(reader, block, &here, &bytes, err);
     index_bytes_free(here.room);
+    *more = *kept && rc == 0;
     return rc;
 }
 
@@ -392,13 +395,14 @@ int vectors_note(struct store_reader *reader, size_t n, struct error *err)
 {
     struct index_snapshot *snapshot = reader->snapshot;
     struct error failure = {0};
-    int kept;
+    int kept, more, rc;
     if (!vectors_may_stay(reader) || !atomic_load(&snapshot->is_known)) return 0;
     size_t n_worth = n * WORTH, n_rows = snapshot->n_rows;
     struct index_layout layout = vectors_layout(&reader->layout);
     n_worth += atomic_fetch_add(&snapshot->n_fetched, n_worth);
     if (n_worth < n_rows / LIST_SHARE || n_worth < index_block_capacity(&layout, n_rows)) return 0;
-    int rc = keep_due(reader, n_worth, &kept, &failure);
+    do rc = keep_due(reader, n_worth, &kept, &more, &failure);
+    while (more);
     /* Whoever wants what is damaged, or was changed, is told by the read that finds out. */
     if (rc == ERROR_CORRUPT || rc == ERROR_INVALID) kept = rc = 0;
     if (!kept) atomic_store(&snapshot->n_fetched, 0);
