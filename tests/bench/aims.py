@@ -47,9 +47,9 @@ class Aims:
     def __init__(self):
         self.rows = []
 
-    def note(self, what, value, aim=None, is_least=False, **rest):
+    def note(self, what, value, aim=None, is_least=False, unit="", form="{:.2f}", why=""):
         """value and aim: numbers; the rest as in Figure."""
-        self.rows.append(Figure(what, value, aim, is_least, **rest))
+        self.rows.append(Figure(what, value, aim, is_least, unit, form, why))
 
     def print(self):
         width = head(self.rows)
