@@ -154,18 +154,14 @@ static int place_waiting(struct filling *filling)
 static int read_run(struct table_rows *rows, struct filling *filling)
 {
     size_t stride = filling->rows.stride;
-    struct run run = run_of(rows->row.id, rows->row.size, stride);
     unsigned char ids[VECTORS_MOST_OF_RUN * sizeof(int64_t)];
+    struct run run;
     void *to;
-    if (run.places == 0 || run.places > VECTORS_MOST_OF_RUN ||
-        !table_rows_take(rows, ids, run_ids_size(&run)))
-        return 0;
-    run.bytes = ids;
-    run_count(&run);
+    if (!vectors_take_ids(rows, stride, ids, &run)) return 0;
     for (size_t i = 0; i < run.n; i++)
         if (!place_row(filling, run_id(&run, i), &to) || !table_rows_take(rows, to, stride))
             return 0;
-    return run.n > 0;
+    return 1;
 }
 
 static int read_off_file(struct table_rows *rows, struct filling *filling)
@@ -299,6 +295,14 @@ static int ask_sqlite(struct store_reader *reader, struct index_block *block,
     return rc;
 }
 
+/* Reads a block on the connection's thread: off the file, or else by SQLite. */
+static int read_here(struct store_reader *reader, struct index_block *block,
+                     struct index_place *place, const void **bytes, struct error *err)
+{
+    int rc = is_readable(reader) ? vectors_read(reader, 0, block, place, bytes, err) : 0;
+    return rc == 0 && *bytes == NULL ? ask_sqlite(reader, block, place, bytes, err) : rc;
+}
+
 /* Whether any thread may read a block: then each has its own way to. */
 static int share(struct store_reader *reader, int *can, struct error *err)
 {
@@ -317,9 +321,9 @@ int vectors_load(void *context, struct index_block *block, struct index_place *p
     struct store_loading *loading = &reader->vectors;
     const struct index_snapshot *vectors = snapshot_of(reader);
     struct index_place here = {0};
-    int shares = 0, rc = open_file(reader, err), can_read = rc == 0 && is_readable(reader);
+    int shares = 0, rc = open_file(reader, err);
     *bytes = NULL;
-    if (can_read && place != NULL) rc = share(reader, &shares, err);
+    if (rc == 0 && place != NULL && is_readable(reader)) rc = share(reader, &shares, err);
     if (rc == 0 && reader->loose == NULL && vectors_may_stay(reader))
         here.room = loading_room(reader, loading, vectors, block);
     *stay = shares ? INDEX_FOUND : here.room != NULL ? INDEX_KEPT : INDEX_PASSED;
@@ -330,8 +334,7 @@ int vectors_load(void *context, struct index_block *block, struct index_place *p
     if (rc == 0 && here.room == NULL)
         rc = loading_scratch(&loading->threads[0],
                              index_block_size(&vectors->layout, block->capacity), err);
-    if (rc == 0 && can_read) rc = vectors_read(reader, 0, block, &here, bytes, err);
-    if (rc == 0 && *bytes == NULL) rc = ask_sqlite(reader, block, &here, bytes, err);
+    if (rc == 0) rc = read_here(reader, block, &here, bytes, err);
     index_bytes_free(here.room);
     return rc;
 }
@@ -383,9 +386,7 @@ static int keep_due(struct store_reader *reader, size_t n_fetched, int *kept, in
                                                        store_memory_budget(reader->store))};
     *kept = here.room != NULL;
     if (*kept) rc = open_file(reader, err);
-    if (*kept && rc == 0 && is_readable(reader))
-        rc = vectors_read(reader, 0, block, &here, &bytes, err);
-    if (*kept && rc == 0 && bytes == NULL) rc = ask_sqlite(reader, block, &here, &bytes, err);
+    if (*kept && rc == 0) rc = read_here(reader, block, &here, &bytes, err);
     index_bytes_free(here.room);
     *more = *kept && rc == 0;
     return rc;

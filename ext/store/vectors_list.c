@@ -9,7 +9,7 @@
 /* Runs between two looks at the cancel token. */
 #define RUNS_PER_POLL 4096
 
-/* Runs, one after the other, by their sizes. */
+/* Runs, one after the other, with their ids. */
 struct listing {
     struct store *store;
     struct table_rows *rows; /* NULL: not off the file */
@@ -28,6 +28,19 @@ struct index_layout vectors_layout(const struct index_layout *layout)
     return of_vectors;
 }
 
+int vectors_take_ids(struct table_rows *rows, size_t vector_size,
+                     unsigned char ids[VECTORS_MOST_OF_RUN * sizeof(int64_t)], struct run *run)
+{
+    struct run taken = run_of(rows->row.id, rows->row.size, vector_size);
+    if (taken.places == 0 || taken.places > VECTORS_MOST_OF_RUN ||
+        !table_rows_take(rows, ids, run_ids_size(&taken)))
+        return 0;
+    taken.bytes = ids;
+    run_count(&taken);
+    if (taken.n > 0) *run = taken;
+    return taken.n > 0;
+}
+
 /* 0: it cannot be read. Ids ascend, or the file is damaged. */
 static int next_off_file(struct listing *listing, int *more)
 {
@@ -36,14 +49,7 @@ static int next_off_file(struct listing *listing, int *more)
     if (!table_rows_next(rows, more)) return 0;
     if (!*more) return 1;
     if (listing->is_begun && rows->row.id <= listing->run.begin) return 0;
-    struct run run = run_of(rows->row.id, rows->row.size, listing->vector_size);
-    if (run.places == 0 || run.places > VECTORS_MOST_OF_RUN ||
-        !table_rows_take(rows, listing->ids, run_ids_size(&run)))
-        return 0;
-    run.bytes = listing->ids;
-    run_count(&run);
-    listing->run = run;
-    return run.n > 0;
+    return vectors_take_ids(rows, listing->vector_size, listing->ids, &listing->run);
 }
 
 static int next_by_sqlite(struct listing *listing, int *more, struct error *err)

@@ -17,6 +17,11 @@ int vectors_list(struct store *store, const struct index_snapshot *snapshot,
                  struct table_rows *rows, const struct waiting_rows *waiting,
                  struct index_snapshot **made, struct error *err);
 
+/* Of the row that a walk is at, a run: takes its ids, which it borrows. 0: they cannot be read, or
+ * it is none. */
+int vectors_take_ids(struct table_rows *rows, size_t vector_size,
+                     unsigned char ids[VECTORS_MOST_OF_RUN * sizeof(int64_t)], struct run *run);
+
 /* How vectors are laid out there. */
 struct index_layout vectors_layout(const struct index_layout *layout);
 
